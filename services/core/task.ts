@@ -1,0 +1,147 @@
+import type { Dataset, DatasetProblem, Split } from './dataset.ts';
+import type { Objective } from './objective.ts';
+import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
+
+/** A part of a run; the kind of a task. */
+export type Stage = 'INDEX' | 'FEATURES' | 'HEAD' | 'FINE_TUNE' | 'EVALUATE';
+
+export type CheckpointKind = 'BEST' | 'LAST';
+
+/** Saved trained tensors of a run. */
+export interface CheckpointRef {
+  /** Empty until the coordinator has registered it. */
+  readonly checkpointId: string;
+  readonly runId: string;
+  readonly stage: Stage;
+  /** Epochs done when it was saved. */
+  readonly epoch: number;
+  readonly kind: CheckpointKind;
+  /** Place in the artifact store. */
+  readonly uri: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** Objective's value at that epoch. */
+  readonly value: number | null;
+}
+
+export type Pooling = 'avg' | 'max' | 'none';
+
+/** Everything that names a feature set; its digest is the key (`planner/feature-set.ts`). */
+export interface FeatureSetIdentity {
+  readonly datasetDigest: string;
+  readonly split: Split;
+  readonly backbone: string;
+  readonly weightsDigest: string;
+  /** Layer the prefix ends with; null: the whole base. */
+  readonly cut: string | null;
+  readonly imageSize: number;
+  readonly pooling: Pooling;
+}
+
+export interface FeatureSetRef extends FeatureSetIdentity {
+  readonly key: string;
+  /** Place in the artifact store; null until computed. */
+  readonly uri: string | null;
+  /** Of one image. */
+  readonly shape: readonly number[];
+  readonly rowCount: number;
+  readonly sha256: string | null;
+  readonly sizeBytes: number;
+}
+
+export interface WeightsReference {
+  readonly backbone: string;
+  readonly weights: string;
+}
+
+/** One layer of a base. */
+export interface LayerInfo {
+  /** As in Keras. */
+  readonly name: string;
+  /** The block it belongs to, for example `block5`. */
+  readonly block: string;
+  /** Whether the base can be split after it: everything above depends on its output alone. */
+  readonly splittable: boolean;
+}
+
+export interface WeightsInfo extends WeightsReference {
+  readonly digest: string;
+  /** In order. */
+  readonly layers: readonly LayerInfo[];
+}
+
+/** A run's part in a task, as a trainer gets it. */
+export interface TaskRun {
+  readonly runId: string;
+  readonly parameters: Parameters;
+  readonly resumeCheckpoint: CheckpointRef | null;
+  readonly sourceCheckpoint: CheckpointRef | null;
+  readonly sourceValue: number | null;
+  readonly role: TestRole | null;
+  readonly stopped: boolean;
+}
+
+export type TestRole = 'WINNER' | 'BASELINE' | 'EVERY_RUN';
+
+/** A leased task, as a trainer gets it. */
+export interface LeasedTask {
+  readonly taskId: string;
+  readonly sweepId: string;
+  readonly stage: Stage;
+  readonly leaseEpoch: number;
+  readonly runs: readonly TaskRun[];
+  readonly datasetSource: DatasetSource;
+  readonly dataset: Dataset | null;
+  readonly manifestUri: string | null;
+  readonly featureSets: readonly FeatureSetRef[];
+  readonly weightsReferences: readonly WeightsReference[];
+  readonly objective: Objective;
+}
+
+/** Decides about retries (semantics: "Attempts and retries"). */
+export type ErrorClass = 'INFRASTRUCTURE' | 'MEMORY' | 'PERMANENT' | 'NUMERIC' | 'COUNTED';
+
+export interface TaskError {
+  readonly errorClass: ErrorClass;
+  readonly code: string;
+  readonly message: string;
+  readonly datasetProblems: readonly DatasetProblem[];
+}
+
+export type RunOutcomeKind = 'SUCCEEDED' | 'EARLY_STOPPED' | 'FAILED' | 'STOPPED';
+
+export interface RunOutcome {
+  readonly runId: string;
+  readonly kind: RunOutcomeKind;
+  readonly error: TaskError | null;
+  readonly epochCount: number;
+  readonly peakMemoryBytes: number;
+}
+
+export interface TestPrediction {
+  readonly path: string;
+  readonly label: number;
+  readonly predictedLabel: number;
+  readonly probabilities: readonly number[];
+}
+
+/** What a trainer measures on the test split; intervals and per-class figures are computed from the predictions by the coordinator. */
+export interface TestMeasurement {
+  readonly runId: string;
+  readonly checkpointId: string;
+  readonly role: TestRole;
+  /** Mean loss. */
+  readonly loss: number;
+  readonly predictions: readonly TestPrediction[];
+}
+
+export type TaskResult =
+  | {
+      readonly stage: 'INDEX';
+      readonly dataset: Dataset;
+      readonly manifestUri: string;
+      readonly weights: readonly WeightsInfo[];
+    }
+  | { readonly stage: 'FEATURES'; readonly featureSets: readonly FeatureSetRef[]; readonly seconds: number }
+  | { readonly stage: 'TRAIN'; readonly outcomes: readonly RunOutcome[] }
+  | { readonly stage: 'EVALUATE'; readonly measurements: readonly TestMeasurement[] };

@@ -1,0 +1,61 @@
+import type { CheckpointRef, LeasedTask, Stage, TaskError, TaskResult } from '../../core/task.ts';
+
+/**
+ * Messages between the supervisor and its worker process (Node IPC, `serialization: 'advanced'`). The worker does all
+ * TensorFlow work, one task at a time; it reads and writes the artifact store's folder directly and knows no gRPC.
+ */
+export type SlotCommand =
+  | { readonly type: 'start'; readonly task: LeasedTask }
+  /** `pause` and `stop`: save at the next step, then answer `stopped`. `checkpoint`: save and go on. */
+  | { readonly type: 'control'; readonly taskId: string; readonly action: 'pause' | 'stop' | 'checkpoint' }
+  /** One run leaves the group; the others go on. */
+  | { readonly type: 'stop-run'; readonly taskId: string; readonly runId: string };
+
+/**
+ * Order matters and is kept by the supervisor: the `epoch` events before a `checkpoint` event are durable at the
+ * coordinator before that checkpoint is registered, so a checkpoint at epoch E implies the metrics up to E.
+ */
+export type SlotEvent =
+  | { readonly type: 'ready'; readonly engine: EngineInfo }
+  /** At least every few seconds while the worker is not stuck. */
+  | {
+      readonly type: 'progress';
+      readonly taskId: string;
+      readonly stepCount: number;
+      readonly stepLimit: number;
+      readonly detail: string;
+    }
+  | {
+      readonly type: 'epoch';
+      readonly taskId: string;
+      readonly runId: string;
+      readonly stage: Stage;
+      /** From 1. */
+      readonly epoch: number;
+      /** loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second. */
+      readonly values: Readonly<Record<string, number>>;
+    }
+  | { readonly type: 'checkpoint'; readonly taskId: string; readonly checkpoint: CheckpointRef }
+  | { readonly type: 'completed'; readonly taskId: string; readonly result: TaskResult }
+  | { readonly type: 'failed'; readonly taskId: string; readonly error: TaskError }
+  /** Answer to `pause` or `stop`: everything is saved and reported. */
+  | { readonly type: 'stopped'; readonly taskId: string; readonly action: 'pause' | 'stop' };
+
+export interface EngineInfo {
+  readonly engineVersion: string;
+  readonly deviceKind: 'cpu' | 'gpu';
+  readonly deviceName: string;
+  readonly threadCount: number;
+  readonly memoryBytes: number;
+}
+
+/** Environment of a worker process; the supervisor sets it, `worker.ts` reads it. */
+export interface WorkerEnvironment {
+  /** Root of the artifact store (a shared folder). */
+  readonly GRAFT_ARTIFACTS_DIR: string;
+  readonly GRAFT_CACHE_DIR: string;
+  /** Intra-op threads. */
+  readonly GRAFT_SLOT_THREADS: string;
+  /** Seconds between saves of the newest state. */
+  readonly GRAFT_CHECKPOINT_SECONDS: string;
+}
