@@ -1,0 +1,251 @@
+import type { FieldViolation } from './sweep/sweep-spec.ts';
+
+/** Closed list; the names of `ErrorReason` in `proto/graft/v1/error.proto` without the prefix. */
+export type ErrorReason =
+  | 'INVALID_REQUEST'
+  | 'NOT_FOUND'
+  | 'REQUEST_ID_REUSED'
+  | 'ILLEGAL_STATE'
+  | 'LEASE_LOST'
+  | 'SEQUENCE_GAP'
+  | 'METRIC_CONFLICT'
+  | 'TRAINER_UNKNOWN'
+  | 'ARTIFACT_MISSING'
+  | 'SHUTTING_DOWN'
+  | 'DATABASE_UNAVAILABLE'
+  | 'INTERNAL';
+
+export const ERROR_REASONS: readonly ErrorReason[] = [
+  'INVALID_REQUEST',
+  'NOT_FOUND',
+  'REQUEST_ID_REUSED',
+  'ILLEGAL_STATE',
+  'LEASE_LOST',
+  'SEQUENCE_GAP',
+  'METRIC_CONFLICT',
+  'TRAINER_UNKNOWN',
+  'ARTIFACT_MISSING',
+  'SHUTTING_DOWN',
+  'DATABASE_UNAVAILABLE',
+  'INTERNAL',
+];
+
+/** `google.rpc.ErrorInfo.metadata`: strings only. */
+export type ErrorMetadata = Readonly<Record<string, string>>;
+
+/** Base of every error that crosses a service boundary; `rpc` maps `reason` to a gRPC status and back. */
+export abstract class GraftError extends Error {
+  abstract readonly reason: ErrorReason;
+
+  protected constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+
+  /** What a program needs beside the message; travels as `ErrorInfo.metadata`. */
+  get metadata(): ErrorMetadata {
+    return {};
+  }
+}
+
+/** The request has mistakes; all of them are listed, each with its field path. */
+export class InvalidRequestError extends GraftError {
+  readonly reason = 'INVALID_REQUEST';
+  readonly violations: readonly FieldViolation[];
+
+  constructor(violations: readonly FieldViolation[]) {
+    super(describeViolations(violations));
+    this.violations = violations;
+  }
+}
+
+/** Nothing has that identity. */
+export class NotFoundError extends GraftError {
+  readonly reason = 'NOT_FOUND';
+  /** What was looked for, for example `sweep`. */
+  readonly kind: string;
+  readonly id: string;
+
+  constructor(kind: string, id: string) {
+    super(`There is no ${kind} '${id}'.`);
+    this.kind = kind;
+    this.id = id;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { kind: this.kind, id: this.id };
+  }
+}
+
+/** The same `request_id` came before with another content. */
+export class RequestIdReusedError extends GraftError {
+  readonly reason = 'REQUEST_ID_REUSED';
+  readonly requestId: string;
+
+  constructor(requestId: string) {
+    super(
+      `request_id '${requestId}' was used before with another content. Send a new request_id for a new request, or ` +
+        'the same content to get the first answer again.',
+    );
+    this.requestId = requestId;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { request_id: this.requestId };
+  }
+}
+
+/** The state does not allow the move. */
+export class IllegalStateError extends GraftError {
+  readonly reason = 'ILLEGAL_STATE';
+  /** What has the state, for example `sweep s1`. */
+  readonly subject: string;
+  readonly state: string;
+
+  constructor(subject: string, state: string, action: string, allowedStates: readonly string[]) {
+    super(
+      `Can't ${action} ${subject}: its state is ${state}, and that needs ` +
+        `${allowedStates.length > 0 ? allowedStates.join(' or ') : 'a state that does not exist'}.`,
+    );
+    this.subject = subject;
+    this.state = state;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { subject: this.subject, state: this.state };
+  }
+}
+
+/** The lease is over or has gone to another slot; the caller must stop that work and write nothing. */
+export class LeaseLostError extends GraftError {
+  readonly reason = 'LEASE_LOST';
+  readonly taskId: string;
+  readonly leaseEpoch: number;
+
+  constructor(taskId: string, leaseEpoch: number) {
+    super(`Lease ${leaseEpoch} of task ${taskId} is over or has gone to another slot. Stop this work; write nothing.`);
+    this.taskId = taskId;
+    this.leaseEpoch = leaseEpoch;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { task_id: this.taskId, lease_epoch: String(this.leaseEpoch) };
+  }
+}
+
+/** Metric batches are missing; the sender goes on from `expected`. */
+export class SequenceGapError extends GraftError {
+  readonly reason = 'SEQUENCE_GAP';
+  readonly expected: number;
+  readonly received: number;
+
+  constructor(expected: number, received: number) {
+    super(`Metric batch ${received} came, but ${expected} is next. Send again from ${expected} on.`);
+    this.expected = expected;
+    this.received = received;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { expected_sequence: String(this.expected), received_sequence: String(this.received) };
+  }
+}
+
+/** A metric came a second time with another value; the first one is kept. */
+export class MetricConflictError extends GraftError {
+  readonly reason = 'METRIC_CONFLICT';
+  readonly runId: string;
+  readonly metric: string;
+  readonly epoch: number;
+  readonly stored: number;
+  readonly received: number;
+
+  constructor(runId: string, metric: string, epoch: number, stored: number, received: number) {
+    super(
+      `${metric} of run ${runId}, epoch ${epoch}, is stored as ${stored} and came again as ${received}. ` +
+        'The stored value stays; the attempt that sent this one did not compute the same thing twice.',
+    );
+    this.runId = runId;
+    this.metric = metric;
+    this.epoch = epoch;
+    this.stored = stored;
+    this.received = received;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return {
+      run_id: this.runId,
+      metric: this.metric,
+      epoch: String(this.epoch),
+      stored: String(this.stored),
+      received: String(this.received),
+    };
+  }
+}
+
+/** The trainer is not registered (any more); it registers again. */
+export class TrainerUnknownError extends GraftError {
+  readonly reason = 'TRAINER_UNKNOWN';
+  readonly trainerId: string;
+
+  constructor(trainerId: string) {
+    super(`Trainer '${trainerId}' is not registered. Call RegisterTrainer first.`);
+    this.trainerId = trainerId;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { trainer_id: this.trainerId };
+  }
+}
+
+/** The artifact is not in the store, or is not what its row says. */
+export class ArtifactMissingError extends GraftError {
+  readonly reason = 'ARTIFACT_MISSING';
+  readonly uri: string;
+
+  constructor(uri: string, detail = 'is not in the artifact store') {
+    super(`${uri} ${detail}.`);
+    this.uri = uri;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { uri: this.uri };
+  }
+}
+
+/** The process is ending; the caller tries another one, or again later. */
+export class ShuttingDownError extends GraftError {
+  readonly reason = 'SHUTTING_DOWN';
+
+  constructor(subject = 'The coordinator') {
+    super(`${subject} is ending. Try again in a moment.`);
+  }
+}
+
+/** The database can't be reached; the call can be made again. */
+export class DatabaseUnavailableError extends GraftError {
+  readonly reason = 'DATABASE_UNAVAILABLE';
+
+  constructor(detail: string, options?: ErrorOptions) {
+    super(`The database can't be reached: ${detail}. The call can be made again.`, options);
+  }
+}
+
+/** A fault of ours; the log has it under `errorId`. */
+export class InternalError extends GraftError {
+  readonly reason = 'INTERNAL';
+  readonly errorId: string;
+
+  constructor(errorId: string, options?: ErrorOptions) {
+    super(`Something went wrong inside; the log has it under error_id ${errorId}.`, options);
+    this.errorId = errorId;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { error_id: this.errorId };
+  }
+}
+
+function describeViolations(violations: readonly FieldViolation[]): string {
+  const count = violations.length === 1 ? 'one mistake' : `${violations.length} mistakes`;
+  return `The request has ${count}:\n${violations.map((v) => `  ${v.field}: ${v.description}`).join('\n')}`;
+}

@@ -1,0 +1,44 @@
+import type { FineTuneConfig } from '../run-config.ts';
+import type { KeyedFeatureSet } from './feature-set.ts';
+import type { PlannedRun } from './plan.ts';
+
+/** For people: `efficientnet_lite0 at 180 px, average pooling: train and validation`. */
+export function describeFeatures(featureSets: readonly KeyedFeatureSet[]): string {
+  const first = featureSets[0];
+  if (first === undefined) return 'no feature sets';
+  const cut = first.cut === null ? '' : ` up to ${first.cut}`;
+  const pooling = { avg: ', average pooling', max: ', maximum pooling', none: '' }[first.pooling];
+  const splits = featureSets.map(({ split }) => split).join(' and ');
+  return `${first.backbone}${cut} at ${first.imageSize} px${pooling}: ${splits} images, once`;
+}
+
+/** For people: `4 heads on stored features of vgg16, batch 32`. */
+export function describeHead(runs: readonly PlannedRun[]): string {
+  const config = runs[0]?.config;
+  if (config === undefined) return 'no heads';
+  const heads = runs.length === 1 ? 'one head' : `${runs.length} heads together`;
+  const epochs = Math.max(...runs.map((run) => run.config.epochs));
+  const source =
+    config.method === 'cached'
+      ? `on stored features of ${config.backbone.name}`
+      : `on one augmented stream through ${config.backbone.name}`;
+  return `${heads} ${source}, batch ${config.batchSize}, up to ${epochs} epochs`;
+}
+
+/** For people: `vgg16 from block5 on, 30 epochs, frozen part stored up to block4_pool`. */
+export function describeFineTune(
+  run: PlannedRun,
+  fineTune: FineTuneConfig,
+  featureSets: readonly KeyedFeatureSet[],
+): string {
+  const name = run.config.backbone.name;
+  const depth = describeDepth(name, fineTune.unfreeze);
+  const cut = featureSets[0]?.cut;
+  return `${depth}, up to ${fineTune.epochs} epochs${cut ? `, frozen part stored up to ${cut}` : ', from the pixels'}`;
+}
+
+function describeDepth(name: string, unfreeze: string): string {
+  if (unfreeze === 'all') return `all of ${name}`;
+  if (unfreeze === 'last_block') return `last block of ${name}`;
+  return /^\d+$/.test(unfreeze) ? `last ${unfreeze} layers of ${name}` : `${name} from ${unfreeze} on`;
+}

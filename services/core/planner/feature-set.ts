@@ -1,0 +1,34 @@
+import { digestOf } from '../digest.ts';
+import type { HeadConfig } from '../run-config.ts';
+import type { FeatureSetIdentity, Pooling } from '../task.ts';
+
+/** A feature set that is known by name only: not yet, or not necessarily, computed. */
+export interface KeyedFeatureSet extends FeatureSetIdentity {
+  readonly key: string;
+}
+
+/**
+ * Names a feature set: SHA-256, hexadecimal, over everything its numbers depend on. Preprocessing belongs to the weights and
+ * the values are float32 in every case, so neither is written; `version` changes when the meaning of the file does.
+ */
+export function featureSetKey(identity: FeatureSetIdentity): string {
+  return digestOf({
+    version: 1,
+    datasetDigest: identity.datasetDigest,
+    split: identity.split,
+    backbone: identity.backbone,
+    weightsDigest: identity.weightsDigest,
+    cut: identity.cut,
+    imageSize: identity.imageSize,
+    pooling: identity.pooling,
+  });
+}
+
+export function withKey(identity: FeatureSetIdentity): KeyedFeatureSet {
+  return { ...identity, key: featureSetKey(identity) };
+}
+
+/** A head that flattens reads the whole outputs; one that pools reads pooled ones, which are hundreds of times smaller. */
+export function poolingOf(head: HeadConfig): Pooling {
+  return head.pooling === 'flatten' ? 'none' : head.pooling;
+}

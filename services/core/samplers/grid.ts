@@ -1,0 +1,29 @@
+import type { Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
+import type { Dimension } from './dimensions.ts';
+import { dimensionExists, orderDimensions } from './dimensions.ts';
+import { gridValues } from './domain.ts';
+
+/**
+ * Every combination, the last dimension changing fastest. A dimension that does not exist beside the values before it takes
+ * no part, so that no combination comes twice for its sake. A grid without dimensions is the base alone, or nothing where
+ * variants are listed.
+ */
+export function* gridPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
+  if (spec.parameters.length === 0 && spec.variants.length > 0) return;
+  yield* combinations(orderDimensions(spec.parameters), 0, base);
+}
+
+function* combinations(ordered: readonly Dimension[], depth: number, chosen: Parameters): Generator<Parameters> {
+  const dimension = ordered[depth];
+  if (dimension === undefined) {
+    yield chosen;
+    return;
+  }
+  if (!dimensionExists(dimension, chosen)) {
+    yield* combinations(ordered, depth + 1, chosen);
+    return;
+  }
+  for (const value of gridValues(dimension.spec.domain, dimension.definition)) {
+    yield* combinations(ordered, depth + 1, { ...chosen, [dimension.spec.name]: value });
+  }
+}

@@ -1,0 +1,17 @@
+import { createStream } from '../rng/stream.ts';
+import type { Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
+import { assignDimensions, orderDimensions } from './dimensions.ts';
+import { valueAt } from './domain.ts';
+
+/**
+ * Independent draws without end. Each value has its own key (sweep's seed, number of the draw, parameter), so that another
+ * dimension in the spec does not change the values of the others.
+ */
+export function* randomPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
+  const ordered = orderDimensions(spec.parameters);
+  for (let draw = 0; ; draw++) {
+    yield assignDimensions(ordered, base, ({ spec: { name, domain }, definition }) =>
+      valueAt(domain, definition, createStream(spec.seed, 'sample', draw, name).uniform53()),
+    );
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Number of letters to insert, delete, replace or swap with their neighbour to get from one text to the other
+ * (optimal string alignment distance).
+ */
+export function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1];
+      let cost = Math.min(
+        at(previous, column) + 1,
+        at(current, column - 1) + 1,
+        at(previous, column - 1) + (same ? 0 : 1),
+      );
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
+        cost = Math.min(cost, at(beforePrevious, column - 2) + 1);
+      }
+      current.push(cost);
+    }
+    beforePrevious = previous;
+    previous = current;
+  }
+  return at(previous, b.length);
+}
+
+/** The nearest of the names, at most a third of the letters (at least two) away; null where none is near. */
+export function nearestName(name: string, names: readonly string[]): string | null {
+  const limit = Math.max(2, Math.floor(name.length / 3));
+  let best: string | null = null;
+  let bestDistance = limit + 1;
+  for (const candidate of names) {
+    const distance = distanceOf(name, candidate);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** ` Did you mean 'x'?` with the space before it, or nothing. */
+export function didYouMean(name: string, names: readonly string[]): string {
+  const nearest = nearestName(name, names);
+  return nearest === null ? '' : ` Did you mean '${nearest}'?`;
+}
+
+/** A forgotten prefix (`learning_rate` for `optimizer.learning_rate`) counts as one mistake. */
+function distanceOf(name: string, candidate: string): number {
+  const plain = normalize(name);
+  const wanted = normalize(candidate);
+  const lastPart = wanted.slice(wanted.lastIndexOf('.') + 1);
+  const withoutPrefix = lastPart === wanted ? Infinity : editDistance(plain, lastPart) + 1;
+  return Math.min(editDistance(plain, wanted), withoutPrefix);
+}
+
+function normalize(name: string): string {
+  return name.toLowerCase().replaceAll('-', '_');
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] ?? Infinity;
+}

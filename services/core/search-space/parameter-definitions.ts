@@ -1,0 +1,218 @@
+import type { ParameterValue } from '../sweep/sweep-spec.ts';
+import { BACKBONE_NAMES, DEFAULT_BACKBONE } from './backbones.ts';
+
+export type ParameterType = 'int' | 'number' | 'bool' | 'string';
+
+/** A parameter exists only while its parent has one of these values, or a number above this one. */
+export type ParentCondition =
+  | { readonly name: string; readonly anyOf: readonly ParameterValue[] }
+  | { readonly name: string; readonly above: number };
+
+interface DefinitionBase {
+  readonly name: string;
+  /** null: always there. A parent that is itself absent hides its children as well. */
+  readonly parent: ParentCondition | null;
+  readonly doc: string;
+}
+
+export interface NumericDefinition extends DefinitionBase {
+  readonly type: 'int' | 'number';
+  readonly min: number;
+  readonly max: number;
+  /** Bounds that the value may not reach. */
+  readonly open: 'none' | 'min' | 'max' | 'both';
+  readonly default: number;
+}
+
+export interface BoolDefinition extends DefinitionBase {
+  readonly type: 'bool';
+  readonly default: boolean;
+}
+
+export interface StringDefinition extends DefinitionBase {
+  readonly type: 'string';
+  /** null: free text. */
+  readonly choices: readonly string[] | null;
+  readonly allowEmpty: boolean;
+  /** A whole number of at least 1 may be written instead of its text. */
+  readonly allowWholeNumber: boolean;
+  readonly default: string;
+}
+
+export type ParameterDefinition = NumericDefinition | BoolDefinition | StringDefinition;
+
+/** 2^53 − 1: every seed is an exact JavaScript number and an `int64`. */
+const MAX_SEED = Number.MAX_SAFE_INTEGER;
+
+const AUGMENTED: ParentCondition = { name: 'method', anyOf: ['augmented'] };
+const HIDDEN_LAYER: ParentCondition = { name: 'head.units', above: 0 };
+const PLATEAU: ParentCondition = { name: 'schedule.name', anyOf: ['plateau'] };
+const FINE_TUNED: ParentCondition = { name: 'fine_tune.enabled', anyOf: [true] };
+const OPTIMIZERS = ['rmsprop', 'adam', 'adamw', 'sgd'];
+
+/**
+ * The closed table of hyper-parameters, parents before children. Defaults are those of the recipe; those of optimizers and
+ * schedules are Keras 3's (`keras/src/optimizers/{rmsprop,adam,adamw,sgd}.py`, `keras/src/callbacks/reduce_lr_on_plateau.py`,
+ * `keras/src/optimizers/schedules/learning_rate_schedule.py`).
+ */
+export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
+  choice('backbone', BACKBONE_NAMES, DEFAULT_BACKBONE, 'Pretrained convolutional base.'),
+  text('weights', 'imagenet', "Initial weights of the base: 'imagenet', 'random', or a path as the trainers see it."),
+  text('cut', '', 'Layer the base ends with; empty: its last one.', { allowEmpty: true }),
+  int('image_size', 180, 32, 1024, 'Height and width of the images in pixels.'),
+  choice('method', ['cached', 'augmented'], 'cached', 'Frozen base once per image, or once per image and epoch.'),
+
+  choice(
+    'augmentation.flip',
+    ['none', 'horizontal', 'vertical', 'horizontal_and_vertical'],
+    'horizontal',
+    'Random mirroring.',
+    AUGMENTED,
+  ),
+  real('augmentation.rotation', 0.1, 0, 1, 'Angle drawn from ± this part of a full turn; 0: off.', AUGMENTED),
+  real('augmentation.zoom', 0.2, 0, 1, 'Zoom drawn from ± this factor; 0: off.', AUGMENTED, 'max'),
+  choice(
+    'augmentation.fill_mode',
+    ['reflect', 'wrap', 'constant', 'nearest'],
+    'reflect',
+    'What lies outside the image.',
+    AUGMENTED,
+  ),
+  int('augmentation.seed', 0, 0, MAX_SEED, "Of the augmentation; default: the sweep's seed.", AUGMENTED),
+
+  choice('head.pooling', ['avg', 'max', 'flatten'], 'avg', "How the base's output becomes one row per image."),
+  int('head.units', 256, 0, 65_536, 'Units of each hidden layer; 0: no hidden layer.'),
+  int('head.layers', 1, 1, 8, 'Number of hidden layers.', HIDDEN_LAYER),
+  choice(
+    'head.activation',
+    ['linear', 'relu', 'tanh', 'gelu', 'swish'],
+    'linear',
+    'Activation of the hidden layers.',
+    HIDDEN_LAYER,
+  ),
+  real('head.dropout', 0.5, 0, 1, 'Part of the activations left out in training.', null, 'max'),
+  real('head.l2', 0, 0, 100, "Factor of the kernels' squared sum in the loss."),
+
+  choice('optimizer.name', OPTIMIZERS, 'rmsprop', 'Optimizer of the head phase.'),
+  real('optimizer.learning_rate', 1e-3, 0, 100, 'First learning rate of the head phase.', null, 'min'),
+  real('optimizer.rho', 0.9, 0, 1, 'Decay of the mean of squared gradients.', optimizers('rmsprop'), 'max'),
+  real('optimizer.momentum', 0, 0, 1, 'Momentum.', optimizers('rmsprop', 'sgd'), 'max'),
+  real('optimizer.beta1', 0.9, 0, 1, 'Decay of the mean of gradients.', optimizers('adam', 'adamw'), 'max'),
+  real('optimizer.beta2', 0.999, 0, 1, 'Decay of the mean of squares.', optimizers('adam', 'adamw'), 'max'),
+  real('optimizer.epsilon', 1e-7, 0, 1, 'Keeps divisors above zero.', optimizers('rmsprop', 'adam', 'adamw'), 'min'),
+  real('optimizer.weight_decay', 0.004, 0, 1, 'Decoupled weight decay.', optimizers('adamw')),
+  bool('optimizer.centered', false, 'Divides by the variance of the gradients.', optimizers('rmsprop')),
+  bool('optimizer.nesterov', false, "Nesterov's momentum.", optimizers('sgd')),
+
+  choice('schedule.name', ['constant', 'cosine', 'plateau'], 'constant', 'Course of the learning rate, head phase.'),
+  real('schedule.alpha', 0, 0, 1, 'Last learning rate as a part of the first.', {
+    name: 'schedule.name',
+    anyOf: ['cosine'],
+  }),
+  real('schedule.factor', 0.1, 0, 1, 'Factor of one reduction.', PLATEAU, 'both'),
+  int('schedule.patience', 10, 0, 10_000, 'Epochs without improvement before a reduction.', PLATEAU),
+  real('schedule.min_learning_rate', 0, 0, 100, 'The learning rate never goes below.', PLATEAU),
+
+  int('batch_size', 32, 1, 4_096, 'Images per step.'),
+  int('epochs', 50, 1, 10_000, 'Epochs of the head phase.'),
+  int('early_stopping.patience', 0, 0, 10_000, 'Epochs without improvement that end a stage; 0: off.'),
+  real('early_stopping.min_delta', 0, 0, 1_000, 'Smallest change that counts as an improvement.', {
+    name: 'early_stopping.patience',
+    above: 0,
+  }),
+  real('label_smoothing', 0, 0, 1, "Part of the target spread over the classes (Keras' meaning).", null, 'max'),
+  choice('class_weights', ['none', 'balanced'], 'none', 'Weights of the classes in the loss.'),
+
+  bool('fine_tune.enabled', false, 'Trains the last layers of the base after the head.'),
+  text(
+    'fine_tune.unfreeze',
+    'last_block',
+    "What trains: a number of last layers, a layer's name, a block's name, 'last_block' or 'all'.",
+    { allowWholeNumber: true, parent: FINE_TUNED },
+  ),
+  int('fine_tune.epochs', 30, 1, 10_000, 'Epochs of the fine-tuning phase.', FINE_TUNED),
+  real('fine_tune.learning_rate', 1e-5, 0, 100, 'Learning rate of the fine-tuning phase.', FINE_TUNED, 'min'),
+  choice('fine_tune.optimizer', OPTIMIZERS, 'rmsprop', 'Optimizer of the fine-tuning phase.', FINE_TUNED),
+
+  int('seed', 0, 0, MAX_SEED, "Initial weights and dropout; default: the sweep's seed."),
+  int('data_seed', 0, 0, MAX_SEED, "Order of the training images; default: the sweep's seed."),
+];
+
+/** Parameters whose default is the sweep's seed. */
+export const SEED_PARAMETERS: readonly string[] = ['seed', 'data_seed', 'augmentation.seed'];
+
+const BY_NAME: ReadonlyMap<string, ParameterDefinition> = new Map(PARAMETER_DEFINITIONS.map((d) => [d.name, d]));
+
+export const PARAMETER_NAMES: readonly string[] = PARAMETER_DEFINITIONS.map((definition) => definition.name);
+
+/** The definition of that name; null where there is none. */
+export function findDefinition(name: string): ParameterDefinition | null {
+  return BY_NAME.get(name) ?? null;
+}
+
+/** Whether a parent's value (undefined: the parent is absent) lets the child exist. */
+export function parentAllows(parent: ParentCondition, value: ParameterValue | undefined): boolean {
+  if (value === undefined) return false;
+  if ('anyOf' in parent) return parent.anyOf.includes(value);
+  return typeof value === 'number' && value > parent.above;
+}
+
+function optimizers(...names: readonly string[]): ParentCondition {
+  return { name: 'optimizer.name', anyOf: names };
+}
+
+function int(
+  name: string,
+  defaultValue: number,
+  min: number,
+  max: number,
+  doc: string,
+  parent: ParentCondition | null = null,
+): NumericDefinition {
+  return { name, type: 'int', min, max, open: 'none', default: defaultValue, parent, doc };
+}
+
+function real(
+  name: string,
+  defaultValue: number,
+  min: number,
+  max: number,
+  doc: string,
+  parent: ParentCondition | null = null,
+  open: NumericDefinition['open'] = 'none',
+): NumericDefinition {
+  return { name, type: 'number', min, max, open, default: defaultValue, parent, doc };
+}
+
+function bool(name: string, defaultValue: boolean, doc: string, parent: ParentCondition | null = null): BoolDefinition {
+  return { name, type: 'bool', default: defaultValue, parent, doc };
+}
+
+function choice(
+  name: string,
+  choices: readonly string[],
+  defaultValue: string,
+  doc: string,
+  parent: ParentCondition | null = null,
+): StringDefinition {
+  const shape = { allowEmpty: false, allowWholeNumber: false };
+  return { name, type: 'string', choices, ...shape, default: defaultValue, parent, doc };
+}
+
+function text(
+  name: string,
+  defaultValue: string,
+  doc: string,
+  options: { allowEmpty?: boolean; allowWholeNumber?: boolean; parent?: ParentCondition } = {},
+): StringDefinition {
+  return {
+    name,
+    type: 'string',
+    choices: null,
+    allowEmpty: options.allowEmpty ?? false,
+    allowWholeNumber: options.allowWholeNumber ?? false,
+    default: defaultValue,
+    parent: options.parent ?? null,
+    doc,
+  };
+}

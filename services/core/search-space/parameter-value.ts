@@ -1,0 +1,90 @@
+import type { ParameterValue } from '../sweep/sweep-spec.ts';
+import type { NumericDefinition, ParameterDefinition, StringDefinition } from './parameter-definitions.ts';
+import { didYouMean } from './nearest-name.ts';
+
+/**
+ * What is wrong with a value, what was received, and how to mend it; null where it is right.
+ *
+ * @param value as it came from a file or a request; need not have a type that is allowed.
+ */
+export function valueProblem(definition: ParameterDefinition, value: unknown): string | null {
+  switch (definition.type) {
+    case 'bool':
+      return typeof value === 'boolean' ? null : `must be true or false; received ${show(value)}.`;
+    case 'string':
+      return stringProblem(definition, value);
+    case 'int':
+    case 'number':
+      return numberProblem(definition, value);
+  }
+}
+
+/** The one spelling of a value that is right: whole numbers as text where the parameter is a text, no negative zero. */
+export function normalizeValue(definition: ParameterDefinition, value: ParameterValue): ParameterValue {
+  if (definition.type === 'string' && typeof value === 'number') return String(value);
+  return value === 0 ? 0 : value;
+}
+
+/** For messages: text in quotes, everything else as JSON says it. */
+export function show(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return `'${value}'`;
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    default:
+      return JSON.stringify(value);
+  }
+}
+
+/** For messages: `a whole number from 32 to 1024`. */
+export function describeAllowed(definition: ParameterDefinition): string {
+  switch (definition.type) {
+    case 'bool':
+      return 'true or false';
+    case 'string':
+      if (definition.choices !== null) return `one of ${definition.choices.join(', ')}`;
+      return definition.allowWholeNumber ? 'a name or a whole number' : 'a text';
+    case 'int':
+    case 'number':
+      return describeBounds(definition);
+  }
+}
+
+function describeBounds(definition: NumericDefinition): string {
+  const noun = definition.type === 'int' ? 'a whole number' : 'a number';
+  const low = definition.open === 'min' || definition.open === 'both' ? `above ${definition.min}` : null;
+  const high = definition.open === 'max' || definition.open === 'both' ? `below ${definition.max}` : null;
+  if (low === null && high === null) return `${noun} from ${definition.min} to ${definition.max}`;
+  return `${noun} ${low ?? `of at least ${definition.min}`} and ${high ?? `at most ${definition.max}`}`;
+}
+
+/** Whether the number lies within the definition's bounds. */
+export function withinBounds(definition: NumericDefinition, value: number): boolean {
+  const { min, max, open } = definition;
+  const aboveMin = open === 'min' || open === 'both' ? value > min : value >= min;
+  const belowMax = open === 'max' || open === 'both' ? value < max : value <= max;
+  return aboveMin && belowMax;
+}
+
+function numberProblem(definition: NumericDefinition, value: unknown): string | null {
+  const right = typeof value === 'number' && withinBounds(definition, value);
+  if (right && (definition.type === 'number' || Number.isInteger(value))) return null;
+  return `must be ${describeBounds(definition)}; received ${show(value)}.`;
+}
+
+function stringProblem(definition: StringDefinition, value: unknown): string | null {
+  if (typeof value === 'number' && definition.allowWholeNumber) {
+    return Number.isSafeInteger(value) && value >= 1 ? null : `must be at least 1 as a number; received ${value}.`;
+  }
+  if (typeof value !== 'string') return `must be ${describeAllowed(definition)}; received ${show(value)}.`;
+  if (definition.choices === null) {
+    return value === '' && !definition.allowEmpty ? 'must not be empty.' : null;
+  }
+  if (definition.choices.includes(value)) return null;
+  const hint = didYouMean(value, definition.choices);
+  return `must be one of ${definition.choices.join(', ')}; received '${value}'.${hint}`;
+}

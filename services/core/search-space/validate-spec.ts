@@ -1,0 +1,131 @@
+import { MAX_RUNS } from '../samplers/sample-runs.ts';
+import { gridPoints } from '../samplers/grid.ts';
+import { gridSize } from '../samplers/domain.ts';
+import { MAX_SOBOL_DIMENSIONS } from '../samplers/sobol-sequence.ts';
+import type { FieldViolation, StrategyName, SweepSpec } from '../sweep/sweep-spec.ts';
+import { didYouMean } from './nearest-name.ts';
+import { show } from './parameter-value.ts';
+import { validateDataset } from './validation/validate-dataset.ts';
+import { validateParameters } from './validation/validate-parameters.ts';
+import { ViolationList } from './validation/violations.ts';
+
+const STRATEGIES: readonly StrategyName[] = ['grid', 'random', 'sobol', 'list'];
+const METRICS: readonly string[] = ['val_loss', 'val_accuracy'];
+const GOALS: readonly string[] = ['minimize', 'maximize'];
+const TEST_POLICIES: readonly string[] = ['winner', 'every_run'];
+const MAX_NAME_LENGTH = 200;
+
+/**
+ * All mistakes of a spec at once, each with its path as in the YAML file; an empty list where there are none. Names that come
+ * from outside (strategy, objective) are checked although the types promise them.
+ */
+export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
+  const found = new ViolationList();
+  validateDisplayName(spec.displayName, found);
+  validateDataset(spec.dataset, found);
+  const strategyKnown = validateChoice('strategy', spec.strategy, STRATEGIES, found);
+  validateParameters(spec, strategyKnown, found);
+  validateMaxRuns(spec, found);
+  if (strategyKnown) validateStrategy(spec, found);
+  validateSeed(spec.seed, found);
+  validateObjective(spec, found);
+  validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
+  // Counting a grid needs a space that is right.
+  if (found.violations.length === 0) validateGridSize(spec, found);
+  return found.violations;
+}
+
+function validateDisplayName(name: string, found: ViolationList): void {
+  if (name.length > MAX_NAME_LENGTH) {
+    found.add('display_name', `must have at most ${MAX_NAME_LENGTH} characters; received ${name.length}.`);
+  }
+}
+
+function validateChoice(field: string, value: string, choices: readonly string[], found: ViolationList): boolean {
+  if (choices.includes(value)) return true;
+  found.add(field, `must be one of ${choices.join(', ')}; received ${show(value)}.${didYouMean(value, choices)}`);
+  return false;
+}
+
+function validateMaxRuns(spec: SweepSpec, found: ViolationList): void {
+  const { maxRuns } = spec;
+  if (maxRuns === null) {
+    if (spec.strategy === 'random' || spec.strategy === 'sobol') {
+      found.add(
+        'max_runs',
+        `is missing: strategy ${spec.strategy} draws without end. Give the number of runs, for example 16.`,
+      );
+    }
+    return;
+  }
+  if (!Number.isInteger(maxRuns) || maxRuns < 1 || maxRuns > MAX_RUNS) {
+    found.add('max_runs', `must be a whole number from 1 to ${MAX_RUNS}; received ${show(maxRuns)}.`);
+  }
+}
+
+function validateStrategy(spec: SweepSpec, found: ViolationList): void {
+  const { strategy, variants, parameters } = spec;
+  if (strategy === 'list') {
+    if (variants.length === 0)
+      found.add('variants', 'is empty: strategy list runs the listed variants and nothing else.');
+    if (parameters.length > 0) {
+      found.add(
+        'parameters',
+        'has dimensions, but strategy list does not vary any. Take them out, or use strategy: grid.',
+      );
+    }
+    return;
+  }
+  if (strategy !== 'grid' && parameters.length === 0) {
+    found.add(
+      'parameters',
+      `is empty: strategy ${strategy} has nothing to draw. Add a dimension, or use strategy: list.`,
+    );
+  }
+  if (strategy === 'sobol' && parameters.length > MAX_SOBOL_DIMENSIONS) {
+    found.add(
+      'parameters',
+      `has ${parameters.length} dimensions, and a Sobol sequence here has at most ${MAX_SOBOL_DIMENSIONS}. Use strategy: random.`,
+    );
+  }
+}
+
+function validateSeed(seed: number, found: ViolationList): void {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    found.add('seed', `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}; received ${show(seed)}.`);
+  }
+}
+
+function validateObjective({ objective }: SweepSpec, found: ViolationList): void {
+  const metricKnown = validateChoice('objective.metric', objective.metric, METRICS, found);
+  const goalKnown = validateChoice('objective.goal', objective.goal, GOALS, found);
+  if (!metricKnown || !goalKnown) return;
+  const natural = objective.metric === 'val_loss' ? 'minimize' : 'maximize';
+  if (objective.goal !== natural) {
+    found.add(
+      'objective.goal',
+      `would look for the worst run: ${objective.metric} is to ${natural}; received ${objective.goal}. Leave the goal out.`,
+    );
+  }
+}
+
+function validateGridSize(spec: SweepSpec, found: ViolationList): void {
+  const count = spec.variants.length + (spec.strategy === 'grid' ? countGrid(spec) : 0);
+  if (count <= MAX_RUNS || spec.maxRuns !== null) return;
+  const sizes = spec.parameters.map(({ name, domain }) => `${name} ${gridSize(domain)}`).join(' × ');
+  found.add(
+    'parameters',
+    `make more than ${MAX_RUNS} runs (${sizes}), the most a sweep can have. Take fewer values, give max_runs, or use ` +
+      'strategy: random or sobol.',
+  );
+}
+
+/** Counts up to one more than is allowed: conditions make a grid smaller than the product of its sizes. */
+function countGrid(spec: SweepSpec): number {
+  const product = spec.parameters.reduce((size, { domain }) => size * gridSize(domain), 1);
+  if (product <= MAX_RUNS) return product;
+  const points = gridPoints(spec, spec.base);
+  let count = 0;
+  while (count <= MAX_RUNS && points.next().done !== true) count++;
+  return count;
+}

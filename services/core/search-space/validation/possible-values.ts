@@ -1,0 +1,77 @@
+import type { ParameterSpec, ParameterValue, Parameters, SweepSpec } from '../../sweep/sweep-spec.ts';
+import { findDefinition, parentAllows } from '../parameter-definitions.ts';
+import type { ParentCondition } from '../parameter-definitions.ts';
+import { normalizeValue, valueProblem } from '../parameter-value.ts';
+
+/**
+ * Which values a parameter can have in any run of a spec: an over-approximation that looks at each parameter on its own. What
+ * it rules out can never be.
+ */
+export class PossibleValues {
+  private readonly spec: SweepSpec;
+  private readonly dimensions: ReadonlyMap<string, ParameterSpec>;
+
+  constructor(spec: SweepSpec) {
+    this.spec = spec;
+    this.dimensions = new Map(spec.parameters.map((parameter) => [parameter.name, parameter]));
+  }
+
+  /**
+   * Whether a parent may allow its child, in any run or in that variant.
+   *
+   * @param variant null: any run.
+   */
+  parentPossible(parent: ParentCondition, variant: Parameters | null): boolean {
+    const grandparent = findDefinition(parent.name)?.parent ?? null;
+    if (grandparent !== null && !this.parentPossible(grandparent, variant)) return false;
+    return this.anyPossible(
+      parent.name,
+      variant,
+      (value) => parentAllows(parent, value),
+      (max) => {
+        return 'above' in parent && max > parent.above;
+      },
+    );
+  }
+
+  /** Whether the parameter may have one of these values in any run that a strategy draws. */
+  anyOfPossible(name: string, values: readonly ParameterValue[]): boolean {
+    const definition = findDefinition(name);
+    if (definition === null) return false;
+    const wanted = values.map((value) => normalizeValue(definition, value));
+    const range = this.dimensions.get(name)?.domain;
+    if (range?.kind === 'range') {
+      if (wanted.some((v) => typeof v === 'number' && v >= range.min && v <= range.max)) return true;
+    }
+    return this.anyPossible(
+      name,
+      null,
+      (value) => wanted.includes(value),
+      () => false,
+    );
+  }
+
+  private anyPossible(
+    name: string,
+    variant: Parameters | null,
+    allows: (value: ParameterValue) => boolean,
+    allowsUpTo: (max: number) => boolean,
+  ): boolean {
+    const definition = findDefinition(name);
+    if (definition === null) return false;
+    const usable = (value: ParameterValue | undefined): boolean => {
+      // A wrong value is reported at its own place; it must not make others look wrong.
+      if (value !== undefined && valueProblem(definition, value) !== null) return true;
+      return allows(value === undefined ? definition.default : normalizeValue(definition, value));
+    };
+    if (variant !== null) return usable(variant[name] ?? this.spec.base[name]);
+    if (this.spec.variants.some((listed) => Object.hasOwn(listed, name) && usable(listed[name]))) return true;
+    const dimension = this.dimensions.get(name);
+    if (dimension === undefined || dimension.conditions.length > 0) {
+      if (usable(this.spec.base[name])) return true;
+    }
+    if (dimension === undefined) return false;
+    const { domain } = dimension;
+    return domain.kind === 'values' ? domain.values.some(usable) : allowsUpTo(domain.max);
+  }
+}

@@ -1,0 +1,42 @@
+import type { DatasetSource } from '../../sweep/sweep-spec.ts';
+import { show } from '../parameter-value.ts';
+import type { ViolationList } from './violations.ts';
+
+/** Fractions are written by people: 0.7 + 0.15 + 0.15 is not exactly 1. */
+const SUM_TOLERANCE = 1e-6;
+
+export function validateDataset(dataset: DatasetSource, found: ViolationList): void {
+  if (dataset.path === '') {
+    found.add('dataset.path', 'is missing. Give the folder of the images as the trainers see it, from / on.');
+  } else if (!dataset.path.startsWith('/')) {
+    found.add(
+      'dataset.path',
+      `must be absolute, because trainers do not share a working folder; received '${dataset.path}'.`,
+    );
+  }
+  const fractions = dataset.splitFractions;
+  if (fractions === null) return;
+  const parts = { train: fractions.train, validation: fractions.validation, test: fractions.test };
+  let right = true;
+  for (const [name, value] of Object.entries(parts)) {
+    if (value > 0 && value < 1) continue;
+    right = false;
+    found.add(
+      `dataset.split_fractions.${name}`,
+      `must be above 0 and below 1, because each split needs images; received ${show(value)}.`,
+    );
+  }
+  const sum = parts.train + parts.validation + parts.test;
+  if (right && Math.abs(sum - 1) > SUM_TOLERANCE) {
+    found.add(
+      'dataset.split_fractions',
+      `must sum to 1; received ${parts.train} + ${parts.validation} + ${parts.test} = ${Number(sum.toPrecision(6))}.`,
+    );
+  }
+  if (!Number.isSafeInteger(fractions.seed) || fractions.seed < 0) {
+    found.add(
+      'dataset.split_fractions.seed',
+      `must be a whole number of at least 0; received ${show(fractions.seed)}.`,
+    );
+  }
+}

@@ -1,0 +1,25 @@
+import { defineStateMachine, statesBefore } from './transition-table.ts';
+
+/** WAITING: for the tasks it depends on. CANCELLED: by a person, or because a task it depends on failed. */
+export type TaskState = 'WAITING' | 'READY' | 'LEASED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+
+export const TASK_STATES = defineStateMachine<TaskState>({
+  WAITING: ['READY', 'CANCELLED'],
+  // SUCCEEDED: another sweep has made the same feature sets meanwhile.
+  READY: ['LEASED', 'SUCCEEDED', 'CANCELLED'],
+  // Back to READY: handed back, expired, or failed with another try left.
+  LEASED: ['RUNNING', 'READY', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  RUNNING: ['READY', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  SUCCEEDED: [],
+  FAILED: [],
+  CANCELLED: [],
+});
+
+/** States from which `to` may be entered, for compare-and-set statements. */
+export function taskStatesBefore(to: TaskState): readonly TaskState[] {
+  return statesBefore(TASK_STATES, to);
+}
+
+export function isTerminalTaskState(state: TaskState): boolean {
+  return TASK_STATES.terminal.has(state);
+}

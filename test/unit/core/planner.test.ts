@@ -1,0 +1,265 @@
+import { describe, expect, test } from 'vitest';
+import { featureSetKey } from '../../../services/core/planner/feature-set.ts';
+import { findWinner, planEvaluation } from '../../../services/core/planner/plan-evaluation.ts';
+import { infeasibleRuns, planSweep } from '../../../services/core/planner/plan-sweep.ts';
+import type { PlanInput } from '../../../services/core/planner/plan.ts';
+import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
+import { resolveUnfreeze } from '../../../services/core/planner/resolve-unfreeze.ts';
+import { weightsReferencesOf } from '../../../services/core/planner/weights-resolver.ts';
+import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
+import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
+import { RESIDUAL_LAYERS, VGG16_LAYERS } from './support/layers.ts';
+import { PLAIN_SPEC, values } from './support/specs.ts';
+
+const VGG: Parameters = { backbone: 'vgg16' };
+const WEIGHTS = [
+  { backbone: 'vgg16', weights: 'imagenet', digest: 'v', layers: VGG16_LAYERS },
+  { backbone: 'mobilenet_v2', weights: 'imagenet', digest: 'm', layers: RESIDUAL_LAYERS },
+];
+
+function input(parameters: readonly Parameters[], slotCount = 2): PlanInput {
+  return {
+    sweepId: 's1',
+    objective: { metric: 'val_loss', goal: 'minimize' },
+    runs: parameters.map((p, index) => ({ runId: `r${index}`, index, config: compileRunConfig(p) })),
+    dataset: { digest: 'd' },
+    weights: WEIGHTS,
+    slotCount,
+  };
+}
+
+/** Stage, runs, feature sets as split:cut:pooling, dependencies. */
+function outline(parameters: readonly Parameters[], slotCount?: number): unknown[] {
+  return planSweep(input(parameters, slotCount)).tasks.map((task) => [
+    `${task.taskId} ${task.stage}`,
+    task.runIds.join(' '),
+    task.featureSets.map(({ split, cut, pooling }) => `${split}:${cut ?? 'top'}:${pooling}`).join(' '),
+    task.dependsOn.join(' '),
+  ]);
+}
+
+describe('planSweep', () => {
+  test('cached heads: one extraction, even groups over the slots', () => {
+    const runs = [64, 128, 256, 512, 1024].map((units) => ({ ...VGG, 'head.units': units }));
+    expect(outline(runs)).toEqual([
+      ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
+      ['s1-t02 HEAD', 'r0 r1', 'train:top:avg validation:top:avg', 's1-t01'],
+      ['s1-t03 HEAD', 'r2 r3 r4', 'train:top:avg validation:top:avg', 's1-t01'],
+    ]);
+  });
+
+  test('another pooling is another feature set, another batch size another group', () => {
+    expect(outline([VGG, { ...VGG, 'head.pooling': 'flatten' }, { ...VGG, batch_size: 16 }], 4)).toEqual([
+      ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
+      ['s1-t02 FEATURES', '', 'train:top:none validation:top:none', ''],
+      ['s1-t03 HEAD', 'r0', 'train:top:avg validation:top:avg', 's1-t01'],
+      ['s1-t04 HEAD', 'r1', 'train:top:none validation:top:none', 's1-t02'],
+      ['s1-t05 HEAD', 'r2', 'train:top:avg validation:top:avg', 's1-t01'],
+    ]);
+  });
+
+  test('augmented heads: validation stored, one stream for all that see the same images, whatever they pool', () => {
+    const augmented = { ...VGG, method: 'augmented' };
+    const runs = [augmented, { ...augmented, 'head.pooling': 'max' }, { ...augmented, 'augmentation.rotation': 0.3 }];
+    expect(outline(runs)).toEqual([
+      ['s1-t01 FEATURES', '', 'validation:top:avg', ''],
+      ['s1-t02 FEATURES', '', 'validation:top:max', ''],
+      ['s1-t03 HEAD', 'r0 r1', 'validation:top:avg validation:top:max', 's1-t01 s1-t02'],
+      ['s1-t04 HEAD', 'r2', 'validation:top:avg', 's1-t01'],
+    ]);
+  });
+
+  test('no group has more than 64 heads', () => {
+    const runs = Array.from({ length: 130 }, (_, index) => ({ ...VGG, method: 'augmented', 'head.units': index }));
+    const heads = planSweep(input(runs)).tasks.filter((task) => task.stage === 'HEAD');
+    expect(heads.map((task) => task.runIds.length)).toEqual([43, 43, 44]);
+  });
+
+  test('fine-tuning: from the last layer below what trains, one task per run, after its head', () => {
+    const tuned = { ...VGG, 'fine_tune.enabled': true };
+    const runs = [
+      tuned,
+      { ...tuned, 'fine_tune.learning_rate': 1e-4 },
+      { ...tuned, 'fine_tune.unfreeze': 'all' },
+      { ...tuned, method: 'augmented' },
+    ];
+    expect(outline(runs, 1)).toEqual([
+      ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
+      ['s1-t02 FEATURES', '', 'train:block4_pool:none validation:block4_pool:none', ''],
+      ['s1-t03 HEAD', 'r0 r1 r2', 'train:top:avg validation:top:avg', 's1-t01'],
+      ['s1-t04 HEAD', 'r3', 'validation:top:avg', 's1-t01'],
+      ['s1-t05 FINE_TUNE', 'r0', 'train:block4_pool:none validation:block4_pool:none', 's1-t03 s1-t02'],
+      ['s1-t06 FINE_TUNE', 'r1', 'train:block4_pool:none validation:block4_pool:none', 's1-t03 s1-t02'],
+      ['s1-t07 FINE_TUNE', 'r2', '', 's1-t03'],
+      ['s1-t08 FINE_TUNE', 'r3', 'validation:block4_pool:none', 's1-t04 s1-t02'],
+    ]);
+  });
+
+  test('a flattening head below the cut of a fine-tuning run is the same feature set', () => {
+    const cut = { ...VGG, cut: 'block4_pool', 'head.pooling': 'flatten' };
+    const runs = [cut, { ...VGG, 'fine_tune.enabled': true }];
+    expect(planSweep(input(runs)).tasks.filter((task) => task.stage === 'FEATURES')).toHaveLength(2);
+  });
+
+  test('runs that the base does not allow are named with the reason', () => {
+    const runs = [
+      VGG,
+      { ...VGG, 'fine_tune.enabled': true, 'fine_tune.unfreeze': 'blok5' },
+      { ...VGG, cut: 'block9' },
+      { backbone: 'mobilenet_v2', cut: 'b1_conv' },
+    ];
+    const { runs: planned } = input(runs);
+    expect(infeasibleRuns({ runs: planned, weights: WEIGHTS })).toEqual([
+      { runId: 'r1', reason: "fine_tune.unfreeze: the base has no layer or block 'blok5'. Did you mean 'block5'?" },
+      {
+        runId: 'r2',
+        reason:
+          "cut: the base has no layer 'block9'. It has block4_conv1, block4_conv2, block4_conv3, block4_pool, block5_conv1, " +
+          'block5_conv2, block5_conv3, block5_pool and others.',
+      },
+      {
+        runId: 'r3',
+        reason:
+          "cut: the base can't end after 'b1_conv': a branch goes past it. The nearest layer below it that can end a base is " +
+          "'stem'.",
+      },
+    ]);
+  });
+
+  test('weights that were not resolved are a mistake of the caller', () => {
+    expect(() => planSweep({ ...input([VGG]), weights: [] })).toThrow("'imagenet' of backbone 'vgg16'");
+  });
+});
+
+describe('resolveUnfreeze', () => {
+  test.each([
+    ['last_block', null, 'block5_conv1', 'block4_pool'],
+    ['4', null, 'block5_conv1', 'block4_pool'],
+    ['1', null, 'block5_pool', 'block5_conv3'],
+    ['block3', null, 'block3_conv1', 'block2_pool'],
+    ['block4_conv2', null, 'block4_conv2', 'block4_conv1'],
+    ['all', null, 'block1_conv1', null],
+    ['18', null, 'block1_conv1', null],
+    ['last_block', 'block4_conv2', 'block4_conv1', 'block3_pool'],
+  ])('VGG16: %s, cut %s', (unfreeze, cut, trainableFrom, prefixCut) => {
+    expect(resolveUnfreeze(VGG16_LAYERS, cut, unfreeze)).toEqual({ trainableFrom, prefixCut });
+  });
+
+  test('inside a residual block the prefix ends before the branch', () => {
+    expect(resolveUnfreeze(RESIDUAL_LAYERS, null, 'b2_bn')).toEqual({ trainableFrom: 'b2_bn', prefixCut: 'b1_add' });
+  });
+
+  test.each([
+    ['19', 'the base has 18 layers; received 19. Give a number from 1 to 18'],
+    ['0', 'Give a number from 1 to 18'],
+    ['block5_conv9', "Did you mean 'block5_conv1'?"],
+    ['head', "no layer or block 'head'. It has"],
+  ])('%s is refused', (unfreeze, message) => {
+    expect(() => resolveUnfreeze(VGG16_LAYERS, null, unfreeze)).toThrow(message);
+  });
+
+  test('a layer above the cut is not there', () => {
+    expect(() => resolveUnfreeze(VGG16_LAYERS, 'block3_pool', 'block5')).toThrow("no layer or block 'block5'");
+  });
+});
+
+test('featureSetKey depends on everything in the identity', () => {
+  const identity = {
+    datasetDigest: 'd',
+    split: 'train',
+    backbone: 'vgg16',
+    weightsDigest: 'w',
+    cut: null,
+    imageSize: 180,
+    pooling: 'avg',
+  } as const;
+  const others = [
+    { datasetDigest: 'e' },
+    { split: 'validation' },
+    { backbone: 'vgg19' },
+    { weightsDigest: 'x' },
+    { cut: 'block1_pool' },
+    { imageSize: 224 },
+    { pooling: 'max' },
+  ] as const;
+  const keys = [identity, ...others.map((other) => ({ ...identity, ...other }))].map(featureSetKey);
+  expect(new Set(keys).size).toBe(8);
+  expect(keys[0]).toMatch(/^[0-9a-f]{64}$/);
+});
+
+describe('planEvaluation', () => {
+  const finished = (values_: readonly (number | null)[], parameters: readonly Parameters[] = []) => ({
+    ...input(values_.map((_, index) => parameters[index] ?? VGG)),
+    testPolicy: 'winner' as const,
+    runs: values_.map((bestValue, index) => ({
+      runId: `r${index}`,
+      index,
+      config: compileRunConfig(parameters[index] ?? VGG),
+      bestValue,
+    })),
+  });
+
+  test('winner and baseline share a task where they share the base', () => {
+    expect(planEvaluation(finished([0.5, 0.2, 0.2, null]))).toMatchObject([
+      { taskId: 's1-e01', stage: 'EVALUATE', runIds: ['r0', 'r1'], roles: { r0: 'BASELINE', r1: 'WINNER' } },
+    ]);
+    const other = planEvaluation(finished([0.5, 0.2], [VGG, { backbone: 'mobilenet_v2' }]));
+    expect(other.map((task) => [task.taskId, ...task.runIds])).toEqual([
+      ['s1-e01', 'r0'],
+      ['s1-e02', 'r1'],
+    ]);
+  });
+
+  test('a winning baseline is looked at once; runs without a finite value never', () => {
+    expect(planEvaluation(finished([0.1, 0.2])).map((task) => task.roles)).toEqual([{ r0: 'WINNER' }]);
+    expect(planEvaluation(finished([NaN, null, Infinity]))).toEqual([]);
+  });
+
+  test('every run, and a goal upwards', () => {
+    const all = { ...finished([0.7, 0.9, 0.8]), testPolicy: 'every_run' as const };
+    const [task] = planEvaluation({ ...all, objective: { metric: 'val_accuracy', goal: 'maximize' } });
+    expect(task?.roles).toEqual({ r0: 'BASELINE', r1: 'WINNER', r2: 'EVERY_RUN' });
+    expect(findWinner(all.objective, all.runs)?.runId).toBe('r0');
+  });
+});
+
+describe('previewSweep', () => {
+  test('counts passes through the base alone and shared', () => {
+    const preview = previewSweep({
+      ...PLAIN_SPEC,
+      base: { epochs: 10, 'fine_tune.epochs': 4 },
+      parameters: [
+        values('method', 'cached', 'augmented'),
+        values('head.units', 0, 64),
+        values('fine_tune.enabled', false, true),
+      ],
+    });
+    expect(preview.runs).toHaveLength(8);
+    expect(preview.variedNames).toEqual(['fine_tune.enabled', 'head.units', 'method']);
+    // Each of 8 runs: 10 epochs of 2 splits; each of 4 fine-tuned ones: 4 more epochs.
+    expect(preview.basePassCountAlone).toBe(8 * 20 + 4 * 8);
+    // Stored: 2 splits of the whole base and 2 of the prefix; streams: 10 epochs, and 4 in each of 2 augmented fine-tunings.
+    expect(preview.basePassCountShared).toBe(4 + 10 + 2 * 4);
+    expect(preview.tasks.map((task) => task.stage)).toEqual([
+      'INDEX',
+      'FEATURES',
+      'FEATURES',
+      'HEAD',
+      'HEAD',
+      ...new Array<string>(4).fill('FINE_TUNE'),
+      'EVALUATE',
+    ]);
+    preview.tasks.forEach((task, position) => {
+      for (const dependency of task.dependencies) expect(dependency).toBeLessThan(position);
+      if (position > 0) expect(task.dependencies).not.toEqual([]);
+    });
+  });
+});
+
+test('weightsReferencesOf names each pair once', () => {
+  const configs = [VGG, { ...VGG, epochs: 3 }, { ...VGG, weights: 'random' }].map(compileRunConfig);
+  expect(weightsReferencesOf(configs)).toEqual([
+    { backbone: 'vgg16', weights: 'imagenet' },
+    { backbone: 'vgg16', weights: 'random' },
+  ]);
+});

@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import type { RetryInput } from '../../../services/core/retry.ts';
+import { decideRetry, mustPauseSweep } from '../../../services/core/retry.ts';
+import { DEFAULT_LEASE_TIMING, leaseTimingFor, stuckAfterMs } from '../../../services/core/lease.ts';
+
+const NOTHING_BEFORE: RetryInput = {
+  errorClass: 'COUNTED',
+  code: 'UNEXPECTED',
+  message: 'it broke',
+  countedFailures: 0,
+  infrastructureInARow: 0,
+  memoryFailures: 0,
+  jitter: 0,
+};
+
+describe('decideRetry', () => {
+  test('infrastructure: at once, then 1, 4, 16 s, and a crash loop at the tenth', () => {
+    const decisions = Array.from({ length: 10 }, (_, index) =>
+      decideRetry({ ...NOTHING_BEFORE, errorClass: 'INFRASTRUCTURE', infrastructureInARow: index + 1 }),
+    );
+    const delays = decisions.map((decision) => (decision.action === 'REQUEUE' ? decision.delayMs : decision.code));
+    expect(delays).toEqual([0, 1000, 4000, 16000, 16000, 16000, 16000, 16000, 16000, 'CRASH_LOOP']);
+  });
+
+  test('memory: half the batch three times, then infeasible', () => {
+    const decisions = [1, 2, 3, 4].map((memoryFailures) =>
+      decideRetry({ ...NOTHING_BEFORE, errorClass: 'MEMORY', memoryFailures }),
+    );
+    expect(decisions.map((d) => (d.action === 'REQUEUE' ? d.microBatchDivisor : d.action))).toEqual([
+      2,
+      4,
+      8,
+      'INFEASIBLE',
+    ]);
+  });
+
+  test('a smaller batch stays smaller after another kind of error', () => {
+    const decision = decideRetry({
+      ...NOTHING_BEFORE,
+      errorClass: 'INFRASTRUCTURE',
+      infrastructureInARow: 1,
+      memoryFailures: 2,
+    });
+    expect(decision).toMatchObject({ action: 'REQUEUE', microBatchDivisor: 4 });
+  });
+
+  test('permanent errors are never tried again', () => {
+    const invalid = { ...NOTHING_BEFORE, errorClass: 'PERMANENT', code: 'INVALID_PARAMETERS' } as const;
+    expect(decideRetry(invalid)).toEqual({ action: 'INFEASIBLE', code: 'INVALID_PARAMETERS', reason: 'it broke' });
+    expect(decideRetry({ ...invalid, code: 'DATASET_INVALID' }).action).toBe('FAILED');
+  });
+
+  test('a loss that is not finite is never tried again', () => {
+    expect(decideRetry({ ...NOTHING_BEFORE, errorClass: 'NUMERIC' })).toMatchObject({
+      action: 'FAILED',
+      code: 'NUMERIC',
+    });
+  });
+
+  test('anything else: twice more, with jitter, then failed', () => {
+    const after = (countedFailures: number, jitter: number): unknown =>
+      decideRetry({ ...NOTHING_BEFORE, countedFailures, jitter });
+    expect(after(1, 0)).toMatchObject({ action: 'REQUEUE', delayMs: 1000 });
+    expect(after(2, 0.5)).toMatchObject({ action: 'REQUEUE', delayMs: 4500 });
+    expect(after(3, 0)).toMatchObject({ action: 'FAILED', code: 'UNEXPECTED' });
+  });
+});
+
+test('three failed runs in a row pause a sweep, a success between them does not', () => {
+  expect(mustPauseSweep(['SUCCEEDED', 'FAILED', 'INFEASIBLE', 'FAILED'])).toBe(true);
+  expect(mustPauseSweep(['FAILED', 'FAILED', 'SUCCEEDED', 'FAILED'])).toBe(false);
+  expect(mustPauseSweep(['FAILED', 'FAILED'])).toBe(false);
+});
+
+test('lease times keep their order at any scale', () => {
+  expect(leaseTimingFor(30_000)).toEqual(DEFAULT_LEASE_TIMING);
+  const short = leaseTimingFor(3_000);
+  expect(short.heartbeatMs * 2).toBeLessThan(short.silenceLimitMs);
+  expect(short.silenceLimitMs).toBeLessThan(short.leaseMs);
+  expect([stuckAfterMs(null), stuckAfterMs(1_000), stuckAfterMs(60_000)]).toEqual([120_000, 120_000, 300_000]);
+});

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import { canonicalParameters, parametersDigest } from '../../../services/core/search-space/canonical.ts';
+import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
+import { editDistance, nearestName } from '../../../services/core/search-space/nearest-name.ts';
+import { PARAMETER_DEFINITIONS, PARAMETER_NAMES } from '../../../services/core/search-space/parameter-definitions.ts';
+import { valueProblem } from '../../../services/core/search-space/parameter-value.ts';
+import { canonicalJson } from '../../../services/core/digest.ts';
+
+describe('PARAMETER_DEFINITIONS', () => {
+  test('names are unique, parents come first, defaults are allowed values', () => {
+    expect(new Set(PARAMETER_NAMES).size).toBe(PARAMETER_NAMES.length);
+    PARAMETER_DEFINITIONS.forEach((definition, index) => {
+      if (definition.parent !== null) expect(PARAMETER_NAMES.slice(0, index)).toContain(definition.parent.name);
+      expect(valueProblem(definition, definition.default)).toBeNull();
+    });
+  });
+});
+
+describe('canonicalParameters', () => {
+  test('fills defaults in, drops what has no parent, sorts', () => {
+    const canonical = canonicalParameters({ 'optimizer.name': 'sgd', 'optimizer.rho': 0.5, 'head.units': 0 });
+    expect(Object.keys(canonical)).toEqual(Object.keys(canonical).sort());
+    expect(canonical).toMatchObject({
+      'optimizer.momentum': 0,
+      'optimizer.nesterov': false,
+      backbone: 'efficientnet_lite0',
+    });
+    for (const name of ['optimizer.rho', 'optimizer.epsilon', 'head.layers', 'augmentation.flip', 'fine_tune.epochs']) {
+      expect(canonical).not.toHaveProperty([name]);
+    }
+  });
+
+  test('is the same for every spelling, and so is its digest', () => {
+    const written = canonicalParameters({ 'fine_tune.enabled': true, 'fine_tune.unfreeze': 4, 'head.l2': -0 });
+    expect(written['fine_tune.unfreeze']).toBe('4');
+    expect(Object.is(written['head.l2'], 0)).toBe(true);
+    expect(canonicalParameters(written)).toEqual(written);
+    expect(parametersDigest({})).toBe(parametersDigest({ epochs: 50, 'optimizer.name': 'rmsprop' }));
+    expect(parametersDigest({})).not.toBe(parametersDigest({ epochs: 51 }));
+  });
+
+  test('refuses unknown names and wrong values, all at once', () => {
+    expect(() => canonicalParameters({ learning_rate: 0.1, epochs: 0.5, 'optimizer.name': 'rmsprob' })).toThrow(
+      [
+        'The request has 3 mistakes:',
+        "  learning_rate: there is no parameter 'learning_rate'. Did you mean 'optimizer.learning_rate'?",
+        '  epochs: must be a whole number from 1 to 10000; received 0.5.',
+        "  optimizer.name: must be one of rmsprop, adam, adamw, sgd; received 'rmsprob'. Did you mean 'rmsprop'?",
+      ].join('\n'),
+    );
+  });
+});
+
+describe('compileRunConfig', () => {
+  test('the defaults are the recipe', () => {
+    expect(compileRunConfig({})).toEqual({
+      backbone: { name: 'efficientnet_lite0', weights: 'imagenet', cut: null },
+      imageSize: 180,
+      method: 'cached',
+      augmentation: null,
+      head: { pooling: 'avg', units: 256, layers: 1, activation: 'linear', dropout: 0.5, l2: 0 },
+      optimizer: { name: 'rmsprop', learningRate: 1e-3, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false },
+      schedule: { name: 'constant' },
+      batchSize: 32,
+      epochs: 50,
+      earlyStopping: null,
+      labelSmoothing: 0,
+      classWeights: 'none',
+      fineTune: null,
+      seed: 0,
+      dataSeed: 0,
+    });
+  });
+
+  test('augmentation, schedule, early stopping and fine-tuning', () => {
+    const config = compileRunConfig({
+      method: 'augmented',
+      'augmentation.zoom': 0,
+      cut: 'block4_pool',
+      'schedule.name': 'plateau',
+      'early_stopping.patience': 3,
+      'fine_tune.enabled': true,
+      'fine_tune.optimizer': 'adam',
+    });
+    expect(config.augmentation).toEqual({ flip: 'horizontal', rotation: 0.1, zoom: 0, fillMode: 'reflect', seed: 0 });
+    expect(config.backbone.cut).toBe('block4_pool');
+    expect(config.schedule).toEqual({ name: 'plateau', factor: 0.1, patience: 10, minLearningRate: 0 });
+    expect(config.fineTune).toEqual({
+      unfreeze: 'last_block',
+      optimizer: { name: 'adam', learningRate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+      schedule: { name: 'constant' },
+      epochs: 30,
+      earlyStopping: { patience: 3, minDelta: 0 },
+    });
+  });
+
+  test('every choice of every parameter compiles', () => {
+    for (const definition of PARAMETER_DEFINITIONS) {
+      if (definition.type !== 'string' || definition.choices === null) continue;
+      for (const choice of definition.choices) {
+        const text = JSON.stringify(
+          compileRunConfig({ method: 'augmented', 'fine_tune.enabled': true, [definition.name]: choice }),
+        );
+        expect(text).toContain(JSON.stringify(choice));
+      }
+    }
+  });
+});
+
+describe('nearest names', () => {
+  test('edit distance counts a swap once', () => {
+    expect([editDistance('kitten', 'sitting'), editDistance('ab', 'ba'), editDistance('', 'abc')]).toEqual([3, 1, 3]);
+  });
+
+  test('near ones only', () => {
+    expect(nearestName('optimiser.learning-rate', PARAMETER_NAMES)).toBe('optimizer.learning_rate');
+    expect(nearestName('dropout', PARAMETER_NAMES)).toBe('head.dropout');
+    expect(nearestName('temperature', PARAMETER_NAMES)).toBeNull();
+  });
+});
+
+test('canonical JSON does not depend on the order of names', () => {
+  expect(canonicalJson({ b: [1, null, 'x'], a: { d: 1e-7, c: true } })).toBe(
+    '{"a":{"c":true,"d":1e-7},"b":[1,null,"x"]}',
+  );
+  expect(() => canonicalJson({ a: Infinity })).toThrow('received Infinity');
+});

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import { classScores, confusionMatrix, correctCount } from '../../../services/core/statistics/confusion-matrix.ts';
+import { pairedBootstrap } from '../../../services/core/statistics/paired-bootstrap.ts';
+import { rocAuc } from '../../../services/core/statistics/roc-auc.ts';
+import { testStatistics } from '../../../services/core/statistics/test-statistics.ts';
+import { wilsonInterval } from '../../../services/core/statistics/wilson-interval.ts';
+
+describe('wilsonInterval', () => {
+  // scipy.stats.binomtest(k, n).proportion_ci(0.95, 'wilson')
+  test.each([
+    [0, 10, 0, 0.27753279986288926],
+    [10, 10, 0.7224672001371109, 1],
+    [7, 10, 0.39677814746114526, 0.892208732593699],
+    [978, 1000, 0.9669143266526002, 0.9854272922352089],
+    [1954, 2000, 0.9694587928717648, 0.9827123440219201],
+  ])('%i of %i', (successes, trials, low, high) => {
+    const interval = wilsonInterval(successes, trials);
+    expect(interval.low).toBeCloseTo(low, 12);
+    expect(interval.high).toBeCloseTo(high, 12);
+  });
+
+  test('nothing is known of no trials, and impossible counts are refused', () => {
+    expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
+    expect(() => wilsonInterval(3, 2)).toThrow('received 3 of 2');
+  });
+});
+
+describe('confusionMatrix', () => {
+  const pairs = [
+    [0, 0],
+    [0, 1],
+    [0, 1],
+    [1, 1],
+    [1, 0],
+    [2, 1],
+  ].map(([label = 0, predictedLabel = 0]) => ({ label, predictedLabel }));
+
+  test('has true classes as rows', () => {
+    const matrix = confusionMatrix(pairs, 3);
+    expect(matrix.counts).toEqual([1, 2, 0, 1, 1, 0, 0, 1, 0]);
+    expect(correctCount(matrix)).toBe(2);
+  });
+
+  test('precision, recall and F1; a class that is never called has zeros', () => {
+    expect(classScores(confusionMatrix(pairs, 3))).toEqual([
+      { precision: 1 / 2, recall: 1 / 3, f1: 2 / 5, support: 3 },
+      { precision: 1 / 4, recall: 1 / 2, f1: 2 / 6, support: 2 },
+      { precision: 0, recall: 0, f1: 0, support: 1 },
+    ]);
+  });
+
+  test('a label beyond the classes is refused', () => {
+    expect(() => confusionMatrix([{ label: 3, predictedLabel: 0 }], 3)).toThrow('received 3 called 0');
+  });
+});
+
+describe('rocAuc', () => {
+  test('counts ties a half (sklearn.metrics.roc_auc_score)', () => {
+    const labels = [0, 0, 1, 1, 1, 0, 1, 0, 1, 0];
+    const scores = [0.1, 0.4, 0.35, 0.8, 0.4, 0.4, 0.9, 0.2, 0.2, 0.6];
+    const items = labels.map((label, index) => ({ positive: label === 1, score: scores[index] ?? NaN }));
+    expect(rocAuc(items)).toBeCloseTo(0.66, 12);
+  });
+
+  test('all scores equal: a half; one class only or NaN: unknown', () => {
+    expect(
+      rocAuc([
+        { positive: true, score: 1 },
+        { positive: false, score: 1 },
+      ]),
+    ).toBe(0.5);
+    expect(rocAuc([{ positive: true, score: 1 }])).toBeNull();
+    expect(
+      rocAuc([
+        { positive: true, score: NaN },
+        { positive: false, score: 1 },
+      ]),
+    ).toBeNull();
+  });
+});
+
+describe('pairedBootstrap', () => {
+  const flags = (count: number, wrong: readonly number[]): boolean[] =>
+    Array.from({ length: count }, (_, index) => !wrong.includes(index));
+
+  test('the normal approximation of the paired difference is met', () => {
+    // 60 winner-only and 20 baseline-only of 1,000: difference 0.04, deviation sqrt((80 − 40²/1000) / 1000²).
+    const winner = Array.from({ length: 1000 }, (_, index) => index >= 20);
+    const baseline = Array.from({ length: 1000 }, (_, index) => index < 20 || index >= 80);
+    const comparison = pairedBootstrap(winner, baseline, 1);
+    const deviation = Math.sqrt(80 - 1.6) / 1000;
+    expect(comparison).toMatchObject({ difference: 0.04, winnerOnly: 60, baselineOnly: 20, distinguishable: true });
+    expect(comparison.interval.low).toBeCloseTo(0.04 - 1.96 * deviation, 2);
+    expect(comparison.interval.high).toBeCloseTo(0.04 + 1.96 * deviation, 2);
+  });
+
+  test('one image more right of 100 is not distinguishable', () => {
+    const comparison = pairedBootstrap(flags(100, []), flags(100, [4]), 1);
+    expect(comparison).toMatchObject({ difference: 0.01, distinguishable: false });
+  });
+
+  test('equal answers give an empty interval and no verdict', () => {
+    const same = flags(50, [1, 2]);
+    expect(pairedBootstrap(same, same, 1)).toMatchObject({
+      interval: { low: 0, high: 0 },
+      distinguishable: false,
+    });
+  });
+
+  test('the seed decides, and other numbers of images are refused', () => {
+    const a = flags(200, [1, 2, 3]);
+    const b = flags(200, [4, 5, 6, 7, 8, 9]);
+    expect(pairedBootstrap(a, b, 5)).toEqual(pairedBootstrap(a, b, 5));
+    expect(() => pairedBootstrap(a, flags(10, []), 5)).toThrow('received 200 and 10');
+  });
+});
+
+test('testStatistics puts one run together', () => {
+  const predictions = [
+    { path: 'a', label: 0, predictedLabel: 0, probabilities: [0.8, 0.2] },
+    { path: 'b', label: 0, predictedLabel: 1, probabilities: [0.4, 0.6] },
+    { path: 'c', label: 1, predictedLabel: 1, probabilities: [0.1, 0.9] },
+    { path: 'd', label: 1, predictedLabel: 1, probabilities: [0.45, 0.55] },
+  ];
+  const statistics = testStatistics(predictions, 2);
+  expect(statistics).toMatchObject({ imageCount: 4, correctCount: 3, accuracy: 0.75, rocAuc: 0.75 });
+  expect(statistics.confusionMatrix).toEqual([1, 1, 0, 2]);
+  expect(statistics.accuracyLow).toBeLessThan(0.75);
+  expect(testStatistics(predictions, 3).rocAuc).toBeNull();
+});
