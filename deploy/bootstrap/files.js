@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+} from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+/**
+ * Hex sha256 over texts; each is preceded by its length, so that two lists never give one digest.
+ *
+ * @param {readonly (string | Uint8Array)[]} parts
+ */
+export function digestOf(parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    hash.update(`${part.length}:`);
+    hash.update(part);
+  }
+  return hash.digest('hex');
+}
+
+/** @param {string} path */
+export async function sha256OfFile(path) {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}
+
+/**
+ * One digest over names and contents of files below a folder, in order of their names.
+ *
+ * @param {string} folder
+ * @param {(path: string) => boolean} wanted called with the path relative to `folder`
+ */
+export function digestOfFolder(folder, wanted) {
+  const paths = listFiles(folder)
+    .map((path) => relative(folder, path))
+    .filter(wanted)
+    .sort();
+  return digestOf(paths.flatMap((path) => [path, readFileSync(join(folder, path))]));
+}
+
+/**
+ * @param {string} folder
+ * @returns {string[]}
+ */
+function listFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? listFiles(path) : [path];
+  });
+}
+
+/**
+ * @param {string} path
+ * @returns {string | undefined} undefined when there is no such file
+ */
+export function readTextIfThere(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes a whole file or nothing: readers never see half of it.
+ *
+ * @param {string} path
+ * @param {string | Uint8Array} content
+ */
+export function writeFileAtomically(path, content) {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
+}
+
+/**
+ * Builds a folder beside its final place and moves it there in one step, so that an interrupted set-up leaves nothing
+ * half-made and two set-ups at once do not mix. Whoever comes second throws its copy away.
+ *
+ * @template T
+ * @param {string} folder the final place; an existing one is kept
+ * @param {(temporary: string) => Promise<T>} build
+ * @returns {Promise<T>}
+ */
+export async function buildFolder(folder, build) {
+  mkdirSync(dirname(folder), { recursive: true });
+  const temporary = mkdtempSync(`${folder}.partial-`);
+  try {
+    const result = await build(temporary);
+    if (existsSync(folder)) return result;
+    // mkdtemp makes 0700; a cache may be shared.
+    chmodSync(temporary, 0o777 & ~process.umask());
+    renameSync(temporary, folder);
+    return result;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}

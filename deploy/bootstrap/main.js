@@ -1,0 +1,138 @@
+#!/usr/bin/env node
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { readTextIfThere } from './files.js';
+import { repositoryRoot, resolvePaths } from './paths.js';
+import { runForeground } from './processes.js';
+import { SetupError } from './setup-error.js';
+import { formatSeconds, runSteps } from './step.js';
+import { checkMachine, checkNodeVersion } from './steps/check-machine.js';
+import { demoData } from './steps/demo-data.js';
+import { demoWeights } from './steps/demo-weights.js';
+import { embeddedPostgres } from './steps/embedded-postgres.js';
+import { generateCode } from './steps/generate-code.js';
+import { installPackages } from './steps/install-packages.js';
+import { tensorflowEngine } from './steps/tensorflow-engine.js';
+
+const HELP = `Sets up Graft on this machine: node deploy/bootstrap/main.js COMMAND
+
+  setup [--demo]     npm packages, generated code, the TensorFlow engine, PostgreSQL;
+                     with --demo also the weights and the images of the demo
+  generate           npm packages and generated code only
+  test [ARGUMENTS]   setup, then vitest with ARGUMENTS; the last line counts the tests
+  demo [ARGUMENTS]   setup --demo, then: graft demo ARGUMENTS
+
+Each step is skipped when nothing has changed since it was done.
+
+Environment:
+  GRAFT_CACHE_DIR      what can be made again: engine, weights, images   (~/.cache/graft)
+  GRAFT_LIBTENSORFLOW  a folder with libtensorflow_cc.so.2, libtensorflow_framework.so.2 and include/,
+                       instead of the wheel from PyPI
+  GRAFT_ENGINE         cpu or gpu, instead of what the machine has
+  GRAFT_PYTHON         the Python whose pip downloads (python3)
+  CXX                  the C++ compiler (g++, clang++, c++; where there is none, zig from PyPI)
+  DATABASE_URL         a PostgreSQL to use instead of the embedded one
+`;
+
+const baseSteps = [checkMachine, installPackages, generateCode, tensorflowEngine, embeddedPostgres];
+const demoSteps = [...baseSteps, demoWeights, demoData];
+
+/**
+ * @param {string[]} args
+ * @returns {Promise<number | string | undefined>} the exit code
+ */
+async function main([command = '--help', ...rest]) {
+  switch (command) {
+    case 'setup':
+      refuseOthers(rest, ['--demo']);
+      await setUp(rest.includes('--demo') ? demoSteps : baseSteps);
+      return 0;
+    case 'generate':
+      refuseOthers(rest, []);
+      await setUp([checkNodeVersion, installPackages, generateCode]);
+      return 0;
+    case 'test':
+      await setUp(baseSteps);
+      return runVitest(rest);
+    case 'demo':
+      // --data brings the user's own images.
+      await setUp(
+        rest.some((one) => /^--data(=|$)/.test(one)) ? demoSteps.filter((step) => step !== demoData) : demoSteps,
+      );
+      return runDemo(rest);
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(HELP);
+      return 0;
+    default:
+      throw new SetupError(`There is no command "${command}".`, HELP);
+  }
+}
+
+/**
+ * @param {readonly string[]} args
+ * @param {readonly string[]} known
+ */
+function refuseOthers(args, known) {
+  const unknown = args.filter((arg) => !known.includes(arg));
+  if (unknown.length > 0) throw new SetupError(`Unknown argument ${unknown.join(' ')}.`, HELP);
+}
+
+/** @param {readonly import('./step.js').Step[]} steps */
+async function setUp(steps) {
+  const start = performance.now();
+  const base = { env: process.env, root: repositoryRoot, paths: resolvePaths(process.env) };
+  await runSteps(steps, base, (line) => process.stdout.write(`${line}\n`));
+  process.stdout.write(`Set-up done in ${formatSeconds(performance.now() - start)}.\n`);
+}
+
+/**
+ * Goes on as the CLI in this very process: signals, terminal and exit code are its own.
+ *
+ * @param {string[]} args
+ */
+async function runDemo(args) {
+  const launcher = join(repositoryRoot, 'services', 'cli', 'graft.js');
+  process.argv = [process.execPath, launcher, 'demo', ...args];
+  await import(pathToFileURL(launcher).href);
+  return process.exitCode ?? undefined;
+}
+
+/**
+ * Runs the tests; the counts are printed when vitest is through, so that nothing comes after them.
+ *
+ * @param {string[]} args
+ */
+async function runVitest(args) {
+  const vitest = join(repositoryRoot, 'node_modules', 'vitest', 'vitest.mjs');
+  const config = join(repositoryRoot, 'test', 'vitest.config.ts');
+  const folder = mkdtempSync(join(tmpdir(), 'graft-test-'));
+  const countsFile = join(folder, 'counts.json');
+  try {
+    const code = await runForeground(process.execPath, [vitest, 'run', '--config', config, ...args], {
+      cwd: repositoryRoot,
+      env: { ...process.env, GRAFT_TEST_COUNTS_FILE: countsFile },
+    });
+    const counts = readTextIfThere(countsFile);
+    const { passed, failed, skipped } =
+      counts === undefined ? { passed: 0, failed: 0, skipped: 0 } : JSON.parse(counts);
+    // A run that broke off outside of all tests (its set-up, no test found) is a failure as well.
+    const allFailed = code !== 0 && failed === 0 ? 1 : failed;
+    process.stdout.write(`${passed} passed, ${allFailed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+    return code === 0 && allFailed > 0 ? 1 : code;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  if (error.output !== '') process.stderr.write(`\n${error.output}\n`);
+  process.stderr.write(`\n${error.message}\n${error.remedy}\n`);
+  process.exitCode = 1;
+}

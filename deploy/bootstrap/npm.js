@@ -1,0 +1,12 @@
+import { basename } from 'node:path';
+
+/**
+ * The npm to call: under `npm run` the one that started us, also when another one is first on the path.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {readonly [string, ...string[]]} program and first arguments
+ */
+export function npmCommand(env) {
+  const script = env['npm_execpath'] ?? '';
+  return basename(script) === 'npm-cli.js' ? [process.execPath, script] : ['npm'];
+}

