@@ -1,0 +1,665 @@
+-- What all migrations together make, written by a test from the catalogs of PostgreSQL.
+-- To look at, not to edit: after a new migration run
+--   npx vitest run --config test/vitest.config.ts test/contract/database/golden-schema.test.ts -u
+
+-- Sequences.
+
+CREATE SEQUENCE events_event_id_seq AS bigint;
+
+-- Tables.
+
+CREATE TABLE attempts (
+    task_id text NOT NULL,
+    lease_epoch integer NOT NULL,
+    trainer_id text NOT NULL,
+    slot_index integer NOT NULL,
+    request_id text NOT NULL,
+    state text NOT NULL,
+    error_class text,
+    error_code text,
+    message text NOT NULL DEFAULT ''::text,
+    last_sequence bigint NOT NULL DEFAULT 0,
+    thread_count integer,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    end_time timestamp(6) with time zone,
+    CONSTRAINT attempts_pkey PRIMARY KEY (task_id, lease_epoch),
+    CONSTRAINT attempts_error_class_check CHECK (error_class = ANY (ARRAY['INFRASTRUCTURE'::text, 'MEMORY'::text, 'PERMANENT'::text, 'NUMERIC'::text, 'COUNTED'::text])),
+    CONSTRAINT attempts_last_sequence_check CHECK (last_sequence >= 0),
+    CONSTRAINT attempts_lease_epoch_check CHECK (lease_epoch >= 1),
+    CONSTRAINT attempts_state_check CHECK (state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'RELEASED'::text, 'FAILED'::text, 'EXPIRED'::text]))
+);
+
+CREATE TABLE checkpoints (
+    checkpoint_id text NOT NULL,
+    run_id text NOT NULL,
+    task_id text NOT NULL,
+    lease_epoch integer NOT NULL,
+    stage text NOT NULL,
+    epoch integer NOT NULL,
+    kind text NOT NULL,
+    uri text NOT NULL,
+    sha256 text NOT NULL,
+    size_bytes bigint NOT NULL,
+    value double precision,
+    state text NOT NULL DEFAULT 'STORED'::text,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    delete_time timestamp(6) with time zone,
+    CONSTRAINT checkpoints_pkey PRIMARY KEY (checkpoint_id),
+    CONSTRAINT checkpoints_epoch_check CHECK (epoch >= 0),
+    CONSTRAINT checkpoints_kind_check CHECK (kind = ANY (ARRAY['BEST'::text, 'LAST'::text])),
+    CONSTRAINT checkpoints_size_bytes_check CHECK (size_bytes >= 0),
+    CONSTRAINT checkpoints_stage_check CHECK (stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
+    CONSTRAINT checkpoints_state_check CHECK (state = ANY (ARRAY['STORED'::text, 'DELETING'::text, 'DELETED'::text]))
+);
+
+CREATE TABLE datasets (
+    dataset_id text NOT NULL,
+    digest text NOT NULL,
+    path text NOT NULL,
+    class_names text[] NOT NULL,
+    class_counts jsonb NOT NULL,
+    problems jsonb NOT NULL,
+    manifest_uri text NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT datasets_pkey PRIMARY KEY (dataset_id)
+);
+
+CREATE TABLE epoch_metrics (
+    run_id text NOT NULL,
+    stage text NOT NULL,
+    epoch integer NOT NULL,
+    name text NOT NULL,
+    lease_epoch integer NOT NULL,
+    task_id text NOT NULL,
+    value double precision NOT NULL,
+    superseded_by integer,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT epoch_metrics_pkey PRIMARY KEY (run_id, stage, epoch, name, lease_epoch),
+    CONSTRAINT epoch_metrics_epoch_check CHECK (epoch >= 1),
+    CONSTRAINT epoch_metrics_name_check CHECK (name <> ''::text),
+    CONSTRAINT epoch_metrics_stage_check CHECK (stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
+    CONSTRAINT epoch_metrics_superseded_by_check CHECK (superseded_by > lease_epoch)
+);
+
+CREATE TABLE events (
+    event_id bigint NOT NULL DEFAULT nextval('events_event_id_seq'::regclass),
+    sweep_id text NOT NULL,
+    kind text NOT NULL,
+    payload jsonb NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT events_pkey PRIMARY KEY (event_id)
+);
+
+CREATE TABLE feature_sets (
+    feature_key text NOT NULL,
+    dataset_digest text NOT NULL,
+    split text NOT NULL,
+    backbone text NOT NULL,
+    weights_digest text NOT NULL,
+    cut text,
+    image_size integer NOT NULL,
+    pooling text NOT NULL,
+    state text NOT NULL DEFAULT 'PLANNED'::text,
+    uri text,
+    shape integer[] NOT NULL DEFAULT ARRAY[]::integer[],
+    row_count integer NOT NULL DEFAULT 0,
+    sha256 text,
+    size_bytes bigint NOT NULL DEFAULT 0,
+    compute_seconds double precision,
+    computed_by_task_id text,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT feature_sets_pkey PRIMARY KEY (feature_key),
+    CONSTRAINT feature_sets_computed_check CHECK (state <> 'COMPUTED'::text OR num_nulls(uri, sha256) = 0),
+    CONSTRAINT feature_sets_pooling_check CHECK (pooling = ANY (ARRAY['avg'::text, 'max'::text, 'none'::text])),
+    CONSTRAINT feature_sets_size_check CHECK (image_size > 0 AND row_count >= 0 AND size_bytes >= 0),
+    CONSTRAINT feature_sets_split_check CHECK (split = ANY (ARRAY['train'::text, 'validation'::text, 'test'::text])),
+    CONSTRAINT feature_sets_state_check CHECK (state = ANY (ARRAY['PLANNED'::text, 'COMPUTED'::text]))
+);
+
+CREATE TABLE run_parameters (
+    run_id text NOT NULL,
+    name text NOT NULL,
+    number_value double precision,
+    int_value bigint,
+    bool_value boolean,
+    string_value text,
+    CONSTRAINT run_parameters_pkey PRIMARY KEY (run_id, name),
+    CONSTRAINT run_parameters_value_check CHECK (num_nonnulls(number_value, int_value, bool_value, string_value) = 1)
+);
+
+CREATE TABLE runs (
+    run_id text NOT NULL,
+    sweep_id text NOT NULL,
+    run_index integer NOT NULL,
+    parameters_digest text NOT NULL,
+    parameters jsonb NOT NULL,
+    state text NOT NULL,
+    state_reason text NOT NULL DEFAULT ''::text,
+    stage text NOT NULL,
+    epoch_count integer NOT NULL DEFAULT 0,
+    epoch_limit integer NOT NULL DEFAULT 0,
+    best_value double precision,
+    best_stage text,
+    best_epoch integer,
+    best_val_loss double precision,
+    best_val_accuracy double precision,
+    last_value double precision,
+    peak_memory_bytes bigint,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    start_time timestamp(6) with time zone,
+    end_time timestamp(6) with time zone,
+    CONSTRAINT runs_pkey PRIMARY KEY (run_id),
+    CONSTRAINT runs_best_check CHECK (num_nulls(best_value, best_stage, best_epoch) = ANY (ARRAY[0, 3])),
+    CONSTRAINT runs_best_epoch_check CHECK (best_epoch >= 1),
+    CONSTRAINT runs_best_stage_check CHECK (best_stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
+    CONSTRAINT runs_run_index_check CHECK (run_index >= 0),
+    CONSTRAINT runs_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
+    CONSTRAINT runs_state_check CHECK (state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text, 'SUCCEEDED'::text, 'STOPPED'::text, 'CANCELLED'::text, 'FAILED'::text, 'INFEASIBLE'::text]))
+);
+
+CREATE TABLE slots (
+    trainer_id text NOT NULL,
+    slot_index integer NOT NULL,
+    device_kind text NOT NULL,
+    device_name text NOT NULL,
+    memory_bytes bigint NOT NULL,
+    thread_count integer NOT NULL,
+    CONSTRAINT slots_pkey PRIMARY KEY (trainer_id, slot_index),
+    CONSTRAINT slots_device_kind_check CHECK (device_kind = ANY (ARRAY['cpu'::text, 'gpu'::text])),
+    CONSTRAINT slots_slot_index_check CHECK (slot_index >= 0)
+);
+
+CREATE TABLE sweeps (
+    sweep_id text NOT NULL,
+    request_id text,
+    spec_digest text NOT NULL,
+    display_name text NOT NULL,
+    spec jsonb NOT NULL,
+    state text NOT NULL,
+    state_reason text NOT NULL DEFAULT ''::text,
+    dataset_id text,
+    objective_metric text NOT NULL,
+    objective_goal text NOT NULL,
+    test_policy text NOT NULL,
+    varied_names text[] NOT NULL DEFAULT ARRAY[]::text[],
+    weights jsonb,
+    planned boolean NOT NULL DEFAULT false,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    start_time timestamp(6) with time zone,
+    end_time timestamp(6) with time zone,
+    CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
+    CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
+    CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text])),
+    CONSTRAINT sweeps_state_check CHECK (state = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELLED'::text])),
+    CONSTRAINT sweeps_test_policy_check CHECK (test_policy = ANY (ARRAY['winner'::text, 'every_run'::text]))
+);
+
+CREATE TABLE task_dependencies (
+    task_id text NOT NULL,
+    depends_on_id text NOT NULL,
+    CONSTRAINT task_dependencies_pkey PRIMARY KEY (task_id, depends_on_id),
+    CONSTRAINT task_dependencies_depends_on_id_check CHECK (depends_on_id <> task_id)
+);
+
+CREATE TABLE task_feature_sets (
+    task_id text NOT NULL,
+    feature_key text NOT NULL,
+    CONSTRAINT task_feature_sets_pkey PRIMARY KEY (task_id, feature_key)
+);
+
+CREATE TABLE task_runs (
+    task_id text NOT NULL,
+    run_id text NOT NULL,
+    "position" integer NOT NULL,
+    state text NOT NULL DEFAULT 'PENDING'::text,
+    role text,
+    source_checkpoint_id text,
+    CONSTRAINT task_runs_pkey PRIMARY KEY (task_id, run_id),
+    CONSTRAINT task_runs_role_check CHECK (role = ANY (ARRAY['WINNER'::text, 'BASELINE'::text, 'EVERY_RUN'::text])),
+    CONSTRAINT task_runs_state_check CHECK (state = ANY (ARRAY['PENDING'::text, 'SUCCEEDED'::text, 'EARLY_STOPPED'::text, 'FAILED'::text, 'STOPPED'::text]))
+);
+
+CREATE TABLE tasks (
+    task_id text NOT NULL,
+    sweep_id text NOT NULL,
+    stage text NOT NULL,
+    state text NOT NULL,
+    "position" integer NOT NULL,
+    description text NOT NULL DEFAULT ''::text,
+    lease_epoch integer NOT NULL DEFAULT 0,
+    lease_expire_time timestamp(6) with time zone,
+    trainer_id text,
+    slot_index integer,
+    lease_request_id text,
+    command text,
+    not_before_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    failure_count integer NOT NULL DEFAULT 0,
+    infrastructure_count integer NOT NULL DEFAULT 0,
+    memory_count integer NOT NULL DEFAULT 0,
+    progress_step_count bigint NOT NULL DEFAULT 0,
+    progress_step_limit bigint NOT NULL DEFAULT 0,
+    progress_detail text NOT NULL DEFAULT ''::text,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    start_time timestamp(6) with time zone,
+    end_time timestamp(6) with time zone,
+    CONSTRAINT tasks_pkey PRIMARY KEY (task_id),
+    CONSTRAINT tasks_command_check CHECK (command = ANY (ARRAY['ABANDON'::text, 'PAUSE'::text, 'STOP'::text, 'KILL'::text, 'CHECKPOINT_NOW'::text])),
+    CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
+    CONSTRAINT tasks_lease_check CHECK ((state <> ALL (ARRAY['LEASED'::text, 'RUNNING'::text])) OR lease_epoch > 0 AND num_nulls(lease_expire_time, trainer_id, slot_index) = 0),
+    CONSTRAINT tasks_lease_epoch_check CHECK (lease_epoch >= 0),
+    CONSTRAINT tasks_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
+    CONSTRAINT tasks_state_check CHECK (state = ANY (ARRAY['WAITING'::text, 'READY'::text, 'LEASED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELLED'::text]))
+);
+
+CREATE TABLE test_class_results (
+    run_id text NOT NULL,
+    class_index integer NOT NULL,
+    class_name text NOT NULL,
+    "precision" double precision NOT NULL,
+    recall double precision NOT NULL,
+    f1 double precision NOT NULL,
+    support integer NOT NULL,
+    CONSTRAINT test_class_results_pkey PRIMARY KEY (run_id, class_index)
+);
+
+CREATE TABLE test_predictions (
+    run_id text NOT NULL,
+    path text NOT NULL,
+    label integer NOT NULL,
+    predicted_label integer NOT NULL,
+    probabilities double precision[] NOT NULL,
+    CONSTRAINT test_predictions_pkey PRIMARY KEY (run_id, path)
+);
+
+CREATE TABLE test_results (
+    run_id text NOT NULL,
+    checkpoint_id text NOT NULL,
+    role text NOT NULL,
+    accuracy double precision NOT NULL,
+    accuracy_low double precision NOT NULL,
+    accuracy_high double precision NOT NULL,
+    loss double precision NOT NULL,
+    roc_auc double precision,
+    image_count integer NOT NULL,
+    correct_count integer NOT NULL,
+    confusion_matrix integer[] NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT test_results_pkey PRIMARY KEY (run_id),
+    CONSTRAINT test_results_accuracy_check CHECK (accuracy >= 0::double precision AND accuracy <= 1::double precision),
+    CONSTRAINT test_results_accuracy_high_check CHECK (accuracy_high >= 0::double precision AND accuracy_high <= 1::double precision),
+    CONSTRAINT test_results_accuracy_low_check CHECK (accuracy_low >= 0::double precision AND accuracy_low <= 1::double precision),
+    CONSTRAINT test_results_count_check CHECK (correct_count >= 0 AND correct_count <= image_count),
+    CONSTRAINT test_results_role_check CHECK (role = ANY (ARRAY['WINNER'::text, 'BASELINE'::text, 'EVERY_RUN'::text]))
+);
+
+CREATE TABLE trainers (
+    trainer_id text NOT NULL,
+    hostname text NOT NULL,
+    version text NOT NULL,
+    engine_version text NOT NULL,
+    state text NOT NULL,
+    heartbeat_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT trainers_pkey PRIMARY KEY (trainer_id),
+    CONSTRAINT trainers_state_check CHECK (state = ANY (ARRAY['READY'::text, 'DRAINING'::text, 'LOST'::text]))
+);
+
+-- Owners of sequences.
+
+ALTER SEQUENCE events_event_id_seq OWNED BY events.event_id;
+
+-- Foreign keys.
+
+ALTER TABLE attempts ADD CONSTRAINT attempts_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
+ALTER TABLE checkpoints ADD CONSTRAINT checkpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE epoch_metrics ADD CONSTRAINT epoch_metrics_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE events ADD CONSTRAINT events_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE run_parameters ADD CONSTRAINT run_parameters_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE runs ADD CONSTRAINT runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE slots ADD CONSTRAINT slots_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
+ALTER TABLE sweeps ADD CONSTRAINT sweeps_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES datasets(dataset_id);
+ALTER TABLE task_dependencies ADD CONSTRAINT task_dependencies_depends_on_id_fkey FOREIGN KEY (depends_on_id) REFERENCES tasks(task_id);
+ALTER TABLE task_dependencies ADD CONSTRAINT task_dependencies_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
+ALTER TABLE task_feature_sets ADD CONSTRAINT task_feature_sets_feature_key_fkey FOREIGN KEY (feature_key) REFERENCES feature_sets(feature_key);
+ALTER TABLE task_feature_sets ADD CONSTRAINT task_feature_sets_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
+ALTER TABLE task_runs ADD CONSTRAINT task_runs_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE task_runs ADD CONSTRAINT task_runs_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
+ALTER TABLE tasks ADD CONSTRAINT tasks_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE test_class_results ADD CONSTRAINT test_class_results_run_id_fkey FOREIGN KEY (run_id) REFERENCES test_results(run_id);
+ALTER TABLE test_predictions ADD CONSTRAINT test_predictions_run_id_fkey FOREIGN KEY (run_id) REFERENCES test_results(run_id);
+ALTER TABLE test_results ADD CONSTRAINT test_results_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+
+-- Indexes.
+
+CREATE UNIQUE INDEX attempts_live_task_key ON attempts USING btree (task_id) WHERE state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text]);
+CREATE UNIQUE INDEX attempts_trainer_id_slot_index_request_id_key ON attempts USING btree (trainer_id, slot_index, request_id);
+CREATE INDEX checkpoints_deleting_idx ON checkpoints USING btree (create_time) WHERE state = 'DELETING'::text;
+CREATE INDEX checkpoints_run_id_stage_epoch_idx ON checkpoints USING btree (run_id, stage, epoch);
+CREATE UNIQUE INDEX checkpoints_uri_key ON checkpoints USING btree (uri);
+CREATE UNIQUE INDEX datasets_digest_key ON datasets USING btree (digest);
+CREATE UNIQUE INDEX epoch_metrics_surviving_key ON epoch_metrics USING btree (run_id, stage, epoch, name) WHERE superseded_by IS NULL;
+CREATE INDEX events_sweep_id_event_id_idx ON events USING btree (sweep_id, event_id);
+CREATE INDEX run_parameters_name_idx ON run_parameters USING btree (name);
+CREATE UNIQUE INDEX runs_sweep_id_parameters_digest_key ON runs USING btree (sweep_id, parameters_digest);
+CREATE UNIQUE INDEX runs_sweep_id_run_index_key ON runs USING btree (sweep_id, run_index);
+CREATE INDEX sweeps_create_time_idx ON sweeps USING btree (create_time);
+CREATE UNIQUE INDEX sweeps_request_id_key ON sweeps USING btree (request_id);
+CREATE INDEX task_dependencies_depends_on_id_idx ON task_dependencies USING btree (depends_on_id);
+CREATE INDEX task_feature_sets_feature_key_idx ON task_feature_sets USING btree (feature_key);
+CREATE INDEX task_runs_run_id_idx ON task_runs USING btree (run_id);
+CREATE INDEX tasks_lease_expire_time_idx ON tasks USING btree (lease_expire_time) WHERE state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text]);
+CREATE UNIQUE INDEX tasks_live_slot_key ON tasks USING btree (trainer_id, slot_index) WHERE state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text]);
+CREATE INDEX tasks_ready_idx ON tasks USING btree (not_before_time, "position") WHERE state = 'READY'::text;
+CREATE INDEX tasks_sweep_id_position_idx ON tasks USING btree (sweep_id, "position");
+
+-- Functions.
+
+CREATE OR REPLACE FUNCTION public.notify_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM pg_notify('graft_events', NEW.sweep_id);
+    RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION public.notify_task()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM pg_notify('graft_tasks', NEW.sweep_id);
+    RETURN NULL;
+END
+$function$;
+
+-- Triggers.
+
+CREATE TRIGGER events_notify AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION notify_event();
+CREATE TRIGGER sweeps_notify_resume AFTER UPDATE OF state ON sweeps FOR EACH ROW WHEN (new.state = 'ACTIVE'::text AND old.state <> 'ACTIVE'::text) EXECUTE FUNCTION notify_task();
+CREATE TRIGGER tasks_notify_insert AFTER INSERT ON tasks FOR EACH ROW WHEN (new.state = 'READY'::text) EXECUTE FUNCTION notify_task();
+CREATE TRIGGER tasks_notify_update AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN (new.state = 'READY'::text AND old.state <> 'READY'::text) EXECUTE FUNCTION notify_task();
+
+-- Views, in the order in which they were made.
+
+CREATE VIEW leaderboard AS
+ SELECT r.sweep_id,
+    row_number() OVER (PARTITION BY r.sweep_id ORDER BY (NULLIF(r.best_value, 'NaN'::double precision) IS NULL), (r.state = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text, 'INFEASIBLE'::text])), (
+        CASE s.objective_goal
+            WHEN 'maximize'::text THEN - NULLIF(r.best_value, 'NaN'::double precision)
+            ELSE NULLIF(r.best_value, 'NaN'::double precision)
+        END), r.run_index)::integer AS rank,
+    r.run_id,
+    r.run_index,
+    r.state,
+    COALESCE(varied.parameters, ''::text) AS parameters,
+    s.objective_metric,
+    r.best_value,
+    r.best_stage,
+    r.best_epoch,
+    r.best_val_loss,
+    r.best_val_accuracy,
+    r.last_value,
+    t.accuracy AS test_accuracy,
+    t.accuracy_low AS test_accuracy_low,
+    t.accuracy_high AS test_accuracy_high,
+    t.role AS test_role,
+    EXTRACT(epoch FROM COALESCE(r.end_time, now()) - r.start_time)::double precision AS seconds
+   FROM sweeps s
+     JOIN runs r ON r.sweep_id = s.sweep_id
+     LEFT JOIN test_results t ON t.run_id = r.run_id
+     LEFT JOIN LATERAL ( SELECT string_agg((p.name || '='::text) || COALESCE(p.number_value::text, p.int_value::text, p.bool_value::text, p.string_value), ' '::text ORDER BY v.place) AS parameters
+           FROM unnest(s.varied_names) WITH ORDINALITY v(name, place)
+             JOIN run_parameters p ON p.run_id = r.run_id AND p.name = v.name) varied ON true;
+
+CREATE VIEW epoch_curves AS
+ SELECT r.sweep_id,
+    m.run_id,
+    r.run_index,
+    m.stage,
+    m.epoch,
+    max(m.value) FILTER (WHERE m.name = 'loss'::text) AS loss,
+    max(m.value) FILTER (WHERE m.name = 'accuracy'::text) AS accuracy,
+    max(m.value) FILTER (WHERE m.name = 'val_loss'::text) AS val_loss,
+    max(m.value) FILTER (WHERE m.name = 'val_accuracy'::text) AS val_accuracy,
+    max(m.value) FILTER (WHERE m.name = 'learning_rate'::text) AS learning_rate,
+    max(m.value) FILTER (WHERE m.name = 'seconds'::text) AS seconds,
+    max(m.value) FILTER (WHERE m.name = 'images_per_second'::text) AS images_per_second
+   FROM epoch_metrics m
+     JOIN runs r ON r.run_id = m.run_id
+  WHERE m.superseded_by IS NULL
+  GROUP BY r.sweep_id, m.run_id, r.run_index, m.stage, m.epoch;
+
+-- Comments.
+
+COMMENT ON TABLE attempts IS 'Executions of tasks: one row per task and lease.';
+COMMENT ON COLUMN attempts.task_id IS 'The task.';
+COMMENT ON COLUMN attempts.lease_epoch IS 'The lease, from 1.';
+COMMENT ON COLUMN attempts.trainer_id IS 'The trainer.';
+COMMENT ON COLUMN attempts.slot_index IS 'The slot.';
+COMMENT ON COLUMN attempts.request_id IS 'Request of the slot that got the lease; unique per slot, so that a repeated request gets the same lease.';
+COMMENT ON COLUMN attempts.state IS 'LEASED, RUNNING, SUCCEEDED, RELEASED (handed back), FAILED or EXPIRED (taken back).';
+COMMENT ON COLUMN attempts.error_class IS 'INFRASTRUCTURE, MEMORY, PERMANENT, NUMERIC or COUNTED; decides about a retry. Null: no error.';
+COMMENT ON COLUMN attempts.error_code IS 'Name of the error, for example DATASET_INVALID.';
+COMMENT ON COLUMN attempts.message IS 'What happened, in words.';
+COMMENT ON COLUMN attempts.last_sequence IS 'Number of the last metric batch that was stored; 0: none.';
+COMMENT ON COLUMN attempts.thread_count IS 'Intra-op threads it computed with; results on a CPU are the same bits only for the same number.';
+COMMENT ON COLUMN attempts.create_time IS 'When it was leased.';
+COMMENT ON COLUMN attempts.end_time IS 'When it ended.';
+COMMENT ON TABLE checkpoints IS 'Saved trained tensors. A checkpoint exists only when its row does.';
+COMMENT ON COLUMN checkpoints.checkpoint_id IS 'Identity.';
+COMMENT ON COLUMN checkpoints.run_id IS 'The run.';
+COMMENT ON COLUMN checkpoints.task_id IS 'The task.';
+COMMENT ON COLUMN checkpoints.lease_epoch IS 'Lease of the task under which it was saved.';
+COMMENT ON COLUMN checkpoints.stage IS 'HEAD or FINE_TUNE.';
+COMMENT ON COLUMN checkpoints.epoch IS 'Epochs done in the stage when it was saved.';
+COMMENT ON COLUMN checkpoints.kind IS 'BEST (by validation so far) or LAST (training resumes from it).';
+COMMENT ON COLUMN checkpoints.uri IS 'Place in the artifact store.';
+COMMENT ON COLUMN checkpoints.sha256 IS 'SHA-256 of the file, hexadecimal.';
+COMMENT ON COLUMN checkpoints.size_bytes IS 'Size of the file.';
+COMMENT ON COLUMN checkpoints.value IS 'The objective''s value at that epoch.';
+COMMENT ON COLUMN checkpoints.state IS 'STORED, DELETING (the file may be gone) or DELETED.';
+COMMENT ON COLUMN checkpoints.create_time IS 'When it was registered.';
+COMMENT ON COLUMN checkpoints.delete_time IS 'When the file was deleted.';
+COMMENT ON TABLE datasets IS 'Indexed folders of labelled images, identified by the digest of their manifest.';
+COMMENT ON COLUMN datasets.dataset_id IS 'd and the first 16 hexadecimal digits of the digest.';
+COMMENT ON COLUMN datasets.digest IS 'SHA-256 over the manifest (path, sha256, label, split and size of each image), hexadecimal.';
+COMMENT ON COLUMN datasets.path IS 'Folder as the trainers see it.';
+COMMENT ON COLUMN datasets.class_names IS 'Names of the classes; their place from 0 is the label.';
+COMMENT ON COLUMN datasets.class_counts IS 'Images per split and class: [{"split", "className", "imageCount"}].';
+COMMENT ON COLUMN datasets.problems IS 'What indexing found: [{"code", "path", "message", "fatal"}].';
+COMMENT ON COLUMN datasets.manifest_uri IS 'Place of the manifest in the artifact store.';
+COMMENT ON COLUMN datasets.create_time IS 'When it was first indexed.';
+COMMENT ON VIEW epoch_curves IS 'One row per run, stage and epoch: the metrics that count, each epoch once however often it was trained.';
+COMMENT ON COLUMN epoch_curves.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN epoch_curves.run_id IS 'The run.';
+COMMENT ON COLUMN epoch_curves.run_index IS 'Number of the run within the sweep.';
+COMMENT ON COLUMN epoch_curves.stage IS 'HEAD or FINE_TUNE.';
+COMMENT ON COLUMN epoch_curves.epoch IS 'Epoch within the stage, from 1.';
+COMMENT ON COLUMN epoch_curves.loss IS 'Training loss.';
+COMMENT ON COLUMN epoch_curves.accuracy IS 'Training accuracy, 0 to 1.';
+COMMENT ON COLUMN epoch_curves.val_loss IS 'Validation loss.';
+COMMENT ON COLUMN epoch_curves.val_accuracy IS 'Validation accuracy, 0 to 1.';
+COMMENT ON COLUMN epoch_curves.learning_rate IS 'Learning rate of the epoch.';
+COMMENT ON COLUMN epoch_curves.seconds IS 'Seconds the epoch took.';
+COMMENT ON COLUMN epoch_curves.images_per_second IS 'Training images per second.';
+COMMENT ON TABLE epoch_metrics IS 'One metric of one epoch as one attempt measured it. Never updated but for superseded_by, never deleted. NaN and infinities are kept.';
+COMMENT ON COLUMN epoch_metrics.run_id IS 'The run.';
+COMMENT ON COLUMN epoch_metrics.stage IS 'HEAD or FINE_TUNE.';
+COMMENT ON COLUMN epoch_metrics.epoch IS 'Epoch within the stage, from 1.';
+COMMENT ON COLUMN epoch_metrics.name IS 'loss, accuracy, val_loss, val_accuracy, learning_rate, seconds or images_per_second.';
+COMMENT ON COLUMN epoch_metrics.lease_epoch IS 'Lease of the task under which it was measured.';
+COMMENT ON COLUMN epoch_metrics.task_id IS 'The task.';
+COMMENT ON COLUMN epoch_metrics.value IS 'The value.';
+COMMENT ON COLUMN epoch_metrics.superseded_by IS 'Lease epoch of the later attempt that trained this epoch again; null: this row counts.';
+COMMENT ON COLUMN epoch_metrics.create_time IS 'When it was stored.';
+COMMENT ON TABLE events IS 'What happened to a sweep, in order; the cursor of WatchSweep.';
+COMMENT ON COLUMN events.event_id IS 'Its number; grows.';
+COMMENT ON COLUMN events.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN events.kind IS 'SWEEP_STATE, RUN_STATE, EPOCH, TASK or TEST_RESULT.';
+COMMENT ON COLUMN events.payload IS 'The event. Numbers that JSON does not have are {"$number": "NaN"}, "Infinity" or "-Infinity".';
+COMMENT ON COLUMN events.create_time IS 'When it happened.';
+COMMENT ON TABLE feature_sets IS 'Stored outputs of a frozen prefix of a backbone for one split, shared by all sweeps.';
+COMMENT ON COLUMN feature_sets.feature_key IS 'SHA-256 over everything the outputs depend on.';
+COMMENT ON COLUMN feature_sets.dataset_digest IS 'Digest of the data set.';
+COMMENT ON COLUMN feature_sets.split IS 'train, validation or test.';
+COMMENT ON COLUMN feature_sets.backbone IS 'The backbone.';
+COMMENT ON COLUMN feature_sets.weights_digest IS 'Digest of its weights.';
+COMMENT ON COLUMN feature_sets.cut IS 'Layer the prefix ends with; null: the whole base.';
+COMMENT ON COLUMN feature_sets.image_size IS 'Height and width of the images in pixels.';
+COMMENT ON COLUMN feature_sets.pooling IS 'Global pooling applied to the outputs: avg, max or none.';
+COMMENT ON COLUMN feature_sets.state IS 'PLANNED or COMPUTED.';
+COMMENT ON COLUMN feature_sets.uri IS 'Place in the artifact store; null until computed.';
+COMMENT ON COLUMN feature_sets.shape IS 'Shape of one image''s output.';
+COMMENT ON COLUMN feature_sets.row_count IS 'Images.';
+COMMENT ON COLUMN feature_sets.sha256 IS 'SHA-256 of the file, hexadecimal; null until computed.';
+COMMENT ON COLUMN feature_sets.size_bytes IS 'Size of the file.';
+COMMENT ON COLUMN feature_sets.compute_seconds IS 'Seconds it took to compute.';
+COMMENT ON COLUMN feature_sets.computed_by_task_id IS 'Task that computed it.';
+COMMENT ON COLUMN feature_sets.create_time IS 'When it was first planned.';
+COMMENT ON VIEW leaderboard IS 'Runs of each sweep ranked by validation, with test results where the test policy allowed them.';
+COMMENT ON COLUMN leaderboard.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN leaderboard.rank IS 'Place within the sweep, from 1, by best_value, of equal ones the earlier run first. Runs that failed or were cancelled come after those that can win, runs without a validated epoch last.';
+COMMENT ON COLUMN leaderboard.run_id IS 'The run.';
+COMMENT ON COLUMN leaderboard.run_index IS 'Number within the sweep; 0 is the baseline.';
+COMMENT ON COLUMN leaderboard.state IS 'State of the run.';
+COMMENT ON COLUMN leaderboard.parameters IS 'The parameters that differ between the runs, for example head.units=64 optimizer.learning_rate=0.001.';
+COMMENT ON COLUMN leaderboard.objective_metric IS 'What best_value and last_value are: val_loss or val_accuracy.';
+COMMENT ON COLUMN leaderboard.best_value IS 'The objective''s best value over all stages.';
+COMMENT ON COLUMN leaderboard.best_stage IS 'Stage of the best value.';
+COMMENT ON COLUMN leaderboard.best_epoch IS 'Epoch of the best value within its stage, from 1.';
+COMMENT ON COLUMN leaderboard.best_val_loss IS 'Validation loss at the best epoch.';
+COMMENT ON COLUMN leaderboard.best_val_accuracy IS 'Validation accuracy at the best epoch, 0 to 1.';
+COMMENT ON COLUMN leaderboard.last_value IS 'The objective''s value of the last validated epoch.';
+COMMENT ON COLUMN leaderboard.test_accuracy IS 'Accuracy of the best checkpoint on the test split, 0 to 1; null: not evaluated.';
+COMMENT ON COLUMN leaderboard.test_accuracy_low IS 'Lower end of the 95 % Wilson interval.';
+COMMENT ON COLUMN leaderboard.test_accuracy_high IS 'Upper end of the 95 % Wilson interval.';
+COMMENT ON COLUMN leaderboard.test_role IS 'Why the run was evaluated: WINNER, BASELINE or EVERY_RUN.';
+COMMENT ON COLUMN leaderboard.seconds IS 'Seconds from the first work on the run to its end (or to now), waits between its stages included.';
+COMMENT ON FUNCTION notify_event() IS 'Tells channel graft_events the sweep that has a new event.';
+COMMENT ON FUNCTION notify_task() IS 'Tells channel graft_tasks the sweep that has tasks to lease.';
+COMMENT ON TABLE run_parameters IS 'One row per run and parameter, typed, defaults included. Exactly one of the values is set.';
+COMMENT ON COLUMN run_parameters.run_id IS 'The run.';
+COMMENT ON COLUMN run_parameters.name IS 'Dotted name, for example optimizer.learning_rate.';
+COMMENT ON COLUMN run_parameters.number_value IS 'Value of a real parameter.';
+COMMENT ON COLUMN run_parameters.int_value IS 'Value of a whole-number parameter.';
+COMMENT ON COLUMN run_parameters.bool_value IS 'Value of a yes/no parameter.';
+COMMENT ON COLUMN run_parameters.string_value IS 'Value of a parameter with words.';
+COMMENT ON TABLE runs IS 'Hyper-parameter variants with their seeds; the unit of results.';
+COMMENT ON COLUMN runs.run_id IS 'Identity.';
+COMMENT ON COLUMN runs.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN runs.run_index IS 'Number within the sweep, from 0; 0 is the baseline.';
+COMMENT ON COLUMN runs.parameters_digest IS 'SHA-256 of the canonical parameters; no variant is in a sweep twice.';
+COMMENT ON COLUMN runs.parameters IS 'All parameters by dotted name, defaults included. Typed for SQL in run_parameters.';
+COMMENT ON COLUMN runs.state IS 'QUEUED, RUNNING, PAUSED, STOPPING, SUCCEEDED, STOPPED (by a rule), CANCELLED (by a person), FAILED or INFEASIBLE.';
+COMMENT ON COLUMN runs.state_reason IS 'Why it is in this state, in words.';
+COMMENT ON COLUMN runs.stage IS 'Stage it is in or ended in.';
+COMMENT ON COLUMN runs.epoch_count IS 'Epochs done in this stage.';
+COMMENT ON COLUMN runs.epoch_limit IS 'Epochs this stage was given.';
+COMMENT ON COLUMN runs.best_value IS 'The objective''s best value over all stages; null before the first validated epoch.';
+COMMENT ON COLUMN runs.best_stage IS 'Stage of the best value: HEAD or FINE_TUNE.';
+COMMENT ON COLUMN runs.best_epoch IS 'Epoch of the best value within its stage, from 1.';
+COMMENT ON COLUMN runs.best_val_loss IS 'Validation loss at the best epoch.';
+COMMENT ON COLUMN runs.best_val_accuracy IS 'Validation accuracy at the best epoch, 0 to 1.';
+COMMENT ON COLUMN runs.last_value IS 'The objective''s value of the last validated epoch.';
+COMMENT ON COLUMN runs.peak_memory_bytes IS 'Highest memory that a worker process held while it trained this run.';
+COMMENT ON COLUMN runs.create_time IS 'When it was made.';
+COMMENT ON COLUMN runs.start_time IS 'When a slot first worked on it.';
+COMMENT ON COLUMN runs.end_time IS 'When it came to a final state.';
+COMMENT ON TABLE slots IS 'Schedulable devices of trainers.';
+COMMENT ON COLUMN slots.trainer_id IS 'The trainer.';
+COMMENT ON COLUMN slots.slot_index IS 'Number within the trainer, from 0.';
+COMMENT ON COLUMN slots.device_kind IS 'cpu or gpu.';
+COMMENT ON COLUMN slots.device_name IS 'As the device calls itself.';
+COMMENT ON COLUMN slots.memory_bytes IS 'Memory it may use; 0 where unknown.';
+COMMENT ON COLUMN slots.thread_count IS 'Intra-op threads.';
+COMMENT ON TABLE sweeps IS 'Tuning jobs: data set, search space, objective and budget.';
+COMMENT ON COLUMN sweeps.sweep_id IS 'Identity.';
+COMMENT ON COLUMN sweeps.request_id IS 'Chosen by the client; the same one gives the same sweep. Null: none was sent.';
+COMMENT ON COLUMN sweeps.spec_digest IS 'SHA-256 of the canonical spec; tells a repeated request_id from a reused one.';
+COMMENT ON COLUMN sweeps.display_name IS 'Name for people.';
+COMMENT ON COLUMN sweeps.spec IS 'The spec as submitted.';
+COMMENT ON COLUMN sweeps.state IS 'ACTIVE, PAUSED, SUCCEEDED, FAILED or CANCELLED.';
+COMMENT ON COLUMN sweeps.state_reason IS 'Why it is in this state, in words; empty where there is nothing to say.';
+COMMENT ON COLUMN sweeps.dataset_id IS 'The indexed data set; null until INDEX is done.';
+COMMENT ON COLUMN sweeps.objective_metric IS 'What runs are ranked by, measured on the validation split: val_loss or val_accuracy.';
+COMMENT ON COLUMN sweeps.objective_goal IS 'minimize or maximize.';
+COMMENT ON COLUMN sweeps.test_policy IS 'Which runs are evaluated on the test split: winner (and baseline) or every_run.';
+COMMENT ON COLUMN sweeps.varied_names IS 'Names of the parameters that differ between the runs.';
+COMMENT ON COLUMN sweeps.weights IS 'Pretrained weights that INDEX resolved: [{"backbone", "weights", "digest", "layers"}].';
+COMMENT ON COLUMN sweeps.planned IS 'Whether the tasks after INDEX have been written.';
+COMMENT ON COLUMN sweeps.create_time IS 'When it was submitted.';
+COMMENT ON COLUMN sweeps.start_time IS 'When the first task began.';
+COMMENT ON COLUMN sweeps.end_time IS 'When it came to a final state.';
+COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
+COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
+COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';
+COMMENT ON TABLE task_feature_sets IS 'Which feature sets a task computes (FEATURES) or reads (other stages).';
+COMMENT ON COLUMN task_feature_sets.task_id IS 'The task.';
+COMMENT ON COLUMN task_feature_sets.feature_key IS 'The feature set.';
+COMMENT ON TABLE task_runs IS 'Which runs a task serves and how each left it.';
+COMMENT ON COLUMN task_runs.task_id IS 'The task.';
+COMMENT ON COLUMN task_runs.run_id IS 'The run.';
+COMMENT ON COLUMN task_runs."position" IS 'Order within the task.';
+COMMENT ON COLUMN task_runs.state IS 'PENDING, SUCCEEDED, EARLY_STOPPED, FAILED or STOPPED.';
+COMMENT ON COLUMN task_runs.role IS 'Why the run is evaluated: WINNER, BASELINE or EVERY_RUN; null for stages other than EVALUATE.';
+COMMENT ON COLUMN task_runs.source_checkpoint_id IS 'The checkpoint it starts from (FINE_TUNE) or evaluates (EVALUATE); null until known.';
+COMMENT ON TABLE tasks IS 'The unit of leasing: one stage of one or many runs.';
+COMMENT ON COLUMN tasks.task_id IS 'Identity.';
+COMMENT ON COLUMN tasks.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN tasks.stage IS 'INDEX, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
+COMMENT ON COLUMN tasks.state IS 'WAITING (for other tasks), READY, LEASED, RUNNING, SUCCEEDED, FAILED or CANCELLED.';
+COMMENT ON COLUMN tasks."position" IS 'Order within the sweep; lower ones are leased first.';
+COMMENT ON COLUMN tasks.description IS 'What it does, in words.';
+COMMENT ON COLUMN tasks.lease_epoch IS 'Fencing number: +1 at each lease, carried by every write of its holder.';
+COMMENT ON COLUMN tasks.lease_expire_time IS 'The lease ends then unless a heartbeat extends it; null when not leased.';
+COMMENT ON COLUMN tasks.trainer_id IS 'Trainer that holds the lease; null when not leased.';
+COMMENT ON COLUMN tasks.slot_index IS 'Slot that holds the lease; null when not leased.';
+COMMENT ON COLUMN tasks.lease_request_id IS 'The slot''s request that got the lease; the same request gets it again.';
+COMMENT ON COLUMN tasks.command IS 'What the holder is told with its next heartbeat: PAUSE, STOP, KILL, CHECKPOINT_NOW or ABANDON; null: go on.';
+COMMENT ON COLUMN tasks.not_before_time IS 'Not leased before then (back-off after a failure).';
+COMMENT ON COLUMN tasks.failure_count IS 'Failed attempts that count; three end the task.';
+COMMENT ON COLUMN tasks.infrastructure_count IS 'Attempts in a row lost to machines, devices or the network since the last new checkpoint; ten end the task.';
+COMMENT ON COLUMN tasks.memory_count IS 'Attempts that ran out of memory; each halves the micro-batch.';
+COMMENT ON COLUMN tasks.progress_step_count IS 'Steps done by the current attempt.';
+COMMENT ON COLUMN tasks.progress_step_limit IS 'Steps the current attempt has to do; 0 where unknown.';
+COMMENT ON COLUMN tasks.progress_detail IS 'What the current attempt does, in words.';
+COMMENT ON COLUMN tasks.create_time IS 'When it was planned.';
+COMMENT ON COLUMN tasks.start_time IS 'When it was first leased.';
+COMMENT ON COLUMN tasks.end_time IS 'When it came to a final state.';
+COMMENT ON TABLE test_class_results IS 'Precision, recall and F1 of one class on the test split.';
+COMMENT ON COLUMN test_class_results.run_id IS 'The run.';
+COMMENT ON COLUMN test_class_results.class_index IS 'Label of the class.';
+COMMENT ON COLUMN test_class_results.class_name IS 'Name of the class.';
+COMMENT ON COLUMN test_class_results."precision" IS 'Right among those called so.';
+COMMENT ON COLUMN test_class_results.recall IS 'Found among those that are so.';
+COMMENT ON COLUMN test_class_results.f1 IS 'Harmonic mean of the two.';
+COMMENT ON COLUMN test_class_results.support IS 'Images of the class.';
+COMMENT ON TABLE test_predictions IS 'What a run''s best checkpoint says of each test image.';
+COMMENT ON COLUMN test_predictions.run_id IS 'The run.';
+COMMENT ON COLUMN test_predictions.path IS 'Path of the image within the data set.';
+COMMENT ON COLUMN test_predictions.label IS 'True label.';
+COMMENT ON COLUMN test_predictions.predicted_label IS 'Called label.';
+COMMENT ON COLUMN test_predictions.probabilities IS 'Probability of each class.';
+COMMENT ON TABLE test_results IS 'What a run''s best checkpoint does on the test split. Selection never reads it.';
+COMMENT ON COLUMN test_results.run_id IS 'The run.';
+COMMENT ON COLUMN test_results.checkpoint_id IS 'The checkpoint that was evaluated.';
+COMMENT ON COLUMN test_results.role IS 'Why: WINNER, BASELINE or EVERY_RUN.';
+COMMENT ON COLUMN test_results.accuracy IS 'Part of the images that are right, 0 to 1.';
+COMMENT ON COLUMN test_results.accuracy_low IS 'Lower end of the 95 % Wilson interval.';
+COMMENT ON COLUMN test_results.accuracy_high IS 'Upper end of the 95 % Wilson interval.';
+COMMENT ON COLUMN test_results.loss IS 'Mean loss.';
+COMMENT ON COLUMN test_results.roc_auc IS 'Area under the ROC curve; null for other than two classes.';
+COMMENT ON COLUMN test_results.image_count IS 'Images.';
+COMMENT ON COLUMN test_results.correct_count IS 'Images that are right.';
+COMMENT ON COLUMN test_results.confusion_matrix IS 'Row by row: true class, column: called class; class count squared numbers.';
+COMMENT ON COLUMN test_results.create_time IS 'When it was stored.';
+COMMENT ON TABLE trainers IS 'Processes on GPU nodes that offer slots.';
+COMMENT ON COLUMN trainers.trainer_id IS 'Identity, given by the trainer and stable over its restarts.';
+COMMENT ON COLUMN trainers.hostname IS 'Host it runs on.';
+COMMENT ON COLUMN trainers.version IS 'Version of Graft.';
+COMMENT ON COLUMN trainers.engine_version IS 'TensorFlow''s version.';
+COMMENT ON COLUMN trainers.state IS 'READY, DRAINING (takes no new work) or LOST (no heartbeat).';
+COMMENT ON COLUMN trainers.heartbeat_time IS 'Last sign of life.';
+COMMENT ON COLUMN trainers.create_time IS 'When it first registered.';

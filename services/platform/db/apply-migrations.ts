@@ -1,0 +1,219 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { errorCode, toDatabaseError } from './database-error.ts';
+import { MigrationError } from './migration-error.ts';
+import { findMigrationsDirectory, hasChecksum, readMigrations } from './read-migrations.ts';
+import type { Migration } from './read-migrations.ts';
+
+/** The same number as Prisma's schema engine, so that `prisma migrate` and this runner keep out of each other's way. */
+const ADVISORY_LOCK = 72707369;
+const LOCK_TIMEOUT_MS = 120_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+const UNDEFINED_TABLE = '42P01';
+
+/** As Prisma's schema engine makes it. */
+const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+    id                  VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum            VARCHAR(64) NOT NULL,
+    finished_at         TIMESTAMPTZ,
+    migration_name      VARCHAR(255) NOT NULL,
+    logs                TEXT,
+    rolled_back_at      TIMESTAMPTZ,
+    started_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count INTEGER NOT NULL DEFAULT 0
+)`;
+
+export interface MigrateOptions {
+  /** Default: `prisma/migrations` of this version of Graft. */
+  readonly directory?: string;
+  /** Told the name of each migration when it has been applied. */
+  readonly onApplied?: (name: string, seconds: number) => void;
+  /** How long to wait for another process that migrates, milliseconds; default 120 000. */
+  readonly lockTimeoutMs?: number;
+}
+
+export interface MigrationStatus {
+  /** Names, in order. */
+  readonly applied: readonly string[];
+  /** Names, in order. */
+  readonly pending: readonly string[];
+}
+
+/**
+ * Brings a database to the version of this code: applies what `_prisma_migrations` doesn't have yet, each migration in a
+ * transaction with its row, under an advisory lock, so that any number of processes may call it at once. Afterwards
+ * `prisma migrate status` finds nothing to do.
+ *
+ * @returns names of the migrations applied by this call, in order.
+ * @throws MigrationError, DatabaseUnavailableError
+ */
+export async function applyMigrations(url: string, options: MigrateOptions = {}): Promise<readonly string[]> {
+  const migrations = readMigrations(options.directory ?? findMigrationsDirectory());
+  return withClient(url, async (client) => {
+    await lock(client, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
+    await client.query(CREATE_TABLE);
+    const { pending } = compare(migrations, await readRows(client));
+    for (const migration of pending) {
+      const start = performance.now();
+      await apply(client, migration);
+      options.onApplied?.(migration.name, (performance.now() - start) / 1000);
+    }
+    return pending.map(({ name }) => name);
+  });
+}
+
+/**
+ * Says which migrations a database has and which it lacks; changes nothing.
+ *
+ * @throws MigrationError when the database can't be brought to this version, DatabaseUnavailableError
+ */
+export async function readMigrationStatus(url: string, directory?: string): Promise<MigrationStatus> {
+  const migrations = readMigrations(directory ?? findMigrationsDirectory());
+  return withClient(url, async (client) => {
+    const { applied, pending } = compare(migrations, await readRows(client));
+    return { applied: applied.map(({ name }) => name), pending: pending.map(({ name }) => name) };
+  });
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'graft-migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  // The query that is under way reports the loss; without a listener the event would end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    throw toDatabaseError(error);
+  } finally {
+    // Ends the session, which gives the advisory lock back.
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function lock(client: pg.Client, timeoutMs: number): Promise<void> {
+  await client.query(`SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', '0', false)`, [
+    `${timeoutMs}ms`,
+  ]);
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+  } catch (error) {
+    if (errorCode(error) !== LOCK_NOT_AVAILABLE) throw error;
+    const message =
+      `Another process has been migrating this database for more than ${timeoutMs / 1000} s. Wait for it, or look at ` +
+      `pg_stat_activity for 'graft-migrate' and end it with pg_terminate_backend(pid).`;
+    throw new MigrationError('LOCKED', [], message, { cause: error });
+  }
+  await client.query(`SET lock_timeout = 0`);
+}
+
+interface Row {
+  readonly migration_name: string;
+  readonly checksum: string;
+  readonly finished: boolean;
+}
+
+async function readRows(client: pg.Client): Promise<Row[]> {
+  try {
+    const { rows } = await client.query<Row>(
+      `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
+         FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name`,
+    );
+    return rows;
+  } catch (error) {
+    if (errorCode(error) === UNDEFINED_TABLE) return [];
+    throw error;
+  }
+}
+
+interface Comparison {
+  readonly applied: readonly Migration[];
+  readonly pending: readonly Migration[];
+}
+
+function compare(migrations: readonly Migration[], rows: readonly Row[]): Comparison {
+  const known = new Map(migrations.map((migration) => [migration.name, migration]));
+  const unknown = rows.map((row) => row.migration_name).filter((name) => !known.has(name));
+  if (unknown.length > 0) {
+    const message =
+      `The database is newer than this version of Graft (${migrations.at(-1)?.name ?? 'no migrations'}): it has ` +
+      `${unknown.join(', ')}. Use the newer version, or another database.`;
+    throw new MigrationError('NEWER', unknown, message);
+  }
+  const unfinished = rows.filter((row) => !row.finished).map((row) => row.migration_name);
+  if (unfinished.length > 0) {
+    const message =
+      `${unfinished.join(', ')} was begun by another tool and not finished. Look at the database, then run ` +
+      `'prisma migrate resolve --rolled-back NAME' (nothing of it is there) or '--applied NAME' (all of it is).`;
+    throw new MigrationError('UNFINISHED', unfinished, message);
+  }
+  const changed = rows.filter((row) => {
+    const migration = known.get(row.migration_name);
+    return migration !== undefined && !hasChecksum(migration, row.checksum);
+  });
+  if (changed.length > 0) {
+    const lines = changed.map(
+      (row) =>
+        `  ${row.migration_name}: applied with SHA-256 ${row.checksum}, the file has ` +
+        (known.get(row.migration_name)?.checksum ?? ''),
+    );
+    const message =
+      `Migrations were changed after they had been applied:\n${lines.join('\n')}\n` +
+      `Put the files back as they were and make a new migration for the change, or use another database.`;
+    throw new MigrationError(
+      'CHANGED',
+      changed.map((row) => row.migration_name),
+      message,
+    );
+  }
+  const done = new Set(rows.map((row) => row.migration_name));
+  return {
+    applied: migrations.filter(({ name }) => done.has(name)),
+    pending: migrations.filter(({ name }) => !done.has(name)),
+  };
+}
+
+async function apply(client: pg.Client, migration: Migration): Promise<void> {
+  const id = randomUUID();
+  await client.query('BEGIN');
+  try {
+    await client.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at) VALUES ($1, $2, $3, clock_timestamp())`,
+      [id, migration.checksum, migration.name],
+    );
+    // Without parameters the file goes out as one message of many statements.
+    await client.query(migration.sql).catch((error: unknown) => {
+      throw explain(migration, error);
+    });
+    await client.query(
+      `UPDATE _prisma_migrations SET finished_at = clock_timestamp(), applied_steps_count = 1 WHERE id = $1`,
+      [id],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Names the line, because PostgreSQL counts characters from the beginning of the file. */
+function explain(migration: Migration, error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error;
+  const place = error.position === undefined ? '' : `, line ${lineAt(migration.sql, Number(error.position))}`;
+  const more = [error.detail, error.hint].filter((text) => text !== undefined).map((text) => ` ${text}`);
+  const message = `${migration.name}/migration.sql${place}: ${error.message}.${more.join('')} Nothing of this migration was kept.`;
+  return new MigrationError('FAILED', [migration.name], message, { cause: error });
+}
+
+function lineAt(sql: string, position: number): number {
+  return (
+    Array.from(sql)
+      .slice(0, position - 1)
+      .filter((character) => character === '\n').length + 1
+  );
+}

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Logger } from '../telemetry/logger.ts';
+
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const PING_INTERVAL_MS = 30_000;
+const PING_TIMEOUT_MS = 10_000;
+
+export interface ListenOptions {
+  readonly log: Logger;
+  /**
+   * Called each time the channel is being listened to (again). What was sent before is lost, so the caller looks for news by
+   * itself here.
+   */
+  readonly onConnect?: () => void;
+  /** Time between two checks that the connection still lives, milliseconds; default 30 000. */
+  readonly pingIntervalMs?: number;
+  /** How long an answer may take, milliseconds; default 10 000. */
+  readonly pingTimeoutMs?: number;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Resolves when the channel is listened to for the first time, or when the listener is closed before that. */
+  readonly ready: Promise<void>;
+  /** Stops; no call of `onNotify` comes afterwards. Calling it again does no harm. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens to a NOTIFY channel over a connection of its own, for as long as it takes: a lost connection is opened again
+ * after 0.1 s, doubling up to 10 s. A connection that has died without a word is found by a ping.
+ *
+ * @param source the connection string, or a pool whose settings are taken.
+ * @param onNotify gets the payload; the empty string where there is none.
+ */
+export function listen(
+  source: string | pg.Pool,
+  channel: string,
+  onNotify: (payload: string) => void,
+  options: ListenOptions,
+): Listener {
+  const { log } = options;
+  const controller = new AbortController();
+  const { signal } = controller;
+  let markReady: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => {
+    markReady = resolve;
+  });
+
+  async function run(): Promise<void> {
+    let delayMs = FIRST_DELAY_MS;
+    while (!ended(signal)) {
+      try {
+        await listenOnce(source, channel, signal, {
+          onNotify,
+          onConnect: () => {
+            delayMs = FIRST_DELAY_MS;
+            markReady();
+            options.onConnect?.();
+          },
+          pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
+          pingTimeoutMs: options.pingTimeoutMs ?? PING_TIMEOUT_MS,
+        });
+      } catch (error) {
+        if (ended(signal)) break;
+        log.warn({ err: error, channel, delay_ms: delayMs }, 'notifications lost; connecting again');
+      }
+      await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+      delayMs = Math.min(MAX_DELAY_MS, delayMs * 2);
+    }
+  }
+
+  const running = run().finally(() => markReady());
+  const close = async (): Promise<void> => {
+    controller.abort();
+    await running;
+  };
+  return { ready, close, [Symbol.asyncDispose]: close };
+}
+
+interface Hooks {
+  readonly onNotify: (payload: string) => void;
+  readonly onConnect: () => void;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+}
+
+/** One connection's life. Returns when `signal` aborts, throws when the connection is lost. */
+async function listenOnce(
+  source: string | pg.Pool,
+  channel: string,
+  signal: AbortSignal,
+  { onNotify, onConnect, pingIntervalMs, pingTimeoutMs }: Hooks,
+): Promise<void> {
+  const client = new pg.Client({
+    ...(typeof source === 'string' ? { connectionString: source } : source.options),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    query_timeout: pingTimeoutMs,
+  });
+  const lost = new AbortController();
+  client.on('error', (error) => lost.abort(error));
+  client.on('end', () => lost.abort(new Error('Connection terminated')));
+  client.on('notification', (message) => {
+    if (!signal.aborted && message.channel === channel) onNotify(message.payload ?? '');
+  });
+  const either = AbortSignal.any([signal, lost.signal]);
+  try {
+    await client.connect();
+    await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
+    onConnect();
+    while (!either.aborted) {
+      await sleep(pingIntervalMs, undefined, { signal: either }).catch(() => undefined);
+      if (!ended(either)) await client.query('SELECT 1');
+    }
+    if (!ended(signal)) throw lost.signal.reason;
+  } finally {
+    await end(client);
+  }
+}
+
+/** A connection that has died does not answer the farewell: don't wait for it longer than a moment. */
+async function end(client: pg.Client): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([
+    client.end().catch(() => undefined),
+    sleep(1_000, undefined, { signal: timer.signal }).catch(() => undefined),
+  ]);
+  timer.abort();
+}
+
+/** A call instead of the property, because the compiler takes a property that was false once for false for ever. */
+function ended(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

@@ -1,0 +1,155 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PrismaClient } from '../../../prisma/client/client.ts';
+import { createTestDatabase } from '../../support/database.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { runOn } from '../../support/database-server.ts';
+import { insertSampleRecord } from '../../support/sample-record.ts';
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+  await insertSampleRecord(prisma);
+  await prisma.$disconnect();
+});
+
+afterAll(() => database.drop());
+
+async function rows(query: string): Promise<Record<string, unknown>[]> {
+  return (await runOn(database.url, [query]))[0] ?? [];
+}
+
+test('leaderboard ranks by the objective: ties to the earlier run, failed runs behind, runs without a value last', async () => {
+  expect(await rows('SELECT rank, run_index, state, best_value FROM leaderboard ORDER BY rank')).toEqual([
+    { rank: 1, run_index: 1, state: 'SUCCEEDED', best_value: 0.95 },
+    { rank: 2, run_index: 2, state: 'SUCCEEDED', best_value: 0.95 },
+    { rank: 3, run_index: 0, state: 'SUCCEEDED', best_value: 0.9 },
+    { rank: 4, run_index: 3, state: 'FAILED', best_value: 0.99 },
+    { rank: 5, run_index: 4, state: 'FAILED', best_value: null },
+  ]);
+});
+
+test('leaderboard turns round when the objective is minimised', async () => {
+  const [, found] = await runOn(database.url, [
+    `UPDATE sweeps SET objective_metric = 'val_loss', objective_goal = 'minimize'`,
+    'SELECT run_index FROM leaderboard ORDER BY rank',
+    `UPDATE sweeps SET objective_metric = 'val_accuracy', objective_goal = 'maximize'`,
+  ]);
+  expect(found?.map((row) => row['run_index'])).toEqual([0, 1, 2, 3, 4]);
+});
+
+test('leaderboard: NaN is never better', async () => {
+  const [, found] = await runOn(database.url, [
+    `UPDATE runs SET best_value = 'NaN' WHERE run_index = 1`,
+    'SELECT run_index FROM leaderboard ORDER BY rank',
+    `UPDATE runs SET best_value = 0.95 WHERE run_index = 1`,
+  ]);
+  expect(found?.map((row) => row['run_index'])).toEqual([2, 0, 3, 1, 4]);
+});
+
+test('leaderboard shows the varied parameters as text, in the order of the sweep, those that a run has', async () => {
+  expect(await rows('SELECT run_index, parameters FROM leaderboard ORDER BY run_index')).toEqual([
+    { run_index: 0, parameters: 'head.units=64 optimizer.learning_rate=0.001' },
+    { run_index: 1, parameters: 'head.units=256 optimizer.learning_rate=0.001 augmentation.flip=horizontal' },
+    { run_index: 2, parameters: 'head.units=256 optimizer.learning_rate=1e-05' },
+    { run_index: 3, parameters: 'head.units=512 optimizer.learning_rate=0.1' },
+    { run_index: 4, parameters: 'head.units=512 optimizer.learning_rate=10' },
+  ]);
+});
+
+test('leaderboard has test results, best epochs and times where there are any', async () => {
+  const found = await rows(
+    `SELECT run_index, objective_metric, best_stage, best_epoch, round(best_val_loss::numeric, 3)::float8 AS best_val_loss,
+            best_val_accuracy, last_value, test_accuracy, test_accuracy_low, test_accuracy_high, test_role, seconds
+       FROM leaderboard WHERE run_index IN (1, 4) ORDER BY rank`,
+  );
+  expect(found).toEqual([
+    {
+      run_index: 1,
+      objective_metric: 'val_accuracy',
+      best_stage: 'HEAD',
+      best_epoch: 2,
+      best_val_loss: 0.05,
+      best_val_accuracy: 0.95,
+      last_value: 0.95,
+      test_accuracy: 0.75,
+      test_accuracy_low: 0.30064,
+      test_accuracy_high: 0.95441,
+      test_role: 'WINNER',
+      seconds: 90,
+    },
+    {
+      run_index: 4,
+      objective_metric: 'val_accuracy',
+      best_stage: null,
+      best_epoch: null,
+      best_val_loss: null,
+      best_val_accuracy: null,
+      last_value: null,
+      test_accuracy: null,
+      test_accuracy_low: null,
+      test_accuracy_high: null,
+      test_role: null,
+      seconds: null,
+    },
+  ]);
+});
+
+test('epoch_curves has each epoch once, from the attempt that counts', async () => {
+  expect(await rows(`SELECT * FROM epoch_curves WHERE run_id = 's1-1' ORDER BY stage, epoch`)).toEqual([
+    {
+      sweep_id: 's1',
+      run_id: 's1-1',
+      run_index: 1,
+      stage: 'HEAD',
+      epoch: 1,
+      loss: 1,
+      accuracy: 0.6,
+      val_loss: 1 - (0.95 - 0.1),
+      val_accuracy: 0.95 - 0.1,
+      learning_rate: 0.001,
+      seconds: 2,
+      images_per_second: 235,
+    },
+    {
+      sweep_id: 's1',
+      run_id: 's1-1',
+      run_index: 1,
+      stage: 'HEAD',
+      epoch: 2,
+      loss: 0.5,
+      accuracy: 0.7,
+      val_loss: 1 - 0.95,
+      val_accuracy: 0.95,
+      learning_rate: 0.001,
+      seconds: 2,
+      images_per_second: 235,
+    },
+  ]);
+  expect(await rows('SELECT count(*)::int AS rows FROM epoch_curves')).toEqual([{ rows: 10 }]);
+});
+
+test('epoch_curves keeps NaN and infinities, and what an epoch lacks is null', async () => {
+  const [, found] = await runOn(database.url, [
+    `UPDATE epoch_metrics SET name = 'other' WHERE run_id = 's1-4' AND name = 'accuracy'`,
+    `SELECT loss, val_loss, accuracy FROM epoch_curves WHERE run_id = 's1-4' AND epoch = 1`,
+    `UPDATE epoch_metrics SET name = 'accuracy' WHERE run_id = 's1-4' AND name = 'other'`,
+  ]);
+  expect(found).toEqual([{ loss: Number.NaN, val_loss: Number.POSITIVE_INFINITY, accuracy: null }]);
+});
+
+test('a query for one sweep or run does not compute the others', async () => {
+  for (const query of [
+    `SELECT * FROM leaderboard WHERE sweep_id = 's1'`,
+    `SELECT * FROM epoch_curves WHERE run_id = 's1-1'`,
+    `SELECT * FROM epoch_curves WHERE sweep_id = 's1'`,
+  ]) {
+    const [, plan] = await runOn(database.url, ['SET enable_seqscan = off', `EXPLAIN ${query}`]);
+    const lines = (plan ?? []).map((row) => String(row['QUERY PLAN']));
+    // The condition has reached an index, below the window or the groups.
+    expect(lines.filter((line) => /Index Cond: \(+(sweep_id|run_id) = /.test(line))).not.toEqual([]);
+    expect(lines.filter((line) => /^\s*Filter: .*(sweep_id|run_id) = 's1/.test(line))).toEqual([]);
+  }
+});
