@@ -1,0 +1,55 @@
+/** A file as it lies in the store. */
+export interface StoredArtifact {
+  /** Relative path with `/`, for example `checkpoints/<runId>/head-0012-best-3.safetensors`. */
+  readonly uri: string;
+  readonly sizeBytes: number;
+  /** Hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * Where features, manifests and checkpoints are kept. A uri is a relative path with `/` as separator; no part may be empty,
+ * `.` or `..`. A file is there entirely or not at all, also after a crash, and has reached the disk when a write returns.
+ * Every implementation passes `test/contract/artifact-store.test.ts`.
+ */
+export interface ArtifactStore {
+  /** @throws {ArtifactUriError} for a uri outside the store, {ArtifactSpaceError} when the disk is full */
+  write(uri: string, bytes: Uint8Array): Promise<StoredArtifact>;
+  /** As `write`, for content that does not fit in memory; nothing is stored when `chunks` throws. */
+  writeStream(uri: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<StoredArtifact>;
+  /** @throws {ArtifactMissingError} (`core/errors.ts`) */
+  read(uri: string): Promise<Buffer>;
+  /** Size in bytes, or null when there is no such file. */
+  stat(uri: string): Promise<{ readonly sizeBytes: number } | null>;
+  /** Removes the file; one that is not there is no error. */
+  remove(uri: string): Promise<void>;
+  /** Path on this machine, for reading in parts. The file need not exist. */
+  localPath(uri: string): string;
+}
+
+export class ArtifactUriError extends Error {
+  override readonly name = 'ArtifactUriError';
+  readonly uri: string;
+
+  constructor(uri: string) {
+    super(
+      `uri is ${JSON.stringify(uri)}, but the artifact store takes relative paths inside its folder, such as ` +
+        '"checkpoints/run/head-0001-best-1.safetensors": no leading "/", no backslash, no empty part, no "." or "..".',
+    );
+    this.uri = uri;
+  }
+}
+
+export class ArtifactSpaceError extends Error {
+  override readonly name = 'ArtifactSpaceError';
+  readonly uri: string;
+
+  constructor(uri: string, root: string, cause: unknown) {
+    super(
+      `The disk of the artifact store (${root}) is full: ${uri} could not be written and nothing of it was left behind. ` +
+        'Free some space there, or move the store to a larger disk.',
+      { cause },
+    );
+    this.uri = uri;
+  }
+}

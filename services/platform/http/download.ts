@@ -1,0 +1,307 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EnvHttpProxyAgent, fetch } from 'undici';
+import type { Response } from 'undici';
+
+export interface DownloadProgress {
+  readonly doneBytes: number;
+  /** null: the server doesn't say. */
+  readonly totalBytes: number | null;
+}
+
+export interface DownloadOptions {
+  readonly url: string;
+  /** Where the file ends up; its folder is made. An existing file is replaced. */
+  readonly path: string;
+  /** Expected digests, hexadecimal. */
+  readonly sha256?: string | null;
+  readonly md5?: string | null;
+  readonly sizeBytes?: number | null;
+  /** Called at most a few times a second. */
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  /** Further tries after a failure that may pass (network, 5xx, 408, 429); each goes on where the last one ended. Default 4. */
+  readonly retries?: number;
+  /** Wait before the first retry, doubled for each further one. Default 500. */
+  readonly retryDelayMs?: number;
+  /** A connection that sends nothing for so long is given up. Default 30,000. */
+  readonly idleTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A download that did not work out; the message says the address, what happened and what to do without network. */
+export class DownloadError extends Error {
+  override readonly name = 'DownloadError';
+  readonly url: string;
+  readonly path: string;
+  /** HTTP status of the last answer; null: none came. */
+  readonly status: number | null;
+
+  constructor(options: DownloadOptions, problem: string, status: number | null, cause?: unknown) {
+    super(
+      `Could not download ${options.url}: ${problem}. ` +
+        `Check the network (a proxy is taken from HTTPS_PROXY), or get the file another way and put it at ${options.path}.`,
+      { cause },
+    );
+    this.url = options.url;
+    this.path = options.path;
+    this.status = status;
+  }
+}
+
+/** One try that failed; `temporary` tells whether another one makes sense. */
+class TryError extends Error {
+  readonly status: number | null;
+  readonly temporary: boolean;
+
+  constructor(message: string, status: number | null, temporary: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+    this.temporary = temporary;
+  }
+}
+
+const PROGRESS_INTERVAL_MS = 200;
+
+/**
+ * Downloads a file. What has come already is kept in `<path>.part` and gone on from (HTTP Range with If-Range) after a
+ * failure, also by a later process; the file gets its name only when its size and digests are right.
+ *
+ * @throws DownloadError; the signal's reason when aborted.
+ */
+export async function downloadFile(options: DownloadOptions): Promise<void> {
+  await mkdir(dirname(options.path), { recursive: true });
+  const part = await claimPartFile(options.path);
+  try {
+    await downloadWithRetries(options, part.path);
+    await checkFile(options, part.path);
+    await rename(part.path, options.path);
+  } finally {
+    await part.release();
+  }
+}
+
+interface PartFile {
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+/** Two processes must not write the same part: the later one uses a part of its own. */
+async function claimPartFile(path: string): Promise<PartFile> {
+  const lockPath = `${path}.part.lock`;
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const lock = await open(lockPath, 'wx');
+      await lock.writeFile(String(process.pid));
+      await lock.close();
+      return { path: `${path}.part`, release: () => rm(lockPath, { force: true }) };
+    } catch (error) {
+      if (!isErrnoException(error) || error.code !== 'EEXIST') throw error;
+      if (await ownerLives(lockPath)) break;
+      await rm(lockPath, { force: true });
+    }
+  }
+  const own = `${path}.part.${randomUUID()}`;
+  return { path: own, release: () => removeQuietly([own, `${own}.etag`]) };
+}
+
+async function ownerLives(lockPath: string): Promise<boolean> {
+  const pid = Number(await readFile(lockPath, 'utf8').catch(() => ''));
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return isErrnoException(error) && error.code === 'EPERM';
+  }
+}
+
+async function downloadWithRetries(options: DownloadOptions, partPath: string): Promise<void> {
+  const { retries = 4, retryDelayMs = 500 } = options;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await downloadOnce(options, partPath);
+      return;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!(error instanceof TryError)) throw error;
+      if (!error.temporary || attempt >= retries) throw new DownloadError(options, error.message, error.status, error);
+      await delay(retryDelayMs * 2 ** attempt, undefined, options.signal ? { signal: options.signal } : {});
+    }
+  }
+}
+
+async function downloadOnce(options: DownloadOptions, partPath: string): Promise<void> {
+  const offset = await fileSize(partPath);
+  if (options.sizeBytes != null && offset === options.sizeBytes) return;
+  const idle = new AbortController();
+  const timer = new IdleTimer(options.idleTimeoutMs ?? 30_000, () => {
+    idle.abort();
+  });
+  const signal = options.signal ? AbortSignal.any([idle.signal, options.signal]) : idle.signal;
+  const dispatcher = new EnvHttpProxyAgent();
+  try {
+    const response = await fetch(options.url, { headers: await rangeHeaders(offset, partPath), signal, dispatcher });
+    await receive(options, partPath, offset, response, timer);
+  } catch (error) {
+    if (error instanceof TryError) throw error;
+    const seconds = (options.idleTimeoutMs ?? 30_000) / 1000;
+    throw new TryError(idle.signal.aborted ? `nothing came for ${seconds} s` : causeOf(error), null, true, {
+      cause: error,
+    });
+  } finally {
+    timer.stop();
+    await dispatcher.destroy();
+  }
+}
+
+async function rangeHeaders(offset: number, partPath: string): Promise<Record<string, string>> {
+  // The bytes must be those of the file, not of a compressed answer.
+  const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+  if (offset === 0) return headers;
+  headers['range'] = `bytes=${offset}-`;
+  const etag = await readFile(`${partPath}.etag`, 'utf8').catch(() => '');
+  if (etag !== '') headers['if-range'] = etag;
+  return headers;
+}
+
+async function receive(
+  options: DownloadOptions,
+  partPath: string,
+  offset: number,
+  response: Response,
+  timer: IdleTimer,
+): Promise<void> {
+  const { status } = response;
+  if (status === 416) {
+    // The part is longer than the file: it belongs to another version.
+    await removeQuietly([partPath, `${partPath}.etag`]);
+    throw new TryError('the server has another file than the part that was loaded before', status, true);
+  }
+  if (status !== 200 && status !== 206) {
+    await response.body?.cancel();
+    const temporary = status >= 500 || status === 408 || status === 429;
+    throw new TryError(`the server answered HTTP ${status} ${response.statusText}`.trimEnd(), status, temporary);
+  }
+  const start = status === 206 ? offset : 0;
+  const length = response.headers.get('content-length');
+  const totalBytes = length === null ? (options.sizeBytes ?? null) : start + Number(length);
+  await rememberEtag(response, partPath);
+  const doneBytes = await writeBody(options, { partPath, start, totalBytes }, response, timer);
+  if (totalBytes !== null && doneBytes < totalBytes) {
+    throw new TryError(`the connection ended after ${doneBytes} of ${totalBytes} bytes`, status, true);
+  }
+}
+
+interface WriteTarget {
+  readonly partPath: string;
+  readonly start: number;
+  readonly totalBytes: number | null;
+}
+
+async function writeBody(
+  options: DownloadOptions,
+  target: WriteTarget,
+  response: Response,
+  timer: IdleTimer,
+): Promise<number> {
+  const { partPath, start, totalBytes } = target;
+  await using file = await open(partPath, start === 0 ? 'w' : 'r+');
+  let doneBytes = start;
+  let reportedAt = 0;
+  for await (const chunk of response.body ?? []) {
+    const bytes = chunk as Uint8Array;
+    timer.restart();
+    await file.write(bytes, 0, bytes.length, doneBytes);
+    doneBytes += bytes.length;
+    if (Date.now() - reportedAt < PROGRESS_INTERVAL_MS) continue;
+    reportedAt = Date.now();
+    options.onProgress?.({ doneBytes, totalBytes });
+  }
+  options.onProgress?.({ doneBytes, totalBytes });
+  await file.sync();
+  return doneBytes;
+}
+
+async function rememberEtag(response: Response, partPath: string): Promise<void> {
+  const etag = response.headers.get('etag');
+  // A weak one does not promise equal bytes.
+  if (etag === null || etag.startsWith('W/')) {
+    await rm(`${partPath}.etag`, { force: true });
+    return;
+  }
+  await using file = await open(`${partPath}.etag`, 'w');
+  await file.writeFile(etag);
+}
+
+/** A file that came in full but is wrong is thrown away: going on from it would never mend it. */
+async function checkFile(options: DownloadOptions, partPath: string): Promise<void> {
+  const problem = await findProblem(options, partPath);
+  await rm(`${partPath}.etag`, { force: true });
+  if (problem === null) return;
+  await rm(partPath, { force: true });
+  throw new DownloadError(options, problem, 200);
+}
+
+async function findProblem(options: DownloadOptions, partPath: string): Promise<string | null> {
+  const size = await fileSize(partPath);
+  if (options.sizeBytes != null && size !== options.sizeBytes) {
+    return `the file has ${size} bytes instead of ${options.sizeBytes}`;
+  }
+  for (const algorithm of ['sha256', 'md5'] as const) {
+    const expected = options[algorithm];
+    if (expected == null) continue;
+    const actual = await hashFile(partPath, algorithm);
+    if (actual !== expected.toLowerCase()) return `its ${algorithm} is ${actual} instead of ${expected}`;
+  }
+  return null;
+}
+
+/** Digest of a file's bytes, hexadecimal. */
+export async function hashFile(path: string, algorithm: 'sha256' | 'md5'): Promise<string> {
+  const hash = createHash(algorithm);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** Calls back when `restart` has not been called for a while. */
+class IdleTimer {
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(timeoutMs: number, onIdle: () => void) {
+    this.timer = setTimeout(onIdle, timeoutMs);
+  }
+
+  restart(): void {
+    this.timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+async function fileSize(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrnoException(error) && error.code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+async function removeQuietly(paths: readonly string[]): Promise<void> {
+  await Promise.all(paths.map((path) => rm(path, { force: true })));
+}
+
+/** undici wraps the real cause ("fetch failed"). */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? causeOf(error.cause) : error.message || error.name;
+}
+
+function isErrnoException(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
+}

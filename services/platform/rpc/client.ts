@@ -1,0 +1,284 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Metadata, credentials as grpcCredentials } from '@grpc/grpc-js';
+import type {
+  CallOptions as GrpcCallOptions,
+  ChannelCredentials,
+  ClientDuplexStream,
+  ClientReadableStream,
+  ServiceError,
+} from '@grpc/grpc-js';
+import { fromServiceError, isUnavailable } from './errors.ts';
+import { MAX_MESSAGE_BYTES } from './server.ts';
+import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
+import { streamItems } from './stream-items.ts';
+
+/** How a unary call that found no coordinator is made again. All calls of Graft are idempotent. */
+export interface RetryPolicy {
+  readonly maxAttempts: number;
+  readonly firstDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+export const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 5, firstDelayMs: 100, maxDelayMs: 2_000 };
+export const NO_RETRY: RetryPolicy = { maxAttempts: 1, firstDelayMs: 0, maxDelayMs: 0 };
+
+export interface ClientCallOptions {
+  /** For the call with all its retries. Unary: 10 s if not given; streams: 24 h. */
+  readonly deadlineMs?: number;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal;
+  /** Unary calls only; only UNAVAILABLE is tried again. */
+  readonly retry?: RetryPolicy;
+  /** Request headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type UnaryCall<Q, S> = (request: Q, options?: ClientCallOptions) => Promise<S>;
+export type ServerStreamCall<Q, S> = (request: Q, options?: ClientCallOptions) => AsyncIterable<S>;
+export type BidiCall<Q, S> = (requests: AsyncIterable<Q>, options?: ClientCallOptions) => AsyncIterable<S>;
+
+/** A function per call, by the call's shape. Failures are the typed errors of `core/errors.ts`, or `RpcError`. */
+export type Calls<D extends ServiceShape> = {
+  readonly [K in keyof D]: D[K]['requestStream'] extends true
+    ? BidiCall<RequestOf<D[K]>, ResponseOf<D[K]>>
+    : D[K]['responseStream'] extends true
+      ? ServerStreamCall<RequestOf<D[K]>, ResponseOf<D[K]>>
+      : UnaryCall<RequestOf<D[K]>, ResponseOf<D[K]>>;
+};
+
+export interface RpcClientOptions {
+  /** From `parseAddresses`; after UNAVAILABLE the next one is tried, round and round. */
+  readonly addresses: readonly string[];
+  readonly retry?: RetryPolicy;
+  /** Insecure if not given. */
+  readonly credentials?: ChannelCredentials;
+  /** For the jitter of the back-off, 0 to below 1; `Math.random` if not given. */
+  readonly random?: () => number;
+}
+
+/** A client of one service over several coordinators. */
+export interface RpcClient<D extends ServiceShape> extends Disposable {
+  readonly call: Calls<D>;
+  /** Ends all connections; running calls fail with CANCELLED or UNAVAILABLE. */
+  close(): void;
+}
+
+const UNARY_DEADLINE_MS = 10_000;
+const STREAM_DEADLINE_MS = 24 * 3_600_000;
+
+const CHANNEL_OPTIONS = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  // grpc-js sends none unless told; a silent network cut is found within 15 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  // The library's retries buffer what was sent on streams and know nothing of several addresses; ours are above it.
+  'grpc.enable_retries': 0,
+  // A coordinator that comes back is found at once, not after the default two minutes.
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.max_reconnect_backoff_ms': 3_000,
+};
+
+/**
+ * Splits `host1:port,host2:port`.
+ *
+ * @throws Error that names what was received when an address has no port.
+ */
+export function parseAddresses(text: string): readonly string[] {
+  const addresses = text
+    .split(',')
+    .map((address) => address.trim())
+    .filter((address) => address !== '');
+  const bad = addresses.find((address) => !/^(dns:\/*|unix:)?.+:\d{1,5}$|^unix:/.test(address));
+  if (addresses.length === 0 || bad !== undefined) {
+    throw new Error(
+      `must be host:port or several of them with commas, for example coordinator:50051; received '${text}'`,
+    );
+  }
+  return addresses;
+}
+
+/** Makes a client; connections are opened by the first call. */
+export function createClient<D extends ServiceShape>(definition: D, options: RpcClientOptions): RpcClient<D> {
+  const pool = new ClientPool(options);
+  const calls: Record<string, unknown> = {};
+  for (const [name, method] of Object.entries(definition)) {
+    if (method.requestStream) calls[name] = bidiCall(pool, method);
+    else if (method.responseStream) calls[name] = serverStreamCall(pool, method);
+    else calls[name] = unaryCall(pool, method);
+  }
+  return {
+    call: calls as Calls<D>,
+    close: () => pool.close(),
+    [Symbol.dispose]: () => pool.close(),
+  };
+}
+
+/** One connection per address; the current one is used until it fails. */
+class ClientPool {
+  readonly options: RpcClientOptions;
+  readonly #clients: readonly Client[];
+  #current = 0;
+
+  constructor(options: RpcClientOptions) {
+    if (options.addresses.length === 0) throw new Error('addresses: at least one host:port is needed, received none.');
+    this.options = options;
+    const credentials = options.credentials ?? grpcCredentials.createInsecure();
+    this.#clients = options.addresses.map((address) => new Client(address, credentials, CHANNEL_OPTIONS));
+  }
+
+  get current(): Client {
+    return this.#clients[this.#current] as Client;
+  }
+
+  /** Goes on to the next address, unless another call has done so since `failed` was taken. */
+  leave(failed: Client): void {
+    if (this.current === failed) this.#current = (this.#current + 1) % this.#clients.length;
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close();
+  }
+}
+
+function unaryCall(pool: ClientPool, method: MethodShape): UnaryCall<unknown, unknown> {
+  return async (request, options = {}) => {
+    const retry = options.retry ?? pool.options.retry ?? DEFAULT_RETRY;
+    const deadline = Date.now() + (options.deadlineMs ?? UNARY_DEADLINE_MS);
+    for (let attempt = 1; ; attempt += 1) {
+      options.signal?.throwIfAborted();
+      const client = pool.current;
+      try {
+        return await attemptUnary(client, method, request, deadline, options);
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        pool.leave(client);
+        const delay = retryDelay(retry, attempt, pool.options.random ?? Math.random);
+        if (attempt >= retry.maxAttempts || Date.now() + delay >= deadline) throw error;
+        await sleep(delay, undefined, options.signal ? { signal: options.signal } : {});
+      }
+    }
+  };
+}
+
+/** Exponential back-off with full jitter over its upper half, so that trainers do not come back all at once. */
+function retryDelay(retry: RetryPolicy, attempt: number, random: () => number): number {
+  const bound = Math.min(retry.maxDelayMs, retry.firstDelayMs * 2 ** (attempt - 1));
+  return bound * (0.5 + 0.5 * random());
+}
+
+function attemptUnary(
+  client: Client,
+  method: MethodShape,
+  request: unknown,
+  deadline: number,
+  options: ClientCallOptions,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const call = client.makeUnaryRequest(
+      method.path,
+      serializer(method),
+      method.responseDeserialize,
+      request,
+      headersOf(options),
+      { deadline },
+      (error: ServiceError | null, response?: unknown) => {
+        options.signal?.removeEventListener('abort', cancel);
+        if (error === null) resolve(response);
+        else if (options.signal?.aborted === true) reject(options.signal.reason as Error);
+        else reject(fromServiceError(error));
+      },
+    );
+    function cancel(): void {
+      call.cancel();
+    }
+    options.signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
+
+function serverStreamCall(pool: ClientPool, method: MethodShape): ServerStreamCall<unknown, unknown> {
+  return (request, options = {}) =>
+    receive(pool, options, (client, callOptions) =>
+      client.makeServerStreamRequest(
+        method.path,
+        serializer(method),
+        method.responseDeserialize,
+        request,
+        headersOf(options),
+        callOptions,
+      ),
+    );
+}
+
+function bidiCall(pool: ClientPool, method: MethodShape): BidiCall<unknown, unknown> {
+  return (requests, options = {}) =>
+    receive(pool, options, (client, callOptions) => {
+      const call = client.makeBidiStreamRequest(
+        method.path,
+        serializer(method),
+        method.responseDeserialize,
+        headersOf(options),
+        callOptions,
+      );
+      void send(call, requests);
+      return call;
+    });
+}
+
+async function send(call: ClientDuplexStream<unknown, unknown>, requests: AsyncIterable<unknown>): Promise<void> {
+  try {
+    for await (const request of requests) {
+      if (call.destroyed || call.writableEnded) return;
+      if (!call.write(request)) await drained(call);
+    }
+    call.end();
+  } catch (error) {
+    // The reader gets it: there is nobody else to tell.
+    call.emit('error', error);
+    call.cancel();
+  }
+}
+
+function drained(call: ClientDuplexStream<unknown, unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of ['drain', 'close', 'error', 'status']) call.off(event, done);
+      resolve();
+    };
+    for (const event of ['drain', 'close', 'error', 'status']) call.once(event, done);
+  });
+}
+
+async function* receive(
+  pool: ClientPool,
+  options: ClientCallOptions,
+  open: (client: Client, callOptions: GrpcCallOptions) => ClientReadableStream<unknown>,
+): AsyncGenerator {
+  options.signal?.throwIfAborted();
+  const client = pool.current;
+  const call = open(client, { deadline: Date.now() + (options.deadlineMs ?? STREAM_DEADLINE_MS) });
+  const cancel = (): void => call.cancel();
+  options.signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    yield* streamItems(call, options.signal);
+  } catch (error) {
+    if (options.signal?.aborted === true) throw options.signal.reason;
+    if (isUnavailable(error)) pool.leave(client);
+    throw fromServiceError(error);
+  } finally {
+    options.signal?.removeEventListener('abort', cancel);
+    // Without effect on a call that has ended; frees one whose reader stopped early.
+    call.cancel();
+  }
+}
+
+function serializer(method: MethodShape): (value: unknown) => Buffer {
+  return method.requestSerialize as (value: unknown) => Buffer;
+}
+
+function headersOf(options: ClientCallOptions): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(options.headers ?? {})) metadata.set(name, value);
+  return metadata;
+}

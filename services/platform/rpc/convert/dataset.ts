@@ -1,0 +1,115 @@
+import type { Dataset, DatasetProblem, DatasetProblemCode, Split } from '../../../core/dataset.ts';
+import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
+import { Split as ProtoSplit } from '../../../../proto/gen/graft/v1/dataset.ts';
+import type * as proto from '../../../../proto/gen/graft/v1/dataset.ts';
+import { lowerCaseEnum } from './enum-codec.ts';
+import { Violations, numberOr, requireMessage } from './fields.ts';
+
+export const splits = lowerCaseEnum<Split, typeof ProtoSplit>(ProtoSplit);
+
+/** Keys are the closed list, checked by the compiler. */
+const PROBLEM_CODES: Readonly<Record<DatasetProblemCode, true>> = {
+  CORRUPT_IMAGE: true,
+  EMPTY_CLASS: true,
+  MISSING_SPLIT: true,
+  CLASS_MISSING: true,
+  EXACT_DUPLICATE: true,
+  UNSUPPORTED_FORMAT: true,
+  TOO_FEW_IMAGES: true,
+  UNREADABLE: true,
+};
+
+export function datasetSourceToProto(source: DatasetSource): proto.DatasetSource {
+  const { path, splitFractions, allowDuplicates, skipBadFiles } = source;
+  return {
+    path,
+    splitFractions: splitFractions === null ? undefined : { ...splitFractions, seed: BigInt(splitFractions.seed) },
+    allowDuplicates,
+    skipBadFiles,
+  };
+}
+
+/** A source that was not sent has an empty path, which the domain's validation refuses by its own name. */
+export function readDatasetSource(
+  message: proto.DatasetSource | undefined,
+  field: string,
+  violations: Violations,
+): DatasetSource {
+  const fractions = message?.splitFractions;
+  return {
+    path: message?.path ?? '',
+    splitFractions: fractions
+      ? {
+          train: fractions.train,
+          validation: fractions.validation,
+          test: fractions.test,
+          seed: numberOr(fractions.seed, `${field}.split_fractions.seed`, violations),
+        }
+      : null,
+    allowDuplicates: message?.allowDuplicates ?? false,
+    skipBadFiles: message?.skipBadFiles ?? false,
+  };
+}
+
+/** @throws InvalidRequestError where it is absent or has a number that is not exact. */
+export function datasetSourceFromProto(message: proto.DatasetSource | undefined, field: string): DatasetSource {
+  const violations = new Violations();
+  const source = readDatasetSource(requireMessage(message, field), field, violations);
+  violations.throwIfAny();
+  return source;
+}
+
+/** @param createTime where the caller knows it. */
+export function datasetToProto(dataset: Dataset, createTime?: Date): proto.Dataset {
+  return {
+    datasetId: dataset.datasetId,
+    path: dataset.path,
+    digest: dataset.digest,
+    classNames: [...dataset.classNames],
+    classCounts: dataset.classCounts.map((count) => ({ ...count, split: splits.toProto(count.split) })),
+    problems: dataset.problems.map(datasetProblemToProto),
+    createTime,
+  };
+}
+
+/** @throws InvalidRequestError that names the field. */
+export function datasetFromProto(message: proto.Dataset, field: string): Dataset {
+  return {
+    datasetId: message.datasetId,
+    path: message.path,
+    digest: message.digest,
+    classNames: message.classNames,
+    classCounts: message.classCounts.map(({ split, className, imageCount }, index) => ({
+      split: splits.fromProto(split, `${field}.class_counts[${index}].split`),
+      className,
+      imageCount,
+    })),
+    problems: message.problems.map((problem, index) => datasetProblemFromProto(problem, `${field}.problems[${index}]`)),
+  };
+}
+
+export function datasetProblemToProto(problem: DatasetProblem): proto.DatasetProblem {
+  return { code: problem.code, path: problem.path, message: problem.message, fatal: problem.fatal };
+}
+
+/** @throws InvalidRequestError for a code that is not in the closed list. */
+export function datasetProblemFromProto(message: proto.DatasetProblem, field: string): DatasetProblem {
+  const violations = new Violations();
+  if (!isProblemCode(message.code)) {
+    violations.add(
+      `${field}.code`,
+      `must be one of ${Object.keys(PROBLEM_CODES).join(', ')}; received '${message.code}'.`,
+    );
+  }
+  violations.throwIfAny();
+  return {
+    code: message.code as DatasetProblemCode,
+    path: message.path,
+    message: message.message,
+    fatal: message.fatal,
+  };
+}
+
+function isProblemCode(code: string): code is DatasetProblemCode {
+  return Object.hasOwn(PROBLEM_CODES, code);
+}

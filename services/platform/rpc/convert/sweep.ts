@@ -1,0 +1,90 @@
+import type { Objective } from '../../../core/objective.ts';
+import type { SweepState } from '../../../core/states/sweep-state.ts';
+import type { FieldViolation, StrategyName, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
+import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
+import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
+import { lowerCaseEnum, upperCaseEnum } from './enum-codec.ts';
+import type { EnumCodec } from './enum-codec.ts';
+import { Violations, numberOr } from './fields.ts';
+import { parameterSpecFromProto, parameterSpecToProto, parametersToProto, readParameters } from './parameter.ts';
+
+export const sweepStates = upperCaseEnum<SweepState, typeof ProtoSweepState>(ProtoSweepState);
+
+const STRATEGIES = lowerCaseEnum<StrategyName, typeof Strategy>(Strategy);
+const TEST_POLICIES = lowerCaseEnum<SweepSpec['testPolicy'], typeof TestPolicy>(TestPolicy);
+const GOALS = lowerCaseEnum<Objective['goal'], typeof Goal>(Goal);
+const DEFAULT_METRIC = 'val_loss';
+
+export function sweepSpecToProto(spec: SweepSpec): proto.SweepSpec {
+  return {
+    displayName: spec.displayName,
+    dataset: datasetSourceToProto(spec.dataset),
+    base: parametersToProto(spec.base),
+    parameters: spec.parameters.map(parameterSpecToProto),
+    strategy: STRATEGIES.toProto(spec.strategy),
+    variants: spec.variants.map((variant) => ({ parameters: parametersToProto(variant) })),
+    maxRuns: spec.maxRuns ?? 0,
+    seed: BigInt(spec.seed),
+    objective: { metric: spec.objective.metric, goal: GOALS.toProto(spec.objective.goal) },
+    testPolicy: TEST_POLICIES.toProto(spec.testPolicy),
+  };
+}
+
+/** A spec as it was sent, defaults filled in, and every mistake in its form. */
+export interface ReceivedSweepSpec {
+  readonly spec: SweepSpec;
+  /** Paths as in the proto, from the spec on, for example `parameters[2].range.scale`. */
+  readonly violations: readonly FieldViolation[];
+}
+
+/**
+ * Reads a spec without stopping at the first mistake, so that the caller can add those of the domain and answer all at
+ * once. What was not understood has a harmless value in `spec`.
+ */
+export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec {
+  const violations = new Violations();
+  const spec: SweepSpec = {
+    displayName: message.displayName,
+    dataset: readDatasetSource(message.dataset, 'dataset', violations),
+    base: readParameters(message.base, 'base', violations),
+    parameters: message.parameters.map((parameter, index) =>
+      parameterSpecFromProto(parameter, `parameters[${index}]`, violations),
+    ),
+    strategy: enumOr(STRATEGIES, message.strategy, 'grid', 'strategy', violations),
+    variants: message.variants.map((variant, index) =>
+      readParameters(variant.parameters, `variants[${index}].parameters`, violations),
+    ),
+    maxRuns: message.maxRuns === 0 ? null : message.maxRuns,
+    seed: numberOr(message.seed, 'seed', violations),
+    objective: objectiveFromProto(message.objective, violations),
+    testPolicy: enumOr(TEST_POLICIES, message.testPolicy, 'winner', 'test_policy', violations),
+  };
+  return { spec, violations: violations.list };
+}
+
+function objectiveFromProto(message: proto.Objective | undefined, violations: Violations): Objective {
+  const received = message?.metric ?? '';
+  const metric = received === '' ? DEFAULT_METRIC : received;
+  if (metric !== 'val_loss' && metric !== 'val_accuracy') {
+    violations.add('objective.metric', `must be val_loss or val_accuracy; received '${metric}'.`);
+    return { metric: DEFAULT_METRIC, goal: 'minimize' };
+  }
+  const usual = metric === 'val_loss' ? 'minimize' : 'maximize';
+  return { metric, goal: enumOr(GOALS, message?.goal ?? Goal.UNSPECIFIED, usual, 'objective.goal', violations) };
+}
+
+function enumOr<C extends string, E extends Readonly<Record<string, number>>>(
+  codec: EnumCodec<C, E>,
+  value: number,
+  unspecified: C,
+  field: string,
+  violations: Violations,
+): C {
+  if (value === 0) return unspecified;
+  const core = codec.tryFromProto(value);
+  if (core === null) {
+    violations.add(field, `must be one of ${codec.values.join(', ')}; received the number ${value}.`);
+  }
+  return core ?? unspecified;
+}

@@ -1,0 +1,187 @@
+import { InvalidRequestError } from '../../../core/errors.ts';
+import type {
+  ErrorClass,
+  RunOutcome,
+  RunOutcomeKind,
+  TaskError,
+  TaskResult,
+  TestMeasurement,
+} from '../../../core/task.ts';
+import {
+  ErrorClass as ProtoErrorClass,
+  RunOutcomeKind as ProtoRunOutcomeKind,
+} from '../../../../proto/gen/graft/v1/task.ts';
+import type * as proto from '../../../../proto/gen/graft/v1/task.ts';
+import type { CompleteTaskRequest } from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import { datasetFromProto, datasetProblemFromProto, datasetProblemToProto, datasetToProto } from './dataset.ts';
+import { upperCaseEnum } from './enum-codec.ts';
+import { numberOf, requireMessage } from './fields.ts';
+import { testRoleFromProto } from './run.ts';
+import { featureSetFromProto, featureSetToProto } from './task.ts';
+
+export const errorClasses = upperCaseEnum<ErrorClass, typeof ProtoErrorClass>(ProtoErrorClass);
+export const runOutcomeKinds = upperCaseEnum<RunOutcomeKind, typeof ProtoRunOutcomeKind>(ProtoRunOutcomeKind);
+
+type ProtoResult = NonNullable<CompleteTaskRequest['result']>;
+
+/** How an attempt ended: with a result, or failed as a whole. */
+export type TaskEnd =
+  { readonly kind: 'result'; readonly result: TaskResult } | { readonly kind: 'error'; readonly error: TaskError };
+
+export function taskEndToProto(end: TaskEnd): ProtoResult {
+  return end.kind === 'error' ? { $case: 'error', value: taskErrorToProto(end.error) } : taskResultToProto(end.result);
+}
+
+/** @throws InvalidRequestError that names the field, also where nothing was sent. */
+export function taskEndFromProto(result: CompleteTaskRequest['result']): TaskEnd {
+  if (result === undefined) {
+    throw new InvalidRequestError([
+      { field: 'result', description: 'needs one of error, index, features, train, evaluate; received none.' },
+    ]);
+  }
+  if (result.$case === 'error') return { kind: 'error', error: taskErrorFromProto(result.value, 'error') };
+  return { kind: 'result', result: taskResultFromProto(result) };
+}
+
+export function taskResultToProto(result: TaskResult): ProtoResult {
+  switch (result.stage) {
+    case 'INDEX': {
+      const weights = result.weights.map((info) => ({
+        backbone: info.backbone,
+        weights: info.weights,
+        digest: info.digest,
+        layers: info.layers.map(({ name, block, splittable }) => ({ name, block, splittable })),
+      }));
+      const dataset = datasetToProto(result.dataset);
+      return { $case: 'index', value: { dataset, manifestUri: result.manifestUri, weights } };
+    }
+    case 'FEATURES':
+      return {
+        $case: 'features',
+        value: { featureSets: result.featureSets.map(featureSetToProto), seconds: result.seconds },
+      };
+    case 'TRAIN':
+      return { $case: 'train', value: { outcomes: result.outcomes.map(outcomeToProto) } };
+    case 'EVALUATE':
+      return { $case: 'evaluate', value: { results: result.measurements.map(measurementToProto) } };
+  }
+}
+
+/** @throws InvalidRequestError that names the field. */
+export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): TaskResult {
+  switch (result.$case) {
+    case 'index':
+      return {
+        stage: 'INDEX',
+        dataset: datasetFromProto(requireMessage(result.value.dataset, 'index.dataset'), 'index.dataset'),
+        manifestUri: result.value.manifestUri,
+        weights: result.value.weights,
+      };
+    case 'features':
+      return {
+        stage: 'FEATURES',
+        featureSets: result.value.featureSets.map((set, index) =>
+          featureSetFromProto(set, `features.feature_sets[${index}]`),
+        ),
+        seconds: result.value.seconds,
+      };
+    case 'train':
+      return {
+        stage: 'TRAIN',
+        outcomes: result.value.outcomes.map((outcome, index) => outcomeFromProto(outcome, `train.outcomes[${index}]`)),
+      };
+    case 'evaluate':
+      return {
+        stage: 'EVALUATE',
+        measurements: result.value.results.map((item, index) =>
+          measurementFromProto(item, `evaluate.results[${index}]`),
+        ),
+      };
+  }
+}
+
+export function taskErrorToProto(error: TaskError): proto.TaskError {
+  return {
+    errorClass: errorClasses.toProto(error.errorClass),
+    code: error.code,
+    message: error.message,
+    datasetProblems: error.datasetProblems.map(datasetProblemToProto),
+  };
+}
+
+/** @throws InvalidRequestError that names the field. */
+export function taskErrorFromProto(message: proto.TaskError, field: string): TaskError {
+  return {
+    errorClass: errorClasses.fromProto(message.errorClass, `${field}.error_class`),
+    code: message.code,
+    message: message.message,
+    datasetProblems: message.datasetProblems.map((problem, index) =>
+      datasetProblemFromProto(problem, `${field}.dataset_problems[${index}]`),
+    ),
+  };
+}
+
+function outcomeToProto(outcome: RunOutcome): proto.RunOutcome {
+  return {
+    runId: outcome.runId,
+    kind: runOutcomeKinds.toProto(outcome.kind),
+    error: outcome.error === null ? undefined : taskErrorToProto(outcome.error),
+    epochCount: outcome.epochCount,
+    peakMemoryBytes: BigInt(Math.round(outcome.peakMemoryBytes)),
+  };
+}
+
+function outcomeFromProto(message: proto.RunOutcome, field: string): RunOutcome {
+  return {
+    runId: message.runId,
+    kind: runOutcomeKinds.fromProto(message.kind, `${field}.kind`),
+    error: message.error === undefined ? null : taskErrorFromProto(message.error, `${field}.error`),
+    epochCount: message.epochCount,
+    peakMemoryBytes: numberOf(message.peakMemoryBytes, `${field}.peak_memory_bytes`),
+  };
+}
+
+function measurementToProto(measurement: TestMeasurement): proto.EvaluateResult {
+  const { runId, checkpointId, role, loss, predictions } = measurement;
+  const correctCount = predictions.filter(({ label, predictedLabel }) => label === predictedLabel).length;
+  const imageCount = predictions.length;
+  return {
+    testResult: {
+      runId,
+      checkpointId,
+      role,
+      loss,
+      imageCount,
+      correctCount,
+      accuracy: imageCount === 0 ? Number.NaN : correctCount / imageCount,
+      // The coordinator's: it computes intervals and per-class figures from the predictions.
+      accuracyLow: 0,
+      accuracyHigh: 0,
+      confusionMatrix: [],
+      classResults: [],
+    },
+    predictions: predictions.map(({ path, label, predictedLabel, probabilities }) => ({
+      runId,
+      path,
+      label,
+      predictedLabel,
+      probabilities: [...probabilities],
+    })),
+  };
+}
+
+function measurementFromProto(message: proto.EvaluateResult, field: string): TestMeasurement {
+  const result = requireMessage(message.testResult, `${field}.test_result`);
+  return {
+    runId: result.runId,
+    checkpointId: result.checkpointId,
+    role: testRoleFromProto(result.role, `${field}.test_result.role`),
+    loss: result.loss,
+    predictions: message.predictions.map(({ path, label, predictedLabel, probabilities }) => ({
+      path,
+      label,
+      predictedLabel,
+      probabilities,
+    })),
+  };
+}

@@ -1,0 +1,128 @@
+import type { Dataset } from '../../../core/dataset.ts';
+import { InvalidRequestError } from '../../../core/errors.ts';
+import type { Objective } from '../../../core/objective.ts';
+import type { FeatureSetRef, LeasedTask, Pooling, TaskRun } from '../../../core/task.ts';
+import type { FeatureSet, Task, TaskRun as ProtoTaskRun } from '../../../../proto/gen/graft/v1/task.ts';
+import { datasetFromProto, datasetSourceFromProto, datasetSourceToProto, datasetToProto, splits } from './dataset.ts';
+import { numberOf, textOrNull } from './fields.ts';
+import { parametersFromProto, parametersToProto } from './parameter.ts';
+import { checkpointFromProto, checkpointToProto, stages, testRoleFromProto } from './run.ts';
+
+const POOLINGS: Readonly<Record<Pooling, true>> = { avg: true, max: true, none: true };
+
+export function leasedTaskToProto(task: LeasedTask): Task {
+  return {
+    taskId: task.taskId,
+    sweepId: task.sweepId,
+    stage: stages.toProto(task.stage),
+    leaseEpoch: task.leaseEpoch,
+    runs: task.runs.map(taskRunToProto),
+    datasetSource: datasetSourceToProto(task.datasetSource),
+    dataset: task.dataset === null ? undefined : datasetToProto(task.dataset),
+    manifestUri: task.manifestUri ?? '',
+    featureSets: task.featureSets.map(featureSetToProto),
+    weightsReferences: task.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
+    objectiveMetric: task.objective.metric,
+    objectiveMaximize: task.objective.goal === 'maximize',
+  };
+}
+
+/** @throws InvalidRequestError that names the field. */
+export function leasedTaskFromProto(message: Task): LeasedTask {
+  return {
+    taskId: message.taskId,
+    sweepId: message.sweepId,
+    stage: stages.fromProto(message.stage, 'task.stage'),
+    leaseEpoch: message.leaseEpoch,
+    runs: message.runs.map((run, index) => taskRunFromProto(run, `task.runs[${index}]`)),
+    datasetSource: datasetSourceFromProto(message.datasetSource, 'task.dataset_source'),
+    dataset: optional(message.dataset, (dataset): Dataset => datasetFromProto(dataset, 'task.dataset')),
+    manifestUri: textOrNull(message.manifestUri),
+    featureSets: message.featureSets.map((set, index) => featureSetFromProto(set, `task.feature_sets[${index}]`)),
+    weightsReferences: message.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
+    objective: objectiveOf(message),
+  };
+}
+
+export function featureSetToProto(set: FeatureSetRef): FeatureSet {
+  return {
+    key: set.key,
+    datasetDigest: set.datasetDigest,
+    split: splits.toProto(set.split),
+    backbone: set.backbone,
+    weightsDigest: set.weightsDigest,
+    cut: set.cut ?? '',
+    imageSize: set.imageSize,
+    pooling: set.pooling,
+    uri: set.uri ?? '',
+    shape: [...set.shape],
+    rowCount: set.rowCount,
+    sha256: set.sha256 ?? '',
+    sizeBytes: BigInt(set.sizeBytes),
+  };
+}
+
+/** @throws InvalidRequestError that names the field. */
+export function featureSetFromProto(message: FeatureSet, field: string): FeatureSetRef {
+  if (!Object.hasOwn(POOLINGS, message.pooling)) {
+    throw new InvalidRequestError([
+      {
+        field: `${field}.pooling`,
+        description: `must be one of ${Object.keys(POOLINGS).join(', ')}; received '${message.pooling}'.`,
+      },
+    ]);
+  }
+  return {
+    key: message.key,
+    datasetDigest: message.datasetDigest,
+    split: splits.fromProto(message.split, `${field}.split`),
+    backbone: message.backbone,
+    weightsDigest: message.weightsDigest,
+    cut: textOrNull(message.cut),
+    imageSize: message.imageSize,
+    pooling: message.pooling as Pooling,
+    uri: textOrNull(message.uri),
+    shape: message.shape,
+    rowCount: message.rowCount,
+    sha256: textOrNull(message.sha256),
+    sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`),
+  };
+}
+
+function taskRunToProto(run: TaskRun): ProtoTaskRun {
+  return {
+    runId: run.runId,
+    parameters: parametersToProto(run.parameters),
+    resumeCheckpoint: run.resumeCheckpoint === null ? undefined : checkpointToProto(run.resumeCheckpoint),
+    sourceCheckpoint: run.sourceCheckpoint === null ? undefined : checkpointToProto(run.sourceCheckpoint),
+    ...(run.sourceValue === null ? {} : { sourceValue: run.sourceValue }),
+    role: run.role ?? '',
+    stopped: run.stopped,
+  };
+}
+
+function taskRunFromProto(message: ProtoTaskRun, field: string): TaskRun {
+  return {
+    runId: message.runId,
+    parameters: parametersFromProto(message.parameters, `${field}.parameters`),
+    resumeCheckpoint: optional(message.resumeCheckpoint, (c) => checkpointFromProto(c, `${field}.resume_checkpoint`)),
+    sourceCheckpoint: optional(message.sourceCheckpoint, (c) => checkpointFromProto(c, `${field}.source_checkpoint`)),
+    sourceValue: message.sourceValue ?? null,
+    role: message.role === '' ? null : testRoleFromProto(message.role, `${field}.role`),
+    stopped: message.stopped,
+  };
+}
+
+function objectiveOf(message: Task): Objective {
+  const metric = message.objectiveMetric;
+  if (metric !== 'val_loss' && metric !== 'val_accuracy') {
+    throw new InvalidRequestError([
+      { field: 'task.objective_metric', description: `must be val_loss or val_accuracy; received '${metric}'.` },
+    ]);
+  }
+  return { metric, goal: message.objectiveMaximize ? 'maximize' : 'minimize' };
+}
+
+function optional<M, C>(message: M | undefined, convert: (message: M) => C): C | null {
+  return message === undefined ? null : convert(message);
+}

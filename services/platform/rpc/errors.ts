@@ -1,0 +1,231 @@
+import { randomBytes } from 'node:crypto';
+import { Metadata, status } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
+import {
+  ArtifactMissingError,
+  DatabaseUnavailableError,
+  ERROR_REASONS,
+  GraftError,
+  IllegalStateError,
+  InternalError,
+  InvalidRequestError,
+  LeaseLostError,
+  MetricConflictError,
+  NotFoundError,
+  RequestIdReusedError,
+  SequenceGapError,
+  ShuttingDownError,
+  TrainerUnknownError,
+} from '../../core/errors.ts';
+import type { ErrorMetadata, ErrorReason } from '../../core/errors.ts';
+import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
+import { BadRequest, ErrorInfo } from '../../../proto/gen/google/rpc/error_details.ts';
+import { Status } from '../../../proto/gen/google/rpc/status.ts';
+
+/** `ErrorInfo.domain` of every error of ours. */
+export const ERROR_DOMAIN = 'graft';
+
+const DETAILS_KEY = 'grpc-status-details-bin';
+const TYPE_PREFIX = 'type.googleapis.com/';
+const ERROR_INFO_TYPE = `${TYPE_PREFIX}google.rpc.ErrorInfo`;
+const BAD_REQUEST_TYPE = `${TYPE_PREFIX}google.rpc.BadRequest`;
+
+// gRPC clients in C (Python, Ruby) refuse trailers above 8 KiB; base64 adds a third to the details.
+const MAX_MESSAGE_HEADER = 2_600;
+const MAX_VIOLATION_BYTES = 3_600;
+
+const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
+  INVALID_REQUEST: status.INVALID_ARGUMENT,
+  NOT_FOUND: status.NOT_FOUND,
+  REQUEST_ID_REUSED: status.ALREADY_EXISTS,
+  ILLEGAL_STATE: status.FAILED_PRECONDITION,
+  LEASE_LOST: status.FAILED_PRECONDITION,
+  SEQUENCE_GAP: status.FAILED_PRECONDITION,
+  METRIC_CONFLICT: status.DATA_LOSS,
+  TRAINER_UNKNOWN: status.FAILED_PRECONDITION,
+  ARTIFACT_MISSING: status.NOT_FOUND,
+  SHUTTING_DOWN: status.UNAVAILABLE,
+  DATABASE_UNAVAILABLE: status.UNAVAILABLE,
+  INTERNAL: status.INTERNAL,
+};
+
+export type StatusCodeName = keyof typeof status;
+
+/** A call failed without an error of ours: no connection, deadline over, cancelled, method not known. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+  /** For example `UNAVAILABLE`. */
+  readonly code: StatusCodeName;
+  readonly details: string;
+
+  constructor(code: StatusCodeName, details: string, options?: ErrorOptions) {
+    super(`${code}: ${details}`, options);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/**
+ * Turns whatever a handler threw into what gRPC sends: the code of its reason, `google.rpc.ErrorInfo` and, for mistakes
+ * in a request, `google.rpc.BadRequest`. An error that is not ours becomes INTERNAL with a neutral text; `onUnknown`
+ * gets it with the `error_id` the client sees, to be logged.
+ */
+export function toServiceError(
+  error: unknown,
+  onUnknown: (errorId: string, cause: unknown) => void = () => undefined,
+): ServiceError {
+  if (error instanceof GraftError) return serviceErrorOf(error);
+  if (isServiceError(error)) return error;
+  const errorId = randomBytes(6).toString('hex');
+  onUnknown(errorId, error);
+  return serviceErrorOf(new InternalError(errorId));
+}
+
+/**
+ * The inverse on a client: the typed error of `core/errors.ts` its server threw, or an `RpcError` where the failure did
+ * not come from a handler of ours. Anything that is not a gRPC error is returned as it is (wrapped if no Error).
+ */
+export function fromServiceError(error: unknown): Error {
+  if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error), { cause: error });
+  return readDetails(error) ?? new RpcError(codeName(error.code), error.details, { cause: error });
+}
+
+/** Whether the same call may succeed when it is made again, perhaps at another coordinator. */
+export function isUnavailable(error: unknown): boolean {
+  if (error instanceof GraftError) return CODE_BY_REASON[error.reason] === status.UNAVAILABLE;
+  if (error instanceof RpcError) return error.code === 'UNAVAILABLE';
+  return isServiceError(error) && error.code === status.UNAVAILABLE;
+}
+
+function serviceErrorOf(error: GraftError): ServiceError {
+  const code = CODE_BY_REASON[error.reason];
+  const message = fitHeader(error.message);
+  const info = ErrorInfo.fromPartial({ reason: error.reason, domain: ERROR_DOMAIN, metadata: { ...error.metadata } });
+  const details = [{ typeUrl: ERROR_INFO_TYPE, value: Buffer.from(ErrorInfo.encode(info).finish()) }];
+  if (error instanceof InvalidRequestError) {
+    const badRequest = BadRequest.fromPartial({ fieldViolations: fitViolations(error.violations) });
+    details.push({ typeUrl: BAD_REQUEST_TYPE, value: Buffer.from(BadRequest.encode(badRequest).finish()) });
+  }
+  const metadata = new Metadata();
+  // The text travels in grpc-message already; a second copy would only use up the trailers' 8 KiB.
+  metadata.set(DETAILS_KEY, Buffer.from(Status.encode(Status.fromPartial({ code, details })).finish()));
+  return Object.assign(new Error(message), { code, details: message, metadata });
+}
+
+function fitViolations(violations: readonly FieldViolation[]): FieldViolation[] {
+  const kept: FieldViolation[] = [];
+  let size = 0;
+  for (const { field, description } of violations) {
+    const violation = { field: truncate(field, 300), description: truncate(description, 1_000) };
+    size += Buffer.byteLength(violation.field) + Buffer.byteLength(violation.description) + 8;
+    if (size > MAX_VIOLATION_BYTES) break;
+    kept.push(violation);
+  }
+  const left = violations.length - kept.length;
+  if (left > 0) kept.push({ field: '', description: `${left} more mistakes; mend these first.` });
+  return kept;
+}
+
+/** grpc-message is percent-encoded: one character of another script takes up to twelve bytes. */
+function fitHeader(message: string): string {
+  let fitting = truncate(message, MAX_MESSAGE_HEADER);
+  while (encodeURI(fitting).length > MAX_MESSAGE_HEADER) {
+    fitting = truncate(fitting, Math.floor(Buffer.byteLength(fitting) * 0.8));
+  }
+  return fitting;
+}
+
+function truncate(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text;
+  let cut = Buffer.from(text)
+    .subarray(0, maxBytes - 3)
+    .toString('utf8');
+  // A character cut in the middle decodes to U+FFFD.
+  while (cut.endsWith('\uFFFD')) cut = cut.slice(0, -1);
+  return `${cut}...`;
+}
+
+function readDetails(error: ServiceError): GraftError | null {
+  const raw = error.metadata.get(DETAILS_KEY)[0];
+  if (!(raw instanceof Uint8Array)) return null;
+  let info: ErrorInfo | null = null;
+  let violations: FieldViolation[] = [];
+  try {
+    for (const detail of Status.decode(raw).details) {
+      if (detail.typeUrl === ERROR_INFO_TYPE) info = ErrorInfo.decode(detail.value);
+      if (detail.typeUrl === BAD_REQUEST_TYPE) violations = BadRequest.decode(detail.value).fieldViolations;
+    }
+  } catch {
+    return null;
+  }
+  if (info?.domain !== ERROR_DOMAIN) return null;
+  const reason = ERROR_REASONS.find((name) => name === info.reason);
+  return reason === undefined ? null : restore(reason, info.metadata, violations, error.details);
+}
+
+function restore(
+  reason: ErrorReason,
+  metadata: ErrorMetadata,
+  violations: readonly FieldViolation[],
+  message: string,
+): GraftError {
+  const error = construct(reason, metadata, violations, message);
+  // The server's words know more than the metadata (for example which states would have been allowed).
+  if (!(error instanceof InvalidRequestError)) error.message = message;
+  return error;
+}
+
+function construct(
+  reason: ErrorReason,
+  metadata: ErrorMetadata,
+  violations: readonly FieldViolation[],
+  message: string,
+): GraftError {
+  const text = (key: string): string => metadata[key] ?? '';
+  const number = (key: string): number => Number(metadata[key] ?? Number.NaN);
+  switch (reason) {
+    case 'INVALID_REQUEST':
+      return new InvalidRequestError(violations);
+    case 'NOT_FOUND':
+      return new NotFoundError(text('kind'), text('id'));
+    case 'REQUEST_ID_REUSED':
+      return new RequestIdReusedError(text('request_id'));
+    case 'ILLEGAL_STATE':
+      return new IllegalStateError(text('subject'), text('state'), 'change', []);
+    case 'LEASE_LOST':
+      return new LeaseLostError(text('task_id'), number('lease_epoch'));
+    case 'SEQUENCE_GAP':
+      return new SequenceGapError(number('expected_sequence'), number('received_sequence'));
+    case 'METRIC_CONFLICT':
+      return new MetricConflictError(
+        text('run_id'),
+        text('metric'),
+        number('epoch'),
+        number('stored'),
+        number('received'),
+      );
+    case 'TRAINER_UNKNOWN':
+      return new TrainerUnknownError(text('trainer_id'));
+    case 'ARTIFACT_MISSING':
+      return new ArtifactMissingError(text('uri'));
+    case 'SHUTTING_DOWN':
+      return new ShuttingDownError();
+    case 'DATABASE_UNAVAILABLE':
+      return new DatabaseUnavailableError(message);
+    case 'INTERNAL':
+      return new InternalError(text('error_id'));
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return (
+    error instanceof Error &&
+    typeof (error as Partial<ServiceError>).code === 'number' &&
+    typeof (error as Partial<ServiceError>).details === 'string' &&
+    (error as Partial<ServiceError>).metadata instanceof Metadata
+  );
+}
+
+function codeName(code: number): StatusCodeName {
+  return (status[code] as StatusCodeName | undefined) ?? 'UNKNOWN';
+}

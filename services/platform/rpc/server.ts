@@ -1,0 +1,260 @@
+import type { EventEmitter } from 'node:events';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type {
+  Metadata,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceError,
+  UntypedHandleCall,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { ShuttingDownError } from '../../core/errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { toServiceError } from './errors.ts';
+import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
+import { streamItems } from './stream-items.ts';
+
+/** Both directions; pages and chunks keep real messages far below. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** What a handler knows about its call besides the request. */
+export interface CallContext {
+  /** For example `/graft.v1.TrainerService/LeaseTask`. */
+  readonly path: string;
+  /** Aborts when the client has gone or cancelled, its deadline is over, or the server is forced to end. */
+  readonly signal: AbortSignal;
+  /** Aborts when the server begins to drain: long polls and watches should answer or end now. */
+  readonly draining: AbortSignal;
+  /** Request headers. */
+  readonly metadata: Metadata;
+  /** Address of the client. */
+  readonly peer: string;
+}
+
+export type UnaryHandler<Q, S> = (request: Q, context: CallContext) => Promise<S>;
+export type ServerStreamHandler<Q, S> = (request: Q, context: CallContext) => AsyncIterable<S>;
+export type ClientStreamHandler<Q, S> = (requests: AsyncIterable<Q>, context: CallContext) => Promise<S>;
+export type BidiHandler<Q, S> = (requests: AsyncIterable<Q>, context: CallContext) => AsyncIterable<S>;
+
+/** A plain async function or async generator per call, by the call's shape. */
+export type Handler<M extends MethodShape> = M['requestStream'] extends true
+  ? M['responseStream'] extends true
+    ? BidiHandler<RequestOf<M>, ResponseOf<M>>
+    : ClientStreamHandler<RequestOf<M>, ResponseOf<M>>
+  : M['responseStream'] extends true
+    ? ServerStreamHandler<RequestOf<M>, ResponseOf<M>>
+    : UnaryHandler<RequestOf<M>, ResponseOf<M>>;
+
+/** All calls of a service. */
+export type Handlers<D extends ServiceShape> = { readonly [K in keyof D]: Handler<D[K]> };
+
+/** Runs around every call; `next` resolves when the call is answered and throws what the handler threw. */
+export type Interceptor = (context: CallContext, next: () => Promise<void>) => Promise<void>;
+
+export interface RpcServerOptions {
+  readonly log: Logger;
+  /** The first one is outermost. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Insecure if not given: the cluster's network policy or a mesh guards the port. */
+  readonly credentials?: ServerCredentials;
+}
+
+/** A gRPC server whose handlers are plain async functions. */
+export interface RpcServer extends AsyncDisposable {
+  /** For reflection and health, which add themselves. */
+  readonly grpc: Server;
+  addService<D extends ServiceShape>(definition: D, handlers: Handlers<D>): void;
+  /** Binds `host:port` (port 0: any free one) and resolves with the port. */
+  listen(address: string): Promise<number>;
+  /**
+   * Takes no new calls, tells the running ones by `context.draining`, and resolves when they have ended. After `graceMs`
+   * the rest is aborted. May be called twice.
+   */
+  drain(graceMs: number): Promise<void>;
+}
+
+type AnyCall =
+  | ServerUnaryCall<unknown, unknown>
+  | ServerReadableStream<unknown, unknown>
+  | ServerWritableStream<unknown, unknown>
+  | ServerDuplexStream<unknown, unknown>;
+type Run = (request: unknown, context: CallContext) => unknown;
+type SendReply = (error: ServiceError | null, response?: unknown) => void;
+
+/** Makes a server; nothing listens before `listen`. */
+export function createServer(options: RpcServerOptions): RpcServer {
+  return new GrpcServer(options);
+}
+
+class GrpcServer implements RpcServer {
+  readonly grpc: Server;
+  readonly #options: RpcServerOptions;
+  readonly #draining = new AbortController();
+  // One controller per call instead of AbortSignal.any, which keeps dependants of a long-lived signal alive on Node 20.
+  readonly #calls = new Set<AbortController>();
+  #drained: Promise<void> | null = null;
+
+  constructor(options: RpcServerOptions) {
+    this.#options = options;
+    this.grpc = new Server({
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+      // A client that vanished without a FIN is noticed within 30 s.
+      'grpc.keepalive_time_ms': 20_000,
+      'grpc.keepalive_timeout_ms': 10_000,
+    });
+  }
+
+  addService<D extends ServiceShape>(definition: D, handlers: Handlers<D>): void {
+    const implementation: UntypedServiceImplementation = {};
+    for (const [name, method] of Object.entries(definition)) {
+      implementation[name] = this.#adapt(method, handlers[name as keyof D] as Handler<MethodShape>);
+    }
+    this.grpc.addService(definition as never, implementation);
+  }
+
+  async listen(address: string): Promise<number> {
+    const credentials = this.#options.credentials ?? ServerCredentials.createInsecure();
+    return await new Promise<number>((resolve, reject) => {
+      this.grpc.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+    });
+  }
+
+  drain(graceMs: number): Promise<void> {
+    this.#drained ??= this.#drain(graceMs);
+    return this.#drained;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain(0);
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#draining.abort(new ShuttingDownError());
+    const ended = new Promise<void>((resolve) => this.grpc.tryShutdown(() => resolve()));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), graceMs);
+    });
+    if ((await Promise.race([ended, late])) === 'late') {
+      for (const call of this.#calls) call.abort(new ShuttingDownError());
+      this.grpc.forceShutdown();
+    }
+    clearTimeout(timer);
+  }
+
+  #adapt(method: MethodShape, handler: Handler<MethodShape>): UntypedHandleCall {
+    const run = handler as Run;
+    if (method.responseStream) {
+      return ((call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>) =>
+        void this.#serve(method, call, (context) =>
+          this.#serveStream(method, call, run, context),
+        )) as UntypedHandleCall;
+    }
+    return ((call: ServerUnaryCall<unknown, unknown> | ServerReadableStream<unknown, unknown>, reply: SendReply) =>
+      void this.#serve(method, call, (context) => this.#serveUnary(call, run, reply, context))) as UntypedHandleCall;
+  }
+
+  async #serveUnary(
+    call: ServerUnaryCall<unknown, unknown> | ServerReadableStream<unknown, unknown>,
+    run: Run,
+    reply: SendReply,
+    context: CallContext,
+  ): Promise<void> {
+    const request = 'request' in call ? call.request : streamItems<unknown>(call, context.signal);
+    let response: unknown;
+    try {
+      await this.#intercepted(context, async () => {
+        response = await run(request, context);
+      });
+    } catch (error) {
+      reply(this.#toServiceError(error, context));
+      return;
+    }
+    reply(null, response);
+  }
+
+  async #serveStream(
+    method: MethodShape,
+    call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
+    run: Run,
+    context: CallContext,
+  ): Promise<void> {
+    const request = method.requestStream
+      ? streamItems<unknown>(call as ServerDuplexStream<unknown, unknown>, context.signal)
+      : (call as ServerWritableStream<unknown, unknown>).request;
+    try {
+      await this.#intercepted(context, async () => {
+        for await (const item of run(request, context) as AsyncIterable<unknown>) {
+          if (context.signal.aborted) return;
+          if (!call.write(item)) await writable(call, context.signal);
+        }
+      });
+    } catch (error) {
+      call.emit('error', this.#toServiceError(error, context));
+      return;
+    }
+    call.end();
+  }
+
+  async #intercepted(context: CallContext, handle: () => Promise<void>): Promise<void> {
+    const chain = (this.#options.interceptors ?? []).reduceRight<() => Promise<void>>(
+      (next, interceptor) => () => interceptor(context, next),
+      handle,
+    );
+    await chain();
+  }
+
+  async #serve(method: MethodShape, call: AnyCall, handle: (context: CallContext) => Promise<void>): Promise<void> {
+    const controller = new AbortController();
+    const cancel = (): void => controller.abort(new Error('The call was cancelled or its deadline is over.'));
+    if (call.cancelled) cancel();
+    (call as EventEmitter).once('cancelled', cancel);
+    this.#calls.add(controller);
+    try {
+      await handle({
+        path: method.path,
+        signal: controller.signal,
+        draining: this.#draining.signal,
+        metadata: call.metadata,
+        peer: call.getPeer(),
+      });
+    } finally {
+      this.#calls.delete(controller);
+    }
+  }
+
+  #toServiceError(error: unknown, context: CallContext): ServiceError {
+    // Nobody reads the answer any more, and a handler that throws because it was told to stop has no fault.
+    const isExpected = context.signal.aborted;
+    return toServiceError(error, (errorId, cause) => {
+      const fields = { err: cause, error_id: errorId, call: context.path };
+      if (isExpected) this.#options.log.debug(fields, 'call ended after it was cancelled');
+      else this.#options.log.error(fields, 'call failed');
+    });
+  }
+}
+
+/** Resolves when the stream takes more, or the call has ended. */
+function writable(
+  call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      call.off('drain', done);
+      call.off('close', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    call.once('drain', done);
+    call.once('close', done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

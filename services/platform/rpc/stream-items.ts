@@ -1,0 +1,62 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * Reads a gRPC stream item by item, at the reader's pace. Node's own iterator is not used because it destroys a duplex
+ * stream when reading ends, and with it the half that still writes. Must be called at once when the stream exists, so
+ * that no event is missed.
+ *
+ * @throws what the stream emitted as `error`, or the signal's reason.
+ */
+export function streamItems<T>(stream: Readable, signal?: AbortSignal): AsyncIterableIterator<T> {
+  const items: T[] = [];
+  let ended = false;
+  let failure: Error | null = null;
+  let wake: (() => void) | null = null;
+  const notify = (): void => {
+    wake?.();
+    wake = null;
+  };
+  stream.on('data', (item: T) => {
+    items.push(item);
+    stream.pause();
+    notify();
+  });
+  const end = (): void => {
+    ended = true;
+    notify();
+  };
+  stream.on('end', end);
+  stream.on('close', end);
+  stream.on('error', (error) => {
+    failure ??= error;
+    notify();
+  });
+  signal?.addEventListener('abort', notify, { once: true });
+
+  async function next(): Promise<IteratorResult<T>> {
+    for (;;) {
+      if (signal?.aborted === true) throw signal.reason;
+      const item = items.shift();
+      if (item !== undefined) {
+        return { done: false, value: item };
+      }
+      if (failure !== null) throw failure;
+      if (ended) return { done: true, value: undefined };
+      const woken = new Promise<void>((resolve) => (wake = resolve));
+      stream.resume();
+      await woken;
+    }
+  }
+
+  return {
+    next,
+    return: () => {
+      ended = true;
+      stream.pause();
+      return Promise.resolve({ done: true, value: undefined });
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,213 @@
+import fc from 'fast-check';
+import type { Dataset, DatasetProblem } from '../../../services/core/dataset.ts';
+import type { Objective } from '../../../services/core/objective.ts';
+import type { DatasetSource, ParameterValue, Parameters, SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
+import type {
+  CheckpointRef,
+  FeatureSetRef,
+  LeasedTask,
+  RunOutcome,
+  Stage,
+  TaskError,
+  TaskResult,
+  TaskRun,
+  TestMeasurement,
+  WeightsInfo,
+} from '../../../services/core/task.ts';
+
+/** Well-formed text, as protobuf demands UTF-8. */
+const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
+const anyDouble = fc.double();
+/** Fields without presence leave out zeros of both signs. */
+const plainDouble = fc.double().map((value) => (value === 0 ? 0 : value));
+const safe = fc.maxSafeInteger();
+const natural = fc.maxSafeNat();
+const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+const positive = fc.integer({ min: 1, max: 2 ** 31 - 1 });
+const few = { maxLength: 4 };
+
+export const parameterValue: fc.Arbitrary<ParameterValue> = fc.oneof(text, fc.boolean(), anyDouble, safe);
+export const parameters: fc.Arbitrary<Parameters> = fc
+  .uniqueArray(fc.tuple(fc.oneof(text, fc.constant('__proto__')), parameterValue), {
+    maxLength: 6,
+    selector: ([name]) => name,
+  })
+  .map((entries) => Object.fromEntries(entries));
+
+const nonZero = fc.double({ noNaN: true }).filter((value) => value !== 0);
+const domain = fc.oneof(
+  fc.record({ kind: fc.constant('values' as const), values: fc.array(parameterValue, few) }),
+  fc.record({
+    kind: fc.constant('range' as const),
+    min: plainDouble,
+    max: plainDouble,
+    scale: fc.constantFrom('linear' as const, 'log' as const),
+    gridPoints: fc.option(positive),
+    step: fc.option(nonZero),
+  }),
+);
+
+const objective: fc.Arbitrary<Objective> = fc.record({
+  metric: fc.constantFrom('val_loss' as const, 'val_accuracy' as const),
+  goal: fc.constantFrom('minimize' as const, 'maximize' as const),
+});
+
+const datasetSource: fc.Arbitrary<DatasetSource> = fc.record({
+  path: text,
+  splitFractions: fc.option(fc.record({ train: plainDouble, validation: plainDouble, test: plainDouble, seed: safe })),
+  allowDuplicates: fc.boolean(),
+  skipBadFiles: fc.boolean(),
+});
+
+export const sweepSpec: fc.Arbitrary<SweepSpec> = fc.record({
+  displayName: text,
+  dataset: datasetSource,
+  base: parameters,
+  parameters: fc.array(
+    fc.record({
+      name: text,
+      domain,
+      conditions: fc.array(fc.record({ name: text, values: fc.array(parameterValue, few) }), few),
+    }),
+    few,
+  ),
+  strategy: fc.constantFrom('grid' as const, 'random' as const, 'sobol' as const, 'list' as const),
+  variants: fc.array(parameters, few),
+  maxRuns: fc.option(positive),
+  seed: safe,
+  objective,
+  testPolicy: fc.constantFrom('winner' as const, 'every_run' as const),
+});
+
+const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
+const split = fc.constantFrom('train' as const, 'validation' as const, 'test' as const);
+const role = fc.constantFrom('WINNER' as const, 'BASELINE' as const, 'EVERY_RUN' as const);
+
+export const checkpoint: fc.Arbitrary<CheckpointRef> = fc.record({
+  checkpointId: text,
+  runId: text,
+  stage,
+  epoch: int32,
+  kind: fc.constantFrom('BEST' as const, 'LAST' as const),
+  uri: text,
+  sha256: text,
+  sizeBytes: natural,
+  value: fc.option(anyDouble),
+});
+
+const problem: fc.Arbitrary<DatasetProblem> = fc.record({
+  code: fc.constantFrom(
+    'CORRUPT_IMAGE' as const,
+    'EMPTY_CLASS' as const,
+    'MISSING_SPLIT' as const,
+    'CLASS_MISSING' as const,
+    'EXACT_DUPLICATE' as const,
+    'UNSUPPORTED_FORMAT' as const,
+    'TOO_FEW_IMAGES' as const,
+    'UNREADABLE' as const,
+  ),
+  path: text,
+  message: text,
+  fatal: fc.boolean(),
+});
+
+export const dataset: fc.Arbitrary<Dataset> = fc.record({
+  datasetId: text,
+  path: text,
+  digest: text,
+  classNames: fc.array(text, few),
+  classCounts: fc.array(fc.record({ split, className: text, imageCount: int32 }), few),
+  problems: fc.array(problem, few),
+});
+
+const featureSet: fc.Arbitrary<FeatureSetRef> = fc.record({
+  key: text,
+  datasetDigest: text,
+  split,
+  backbone: text,
+  weightsDigest: text,
+  cut: fc.option(someText),
+  imageSize: int32,
+  pooling: fc.constantFrom('avg' as const, 'max' as const, 'none' as const),
+  uri: fc.option(someText),
+  shape: fc.array(int32, few),
+  rowCount: int32,
+  sha256: fc.option(someText),
+  sizeBytes: natural,
+});
+
+const taskRun: fc.Arbitrary<TaskRun> = fc.record({
+  runId: text,
+  parameters,
+  resumeCheckpoint: fc.option(checkpoint),
+  sourceCheckpoint: fc.option(checkpoint),
+  sourceValue: fc.option(anyDouble),
+  role: fc.option(role),
+  stopped: fc.boolean(),
+});
+
+export const leasedTask: fc.Arbitrary<LeasedTask> = fc.record({
+  taskId: text,
+  sweepId: text,
+  stage,
+  leaseEpoch: int32,
+  runs: fc.array(taskRun, few),
+  datasetSource,
+  dataset: fc.option(dataset),
+  manifestUri: fc.option(someText),
+  featureSets: fc.array(featureSet, few),
+  weightsReferences: fc.array(fc.record({ backbone: text, weights: text }), few),
+  objective,
+});
+
+export const taskError: fc.Arbitrary<TaskError> = fc.record({
+  errorClass: fc.constantFrom(
+    'INFRASTRUCTURE' as const,
+    'MEMORY' as const,
+    'PERMANENT' as const,
+    'NUMERIC' as const,
+    'COUNTED' as const,
+  ),
+  code: text,
+  message: text,
+  datasetProblems: fc.array(problem, few),
+});
+
+const outcome: fc.Arbitrary<RunOutcome> = fc.record({
+  runId: text,
+  kind: fc.constantFrom('SUCCEEDED' as const, 'EARLY_STOPPED' as const, 'FAILED' as const, 'STOPPED' as const),
+  error: fc.option(taskError),
+  epochCount: int32,
+  peakMemoryBytes: natural,
+});
+
+const weights: fc.Arbitrary<WeightsInfo> = fc.record({
+  backbone: text,
+  weights: text,
+  digest: text,
+  layers: fc.array(fc.record({ name: text, block: text, splittable: fc.boolean() }), few),
+});
+
+const measurement: fc.Arbitrary<TestMeasurement> = fc.record({
+  runId: text,
+  checkpointId: text,
+  role,
+  loss: plainDouble,
+  predictions: fc.array(
+    fc.record({ path: text, label: int32, predictedLabel: int32, probabilities: fc.array(anyDouble, few) }),
+    few,
+  ),
+});
+
+export const taskResult: fc.Arbitrary<TaskResult> = fc.oneof(
+  fc.record({
+    stage: fc.constant('INDEX' as const),
+    dataset,
+    manifestUri: text,
+    weights: fc.array(weights, few),
+  }),
+  fc.record({ stage: fc.constant('FEATURES' as const), featureSets: fc.array(featureSet, few), seconds: plainDouble }),
+  fc.record({ stage: fc.constant('TRAIN' as const), outcomes: fc.array(outcome, few) }),
+  fc.record({ stage: fc.constant('EVALUATE' as const), measurements: fc.array(measurement, few) }),
+);

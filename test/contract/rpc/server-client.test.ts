@@ -1,0 +1,371 @@
+import { createServer as createTcpServer } from 'node:net';
+import { Server as GrpcServer, ServerCredentials, status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { InternalError, LeaseLostError, ShuttingDownError } from '../../../services/core/errors.ts';
+import { createClient, NO_RETRY, parseAddresses } from '../../../services/platform/rpc/client.ts';
+import type { RpcClient } from '../../../services/platform/rpc/client.ts';
+import { RpcError } from '../../../services/platform/rpc/errors.ts';
+import { createServer } from '../../../services/platform/rpc/server.ts';
+import type { Handlers, Interceptor } from '../../../services/platform/rpc/server.ts';
+import { createLogger } from '../../../services/platform/telemetry/logger.ts';
+import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
+
+type TrainerDefinition = typeof TrainerServiceService;
+type WatchHandler = Handlers<typeof SweepServiceService>['watchSweep'];
+
+const log = createLogger('test', 'silent');
+const cleanups: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function unexpected(): never {
+  throw new Error('not expected in this test');
+}
+
+function trainerHandlers(partial: Partial<Handlers<TrainerDefinition>>): Handlers<TrainerDefinition> {
+  return {
+    registerTrainer: unexpected,
+    leaseTask: unexpected,
+    heartbeat: unexpected,
+    reportMetrics: unexpected,
+    registerCheckpoint: unexpected,
+    completeTask: unexpected,
+    releaseTask: unexpected,
+    ...partial,
+  };
+}
+
+async function startTrainerService(
+  partial: Partial<Handlers<TrainerDefinition>>,
+  interceptors: readonly Interceptor[] = [],
+): Promise<{ server: ReturnType<typeof createServer>; address: string }> {
+  const server = createServer({ log, interceptors });
+  server.addService(TrainerServiceService, trainerHandlers(partial));
+  const port = await server.listen('127.0.0.1:0');
+  cleanups.push(() => server.drain(0));
+  return { server, address: `127.0.0.1:${port}` };
+}
+
+function trainerClient(addresses: readonly string[]): RpcClient<TrainerDefinition> {
+  const client = createClient(TrainerServiceService, { addresses });
+  cleanups.push(() => client.close());
+  return client;
+}
+
+async function closedPort(): Promise<string> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? `127.0.0.1:${address.port}` : unexpected();
+}
+
+const HEARTBEAT = { trainerId: 't1', tasks: [], draining: false };
+
+describe('unary calls', () => {
+  it('carry requests, answers and typed errors', async () => {
+    const { address } = await startTrainerService({
+      heartbeat: async (request) => {
+        if (request.trainerId === 'lost') throw new LeaseLostError('task-9', 3);
+        if (request.trainerId === 'broken') throw new TypeError('secret detail');
+        return await Promise.resolve({
+          directives: [{ taskId: request.trainerId, leaseEpoch: 1, command: 0, stoppedRunIds: ['r'] }],
+        });
+      },
+    });
+    const { call } = trainerClient([address]);
+    const answer = await call.heartbeat(HEARTBEAT);
+    expect(answer.directives[0]).toMatchObject({ taskId: 't1', stoppedRunIds: ['r'] });
+    const lost = await call.heartbeat({ ...HEARTBEAT, trainerId: 'lost' }).catch((error: unknown) => error);
+    expect(lost).toBeInstanceOf(LeaseLostError);
+    expect(lost).toMatchObject({ taskId: 'task-9', leaseEpoch: 3 });
+    const broken = await call.heartbeat({ ...HEARTBEAT, trainerId: 'broken' }).catch((error: unknown) => error);
+    expect(broken).toBeInstanceOf(InternalError);
+    expect(String(broken)).not.toContain('secret');
+  });
+
+  it('are tried again at the next address while a coordinator is away', async () => {
+    const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
+    const { call } = trainerClient([await closedPort(), address]);
+    await expect(call.heartbeat(HEARTBEAT)).resolves.toEqual({ directives: [] });
+  });
+
+  it('are tried again after UNAVAILABLE but not after a lost lease', async () => {
+    let unavailable = 0;
+    let lost = 0;
+    const { address } = await startTrainerService({
+      heartbeat: () => {
+        unavailable += 1;
+        return unavailable < 3 ? Promise.reject(new ShuttingDownError()) : Promise.resolve({ directives: [] });
+      },
+      releaseTask: () => {
+        lost += 1;
+        return Promise.reject(new LeaseLostError('t', 1));
+      },
+    });
+    const { call } = trainerClient([address]);
+    await call.heartbeat(HEARTBEAT);
+    expect(unavailable).toBe(3);
+    await expect(call.releaseTask({ taskId: 't', leaseEpoch: 1, reason: 1 })).rejects.toBeInstanceOf(LeaseLostError);
+    expect(lost).toBe(1);
+  });
+
+  it('fail with UNAVAILABLE when nobody listens', async () => {
+    const { call } = trainerClient([await closedPort()]);
+    const error = await call.heartbeat(HEARTBEAT, { retry: NO_RETRY }).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(RpcError);
+    expect(error).toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('end at their deadline and tell the handler', async () => {
+    const aborted = deferred<void>();
+    const { address } = await startTrainerService({
+      leaseTask: async (_request, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        aborted.resolve();
+        return { task: undefined };
+      },
+    });
+    const { call } = trainerClient([address]);
+    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    await expect(call.leaseTask(request, { deadlineMs: 100 })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await aborted.promise;
+  });
+
+  it('are cancelled by a signal', async () => {
+    const begun = deferred<void>();
+    const { address } = await startTrainerService({
+      leaseTask: async (_request, { signal }) => {
+        begun.resolve();
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        return { task: undefined };
+      },
+    });
+    const { call } = trainerClient([address]);
+    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const controller = new AbortController();
+    const answer = call.leaseTask(request, { signal: controller.signal });
+    await begun.promise;
+    controller.abort(new Error('enough'));
+    await expect(answer).rejects.toThrow('enough');
+  });
+
+  it('pass the interceptors from the outermost in', async () => {
+    const seen: string[] = [];
+    const note =
+      (name: string): Interceptor =>
+      async (context, next) => {
+        seen.push(`${name} in ${context.path}`);
+        await next();
+        seen.push(`${name} out`);
+      };
+    const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) }, [
+      note('outer'),
+      note('inner'),
+    ]);
+    await trainerClient([address]).call.heartbeat(HEARTBEAT);
+    expect(seen).toEqual([
+      'outer in /graft.v1.TrainerService/Heartbeat',
+      'inner in /graft.v1.TrainerService/Heartbeat',
+      'inner out',
+      'outer out',
+    ]);
+  });
+
+  it('refuse a message above 4 MiB', async () => {
+    const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
+    const answer = trainerClient([address]).call.heartbeat({ ...HEARTBEAT, trainerId: 'x'.repeat(5 * 1024 * 1024) });
+    await expect(answer).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+  });
+});
+
+describe('streams', () => {
+  it('go both ways, and the answers go on after the requests have ended', async () => {
+    const { address } = await startTrainerService({
+      reportMetrics: async function* (requests) {
+        const got: bigint[] = [];
+        for await (const request of requests) {
+          got.push(request.sequence);
+          yield answerTo(request.sequence);
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+        for (const sequence of got) yield answerTo(sequence + 100n);
+      },
+    });
+    async function* requests(): AsyncGenerator<ReturnType<typeof batch>> {
+      for (let sequence = 1n; sequence <= 200n; sequence += 1n) yield await Promise.resolve(batch(sequence));
+    }
+    const got: bigint[] = [];
+    for await (const response of trainerClient([address]).call.reportMetrics(requests())) got.push(response.sequence);
+    expect(got).toHaveLength(400);
+    expect(got.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, index) => BigInt(index + 1)));
+    expect(got[399]).toBe(300n);
+  });
+
+  it('deliver what came before a typed error', async () => {
+    const { address } = await startTrainerService({
+      reportMetrics: async function* () {
+        yield await Promise.resolve(answerTo(1n));
+        throw new LeaseLostError('t', 2);
+      },
+    });
+    const got: bigint[] = [];
+    const read = async (): Promise<void> => {
+      for await (const response of trainerClient([address]).call.reportMetrics(never())) got.push(response.sequence);
+    };
+    await expect(read()).rejects.toBeInstanceOf(LeaseLostError);
+    expect(got).toEqual([1n]);
+  });
+
+  it('hold the sender back while nobody reads', async () => {
+    let produced = 0;
+    const { call } = await startSweepService(async function* () {
+      for (;;) {
+        produced += 1;
+        yield await Promise.resolve(eventOf(produced, 'x'.repeat(16 * 1024)));
+      }
+    });
+    const events = call.watchSweep({ sweepId: 's', cursor: 0n })[Symbol.asyncIterator]();
+    await events.next();
+    let before = -1;
+    while (before !== produced) {
+      before = produced;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(produced).toBeLessThan(100);
+    await events.return?.();
+  });
+
+  it('tell the handler when the reader leaves early', async () => {
+    const left = deferred<void>();
+    const { call } = await startSweepService(async function* (_request, { signal }) {
+      signal.addEventListener('abort', () => left.resolve(), { once: true });
+      for (let cursor = 1; ; cursor += 1) {
+        yield eventOf(cursor, '');
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    });
+    for await (const event of call.watchSweep({ sweepId: 's', cursor: 0n })) {
+      if (event.cursor === 3n) break;
+    }
+    await left.promise;
+  });
+});
+
+describe('drain', () => {
+  it('tells running calls, waits for them and takes no new ones', async () => {
+    const begun = deferred<void>();
+    const { server, address } = await startTrainerService({
+      leaseTask: async (_request, { draining }) => {
+        begun.resolve();
+        await new Promise((resolve) => draining.addEventListener('abort', resolve, { once: true }));
+        return { task: undefined };
+      },
+    });
+    const { call } = trainerClient([address]);
+    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const answer = call.leaseTask(request);
+    await begun.promise;
+    await server.drain(5_000);
+    await expect(answer).resolves.toEqual({ task: undefined });
+    await expect(call.heartbeat(HEARTBEAT, { retry: NO_RETRY })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('aborts what does not end in time', async () => {
+    const begun = deferred<AbortSignal>();
+    const { server, address } = await startTrainerService({
+      leaseTask: async (_request, { signal }) => {
+        begun.resolve(signal);
+        return await new Promise<never>((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+        );
+      },
+    });
+    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const answer = trainerClient([address]).call.leaseTask(request, { retry: NO_RETRY });
+    const failed = expect(answer).rejects.toThrow();
+    const signal = await begun.promise;
+    await server.drain(50);
+    expect(signal.aborted).toBe(true);
+    await failed;
+  });
+});
+
+describe('parseAddresses', () => {
+  it('splits several and refuses one without a port', () => {
+    expect(parseAddresses('a:1, b:2,')).toEqual(['a:1', 'b:2']);
+    expect(() => parseAddresses('a:1,b')).toThrow("received 'a:1,b'");
+    expect(() => parseAddresses('')).toThrow('host:port');
+  });
+});
+
+it('a client can read errors of a server that is not ours', async () => {
+  const server = new GrpcServer();
+  server.addService(TrainerServiceService, {
+    heartbeat: (_call: unknown, reply: (error: object) => void) =>
+      reply({ code: status.PERMISSION_DENIED, details: 'not for you' }),
+  });
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  cleanups.push(() => server.forceShutdown());
+  await expect(trainerClient([`127.0.0.1:${port}`]).call.heartbeat(HEARTBEAT)).rejects.toMatchObject({
+    name: 'RpcError',
+    code: 'PERMISSION_DENIED',
+    details: 'not for you',
+  });
+});
+
+async function startSweepService(watchSweep: WatchHandler): Promise<RpcClient<typeof SweepServiceService>> {
+  const server = createServer({ log });
+  const others = Object.fromEntries(Object.keys(SweepServiceService).map((name) => [name, unexpected]));
+  server.addService(SweepServiceService, { ...others, watchSweep } as unknown as Handlers<typeof SweepServiceService>);
+  const port = await server.listen('127.0.0.1:0');
+  const client = createClient(SweepServiceService, { addresses: [`127.0.0.1:${port}`] });
+  cleanups.push(() => server.drain(0));
+  cleanups.push(() => client.close());
+  return client;
+}
+
+function batch(sequence: bigint): { taskId: string; leaseEpoch: number; sequence: bigint; epochs: never[] } {
+  return { taskId: 't', leaseEpoch: 1, sequence, epochs: [] };
+}
+
+function answerTo(sequence: bigint): {
+  taskId: string;
+  leaseEpoch: number;
+  sequence: bigint;
+  errorReason: string;
+  expectedSequence: bigint;
+  stoppedRunIds: string[];
+} {
+  return { taskId: 't', leaseEpoch: 1, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
+}
+
+function eventOf(cursor: number, reason: string): ReturnType<typeof watchEvent> {
+  return watchEvent(BigInt(cursor), reason);
+}
+
+function watchEvent(cursor: bigint, reason: string) {
+  return {
+    cursor,
+    eventTime: undefined,
+    event: { $case: 'sweepState' as const, value: { state: 1 as const, reason } },
+  };
+}
+
+async function* never(): AsyncGenerator<never> {
+  await new Promise(() => undefined);
+  yield unexpected();
+}
+
+function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((fulfil) => (resolve = fulfil));
+  return { promise, resolve };
+}
