@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DEFAULT_LEASE_TIMING, leaseTimingFor } from '../core/lease.ts';
+import type { LeaseTiming } from '../core/lease.ts';
+import { ConfigError, readConfig } from '../platform/config/read-config.ts';
+import { resolvePaths } from '../platform/paths.ts';
+import type { LogLevel } from '../platform/telemetry/logger.ts';
+
+export interface CoordinatorConfig {
+  /** `host:port`; port 0: any free one. */
+  readonly listen: string;
+  /** Holds the password: never logged. */
+  readonly databaseUrl: string;
+  readonly databaseConnections: number;
+  readonly artifactsDir: string;
+  readonly timing: LeaseTiming;
+  readonly retentionMs: number;
+  /** How long running calls may take to end after SIGTERM. */
+  readonly drainMs: number;
+  readonly logLevel: LogLevel;
+}
+
+const milliseconds = (min: number, max: number) =>
+  z.coerce.number({ error: 'must be a whole number of milliseconds' }).int('must be a whole number').min(min).max(max);
+
+const schema = z.object({
+  DATABASE_URL: z
+    .string({ error: 'is needed, for example postgresql://user:password@host:5432/graft' })
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://'),
+  GRAFT_COORDINATOR_LISTEN: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'must be host:port, for example 0.0.0.0:50051')
+    .default('127.0.0.1:50051'),
+  GRAFT_COORDINATOR_CONNECTIONS: z.coerce.number({ error: 'must be a whole number' }).int().min(2).max(1000).default(10),
+  GRAFT_COORDINATOR_LEASE_MS: milliseconds(100, 3_600_000).default(DEFAULT_LEASE_TIMING.leaseMs),
+  GRAFT_COORDINATOR_HEARTBEAT_MS: milliseconds(10, 600_000).optional(),
+  GRAFT_COORDINATOR_REAPER_MS: milliseconds(10, 600_000).optional(),
+  GRAFT_COORDINATOR_RETENTION_MS: milliseconds(10, 86_400_000).default(10_000),
+  GRAFT_COORDINATOR_DRAIN_MS: milliseconds(0, 600_000).default(10_000),
+  GRAFT_ARTIFACTS_DIR: z.string().optional(),
+  GRAFT_CACHE_DIR: z.string().optional(),
+  GRAFT_STATE_DIR: z.string().optional(),
+  GRAFT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+/** For `--help`. */
+export const COORDINATOR_HELP = `graft coordinator: takes sweeps, hands tasks to trainers, keeps the record in PostgreSQL.
+
+Usage: graft coordinator [--check-config] [--help]
+
+  --check-config   print the settings (without the password) and end; 78 where they can't be used
+
+Everything is set by environment variables:
+  DATABASE_URL                     postgresql://user:password@host:5432/graft (needed)
+  GRAFT_COORDINATOR_LISTEN         host:port for gRPC (127.0.0.1:50051)
+  GRAFT_COORDINATOR_CONNECTIONS    database connections of the pool; 3 more are kept for notifications and the loops (10)
+  GRAFT_COORDINATOR_LEASE_MS       a lease ends so long after its last heartbeat (30000)
+  GRAFT_COORDINATOR_HEARTBEAT_MS   between two heartbeats of a trainer (a third of the lease)
+  GRAFT_COORDINATOR_REAPER_MS      between two looks for expired leases (a sixth of the lease)
+  GRAFT_COORDINATOR_RETENTION_MS   between two looks for checkpoint files to remove (10000)
+  GRAFT_COORDINATOR_DRAIN_MS       how long running calls may take to end after SIGTERM (10000)
+  GRAFT_ARTIFACTS_DIR              artifact store, a folder that trainers share (<state folder>/artifacts)
+  GRAFT_CACHE_DIR, GRAFT_STATE_DIR what can be made again; what must stay (XDG folders)
+  GRAFT_LOG_LEVEL                  fatal, error, warn, info, debug, trace or silent (info)
+
+Several coordinators may share one database; one of them runs the loops. SIGTERM or SIGINT: ends in order; a second one at
+once with 130.
+`;
+
+/**
+ * Reads the coordinator's configuration; nothing else of it reads the environment.
+ *
+ * @throws ConfigError with every problem.
+ */
+export function readCoordinatorConfig(env: Readonly<Record<string, string | undefined>>): CoordinatorConfig {
+  const read = readConfig(schema, env, ['GRAFT_COORDINATOR_']);
+  const scaled = leaseTimingFor(read.GRAFT_COORDINATOR_LEASE_MS);
+  const timing = {
+    ...scaled,
+    heartbeatMs: read.GRAFT_COORDINATOR_HEARTBEAT_MS ?? scaled.heartbeatMs,
+    reaperMs: read.GRAFT_COORDINATOR_REAPER_MS ?? scaled.reaperMs,
+  };
+  if (timing.heartbeatMs * 2 > timing.leaseMs) {
+    throw new ConfigError([
+      `GRAFT_COORDINATOR_HEARTBEAT_MS: must be at most half of the lease (${timing.leaseMs} ms), so that one lost heartbeat ` +
+        `does not end it. Received: ${timing.heartbeatMs}.`,
+    ]);
+  }
+  return {
+    listen: read.GRAFT_COORDINATOR_LISTEN,
+    databaseUrl: read.DATABASE_URL,
+    databaseConnections: read.GRAFT_COORDINATOR_CONNECTIONS,
+    artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(resolvePaths(env).stateDir, 'artifacts'),
+    timing,
+    retentionMs: read.GRAFT_COORDINATOR_RETENTION_MS,
+    drainMs: read.GRAFT_COORDINATOR_DRAIN_MS,
+    logLevel: read.GRAFT_LOG_LEVEL,
+  };
+}
+
+/** The configuration as it may be shown: the password is left out. */
+export function describeConfig(config: CoordinatorConfig): Readonly<Record<string, unknown>> {
+  const url = new URL(config.databaseUrl);
+  if (url.password !== '') url.password = 'redacted';
+  return { ...config, databaseUrl: url.href };
+}

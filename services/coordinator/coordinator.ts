@@ -1,0 +1,141 @@
+import { isIP } from 'node:net';
+import { DirectoryArtifactStore } from '../platform/artifacts/directory-artifact-store.ts';
+import { readMigrationStatus } from '../platform/db/apply-migrations.ts';
+import { createPool } from '../platform/db/pool.ts';
+import { createServer } from '../platform/rpc/server.ts';
+import type { RpcServer } from '../platform/rpc/server.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
+import { describeConfig } from './config.ts';
+import type { CoordinatorConfig } from './config.ts';
+import { LeaderLoops } from './loops/leader-loop.ts';
+import { Reaper } from './loops/reaper.ts';
+import { Retention } from './loops/retention.ts';
+import { addReflection, Health } from './rpc/reflection.ts';
+import {
+  SweepServiceService,
+  sweepServiceHandlers,
+  TrainerServiceService,
+  trainerServiceHandlers,
+} from './rpc/services.ts';
+import { mapStoreErrors } from './rpc/store-errors.ts';
+import { Leadership } from './store/leadership.ts';
+import { Signals } from './store/signals.ts';
+import { createStore } from './store/store.ts';
+
+/** The database is not at the version of this code. */
+export class MigrationsPendingError extends Error {
+  override readonly name = 'MigrationsPendingError';
+  readonly pending: readonly string[];
+
+  constructor(pending: readonly string[]) {
+    super(
+      `The database lacks ${pending.length === 1 ? 'a migration' : `${pending.length} migrations`}: ${pending.join(', ')}. ` +
+        'Apply with `graft migrate` (the same DATABASE_URL), then start the coordinator again.',
+    );
+    this.pending = pending;
+  }
+}
+
+/** A running coordinator. */
+export interface Coordinator extends AsyncDisposable {
+  /** `host:port` that it listens on. */
+  readonly address: string;
+  readonly loops: LeaderLoops;
+  /** Ends in order: not serving, running calls end, loops stop, connections close. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Puts a coordinator together and starts it.
+ *
+ * @throws MigrationsPendingError, MigrationError, DatabaseUnavailableError
+ */
+export async function startCoordinator(config: CoordinatorConfig, log: Logger): Promise<Coordinator> {
+  const { pending } = await readMigrationStatus(config.databaseUrl);
+  if (pending.length > 0) throw new MigrationsPendingError(pending);
+  const parts = new Parts();
+  try {
+    const { address, loops } = await startParts(config, log, parts);
+    log.info({ address, config: describeConfig(config) }, 'coordinator started');
+    const stop = (): Promise<void> => parts.end();
+    return { address, loops, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await parts.end();
+    throw error;
+  }
+}
+
+async function startParts(
+  config: CoordinatorConfig,
+  log: Logger,
+  parts: Parts,
+): Promise<Pick<Coordinator, 'address' | 'loops'>> {
+  const pool = createPool(config.databaseUrl, {
+    max: config.databaseConnections,
+    applicationName: 'graft-coordinator',
+    log,
+  });
+  parts.add(() => pool.end());
+  const store = createStore({ pool, log, leaseMs: config.timing.leaseMs });
+  parts.add(() => store.prisma.$disconnect());
+  const artifacts = new DirectoryArtifactStore(config.artifactsDir);
+  const signals = new Signals(pool, log);
+  parts.add(() => signals[Symbol.asyncDispose]());
+  await signals.ready;
+  const reaper = new Reaper(store, config.timing.reaperMs);
+  const retention = new Retention(store, artifacts, config.retentionMs);
+  const loops = new LeaderLoops(new Leadership(pool, log), [reaper, retention], log);
+  parts.add(() => loops.stop());
+  const health = new Health();
+  const server = createServer({ log, interceptors: [mapStoreErrors] });
+  const context = { store, signals, artifacts, timing: config.timing, log };
+  server.addService(SweepServiceService, sweepServiceHandlers(context));
+  server.addService(TrainerServiceService, trainerServiceHandlers(context));
+  health.addToServer(server.grpc);
+  addReflection(server.grpc);
+  parts.add(() => drain(server, health, config.drainMs));
+  const address = await listenOn(server, config.listen);
+  loops.start();
+  health.setServing(true);
+  return { address, loops };
+}
+
+/** What has been started, ended in the opposite order; all of it, also where one part can't end. */
+class Parts {
+  readonly #ends: (() => Promise<void>)[] = [];
+  #ended: Promise<void> | null = null;
+
+  add(end: () => Promise<void>): void {
+    this.#ends.push(end);
+  }
+
+  end(): Promise<void> {
+    this.#ended ??= this.#endAll();
+    return this.#ended;
+  }
+
+  async #endAll(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const end of this.#ends.toReversed()) {
+      try {
+        await end();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'Parts of the coordinator could not end in order.');
+  }
+}
+
+async function drain(server: RpcServer, health: Health, drainMs: number): Promise<void> {
+  health.setServing(false);
+  await server.drain(drainMs);
+}
+
+async function listenOn(server: RpcServer, listen: string): Promise<string> {
+  const host = listen.slice(0, listen.lastIndexOf(':'));
+  const port = await server.listen(listen);
+  // Every address of the machine is no address to connect to.
+  const shown = host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host;
+  return isIP(shown) === 6 ? `[${shown}]:${port}` : `${shown}:${port}`;
+}

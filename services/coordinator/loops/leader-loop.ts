@@ -1,0 +1,74 @@
+import { Loop } from '../../platform/lifecycle/loop.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
+import type { Leadership } from '../store/leadership.ts';
+
+/** Something that is done again and again by one coordinator of all. */
+export interface LeaderTask {
+  readonly name: string;
+  /** Milliseconds between two passes. */
+  readonly intervalMs: number;
+  /** Done once when this coordinator becomes the one, before its first pass. */
+  begin?(): Promise<void>;
+  pass(signal: AbortSignal): Promise<void>;
+}
+
+/** Runs leader tasks; each has its own rhythm, all share one lock. */
+export class LeaderLoops implements AsyncDisposable {
+  readonly #leadership: Leadership;
+  readonly #tasks: readonly LeaderTask[];
+  readonly #loops: readonly Loop[];
+  readonly #log: Logger;
+  #term: Promise<boolean> | null = null;
+
+  constructor(leadership: Leadership, tasks: readonly LeaderTask[], log: Logger) {
+    this.#leadership = leadership;
+    this.#tasks = tasks;
+    this.#log = log;
+    this.#loops = tasks.map(
+      (task) =>
+        new Loop({
+          name: task.name,
+          intervalMs: task.intervalMs,
+          log,
+          pass: async (signal) => {
+            if (await this.#isLeader()) await task.pass(signal);
+          },
+        }),
+    );
+  }
+
+  start(): void {
+    for (const loop of this.#loops) loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    await this.#leadership[Symbol.asyncDispose]();
+  }
+
+  /** Resolves when each loop has made `count` more passes, whether as the leader or not. For tests. */
+  async passes(count = 1): Promise<void> {
+    await Promise.all(this.#loops.map((loop) => loop.passes(count)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** Loops that ask at the same moment share one look at the lock. */
+  async #isLeader(): Promise<boolean> {
+    this.#term ??= this.#check().finally(() => {
+      this.#term = null;
+    });
+    return this.#term;
+  }
+
+  async #check(): Promise<boolean> {
+    const state = await this.#leadership.check();
+    if (state === 'gained') {
+      for (const task of this.#tasks) await task.begin?.();
+      this.#log.debug({ loops: this.#tasks.map(({ name }) => name) }, 'loops begun');
+    }
+    return state !== 'none';
+  }
+}

@@ -1,0 +1,50 @@
+import { settleSweeps, findUnsettledSweeps } from '../store/settle/settle-sweeps.ts';
+import type { Store } from '../store/store.ts';
+import { expireLease, extendLiveLeases, findExpiredLeases } from '../store/tasks/expire-lease.ts';
+import { markLostTrainers } from '../store/trainers/mark-lost-trainers.ts';
+import type { LeaderTask } from './leader-loop.ts';
+
+const BATCH_SIZE = 200;
+
+/**
+ * Takes back leases that have run out, notes trainers that are silent, and drives on what a coordinator that died has left
+ * half done. All by the database's clock.
+ */
+export class Reaper implements LeaderTask {
+  readonly name = 'reaper';
+  readonly intervalMs: number;
+  readonly #store: Store;
+
+  constructor(store: Store, intervalMs: number) {
+    this.#store = store;
+    this.intervalMs = intervalMs;
+  }
+
+  async begin(): Promise<void> {
+    const count = await extendLiveLeases(this.#store);
+    if (count > 0) this.#store.log.info({ leases: count }, 'live leases extended once, so that trainers can come back');
+  }
+
+  async pass(signal: AbortSignal): Promise<void> {
+    await this.#expireLeases(signal);
+    // Trainers that wait for work call every half minute at least.
+    for (const trainerId of await markLostTrainers(this.#store, 2 * this.#store.leaseMs)) {
+      this.#store.log.warn({ trainer_id: trainerId }, 'trainer lost');
+    }
+    await settleSweeps(this.#store, await findUnsettledSweeps(this.#store, BATCH_SIZE));
+  }
+
+  async #expireLeases(signal: AbortSignal): Promise<void> {
+    for (const lease of await findExpiredLeases(this.#store, BATCH_SIZE)) {
+      if (signal.aborted) return;
+      try {
+        if (await expireLease(this.#store, lease, 'no heartbeat until the lease ended', this.#store.leaseMs)) {
+          this.#store.log.warn({ task_id: lease.taskId, lease_epoch: lease.leaseEpoch }, 'lease expired');
+        }
+      } catch (error) {
+        // One bad task must not keep the others from being found.
+        this.#store.log.error({ err: error, task_id: lease.taskId }, 'lease could not be taken back');
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { InvalidRequestError } from '../../core/errors.ts';
+import { previewSweep } from '../../core/planner/preview-sweep.ts';
+import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
+import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import { requireMessage } from '../../platform/rpc/convert/fields.ts';
+import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
+import { stages } from '../../platform/rpc/convert/run.ts';
+import { sweepSpecFromProto } from '../../platform/rpc/convert/sweep.ts';
+import type { Handlers } from '../../platform/rpc/server.ts';
+import type { SweepSpec as ProtoSweepSpec } from '../../../proto/gen/graft/v1/sweep.ts';
+import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { newSweepId } from '../new-id.ts';
+import { countSlots } from '../store/sweeps/count-slots.ts';
+import { createSweep } from '../store/sweeps/create-sweep.ts';
+import { sweepToProto } from './convert-sweep.ts';
+import type { RpcContext } from './services.ts';
+
+const MAX_REQUEST_ID_LENGTH = 200;
+
+/** PlanSweep and CreateSweep. */
+export function createCalls({
+  store,
+}: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'planSweep' | 'createSweep'> {
+  return {
+    planSweep: async (request) => {
+      const plan = previewSweep(readSpec(request.spec), await countSlots(store));
+      return {
+        runs: plan.runs.map(({ index, parameters }) => ({
+          runIndex: index,
+          parameters: parametersToProto(parameters),
+          variedNames: [...plan.variedNames],
+        })),
+        tasks: plan.tasks.map((task) => ({
+          stage: stages.toProto(task.stage),
+          runIndexes: [...task.runIndexes],
+          description: task.description,
+          dependencies: [...task.dependencies],
+        })),
+        duplicateCount: plan.duplicateCount,
+        basePassCountAlone: BigInt(plan.basePassCountAlone),
+        basePassCountShared: BigInt(plan.basePassCountShared),
+      };
+    },
+    createSweep: async (request) => {
+      const spec = readSpec(request.spec);
+      if (request.requestId.length > MAX_REQUEST_ID_LENGTH) {
+        const description = `must have at most ${MAX_REQUEST_ID_LENGTH} characters; received ${request.requestId.length}.`;
+        throw new InvalidRequestError([{ field: 'request_id', description }]);
+      }
+      const created = await createSweep(store, { sweepId: newSweepId(), requestId: request.requestId, spec });
+      return { sweep: sweepToProto(created.sweep), duplicateCount: created.duplicateCount };
+    },
+  };
+}
+
+/** Mistakes in the form and in the meaning are answered together; one field is named once. */
+function readSpec(message: ProtoSweepSpec | undefined): SweepSpec {
+  const { spec, violations: formal } = sweepSpecFromProto(requireMessage(message, 'spec'));
+  const named = new Set(formal.map(({ field }) => field));
+  const violations = [...formal, ...validateSweepSpec(spec).filter(({ field }) => !named.has(field))];
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+  return spec;
+}

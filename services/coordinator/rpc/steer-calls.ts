@@ -1,0 +1,35 @@
+import type { Handlers } from '../../platform/rpc/server.ts';
+import type { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
+import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { cancelSweep } from '../store/sweeps/cancel-sweep.ts';
+import { findSweep } from '../store/sweeps/find-sweep.ts';
+import { pauseSweep, resumeSweep } from '../store/sweeps/steer-sweep.ts';
+import { sweepToProto } from './convert-sweep.ts';
+import { requireId } from './require-id.ts';
+import type { RpcContext } from './services.ts';
+
+/** PauseSweep, ResumeSweep and CancelSweep: each answers with the sweep as it is afterwards. */
+export function steerCalls({
+  store,
+}: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'pauseSweep' | 'resumeSweep' | 'cancelSweep'> {
+  async function answer(sweepId: string): Promise<{ sweep: Sweep }> {
+    return { sweep: sweepToProto(await findSweep(store, sweepId)) };
+  }
+  return {
+    pauseSweep: async (request) => {
+      const sweepId = requireId(request.sweepId, 'sweep_id');
+      await pauseSweep(store, sweepId, request.reason);
+      return answer(sweepId);
+    },
+    resumeSweep: async (request) => {
+      const sweepId = requireId(request.sweepId, 'sweep_id');
+      await resumeSweep(store, sweepId);
+      return answer(sweepId);
+    },
+    cancelSweep: async (request) => {
+      const sweepId = requireId(request.sweepId, 'sweep_id');
+      await cancelSweep(store, sweepId, request.reason);
+      return answer(sweepId);
+    },
+  };
+}

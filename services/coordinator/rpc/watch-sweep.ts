@@ -1,0 +1,51 @@
+import { InvalidRequestError, ShuttingDownError } from '../../core/errors.ts';
+import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
+import type {
+  SweepServiceService,
+  WatchSweepRequest,
+  WatchSweepResponse,
+} from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { readEvents } from '../store/events/read-events.ts';
+import { isSettled } from '../store/sweeps/is-settled.ts';
+import { eventToProto } from './convert-event.ts';
+import { requireId } from './require-id.ts';
+import type { RpcContext } from './services.ts';
+
+const PAGE_SIZE = 500;
+/** Finds what a lost notification would have told. */
+const POLL_MS = 2_000;
+
+/**
+ * Events after the cursor, in the order they were committed, until the sweep is over and all is sent. Reads a page at a time
+ * and no further than the client has taken it.
+ */
+export function watchSweep(context: RpcContext): Handlers<typeof SweepServiceService>['watchSweep'] {
+  return (request, call) => watch(context, request, call);
+}
+
+async function* watch(
+  { store, signals }: RpcContext,
+  request: WatchSweepRequest,
+  call: CallContext,
+): AsyncGenerator<WatchSweepResponse> {
+  const sweepId = requireId(request.sweepId, 'sweep_id');
+  let cursor = request.cursor;
+  if (cursor < 0n) {
+    throw new InvalidRequestError([{ field: 'cursor', description: `must be 0 or above; received ${cursor}.` }]);
+  }
+  using subscription = signals.subscribeEvents(sweepId);
+  while (!call.signal.aborted) {
+    // Asked before the events are read: what is written in between is still seen by the read.
+    const isOver = await isSettled(store, sweepId);
+    const events = await readEvents(store.pool, sweepId, cursor, PAGE_SIZE);
+    for (const event of events) {
+      cursor = event.cursor;
+      yield eventToProto(event);
+    }
+    if (events.length === PAGE_SIZE) continue;
+    if (isOver) return;
+    // The client watches on from its cursor, at another coordinator.
+    if (call.draining.aborted) throw new ShuttingDownError();
+    await subscription.wait(POLL_MS, [call.signal, call.draining]);
+  }
+}

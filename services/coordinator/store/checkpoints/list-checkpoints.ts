@@ -1,0 +1,46 @@
+import { NotFoundError } from '../../../core/errors.ts';
+import type { CheckpointRecord, Page } from '../records.ts';
+import type { Store } from '../store.ts';
+import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
+import type { CheckpointRow } from './checkpoint-row.ts';
+
+export interface CheckpointKey {
+  readonly runId: string;
+  readonly createTime: string;
+  readonly checkpointId: string;
+}
+
+/** Stored checkpoints of a sweep or of one run, by run and age. */
+export async function listCheckpoints(
+  store: Store,
+  of: { readonly sweepId: string | null; readonly runId: string | null },
+  after: CheckpointKey | null,
+  limit: number,
+): Promise<Page<CheckpointRecord, CheckpointKey>> {
+  const { rows } = await store.pool.query<CheckpointRow & { key_time: string }>(
+    `SELECT ${CHECKPOINT_COLUMNS}, c.create_time::text AS key_time
+       FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
+      WHERE c.state = 'STORED' AND ($1::text IS NULL OR r.sweep_id = $1) AND ($2::text IS NULL OR c.run_id = $2)
+        AND ($3::text IS NULL OR (c.run_id, c.create_time, c.checkpoint_id) > ($3, $4::timestamptz, $5))
+      ORDER BY c.run_id, c.create_time, c.checkpoint_id
+      LIMIT $6`,
+    [of.sweepId, of.runId, after?.runId ?? null, after?.createTime ?? null, after?.checkpointId ?? null, limit + 1],
+  );
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  const next =
+    rows.length > limit && last
+      ? { runId: last.run_id, createTime: last.key_time, checkpointId: last.checkpoint_id }
+      : null;
+  return { items: items.map(toCheckpoint), next };
+}
+
+/** @throws NotFoundError also for one whose file is being removed. */
+export async function findCheckpoint(store: Store, checkpointId: string): Promise<CheckpointRecord> {
+  const { rows } = await store.pool.query<CheckpointRow>(
+    `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c WHERE c.checkpoint_id = $1 AND c.state = 'STORED'`,
+    [checkpointId],
+  );
+  if (!rows[0]) throw new NotFoundError('checkpoint', checkpointId);
+  return toCheckpoint(rows[0]);
+}

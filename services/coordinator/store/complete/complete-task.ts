@@ -1,0 +1,85 @@
+import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
+import type { AttemptState } from '../../../core/states/attempt-state.ts';
+import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import type { TaskError, TaskResult } from '../../../core/task.ts';
+import { lockSweep } from '../move-sweep.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { settleSweeps } from '../settle/settle-sweeps.ts';
+import type { Store } from '../store.ts';
+import { fence } from '../tasks/fence.ts';
+import type { FencedTask } from '../tasks/fence.ts';
+import { inTransaction } from '../transaction.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { completeEvaluate } from './complete-evaluate.ts';
+import { completeFeatures } from './complete-features.ts';
+import { completeIndex } from './complete-index.ts';
+import { completeTrain } from './complete-train.ts';
+import { endWithError } from './end-with-error.ts';
+
+/** How an attempt ended: with a result, or failed as a whole. */
+export type TaskEnd =
+  { readonly kind: 'result'; readonly result: TaskResult } | { readonly kind: 'error'; readonly error: TaskError };
+
+/**
+ * Ends an attempt and moves its runs and its sweep on, in one transaction. Idempotent by (task, lease epoch): when the
+ * attempt was ended by an earlier call, nothing happens.
+ *
+ * @throws LeaseLostError, InvalidRequestError
+ */
+export async function completeTask(store: Store, taskId: string, leaseEpoch: number, end: TaskEnd): Promise<void> {
+  const otherSweeps = await inTransaction(store, async (tx) => {
+    const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
+    if (await wasCompleted(tx, taskId, leaseEpoch)) return [];
+    const task = await fence(tx, taskId, leaseEpoch);
+    if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
+    else await completeWithResult(tx, store, sweep, task, end.result);
+    return [...tx.otherSweeps];
+  });
+  await settleSweeps(store, otherSweeps);
+}
+
+/** A task never changes its sweep, so the identity may be read before the lock. */
+export async function lockSweepOfTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LockedSweep> {
+  const { rows } = await tx.query<{ sweep_id: string }>('SELECT sweep_id FROM tasks WHERE task_id = $1', [taskId]);
+  const row = rows[0];
+  if (!row) throw new LeaseLostError(taskId, leaseEpoch);
+  return lockSweep(tx, row.sweep_id);
+}
+
+async function wasCompleted(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<boolean> {
+  const { rows } = await tx.query<{ state: AttemptState }>(
+    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
+    [taskId, leaseEpoch],
+  );
+  const state = rows[0]?.state;
+  return state === 'SUCCEEDED' || state === 'FAILED';
+}
+
+async function completeWithResult(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  result: TaskResult,
+): Promise<void> {
+  checkStage(task, result);
+  // What comes after the sweep's end is kept where others can use it, and moves nothing.
+  const isOver = isTerminalSweepState(sweep.state);
+  switch (result.stage) {
+    case 'INDEX':
+      return completeIndex(tx, store, sweep, task, result, isOver);
+    case 'FEATURES':
+      return completeFeatures(tx, store, sweep, task, result);
+    case 'TRAIN':
+      return completeTrain(tx, store, sweep, task, result.outcomes);
+    case 'EVALUATE':
+      return completeEvaluate(tx, store, sweep, task, result.measurements);
+  }
+}
+
+function checkStage(task: FencedTask, result: TaskResult): void {
+  const isRight = result.stage === 'TRAIN' ? task.stage === 'HEAD' || task.stage === 'FINE_TUNE' : result.stage === task.stage;
+  if (isRight) return;
+  const description = `the task's stage is ${task.stage}; received the result of ${result.stage}.`;
+  throw new InvalidRequestError([{ field: 'result', description }]);
+}

@@ -1,0 +1,162 @@
+import { InvalidRequestError } from '../../../core/errors.ts';
+import { decideRetry } from '../../../core/retry.ts';
+import { isTerminalRunState } from '../../../core/states/run-state.ts';
+import type { RunState } from '../../../core/states/run-state.ts';
+import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
+import type { RunOutcome, TaskError } from '../../../core/task.ts';
+import { moveRuns } from '../move-runs.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { endRuns } from '../runs/end-runs.ts';
+import { settleSweep } from '../settle/settle-sweep.ts';
+import type { Store } from '../store.ts';
+import type { FencedTask } from '../tasks/fence.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { endAttempt } from './end-attempt.ts';
+import { endWithError } from './end-with-error.ts';
+import { retryAlone } from './retry-alone.ts';
+
+interface MemberRow {
+  readonly run_id: string;
+  readonly state: RunState;
+  /** Whether another task of the run is still to come. */
+  readonly has_more: boolean;
+}
+
+/** Ends a HEAD or FINE_TUNE attempt: each run of the group goes its own way. */
+export async function completeTrain(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  outcomes: readonly RunOutcome[],
+): Promise<void> {
+  const members = await readMembers(tx, task.taskId);
+  checkOutcomes(members, outcomes);
+  const alone = outcomes.length === 1 && members.length === 1 ? outcomes[0] : undefined;
+  if (alone?.kind === 'FAILED') {
+    await endWithError(tx, store, sweep, task, errorOf(alone), 'FAILED');
+    return;
+  }
+  const failures = outcomes.filter(({ kind }) => kind === 'FAILED');
+  const message = failures.length === 0 ? '' : `${failures.length} of ${members.length} runs failed`;
+  await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+  await recordOutcomes(tx, task, outcomes);
+  const states = new Map(members.map((member) => [member.run_id, member]));
+  for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
+    const member = states.get(outcome.runId);
+    if (member && !isTerminalRunState(member.state)) await moveOn(tx, store, sweep, task, member, outcome);
+  }
+  await settleSweep(tx, store, sweep, [task.taskId]);
+}
+
+async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
+  const { rows } = await tx.query<MemberRow>(
+    `SELECT r.run_id, r.state,
+            EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
+                     WHERE o.run_id = r.run_id AND o.task_id <> $1
+                       AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more
+       FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
+      WHERE tr.task_id = $1 ORDER BY r.run_id`,
+    [taskId],
+  );
+  return rows;
+}
+
+function checkOutcomes(members: readonly MemberRow[], outcomes: readonly RunOutcome[]): void {
+  const violations: FieldViolation[] = [];
+  const known = new Set(members.map(({ run_id }) => run_id));
+  const given = new Set(outcomes.map(({ runId }) => runId));
+  for (const [index, { runId }] of outcomes.entries()) {
+    if (!known.has(runId)) {
+      violations.push({ field: `train.outcomes[${index}].run_id`, description: `'${runId}' is no run of the task.` });
+    }
+  }
+  const missing = members.filter(({ run_id, state }) => !given.has(run_id) && !isTerminalRunState(state));
+  if (missing.length > 0) {
+    const description = `must have one for each run; missing: ${missing.map(({ run_id }) => run_id).join(', ')}.`;
+    violations.push({ field: 'train.outcomes', description });
+  }
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+}
+
+async function recordOutcomes(tx: StoreTransaction, task: FencedTask, outcomes: readonly RunOutcome[]): Promise<void> {
+  await tx.query(
+    `UPDATE task_runs tr SET state = o.state
+       FROM unnest($2::text[], $3::text[]) AS o (run_id, state)
+      WHERE tr.task_id = $1 AND tr.run_id = o.run_id`,
+    [task.taskId, outcomes.map(({ runId }) => runId), outcomes.map(({ kind }) => kind)],
+  );
+  await tx.query(
+    `UPDATE runs r SET peak_memory_bytes = greatest(r.peak_memory_bytes, o.bytes)
+       FROM unnest($1::text[], $2::bigint[]) AS o (run_id, bytes)
+      WHERE r.run_id = o.run_id AND o.bytes > 0`,
+    [outcomes.map(({ runId }) => runId), outcomes.map(({ peakMemoryBytes }) => Math.round(peakMemoryBytes))],
+  );
+}
+
+async function moveOn(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  member: MemberRow,
+  outcome: RunOutcome,
+): Promise<void> {
+  const runId = member.run_id;
+  const isOver = isTerminalSweepState(sweep.state);
+  switch (outcome.kind) {
+    case 'SUCCEEDED':
+    case 'EARLY_STOPPED':
+      if (!member.has_more && !isOver) await moveRuns(tx, [runId], { to: 'SUCCEEDED', reason: '' });
+      else if (member.state === 'STOPPING' || isOver) await stop(tx, sweep, runId);
+      else await moveRuns(tx, [runId], { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason: '' });
+      return;
+    case 'STOPPED':
+      await stop(tx, sweep, runId);
+      return;
+    case 'FAILED':
+      if (isOver) await stop(tx, sweep, runId);
+      else await failMember(tx, store, task, runId, errorOf(outcome));
+      return;
+  }
+}
+
+/** RUNNING goes to its end through STOPPING: the transition table has no shorter way. */
+async function stop(tx: StoreTransaction, sweep: LockedSweep, runId: string): Promise<void> {
+  const reason = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
+  await moveRuns(tx, [runId], { to: 'STOPPING', reason });
+  await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', reason });
+}
+
+/** One bad member leaves the group; the others have gone on. What may be tried again is tried in a task of its own. */
+async function failMember(
+  tx: StoreTransaction,
+  store: Store,
+  task: FencedTask,
+  runId: string,
+  error: TaskError,
+): Promise<void> {
+  const decision = decideRetry({
+    errorClass: error.errorClass,
+    code: error.code,
+    message: error.message,
+    jitter: store.random(),
+    countedFailures: error.errorClass === 'COUNTED' ? 1 : 0,
+    infrastructureInARow: error.errorClass === 'INFRASTRUCTURE' ? 1 : 0,
+    memoryFailures: error.errorClass === 'MEMORY' ? 1 : 0,
+  });
+  if (decision.action === 'REQUEUE') await retryAlone(tx, task, runId, error.errorClass, decision);
+  else await endRuns(tx, [runId], { to: decision.action, reason: decision.reason });
+}
+
+function errorOf(outcome: RunOutcome): TaskError {
+  return (
+    outcome.error ?? {
+      errorClass: 'COUNTED',
+      code: 'UNKNOWN',
+      message: `run ${outcome.runId} failed and the trainer did not say why`,
+      datasetProblems: [],
+    }
+  );
+}

@@ -1,0 +1,142 @@
+import { decideRetry } from '../../../core/retry.ts';
+import type { RetryDecision } from '../../../core/retry.ts';
+import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import type { ErrorClass, TaskError } from '../../../core/task.ts';
+import { moveRuns } from '../move-runs.ts';
+import { moveSweep } from '../move-sweep.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { endRuns } from '../runs/end-runs.ts';
+import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
+import { settleSweep } from '../settle/settle-sweep.ts';
+import type { Store } from '../store.ts';
+import type { FencedTask } from '../tasks/fence.ts';
+import { runIdsOf } from '../tasks/run-ids-of.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { endAttempt } from './end-attempt.ts';
+
+/** How the attempt itself is recorded; what follows is decided by the error alone. */
+export type FailedAttemptState = 'FAILED' | 'EXPIRED' | 'RELEASED';
+
+/**
+ * Ends an attempt that brought no result: the task is tried again, or fails with what depends on it (core/retry.ts). In a
+ * sweep that is over nothing is tried again.
+ */
+export async function endWithError(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  error: TaskError,
+  attempt: FailedAttemptState,
+): Promise<void> {
+  if (isTerminalSweepState(sweep.state)) {
+    await endAttempt(tx, task, { attempt, task: 'CANCELLED', event: attempt, message: error.message, error });
+    await cancelRunsOf(tx, task, sweep);
+    await noteOtherSweeps(tx, task);
+    return;
+  }
+  const decision = await decide(tx, store, task, error);
+  if (decision.action === 'REQUEUE') await requeue(tx, sweep, task, error, attempt, decision);
+  else await fail(tx, store, sweep, task, error, attempt, decision);
+}
+
+const COUNTERS: Readonly<Record<ErrorClass, string | null>> = {
+  COUNTED: 'failure_count',
+  INFRASTRUCTURE: 'infrastructure_count',
+  MEMORY: 'memory_count',
+  PERMANENT: null,
+  NUMERIC: null,
+};
+
+/** The counter is stored before the next attempt exists, so that no crash can lose a failure. */
+async function decide(tx: StoreTransaction, store: Store, task: FencedTask, error: TaskError): Promise<RetryDecision> {
+  const counter = COUNTERS[error.errorClass];
+  const { rows } = await tx.query<{ failure_count: number; infrastructure_count: number; memory_count: number }>(
+    `UPDATE tasks SET ${counter === null ? 'state = state' : `${counter} = ${counter} + 1`}
+      WHERE task_id = $1 RETURNING failure_count, infrastructure_count, memory_count`,
+    [task.taskId],
+  );
+  return decideRetry({
+    errorClass: error.errorClass,
+    code: error.code,
+    message: error.message,
+    jitter: store.random(),
+    countedFailures: rows[0]?.failure_count ?? 0,
+    infrastructureInARow: rows[0]?.infrastructure_count ?? 0,
+    memoryFailures: rows[0]?.memory_count ?? 0,
+  });
+}
+
+async function requeue(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  task: FencedTask,
+  error: TaskError,
+  attempt: FailedAttemptState,
+  decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
+): Promise<void> {
+  const { delayMs, reason } = decision;
+  await endAttempt(tx, task, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
+  await parkRuns(tx, sweep, task, reason);
+}
+
+/** Runs of a task that waits again: QUEUED, or PAUSED with their sweep. One that was told to stop is not waited for. */
+export async function parkRuns(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  task: FencedTask,
+  reason: string,
+): Promise<void> {
+  if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return;
+  const runIds = await runIdsOf(tx, task.taskId);
+  await moveRuns(tx, runIds, { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason, from: ['RUNNING'] });
+}
+
+/** The sweep was cancelled: its runs were STOPPING and have now stopped. */
+export async function cancelRunsOf(tx: StoreTransaction, task: FencedTask, sweep: LockedSweep): Promise<void> {
+  if (sweep.state !== 'CANCELLED' || task.stage === 'EVALUATE') return;
+  await moveRuns(tx, await runIdsOf(tx, task.taskId), { to: 'CANCELLED', reason: 'the sweep was cancelled' });
+}
+
+async function fail(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  error: TaskError,
+  attempt: FailedAttemptState,
+  decision: Exclude<RetryDecision, { action: 'REQUEUE' }>,
+): Promise<void> {
+  const message = decision.reason;
+  await endAttempt(tx, task, { attempt, task: 'FAILED', event: attempt, message, error });
+  if (task.stage === 'INDEX') {
+    const reason = describeIndexFailure(error, message);
+    await endRuns(tx, await liveRunIdsOfSweep(tx, task.sweepId), { to: 'FAILED', reason });
+    await moveSweep(tx, task.sweepId, 'FAILED', reason);
+    return;
+  }
+  if (task.stage === 'HEAD' || task.stage === 'FINE_TUNE') {
+    await endRuns(tx, await runIdsOf(tx, task.taskId), { to: decision.action, reason: message });
+  }
+  await noteOtherSweeps(tx, task);
+  await settleSweep(tx, store, sweep, [task.taskId]);
+}
+
+/** All problems at once, so that a person mends them in one go. */
+function describeIndexFailure(error: TaskError, message: string): string {
+  const problems = error.datasetProblems.filter(({ fatal }) => fatal);
+  const listed = (problems.length > 0 ? problems : error.datasetProblems).slice(0, 20);
+  if (listed.length === 0) return message;
+  const lines = listed.map((problem) => `${problem.code} ${problem.path}: ${problem.message}`);
+  const rest = error.datasetProblems.length - listed.length;
+  return [message, ...lines, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n');
+}
+
+async function liveRunIdsOfSweep(tx: StoreTransaction, sweepId: string): Promise<string[]> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    `SELECT run_id FROM runs
+      WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') ORDER BY run_id`,
+    [sweepId],
+  );
+  return rows.map(({ run_id }) => run_id);
+}

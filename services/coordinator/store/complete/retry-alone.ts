@@ -1,0 +1,55 @@
+import type { RetryDecision } from '../../../core/retry.ts';
+import type { ErrorClass } from '../../../core/task.ts';
+import { moveRuns } from '../move-runs.ts';
+import type { FencedTask } from '../tasks/fence.ts';
+import { insertTasks } from '../tasks/insert-tasks.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/**
+ * A member that failed in a group whose others went on is tried again in a task of its own, which what the run does later
+ * waits for. Its lease epochs go on from the group's, because they tell the attempts of a run's stage apart.
+ */
+export async function retryAlone(
+  tx: StoreTransaction,
+  task: FencedTask,
+  runId: string,
+  errorClass: ErrorClass,
+  decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
+): Promise<void> {
+  const taskId = `${task.taskId}-${runId.slice(runId.lastIndexOf('-') + 1)}`;
+  const { rows } = await tx.query<{ feature_key: string }>(
+    'SELECT feature_key FROM task_feature_sets WHERE task_id = $1 ORDER BY feature_key',
+    [task.taskId],
+  );
+  await insertTasks(tx, task.sweepId, [
+    {
+      taskId,
+      stage: task.stage,
+      runIds: [runId],
+      featureSets: rows.map(({ feature_key }) => ({ key: feature_key })),
+      dependsOn: [],
+      description: `run ${runId} alone, after it failed in group ${task.taskId}`,
+    },
+  ]);
+  await tx.query(
+    `UPDATE tasks
+        SET lease_epoch = $2, not_before_time = now() + $3 * interval '1 millisecond',
+            failure_count = $4, infrastructure_count = $5, memory_count = $6
+      WHERE task_id = $1`,
+    [
+      taskId,
+      task.leaseEpoch,
+      decision.delayMs,
+      errorClass === 'COUNTED' ? 1 : 0,
+      errorClass === 'INFRASTRUCTURE' ? 1 : 0,
+      errorClass === 'MEMORY' ? 1 : 0,
+    ],
+  );
+  await tx.query(
+    `INSERT INTO task_dependencies (task_id, depends_on_id)
+     SELECT t.task_id, $1 FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id
+      WHERE tr.run_id = $2 AND t.state = 'WAITING'`,
+    [taskId, runId],
+  );
+  await moveRuns(tx, [runId], { to: 'QUEUED', reason: decision.reason });
+}

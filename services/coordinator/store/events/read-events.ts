@@ -1,0 +1,24 @@
+import type { Pool } from 'pg';
+import { decodePayload } from './event.ts';
+import type { StoredEvent } from './event.ts';
+
+interface EventRow {
+  readonly event_id: string | bigint;
+  readonly kind: string;
+  readonly payload: unknown;
+  readonly create_time: Date;
+}
+
+/** Events of a sweep after `cursor`, oldest first, at most `limit`. */
+export async function readEvents(pool: Pool, sweepId: string, cursor: bigint, limit: number): Promise<StoredEvent[]> {
+  const { rows } = await pool.query<EventRow>(
+    `SELECT event_id, kind, payload, create_time
+       FROM events WHERE sweep_id = $1 AND event_id > $2 ORDER BY event_id LIMIT $3`,
+    [sweepId, cursor.toString(), limit],
+  );
+  return rows.map((row) => ({
+    cursor: BigInt(row.event_id),
+    eventTime: row.create_time,
+    event: decodePayload(row.kind, row.payload),
+  }));
+}

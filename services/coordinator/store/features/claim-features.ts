@@ -1,0 +1,119 @@
+import type { KeyedFeatureSet } from '../../../core/planner/feature-set.ts';
+import type { PlannedTask } from '../../../core/planner/plan.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/** How each set of a plan comes to be. */
+type Source = { readonly kind: 'stored' } | { readonly kind: 'maker'; readonly taskId: string };
+
+/**
+ * Fits a plan to the feature sets that are there, or on their way, from any sweep: sets that are stored need no task; a set
+ * that another active sweep is making is waited for; the rest stays with the plan's own tasks. Rows are locked in the order
+ * of their keys, so that a set that is being completed at this moment is seen as stored here or this wait is seen there.
+ */
+export async function claimFeatures(
+  tx: StoreTransaction,
+  sweepId: string,
+  tasks: readonly PlannedTask[],
+): Promise<PlannedTask[]> {
+  const owners = new Map<string, string>();
+  for (const task of tasks) {
+    if (task.stage === 'FEATURES') for (const { key } of task.featureSets) owners.set(key, task.taskId);
+  }
+  const sources = await claimSets(tx, sweepId, distinctSets(tasks), owners);
+  const kept = tasks.flatMap((task) => (task.stage === 'FEATURES' ? keepOwn(task, sources) : [task]));
+  return kept.map((task) => (task.stage === 'FEATURES' ? task : waitForMakers(task, owners, sources)));
+}
+
+function distinctSets(tasks: readonly PlannedTask[]): KeyedFeatureSet[] {
+  const sets = new Map(tasks.flatMap(({ featureSets }) => featureSets).map((set) => [set.key, set]));
+  return [...sets.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function keepOwn(task: PlannedTask, sources: ReadonlyMap<string, Source>): PlannedTask[] {
+  const own = task.featureSets.filter(({ key }) => {
+    const source = sources.get(key);
+    return source?.kind === 'maker' && source.taskId === task.taskId;
+  });
+  return own.length === 0 ? [] : [{ ...task, featureSets: own }];
+}
+
+function waitForMakers(
+  task: PlannedTask,
+  owners: ReadonlyMap<string, string>,
+  sources: ReadonlyMap<string, Source>,
+): PlannedTask {
+  const planned = new Set(owners.values());
+  const makers = task.featureSets.flatMap(({ key }) => {
+    const source = sources.get(key);
+    return source?.kind === 'maker' ? [source.taskId] : [];
+  });
+  const others = task.dependsOn.filter((taskId) => !planned.has(taskId));
+  return { ...task, dependsOn: [...new Set([...others, ...makers])] };
+}
+
+async function claimSets(
+  tx: StoreTransaction,
+  sweepId: string,
+  sets: readonly KeyedFeatureSet[],
+  owners: ReadonlyMap<string, string>,
+): Promise<Map<string, Source>> {
+  if (sets.length === 0) return new Map();
+  await tx.query(
+    `INSERT INTO feature_sets (feature_key, dataset_digest, split, backbone, weights_digest, cut, image_size, pooling)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[])
+     ON CONFLICT DO NOTHING`,
+    [
+      sets.map(({ key }) => key),
+      sets.map(({ datasetDigest }) => datasetDigest),
+      sets.map(({ split }) => split),
+      sets.map(({ backbone }) => backbone),
+      sets.map(({ weightsDigest }) => weightsDigest),
+      sets.map(({ cut }) => cut),
+      sets.map(({ imageSize }) => imageSize),
+      sets.map(({ pooling }) => pooling),
+    ],
+  );
+  const { rows } = await tx.query<{ feature_key: string; state: string; computed_by_task_id: string | null }>(
+    `SELECT feature_key, state, computed_by_task_id FROM feature_sets
+      WHERE feature_key = ANY($1) ORDER BY feature_key FOR NO KEY UPDATE`,
+    [sets.map(({ key }) => key)],
+  );
+  const foreign = await findLiveMakers(tx, sweepId, rows);
+  const sources = new Map<string, Source>();
+  for (const row of rows) {
+    const maker = row.computed_by_task_id;
+    const owner = owners.get(row.feature_key);
+    if (row.state === 'COMPUTED') sources.set(row.feature_key, { kind: 'stored' });
+    else if (maker !== null && foreign.has(maker)) sources.set(row.feature_key, { kind: 'maker', taskId: maker });
+    else if (owner !== undefined) sources.set(row.feature_key, { kind: 'maker', taskId: owner });
+  }
+  await noteMakers(tx, [...sources].flatMap(([key, source]) => (source.kind === 'maker' ? [[key, source.taskId]] : [])));
+  return sources;
+}
+
+async function findLiveMakers(
+  tx: StoreTransaction,
+  sweepId: string,
+  rows: readonly { readonly computed_by_task_id: string | null }[],
+): Promise<Set<string>> {
+  const makers = rows.map((row) => row.computed_by_task_id).filter((id) => id !== null);
+  if (makers.length === 0) return new Set();
+  const result = await tx.query<{ task_id: string }>(
+    `SELECT t.task_id FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
+      WHERE t.task_id = ANY($1) AND t.sweep_id <> $2 AND s.state = 'ACTIVE'
+        AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING')`,
+    [makers, sweepId],
+  );
+  return new Set(result.rows.map(({ task_id }) => task_id));
+}
+
+/** So that the next sweep finds whom to wait for. */
+export async function noteMakers(tx: StoreTransaction, makers: readonly (readonly string[])[]): Promise<void> {
+  if (makers.length === 0) return;
+  await tx.query(
+    `UPDATE feature_sets f SET computed_by_task_id = m.task_id
+       FROM unnest($1::text[], $2::text[]) AS m (feature_key, task_id)
+      WHERE f.feature_key = m.feature_key AND f.state <> 'COMPUTED'`,
+    [makers.map(([key]) => key), makers.map(([, taskId]) => taskId)],
+  );
+}

@@ -1,0 +1,58 @@
+import type { Stage } from '../../../core/task.ts';
+import type { EpochMetricRecord, Page } from '../records.ts';
+import type { Store } from '../store.ts';
+
+export interface MetricKey {
+  readonly runId: string;
+  /** HEAD 0, FINE_TUNE 1: the order in which a run goes through them. */
+  readonly stageOrder: number;
+  readonly epoch: number;
+  readonly name: string;
+}
+
+/** Surviving metrics of a sweep or of one run, by run, stage, epoch and name. */
+export async function listEpochMetrics(
+  store: Store,
+  of: { readonly sweepId: string | null; readonly runId: string | null },
+  after: MetricKey | null,
+  limit: number,
+): Promise<Page<EpochMetricRecord, MetricKey>> {
+  const { rows } = await store.pool.query<{
+    run_id: string;
+    stage: Stage;
+    stage_order: number;
+    epoch: number;
+    name: string;
+    value: number;
+  }>(
+    `SELECT * FROM (
+       SELECT m.run_id, m.stage, CASE m.stage WHEN 'HEAD' THEN 0 ELSE 1 END AS stage_order, m.epoch, m.name, m.value
+         FROM epoch_metrics m
+        WHERE m.superseded_by IS NULL
+          AND ($1::text IS NULL OR m.run_id IN (SELECT run_id FROM runs WHERE sweep_id = $1))
+          AND ($2::text IS NULL OR m.run_id = $2)
+          AND ($3::text IS NULL OR m.run_id >= $3)
+     ) m
+      WHERE $3::text IS NULL OR (m.run_id, m.stage_order, m.epoch, m.name) > ($3, $4::int, $5::int, $6)
+      ORDER BY m.run_id, m.stage_order, m.epoch, m.name
+      LIMIT $7`,
+    [
+      of.sweepId,
+      of.runId,
+      after?.runId ?? null,
+      after?.stageOrder ?? null,
+      after?.epoch ?? null,
+      after?.name ?? null,
+      limit + 1,
+    ],
+  );
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(({ run_id, stage, epoch, name, value }) => ({ runId: run_id, stage, epoch, name, value })),
+    next:
+      rows.length > limit && last
+        ? { runId: last.run_id, stageOrder: last.stage_order, epoch: last.epoch, name: last.name }
+        : null,
+  };
+}

@@ -1,0 +1,39 @@
+import type { Stage } from '../../../core/task.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/**
+ * The attempt that begins now trains every epoch after the resume checkpoint again: rows of earlier attempts behind it no
+ * longer count. They are flagged, never deleted. BEST checkpoints from behind the resume point go as well: their epochs come
+ * again.
+ */
+export async function supersedeLaterRows(
+  tx: StoreTransaction,
+  taskId: string,
+  stage: Stage,
+  leaseEpoch: number,
+): Promise<void> {
+  const values = [taskId, stage];
+  await tx.query(
+    `UPDATE epoch_metrics m SET superseded_by = $3
+       FROM (${RESUME_POINTS}) resume
+      WHERE m.run_id = resume.run_id AND m.stage = $2 AND m.epoch > resume.epoch
+        AND m.superseded_by IS NULL AND m.lease_epoch < $3`,
+    [...values, leaseEpoch],
+  );
+  await tx.query(
+    `UPDATE checkpoints c SET state = 'DELETING'
+       FROM (${RESUME_POINTS}) resume
+      WHERE c.run_id = resume.run_id AND c.stage = $2 AND c.kind = 'BEST' AND c.state = 'STORED'
+        AND c.epoch > resume.epoch`,
+    values,
+  );
+}
+
+/** Epoch each run of the task resumes after; 0 where it has no checkpoint in the stage. */
+const RESUME_POINTS = `
+  SELECT tr.run_id, coalesce(max(c.epoch), 0) AS epoch
+    FROM task_runs tr
+    LEFT JOIN checkpoints c
+      ON c.run_id = tr.run_id AND c.stage = $2 AND c.kind = 'LAST' AND c.state = 'STORED'
+   WHERE tr.task_id = $1
+   GROUP BY tr.run_id`;

@@ -1,0 +1,40 @@
+import { RUN_STATES, runStatesBefore } from '../../core/states/run-state.ts';
+import type { RunState } from '../../core/states/run-state.ts';
+import type { Stage } from '../../core/task.ts';
+import type { StoreTransaction } from './transaction.ts';
+
+export interface RunMove {
+  readonly to: RunState;
+  readonly reason: string;
+  /** Only from these, within the transition table; all that the table allows if not given. */
+  readonly from?: readonly RunState[];
+  /** The stage they go to; kept if not given. */
+  readonly stage?: Stage;
+}
+
+/**
+ * Moves runs by compare-and-set and leaves an event for each that moved; the others are left alone. Rows are locked in the
+ * order of their identities, so that two transactions with common runs can't wait for each other.
+ */
+export async function moveRuns(tx: StoreTransaction, runIds: readonly string[], move: RunMove): Promise<string[]> {
+  if (runIds.length === 0) return [];
+  const allowed = runStatesBefore(move.to).filter((state) => move.from?.includes(state) ?? true);
+  const { rows } = await tx.query<{ run_id: string; sweep_id: string; stage: Stage }>(
+    `WITH locked AS MATERIALIZED (
+       SELECT run_id FROM runs WHERE run_id = ANY($1) AND state = ANY($2) ORDER BY run_id FOR NO KEY UPDATE
+     )
+     UPDATE runs r
+        SET state = $3,
+            state_reason = $4,
+            stage = coalesce($5, r.stage),
+            start_time = CASE WHEN $3 = 'RUNNING' THEN coalesce(r.start_time, now()) ELSE r.start_time END,
+            end_time = CASE WHEN $6 THEN clock_timestamp() ELSE r.end_time END
+       FROM locked WHERE r.run_id = locked.run_id
+      RETURNING r.run_id, r.sweep_id, r.stage`,
+    [runIds, allowed, move.to, move.reason, move.stage ?? null, RUN_STATES.terminal.has(move.to)],
+  );
+  for (const row of rows.toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1))) {
+    tx.emit(row.sweep_id, { kind: 'RUN_STATE', runId: row.run_id, state: move.to, stage: row.stage, reason: move.reason });
+  }
+  return rows.map(({ run_id }) => run_id).sort();
+}

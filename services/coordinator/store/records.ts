@@ -1,0 +1,140 @@
+import type { AttemptState } from '../../core/states/attempt-state.ts';
+import type { RunState } from '../../core/states/run-state.ts';
+import type { SweepState } from '../../core/states/sweep-state.ts';
+import type { DatasetProblem } from '../../core/dataset.ts';
+import type { Parameters, SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import type { CheckpointRef, ErrorClass, Stage, TestRole } from '../../core/task.ts';
+
+/** What the store gives back: plain values, no driver, Prisma or proto types. Absent is null. */
+export interface SweepRecord {
+  readonly sweepId: string;
+  readonly spec: SweepSpec;
+  readonly state: SweepState;
+  readonly stateReason: string;
+  readonly datasetId: string | null;
+  readonly runCount: number;
+  readonly finishedRunCount: number;
+  readonly bestRunId: string | null;
+  readonly bestValue: number | null;
+  readonly createTime: Date;
+  readonly startTime: Date | null;
+  readonly endTime: Date | null;
+}
+
+export interface RunRecord {
+  readonly runId: string;
+  readonly sweepId: string;
+  readonly runIndex: number;
+  readonly parameters: Parameters;
+  readonly variedNames: readonly string[];
+  readonly state: RunState;
+  readonly stateReason: string;
+  readonly stage: Stage;
+  readonly epochCount: number;
+  readonly epochLimit: number;
+  readonly bestValue: number | null;
+  readonly bestStage: Stage | null;
+  readonly bestEpoch: number | null;
+  readonly bestValLoss: number | null;
+  readonly bestValAccuracy: number | null;
+  readonly lastValue: number | null;
+  readonly attemptCount: number;
+  readonly createTime: Date;
+  readonly startTime: Date | null;
+  readonly endTime: Date | null;
+}
+
+export interface AttemptRecord {
+  readonly taskId: string;
+  readonly stage: Stage;
+  readonly leaseEpoch: number;
+  readonly trainerId: string;
+  readonly slotIndex: number;
+  readonly state: AttemptState;
+  readonly errorClass: ErrorClass | null;
+  readonly message: string;
+  readonly startTime: Date;
+  readonly endTime: Date | null;
+}
+
+export interface EpochMetricRecord {
+  readonly runId: string;
+  readonly stage: Stage;
+  readonly epoch: number;
+  readonly name: string;
+  /** NaN and infinities are kept. */
+  readonly value: number;
+}
+
+export interface CheckpointRecord extends CheckpointRef {
+  readonly createTime: Date;
+}
+
+export interface ClassResultRecord {
+  readonly className: string;
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  readonly support: number;
+}
+
+export interface TestResultRecord {
+  readonly runId: string;
+  readonly checkpointId: string;
+  readonly role: TestRole;
+  readonly accuracy: number;
+  /** Ends of the 95 % Wilson interval. */
+  readonly accuracyLow: number;
+  readonly accuracyHigh: number;
+  readonly loss: number;
+  /** Two classes only. */
+  readonly rocAuc: number | null;
+  readonly imageCount: number;
+  readonly correctCount: number;
+  /** Row by row: true class; column: called class. */
+  readonly confusionMatrix: readonly number[];
+  readonly classResults: readonly ClassResultRecord[];
+}
+
+export interface LeaderboardRecord {
+  readonly rank: number;
+  readonly run: RunRecord;
+  readonly testResult: TestResultRecord | null;
+}
+
+export interface SlotRecord {
+  readonly slotIndex: number;
+  readonly deviceKind: string;
+  readonly deviceName: string;
+  readonly memoryBytes: number;
+  readonly threadCount: number;
+  /** What it works on; null where idle. */
+  readonly taskId: string | null;
+  readonly stage: Stage | null;
+}
+
+export interface TrainerRecord {
+  readonly trainerId: string;
+  readonly hostname: string;
+  readonly version: string;
+  readonly engineVersion: string;
+  readonly state: 'READY' | 'DRAINING' | 'LOST';
+  readonly slots: readonly SlotRecord[];
+  readonly heartbeatTime: Date;
+}
+
+export interface DatasetRecord {
+  readonly datasetId: string;
+  readonly path: string;
+  readonly digest: string;
+  readonly classNames: readonly string[];
+  readonly classCounts: readonly { readonly split: 'train' | 'validation' | 'test'; readonly className: string; readonly imageCount: number }[];
+  readonly problems: readonly DatasetProblem[];
+  readonly createTime: Date;
+}
+
+/** One page of a list; `next` is the key of the last row, null on the last page. */
+export interface Page<T, K> {
+  readonly items: readonly T[];
+  readonly next: K | null;
+}

@@ -1,0 +1,36 @@
+import { moveRuns } from '../move-runs.ts';
+import type { RunMove } from '../move-runs.ts';
+import { moveTasks } from '../move-tasks.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/**
+ * Brings runs to a final state and cancels the tasks that have nobody left to serve. Tasks come first, as everywhere (lock
+ * order). A group task with other live runs stays; its trainer leaves the ended ones out.
+ */
+export async function endRuns(
+  tx: StoreTransaction,
+  runIds: readonly string[],
+  move: RunMove & { readonly to: 'FAILED' | 'INFEASIBLE' | 'CANCELLED' | 'STOPPED' },
+): Promise<string[]> {
+  if (runIds.length === 0) return [];
+  const { rows } = await tx.query<{ task_id: string }>(
+    `SELECT t.task_id
+       FROM tasks t
+      WHERE t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')
+        AND t.task_id IN (SELECT task_id FROM task_runs WHERE run_id = ANY($1))
+        AND NOT EXISTS (
+          SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
+           WHERE tr.task_id = t.task_id AND tr.run_id <> ALL($1)
+             AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))`,
+    [runIds],
+  );
+  const cancelled = await moveTasks(
+    tx,
+    rows.map(({ task_id }) => task_id),
+    { to: 'CANCELLED', from: ['WAITING', 'READY'] },
+  );
+  for (const { taskId, sweepId, stage } of cancelled) {
+    tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message: move.reason });
+  }
+  return moveRuns(tx, runIds, move);
+}

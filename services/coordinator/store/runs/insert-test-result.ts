@@ -1,0 +1,61 @@
+import type { TestPrediction } from '../../../core/task.ts';
+import type { TestResultRecord } from '../records.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/** A run's result on the test split with its classes and all its predictions. */
+export async function insertTestResult(
+  tx: StoreTransaction,
+  result: TestResultRecord,
+  predictions: readonly TestPrediction[],
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO test_results
+       (run_id, checkpoint_id, role, accuracy, accuracy_low, accuracy_high, loss, roc_auc,
+        image_count, correct_count, confusion_matrix)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [
+      result.runId,
+      result.checkpointId,
+      result.role,
+      result.accuracy,
+      result.accuracyLow,
+      result.accuracyHigh,
+      result.loss,
+      result.rocAuc,
+      result.imageCount,
+      result.correctCount,
+      result.confusionMatrix,
+    ],
+  );
+  await tx.query(
+    `INSERT INTO test_class_results (run_id, class_index, class_name, precision, recall, f1, support)
+     SELECT $1, c.ordinality - 1, c.class_name, c.precision, c.recall, c.f1, c.support
+       FROM unnest($2::text[], $3::float8[], $4::float8[], $5::float8[], $6::int[])
+            WITH ORDINALITY AS c (class_name, precision, recall, f1, support, ordinality)`,
+    [
+      result.runId,
+      result.classResults.map(({ className }) => className),
+      result.classResults.map(({ precision }) => precision),
+      result.classResults.map(({ recall }) => recall),
+      result.classResults.map(({ f1 }) => f1),
+      result.classResults.map(({ support }) => support),
+    ],
+  );
+  await tx.query(
+    `INSERT INTO test_predictions (run_id, path, label, predicted_label, probabilities)
+     SELECT $1, p.path, p.label, p.predicted_label, p.probabilities
+       FROM jsonb_to_recordset($2::jsonb)
+            AS p (path text, label int, predicted_label int, probabilities float8[])`,
+    [result.runId, JSON.stringify(predictions.map(toRow))],
+  );
+}
+
+/** JSON does not know NaN and infinities; PostgreSQL reads their names. */
+function toRow(prediction: TestPrediction): Readonly<Record<string, unknown>> {
+  return {
+    path: prediction.path,
+    label: prediction.label,
+    predicted_label: prediction.predictedLabel,
+    probabilities: prediction.probabilities.map((p) => (Number.isFinite(p) ? p : String(p))),
+  };
+}

@@ -1,0 +1,59 @@
+import { NotFoundError } from '../../../core/errors.ts';
+import type { AttemptState } from '../../../core/states/attempt-state.ts';
+import type { ErrorClass, Stage } from '../../../core/task.ts';
+import type { AttemptRecord, Page, RunRecord } from '../records.ts';
+import type { Store } from '../store.ts';
+import { RUN_COLUMNS, toRun } from './run-row.ts';
+import type { RunRow } from './run-row.ts';
+
+export interface RunKey {
+  readonly runIndex: number;
+}
+
+/** Runs of a sweep by number. */
+export async function listRuns(
+  store: Store,
+  sweepId: string,
+  after: RunKey | null,
+  limit: number,
+): Promise<Page<RunRecord, RunKey>> {
+  const { rows } = await store.pool.query<RunRow>(
+    `SELECT ${RUN_COLUMNS} FROM runs r JOIN sweeps s ON s.sweep_id = r.sweep_id
+      WHERE r.sweep_id = $1 AND r.run_index > $2 ORDER BY r.run_index LIMIT $3`,
+    [sweepId, after?.runIndex ?? -1, limit + 1],
+  );
+  const items = rows.slice(0, limit).map(toRun);
+  const last = items.at(-1);
+  return { items, next: rows.length > limit && last ? { runIndex: last.runIndex } : null };
+}
+
+/** @throws NotFoundError */
+export async function findRun(store: Store, runId: string): Promise<RunRecord> {
+  const { rows } = await store.pool.query<RunRow>(
+    `SELECT ${RUN_COLUMNS} FROM runs r JOIN sweeps s ON s.sweep_id = r.sweep_id WHERE r.run_id = $1`,
+    [runId],
+  );
+  if (!rows[0]) throw new NotFoundError('run', runId);
+  return toRun(rows[0]);
+}
+
+/** Everything that was tried for a run, oldest first. */
+export async function listAttempts(store: Store, runId: string): Promise<AttemptRecord[]> {
+  const attempts = await store.prisma.attempt.findMany({
+    where: { task: { taskRuns: { some: { runId } } } },
+    include: { task: { select: { stage: true } } },
+    orderBy: [{ createTime: 'asc' }, { leaseEpoch: 'asc' }],
+  });
+  return attempts.map((attempt) => ({
+    taskId: attempt.taskId,
+    stage: attempt.task.stage as Stage,
+    leaseEpoch: attempt.leaseEpoch,
+    trainerId: attempt.trainerId,
+    slotIndex: attempt.slotIndex,
+    state: attempt.state as AttemptState,
+    errorClass: attempt.errorClass as ErrorClass | null,
+    message: attempt.message,
+    startTime: attempt.createTime,
+    endTime: attempt.endTime,
+  }));
+}

@@ -1,0 +1,60 @@
+import type { RunState } from '../../../core/states/run-state.ts';
+import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
+import type { Stage } from '../../../core/task.ts';
+import type { RunRecord } from '../records.ts';
+
+/** A row of `runs` with what is derived of it; read by raw `pg`, because Prisma's JSON protocol has no NaN. */
+export interface RunRow {
+  readonly run_id: string;
+  readonly sweep_id: string;
+  readonly run_index: number;
+  readonly parameters: Parameters;
+  readonly varied_names: string[];
+  readonly state: RunState;
+  readonly state_reason: string;
+  readonly stage: Stage;
+  readonly epoch_count: number;
+  readonly epoch_limit: number;
+  readonly best_value: number | null;
+  readonly best_stage: Stage | null;
+  readonly best_epoch: number | null;
+  readonly best_val_loss: number | null;
+  readonly best_val_accuracy: number | null;
+  readonly last_value: number | null;
+  readonly attempt_count: number;
+  readonly create_time: Date;
+  readonly start_time: Date | null;
+  readonly end_time: Date | null;
+}
+
+/** For `FROM runs r JOIN sweeps s`. */
+export const RUN_COLUMNS = `
+  r.run_id, r.sweep_id, r.run_index, r.parameters, s.varied_names, r.state, r.state_reason, r.stage, r.epoch_count,
+  r.epoch_limit, r.best_value, r.best_stage, r.best_epoch, r.best_val_loss, r.best_val_accuracy, r.last_value,
+  (SELECT count(*)::int FROM task_runs tr JOIN attempts a ON a.task_id = tr.task_id WHERE tr.run_id = r.run_id) AS attempt_count,
+  r.create_time, r.start_time, r.end_time`;
+
+export function toRun(row: RunRow): RunRecord {
+  return {
+    runId: row.run_id,
+    sweepId: row.sweep_id,
+    runIndex: row.run_index,
+    parameters: row.parameters,
+    variedNames: row.varied_names,
+    state: row.state,
+    stateReason: row.state_reason,
+    stage: row.stage,
+    epochCount: row.epoch_count,
+    epochLimit: row.epoch_limit,
+    bestValue: row.best_value,
+    bestStage: row.best_stage,
+    bestEpoch: row.best_epoch,
+    bestValLoss: row.best_val_loss,
+    bestValAccuracy: row.best_val_accuracy,
+    lastValue: row.last_value,
+    attemptCount: row.attempt_count,
+    createTime: row.create_time,
+    startTime: row.start_time,
+    endTime: row.end_time,
+  };
+}

@@ -1,0 +1,131 @@
+import { planEvaluation } from '../../../core/planner/plan-evaluation.ts';
+import type { Objective } from '../../../core/objective.ts';
+import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import { insertTasks } from '../tasks/insert-tasks.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { moveSweep } from '../move-sweep.ts';
+import { moveTasks } from '../move-tasks.ts';
+import type { Store } from '../store.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/**
+ * When all runs have ended: plans the looks at the test split once, and ends the sweep when they are done. True when the
+ * sweep has no more training ahead of it.
+ */
+export async function finishSweep(tx: StoreTransaction, store: Store, sweep: LockedSweep): Promise<boolean> {
+  if (await hasLiveRuns(tx, sweep.sweepId)) return false;
+  const evaluations = await readEvaluations(tx, sweep.sweepId);
+  if (evaluations.length === 0) {
+    await cancelLeftOvers(tx, sweep.sweepId);
+    await beginEvaluation(tx, sweep.sweepId);
+    return true;
+  }
+  if (evaluations.every(({ ended }) => ended)) {
+    const failed = evaluations.filter(({ failure }) => failure !== null);
+    const reason = failed.map(({ failure }) => `the evaluation on the test split failed: ${failure ?? ''}`).join('\n');
+    await moveSweep(tx, sweep.sweepId, 'SUCCEEDED', reason);
+    store.log.info({ sweep_id: sweep.sweepId }, 'sweep succeeded');
+  }
+  return true;
+}
+
+async function hasLiveRuns(tx: StoreTransaction, sweepId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT 1 FROM runs WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
+    [sweepId],
+  );
+  return rowCount !== 0;
+}
+
+async function readEvaluations(
+  tx: StoreTransaction,
+  sweepId: string,
+): Promise<{ readonly ended: boolean; readonly failure: string | null }[]> {
+  const { rows } = await tx.query<{ state: string; message: string | null }>(
+    `SELECT t.state,
+            (SELECT a.message FROM attempts a WHERE a.task_id = t.task_id ORDER BY a.lease_epoch DESC LIMIT 1) AS message
+       FROM tasks t WHERE t.sweep_id = $1 AND t.stage = 'EVALUATE' ORDER BY t.position`,
+    [sweepId],
+  );
+  return rows.map(({ state, message }) => ({
+    ended: ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state),
+    failure: state === 'SUCCEEDED' ? null : (message ?? ''),
+  }));
+}
+
+/** Feature sets nobody of this sweep reads any more; another sweep that waits for one makes its own. */
+async function cancelLeftOvers(tx: StoreTransaction, sweepId: string): Promise<void> {
+  const { rows } = await tx.query<{ task_id: string; waiting: string[] }>(
+    `SELECT t.task_id,
+            ARRAY(SELECT DISTINCT o.sweep_id FROM task_dependencies d JOIN tasks o ON o.task_id = d.task_id
+                   WHERE d.depends_on_id = t.task_id AND o.sweep_id <> t.sweep_id AND o.state = 'WAITING') AS waiting
+       FROM tasks t WHERE t.sweep_id = $1 AND t.state IN ('WAITING', 'READY') AND t.stage <> 'EVALUATE'`,
+    [sweepId],
+  );
+  for (const { waiting } of rows) for (const other of waiting) tx.otherSweeps.add(other);
+  const cancelled = await moveTasks(
+    tx,
+    rows.map(({ task_id }) => task_id),
+    { to: 'CANCELLED', from: ['WAITING', 'READY'] },
+  );
+  for (const { taskId, stage } of cancelled) {
+    const message = 'no run needs it any more';
+    tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message });
+  }
+}
+
+interface FinishedRow {
+  readonly run_id: string;
+  readonly run_index: number;
+  readonly parameters: Parameters;
+  readonly best_value: number | null;
+}
+
+async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<void> {
+  const { rows } = await tx.query<FinishedRow>(
+    `SELECT run_id, run_index, parameters, best_value
+       FROM runs WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'STOPPED') ORDER BY run_index`,
+    [sweepId],
+  );
+  if (rows.length === 0) {
+    await moveSweep(tx, sweepId, 'FAILED', await whyNothingSucceeded(tx, sweepId));
+    return;
+  }
+  const spec = await readSpec(tx, sweepId);
+  const evaluations = planEvaluation({
+    sweepId,
+    objective: spec.objective,
+    testPolicy: spec.testPolicy,
+    runs: rows.map((row) => ({
+      runId: row.run_id,
+      index: row.run_index,
+      config: compileRunConfig(row.parameters),
+      bestValue: row.best_value,
+    })),
+  });
+  if (evaluations.length === 0) {
+    await moveSweep(tx, sweepId, 'SUCCEEDED', `no run has a finite ${spec.objective.metric}, so nothing was tested`);
+    return;
+  }
+  await insertTasks(tx, sweepId, evaluations);
+}
+
+async function readSpec(
+  tx: StoreTransaction,
+  sweepId: string,
+): Promise<{ readonly objective: Objective; readonly testPolicy: SweepSpec['testPolicy'] }> {
+  const { rows } = await tx.query<{ spec: SweepSpec }>('SELECT spec FROM sweeps WHERE sweep_id = $1', [sweepId]);
+  if (!rows[0]) throw new Error(`Sweep ${sweepId} vanished while it was locked.`);
+  return rows[0].spec;
+}
+
+async function whyNothingSucceeded(tx: StoreTransaction, sweepId: string): Promise<string> {
+  const { rows } = await tx.query<{ state_reason: string; count: number }>(
+    `SELECT state_reason, count(*)::int AS count FROM runs
+      WHERE sweep_id = $1 AND state_reason <> '' GROUP BY state_reason ORDER BY count(*) DESC, state_reason LIMIT 3`,
+    [sweepId],
+  );
+  const reasons = rows.map(({ state_reason, count }) => `${state_reason} (${count} ${count === 1 ? 'run' : 'runs'})`);
+  return ['no run succeeded', ...reasons].join('\n');
+}

@@ -1,0 +1,32 @@
+import { MAX_FAILED_RUNS_IN_A_ROW, mustPauseSweep } from '../../../core/retry.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { moveSweep } from '../move-sweep.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/**
+ * Runs failing in a row pause the sweep before it burns through the rest; a person looks and resumes it. Counted anew after
+ * each resumption. INFEASIBLE runs that never started are left out: they say nothing about the machines.
+ */
+export async function pauseAfterFailures(tx: StoreTransaction, sweep: LockedSweep): Promise<void> {
+  if (sweep.state !== 'ACTIVE') return;
+  const { rows } = await tx.query<{ run_id: string; state: 'SUCCEEDED' | 'FAILED' | 'INFEASIBLE'; state_reason: string }>(
+    `SELECT run_id, state, state_reason
+       FROM runs
+      WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'FAILED', 'INFEASIBLE') AND start_time IS NOT NULL
+        AND end_time > coalesce((SELECT max(create_time) FROM events
+                                  WHERE sweep_id = $1 AND kind = 'SWEEP_STATE' AND payload ->> 'state' = 'ACTIVE'), '-infinity')
+      ORDER BY end_time DESC, run_id DESC
+      LIMIT $2`,
+    [sweep.sweepId, MAX_FAILED_RUNS_IN_A_ROW],
+  );
+  const outcomes = rows.toReversed();
+  if (!mustPauseSweep(outcomes.map(({ state }) => state))) return;
+  const last = rows[0];
+  await moveSweep(
+    tx,
+    sweep.sweepId,
+    'PAUSED',
+    `${MAX_FAILED_RUNS_IN_A_ROW} runs in a row failed without a success; the last one, ${last?.run_id ?? ''}: ` +
+      `${last?.state_reason ?? ''}. Look into it and resume the sweep.`,
+  );
+}

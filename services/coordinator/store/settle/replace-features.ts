@@ -1,0 +1,68 @@
+import { noteMakers } from '../features/claim-features.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { insertTasks } from '../tasks/insert-tasks.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+export interface OrphanedTask {
+  /** Waits in this sweep. */
+  readonly taskId: string;
+  /** FEATURES task of another sweep that was cancelled or is paused. */
+  readonly makerId: string;
+}
+
+/** Feature sets that another sweep was to make and will not, or not now, are made by this sweep itself. */
+export async function replaceFeatures(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  orphans: readonly OrphanedTask[],
+): Promise<void> {
+  const makerIds = [...new Set(orphans.map(({ makerId }) => makerId))].sort();
+  for (const makerId of makerIds) {
+    const waiting = orphans.filter((orphan) => orphan.makerId === makerId).map(({ taskId }) => taskId);
+    await replaceMaker(tx, sweep, makerId, waiting);
+  }
+}
+
+async function replaceMaker(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  makerId: string,
+  waiting: readonly string[],
+): Promise<void> {
+  const keys = await missingKeys(tx, makerId, waiting);
+  await tx.query('DELETE FROM task_dependencies WHERE depends_on_id = $1 AND task_id = ANY($2)', [makerId, waiting]);
+  if (keys.length === 0) return;
+  const taskId = `${sweep.sweepId}-f${await countTasks(tx, sweep.sweepId)}`;
+  await insertTasks(tx, sweep.sweepId, [
+    {
+      taskId,
+      stage: 'FEATURES',
+      runIds: [],
+      featureSets: keys.map((key) => ({ key })),
+      dependsOn: [],
+      description: `feature sets that task ${makerId} of another sweep did not make`,
+    },
+  ]);
+  await noteMakers(tx, keys.map((key) => [key, taskId]));
+  await tx.query('INSERT INTO task_dependencies (task_id, depends_on_id) SELECT unnest($2::text[]), $1', [taskId, waiting]);
+}
+
+/** What the waiting tasks read of the maker's sets and nobody has stored; locked. */
+async function missingKeys(tx: StoreTransaction, makerId: string, waiting: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ feature_key: string }>(
+    `SELECT feature_key FROM feature_sets
+      WHERE state <> 'COMPUTED'
+        AND feature_key IN (SELECT feature_key FROM task_feature_sets WHERE task_id = $1)
+        AND feature_key IN (SELECT feature_key FROM task_feature_sets WHERE task_id = ANY($2))
+      ORDER BY feature_key FOR NO KEY UPDATE`,
+    [makerId, waiting],
+  );
+  return rows.map(({ feature_key }) => feature_key);
+}
+
+async function countTasks(tx: StoreTransaction, sweepId: string): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>('SELECT count(*)::int AS count FROM tasks WHERE sweep_id = $1', [
+    sweepId,
+  ]);
+  return rows[0]?.count ?? 0;
+}

@@ -1,0 +1,102 @@
+import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import type { Stage } from '../../../core/task.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import { moveTasks } from '../move-tasks.ts';
+import { endRuns } from '../runs/end-runs.ts';
+import type { Store } from '../store.ts';
+import { runIdsOf } from '../tasks/run-ids-of.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { finishSweep } from './finish-sweep.ts';
+import { pauseAfterFailures } from './pause-after-failures.ts';
+import { replaceFeatures } from './replace-features.ts';
+
+/**
+ * Draws the conclusions from the rows of a locked sweep: tasks whose prerequisites have succeeded become ready, those whose
+ * prerequisites have failed take their runs with them, and a sweep whose runs have all ended is evaluated and ended. Makes
+ * no assumption about what happened before, so it can be repeated at any time.
+ *
+ * @param finishedTaskIds look only at what waits for these; null: at everything.
+ */
+export async function settleSweep(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  finishedTaskIds: readonly string[] | null,
+): Promise<void> {
+  if (isTerminalSweepState(sweep.state)) return;
+  await resolveBlocked(tx, sweep, finishedTaskIds);
+  await readyTasks(tx, sweep, finishedTaskIds);
+  if (await finishSweep(tx, store, sweep)) return;
+  await pauseAfterFailures(tx, sweep);
+}
+
+interface BlockedRow {
+  readonly task_id: string;
+  readonly blocker_id: string;
+  readonly blocker_stage: Stage;
+  readonly blocker_state: string;
+  readonly is_foreign: boolean;
+  readonly message: string | null;
+}
+
+async function resolveBlocked(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  finishedTaskIds: readonly string[] | null,
+): Promise<void> {
+  const { rows } = await tx.query<BlockedRow>(
+    `SELECT t.task_id, p.task_id AS blocker_id, p.stage AS blocker_stage, p.state AS blocker_state,
+            p.sweep_id <> t.sweep_id AS is_foreign,
+            (SELECT a.message FROM attempts a WHERE a.task_id = p.task_id ORDER BY a.lease_epoch DESC LIMIT 1) AS message
+       FROM tasks t
+       JOIN task_dependencies d ON d.task_id = t.task_id
+       JOIN tasks p ON p.task_id = d.depends_on_id
+       JOIN sweeps ps ON ps.sweep_id = p.sweep_id
+      WHERE t.sweep_id = $1 AND t.state = 'WAITING' AND p.state <> 'SUCCEEDED'
+        AND (p.state IN ('FAILED', 'CANCELLED') OR (p.sweep_id <> t.sweep_id AND ps.state <> 'ACTIVE'))
+        ${finishedTaskIds === null ? '' : 'AND p.task_id = ANY($2)'}
+      ORDER BY t.task_id, p.task_id`,
+    finishedTaskIds === null ? [sweep.sweepId] : [sweep.sweepId, finishedTaskIds],
+  );
+  const orphaned = rows.filter((row) => row.is_foreign && row.blocker_state !== 'FAILED');
+  await replaceFeatures(
+    tx,
+    sweep,
+    orphaned.map((row) => ({ taskId: row.task_id, makerId: row.blocker_id })),
+  );
+  for (const row of rows) {
+    if (!orphaned.includes(row)) await failBlocked(tx, row);
+  }
+}
+
+async function failBlocked(tx: StoreTransaction, row: BlockedRow): Promise<void> {
+  const why = row.message === null || row.message === '' ? 'it was cancelled' : row.message;
+  const reason =
+    row.blocker_stage === 'FEATURES'
+      ? `the feature sets it reads could not be computed (task ${row.blocker_id}): ${why}`
+      : `the ${row.blocker_stage} task it waits for, ${row.blocker_id}, did not succeed: ${why}`;
+  await endRuns(tx, await runIdsOf(tx, row.task_id), { to: 'FAILED', reason });
+  // Where all of its runs had ended before, nothing has cancelled it yet.
+  await moveTasks(tx, [row.task_id], { to: 'CANCELLED', from: ['WAITING'] });
+}
+
+async function readyTasks(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  finishedTaskIds: readonly string[] | null,
+): Promise<void> {
+  const { rows } = await tx.query<{ task_id: string }>(
+    `SELECT t.task_id
+       FROM tasks t
+      WHERE t.sweep_id = $1 AND t.state = 'WAITING'
+        ${finishedTaskIds === null ? '' : 'AND t.task_id IN (SELECT task_id FROM task_dependencies WHERE depends_on_id = ANY($2))'}
+        AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p ON p.task_id = d.depends_on_id
+                         WHERE d.task_id = t.task_id AND p.state <> 'SUCCEEDED')`,
+    finishedTaskIds === null ? [sweep.sweepId] : [sweep.sweepId, finishedTaskIds],
+  );
+  await moveTasks(
+    tx,
+    rows.map(({ task_id }) => task_id),
+    { to: 'READY' },
+  );
+}

@@ -1,0 +1,49 @@
+import { NotFoundError } from '../../../core/errors.ts';
+import { lockSweep } from '../move-sweep.ts';
+import type { Store } from '../store.ts';
+import { inTransaction } from '../transaction.ts';
+import { settleSweep } from './settle-sweep.ts';
+
+/** Settles sweeps one after the other, each in its own transaction. */
+export async function settleSweeps(store: Store, sweepIds: readonly string[]): Promise<void> {
+  for (const sweepId of sweepIds) {
+    try {
+      await inTransaction(store, async (tx) => settleSweep(tx, store, await lockSweep(tx, sweepId), null));
+    } catch (error) {
+      // Deleted by a person meanwhile: nothing is left to settle.
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+  }
+}
+
+/**
+ * Sweeps that wait for something that has happened already: a coordinator ended between two transactions, or a sweep whose
+ * feature sets others wait for was paused or cancelled. The reaper settles them again.
+ */
+export async function findUnsettledSweeps(store: Store, limit: number): Promise<string[]> {
+  const { rows } = await store.pool.query<{ sweep_id: string }>(
+    `SELECT t.sweep_id
+       FROM tasks t
+       JOIN sweeps s ON s.sweep_id = t.sweep_id AND s.state = 'ACTIVE'
+      WHERE t.state = 'WAITING'
+        AND (NOT EXISTS (
+               SELECT 1 FROM task_dependencies d JOIN tasks p ON p.task_id = d.depends_on_id
+                WHERE d.task_id = t.task_id AND p.state <> 'SUCCEEDED')
+          OR EXISTS (
+               SELECT 1 FROM task_dependencies d JOIN tasks p ON p.task_id = d.depends_on_id
+                 JOIN sweeps ps ON ps.sweep_id = p.sweep_id
+                WHERE d.task_id = t.task_id AND p.state <> 'SUCCEEDED'
+                  AND (p.state IN ('FAILED', 'CANCELLED') OR ps.state <> 'ACTIVE')))
+     UNION
+     SELECT s.sweep_id
+       FROM sweeps s
+      WHERE s.state IN ('ACTIVE', 'PAUSED')
+        AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sweep_id = s.sweep_id
+                          AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))
+        AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.sweep_id = s.sweep_id AND t.stage = 'EVALUATE'
+                          AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING'))
+      LIMIT $1`,
+    [limit],
+  );
+  return rows.map(({ sweep_id }) => sweep_id);
+}

@@ -1,0 +1,96 @@
+import type { Pool } from 'pg';
+import { listen } from '../../platform/db/listen.ts';
+import type { Listener } from '../../platform/db/listen.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
+
+const TASKS_CHANNEL = 'graft_tasks';
+const EVENTS_CHANNEL = 'graft_events';
+/** Key of those who wait for tasks; no sweep has it. */
+const TASKS_KEY = '';
+
+/** Wakes long polls and watches by LISTEN. A hint only: notifications can be lost, so every wait has a bound. */
+export class Signals implements AsyncDisposable {
+  readonly #subscriptions = new Map<string, Set<Subscription>>();
+  readonly #listeners: readonly Listener[];
+  /** Resolves when both channels are listened to. */
+  readonly ready: Promise<void>;
+
+  constructor(pool: Pool, log: Logger) {
+    this.#listeners = [
+      listen(pool, TASKS_CHANNEL, () => this.#notify(TASKS_KEY), { log, onConnect: () => this.#notify(TASKS_KEY) }),
+      listen(pool, EVENTS_CHANNEL, (sweepId) => this.#notify(sweepId), { log, onConnect: () => this.#notifyAll() }),
+    ];
+    this.ready = Promise.all(this.#listeners.map((listener) => listener.ready)).then(() => undefined);
+  }
+
+  subscribeTasks(): Subscription {
+    return this.#subscribe(TASKS_KEY);
+  }
+
+  subscribeEvents(sweepId: string): Subscription {
+    return this.#subscribe(sweepId);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  #subscribe(key: string): Subscription {
+    const set = this.#subscriptions.get(key) ?? new Set<Subscription>();
+    this.#subscriptions.set(key, set);
+    const subscription = new Subscription(() => {
+      set.delete(subscription);
+      if (set.size === 0) this.#subscriptions.delete(key);
+    });
+    set.add(subscription);
+    return subscription;
+  }
+
+  #notify(key: string): void {
+    for (const subscription of this.#subscriptions.get(key) ?? []) subscription.notify();
+  }
+
+  #notifyAll(): void {
+    for (const key of this.#subscriptions.keys()) this.#notify(key);
+  }
+}
+
+/** Remembers a notification that comes between a look at the database and the wait. */
+export class Subscription implements Disposable {
+  readonly #onDispose: () => void;
+  #isDirty = false;
+  #wake: (() => void) | null = null;
+
+  constructor(onDispose: () => void) {
+    this.#onDispose = onDispose;
+  }
+
+  notify(): void {
+    this.#isDirty = true;
+    this.#wake?.();
+  }
+
+  /** Resolves at the next notification (also one that has come since the last wait), after `timeoutMs`, or at an abort. */
+  async wait(timeoutMs: number, signals: readonly AbortSignal[]): Promise<void> {
+    if (!this.#isDirty && !signals.some(({ aborted }) => aborted)) await this.#sleep(timeoutMs, signals);
+    this.#isDirty = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#onDispose();
+  }
+
+  #sleep(timeoutMs: number, signals: readonly AbortSignal[]): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#wake = null;
+        for (const signal of signals) signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      this.#wake = wake;
+      for (const signal of signals) signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+}

@@ -1,0 +1,106 @@
+import { NotFoundError } from '../../../core/errors.ts';
+import type { SweepState } from '../../../core/states/sweep-state.ts';
+import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type { Page, SweepRecord } from '../records.ts';
+import type { Store } from '../store.ts';
+
+interface SweepRow {
+  readonly sweepId: string;
+  readonly spec: unknown;
+  readonly state: string;
+  readonly stateReason: string;
+  readonly datasetId: string | null;
+  readonly objectiveGoal: string;
+  readonly createTime: Date;
+  readonly startTime: Date | null;
+  readonly endTime: Date | null;
+}
+
+interface RunSummary {
+  readonly sweep_id: string;
+  readonly run_count: number;
+  readonly finished_run_count: number;
+  readonly best_run_id: string | null;
+  readonly best_value: number | null;
+}
+
+/** @throws NotFoundError */
+export async function findSweep(store: Store, sweepId: string): Promise<SweepRecord> {
+  const row = await store.prisma.sweep.findUnique({ where: { sweepId } });
+  if (row === null) throw new NotFoundError('sweep', sweepId);
+  const summaries = await summarize(store, [sweepId]);
+  return toSweep(row, summaries.get(sweepId));
+}
+
+/** Place in the list: newest first. */
+export interface SweepKey {
+  readonly createTime: string;
+  readonly sweepId: string;
+}
+
+/** Sweeps, newest first, after `after`. */
+export async function listSweeps(
+  store: Store,
+  after: SweepKey | null,
+  limit: number,
+): Promise<Page<SweepRecord, SweepKey>> {
+  // Keys keep microseconds, which a JavaScript date has not: two sweeps of one millisecond must not hide each other.
+  const { rows: keys } = await store.pool.query<{ sweep_id: string; key_time: string }>(
+    `SELECT sweep_id, create_time::text AS key_time FROM sweeps
+      WHERE $1::timestamptz IS NULL OR (create_time, sweep_id) < ($1::timestamptz, $2)
+      ORDER BY create_time DESC, sweep_id DESC LIMIT $3`,
+    [after?.createTime ?? null, after?.sweepId ?? null, limit + 1],
+  );
+  const shown = keys.slice(0, limit);
+  const sweepIds = shown.map(({ sweep_id }) => sweep_id);
+  const rows = await store.prisma.sweep.findMany({ where: { sweepId: { in: sweepIds } } });
+  const byId = new Map(rows.map((row) => [row.sweepId, row]));
+  const summaries = await summarize(store, sweepIds);
+  const items = sweepIds.flatMap((sweepId) => {
+    const row = byId.get(sweepId);
+    return row ? [toSweep(row, summaries.get(sweepId))] : [];
+  });
+  const last = shown.at(-1);
+  return {
+    items,
+    next: keys.length > limit && last ? { createTime: last.key_time, sweepId: last.sweep_id } : null,
+  };
+}
+
+async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map<string, RunSummary>> {
+  const { rows } = await store.pool.query<RunSummary>(
+    `SELECT s.sweep_id, counts.run_count, counts.finished_run_count, best.run_id AS best_run_id, best.best_value
+       FROM sweeps s
+       CROSS JOIN LATERAL (
+         SELECT count(*)::int AS run_count,
+                count(*) FILTER (WHERE r.state NOT IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))::int AS finished_run_count
+           FROM runs r WHERE r.sweep_id = s.sweep_id
+       ) counts
+       LEFT JOIN LATERAL (
+         SELECT r.run_id, r.best_value FROM runs r
+          WHERE r.sweep_id = s.sweep_id AND r.best_value IS NOT NULL AND r.best_value <> 'NaN'
+          ORDER BY CASE WHEN s.objective_goal = 'maximize' THEN -r.best_value ELSE r.best_value END, r.run_index
+          LIMIT 1
+       ) best ON true
+      WHERE s.sweep_id = ANY($1)`,
+    [sweepIds],
+  );
+  return new Map(rows.map((row) => [row.sweep_id, row]));
+}
+
+function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
+  return {
+    sweepId: row.sweepId,
+    spec: row.spec as SweepSpec,
+    state: row.state as SweepState,
+    stateReason: row.stateReason,
+    datasetId: row.datasetId,
+    runCount: summary?.run_count ?? 0,
+    finishedRunCount: summary?.finished_run_count ?? 0,
+    bestRunId: summary?.best_run_id ?? null,
+    bestValue: summary?.best_value ?? null,
+    createTime: row.createTime,
+    startTime: row.startTime,
+    endTime: row.endTime,
+  };
+}

@@ -1,0 +1,77 @@
+import type { Stage, TestRole } from '../../../core/task.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/** A task to be made; the planner's tasks have this shape. */
+export interface NewTask {
+  readonly taskId: string;
+  readonly stage: Stage;
+  readonly runIds: readonly string[];
+  /** Rows of `feature_sets` that exist. */
+  readonly featureSets: readonly { readonly key: string }[];
+  readonly dependsOn: readonly string[];
+  readonly description: string;
+  /** By run, for EVALUATE. */
+  readonly roles?: Readonly<Record<string, TestRole>>;
+}
+
+/**
+ * Inserts tasks with their runs, feature sets and dependencies, after the tasks the sweep has. Those that wait for nothing
+ * are READY. Columns are unnested, so that a plan of thousands of tasks is four statements.
+ */
+export async function insertTasks(tx: StoreTransaction, sweepId: string, tasks: readonly NewTask[]): Promise<void> {
+  if (tasks.length === 0) return;
+  await tx.query(
+    `INSERT INTO tasks (task_id, sweep_id, stage, state, position, description)
+     SELECT t.task_id, $1, t.stage, t.state, t.ordinality + (SELECT coalesce(max(position), 0) FROM tasks WHERE sweep_id = $1),
+            t.description
+       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+            WITH ORDINALITY AS t (task_id, stage, state, description, ordinality)`,
+    [
+      sweepId,
+      tasks.map(({ taskId }) => taskId),
+      tasks.map(({ stage }) => stage),
+      tasks.map(({ dependsOn }) => (dependsOn.length === 0 ? 'READY' : 'WAITING')),
+      tasks.map(({ description }) => description),
+    ],
+  );
+  await insertTaskRuns(tx, tasks);
+  await insertPairs(
+    tx,
+    'INSERT INTO task_feature_sets (task_id, feature_key)',
+    tasks.flatMap(({ taskId, featureSets }) => featureSets.map(({ key }) => [taskId, key] as const)),
+  );
+  await insertPairs(
+    tx,
+    'INSERT INTO task_dependencies (task_id, depends_on_id)',
+    tasks.flatMap(({ taskId, dependsOn }) => dependsOn.map((id) => [taskId, id] as const)),
+  );
+}
+
+async function insertTaskRuns(tx: StoreTransaction, tasks: readonly NewTask[]): Promise<void> {
+  const rows = tasks.flatMap(({ taskId, runIds, roles }) =>
+    runIds.map((runId, position) => ({ taskId, runId, position, role: roles?.[runId] ?? null })),
+  );
+  if (rows.length === 0) return;
+  await tx.query(
+    `INSERT INTO task_runs (task_id, run_id, position, role)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[])`,
+    [
+      rows.map(({ taskId }) => taskId),
+      rows.map(({ runId }) => runId),
+      rows.map(({ position }) => position),
+      rows.map(({ role }) => role),
+    ],
+  );
+}
+
+async function insertPairs(
+  tx: StoreTransaction,
+  insert: string,
+  pairs: readonly (readonly [string, string])[],
+): Promise<void> {
+  if (pairs.length === 0) return;
+  await tx.query(`${insert} SELECT DISTINCT * FROM unnest($1::text[], $2::text[])`, [
+    pairs.map(([first]) => first),
+    pairs.map(([, second]) => second),
+  ]);
+}

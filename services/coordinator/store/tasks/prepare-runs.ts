@@ -1,0 +1,52 @@
+import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
+import type { Stage } from '../../../core/task.ts';
+import { supersedeLaterRows } from '../metrics/supersede-later-rows.ts';
+import { moveRuns } from '../move-runs.ts';
+import { summarizeRuns } from '../runs/summarize-runs.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { pinSources } from './pin-sources.ts';
+
+interface TaskRunRow {
+  readonly run_id: string;
+  readonly stage: Stage;
+  readonly parameters: Parameters;
+  readonly objective_goal: 'minimize' | 'maximize';
+}
+
+/**
+ * Brings the runs of a task that has just been leased to the point the attempt starts from: RUNNING in its stage, rows of
+ * earlier attempts behind the resume checkpoint superseded, source checkpoints pinned.
+ */
+export async function prepareRuns(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<void> {
+  const { rows } = await tx.query<TaskRunRow>(
+    `SELECT r.run_id, t.stage, r.parameters, s.objective_goal
+       FROM tasks t
+       JOIN task_runs tr ON tr.task_id = t.task_id
+       JOIN runs r ON r.run_id = tr.run_id
+       JOIN sweeps s ON s.sweep_id = t.sweep_id
+      WHERE t.task_id = $1
+      ORDER BY r.run_id`,
+    [taskId],
+  );
+  const first = rows[0];
+  if (!first) return;
+  const runIds = rows.map(({ run_id }) => run_id);
+  await pinSources(tx, taskId, first.stage, first.objective_goal);
+  // An evaluation looks at runs that have ended; it does not move them.
+  if (first.stage !== 'HEAD' && first.stage !== 'FINE_TUNE') return;
+  await moveRuns(tx, runIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
+  if (leaseEpoch > 1) await supersedeLaterRows(tx, taskId, first.stage, leaseEpoch);
+  await summarizeRuns(tx, runIds);
+  await tx.query(
+    `UPDATE runs r SET epoch_limit = limits.epoch_limit
+       FROM unnest($1::text[], $2::int[]) AS limits (run_id, epoch_limit)
+      WHERE r.run_id = limits.run_id AND r.stage = $3`,
+    [runIds, rows.map((row) => epochLimitOf(row)), first.stage],
+  );
+}
+
+function epochLimitOf(row: TaskRunRow): number {
+  const config = compileRunConfig(row.parameters);
+  return row.stage === 'FINE_TUNE' ? (config.fineTune?.epochs ?? 0) : config.epochs;
+}

@@ -1,0 +1,161 @@
+import type { Dataset, Split } from '../../../core/dataset.ts';
+import { RUN_STATES } from '../../../core/states/run-state.ts';
+import type { RunState } from '../../../core/states/run-state.ts';
+import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type {
+  FeatureSetRef,
+  LeasedTask,
+  Pooling,
+  Stage,
+  TaskRun,
+  TestRole,
+  WeightsReference,
+} from '../../../core/task.ts';
+import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
+import type { CheckpointRow } from '../checkpoints/checkpoint-row.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+interface TaskRow {
+  readonly sweep_id: string;
+  readonly stage: Stage;
+  readonly spec: SweepSpec;
+  readonly dataset_id: string | null;
+  readonly digest: string | null;
+  readonly path: string | null;
+  readonly class_names: string[] | null;
+  readonly class_counts: Dataset['classCounts'] | null;
+  readonly problems: Dataset['problems'] | null;
+  readonly manifest_uri: string | null;
+}
+
+/** All a trainer needs to work on a task under the given lease. */
+export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LeasedTask> {
+  const { rows } = await tx.query<TaskRow>(
+    `SELECT t.sweep_id, t.stage, s.spec, s.dataset_id,
+            d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri
+       FROM tasks t
+       JOIN sweeps s ON s.sweep_id = t.sweep_id
+       LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+      WHERE t.task_id = $1`,
+    [taskId],
+  );
+  const row = rows[0];
+  if (!row) throw new Error(`Task ${taskId} vanished while it was leased.`);
+  return {
+    taskId,
+    sweepId: row.sweep_id,
+    stage: row.stage,
+    leaseEpoch,
+    runs: await readTaskRuns(tx, taskId, row.stage),
+    datasetSource: row.spec.dataset,
+    dataset: toDataset(row),
+    manifestUri: row.manifest_uri,
+    featureSets: await readFeatureSets(tx, taskId),
+    // FEATURES has no runs, and a feature set names its weights by their digest only.
+    weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
+    objective: row.spec.objective,
+  };
+}
+
+function toDataset(row: TaskRow): Dataset | null {
+  if (row.dataset_id === null) return null;
+  return {
+    datasetId: row.dataset_id,
+    path: row.path ?? '',
+    digest: row.digest ?? '',
+    classNames: row.class_names ?? [],
+    classCounts: row.class_counts ?? [],
+    problems: row.problems ?? [],
+  };
+}
+
+interface TaskRunRow {
+  readonly run_id: string;
+  readonly parameters: Parameters;
+  readonly state: RunState;
+  readonly task_run_state: string;
+  readonly role: TestRole | null;
+  readonly resume: CheckpointRow | null;
+  readonly source: CheckpointRow | null;
+  readonly source_value: number | null;
+}
+
+async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage): Promise<TaskRun[]> {
+  const { rows } = await tx.query<TaskRunRow>(
+    `SELECT r.run_id, r.parameters, r.state, tr.state AS task_run_state, tr.role,
+            to_jsonb(resume) AS resume, to_jsonb(source) AS source, source.value AS source_value
+       FROM task_runs tr
+       JOIN runs r ON r.run_id = tr.run_id
+       LEFT JOIN LATERAL (
+         SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c
+          WHERE c.run_id = tr.run_id AND c.stage = $2 AND c.kind = 'LAST' AND c.state = 'STORED'
+          ORDER BY c.epoch DESC, c.create_time DESC LIMIT 1
+       ) resume ON true
+       LEFT JOIN LATERAL (
+         SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c WHERE c.checkpoint_id = tr.source_checkpoint_id
+       ) source ON true
+      WHERE tr.task_id = $1
+      ORDER BY tr.position, tr.run_id`,
+    [taskId, stage],
+  );
+  return rows.map((row) => ({
+    runId: row.run_id,
+    parameters: row.parameters,
+    resumeCheckpoint: row.resume ? toCheckpoint(row.resume) : null,
+    sourceCheckpoint: row.source ? toCheckpoint(row.source) : null,
+    sourceValue: row.source_value,
+    role: row.role,
+    stopped: stage !== 'EVALUATE' && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
+  }));
+}
+
+interface FeatureSetRow {
+  readonly feature_key: string;
+  readonly dataset_digest: string;
+  readonly split: Split;
+  readonly backbone: string;
+  readonly weights_digest: string;
+  readonly cut: string | null;
+  readonly image_size: number;
+  readonly pooling: Pooling;
+  readonly uri: string | null;
+  readonly shape: number[];
+  readonly row_count: number;
+  readonly sha256: string | null;
+  readonly size_bytes: string | number;
+}
+
+async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<FeatureSetRef[]> {
+  const { rows } = await tx.query<FeatureSetRow>(
+    `SELECT f.feature_key, f.dataset_digest, f.split, f.backbone, f.weights_digest, f.cut, f.image_size, f.pooling,
+            f.uri, f.shape, f.row_count, f.sha256, f.size_bytes
+       FROM task_feature_sets tf JOIN feature_sets f USING (feature_key)
+      WHERE tf.task_id = $1
+      ORDER BY f.backbone, f.cut NULLS LAST, f.image_size, f.pooling, f.split, f.feature_key`,
+    [taskId],
+  );
+  return rows.map((row) => ({
+    key: row.feature_key,
+    datasetDigest: row.dataset_digest,
+    split: row.split,
+    backbone: row.backbone,
+    weightsDigest: row.weights_digest,
+    cut: row.cut,
+    imageSize: row.image_size,
+    pooling: row.pooling,
+    uri: row.uri,
+    shape: row.shape,
+    rowCount: row.row_count,
+    sha256: row.sha256,
+    sizeBytes: Number(row.size_bytes),
+  }));
+}
+
+async function readWeightsReferences(tx: StoreTransaction, sweepId: string): Promise<WeightsReference[]> {
+  const { rows } = await tx.query<{ backbone: string; weights: string }>(
+    `SELECT DISTINCT parameters ->> 'backbone' AS backbone, parameters ->> 'weights' AS weights
+       FROM runs WHERE sweep_id = $1 ORDER BY 1, 2`,
+    [sweepId],
+  );
+  return rows.map(({ backbone, weights }) => ({ backbone, weights }));
+}

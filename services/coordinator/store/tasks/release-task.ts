@@ -1,0 +1,58 @@
+import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import type { AttemptState } from '../../../core/states/attempt-state.ts';
+import { lockSweepOfTask } from '../complete/complete-task.ts';
+import { endAttempt } from '../complete/end-attempt.ts';
+import { cancelRunsOf, endWithError, parkRuns } from '../complete/end-with-error.ts';
+import { settleSweeps } from '../settle/settle-sweeps.ts';
+import type { Store } from '../store.ts';
+import { inTransaction } from '../transaction.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { fence } from './fence.ts';
+
+export type ReleaseReason = 'DRAINING' | 'PAUSED' | 'PREEMPTED';
+
+const WORDS: Readonly<Record<ReleaseReason, string>> = {
+  DRAINING: 'the trainer is ending',
+  PAUSED: 'the sweep is paused',
+  PREEMPTED: 'the node was taken away',
+};
+
+/**
+ * Hands a task back unfinished: it is ready again, or cancelled with its sweep. A trainer that ends or loses its node counts
+ * as an infrastructure end (not as a failure). Idempotent by (task, lease epoch).
+ *
+ * @throws LeaseLostError
+ */
+export async function releaseTask(
+  store: Store,
+  taskId: string,
+  leaseEpoch: number,
+  reason: ReleaseReason,
+): Promise<void> {
+  const otherSweeps = await inTransaction(store, async (tx) => {
+    const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
+    if (await wasReleased(tx, taskId, leaseEpoch)) return [];
+    const task = await fence(tx, taskId, leaseEpoch);
+    const message = `handed back: ${WORDS[reason]}`;
+    if (isTerminalSweepState(sweep.state)) {
+      await endAttempt(tx, task, { attempt: 'RELEASED', task: 'CANCELLED', event: 'RELEASED', message, error: null });
+      await cancelRunsOf(tx, task, sweep);
+    } else if (reason === 'PAUSED') {
+      await endAttempt(tx, task, { attempt: 'RELEASED', task: 'READY', event: 'RELEASED', message, error: null });
+      await parkRuns(tx, sweep, task, message);
+    } else {
+      const error = { errorClass: 'INFRASTRUCTURE', code: reason, message, datasetProblems: [] } as const;
+      await endWithError(tx, store, sweep, task, error, 'RELEASED');
+    }
+    return [...tx.otherSweeps];
+  });
+  await settleSweeps(store, otherSweeps);
+}
+
+async function wasReleased(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<boolean> {
+  const { rows } = await tx.query<{ state: AttemptState }>(
+    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
+    [taskId, leaseEpoch],
+  );
+  return rows[0]?.state === 'RELEASED';
+}

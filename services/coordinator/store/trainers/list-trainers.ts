@@ -1,0 +1,58 @@
+import type { Stage } from '../../../core/task.ts';
+import type { Page, TrainerRecord } from '../records.ts';
+import type { Store } from '../store.ts';
+
+export interface TrainerKey {
+  readonly trainerId: string;
+}
+
+/** Trainers by identity, with what their slots work on. */
+export async function listTrainers(
+  store: Store,
+  after: TrainerKey | null,
+  limit: number,
+): Promise<Page<TrainerRecord, TrainerKey>> {
+  const rows = await store.prisma.trainer.findMany({
+    where: after === null ? {} : { trainerId: { gt: after.trainerId } },
+    orderBy: { trainerId: 'asc' },
+    take: limit + 1,
+    include: { slots: { orderBy: { slotIndex: 'asc' } } },
+  });
+  const shown = rows.slice(0, limit);
+  const busy = await readBusySlots(store, shown.map(({ trainerId }) => trainerId));
+  const items = shown.map((row) => ({
+    trainerId: row.trainerId,
+    hostname: row.hostname,
+    version: row.version,
+    engineVersion: row.engineVersion,
+    state: row.state as TrainerRecord['state'],
+    heartbeatTime: row.heartbeatTime,
+    slots: row.slots.map((slot) => ({
+      slotIndex: slot.slotIndex,
+      deviceKind: slot.deviceKind,
+      deviceName: slot.deviceName,
+      memoryBytes: Number(slot.memoryBytes),
+      threadCount: slot.threadCount,
+      taskId: busy.get(`${row.trainerId}/${slot.slotIndex}`)?.taskId ?? null,
+      stage: busy.get(`${row.trainerId}/${slot.slotIndex}`)?.stage ?? null,
+    })),
+  }));
+  const last = shown.at(-1);
+  return { items, next: rows.length > limit && last ? { trainerId: last.trainerId } : null };
+}
+
+async function readBusySlots(
+  store: Store,
+  trainerIds: readonly string[],
+): Promise<Map<string, { readonly taskId: string; readonly stage: Stage }>> {
+  const tasks = await store.prisma.task.findMany({
+    where: { trainerId: { in: [...trainerIds] }, state: { in: ['LEASED', 'RUNNING'] } },
+    select: { taskId: true, stage: true, trainerId: true, slotIndex: true },
+  });
+  return new Map(
+    tasks.map((task) => [
+      `${task.trainerId ?? ''}/${task.slotIndex ?? 0}`,
+      { taskId: task.taskId, stage: task.stage as Stage },
+    ]),
+  );
+}

@@ -1,0 +1,21 @@
+import type { Store } from '../store.ts';
+
+/** Trainers without a sign of life for `silentMs`, by the database's clock. @returns their identities. */
+export async function markLostTrainers(store: Store, silentMs: number): Promise<string[]> {
+  const { rows } = await store.pool.query<{ trainer_id: string }>(
+    `UPDATE trainers SET state = 'LOST'
+      WHERE state <> 'LOST' AND heartbeat_time < now() - $1 * interval '1 millisecond'
+      RETURNING trainer_id`,
+    [silentMs],
+  );
+  return rows.map(({ trainer_id }) => trainer_id);
+}
+
+/** A long poll is a sign of life as well; a trainer without tasks may send nothing else. */
+export async function touchTrainer(store: Store, trainerId: string): Promise<void> {
+  await store.pool.query(
+    `UPDATE trainers SET heartbeat_time = now(), state = CASE WHEN state = 'LOST' THEN 'READY' ELSE state END
+      WHERE trainer_id = $1`,
+    [trainerId],
+  );
+}

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InvalidRequestError } from '../../../services/core/errors.ts';
+import type { LeasedTask } from '../../../services/core/task.ts';
+import { specOf, startHarness } from './harness.ts';
+import type { Harness } from './harness.ts';
+import { metricsOf } from './simulated-trainer.ts';
+import type { SimulatedTrainer } from './simulated-trainer.ts';
+
+let harness: Harness;
+let trainer: SimulatedTrainer;
+let head: LeasedTask;
+let sweepId: string;
+
+beforeAll(async () => {
+  harness = await startHarness();
+  trainer = await harness.trainer('t1');
+  sweepId = await harness.submit(specOf());
+  await trainer.work(await trainer.mustLease('INDEX'));
+  await trainer.work(await trainer.mustLease('FEATURES'));
+  head = await trainer.mustLease('HEAD');
+});
+afterAll(() => harness[Symbol.asyncDispose]());
+
+describe('ReportMetrics', () => {
+  it('acknowledges in order, takes repeats without effect, and names the batch it misses', async () => {
+    const answers = await trainer.report([
+      trainer.batch(head, 1, 1),
+      trainer.batch(head, 1, 1),
+      trainer.batch(head, 3, 3),
+      trainer.batch(head, 2, 2),
+    ]);
+    expect(answers.map(({ sequence, errorReason, expectedSequence }) => [sequence, errorReason, expectedSequence])).toEqual([
+      [1n, '', 0n],
+      [1n, '', 0n],
+      [3n, 'SEQUENCE_GAP', 2n],
+      [2n, '', 0n],
+    ]);
+    const rows = await harness.query('SELECT DISTINCT epoch FROM epoch_metrics ORDER BY epoch');
+    expect(rows).toEqual([{ epoch: 1 }, { epoch: 2 }]);
+  });
+
+  it('keeps the first value when another one comes for the same epoch, and marks the run', async () => {
+    const runId = head.runs[0]?.runId ?? '';
+    const batch = trainer.batch(head, 2, 3);
+    const changed = { ...batch, epochs: batch.epochs.map((report) => ({ ...report, values: report.values.map((v) => v + 1) })) };
+    const [answer] = await trainer.report([changed]);
+    expect(answer?.errorReason).toBe('METRIC_CONFLICT');
+    const [row] = await harness.query<{ value: number }>(
+      `SELECT value FROM epoch_metrics WHERE run_id = $1 AND epoch = 2 AND name = 'val_loss'`,
+      [runId],
+    );
+    expect(row?.value).toBe(metricsOf({ runId }, 'HEAD', 2)['val_loss']);
+    const { run } = await harness.sweeps.getRun({ runId });
+    expect(run?.stateReason).toContain('epoch 2');
+    // The stream's attempt goes on with the batch that was expected.
+    const [next] = await trainer.report([trainer.batch(head, 3, 3)]);
+    expect(next?.errorReason).toBe('');
+  });
+
+  it('keeps NaN and infinities, and never calls them best', async () => {
+    const runId = head.runs[1]?.runId ?? '';
+    const before = (await harness.sweeps.getRun({ runId })).run;
+    const report = {
+      runId,
+      stage: trainer.batch(head, 4, 4).epochs[0]?.stage ?? 0,
+      epoch: 4,
+      names: ['loss', 'val_loss', 'val_accuracy'],
+      values: [Infinity, NaN, -Infinity],
+    };
+    const [answer] = await trainer.report([
+      { taskId: head.taskId, leaseEpoch: head.leaseEpoch, sequence: 4n, epochs: [report] },
+    ]);
+    expect(answer?.errorReason).toBe('');
+    const { metrics } = await harness.sweeps.listEpochMetrics({ sweepId: '', runId, pageSize: 0, pageToken: '' });
+    expect(metrics.filter(({ epoch }) => epoch === 4).map(({ name, value }) => [name, value])).toEqual([
+      ['loss', Infinity],
+      ['val_accuracy', -Infinity],
+      ['val_loss', NaN],
+    ]);
+    const { run } = await harness.sweeps.getRun({ runId });
+    expect(run?.lastValue).toBeNaN();
+    expect(run?.bestValue).toBe(before?.bestValue);
+  });
+
+  it('ends the stream for a batch that is no batch of the task', async () => {
+    const batch = trainer.batch(head, 9, 5);
+    const wrong = { ...batch, epochs: batch.epochs.map((report) => ({ ...report, runId: 'nobody' })) };
+    await expect(trainer.report([wrong])).rejects.toThrow(InvalidRequestError);
+  });
+
+  it('gives pages of metrics that join without gap or repetition', async () => {
+    const all = await harness.sweeps.listEpochMetrics({ sweepId, runId: '', pageSize: 0, pageToken: '' });
+    const collected: unknown[] = [];
+    let pageToken = '';
+    do {
+      const page = await harness.sweeps.listEpochMetrics({ sweepId, runId: '', pageSize: 4, pageToken });
+      collected.push(...page.metrics);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    expect(collected).toEqual(all.metrics);
+    expect(collected.length).toBeGreaterThan(20);
+    await expect(
+      harness.sweeps.listEpochMetrics({ sweepId, runId: '', pageSize: 4, pageToken: 'bm9uc2Vuc2U' }),
+    ).rejects.toThrow(/page_token/);
+  });
+});

@@ -1,0 +1,266 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { datasetIdOf } from '../../../services/core/ids.ts';
+import type {
+  CheckpointKind,
+  CheckpointRef,
+  LeasedTask,
+  RunOutcome,
+  Stage,
+  TaskError,
+  TaskResult,
+} from '../../../services/core/task.ts';
+import type { DirectoryArtifactStore } from '../../../services/platform/artifacts/directory-artifact-store.ts';
+import type { Calls } from '../../../services/platform/rpc/client.ts';
+import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
+import { checkpointFromProto, checkpointToProto, stages } from '../../../services/platform/rpc/convert/run.ts';
+import { taskEndToProto } from '../../../services/platform/rpc/convert/task-result.ts';
+import { leasedTaskFromProto } from '../../../services/platform/rpc/convert/task.ts';
+import type {
+  ReportMetricsRequest,
+  ReportMetricsResponse,
+  TaskDirective,
+  TrainerServiceService,
+} from '../../../proto/gen/graft/v1/trainer_service.ts';
+
+type TrainerCalls = Calls<typeof TrainerServiceService>;
+
+export const CLASS_NAMES = ['cat', 'dog'];
+const DIGEST = createHash('sha256').update('animals').digest('hex');
+
+/** Layers of a made-up base, in the shape INDEX reports them. */
+const LAYERS = ['block1_conv', 'block1_pool', 'block2_conv', 'block2_pool'].map((name) => ({
+  name,
+  block: name.slice(0, 6),
+  splittable: true,
+}));
+
+/** One epoch as the simulation computes it: a pure function of run, stage and epoch, as real training is. */
+export function metricsOf(run: { readonly runId: string }, stage: Stage, epoch: number): Readonly<Record<string, number>> {
+  const base = Number.parseInt(createHash('sha256').update(`${run.runId.slice(-4)} ${stage}`).digest('hex').slice(0, 8), 16) / 2 ** 32;
+  const loss = 0.2 + base / (epoch + 1);
+  return { loss, accuracy: 1 - loss / 2, val_loss: loss + 0.05, val_accuracy: 1 - loss / 2 - 0.01, seconds: 0.5 };
+}
+
+/** A gRPC client that leases and reports like a trainer, without TensorFlow. */
+export class SimulatedTrainer {
+  readonly trainerId: string;
+  readonly #calls: TrainerCalls;
+  readonly #artifacts: DirectoryArtifactStore;
+
+  constructor(calls: TrainerCalls, artifacts: DirectoryArtifactStore, trainerId: string) {
+    this.#calls = calls;
+    this.#artifacts = artifacts;
+    this.trainerId = trainerId;
+  }
+
+  async register(slotCount: number): Promise<void> {
+    await this.#calls.registerTrainer({
+      trainer: {
+        trainerId: this.trainerId,
+        hostname: 'host',
+        version: '0.1.0',
+        engineVersion: '2.21.0',
+        state: '',
+        heartbeatTime: undefined,
+        slots: Array.from({ length: slotCount }, (_, slotIndex) => ({
+          slotIndex,
+          deviceKind: 'cpu',
+          deviceName: 'simulated',
+          memoryBytes: 0n,
+          threadCount: 1,
+          taskId: '',
+          stage: 0,
+        })),
+      },
+    });
+  }
+
+  /** @param requestId a new one if not given. */
+  async lease(slotIndex = 0, waitMs = 0, requestId = this.newRequestId()): Promise<LeasedTask | null> {
+    const { task } = await this.#calls.leaseTask({
+      requestId,
+      trainerId: this.trainerId,
+      slotIndex,
+      heldFeatureKeys: [],
+      waitDuration: durationToProto(waitMs),
+    });
+    return task ? leasedTaskFromProto(task) : null;
+  }
+
+  /** A lease that must be there. */
+  async mustLease(stage: Stage, slotIndex = 0): Promise<LeasedTask> {
+    const task = await this.lease(slotIndex, 5_000);
+    if (task?.stage !== stage) throw new Error(`expected a ${stage} task, got ${task?.stage ?? 'none'}`);
+    return task;
+  }
+
+  newRequestId(): string {
+    return randomUUID();
+  }
+
+  async heartbeat(tasks: readonly LeasedTask[], draining = false): Promise<TaskDirective[]> {
+    const { directives } = await this.#calls.heartbeat({
+      trainerId: this.trainerId,
+      draining,
+      tasks: tasks.map(({ taskId, leaseEpoch }) => ({ taskId, leaseEpoch, stepCount: 1n, stepLimit: 9n, detail: 'works' })),
+    });
+    return directives;
+  }
+
+  /** Sends batches over one stream and gives all answers. */
+  async report(batches: readonly ReportMetricsRequest[]): Promise<ReportMetricsResponse[]> {
+    const answers: ReportMetricsResponse[] = [];
+    const stream = this.#calls.reportMetrics(each(batches), { deadlineMs: 10_000 });
+    for await (const answer of stream) answers.push(answer);
+    return answers;
+  }
+
+  /** The batch of one epoch of all runs of a task. */
+  batch(task: LeasedTask, epoch: number, sequence: number): ReportMetricsRequest {
+    return {
+      taskId: task.taskId,
+      leaseEpoch: task.leaseEpoch,
+      sequence: BigInt(sequence),
+      epochs: task.runs
+        .filter(({ stopped }) => !stopped)
+        .map((run) => {
+          const metrics = metricsOf(run, task.stage, epoch);
+          const stage = stages.toProto(task.stage);
+          return { runId: run.runId, stage, epoch, names: Object.keys(metrics), values: Object.values(metrics) };
+        }),
+    };
+  }
+
+  async checkpoint(task: LeasedTask, runId: string, epoch: number, kind: CheckpointKind): Promise<CheckpointRef> {
+    const uri = `checkpoints/${runId}/${task.stage.toLowerCase()}-${epoch}-${kind.toLowerCase()}-${task.leaseEpoch}.safetensors`;
+    const stored = await this.#artifacts.write(uri, Buffer.from(`${uri} `.repeat(4000)));
+    const value = metricsOf({ runId }, task.stage, epoch)[task.objective.metric] ?? null;
+    const reference = { ...stored, checkpointId: '', runId, stage: task.stage, epoch, kind, value };
+    const { checkpoint } = await this.#calls.registerCheckpoint({
+      taskId: task.taskId,
+      leaseEpoch: task.leaseEpoch,
+      checkpoint: checkpointToProto(reference),
+    });
+    if (!checkpoint) throw new Error('no checkpoint in the answer');
+    return checkpointFromProto(checkpoint, 'checkpoint');
+  }
+
+  async complete(task: LeasedTask, result: TaskResult): Promise<void> {
+    const { taskId, leaseEpoch } = task;
+    await this.#calls.completeTask({ taskId, leaseEpoch, result: taskEndToProto({ kind: 'result', result }) });
+  }
+
+  async fail(task: LeasedTask, error: Partial<TaskError>): Promise<void> {
+    const { taskId, leaseEpoch } = task;
+    const whole: TaskError = { errorClass: 'COUNTED', code: 'BUG', message: 'it broke', datasetProblems: [], ...error };
+    await this.#calls.completeTask({ taskId, leaseEpoch, result: taskEndToProto({ kind: 'error', error: whole }) });
+  }
+
+  async release(task: LeasedTask, reason: 1 | 2 | 3): Promise<void> {
+    await this.#calls.releaseTask({ taskId: task.taskId, leaseEpoch: task.leaseEpoch, reason });
+  }
+
+  /** Does a task from beginning to end, as a trainer would. */
+  async work(task: LeasedTask): Promise<void> {
+    if (task.stage === 'HEAD' || task.stage === 'FINE_TUNE') await this.train(task);
+    else await this.complete(task, this.resultOf(task));
+  }
+
+  /** Trains from the resume checkpoint on and completes. */
+  async train(task: LeasedTask): Promise<void> {
+    const epochs = epochsOf(task);
+    const start = Math.min(...task.runs.map((run) => run.resumeCheckpoint?.epoch ?? 0));
+    for (let epoch = start + 1; epoch <= epochs; epoch += 1) {
+      const [answer] = await this.report([this.batch(task, epoch, epoch - start)]);
+      if (answer?.errorReason !== '') throw new Error(`batch refused: ${answer?.errorReason ?? 'no answer'}`);
+      for (const run of task.runs.filter(({ stopped }) => !stopped)) {
+        await this.checkpoint(task, run.runId, epoch, 'BEST');
+        await this.checkpoint(task, run.runId, epoch, 'LAST');
+      }
+    }
+    await this.complete(task, { stage: 'TRAIN', outcomes: task.runs.map((run) => outcomeOf(run.runId, epochs)) });
+  }
+
+  resultOf(task: LeasedTask): TaskResult {
+    switch (task.stage) {
+      case 'INDEX':
+        return indexResultOf(task);
+      case 'FEATURES':
+        return {
+          stage: 'FEATURES',
+          seconds: 1.5,
+          featureSets: task.featureSets.map((set) => ({
+            ...set,
+            uri: `features/${set.key}`,
+            shape: [512],
+            rowCount: 10,
+            sha256: set.key,
+            sizeBytes: 10 * 512 * 4,
+          })),
+        };
+      case 'EVALUATE':
+        return {
+          stage: 'EVALUATE',
+          measurements: task.runs.map((run) => ({
+            runId: run.runId,
+            checkpointId: run.sourceCheckpoint?.checkpointId ?? '',
+            role: run.role ?? 'EVERY_RUN',
+            loss: 0.25,
+            predictions: Array.from({ length: 20 }, (_, index) => predictionOf(index)),
+          })),
+        };
+      default:
+        throw new Error(`${task.stage} is trained, not answered at once`);
+    }
+  }
+
+  /** Leases and works until nothing is ready for `waitMs`; the stages in order. */
+  async workAll(waitMs = 300, slotIndex = 0): Promise<Stage[]> {
+    const done: Stage[] = [];
+    for (;;) {
+      const task = await this.lease(slotIndex, waitMs);
+      if (!task) return done;
+      await this.work(task);
+      done.push(task.stage);
+    }
+  }
+}
+
+export function epochsOf(task: LeasedTask): number {
+  const name = task.stage === 'HEAD' ? 'epochs' : 'fine_tune.epochs';
+  return Number(task.runs[0]?.parameters[name] ?? 0);
+}
+
+export function outcomeOf(runId: string, epochCount: number, changes: Partial<RunOutcome> = {}): RunOutcome {
+  return { runId, kind: 'SUCCEEDED', error: null, epochCount, peakMemoryBytes: 1000, ...changes };
+}
+
+/** 20 images, 18 of them right: accuracy 0.9. */
+function predictionOf(index: number): { path: string; label: number; predictedLabel: number; probabilities: number[] } {
+  const label = index % 2;
+  const predictedLabel = index < 2 ? 1 - label : label;
+  const p = predictedLabel === 1 ? 0.8 : 0.2;
+  return { path: `test/${CLASS_NAMES[label] ?? ''}/${index}.jpg`, label, predictedLabel, probabilities: [1 - p, p] };
+}
+
+function indexResultOf(task: LeasedTask): TaskResult {
+  return {
+    stage: 'INDEX',
+    manifestUri: `manifests/${DIGEST}.json`,
+    dataset: {
+      datasetId: datasetIdOf(DIGEST),
+      path: task.datasetSource.path,
+      digest: DIGEST,
+      classNames: CLASS_NAMES,
+      classCounts: (['train', 'validation', 'test'] as const).flatMap((split) =>
+        CLASS_NAMES.map((className) => ({ split, className, imageCount: 10 })),
+      ),
+      problems: [],
+    },
+    weights: task.weightsReferences.map((reference) => ({ ...reference, digest: 'w'.repeat(64), layers: LAYERS })),
+  };
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
