@@ -1,0 +1,80 @@
+import type { LayerInfo } from '../../core/task.ts';
+import type { Tensor, Tensor4D } from '../engine/engine.ts';
+
+/** One tensor of a weight file or of a parameter set; values in row-major order. */
+export interface WeightTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+export interface ForwardRange {
+  /** The input is this layer's output; null or absent: 0..255 RGB images, preprocessing included. */
+  readonly from?: string | null;
+  /** Layer whose output is returned; null or absent: the last one. */
+  readonly to?: string | null;
+}
+
+/**
+ * A pretrained convolutional base with its weights and the preprocessing that belongs to them, for one image size.
+ * Names, order and shapes of the layers are those of `keras.applications` (without the input layer).
+ */
+export interface Backbone {
+  readonly name: string;
+  /** Height and width in pixels. */
+  readonly inputSize: number;
+  /** SHA-256 of the weight file (or of the formula of random weights), hexadecimal. */
+  readonly weightsDigest: string;
+  readonly layers: readonly LayerInfo[];
+  /** [height, width, channels] of a layer's output for one image; null: the last layer. */
+  outputShape(layer: string | null): readonly [number, number, number];
+  /**
+   * Inference of the frozen layers after `from` up to and including `to`, with BatchNormalization folded into the
+   * convolutions; not on the gradient tape. Both ends must be splittable layers.
+   *
+   * @param input [n, height, width, channels] float32.
+   */
+  forward(input: Tensor4D, range?: ForwardRange): Tensor4D;
+  /**
+   * The part of the base that is trained when `from` and everything above it (up to `to`, null: the last layer) are
+   * unfrozen. It is split off at the last splittable layer below `from`; what lies between stays frozen.
+   */
+  createTop(from: string, to: string | null): BackboneTop;
+  /** Frees the tensors. */
+  dispose(): void;
+}
+
+export interface TopParameter {
+  /** `<layer>/kernel` or `<layer>/bias`, as in the weight file. Never of a BatchNormalization layer. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** The pretrained values (not to be written to). */
+  readonly values: Float32Array;
+}
+
+/** The upper part of a base, whose parameters are the caller's (several runs may train one top each on its own). */
+export interface BackboneTop {
+  /** The input is the output of this layer: `forward(images, { to: splitAfter })`; null: 0..255 images. */
+  readonly splitAfter: string | null;
+  readonly parameters: readonly TopParameter[];
+  /**
+   * Differentiable by `tf.grads` or `tf.variableGrads` in the parameters. BatchNormalization runs in inference mode with
+   * its frozen statistics.
+   *
+   * @param parameters tensors or variables in the order of `this.parameters`.
+   */
+  forward(input: Tensor4D, parameters: readonly Tensor[]): Tensor4D;
+  dispose(): void;
+}
+
+/** A backbone, layer or weight set that does not exist or does not fit. */
+export class BackboneError extends Error {
+  override readonly name = 'BackboneError';
+  readonly backbone: string;
+  readonly layer: string | null;
+
+  constructor(message: string, details: { readonly backbone: string; readonly layer?: string }) {
+    super(message);
+    this.backbone = details.backbone;
+    this.layer = details.layer ?? null;
+  }
+}

@@ -1,0 +1,74 @@
+import { BackboneError } from './backbone.ts';
+import type { WeightTensor } from './backbone.ts';
+import type { ConvolutionUnit } from './fused-layers.ts';
+import type { BatchNormLayer, LayerGraph } from './layer-graph.ts';
+
+/** A kernel and an offset per output channel that do what a convolution and its BatchNormalization do (inference mode). */
+export interface FoldedWeights {
+  readonly shape: readonly number[];
+  readonly kernel: Float32Array;
+  /** null: no bias and no normalisation. */
+  readonly offset: Float32Array | null;
+}
+
+export type Weights = ReadonlyMap<string, WeightTensor>;
+
+/** In double precision, so that what is folded is rounded once. Per channel: y = x · scale + offset. Keras: gamma · (x − mean) / √(variance + epsilon) + beta. */
+export interface NormCoefficients {
+  readonly scale: Float64Array;
+  readonly offset: Float64Array;
+}
+
+export function normCoefficients(graph: LayerGraph, weights: Weights, norm: string): NormCoefficients {
+  const layer = graph.layers[graph.indexOf.get(norm) ?? -1] as BatchNormLayer;
+  const gamma = valuesOf(graph, weights, `${norm}/gamma`);
+  const beta = valuesOf(graph, weights, `${norm}/beta`);
+  const mean = valuesOf(graph, weights, `${norm}/moving_mean`);
+  const variance = valuesOf(graph, weights, `${norm}/moving_variance`);
+  const scale = new Float64Array(gamma.length);
+  const offset = new Float64Array(gamma.length);
+  for (let channel = 0; channel < gamma.length; channel++) {
+    const factor = (gamma[channel] ?? 0) / Math.sqrt((variance[channel] ?? 0) + layer.epsilon);
+    scale[channel] = factor;
+    offset[channel] = (beta[channel] ?? 0) - (mean[channel] ?? 0) * factor;
+  }
+  return { scale, offset };
+}
+
+/** The unit's frozen weights. */
+export function foldWeights(graph: LayerGraph, weights: Weights, unit: ConvolutionUnit): FoldedWeights {
+  const kernel = weightOf(graph, weights, `${unit.layer.name}/kernel`);
+  const bias = biasOf(graph, weights, unit);
+  if (unit.norm === null) return { shape: kernel.shape, kernel: kernel.values, offset: bias };
+  const { scale, offset } = normCoefficients(graph, weights, unit.norm);
+  const channelCount = scale.length;
+  const folded = new Float32Array(kernel.values.length);
+  // The output channel varies fastest in [h, w, in, out] as in [h, w, channels, 1].
+  for (let index = 0; index < folded.length; index++) {
+    folded[index] = (kernel.values[index] ?? 0) * (scale[index % channelCount] ?? 0);
+  }
+  const foldedOffset = bias === null ? Float32Array.from(offset) : foldBias(bias, { scale, offset });
+  return { shape: kernel.shape, kernel: folded, offset: foldedOffset };
+}
+
+function foldBias(bias: Float32Array, { scale, offset }: NormCoefficients): Float32Array {
+  return bias.map((value, channel) => value * (scale[channel] ?? 0) + (offset[channel] ?? 0));
+}
+
+function biasOf(graph: LayerGraph, weights: Weights, unit: ConvolutionUnit): Float32Array | null {
+  const usesBias = unit.layer.kind === 'conv' && unit.layer.useBias;
+  return usesBias ? valuesOf(graph, weights, `${unit.layer.name}/bias`) : null;
+}
+
+function valuesOf(graph: LayerGraph, weights: Weights, name: string): Float32Array {
+  return weightOf(graph, weights, name).values;
+}
+
+export function weightOf(graph: LayerGraph, weights: Weights, name: string): WeightTensor {
+  const weight = weights.get(name);
+  if (weight === undefined) {
+    const layer = name.slice(0, name.lastIndexOf('/'));
+    throw new BackboneError(`The weights of ${graph.backbone} lack "${name}".`, { backbone: graph.backbone, layer });
+  }
+  return weight;
+}

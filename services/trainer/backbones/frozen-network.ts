@@ -1,0 +1,161 @@
+import { tf } from '../engine/engine.ts';
+import type { Tensor, Tensor4D } from '../engine/engine.ts';
+import { executeOp, intAttribute, stringAttribute, typeAttribute } from '../engine/op.ts';
+import type { OpAttribute } from '../engine/op.ts';
+import { foldWeights, normCoefficients } from './folded-weights.ts';
+import type { Weights } from './folded-weights.ts';
+import { fuseLayers } from './fused-layers.ts';
+import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
+import type { LayerGraph } from './layer-graph.ts';
+
+interface Step {
+  readonly inputs: readonly number[];
+  readonly output: number;
+  /** Inputs that nothing reads after this step. */
+  readonly lastReads: readonly number[];
+  readonly run: (inputs: readonly Tensor[]) => Tensor;
+}
+
+/**
+ * Inference through layers with constant weights. Ops are called by name, past tfjs' kernels: nothing is recorded, and an
+ * intermediate result is freed right after its last use, so that two or three activations live at a time.
+ */
+export class FrozenNetwork {
+  private readonly graph: LayerGraph;
+  private readonly weights: Weights;
+  private readonly plans = new Map<string, readonly Step[]>();
+  private readonly constants = new Map<string, Tensor>();
+
+  constructor(graph: LayerGraph, weights: Weights) {
+    this.graph = graph;
+    this.weights = weights;
+  }
+
+  /**
+   * @param from position of the layer whose output `input` is; −1: the preprocessed image.
+   * @param to position of the layer whose output is returned; above `from`.
+   */
+  run(input: Tensor4D, from: number, to: number): Tensor4D {
+    const steps = this.plan(from, to);
+    return tf.tidy(() => {
+      const values = new Map<number, Tensor>([[from, input]]);
+      for (const step of steps) {
+        const output = step.run(step.inputs.map((position) => values.get(position) as Tensor));
+        values.set(step.output, output);
+        for (const position of step.lastReads) {
+          if (position !== from) values.get(position)?.dispose();
+          values.delete(position);
+        }
+      }
+      return values.get(to) as Tensor4D;
+    });
+  }
+
+  dispose(): void {
+    for (const constant of this.constants.values()) constant.dispose();
+    this.constants.clear();
+    this.plans.clear();
+  }
+
+  private plan(from: number, to: number): readonly Step[] {
+    const key = `${from}-${to}`;
+    const known = this.plans.get(key);
+    if (known !== undefined) return known;
+    const units = fuseLayers(this.graph, from, to);
+    const steps = units.map((unit, index) => this.step(unit, units.slice(index + 1)));
+    this.plans.set(key, steps);
+    return steps;
+  }
+
+  private step(unit: Unit, later: readonly Unit[]): Step {
+    const readLater = new Set(later.flatMap(({ inputs }) => inputs));
+    const run = unit.kind === 'convolution' ? this.convolution(unit) : this.plain(unit);
+    const lastReads = [...new Set(unit.inputs)].filter((input) => !readLater.has(input));
+    return { inputs: unit.inputs, output: unit.output, lastReads, run };
+  }
+
+  private convolution(unit: ConvolutionUnit): Step['run'] {
+    const { layer } = unit;
+    const kind = `${layer.name}${unit.norm === null ? '' : '+norm'}`;
+    const folded = foldWeights(this.graph, this.weights, unit);
+    const kernel = this.constant(`${kind}/kernel`, () => [folded.kernel, folded.shape]);
+    const { offset } = folded;
+    const bias = offset === null ? null : this.constant(`${kind}/offset`, () => [offset, [offset.length]]);
+    const operation = layer.kind === 'conv' ? 'Conv2D' : 'DepthwiseConv2dNative';
+    const attributes = [
+      typeAttribute('T', 'float32'),
+      intAttribute('strides', [1, layer.stride, layer.stride, 1]),
+      stringAttribute('padding', unit.padding.toUpperCase()),
+    ];
+    return ([input]) =>
+      biasAndActivate(executeOp(operation, attributes, [input as Tensor, kernel]), bias, unit.activation);
+  }
+
+  private plain(unit: PlainUnit): Step['run'] {
+    const { layer } = unit;
+    const type = typeAttribute('T', 'float32');
+    switch (layer.kind) {
+      case 'activation': {
+        const operation = layer.activation === 'relu' ? 'Relu' : 'Relu6';
+        return (inputs) => executeOp(operation, [type], inputs);
+      }
+      case 'add':
+        return (inputs) => executeOp('AddV2', [type], inputs);
+      case 'max-pool': {
+        const attributes = [
+          type,
+          intAttribute('ksize', [1, layer.poolSize, layer.poolSize, 1]),
+          intAttribute('strides', [1, layer.stride, layer.stride, 1]),
+          stringAttribute('padding', 'VALID'),
+        ];
+        return (inputs) => executeOp('MaxPool', attributes, inputs);
+      }
+      case 'zero-pad':
+        return ([input]) => padImage(input as Tensor4D, layer.padding);
+      case 'batch-norm': {
+        const norm = normCoefficients(this.graph, this.weights, layer.name);
+        const scale = this.constant(`${layer.name}/scale`, () => [Float32Array.from(norm.scale), [norm.scale.length]]);
+        const offset = this.constant(`${layer.name}/offset`, () => [
+          Float32Array.from(norm.offset),
+          [norm.offset.length],
+        ]);
+        return ([input]) => biasAndActivate(executeOp('Mul', [type], [input as Tensor, scale]), offset, 'linear');
+      }
+    }
+  }
+
+  private constant(key: string, make: () => readonly [Float32Array, readonly number[]]): Tensor {
+    const known = this.constants.get(key);
+    if (known !== undefined) return known;
+    const [values, shape] = make();
+    const tensor = tf.keep(tf.tensor(values, [...shape], 'float32'));
+    this.constants.set(key, tensor);
+    return tensor;
+  }
+}
+
+/** Zeros around the image; `padding`: before, after. */
+export function padImage(input: Tensor4D, [before, after]: readonly [number, number]): Tensor4D {
+  return tf.pad4d(input, [
+    [0, 0],
+    [before, after],
+    [before, after],
+    [0, 0],
+  ]);
+}
+
+let biasAttributes: readonly OpAttribute[] | null = null;
+
+/** Adds the bias and applies the activation; frees `convolved` when it isn't the result. */
+function biasAndActivate(convolved: Tensor, bias: Tensor | null, activation: ConvolutionUnit['activation']): Tensor {
+  biasAttributes ??= [typeAttribute('T', 'float32')];
+  let result = convolved;
+  if (bias !== null) {
+    result = executeOp('BiasAdd', biasAttributes, [convolved, bias]);
+    convolved.dispose();
+  }
+  if (activation === 'linear') return result;
+  const activated = executeOp(activation === 'relu' ? 'Relu' : 'Relu6', biasAttributes, [result]);
+  result.dispose();
+  return activated;
+}

@@ -1,0 +1,82 @@
+import { stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { downloadFile, hashFile } from '../../platform/http/download.ts';
+import type { ProgressListener } from '../engine/progress.ts';
+import { BackboneError } from './backbone.ts';
+import type { BackboneDefinition } from './registry.ts';
+
+export interface WeightFileOptions {
+  readonly cacheDir: string;
+  /** Keras' own cache; default `~/.keras/models`. */
+  readonly kerasDir?: string;
+  readonly onProgress?: ProgressListener;
+}
+
+/**
+ * Finds the file of a base's weights: the path itself, or for `imagenet` `<cacheDir>/weights`, then Keras' cache, then a
+ * download from Keras' public address into `<cacheDir>/weights`.
+ *
+ * @throws BackboneError when there is none or a known digest doesn't match; DownloadError.
+ */
+export async function findWeightFile(
+  definition: BackboneDefinition,
+  weights: string,
+  options: WeightFileOptions,
+): Promise<string> {
+  if (weights !== 'imagenet') {
+    if (await isFile(weights)) return weights;
+    throw new BackboneError(
+      `weights: there is no file "${weights}" on this trainer. Give "imagenet", "random", or the path of a .safetensors or ` +
+        '.h5 file as the trainers see it.',
+      { backbone: definition.name },
+    );
+  }
+  const { fileName, md5 } = definition.imagenet;
+  const cached = join(options.cacheDir, 'weights', fileName);
+  const candidates = [cached, join(options.kerasDir ?? join(homedir(), '.keras', 'models'), fileName)];
+  for (const candidate of candidates) {
+    if (!(await isFile(candidate))) continue;
+    if (md5 !== null) await checkMd5(definition, candidate, md5);
+    return candidate;
+  }
+  await download(definition, cached, options);
+  return cached;
+}
+
+async function download(definition: BackboneDefinition, path: string, options: WeightFileOptions): Promise<void> {
+  const { fileName, url, md5, sizeBytes } = definition.imagenet;
+  if (url === null) {
+    throw new BackboneError(
+      `The ImageNet weights of ${definition.name} are not on this machine. \`npm run setup\` makes them; ` +
+        `or put ${fileName} into ${join(options.cacheDir, 'weights')}.`,
+      { backbone: definition.name },
+    );
+  }
+  await downloadFile({
+    url,
+    path,
+    md5,
+    sizeBytes,
+    onProgress: ({ doneBytes, totalBytes }) => {
+      options.onProgress?.({ done: doneBytes, total: totalBytes ?? doneBytes, detail: `downloading ${fileName}` });
+    },
+  });
+}
+
+async function checkMd5(definition: BackboneDefinition, path: string, expected: string): Promise<void> {
+  const actual = await hashFile(path, 'md5');
+  if (actual === expected) return;
+  throw new BackboneError(
+    `${path} is not the file that Keras publishes: its md5 is ${actual} instead of ${expected}. Delete it, and it is ` +
+      'loaded anew; to use other weights, give their path.',
+    { backbone: definition.name },
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}

@@ -1,0 +1,216 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+
+/**
+ * The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes little-endian length N, N bytes of JSON
+ * `{name: {dtype, shape, data_offsets}, __metadata__: {text: text}}`, then the tensors' bytes, little-endian, without holes.
+ * Reading one never executes anything. Graft stores float32 (`F32`) only.
+ */
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Row-major; as many as the product of `shape`. */
+  readonly values: Float32Array;
+}
+
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface SafetensorsEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Of the first byte, from the start of the file. */
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+export interface SafetensorsHeader {
+  readonly entries: readonly SafetensorsEntry[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export class SafetensorsError extends Error {
+  override readonly name = 'SafetensorsError';
+  readonly path: string;
+  readonly problem: string;
+
+  constructor(path: string, problem: string) {
+    super(`${path} is not a safetensors file as Graft writes them: ${problem}.`);
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+/** The reference implementation's bound on the header. */
+const MAX_HEADER_BYTES = 100_000_000;
+const FLOAT_BYTES = 4;
+const READ_BYTES = 1 << 30;
+
+/**
+ * The file's head for tensors of these names and shapes; their values follow in the same order.
+ *
+ * @throws {RangeError} when a name is used twice or is `__metadata__`
+ */
+export function encodeSafetensorsHeader(
+  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  metadata: Readonly<Record<string, string>>,
+): Buffer {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let offset = 0;
+  for (const { name, shape } of tensors) {
+    if (Object.hasOwn(header, name)) throw new RangeError(`A safetensors file can't hold two tensors named ${name}.`);
+    const end = offset + elementCount(shape) * FLOAT_BYTES;
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  // Spaces after the JSON keep the tensors on addresses that are multiples of eight, so that a file can be mapped.
+  const paddedLength = Math.ceil(json.length / 8) * 8;
+  const head = Buffer.alloc(8 + paddedLength, ' ');
+  head.writeBigUInt64LE(BigInt(paddedLength), 0);
+  json.copy(head, 8);
+  return head;
+}
+
+/**
+ * The bytes of a safetensors file in parts, without copying the values.
+ *
+ * @throws {RangeError} when a tensor's values do not fill its shape
+ */
+export function encodeSafetensors(
+  tensors: readonly NamedTensor[],
+  metadata: Readonly<Record<string, string>>,
+): readonly Uint8Array[] {
+  for (const { name, shape, values } of tensors) {
+    if (elementCount(shape) !== values.length) {
+      throw new RangeError(`Tensor ${name} has ${values.length} values, but its shape is [${shape.join(', ')}].`);
+    }
+  }
+  return [encodeSafetensorsHeader(tensors, metadata), ...tensors.map(({ values }) => bytesOf(values))];
+}
+
+/** @throws {SafetensorsError} when the file is damaged or holds anything but float32 tensors */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  await using file = await open(path, 'r');
+  const { entries, metadata } = await readHeader(file, path);
+  const tensors = new Map<string, NamedTensor>();
+  for (const entry of entries) {
+    const values = new Float32Array(entry.sizeBytes / FLOAT_BYTES);
+    await readFully(file, path, bytesOf(values), entry.offset);
+    tensors.set(entry.name, { name: entry.name, shape: entry.shape, values });
+  }
+  return { tensors, metadata };
+}
+
+/** Names, shapes and places without the values. @throws {SafetensorsError} */
+export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
+  await using file = await open(path, 'r');
+  // Without `await` the file would be closed before it is read.
+  return await readHeader(file, path);
+}
+
+async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
+  const fileSize = (await file.stat()).size;
+  if (fileSize < 8)
+    throw new SafetensorsError(path, `it has ${fileSize} bytes, fewer than the 8 of the header's length`);
+  const lengthBytes = new Uint8Array(8);
+  await readFully(file, path, lengthBytes, 0);
+  const headerLength = Number(new DataView(lengthBytes.buffer).getBigUint64(0, true));
+  if (headerLength > MAX_HEADER_BYTES || headerLength > fileSize - 8) {
+    throw new SafetensorsError(path, `its header says ${headerLength} bytes long, but the file has ${fileSize}`);
+  }
+  const json = new Uint8Array(headerLength);
+  await readFully(file, path, json, 8);
+  return parseHeader(path, json, 8 + headerLength, fileSize);
+}
+
+function parseHeader(path: string, json: Uint8Array, dataStart: number, fileSize: number): SafetensorsHeader {
+  const header = parseJsonObject(path, json);
+  const entries: SafetensorsEntry[] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') metadata = parseMetadata(path, value);
+    else entries.push(parseEntry(path, name, value, dataStart));
+  }
+  entries.sort((a, b) => a.offset - b.offset || a.sizeBytes - b.sizeBytes);
+  let expected = dataStart;
+  for (const { name, offset, sizeBytes } of entries) {
+    if (offset !== expected) {
+      throw new SafetensorsError(path, `tensor ${name} begins at byte ${offset} instead of ${expected}`);
+    }
+    expected += sizeBytes;
+  }
+  if (expected !== fileSize) {
+    throw new SafetensorsError(
+      path,
+      `its tensors end at byte ${expected}, but the file has ${fileSize}: it was cut or added to`,
+    );
+  }
+  return { entries, metadata };
+}
+
+function parseJsonObject(path: string, json: Uint8Array): Readonly<Record<string, unknown>> {
+  try {
+    const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+    if (isRecord(header)) return header;
+  } catch {
+    // Said below.
+  }
+  throw new SafetensorsError(path, 'its header is not a JSON object');
+}
+
+function parseMetadata(path: string, value: unknown): Readonly<Record<string, string>> {
+  if (!isRecord(value)) throw new SafetensorsError(path, '__metadata__ is not an object of texts');
+  const metadata: Record<string, string> = {};
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw new SafetensorsError(path, `__metadata__.${key} is not a text`);
+    metadata[key] = text;
+  }
+  return metadata;
+}
+
+function parseEntry(path: string, name: string, value: unknown, dataStart: number): SafetensorsEntry {
+  const entry = isRecord(value) ? value : {};
+  const shape = entry['shape'];
+  const offsets = entry['data_offsets'];
+  if (entry['dtype'] !== 'F32') {
+    throw new SafetensorsError(path, `tensor ${name} has dtype ${JSON.stringify(entry['dtype'])}; only "F32" is read`);
+  }
+  if (!isCountList(shape)) throw new SafetensorsError(path, `tensor ${name} has no valid shape`);
+  if (!isCountList(offsets) || offsets.length !== 2) {
+    throw new SafetensorsError(path, `tensor ${name} has no valid data_offsets`);
+  }
+  const [begin = 0, end = 0] = offsets;
+  if (end - begin !== elementCount(shape) * FLOAT_BYTES) {
+    throw new SafetensorsError(path, `tensor ${name} of shape [${shape.join(', ')}] has ${end - begin} bytes`);
+  }
+  return { name, shape, offset: dataStart + begin, sizeBytes: end - begin };
+}
+
+async function readFully(file: FileHandle, path: string, target: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < target.length) {
+    const { bytesRead } = await file.read(target, done, Math.min(target.length - done, READ_BYTES), position + done);
+    if (bytesRead === 0)
+      throw new SafetensorsError(path, `it ends at byte ${position + done}, in the middle of a tensor`);
+    done += bytesRead;
+  }
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCountList(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && Number(size) >= 0);
+}

@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import { encodeSafetensors, readSafetensors } from './safetensors.ts';
+import type { NamedTensor } from './safetensors.ts';
+
+const FORMAT = 'graft-training-checkpoint/1';
+const TRAINED_PREFIX = 'trained/';
+const OPTIMIZER_PREFIX = 'optimizer/';
+
+const count = z.number().int().min(0);
+const checkpointRef = z.object({
+  checkpointId: z.string(),
+  runId: z.string(),
+  stage: z.enum(['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE']),
+  epoch: count,
+  kind: z.enum(['BEST', 'LAST']),
+  uri: z.string(),
+  sha256: z.string(),
+  sizeBytes: count,
+  value: z.number().nullable(),
+});
+
+const trainingState = z.object({
+  runId: z.string(),
+  stage: z.enum(['HEAD', 'FINE_TUNE']),
+  kind: z.enum(['BEST', 'LAST']),
+  /** Epochs done. */
+  epoch: count,
+  /** Steps done of the epoch after them. */
+  stepInEpoch: count,
+  /** Steps done in the stage; the place in the streams of dropout masks and of the learning-rate schedule. */
+  step: count,
+  trainedTensors: z.array(z.object({ name: z.string(), shape: z.array(count) })),
+  /** Of the weights of the frozen base that the tensors belong to. */
+  baseDigest: z.string(),
+  /** Everything random is drawn from counter-based streams with these keys; `epoch` and `step` say where they are. */
+  randomKeys: z.object({ seed: z.number(), dataSeed: z.number(), augmentationSeed: z.number().nullable() }),
+  optimizer: z.object({ name: z.string(), iterations: count }),
+  schedule: z.object({ baseRate: z.number(), best: z.number().nullable(), wait: count }),
+  earlyStopping: z.object({ best: z.number().nullable(), wait: count, stopped: z.boolean() }),
+  /** Best epoch so far, and where its tensors were saved. */
+  best: z.object({ epoch: count, value: z.number(), checkpoint: checkpointRef.nullable() }).nullable(),
+  /** Objective's value of the last epoch done. */
+  lastValue: z.number().nullable(),
+  /** Of the epoch under way. */
+  sums: z.object({ imageCount: count, lossSum: z.number(), correctCount: count }),
+});
+
+/** Everything of a training run but its tensors. */
+export type TrainingState = Readonly<z.infer<typeof trainingState>>;
+
+export interface TrainingCheckpoint {
+  readonly state: TrainingState;
+  readonly trained: ReadonlyMap<string, NamedTensor>;
+  /** Named `<slot>/<variable>`; empty in a BEST checkpoint, which training never goes on from. */
+  readonly optimizerSlots: ReadonlyMap<string, NamedTensor>;
+}
+
+/** A checkpoint that is damaged or belongs to something else; `field` says what differs. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+  readonly path: string;
+  readonly field: string;
+
+  constructor(path: string, field: string, problem: string) {
+    super(`The checkpoint ${path} can't be used, ${field}: ${problem}`);
+    this.path = path;
+    this.field = field;
+  }
+}
+
+/** The file's bytes in parts, for `ArtifactStore.writeStream`. */
+export function encodeTrainingCheckpoint(
+  state: TrainingState,
+  trained: readonly NamedTensor[],
+  optimizerSlots: readonly NamedTensor[],
+): readonly Uint8Array[] {
+  return encodeSafetensors([...withPrefix(TRAINED_PREFIX, trained), ...withPrefix(OPTIMIZER_PREFIX, optimizerSlots)], {
+    format: FORMAT,
+    state: JSON.stringify(state),
+  });
+}
+
+/** @throws {SafetensorsError} for a damaged file, {CheckpointError} for one that is no training checkpoint */
+export async function readTrainingCheckpoint(path: string): Promise<TrainingCheckpoint> {
+  const { tensors, metadata } = await readSafetensors(path);
+  if (metadata['format'] !== FORMAT) {
+    throw new CheckpointError(path, 'format', `it is ${JSON.stringify(metadata['format'])}, but "${FORMAT}" is read.`);
+  }
+  const parsed = trainingState.safeParse(parseJson(metadata['state'] ?? ''));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new CheckpointError(path, `state.${issue?.path.join('.') ?? ''}`, issue?.message ?? 'it is not valid.');
+  }
+  const trained = withoutPrefix(TRAINED_PREFIX, tensors);
+  const listed = describeTensors(parsed.data.trainedTensors);
+  if (listed !== describeTensors([...trained.values()])) {
+    throw new CheckpointError(
+      path,
+      'trainedTensors',
+      `it lists ${listed}, but holds ${describeTensors([...trained.values()])}.`,
+    );
+  }
+  return { state: parsed.data, trained, optimizerSlots: withoutPrefix(OPTIMIZER_PREFIX, tensors) };
+}
+
+/** What a checkpoint must belong to. */
+export interface CheckpointOwner {
+  readonly runId: string;
+  readonly baseDigest: string;
+  readonly trainedTensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly randomKeys: TrainingState['randomKeys'];
+}
+
+/**
+ * Refuses a checkpoint of another run, another frozen base, other trained tensors or other random streams.
+ *
+ * @throws {CheckpointError} that names what differs, both values and what to do
+ */
+export function checkOwner(path: string, state: TrainingState, owner: CheckpointOwner): void {
+  if (state.runId !== owner.runId) {
+    throw new CheckpointError(path, 'runId', `it belongs to run ${state.runId}, but run ${owner.runId} is to go on.`);
+  }
+  if (state.baseDigest !== owner.baseDigest) {
+    throw new CheckpointError(
+      path,
+      'baseDigest',
+      `it was trained on a base whose weights have the digest ${state.baseDigest}, but this trainer's have ` +
+        `${owner.baseDigest}. Use the weight file it was trained with.`,
+    );
+  }
+  const saved = describeTensors(state.trainedTensors);
+  const wanted = describeTensors(owner.trainedTensors);
+  if (saved !== wanted) {
+    throw new CheckpointError(path, 'trainedTensors', `it holds ${saved}, but the run trains ${wanted}.`);
+  }
+  for (const key of ['seed', 'dataSeed', 'augmentationSeed'] as const) {
+    if (state.randomKeys[key] !== owner.randomKeys[key]) {
+      throw new CheckpointError(
+        path,
+        `randomKeys.${key}`,
+        `it was trained with ${state.randomKeys[key]}, but the run has ${owner.randomKeys[key]}.`,
+      );
+    }
+  }
+}
+
+function describeTensors(tensors: readonly { readonly name: string; readonly shape: readonly number[] }[]): string {
+  return tensors.map(({ name, shape }) => `${name}[${shape.join(',')}]`).join(' ');
+}
+
+function withPrefix(prefix: string, tensors: readonly NamedTensor[]): NamedTensor[] {
+  return tensors.map(({ name, shape, values }) => ({ name: prefix + name, shape, values }));
+}
+
+function withoutPrefix(prefix: string, tensors: ReadonlyMap<string, NamedTensor>): ReadonlyMap<string, NamedTensor> {
+  const chosen = new Map<string, NamedTensor>();
+  for (const { name, shape, values } of tensors.values()) {
+    if (!name.startsWith(prefix)) continue;
+    const bare = name.slice(prefix.length);
+    chosen.set(bare, { name: bare, shape, values });
+  }
+  return chosen;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,51 @@
+import { SPLITS } from '../../core/dataset.ts';
+import type { Split } from '../../core/dataset.ts';
+import { createStream } from '../../core/rng/stream.ts';
+import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
+
+export interface DrawnFile {
+  readonly className: string;
+  readonly sha256: string;
+}
+
+/**
+ * Draws each file's split, class by class, so that every split has the same share of each class. Files with the same content
+ * go into the same split. The draw depends on the seed, the class and the files' contents, not on their names.
+ *
+ * @returns the splits in the order of the files.
+ */
+export function drawSplits(files: readonly DrawnFile[], fractions: SplitFractions): readonly Split[] {
+  const splits = new Map<string, Split>();
+  for (const className of new Set(files.map((file) => file.className))) {
+    const contents = [
+      ...new Set(files.filter((file) => file.className === className).map(({ sha256 }) => sha256)),
+    ].sort();
+    const order = createStream(fractions.seed, 'split', className).permutation(contents.length);
+    const bounds = splitBounds(contents.length, fractions);
+    for (const [position, index] of order.entries()) {
+      const content = contents[index] ?? '';
+      // The same picture in two classes: the first class decides.
+      if (!splits.has(content)) splits.set(content, splitAt(bounds, position));
+    }
+  }
+  return files.map(({ sha256 }) => splits.get(sha256) ?? 'train');
+}
+
+/** Where train and validation end. */
+function splitBounds(count: number, { train, validation, test }: SplitFractions): readonly [number, number] {
+  const total = train + validation + test;
+  const testCount = share(count, test / total);
+  const validationCount = Math.min(share(count, validation / total), count - testCount);
+  return [count - testCount - validationCount, count - testCount];
+}
+
+/** At least one where anything was asked for. */
+function share(count: number, fraction: number): number {
+  return fraction === 0 ? 0 : Math.min(count, Math.max(1, Math.round(count * fraction)));
+}
+
+function splitAt([trainEnd, validationEnd]: readonly [number, number], position: number): Split {
+  const [train = 'train', validation = 'train', test = 'train'] = SPLITS;
+  if (position < trainEnd) return train;
+  return position < validationEnd ? validation : test;
+}

@@ -1,0 +1,43 @@
+/** Keras' allow-list (`image_dataset_utils.ALLOWLIST_FORMATS`). */
+const EXTENSIONS = ['.bmp', '.gif', '.jpeg', '.jpg', '.png'];
+
+/** Image files of other formats, which people put into data sets in the belief that they are used. */
+const OTHER_IMAGE_EXTENSIONS = [
+  '.webp',
+  '.tif',
+  '.tiff',
+  '.heic',
+  '.heif',
+  '.avif',
+  '.jp2',
+  '.svg',
+  '.ico',
+  '.jfif',
+  '.raw',
+];
+
+/** Files that systems and tools leave in folders. */
+const SYSTEM_FILES = ['thumbs.db', 'desktop.ini'];
+
+export type FileKind = 'image' | 'other-image' | 'other' | 'system';
+
+/** What a file is by its name. */
+export function fileKind(name: string): FileKind {
+  const lower = name.toLowerCase();
+  if (lower.startsWith('.') || SYSTEM_FILES.includes(lower)) return 'system';
+  if (EXTENSIONS.some((extension) => lower.endsWith(extension))) return 'image';
+  return OTHER_IMAGE_EXTENSIONS.some((extension) => lower.endsWith(extension)) ? 'other-image' : 'other';
+}
+
+/** What the first bytes say a file is when it is of a format that TensorFlow doesn't decode; null when they say nothing. */
+export function foreignFormat(bytes: Uint8Array): string | null {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1');
+  if (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') return 'WebP';
+  if (head.startsWith('II*\0') || head.startsWith('MM\0*')) return 'TIFF';
+  if (head.slice(4, 8) === 'ftyp') return /avi[fs]/.test(head.slice(8, 32)) ? 'AVIF' : 'HEIF or a video';
+  if (head.startsWith('\0\0\0\fjP')) return 'JPEG 2000';
+  if (/^\s*(<\?xml|<svg)/i.test(head)) return 'SVG or XML';
+  if (/^\s*<(!doctype|html)/i.test(head)) return 'HTML';
+  if (head.startsWith('%PDF')) return 'PDF';
+  return null;
+}

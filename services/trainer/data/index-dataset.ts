@@ -1,0 +1,131 @@
+import { resolve } from 'node:path';
+import { SPLITS } from '../../core/dataset.ts';
+import type { ClassCount, Dataset, DatasetProblem, ManifestImage, Split } from '../../core/dataset.ts';
+import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
+import type { ProgressListener } from '../engine/progress.ts';
+import { readLayout } from './dataset-layout.ts';
+import type { DatasetLayout, ImageFile } from './dataset-layout.ts';
+import { drawSplits } from './draw-splits.ts';
+import { findDuplicates } from './duplicates.ts';
+import { checkFiles } from './file-checks.ts';
+import type { FileCheck } from './file-checks.ts';
+import { manifestDigest } from './manifest.ts';
+import type { IndexedDataset } from './manifest.ts';
+
+export interface IndexOptions {
+  readonly source: DatasetSource;
+  readonly cacheDir: string;
+  readonly onProgress?: ProgressListener;
+}
+
+/** A data set that can't be trained on; `problems` has all that was found, the harmless ones too. */
+export class DatasetInvalidError extends Error {
+  override readonly name = 'DatasetInvalidError';
+  readonly path: string;
+  readonly problems: readonly DatasetProblem[];
+
+  constructor(path: string, problems: readonly DatasetProblem[]) {
+    const fatal = problems.filter((problem) => problem.fatal);
+    const count = fatal.length === 1 ? 'one problem' : `${fatal.length} problems`;
+    const lines = fatal.slice(0, SHOWN_PROBLEMS).map(({ code, message }) => `  ${code}: ${message}`);
+    if (fatal.length > SHOWN_PROBLEMS) lines.push(`  … and ${fatal.length - SHOWN_PROBLEMS} more`);
+    super(`Data set ${path} has ${count}:\n${lines.join('\n')}`);
+    this.path = path;
+    this.problems = problems;
+  }
+}
+
+const SHOWN_PROBLEMS = 20;
+
+/**
+ * Reads a data set's folder: finds the images of `<split>/<class>/…` or (with split fractions) `<class>/…`, hashes and decodes
+ * each, and names the whole by a digest. Everything that is wrong is found in one go.
+ *
+ * @throws DatasetInvalidError when at least one problem is fatal.
+ */
+export async function indexDataset({ source, cacheDir, onProgress }: IndexOptions): Promise<IndexedDataset> {
+  const root = resolve(source.path);
+  const layout = await readLayout({ ...source, path: root });
+  const paths = layout.files.map(({ path }) => path);
+  const checks = await checkFiles({ root, paths, cacheDir, ...(onProgress ? { onProgress } : {}) });
+  const problems = [...layout.problems, ...fileProblems(checks, source.skipBadFiles)];
+  const images = manifestImages(layout, checks, source);
+  problems.push(...countProblems(layout, images, problems, source), ...findDuplicates(images, source.allowDuplicates));
+  if (problems.some(({ fatal }) => fatal)) throw new DatasetInvalidError(root, problems);
+  return { dataset: describe(root, layout.classNames, images, problems), images };
+}
+
+function fileProblems(checks: ReadonlyMap<string, FileCheck>, skipBadFiles: boolean): readonly DatasetProblem[] {
+  return [...checks].flatMap(([path, { problem }]) => {
+    if (problem === null) return [];
+    const remedy = skipBadFiles ? 'It is left out' : 'Mend or remove it, or set skip_bad_files';
+    const message = `"${path}": ${problem.reason}. ${remedy}.`;
+    return [{ code: problem.code, path, message, fatal: !skipBadFiles }];
+  });
+}
+
+function manifestImages(
+  layout: DatasetLayout,
+  checks: ReadonlyMap<string, FileCheck>,
+  source: DatasetSource,
+): readonly ManifestImage[] {
+  const good = layout.files.flatMap((file) => {
+    const check = checks.get(file.path);
+    return check?.problem === null ? [{ ...file, sha256: check.sha256, sizeBytes: check.sizeBytes }] : [];
+  });
+  const drawn = source.splitFractions === null ? null : drawSplits(good, source.splitFractions);
+  const images = good.map(({ path, className, split, sha256, sizeBytes }, index) => ({
+    path,
+    split: drawn?.[index] ?? split ?? 'train',
+    label: layout.classNames.indexOf(className),
+    sha256,
+    sizeBytes,
+  }));
+  // The layout's order is kept within each split.
+  return SPLITS.flatMap((split) => images.filter((image) => image.split === split));
+}
+
+/** Classes that have files but, in a split, none that is of use. */
+function countProblems(
+  layout: DatasetLayout,
+  images: readonly ManifestImage[],
+  known: readonly DatasetProblem[],
+  source: DatasetSource,
+): readonly DatasetProblem[] {
+  const problems: DatasetProblem[] = [];
+  for (const [label, className] of layout.classNames.entries()) {
+    const files = layout.files.filter((file) => file.className === className);
+    for (const split of expectedSplits(files, source)) {
+      if (images.some((image) => image.split === split && image.label === label)) continue;
+      const path = files.some((file) => file.split === split) ? `${split}/${className}` : className;
+      if (known.some((problem) => problem.path === path)) continue;
+      const count = files.filter((file) => file.split === null || file.split === split).length;
+      const message = `Split "${split}" gets no usable image of class "${className}" (${count} files were found for it).`;
+      problems.push({ code: 'TOO_FEW_IMAGES', path, message, fatal: true });
+    }
+  }
+  return problems;
+}
+
+/** Empty classes and missing splits are reported by the layout. */
+function expectedSplits(files: readonly ImageFile[], { splitFractions }: DatasetSource): readonly Split[] {
+  if (splitFractions === null) return SPLITS.filter((split) => files.some((file) => file.split === split));
+  return files.length === 0 ? [] : SPLITS.filter((split) => splitFractions[split] > 0);
+}
+
+function describe(
+  path: string,
+  classNames: readonly string[],
+  images: readonly ManifestImage[],
+  problems: readonly DatasetProblem[],
+): Dataset {
+  const digest = manifestDigest(classNames, images);
+  const classCounts: ClassCount[] = SPLITS.flatMap((split) =>
+    classNames.map((className, label) => ({
+      split,
+      className,
+      imageCount: images.filter((image) => image.split === split && image.label === label).length,
+    })),
+  );
+  return { datasetId: `d${digest.slice(0, 16)}`, path, digest, classNames, classCounts, problems };
+}

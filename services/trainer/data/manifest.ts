@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Dataset, ManifestImage } from '../../core/dataset.ts';
+
+/** A data set with its images; the content of a manifest file. */
+export interface IndexedDataset {
+  readonly dataset: Dataset;
+  /** By split (train, validation, test), class, then Keras' file order. */
+  readonly images: readonly ManifestImage[];
+}
+
+/** A manifest file that is damaged or of another version. */
+export class ManifestError extends Error {
+  override readonly name = 'ManifestError';
+  readonly path: string;
+
+  constructor(path: string, problem: string) {
+    super(`${path} is not a manifest of a data set: ${problem}. Index the data set again.`);
+    this.path = path;
+  }
+}
+
+const FORMAT = 'graft-manifest-1';
+
+/** SHA-256 over the classes and all images, hexadecimal; the name of the data set's content. */
+export function manifestDigest(classNames: readonly string[], images: readonly ManifestImage[]): string {
+  const hash = createHash('sha256');
+  hash.update(`${JSON.stringify([FORMAT, classNames])}\n`);
+  for (const image of images) hash.update(`${imageLine(image)}\n`);
+  return hash.digest('hex');
+}
+
+/** Writes one JSON line with the data set, then one per image; under a temporary name first. */
+export async function writeManifest(path: string, { dataset, images }: IndexedDataset): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const lines = [JSON.stringify({ format: FORMAT, dataset }), ...images.map(imageLine)];
+  const temporary = `${path}.${process.pid}.part`;
+  await writeFile(temporary, `${lines.join('\n')}\n`);
+  await rename(temporary, path);
+}
+
+/** @throws ManifestError when the file is not what `writeManifest` wrote. */
+export async function readManifest(path: string): Promise<IndexedDataset> {
+  const [head = '', ...lines] = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  const parsed = parseJson(path, head) as { readonly format?: unknown; readonly dataset?: Dataset } | null;
+  if (parsed?.format !== FORMAT || parsed.dataset === undefined) {
+    throw new ManifestError(path, `its first line doesn't say "${FORMAT}"`);
+  }
+  const { dataset } = parsed;
+  const images = lines.map((line) => parseImage(path, line));
+  if (manifestDigest(dataset.classNames, images) !== dataset.digest) {
+    throw new ManifestError(path, "its digest doesn't fit its lines");
+  }
+  return { dataset, images };
+}
+
+function imageLine({ path, split, label, sha256, sizeBytes }: ManifestImage): string {
+  return JSON.stringify([path, split, label, sha256, sizeBytes]);
+}
+
+function parseImage(path: string, line: string): ManifestImage {
+  const fields = parseJson(path, line);
+  if (!Array.isArray(fields) || fields.length !== 5) throw new ManifestError(path, `"${line}" is not an image`);
+  const [imagePath, split, label, sha256, sizeBytes] = fields as [
+    string,
+    ManifestImage['split'],
+    number,
+    string,
+    number,
+  ];
+  return { path: imagePath, split, label, sha256, sizeBytes };
+}
+
+function parseJson(path: string, line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new ManifestError(path, `"${line.slice(0, 60)}" is not JSON`);
+  }
+}

@@ -1,0 +1,216 @@
+import type { HeadConfig } from '../../core/run-config.ts';
+import { initStream } from '../../core/rng/stream.ts';
+import type { RandomStream } from '../../core/rng/stream.ts';
+import { tf } from '../engine/engine.ts';
+import type { Tensor } from '../engine/engine.ts';
+import { boolAttribute, executeOp, typeAttribute } from '../engine/op.ts';
+import { activate, activationGradient } from './activation.ts';
+import { dropoutMask } from './dropout.ts';
+import { ResourceVariable } from './resource-variable.ts';
+
+const T = [typeAttribute('T', 'float32')];
+const MATMUL = matMulAttributes(false, false);
+const MATMUL_LEFT_TRANSPOSED = matMulAttributes(true, false);
+const MATMUL_RIGHT_TRANSPOSED = matMulAttributes(false, true);
+const SUM = [boolAttribute('keep_dims', false), typeAttribute('T', 'float32'), typeAttribute('Tidx', 'int32')];
+
+/** What one training step of a head gives; all tensors are the caller's. */
+export interface HeadStep {
+  /** [n, outputs], before sigmoid or softmax. */
+  readonly logits: Tensor;
+  /** In the order of `Head.variables`. */
+  readonly gradients: readonly Tensor[];
+  /** L2 penalty of the loss, a scalar; null where there is none. */
+  readonly penalty: Tensor | null;
+  /** [n, features]; null when it was not asked for. */
+  readonly featureGradient: Tensor | null;
+}
+
+/** Of one batch. */
+export interface HeadTargets {
+  /** [n, outputs]: 0, 1 or smoothed. */
+  readonly values: Tensor;
+  /** [n, 1], null: 1. */
+  readonly sampleWeights: Tensor | null;
+}
+
+interface DenseLayer {
+  readonly kernel: ResourceVariable;
+  readonly bias: ResourceVariable;
+}
+
+interface HiddenPass {
+  readonly input: Tensor;
+  readonly beforeActivation: Tensor;
+  readonly activated: Tensor;
+  readonly mask: Tensor | null;
+}
+
+/**
+ * [Dense(units, activation) → Dropout] × layers → Dense(1) for two classes, else Dense(classes); without hidden layers the
+ * dropout is on the features. Kernels start as Keras' `GlorotUniform`, drawn from ("init", tensor), biases as zeros.
+ *
+ * Forward and backward are written out on TensorFlow's ops: a head has few of them, and tfjs' gradient tape and
+ * tensor bookkeeping cost more than their arithmetic.
+ */
+export class Head {
+  /** Kernel and bias of each layer, from the features up. */
+  readonly variables: readonly ResourceVariable[];
+  readonly outputCount: number;
+  readonly #config: HeadConfig;
+  readonly #hidden: readonly DenseLayer[];
+  readonly #output: DenseLayer;
+  readonly #l2Factor: Tensor;
+
+  /**
+   * @param featureCount length of one image's features after pooling or flattening
+   * @param seed of the run
+   */
+  constructor(config: HeadConfig, featureCount: number, classCount: number, seed: number) {
+    this.#config = config;
+    this.outputCount = outputCountOf(classCount);
+    const hiddenCount = config.units === 0 ? 0 : config.layers;
+    this.#hidden = Array.from({ length: hiddenCount }, (_, index) =>
+      createDense(`head/dense_${index + 1}`, index === 0 ? featureCount : config.units, config.units, seed),
+    );
+    this.#output = createDense('head/output', hiddenCount === 0 ? featureCount : config.units, this.outputCount, seed);
+    this.variables = [...this.#hidden, this.#output].flatMap(({ kernel, bias }) => [kernel, bias]);
+    this.#l2Factor = tf.keep(tf.scalar(2 * config.l2));
+  }
+
+  /** Logits [n, outputs] without dropout. @param features [n, features] */
+  predict(features: Tensor): Tensor {
+    return tf.tidy(() => {
+      let x = features;
+      for (const layer of this.#hidden) x = activate(this.#config.activation, dense(layer, x));
+      return dense(this.#output, x);
+    });
+  }
+
+  /**
+   * Logits with dropout and the gradients of the batch's mean loss (binary or categorical cross-entropy of the logits,
+   * plus l2 times the kernels' squared sum). The variables are not held when this returns.
+   *
+   * @param features [n, features]
+   * @param dropout draws for this step
+   */
+  train(features: Tensor, targets: HeadTargets, dropout: RandomStream, withFeatureGradient: boolean): HeadStep {
+    // tidy keeps every tensor that it finds in an object; its type says so for plain records only.
+    const compute = (): unknown => this.#trainInTidy(features, targets, dropout, withFeatureGradient);
+    return tf.tidy(compute as () => Tensor) as unknown as HeadStep;
+  }
+
+  dispose(): void {
+    for (const variable of this.variables) variable.dispose();
+    this.#l2Factor.dispose();
+  }
+
+  #trainInTidy(features: Tensor, targets: HeadTargets, dropout: RandomStream, withFeatureGradient: boolean): HeadStep {
+    const { activation, dropout: rate } = this.#config;
+    const featureMask = this.#hidden.length === 0 && rate > 0 ? dropoutMask(features.shape, rate, dropout) : null;
+    let x = featureMask === null ? features : multiply(features, featureMask);
+    const passes: HiddenPass[] = [];
+    for (const layer of this.#hidden) {
+      const beforeActivation = dense(layer, x);
+      const activated = activate(activation, beforeActivation);
+      const mask = rate > 0 ? dropoutMask(activated.shape, rate, dropout) : null;
+      passes.push({ input: x, beforeActivation, activated, mask });
+      x = mask === null ? activated : multiply(activated, mask);
+    }
+    const logits = dense(this.#output, x);
+
+    const gradients: Tensor[] = [];
+    let dy = this.#logitGradient(logits, targets);
+    const [outputKernel, outputBias] = this.#denseGradients(this.#output, x, dy);
+    gradients.unshift(outputKernel, outputBias);
+    let upper = this.#output;
+    for (const [index, layer] of [...this.#hidden.entries()].reverse()) {
+      const pass = passes[index];
+      if (pass === undefined) continue;
+      const dropped = matMul(MATMUL_RIGHT_TRANSPOSED, dy, upper.kernel.read());
+      const dActivated = pass.mask === null ? dropped : multiply(dropped, pass.mask);
+      dy = activationGradient(activation, pass.beforeActivation, pass.activated, dActivated);
+      gradients.unshift(...this.#denseGradients(layer, pass.input, dy));
+      upper = layer;
+    }
+    return {
+      logits,
+      gradients,
+      penalty: this.#penalty(),
+      featureGradient: withFeatureGradient ? inputGradient(upper, dy, featureMask) : null,
+    };
+  }
+
+  /** d(mean loss)/d(logits) = (probability − target) · weight / n, for sigmoid and softmax alike. */
+  #logitGradient(logits: Tensor, targets: HeadTargets): Tensor {
+    const probabilities = executeOp(this.outputCount === 1 ? 'Sigmoid' : 'Softmax', T, [logits]);
+    const difference = executeOp('Sub', T, [probabilities, targets.values]);
+    const weighted = targets.sampleWeights === null ? difference : multiply(difference, targets.sampleWeights);
+    return multiply(weighted, tf.scalar(1 / rowCount(logits)));
+  }
+
+  #denseGradients(layer: DenseLayer, input: Tensor, dy: Tensor): [Tensor, Tensor] {
+    const kernelGradient = matMul(MATMUL_LEFT_TRANSPOSED, input, dy);
+    const biasGradient = executeOp('Sum', SUM, [dy, tf.tensor1d([0], 'int32')]);
+    if (this.#config.l2 === 0) return [kernelGradient, biasGradient];
+    const decay = multiply(layer.kernel.read(), this.#l2Factor);
+    return [executeOp('AddV2', T, [kernelGradient, decay]), biasGradient];
+  }
+
+  #penalty(): Tensor | null {
+    if (this.#config.l2 === 0) return null;
+    // L2Loss is half the squared sum.
+    const halves = [...this.#hidden, this.#output].map(({ kernel }) => executeOp('L2Loss', T, [kernel.read()]));
+    return halves.map((half) => multiply(half, this.#l2Factor)).reduce((a, b) => executeOp('AddV2', T, [a, b]));
+  }
+
+  /** L2 penalty of the loss now, 0 where there is none. */
+  penaltyValue(): number {
+    return tf.tidy(() => this.#penalty()?.dataSync()[0] ?? 0);
+  }
+}
+
+/** Keras: one sigmoid unit for two classes, a softmax otherwise. */
+export function outputCountOf(classCount: number): number {
+  return classCount === 2 ? 1 : classCount;
+}
+
+function inputGradient(layer: DenseLayer, dy: Tensor, mask: Tensor | null): Tensor {
+  const gradient = matMul(MATMUL_RIGHT_TRANSPOSED, dy, layer.kernel.read());
+  return mask === null ? gradient : multiply(gradient, mask);
+}
+
+function rowCount(tensor: Tensor): number {
+  const [rows = 0] = tensor.shape as readonly number[];
+  return rows;
+}
+
+function createDense(name: string, inputCount: number, outputCount: number, seed: number): DenseLayer {
+  const kernelName = `${name}/kernel`;
+  const limit = Math.sqrt(6 / (inputCount + outputCount));
+  const kernel = initStream(seed, kernelName).fillUniform(new Float32Array(inputCount * outputCount), -limit, limit);
+  return {
+    kernel: new ResourceVariable(kernelName, [inputCount, outputCount], kernel),
+    bias: new ResourceVariable(`${name}/bias`, [outputCount], new Float32Array(outputCount)),
+  };
+}
+
+function dense(layer: DenseLayer, x: Tensor): Tensor {
+  return executeOp('BiasAdd', T, [matMul(MATMUL, x, layer.kernel.read()), layer.bias.read()]);
+}
+
+function matMul(attributes: ReturnType<typeof matMulAttributes>, a: Tensor, b: Tensor): Tensor {
+  return executeOp('MatMul', attributes, [a, b]);
+}
+
+function multiply(a: Tensor, b: Tensor): Tensor {
+  return executeOp('Mul', T, [a, b]);
+}
+
+function matMulAttributes(transposeA: boolean, transposeB: boolean) {
+  return [
+    typeAttribute('T', 'float32'),
+    boolAttribute('transpose_a', transposeA),
+    boolAttribute('transpose_b', transposeB),
+  ] as const;
+}

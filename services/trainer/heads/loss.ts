@@ -1,0 +1,124 @@
+import type { ManifestImage } from '../../core/dataset.ts';
+import type { RunConfig } from '../../core/run-config.ts';
+import { tf } from '../engine/engine.ts';
+import type { HeadTargets } from './head.ts';
+import { outputCountOf } from './head.ts';
+
+/** Sums over images, so that parts can be added up. */
+export interface LossSums {
+  readonly imageCount: number;
+  readonly lossSum: number;
+  readonly correctCount: number;
+}
+
+/**
+ * Keras' binary cross-entropy (two classes) or categorical cross-entropy, with label smoothing and class weights.
+ *
+ * A Keras model whose last activation is sigmoid or softmax computes its loss from the logits
+ * (keras/src/backend/tensorflow/nn.py `_get_logits`), so nothing is clipped at 1e-7, and neither is it here. Losses are summed
+ * in double precision.
+ */
+export class Loss {
+  readonly classCount: number;
+  readonly #outputCount: number;
+  readonly #smoothing: number;
+  /** By class; null: all 1. */
+  readonly #classWeights: readonly number[] | null;
+
+  constructor(classCount: number, labelSmoothing: number, classWeights: readonly number[] | null) {
+    this.classCount = classCount;
+    this.#outputCount = outputCountOf(classCount);
+    this.#smoothing = labelSmoothing;
+    this.#classWeights = classWeights;
+  }
+
+  /** Tensors of one batch, the caller's. */
+  targets(labels: readonly number[]): HeadTargets {
+    const values = new Float32Array(labels.length * this.#outputCount);
+    for (const [row, label] of labels.entries()) {
+      for (let output = 0; output < this.#outputCount; output++) {
+        values[row * this.#outputCount + output] = this.#target(label, output);
+      }
+    }
+    const weights = this.#classWeights;
+    return {
+      values: tf.tensor2d(values, [labels.length, this.#outputCount]),
+      sampleWeights:
+        weights === null
+          ? null
+          : tf.tensor2d(
+              labels.map((label) => weights[label] ?? 1),
+              [labels.length, 1],
+            ),
+    };
+  }
+
+  /**
+   * Loss and correct answers. An answer is right as in Keras: probability above 0.5 for class 1, else the largest one.
+   *
+   * @param logits row-major [images, outputs]
+   * @param weighted whether class weights count (training; Keras leaves them out of validation)
+   */
+  measure(logits: Float32Array, labels: readonly number[], weighted: boolean): LossSums {
+    let lossSum = 0;
+    let correctCount = 0;
+    for (const [row, label] of labels.entries()) {
+      const values = logits.subarray(row * this.#outputCount, (row + 1) * this.#outputCount);
+      const weight = weighted ? (this.#classWeights?.[label] ?? 1) : 1;
+      lossSum += weight * this.#crossEntropy(values, label);
+      if (predictedLabel(values) === label) correctCount += 1;
+    }
+    return { imageCount: labels.length, lossSum, correctCount };
+  }
+
+  #crossEntropy(logits: Float32Array, label: number): number {
+    const first = logits[0] ?? 0;
+    if (this.#outputCount === 1) {
+      // tf.nn.sigmoid_cross_entropy_with_logits
+      return Math.max(first, 0) - first * this.#target(label, 0) + Math.log1p(Math.exp(-Math.abs(first)));
+    }
+    const largest = logits.reduce((a, b) => Math.max(a, b));
+    const logSum = largest + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - largest), 0));
+    return logits.reduce((loss, z, output) => loss + this.#target(label, output) * (logSum - z), 0);
+  }
+
+  #target(label: number, output: number): number {
+    const sharp = this.#outputCount === 1 ? label : Number(label === output);
+    return sharp * (1 - this.#smoothing) + this.#smoothing / this.classCount;
+  }
+}
+
+/** Probability of every class, from one image's logits. */
+export function probabilitiesOf(logits: Float32Array): readonly number[] {
+  if (logits.length === 1) {
+    const probability = sigmoid(logits[0] ?? 0);
+    return [1 - probability, probability];
+  }
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const powers = Array.from(logits, (z) => Math.exp(z - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** Class of one image by its logits. */
+export function predictedLabel(logits: Float32Array): number {
+  // In float32, where a logit just above 0 still gives exactly 0.5.
+  if (logits.length === 1) return Math.fround(sigmoid(logits[0] ?? 0)) > 0.5 ? 1 : 0;
+  return logits.reduce((best, z, output) => (z > (logits[best] ?? 0) ? output : best), 0);
+}
+
+/** `balanced`: images / (classes × images of the class), as scikit-learn's `compute_class_weight`; null for `none`. */
+export function classWeightsOf(
+  mode: RunConfig['classWeights'],
+  trainImages: readonly Pick<ManifestImage, 'label'>[],
+  classCount: number,
+): readonly number[] | null {
+  if (mode === 'none') return null;
+  const counts = new Array<number>(classCount).fill(0);
+  for (const { label } of trainImages) counts[label] = (counts[label] ?? 0) + 1;
+  return counts.map((count) => (count === 0 ? 0 : trainImages.length / (classCount * count)));
+}
+
+function sigmoid(z: number): number {
+  return z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z));
+}

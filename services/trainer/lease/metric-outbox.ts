@@ -1,0 +1,131 @@
+import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator.ts';
+import type { MetricJournal } from './metric-journal.ts';
+
+/** One message stays far below the limit: some 20 kB for 256 epochs of seven metrics. */
+const MAX_EPOCHS_PER_BATCH = 256;
+
+/** The outbox is closed: the lease was lost, or the coordinator refused a batch for good. */
+export class OutboxClosedError extends Error {
+  override readonly name = 'OutboxClosedError';
+  readonly reason: 'LEASE_LOST' | 'METRIC_CONFLICT' | 'SEQUENCE_LOST' | 'DROPPED';
+
+  constructor(lease: TaskLease, reason: OutboxClosedError['reason']) {
+    super(`Metrics of task ${lease.taskId} (lease ${lease.leaseEpoch}) can't be reported any more: ${reason}.`);
+    this.reason = reason;
+  }
+}
+
+interface Waiter {
+  readonly sequence: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What one attempt has to report: epochs become numbered batches, kept until the coordinator has them for sure. */
+export class MetricOutbox {
+  readonly lease: TaskLease;
+  readonly #journal: MetricJournal;
+  readonly #unacknowledged: MetricBatch[] = [];
+  #epochs: EpochReport[] = [];
+  #nextSequence = 1;
+  /** Of the batch to send next. */
+  #cursor = 1;
+  #closed: OutboxClosedError | null = null;
+  #waiters: Waiter[] = [];
+
+  constructor(lease: TaskLease, journal: MetricJournal) {
+    this.lease = lease;
+    this.#journal = journal;
+  }
+
+  /** Why nothing more can be reported; null while it can. */
+  get closed(): OutboxClosedError | null {
+    return this.#closed;
+  }
+
+  get hasUnacknowledged(): boolean {
+    return this.#unacknowledged.length > 0;
+  }
+
+  add(epoch: EpochReport): void {
+    if (this.#closed !== null) return;
+    this.#epochs.push(epoch);
+    if (this.#epochs.length >= MAX_EPOCHS_PER_BATCH) this.seal();
+  }
+
+  /** Makes a batch of what was added; its number and content never change again. */
+  seal(): void {
+    if (this.#closed !== null || this.#epochs.length === 0) return;
+    const batch: MetricBatch = { ...this.lease, sequence: this.#nextSequence, epochs: this.#epochs };
+    this.#journal.append(batch);
+    this.#unacknowledged.push(batch);
+    this.#nextSequence += 1;
+    this.#epochs = [];
+  }
+
+  /**
+   * Resolves when everything added so far is durable.
+   *
+   * @throws OutboxClosedError
+   */
+  async acknowledged(): Promise<void> {
+    this.seal();
+    const sequence = this.#nextSequence - 1;
+    if (this.#closed !== null) throw this.#closed;
+    if (this.#unacknowledged.length === 0) return;
+    await new Promise<void>((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }));
+  }
+
+  /** The next batch that this stream has not carried yet; null where there is none. */
+  takeNext(): MetricBatch | null {
+    if (this.#closed !== null) return null;
+    const batch = this.#unacknowledged.find(({ sequence }) => sequence >= this.#cursor);
+    if (batch === undefined) return null;
+    this.#cursor = batch.sequence + 1;
+    return batch;
+  }
+
+  /** A new stream carries everything again that is not acknowledged. */
+  rewind(): void {
+    this.#cursor = this.#unacknowledged[0]?.sequence ?? this.#nextSequence;
+  }
+
+  receive(answer: MetricAnswer): void {
+    if (this.#closed !== null) return;
+    switch (answer.refusal) {
+      case null:
+        this.#acknowledge(answer.sequence);
+        return;
+      case 'SEQUENCE_GAP':
+        this.#goBackTo(answer.expectedSequence);
+        return;
+      case 'LEASE_LOST':
+      case 'METRIC_CONFLICT':
+        this.close(answer.refusal);
+    }
+  }
+
+  /** Nothing is sent any more, and who waits is told. */
+  close(reason: OutboxClosedError['reason']): void {
+    if (this.#closed !== null) return;
+    this.#closed = new OutboxClosedError(this.lease, reason);
+    this.#unacknowledged.length = 0;
+    this.#epochs = [];
+    for (const waiter of this.#waiters) waiter.reject(this.#closed);
+    this.#waiters = [];
+  }
+
+  #acknowledge(sequence: number): void {
+    const kept = this.#unacknowledged.findIndex((batch) => batch.sequence > sequence);
+    this.#unacknowledged.splice(0, kept === -1 ? this.#unacknowledged.length : kept);
+    for (const waiter of this.#waiters.filter((w) => w.sequence <= sequence)) waiter.resolve();
+    this.#waiters = this.#waiters.filter((w) => w.sequence > sequence);
+  }
+
+  #goBackTo(expected: number): void {
+    const first = this.#unacknowledged[0]?.sequence ?? this.#nextSequence;
+    // Acknowledged batches are gone here; a coordinator that lost them can't be given them again.
+    if (expected < first || expected > this.#nextSequence) this.close('SEQUENCE_LOST');
+    else this.#cursor = expected;
+  }
+}

@@ -1,0 +1,260 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Logger } from '../platform/telemetry/logger.ts';
+import type { TrainerConfig } from './config.ts';
+import type { Coordinator, TrainerDescription } from './lease/coordinator.ts';
+import { GrpcCoordinator } from './lease/grpc-coordinator.ts';
+import { Heartbeat } from './lease/heartbeat.ts';
+import { removeOldJournals } from './lease/metric-journal.ts';
+import { MetricStream } from './lease/metric-stream.ts';
+import { Registration } from './lease/registration.ts';
+import { claimTrainerIdentity } from './lease/trainer-identity.ts';
+import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
+import { Slot } from './slots/slot.ts';
+import type { WorkerProcessOptions } from './slots/worker-process.ts';
+
+/** Of the supervisor's 30 s: workers save in these, and the rest is for handing back. */
+const SAVE_MS = 20_000;
+const HAND_BACK_MS = 5_000;
+
+/** What a worker is started with. */
+export interface WorkerProgram {
+  readonly script: string;
+  readonly execArgv: readonly string[];
+}
+
+export interface TrainerOptions {
+  readonly config: TrainerConfig;
+  readonly log: Logger;
+  /** The TensorFlow worker if not given. */
+  readonly workerProgram?: WorkerProgram;
+  /** For tests: how long workers may save while draining. */
+  readonly saveMs?: number;
+}
+
+/**
+ * Runs a trainer until the signal aborts, then drains it: no new tasks, workers save, tasks are handed back. A
+ * coordinator that is away is waited for, however long.
+ *
+ * @throws WorkerStartError when no worker can be started at all.
+ */
+export async function runTrainer(options: TrainerOptions, signal: AbortSignal): Promise<void> {
+  const { config, log } = options;
+  const identity =
+    config.trainerId === null
+      ? claimTrainerIdentity(config.stateDir, config.hostname, process.pid)
+      : { trainerId: config.trainerId, release: (): void => undefined };
+  const coordinator = new GrpcCoordinator(config.coordinatorAddresses, identity.trainerId);
+  const trainer = new Trainer(options, coordinator, identity.trainerId);
+  try {
+    await trainer.run(signal);
+  } finally {
+    await trainer.close();
+    coordinator.close();
+    identity.release();
+    log.info('trainer has ended');
+  }
+}
+
+/** The composition root: slots, one heartbeat and one metric stream around one coordinator. */
+class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #coordinator: Coordinator;
+  readonly #trainerId: string;
+  readonly #slots: readonly Slot[];
+  readonly #ending = new AbortController();
+  #metricStream: MetricStream | null = null;
+  #heartbeat: Heartbeat | null = null;
+  #registration: Registration | null = null;
+  #isDraining = false;
+
+  constructor(options: TrainerOptions, coordinator: Coordinator, trainerId: string) {
+    this.#options = options;
+    this.#coordinator = coordinator;
+    this.#trainerId = trainerId;
+    const heldFeatureKeys = new Set<string>();
+    this.#slots = Array.from(
+      { length: options.config.slotCount },
+      (_, slotIndex) =>
+        new Slot({
+          slotIndex,
+          worker: workerOptions(options, slotIndex),
+          coordinator,
+          metricStream: () => required(this.#metricStream),
+          timing: () => required(this.#registration).timing,
+          register: () => required(this.#registration).renew(),
+          heldFeatureKeys,
+          onChange: () => this.#heartbeat?.trigger(),
+          log: options.log,
+        }),
+    );
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { config, log } = this.#options;
+    const giveUpStarting = (): void => this.#ending.abort(signal.reason);
+    signal.addEventListener('abort', giveUpStarting, { once: true });
+    try {
+      const engines = await this.#prepareSlots(signal);
+      const description = this.#describe(engines);
+      this.#registration = new Registration(this.#coordinator, description, log, this.#ending.signal);
+      removeOldJournals(this.#journals, Date.now());
+      await this.#registration.renew();
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', giveUpStarting);
+    }
+    if (signal.aborted) return;
+    log.info({ coordinator: config.coordinatorAddresses, slots: config.slotCount }, 'trainer is ready');
+    await this.#work(signal);
+  }
+
+  /** Ends whatever is left; nothing is handed back here. */
+  async close(): Promise<void> {
+    this.#ending.abort(new Error('The trainer ends.'));
+    await this.#heartbeat?.stop();
+    await this.#metricStream?.stop();
+    await Promise.all(this.#slots.map((slot) => slot.close()));
+  }
+
+  async #prepareSlots(signal: AbortSignal): Promise<readonly EngineInfo[]> {
+    const interrupted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    return await Promise.race([Promise.all(this.#slots.map((slot) => slot.prepare(signal))), interrupted]);
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    const registration = required(this.#registration);
+    const register = (): Promise<void> => registration.renew();
+    const metricStream = new MetricStream({
+      coordinator: this.#coordinator,
+      journalDirectory: this.#journals,
+      log,
+      register,
+      onStoppedRuns: (lease, runIds) => {
+        for (const slot of this.#slots) slot.stopRuns(lease, runIds);
+      },
+    });
+    const heartbeat = new Heartbeat({
+      coordinator: this.#coordinator,
+      timing: () => registration.timing,
+      log,
+      register,
+      tasks: () => this.#slots.map(({ progress }) => progress).filter((progress) => progress !== null),
+      isDraining: () => this.#isDraining,
+      onDirective: (directive) => {
+        for (const slot of this.#slots) slot.obey(directive);
+      },
+      onSilence: (silentMs) => {
+        for (const slot of this.#slots) slot.pauseForSilence(silentMs);
+      },
+    });
+    this.#metricStream = metricStream;
+    this.#heartbeat = heartbeat;
+    metricStream.start();
+    heartbeat.start();
+    const work = Promise.all(this.#slots.map((slot) => slot.run(signal)));
+    await aborted(signal);
+    await this.#drain(work);
+  }
+
+  /** Workers save, tasks are handed back; what takes too long is cut off. */
+  async #drain(work: Promise<unknown>): Promise<void> {
+    const { log, saveMs = SAVE_MS } = this.#options;
+    log.info({ save_ms: saveMs }, 'draining: workers save, tasks are handed back');
+    this.#isDraining = true;
+    this.#heartbeat?.trigger();
+    if (await endsWithin(work, saveMs)) return;
+    for (const slot of this.#slots) slot.killAndRelease();
+    if (await endsWithin(work, HAND_BACK_MS)) return;
+    log.warn('not everything could be handed back; those leases will expire');
+  }
+
+  #describe(engines: readonly EngineInfo[]): TrainerDescription {
+    const { hostname, version } = this.#options.config;
+    return {
+      trainerId: this.#trainerId,
+      hostname,
+      version,
+      engineVersion: engines[0]?.engineVersion ?? '',
+      slots: engines.map((engine, slotIndex) => ({
+        slotIndex,
+        deviceKind: engine.deviceKind,
+        deviceName: engine.deviceName,
+        memoryBytes: engine.memoryBytes,
+        threadCount: engine.threadCount,
+      })),
+    };
+  }
+
+  get #journals(): string {
+    return join(this.#options.config.stateDir, 'journals');
+  }
+}
+
+function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProcessOptions {
+  const { config, log, workerProgram = tensorflowWorker() } = options;
+  const own: WorkerEnvironment = {
+    GRAFT_ARTIFACTS_DIR: config.artifactsDir,
+    GRAFT_CACHE_DIR: config.cacheDir,
+    GRAFT_SLOT_THREADS: String(config.threadsPerSlot),
+    GRAFT_CHECKPOINT_SECONDS: String(config.checkpointSeconds),
+  };
+  const { gpuDevices } = config;
+  const device = gpuDevices.length === 0 ? '-1' : (gpuDevices[slotIndex % gpuDevices.length] ?? '-1');
+  return {
+    script: workerProgram.script,
+    execArgv: workerProgram.execArgv,
+    env: {
+      ...process.env,
+      ...own,
+      CUDA_VISIBLE_DEVICES: device,
+      // TensorFlow reads these when it is loaded. One op runs at a time, so a second inter-op thread would only wait.
+      TF_NUM_INTRAOP_THREADS: String(config.threadsPerSlot),
+      TF_NUM_INTEROP_THREADS: '1',
+    },
+    log,
+  };
+}
+
+/** `worker.ts` through tsx in a checkout, `worker.js` in a build. */
+function tensorflowWorker(): WorkerProgram {
+  if (import.meta.url.endsWith('.js')) {
+    return { script: fileURLToPath(new URL('./worker.js', import.meta.url)), execArgv: [] };
+  }
+  return { script: fileURLToPath(new URL('./worker.ts', import.meta.url)), execArgv: typescriptLoader() };
+}
+
+/** Node's arguments to run TypeScript; resolved here because `--import` looks from the current folder. */
+export function typescriptLoader(): readonly string[] {
+  return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function required<T>(value: T | null): T {
+  if (value === null) throw new Error('The trainer is not running yet.');
+  return value;
+}

@@ -1,0 +1,91 @@
+import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
+import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
+import type { NamedTensor } from '../checkpoints/safetensors.ts';
+import { encodeTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
+import type { TrainingState } from '../checkpoints/training-checkpoint.ts';
+import type { Member } from './member.ts';
+import type { TaskLink } from './task-link.ts';
+
+/** Saving may take at most this part of the time. */
+const SAVE_TIME_SHARE = 0.1;
+
+/**
+ * Saves members of a group: of each first the best epoch, when it changed, then the newest state, so that whoever finds the
+ * newest state finds the best one it speaks of as well.
+ */
+export class CheckpointWriter {
+  readonly #artifacts: ArtifactStore;
+  readonly #link: TaskLink;
+  readonly #leaseEpoch: number;
+  readonly #intervalMs: number;
+  readonly #savedAt = new Map<string, string>();
+  #nextSaveMs: number;
+
+  /**
+   * @param leaseEpoch part of the file names, so that attempts never overwrite one another's files
+   * @param intervalSeconds the least time between two saves by the clock
+   */
+  constructor(artifacts: ArtifactStore, link: TaskLink, leaseEpoch: number, intervalSeconds: number) {
+    this.#artifacts = artifacts;
+    this.#link = link;
+    this.#leaseEpoch = leaseEpoch;
+    this.#intervalMs = intervalSeconds * 1000;
+    this.#nextSaveMs = performance.now() + this.#intervalMs;
+  }
+
+  /** Takes note that a member stands where it was saved. */
+  resumed(member: Member): void {
+    this.#savedAt.set(member.runId, positionOf(member));
+  }
+
+  /** Saves every member that moved since its last save. */
+  async save(members: readonly Member[]): Promise<void> {
+    for (const member of members) await this.#saveMember(member);
+  }
+
+  /** Saves when the clock says so. */
+  async saveIfDue(members: readonly Member[]): Promise<void> {
+    const start = performance.now();
+    if (start < this.#nextSaveMs) return;
+    await this.save(members);
+    const end = performance.now();
+    this.#nextSaveMs = end + Math.max(this.#intervalMs, (end - start) / SAVE_TIME_SHARE);
+  }
+
+  async #saveMember(member: Member): Promise<void> {
+    const position = positionOf(member);
+    if (this.#savedAt.get(member.runId) === position) return;
+    const best = member.unsavedBest();
+    if (best !== null) member.bestWasSaved(await this.#write('BEST', best.state, best.trained, []));
+    const last = member.snapshot();
+    await this.#write('LAST', last.state, last.trained, last.optimizerSlots);
+    this.#savedAt.set(member.runId, position);
+  }
+
+  async #write(
+    kind: CheckpointKind,
+    state: TrainingState,
+    trained: readonly NamedTensor[],
+    optimizerSlots: readonly NamedTensor[],
+  ): Promise<CheckpointRef> {
+    const uri = checkpointUri(state, kind, this.#leaseEpoch);
+    const parts = encodeTrainingCheckpoint(state, trained, optimizerSlots);
+    const { sha256, sizeBytes } = await this.#artifacts.writeStream(uri, parts);
+    const { runId, stage, epoch } = state;
+    const value = kind === 'BEST' ? (state.best?.value ?? null) : state.lastValue;
+    const checkpoint = { checkpointId: '', runId, stage, epoch, kind, uri, sha256, sizeBytes, value };
+    this.#link.emit({ type: 'checkpoint', taskId: this.#link.taskId, checkpoint });
+    return checkpoint;
+  }
+}
+
+function positionOf(member: Member): string {
+  return `${member.epoch}/${member.stepInEpoch}`;
+}
+
+function checkpointUri(state: TrainingState, kind: CheckpointKind, leaseEpoch: number): string {
+  const stage = state.stage === 'HEAD' ? 'head' : 'fine-tune';
+  const epoch = String(state.epoch).padStart(4, '0');
+  const step = String(state.stepInEpoch).padStart(5, '0');
+  return `checkpoints/${state.runId}/${stage}-${epoch}-${step}-${kind.toLowerCase()}-${leaseEpoch}.safetensors`;
+}

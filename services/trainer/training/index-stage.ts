@@ -1,0 +1,19 @@
+import type { TaskResult, WeightsInfo } from '../../core/task.ts';
+import { describeWeights } from '../backbones/load.ts';
+import { indexDataset } from '../data/index-dataset.ts';
+import { writeManifest } from '../data/manifest.ts';
+import type { TaskContext } from './task-context.ts';
+
+/** Stage INDEX: looks at every image, stores the manifest, and finds the weights that the sweep names. */
+export async function runIndexStage({ task, artifacts, cacheDir, link }: TaskContext): Promise<TaskResult> {
+  const { onProgress } = link;
+  const indexed = await indexDataset({ source: task.datasetSource, cacheDir, onProgress });
+  const manifestUri = `datasets/${indexed.dataset.digest}.jsonl`;
+  await writeManifest(artifacts.localPath(manifestUri), indexed);
+  const weights: WeightsInfo[] = [];
+  for (const reference of task.weightsReferences) {
+    await link.breatheOrStop(weights.length, task.weightsReferences.length, `weights of ${reference.backbone}`);
+    weights.push(await describeWeights(reference, { cacheDir, onProgress }));
+  }
+  return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };
+}

@@ -1,0 +1,51 @@
+import type { ScheduleConfig } from '../../core/run-config.ts';
+import { isImprovement } from './early-stopping.ts';
+
+/** What must survive a restart. */
+export interface ScheduleState {
+  /** Before the schedule's step function; float32, as Keras keeps it. */
+  readonly baseRate: number;
+  /** Of `plateau`: best val_loss and epochs without improvement. */
+  readonly best: number | null;
+  readonly wait: number;
+}
+
+export function initialScheduleState(learningRate: number): ScheduleState {
+  return { baseRate: Math.fround(learningRate), best: null, wait: 0 };
+}
+
+/** Keras' default of `ReduceLROnPlateau(min_delta)`. */
+const PLATEAU_MIN_DELTA = 1e-4;
+
+/**
+ * Learning rate of a step, float32.
+ * `cosine`: Keras 3.15 `CosineDecay(initial, decay_steps, alpha)` (keras/src/optimizers/schedules/learning_rate_schedule.py).
+ *
+ * @param step from 0, over the whole phase
+ * @param stepCount steps of the whole phase
+ */
+export function learningRateAt(
+  schedule: ScheduleConfig,
+  state: ScheduleState,
+  step: number,
+  stepCount: number,
+): number {
+  if (schedule.name !== 'cosine') return state.baseRate;
+  const f = Math.fround;
+  const completed = f(Math.min(step, stepCount) / stepCount);
+  const cosine = f(0.5 * f(1 + f(Math.cos(f(f(Math.PI) * completed)))));
+  return f(state.baseRate * f(f(f(1 - schedule.alpha) * cosine) + f(schedule.alpha)));
+}
+
+/**
+ * After an epoch. `plateau`: Keras 3.15 `ReduceLROnPlateau(monitor='val_loss', factor, patience, min_lr)` with its default
+ * min_delta 1e-4 and cooldown 0 (keras/src/callbacks/reduce_lr_on_plateau.py).
+ */
+export function stepSchedule(schedule: ScheduleConfig, state: ScheduleState, valLoss: number): ScheduleState {
+  if (schedule.name !== 'plateau') return state;
+  if (isImprovement('minimize', valLoss, state.best, PLATEAU_MIN_DELTA)) return { ...state, best: valLoss, wait: 0 };
+  const wait = state.wait + 1;
+  if (wait < schedule.patience || !(state.baseRate > Math.fround(schedule.minLearningRate))) return { ...state, wait };
+  const reduced = Math.max(state.baseRate * schedule.factor, schedule.minLearningRate);
+  return { ...state, baseRate: Math.fround(reduced), wait: 0 };
+}

@@ -1,0 +1,341 @@
+import { isBetter } from '../../core/objective.ts';
+import type { Objective } from '../../core/objective.ts';
+import { dropoutStream } from '../../core/rng/stream.ts';
+import type { EarlyStoppingConfig, OptimizerConfig, RunConfig, ScheduleConfig } from '../../core/run-config.ts';
+import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
+import type { NamedTensor } from '../checkpoints/safetensors.ts';
+import { CheckpointError, checkOwner } from '../checkpoints/training-checkpoint.ts';
+import type { CheckpointOwner, TrainingCheckpoint, TrainingState } from '../checkpoints/training-checkpoint.ts';
+import { tf } from '../engine/engine.ts';
+import type { Tensor } from '../engine/engine.ts';
+import type { Loss, LossSums } from '../heads/loss.ts';
+import { Optimizer } from '../heads/optimizer.ts';
+import type { ResourceVariable } from '../heads/resource-variable.ts';
+import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
+import { initialScheduleState, learningRateAt, stepSchedule } from './learning-rate.ts';
+import type { Network } from './network.ts';
+import type { Batch } from './split-reader.ts';
+import { TaskFailureError } from './task-error.ts';
+
+/** One training stage of a run: the head phase, or fine-tuning, which is compiled anew. */
+export interface Phase {
+  readonly stage: 'HEAD' | 'FINE_TUNE';
+  readonly epochs: number;
+  readonly optimizer: OptimizerConfig;
+  readonly schedule: ScheduleConfig;
+  readonly earlyStopping: EarlyStoppingConfig | null;
+}
+
+export interface MemberOptions {
+  readonly runId: string;
+  readonly config: RunConfig;
+  readonly phase: Phase;
+  readonly network: Network;
+  readonly loss: Loss;
+  readonly objective: Objective;
+  /** Digest of the base's weights. */
+  readonly baseDigest: string;
+  /** Of one epoch. */
+  readonly stepsPerEpoch: number;
+}
+
+/** What is reported of an epoch, as Keras would log it (float32). */
+export type EpochValues = Readonly<Record<'loss' | 'accuracy' | 'val_loss' | 'val_accuracy' | 'learning_rate', number>>;
+
+interface PendingStep {
+  readonly logits: Tensor;
+  readonly penalty: Tensor | null;
+  readonly labels: readonly number[];
+}
+
+const NO_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
+/** Logits wait on the device this long, because reading them makes a GPU's queue run empty. */
+const PENDING_STEPS = 32;
+
+/** A run in training: network, optimizer and everything that decides what comes next. */
+export class Member {
+  readonly runId: string;
+  readonly config: RunConfig;
+  readonly phase: Phase;
+  readonly network: Network;
+  readonly #options: MemberOptions;
+  readonly #optimizer: Optimizer;
+  readonly #pending: PendingStep[] = [];
+  #sums: LossSums = NO_SUMS;
+  #epoch = 0;
+  #stepInEpoch = 0;
+  #step = 0;
+  #schedule;
+  #earlyStopping = INITIAL_EARLY_STOPPING;
+  #best: { readonly epoch: number; readonly value: number; readonly checkpoint: CheckpointRef | null } | null = null;
+  #lastValue: number | null = null;
+  /** Tensors of the best epoch while they are not saved. */
+  #unsavedBest: readonly NamedTensor[] | null = null;
+
+  /** The network becomes the member's. */
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    this.runId = options.runId;
+    this.config = options.config;
+    this.phase = options.phase;
+    this.network = options.network;
+    this.#optimizer = new Optimizer(options.phase.optimizer, options.network.variables);
+    this.#schedule = initialScheduleState(options.phase.optimizer.learningRate);
+  }
+
+  /** Epochs done. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Steps done of the epoch under way. */
+  get stepInEpoch(): number {
+    return this.#stepInEpoch;
+  }
+
+  get isEarlyStopped(): boolean {
+    return this.#earlyStopping.stopped;
+  }
+
+  /** Whether there is nothing left to train. */
+  get isDone(): boolean {
+    return this.#epoch >= this.phase.epochs || this.isEarlyStopped;
+  }
+
+  /** One optimizer step. */
+  train(batch: Batch): void {
+    const { loss, stepsPerEpoch, network } = this.#options;
+    const dropout = dropoutStream(this.config.seed, this.phase.stage, this.#step);
+    const targets = loss.targets(batch.labels);
+    const { logits, gradients, penalty } = network.train(batch.input(network.input), targets, dropout);
+    this.#optimizer.apply(gradients, this.#learningRate());
+    tf.dispose([...gradients, targets.values]);
+    targets.sampleWeights?.dispose();
+    this.#pending.push({ logits, penalty, labels: batch.labels });
+    this.#step += 1;
+    this.#stepInEpoch += 1;
+    if (this.#pending.length >= PENDING_STEPS || this.#stepInEpoch === stepsPerEpoch) this.#settle();
+  }
+
+  /** Loss sums of some validation images. */
+  measure(batch: Batch): LossSums {
+    const { network, loss } = this.#options;
+    const logits = network.predict(batch.input(network.input));
+    const sums = loss.measure(readFloats(logits), batch.labels, false);
+    logits.dispose();
+    return sums;
+  }
+
+  /**
+   * Ends an epoch whose steps are all done.
+   *
+   * @throws {TaskFailureError} NUMERIC when a loss is not a finite number
+   */
+  finishEpoch(validation: LossSums): EpochValues {
+    const { objective, network } = this.#options;
+    const values = {
+      loss: Math.fround(this.#sums.lossSum / this.#sums.imageCount),
+      accuracy: Math.fround(this.#sums.correctCount / this.#sums.imageCount),
+      val_loss: Math.fround(validation.lossSum / validation.imageCount + network.penaltyValue()),
+      val_accuracy: Math.fround(validation.correctCount / validation.imageCount),
+      learning_rate: this.#learningRateOfLastStep(),
+    };
+    this.#checkFinite(values);
+    this.#epoch += 1;
+    this.#stepInEpoch = 0;
+    this.#sums = NO_SUMS;
+    const value = values[objective.metric];
+    this.#lastValue = value;
+    if (isBetter(objective, value, this.#best?.value ?? null)) {
+      this.#best = { epoch: this.#epoch, value, checkpoint: null };
+      this.#unsavedBest = tensorsOf(network.variables);
+    }
+    this.#schedule = stepSchedule(this.phase.schedule, this.#schedule, values.val_loss);
+    if (this.phase.earlyStopping !== null) {
+      this.#earlyStopping = stepEarlyStopping(
+        this.#earlyStopping,
+        this.phase.earlyStopping,
+        objective,
+        this.#epoch,
+        value,
+      );
+    }
+    return values;
+  }
+
+  /** The best epoch's state and tensors when they are better than what was saved last; null otherwise. */
+  unsavedBest(): { readonly state: TrainingState; readonly trained: readonly NamedTensor[] } | null {
+    if (this.#unsavedBest === null || this.#best === null) return null;
+    const state: TrainingState = {
+      ...this.#state('BEST'),
+      epoch: this.#best.epoch,
+      step: this.#best.epoch * this.#options.stepsPerEpoch,
+      stepInEpoch: 0,
+      sums: NO_SUMS,
+    };
+    return { state, trained: this.#unsavedBest };
+  }
+
+  /** @param checkpoint where `unsavedBest` lies now */
+  bestWasSaved(checkpoint: CheckpointRef): void {
+    if (this.#best !== null) this.#best = { ...this.#best, checkpoint };
+    this.#unsavedBest = null;
+  }
+
+  /** Everything needed to go on from here. */
+  snapshot(): {
+    readonly state: TrainingState;
+    readonly trained: readonly NamedTensor[];
+    readonly optimizerSlots: readonly NamedTensor[];
+  } {
+    this.#settle();
+    return {
+      state: this.#state('LAST'),
+      trained: tensorsOf(this.network.variables),
+      optimizerSlots: tensorsOf(this.#optimizer.slotVariables),
+    };
+  }
+
+  /**
+   * Goes on from a checkpoint of the same stage, exactly.
+   *
+   * @throws {CheckpointError} when it belongs to something else
+   */
+  resume(path: string, { state, trained, optimizerSlots }: TrainingCheckpoint): void {
+    checkOwner(path, state, this.#owner());
+    if (state.stage !== this.phase.stage || state.kind !== 'LAST') {
+      throw new CheckpointError(
+        path,
+        'stage',
+        `it is a ${state.kind} one of ${state.stage}; ${this.phase.stage} can go on from a LAST one of its own only.`,
+      );
+    }
+    if (state.optimizer.name !== this.phase.optimizer.name) {
+      throw new CheckpointError(
+        path,
+        'optimizer',
+        `it was trained with ${state.optimizer.name}, but the run has ${this.phase.optimizer.name}.`,
+      );
+    }
+    assignAll(path, this.network.variables, trained);
+    assignAll(path, this.#optimizer.slotVariables, optimizerSlots);
+    this.#optimizer.restoreIterations(state.optimizer.iterations);
+    this.#epoch = state.epoch;
+    this.#stepInEpoch = state.stepInEpoch;
+    this.#step = state.step;
+    this.#schedule = state.schedule;
+    this.#earlyStopping = state.earlyStopping;
+    this.#best = state.best;
+    this.#lastValue = state.lastValue;
+    this.#sums = state.sums;
+  }
+
+  dispose(): void {
+    for (const { logits, penalty } of this.#pending.splice(0))
+      tf.dispose(penalty === null ? [logits] : [logits, penalty]);
+    this.#optimizer.dispose();
+    this.network.dispose();
+  }
+
+  /** Turns waiting logits into sums, in the order of the steps. */
+  #settle(): void {
+    for (const { logits, penalty, labels } of this.#pending.splice(0)) {
+      const sums = this.#options.loss.measure(readFloats(logits), labels, true);
+      // Keras weighs a batch's loss, penalty included, by its images.
+      const penaltySum = penalty === null ? 0 : (readFloats(penalty)[0] ?? 0) * labels.length;
+      this.#sums = addSums(this.#sums, { ...sums, lossSum: sums.lossSum + penaltySum });
+      logits.dispose();
+      penalty?.dispose();
+    }
+  }
+
+  #learningRate(): number {
+    return this.#learningRateAt(this.#step);
+  }
+
+  #learningRateOfLastStep(): number {
+    return this.#learningRateAt(Math.max(0, this.#step - 1));
+  }
+
+  #learningRateAt(step: number): number {
+    const stepCount = this.#options.stepsPerEpoch * this.phase.epochs;
+    return learningRateAt(this.phase.schedule, this.#schedule, step, stepCount);
+  }
+
+  #checkFinite(values: EpochValues): void {
+    for (const name of ['loss', 'val_loss'] as const) {
+      if (Number.isFinite(values[name])) continue;
+      throw new TaskFailureError(
+        'NUMERIC',
+        'LOSS_NOT_FINITE',
+        `${name} of epoch ${this.#epoch + 1} (${this.phase.stage}) is ${values[name]}. A lower learning rate ` +
+          `(now ${values.learning_rate}) may help.`,
+      );
+    }
+  }
+
+  #owner(): CheckpointOwner {
+    const { augmentation, seed, dataSeed } = this.config;
+    return {
+      runId: this.runId,
+      baseDigest: this.#options.baseDigest,
+      trainedTensors: this.network.variables.map(({ name, shape }) => ({ name, shape })),
+      randomKeys: { seed, dataSeed, augmentationSeed: augmentation?.seed ?? null },
+    };
+  }
+
+  #state(kind: CheckpointKind): TrainingState {
+    const { runId, baseDigest, trainedTensors, randomKeys } = this.#owner();
+    return {
+      runId,
+      stage: this.phase.stage,
+      kind,
+      epoch: this.#epoch,
+      stepInEpoch: this.#stepInEpoch,
+      step: this.#step,
+      trainedTensors: trainedTensors.map(({ name, shape }) => ({ name, shape: [...shape] })),
+      baseDigest,
+      randomKeys,
+      optimizer: { name: this.phase.optimizer.name, iterations: this.#optimizer.iterations },
+      schedule: this.#schedule,
+      earlyStopping: this.#earlyStopping,
+      best: this.#best,
+      lastValue: this.#lastValue,
+      sums: this.#sums,
+    };
+  }
+}
+
+/** Sums over both. */
+export function addSums(a: LossSums, b: LossSums): LossSums {
+  return {
+    imageCount: a.imageCount + b.imageCount,
+    lossSum: a.lossSum + b.lossSum,
+    correctCount: a.correctCount + b.correctCount,
+  };
+}
+
+/**
+ * Assigns saved values by name.
+ *
+ * @throws {CheckpointError} when one is missing
+ */
+export function assignAll(
+  path: string,
+  variables: readonly ResourceVariable[],
+  saved: ReadonlyMap<string, NamedTensor>,
+): void {
+  for (const variable of variables) {
+    const tensor = saved.get(variable.name);
+    if (tensor === undefined) throw new CheckpointError(path, variable.name, 'it is not in the file.');
+    variable.assign(tensor.values);
+  }
+}
+
+function tensorsOf(variables: readonly ResourceVariable[]): readonly NamedTensor[] {
+  return variables.map((variable) => ({ name: variable.name, shape: variable.shape, values: variable.values() }));
+}
+
+function readFloats(tensor: Tensor): Float32Array {
+  return tensor.dataSync<'float32'>();
+}

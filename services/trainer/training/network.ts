@@ -1,0 +1,159 @@
+import type { RandomStream } from '../../core/rng/stream.ts';
+import type { RunConfig } from '../../core/run-config.ts';
+import type { Pooling } from '../../core/task.ts';
+import { poolingOf } from '../../core/planner/feature-set.ts';
+import { resolveUnfreeze } from '../../core/planner/resolve-unfreeze.ts';
+import type { Backbone, BackboneTop } from '../backbones/backbone.ts';
+import { tf } from '../engine/engine.ts';
+import type { Tensor, Tensor4D } from '../engine/engine.ts';
+import { Head } from '../heads/head.ts';
+import type { HeadStep, HeadTargets } from '../heads/head.ts';
+import { ResourceVariable } from '../heads/resource-variable.ts';
+import { featuresGradient, featuresOf } from './pooling.ts';
+
+/** What a network reads: outputs of the frozen layers below it. */
+export interface InputSpec {
+  /** Layer of the base; null: 0..255 images. */
+  readonly layer: string | null;
+  /** Applied to the layer's outputs. */
+  readonly pooling: Pooling;
+}
+
+export type NetworkStep = Omit<HeadStep, 'featureGradient'>;
+
+/** What a run trains. */
+export interface Network {
+  readonly input: InputSpec;
+  readonly variables: readonly ResourceVariable[];
+  /** One step's logits and gradients (in the order of `variables`), all the caller's. */
+  train(input: Tensor, targets: HeadTargets, dropout: RandomStream): NetworkStep;
+  /** Logits [n, outputs] without dropout. */
+  predict(input: Tensor): Tensor;
+  /** L2 penalty of the loss now. */
+  penaltyValue(): number;
+  dispose(): void;
+}
+
+/** A head on the outputs of the frozen base. */
+export class HeadNetwork implements Network {
+  readonly input: InputSpec;
+  readonly #head: Head;
+
+  constructor(config: RunConfig, backbone: Backbone, classCount: number) {
+    this.input = { layer: lastLayer(config, backbone), pooling: poolingOf(config.head) };
+    this.#head = createHead(config, backbone, classCount);
+  }
+
+  get variables(): readonly ResourceVariable[] {
+    return this.#head.variables;
+  }
+
+  train(input: Tensor, targets: HeadTargets, dropout: RandomStream): NetworkStep {
+    const features = asRows(input);
+    const step = this.#head.train(features, targets, dropout, false);
+    if (features !== input) features.dispose();
+    return step;
+  }
+
+  predict(input: Tensor): Tensor {
+    return tf.tidy(() => this.#head.predict(asRows(input)));
+  }
+
+  penaltyValue(): number {
+    return this.#head.penaltyValue();
+  }
+
+  dispose(): void {
+    this.#head.dispose();
+  }
+}
+
+/** The unfrozen layers of the base with the head on them. BatchNormalization stays frozen, in inference mode. */
+export class FineTuneNetwork implements Network {
+  readonly input: InputSpec;
+  readonly variables: readonly ResourceVariable[];
+  readonly #pooling: RunConfig['head']['pooling'];
+  readonly #top: BackboneTop;
+  readonly #topVariables: readonly ResourceVariable[];
+  readonly #head: Head;
+
+  /** @throws {UnknownLayerError} when the base has no such layers to unfreeze */
+  constructor(config: RunConfig, unfreeze: string, backbone: Backbone, classCount: number) {
+    const { trainableFrom } = resolveUnfreeze(backbone.layers, config.backbone.cut, unfreeze);
+    this.#pooling = config.head.pooling;
+    this.#top = backbone.createTop(trainableFrom, config.backbone.cut);
+    this.input = { layer: this.#top.splitAfter, pooling: 'none' };
+    this.#topVariables = this.#top.parameters.map(
+      ({ name, shape, values }) => new ResourceVariable(name, shape, values),
+    );
+    this.#head = createHead(config, backbone, classCount);
+    this.variables = [...this.#topVariables, ...this.#head.variables];
+  }
+
+  /** The part that a trained head's checkpoint holds. */
+  get headVariables(): readonly ResourceVariable[] {
+    return this.#head.variables;
+  }
+
+  train(input: Tensor, targets: HeadTargets, dropout: RandomStream): NetworkStep {
+    const kept: { head?: HeadStep } = {};
+    // The head is written out by hand; here it is one op of the gradient tape, with its own gradients put aside.
+    const headOp = tf.customGrad((outputs, save) => {
+      const features = featuresOf(outputs as Tensor4D, this.#pooling);
+      const step = this.#head.train(features, targets, dropout, true);
+      kept.head = step;
+      for (const tensor of [step.logits, step.penalty, ...step.gradients]) if (tensor !== null) tf.keep(tensor);
+      if (step.featureGradient === null) throw new Error('unreachable: the gradient was asked for');
+      (save as (tensors: Tensor[]) => void)([
+        featuresGradient(outputs as Tensor4D, features, step.featureGradient, this.#pooling),
+      ]);
+      return { value: tf.scalar(0), gradFunc: (_dy: Tensor, saved: Tensor[]) => saved };
+    });
+    const parameters = this.#topVariables.map((variable) => variable.read());
+    const topGradients = tf.grads((...tensors: Tensor[]) => headOp(this.#top.forward(input as Tensor4D, tensors)))(
+      parameters,
+    );
+    tf.dispose(parameters);
+    const { head } = kept;
+    if (head === undefined) throw new Error('unreachable: the head was run');
+    return { logits: head.logits, penalty: head.penalty, gradients: [...topGradients, ...head.gradients] };
+  }
+
+  predict(input: Tensor): Tensor {
+    return tf.tidy(() => {
+      const parameters = this.#topVariables.map((variable) => variable.read());
+      return this.#head.predict(featuresOf(this.#top.forward(input as Tensor4D, parameters), this.#pooling));
+    });
+  }
+
+  penaltyValue(): number {
+    return this.#head.penaltyValue();
+  }
+
+  dispose(): void {
+    for (const variable of this.#topVariables) variable.dispose();
+    this.#head.dispose();
+    this.#top.dispose();
+  }
+}
+
+/** Name of the layer that a run's base ends with. */
+export function lastLayer(config: RunConfig, backbone: Backbone): string {
+  const last = config.backbone.cut ?? backbone.layers.at(-1)?.name;
+  if (last === undefined) throw new RangeError(`The backbone ${backbone.name} has no layers.`);
+  return last;
+}
+
+function createHead(config: RunConfig, backbone: Backbone, classCount: number): Head {
+  const [height, width, channels] = backbone.outputShape(config.backbone.cut);
+  const featureCount = config.head.pooling === 'flatten' ? height * width * channels : channels;
+  return new Head(config.head, featureCount, classCount, config.seed);
+}
+
+function elementsPerRow(input: Tensor): number {
+  return input.shape.slice(1).reduce((product, size) => product * size, 1);
+}
+
+function asRows(input: Tensor): Tensor {
+  return input.shape.length === 2 ? input : tf.reshape(input, [-1, elementsPerRow(input)]);
+}

@@ -1,0 +1,39 @@
+import type { LeasedTask, TaskResult } from '../../core/task.ts';
+import { runEvaluateStage } from './evaluate-stage.ts';
+import { runFeatureStage } from './feature-stage.ts';
+import { runIndexStage } from './index-stage.ts';
+import type { TaskContext, WorkerOptions } from './task-context.ts';
+import { taskErrorOf } from './task-error.ts';
+import { TaskStoppedError } from './task-link.ts';
+import type { StopAction, TaskLink } from './task-link.ts';
+import { runTrainStage } from './train-stage.ts';
+
+/** Does one task and reports its end: `completed`, `failed`, or `stopped` after `pause` or `stop`. Never throws. */
+export async function runTask(task: LeasedTask, options: WorkerOptions, link: TaskLink): Promise<void> {
+  const { taskId } = task;
+  try {
+    const end = await runStage({ ...options, task, link });
+    if ('action' in end) link.emit({ type: 'stopped', taskId, action: end.action });
+    else link.emit({ type: 'completed', taskId, result: end });
+  } catch (error) {
+    if (error instanceof TaskStoppedError) link.emit({ type: 'stopped', taskId, action: error.action });
+    else link.emit({ type: 'failed', taskId, error: taskErrorOf(error) });
+  }
+}
+
+async function runStage(context: TaskContext): Promise<TaskResult | { readonly action: StopAction }> {
+  const { stage } = context.task;
+  switch (stage) {
+    case 'INDEX':
+      return runIndexStage(context);
+    case 'FEATURES':
+      return runFeatureStage(context);
+    case 'HEAD':
+    case 'FINE_TUNE': {
+      const { outcomes, action } = await runTrainStage(context, stage);
+      return action === null ? { stage: 'TRAIN', outcomes } : { action };
+    }
+    case 'EVALUATE':
+      return runEvaluateStage(context);
+  }
+}

@@ -1,0 +1,217 @@
+import type { Split } from '../../core/dataset.ts';
+import type { AugmentationConfig } from '../../core/run-config.ts';
+import type { FeatureSetRef, Pooling } from '../../core/task.ts';
+import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
+import { augmentBatch } from '../augmentation/augment.ts';
+import type { Backbone } from '../backbones/backbone.ts';
+import { openImageCache } from '../data/image-cache.ts';
+import type { ImageCache } from '../data/image-cache.ts';
+import type { IndexedDataset } from '../data/manifest.ts';
+import { tf } from '../engine/engine.ts';
+import type { Tensor, Tensor4D } from '../engine/engine.ts';
+import type { ProgressListener } from '../engine/progress.ts';
+import { executeOp, intAttribute, typeAttribute } from '../engine/op.ts';
+import { readFeatureFile } from './feature-file.ts';
+import type { InputSpec } from './network.ts';
+import { pool } from './pooling.ts';
+import { TaskFailureError } from './task-error.ts';
+
+const GATHER = [
+  typeAttribute('Tparams', 'float32'),
+  typeAttribute('Tindices', 'int32'),
+  typeAttribute('Taxis', 'int32'),
+  intAttribute('batch_dims', 0),
+];
+
+/** Inputs and labels of some images; each input is made once and shared by everyone who asks for it. */
+export interface Batch {
+  readonly labels: readonly number[];
+  /** Stays the batch's. */
+  input(spec: InputSpec): Tensor;
+  dispose(): void;
+}
+
+/** One split's images as networks want them. */
+export interface SplitReader {
+  readonly count: number;
+  readonly labels: Int32Array;
+  /** As in the manifest. */
+  readonly paths: readonly string[];
+  /**
+   * @param indices places among the split's images in manifest order
+   * @param epoch from 1; only augmentation depends on it
+   */
+  read(indices: Uint32Array, epoch: number): Batch;
+  dispose(): void;
+}
+
+export interface SplitReaderOptions {
+  readonly artifacts: ArtifactStore;
+  readonly cacheDir: string;
+  readonly indexed: IndexedDataset;
+  readonly backbone: Backbone;
+  readonly split: Split;
+  /** Everything that will be asked for. */
+  readonly inputs: readonly InputSpec[];
+  /** What is stored already; anything else is computed from the images at each reading. */
+  readonly featureSets: readonly FeatureSetRef[];
+  readonly augmentation: AugmentationConfig | null;
+  readonly onProgress: ProgressListener;
+}
+
+export async function openSplitReader(options: SplitReaderOptions): Promise<SplitReader> {
+  const { indexed, split, backbone, artifacts, cacheDir, onProgress } = options;
+  const images = indexed.images.filter((image) => image.split === split);
+  const stored = new Map<string, StoredRows>();
+  const missing: InputSpec[] = [];
+  for (const spec of distinct(options.inputs)) {
+    const set = options.augmentation === null ? findFeatureSet(options, spec) : undefined;
+    if (set === undefined) missing.push(spec);
+    else stored.set(inputKey(spec), await openStoredRows(artifacts, set, images.length));
+  }
+  const cache =
+    missing.length === 0
+      ? null
+      : await openImageCache({
+          dataset: indexed.dataset,
+          images: indexed.images,
+          split,
+          size: backbone.inputSize,
+          cacheDir,
+          onProgress,
+        });
+  const labels = Int32Array.from(images, ({ label }) => label);
+  return new DatasetSplitReader({ backbone, cache, stored, augmentation: options.augmentation, labels, images });
+}
+
+interface ReaderParts {
+  readonly backbone: Backbone;
+  readonly cache: ImageCache | null;
+  readonly stored: ReadonlyMap<string, StoredRows>;
+  readonly augmentation: AugmentationConfig | null;
+  readonly labels: Int32Array;
+  readonly images: readonly { readonly path: string }[];
+}
+
+class DatasetSplitReader implements SplitReader {
+  readonly count: number;
+  readonly labels: Int32Array;
+  readonly paths: readonly string[];
+  readonly #parts: ReaderParts;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+    this.count = parts.images.length;
+    this.labels = parts.labels;
+    this.paths = parts.images.map(({ path }) => path);
+  }
+
+  read(indices: Uint32Array, epoch: number): Batch {
+    const labels = Array.from(indices, (index) => this.labels[index] ?? 0);
+    return new LazyBatch(labels, this.#parts, indices, epoch);
+  }
+
+  dispose(): void {
+    for (const rows of this.#parts.stored.values()) rows.values.dispose();
+    this.#parts.cache?.close();
+  }
+}
+
+class LazyBatch implements Batch {
+  readonly labels: readonly number[];
+  readonly #parts: ReaderParts;
+  readonly #indices: Uint32Array;
+  readonly #epoch: number;
+  readonly #made = new Map<string, Tensor>();
+
+  constructor(labels: readonly number[], parts: ReaderParts, indices: Uint32Array, epoch: number) {
+    this.labels = labels;
+    this.#parts = parts;
+    this.#indices = indices;
+    this.#epoch = epoch;
+  }
+
+  input(spec: InputSpec): Tensor {
+    const stored = this.#parts.stored.get(inputKey(spec));
+    if (stored !== undefined) return this.#once(inputKey(spec), () => gatherRows(stored, this.#indices));
+    if (spec.layer === null) return this.#images();
+    const outputs = this.#once(inputKey({ layer: spec.layer, pooling: 'none' }), () =>
+      this.#parts.backbone.forward(this.#images(), { to: spec.layer }),
+    );
+    if (spec.pooling === 'none') return outputs;
+    return this.#once(inputKey(spec), () => tf.tidy(() => pool(outputs as Tensor4D, spec.pooling)));
+  }
+
+  dispose(): void {
+    for (const tensor of this.#made.values()) tensor.dispose();
+    this.#made.clear();
+  }
+
+  #images(): Tensor4D {
+    return this.#once('images', () => {
+      const { cache, augmentation } = this.#parts;
+      if (cache === null) throw new RangeError('unreachable: the reader was opened without images');
+      const images = cache.read(this.#indices);
+      if (augmentation === null) return images;
+      const augmented = augmentBatch(images, augmentation, { epoch: this.#epoch, indices: this.#indices });
+      images.dispose();
+      return augmented;
+    }) as Tensor4D;
+  }
+
+  #once(key: string, make: () => Tensor): Tensor {
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const made = tf.keep(make());
+    this.#made.set(key, made);
+    return made;
+  }
+}
+
+/** A feature set held in memory. */
+interface StoredRows {
+  /** [images, …shape] */
+  readonly values: Tensor;
+}
+
+async function openStoredRows(artifacts: ArtifactStore, set: FeatureSetRef, imageCount: number): Promise<StoredRows> {
+  const { shape, values } = await readFeatureFile(artifacts, set);
+  if (shape[0] !== imageCount) {
+    throw new TaskFailureError(
+      'PERMANENT',
+      'DIGEST_MISMATCH',
+      `Feature set ${set.key} has ${shape[0] ?? 0} rows, but the ${set.split} split has ${imageCount} images.`,
+    );
+  }
+  return { values: tf.keep(tf.tensor(values, [...shape], 'float32')) };
+}
+
+function gatherRows({ values }: StoredRows, indices: Uint32Array): Tensor {
+  return tf.tidy(() =>
+    executeOp('GatherV2', GATHER, [values, tf.tensor1d(Int32Array.from(indices), 'int32'), tf.scalar(0, 'int32')]),
+  );
+}
+
+function findFeatureSet(options: SplitReaderOptions, spec: InputSpec): FeatureSetRef | undefined {
+  const { backbone, split, indexed, featureSets } = options;
+  const last = backbone.layers.at(-1)?.name ?? null;
+  return featureSets.find(
+    (set) =>
+      spec.layer !== null &&
+      set.datasetDigest === indexed.dataset.digest &&
+      set.split === split &&
+      set.backbone === backbone.name &&
+      set.weightsDigest === backbone.weightsDigest &&
+      set.imageSize === backbone.inputSize &&
+      (set.cut ?? last) === spec.layer &&
+      set.pooling === spec.pooling,
+  );
+}
+
+function distinct(inputs: readonly InputSpec[]): readonly InputSpec[] {
+  return [...new Map(inputs.map((spec) => [inputKey(spec), spec])).values()];
+}
+
+function inputKey({ layer, pooling }: { readonly layer: string | null; readonly pooling: Pooling }): string {
+  return JSON.stringify([layer, pooling]);
+}

@@ -1,0 +1,60 @@
+import type { DatasetProblem } from '../../core/dataset.ts';
+import type { ErrorClass, TaskError } from '../../core/task.ts';
+import { DatasetInvalidError } from '../data/index-dataset.ts';
+
+/** An error whose class is known where it is thrown. */
+export class TaskFailureError extends Error {
+  override readonly name = 'TaskFailureError';
+  readonly errorClass: ErrorClass;
+  /** For example DATASET_INVALID. */
+  readonly code: string;
+  readonly datasetProblems: readonly DatasetProblem[];
+
+  constructor(errorClass: ErrorClass, code: string, message: string, datasetProblems: readonly DatasetProblem[] = []) {
+    super(message);
+    this.errorClass = errorClass;
+    this.code = code;
+    this.datasetProblems = datasetProblems;
+  }
+}
+
+/** Errors that trying again can't help, by name, with what they are called in the record. */
+const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
+  ['InvalidRequestError', 'PARAMETERS_INVALID'],
+  ['UnknownLayerError', 'PARAMETERS_INVALID'],
+  ['BackboneError', 'BACKBONE_INVALID'],
+  ['DatasetInvalidError', 'DATASET_INVALID'],
+  ['ManifestError', 'DATASET_INVALID'],
+  ['ImageDecodeError', 'DATASET_INVALID'],
+  ['CheckpointError', 'CHECKPOINT_INVALID'],
+  ['SafetensorsError', 'CHECKPOINT_INVALID'],
+  ['ArtifactMissingError', 'ARTIFACT_MISSING'],
+  ['ArtifactUriError', 'ARTIFACT_MISSING'],
+]);
+
+/** TensorFlow's own words; tfjs passes only the message on. */
+const OUT_OF_MEMORY =
+  /OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhausted|Array buffer allocation failed|out of memory/i;
+
+/** Sorts an error into the classes that decide about retries (semantics: "Attempts and retries"). */
+export function taskErrorOf(error: unknown): TaskError {
+  if (error instanceof TaskFailureError) {
+    const { errorClass, code, message, datasetProblems } = error;
+    return { errorClass, code, message, datasetProblems };
+  }
+  const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
+  if (OUT_OF_MEMORY.test(message)) return plainError('MEMORY', 'OUT_OF_MEMORY', message);
+  const permanentCode = PERMANENT_ERRORS.get(name);
+  if (permanentCode !== undefined) {
+    const datasetProblems = error instanceof DatasetInvalidError ? error.problems : [];
+    return { ...plainError('PERMANENT', permanentCode, message), datasetProblems };
+  }
+  if (name === 'ArtifactSpaceError' || /ENOSPC|EDQUOT/.test(message)) {
+    return plainError('INFRASTRUCTURE', 'DISK_FULL', message);
+  }
+  return plainError('COUNTED', 'UNEXPECTED', `${name}: ${message}`);
+}
+
+function plainError(errorClass: ErrorClass, code: string, message: string): TaskError {
+  return { errorClass, code, message, datasetProblems: [] };
+}

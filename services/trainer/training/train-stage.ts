@@ -1,0 +1,243 @@
+import { compileRunConfig } from '../../core/search-space/compile.ts';
+import type { RunConfig } from '../../core/run-config.ts';
+import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
+import { hashFile } from '../../platform/http/download.ts';
+import type { Backbone } from '../backbones/backbone.ts';
+import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
+import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
+import type { IndexedDataset } from '../data/manifest.ts';
+import { Loss, classWeightsOf } from '../heads/loss.ts';
+import { CheckpointWriter } from './checkpoint-writer.ts';
+import { Member, assignAll } from './member.ts';
+import type { Phase } from './member.ts';
+import { FineTuneNetwork, HeadNetwork } from './network.ts';
+import type { Network } from './network.ts';
+import { openSplitReader } from './split-reader.ts';
+import type { SplitReader } from './split-reader.ts';
+import { openBackbone, openDataset } from './task-context.ts';
+import type { TaskContext } from './task-context.ts';
+import { TaskFailureError, taskErrorOf } from './task-error.ts';
+import { TrainingLoop, runOutcome } from './training-loop.ts';
+import type { TrainingEnd } from './training-loop.ts';
+
+/** Validation images of one step: heads are cheap, and unfrozen layers need memory. */
+const VALIDATION_BATCH_SIZE = { HEAD: 256, FINE_TUNE: 32 } as const;
+
+type TrainStage = Phase['stage'];
+
+interface ConfiguredRun {
+  readonly run: TaskRun;
+  readonly config: RunConfig;
+}
+
+/** Stages HEAD and FINE_TUNE: trains the runs of the task as one group. */
+export async function runTrainStage(context: TaskContext, stage: TrainStage): Promise<TrainingEnd> {
+  const { task, artifacts, link } = context;
+  const outcomes: RunOutcome[] = [];
+  const configured = configureRuns(task.runs, outcomes);
+  const [first] = configured;
+  if (first === undefined) return { outcomes, action: null };
+  checkGroup(configured);
+  const { config } = first;
+  const indexed = await openDataset(context);
+  const backbone = await openBackbone(context, config.backbone.name, config.backbone.weights, config.imageSize);
+  const members: Member[] = [];
+  let train: SplitReader | null = null;
+  let validation: SplitReader | null = null;
+  try {
+    const writer = new CheckpointWriter(artifacts, link, task.leaseEpoch, context.checkpointSeconds);
+    members.push(...(await createMembers(context, stage, configured, indexed, backbone, writer, outcomes)));
+    if (members.length === 0) return { outcomes, action: null };
+    const readers = { ...context, indexed, backbone, inputs: members.map(({ network }) => network.input) };
+    const common = { ...readers, featureSets: task.featureSets, onProgress: link.onProgress };
+    train = await openSplitReader({ ...common, split: 'train', augmentation: config.augmentation });
+    validation = await openSplitReader({ ...common, split: 'validation', augmentation: null });
+    const { batchSize, dataSeed } = config;
+    const loop = new TrainingLoop(
+      { link, writer, train, validation, batchSize, dataSeed, validationBatchSize: VALIDATION_BATCH_SIZE[stage] },
+      members.splice(0),
+    );
+    const end = await loop.run();
+    return { outcomes: [...outcomes, ...end.outcomes], action: end.action };
+  } finally {
+    for (const member of members) member.dispose();
+    train?.dispose();
+    validation?.dispose();
+    backbone.dispose();
+  }
+}
+
+/** Runs that are to be trained; those that were stopped, or whose parameters are wrong, have their outcome at once. */
+function configureRuns(runs: readonly TaskRun[], outcomes: RunOutcome[]): readonly ConfiguredRun[] {
+  return runs.flatMap((run) => {
+    if (run.stopped) {
+      outcomes.push(runOutcome(run.runId, 'STOPPED', run.resumeCheckpoint?.epoch ?? 0));
+      return [];
+    }
+    try {
+      return [{ run, config: compileRunConfig(run.parameters) }];
+    } catch (error) {
+      outcomes.push(runOutcome(run.runId, 'FAILED', 0, taskErrorOf(error)));
+      return [];
+    }
+  });
+}
+
+/** A group shares its batches; the planner sees to it, and a mistake there must not train on the wrong images. */
+function checkGroup(runs: readonly ConfiguredRun[]): void {
+  const keys = new Set(
+    runs.map(({ config }) =>
+      JSON.stringify([
+        config.backbone.name,
+        config.backbone.weights,
+        config.imageSize,
+        config.method,
+        config.augmentation,
+        config.batchSize,
+        config.dataSeed,
+      ]),
+    ),
+  );
+  if (keys.size <= 1) return;
+  throw new TaskFailureError(
+    'PERMANENT',
+    'TASK_INVALID',
+    `The runs ${runs.map(({ run }) => run.runId).join(', ')} can't be trained as one group: they differ in backbone, ` +
+      `weights, image size, method, augmentation, batch size or data seed: ${[...keys].join(' and ')}.`,
+  );
+}
+
+async function createMembers(
+  context: TaskContext,
+  stage: TrainStage,
+  runs: readonly ConfiguredRun[],
+  indexed: IndexedDataset,
+  backbone: Backbone,
+  writer: CheckpointWriter,
+  outcomes: RunOutcome[],
+): Promise<Member[]> {
+  const members: Member[] = [];
+  for (const { run, config } of runs) {
+    try {
+      members.push(await createMember(context, stage, run, config, indexed, backbone, writer));
+    } catch (error) {
+      const taskError = taskErrorOf(error);
+      // One run's bad checkpoint or layer name is its own affair; anything else hits all of them.
+      if (taskError.errorClass !== 'PERMANENT') {
+        for (const member of members) member.dispose();
+        throw error;
+      }
+      outcomes.push(runOutcome(run.runId, 'FAILED', run.resumeCheckpoint?.epoch ?? 0, taskError));
+    }
+  }
+  return members;
+}
+
+async function createMember(
+  context: TaskContext,
+  stage: TrainStage,
+  run: TaskRun,
+  config: RunConfig,
+  indexed: IndexedDataset,
+  backbone: Backbone,
+  writer: CheckpointWriter,
+): Promise<Member> {
+  const classCount = indexed.dataset.classNames.length;
+  const trainImages = indexed.images.filter(({ split }) => split === 'train');
+  const network =
+    stage === 'HEAD'
+      ? new HeadNetwork(config, backbone, classCount)
+      : await createFineTuneNetwork(context, run, config, backbone, classCount);
+  const member = new Member({
+    runId: run.runId,
+    config,
+    phase: phaseOf(stage, run, config),
+    network,
+    loss: new Loss(classCount, config.labelSmoothing, classWeightsOf(config.classWeights, trainImages, classCount)),
+    objective: context.task.objective,
+    baseDigest: backbone.weightsDigest,
+    stepsPerEpoch: Math.ceil(trainImages.length / config.batchSize),
+  });
+  if (run.resumeCheckpoint === null) return member;
+  try {
+    const { path, checkpoint } = await openCheckpoint(context, run.resumeCheckpoint);
+    member.resume(path, checkpoint);
+    writer.resumed(member);
+    return member;
+  } catch (error) {
+    member.dispose();
+    throw error;
+  }
+}
+
+/** Fine-tuning on a head that was not trained would destroy the base's features. */
+async function createFineTuneNetwork(
+  context: TaskContext,
+  run: TaskRun,
+  config: RunConfig,
+  backbone: Backbone,
+  classCount: number,
+): Promise<Network> {
+  if (run.sourceCheckpoint === null) {
+    throw new TaskFailureError(
+      'PERMANENT',
+      'CHECKPOINT_MISSING',
+      `Run ${run.runId} can't be fine-tuned: the task names no trained head (source_checkpoint) to start from.`,
+    );
+  }
+  const { path, checkpoint } = await openCheckpoint(context, run.sourceCheckpoint);
+  checkBase(path, checkpoint, backbone);
+  const network = new FineTuneNetwork(config, fineTuneOf(run, config).unfreeze, backbone, classCount);
+  try {
+    assignAll(path, network.headVariables, checkpoint.trained);
+    return network;
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
+}
+
+/** Reads a checkpoint whose bytes are those that were registered. */
+export async function openCheckpoint(
+  { artifacts }: Pick<TaskContext, 'artifacts'>,
+  reference: CheckpointRef,
+): Promise<{ readonly path: string; readonly checkpoint: TrainingCheckpoint }> {
+  const path = artifacts.localPath(reference.uri);
+  if ((await artifacts.stat(reference.uri)) === null) {
+    throw new CheckpointError(path, 'file', 'it is not in the artifact store. All trainers must share one store.');
+  }
+  const sha256 = await hashFile(path, 'sha256');
+  if (sha256 !== reference.sha256) {
+    throw new CheckpointError(path, 'sha256', `it was registered as ${reference.sha256}, but is ${sha256} now.`);
+  }
+  return { path, checkpoint: await readTrainingCheckpoint(path) };
+}
+
+/** @throws {CheckpointError} when the tensors belong to a base with other weights */
+export function checkBase(path: string, { state }: TrainingCheckpoint, backbone: Backbone): void {
+  if (state.baseDigest === backbone.weightsDigest) return;
+  throw new CheckpointError(
+    path,
+    'baseDigest',
+    `it was trained on a base whose weights have the digest ${state.baseDigest}, but this trainer's have ` +
+      `${backbone.weightsDigest}. Use the weight file it was trained with.`,
+  );
+}
+
+function phaseOf(stage: TrainStage, run: TaskRun, config: RunConfig): Phase {
+  if (stage === 'HEAD') {
+    const { epochs, optimizer, schedule, earlyStopping } = config;
+    return { stage, epochs, optimizer, schedule, earlyStopping };
+  }
+  const { epochs, optimizer, schedule, earlyStopping } = fineTuneOf(run, config);
+  return { stage, epochs, optimizer, schedule, earlyStopping };
+}
+
+function fineTuneOf(run: TaskRun, config: RunConfig) {
+  if (config.fineTune !== null) return config.fineTune;
+  throw new TaskFailureError(
+    'PERMANENT',
+    'PARAMETERS_INVALID',
+    `Run ${run.runId} was leased for FINE_TUNE, but its parameters say fine_tune.enabled = false.`,
+  );
+}

@@ -1,0 +1,194 @@
+import type { RunOutcome, RunOutcomeKind, TaskError } from '../../core/task.ts';
+import type { CheckpointWriter } from './checkpoint-writer.ts';
+import type { LossSums } from '../heads/loss.ts';
+import { addSums } from './member.ts';
+import type { Member } from './member.ts';
+import { epochBatches } from '../data/batches.ts';
+import type { Batch, SplitReader } from './split-reader.ts';
+import { taskErrorOf } from './task-error.ts';
+import type { StopAction, TaskLink } from './task-link.ts';
+
+export interface TrainingLoopOptions {
+  readonly link: TaskLink;
+  readonly writer: CheckpointWriter;
+  readonly train: SplitReader;
+  readonly validation: SplitReader;
+  /** The same for all members. */
+  readonly batchSize: number;
+  readonly dataSeed: number;
+  /** Images of one validation step. */
+  readonly validationBatchSize: number;
+}
+
+export interface TrainingEnd {
+  readonly outcomes: readonly RunOutcome[];
+  /** Set when `pause` or `stop` ended it; everything is saved then. */
+  readonly action: StopAction | null;
+}
+
+/** Wall clock of an epoch that a member takes part in. */
+interface EpochClock {
+  readonly startMs: number;
+  imageCount: number;
+}
+
+/**
+ * Trains runs that read the same batches: each batch is made once and every member that stands at it takes a step. A member
+ * leaves when it is done, stopped early or by command, or its loss is no number; the others go on. Members that were
+ * resumed further ahead wait until the others have come up to them.
+ */
+export class TrainingLoop {
+  readonly #options: TrainingLoopOptions;
+  readonly #active = new Map<string, Member>();
+  readonly #outcomes = new Map<string, RunOutcome>();
+  readonly #clocks = new Map<string, EpochClock>();
+  readonly #stepLimit: number;
+  readonly #stepsPerEpoch: number;
+  #stepCount = 0;
+
+  /** The members become the loop's. */
+  constructor(options: TrainingLoopOptions, members: readonly Member[]) {
+    this.#options = options;
+    this.#stepsPerEpoch = Math.ceil(options.train.count / options.batchSize);
+    const epochs = members.map((member) => member.phase.epochs - member.epoch);
+    this.#stepLimit = Math.max(0, ...epochs) * this.#stepsPerEpoch;
+    for (const member of members) {
+      if (member.isDone) this.#leave(member, doneKind(member));
+      else this.#active.set(member.runId, member);
+    }
+  }
+
+  async run(): Promise<TrainingEnd> {
+    const { link, writer } = this.#options;
+    try {
+      while (this.#active.size > 0 && link.action === null) {
+        await this.#trainEpoch(Math.min(...[...this.#active.values()].map((member) => member.epoch)) + 1);
+      }
+      await writer.save([...this.#active.values()]);
+      return { outcomes: [...this.#outcomes.values()], action: this.#active.size > 0 ? link.action : null };
+    } finally {
+      for (const member of this.#active.values()) member.dispose();
+    }
+  }
+
+  /** @param epoch from 1 */
+  async #trainEpoch(epoch: number): Promise<void> {
+    const { train, link, batchSize, dataSeed } = this.#options;
+    const batches = epochBatches({ count: train.count, batchSize, order: { dataSeed, epoch } });
+    for (const [step, indices] of batches.entries()) {
+      const members = [...this.#active.values()].filter(
+        (member) => member.epoch === epoch - 1 && member.stepInEpoch === step,
+      );
+      if (members.length === 0) continue;
+      for (const member of members) this.#startClock(member);
+      const batch = train.read(indices, epoch);
+      try {
+        for (const member of members) this.#trainStep(member, batch);
+      } finally {
+        batch.dispose();
+      }
+      this.#stepCount += 1;
+      // The last step is followed by the end of the epoch, so that no command comes between them.
+      if (step === batches.length - 1) await this.#finishEpoch(members, epoch);
+      await this.#breathe(epoch, step);
+      if (link.action !== null) return;
+    }
+  }
+
+  /** Whoever shares a batch shares the time that making it takes. */
+  #startClock({ runId }: Member): void {
+    if (!this.#clocks.has(runId)) this.#clocks.set(runId, { startMs: performance.now(), imageCount: 0 });
+  }
+
+  #trainStep(member: Member, batch: Batch): void {
+    member.train(batch);
+    const clock = this.#clocks.get(member.runId);
+    if (clock !== undefined) clock.imageCount += batch.labels.length;
+  }
+
+  async #finishEpoch(members: readonly Member[], epoch: number): Promise<void> {
+    const validation = await this.#validate(members, epoch);
+    for (const member of members) {
+      const clock = this.#clocks.get(member.runId) ?? { startMs: performance.now(), imageCount: 0 };
+      this.#clocks.delete(member.runId);
+      const seconds = (performance.now() - clock.startMs) / 1000;
+      try {
+        const values = member.finishEpoch(validation.get(member.runId) ?? EMPTY_SUMS);
+        this.#emitEpoch(member, { ...values, seconds, images_per_second: clock.imageCount / seconds });
+      } catch (error) {
+        const taskError = taskErrorOf(error);
+        if (taskError.errorClass !== 'NUMERIC') throw error;
+        this.#leave(member, 'FAILED', taskError);
+      }
+    }
+    // After all were timed, because saving takes time.
+    for (const member of members) {
+      if (this.#active.has(member.runId) && member.isDone) await this.#leaveSaved(member, doneKind(member));
+    }
+  }
+
+  async #validate(members: readonly Member[], epoch: number): Promise<ReadonlyMap<string, LossSums>> {
+    const { validation, validationBatchSize } = this.#options;
+    const sums = new Map<string, LossSums>();
+    const batches = epochBatches({ count: validation.count, batchSize: validationBatchSize, order: null });
+    for (const indices of batches) {
+      const batch = validation.read(indices, epoch);
+      try {
+        for (const member of members) {
+          sums.set(member.runId, addSums(sums.get(member.runId) ?? EMPTY_SUMS, member.measure(batch)));
+        }
+      } finally {
+        batch.dispose();
+      }
+      await this.#options.link.breathe(this.#stepCount, this.#stepLimit, `epoch ${epoch}, validation`);
+    }
+    return sums;
+  }
+
+  /** Lets messages through and does what they ask. */
+  async #breathe(epoch: number, step: number): Promise<void> {
+    const { link, writer } = this.#options;
+    await link.breathe(this.#stepCount, this.#stepLimit, `epoch ${epoch}, step ${step + 1} of ${this.#stepsPerEpoch}`);
+    for (const member of [...this.#active.values()]) {
+      if (link.isStopped(member.runId)) await this.#leaveSaved(member, 'STOPPED');
+    }
+    if (link.action !== null) return;
+    if (link.takeCheckpointRequest()) await writer.save([...this.#active.values()]);
+    else await writer.saveIfDue([...this.#active.values()]);
+  }
+
+  async #leaveSaved(member: Member, kind: RunOutcomeKind): Promise<void> {
+    await this.#options.writer.save([member]);
+    this.#leave(member, kind);
+  }
+
+  #leave(member: Member, kind: RunOutcomeKind, error: TaskError | null = null): void {
+    this.#active.delete(member.runId);
+    this.#outcomes.set(member.runId, runOutcome(member.runId, kind, member.epoch, error));
+    // What it holds is of no use any more, and others may need the memory.
+    member.dispose();
+  }
+
+  #emitEpoch(member: Member, values: Readonly<Record<string, number>>): void {
+    const { link } = this.#options;
+    const { runId, epoch } = member;
+    link.emit({ type: 'epoch', taskId: link.taskId, runId, stage: member.phase.stage, epoch, values });
+  }
+}
+
+const EMPTY_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
+
+/** @param epochCount epochs done in the stage */
+export function runOutcome(
+  runId: string,
+  kind: RunOutcomeKind,
+  epochCount: number,
+  error: TaskError | null = null,
+): RunOutcome {
+  // Linux gives kilobytes.
+  return { runId, kind, error, epochCount, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 };
+}
+
+function doneKind(member: Member): RunOutcomeKind {
+  return member.isEarlyStopped && member.epoch < member.phase.epochs ? 'EARLY_STOPPED' : 'SUCCEEDED';
+}

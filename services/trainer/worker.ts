@@ -1,0 +1,95 @@
+import { createLogger } from '../platform/telemetry/logger.ts';
+import { DirectoryArtifactStore } from '../platform/artifacts/directory-artifact-store.ts';
+import { engineInfo, threadCount } from './engine/engine.ts';
+import type { SlotCommand, SlotEvent, WorkerEnvironment } from './slots/protocol.ts';
+import { runTask } from './training/run-task.ts';
+import type { WorkerOptions } from './training/task-context.ts';
+import { TaskLink } from './training/task-link.ts';
+
+/**
+ * The process of one slot: does one task at a time for its supervisor and ends when the supervisor does. Everything it
+ * says goes over the IPC channel (`slots/protocol.ts`).
+ */
+const log = createLogger('graft-worker');
+
+function main(): void {
+  const send = process.send?.bind(process);
+  if (send === undefined) {
+    log.fatal('worker.ts is started by a trainer, over an IPC channel; start `graft trainer` instead');
+    process.exitCode = 1;
+    return;
+  }
+  const options = readOptions(process.env);
+  const worker = new SlotWorker(options, (event) => {
+    // After the supervisor is gone there is nobody to tell.
+    if (process.connected) send(event);
+  });
+  process.on('message', (message) => worker.receive(message as SlotCommand));
+  // Without a supervisor there is no lease, and without a lease nothing may be written.
+  process.on('disconnect', () => process.exit(0));
+  // Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
+  process.on('SIGINT', () => undefined);
+  worker.announce();
+}
+
+class SlotWorker {
+  readonly #options: WorkerOptions;
+  readonly #send: (event: SlotEvent) => void;
+  #link: TaskLink | null = null;
+
+  constructor(options: WorkerOptions, send: (event: SlotEvent) => void) {
+    this.#options = options;
+    this.#send = send;
+  }
+
+  announce(): void {
+    const engine = engineInfo();
+    log.info({ ...engine, threads: threadCount }, 'ready');
+    this.#send({ type: 'ready', engine });
+  }
+
+  receive(command: SlotCommand): void {
+    if (command.type !== 'start') {
+      // A command may cross the end of its task on the way.
+      if (this.#link?.taskId === command.taskId) this.#link.receive(command);
+      return;
+    }
+    void this.#start(command);
+  }
+
+  async #start({ task }: Extract<SlotCommand, { type: 'start' }>): Promise<void> {
+    if (this.#link !== null) {
+      const message = `Task ${task.taskId} came while task ${this.#link.taskId} is being worked on.`;
+      const error = { errorClass: 'COUNTED', code: 'WORKER_BUSY', message, datasetProblems: [] } as const;
+      this.#send({ type: 'failed', taskId: task.taskId, error });
+      return;
+    }
+    const link = new TaskLink(task.taskId, (event) => {
+      // The next task may come as soon as the supervisor hears of the end.
+      if (event.type === 'completed' || event.type === 'failed' || event.type === 'stopped') this.#link = null;
+      if (event.type === 'failed') log.error({ task_id: event.taskId, error: event.error }, 'task failed');
+      this.#send(event);
+    });
+    this.#link = link;
+    log.info({ task_id: task.taskId, stage: task.stage, runs: task.runs.length }, 'task started');
+    await runTask(task, this.#options, link);
+  }
+}
+
+function readOptions(env: Partial<WorkerEnvironment>): WorkerOptions {
+  const {
+    GRAFT_ARTIFACTS_DIR: artifactsDir,
+    GRAFT_CACHE_DIR: cacheDir,
+    GRAFT_CHECKPOINT_SECONDS: seconds = '10',
+  } = env;
+  const checkpointSeconds = Number(seconds);
+  if (artifactsDir === undefined || cacheDir === undefined || !(checkpointSeconds > 0)) {
+    throw new Error(
+      'A worker needs GRAFT_ARTIFACTS_DIR, GRAFT_CACHE_DIR and a positive GRAFT_CHECKPOINT_SECONDS; received ' +
+        `${JSON.stringify({ artifactsDir, cacheDir, seconds })}. The trainer sets them.`,
+    );
+  }
+  return { artifacts: new DirectoryArtifactStore(artifactsDir), cacheDir, checkpointSeconds };
+}
+
+main();

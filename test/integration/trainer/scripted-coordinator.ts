@@ -1,0 +1,198 @@
+import { LeaseLostError, TrainerUnknownError } from '../../../services/core/errors.ts';
+import type { LeasedTask } from '../../../services/core/task.ts';
+import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
+import { leasedTaskToProto } from '../../../services/platform/rpc/convert/task.ts';
+import { createServer } from '../../../services/platform/rpc/server.ts';
+import type { CallContext, RpcServer } from '../../../services/platform/rpc/server.ts';
+import { createLogger } from '../../../services/platform/telemetry/logger.ts';
+import { TaskCommand, TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import type {
+  CompleteTaskRequest,
+  HeartbeatRequest,
+  LeaseTaskRequest,
+  RegisterTrainerRequest,
+  ReleaseTaskRequest,
+  ReportMetricsRequest,
+  ReportMetricsResponse,
+} from '../../../proto/gen/graft/v1/trainer_service.ts';
+
+/** What happened, in the order in which it became durable. */
+export type Entry =
+  | { readonly kind: 'registered'; readonly request: RegisterTrainerRequest }
+  | { readonly kind: 'asked'; readonly request: LeaseTaskRequest }
+  | { readonly kind: 'leased'; readonly taskId: string; readonly requestId: string }
+  | { readonly kind: 'heartbeat'; readonly request: HeartbeatRequest }
+  | { readonly kind: 'epoch'; readonly runId: string; readonly epoch: number; readonly sequence: number }
+  | { readonly kind: 'checkpoint'; readonly runId: string; readonly epoch: number }
+  | { readonly kind: 'completed'; readonly request: CompleteTaskRequest }
+  | { readonly kind: 'released'; readonly request: ReleaseTaskRequest };
+
+export interface ScriptedCoordinatorOptions {
+  readonly leaseMs?: number;
+  readonly heartbeatMs?: number;
+}
+
+/**
+ * TrainerService in memory, over real gRPC: leases by request identity, metrics by sequence number, fencing by lease
+ * epoch. Faults are switched on by the test.
+ */
+export class ScriptedCoordinator {
+  readonly history: Entry[] = [];
+  /** Leave this many lease answers unsent, after the task was given. */
+  loseLeaseAnswers = 0;
+  /** End the metric stream after a batch was stored and before it is acknowledged, so many times. */
+  breakStreams = 0;
+  /** Refuse so many batches as a gap, to be sent again. */
+  reportGaps = 0;
+  /** Trainers must register again. */
+  forgetTrainer = false;
+  /** Heartbeats, metrics and calls of these tasks are fenced. */
+  readonly lostTasks = new Set<string>();
+  readonly commands = new Map<string, keyof typeof TaskCommand>();
+  readonly stoppedRuns = new Map<string, string[]>();
+  readonly #options: ScriptedCoordinatorOptions;
+  readonly #queue: LeasedTask[] = [];
+  readonly #given = new Map<string, LeasedTask>();
+  readonly #sequences = new Map<string, number>();
+  readonly #waiters: { readonly isThere: (history: readonly Entry[]) => boolean; readonly resolve: () => void }[] = [];
+  #server: RpcServer | null = null;
+  #arrived: () => void = () => undefined;
+
+  constructor(options: ScriptedCoordinatorOptions = {}) {
+    this.#options = options;
+  }
+
+  /** @param port 0: any. */
+  async start(port = 0): Promise<number> {
+    const server = createServer({ log: createLogger('scripted-coordinator', 'silent') });
+    server.addService(TrainerServiceService, {
+      registerTrainer: (request) => {
+        this.forgetTrainer = false;
+        this.#add({ kind: 'registered', request });
+        const { heartbeatMs = 100, leaseMs = 30_000 } = this.#options;
+        return Promise.resolve({
+          heartbeatInterval: durationToProto(heartbeatMs),
+          leaseDuration: durationToProto(leaseMs),
+        });
+      },
+      leaseTask: (request, context) => this.#lease(request, context),
+      heartbeat: (request) => this.#heartbeat(request),
+      reportMetrics: (requests) => this.#reportMetrics(requests),
+      registerCheckpoint: async (request) => {
+        this.#fence(request);
+        const { checkpoint } = request;
+        this.#add({ kind: 'checkpoint', runId: checkpoint?.runId ?? '', epoch: checkpoint?.epoch ?? 0 });
+        return await Promise.resolve({ checkpoint });
+      },
+      completeTask: async (request) => {
+        this.#fence(request);
+        this.#add({ kind: 'completed', request });
+        return await Promise.resolve({});
+      },
+      releaseTask: async (request) => {
+        this.#fence(request);
+        this.#add({ kind: 'released', request });
+        return await Promise.resolve({});
+      },
+    });
+    this.#server = server;
+    return await server.listen(`127.0.0.1:${port}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.drain(0);
+    this.#server = null;
+  }
+
+  give(task: LeasedTask): void {
+    this.#queue.push(task);
+    this.#arrived();
+  }
+
+  of<K extends Entry['kind']>(kind: K): Extract<Entry, { kind: K }>[] {
+    return this.history.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind);
+  }
+
+  /** Resolves when so many entries of a kind are there. */
+  async until(kind: Entry['kind'], count = 1): Promise<void> {
+    await this.untilTrue((history) => history.filter((entry) => entry.kind === kind).length >= count);
+  }
+
+  async untilTrue(isThere: (history: readonly Entry[]) => boolean): Promise<void> {
+    if (isThere(this.history)) return;
+    await new Promise<void>((resolve) => this.#waiters.push({ isThere, resolve }));
+  }
+
+  #add(entry: Entry): void {
+    this.history.push(entry);
+    for (const waiter of [...this.#waiters]) {
+      if (!waiter.isThere(this.history)) continue;
+      this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
+      waiter.resolve();
+    }
+  }
+
+  async #lease(request: LeaseTaskRequest, { signal, draining }: CallContext) {
+    this.#add({ kind: 'asked', request });
+    const known = this.#given.get(request.requestId);
+    if (known !== undefined) return { task: leasedTaskToProto(known) };
+    while (this.#queue.length === 0) {
+      if (signal.aborted || draining.aborted) return { task: undefined };
+      await new Promise<void>((resolve) => {
+        this.#arrived = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        draining.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    const task = this.#queue.shift();
+    if (task === undefined) return { task: undefined };
+    this.#given.set(request.requestId, task);
+    this.#add({ kind: 'leased', taskId: task.taskId, requestId: request.requestId });
+    if (this.loseLeaseAnswers > 0) {
+      this.loseLeaseAnswers -= 1;
+      throw new Error('the answer gets lost');
+    }
+    return { task: leasedTaskToProto(task) };
+  }
+
+  async #heartbeat(request: HeartbeatRequest) {
+    if (this.forgetTrainer) throw new TrainerUnknownError(request.trainerId);
+    this.#add({ kind: 'heartbeat', request });
+    return await Promise.resolve({
+      directives: request.tasks.map(({ taskId, leaseEpoch }) => ({
+        taskId,
+        leaseEpoch,
+        command: TaskCommand[this.lostTasks.has(taskId) ? 'ABANDON' : (this.commands.get(taskId) ?? 'UNSPECIFIED')],
+        stoppedRunIds: this.stoppedRuns.get(taskId) ?? [],
+      })),
+    });
+  }
+
+  async *#reportMetrics(requests: AsyncIterable<ReportMetricsRequest>): AsyncGenerator<ReportMetricsResponse> {
+    for await (const { taskId, leaseEpoch, sequence, epochs } of requests) {
+      const answer = { taskId, leaseEpoch, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
+      const key = `${taskId}/${leaseEpoch}`;
+      const last = this.#sequences.get(key) ?? 0;
+      if (this.lostTasks.has(taskId)) {
+        yield { ...answer, errorReason: 'LEASE_LOST' };
+      } else if (Number(sequence) > last + 1 || (this.reportGaps > 0 && Number(sequence) === last + 1)) {
+        this.reportGaps -= 1;
+        yield { ...answer, errorReason: 'SEQUENCE_GAP', expectedSequence: BigInt(last + 1) };
+      } else {
+        if (Number(sequence) === last + 1) {
+          this.#sequences.set(key, last + 1);
+          for (const { runId, epoch } of epochs) this.#add({ kind: 'epoch', runId, epoch, sequence: Number(sequence) });
+        }
+        if (this.breakStreams > 0) {
+          this.breakStreams -= 1;
+          throw new Error('the stream breaks');
+        }
+        yield answer;
+      }
+    }
+  }
+
+  #fence({ taskId, leaseEpoch }: { readonly taskId: string; readonly leaseEpoch: number }): void {
+    if (this.lostTasks.has(taskId)) throw new LeaseLostError(taskId, leaseEpoch);
+  }
+}

@@ -1,0 +1,220 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
+import type { FeatureSetRef, LeasedTask } from '../../../services/core/task.ts';
+import { DirectoryArtifactStore } from '../../../services/platform/artifacts/directory-artifact-store.ts';
+import { tf } from '../../../services/trainer/engine/engine.ts';
+import { InProcessWorker } from './in-process-worker.ts';
+import { SweepOnWorker, curve, lastCheckpoint, taskRun } from './sweep-on-worker.ts';
+import { writeTinyImages } from './tiny-images.ts';
+
+const BASE: Parameters = {
+  backbone: 'mobilenet_v2',
+  weights: 'random',
+  image_size: 32,
+  batch_size: 8,
+  epochs: 4,
+  'head.units': 16,
+};
+const CACHED: Parameters = { ...BASE, method: 'cached' };
+const AUGMENTED: Parameters = { ...BASE, method: 'augmented' };
+const FINE_TUNED: Parameters = { ...CACHED, 'fine_tune.enabled': true, 'fine_tune.epochs': 3 };
+
+describe('training stages', () => {
+  let root: string;
+  let sweep: SweepOnWorker;
+  let features: readonly FeatureSetRef[];
+  let fineTuneFeatures: readonly FeatureSetRef[];
+
+  const newWorker = (): InProcessWorker =>
+    new InProcessWorker({
+      artifacts: new DirectoryArtifactStore(join(root, 'artifacts')),
+      cacheDir: join(root, 'cache'),
+      checkpointSeconds: 1000,
+    });
+  const headTask = (runs: LeasedTask['runs'], overrides: Partial<LeasedTask> = {}): LeasedTask =>
+    sweep.task('HEAD', { runs, featureSets: features, ...overrides });
+
+  beforeAll(async () => {
+    root = mkdtempSync(join(tmpdir(), 'graft-training-'));
+    writeTinyImages(join(root, 'data'), { counts: { train: 10, validation: 6, test: 6 } });
+    sweep = new SweepOnWorker(join(root, 'data'), 'mobilenet_v2', 'random');
+    const worker = newWorker();
+    await sweep.index(worker);
+    features = await sweep.computeFeatures(worker, sweep.featureSets(CACHED, 'HEAD'));
+    fineTuneFeatures = await sweep.computeFeatures(worker, sweep.featureSets(FINE_TUNED, 'FINE_TUNE'));
+  });
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  it('indexes the data set, and stores features once', async () => {
+    expect(sweep.indexed.dataset.classNames).toEqual(['blue', 'red']);
+    expect(features.map(({ split, shape, rowCount }) => ({ split, shape, rowCount }))).toEqual([
+      { split: 'train', shape: [1280], rowCount: 20 },
+      { split: 'validation', shape: [1280], rowCount: 12 },
+    ]);
+    const again = await sweep.computeFeatures(newWorker(), sweep.featureSets(CACHED, 'HEAD'));
+    expect(again).toEqual(features);
+  });
+
+  it('reports each epoch of each run of a group, then the best and the last checkpoint', async () => {
+    const worker = newWorker();
+    const runs = [taskRun('a', CACHED), taskRun('b', { ...CACHED, epochs: 2, 'optimizer.name': 'adam' })];
+    const result = await worker.complete(headTask(runs), 'TRAIN');
+    expect(result.outcomes.map(({ runId, kind, epochCount }) => ({ runId, kind, epochCount }))).toEqual([
+      { runId: 'b', kind: 'SUCCEEDED', epochCount: 2 },
+      { runId: 'a', kind: 'SUCCEEDED', epochCount: 4 },
+    ]);
+    expect(result.outcomes[0]?.peakMemoryBytes).toBeGreaterThan(100e6);
+    expect(curve(worker.events, 'a', 'HEAD').map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    expect(Object.keys(curve(worker.events, 'b', 'HEAD')[0]?.values ?? {})).toEqual([
+      'loss',
+      'accuracy',
+      'val_loss',
+      'val_accuracy',
+      'learning_rate',
+    ]);
+    const best = lastCheckpoint(worker.events, 'a', 'BEST', 'HEAD');
+    const losses = curve(worker.events, 'a', 'HEAD').map(({ values }) => values['val_loss'] ?? NaN);
+    expect(best.value).toBe(Math.min(...losses));
+    expect(best.epoch).toBe(losses.indexOf(Math.min(...losses)) + 1);
+    const kinds = worker.events.flatMap((event) =>
+      event.type === 'checkpoint' && event.checkpoint.runId === 'a' ? [event.checkpoint.kind] : [],
+    );
+    expect(kinds).toEqual(['BEST', 'LAST']);
+    expect(worker.events.findLastIndex((event) => event.type === 'epoch' && event.runId === 'a')).toBeLessThan(
+      worker.events.findIndex((event) => event.type === 'checkpoint' && event.checkpoint.runId === 'a'),
+    );
+  });
+
+  it('gives a run the same numbers in a group as alone', async () => {
+    const alone = newWorker();
+    await alone.complete(headTask([taskRun('a', CACHED)]), 'TRAIN');
+    const group = newWorker();
+    const others = [taskRun('b', { ...CACHED, seed: 5 }), taskRun('c', { ...CACHED, 'optimizer.learning_rate': 0.01 })];
+    await group.complete(headTask([...others, taskRun('a', CACHED)]), 'TRAIN');
+    expect(curve(group.events, 'a', 'HEAD')).toEqual(curve(alone.events, 'a', 'HEAD'));
+  });
+
+  it('lets a run whose loss is no number leave, with the epoch, and goes on with the others', async () => {
+    const worker = newWorker();
+    const broken = { ...CACHED, 'optimizer.name': 'sgd', 'optimizer.learning_rate': 100, 'head.l2': 100, epochs: 40 };
+    const { outcomes } = await worker.complete(headTask([taskRun('a', CACHED), taskRun('x', broken)]), 'TRAIN');
+    const failed = outcomes.find(({ runId }) => runId === 'x');
+    expect(failed).toMatchObject({ kind: 'FAILED', error: { errorClass: 'NUMERIC', code: 'LOSS_NOT_FINITE' } });
+    expect(failed?.error?.message).toMatch(/loss of epoch \d+ \(HEAD\) is (NaN|Infinity)/);
+    expect(outcomes.find(({ runId }) => runId === 'a')).toMatchObject({ kind: 'SUCCEEDED', epochCount: 4 });
+  });
+
+  it('ends a run by early stopping and one by command', async () => {
+    const worker = newWorker();
+    worker.onEvent = (event, send) => {
+      if (event.type === 'epoch' && event.runId === 'b' && event.epoch === 2) {
+        send({ type: 'stop-run', taskId: event.taskId, runId: 'b' });
+      }
+    };
+    const patient = { ...CACHED, epochs: 30, 'early_stopping.patience': 1, 'early_stopping.min_delta': 10 };
+    const runs = [taskRun('a', patient), taskRun('b', CACHED), taskRun('c', CACHED, { stopped: true })];
+    const { outcomes } = await worker.complete(headTask(runs), 'TRAIN');
+    expect(Object.fromEntries(outcomes.map(({ runId, kind, epochCount }) => [runId, [kind, epochCount]]))).toEqual({
+      a: ['EARLY_STOPPED', 2],
+      b: ['STOPPED', 2],
+      c: ['STOPPED', 0],
+    });
+    expect(lastCheckpoint(worker.events, 'b', 'LAST', 'HEAD').epoch).toBe(2);
+  });
+
+  it('fine-tunes from the best head only, and evaluates both checkpoints', async () => {
+    const worker = newWorker();
+    const withoutHead = await worker.run(
+      sweep.task('FINE_TUNE', { runs: [taskRun('f', FINE_TUNED)], featureSets: fineTuneFeatures }),
+    );
+    expect(withoutHead).toMatchObject({
+      type: 'completed',
+      result: { outcomes: [{ kind: 'FAILED', error: { errorClass: 'PERMANENT', code: 'CHECKPOINT_MISSING' } }] },
+    });
+
+    await worker.complete(headTask([taskRun('f', FINE_TUNED)]), 'TRAIN');
+    const head = lastCheckpoint(worker.events, 'f', 'BEST', 'HEAD');
+    const run = taskRun('f', FINE_TUNED, { sourceCheckpoint: head });
+    await worker.complete(sweep.task('FINE_TUNE', { runs: [run], featureSets: fineTuneFeatures }), 'TRAIN');
+    expect(curve(worker.events, 'f', 'FINE_TUNE')).toHaveLength(3);
+    const tuned = lastCheckpoint(worker.events, 'f', 'BEST', 'FINE_TUNE');
+
+    const runs = [
+      taskRun('f', FINE_TUNED, { sourceCheckpoint: tuned, role: 'WINNER' }),
+      taskRun('g', FINE_TUNED, { sourceCheckpoint: head, role: 'BASELINE' }),
+    ];
+    const { measurements } = await worker.complete(sweep.task('EVALUATE', { runs }), 'EVALUATE');
+    expect(measurements.map(({ runId, role, predictions }) => [runId, role, predictions.length])).toEqual([
+      ['f', 'WINNER', 12],
+      ['g', 'BASELINE', 12],
+    ]);
+    for (const { path, label, predictedLabel, probabilities } of measurements.flatMap(
+      ({ predictions }) => predictions,
+    )) {
+      expect(path).toMatch(label === 0 ? /^test\/blue\// : /^test\/red\//);
+      expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1);
+      expect(predictedLabel).toBe((probabilities[1] ?? 0) > 0.5 ? 1 : 0);
+    }
+    expect(measurements[0]?.loss).not.toBe(measurements[1]?.loss);
+  });
+
+  it('refuses a changed checkpoint and one of another run, for that run only', async () => {
+    const worker = newWorker();
+    await worker.complete(
+      headTask([taskRun('a', { ...CACHED, epochs: 1 }), taskRun('b', { ...CACHED, epochs: 1 })]),
+      'TRAIN',
+    );
+    const last = lastCheckpoint(worker.events, 'a', 'LAST', 'HEAD');
+    const runs = [
+      taskRun('a', CACHED, { resumeCheckpoint: { ...last, sha256: '00' } }),
+      taskRun('b', CACHED, { resumeCheckpoint: last }),
+      taskRun('c', CACHED),
+    ];
+    const { outcomes } = await worker.complete(headTask(runs), 'TRAIN');
+    const errors = Object.fromEntries(outcomes.map(({ runId, error }) => [runId, error?.message ?? null]));
+    expect(errors['a']).toMatch(/sha256: it was registered as 00, but is /);
+    expect(errors['b']).toMatch(/runId: it belongs to run a, but run b is to go on/);
+    expect(errors['c']).toBeNull();
+  });
+
+  it('fails as a whole where a feature set or the weights are not the ones asked for', async () => {
+    const worker = newWorker();
+    const [first] = features;
+    if (first === undefined) throw new Error('no features');
+    const missing = features.map((set) => ({ ...set, uri: 'features/none.safetensors' }));
+    expect(await worker.run(headTask([taskRun('a', CACHED)], { featureSets: missing }))).toMatchObject({
+      type: 'failed',
+      error: { errorClass: 'COUNTED', code: 'FEATURES_MISSING' },
+    });
+    const others = [{ ...first, key: 'other', weightsDigest: 'ff' }];
+    expect(await worker.run(sweep.task('FEATURES', { featureSets: others }))).toMatchObject({
+      type: 'failed',
+      error: { errorClass: 'PERMANENT', code: 'DIGEST_MISMATCH' },
+    });
+  });
+
+  it.each([
+    ['cached heads', CACHED, 'HEAD'],
+    ['augmented heads', AUGMENTED, 'HEAD'],
+    ['fine-tuning', FINE_TUNED, 'FINE_TUNE'],
+  ] as const)('keeps the number of tensors constant over epochs: %s', async (_name, parameters, stage) => {
+    const worker = newWorker();
+    const before = tf.memory().numTensors;
+    const counts: number[] = [];
+    worker.onEvent = (event) => {
+      if (event.type === 'epoch' && event.stage === stage) counts.push(tf.memory().numTensors);
+    };
+    const featureSets = await sweep.computeFeatures(worker, sweep.featureSets(parameters, 'HEAD'));
+    await worker.complete(sweep.task('HEAD', { runs: [taskRun('m', parameters)], featureSets }), 'TRAIN');
+    if (stage === 'FINE_TUNE') {
+      const run = taskRun('m', parameters, { sourceCheckpoint: lastCheckpoint(worker.events, 'm', 'BEST', 'HEAD') });
+      await worker.complete(sweep.task('FINE_TUNE', { runs: [run], featureSets: fineTuneFeatures }), 'TRAIN');
+    }
+    expect(counts.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(counts).size).toBe(1);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { buildLayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
+import { describeWeights, loadBackbone } from '../../../../services/trainer/backbones/load.ts';
+import { randomWeights } from '../../../../services/trainer/backbones/random-weights.ts';
+import { backboneDefinition } from '../../../../services/trainer/backbones/registry.ts';
+import type { BackboneDefinition } from '../../../../services/trainer/backbones/registry.ts';
+import { findWeightFile } from '../../../../services/trainer/backbones/weight-file.ts';
+import { encodeSafetensors } from '../../../../services/trainer/checkpoints/safetensors.ts';
+
+const CONTENT = 'weights';
+const MD5 = createHash('md5').update(CONTENT).digest('hex');
+
+describe('weight files', () => {
+  let folder: string;
+  let cacheDir: string;
+  let kerasDir: string;
+  let server: Server | null = null;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'graft-weights-'));
+    cacheDir = join(folder, 'cache');
+    kerasDir = join(folder, 'keras');
+    for (const path of [join(cacheDir, 'weights'), kerasDir]) mkdirSync(path, { recursive: true });
+  });
+
+  afterEach(() => {
+    server?.close();
+    server = null;
+    rmSync(folder, { recursive: true });
+  });
+
+  async function definition(): Promise<BackboneDefinition> {
+    server = createServer((_request, response) => response.end(CONTENT));
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/w.h5`;
+    const imagenet = { fileName: 'w.h5', url, md5: MD5, sizeBytes: CONTENT.length };
+    return { ...backboneDefinition('vgg16'), imagenet };
+  }
+
+  it("are taken from Graft's cache, then Keras', then downloaded into the first", async () => {
+    const wanted = await definition();
+    const find = async (): Promise<string> => findWeightFile(wanted, 'imagenet', { cacheDir, kerasDir });
+    expect(await find()).toBe(join(cacheDir, 'weights', 'w.h5'));
+    expect(readFileSync(await find(), 'utf8')).toBe(CONTENT);
+    rmSync(join(cacheDir, 'weights', 'w.h5'));
+    writeFileSync(join(kerasDir, 'w.h5'), CONTENT);
+    expect(await find()).toBe(join(kerasDir, 'w.h5'));
+  });
+
+  it('are refused when they are not the published ones', async () => {
+    const wanted = await definition();
+    writeFileSync(join(kerasDir, 'w.h5'), 'something else');
+    await expect(findWeightFile(wanted, 'imagenet', { cacheDir, kerasDir })).rejects.toThrow(`instead of ${MD5}`);
+  });
+
+  it('may be given as a path; a wrong one is named', async () => {
+    const path = join(folder, 'own.h5');
+    writeFileSync(path, CONTENT);
+    const vgg = backboneDefinition('vgg16');
+    expect(await findWeightFile(vgg, path, { cacheDir })).toBe(path);
+    await expect(findWeightFile(vgg, `${path}x`, { cacheDir })).rejects.toThrow(`there is no file "${path}x"`);
+  });
+
+  it('say what to do when they are made at set-up and are not there', async () => {
+    const lite = backboneDefinition('efficientnet_lite0');
+    await expect(findWeightFile(lite, 'imagenet', { cacheDir, kerasDir })).rejects.toThrow(/npm run setup/);
+  });
+
+  it('load from safetensors, whose digest names them and which say their preprocessing', async () => {
+    const layers = backboneDefinition('mobilenet_v2').layers(32);
+    const weights = randomWeights(buildLayerGraph('mobilenet_v2', layers, 32), 5);
+    const tensors = [...weights].map(([name, { shape, values }]) => ({ name, shape, values }));
+    const path = join(folder, 'own.safetensors');
+    writeFileSync(path, Buffer.concat(encodeSafetensors(tensors, { preprocessing: 'tf' })));
+    const digest = createHash('sha256').update(readFileSync(path)).digest('hex');
+    const reference = { backbone: 'mobilenet_v2', weights: path };
+    const backbone = await loadBackbone({ ...reference, inputSize: 32, cacheDir });
+    expect(backbone.weightsDigest).toBe(digest);
+    backbone.dispose();
+    const info = await describeWeights(reference, { cacheDir });
+    expect(info).toMatchObject({ ...reference, digest });
+    expect(info.layers).toEqual(backbone.layers);
+    writeFileSync(path, Buffer.concat(encodeSafetensors(tensors, { preprocessing: 'sepia' })));
+    await expect(loadBackbone({ ...reference, inputSize: 32, cacheDir })).rejects.toThrow('preprocessing "sepia"');
+  });
+
+  it('must be of a known kind', async () => {
+    const path = join(folder, 'own.bin');
+    writeFileSync(path, CONTENT);
+    const options = { backbone: 'vgg16', weights: path, inputSize: 32, cacheDir };
+    await expect(loadBackbone(options)).rejects.toThrow('ends neither in .safetensors nor in .h5');
+    writeFileSync(join(folder, 'own.h5'), CONTENT);
+    await expect(loadBackbone({ ...options, weights: join(folder, 'own.h5') })).rejects.toThrow(
+      /it is not an HDF5 file/,
+    );
+  });
+
+  it('are described for random ones without being made', async () => {
+    const info = await describeWeights({ backbone: 'vgg16', weights: 'random' }, { cacheDir });
+    expect(info.digest).toMatch(/^[0-9a-f]{64}$/);
+    expect(info.layers).toHaveLength(18);
+  });
+});

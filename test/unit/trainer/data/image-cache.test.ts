@@ -1,0 +1,132 @@
+import { mkdtempSync, openSync, closeSync, readdirSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ImageCacheError, openImageCache } from '../../../../services/trainer/data/image-cache.ts';
+import type { ImageCache } from '../../../../services/trainer/data/image-cache.ts';
+import { indexDataset } from '../../../../services/trainer/data/index-dataset.ts';
+import type { IndexedDataset } from '../../../../services/trainer/data/manifest.ts';
+import { tf } from '../../../../services/trainer/engine/engine.ts';
+import { writeFiles } from '../../../support/picture.ts';
+
+const SIZE = 16;
+const ROW_BYTES = SIZE * SIZE * 3 * 4;
+
+describe('openImageCache', () => {
+  let folder: string;
+  let cacheDir: string;
+  let indexed: IndexedDataset;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'graft-images-'));
+    cacheDir = join(folder, 'cache');
+    const root = join(folder, 'data');
+    for (const split of ['train', 'validation', 'test']) {
+      await writeFiles(root, { [`${split}/a/1.jpg`]: null, [`${split}/a/2.png`]: null, [`${split}/b/1.jpg`]: null });
+    }
+    const source = { path: root, splitFractions: null, allowDuplicates: false, skipBadFiles: false };
+    indexed = await indexDataset({ source, cacheDir });
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  async function open(done: number[] = []): Promise<ImageCache> {
+    const onProgress = ({ done: count }: { readonly done: number }): unknown => done.push(count);
+    return openImageCache({ ...indexed, split: 'train', size: SIZE, cacheDir, onProgress });
+  }
+
+  function cacheFile(): string {
+    return join(cacheDir, 'images', readdirSync(join(cacheDir, 'images'))[0] ?? '');
+  }
+
+  function read(cache: ImageCache, indices: readonly number[]): Float32Array {
+    const images = cache.read(indices);
+    expect(images.shape).toEqual([indices.length, SIZE, SIZE, 3]);
+    const values = images.dataSync<'float32'>();
+    images.dispose();
+    return values;
+  }
+
+  it('decodes once and then gives any images in any order', async () => {
+    const done: number[] = [];
+    const first = await open(done);
+    expect(done).toEqual([3]);
+    const all = read(first, [0, 1, 2]);
+    first.close();
+    const again = await open(done);
+    expect(done).toEqual([3]);
+    expect([...again.labels]).toEqual([0, 0, 1]);
+    expect(again.paths).toEqual(['train/a/1.jpg', 'train/a/2.png', 'train/b/1.jpg']);
+    const length = SIZE * SIZE * 3;
+    const mixed = read(again, [2, 0, 2]);
+    expect(mixed.subarray(0, length)).toEqual(all.subarray(2 * length));
+    expect(mixed.subarray(length, 2 * length)).toEqual(all.subarray(0, length));
+    expect(mixed.subarray(2 * length)).toEqual(all.subarray(2 * length));
+    expect(Math.max(...all)).toBeLessThanOrEqual(255);
+    again.close();
+  });
+
+  it('frees its tensors', async () => {
+    const tensors = tf.memory().numTensors;
+    const cache = await open();
+    read(cache, [0, 1]);
+    cache.close();
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('may be made twice at the same time and leaves one file', async () => {
+    const caches = await Promise.all([open(), open()]);
+    expect(read(caches[0], [0, 1, 2])).toEqual(read(caches[1], [0, 1, 2]));
+    for (const cache of caches) cache.close();
+    expect(readdirSync(join(cacheDir, 'images'))).toHaveLength(1);
+  });
+
+  it('notices a damaged row, removes the file and makes it anew', async () => {
+    (await open()).close();
+    const file = openSync(cacheFile(), 'r+');
+    writeSync(file, Buffer.from([1, 2, 3]), 0, 3, 64 + ROW_BYTES + 10);
+    closeSync(file);
+    const cache = await open();
+    read(cache, [0, 2]);
+    expect(() => cache.read([1])).toThrow(/damaged at image 1 \(train\/a\/2\.png\)/);
+    const renewed = await open();
+    read(renewed, [0, 1, 2]);
+    renewed.close();
+  });
+
+  it('makes a file anew that was cut off or belongs to other images', async () => {
+    (await open()).close();
+    const size = statSync(cacheFile()).size;
+    for (const damaged of [Buffer.alloc(100), Buffer.alloc(size)]) {
+      writeFileSync(cacheFile(), damaged);
+      const done: number[] = [];
+      const cache = await open(done);
+      expect(done).toEqual([3]);
+      read(cache, [0, 1, 2]);
+      cache.close();
+    }
+  });
+
+  it('refuses a picture that changed after it was indexed', async () => {
+    writeFileSync(join(folder, 'data/train/a/1.jpg'), 'changed');
+    const failure = await open().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ImageCacheError);
+    expect(String(failure)).toContain('train/a/1.jpg was changed after the data set was indexed');
+    expect(readdirSync(join(cacheDir, 'images'))).toEqual([]);
+  });
+
+  it('names a picture that is gone', async () => {
+    rmSync(join(folder, 'data/train/b/1.jpg'));
+    await expect(open()).rejects.toThrow(/train\/b\/1\.jpg was indexed, but can't be read now/);
+  });
+
+  it('refuses numbers that do not exist, and reading after it was closed', async () => {
+    const cache = await open();
+    expect(() => cache.read([3])).toThrow('the split has 3 images');
+    expect(() => cache.read([-1])).toThrow(RangeError);
+    cache.close();
+    expect(() => cache.read([0])).toThrow('closed already');
+  });
+});
