@@ -1,0 +1,108 @@
+import { Command, CommanderError, Option } from 'commander';
+import { GraftError, InvalidRequestError } from '../core/errors.ts';
+import { RpcError, isUnavailable } from '../platform/rpc/errors.ts';
+import { CliError, ViolationsError } from './cli-errors.ts';
+import { addCheckpointCommands } from './commands/checkpoint.ts';
+import { addDatasetCommands } from './commands/dataset.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addLeaderboardCommand } from './commands/leaderboard.ts';
+import { addPredictCommand } from './commands/predict.ts';
+import { addReportCommand } from './commands/report.ts';
+import { addRunCommands } from './commands/run.ts';
+import { addSchemaCommand } from './commands/schema.ts';
+import { addServiceCommands } from './commands/service.ts';
+import { addSweepCommands } from './commands/sweep.ts';
+import { addTrainersCommand } from './commands/trainers.ts';
+import { addUpCommand } from './commands/up.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, EXIT_CODE_HELP } from './exit-codes.ts';
+import { GRAFT } from './program-name.ts';
+
+/** Runs one command and gives the exit code; nothing is thrown. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  try {
+    await buildProgram(context).parseAsync(args, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    const { exitCode, message } = explainError(error, context.signal.aborted);
+    if (message !== '') context.stderr.write(`${message}\n`);
+    return exitCode;
+  }
+}
+
+/** All commands with their help. */
+export function buildProgram(context: CliContext): Command {
+  const program = new Command('graft')
+    .description('Sweeps of transfer-learning variants for image classifiers.')
+    .addOption(
+      new Option(
+        '--coordinator <host:port>',
+        'the coordinator; default: the cluster that is up on this machine, else 127.0.0.1:50051',
+      ).env('GRAFT_COORDINATOR'),
+    )
+    .addOption(
+      new Option('--output <format>', 'text for people, or JSON for programs').choices(['table', 'json']).default('table'),
+    )
+    .addHelpText('after', EXIT_CODE_HELP)
+    .showHelpAfterError('(see --help)');
+  addUpCommand(program, context);
+  addDemoCommand(program, context);
+  addServiceCommands(program, context);
+  addSweepCommands(program, context);
+  addRunCommands(program, context);
+  addLeaderboardCommand(program, context);
+  addReportCommand(program, context);
+  addCheckpointCommands(program, context);
+  addPredictCommand(program, context);
+  addDatasetCommands(program, context);
+  addTrainersCommand(program, context);
+  addSchemaCommand(program, context);
+  configure(program, context);
+  return program;
+}
+
+/** Settings that commander does not hand down to commands that exist already. */
+function configure(command: Command, context: CliContext): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => context.stdout.write(text),
+    writeErr: (text) => context.stderr.write(text),
+  });
+  for (const child of command.commands) configure(child, context);
+}
+
+/** What a person is told about an error, and the exit code. */
+export function explainError(
+  error: unknown,
+  interrupted: boolean,
+): { readonly exitCode: number; readonly message: string } {
+  if (error instanceof CommanderError) {
+    // Commander has written its text already.
+    return { exitCode: error.exitCode === 0 ? EXIT.ok : EXIT.usage, message: '' };
+  }
+  if (error instanceof CliError) return { exitCode: error.exitCode, message: error.message };
+  if (interrupted) return { exitCode: EXIT.interrupted, message: '' };
+  if (error instanceof InvalidRequestError) {
+    return { exitCode: EXIT.usage, message: new ViolationsError('The request', error.violations).message };
+  }
+  if (isUnavailable(error) || (error instanceof RpcError && error.code === 'DEADLINE_EXCEEDED')) {
+    return { exitCode: EXIT.unreachable, message: unreachable(error as Error) };
+  }
+  if (error instanceof GraftError) {
+    const missing = error.reason === 'NOT_FOUND' || error.reason === 'ARTIFACT_MISSING';
+    return { exitCode: missing ? EXIT.notFound : EXIT.failure, message: error.message };
+  }
+  // Errors of ours say enough by their message; a fault of ours needs its place.
+  const isOurs = error instanceof Error && error.name !== 'Error' && !(error instanceof TypeError);
+  return {
+    exitCode: EXIT.failure,
+    message: error instanceof Error ? (isOurs ? error.message : (error.stack ?? error.message)) : String(error),
+  };
+}
+
+function unreachable(error: Error): string {
+  const details = error instanceof RpcError ? error.details : error.message;
+  return (
+    `The coordinator can't be reached: ${details}\n` +
+    `Start one on this machine with \`${GRAFT} up\`, or name another with --coordinator host:port (or GRAFT_COORDINATOR).`
+  );
+}

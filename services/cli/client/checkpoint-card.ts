@@ -1,0 +1,68 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { Checkpoint, GraftClient } from './types.ts';
+import { toJson } from '../output.ts';
+import { CliError } from '../cli-errors.ts';
+
+const card = z.object({
+  checkpoint_id: z.string(),
+  run_id: z.string(),
+  sweep_id: z.string(),
+  class_names: z.array(z.string()).min(2),
+  parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+});
+
+/** What a checkpoint file needs beside it to be used without the coordinator: `<file>.json`. */
+export interface CheckpointCard {
+  readonly checkpointId: string;
+  readonly runId: string;
+  readonly sweepId: string;
+  /** In the order of the labels. */
+  readonly classNames: readonly string[];
+  /** All of the run. */
+  readonly parameters: Readonly<Record<string, number | string | boolean>>;
+}
+
+/** Asks the coordinator for the run and its classes, and writes them beside the checkpoint's file. */
+export async function writeCheckpointCard(
+  client: GraftClient,
+  checkpoint: Checkpoint,
+  file: string,
+): Promise<CheckpointCard> {
+  const { run } = await client.getRun(checkpoint.runId);
+  const { datasetId } = await client.getSweep(run.sweepId);
+  if (datasetId === null) throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`);
+  const { classNames } = await client.getDataset(datasetId);
+  const { checkpointId, runId } = checkpoint;
+  const made = { checkpointId, runId, sweepId: run.sweepId, classNames, parameters: run.parameters };
+  await writeFile(cardPath(file), `${toJson(made)}\n`);
+  return made;
+}
+
+/**
+ * The card beside a checkpoint's file; null where there is none.
+ *
+ * @throws CliError for one that is damaged.
+ */
+export async function readCheckpointCard(file: string): Promise<CheckpointCard | null> {
+  const text = await readFile(cardPath(file), 'utf8').catch(() => null);
+  if (text === null) return null;
+  const parsed = card.safeParse(parseJson(text));
+  if (!parsed.success) {
+    throw new CliError(`${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it to have it made again.`);
+  }
+  const { checkpoint_id, run_id, sweep_id, class_names, parameters } = parsed.data;
+  return { checkpointId: checkpoint_id, runId: run_id, sweepId: sweep_id, classNames: class_names, parameters };
+}
+
+function cardPath(file: string): string {
+  return `${file}.json`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,157 @@
+import { createClient, parseAddresses } from '../../platform/rpc/client.ts';
+import type { RpcClient } from '../../platform/rpc/client.ts';
+import { numberOf } from '../../platform/rpc/convert/fields.ts';
+import { sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
+import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import type { CheckpointChunk, GraftClient, Sweep, SweepEvent } from './types.ts';
+import * as view from './view.ts';
+
+type Service = RpcClient<typeof SweepServiceService>['call'];
+
+interface PageRequest {
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+/**
+ * A client of the public service. Calls that find no coordinator are tried again for a few seconds.
+ *
+ * @param address `host:port`, or several with commas.
+ * @throws Error when it is not of that form.
+ */
+export function createGraftClient(address: string): GraftClient {
+  const rpc = createClient(SweepServiceService, { addresses: parseAddresses(address) });
+  const { call } = rpc;
+  return {
+    address,
+    async planSweep(spec) {
+      return view.viewPlan(await call.planSweep({ spec: sweepSpecToProto(spec) }, { deadlineMs: 60_000 }));
+    },
+    async createSweep(requestId, spec) {
+      const request = { requestId, spec: sweepSpecToProto(spec) };
+      const { sweep, duplicateCount } = await call.createSweep(request, { deadlineMs: 60_000 });
+      return { sweep: view.viewSweep(sweep), duplicateCount };
+    },
+    async getSweep(sweepId) {
+      return view.viewSweep((await call.getSweep({ sweepId })).sweep);
+    },
+    listSweeps: (limit) => listSweeps(call, limit),
+    watchSweep: (sweepId, cursor, signal) => watchSweep(call, sweepId, cursor, signal),
+    async pauseSweep(sweepId, reason) {
+      return view.viewSweep((await call.pauseSweep({ sweepId, reason })).sweep);
+    },
+    async resumeSweep(sweepId) {
+      return view.viewSweep((await call.resumeSweep({ sweepId })).sweep);
+    },
+    async cancelSweep(sweepId, reason) {
+      return view.viewSweep((await call.cancelSweep({ sweepId, reason })).sweep);
+    },
+    async listRuns(sweepId) {
+      const runs = await allPages(200, async (page) => {
+        const { runs: items, nextPageToken } = await call.listRuns({ sweepId, ...page });
+        return { items, nextPageToken };
+      });
+      return runs.map(view.viewRun);
+    },
+    async getRun(runId) {
+      const { run, attempts } = await call.getRun({ runId });
+      return { run: view.viewRun(run), attempts: attempts.map(view.viewAttempt) };
+    },
+    async listEpochMetrics({ sweepId = '', runId = '' }) {
+      const metrics = await allPages(5_000, async (page) => {
+        const { metrics: items, nextPageToken } = await call.listEpochMetrics({ sweepId, runId, ...page });
+        return { items, nextPageToken };
+      });
+      return metrics.map(view.viewEpochMetric);
+    },
+    async listCheckpoints({ sweepId = '', runId = '' }) {
+      const checkpoints = await allPages(1_000, async (page) => {
+        const { checkpoints: items, nextPageToken } = await call.listCheckpoints({ sweepId, runId, ...page });
+        return { items, nextPageToken };
+      });
+      return checkpoints.map(view.viewCheckpoint);
+    },
+    downloadCheckpoint: (checkpointId, offset, signal) => downloadCheckpoint(call, checkpointId, offset, signal),
+    async getLeaderboard(sweepId) {
+      let testLookCount = 0;
+      const entries = await allPages(200, async (page) => {
+        const response = await call.getLeaderboard({ sweepId, ...page });
+        testLookCount = response.testLookCount;
+        return { items: response.entries, nextPageToken: response.nextPageToken };
+      });
+      return { entries: entries.map(view.viewLeaderboardEntry), testLookCount };
+    },
+    async listTestPredictions(runId) {
+      const predictions = await allPages(5_000, async (page) => {
+        const { predictions: items, nextPageToken } = await call.listTestPredictions({ runId, ...page });
+        return { items, nextPageToken };
+      });
+      return predictions.map(view.viewTestPrediction);
+    },
+    async listTrainers() {
+      const trainers = await allPages(1_000, async (page) => {
+        const { trainers: items, nextPageToken } = await call.listTrainers(page);
+        return { items, nextPageToken };
+      });
+      return trainers.map(view.viewTrainer);
+    },
+    async getDataset(datasetId) {
+      return view.viewDataset((await call.getDataset({ datasetId })).dataset);
+    },
+    close: () => rpc.close(),
+  };
+}
+
+async function listSweeps(call: Service, limit: number | undefined): Promise<readonly Sweep[]> {
+  if (limit !== undefined) {
+    const { sweeps } = await call.listSweeps({ pageSize: limit, pageToken: '' });
+    return sweeps.map(view.viewSweep);
+  }
+  const sweeps = await allPages(200, async (page) => {
+    const { sweeps: items, nextPageToken } = await call.listSweeps(page);
+    return { items, nextPageToken };
+  });
+  return sweeps.map(view.viewSweep);
+}
+
+async function* watchSweep(
+  call: Service,
+  sweepId: string,
+  cursor: bigint,
+  signal: AbortSignal,
+): AsyncGenerator<SweepEvent> {
+  for await (const message of call.watchSweep({ sweepId, cursor }, { signal })) {
+    const event = view.viewEvent(message);
+    if (event !== null) yield event;
+  }
+}
+
+async function* downloadCheckpoint(
+  call: Service,
+  checkpointId: string,
+  offset: number,
+  signal: AbortSignal,
+): AsyncGenerator<CheckpointChunk> {
+  const request = { checkpointId, offset: BigInt(offset) };
+  for await (const chunk of call.downloadCheckpoint(request, { signal })) {
+    yield {
+      checkpoint: chunk.checkpoint === undefined ? null : view.viewCheckpoint(chunk.checkpoint),
+      offset: numberOf(chunk.offset, 'offset'),
+      data: chunk.data,
+    };
+  }
+}
+
+async function allPages<T>(
+  pageSize: number,
+  fetchPage: (page: PageRequest) => Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }>,
+): Promise<readonly T[]> {
+  const all: T[] = [];
+  let pageToken = '';
+  do {
+    const { items, nextPageToken } = await fetchPage({ pageSize, pageToken });
+    all.push(...items);
+    pageToken = nextPageToken;
+  } while (pageToken !== '');
+  return all;
+}

@@ -1,0 +1,224 @@
+import type { Dataset } from '../../core/dataset.ts';
+import type { RunState } from '../../core/states/run-state.ts';
+import type { SweepState } from '../../core/states/sweep-state.ts';
+import type { Parameters, SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import type { CheckpointKind, Stage, TestPrediction, TestRole } from '../../core/task.ts';
+
+/** What the command line knows of the public service, without proto types: the shapes that `--output json` prints. */
+export interface Sweep {
+  readonly sweepId: string;
+  readonly spec: SweepSpec;
+  readonly state: SweepState;
+  readonly stateReason: string;
+  readonly datasetId: string | null;
+  readonly runCount: number;
+  readonly finishedRunCount: number;
+  readonly bestRunId: string | null;
+  readonly bestValue: number | null;
+  readonly createTime: Date | null;
+  readonly startTime: Date | null;
+  readonly endTime: Date | null;
+}
+
+export interface Run {
+  readonly runId: string;
+  readonly sweepId: string;
+  readonly runIndex: number;
+  readonly parameters: Parameters;
+  readonly variedNames: readonly string[];
+  readonly state: RunState;
+  readonly stateReason: string;
+  readonly stage: Stage | null;
+  readonly epochCount: number;
+  readonly epochLimit: number;
+  readonly bestValue: number | null;
+  readonly bestStage: Stage | null;
+  readonly bestEpoch: number;
+  readonly lastValue: number | null;
+  readonly bestValAccuracy: number | null;
+  readonly bestValLoss: number | null;
+  readonly attemptCount: number;
+  readonly createTime: Date | null;
+  readonly startTime: Date | null;
+  readonly endTime: Date | null;
+}
+
+export interface RunAttempt {
+  readonly taskId: string;
+  readonly stage: Stage | null;
+  readonly leaseEpoch: number;
+  readonly trainerId: string;
+  readonly slotIndex: number;
+  readonly state: string;
+  readonly errorClass: string;
+  readonly message: string;
+  readonly startTime: Date | null;
+  readonly endTime: Date | null;
+}
+
+export interface EpochMetric {
+  readonly runId: string;
+  readonly stage: Stage | null;
+  readonly epoch: number;
+  readonly name: string;
+  readonly value: number;
+}
+
+export interface Checkpoint {
+  readonly checkpointId: string;
+  readonly runId: string;
+  readonly stage: Stage | null;
+  readonly epoch: number;
+  readonly kind: CheckpointKind | null;
+  readonly uri: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly value: number | null;
+  readonly createTime: Date | null;
+}
+
+export interface ClassResult {
+  readonly className: string;
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  readonly support: number;
+}
+
+export interface TestResult {
+  readonly runId: string;
+  readonly checkpointId: string;
+  readonly accuracy: number;
+  /** 95 % Wilson interval. */
+  readonly accuracyLow: number;
+  readonly accuracyHigh: number;
+  readonly loss: number;
+  readonly rocAuc: number | null;
+  readonly imageCount: number;
+  readonly correctCount: number;
+  /** Row by row: true class; column: called class. */
+  readonly confusionMatrix: readonly number[];
+  readonly classResults: readonly ClassResult[];
+  readonly role: TestRole;
+}
+
+export interface LeaderboardEntry {
+  readonly rank: number;
+  readonly run: Run;
+  readonly testResult: TestResult | null;
+}
+
+export interface Leaderboard {
+  readonly entries: readonly LeaderboardEntry[];
+  /** How many runs were looked at on the test split. */
+  readonly testLookCount: number;
+}
+
+export interface PlannedTask {
+  readonly stage: Stage | null;
+  readonly runIndexes: readonly number[];
+  readonly description: string;
+  readonly dependencies: readonly number[];
+}
+
+export interface PlannedRun {
+  readonly runIndex: number;
+  readonly parameters: Parameters;
+  readonly variedNames: readonly string[];
+}
+
+export interface SweepPlan {
+  readonly runs: readonly PlannedRun[];
+  readonly tasks: readonly PlannedTask[];
+  readonly duplicateCount: number;
+  readonly basePassCountAlone: number;
+  readonly basePassCountShared: number;
+}
+
+export interface Slot {
+  readonly slotIndex: number;
+  readonly deviceKind: string;
+  readonly deviceName: string;
+  readonly memoryBytes: number;
+  readonly threadCount: number;
+  readonly taskId: string | null;
+  readonly stage: Stage | null;
+}
+
+export interface Trainer {
+  readonly trainerId: string;
+  readonly hostname: string;
+  readonly version: string;
+  readonly engineVersion: string;
+  readonly state: string;
+  readonly slots: readonly Slot[];
+  readonly heartbeatTime: Date | null;
+}
+
+export type SweepEventBody =
+  | { readonly kind: 'sweep_state'; readonly state: SweepState; readonly reason: string }
+  | {
+      readonly kind: 'run_state';
+      readonly runId: string;
+      readonly state: RunState;
+      readonly stage: Stage | null;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'epoch';
+      readonly runId: string;
+      readonly stage: Stage | null;
+      readonly epoch: number;
+      readonly metrics: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly kind: 'task';
+      readonly taskId: string;
+      readonly stage: Stage | null;
+      readonly state: string;
+      readonly trainerId: string;
+      readonly message: string;
+    }
+  | { readonly kind: 'test_result'; readonly result: TestResult };
+
+export interface SweepEvent {
+  /** Watch again from here. */
+  readonly cursor: bigint;
+  readonly eventTime: Date | null;
+  readonly body: SweepEventBody;
+}
+
+export interface CheckpointChunk {
+  /** In the first chunk only. */
+  readonly checkpoint: Checkpoint | null;
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+/** The public service as the commands use it; lists are read to their last page. */
+export interface GraftClient {
+  /** `host:port`. */
+  readonly address: string;
+  planSweep(spec: SweepSpec): Promise<SweepPlan>;
+  createSweep(requestId: string, spec: SweepSpec): Promise<{ readonly sweep: Sweep; readonly duplicateCount: number }>;
+  getSweep(sweepId: string): Promise<Sweep>;
+  /** Newest first. */
+  listSweeps(limit?: number): Promise<readonly Sweep[]>;
+  /** Events after `cursor`; ends when the sweep has ended and all is sent. */
+  watchSweep(sweepId: string, cursor: bigint, signal: AbortSignal): AsyncIterable<SweepEvent>;
+  pauseSweep(sweepId: string, reason: string): Promise<Sweep>;
+  resumeSweep(sweepId: string): Promise<Sweep>;
+  cancelSweep(sweepId: string, reason: string): Promise<Sweep>;
+  listRuns(sweepId: string): Promise<readonly Run[]>;
+  getRun(runId: string): Promise<{ readonly run: Run; readonly attempts: readonly RunAttempt[] }>;
+  listEpochMetrics(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly EpochMetric[]>;
+  listCheckpoints(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly Checkpoint[]>;
+  downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;
+  getLeaderboard(sweepId: string): Promise<Leaderboard>;
+  listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
+  listTrainers(): Promise<readonly Trainer[]>;
+  getDataset(datasetId: string): Promise<Dataset>;
+  close(): void;
+}
+
+export type { Dataset, RunState, Stage, SweepState, TestPrediction };

@@ -1,0 +1,141 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commandLineOf, identifyProcess, isAlive } from '../../platform/db/embedded-postgres/process-table.ts';
+import type { ProcessIdentity } from '../../platform/db/embedded-postgres/process-table.ts';
+import { withStartLock } from '../../platform/db/embedded-postgres/start-lock.ts';
+import { CliError, UsageError } from '../cli-errors.ts';
+
+const DRAIN_WAIT_MS = 30_000;
+const POLL_MS = 100;
+
+/** What a cluster on this machine writes about itself into the state folder. */
+export interface ClusterRecord {
+  readonly owner: ProcessIdentity;
+  /** `host:port` of the coordinator; null until it is known. */
+  readonly address: string | null;
+  readonly databaseUrl: string | null;
+  readonly children: readonly ProcessIdentity[];
+}
+
+/** Another live process runs a cluster on the same state folder. */
+export class ClusterRunningError extends UsageError {
+  readonly record: ClusterRecord;
+
+  constructor(stateDir: string, record: ClusterRecord) {
+    const where = record.address === null ? '' : ` with its coordinator at ${record.address}`;
+    super(
+      `Graft is already up on ${stateDir}: process ${record.owner.pid}${where}. Use that one, end it with Ctrl-C or ` +
+        `\`kill ${record.owner.pid}\`, or set GRAFT_STATE_DIR to another folder for a second cluster.`,
+    );
+    this.record = record;
+  }
+}
+
+/** The right to run a cluster on a state folder, and the record that others find the cluster by. */
+export class ClusterLock {
+  readonly #file: string;
+  #record: ClusterRecord;
+
+  private constructor(file: string, record: ClusterRecord) {
+    this.#file = file;
+    this.#record = record;
+  }
+
+  /**
+   * Takes the lock. After a cluster whose process was killed, waits until its children have handed their work back, and
+   * kills those that do not end.
+   *
+   * @throws ClusterRunningError
+   */
+  static async acquire(stateDir: string, say: (text: string) => void): Promise<ClusterLock> {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    const lock = await withStartLock(join(stateDir, 'up.start-lock'), () => {
+      const before = readClusterRecord(stateDir);
+      if (before !== null && isRunning(before.owner)) throw new ClusterRunningError(stateDir, before);
+      const record: ClusterRecord = {
+        owner: identifyProcess(process.pid),
+        address: null,
+        databaseUrl: null,
+        children: before?.children ?? [],
+      };
+      const taken = new ClusterLock(fileOf(stateDir), record);
+      taken.#write();
+      return Promise.resolve(taken);
+    });
+    await lock.#awaitFormerChildren(say);
+    return lock;
+  }
+
+  update(change: Partial<Pick<ClusterRecord, 'address' | 'databaseUrl'>>): void {
+    this.#record = { ...this.#record, ...change };
+    this.#write();
+  }
+
+  setChildren(pids: readonly number[]): void {
+    this.#record = { ...this.#record, children: pids.map(identifyProcess) };
+    this.#write();
+  }
+
+  release(): void {
+    rmSync(this.#file, { force: true });
+  }
+
+  async #awaitFormerChildren(say: (text: string) => void): Promise<void> {
+    const living = (): readonly ProcessIdentity[] => this.#record.children.filter(isRunning);
+    if (living().length > 0) {
+      say(`the last cluster here was killed; waiting for its ${living().length} processes to hand their work back`);
+      const deadline = Date.now() + DRAIN_WAIT_MS;
+      while (living().length > 0 && Date.now() < deadline) await sleep(POLL_MS);
+      for (const { pid } of living()) killGroup(pid);
+      while (living().length > 0) {
+        if (Date.now() > deadline + DRAIN_WAIT_MS) throw unkillable(living());
+        await sleep(POLL_MS);
+      }
+    }
+    this.setChildren([]);
+  }
+
+  #write(): void {
+    // It holds the database's password, and is replaced whole so that readers never see half of it.
+    writeFileSync(`${this.#file}.new`, JSON.stringify(this.#record), { mode: 0o600 });
+    renameSync(`${this.#file}.new`, this.#file);
+  }
+}
+
+/** The record of the cluster on a state folder, dead or alive; null where there is none. */
+export function readClusterRecord(stateDir: string): ClusterRecord | null {
+  try {
+    return JSON.parse(readFileSync(fileOf(stateDir), 'utf8')) as ClusterRecord;
+  } catch {
+    return null;
+  }
+}
+
+/** The record of a cluster that is up on this machine; null where there is none. */
+export function findLiveCluster(stateDir: string): ClusterRecord | null {
+  const record = readClusterRecord(stateDir);
+  return record !== null && isRunning(record.owner) ? record : null;
+}
+
+function fileOf(stateDir: string): string {
+  return join(stateDir, 'up.json');
+}
+
+/** A process that nobody has reaped yet keeps its number and start time, but not its command line. */
+function isRunning(identity: ProcessIdentity): boolean {
+  return isAlive(identity) && commandLineOf(identity.pid).length > 0;
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended in this moment.
+  }
+}
+
+function unkillable(processes: readonly ProcessIdentity[]): CliError {
+  const pids = processes.map(({ pid }) => pid).join(', ');
+  return new CliError(`Processes ${pids} of the last cluster do not end, not even by SIGKILL. Look at them with ps.`);
+}

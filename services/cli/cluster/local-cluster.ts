@@ -1,0 +1,276 @@
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { applyMigrations } from '../../platform/db/apply-migrations.ts';
+import { startEmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
+import type { EmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
+import type { GraftPaths } from '../../platform/paths.ts';
+import { isUnavailable } from '../../platform/rpc/errors.ts';
+import { CliError, UsageError } from '../cli-errors.ts';
+import type { GraftClient, Trainer } from '../client/types.ts';
+import { ClusterLock } from './cluster-lock.ts';
+import { LogTail } from './log-tail.ts';
+import { nodeCommand } from './node-command.ts';
+import { PostgresKeeper } from './postgres-keeper.ts';
+import { SupervisedProcess } from './supervised-process.ts';
+
+export const DEFAULT_PORT = 50_051;
+
+/** The services' own grace is 30 s; theirs must end first. */
+const TRAINER_GRACE_MS = 35_000;
+const COORDINATOR_GRACE_MS = 20_000;
+const READY_TIMEOUT_MS = 120_000;
+const POLL_MS = 100;
+
+export interface LocalClusterOptions {
+  readonly paths: GraftPaths;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly openClient: (address: string) => GraftClient;
+  readonly trainers: number;
+  /** Per trainer; null: one per GPU, else one. */
+  readonly slots: number | null;
+  /** Threads of one slot; null: the cores shared out among all slots. */
+  readonly threadsPerSlot: number | null;
+  /** null: 50051 if it is free, else any. */
+  readonly port: number | null;
+  /** null: a PostgreSQL of our own in the state folder. */
+  readonly databaseUrl: string | null;
+  /** Shows the children's logs as prefixed lines as well. */
+  readonly onLogLine: ((line: string) => void) | null;
+  /** What a person should hear. */
+  readonly say: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** PostgreSQL, a coordinator and trainers on this machine. */
+export interface LocalCluster {
+  /** `host:port` of the coordinator. */
+  readonly address: string;
+  readonly databaseUrl: string;
+  readonly logDir: string;
+  /** Trainers first (they hand their work back), then the coordinator, then PostgreSQL. Calling it again does no harm. */
+  stop(): Promise<void>;
+  /** Everything at once; `stop` then only waits. */
+  kill(): void;
+}
+
+/**
+ * Starts everything and waits until the trainers are ready. A part that dies later is started again.
+ *
+ * @throws ClusterRunningError where one is up on this state folder; EmbeddedPostgresError; CliError where a part does not
+ * come up. Nothing is left running then.
+ */
+export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
+  const lock = await ClusterLock.acquire(options.paths.stateDir, options.say);
+  const parts = new ClusterParts(options, lock);
+  try {
+    return await parts.start();
+  } catch (error) {
+    await parts.stop();
+    options.signal.throwIfAborted();
+    throw error;
+  }
+}
+
+class ClusterParts {
+  readonly #options: LocalClusterOptions;
+  readonly #lock: ClusterLock;
+  readonly #logDir: string;
+  readonly #tails: LogTail[] = [];
+  #postgres: PostgresKeeper | null = null;
+  #coordinator: SupervisedProcess | null = null;
+  #trainers: readonly SupervisedProcess[] = [];
+  #stopped: Promise<void> | null = null;
+
+  constructor(options: LocalClusterOptions, lock: ClusterLock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#logDir = join(options.paths.stateDir, 'logs');
+  }
+
+  async start(): Promise<LocalCluster> {
+    const { signal } = this.#options;
+    const databaseUrl = this.#options.databaseUrl ?? (await this.#startPostgres());
+    signal.throwIfAborted();
+    await applyMigrations(databaseUrl);
+    const port = await choosePort(this.#options.port, this.#options.say);
+    const address = `127.0.0.1:${port}`;
+    this.#lock.update({ address, databaseUrl });
+    signal.throwIfAborted();
+    this.#coordinator = this.#child('coordinator', 'coordinator/main', {
+      DATABASE_URL: databaseUrl,
+      GRAFT_COORDINATOR_LISTEN: address,
+      GRAFT_ARTIFACTS_DIR: this.#artifactsDir,
+    });
+    this.#coordinator.start();
+    const client = this.#options.openClient(address);
+    try {
+      // Trainers wait for a coordinator by themselves, so TensorFlow can be loaded meanwhile.
+      this.#trainers = Array.from({ length: this.#options.trainers }, (_, index) => this.#trainer(index, address));
+      for (const trainer of this.#trainers) trainer.start();
+      await this.#waitUntilReady(client);
+    } finally {
+      client.close();
+    }
+    return { address, databaseUrl, logDir: this.#logDir, stop: () => this.stop(), kill: () => this.kill() };
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopInOrder();
+    return this.#stopped;
+  }
+
+  kill(): void {
+    for (const trainer of this.#trainers) trainer.kill();
+    this.#coordinator?.kill();
+    this.#postgres?.kill();
+  }
+
+  async #stopInOrder(): Promise<void> {
+    await Promise.all(this.#trainers.map((trainer) => trainer.stop(TRAINER_GRACE_MS)));
+    await this.#coordinator?.stop(COORDINATOR_GRACE_MS);
+    await this.#postgres?.stop();
+    for (const tail of this.#tails) tail.close();
+    this.#lock.release();
+  }
+
+  get #artifactsDir(): string {
+    return this.#options.env['GRAFT_ARTIFACTS_DIR'] || join(this.#options.paths.stateDir, 'artifacts');
+  }
+
+  async #startPostgres(): Promise<string> {
+    const logFile = join(this.#logDir, 'postgres.log');
+    this.#postgres = new PostgresKeeper({
+      logFile,
+      say: this.#options.say,
+      start: (log): Promise<EmbeddedPostgres> =>
+        startEmbeddedPostgres({ dataDir: join(this.#options.paths.stateDir, 'postgres'), log }),
+    });
+    this.#tail('postgres', logFile);
+    return this.#postgres.start();
+  }
+
+  #trainer(index: number, address: string): SupervisedProcess {
+    const { slots, trainers, threadsPerSlot, env } = this.#options;
+    const fair = Math.max(1, Math.floor(availableParallelism() / (trainers * (slots ?? 1))));
+    const threads = threadsPerSlot ?? (env['GRAFT_SLOT_THREADS'] || fair);
+    return this.#child(`trainer-${index}`, 'trainer/main', {
+      GRAFT_COORDINATOR: address,
+      GRAFT_ARTIFACTS_DIR: this.#artifactsDir,
+      GRAFT_SLOT_THREADS: String(threads),
+      ...(slots === null ? {} : { GRAFT_SLOTS: String(slots) }),
+    });
+  }
+
+  #child(name: string, module: string, env: Readonly<Record<string, string>>): SupervisedProcess {
+    const { paths, say } = this.#options;
+    const logFile = join(this.#logDir, `${name}.log`);
+    this.#tail(name, logFile);
+    return new SupervisedProcess({
+      name,
+      command: nodeCommand(module, { endWithParent: true }),
+      env: {
+        ...(this.#options.env as NodeJS.ProcessEnv),
+        GRAFT_STATE_DIR: paths.stateDir,
+        GRAFT_CACHE_DIR: paths.cacheDir,
+        END_WITH_PARENT: '1',
+        ...env,
+      },
+      logFile,
+      say,
+      onPid: () => this.#lock.setChildren(this.#pids()),
+    });
+  }
+
+  #pids(): readonly number[] {
+    return [this.#coordinator, ...this.#trainers].flatMap((child) => child?.pid ?? []);
+  }
+
+  #tail(name: string, logFile: string): void {
+    const { onLogLine } = this.#options;
+    if (onLogLine !== null) this.#tails.push(new LogTail(logFile, (line) => onLogLine(`${name} | ${line}`)));
+  }
+
+  async #waitUntilReady(client: GraftClient): Promise<void> {
+    const { signal, trainers } = this.#options;
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    const freshness = new TrainerFreshness();
+    for (let seen = 0; ; ) {
+      signal.throwIfAborted();
+      this.#refuseCrashing();
+      try {
+        seen = freshness.countReady(await client.listTrainers());
+        if (seen >= trainers) return;
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+      }
+      if (performance.now() > deadline) {
+        throw new CliError(
+          `After ${READY_TIMEOUT_MS / 1_000} s, ${seen} of ${trainers} trainers are ready. See the logs in ${this.#logDir}.`,
+        );
+      }
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  }
+
+  /** A part that dies again and again while starting will not come up by waiting. */
+  #refuseCrashing(): void {
+    for (const child of [this.#coordinator, ...this.#trainers]) {
+      if (child !== null && child.startCount > 3) {
+        throw new CliError(`${child.name} does not start. Its log: ${join(this.#logDir, `${child.name}.log`)}`);
+      }
+    }
+  }
+}
+
+/**
+ * Tells trainers that are there from those of an earlier cluster, which stay listed for a while: one has shown a sign of life
+ * since we began. The database's clock need not be ours; then the sign is that its time of heartbeat has moved on.
+ */
+class TrainerFreshness {
+  readonly #began = Date.now();
+  readonly #first = new Map<string, number>();
+
+  countReady(trainers: readonly Trainer[]): number {
+    return trainers.filter(({ trainerId, state, heartbeatTime }) => {
+      const time = heartbeatTime?.getTime() ?? 0;
+      const first = this.#first.get(trainerId) ?? time;
+      this.#first.set(trainerId, first);
+      return state === 'READY' && (time >= this.#began || time > first);
+    }).length;
+  }
+}
+
+async function choosePort(wanted: number | null, say: (text: string) => void): Promise<number> {
+  if (wanted !== null) {
+    if (await isFree(wanted)) return wanted;
+    throw new UsageError(`--port: ${wanted} is in use by another program. Name another one.`);
+  }
+  if (await isFree(DEFAULT_PORT)) return DEFAULT_PORT;
+  const port = await freePort(0);
+  say(`port ${DEFAULT_PORT} is in use; the coordinator listens on ${port}`);
+  return port;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return freePort(port).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Opens and closes a port: the one given, or any free one for 0. */
+function freePort(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ host: '127.0.0.1', port }, () => {
+      const address = server.address();
+      server.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port);
+        else reject(new Error('a TCP server has an address'));
+      });
+    });
+  });
+}

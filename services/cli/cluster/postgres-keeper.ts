@@ -1,0 +1,85 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { EmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
+
+const CHECK_MS = 1_000;
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 10_000;
+
+export interface PostgresKeeperOptions {
+  readonly start: (log: (line: string) => void) => Promise<EmbeddedPostgres>;
+  readonly logFile: string;
+  readonly say: (text: string) => void;
+}
+
+/** The embedded PostgreSQL, started again when it dies. It keeps its port and so its address. */
+export class PostgresKeeper {
+  readonly #options: PostgresKeeperOptions;
+  #server: EmbeddedPostgres | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #starting: Promise<void> = Promise.resolve();
+  #backoffMs = FIRST_BACKOFF_MS;
+  #isStopping = false;
+
+  constructor(options: PostgresKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Gives the connection string. */
+  async start(): Promise<string> {
+    mkdirSync(dirname(this.#options.logFile), { recursive: true });
+    const server = await this.#options.start(this.#log);
+    this.#server = server;
+    this.#watch(CHECK_MS);
+    return server.url;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#starting;
+    await this.#server?.stop();
+  }
+
+  /** PostgreSQL's immediate shutdown: it recovers at the next start. */
+  kill(): void {
+    this.#isStopping = true;
+    if (this.#server?.isOwn === true && isRunning(this.#server.pid)) process.kill(this.#server.pid, 'SIGQUIT');
+  }
+
+  readonly #log = (line: string): void => appendFileSync(this.#options.logFile, `${line}\n`);
+
+  #watch(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#starting = this.#check();
+    }, delayMs);
+  }
+
+  async #check(): Promise<void> {
+    if (this.#isStopping) return;
+    if (this.#server !== null && isRunning(this.#server.pid)) {
+      this.#backoffMs = FIRST_BACKOFF_MS;
+      this.#watch(CHECK_MS);
+      return;
+    }
+    const { say, logFile } = this.#options;
+    say(`PostgreSQL has ended; it is started again. Its log: ${logFile}`);
+    try {
+      this.#server = await this.#options.start(this.#log);
+      this.#watch(CHECK_MS);
+    } catch (error) {
+      say(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}`);
+      this.#watch(this.#backoffMs);
+      this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS);
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { InterruptedError, MissingError } from '../cli-errors.ts';
+import { findLiveCluster } from '../cluster/cluster-lock.ts';
+import type { LocalCluster } from '../cluster/local-cluster.ts';
+import type { CliContext } from '../context.ts';
+import { demoSpec, EMOJI_SCALE, PHOTO_SCALE } from '../demo/demo-sweep.ts';
+import { PartTimes } from '../demo/part-times.ts';
+import { demoDataFolder, runDemoSweep } from '../demo/run-demo.ts';
+import type { DemoResult } from '../demo/run-demo.ts';
+import { GRAFT } from '../program-name.ts';
+import { say } from '../output.ts';
+import { addClusterOptions, startCluster, stopCluster, waitForInterrupt } from './up.ts';
+import type { ClusterFlags } from './up.ts';
+
+interface DemoFlags extends ClusterFlags {
+  readonly data?: string;
+  readonly keep?: true;
+}
+
+interface DemoCluster {
+  readonly address: string;
+  readonly databaseUrl: string;
+  /** null: it was up before, and is not ours to stop. */
+  readonly own: LocalCluster | null;
+}
+
+/** `graft demo`. */
+export function addDemoCommand(program: Command, context: CliContext): void {
+  addClusterOptions(program.command('demo'))
+    .description('a whole sweep on this machine, from images to the leaderboard; an interrupted one goes on')
+    .option('--data <dir>', 'your own images, <dir>/{train,validation,test}/<class>/<image>')
+    .option('--keep', 'keep everything up at the end, until Ctrl-C')
+    .action(async (flags: DemoFlags) => {
+      await demo(context, flags);
+    });
+}
+
+async function demo(context: CliContext, flags: DemoFlags): Promise<void> {
+  const spec =
+    flags.data === undefined
+      ? demoSpec(demoDataFolder(context.paths.cacheDir), EMOJI_SCALE)
+      : demoSpec(existingFolder(context, flags.data), PHOTO_SCALE);
+  const times = new PartTimes();
+  const cluster = await times.measure('start', () => findOrStartCluster(context, flags));
+  const client = context.openClient(cluster.address);
+  let result: DemoResult | null = null;
+  let isKept = cluster.own === null;
+  try {
+    result = await runDemoSweep(context, client, spec, times);
+    if (flags.keep === true && cluster.own !== null) {
+      isKept = true;
+      context.stdout.write(`\n${closingWords(cluster, result, true, times)}\n\nEverything stays up until Ctrl-C.\n`);
+      await waitForInterrupt(context);
+    }
+  } finally {
+    client.close();
+    const { own } = cluster;
+    if (own !== null) await times.measure('stop', () => stopCluster(context, own));
+  }
+  if (flags.keep !== true || cluster.own === null) {
+    context.stdout.write(`\n${closingWords(cluster, result, isKept, times)}\n`);
+  }
+  if (context.signal.aborted && flags.keep !== true) throw new InterruptedError();
+}
+
+async function findOrStartCluster(context: CliContext, flags: DemoFlags): Promise<DemoCluster> {
+  const live = findLiveCluster(context.paths.stateDir);
+  if (live?.address != null && live.databaseUrl !== null) {
+    say(context, `Using the cluster that is up already: ${live.address} (process ${live.owner.pid}).`);
+    return { address: live.address, databaseUrl: live.databaseUrl, own: null };
+  }
+  say(context, 'Starting PostgreSQL, a coordinator and trainers on this machine …');
+  const own = await startCluster(context, flags);
+  return { address: own.address, databaseUrl: own.databaseUrl, own };
+}
+
+function existingFolder(context: CliContext, data: string): string {
+  const folder = resolve(context.cwd, data);
+  if (!existsSync(folder)) throw new MissingError(`--data: there is no folder ${folder}.`);
+  return folder;
+}
+
+/** Where to look further, with lines that work as they are. */
+function closingWords(cluster: DemoCluster, { sweep, reportFile }: DemoResult, isUp: boolean, times: PartTimes): string {
+  const { sweepId } = sweep;
+  const { address, databaseUrl } = cluster;
+  const state = isUp
+    ? 'The cluster is up. Look further:'
+    : `The cluster has been stopped; its record stays. Start it again with \`${GRAFT} up\`, then:`;
+  return [
+    `Report:  ${reportFile}`,
+    '',
+    state,
+    `  psql '${databaseUrl}' -c "select * from leaderboard where sweep_id = '${sweepId}' order by rank"`,
+    `  psql '${databaseUrl}' -c "select * from epoch_curves where sweep_id = '${sweepId}' limit 20"`,
+    `  grpcurl -plaintext ${address} list`,
+    `  grpcurl -plaintext ${address} describe graft.v1.SweepService`,
+    `  grpcurl -plaintext -d '{"sweep_id": "${sweepId}"}' ${address} graft.v1.SweepService/GetLeaderboard`,
+    `  ${GRAFT} leaderboard ${sweepId}`,
+    `  ${GRAFT} checkpoint list ${sweepId}`,
+    '',
+    `Times:  ${times.toString()}`,
+  ].join('\n');
+}

@@ -1,0 +1,136 @@
+import type { LeaderboardEntry, Run, RunAttempt, Sweep } from '../client/types.ts';
+import { formatDuration, formatInterval, formatMetric, formatParameters, formatTime, formatValue } from '../format.ts';
+import { renderFacts, renderTable } from '../table.ts';
+
+export function describeRuns(runs: readonly Run[]): string {
+  if (runs.length === 0) return 'The sweep has no runs yet.';
+  return renderTable(
+    [
+      { title: 'run' },
+      { title: 'state' },
+      { title: 'stage' },
+      { title: 'epoch', align: 'right' },
+      { title: 'best', align: 'right' },
+      { title: 'at epoch', align: 'right' },
+      { title: 'val_loss', align: 'right' },
+      { title: 'val_acc', align: 'right' },
+      { title: 'attempts', align: 'right' },
+      { title: 'parameters' },
+    ],
+    runs.map((run) => [
+      run.runId,
+      run.state,
+      run.stage ?? '',
+      epochOf(run),
+      formatMetric(run.bestValue),
+      run.bestValue === null ? '' : String(run.bestEpoch),
+      formatMetric(run.bestValLoss),
+      formatMetric(run.bestValAccuracy),
+      String(run.attemptCount),
+      formatParameters(run.parameters, run.variedNames),
+    ]),
+  );
+}
+
+export function describeRun(run: Run): string {
+  const names = Object.keys(run.parameters);
+  const facts = renderFacts([
+    ['run', run.runId],
+    ['sweep', run.sweepId],
+    ['state', run.stateReason === '' ? run.state : `${run.state}: ${run.stateReason}`],
+    ['stage', [run.stage ?? '–', epochOf(run)].filter((part) => part !== '').join(', epoch ')],
+    ['best value', bestOf(run)],
+    ['best val_loss', formatMetric(run.bestValLoss)],
+    ['best val_accuracy', formatMetric(run.bestValAccuracy)],
+    ['last value', formatMetric(run.lastValue)],
+    ['attempts', String(run.attemptCount)],
+    ['started', formatTime(run.startTime)],
+    ['ended', formatTime(run.endTime)],
+  ]);
+  const parameters = renderFacts(
+    names.map((name) => {
+      const varies = run.variedNames.includes(name) ? '  (varies)' : '';
+      return [name, `${formatValue(run.parameters[name])}${varies}`] as const;
+    }),
+  );
+  return `${facts}\n\nparameters\n${parameters}`;
+}
+
+/** In words: where the run stands and why, what was tried, how it compares. */
+export function explainRun(
+  run: Run,
+  attempts: readonly RunAttempt[],
+  sweep: Sweep,
+  entry: LeaderboardEntry | null,
+): string {
+  const varied = formatParameters(run.parameters, run.variedNames);
+  const parts = [
+    `Run ${run.runId} (number ${run.runIndex} of sweep ${sweep.sweepId}${varied === '' ? '' : `; ${varied}`})`,
+    `is ${run.state}${run.stateReason === '' ? '' : `: ${run.stateReason}`}.`,
+    '',
+    standing(run, sweep, entry),
+    ...(entry?.testResult == null ? [] : [testLine(entry)]),
+    '',
+    attempts.length === 0 ? 'No slot has worked on it yet.' : `${attempts.length} attempts, oldest first:`,
+  ];
+  if (attempts.length > 0) parts.push(describeAttempts(attempts));
+  const again = attempts.filter(({ state }) => ['FAILED', 'EXPIRED', 'RELEASED'].includes(state)).length;
+  if (again > 0) {
+    parts.push('', `${again} of them ended without a result; the work went on from the last checkpoint each time.`);
+  }
+  return parts.join('\n');
+}
+
+function standing(run: Run, sweep: Sweep, entry: LeaderboardEntry | null): string {
+  const { metric } = sweep.spec.objective;
+  if (run.bestValue === null) return `It has no ${metric} yet.`;
+  const rank = entry === null ? '' : `, rank ${entry.rank} of ${sweep.runCount}`;
+  return `Its best ${metric} is ${bestOf(run)}${rank}.`;
+}
+
+function testLine(entry: LeaderboardEntry): string {
+  const test = entry.testResult;
+  if (test === null) return '';
+  const interval = formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh);
+  return `On the test split (as ${test.role}): accuracy ${interval}, 95 %, ${test.correctCount} of ${test.imageCount} right.`;
+}
+
+function describeAttempts(attempts: readonly RunAttempt[]): string {
+  return renderTable(
+    [
+      { title: 'task' },
+      { title: 'stage' },
+      { title: 'lease', align: 'right' },
+      { title: 'trainer' },
+      { title: 'slot', align: 'right' },
+      { title: 'began' },
+      { title: 'took', align: 'right' },
+      { title: 'state' },
+      { title: 'what happened' },
+    ],
+    attempts.map((attempt) => [
+      attempt.taskId,
+      attempt.stage ?? '',
+      String(attempt.leaseEpoch),
+      attempt.trainerId,
+      String(attempt.slotIndex),
+      formatTime(attempt.startTime),
+      tookOf(attempt),
+      attempt.state,
+      [attempt.errorClass, attempt.message].filter((part) => part !== '').join(': '),
+    ]),
+  );
+}
+
+function tookOf({ startTime, endTime }: RunAttempt): string {
+  return startTime === null || endTime === null ? '' : formatDuration(endTime.getTime() - startTime.getTime());
+}
+
+function bestOf(run: Run): string {
+  if (run.bestValue === null) return '–';
+  return `${formatMetric(run.bestValue)} (${run.bestStage ?? ''} epoch ${run.bestEpoch})`;
+}
+
+function epochOf(run: Run): string {
+  return run.epochLimit === 0 ? '' : `${run.epochCount}/${run.epochLimit}`;
+}

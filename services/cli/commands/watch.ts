@@ -1,0 +1,32 @@
+import { InterruptedError } from '../cli-errors.ts';
+import type { GraftClient, Sweep } from '../client/types.ts';
+import type { CliContext, GlobalOptions } from '../context.ts';
+import { createDisplay, JsonDisplay } from '../progress/displays.ts';
+import { followSweep } from '../progress/follow-sweep.ts';
+import { GRAFT } from '../program-name.ts';
+
+/**
+ * Shows a sweep's progress until it ends.
+ *
+ * @throws InterruptedError after Ctrl-C; the sweep goes on.
+ */
+export async function watchToEnd(
+  context: CliContext,
+  options: GlobalOptions,
+  client: GraftClient,
+  sweepId: string,
+): Promise<Sweep> {
+  const { stdout, env } = context;
+  const display =
+    options.output === 'json'
+      ? new JsonDisplay(stdout)
+      : createDisplay({ stream: stdout, colour: (env['NO_COLOR'] ?? '') === '' });
+  try {
+    return await followSweep(client, sweepId, display, context.signal);
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    throw new InterruptedError(`Sweep ${sweepId} goes on. Watch it again:  ${GRAFT} sweep watch ${sweepId}`);
+  } finally {
+    display.close();
+  }
+}

@@ -1,0 +1,35 @@
+import type { GraftPaths } from '../platform/paths.ts';
+import type { GraftClient } from './client/types.ts';
+
+/** Where text goes: standard output or error, or a test's buffer. */
+export interface TextStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+export type OutputFormat = 'table' | 'json';
+
+/** Everything a command takes from the world. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly paths: GraftPaths;
+  /** Results. */
+  readonly stdout: TextStream;
+  /** Everything else: progress, hints, errors. */
+  readonly stderr: TextStream;
+  /** Aborted by Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** For a command that has something to do at a second Ctrl-C. */
+  readonly signals: { onSecond: (() => void) | null };
+  /** @throws UsageError for an address that is none. */
+  readonly openClient: (address: string) => GraftClient;
+}
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly coordinator?: string;
+  readonly output: OutputFormat;
+}

@@ -1,0 +1,41 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
+
+/**
+ * Remembers the request of a demo that has not ended, so that the next start goes on with the same sweep. One for another
+ * sweep (other images, another version's variants) is forgotten.
+ */
+export class DemoMemory {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** The request id to send: that of an unfinished demo with the same spec, or a new one. */
+  requestIdFor(spec: SweepSpec): { readonly requestId: string; readonly isContinued: boolean } {
+    const digest = createHash('sha256').update(JSON.stringify(spec)).digest('hex');
+    const known = this.#read();
+    if (known?.digest === digest) return { requestId: known.requestId, isContinued: true };
+    const requestId = `demo-${randomUUID()}`;
+    mkdirSync(dirname(this.#file), { recursive: true });
+    writeFileSync(`${this.#file}.new`, JSON.stringify({ digest, requestId }));
+    renameSync(`${this.#file}.new`, this.#file);
+    return { requestId, isContinued: false };
+  }
+
+  /** The demo has ended: the next one is a new sweep. */
+  forget(): void {
+    rmSync(this.#file, { force: true });
+  }
+
+  #read(): { readonly digest: string; readonly requestId: string } | null {
+    try {
+      return JSON.parse(readFileSync(this.#file, 'utf8')) as { digest: string; requestId: string };
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import { CliError, InterruptedError, MissingError } from '../cli-errors.ts';
+import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
+import { describeLeaderboard } from '../commands/leaderboard.ts';
+import { writeReport } from '../commands/report.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatInterval, formatParameters } from '../format.ts';
+import { GRAFT } from '../program-name.ts';
+import { createDisplay } from '../progress/displays.ts';
+import { followSweep } from '../progress/follow-sweep.ts';
+import type { ProgressDisplay } from '../progress/follow-sweep.ts';
+import type { SweepProgress } from '../progress/sweep-progress.ts';
+import type { PartTimes } from './part-times.ts';
+import { DemoMemory } from './demo-memory.ts';
+
+/** What the closing words need. */
+export interface DemoResult {
+  readonly sweep: Sweep;
+  readonly reportFile: string;
+}
+
+/** Submits the demo's sweep (or goes on with the unfinished one), shows it to its end, prints and writes what came of it. */
+export async function runDemoSweep(
+  context: CliContext,
+  client: GraftClient,
+  spec: SweepSpec,
+  times: PartTimes,
+): Promise<DemoResult> {
+  const { stdout, paths, signal } = context;
+  const memory = new DemoMemory(join(paths.stateDir, 'demo.json'));
+  const { requestId, isContinued } = memory.requestIdFor(spec);
+  const { sweep } = await client.createSweep(requestId, spec);
+  stdout.write(`\nSweep ${sweep.sweepId} with ${sweep.runCount} variants on ${spec.dataset.path}`);
+  stdout.write(isContinued ? ', going on where the last demo was interrupted.\n\n' : '.\n\n');
+  if (sweep.state === 'PAUSED') await client.resumeSweep(sweep.sweepId);
+  const ended = await times.measure('sweep', () => follow(context, client, sweep.sweepId));
+  memory.forget();
+  if (ended.state !== 'SUCCEEDED') {
+    const reason = ended.stateReason === '' ? '' : `: ${ended.stateReason}`;
+    throw new CliError(`Sweep ${ended.sweepId} ended ${ended.state}${reason}`, EXIT.sweepNotSucceeded);
+  }
+  const reportFile = join(paths.stateDir, 'reports', `${ended.sweepId}.html`);
+  await times.measure('report', () => writeReport(client, ended.sweepId, reportFile, signal));
+  const leaderboard = await client.getLeaderboard(ended.sweepId);
+  stdout.write(`\n${describeLeaderboard(leaderboard)}\n`);
+  const winner = leaderboard.entries[0];
+  if (winner?.testResult == null) throw new CliError(`Sweep ${ended.sweepId} has no tested winner.`);
+  const { accuracy, accuracyLow, accuracyHigh, imageCount, correctCount } = winner.testResult;
+  const varied = formatParameters(winner.run.parameters, winner.run.variedNames);
+  stdout.write(
+    `\nWinner: run ${winner.run.runIndex} (${varied})\n` +
+      `Test accuracy: ${formatInterval(accuracy, accuracyLow, accuracyHigh)}, 95 % interval; ` +
+      `${correctCount} of ${imageCount} images are right.\n`,
+  );
+  return { sweep: ended, reportFile };
+}
+
+async function follow(context: CliContext, client: GraftClient, sweepId: string): Promise<Sweep> {
+  const { stdout, env, signal } = context;
+  const paused = new AbortController();
+  const display = new PauseWatch(createDisplay({ stream: stdout, colour: (env['NO_COLOR'] ?? '') === '' }), paused);
+  try {
+    return await followSweep(client, sweepId, display, AbortSignal.any([signal, paused.signal]));
+  } catch (error) {
+    if (signal.aborted) {
+      throw new InterruptedError(`Interrupted. The next demo goes on with sweep ${sweepId}.`);
+    }
+    if (!paused.signal.aborted) throw error;
+    const { stateReason } = await client.getSweep(sweepId);
+    throw new CliError(
+      `Sweep ${sweepId} is paused: ${stateReason}\nThe next demo goes on with it; \`${GRAFT} run list ${sweepId}\` tells what failed.`,
+      EXIT.sweepNotSucceeded,
+    );
+  } finally {
+    display.close();
+  }
+}
+
+/** Nobody is there to resume the demo's sweep, so a pause ends the demo. */
+class PauseWatch implements ProgressDisplay {
+  readonly #display: ProgressDisplay;
+  readonly #paused: AbortController;
+
+  constructor(display: ProgressDisplay, paused: AbortController) {
+    this.#display = display;
+    this.#paused = paused;
+  }
+
+  show(progress: SweepProgress, event: SweepEvent | null): void {
+    this.#display.show(progress, event);
+    // The events of an earlier pause come again; only a pause without a following resumption counts.
+    if (event?.body.kind === 'sweep_state' && event.body.state === 'PAUSED' && isRecent(event)) this.#paused.abort();
+  }
+
+  note(text: string): void {
+    this.#display.note(text);
+  }
+
+  close(): void {
+    this.#display.close();
+  }
+}
+
+const RECENT_MS = 5_000;
+
+function isRecent({ eventTime }: SweepEvent): boolean {
+  return eventTime === null || Date.now() - eventTime.getTime() < RECENT_MS;
+}
+
+/**
+ * The folder of the demo's own images.
+ *
+ * @throws MissingError that says how they are made.
+ */
+export function demoDataFolder(cacheDir: string): string {
+  const folder = join(cacheDir, 'data', 'emoji-animal-food');
+  if (existsSync(folder)) return folder;
+  throw new MissingError(
+    `The demo's images are not in ${folder}. \`npm run demo\` makes them; or name a folder of your own with --data DIR.`,
+  );
+}

@@ -1,0 +1,70 @@
+import type { ParameterValue } from '../core/sweep/sweep-spec.ts';
+
+const NOTHING = '–';
+
+/** A loss or accuracy with four decimals; `–` where there is none. */
+export function formatMetric(value: number | null | undefined): string {
+  if (value === null || value === undefined) return NOTHING;
+  return Number.isFinite(value) ? value.toFixed(4) : String(value);
+}
+
+/** `93.75 %`. */
+export function formatPercent(fraction: number | null | undefined): string {
+  return fraction === null || fraction === undefined ? NOTHING : `${(fraction * 100).toFixed(2)} %`;
+}
+
+/** `0.9375 (0.8911 – 0.9650)`. */
+export function formatInterval(value: number, low: number, high: number): string {
+  return `${formatMetric(value)} (${formatMetric(low)} – ${formatMetric(high)})`;
+}
+
+/** A learning rate stays readable (`1e-5`), a whole number stays whole. */
+export function formatValue(value: ParameterValue | undefined): string {
+  if (value === undefined) return NOTHING;
+  if (typeof value !== 'number') return String(value);
+  if (Number.isInteger(value)) return String(value);
+  const short = Number(value.toPrecision(4));
+  return Math.abs(short) < 1e-3 ? short.toExponential() : String(short);
+}
+
+/** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1_000);
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}
+
+/** `17.3 MB`, decimal units as disks and downloads use them. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let amount = bytes;
+  let unit = -1;
+  while (amount >= 1_000 && unit < units.length - 1) {
+    amount /= 1_000;
+    unit += 1;
+  }
+  return `${amount.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+/** Local date and time to the second; `–` where there is none. */
+export function formatTime(time: Date | null): string {
+  if (time === null) return NOTHING;
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  const day = `${time.getFullYear()}-${pad(time.getMonth() + 1)}-${pad(time.getDate())}`;
+  return `${day} ${pad(time.getHours())}:${pad(time.getMinutes())}:${pad(time.getSeconds())}`;
+}
+
+/** `head.units=64 head.dropout=0.5`. */
+export function formatParameters(
+  parameters: Readonly<Record<string, ParameterValue>>,
+  names: readonly string[],
+): string {
+  return names
+    .filter((name) => Object.hasOwn(parameters, name))
+    .map((name) => `${name}=${formatValue(parameters[name])}`)
+    .join(' ');
+}

@@ -1,0 +1,36 @@
+import type { CliContext, GlobalOptions } from './context.ts';
+
+/** Writes a result: as one JSON value with proto field names (`--output json`), or as text for people. */
+export function writeResult(context: CliContext, options: GlobalOptions, value: unknown, text: () => string): void {
+  const shown = options.output === 'json' ? toJson(value) : text();
+  context.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`);
+}
+
+/** JSON with snake_case names; NaN and infinities, which JSON has no numbers for, as the texts proto's JSON uses. */
+export function toJson(value: unknown, indent: number | undefined = 2): string {
+  return JSON.stringify(toSnakeCase(value), null, indent);
+}
+
+/** Something that is not the result. */
+export function say(context: CliContext, text: string): void {
+  context.stderr.write(`${text}\n`);
+}
+
+function toSnakeCase(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
+  }
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(toSnakeCase);
+  if (value instanceof Map) return toSnakeCase(Object.fromEntries(value));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [
+        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        toSnakeCase(item),
+      ]),
+    );
+  }
+  return value;
+}

@@ -1,0 +1,130 @@
+import type { TextStream } from '../context.ts';
+import type { SweepEvent } from '../client/types.ts';
+import { toJson } from '../output.ts';
+import type { ProgressDisplay } from './follow-sweep.ts';
+import { describeEvent, renderProgress } from './render-progress.ts';
+import type { SweepProgress } from './sweep-progress.ts';
+
+const REDRAW_MS = 150;
+const DEFAULT_COLUMNS = 100;
+const DEFAULT_ROWS = 30;
+
+export interface DisplayOptions {
+  readonly stream: TextStream;
+  readonly colour: boolean;
+}
+
+/** A table that is drawn over itself where the stream is a terminal, plain lines where it is not. */
+export function createDisplay(options: DisplayOptions): ProgressDisplay {
+  return options.stream.isTTY === true ? new LiveDisplay(options) : new LineDisplay(options.stream);
+}
+
+/** Events as JSON lines, for programs. */
+export class JsonDisplay implements ProgressDisplay {
+  readonly #stream: TextStream;
+
+  constructor(stream: TextStream) {
+    this.#stream = stream;
+  }
+
+  show(_progress: SweepProgress, event: SweepEvent | null): void {
+    if (event === null) return;
+    const { body, ...head } = event;
+    this.#stream.write(`${toJson({ ...head, ...body }, undefined)}\n`);
+  }
+
+  note(): void {
+    // A program sees by itself that nothing comes.
+  }
+
+  close(): void {
+    // Nothing is open.
+  }
+}
+
+/** One line per event. */
+export class LineDisplay implements ProgressDisplay {
+  readonly #stream: TextStream;
+
+  constructor(stream: TextStream) {
+    this.#stream = stream;
+  }
+
+  show(progress: SweepProgress, event: SweepEvent | null): void {
+    if (event === null) {
+      const name = progress.displayName === '' ? '' : ` “${progress.displayName}”`;
+      this.#stream.write(`sweep ${progress.sweepId}${name} with ${progress.runs.size} runs: ${progress.state}\n`);
+      return;
+    }
+    const line = describeEvent(progress, event);
+    if (line !== null) this.#stream.write(`${timeOf(event)} ${line}\n`);
+  }
+
+  note(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+
+  close(): void {
+    // Nothing is open.
+  }
+}
+
+/** Redraws the same lines, at most a few times a second. */
+class LiveDisplay implements ProgressDisplay {
+  readonly #stream: TextStream;
+  readonly #colour: boolean;
+  #drawnLines = 0;
+  #progress: SweepProgress | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor({ stream, colour }: DisplayOptions) {
+    this.#stream = stream;
+    this.#colour = colour;
+  }
+
+  show(progress: SweepProgress): void {
+    this.#progress = progress;
+    this.#timer ??= setTimeout(() => this.#draw(), this.#drawnLines === 0 ? 0 : REDRAW_MS);
+  }
+
+  note(text: string): void {
+    this.#erase();
+    this.#stream.write(`${text}\n`);
+    this.#draw();
+  }
+
+  close(): void {
+    this.#draw();
+  }
+
+  #draw(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#progress === null) return;
+    const screen = {
+      columns: this.#stream.columns ?? DEFAULT_COLUMNS,
+      rows: this.#stream.rows ?? DEFAULT_ROWS,
+      colour: this.#colour,
+    };
+    const lines = renderProgress(this.#progress, screen);
+    // One write per picture, so that nothing flickers.
+    this.#stream.write(`${this.#eraseCode()}${lines.join('\n')}\n`);
+    this.#drawnLines = lines.length;
+  }
+
+  #erase(): void {
+    this.#stream.write(this.#eraseCode());
+    this.#drawnLines = 0;
+  }
+
+  #eraseCode(): string {
+    return this.#drawnLines === 0 ? '' : `\u001b[${this.#drawnLines}A\u001b[0J`;
+  }
+}
+
+function timeOf({ eventTime }: SweepEvent): string {
+  const time = eventTime ?? new Date();
+  return [time.getHours(), time.getMinutes(), time.getSeconds()]
+    .map((part) => String(part).padStart(2, '0'))
+    .join(':');
+}

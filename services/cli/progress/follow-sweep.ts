@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
+import { isUnavailable } from '../../platform/rpc/errors.ts';
+import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
+import { addRuns, applyEvent, isAboutUnknownRun, startProgress } from './sweep-progress.ts';
+import type { SweepProgress } from './sweep-progress.ts';
+
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
+
+/** Shows a sweep's course, on a terminal or as lines. */
+export interface ProgressDisplay {
+  /** After each event; `event` is null for the first picture. */
+  show(progress: SweepProgress, event: SweepEvent | null): void;
+  /** A remark between two pictures, for example that the connection is lost. */
+  note(text: string): void;
+  close(): void;
+}
+
+/**
+ * Watches a sweep to its end and gives its last state. When the coordinator goes away, waits for it and goes on from the
+ * last event.
+ *
+ * @throws the first call's error where the sweep can't be found or the coordinator was never there; the signal's reason
+ * when aborted.
+ */
+export async function followSweep(
+  client: GraftClient,
+  sweepId: string,
+  display: ProgressDisplay,
+  signal: AbortSignal,
+): Promise<Sweep> {
+  const sweep = await client.getSweep(sweepId);
+  let progress = startProgress(sweep, await client.listRuns(sweepId));
+  display.show(progress, null);
+  for (let retryMs = FIRST_RETRY_MS, lost = false; ; ) {
+    try {
+      for await (const event of client.watchSweep(sweepId, progress.cursor, signal)) {
+        if (lost) display.note('connected again');
+        lost = false;
+        retryMs = FIRST_RETRY_MS;
+        if (isAboutUnknownRun(progress, event)) progress = addRuns(progress, await client.listRuns(sweepId));
+        progress = applyEvent(progress, event);
+        display.show(progress, event);
+      }
+      const now = await client.getSweep(sweepId);
+      if (isTerminalSweepState(now.state)) return now;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isUnavailable(error)) throw error;
+      if (!lost) display.note(`the coordinator at ${client.address} can't be reached; waiting for it …`);
+      lost = true;
+    }
+    await sleep(retryMs, undefined, { signal });
+    retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+  }
+}

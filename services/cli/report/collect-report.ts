@@ -1,0 +1,112 @@
+import { join, normalize } from 'node:path';
+import sharp from 'sharp';
+import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
+import type { GraftClient, Sweep, SweepEvent, TestPrediction } from '../client/types.ts';
+import { confidenceOf, mostWrong } from './report-data.ts';
+import type { ReportData, TaskAttempt, TaskHistory, WrongImage } from './report-data.ts';
+
+const THUMBNAIL_PIXELS = 96;
+const MAX_WRONG_IMAGES = 24;
+/** A sweep that goes on has no last event: what came until it fell silent is taken. */
+const SILENCE_MS = 1_500;
+
+/** Reads all that a report shows from the coordinator, and the wrong images from this machine's disk. */
+export async function collectReport(client: GraftClient, sweepId: string, signal: AbortSignal): Promise<ReportData> {
+  const sweep = await client.getSweep(sweepId);
+  const [runs, leaderboard, metrics, events] = await Promise.all([
+    client.listRuns(sweepId),
+    client.getLeaderboard(sweepId),
+    client.listEpochMetrics({ sweepId }),
+    readEvents(client, sweep, signal),
+  ]);
+  const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId);
+  // A sweep may come from an older version whose spec is no longer accepted; the report is worth having without the plan.
+  const plan = await client.planSweep(sweep.spec).catch(() => null);
+  const compared = leaderboard.entries.filter(({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN');
+  const winner = leaderboard.entries.find(({ testResult }) => testResult !== null)?.run.runId;
+  const wanted = new Set([...compared.map(({ run }) => run.runId), ...(winner === undefined ? [] : [winner]), ...baseline(runs)]);
+  const predictions = new Map<string, readonly TestPrediction[]>();
+  for (const { run, testResult } of leaderboard.entries) {
+    if (testResult === null || !wanted.has(run.runId)) continue;
+    predictions.set(run.runId, await client.listTestPredictions(run.runId));
+  }
+  const wrong = mostWrong(winner === undefined ? [] : (predictions.get(winner) ?? []));
+  return {
+    sweep,
+    runs,
+    leaderboard,
+    metrics,
+    dataset,
+    plan,
+    tasks: foldTasks(events),
+    predictions,
+    wrongImages: await Promise.all(
+      wrong.slice(0, MAX_WRONG_IMAGES).map((prediction) => showWrong(dataset?.path ?? sweep.spec.dataset.path, prediction)),
+    ),
+    wrongCount: wrong.length,
+    createTime: new Date(),
+  };
+}
+
+function baseline(runs: ReportData['runs']): readonly string[] {
+  return runs.filter(({ runIndex }) => runIndex === 0).map(({ runId }) => runId);
+}
+
+async function readEvents(client: GraftClient, sweep: Sweep, signal: AbortSignal): Promise<readonly SweepEvent[]> {
+  const events: SweepEvent[] = [];
+  const silent = new AbortController();
+  const timer = isTerminalSweepState(sweep.state) ? null : setTimeout(() => silent.abort(), SILENCE_MS);
+  try {
+    for await (const event of client.watchSweep(sweep.sweepId, 0n, AbortSignal.any([signal, silent.signal]))) {
+      events.push(event);
+      timer?.refresh();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!silent.signal.aborted) throw error;
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+  }
+  return events;
+}
+
+/** The attempts of every task, in the order in which they were leased. */
+export function foldTasks(events: readonly SweepEvent[]): readonly TaskHistory[] {
+  const tasks = new Map<string, { stage: TaskHistory['stage']; attempts: TaskAttempt[] }>();
+  for (const { body, eventTime } of events) {
+    if (body.kind !== 'task') continue;
+    const task = tasks.get(body.taskId) ?? { stage: body.stage, attempts: [] };
+    tasks.set(body.taskId, task);
+    const last = task.attempts.at(-1);
+    if (body.state === 'LEASED' || last === undefined) {
+      const { trainerId, state, message } = body;
+      task.attempts.push({ trainerId, startTime: eventTime, endTime: null, state, message });
+    } else {
+      task.attempts[task.attempts.length - 1] = { ...last, endTime: eventTime, state: body.state, message: body.message };
+    }
+  }
+  return [...tasks].map(([taskId, task]) => ({ taskId, ...task }));
+}
+
+async function showWrong(root: string, prediction: TestPrediction): Promise<WrongImage> {
+  const { path, label, predictedLabel } = prediction;
+  return { path, label, predictedLabel, confidence: confidenceOf(prediction), thumbnail: await thumbnail(root, path) };
+}
+
+/** A small JPEG as a data URL; null where there is no such image here. */
+export async function thumbnail(root: string, path: string): Promise<string | null> {
+  const file = join(root, path);
+  // The path comes over the network; it must not lead out of the data set.
+  if (!file.startsWith(normalize(`${root}/`))) return null;
+  try {
+    const jpeg = await sharp(file)
+      .rotate()
+      .flatten({ background: '#ffffff' })
+      .resize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS, { fit: 'inside', withoutEnlargement: true })
+      .jpeg({ quality: 80 })
+      .toBuffer();
+    return `data:image/jpeg;base64,${jpeg.toString('base64')}`;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,29 @@
+import type { EpochMetric, Run, Stage } from '../client/types.ts';
+
+/** One point of a learning curve; fine-tuning epochs are counted on after those of the head. */
+export interface CurvePoint {
+  readonly runIndex: number;
+  readonly epoch: number;
+  readonly stage: Stage | null;
+  readonly value: number;
+}
+
+const STAGE_ORDER: readonly (Stage | null)[] = ['HEAD', 'FINE_TUNE'];
+
+/** Points of one metric for all runs, by run and epoch. Values that are no finite numbers are left out. */
+export function curvePoints(metrics: readonly EpochMetric[], runs: readonly Run[], name: string): readonly CurvePoint[] {
+  const indexes = new Map(runs.map((run) => [run.runId, run.runIndex]));
+  const headEpochs = new Map<string, number>();
+  for (const { runId, stage, epoch } of metrics) {
+    if (stage === 'HEAD') headEpochs.set(runId, Math.max(headEpochs.get(runId) ?? 0, epoch));
+  }
+  return metrics
+    .filter((metric) => metric.name === name && STAGE_ORDER.includes(metric.stage) && Number.isFinite(metric.value))
+    .map(({ runId, stage, epoch, value }) => ({
+      runIndex: indexes.get(runId) ?? -1,
+      epoch: stage === 'FINE_TUNE' ? (headEpochs.get(runId) ?? 0) + epoch : epoch,
+      stage,
+      value,
+    }))
+    .sort((a, b) => a.runIndex - b.runIndex || a.epoch - b.epoch);
+}

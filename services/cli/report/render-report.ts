@@ -1,0 +1,112 @@
+import { formatDuration, formatMetric, formatParameters, formatPercent, formatTime } from '../format.ts';
+import type { LeaderboardEntry } from '../client/types.ts';
+import { html } from './html.ts';
+import type { Html } from './html.ts';
+import type { ReportData } from './report-data.ts';
+import { planSection } from './plan-section.ts';
+import { curvesSection, leaderboardSection } from './runs-section.ts';
+import { STYLES } from './styles.ts';
+import { testSection } from './test-section.ts';
+
+/** One self-contained page: no script, no request to anywhere. */
+export function renderReport(data: ReportData): string {
+  const { sweep } = data;
+  const title = sweep.spec.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.spec.displayName;
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} – Graft report</title>
+<style>${STYLES}</style>
+</head>
+<body>
+<header>
+<h1>${title}</h1>
+<p class="faint">Sweep ${sweep.sweepId} · ${sweep.state}${sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`}</p>
+${headline(data)}
+</header>
+<main>
+${sweepSection(data)}
+${leaderboardSection(data)}
+${curvesSection(data)}
+${testSection(data)}
+${planSection(data)}
+</main>
+<footer><p>Made by Graft on ${formatTime(data.createTime)}. Ranks come from the validation split alone.</p></footer>
+</body>
+</html>
+`;
+  return page.text;
+}
+
+/** The winner's entry: the best by validation; null before the first validation. */
+export function winnerOf(data: ReportData): LeaderboardEntry | null {
+  return data.leaderboard.entries.find(({ run }) => run.bestValue !== null) ?? null;
+}
+
+function headline(data: ReportData): Html {
+  const winner = winnerOf(data);
+  const test = winner?.testResult ?? null;
+  const { sweep } = data;
+  const took = durationOf(data);
+  const varied = winner === null ? '' : formatParameters(winner.run.parameters, winner.run.variedNames);
+  return html`<dl class="headline">
+<div><dt>Winner</dt><dd>${winner === null ? '–' : `Run ${winner.run.runIndex}`}<small>${varied}</small></dd></div>
+<div><dt>Test accuracy</dt><dd>${test === null ? 'not tested' : formatPercent(test.accuracy)}<small>${
+    test === null
+      ? ''
+      : `95 %: ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)}, ${test.imageCount} images`
+  }</small></dd></div>
+<div><dt>Best ${sweep.spec.objective.metric}</dt><dd>${formatMetric(sweep.bestValue)}<small>${
+    winner === null ? '' : `${winner.run.bestStage ?? ''}, epoch ${winner.run.bestEpoch}`
+  }</small></dd></div>
+<div><dt>Runs</dt><dd>${sweep.runCount}<small>${sweep.finishedRunCount} ended</small></dd></div>
+<div><dt>Time</dt><dd>${took === null ? '–' : formatDuration(took)}</dd></div>
+</dl>`;
+}
+
+function sweepSection(data: ReportData): Html {
+  const { sweep, dataset } = data;
+  const { spec } = sweep;
+  const varied = [...new Set(data.runs.flatMap(({ variedNames }) => variedNames))];
+  const first = data.runs[0];
+  const shared = first === undefined ? [] : Object.keys(first.parameters).filter((name) => !varied.includes(name));
+  const facts: readonly (readonly [string, string])[] = [
+    ['Data', spec.dataset.path],
+    ['Data digest', dataset?.digest ?? 'not indexed yet'],
+    ['Objective', `${spec.objective.metric}, ${spec.objective.goal}`],
+    ['Strategy', `${spec.strategy}${spec.maxRuns === null ? '' : `, at most ${spec.maxRuns} runs`}`],
+    ['Varied', varied.length === 0 ? 'nothing' : varied.join(', ')],
+    ['Seed', String(spec.seed)],
+    ['Submitted', formatTime(sweep.createTime)],
+    ['Ended', formatTime(sweep.endTime)],
+  ];
+  return html`<section aria-labelledby="sweep">
+<h2 id="sweep">The sweep</h2>
+<div class="columns">
+<dl class="facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
+${imageCounts(data)}
+</div>
+<details><summary>What all runs have</summary><p>${first === undefined ? '' : formatParameters(first.parameters, shared)}</p></details>
+</section>`;
+}
+
+function imageCounts({ dataset }: ReportData): Html | null {
+  if (dataset === null) return null;
+  const count = (split: string, className: string): number =>
+    dataset.classCounts.find((row) => row.split === split && row.className === className)?.imageCount ?? 0;
+  const splits = ['train', 'validation', 'test'];
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Images per class and split">
+<table><caption>Images</caption>
+<thead><tr><th scope="col">class</th>${splits.map((split) => html`<th scope="col" class="number">${split}</th>`)}</tr></thead>
+<tbody>${dataset.classNames.map(
+    (name) =>
+      html`<tr><th scope="row">${name}</th>${splits.map((split) => html`<td class="number">${count(split, name)}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function durationOf({ sweep, createTime }: ReportData): number | null {
+  const from = sweep.startTime ?? sweep.createTime;
+  return from === null ? null : (sweep.endTime ?? createTime).getTime() - from.getTime();
+}

@@ -1,0 +1,118 @@
+import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
+import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
+import type { LeaderboardEntry, TestResult } from '../client/types.ts';
+import { formatMetric, formatPercent } from '../format.ts';
+import { html } from './html.ts';
+import type { Html } from './html.ts';
+import type { ReportData, WrongImage } from './report-data.ts';
+
+/** What the winner does on the test split. */
+export function testSection(data: ReportData): Html | null {
+  const winner = data.leaderboard.entries.find(({ testResult }) => testResult !== null);
+  if (winner?.testResult == null) {
+    return html`<section aria-labelledby="test"><h2 id="test">On the test split</h2><p>No run has been tested yet.</p></section>`;
+  }
+  const test = winner.testResult;
+  const names = data.dataset?.classNames ?? test.classResults.map(({ className }) => className);
+  return html`<section aria-labelledby="test">
+<h2 id="test">Run ${winner.run.runIndex} on the test split</h2>
+<p>${test.correctCount} of ${test.imageCount} images are right: accuracy ${formatPercent(test.accuracy)}, 95 % interval ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)} (Wilson). Mean loss ${formatMetric(test.loss)}${test.rocAuc === null ? '' : `, area under the ROC curve ${formatMetric(test.rocAuc)}`}.</p>
+<p>${verdict(data, winner)}</p>
+<div class="columns">
+${confusionMatrix(test, names)}
+${classTable(test)}
+</div>
+</section>
+${wrongSection(data, names)}`;
+}
+
+/** Winner against baseline, in a sentence. */
+function verdict(data: ReportData, winner: LeaderboardEntry): string {
+  const baseline = data.leaderboard.entries.find(({ run }) => run.runIndex === 0);
+  if (baseline === undefined || baseline.run.runId === winner.run.runId) {
+    return 'The winner is the baseline (run 0) itself, so there is nothing to compare it with.';
+  }
+  if (baseline.testResult === null) return 'The baseline (run 0) was not tested.';
+  const comparison = compare(data, winner, baseline);
+  if (comparison === null) return 'The baseline (run 0) was tested on other images, so the two are not compared.';
+  const { difference, interval, winnerOnly, baselineOnly } = comparison;
+  const numbers =
+    `difference in accuracy ${signed(difference)}, 95 % interval ${signed(interval.low)} to ${signed(interval.high)} ` +
+    `(paired bootstrap); ${winnerOnly} images only run ${winner.run.runIndex} gets right, ${baselineOnly} only run 0`;
+  if (!comparison.distinguishable) {
+    return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): not distinguishable on these images; ${numbers}.`;
+  }
+  const word = difference > 0 ? 'better' : 'worse';
+  return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): ${word}; ${numbers}.`;
+}
+
+function compare(data: ReportData, winner: LeaderboardEntry, baseline: LeaderboardEntry): PairedComparison | null {
+  const ours = data.predictions.get(winner.run.runId) ?? [];
+  const theirs = new Map((data.predictions.get(baseline.run.runId) ?? []).map((one) => [one.path, one]));
+  if (ours.length === 0 || ours.length !== theirs.size) return null;
+  const pairs = ours.map((one) => ({ one, other: theirs.get(one.path) }));
+  if (pairs.some(({ other }) => other === undefined)) return null;
+  return pairedBootstrap(
+    pairs.map(({ one }) => one.label === one.predictedLabel),
+    pairs.map(({ other }) => other?.label === other?.predictedLabel),
+    data.sweep.spec.seed,
+  );
+}
+
+function confusionMatrix(test: TestResult, names: readonly string[]): Html {
+  const size = names.length;
+  const cell = (row: number, column: number): number => test.confusionMatrix[row * size + column] ?? 0;
+  const rowSum = (row: number): number => names.reduce((sum, _, column) => sum + cell(row, column), 0);
+  const shade = (row: number, column: number): Html => {
+    const share = rowSum(row) === 0 ? 0 : cell(row, column) / rowSum(row);
+    return html`<td style="background: rgb(var(--${row === column ? 'good' : 'bad'}) / ${(share * 0.4).toFixed(3)})">${cell(row, column)}</td>`;
+  };
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
+<table class="matrix"><caption>Confusion matrix: true class by row, called class by column</caption>
+<thead><tr><td></td>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${names.map(
+    (name, row) => html`<tr><th scope="row">${name}</th>${names.map((_, column) => shade(row, column))}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function classTable(test: TestResult): Html {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Results per class">
+<table><caption>Per class</caption>
+<thead><tr><th scope="col">class</th><th scope="col" class="number">precision</th><th scope="col" class="number">recall</th>
+<th scope="col" class="number">F1</th><th scope="col" class="number">images</th></tr></thead>
+<tbody>${test.classResults.map(
+    ({ className, precision, recall, f1, support }) => html`<tr><th scope="row">${className}</th>
+<td class="number">${formatMetric(precision)}</td><td class="number">${formatMetric(recall)}</td>
+<td class="number">${formatMetric(f1)}</td><td class="number">${support}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
+function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly string[]): Html | null {
+  if (wrongCount === 0) {
+    return html`<section aria-labelledby="wrong"><h2 id="wrong">Wrong images</h2><p>There are none.</p></section>`;
+  }
+  const missing = wrongImages.filter(({ thumbnail }) => thumbnail === null).length;
+  const name = (label: number): string => names[label] ?? `class ${label}`;
+  const note =
+    missing === 0
+      ? ''
+      : missing === wrongImages.length
+        ? ' The images themselves are not on the machine that made this report.'
+        : ` ${missing} of them are not on the machine that made this report.`;
+  const item = (image: WrongImage): Html => html`<li>
+${
+  image.thumbnail === null
+    ? html`<div class="missing">not here</div>`
+    : html`<img src="${image.thumbnail}" alt="Test image ${image.path}: ${name(image.label)}, called ${name(image.predictedLabel)}">`
+}
+<strong>${name(image.label)}</strong>, called ${name(image.predictedLabel)} with ${formatPercent(image.confidence)}<br><span class="faint">${image.path}</span></li>`;
+  return html`<section aria-labelledby="wrong">
+<h2 id="wrong">Most wrong images</h2>
+<p>${wrongCount} test images are called wrong; ${wrongImages.length === wrongCount ? 'all' : `the ${wrongImages.length} most confident`} are shown.${note}</p>
+<ul class="images">${wrongImages.map(item)}</ul>
+</section>`;
+}
+
+function signed(fraction: number): string {
+  return `${fraction < 0 ? '−' : '+'}${formatPercent(Math.abs(fraction))}`;
+}

@@ -1,0 +1,168 @@
+import { PARAMETER_DEFINITIONS } from '../../core/search-space/parameter-definitions.ts';
+import type { NumericDefinition, ParameterDefinition } from '../../core/search-space/parameter-definitions.ts';
+import { GOALS, METRICS, SCALES, STRATEGIES, TEST_POLICIES } from './sweep-shape.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/**
+ * JSON Schema (2020-12) of sweep files, made from core's table of hyper-parameters. `sweep.schema.json` is its printed form;
+ * a test compares the two.
+ */
+export function buildSweepSchema(): JsonSchema {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Graft sweep file',
+    description: 'A tuning job: images, what all runs have, what varies, and how variants are chosen.',
+    type: 'object',
+    additionalProperties: false,
+    required: ['dataset'],
+    properties: {
+      display_name: { type: 'string', maxLength: 200, description: 'Name for people.' },
+      dataset: datasetSchema(),
+      base: { $ref: '#/$defs/parameters', description: "Parameters all runs have, on top of Graft's defaults." },
+      parameters: dimensionsSchema(),
+      strategy: { enum: [...STRATEGIES], description: 'How variants are chosen; default: grid, or list where only variants are given.' },
+      variants: {
+        type: 'array',
+        items: { $ref: '#/$defs/parameters' },
+        description: "Listed variants (list), or variants tried before the strategy's own.",
+      },
+      max_runs: { type: 'integer', minimum: 1, description: 'Upper bound; needed for random and sobol.' },
+      seed: { type: 'integer', minimum: 0, default: 0, description: 'Of everything without a seed of its own.' },
+      objective: {
+        type: 'object',
+        additionalProperties: false,
+        description: 'What runs are ranked by, measured on the validation split.',
+        properties: {
+          metric: { enum: [...METRICS], default: 'val_loss' },
+          goal: { enum: [...GOALS], description: "By the metric's name where left out." },
+        },
+      },
+      test_policy: {
+        enum: [...TEST_POLICIES],
+        default: 'winner',
+        description: 'Runs the test split is looked at for: the winner and the baseline (run 0), or every run.',
+      },
+    },
+    $defs: { parameters: parametersSchema(), ...valueDefinitions() },
+  };
+}
+
+function datasetSchema(): JsonSchema {
+  const part = { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 };
+  return {
+    type: 'object',
+    additionalProperties: false,
+    required: ['path'],
+    properties: {
+      path: {
+        type: 'string',
+        minLength: 1,
+        description:
+          'Folder of the images, `{train,validation,test}/<class>/<image>` or `<class>/<image>`; relative to this file.',
+      },
+      split_fractions: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['train', 'validation', 'test'],
+        description: 'For a folder without split folders: how it is divided, class by class. They sum to 1.',
+        properties: { train: part, validation: part, test: part, seed: { type: 'integer', minimum: 0 } },
+      },
+      allow_duplicates: { type: 'boolean', default: false, description: 'Go on although a picture is in two splits.' },
+      skip_bad_files: { type: 'boolean', default: false, description: "Leave out files that can't be decoded." },
+    },
+  };
+}
+
+/** Dotted keys are listed for completion; groups may be nested mappings as well (`head: { units: 64 }`). */
+function parametersSchema(): JsonSchema {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: withGroups((definition) => ({ $ref: `#/$defs/${definition.name}` })),
+  };
+}
+
+function dimensionsSchema(): JsonSchema {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    description: 'Dimensions that vary, by the name of the hyper-parameter.',
+    properties: withGroups(dimensionSchema),
+  };
+}
+
+function withGroups(schemaOf: (definition: ParameterDefinition) => JsonSchema): JsonSchema {
+  const properties: Record<string, JsonSchema> = {};
+  const groups = new Map<string, Record<string, JsonSchema>>();
+  for (const definition of PARAMETER_DEFINITIONS) {
+    properties[definition.name] = schemaOf(definition);
+    const dot = definition.name.indexOf('.');
+    if (dot < 0) continue;
+    const group = groups.get(definition.name.slice(0, dot)) ?? {};
+    group[definition.name.slice(dot + 1)] = schemaOf(definition);
+    groups.set(definition.name.slice(0, dot), group);
+  }
+  for (const [name, members] of groups) {
+    properties[name] = { type: 'object', additionalProperties: false, properties: members };
+  }
+  return properties;
+}
+
+function dimensionSchema(definition: ParameterDefinition): JsonSchema {
+  const value = { $ref: `#/$defs/${definition.name}` };
+  const values = { type: 'array', minItems: 1, uniqueItems: true, items: value };
+  const when = { type: 'object', description: 'Exists only where these parameters have one of these values.' };
+  const listed = { type: 'object', additionalProperties: false, required: ['values'], properties: { values, when } };
+  if (definition.type !== 'int' && definition.type !== 'number') return { anyOf: [values, listed] };
+  const range = {
+    type: 'object',
+    additionalProperties: false,
+    required: ['min', 'max'],
+    properties: {
+      min: value,
+      max: value,
+      scale: { enum: [...SCALES], default: 'linear' },
+      grid_points: { type: 'integer', minimum: 2, description: 'For a grid: points the range is cut into.' },
+      step: { type: 'number', exclusiveMinimum: 0, description: 'Distance between allowed values from min on.' },
+      when,
+    },
+  };
+  return { anyOf: [values, listed, range] };
+}
+
+function valueDefinitions(): JsonSchema {
+  return Object.fromEntries(PARAMETER_DEFINITIONS.map((definition) => [definition.name, valueSchema(definition)]));
+}
+
+function valueSchema(definition: ParameterDefinition): JsonSchema {
+  const about = { description: describe(definition), default: definition.default };
+  switch (definition.type) {
+    case 'bool':
+      return { type: 'boolean', ...about };
+    case 'string':
+      if (definition.choices !== null) return { enum: definition.choices, ...about };
+      return {
+        type: definition.allowWholeNumber ? ['string', 'integer'] : 'string',
+        ...(definition.allowEmpty ? {} : { minLength: 1 }),
+        ...(definition.allowWholeNumber ? { minimum: 1 } : {}),
+        ...about,
+      };
+    case 'int':
+    case 'number':
+      return { type: definition.type === 'int' ? 'integer' : 'number', ...bounds(definition), ...about };
+  }
+}
+
+function bounds({ min, max, open }: NumericDefinition): JsonSchema {
+  return {
+    [open === 'min' || open === 'both' ? 'exclusiveMinimum' : 'minimum']: min,
+    [open === 'max' || open === 'both' ? 'exclusiveMaximum' : 'maximum']: max,
+  };
+}
+
+function describe({ doc, parent }: ParameterDefinition): string {
+  if (parent === null) return doc;
+  const condition = 'above' in parent ? `above ${parent.above}` : parent.anyOf.map(String).join(' or ');
+  return `${doc} Only where ${parent.name} is ${condition}.`;
+}

@@ -1,0 +1,119 @@
+import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import type { Document, Node as YamlNode } from 'yaml';
+import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
+import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import { MissingError, ViolationsError } from '../cli-errors.ts';
+import { readSweep } from './read-sweep.ts';
+import type { SweepFileFolders } from './read-sweep.ts';
+import { isMapping, pathOf, ShapeReader } from './shape-reader.ts';
+import { toYamlViolation } from './yaml-path.ts';
+
+export interface ParsedSweepFile {
+  /** Usable only where there are no violations. */
+  readonly spec: SweepSpec;
+  /** Everything that is wrong, by line; fields are paths in the file. */
+  readonly violations: readonly FieldViolation[];
+}
+
+/**
+ * Reads a sweep file.
+ *
+ * @throws MissingError where there is no such file; ViolationsError with all mistakes of shape and meaning at once.
+ */
+export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpec> {
+  const file = resolve(cwd, path);
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new MissingError(`${path}: the sweep file can't be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`);
+  });
+  const { spec, violations } = parseSweepFile(text, { folder: dirname(file), home: homedir() });
+  if (violations.length > 0) throw new ViolationsError(path, violations);
+  return spec;
+}
+
+/** Reads the text of a sweep file (YAML 1.2, or JSON), naming every mistake. */
+export function parseSweepFile(text: string, folders: SweepFileFolders): ParsedSweepFile {
+  const lineCounter = new LineCounter();
+  // Duplicate keys are found here; the rest of the file is still read.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const reader = new ShapeReader();
+  for (const { message, pos } of document.errors) {
+    reader.fail('', `line ${lineCounter.linePos(pos[0]).line}: ${message}.`.replace(/\.\.$/, '.'));
+  }
+  const isUnreadable = document.errors.some(({ code }) => code !== 'DUPLICATE_KEY');
+  const root = isUnreadable ? {} : (document.toJS() as unknown);
+  const spec = readSweep(root, reader, folders);
+  // Half a file would give mistakes that are not there.
+  if (isUnreadable || !isMapping(root ?? {})) {
+    return { spec, violations: reader.violations.filter(({ field }) => field === '') };
+  }
+  const meaning = validateSweepSpec(spec)
+    .map((violation) => toYamlViolation(violation, spec))
+    .filter(({ field }) => !reader.hasFailed(field) && !dependsOn(field, reader.unreadable));
+  return { spec, violations: withLines([...reader.violations, ...meaning], document, lineCounter) };
+}
+
+/** A condition on a dimension that could not be read looks impossible, and is not. */
+function dependsOn(field: string, names: ReadonlySet<string>): boolean {
+  return [...names].some((name) => field.endsWith(`.when.${name}`) || field.includes(`.when.${name}[`));
+}
+
+function withLines(
+  violations: readonly FieldViolation[],
+  document: Document,
+  lineCounter: LineCounter,
+): readonly FieldViolation[] {
+  const lines = linesByPath(document, lineCounter);
+  return violations
+    .map(({ field, description }) => ({ field, description, line: lineOf(field, lines) }))
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
+    .map(({ field, description, line }) => ({
+      field,
+      description: line === null || field === '' ? description : `${description} (line ${line})`,
+    }));
+}
+
+/** The line of a path, or of the nearest part of it that is in the file. */
+function lineOf(field: string, lines: ReadonlyMap<string, number>): number | null {
+  let path = field;
+  while (path !== '') {
+    const line = lines.get(path);
+    if (line !== undefined) return line;
+    path = path.slice(0, Math.max(path.lastIndexOf('.'), path.lastIndexOf('['), 0));
+  }
+  return null;
+}
+
+function linesByPath(document: Document, lineCounter: LineCounter): ReadonlyMap<string, number> {
+  const lines = new Map<string, number>();
+  const paths = new Map<YamlNode, string>();
+  const note = (node: YamlNode, path: string, at: YamlNode): void => {
+    paths.set(node, path);
+    const offset = at.range?.[0];
+    if (offset !== undefined && path !== '') lines.set(path, lineCounter.linePos(offset).line);
+  };
+  if (document.contents !== null) note(document.contents, '', document.contents);
+  visit(document, {
+    Map(_, map) {
+      const parent = paths.get(map) ?? '';
+      for (const { key, value } of map.items) {
+        if (!isScalar(key)) continue;
+        const path = pathOf(parent, String(key.value));
+        note(isNode(value) ? value : key, path, key);
+      }
+    },
+    Seq(_, list) {
+      const parent = paths.get(list) ?? '';
+      list.items.forEach((item, index) => {
+        if (isNode(item)) note(item, pathOf(parent, index), item);
+      });
+    },
+  });
+  return lines;
+}
+
+function isNode(value: unknown): value is YamlNode {
+  return isMap(value) || isSeq(value) || isScalar(value);
+}

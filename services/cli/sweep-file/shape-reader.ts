@@ -1,0 +1,99 @@
+import { didYouMean } from '../../core/search-space/nearest-name.ts';
+import { show } from '../../core/search-space/parameter-value.ts';
+import type { FieldViolation, ParameterValue } from '../../core/sweep/sweep-spec.ts';
+
+export type Mapping = Readonly<Record<string, unknown>>;
+
+/** `a.b[2].c`; an empty path is the file itself. */
+export function pathOf(parent: string, key: string | number): string {
+  if (typeof key === 'number') return `${parent}[${key}]`;
+  return parent === '' ? key : `${parent}.${key}`;
+}
+
+export function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Reads untyped YAML values and collects what is wrong with their shape, so that one answer names everything. Each method
+ * returns null where the value is absent or wrong; absent optional values are no mistake.
+ */
+export class ShapeReader {
+  readonly violations: FieldViolation[] = [];
+  /** Names of dimensions that are too wrong to be in the spec; what depends on them is not judged. */
+  readonly unreadable = new Set<string>();
+
+  fail(path: string, description: string): null {
+    this.violations.push({ field: path, description });
+    return null;
+  }
+
+  /** Whether something at or below `path` was already complained about. */
+  hasFailed(path: string): boolean {
+    return this.violations.some(
+      ({ field }) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`),
+    );
+  }
+
+  mapping(value: unknown, path: string, keys: readonly string[] | null): Mapping | null {
+    if (value === undefined) return null;
+    if (!isMapping(value)) return this.fail(path, `must be a mapping of keys to values; received ${show(value)}.`);
+    if (keys !== null) this.refuseUnknownKeys(value, path, keys);
+    return value;
+  }
+
+  refuseUnknownKeys(value: Mapping, path: string, keys: readonly string[]): void {
+    for (const key of Object.keys(value)) {
+      if (keys.includes(key)) continue;
+      const hint = didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
+      this.fail(pathOf(path, key), `there is no such key.${hint}`);
+    }
+  }
+
+  list(value: unknown, path: string): readonly unknown[] | null {
+    if (value === undefined) return null;
+    if (!Array.isArray(value)) return this.fail(path, `must be a list; received ${show(value)}.`);
+    return value;
+  }
+
+  text(value: unknown, path: string): string | null {
+    if (value === undefined) return null;
+    if (typeof value !== 'string') return this.fail(path, `must be a text; received ${show(value)}.`);
+    return value;
+  }
+
+  flag(value: unknown, path: string): boolean | null {
+    if (value === undefined) return null;
+    if (typeof value !== 'boolean') return this.fail(path, `must be true or false; received ${show(value)}.`);
+    return value;
+  }
+
+  number(value: unknown, path: string): number | null {
+    if (value === undefined) return null;
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      return this.fail(path, `must be a number; received ${show(value)}.`);
+    }
+    return value;
+  }
+
+  wholeNumber(value: unknown, path: string): number | null {
+    if (value === undefined) return null;
+    if (!Number.isSafeInteger(value)) return this.fail(path, `must be a whole number; received ${show(value)}.`);
+    return value as number;
+  }
+
+  choice<T extends string>(value: unknown, path: string, choices: readonly T[]): T | null {
+    if (value === undefined) return null;
+    const found = choices.find((choice) => choice === value);
+    if (found !== undefined) return found;
+    const hint = typeof value === 'string' ? didYouMean(value, choices) : '';
+    return this.fail(path, `must be one of ${choices.join(', ')}; received ${show(value)}.${hint}`);
+  }
+
+  /** A hyper-parameter's value; whether it suits the parameter is checked later. */
+  scalar(value: unknown, path: string): ParameterValue | null {
+    if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
+    if (value === null || value === undefined) return this.fail(path, 'has no value.');
+    return this.fail(path, `must be a number, a text, true or false; received ${show(value)}.`);
+  }
+}

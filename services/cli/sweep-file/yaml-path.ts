@@ -1,0 +1,30 @@
+import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
+
+const PARAMETER = /parameters\[(\d+)\]/g;
+
+/**
+ * Renames the fields of a spec's violations to what the writer of a sweep file sees: dimensions by name instead of number
+ * (`parameters[2].range.min` is `parameters.head.units.min` in the file), conditions as `when`, dotted keys without quotes.
+ */
+export function toYamlViolation(violation: FieldViolation, spec: SweepSpec): FieldViolation {
+  return {
+    field: toYamlPath(violation.field, spec),
+    description: violation.description.replace(PARAMETER, (path) => toYamlPath(path, spec)),
+  };
+}
+
+export function toYamlPath(field: string, spec: SweepSpec): string {
+  const path = field.replace(/^spec\./, '').replace(/\["((?:[^"\\]|\\.)*)"\]/g, '.$1');
+  if (path === 'test') return 'test_policy';
+  const found = /^parameters\[(\d+)\](.*)$/.exec(path);
+  const parameter = found === null ? undefined : spec.parameters[Number(found[1])];
+  if (found === null || parameter === undefined) return path;
+  const inside = found[2] ?? '';
+  const root = `parameters.${parameter.name}`;
+  const condition = /^\.conditions\[(\d+)\](.*)$/.exec(inside);
+  if (condition !== null) {
+    const parent = parameter.conditions[Number(condition[1])]?.name ?? condition[1];
+    return `${root}.when.${parent}${(condition[2] ?? '').replace(/^\.(name|values)/, '')}`;
+  }
+  return root + inside.replace(/^\.(range|name)/, '');
+}

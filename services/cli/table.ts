@@ -1,0 +1,69 @@
+import { stripVTControlCharacters } from 'node:util';
+import Table from 'cli-table3';
+
+const NO_BORDERS = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+};
+
+export interface Column {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+}
+
+/** A borderless table, one line per row, without trailing blanks. */
+export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const table = new Table({
+    chars: NO_BORDERS,
+    head: columns.map(({ title }) => title),
+    colAligns: columns.map(({ align }) => align ?? 'left'),
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
+  });
+  for (const row of rows) table.push([...row]);
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** `name  value` lines. */
+export function renderFacts(facts: readonly (readonly [string, string])[]): string {
+  const width = Math.max(0, ...facts.map(([name]) => name.length));
+  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+}
+
+/** Cuts a line to so many columns; colour codes count nothing. */
+export function cutLine(line: string, width: number): string {
+  if (stripVTControlCharacters(line).length <= width) return line;
+  let visible = 0;
+  let cut = '';
+  for (const part of line.split(ESCAPES)) {
+    if (part.startsWith('\u001b')) {
+      cut += part;
+      continue;
+    }
+    for (const character of part) {
+      if (visible >= width - 1) continue;
+      cut += character;
+      visible += 1;
+    }
+  }
+  return `${cut}…`;
+}
+
+// eslint-disable-next-line no-control-regex -- colour codes begin with the escape character
+const ESCAPES = /(\u001b\[[0-9;]*m)/;

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { CliError, InterruptedError } from '../cli-errors.ts';
+import { nodeCommand } from '../cluster/node-command.ts';
+
+/** One JSON line of `services/trainer/tool`; its protocol file has the details. */
+export type ToolEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+/**
+ * Runs the trainer's tool process with one request and hands on its events. What it prints on standard error (TensorFlow's
+ * start-up notes) is shown only when it fails.
+ *
+ * @throws CliError with the tool's message, or with its last output when it died.
+ */
+export async function runTool(
+  request: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+  onEvent: (event: ToolEvent) => void,
+): Promise<void> {
+  const [program, ...args] = nodeCommand('trainer/tool/main');
+  const child = spawn(program, args, { env: env as NodeJS.ProcessEnv, stdio: ['pipe', 'pipe', 'pipe'], signal });
+  let noise = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (noise = (noise + text).slice(-4_000)));
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, by) => resolve(by ?? String(code)));
+  });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(JSON.stringify(request));
+  let failure: string | null = null;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const event = JSON.parse(line) as ToolEvent;
+    if (event.type === 'failed') failure = String(event['message']);
+    else onEvent(event);
+  }
+  const how = await ended;
+  if (signal.aborted) throw new InterruptedError();
+  if (failure !== null) throw new CliError(failure);
+  if (how !== '0') throw new CliError(`The process with TensorFlow ended (${how}). Its last output:\n${noise.trim()}`);
+}

@@ -1,0 +1,194 @@
+import type {
+  EpochMetric,
+  LeaderboardEntry,
+  Run,
+  Sweep,
+  SweepEvent,
+  SweepEventBody,
+  TestPrediction,
+  TestResult,
+} from '../../../services/cli/client/types.ts';
+import type { ReportData } from '../../../services/cli/report/report-data.ts';
+
+/** A sweep whose numbers follow a closed formula: enough to draw and to count, true of nothing. */
+export const SWEEP_ID = 's1';
+
+const START = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+export function sampleSweep(change: Partial<Sweep> = {}): Sweep {
+  return {
+    sweepId: SWEEP_ID,
+    spec: {
+      displayName: 'heads & "tails" <b>',
+      dataset: { path: '/data/pets', splitFractions: null, allowDuplicates: false, skipBadFiles: false },
+      base: { backbone: 'efficientnet_lite0' },
+      parameters: [],
+      strategy: 'list',
+      variants: [],
+      maxRuns: null,
+      seed: 1,
+      objective: { metric: 'val_loss', goal: 'minimize' },
+      testPolicy: 'winner',
+    },
+    state: 'SUCCEEDED',
+    stateReason: '',
+    datasetId: 'd0123456789abcdef',
+    runCount: 5,
+    finishedRunCount: 5,
+    bestRunId: 's1-r003',
+    bestValue: 0.05,
+    createTime: new Date(START),
+    startTime: new Date(START + 1_000),
+    endTime: new Date(START + 126_000),
+    ...change,
+  };
+}
+
+export function sampleRun(runIndex: number, change: Partial<Run> = {}): Run {
+  return {
+    runId: `s1-r00${runIndex}`,
+    sweepId: SWEEP_ID,
+    runIndex,
+    parameters: {
+      backbone: 'efficientnet_lite0',
+      'head.units': 2 ** (runIndex + 4),
+      'optimizer.learning_rate': runIndex === 4 ? 1e-5 : 1e-3,
+      epochs: 6,
+      'fine_tune.enabled': runIndex === 3,
+      ...(runIndex === 3 ? { 'fine_tune.epochs': 4 } : {}),
+    },
+    variedNames: ['head.units', 'optimizer.learning_rate', 'fine_tune.enabled'],
+    state: 'SUCCEEDED',
+    stateReason: '',
+    stage: 'EVALUATE',
+    epochCount: 6,
+    epochLimit: 6,
+    bestValue: 0.2 / (runIndex + 1),
+    bestStage: runIndex === 3 ? 'FINE_TUNE' : 'HEAD',
+    bestEpoch: 3,
+    lastValue: 0.2,
+    bestValAccuracy: 0.9 + runIndex / 100,
+    bestValLoss: 0.2 / (runIndex + 1),
+    attemptCount: 2,
+    createTime: new Date(START),
+    startTime: new Date(START + 2_000),
+    endTime: new Date(START + 9_000),
+    ...change,
+  };
+}
+
+export function sampleTestResult(runIndex: number, role: TestResult['role']): TestResult {
+  return {
+    runId: `s1-r00${runIndex}`,
+    checkpointId: `c${runIndex}`,
+    accuracy: 0.95,
+    accuracyLow: 0.9104,
+    accuracyHigh: 0.9726,
+    loss: 0.12,
+    rocAuc: 0.991,
+    imageCount: 200,
+    correctCount: 190,
+    confusionMatrix: [97, 3, 7, 93],
+    classResults: [
+      { className: 'cat', precision: 0.9327, recall: 0.97, f1: 0.951, support: 100 },
+      { className: 'dog', precision: 0.9688, recall: 0.93, f1: 0.949, support: 100 },
+    ],
+    role,
+  };
+}
+
+export function sampleMetrics(runs: readonly Run[]): readonly EpochMetric[] {
+  return runs.flatMap((run) => {
+    const stages = run.runIndex === 3 ? (['HEAD', 'FINE_TUNE'] as const) : (['HEAD'] as const);
+    return stages.flatMap((stage) =>
+      Array.from({ length: stage === 'HEAD' ? 6 : 4 }, (_, index) => index + 1).flatMap((epoch) => {
+        const loss = (0.7 + run.runIndex / 10) / (epoch + (stage === 'FINE_TUNE' ? 6 : 0));
+        const values = { loss, accuracy: 1 - loss / 2, val_loss: loss * 1.2, val_accuracy: 1 - loss / 1.6 };
+        return Object.entries(values).map(([name, value]) => ({ runId: run.runId, stage, epoch, name, value }));
+      }),
+    );
+  });
+}
+
+/** Image `index` of class `index % 2`; `wrong` of them are called the other class. */
+export function samplePredictions(wrong: readonly number[], count = 40): readonly TestPrediction[] {
+  return Array.from({ length: count }, (_, index) => {
+    const label = index % 2;
+    const isWrong = wrong.includes(index);
+    const predictedLabel = isWrong ? 1 - label : label;
+    const confidence = isWrong ? 0.6 + index / 200 : 0.9;
+    const name = label === 0 ? 'cat' : 'dog';
+    const probabilities = predictedLabel === 1 ? [1 - confidence, confidence] : [confidence, 1 - confidence];
+    return { path: `test/${name}/${name}.${index}.jpg`, label, predictedLabel, probabilities };
+  });
+}
+
+export function sampleReport(change: Partial<ReportData> = {}): ReportData {
+  const runs = [0, 1, 2, 3, 4].map((index) => sampleRun(index));
+  const ranked = [3, 4, 2, 1, 0].map(
+    (runIndex, index): LeaderboardEntry => ({
+      rank: index + 1,
+      run: runs[runIndex]!,
+      testResult: runIndex === 3 ? sampleTestResult(3, 'WINNER') : runIndex === 0 ? sampleTestResult(0, 'BASELINE') : null,
+    }),
+  );
+  const time = (seconds: number): Date => new Date(START + seconds * 1_000);
+  return {
+    sweep: sampleSweep(),
+    runs,
+    leaderboard: { entries: ranked, testLookCount: 2 },
+    metrics: sampleMetrics(runs),
+    dataset: {
+      datasetId: 'd0123456789abcdef',
+      path: '/data/pets',
+      digest: '0123456789abcdef'.repeat(4),
+      classNames: ['cat', 'dog'],
+      classCounts: (['train', 'validation', 'test'] as const).flatMap((split) =>
+        ['cat', 'dog'].map((className) => ({ split, className, imageCount: split === 'train' ? 200 : 100 })),
+      ),
+      problems: [],
+    },
+    plan: {
+      runs: [],
+      tasks: [
+        { stage: 'INDEX', runIndexes: [], description: 'index /data/pets', dependencies: [] },
+        { stage: 'FEATURES', runIndexes: [0, 1, 2, 3, 4], description: 'features of 3 splits', dependencies: [0] },
+        { stage: 'HEAD', runIndexes: [0, 1, 2, 3, 4], description: '5 heads on shared features', dependencies: [1] },
+      ],
+      duplicateCount: 0,
+      basePassCountAlone: 60,
+      basePassCountShared: 3,
+    },
+    tasks: [
+      {
+        taskId: 's1-t00',
+        stage: 'INDEX',
+        attempts: [{ trainerId: 'here-1', startTime: time(1), endTime: time(2), state: 'SUCCEEDED', message: '' }],
+      },
+      {
+        taskId: 's1-t01',
+        stage: 'HEAD',
+        attempts: [
+          { trainerId: 'here-1', startTime: time(3), endTime: time(9), state: 'EXPIRED', message: 'lease expired' },
+          { trainerId: 'here-2', startTime: time(10), endTime: time(70), state: 'SUCCEEDED', message: '' },
+        ],
+      },
+    ],
+    predictions: new Map([
+      ['s1-r003', samplePredictions([4, 9])],
+      ['s1-r000', samplePredictions([4, 9, 11, 20, 31])],
+    ]),
+    wrongImages: [
+      { path: 'test/dog/dog.9.jpg', label: 1, predictedLabel: 0, confidence: 0.97, thumbnail: null },
+      { path: 'test/cat/cat.4.jpg', label: 0, predictedLabel: 1, confidence: 0.62, thumbnail: null },
+    ],
+    wrongCount: 2,
+    createTime: new Date(START + 200_000),
+    ...change,
+  };
+}
+
+/** Events with cursors from 1 on. */
+export function sampleEvents(bodies: readonly SweepEventBody[]): readonly SweepEvent[] {
+  return bodies.map((body, index) => ({ cursor: BigInt(index + 1), eventTime: new Date(START + index * 1_000), body }));
+}

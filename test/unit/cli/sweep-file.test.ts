@@ -1,0 +1,203 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { PARAMETER_NAMES } from '../../../services/core/search-space/parameter-definitions.ts';
+import { buildSweepSchema } from '../../../services/cli/sweep-file/build-schema.ts';
+import { parseSweepFile } from '../../../services/cli/sweep-file/parse-sweep-file.ts';
+import { toYamlPath } from '../../../services/cli/sweep-file/yaml-path.ts';
+
+const folders = { folder: '/sweeps', home: '/home/me' };
+const cli = new URL('../../../services/cli', import.meta.url).pathname;
+
+const SMALLEST = `
+dataset: { path: /data/pets }
+parameters:
+  head.units: { values: [64, 256] }
+`;
+
+/** Fields in the order of the file. */
+function fieldsOf(text: string): readonly string[] {
+  return parseSweepFile(text, folders).violations.map(({ field }) => field);
+}
+
+describe('a sweep file', () => {
+  it('needs little: the rest has defaults', () => {
+    const { spec, violations } = parseSweepFile(SMALLEST, folders);
+    expect(violations).toEqual([]);
+    expect(spec).toEqual({
+      displayName: '',
+      dataset: { path: '/data/pets', splitFractions: null, allowDuplicates: false, skipBadFiles: false },
+      base: {},
+      parameters: [{ name: 'head.units', domain: { kind: 'values', values: [64, 256] }, conditions: [] }],
+      strategy: 'grid',
+      variants: [],
+      maxRuns: null,
+      seed: 0,
+      objective: { metric: 'val_loss', goal: 'minimize' },
+      testPolicy: 'winner',
+    });
+  });
+
+  it('reads every kind of dimension, nested or dotted', () => {
+    const { spec, violations } = parseSweepFile(
+      `
+dataset: { path: pets }
+base: { head: { activation: relu }, optimizer.name: adam }
+parameters:
+  method: [cached, augmented]
+  augmentation.zoom: { min: 0, max: 0.5, step: 0.1, when: { method: augmented } }
+  optimizer:
+    learning_rate: { min: 1e-4, max: 1e-2, scale: log, grid_points: 3 }
+variants: [{ head: { units: 8 } }]
+objective: { metric: val_accuracy }
+`,
+      folders,
+    );
+    expect(violations).toEqual([]);
+    expect(spec.base).toEqual({ 'head.activation': 'relu', 'optimizer.name': 'adam' });
+    expect(spec.variants).toEqual([{ 'head.units': 8 }]);
+    expect(spec.objective).toEqual({ metric: 'val_accuracy', goal: 'maximize' });
+    expect(spec.parameters).toEqual([
+      { name: 'method', domain: { kind: 'values', values: ['cached', 'augmented'] }, conditions: [] },
+      {
+        name: 'augmentation.zoom',
+        domain: { kind: 'range', min: 0, max: 0.5, scale: 'linear', gridPoints: null, step: 0.1 },
+        conditions: [{ name: 'method', values: ['augmented'] }],
+      },
+      {
+        name: 'optimizer.learning_rate',
+        domain: { kind: 'range', min: 1e-4, max: 1e-2, scale: 'log', gridPoints: 3, step: null },
+        conditions: [],
+      },
+    ]);
+  });
+
+  it.each([
+    ['pets', '/sweeps/pets'],
+    ['../pets', '/pets'],
+    ['/data/pets', '/data/pets'],
+    ['~/pets', '/home/me/pets'],
+  ])('makes the path %s absolute', (path, absolute) => {
+    expect(parseSweepFile(`dataset: { path: ${path} }`, folders).spec.dataset.path).toBe(absolute);
+  });
+
+  it('is a list where only variants are given', () => {
+    const { spec } = parseSweepFile('dataset: { path: /x }\nvariants: [{ head.units: 8 }]', folders);
+    expect(spec.strategy).toBe('list');
+  });
+
+  it('gets one answer that names eight different mistakes by path, with the line', () => {
+    const { violations } = parseSweepFile(
+      `display_nam: x
+dataset: { path: img, split_fractions: { train: 0.9, validation: 0.3, test: 0.1 } }
+base: { head: { unit: 3 }, head.dropout: 1.5 }
+parameters:
+  optimizer.learning_rate: { min: 1e-2, max: 1e-4, scale: logg, grid_points: 3 }
+  head.units: { vales: [1, 2] }
+strategy: gird
+objective: { metric: accuracy }
+`,
+      folders,
+    );
+    expect(violations).toEqual([
+      { field: 'display_nam', description: expect.stringMatching(/Did you mean 'display_name'\? \(line 1\)$/) },
+      { field: 'dataset.split_fractions', description: expect.stringContaining('must sum to 1') },
+      { field: 'base.head.unit', description: expect.stringContaining("Did you mean 'head.units'?") },
+      { field: 'base.head.dropout', description: expect.stringContaining('received 1.5') },
+      { field: 'parameters.optimizer.learning_rate.scale', description: expect.stringContaining("received 'logg'") },
+      { field: 'parameters.optimizer.learning_rate.min', description: expect.stringContaining('above max') },
+      { field: 'parameters.head.units.vales', description: expect.stringContaining("Did you mean 'values'?") },
+      { field: 'strategy', description: expect.stringContaining("Did you mean 'grid'?") },
+      { field: 'objective.metric', description: expect.stringContaining("received 'accuracy'") },
+    ]);
+  });
+
+  it('does not blame what depends on a dimension that could not be read', () => {
+    const text = `
+dataset: { path: /x }
+parameters:
+  head.units: { vales: [0, 8] }
+  head.layers: { values: [1, 2], when: { head.units: 8 } }
+`;
+    expect(fieldsOf(text)).toEqual(['parameters.head.units.vales']);
+  });
+
+  it.each([
+    ['a key given twice', 'seed: 1\nseed: 2\ndataset: { path: /x }\nvariants: [{}]', ['']],
+    ['half a file', 'dataset: { path: [', ['']],
+    ['a list', '- a\n- b', ['']],
+    ['nothing', '', ['dataset.path']],
+    ['a value of the wrong type', 'dataset: { path: 7, skip_bad_files: maybe }', ['dataset.path', 'dataset.skip_bad_files']],
+    ['a parameter without a value', 'dataset: { path: /x }\nbase: { head.units: }', ['base.head.units']],
+    ['a range without an end', `${SMALLEST}  head.dropout: { min: 0.1 }\n`, ['parameters.head.dropout.max', 'parameters.head.dropout.grid_points']],
+    ['values and a range', `${SMALLEST}  head.dropout: { values: [0.1], min: 0.1 }\n`, ['parameters.head.dropout']],
+    ['a dimension twice', `${SMALLEST}  head: { units: { values: [1] } }\n`, ['parameters.head.units', 'parameters.head.units']],
+    ['a random search without an end', `${SMALLEST}strategy: random\n`, ['max_runs']],
+  ])('answers for %s', (_name, text, fields) => {
+    expect([...new Set(fieldsOf(text))]).toEqual([...new Set(fields)]);
+  });
+});
+
+describe('paths of the coordinator in terms of the file', () => {
+  const { spec } = parseSweepFile(
+    `
+dataset: { path: /x }
+parameters:
+  method: [cached, augmented]
+  augmentation.zoom: { min: 0, max: 0.5, step: 0.1, when: { method: augmented } }
+`,
+    folders,
+  );
+
+  it.each([
+    ['parameters[1].range.min', 'parameters.augmentation.zoom.min'],
+    ['parameters[1].name', 'parameters.augmentation.zoom'],
+    ['parameters[0].values[1]', 'parameters.method.values[1]'],
+    ['parameters[1].conditions[0].values[0]', 'parameters.augmentation.zoom.when.method[0]'],
+    ['parameters[1].conditions[0].name', 'parameters.augmentation.zoom.when.method'],
+    ['base["optimizer.learning_rate"]', 'base.optimizer.learning_rate'],
+    ['variants[2]["head.units"]', 'variants[2].head.units'],
+    ['spec.dataset.path', 'dataset.path'],
+    ['parameters[9].range', 'parameters[9].range'],
+  ])('%s is %s', (field, path) => {
+    expect(toYamlPath(field, spec)).toBe(path);
+  });
+});
+
+describe('the JSON Schema', () => {
+  const printed: unknown = JSON.parse(readFileSync(join(cli, 'sweep-file/sweep.schema.json'), 'utf8'));
+  const validate = new Ajv2020({ allErrors: true, strict: false }).compile(buildSweepSchema());
+
+  it('is published as it is made (else run: npx graft schema > services/cli/sweep-file/sweep.schema.json)', () => {
+    expect(printed).toEqual(JSON.parse(JSON.stringify(buildSweepSchema())));
+  });
+
+  it('knows every hyper-parameter', () => {
+    const { $defs } = buildSweepSchema() as { $defs: Record<string, unknown> };
+    expect(Object.keys($defs)).toEqual(['parameters', ...PARAMETER_NAMES]);
+  });
+
+  const examples = readdirSync(join(cli, 'examples')).filter((name) => name.endsWith('.yaml'));
+
+  it.each(examples)('and the reader accept the example %s', (name) => {
+    const text = readFileSync(join(cli, 'examples', name), 'utf8');
+    expect(parseSweepFile(text, folders).violations).toEqual([]);
+    expect(validate(parse(text)), JSON.stringify(validate.errors, null, 1)).toBe(true);
+  });
+
+  it('has an example for each method and for a search', () => {
+    expect(examples).toEqual(['method-a-cached.yaml', 'method-b-augmented.yaml', 'method-c-fine-tune.yaml', 'search-sobol.yaml']);
+  });
+
+  it.each([
+    ['an unknown key', { dataset: { path: '/x' }, sed: 1 }],
+    ['an unknown parameter', { dataset: { path: '/x' }, base: { 'head.unit': 1 } }],
+    ['a value out of bounds', { dataset: { path: '/x' }, base: { 'head.dropout': 1 } }],
+    ['a range of names', { dataset: { path: '/x' }, parameters: { method: { min: 0, max: 1 } } }],
+    ['no data', {}],
+  ])('refuses %s', (_name, file) => {
+    expect(validate(file)).toBe(false);
+  });
+});
