@@ -1,0 +1,25 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import sharp from 'sharp';
+import { createStream } from '../../services/core/rng/stream.ts';
+
+/** A small picture of noise; the same name gives the same bytes. */
+export async function pictureBytes(name: string, format: 'jpeg' | 'png' = 'jpeg', size = 24): Promise<Buffer> {
+  const random = createStream(1, 'picture', name);
+  const pixels = Uint8Array.from({ length: size * size * 3 }, () => random.int(256));
+  return sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
+    .toFormat(format)
+    .toBuffer();
+}
+
+/** Writes files into a folder; text values are contents, `null` is a picture named like its path. */
+export async function writeFiles(
+  root: string,
+  files: Readonly<Record<string, Uint8Array | string | null>>,
+): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    const target = join(root, path);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, content ?? (await pictureBytes(path, path.endsWith('.png') ? 'png' : 'jpeg')));
+  }
+}
