@@ -32,7 +32,7 @@ function pythonWithGrpc(): { python: string } | { reason: string } {
     }
     return { python };
   } catch (error) {
-    return { reason: `no Python with venv and grpcio: ${String((error as Error).message).split('\n')[0] ?? ''}` };
+    return { reason: `no Python with venv and grpcio: ${(error as Error).message.split('\n')[0] ?? ''}` };
   }
 }
 

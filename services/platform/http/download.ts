@@ -135,7 +135,7 @@ async function downloadWithRetries(options: DownloadOptions, partPath: string): 
 
 async function downloadOnce(options: DownloadOptions, partPath: string): Promise<void> {
   const offset = await fileSize(partPath);
-  if (options.sizeBytes != null && offset === options.sizeBytes) return;
+  if (offset === options.sizeBytes) return;
   const idle = new AbortController();
   const timer = new IdleTimer(options.idleTimeoutMs ?? 30_000, () => {
     idle.abort();
@@ -247,12 +247,13 @@ async function checkFile(options: DownloadOptions, partPath: string): Promise<vo
 
 async function findProblem(options: DownloadOptions, partPath: string): Promise<string | null> {
   const size = await fileSize(partPath);
-  if (options.sizeBytes != null && size !== options.sizeBytes) {
-    return `the file has ${size} bytes instead of ${options.sizeBytes}`;
+  const { sizeBytes = null } = options;
+  if (sizeBytes !== null && size !== sizeBytes) {
+    return `the file has ${size} bytes instead of ${sizeBytes}`;
   }
   for (const algorithm of ['sha256', 'md5'] as const) {
-    const expected = options[algorithm];
-    if (expected == null) continue;
+    const expected = options[algorithm] ?? null;
+    if (expected === null) continue;
     const actual = await hashFile(partPath, algorithm);
     if (actual !== expected.toLowerCase()) return `its ${algorithm} is ${actual} instead of ${expected}`;
   }

@@ -16,6 +16,8 @@ export function streamItems<T>(stream: Readable, signal?: AbortSignal): AsyncIte
     wake?.();
     wake = null;
   };
+  // A signal may outlive thousands of streams.
+  const unsubscribe = (): void => signal?.removeEventListener('abort', notify);
   stream.on('data', (item: T) => {
     items.push(item);
     stream.pause();
@@ -23,12 +25,14 @@ export function streamItems<T>(stream: Readable, signal?: AbortSignal): AsyncIte
   });
   const end = (): void => {
     ended = true;
+    unsubscribe();
     notify();
   };
   stream.on('end', end);
   stream.on('close', end);
   stream.on('error', (error) => {
     failure ??= error;
+    unsubscribe();
     notify();
   });
   signal?.addEventListener('abort', notify, { once: true });
@@ -52,6 +56,7 @@ export function streamItems<T>(stream: Readable, signal?: AbortSignal): AsyncIte
     next,
     return: () => {
       ended = true;
+      unsubscribe();
       stream.pause();
       return Promise.resolve({ done: true, value: undefined });
     },

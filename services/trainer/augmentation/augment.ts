@@ -72,7 +72,7 @@ export function applyDraws(images: Tensor4D, config: AugmentationConfig, draws: 
 function flipImages(images: Tensor4D, flips: readonly boolean[], mode: AugmentationConfig['flip']): Tensor4D {
   const axes = { none: [], horizontal: [2], vertical: [1], horizontal_and_vertical: [1, 2] }[mode];
   const condition = tf.tensor(flips.map(Number), [flips.length, 1, 1, 1], 'bool');
-  return tf.where(condition, tf.reverse(images, axes), images) as Tensor4D;
+  return tf.where<Tensor4D>(condition, tf.reverse(images, axes), images);
 }
 
 /** One `ImageProjectiveTransformV3` for the batch; what lies outside an image is filled by `fillMode` (constant: 0). */

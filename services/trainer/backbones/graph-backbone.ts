@@ -57,7 +57,8 @@ class GraphBackbone implements Backbone {
   }
 
   forward(input: Tensor4D, range: ForwardRange = {}): Tensor4D {
-    const from = range.from == null ? -1 : splittableIndex(this.graph, range.from);
+    const start = range.from ?? null;
+    const from = start === null ? -1 : splittableIndex(this.graph, start);
     const to = splittableIndex(this.graph, range.to ?? null);
     if (to <= from) return this.nothingBetween(range);
     this.checkInput(input, from);

@@ -1,5 +1,5 @@
 import { tf } from '../engine/engine.ts';
-import type { Tensor } from '../engine/engine.ts';
+import type { Tensor, Tensor4D } from '../engine/engine.ts';
 import { boolAttribute, executeOp, intAttribute, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
 
@@ -36,9 +36,10 @@ export function checkImage(bytes: Uint8Array): readonly number[] {
 export function decodeAndResize(bytes: Uint8Array, size: number): Float32Array {
   const resized = tf.tidy(() => {
     // tfjs believes uint8 to be int32, so tensors of it only go from op to op here.
-    const batch = executeOp('ExpandDims', opAttributes().expandDims, [decode(bytes), tf.scalar(0, 'int32')]);
+    // As float32 first: the resize op's uint8 version takes three times as long for the same values.
+    const image = tf.expandDims<Tensor4D>(executeOp('Cast', opAttributes().cast, [decode(bytes)]), 0);
     const target = tf.tensor1d([size, size], 'int32');
-    return executeOp('ResizeBilinear', opAttributes().resize, [batch, target]);
+    return executeOp('ResizeBilinear', opAttributes().resize, [image, target]);
   });
   // Not inside the tidy, which would search a returned array for tensors, value by value (80 ms for one image).
   const pixels = resized.dataSync<'float32'>();
@@ -47,7 +48,7 @@ export function decodeAndResize(bytes: Uint8Array, size: number): Float32Array {
 }
 
 function decode(bytes: Uint8Array): Tensor {
-  const contents = tf.scalar(bytes as unknown as string, 'string');
+  const contents = tf.scalar(bytes, 'string');
   try {
     return executeOp('DecodeImage', opAttributes().decode, [contents]);
   } catch (error) {
@@ -71,7 +72,7 @@ function reasonOf(error: unknown): string {
 
 interface DecodeAttributes {
   readonly decode: readonly OpAttribute[];
-  readonly expandDims: readonly OpAttribute[];
+  readonly cast: readonly OpAttribute[];
   readonly resize: readonly OpAttribute[];
 }
 
@@ -80,9 +81,9 @@ let cachedAttributes: DecodeAttributes | null = null;
 function opAttributes(): DecodeAttributes {
   cachedAttributes ??= {
     decode: [intAttribute('channels', 3), typeAttribute('dtype', 'uint8'), boolAttribute('expand_animations', false)],
-    expandDims: [typeAttribute('T', 'uint8'), typeAttribute('Tdim', 'int32')],
+    cast: [typeAttribute('SrcT', 'uint8'), typeAttribute('DstT', 'float32')],
     resize: [
-      typeAttribute('T', 'uint8'),
+      typeAttribute('T', 'float32'),
       boolAttribute('align_corners', false),
       boolAttribute('half_pixel_centers', true),
     ],

@@ -1,3 +1,4 @@
+import { streamKey } from '../../core/planner/grouping.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
@@ -85,26 +86,19 @@ function configureRuns(runs: readonly TaskRun[], outcomes: RunOutcome[]): readon
 
 /** A group shares its batches; the planner sees to it, and a mistake there must not train on the wrong images. */
 function checkGroup(runs: readonly ConfiguredRun[]): void {
-  const keys = new Set(
-    runs.map(({ config }) =>
-      JSON.stringify([
-        config.backbone.name,
-        config.backbone.weights,
-        config.imageSize,
-        config.method,
-        config.augmentation,
-        config.batchSize,
-        config.dataSeed,
-      ]),
-    ),
-  );
+  const keys = new Set(runs.map(({ config }) => batchKey(config)));
   if (keys.size <= 1) return;
   throw new TaskFailureError(
     'PERMANENT',
     'TASK_INVALID',
-    `The runs ${runs.map(({ run }) => run.runId).join(', ')} can't be trained as one group: they differ in backbone, ` +
-      `weights, image size, method, augmentation, batch size or data seed: ${[...keys].join(' and ')}.`,
+    `The runs ${runs.map(({ run }) => run.runId).join(', ')} can't be trained as one group, because their batches ` +
+      `differ: ${[...keys].join(' and ')}.`,
   );
+}
+
+function batchKey(config: RunConfig): string {
+  if (config.method === 'augmented') return streamKey(config);
+  return JSON.stringify([config.backbone.name, config.imageSize, config.batchSize, config.dataSeed]);
 }
 
 async function createMembers(

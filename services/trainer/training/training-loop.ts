@@ -130,8 +130,8 @@ export class TrainingLoop {
   async #validate(members: readonly Member[], epoch: number): Promise<ReadonlyMap<string, LossSums>> {
     const { validation, validationBatchSize } = this.#options;
     const sums = new Map<string, LossSums>();
-    const batches = epochBatches({ count: validation.count, batchSize: validationBatchSize, order: null });
-    for (const indices of batches) {
+    let done = 0;
+    for (const indices of epochBatches({ count: validation.count, batchSize: validationBatchSize, order: null })) {
       const batch = validation.read(indices, epoch);
       try {
         for (const member of members) {
@@ -140,7 +140,10 @@ export class TrainingLoop {
       } finally {
         batch.dispose();
       }
-      await this.#options.link.breathe(this.#stepCount, this.#stepLimit, `epoch ${epoch}, validation`);
+      done += indices.length;
+      // The step stands still meanwhile; the changing text shows that the worker does not.
+      const detail = `epoch ${epoch}, validation image ${done} of ${validation.count}`;
+      await this.#options.link.breathe(this.#stepCount, this.#stepLimit, detail);
     }
     return sums;
   }

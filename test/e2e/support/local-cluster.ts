@@ -41,7 +41,7 @@ export class LocalCluster implements AsyncDisposable {
     const deadline = Date.now() + 90_000;
     for (;;) {
       const record = readRecord(stateDir);
-      if (record?.address != null && record.databaseUrl != null && record.owner.pid === child.pid) {
+      if (record?.address && record.databaseUrl && record.owner.pid === child.pid) {
         const cluster = new LocalCluster(stateDir, child, record.address, record.databaseUrl);
         if ((await cluster.cli(['sweep', 'list'])).code === 0) return cluster;
       }

@@ -33,7 +33,11 @@ describe('RegisterCheckpoint', () => {
     const first = await trainer.checkpoint(head, runId, 1, 'BEST');
     const again = await trainer.checkpoint(head, runId, 1, 'BEST');
     expect(again).toEqual(first);
-    const other = { taskId: head.taskId, leaseEpoch: head.leaseEpoch, checkpoint: checkpointToProto({ ...first, sha256: 'x' }) };
+    const other = {
+      taskId: head.taskId,
+      leaseEpoch: head.leaseEpoch,
+      checkpoint: checkpointToProto({ ...first, sha256: 'x' }),
+    };
     await expect(harness.trainers.registerCheckpoint(other)).rejects.toThrow(InvalidRequestError);
   });
 
@@ -67,7 +71,9 @@ describe('RegisterCheckpoint', () => {
 
   it('removes the files of what is no longer needed and keeps their rows', async () => {
     await expect
-      .poll(() => harness.query(`SELECT count(*)::int AS count FROM checkpoints WHERE state = 'DELETED'`), { timeout: 10_000 })
+      .poll(() => harness.query(`SELECT count(*)::int AS count FROM checkpoints WHERE state = 'DELETED'`), {
+        timeout: 10_000,
+      })
       .toEqual([{ count: 2 }]);
     const gone = await harness.query<{ uri: string }>(`SELECT uri FROM checkpoints WHERE state = 'DELETED'`);
     for (const { uri } of gone) expect(await harness.artifacts.stat(uri)).toBeNull();
@@ -84,7 +90,10 @@ describe('DownloadCheckpoint', () => {
     for (const offset of [0, 100_000, size]) {
       const parts: Uint8Array[] = [];
       let next = offset;
-      for await (const chunk of harness.sweeps.downloadCheckpoint({ checkpointId: checkpoint.checkpointId, offset: BigInt(offset) })) {
+      for await (const chunk of harness.sweeps.downloadCheckpoint({
+        checkpointId: checkpoint.checkpointId,
+        offset: BigInt(offset),
+      })) {
         expect(Number(chunk.offset)).toBe(next);
         expect(chunk.data.length).toBeLessThanOrEqual(65_536);
         expect(chunk.checkpoint === undefined).toBe(parts.length > 0);
@@ -94,7 +103,10 @@ describe('DownloadCheckpoint', () => {
       expect(next).toBe(size);
       if (offset === 0) expect(createHash('sha256').update(Buffer.concat(parts)).digest('hex')).toBe(checkpoint.sha256);
     }
-    const tooFar = harness.sweeps.downloadCheckpoint({ checkpointId: checkpoint.checkpointId, offset: BigInt(size + 1) });
+    const tooFar = harness.sweeps.downloadCheckpoint({
+      checkpointId: checkpoint.checkpointId,
+      offset: BigInt(size + 1),
+    });
     await expect(tooFar[Symbol.asyncIterator]().next()).rejects.toThrow(/offset/);
   });
 });

@@ -34,14 +34,25 @@ describe('CreateSweep', () => {
 
   it('answers all mistakes at once, each with its path', async () => {
     const spec = specOf({
-      dataset: { path: '', splitFractions: { train: 0.9, validation: 0.9, test: 0.1, seed: 1 }, allowDuplicates: false, skipBadFiles: false },
+      dataset: {
+        path: '',
+        splitFractions: { train: 0.9, validation: 0.9, test: 0.1, seed: 1 },
+        allowDuplicates: false,
+        skipBadFiles: false,
+      },
       base: { backbone: 'vgg61', epochs: 0, nonsense: 3 },
       parameters: [
         { name: 'optimizer.learning_rate', domain: { kind: 'values', values: [] }, conditions: [] },
-        { name: 'head.dropout', domain: { kind: 'range', min: 0.5, max: 0.1, scale: 'linear', gridPoints: null, step: null }, conditions: [] },
+        {
+          name: 'head.dropout',
+          domain: { kind: 'range', min: 0.5, max: 0.1, scale: 'linear', gridPoints: null, step: null },
+          conditions: [],
+        },
       ],
     });
-    const error: unknown = await harness.sweeps.createSweep({ requestId: '', spec: sweepSpecToProto(spec) }).catch((e: unknown) => e);
+    const error: unknown = await harness.sweeps
+      .createSweep({ requestId: '', spec: sweepSpecToProto(spec) })
+      .catch((e: unknown) => e);
     if (!(error instanceof InvalidRequestError)) throw new Error(`expected InvalidRequestError, got ${String(error)}`);
     const fields = error.violations.map(({ field }) => field);
     expect(fields.length).toBeGreaterThanOrEqual(6);
@@ -86,7 +97,10 @@ describe('WatchSweep', () => {
     const cursors = events.map(({ cursor }) => cursor);
     expect(cursors).toEqual(cursors.toSorted((a, b) => (a < b ? -1 : 1)));
     expect(new Set(cursors).size).toBe(cursors.length);
-    const [row] = await harness.query<{ count: number }>('SELECT count(*)::int AS count FROM events WHERE sweep_id = $1', [sweepId]);
+    const [row] = await harness.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM events WHERE sweep_id = $1',
+      [sweepId],
+    );
     expect(events).toHaveLength(row?.count ?? -1);
     expect(events[0]?.event).toMatchObject({ $case: 'sweepState', value: { state: SweepState.ACTIVE } });
     expect(events.at(-1)?.event).toMatchObject({ $case: 'sweepState', value: { state: SweepState.SUCCEEDED } });
@@ -104,12 +118,18 @@ describe('WatchSweep', () => {
     const trainer = await harness.trainer('watched', 8);
     const values = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => i / 1000);
     const sweepId = await harness.submit(
-      specOf({ seed: 7, parameters: [{ name: 'optimizer.learning_rate', domain: { kind: 'values', values }, conditions: [] }] }),
+      specOf({
+        seed: 7,
+        parameters: [{ name: 'optimizer.learning_rate', domain: { kind: 'values', values }, conditions: [] }],
+      }),
     );
     const live = harness.watch(sweepId);
     await Promise.all(Array.from({ length: 8 }, (_, slot) => trainer.workAll(2_000, slot)));
     const events = await live;
-    const rows = await harness.query<{ event_id: string }>('SELECT event_id FROM events WHERE sweep_id = $1 ORDER BY event_id', [sweepId]);
+    const rows = await harness.query<{ event_id: string }>(
+      'SELECT event_id FROM events WHERE sweep_id = $1 ORDER BY event_id',
+      [sweepId],
+    );
     expect(events.map(({ cursor }) => cursor)).toEqual(rows.map(({ event_id }) => BigInt(event_id)));
     expect((await harness.sweeps.getSweep({ sweepId })).sweep?.state).toBe(SweepState.SUCCEEDED);
   });

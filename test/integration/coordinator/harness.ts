@@ -92,7 +92,8 @@ async function launch(
     trainers: trainerClient.call,
     artifacts,
     databaseUrl,
-    query: async (text, values = []) => (await pool.query(text, [...values])).rows,
+    query: async <R extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+      (await pool.query<R>(text, [...values])).rows,
     trainer: async (trainerId, slotCount = 1) => {
       const trainer = new SimulatedTrainer(trainerClient.call, artifacts, trainerId);
       await trainer.register(slotCount);
@@ -105,7 +106,8 @@ async function launch(
     },
     watch: async (sweepId, cursor = 0n) => {
       const events: WatchSweepResponse[] = [];
-      for await (const event of sweepClient.call.watchSweep({ sweepId, cursor }, { deadlineMs: 20_000 })) events.push(event);
+      for await (const event of sweepClient.call.watchSweep({ sweepId, cursor }, { deadlineMs: 20_000 }))
+        events.push(event);
       return events;
     },
     restart: async (between) => {

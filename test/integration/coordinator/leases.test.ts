@@ -36,16 +36,14 @@ async function setLeaseEnd(task: LeasedTask, seconds: number): Promise<void> {
 
 async function untilExpired(task: LeasedTask): Promise<void> {
   await setLeaseEnd(task, -1);
-  await expect
-    .poll(() => attemptState(task), { timeout: 20_000, interval: 50 })
-    .toBe('EXPIRED');
+  await expect.poll(() => attemptState(task), { timeout: 20_000, interval: 50 }).toBe('EXPIRED');
 }
 
 async function attemptState(task: LeasedTask): Promise<string | undefined> {
-  const rows = await harness.query<{ state: string }>('SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2', [
-    task.taskId,
-    task.leaseEpoch,
-  ]);
+  const rows = await harness.query<{ state: string }>(
+    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
+    [task.taskId, task.leaseEpoch],
+  );
   return rows[0]?.state;
 }
 
@@ -53,7 +51,13 @@ describe('LeaseTask', () => {
   it('refuses a trainer or a slot that is not registered', async () => {
     const trainer = await harness.trainer('t1');
     await expect(trainer.lease(7)).rejects.toThrow(TrainerUnknownError);
-    const call = { requestId: 'r', trainerId: 'nobody', slotIndex: 0, heldFeatureKeys: [], waitDuration: durationToProto(0) };
+    const call = {
+      requestId: 'r',
+      trainerId: 'nobody',
+      slotIndex: 0,
+      heldFeatureKeys: [],
+      waitDuration: durationToProto(0),
+    };
     await expect(harness.trainers.leaseTask(call)).rejects.toThrow(TrainerUnknownError);
   });
 
@@ -114,7 +118,9 @@ describe('LeaseTask', () => {
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.work(await trainer.mustLease('FEATURES'));
     const second = await harness.submit(specOf({ base: { ...specOf().base, image_size: 96 } }));
-    await harness.query(`UPDATE sweeps SET create_time = create_time - interval '1 hour' WHERE sweep_id = $1`, [second]);
+    await harness.query(`UPDATE sweeps SET create_time = create_time - interval '1 hour' WHERE sweep_id = $1`, [
+      second,
+    ]);
     const keys = await harness.query<{ feature_key: string }>('SELECT feature_key FROM feature_sets');
     const { task } = await harness.trainers.leaseTask({
       requestId: randomUUID(),
@@ -199,7 +205,9 @@ describe('a lease that ends', () => {
       'SELECT run_id, count(*)::int AS epochs, min(epoch) AS first, max(epoch) AS last FROM epoch_curves WHERE sweep_id = $1 GROUP BY run_id ORDER BY run_id',
       [sweepId],
     );
-    expect(curves).toEqual(runIds.map((run_id) => ({ run_id, epochs: epochsOf(next), first: 1, last: epochsOf(next) })));
+    expect(curves).toEqual(
+      runIds.map((run_id) => ({ run_id, epochs: epochsOf(next), first: 1, last: epochsOf(next) })),
+    );
     const { sweep } = await harness.sweeps.getSweep({ sweepId });
     expect(sweep?.state).toBe(SweepState.SUCCEEDED);
   });

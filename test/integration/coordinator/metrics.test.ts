@@ -29,7 +29,9 @@ describe('ReportMetrics', () => {
       trainer.batch(head, 3, 3),
       trainer.batch(head, 2, 2),
     ]);
-    expect(answers.map(({ sequence, errorReason, expectedSequence }) => [sequence, errorReason, expectedSequence])).toEqual([
+    expect(
+      answers.map(({ sequence, errorReason, expectedSequence }) => [sequence, errorReason, expectedSequence]),
+    ).toEqual([
       [1n, '', 0n],
       [1n, '', 0n],
       [3n, 'SEQUENCE_GAP', 2n],
@@ -42,7 +44,10 @@ describe('ReportMetrics', () => {
   it('keeps the first value when another one comes for the same epoch, and marks the run', async () => {
     const runId = head.runs[0]?.runId ?? '';
     const batch = trainer.batch(head, 2, 3);
-    const changed = { ...batch, epochs: batch.epochs.map((report) => ({ ...report, values: report.values.map((v) => v + 1) })) };
+    const changed = {
+      ...batch,
+      epochs: batch.epochs.map((report) => ({ ...report, values: report.values.map((v) => v + 1) })),
+    };
     const [answer] = await trainer.report([changed]);
     expect(answer?.errorReason).toBe('METRIC_CONFLICT');
     const [row] = await harness.query<{ value: number }>(

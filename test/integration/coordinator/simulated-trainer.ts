@@ -35,8 +35,20 @@ const LAYERS = ['block1_conv', 'block1_pool', 'block2_conv', 'block2_pool'].map(
 }));
 
 /** One epoch as the simulation computes it: a pure function of run, stage and epoch, as real training is. */
-export function metricsOf(run: { readonly runId: string }, stage: Stage, epoch: number): Readonly<Record<string, number>> {
-  const base = Number.parseInt(createHash('sha256').update(`${run.runId.slice(-4)} ${stage}`).digest('hex').slice(0, 8), 16) / 2 ** 32;
+export function metricsOf(
+  run: { readonly runId: string },
+  stage: Stage,
+  epoch: number,
+): Readonly<Record<string, number>> {
+  const base =
+    Number.parseInt(
+      createHash('sha256')
+        .update(`${run.runId.slice(-4)} ${stage}`)
+        .digest('hex')
+        .slice(0, 8),
+      16,
+    ) /
+    2 ** 32;
   const loss = 0.2 + base / (epoch + 1);
   return { loss, accuracy: 1 - loss / 2, val_loss: loss + 0.05, val_accuracy: 1 - loss / 2 - 0.01, seconds: 0.5 };
 }
@@ -102,7 +114,13 @@ export class SimulatedTrainer {
     const { directives } = await this.#calls.heartbeat({
       trainerId: this.trainerId,
       draining,
-      tasks: tasks.map(({ taskId, leaseEpoch }) => ({ taskId, leaseEpoch, stepCount: 1n, stepLimit: 9n, detail: 'works' })),
+      tasks: tasks.map(({ taskId, leaseEpoch }) => ({
+        taskId,
+        leaseEpoch,
+        stepCount: 1n,
+        stepLimit: 9n,
+        detail: 'works',
+      })),
     });
     return directives;
   }
@@ -262,5 +280,5 @@ function indexResultOf(task: LeasedTask): TaskResult {
 }
 
 async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
+  for (const item of items) yield await Promise.resolve(item);
 }

@@ -40,7 +40,9 @@ describe('PauseSweep and ResumeSweep', () => {
     await trainer.checkpoint(head, head.runs[0]?.runId ?? '', 1, 'LAST');
     const { sweep } = await harness.sweeps.pauseSweep({ sweepId, reason: 'the power is dear' });
     expect(sweep).toMatchObject({ state: SweepState.PAUSED, stateReason: 'the power is dear' });
-    expect((await harness.sweeps.pauseSweep({ sweepId, reason: 'again' })).sweep?.stateReason).toBe('the power is dear');
+    expect((await harness.sweeps.pauseSweep({ sweepId, reason: 'again' })).sweep?.stateReason).toBe(
+      'the power is dear',
+    );
     expect(await trainer.lease(1)).toBeNull();
     const [directive] = await trainer.heartbeat([head]);
     expect(directive?.command).toBe(TaskCommand.PAUSE);
@@ -88,9 +90,13 @@ describe('CancelSweep', () => {
   it('stops what runs when the lease expires instead', async () => {
     const { sweepId, head } = await toHead();
     await harness.sweeps.cancelSweep({ sweepId, reason: '' });
-    await harness.query(`UPDATE tasks SET lease_expire_time = now() - interval '1 s' WHERE task_id = $1`, [head.taskId]);
+    await harness.query(`UPDATE tasks SET lease_expire_time = now() - interval '1 s' WHERE task_id = $1`, [
+      head.taskId,
+    ]);
     await expect.poll(() => runStates(sweepId), { timeout: 20_000 }).toEqual([RunState.CANCELLED, RunState.CANCELLED]);
-    expect(await harness.query('SELECT state FROM tasks WHERE task_id = $1', [head.taskId])).toEqual([{ state: 'CANCELLED' }]);
+    expect(await harness.query('SELECT state FROM tasks WHERE task_id = $1', [head.taskId])).toEqual([
+      { state: 'CANCELLED' },
+    ]);
   });
 });
 
@@ -137,7 +143,12 @@ describe('runs that fail', () => {
     const [bad, good] = head.runs.map(({ runId }) => runId);
     await single.report([single.batch(head, 1, 1)]);
     for (const { runId } of head.runs) await single.checkpoint(head, runId, 1, 'BEST');
-    const error = { errorClass: 'NUMERIC', code: 'NUMERIC', message: 'loss is NaN in epoch 1', datasetProblems: [] } as const;
+    const error = {
+      errorClass: 'NUMERIC',
+      code: 'NUMERIC',
+      message: 'loss is NaN in epoch 1',
+      datasetProblems: [],
+    } as const;
     await single.complete(head, {
       stage: 'TRAIN',
       outcomes: [outcomeOf(bad ?? '', 1, { kind: 'FAILED', error }), outcomeOf(good ?? '', 1)],
@@ -168,7 +179,9 @@ describe('runs that fail', () => {
     await single.work(alone);
     await single.workAll();
     expect(await runStates(sweepId)).toEqual([RunState.SUCCEEDED, RunState.SUCCEEDED]);
-    const curves = await harness.query('SELECT run_id, count(*)::int AS epochs FROM epoch_curves GROUP BY run_id ORDER BY run_id');
+    const curves = await harness.query(
+      'SELECT run_id, count(*)::int AS epochs FROM epoch_curves GROUP BY run_id ORDER BY run_id',
+    );
     expect(curves).toEqual([
       { run_id: bad, epochs: 1 },
       { run_id: good, epochs: 1 },
@@ -202,7 +215,11 @@ describe('runs that fail', () => {
   it('fail with what they read when it can not be computed', async () => {
     const sweepId = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
-    await trainer.fail(await trainer.mustLease('FEATURES'), { errorClass: 'PERMANENT', code: 'DATA', message: 'a file is gone' });
+    await trainer.fail(await trainer.mustLease('FEATURES'), {
+      errorClass: 'PERMANENT',
+      code: 'DATA',
+      message: 'a file is gone',
+    });
     const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
     expect(runs.map(({ state }) => state)).toEqual([RunState.FAILED, RunState.FAILED]);
     expect(runs[0]?.stateReason).toContain('a file is gone');

@@ -16,7 +16,9 @@ describe('the life of a sweep', () => {
   it('goes from INDEX over FEATURES, HEAD, FINE_TUNE and EVALUATE to a tested winner', async () => {
     const trainer = await harness.trainer('life', 1);
     const sweepId = await harness.submit(
-      specOf({ base: { ...specOf().base, 'fine_tune.enabled': true, 'fine_tune.epochs': 2, 'fine_tune.unfreeze': 'block2' } }),
+      specOf({
+        base: { ...specOf().base, 'fine_tune.enabled': true, 'fine_tune.epochs': 2, 'fine_tune.unfreeze': 'block2' },
+      }),
     );
     expect(sweepId).toMatch(/^s[0-9a-hjkmnp-tv-z]{9}$/);
 
@@ -34,7 +36,10 @@ describe('the life of a sweep', () => {
     const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
     expect(runs.map(({ state }) => state)).toEqual([RunState.SUCCEEDED, RunState.SUCCEEDED]);
     expect(runs[0]).toMatchObject({ stage: Stage.FINE_TUNE, epochCount: 2, epochLimit: 2 });
-    const best = [...[1, 2, 3].map((e) => metricsOf(runs[0]!, 'HEAD', e)), ...[1, 2].map((e) => metricsOf(runs[0]!, 'FINE_TUNE', e))];
+    const best = [
+      ...[1, 2, 3].map((e) => metricsOf(runs[0]!, 'HEAD', e)),
+      ...[1, 2].map((e) => metricsOf(runs[0]!, 'FINE_TUNE', e)),
+    ];
     expect(runs[0]?.bestValue).toBe(Math.min(...best.map((metrics) => metrics['val_loss'] ?? NaN)));
 
     const board = await harness.sweeps.getLeaderboard({ sweepId, pageSize: 0, pageToken: '' });
@@ -81,7 +86,9 @@ describe('the life of a sweep', () => {
     const second = await harness.submit(specOf({ base, seed: 2 }));
     await trainer.work(await trainer.mustLease('INDEX', 1));
     expect(await trainer.lease(1)).toBeNull();
-    const tasks = await harness.query(`SELECT stage, state FROM tasks WHERE sweep_id = $1 AND stage <> 'INDEX'`, [second]);
+    const tasks = await harness.query(`SELECT stage, state FROM tasks WHERE sweep_id = $1 AND stage <> 'INDEX'`, [
+      second,
+    ]);
     // Two slots: the group is cut in two.
     expect(tasks).toEqual([
       { stage: 'HEAD', state: 'WAITING' },
@@ -111,7 +118,9 @@ describe('the life of a sweep', () => {
     const trainer = await harness.trainer('life', 1);
     const sweepId = await harness.submit(
       specOf({
-        parameters: [{ name: 'cut', domain: { kind: 'values', values: ['block1_pool', 'block9_pool'] }, conditions: [] }],
+        parameters: [
+          { name: 'cut', domain: { kind: 'values', values: ['block1_pool', 'block9_pool'] }, conditions: [] },
+        ],
       }),
     );
     await trainer.workAll();

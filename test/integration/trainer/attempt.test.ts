@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { leaseTimingFor } from '../../../services/core/lease.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { typescriptLoader } from '../../../services/trainer/trainer.ts';
-import type { Coordinator, EpochReport, TaskEnd } from '../../../services/trainer/lease/coordinator.ts';
+import type { Coordinator, TaskEnd } from '../../../services/trainer/lease/coordinator.ts';
 import { OutboxClosedError } from '../../../services/trainer/lease/metric-outbox.ts';
 import type { AttemptMetrics } from '../../../services/trainer/lease/metric-stream.ts';
 import { Attempt } from '../../../services/trainer/slots/attempt.ts';
@@ -20,10 +20,8 @@ afterEach(async () => {
 /** A real worker process and a coordinator that only notes what it is told. */
 class Bench {
   readonly ends: TaskEnd[] = [];
-  readonly epochs: EpochReport[] = [];
   nowMs = 0;
   acknowledged: () => Promise<void> = () => Promise.resolve();
-  onEpoch: () => void = () => undefined;
   registerCheckpoint: () => Promise<unknown> = () => Promise.resolve();
   completeTask: (end: TaskEnd) => Promise<void> = (end) => Promise.resolve(void this.ends.push(end));
 
@@ -37,10 +35,7 @@ class Bench {
     workers.push(worker);
     await worker.ready();
     const metrics: AttemptMetrics = {
-      report: (epoch) => {
-        this.epochs.push(epoch);
-        this.onEpoch();
-      },
+      report: () => undefined,
       acknowledged: () => this.acknowledged(),
       close: () => undefined,
     };
@@ -66,11 +61,15 @@ class Bench {
 describe('an attempt', { timeout: 20_000 }, () => {
   it('whose worker is stuck is killed and reported with what it was doing', async () => {
     const bench = new Bench();
-    const { attempt, worker } = await bench.start('hang');
-    await new Promise<void>((resolve) => {
-      bench.onEpoch = resolve;
-      if (bench.epochs.length > 0) resolve();
+    // The last thing the worker does before it hangs.
+    const registered = new Promise<void>((resolve) => {
+      bench.registerCheckpoint = () => {
+        resolve();
+        return Promise.resolve();
+      };
     });
+    const { attempt, worker } = await bench.start('hang');
+    await registered;
     bench.nowMs = 10 * 60_000;
     await attempt.ended;
     expect(bench.ends).toMatchObject([

@@ -20,6 +20,8 @@ const EPOCHS = 6;
 const BASE: Parameters = {
   backbone: 'mobilenet_v2',
   weights: 'random',
+  // Random weights make deep layers' outputs vanish; here classes still differ.
+  cut: 'expanded_conv_project_BN',
   image_size: 32,
   batch_size: 8,
   epochs: EPOCHS,
@@ -40,7 +42,7 @@ const METHODS: readonly Method[] = [
     name: 'A, cached features',
     stage: 'HEAD',
     parameters: {
-      a1: { ...BASE, method: 'cached', 'schedule.name': 'cosine' },
+      a1: { ...BASE, method: 'cached', 'head.pooling': 'flatten', 'schedule.name': 'cosine' },
       a2: {
         ...BASE,
         method: 'cached',
@@ -174,14 +176,17 @@ async function prepare(
   stage: Method['stage'],
   parameters: Method['parameters'],
 ): Promise<{ sources: readonly SlotEvent[]; featureSets: readonly FeatureSetRef[] }> {
-  const [sample = {}] = Object.values(parameters);
-  const heads = await sweep.computeFeatures(worker, sweep.featureSets(sample, 'HEAD'));
+  const wanted = (phase: Method['stage']): FeatureSetRef[] => {
+    const sets = Object.values(parameters).flatMap((values) => sweep.featureSets(values, phase));
+    return [...new Map(sets.map((set) => [set.key, set])).values()];
+  };
+  const heads = await sweep.computeFeatures(worker, wanted('HEAD'));
   if (stage === 'HEAD') return { sources: [], featureSets: heads };
   const runs = Object.entries(parameters).map(([id, values]) => taskRun(id, values));
   await worker.complete(sweep.task('HEAD', { runs, featureSets: heads }), 'TRAIN');
   return {
     sources: [...worker.events],
-    featureSets: await sweep.computeFeatures(worker, sweep.featureSets(sample, 'FINE_TUNE')),
+    featureSets: await sweep.computeFeatures(worker, wanted('FINE_TUNE')),
   };
 }
 

@@ -13,6 +13,8 @@ import { writeTinyImages } from './tiny-images.ts';
 const BASE: Parameters = {
   backbone: 'mobilenet_v2',
   weights: 'random',
+  // Random weights make deep layers' outputs vanish; here classes still differ.
+  cut: 'expanded_conv_project_BN',
   image_size: 32,
   batch_size: 8,
   epochs: 4,
@@ -51,8 +53,8 @@ describe('training stages', () => {
   it('indexes the data set, and stores features once', async () => {
     expect(sweep.indexed.dataset.classNames).toEqual(['blue', 'red']);
     expect(features.map(({ split, shape, rowCount }) => ({ split, shape, rowCount }))).toEqual([
-      { split: 'train', shape: [1280], rowCount: 20 },
-      { split: 'validation', shape: [1280], rowCount: 12 },
+      { split: 'train', shape: [16], rowCount: 20 },
+      { split: 'validation', shape: [16], rowCount: 12 },
     ]);
     const again = await sweep.computeFeatures(newWorker(), sweep.featureSets(CACHED, 'HEAD'));
     expect(again).toEqual(features);
@@ -180,6 +182,31 @@ describe('training stages', () => {
     expect(errors['c']).toBeNull();
   });
 
+  it('refuses a group whose runs read different batches', async () => {
+    const runs = [taskRun('a', CACHED), taskRun('b', { ...CACHED, batch_size: 4 })];
+    expect(await newWorker().run(headTask(runs))).toMatchObject({
+      type: 'failed',
+      error: { errorClass: 'PERMANENT', code: 'TASK_INVALID' },
+    });
+  });
+
+  it('trains and evaluates three classes with class weights and label smoothing', async () => {
+    const path = join(root, 'three');
+    writeTinyImages(path, { counts: { train: 8, validation: 4, test: 4 }, classNames: ['b', 'g', 'r'] });
+    const three = new SweepOnWorker(path, 'mobilenet_v2', 'random');
+    const worker = newWorker();
+    await three.index(worker);
+    const parameters = { ...CACHED, class_weights: 'balanced', label_smoothing: 0.1, epochs: 20 };
+    const featureSets = await three.computeFeatures(worker, three.featureSets(parameters, 'HEAD'));
+    await worker.complete(three.task('HEAD', { runs: [taskRun('m', parameters)], featureSets }), 'TRAIN');
+    const losses = curve(worker.events, 'm', 'HEAD').map(({ values }) => values['loss'] ?? NaN);
+    expect(losses.at(-1)).toBeLessThan((losses[0] ?? NaN) * 0.8);
+    const run = taskRun('m', parameters, { sourceCheckpoint: lastCheckpoint(worker.events, 'm', 'BEST', 'HEAD') });
+    const { measurements } = await worker.complete(three.task('EVALUATE', { runs: [run] }), 'EVALUATE');
+    expect(measurements[0]?.predictions).toHaveLength(12);
+    expect(measurements[0]?.predictions[0]?.probabilities).toHaveLength(3);
+  });
+
   it('fails as a whole where a feature set or the weights are not the ones asked for', async () => {
     const worker = newWorker();
     const [first] = features;
@@ -200,6 +227,8 @@ describe('training stages', () => {
     ['cached heads', CACHED, 'HEAD'],
     ['augmented heads', AUGMENTED, 'HEAD'],
     ['fine-tuning', FINE_TUNED, 'FINE_TUNE'],
+    ['augmented fine-tuning', { ...FINE_TUNED, method: 'augmented' }, 'FINE_TUNE'],
+    ['fine-tuning of all layers', { ...FINE_TUNED, method: 'augmented', 'fine_tune.unfreeze': 'all' }, 'FINE_TUNE'],
   ] as const)('keeps the number of tensors constant over epochs: %s', async (_name, parameters, stage) => {
     const worker = newWorker();
     const before = tf.memory().numTensors;
@@ -211,7 +240,8 @@ describe('training stages', () => {
     await worker.complete(sweep.task('HEAD', { runs: [taskRun('m', parameters)], featureSets }), 'TRAIN');
     if (stage === 'FINE_TUNE') {
       const run = taskRun('m', parameters, { sourceCheckpoint: lastCheckpoint(worker.events, 'm', 'BEST', 'HEAD') });
-      await worker.complete(sweep.task('FINE_TUNE', { runs: [run], featureSets: fineTuneFeatures }), 'TRAIN');
+      const sets = await sweep.computeFeatures(worker, sweep.featureSets(parameters, 'FINE_TUNE'));
+      await worker.complete(sweep.task('FINE_TUNE', { runs: [run], featureSets: sets }), 'TRAIN');
     }
     expect(counts.length).toBeGreaterThanOrEqual(3);
     expect(new Set(counts).size).toBe(1);

@@ -23,6 +23,10 @@ function read(tensor: Tensor): Float32Array {
   return values;
 }
 
+function zeroImages(size: number): Tensor4D {
+  return tf.tensor4d(new Float32Array(size * size * 3), [1, size, size, 3]);
+}
+
 function bytes(values: Float32Array = new Float32Array()): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
@@ -72,7 +76,7 @@ describe.each([
 
   beforeAll(() => {
     backbone = createWithFormulaWeights(name);
-    images = tf.randomUniform([2, SIZE, SIZE, 3], 0, 255, 'float32', 7) as Tensor4D;
+    images = tf.randomUniform([2, SIZE, SIZE, 3], 0, 255, 'float32', 7);
   });
 
   afterAll(() => {
@@ -177,7 +181,7 @@ describe('errors', () => {
   });
 
   it('does not cut beside a shortcut, and names the next place', () => {
-    const images = tf.zeros([1, SIZE, SIZE, 3]) as Tensor4D;
+    const images = zeroImages(SIZE);
     expect(() => backbone.forward(images, { to: 'block_2_expand' })).toThrow(
       /next layer where it can is "block_2_add"/,
     );
@@ -185,7 +189,7 @@ describe('errors', () => {
   });
 
   it('says which input it wants', () => {
-    const images = tf.zeros([1, 32, 32, 3]) as Tensor4D;
+    const images = zeroImages(32);
     expect(() => backbone.forward(images)).toThrow(
       'wants [n, 64, 64, 3] after the image input; received [1, 32, 32, 3]',
     );

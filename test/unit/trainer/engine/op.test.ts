@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { engineInfo, tf } from '../../../../services/trainer/engine/engine.ts';
-import {
-  boolAttribute,
-  executeOp,
-  executeOpOutputs,
-  intAttribute,
-  typeAttribute,
-} from '../../../../services/trainer/engine/op.ts';
+import { executeOp, executeOpOutputs, typeAttribute } from '../../../../services/trainer/engine/op.ts';
 
 describe('executeOp', () => {
   it('runs an op that tfjs lacks', () => {
