@@ -18,8 +18,8 @@ import { tensorflowEngine } from './steps/tensorflow-engine.js';
 
 const HELP = `Sets up Graft on this machine: node deploy/bootstrap/main.js COMMAND
 
-  setup [--demo]     npm packages, generated code, the TensorFlow engine, PostgreSQL;
-                     with --demo also the weights and the images of the demo
+  setup [--demo]     npm packages, generated code, the TensorFlow engine, PostgreSQL,
+                     pretrained weights; with --demo also the images of the demo
   generate           npm packages and generated code only
   test [ARGUMENTS]   setup, then vitest with ARGUMENTS; the last line counts the tests
   demo [ARGUMENTS]   setup --demo, then: graft demo ARGUMENTS
@@ -36,8 +36,8 @@ Environment:
   DATABASE_URL         a PostgreSQL to use instead of the embedded one
 `;
 
-const baseSteps = [checkMachine, installPackages, generateCode, tensorflowEngine, embeddedPostgres];
-const demoSteps = [...baseSteps, demoWeights, demoData];
+const baseSteps = [checkMachine, installPackages, generateCode, tensorflowEngine, embeddedPostgres, demoWeights];
+const demoSteps = [...baseSteps, demoData];
 
 /**
  * @param {string[]} args

@@ -13,7 +13,6 @@ display_name: faults
 dataset: { path: DATASET }
 base:
   backbone: efficientnet_lite0
-  weights: random
   image_size: 32
   batch_size: 8
   epochs: ${EPOCHS.cached}

@@ -48,15 +48,17 @@ export function efficientNetLite0Layers(): readonly Layer[] {
       channels = stage.filters;
     }
   }
+  // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
+  const lastBlock = `block${LITE0_STAGES.length}`;
   pushConvolution(layers, {
     name: 'top_conv',
-    block: 'top',
+    block: lastBlock,
     inputs: [output],
     filters: TOP_FILTERS,
     kernelSize: 1,
     stride: 1,
   });
-  pushNormAndRelu6(layers, 'top', 'top', 'top_conv');
+  pushNormAndRelu6(layers, 'top', lastBlock, 'top_conv');
   return layers;
 }
 

@@ -48,10 +48,12 @@ export function mobileNetV2Layers(alpha: number, inputSize: number): readonly La
     position = pushBlock(layers, { index, input: position, outputChannels, stride, expansion });
   }
   const topFilters = alpha > 1 ? makeDivisible(1280 * alpha) : 1280;
-  const top = { name: 'Conv_1', block: 'Conv_1', filters: topFilters, kernelSize: 1, stride: 1 };
+  // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
+  const lastBlock = `block_${BLOCKS.length - 1}`;
+  const top = { name: 'Conv_1', block: lastBlock, filters: topFilters, kernelSize: 1, stride: 1 };
   pushConvolution(layers, { ...top, inputs: [position.name] });
-  pushNorm(layers, 'Conv_1_bn', 'Conv_1', 'Conv_1');
-  pushRelu6(layers, 'out_relu', 'Conv_1', 'Conv_1_bn');
+  pushNorm(layers, 'Conv_1_bn', lastBlock, 'Conv_1');
+  pushRelu6(layers, 'out_relu', lastBlock, 'Conv_1_bn');
   return layers;
 }
 

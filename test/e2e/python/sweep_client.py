@@ -45,7 +45,6 @@ def main():
         dataset={"path": dataset},
         base=parameters(
             backbone="efficientnet_lite0",
-            weights="random",
             image_size=32,
             epochs=2,
             batch_size=8,

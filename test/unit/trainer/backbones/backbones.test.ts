@@ -59,7 +59,7 @@ describe.each([
     layerCount: 153,
     parameterCount: 2_257_984,
     tensorCount: 260,
-    block: 'Conv_1',
+    block: 'block_16',
     cut: 'block_12_add',
   },
   {
@@ -67,7 +67,7 @@ describe.each([
     layerCount: 140,
     parameterCount: 3_413_024,
     tensorCount: 245,
-    block: 'top',
+    block: 'block7',
     cut: 'block6c_add',
   },
 ])('$name', ({ name, layerCount, parameterCount, tensorCount, block, cut }) => {
