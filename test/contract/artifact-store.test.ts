@@ -99,13 +99,11 @@ describe('DirectoryArtifactStore on a full disk', () => {
   });
 });
 
-/** The content itself fails the way a full disk does. */
+/** The content itself fails the way a full disk does, after a part was written. */
 class FullDiskStore extends DirectoryArtifactStore {
-  override write(uri: string): ReturnType<ArtifactStore['write']> {
-    return this.writeStream(
-      uri,
-      failingWith(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })),
-    );
+  override write(uri: string, bytes: Uint8Array): ReturnType<ArtifactStore['write']> {
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    return this.writeStream(uri, failingAfter(bytes, full));
   }
 }
 
@@ -118,7 +116,7 @@ async function* brokenChunks(): AsyncGenerator<Uint8Array> {
   throw new Error('the source broke');
 }
 
-function* failingWith(error: Error): Generator<Uint8Array> {
-  yield Buffer.from('half of it');
+function* failingAfter(bytes: Uint8Array, error: Error): Generator<Uint8Array> {
+  yield bytes;
   throw error;
 }

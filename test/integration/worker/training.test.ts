@@ -196,7 +196,15 @@ describe('training stages', () => {
     const three = new SweepOnWorker(path, 'mobilenet_v2', 'random');
     const worker = newWorker();
     await three.index(worker);
-    const parameters = { ...CACHED, class_weights: 'balanced', label_smoothing: 0.1, epochs: 20 };
+    const parameters = {
+      ...CACHED,
+      cut: 'Conv1_relu',
+      'head.pooling': 'max',
+      'optimizer.learning_rate': 0.01,
+      class_weights: 'balanced',
+      label_smoothing: 0.1,
+      epochs: 40,
+    };
     const featureSets = await three.computeFeatures(worker, three.featureSets(parameters, 'HEAD'));
     await worker.complete(three.task('HEAD', { runs: [taskRun('m', parameters)], featureSets }), 'TRAIN');
     const losses = curve(worker.events, 'm', 'HEAD').map(({ values }) => values['loss'] ?? NaN);
