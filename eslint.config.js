@@ -22,7 +22,7 @@ const packageRooms = [
   { packages: ['@tensorflow/*'], rooms: ['services/trainer/engine/**'] },
   { packages: ['h5wasm', 'h5wasm/*'], rooms: ['services/trainer/backbones/**'] },
   { packages: ['pino', 'pino-*'], rooms: ['services/platform/telemetry/**'] },
-  { packages: ['commander', 'cli-table3', 'vega', 'vega-lite', 'sharp', 'yauzl'], rooms: ['services/cli/**'] },
+  { packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp', 'yauzl'], rooms: ['services/cli/**'] },
   { packages: ['yaml'], rooms: ['services/cli/**'] },
 ];
 
@@ -55,6 +55,12 @@ const serviceWalls = [
   { from: 'migrate', refused: ['coordinator', 'trainer', 'cli', 'core'] },
 ];
 
+/** Packages only, not our own folders of the same name: `@grpc/*` is everything below, `pg` is `pg` and `pg/…`. */
+function packageRegex(packages) {
+  const escaped = packages.map((name) => name.replace(/[.\\/]/g, '\\$&'));
+  return `^(${escaped.map((name) => (name.endsWith('*') ? name.slice(0, -1) : `${name}($|\\/)`)).join('|')})`;
+}
+
 /** All patterns a file in `room` must not import. */
 function patternsFor(service, room) {
   const patterns = [];
@@ -76,7 +82,7 @@ function patternsFor(service, room) {
   }
   for (const { packages, rooms } of packageRooms) {
     if (!rooms.includes(room)) {
-      patterns.push({ group: packages, message: `${packages[0]} enters through ${rooms.join(', ')} only.` });
+      patterns.push({ regex: packageRegex(packages), message: `${packages[0]} enters through ${rooms.join(', ')} only.` });
     }
   }
   for (const { group, rooms, message } of generatedRooms) {

@@ -31,7 +31,12 @@ const schema = z.object({
     .string()
     .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'must be host:port, for example 0.0.0.0:50051')
     .default('127.0.0.1:50051'),
-  GRAFT_COORDINATOR_CONNECTIONS: z.coerce.number({ error: 'must be a whole number' }).int().min(2).max(1000).default(10),
+  GRAFT_COORDINATOR_CONNECTIONS: z.coerce
+    .number({ error: 'must be a whole number' })
+    .int()
+    .min(2)
+    .max(1000)
+    .default(10),
   GRAFT_COORDINATOR_LEASE_MS: milliseconds(100, 3_600_000).default(DEFAULT_LEASE_TIMING.leaseMs),
   GRAFT_COORDINATOR_HEARTBEAT_MS: milliseconds(10, 600_000).optional(),
   GRAFT_COORDINATOR_REAPER_MS: milliseconds(10, 600_000).optional(),

@@ -10,7 +10,8 @@ import type { CoordinatorConfig } from './config.ts';
 import { LeaderLoops } from './loops/leader-loop.ts';
 import { Reaper } from './loops/reaper.ts';
 import { Retention } from './loops/retention.ts';
-import { addReflection, Health } from './rpc/reflection.ts';
+import { Health } from './rpc/health.ts';
+import { addReflection } from './rpc/reflection/reflection-service.ts';
 import {
   SweepServiceService,
   sweepServiceHandlers,
@@ -92,7 +93,7 @@ async function startParts(
   server.addService(SweepServiceService, sweepServiceHandlers(context));
   server.addService(TrainerServiceService, trainerServiceHandlers(context));
   health.addToServer(server.grpc);
-  addReflection(server.grpc);
+  addReflection(server);
   parts.add(() => drain(server, health, config.drainMs));
   const address = await listenOn(server, config.listen);
   loops.start();

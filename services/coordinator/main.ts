@@ -43,7 +43,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const config = readConfigOrExplain();
   if (config === null) process.exitCode = EXIT_CONFIG;
-  else if (args.includes('--check-config')) process.stdout.write(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
+  else if (args.includes('--check-config'))
+    process.stdout.write(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
   else await serve(config);
 }
 

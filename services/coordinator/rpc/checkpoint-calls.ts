@@ -11,6 +11,7 @@ import type {
 import { findCheckpoint, listCheckpoints } from '../store/checkpoints/list-checkpoints.ts';
 import { checkpointRecordToProto } from './convert-run.ts';
 import { pageToken, readPage, TIME_KEY } from './page.ts';
+import { requireOwnerExists } from './require-existing.ts';
 import { requireId, requireOwner } from './require-id.ts';
 import type { RpcContext } from './services.ts';
 
@@ -27,6 +28,7 @@ export function checkpointCalls(
       const scope = `checkpoints/${owner.sweepId ?? ''}/${owner.runId ?? ''}`;
       const { limit, after } = readPage(request, { scope, defaultSize: 100, maxSize: 1000, key: KEY });
       const page = await listCheckpoints(context.store, owner, after, limit);
+      if (page.items.length === 0) await requireOwnerExists(context.store, owner);
       return { checkpoints: page.items.map(checkpointRecordToProto), nextPageToken: pageToken(scope, page.next) };
     },
     downloadCheckpoint: (request, { signal }) => download(context, request, signal),

@@ -81,7 +81,10 @@ function readTrainer(trainer: Trainer): NewTrainer {
     }
     seen.add(slot.slotIndex);
     if (slot.deviceKind !== 'cpu' && slot.deviceKind !== 'gpu') {
-      violations.push({ field: `${field}.device_kind`, description: `must be cpu or gpu; received '${slot.deviceKind}'.` });
+      violations.push({
+        field: `${field}.device_kind`,
+        description: `must be cpu or gpu; received '${slot.deviceKind}'.`,
+      });
     }
   }
   if (trainer.slots.length === 0) {

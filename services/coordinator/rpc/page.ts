@@ -24,7 +24,10 @@ const ENVELOPE = z.object({ v: z.literal(1), s: z.string(), k: z.unknown() });
  * @returns how many rows to give and the key they come after; null: from the beginning.
  * @throws InvalidRequestError with both mistakes.
  */
-export function readPage<K>(request: PageRequest, rules: PageRules<K>): { readonly limit: number; readonly after: K | null } {
+export function readPage<K>(
+  request: PageRequest,
+  rules: PageRules<K>,
+): { readonly limit: number; readonly after: K | null } {
   const violations: FieldViolation[] = [];
   if (request.pageSize < 0 || request.pageSize > rules.maxSize) {
     const description = `must be 1 to ${rules.maxSize}, or 0 for ${rules.defaultSize}; received ${request.pageSize}.`;
@@ -32,7 +35,8 @@ export function readPage<K>(request: PageRequest, rules: PageRules<K>): { readon
   }
   const after = request.pageToken === '' ? null : decode(request.pageToken, rules);
   if (after === undefined) {
-    const description = 'is not one that this list gave for the same request; send the next_page_token of the page before.';
+    const description =
+      'is not one that this list gave for the same request; send the next_page_token of the page before.';
     violations.push({ field: 'page_token', description });
   }
   if (violations.length > 0) throw new InvalidRequestError(violations);

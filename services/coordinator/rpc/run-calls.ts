@@ -5,9 +5,9 @@ import { listEpochMetrics } from '../store/metrics/list-epoch-metrics.ts';
 import { findRun, listAttempts, listRuns } from '../store/runs/list-runs.ts';
 import { listTestPredictions } from '../store/runs/list-test-predictions.ts';
 import { countTestLooks, readLeaderboard } from '../store/runs/read-leaderboard.ts';
-import { isSettled } from '../store/sweeps/is-settled.ts';
 import { attemptToProto, epochMetricToProto, runToProto, testResultToProto } from './convert-run.ts';
 import { pageToken, readPage } from './page.ts';
+import { requireOwnerExists, requireSweep } from './require-existing.ts';
 import { requireId, requireOwner } from './require-id.ts';
 import type { RpcContext } from './services.ts';
 
@@ -29,7 +29,7 @@ export function runCalls({ store }: RpcContext): Calls {
       const scope = `runs/${sweepId}`;
       const { limit, after } = readPage(request, { scope, defaultSize: 100, maxSize: 1000, key: RUN_KEY });
       const page = await listRuns(store, sweepId, after, limit);
-      if (page.items.length === 0) await requireSweep(sweepId);
+      if (page.items.length === 0) await requireSweep(store, sweepId);
       return { runs: page.items.map(runToProto), nextPageToken: pageToken(scope, page.next) };
     },
     getRun: async (request) => {
@@ -41,7 +41,7 @@ export function runCalls({ store }: RpcContext): Calls {
       const scope = `metrics/${owner.sweepId ?? ''}/${owner.runId ?? ''}`;
       const { limit, after } = readPage(request, { scope, defaultSize: 1000, maxSize: 5000, key: METRIC_KEY });
       const page = await listEpochMetrics(store, owner, after, limit);
-      if (page.items.length === 0) await requireOwnerExists(owner);
+      if (page.items.length === 0) await requireOwnerExists(store, owner);
       return { metrics: page.items.map(epochMetricToProto), nextPageToken: pageToken(scope, page.next) };
     },
     getLeaderboard: async (request) => {
@@ -49,7 +49,7 @@ export function runCalls({ store }: RpcContext): Calls {
       const scope = `leaderboard/${sweepId}`;
       const { limit, after } = readPage(request, { scope, defaultSize: 100, maxSize: 1000, key: RANK_KEY });
       const page = await readLeaderboard(store, sweepId, after, limit);
-      if (page.items.length === 0) await requireSweep(sweepId);
+      if (page.items.length === 0) await requireSweep(store, sweepId);
       return {
         entries: page.items.map(({ rank, run, testResult }) => ({
           rank,
@@ -72,14 +72,4 @@ export function runCalls({ store }: RpcContext): Calls {
       };
     },
   };
-
-  /** An empty page of a sweep that does not exist is NOT_FOUND. */
-  async function requireSweep(sweepId: string): Promise<void> {
-    await isSettled(store, sweepId);
-  }
-
-  async function requireOwnerExists(owner: { readonly sweepId: string | null; readonly runId: string | null }): Promise<void> {
-    if (owner.sweepId !== null) await requireSweep(owner.sweepId);
-    if (owner.runId !== null) await findRun(store, owner.runId);
-  }
 }

@@ -42,5 +42,10 @@ export function sweepServiceHandlers(context: RpcContext): Handlers<typeof Sweep
 
 /** The internal service, for trainers. */
 export function trainerServiceHandlers(context: RpcContext): Handlers<typeof TrainerServiceService> {
-  return { ...leaseCalls(context), ...workCalls(context), ...resultCalls(context), reportMetrics: reportMetrics(context) };
+  return {
+    ...leaseCalls(context),
+    ...workCalls(context),
+    ...resultCalls(context),
+    reportMetrics: reportMetrics(context),
+  };
 }

@@ -49,7 +49,9 @@ export class Leadership implements AsyncDisposable {
     client.on('error', (error) => this.#log.warn({ err: error }, 'connection of the loops lost'));
     try {
       await client.connect();
-      const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [...LOCK_KEYS]);
+      const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [
+        ...LOCK_KEYS,
+      ]);
       if (rows[0]?.taken !== true) {
         await client.end();
         return false;

@@ -34,7 +34,13 @@ export async function moveRuns(tx: StoreTransaction, runIds: readonly string[], 
     [runIds, allowed, move.to, move.reason, move.stage ?? null, RUN_STATES.terminal.has(move.to)],
   );
   for (const row of rows.toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1))) {
-    tx.emit(row.sweep_id, { kind: 'RUN_STATE', runId: row.run_id, state: move.to, stage: row.stage, reason: move.reason });
+    tx.emit(row.sweep_id, {
+      kind: 'RUN_STATE',
+      runId: row.run_id,
+      state: move.to,
+      stage: row.stage,
+      reason: move.reason,
+    });
   }
   return rows.map(({ run_id }) => run_id).sort();
 }

@@ -25,7 +25,12 @@ export async function lockSweep(tx: StoreTransaction, sweepId: string): Promise<
 }
 
 /** Compare-and-set by the transition table; true when the sweep has moved. */
-export async function moveSweep(tx: StoreTransaction, sweepId: string, to: SweepState, reason: string): Promise<boolean> {
+export async function moveSweep(
+  tx: StoreTransaction,
+  sweepId: string,
+  to: SweepState,
+  reason: string,
+): Promise<boolean> {
   const { rowCount } = await tx.query(
     `UPDATE sweeps
         SET state = $2, state_reason = $3, end_time = CASE WHEN $4 THEN now() ELSE end_time END

@@ -16,7 +16,11 @@ export interface TaskMove {
 }
 
 /** Moves tasks by compare-and-set, locked in the order of their identities; those that may not move are left alone. */
-export async function moveTasks(tx: StoreTransaction, taskIds: readonly string[], move: TaskMove): Promise<MovedTask[]> {
+export async function moveTasks(
+  tx: StoreTransaction,
+  taskIds: readonly string[],
+  move: TaskMove,
+): Promise<MovedTask[]> {
   if (taskIds.length === 0) return [];
   const allowed = taskStatesBefore(move.to).filter((state) => move.from?.includes(state) ?? true);
   const { rows } = await tx.query<{ task_id: string; sweep_id: string; stage: Stage }>(

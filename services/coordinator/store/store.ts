@@ -25,7 +25,11 @@ export interface StoreOptions {
 export function createStore(options: StoreOptions): Store {
   return {
     pool: options.pool,
-    prisma: new PrismaClient({ adapter: new PrismaPg(options.pool) }),
+    // Prisma's own limit is 5 s; a sweep of 10,000 runs is 350,000 rows.
+    prisma: new PrismaClient({
+      adapter: new PrismaPg(options.pool),
+      transactionOptions: { maxWait: 10_000, timeout: 60_000 },
+    }),
     log: options.log,
     leaseMs: options.leaseMs,
     random: options.random ?? Math.random,

@@ -108,22 +108,6 @@ export class RandomStream {
     return out;
   }
 
-  /**
-   * Fills with 0 (probability `rate`) or 1 / (1 − rate): an inverted dropout mask. Starts at a fresh block.
-   *
-   * @param rate in [0, 1).
-   */
-  fillDropoutMask(out: Float32Array, rate: number): Float32Array {
-    const threshold = Math.round(rate * 2 ** 24);
-    const kept = 1 / (1 - rate);
-    this.fill(out.length, (words, count, offset) => {
-      for (let index = 0; index < count; index++) {
-        out[offset + index] = (words[index] ?? 0) >>> 8 < threshold ? 0 : kept;
-      }
-    });
-    return out;
-  }
-
   /** Fills with normal numbers and returns the array. */
   fillNormal(out: Float32Array, mean = 0, deviation = 1): Float32Array {
     for (let index = 0; index < out.length; index++) out[index] = mean + deviation * this.normal();

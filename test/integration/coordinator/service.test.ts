@@ -105,12 +105,15 @@ describe('a coordinator', () => {
     try {
       expect(await unary(client, '/grpc.health.v1.Health/Check', Buffer.alloc(0))).toEqual(Buffer.from([8, 1]));
       const listing = await reflect(client, Buffer.concat([Buffer.from([58, 1]), Buffer.from('*')]));
-      for (const name of ['graft.v1.SweepService', 'graft.v1.TrainerService']) {
+      for (const name of ['graft.v1.SweepService', 'graft.v1.TrainerService', 'grpc.health.v1.Health']) {
         expect(listing.toString('latin1')).toContain(name);
       }
       const symbol = 'graft.v1.SweepService';
       const file = await reflect(client, Buffer.concat([Buffer.from([34, symbol.length]), Buffer.from(symbol)]));
-      expect(file.toString('latin1')).toContain('graft/v1/sweep_service.proto');
+      // With all it imports, or a client could not build the types.
+      for (const name of ['graft/v1/sweep_service.proto', 'graft/v1/run.proto', 'google/protobuf/timestamp.proto']) {
+        expect(file.toString('latin1')).toContain(name);
+      }
     } finally {
       client.close();
     }

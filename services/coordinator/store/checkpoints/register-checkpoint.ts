@@ -33,7 +33,9 @@ export async function registerCheckpoint(
     const stored = await insertCheckpoint(tx, task, checkpointId, checkpoint);
     await markSuperfluous(tx, checkpoint.runId, checkpoint.stage);
     // A new checkpoint is progress: the task is not in a crash loop.
-    await tx.query('UPDATE tasks SET infrastructure_count = 0 WHERE task_id = $1 AND infrastructure_count > 0', [taskId]);
+    await tx.query('UPDATE tasks SET infrastructure_count = 0 WHERE task_id = $1 AND infrastructure_count > 0', [
+      taskId,
+    ]);
     return stored;
   });
 }
@@ -54,7 +56,9 @@ async function checkBelongs(tx: StoreTransaction, task: FencedTask, checkpoint: 
 }
 
 async function findByUri(tx: StoreTransaction, uri: string): Promise<CheckpointRecord | null> {
-  const { rows } = await tx.query<CheckpointRow>(`SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c WHERE c.uri = $1`, [uri]);
+  const { rows } = await tx.query<CheckpointRow>(`SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c WHERE c.uri = $1`, [
+    uri,
+  ]);
   return rows[0] ? toCheckpoint(rows[0]) : null;
 }
 

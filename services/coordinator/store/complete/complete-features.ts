@@ -1,5 +1,5 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
-import type { TaskResult } from '../../../core/task.ts';
+import type { FeatureSetRef, TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
@@ -18,9 +18,11 @@ export async function completeFeatures(
 ): Promise<void> {
   const keys = await lockSets(tx, task.taskId);
   const byKey = new Map(result.featureSets.map((set) => [set.key, set]));
-  const missing = keys.filter((key) => !byKey.has(key) || byKey.get(key)?.uri === null);
+  const missing = keys.filter((key) => !isStored(byKey.get(key)));
   if (missing.length > 0 || byKey.size !== keys.length) {
-    const description = `must be the task's ${keys.length} sets, each with its uri; missing: ${missing.join(', ') || 'none'}.`;
+    const description =
+      `must be the task's ${keys.length} sets, each with uri and sha256; received ${byKey.size}, ` +
+      `missing or incomplete: ${missing.join(', ') || 'none'}.`;
     throw new InvalidRequestError([{ field: 'features.feature_sets', description }]);
   }
   for (const set of byKey.values()) {
@@ -48,4 +50,8 @@ async function lockSets(tx: StoreTransaction, taskId: string): Promise<string[]>
     [taskId],
   );
   return rows.map(({ feature_key }) => feature_key);
+}
+
+function isStored(set: FeatureSetRef | undefined): boolean {
+  return set !== undefined && set.uri !== null && set.sha256 !== null;
 }

@@ -78,7 +78,8 @@ async function completeWithResult(
 }
 
 function checkStage(task: FencedTask, result: TaskResult): void {
-  const isRight = result.stage === 'TRAIN' ? task.stage === 'HEAD' || task.stage === 'FINE_TUNE' : result.stage === task.stage;
+  const isRight =
+    result.stage === 'TRAIN' ? task.stage === 'HEAD' || task.stage === 'FINE_TUNE' : result.stage === task.stage;
   if (isRight) return;
   const description = `the task's stage is ${task.stage}; received the result of ${result.stage}.`;
   throw new InvalidRequestError([{ field: 'result', description }]);

@@ -45,8 +45,8 @@ export interface StoredEvent {
 
 /** JSON has no NaN and no infinities; metrics must keep them. */
 export function encodePayload(event: SweepEvent): string {
-  const { kind: _kind, ...payload } = event;
-  return JSON.stringify(payload, (_name, value: unknown) =>
+  // `kind` has a column of its own.
+  return JSON.stringify({ ...event, kind: undefined }, (_name, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? { $number: String(value) } : value,
   );
 }

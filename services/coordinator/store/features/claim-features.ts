@@ -87,7 +87,10 @@ async function claimSets(
     else if (maker !== null && foreign.has(maker)) sources.set(row.feature_key, { kind: 'maker', taskId: maker });
     else if (owner !== undefined) sources.set(row.feature_key, { kind: 'maker', taskId: owner });
   }
-  await noteMakers(tx, [...sources].flatMap(([key, source]) => (source.kind === 'maker' ? [[key, source.taskId]] : [])));
+  await noteMakers(
+    tx,
+    [...sources].flatMap(([key, source]) => (source.kind === 'maker' ? [[key, source.taskId]] : [])),
+  );
   return sources;
 }
 

@@ -9,7 +9,11 @@ import type { StoreTransaction } from '../transaction.ts';
  */
 export async function pauseAfterFailures(tx: StoreTransaction, sweep: LockedSweep): Promise<void> {
   if (sweep.state !== 'ACTIVE') return;
-  const { rows } = await tx.query<{ run_id: string; state: 'SUCCEEDED' | 'FAILED' | 'INFEASIBLE'; state_reason: string }>(
+  const { rows } = await tx.query<{
+    run_id: string;
+    state: 'SUCCEEDED' | 'FAILED' | 'INFEASIBLE';
+    state_reason: string;
+  }>(
     `SELECT run_id, state, state_reason
        FROM runs
       WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'FAILED', 'INFEASIBLE') AND start_time IS NOT NULL

@@ -43,8 +43,14 @@ async function replaceMaker(
       description: `feature sets that task ${makerId} of another sweep did not make`,
     },
   ]);
-  await noteMakers(tx, keys.map((key) => [key, taskId]));
-  await tx.query('INSERT INTO task_dependencies (task_id, depends_on_id) SELECT unnest($2::text[]), $1', [taskId, waiting]);
+  await noteMakers(
+    tx,
+    keys.map((key) => [key, taskId]),
+  );
+  await tx.query('INSERT INTO task_dependencies (task_id, depends_on_id) SELECT unnest($2::text[]), $1', [
+    taskId,
+    waiting,
+  ]);
 }
 
 /** What the waiting tasks read of the maker's sets and nobody has stored; locked. */

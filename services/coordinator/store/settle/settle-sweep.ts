@@ -27,7 +27,8 @@ export async function settleSweep(
   await resolveBlocked(tx, sweep, finishedTaskIds);
   await readyTasks(tx, sweep, finishedTaskIds);
   if (await finishSweep(tx, store, sweep)) return;
-  await pauseAfterFailures(tx, sweep);
+  // Only when a task has just ended: a sweep that is being resumed must not be paused again by the same failures.
+  if (finishedTaskIds !== null) await pauseAfterFailures(tx, sweep);
 }
 
 interface BlockedRow {

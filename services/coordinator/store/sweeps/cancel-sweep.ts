@@ -42,7 +42,9 @@ async function cancelTasks(tx: StoreTransaction, sweepId: string): Promise<void>
     const message = 'the sweep was cancelled';
     tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message });
   }
-  await tx.query(`UPDATE tasks SET command = 'STOP' WHERE task_id = ANY($1) AND state IN ('LEASED', 'RUNNING')`, [taskIds]);
+  await tx.query(`UPDATE tasks SET command = 'STOP' WHERE task_id = ANY($1) AND state IN ('LEASED', 'RUNNING')`, [
+    taskIds,
+  ]);
   const waiting = await tx.query<{ sweep_id: string }>(
     `SELECT DISTINCT t.sweep_id FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
       WHERE d.depends_on_id = ANY($1) AND t.sweep_id <> $2 AND t.state = 'WAITING'`,

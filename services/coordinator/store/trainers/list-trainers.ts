@@ -19,7 +19,10 @@ export async function listTrainers(
     include: { slots: { orderBy: { slotIndex: 'asc' } } },
   });
   const shown = rows.slice(0, limit);
-  const busy = await readBusySlots(store, shown.map(({ trainerId }) => trainerId));
+  const busy = await readBusySlots(
+    store,
+    shown.map(({ trainerId }) => trainerId),
+  );
   const items = shown.map((row) => ({
     trainerId: row.trainerId,
     hostname: row.hostname,

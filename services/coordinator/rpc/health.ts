@@ -1,0 +1,17 @@
+import type { Server } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+
+const SERVICES = ['', 'graft.v1.SweepService', 'graft.v1.TrainerService'];
+
+/** `grpc.health.v1`, for Kubernetes' probes and load balancers. Not serving until told so. */
+export class Health {
+  readonly #health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
+
+  addToServer(server: Server): void {
+    this.#health.addToServer(server);
+  }
+
+  setServing(isServing: boolean): void {
+    for (const service of SERVICES) this.#health.setStatus(service, isServing ? 'SERVING' : 'NOT_SERVING');
+  }
+}

@@ -1,0 +1,17 @@
+import { findRun } from '../store/runs/list-runs.ts';
+import type { Store } from '../store/store.ts';
+import { isSettled } from '../store/sweeps/is-settled.ts';
+
+/** An empty list of a sweep that does not exist is NOT_FOUND, not empty. @throws NotFoundError */
+export async function requireSweep(store: Store, sweepId: string): Promise<void> {
+  await isSettled(store, sweepId);
+}
+
+/** As `requireSweep`, for lists of a sweep or of a run. @throws NotFoundError */
+export async function requireOwnerExists(
+  store: Store,
+  owner: { readonly sweepId: string | null; readonly runId: string | null },
+): Promise<void> {
+  if (owner.sweepId !== null) await requireSweep(store, owner.sweepId);
+  if (owner.runId !== null) await findRun(store, owner.runId);
+}
