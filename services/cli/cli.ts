@@ -41,7 +41,9 @@ export function buildProgram(context: CliContext): Command {
       ).env('GRAFT_COORDINATOR'),
     )
     .addOption(
-      new Option('--output <format>', 'text for people, or JSON for programs').choices(['table', 'json']).default('table'),
+      new Option('--output <format>', 'text for people, or JSON for programs')
+        .choices(['table', 'json'])
+        .default('table'),
     )
     .addHelpText('after', EXIT_CODE_HELP)
     .showHelpAfterError('(see --help)');

@@ -7,7 +7,7 @@ export function writeResult(context: CliContext, options: GlobalOptions, value: 
 }
 
 /** JSON with snake_case names; NaN and infinities, which JSON has no numbers for, as the texts proto's JSON uses. */
-export function toJson(value: unknown, indent: number | undefined = 2): string {
+export function toJson(value: unknown, indent = 2): string {
   return JSON.stringify(toSnakeCase(value), null, indent);
 }
 

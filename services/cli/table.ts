@@ -65,5 +65,4 @@ export function cutLine(line: string, width: number): string {
   return `${cut}…`;
 }
 
-// eslint-disable-next-line no-control-regex -- colour codes begin with the escape character
 const ESCAPES = /(\u001b\[[0-9;]*m)/;

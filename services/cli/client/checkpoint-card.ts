@@ -31,7 +31,8 @@ export async function writeCheckpointCard(
 ): Promise<CheckpointCard> {
   const { run } = await client.getRun(checkpoint.runId);
   const { datasetId } = await client.getSweep(run.sweepId);
-  if (datasetId === null) throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`);
+  if (datasetId === null)
+    throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`);
   const { classNames } = await client.getDataset(datasetId);
   const { checkpointId, runId } = checkpoint;
   const made = { checkpointId, runId, sweepId: run.sweepId, classNames, parameters: run.parameters };
@@ -49,7 +50,9 @@ export async function readCheckpointCard(file: string): Promise<CheckpointCard |
   if (text === null) return null;
   const parsed = card.safeParse(parseJson(text));
   if (!parsed.success) {
-    throw new CliError(`${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it to have it made again.`);
+    throw new CliError(
+      `${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it to have it made again.`,
+    );
   }
   const { checkpoint_id, run_id, sweep_id, class_names, parameters } = parsed.data;
   return { checkpointId: checkpoint_id, runId: run_id, sweepId: sweep_id, classNames: class_names, parameters };

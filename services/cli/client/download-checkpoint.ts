@@ -31,7 +31,7 @@ export async function downloadCheckpointFile(
   await mkdir(dirname(file), { recursive: true });
   const part = `${file}.${checkpointId.replaceAll(/[^\w.-]/g, '_')}.part`;
   let checkpoint: Checkpoint | null = null;
-  for (let retries = 0; ; ) {
+  for (let retries = 0; ;) {
     const offset = await sizeOf(part);
     try {
       checkpoint = (await appendChunks(client, checkpointId, part, offset, signal)) ?? checkpoint;

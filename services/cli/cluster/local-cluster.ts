@@ -196,7 +196,7 @@ class ClusterParts {
     const { signal, trainers } = this.#options;
     const deadline = performance.now() + READY_TIMEOUT_MS;
     const freshness = new TrainerFreshness();
-    for (let seen = 0; ; ) {
+    for (let seen = 0; ;) {
       signal.throwIfAborted();
       this.#refuseCrashing();
       try {

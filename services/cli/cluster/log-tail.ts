@@ -34,7 +34,7 @@ export class LogTail {
     const handle = openSync(this.#file, 'r');
     try {
       const chunk = Buffer.alloc(CHUNK_BYTES);
-      for (let count = -1; count !== 0; ) {
+      for (let count = -1; count !== 0;) {
         count = readSync(handle, chunk, 0, chunk.length, this.#offset);
         this.#offset += count;
         this.#take(chunk.toString('utf8', 0, count));

@@ -16,6 +16,7 @@ export interface NodeCommandOptions {
  */
 export function nodeCommand(module: string, options: NodeCommandOptions = {}): readonly [string, ...string[]] {
   const imports = EXTENSION === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
-  if (options.endWithParent === true) imports.push('--import', new URL(`end-with-parent${EXTENSION}`, import.meta.url).href);
+  if (options.endWithParent === true)
+    imports.push('--import', new URL(`end-with-parent${EXTENSION}`, import.meta.url).href);
   return [process.execPath, ...imports, fileURLToPath(new URL(`../../${module}${EXTENSION}`, import.meta.url))];
 }

@@ -79,6 +79,10 @@ export class SupervisedProcess implements AsyncDisposable {
     await this.stop(10_000);
   }
 
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   #signal(signal: NodeJS.Signals, group: boolean): void {
     const pid = this.#child?.pid;
     if (pid === undefined) return;
@@ -92,10 +96,10 @@ export class SupervisedProcess implements AsyncDisposable {
   async #keepAlive(): Promise<void> {
     const first = this.#options.firstBackoffMs ?? FIRST_BACKOFF_MS;
     let backoff = first;
-    while (!this.#stopping.signal.aborted) {
+    while (!this.#isStopping()) {
       const began = performance.now();
       const how = await this.#runOnce();
-      if (this.#stopping.signal.aborted) return;
+      if (this.#isStopping()) return;
       if (performance.now() - began > HEALTHY_MS) backoff = first;
       const { name, logFile, say } = this.#options;
       say(`${name} ended (${how}); it is started again in ${backoff / 1_000} s. Its log: ${logFile}`);

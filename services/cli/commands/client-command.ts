@@ -52,6 +52,7 @@ function open(context: CliContext, address: string): GraftClient {
 export async function resolveSweepId(client: GraftClient, sweepId: string): Promise<string> {
   if (sweepId !== LATEST) return sweepId;
   const [newest] = await client.listSweeps(1);
-  if (newest === undefined) throw new MissingError(`There is no sweep yet. Submit one with \`${GRAFT} sweep submit FILE\`.`);
+  if (newest === undefined)
+    throw new MissingError(`There is no sweep yet. Submit one with \`${GRAFT} sweep submit FILE\`.`);
   return newest.sweepId;
 }

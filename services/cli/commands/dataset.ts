@@ -40,7 +40,8 @@ export function addDatasetCommands(program: Command, context: CliContext): void 
     .option('-o, --out <dir>', 'where to; default: data/cats-vs-dogs in the cache folder')
     .option('--keep-archive', 'do not delete the archive after unpacking')
     .action(async (name: string, own: { out?: string; keepArchive?: true }, command: Command) => {
-      if (name !== 'cats-vs-dogs') throw new UsageError(`There is no data set '${name}' to fetch. Known: cats-vs-dogs.`);
+      if (name !== 'cats-vs-dogs')
+        throw new UsageError(`There is no data set '${name}' to fetch. Known: cats-vs-dogs.`);
       await fetchNamed(context, globalOptions(command), own);
     });
 }
@@ -94,10 +95,7 @@ function describeDataset(dataset: Dataset): string {
       String(dataset.classCounts.find((row) => row.split === split && row.className === className)?.imageCount ?? 0),
     ),
   ]);
-  const table = renderTable(
-    [{ title: 'class' }, ...SPLITS.map((title) => ({ title, align: 'right' as const }))],
-    rows,
-  );
+  const table = renderTable([{ title: 'class' }, ...SPLITS.map((title) => ({ title, align: 'right' as const }))], rows);
   const problems = dataset.problems.length === 0 ? '' : `\n\n${describeProblems(dataset.problems)}`;
   return `${dataset.path} can be trained on (${dataset.datasetId}).\n\n${table}${problems}`;
 }
@@ -114,7 +112,9 @@ function readFractions(text: string, seedText: string): SplitFractions {
   const right = parts.every((part) => part !== undefined && part > 0 && part < 1) && more.length === 0;
   const sum = parts.reduce<number>((total, part) => total + (part ?? 0), 0);
   if (!right || Math.abs(sum - 1) > 1e-6) {
-    throw new UsageError(`--split: must be three parts above 0 that sum to 1, for example 0.7,0.15,0.15; received '${text}'.`);
+    throw new UsageError(
+      `--split: must be three parts above 0 that sum to 1, for example 0.7,0.15,0.15; received '${text}'.`,
+    );
   }
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new UsageError(`--split-seed: must be a whole number of at least 0; received '${seedText}'.`);

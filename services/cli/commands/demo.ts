@@ -67,7 +67,7 @@ async function demo(context: CliContext, flags: DemoFlags): Promise<void> {
 
 async function findOrStartCluster(context: CliContext, flags: DemoFlags): Promise<DemoCluster> {
   const live = findLiveCluster(context.paths.stateDir);
-  if (live?.address != null && live.databaseUrl !== null) {
+  if (live !== null && live.address !== null && live.databaseUrl !== null) {
     say(context, `Using the cluster that is up already: ${live.address} (process ${live.owner.pid}).`);
     return { address: live.address, databaseUrl: live.databaseUrl, own: null };
   }
@@ -83,7 +83,12 @@ function existingFolder(context: CliContext, data: string): string {
 }
 
 /** Where to look further, with lines that work as they are. */
-function closingWords(cluster: DemoCluster, { sweep, reportFile }: DemoResult, isUp: boolean, times: PartTimes): string {
+function closingWords(
+  cluster: DemoCluster,
+  { sweep, reportFile }: DemoResult,
+  isUp: boolean,
+  times: PartTimes,
+): string {
   const { sweepId } = sweep;
   const { address, databaseUrl } = cluster;
   const state = isUp

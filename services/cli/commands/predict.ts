@@ -27,7 +27,10 @@ export function addPredictCommand(program: Command, context: CliContext): void {
   program
     .command('predict <image...>')
     .description('classify images with a checkpoint')
-    .requiredOption('--checkpoint <file-or-id>', 'a file saved by `graft checkpoint download`, or the id of a checkpoint')
+    .requiredOption(
+      '--checkpoint <file-or-id>',
+      'a file saved by `graft checkpoint download`, or the id of a checkpoint',
+    )
     .action(async (images: string[], own: { checkpoint: string }, command: Command) => {
       const options = globalOptions(command);
       const folder = await mkdtemp(join(tmpdir(), 'graft-predict-'));
@@ -69,7 +72,8 @@ async function cardOf(context: CliContext, options: GlobalOptions, file: string)
   if (runId === null) throw new MissingError(`${file} is no checkpoint of Graft: it names no run.`);
   return withClient(context, options, async (client) => {
     const saved = (await client.listCheckpoints({ runId })).at(-1);
-    if (saved === undefined) throw new MissingError(`The coordinator has no checkpoint of run ${runId}, which ${file} is of.`);
+    if (saved === undefined)
+      throw new MissingError(`The coordinator has no checkpoint of run ${runId}, which ${file} is of.`);
     return writeCheckpointCard(client, saved, file);
   });
 }
@@ -114,11 +118,7 @@ async function predict(
 
 function describe(card: CheckpointCard, predictions: readonly Prediction[]): string {
   return renderTable(
-    [
-      { title: 'image' },
-      { title: 'class' },
-      ...card.classNames.map((title) => ({ title, align: 'right' as const })),
-    ],
+    [{ title: 'image' }, { title: 'class' }, ...card.classNames.map((title) => ({ title, align: 'right' as const }))],
     predictions.map(({ image, className, probabilities, problem }) => [
       image,
       className ?? `(${problem ?? ''})`,

@@ -26,7 +26,12 @@ export function addReportCommand(program: Command, context: CliContext): void {
 }
 
 /** Collects and writes a report; the folder is made. */
-export async function writeReport(client: GraftClient, sweepId: string, file: string, signal: AbortSignal): Promise<void> {
+export async function writeReport(
+  client: GraftClient,
+  sweepId: string,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
   const page = renderReport(await collectReport(client, sweepId, signal));
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, page);

@@ -69,7 +69,7 @@ export function explainRun(
     `is ${run.state}${run.stateReason === '' ? '' : `: ${run.stateReason}`}.`,
     '',
     standing(run, sweep, entry),
-    ...(entry?.testResult == null ? [] : [testLine(entry)]),
+    ...(entry === null ? [] : testLines(entry)),
     '',
     attempts.length === 0 ? 'No slot has worked on it yet.' : `${attempts.length} attempts, oldest first:`,
   ];
@@ -88,11 +88,12 @@ function standing(run: Run, sweep: Sweep, entry: LeaderboardEntry | null): strin
   return `Its best ${metric} is ${bestOf(run)}${rank}.`;
 }
 
-function testLine(entry: LeaderboardEntry): string {
-  const test = entry.testResult;
-  if (test === null) return '';
+function testLines({ testResult: test }: LeaderboardEntry): readonly string[] {
+  if (test === null) return [];
   const interval = formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh);
-  return `On the test split (as ${test.role}): accuracy ${interval}, 95 %, ${test.correctCount} of ${test.imageCount} right.`;
+  return [
+    `On the test split (as ${test.role}): accuracy ${interval}, 95 %, ${test.correctCount} of ${test.imageCount} right.`,
+  ];
 }
 
 function describeAttempts(attempts: readonly RunAttempt[]): string {

@@ -32,7 +32,7 @@ async function runService(
   rest: readonly string[],
 ): Promise<void> {
   // The terminal tells the child of Ctrl-C itself; only signals sent to us alone are handed on.
-  const child = spawn(program, [...args, ...rest], { env: context.env as NodeJS.ProcessEnv, stdio: 'inherit' });
+  const child = spawn(program, [...args, ...rest], { env: context.env, stdio: 'inherit' });
   const handOn = (): void => {
     child.kill('SIGTERM');
   };
@@ -41,7 +41,7 @@ async function runService(
   };
   const onAbort = (): void => {
     const reason = context.signal.reason as Error;
-    if (!reason.message.includes('SIGINT') || process.stdin.isTTY !== true) handOn();
+    if (!reason.message.includes('SIGINT') || !process.stdin.isTTY) handOn();
   };
   context.signal.addEventListener('abort', onAbort, { once: true });
   const code = await new Promise<number>((resolve, reject) => {

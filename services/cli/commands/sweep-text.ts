@@ -10,7 +10,10 @@ export function describeSweep(sweep: Sweep): string {
     ['name', spec.displayName],
     ['state', sweep.stateReason === '' ? sweep.state : `${sweep.state}: ${sweep.stateReason}`],
     ['runs', `${sweep.finishedRunCount} of ${sweep.runCount} ended`],
-    ['best', sweep.bestRunId === null ? '–' : `${sweep.bestRunId}, ${spec.objective.metric} ${formatMetric(sweep.bestValue)}`],
+    [
+      'best',
+      sweep.bestRunId === null ? '–' : `${sweep.bestRunId}, ${spec.objective.metric} ${formatMetric(sweep.bestValue)}`,
+    ],
     ['data', spec.dataset.path + (sweep.datasetId === null ? '' : ` (${sweep.datasetId})`)],
     ['strategy', spec.strategy],
     ['seed', String(spec.seed)],
@@ -87,7 +90,7 @@ export function describePlan(plan: SweepPlan): string {
 export function describeIndexes(indexes: readonly number[]): string {
   const sorted = [...indexes].sort((a, b) => a - b);
   const parts: string[] = [];
-  for (let start = 0; start < sorted.length; ) {
+  for (let start = 0; start < sorted.length;) {
     let end = start;
     while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
     parts.push(start === end ? String(sorted[start]) : `${sorted[start]}–${sorted[end]}`);

@@ -47,7 +47,8 @@ export async function runDemoSweep(
   const leaderboard = await client.getLeaderboard(ended.sweepId);
   stdout.write(`\n${describeLeaderboard(leaderboard)}\n`);
   const winner = leaderboard.entries[0];
-  if (winner?.testResult == null) throw new CliError(`Sweep ${ended.sweepId} has no tested winner.`);
+  if (winner === undefined || winner.testResult === null)
+    throw new CliError(`Sweep ${ended.sweepId} has no tested winner.`);
   const { accuracy, accuracyLow, accuracyHigh, imageCount, correctCount } = winner.testResult;
   const varied = formatParameters(winner.run.parameters, winner.run.variedNames);
   stdout.write(

@@ -30,7 +30,7 @@ export class JsonDisplay implements ProgressDisplay {
   show(_progress: SweepProgress, event: SweepEvent | null): void {
     if (event === null) return;
     const { body, ...head } = event;
-    this.#stream.write(`${toJson({ ...head, ...body }, undefined)}\n`);
+    this.#stream.write(`${toJson({ ...head, ...body }, 0)}\n`);
   }
 
   note(): void {
@@ -124,7 +124,5 @@ class LiveDisplay implements ProgressDisplay {
 
 function timeOf({ eventTime }: SweepEvent): string {
   const time = eventTime ?? new Date();
-  return [time.getHours(), time.getMinutes(), time.getSeconds()]
-    .map((part) => String(part).padStart(2, '0'))
-    .join(':');
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }

@@ -33,7 +33,7 @@ export async function followSweep(
   const sweep = await client.getSweep(sweepId);
   let progress = startProgress(sweep, await client.listRuns(sweepId));
   display.show(progress, null);
-  for (let retryMs = FIRST_RETRY_MS, lost = false; ; ) {
+  for (let retryMs = FIRST_RETRY_MS, lost = false; ;) {
     try {
       for await (const event of client.watchSweep(sweepId, progress.cursor, signal)) {
         if (lost) display.note('connected again');

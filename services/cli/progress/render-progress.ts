@@ -125,12 +125,16 @@ function runLines(progress: SweepProgress, runs: readonly RunProgress[], screen:
     ...varied.map((name) => (Object.hasOwn(known.run.parameters, name) ? formatValue(known.run.parameters[name]) : '')),
   ]);
   const lines = renderTable(columns, rows).split('\n');
-  return screen.colour ? lines.map((line, index) => paint(line, index === 0 ? null : runs[index - 1], progress)) : lines;
+  return screen.colour
+    ? lines.map((line, index) => paint(line, index === 0 ? null : runs[index - 1], progress))
+    : lines;
 }
 
-/** `head.units` is `units` where no other varied name ends so. */
+/** `head.units` is `units` where no other varied name ends so; `fine_tune.enabled` is `fine_tune`. */
 function shortName(name: string, names: readonly string[]): string {
-  const last = name.slice(name.lastIndexOf('.') + 1);
+  const dot = name.lastIndexOf('.');
+  const last = name.slice(dot + 1);
+  if (dot > 0 && (last === 'enabled' || last === 'name')) return name.slice(0, dot);
   return names.some((other) => other !== name && (other === last || other.endsWith(`.${last}`))) ? name : last;
 }
 

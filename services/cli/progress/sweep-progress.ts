@@ -1,6 +1,15 @@
 import { isBetter } from '../../core/objective.ts';
 import type { Objective } from '../../core/objective.ts';
-import type { Run, Stage, Sweep, SweepEvent, SweepEventBody, SweepState, RunState, TestResult } from '../client/types.ts';
+import type {
+  Run,
+  Stage,
+  Sweep,
+  SweepEvent,
+  SweepEventBody,
+  SweepState,
+  RunState,
+  TestResult,
+} from '../client/types.ts';
 
 /** One run as a watcher sees it. */
 export interface RunProgress {
@@ -129,11 +138,7 @@ function applyTask(progress: SweepProgress, body: Extract<SweepEventBody, { kind
   return { ...progress, activeTasks };
 }
 
-function withRun(
-  progress: SweepProgress,
-  runId: string,
-  change: (known: RunProgress) => RunProgress,
-): SweepProgress {
+function withRun(progress: SweepProgress, runId: string, change: (known: RunProgress) => RunProgress): SweepProgress {
   const known = progress.runs.get(runId);
   if (known === undefined) return progress;
   return { ...progress, runs: new Map(progress.runs).set(runId, change(known)) };

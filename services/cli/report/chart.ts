@@ -19,11 +19,11 @@ const HEIGHT = 280;
 
 /** A static SVG of learning curves: highlighted runs in the page's run colours, the others faint behind them. */
 export function renderChart(options: ChartOptions): Html {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  // Its types want the DOM's, which this project does not load; the chart only hands the document on.
+  const { document } = parseHTML('<!doctype html><html><body></body></html>') as unknown as { document: object };
   const { points, highlighted } = options;
   const faint = points.filter(({ runIndex }) => !highlighted.includes(runIndex));
-  const svg = Plot.plot({
-    document,
+  const plot: Plot.PlotOptions = {
     width: WIDTH,
     height: HEIGHT,
     marginLeft: 48,
@@ -34,22 +34,30 @@ export function renderChart(options: ChartOptions): Html {
     x: { label: 'epoch', ticks: integerTicks(points), tickFormat: 'd' },
     y: { label: null, grid: true, nice: true, ...(options.isAccuracy ? {} : { zero: false }) },
     marks: [
-      Plot.line(faint, { x: 'epoch', y: 'value', z: 'runIndex', stroke: 'currentColor', strokeOpacity: 0.22, strokeWidth: 1 }),
-      // The best run is drawn last, over the others.
+      Plot.line(faint, {
+        x: 'epoch',
+        y: 'value',
+        z: 'runIndex',
+        stroke: 'currentColor',
+        strokeOpacity: 0.22,
+        strokeWidth: 1,
+      }),
+      // The best run is drawn last and thinnest: runs that share a head have the same curve, and all of them must be seen.
       ...[...highlighted.keys()].reverse().map((place) =>
         Plot.line(
           points.filter(({ runIndex }) => runIndex === highlighted[place]),
-          { x: 'epoch', y: 'value', stroke: `var(--run-${place + 1})`, strokeWidth: 2.4 },
+          { x: 'epoch', y: 'value', stroke: `var(--run-${place + 1})`, strokeWidth: 2.2 + place * 1.6 },
         ),
       ),
       ...singlePoints(points, highlighted),
     ],
-  });
+  };
+  const svg = Plot.plot(Object.assign(plot, { document }));
   return new Html((svg as unknown as { outerHTML: string }).outerHTML);
 }
 
 /** A run with one epoch has no line; a dot shows it. */
-function singlePoints(points: readonly CurvePoint[], highlighted: readonly number[]): readonly Plot.Markish[] {
+function singlePoints(points: readonly CurvePoint[], highlighted: readonly number[]): readonly Plot.Dot[] {
   const counts = new Map<number, number>();
   for (const { runIndex } of points) counts.set(runIndex, (counts.get(runIndex) ?? 0) + 1);
   return points

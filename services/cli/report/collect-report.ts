@@ -22,9 +22,15 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId);
   // A sweep may come from an older version whose spec is no longer accepted; the report is worth having without the plan.
   const plan = await client.planSweep(sweep.spec).catch(() => null);
-  const compared = leaderboard.entries.filter(({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN');
+  const compared = leaderboard.entries.filter(
+    ({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN',
+  );
   const winner = leaderboard.entries.find(({ testResult }) => testResult !== null)?.run.runId;
-  const wanted = new Set([...compared.map(({ run }) => run.runId), ...(winner === undefined ? [] : [winner]), ...baseline(runs)]);
+  const wanted = new Set([
+    ...compared.map(({ run }) => run.runId),
+    ...(winner === undefined ? [] : [winner]),
+    ...baseline(runs),
+  ]);
   const predictions = new Map<string, readonly TestPrediction[]>();
   for (const { run, testResult } of leaderboard.entries) {
     if (testResult === null || !wanted.has(run.runId)) continue;
@@ -41,7 +47,9 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     tasks: foldTasks(events),
     predictions,
     wrongImages: await Promise.all(
-      wrong.slice(0, MAX_WRONG_IMAGES).map((prediction) => showWrong(dataset?.path ?? sweep.spec.dataset.path, prediction)),
+      wrong
+        .slice(0, MAX_WRONG_IMAGES)
+        .map((prediction) => showWrong(dataset?.path ?? sweep.spec.dataset.path, prediction)),
     ),
     wrongCount: wrong.length,
     createTime: new Date(),
@@ -82,7 +90,12 @@ export function foldTasks(events: readonly SweepEvent[]): readonly TaskHistory[]
       const { trainerId, state, message } = body;
       task.attempts.push({ trainerId, startTime: eventTime, endTime: null, state, message });
     } else {
-      task.attempts[task.attempts.length - 1] = { ...last, endTime: eventTime, state: body.state, message: body.message };
+      task.attempts[task.attempts.length - 1] = {
+        ...last,
+        endTime: eventTime,
+        state: body.state,
+        message: body.message,
+      };
     }
   }
   return [...tasks].map(([taskId, task]) => ({ taskId, ...task }));

@@ -11,7 +11,11 @@ export interface CurvePoint {
 const STAGE_ORDER: readonly (Stage | null)[] = ['HEAD', 'FINE_TUNE'];
 
 /** Points of one metric for all runs, by run and epoch. Values that are no finite numbers are left out. */
-export function curvePoints(metrics: readonly EpochMetric[], runs: readonly Run[], name: string): readonly CurvePoint[] {
+export function curvePoints(
+  metrics: readonly EpochMetric[],
+  runs: readonly Run[],
+  name: string,
+): readonly CurvePoint[] {
   const indexes = new Map(runs.map((run) => [run.runId, run.runIndex]));
   const headEpochs = new Map<string, number>();
   for (const { runId, stage, epoch } of metrics) {

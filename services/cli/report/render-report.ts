@@ -13,30 +13,32 @@ export function renderReport(data: ReportData): string {
   const { sweep } = data;
   const title = sweep.spec.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.spec.displayName;
   const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} – Graft report</title>
-<style>${STYLES}</style>
-</head>
-<body>
-<header>
-<h1>${title}</h1>
-<p class="faint">Sweep ${sweep.sweepId} · ${sweep.state}${sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`}</p>
-${headline(data)}
-</header>
-<main>
-${sweepSection(data)}
-${leaderboardSection(data)}
-${curvesSection(data)}
-${testSection(data)}
-${planSection(data)}
-</main>
-<footer><p>Made by Graft on ${formatTime(data.createTime)}. Ranks come from the validation split alone.</p></footer>
-</body>
-</html>
-`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title} – Graft report</title>
+        <style>
+          ${STYLES}
+        </style>
+      </head>
+      <body>
+        <header>
+          <h1>${title}</h1>
+          <p class="faint">
+            Sweep ${sweep.sweepId} · ${sweep.state}${sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`}
+          </p>
+          ${headline(data)}
+        </header>
+        <main>
+          ${sweepSection(data)} ${leaderboardSection(data)} ${curvesSection(data)} ${testSection(data)}
+          ${planSection(data)}
+        </main>
+        <footer>
+          <p>Made by Graft on ${formatTime(data.createTime)}. Ranks come from the validation split alone.</p>
+        </footer>
+      </body>
+    </html> `;
   return page.text;
 }
 
@@ -52,18 +54,39 @@ function headline(data: ReportData): Html {
   const took = durationOf(data);
   const varied = winner === null ? '' : formatParameters(winner.run.parameters, winner.run.variedNames);
   return html`<dl class="headline">
-<div><dt>Winner</dt><dd>${winner === null ? '–' : `Run ${winner.run.runIndex}`}<small>${varied}</small></dd></div>
-<div><dt>Test accuracy</dt><dd>${test === null ? 'not tested' : formatPercent(test.accuracy)}<small>${
-    test === null
-      ? ''
-      : `95 %: ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)}, ${test.imageCount} images`
-  }</small></dd></div>
-<div><dt>Best ${sweep.spec.objective.metric}</dt><dd>${formatMetric(sweep.bestValue)}<small>${
-    winner === null ? '' : `${winner.run.bestStage ?? ''}, epoch ${winner.run.bestEpoch}`
-  }</small></dd></div>
-<div><dt>Runs</dt><dd>${sweep.runCount}<small>${sweep.finishedRunCount} ended</small></dd></div>
-<div><dt>Time</dt><dd>${took === null ? '–' : formatDuration(took)}</dd></div>
-</dl>`;
+    <div>
+      <dt>Winner</dt>
+      <dd>${winner === null ? '–' : `Run ${winner.run.runIndex}`}<small>${varied}</small></dd>
+    </div>
+    <div>
+      <dt>Test accuracy</dt>
+      <dd>
+        ${test === null ? 'not tested' : formatPercent(test.accuracy)}<small
+          >${
+            test === null
+              ? ''
+              : `95 %: ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)}, ${test.imageCount} images`
+          }</small
+        >
+      </dd>
+    </div>
+    <div>
+      <dt>Best ${sweep.spec.objective.metric}</dt>
+      <dd>
+        ${formatMetric(sweep.bestValue)}<small
+          >${winner === null ? '' : `${winner.run.bestStage ?? ''}, epoch ${winner.run.bestEpoch}`}</small
+        >
+      </dd>
+    </div>
+    <div>
+      <dt>Runs</dt>
+      <dd>${sweep.runCount}<small>${sweep.finishedRunCount} ended</small></dd>
+    </div>
+    <div>
+      <dt>Time</dt>
+      <dd>${took === null ? '–' : formatDuration(took)}</dd>
+    </div>
+  </dl>`;
 }
 
 function sweepSection(data: ReportData): Html {
@@ -83,13 +106,22 @@ function sweepSection(data: ReportData): Html {
     ['Ended', formatTime(sweep.endTime)],
   ];
   return html`<section aria-labelledby="sweep">
-<h2 id="sweep">The sweep</h2>
-<div class="columns">
-<dl class="facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
-${imageCounts(data)}
-</div>
-<details><summary>What all runs have</summary><p>${first === undefined ? '' : formatParameters(first.parameters, shared)}</p></details>
-</section>`;
+    <h2 id="sweep">The sweep</h2>
+    <div class="columns">
+      <dl class="facts">
+        ${facts.map(
+          ([name, value]) =>
+            html`<dt>${name}</dt>
+              <dd>${value}</dd>`,
+        )}
+      </dl>
+      ${imageCounts(data)}
+    </div>
+    <details>
+      <summary>What all runs have</summary>
+      <p>${first === undefined ? '' : formatParameters(first.parameters, shared)}</p>
+    </details>
+  </section>`;
 }
 
 function imageCounts({ dataset }: ReportData): Html | null {
@@ -98,12 +130,27 @@ function imageCounts({ dataset }: ReportData): Html | null {
     dataset.classCounts.find((row) => row.split === split && row.className === className)?.imageCount ?? 0;
   const splits = ['train', 'validation', 'test'];
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Images per class and split">
-<table><caption>Images</caption>
-<thead><tr><th scope="col">class</th>${splits.map((split) => html`<th scope="col" class="number">${split}</th>`)}</tr></thead>
-<tbody>${dataset.classNames.map(
-    (name) =>
-      html`<tr><th scope="row">${name}</th>${splits.map((split) => html`<td class="number">${count(split, name)}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
+    <table>
+      <caption>
+        Images
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">class</th>
+          ${splits.map((split) => html`<th scope="col" class="number">${split}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${dataset.classNames.map(
+          (name) =>
+            html`<tr>
+              <th scope="row">${name}</th>
+              ${splits.map((split) => html`<td class="number">${count(split, name)}</td>`)}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
 }
 
 function durationOf({ sweep, createTime }: ReportData): number | null {

@@ -1,4 +1,13 @@
-import type { Dataset, EpochMetric, Leaderboard, Run, Stage, Sweep, SweepPlan, TestPrediction } from '../client/types.ts';
+import type {
+  Dataset,
+  EpochMetric,
+  Leaderboard,
+  Run,
+  Stage,
+  Sweep,
+  SweepPlan,
+  TestPrediction,
+} from '../client/types.ts';
 
 /** One lease of a task, from the sweep's events. */
 export interface TaskAttempt {

@@ -11,23 +11,40 @@ export function leaderboardSection({ leaderboard, runs }: ReportData): Html {
   const varied = [...new Set(runs.flatMap(({ variedNames }) => variedNames))];
   const looks = leaderboard.testLookCount;
   return html`<section aria-labelledby="leaderboard">
-<h2 id="leaderboard">Leaderboard</h2>
-<p>Ranked by validation. ${testLooks(looks, runs.length)}</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Leaderboard">
-<table>
-<thead><tr><th scope="col" class="number">rank</th><th scope="col" class="number">run</th><th scope="col" class="number">val loss</th>
-<th scope="col" class="number">val accuracy</th><th scope="col">best epoch</th><th scope="col">test accuracy (95 %)</th><th scope="col">state</th>
-${varied.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-<tbody>${leaderboard.entries.map(
-    ({ rank, run, testResult }) => html`<tr${rank === 1 && run.bestValue !== null ? html` class="winner"` : null}>
+    <h2 id="leaderboard">Leaderboard</h2>
+    <p>Ranked by validation. ${testLooks(looks, runs.length)}</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Leaderboard">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col" class="number">rank</th>
+            <th scope="col" class="number">run</th>
+            <th scope="col" class="number">val loss</th>
+            <th scope="col" class="number">val accuracy</th>
+            <th scope="col">best epoch</th>
+            <th scope="col">test accuracy (95 %)</th>
+            ${varied.map((name) => html`<th scope="col">${name}</th>`)}
+            <th scope="col">state</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${leaderboard.entries.map(
+            ({
+              rank,
+              run,
+              testResult,
+            }) => html`<tr${rank === 1 && run.bestValue !== null ? html` class="winner"` : null}>
 <td class="number">${rank}</td><th scope="row" class="number">${run.runIndex}</th>
 <td class="number">${formatMetric(run.bestValLoss)}</td><td class="number">${formatMetric(run.bestValAccuracy)}</td>
 <td class="short">${run.bestValue === null ? '–' : `${run.bestStage ?? ''} ${run.bestEpoch}`}</td>
 <td class="short">${testResult === null ? '' : formatInterval(testResult.accuracy, testResult.accuracyLow, testResult.accuracyHigh)}</td>
-<td${run.stateReason === '' ? null : html` class="wide"`}>${run.state}${run.stateReason === '' ? '' : `: ${run.stateReason}`}</td>
-${varied.map((name) => html`<td>${Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : ''}</td>`)}</tr>`,
-  )}</tbody></table></div>
-</section>`;
+${varied.map((name) => html`<td>${Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : ''}</td>`)}
+<td${run.stateReason === '' ? null : html` class="wide"`}>${run.state}${run.stateReason === '' ? '' : `: ${run.stateReason}`}</td></tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </section>`;
 }
 
 function testLooks(looks: number, runCount: number): string {
@@ -41,29 +58,42 @@ function testLooks(looks: number, runCount: number): string {
 export function curvesSection(data: ReportData): Html {
   const best = data.leaderboard.entries.filter(({ run }) => run.bestValue !== null).slice(0, HIGHLIGHTED);
   if (data.metrics.length === 0) {
-    return html`<section aria-labelledby="curves"><h2 id="curves">Learning curves</h2><p>No epoch has ended yet.</p></section>`;
+    return html`<section aria-labelledby="curves">
+      <h2 id="curves">Learning curves</h2>
+      <p>No epoch has ended yet.</p>
+    </section>`;
   }
   const highlighted = best.map(({ run }) => run.runIndex);
   const chart = (title: string, name: string): Html => {
     const points = curvePoints(data.metrics, data.runs, name);
     const last = best
-      .map(({ run }) => `run ${run.runIndex} ends at ${formatMetric(points.filter(({ runIndex }) => runIndex === run.runIndex).at(-1)?.value)}`)
+      .map(
+        ({ run }) =>
+          `run ${run.runIndex} ends at ${formatMetric(points.filter(({ runIndex }) => runIndex === run.runIndex).at(-1)?.value)}`,
+      )
       .join(', ');
     const description = `${title} by epoch for ${data.runs.length} runs; ${last}.`;
     const isAccuracy = name.endsWith('accuracy');
-    return html`<figure><figcaption><h3>${title}</h3></figcaption>${renderChart({ title, description, points, highlighted, isAccuracy })}</figure>`;
+    return html`<figure>
+      <figcaption><h3>${title}</h3></figcaption>
+      ${renderChart({ title, description, points, highlighted, isAccuracy })}
+    </figure>`;
   };
   const hasRest = data.runs.length > best.length;
   return html`<section aria-labelledby="curves">
-<h2 id="curves">Learning curves</h2>
-<p>Epochs of fine-tuning are counted on after those of the head.</p>
-<ul class="legend">${best.map(({ run, rank }, place) => {
-    const parameters = formatParameters(run.parameters, run.variedNames);
-    return html`<li class="swatch-${place + 1}">Run ${run.runIndex}, rank ${rank}${parameters === '' ? '' : ` (${parameters})`}</li>`;
-  })}${hasRest ? html`<li class="swatch-rest">the others</li>` : null}</ul>
-<div class="columns">
-${chart('Validation loss', 'val_loss')}${chart('Training loss', 'loss')}
-${chart('Validation accuracy', 'val_accuracy')}${chart('Training accuracy', 'accuracy')}
-</div>
-</section>`;
+    <h2 id="curves">Learning curves</h2>
+    <p>Epochs of fine-tuning are counted on after those of the head.</p>
+    <ul class="legend">
+      ${best.map(({ run, rank }, place) => {
+        const parameters = formatParameters(run.parameters, run.variedNames);
+        return html`<li class="swatch-${place + 1}">
+          Run ${run.runIndex}, rank ${rank}${parameters === '' ? '' : ` (${parameters})`}
+        </li>`;
+      })}${hasRest ? html`<li class="swatch-rest">the others</li>` : null}
+    </ul>
+    <div class="columns">
+      ${chart('Validation loss', 'val_loss')}${chart('Training loss', 'loss')}
+      ${chart('Validation accuracy', 'val_accuracy')}${chart('Training accuracy', 'accuracy')}
+    </div>
+  </section>`;
 }

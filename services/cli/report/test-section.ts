@@ -9,21 +9,25 @@ import type { ReportData, WrongImage } from './report-data.ts';
 /** What the winner does on the test split. */
 export function testSection(data: ReportData): Html | null {
   const winner = data.leaderboard.entries.find(({ testResult }) => testResult !== null);
-  if (winner?.testResult == null) {
-    return html`<section aria-labelledby="test"><h2 id="test">On the test split</h2><p>No run has been tested yet.</p></section>`;
+  if (winner === undefined || winner.testResult === null) {
+    return html`<section aria-labelledby="test">
+      <h2 id="test">On the test split</h2>
+      <p>No run has been tested yet.</p>
+    </section>`;
   }
   const test = winner.testResult;
   const names = data.dataset?.classNames ?? test.classResults.map(({ className }) => className);
   return html`<section aria-labelledby="test">
-<h2 id="test">Run ${winner.run.runIndex} on the test split</h2>
-<p>${test.correctCount} of ${test.imageCount} images are right: accuracy ${formatPercent(test.accuracy)}, 95 % interval ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)} (Wilson). Mean loss ${formatMetric(test.loss)}${test.rocAuc === null ? '' : `, area under the ROC curve ${formatMetric(test.rocAuc)}`}.</p>
-<p>${verdict(data, winner)}</p>
-<div class="columns">
-${confusionMatrix(test, names)}
-${classTable(test)}
-</div>
-</section>
-${wrongSection(data, names)}`;
+      <h2 id="test">Run ${winner.run.runIndex} on the test split</h2>
+      <p>
+        ${test.correctCount} of ${test.imageCount} images are right: accuracy ${formatPercent(test.accuracy)}, 95 %
+        interval ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)} (Wilson). Mean loss
+        ${formatMetric(test.loss)}${test.rocAuc === null ? '' : `, area under the ROC curve ${formatMetric(test.rocAuc)}`}.
+      </p>
+      <p>${verdict(data, winner)}</p>
+      <div class="columns">${confusionMatrix(test, names)} ${classTable(test)}</div>
+    </section>
+    ${wrongSection(data, names)}`;
 }
 
 /** Winner against baseline, in a sentence. */
@@ -38,7 +42,7 @@ function verdict(data: ReportData, winner: LeaderboardEntry): string {
   const { difference, interval, winnerOnly, baselineOnly } = comparison;
   const numbers =
     `difference in accuracy ${signed(difference)}, 95 % interval ${signed(interval.low)} to ${signed(interval.high)} ` +
-    `(paired bootstrap); ${winnerOnly} images only run ${winner.run.runIndex} gets right, ${baselineOnly} only run 0`;
+    `(paired bootstrap); images that only run ${winner.run.runIndex} gets right: ${winnerOnly}, only run 0: ${baselineOnly}`;
   if (!comparison.distinguishable) {
     return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): not distinguishable on these images; ${numbers}.`;
   }
@@ -65,31 +69,71 @@ function confusionMatrix(test: TestResult, names: readonly string[]): Html {
   const rowSum = (row: number): number => names.reduce((sum, _, column) => sum + cell(row, column), 0);
   const shade = (row: number, column: number): Html => {
     const share = rowSum(row) === 0 ? 0 : cell(row, column) / rowSum(row);
-    return html`<td style="background: rgb(var(--${row === column ? 'good' : 'bad'}) / ${(share * 0.4).toFixed(3)})">${cell(row, column)}</td>`;
+    return html`<td style="background: rgb(var(--${row === column ? 'good' : 'bad'}) / ${(share * 0.4).toFixed(3)})">
+      ${cell(row, column)}
+    </td>`;
   };
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
-<table class="matrix"><caption>Confusion matrix: true class by row, called class by column</caption>
-<thead><tr><td></td>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-<tbody>${names.map(
-    (name, row) => html`<tr><th scope="row">${name}</th>${names.map((_, column) => shade(row, column))}</tr>`,
-  )}</tbody></table></div>`;
+    <table class="matrix">
+      <caption>
+        Confusion matrix: true class by row, called class by column
+      </caption>
+      <thead>
+        <tr>
+          <td></td>
+          ${names.map((name) => html`<th scope="col">${name}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${names.map(
+          (name, row) =>
+            html`<tr>
+              <th scope="row">${name}</th>
+              ${names.map((_, column) => shade(row, column))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
 }
 
 function classTable(test: TestResult): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Results per class">
-<table><caption>Per class</caption>
-<thead><tr><th scope="col">class</th><th scope="col" class="number">precision</th><th scope="col" class="number">recall</th>
-<th scope="col" class="number">F1</th><th scope="col" class="number">images</th></tr></thead>
-<tbody>${test.classResults.map(
-    ({ className, precision, recall, f1, support }) => html`<tr><th scope="row">${className}</th>
-<td class="number">${formatMetric(precision)}</td><td class="number">${formatMetric(recall)}</td>
-<td class="number">${formatMetric(f1)}</td><td class="number">${support}</td></tr>`,
-  )}</tbody></table></div>`;
+    <table>
+      <caption>
+        Per class
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">class</th>
+          <th scope="col" class="number">precision</th>
+          <th scope="col" class="number">recall</th>
+          <th scope="col" class="number">F1</th>
+          <th scope="col" class="number">images</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${test.classResults.map(
+          ({ className, precision, recall, f1, support }) =>
+            html`<tr>
+              <th scope="row">${className}</th>
+              <td class="number">${formatMetric(precision)}</td>
+              <td class="number">${formatMetric(recall)}</td>
+              <td class="number">${formatMetric(f1)}</td>
+              <td class="number">${support}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
 }
 
 function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly string[]): Html | null {
   if (wrongCount === 0) {
-    return html`<section aria-labelledby="wrong"><h2 id="wrong">Wrong images</h2><p>There are none.</p></section>`;
+    return html`<section aria-labelledby="wrong">
+      <h2 id="wrong">Wrong images</h2>
+      <p>There are none.</p>
+    </section>`;
   }
   const missing = wrongImages.filter(({ thumbnail }) => thumbnail === null).length;
   const name = (label: number): string => names[label] ?? `class ${label}`;
@@ -99,18 +143,29 @@ function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly s
       : missing === wrongImages.length
         ? ' The images themselves are not on the machine that made this report.'
         : ` ${missing} of them are not on the machine that made this report.`;
-  const item = (image: WrongImage): Html => html`<li>
-${
-  image.thumbnail === null
-    ? html`<div class="missing">not here</div>`
-    : html`<img src="${image.thumbnail}" alt="Test image ${image.path}: ${name(image.label)}, called ${name(image.predictedLabel)}">`
-}
-<strong>${name(image.label)}</strong>, called ${name(image.predictedLabel)} with ${formatPercent(image.confidence)}<br><span class="faint">${image.path}</span></li>`;
+  const item = (image: WrongImage): Html =>
+    html`<li>
+      ${
+        image.thumbnail === null
+          ? html`<div class="missing">not here</div>`
+          : html`<img
+              src="${image.thumbnail}"
+              alt="Test image ${image.path}: ${name(image.label)}, called ${name(image.predictedLabel)}"
+            />`
+      }
+      <strong>${name(image.label)}</strong>, called ${name(image.predictedLabel)} with
+      ${formatPercent(image.confidence)}<br /><span class="faint">${image.path}</span>
+    </li>`;
   return html`<section aria-labelledby="wrong">
-<h2 id="wrong">Most wrong images</h2>
-<p>${wrongCount} test images are called wrong; ${wrongImages.length === wrongCount ? 'all' : `the ${wrongImages.length} most confident`} are shown.${note}</p>
-<ul class="images">${wrongImages.map(item)}</ul>
-</section>`;
+    <h2 id="wrong">Most wrong images</h2>
+    <p>
+      ${wrongCount} test images are called wrong;
+      ${wrongImages.length === wrongCount ? 'all' : `the ${wrongImages.length} most confident`} are shown.${note}
+    </p>
+    <ul class="images">
+      ${wrongImages.map(item)}
+    </ul>
+  </section>`;
 }
 
 function signed(fraction: number): string {

@@ -21,7 +21,10 @@ export function buildSweepSchema(): JsonSchema {
       dataset: datasetSchema(),
       base: { $ref: '#/$defs/parameters', description: "Parameters all runs have, on top of Graft's defaults." },
       parameters: dimensionsSchema(),
-      strategy: { enum: [...STRATEGIES], description: 'How variants are chosen; default: grid, or list where only variants are given.' },
+      strategy: {
+        enum: [...STRATEGIES],
+        description: 'How variants are chosen; default: grid, or list where only variants are given.',
+      },
       variants: {
         type: 'array',
         items: { $ref: '#/$defs/parameters' },

@@ -26,7 +26,9 @@ export interface ParsedSweepFile {
 export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpec> {
   const file = resolve(cwd, path);
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new MissingError(`${path}: the sweep file can't be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`);
+    throw new MissingError(
+      `${path}: the sweep file can't be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`,
+    );
   });
   const { spec, violations } = parseSweepFile(text, { folder: dirname(file), home: homedir() });
   if (violations.length > 0) throw new ViolationsError(path, violations);

@@ -53,7 +53,7 @@ export class ShapeReader {
   list(value: unknown, path: string): readonly unknown[] | null {
     if (value === undefined) return null;
     if (!Array.isArray(value)) return this.fail(path, `must be a list; received ${show(value)}.`);
-    return value;
+    return value as readonly unknown[];
   }
 
   text(value: unknown, path: string): string | null {

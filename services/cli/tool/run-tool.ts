@@ -19,7 +19,7 @@ export async function runTool(
   onEvent: (event: ToolEvent) => void,
 ): Promise<void> {
   const [program, ...args] = nodeCommand('trainer/tool/main');
-  const child = spawn(program, args, { env: env as NodeJS.ProcessEnv, stdio: ['pipe', 'pipe', 'pipe'], signal });
+  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], signal });
   let noise = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (noise = (noise + text).slice(-4_000)));
   const ended = new Promise<string>((resolve) => {

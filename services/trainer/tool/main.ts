@@ -4,7 +4,7 @@ import type { ToolEvent, ToolRequest } from './protocol.ts';
 
 // Standard output is the events' alone; whatever a library prints goes to standard error.
 const write = process.stdout.write.bind(process.stdout);
-process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+process.stdout.write = process.stderr.write.bind(process.stderr);
 
 function emit(event: ToolEvent): void {
   write(`${JSON.stringify(event)}\n`);

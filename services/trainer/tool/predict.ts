@@ -59,7 +59,11 @@ function createNetwork(
 ): Network {
   const { fineTune } = config;
   if (state.stage === 'FINE_TUNE' && fineTune === null) {
-    throw new CheckpointError(path, 'stage', 'it comes from fine-tuning, but the parameters have fine_tune.enabled off.');
+    throw new CheckpointError(
+      path,
+      'stage',
+      'it comes from fine-tuning, but the parameters have fine_tune.enabled off.',
+    );
   }
   const network =
     state.stage === 'FINE_TUNE' && fineTune !== null

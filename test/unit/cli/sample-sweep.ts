@@ -125,13 +125,12 @@ export function samplePredictions(wrong: readonly number[], count = 40): readonl
 
 export function sampleReport(change: Partial<ReportData> = {}): ReportData {
   const runs = [0, 1, 2, 3, 4].map((index) => sampleRun(index));
-  const ranked = [3, 4, 2, 1, 0].map(
-    (runIndex, index): LeaderboardEntry => ({
-      rank: index + 1,
-      run: runs[runIndex]!,
-      testResult: runIndex === 3 ? sampleTestResult(3, 'WINNER') : runIndex === 0 ? sampleTestResult(0, 'BASELINE') : null,
-    }),
-  );
+  const ranked = [3, 4, 2, 1, 0].map((runIndex, index): LeaderboardEntry => ({
+    rank: index + 1,
+    run: runs[runIndex]!,
+    testResult:
+      runIndex === 3 ? sampleTestResult(3, 'WINNER') : runIndex === 0 ? sampleTestResult(0, 'BASELINE') : null,
+  }));
   const time = (seconds: number): Date => new Date(START + seconds * 1_000);
   return {
     sweep: sampleSweep(),

@@ -33,12 +33,13 @@ describe('downloadFile', () => {
   });
 
   async function serve(listener: RequestListener): Promise<string> {
-    server = createServer((request, response) => {
+    const started = createServer((request, response) => {
       requests.push(request);
       listener(request, response);
     });
-    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(server?.address() as AddressInfo).port}/file.bin`;
+    server = started;
+    await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(started.address() as AddressInfo).port}/file.bin`;
   }
 
   function parts(): readonly string[] {

@@ -1,0 +1,135 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseHTML } from 'linkedom';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeTinyDataset } from '../support/tiny-dataset.ts';
+import { LocalCluster, eventually, isAlive, runCli } from './support/local-cluster.ts';
+
+interface Listed {
+  readonly run_id: string;
+  readonly kind: string;
+  readonly checkpoint_id: string;
+}
+
+describe('the command line against a whole cluster', () => {
+  let folder: string;
+  let cluster: LocalCluster;
+  let sweepFile: string;
+  let data: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'graft-e2e-cli-'));
+    data = join(folder, 'data');
+    sweepFile = join(folder, 'sweep.yaml');
+    await writeTinyDataset(data);
+    // The path is relative to the file; random weights need no download.
+    writeFileSync(
+      sweepFile,
+      `display_name: tiny
+dataset: { path: data }
+base: { weights: random, image_size: 32, epochs: 3, batch_size: 8 }
+parameters:
+  head.units: [0, 4]
+`,
+    );
+    cluster = await LocalCluster.start();
+  });
+
+  afterAll(async () => {
+    await cluster[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('plans, submits, watches and reports', async () => {
+    const plan = (await cluster.cliJson(['sweep', 'plan', sweepFile])) as { runs: unknown[] };
+    expect(plan.runs).toHaveLength(2);
+
+    const submit = ['sweep', 'submit', sweepFile, '--request-id', 'once'];
+    const first = (await cluster.cliJson(submit)) as { sweep: { sweep_id: string } };
+    const again = (await cluster.cliJson(submit)) as { sweep: { sweep_id: string } };
+    expect(again.sweep.sweep_id).toBe(first.sweep.sweep_id);
+
+    const watched = await cluster.cli(['sweep', 'watch', 'latest']);
+    expect(watched.code, watched.stderr).toBe(0);
+    expect(watched.stdout).toMatch(/epoch 3\/3 .*val_loss/);
+    expect(watched.stdout).toMatch(/test \d .* accuracy/);
+
+    const board = (await cluster.cliJson(['leaderboard', 'latest'])) as { entries: { run: Listed }[] };
+    expect(board.entries).toHaveLength(2);
+    const winner = board.entries[0]!.run.run_id;
+    expect((await cluster.cli(['run', 'explain', winner])).stdout).toContain('rank 1 of 2');
+
+    const file = join(folder, 'report.html');
+    expect((await cluster.cli(['report', 'latest', '-o', file])).code).toBe(0);
+    const { document } = parseHTML(readFileSync(file, 'utf8')) as unknown as {
+      document: { querySelectorAll(selector: string): { length: number } };
+    };
+    expect(document.querySelectorAll('figure svg').length).toBe(4);
+    expect(document.querySelectorAll('[aria-labelledby=plan] tbody tr').length).toBeGreaterThan(6);
+  }, 120_000);
+
+  it('downloads a checkpoint and predicts with it, without the coordinator', async () => {
+    const listed = (await cluster.cliJson(['checkpoint', 'list'])) as Listed[];
+    const best = listed.find(({ kind }) => kind === 'BEST')!;
+    const file = join(folder, 'best.safetensors');
+    expect((await cluster.cli(['checkpoint', 'download', best.checkpoint_id, '-o', file])).code).toBe(0);
+    const images = ['red', 'blue'].map((name) => join(data, 'test', name, '000.png'));
+    const args = ['predict', '--checkpoint', file, ...images, '--output', 'json'];
+    const { code, stdout, stderr } = await runCli(args, { GRAFT_COORDINATOR: '127.0.0.1:1' });
+    expect(code, stderr).toBe(0);
+    const { class_names: classNames, predictions } = JSON.parse(stdout) as {
+      class_names: string[];
+      predictions: { probabilities: number[] }[];
+    };
+    expect(classNames).toEqual(['blue', 'red']);
+    for (const { probabilities } of predictions) expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+  }, 60_000);
+
+  it('checks a folder as a sweep would', async () => {
+    const good = await runCli(['dataset', 'check', data, '--output', 'json']);
+    expect(good.code, good.stderr).toBe(0);
+    expect(JSON.parse(good.stdout)).toMatchObject({ usable: true, dataset: { class_names: ['blue', 'red'] } });
+    const broken = join(folder, 'broken');
+    await writeTinyDataset(broken);
+    rmSync(join(broken, 'test'), { recursive: true });
+    writeFileSync(join(broken, 'train', 'red', '000.png'), 'no picture');
+    const bad = await runCli(['dataset', 'check', broken]);
+    expect(bad.code).toBe(2);
+    expect(bad.stdout).toMatch(/MISSING_SPLIT/);
+    expect(bad.stdout).toMatch(/train\/red\/000\.png/);
+  }, 60_000);
+
+  it('refuses a second cluster on the same state folder', async () => {
+    const { code, stderr } = await runCli(['up'], { GRAFT_STATE_DIR: cluster.stateDir });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`with its coordinator at ${cluster.address}`);
+  });
+
+  it('leaves no process behind when it is killed, and the next one has the record', async () => {
+    const before = cluster.allPids();
+    const own = cluster.pids('graft.js')[0]!;
+    process.kill(own, 'SIGKILL');
+    await eventually('the children to end', 60_000, () =>
+      Promise.resolve(before.filter(isAlive).length === 0 ? true : undefined),
+    );
+    cluster = await LocalCluster.start({ stateDir: cluster.stateDir });
+    const sweeps = (await cluster.cliJson(['sweep', 'list'])) as { state: string }[];
+    expect(sweeps.map(({ state }) => state)).toEqual(['SUCCEEDED']);
+  }, 180_000);
+
+  it('ends everything in order at Ctrl-C', async () => {
+    // Seen twice: the second look comes after `graft up` has seen it as well and is up.
+    for (const look of ['first', 'second']) {
+      await eventually(`the trainer, ${look} look`, 60_000, async () => {
+        const [trainer] = (await cluster.cliJson(['trainers'])) as { state: string }[];
+        return trainer?.state === 'READY' ? true : undefined;
+      });
+    }
+    const before = cluster.allPids();
+    expect(before.length).toBeGreaterThan(4);
+    expect(await cluster.interrupt()).toBe(0);
+    expect(before.filter(isAlive)).toEqual([]);
+    expect(existsSync(join(cluster.stateDir, 'up.json'))).toBe(false);
+  }, 90_000);
+});

@@ -1,0 +1,289 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCli } from '../../../services/cli/cli.ts';
+import type { GraftClient, Sweep, SweepEvent } from '../../../services/cli/client/types.ts';
+import { createGraftClient } from '../../../services/cli/client/graft-client.ts';
+import { IllegalStateError, InvalidRequestError, NotFoundError } from '../../../services/core/errors.ts';
+import { RpcError } from '../../../services/platform/rpc/errors.ts';
+import { sampleEvents, sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'graft-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const GOOD_FILE = join(folder, 'good.yaml');
+const BAD_FILE = join(folder, 'bad.yaml');
+writeFileSync(GOOD_FILE, 'dataset: { path: /data/pets }\nparameters: { head.units: [8, 16] }\n');
+writeFileSync(BAD_FILE, 'dataset: { pth: /data/pets }\nparameters: { head.unit: [8] }\nmax_runs: many\n');
+
+/** A coordinator that answers what a test wants of it, and fails the test for anything else. */
+function clientWith(answers: Partial<GraftClient>): GraftClient {
+  return new Proxy({ address: 'there:1', close: () => undefined, ...answers } as GraftClient, {
+    get(target, name) {
+      if (name in target) return Reflect.get(target, name) as unknown;
+      throw new Error(`the test does not expect a call of ${String(name)}`);
+    },
+  });
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly address: string | null;
+}
+
+async function run(
+  args: readonly string[],
+  answers: Partial<GraftClient> = {},
+  signal?: AbortSignal,
+): Promise<Outcome> {
+  let out = '';
+  let err = '';
+  let address: string | null = null;
+  const code = await runCli(args, {
+    env: {},
+    cwd: folder,
+    paths: { cacheDir: join(folder, 'cache'), stateDir: join(folder, 'state') },
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    signal: signal ?? new AbortController().signal,
+    signals: { onSecond: null },
+    openClient: (named) => {
+      address = named;
+      return clientWith(answers);
+    },
+  });
+  return { code, out, err, address };
+}
+
+async function* events(list: readonly SweepEvent[]): AsyncGenerator<SweepEvent> {
+  for (const event of list) yield await Promise.resolve(event);
+}
+
+describe('exit codes', () => {
+  it('0 and the exit codes themselves for --help', async () => {
+    const { code, out } = await run(['--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('Exit codes:');
+    for (const number of [0, 1, 2, 3, 4, 5, 130]) expect(out).toMatch(new RegExp(`^ +${number} +\\w`, 'm'));
+  });
+
+  it.each([
+    ['an unknown command', ['swep', 'list']],
+    ['an unknown option', ['sweep', 'list', '--al']],
+    ['a missing argument', ['sweep', 'get']],
+    ['an unknown output format', ['sweep', 'list', '--output', 'xml']],
+    ['an unknown data set', ['dataset', 'fetch', 'mnist']],
+    ['parts that do not sum to 1', ['dataset', 'check', '.', '--split', '0.5,0.1,0.1']],
+    ['a number of trainers that is none', ['up', '--trainers', 'none']],
+  ])('2 for %s', async (_name, args) => {
+    const { code, err } = await run(args);
+    expect(code).toBe(2);
+    expect(err).not.toBe('');
+  });
+
+  it('2 for a sweep file with mistakes, each on its own line, without asking the coordinator', async () => {
+    const { code, err, address } = await run(['sweep', 'plan', BAD_FILE]);
+    expect(code).toBe(2);
+    expect(address).toBeNull();
+    expect(
+      err
+        .trim()
+        .split('\n')
+        .map((line) => line.split(':')[0]),
+    ).toEqual([`${BAD_FILE} has 4 mistakes`, 'dataset.pth', 'dataset.path', 'parameters.head.unit', 'max_runs']);
+  });
+
+  it("2 for what only the coordinator finds, in the file's terms", async () => {
+    const createSweep = (): never => {
+      throw new InvalidRequestError([{ field: 'spec.parameters[0].values[1]', description: 'is too wide.' }]);
+    };
+    const { code, err } = await run(['sweep', 'submit', GOOD_FILE], { createSweep });
+    expect(code).toBe(2);
+    expect(err).toContain('parameters.head.units.values[1]: is too wide.');
+  });
+
+  it.each([
+    ['no such sweep', new NotFoundError('sweep', 's9'), 3],
+    ['a state that forbids it', new IllegalStateError('sweep s9', 'SUCCEEDED', 'pause', ['ACTIVE']), 1],
+    ['no answer in time', new RpcError('DEADLINE_EXCEEDED', 'too slow'), 5],
+    ['no coordinator', new RpcError('UNAVAILABLE', 'refused'), 5],
+  ])('%s', async (_name, error, expected) => {
+    const { code, err } = await run(['sweep', 'get', 's9'], { getSweep: () => Promise.reject(error) });
+    expect(code).toBe(expected);
+    expect(err).not.toBe('');
+  });
+
+  it('5 when nobody listens, really', async () => {
+    const client = createGraftClient('127.0.0.1:1');
+    try {
+      const { code, err } = await run(['sweep', 'get', 's9'], { getSweep: (id) => client.getSweep(id) });
+      expect(code).toBe(5);
+      expect(err).toContain('ECONNREFUSED');
+    } finally {
+      client.close();
+    }
+  });
+
+  it('3 for a sweep file that is not there, and for latest when there is no sweep', async () => {
+    expect((await run(['sweep', 'plan', 'nowhere.yaml'])).code).toBe(3);
+    expect((await run(['sweep', 'get', 'latest'], { listSweeps: () => Promise.resolve([]) })).code).toBe(3);
+  });
+
+  it.each([
+    ['SUCCEEDED', 0],
+    ['FAILED', 4],
+    ['CANCELLED', 4],
+  ] as const)('of watching a sweep that ends %s: %i', async (state, expected) => {
+    const ended: Sweep = sampleSweep({ state });
+    const { code, out } = await run(['sweep', 'watch', 's1'], {
+      getSweep: () => Promise.resolve(ended),
+      listRuns: () => Promise.resolve([sampleRun(0)]),
+      watchSweep: () => events(sampleEvents([{ kind: 'sweep_state', state, reason: '' }])),
+    });
+    expect(code).toBe(expected);
+    expect(out).toContain(`sweep ${state}`);
+  });
+
+  it('130 when interrupted; the sweep goes on, and how to watch it is said', async () => {
+    const interrupt = new AbortController();
+    const { code, err } = await run(
+      ['sweep', 'watch', 's1'],
+      {
+        getSweep: () => Promise.resolve(sampleSweep({ state: 'ACTIVE' })),
+        listRuns: () => Promise.resolve([sampleRun(0)]),
+        watchSweep: async function* (_id, _cursor, signal) {
+          yield* events(sampleEvents([{ kind: 'sweep_state', state: 'ACTIVE', reason: '' }]));
+          interrupt.abort(new Error('received SIGINT'));
+          signal.throwIfAborted();
+        },
+      },
+      interrupt.signal,
+    );
+    expect(code).toBe(130);
+    expect(err).toContain('Sweep s1 goes on. Watch it again:  npx graft sweep watch s1');
+  });
+});
+
+describe('watching', () => {
+  it('goes on from its cursor when the coordinator was away', async () => {
+    const cursors: bigint[] = [];
+    const all = sampleEvents([
+      { kind: 'sweep_state', state: 'ACTIVE', reason: '' },
+      { kind: 'sweep_state', state: 'PAUSED', reason: 'for lunch' },
+      { kind: 'sweep_state', state: 'SUCCEEDED', reason: '' },
+    ]);
+    const { code, out } = await run(['sweep', 'watch', 's1'], {
+      getSweep: () => Promise.resolve(sampleSweep()),
+      listRuns: () => Promise.resolve([sampleRun(0)]),
+      watchSweep: async function* (_id, cursor) {
+        cursors.push(cursor);
+        yield* events(all.slice(Number(cursor), Number(cursor) + 2));
+        if (cursors.length === 1) throw new RpcError('UNAVAILABLE', 'gone');
+      },
+    });
+    expect(code).toBe(0);
+    expect(cursors).toEqual([0n, 2n]);
+    expect(out.match(/sweep PAUSED: for lunch/g)).toHaveLength(1);
+    expect(out).toContain("can't be reached; waiting for it");
+    expect(out).toContain('connected again');
+  });
+
+  it('prints one JSON line per event for programs', async () => {
+    const { out } = await run(['sweep', 'watch', 's1', '--output', 'json'], {
+      getSweep: () => Promise.resolve(sampleSweep()),
+      listRuns: () => Promise.resolve([sampleRun(0)]),
+      watchSweep: () =>
+        events(
+          sampleEvents([
+            { kind: 'epoch', runId: 's1-r000', stage: 'HEAD', epoch: 1, metrics: { val_loss: Number.NaN } },
+            { kind: 'sweep_state', state: 'SUCCEEDED', reason: '' },
+          ]),
+        ),
+    });
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines[0]).toMatchObject({ cursor: 1, kind: 'epoch', run_id: 's1-r000', metrics: { val_loss: 'NaN' } });
+    expect(lines[1]).toMatchObject({ cursor: 2, state: 'SUCCEEDED' });
+  });
+});
+
+describe('results', () => {
+  const { leaderboard } = sampleReport();
+
+  it('are JSON with the names of the protos', async () => {
+    const { out } = await run(['leaderboard', 's1', '--output', 'json'], {
+      getLeaderboard: () => Promise.resolve(leaderboard),
+    });
+    expect(JSON.parse(out)).toMatchObject({
+      test_look_count: 2,
+      entries: [
+        {
+          rank: 1,
+          run: { run_id: 's1-r003', parameters: { 'head.units': 128 } },
+          test_result: { accuracy_low: 0.9104 },
+        },
+        {},
+        {},
+        {},
+        {},
+      ],
+    });
+  });
+
+  it('are tables for people', async () => {
+    const { out } = await run(['leaderboard', 'latest'], {
+      listSweeps: (limit) => Promise.resolve(limit === 1 ? [sampleSweep()] : []),
+      getLeaderboard: (id) => Promise.resolve(id === 's1' ? leaderboard : { entries: [], testLookCount: 0 }),
+    });
+    expect(out).toContain('0.9500 (0.9104 – 0.9726)');
+    expect(out).toContain('2 runs were looked at on the test split');
+  });
+
+  it('explain a run with all that was tried', async () => {
+    const { out } = await run(['run', 'explain', 's1-r003'], {
+      getRun: () =>
+        Promise.resolve({
+          run: sampleRun(3),
+          attempts: ['EXPIRED', 'SUCCEEDED'].map((state, index) => ({
+            taskId: 's1-t03',
+            stage: 'HEAD' as const,
+            leaseEpoch: index + 1,
+            trainerId: 'here',
+            slotIndex: 0,
+            state,
+            errorClass: '',
+            message: state === 'EXPIRED' ? 'lease expired' : '',
+            startTime: new Date(0),
+            endTime: new Date(1_500),
+          })),
+        }),
+      getSweep: () => Promise.resolve(sampleSweep()),
+      getLeaderboard: () => Promise.resolve(leaderboard),
+    });
+    expect(out).toContain('rank 1 of 5');
+    expect(out).toContain('lease expired');
+    expect(out).toContain('1.5 s');
+    expect(out).toContain('1 of them ended without a result');
+  });
+});
+
+describe('the coordinator', () => {
+  const get = { getSweep: () => Promise.resolve(sampleSweep()) };
+
+  it('is the default port here, or what the option says, before or after the command', async () => {
+    expect((await run(['sweep', 'get', 's1'], get)).address).toBe('127.0.0.1:50051');
+    expect((await run(['--coordinator', 'a:1', 'sweep', 'get', 's1'], get)).address).toBe('a:1');
+    expect((await run(['sweep', 'get', 's1', '--coordinator', 'b:2'], get)).address).toBe('b:2');
+  });
+});
+
+describe('the schema command', () => {
+  it('prints the JSON Schema', async () => {
+    expect(JSON.parse((await run(['schema'])).out)).toMatchObject({ title: 'Graft sweep file' });
+  });
+});

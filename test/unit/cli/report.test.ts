@@ -1,0 +1,254 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseHTML } from 'linkedom';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { foldTasks, thumbnail } from '../../../services/cli/report/collect-report.ts';
+import { curvePoints } from '../../../services/cli/report/curves.ts';
+import { html } from '../../../services/cli/report/html.ts';
+import { renderReport } from '../../../services/cli/report/render-report.ts';
+import { confidenceOf, mostWrong } from '../../../services/cli/report/report-data.ts';
+import type { ReportData } from '../../../services/cli/report/report-data.ts';
+import {
+  sampleEvents,
+  sampleMetrics,
+  samplePredictions,
+  sampleReport,
+  sampleRun,
+  sampleSweep,
+} from './sample-sweep.ts';
+
+/** What is used of the DOM, whose types this project does not load. */
+interface Node {
+  readonly textContent: string | null;
+  readonly tagName: string;
+  readonly outerHTML: string;
+  readonly children: Iterable<Node>;
+  readonly parentElement: Node | null;
+  getAttribute(name: string): string | null;
+  querySelector(selector: string): Node | null;
+  querySelectorAll(selector: string): Iterable<Node> & { readonly length: number };
+}
+
+function open(change: Partial<ReportData> = {}): { readonly page: string; readonly document: Node } {
+  const page = renderReport(sampleReport(change));
+  return { page, document: (parseHTML(page) as unknown as { document: Node }).document };
+}
+
+function textOf(element: Node | null): string {
+  return (element?.textContent ?? '').replaceAll(/\s+/g, ' ').trim();
+}
+
+describe('the report', () => {
+  const { page, document } = open();
+
+  it('is one self-contained page', () => {
+    expect(document.querySelectorAll('script, link, iframe, object').length).toBe(0);
+    expect(page).not.toMatch(/(src|href)="(?!data:|#)/);
+    expect(page).not.toMatch(/url\((?!#)/);
+    expect(page).toContain('<meta name="viewport"');
+  });
+
+  it('shows what people wrote as text', () => {
+    expect(textOf(document.querySelector('h1'))).toBe('heads & "tails" <b>');
+    expect(document.querySelector('h1 b')).toBeNull();
+  });
+
+  it('has the winner, its test accuracy and the interval in the headline', () => {
+    const headline = textOf(document.querySelector('.headline'));
+    expect(headline).toContain('Run 3');
+    expect(headline).toContain('95.00 %');
+    expect(headline).toContain('91.04 % to 97.26 %');
+    expect(headline).toContain('2 min 05 s');
+  });
+
+  it('has the leaderboard by rank with intervals, and says how many looks at the test split were taken', () => {
+    const rows = [...document.querySelectorAll('section[aria-labelledby=leaderboard] tbody tr')];
+    expect(rows.map((row) => textOf(row.querySelector('th')))).toEqual(['3', '4', '2', '1', '0']);
+    expect(textOf(rows[0]!)).toContain('0.9500 (0.9104 – 0.9726)');
+    expect(rows[0]!.getAttribute('class')).toBe('winner');
+    expect(textOf(document.querySelector('section[aria-labelledby=leaderboard] p'))).toContain(
+      'looked at for 2 of 5 runs',
+    );
+  });
+
+  it('draws loss and accuracy of training and validation, the best runs in colour, with words for those who do not see', () => {
+    const charts = [...document.querySelectorAll('figure svg')];
+    expect(charts.map((chart) => chart.getAttribute('aria-label'))).toEqual([
+      'Validation loss',
+      'Training loss',
+      'Validation accuracy',
+      'Training accuracy',
+    ]);
+    for (const chart of charts) {
+      const strokes = [...chart.querySelectorAll('[stroke^="var(--run-"]')].map((line) => line.getAttribute('stroke'));
+      expect([...new Set(strokes)].sort()).toEqual(['var(--run-1)', 'var(--run-2)', 'var(--run-3)']);
+      expect(chart.getAttribute('aria-description')).toContain('run 3 ends at');
+      expect(chart.outerHTML).not.toContain('NaN');
+    }
+    expect(textOf(document.querySelector('.legend'))).toContain('Run 3, rank 1');
+  });
+
+  it('has the confusion matrix and the figures per class', () => {
+    const cells = [...document.querySelectorAll('.matrix tbody td')].map(textOf);
+    expect(cells).toEqual(['97', '3', '7', '93']);
+    const rows = [...document.querySelectorAll('[aria-label="Results per class"] tbody tr')];
+    expect(rows.map((row) => [...row.children].map(textOf))).toEqual([
+      ['cat', '0.9327', '0.9700', '0.9510', '100'],
+      ['dog', '0.9688', '0.9300', '0.9490', '100'],
+    ]);
+  });
+
+  it('compares the winner with the baseline on the same images', () => {
+    // 3 of 40 images are right for the winner alone: the interval of +7.5 % ends at 0.
+    const text = textOf(document.querySelector('section[aria-labelledby=test]'));
+    expect(text).toContain('not distinguishable');
+    expect(text).toContain('difference in accuracy +7.50 %');
+    expect(text).toContain('only run 3 gets right: 3, only run 0: 0');
+  });
+
+  it('says so when the winner is better beyond doubt', () => {
+    const predictions = new Map([
+      ['s1-r003', samplePredictions([])],
+      ['s1-r000', samplePredictions(Array.from({ length: 20 }, (_, index) => index))],
+    ]);
+    expect(textOf(open({ predictions }).document.querySelector('section[aria-labelledby=test]'))).toContain('better;');
+  });
+
+  it('says when the images are not here', () => {
+    expect(textOf(document.querySelector('section[aria-labelledby=wrong]'))).toContain(
+      'not on the machine that made this report',
+    );
+    expect(document.querySelectorAll('.images .missing').length).toBe(2);
+  });
+
+  it('shows images that are here, with a description', () => {
+    const [first] = sampleReport().wrongImages;
+    const { document: shown } = open({
+      wrongImages: [{ ...first!, thumbnail: 'data:image/jpeg;base64,AAAA' }],
+      wrongCount: 1,
+    });
+    const image = shown.querySelector('.images img');
+    expect(image?.getAttribute('src')).toBe('data:image/jpeg;base64,AAAA');
+    expect(image?.getAttribute('alt')).toBe('Test image test/dog/dog.9.jpg: dog, called cat');
+  });
+
+  it('has the plan and the attempts', () => {
+    const plan = textOf(document.querySelector('section[aria-labelledby=plan]'));
+    expect(plan).toContain('5 heads on shared features');
+    expect(plan).toContain('20.0 times as many');
+    expect(plan).toContain('2 tasks in 3 attempts: one was begun again');
+    expect(plan).toContain('here-1, here-2');
+  });
+
+  it('can be made of a sweep that has just begun', () => {
+    const { document: fresh } = open({
+      sweep: sampleSweep({
+        state: 'ACTIVE',
+        startTime: null,
+        endTime: null,
+        datasetId: null,
+        bestRunId: null,
+        bestValue: null,
+      }),
+      runs: [sampleRun(0, { bestValue: null, state: 'QUEUED' })],
+      leaderboard: {
+        entries: [{ rank: 1, run: sampleRun(0, { bestValue: null, state: 'QUEUED' }), testResult: null }],
+        testLookCount: 0,
+      },
+      metrics: [],
+      dataset: null,
+      plan: null,
+      tasks: [],
+      predictions: new Map(),
+      wrongImages: [],
+      wrongCount: 0,
+    });
+    expect(textOf(fresh.querySelector('main'))).toContain('No epoch has ended yet');
+    expect(textOf(fresh.querySelector('main'))).toContain('No run has been tested yet');
+    expect(textOf(fresh.querySelector('main'))).toContain('The test split has not been looked at');
+  });
+
+  it('keeps every wide table in a box that scrolls', () => {
+    for (const table of document.querySelectorAll('table')) {
+      const box = table.parentElement;
+      expect(box?.getAttribute('class')).toBe('scroll');
+      expect(box?.getAttribute('tabindex')).toBe('0');
+      expect(box?.getAttribute('aria-label')).not.toBeNull();
+    }
+  });
+
+  it('has headings in order', () => {
+    const levels = [...document.querySelectorAll('h1, h2, h3')].map(({ tagName }) => Number(tagName.slice(1)));
+    expect(levels[0]).toBe(1);
+    levels.slice(1).forEach((level, index) => expect(level - levels[index]!).toBeLessThanOrEqual(1));
+  });
+});
+
+describe('what the report is made of', () => {
+  it('curves count fine-tuning epochs on after those of the head', () => {
+    const runs = [sampleRun(3)];
+    const points = curvePoints(sampleMetrics(runs), runs, 'val_loss');
+    expect(points.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(points[6]!.stage).toBe('FINE_TUNE');
+  });
+
+  it('curves leave out what is no finite number', () => {
+    const runs = [sampleRun(0)];
+    const metric = { runId: 's1-r000', stage: 'HEAD' as const, epoch: 1, name: 'loss' };
+    expect(
+      curvePoints(
+        [
+          { ...metric, value: Number.NaN },
+          { ...metric, epoch: 2, value: 1 },
+        ],
+        runs,
+        'loss',
+      ),
+    ).toHaveLength(1);
+  });
+
+  it('wrong images come by the confidence in the wrong class', () => {
+    expect(mostWrong(samplePredictions([3, 8, 30])).map(({ path }) => path)).toEqual([
+      'test/cat/cat.30.jpg',
+      'test/cat/cat.8.jpg',
+      'test/dog/dog.3.jpg',
+    ]);
+    expect(confidenceOf({ path: 'x', label: 0, predictedLabel: 0, probabilities: [0.25] })).toBe(0.75);
+  });
+
+  it('tasks are folded from their events', () => {
+    const task = (state: string, trainerId: string) =>
+      ({ kind: 'task', taskId: 't1', stage: 'HEAD', state, trainerId, message: state }) as const;
+    const [folded] = foldTasks(
+      sampleEvents([task('LEASED', 'a'), task('EXPIRED', 'a'), task('LEASED', 'b'), task('SUCCEEDED', 'b')]),
+    );
+    expect(folded?.attempts.map(({ trainerId, state }) => [trainerId, state])).toEqual([
+      ['a', 'EXPIRED'],
+      ['b', 'SUCCEEDED'],
+    ]);
+    expect(folded?.attempts.every(({ startTime, endTime }) => startTime !== null && endTime !== null)).toBe(true);
+  });
+
+  it('markup escapes everything but markup', () => {
+    expect(html`<p title="${'"&'}">${'<i>'}${html`<b>${1}</b>`}${[null, 'x']}</p>`.text).toBe(
+      '<p title="&quot;&amp;">&lt;i&gt;<b>1</b>x</p>',
+    );
+  });
+
+  it('thumbnails have at most 96 pixels, and none come from outside the data set', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'graft-report-'));
+    try {
+      const image = sharp({ create: { width: 300, height: 150, channels: 3, background: '#c04020' } });
+      writeFileSync(join(folder, 'wide.png'), await image.png().toBuffer());
+      const url = await thumbnail(folder, 'wide.png');
+      const { width, height, format } = await sharp(Buffer.from(url!.split(',')[1]!, 'base64')).metadata();
+      expect([width, height, format]).toEqual([96, 48, 'jpeg']);
+      expect(await thumbnail(folder, 'missing.png')).toBeNull();
+      expect(await thumbnail(join(folder, 'inner'), '../wide.png')).toBeNull();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
