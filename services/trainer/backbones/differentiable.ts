@@ -2,7 +2,8 @@ import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
 import { executeOp, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
-import type { Activation } from './fused-layers.ts';
+import { activationGradient, applyActivation, keptForGradient } from './activation-ops.ts';
+import type { Activation } from './layer.ts';
 
 let floatType: readonly OpAttribute[] | null = null;
 
@@ -14,8 +15,9 @@ let floatType: readonly OpAttribute[] | null = null;
  */
 export function addBiasAndActivate(input: Tensor4D, bias: Tensor, activation: Activation): Tensor4D {
   return tf.customGrad((x, b, save) => {
-    const value = activate(biasAdd(x as Tensor, b as Tensor), activation);
-    (save as (tensors: Tensor[]) => void)([value]);
+    const sum = biasAdd(x as Tensor, b as Tensor);
+    const value = applyActivation(sum, activation);
+    (save as (tensors: Tensor[]) => void)([keptForGradient(sum, value, activation)]);
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
       const dx = activationGradient(dy, saved[0] as Tensor, activation);
       return [dx, executeOp('BiasAddGrad', attributes(), [dx])];
@@ -28,8 +30,9 @@ export function addBiasAndActivate(input: Tensor4D, bias: Tensor, activation: Ac
 export function addConstantAndActivate(input: Tensor4D, offset: Tensor | null, activation: Activation): Tensor4D {
   if (offset === null && activation === 'linear') return input;
   return tf.customGrad((x, save) => {
-    const value = activate(offset === null ? (x as Tensor) : biasAdd(x as Tensor, offset), activation);
-    (save as (tensors: Tensor[]) => void)([value]);
+    const sum = offset === null ? (x as Tensor) : biasAdd(x as Tensor, offset);
+    const value = applyActivation(sum, activation);
+    (save as (tensors: Tensor[]) => void)([keptForGradient(sum, value, activation)]);
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => activationGradient(dy, saved[0] as Tensor, activation);
     return { value, gradFunc };
   })(input) as Tensor4D;
@@ -37,19 +40,6 @@ export function addConstantAndActivate(input: Tensor4D, offset: Tensor | null, a
 
 function biasAdd(input: Tensor, bias: Tensor): Tensor {
   return executeOp('BiasAdd', attributes(), [input, bias]);
-}
-
-function activate(input: Tensor, activation: Activation): Tensor {
-  if (activation === 'linear') return input;
-  const output = executeOp(activation === 'relu' ? 'Relu' : 'Relu6', attributes(), [input]);
-  return output;
-}
-
-/** Both gradient ops take the output in place of the input, since they only compare it with 0 and 6. */
-function activationGradient(dy: Tensor, output: Tensor, activation: Activation): Tensor {
-  // A tensor of its own: tfjs frees a sum's parts.
-  if (activation === 'linear') return dy.clone();
-  return executeOp(activation === 'relu' ? 'ReluGrad' : 'Relu6Grad', attributes(), [dy, output]);
 }
 
 function attributes(): readonly OpAttribute[] {

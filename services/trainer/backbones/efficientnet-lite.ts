@@ -1,4 +1,4 @@
-import type { Layer } from './layer-graph.ts';
+import type { Layer } from './layer.ts';
 
 const EPSILON = 1e-3;
 const STEM_FILTERS = 32;

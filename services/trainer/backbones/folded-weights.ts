@@ -1,7 +1,9 @@
 import { BackboneError } from './backbone.ts';
 import type { WeightTensor } from './backbone.ts';
 import type { ConvolutionUnit } from './fused-layers.ts';
-import type { BatchNormLayer, LayerGraph } from './layer-graph.ts';
+import type { LayerGraph } from './layer-graph.ts';
+import { kernelName } from './layer.ts';
+import type { BatchNormLayer, NormalizationLayer, RescalingLayer } from './layer.ts';
 
 /** A kernel and an offset per output channel that do what a convolution and its BatchNormalization do (inference mode). */
 export interface FoldedWeights {
@@ -11,14 +13,39 @@ export interface FoldedWeights {
   readonly offset: Float32Array | null;
 }
 
+/** `keras.config.epsilon()`. */
+const KERAS_EPSILON = 1e-7;
+
 export type Weights = ReadonlyMap<string, WeightTensor>;
 
-/** In double precision, so that what is folded is rounded once. Per channel: y = x · scale + offset. Keras: gamma · (x − mean) / √(variance + epsilon) + beta. */
+/** In double precision, so that what is folded is rounded once. Per channel: y = x · scale + offset. */
 export interface NormCoefficients {
   readonly scale: Float64Array;
   readonly offset: Float64Array;
 }
 
+/** Of any layer that scales and shifts each channel. */
+export function channelCoefficients(
+  graph: LayerGraph,
+  weights: Weights,
+  layer: BatchNormLayer | NormalizationLayer | RescalingLayer,
+): NormCoefficients {
+  switch (layer.kind) {
+    case 'batch-norm':
+      return normCoefficients(graph, weights, layer.name);
+    case 'rescaling':
+      return { scale: Float64Array.from(layer.scale), offset: new Float64Array(layer.scale.length) };
+    case 'normalization': {
+      const mean = Float64Array.from(layer.statistics?.mean ?? valuesOf(graph, weights, `${layer.name}/mean`));
+      const variance = layer.statistics?.variance ?? valuesOf(graph, weights, `${layer.name}/variance`);
+      // Keras: (x − mean) / max(√variance, epsilon) with the backend's epsilon.
+      const scale = Float64Array.from(variance, (value) => 1 / Math.max(Math.sqrt(value), KERAS_EPSILON));
+      return { scale, offset: mean.map((value, channel) => -value * (scale[channel] ?? 0)) };
+    }
+  }
+}
+
+/** Keras: gamma · (x − mean) / √(variance + epsilon) + beta. */
 export function normCoefficients(graph: LayerGraph, weights: Weights, norm: string): NormCoefficients {
   const layer = graph.layers[graph.indexOf.get(norm) ?? -1] as BatchNormLayer;
   const gamma = valuesOf(graph, weights, `${norm}/gamma`);
@@ -37,7 +64,7 @@ export function normCoefficients(graph: LayerGraph, weights: Weights, norm: stri
 
 /** The unit's frozen weights. */
 export function foldWeights(graph: LayerGraph, weights: Weights, unit: ConvolutionUnit): FoldedWeights {
-  const kernel = weightOf(graph, weights, `${unit.layer.name}/kernel`);
+  const kernel = weightOf(graph, weights, kernelName(unit.layer));
   const bias = biasOf(graph, weights, unit);
   if (unit.norm === null) return { shape: kernel.shape, kernel: kernel.values, offset: bias };
   const { scale, offset } = normCoefficients(graph, weights, unit.norm);

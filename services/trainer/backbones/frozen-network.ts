@@ -2,11 +2,14 @@ import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
 import { executeOp, intAttribute, stringAttribute, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
-import { foldWeights, normCoefficients } from './folded-weights.ts';
+import { applyActivation } from './activation-ops.ts';
+import { channelCoefficients, foldWeights, weightOf } from './folded-weights.ts';
 import type { Weights } from './folded-weights.ts';
 import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
 import type { LayerGraph } from './layer-graph.ts';
+import { kernelName } from './layer.ts';
+import type { AveragePoolLayer, BatchNormLayer, MaxPoolLayer, NormalizationLayer, Padding, RescalingLayer } from './layer.ts';
 
 interface Step {
   readonly inputs: readonly number[];
@@ -76,52 +79,74 @@ export class FrozenNetwork {
 
   private convolution(unit: ConvolutionUnit): Step['run'] {
     const { layer } = unit;
-    const kind = `${layer.name}${unit.norm === null ? '' : '+norm'}`;
     const folded = foldWeights(this.graph, this.weights, unit);
-    const kernel = this.constant(`${kind}/kernel`, () => [folded.kernel, folded.shape]);
+    const key = `${kernelName(layer)}${unit.norm === null ? '' : '+norm'}`;
+    const kernel = this.constant(key, () => [folded.kernel, folded.shape]);
     const { offset } = folded;
-    const bias = offset === null ? null : this.constant(`${kind}/offset`, () => [offset, [offset.length]]);
-    const operation = layer.kind === 'conv' ? 'Conv2D' : 'DepthwiseConv2dNative';
-    const attributes = [
-      typeAttribute('T', 'float32'),
-      intAttribute('strides', [1, layer.stride, layer.stride, 1]),
-      stringAttribute('padding', unit.padding.toUpperCase()),
-    ];
-    return ([input]) =>
-      biasAndActivate(executeOp(operation, attributes, [input as Tensor, kernel]), bias, unit.activation);
+    const bias = offset === null ? null : this.constant(`${key}/offset`, () => [offset, [offset.length]]);
+    const convolve = this.convolve(unit, kernel);
+    return ([input]) => biasAndActivate(convolve(input as Tensor), bias, unit.activation);
   }
 
-  private plain(unit: PlainUnit): Step['run'] {
-    const { layer } = unit;
-    const type = typeAttribute('T', 'float32');
+  private convolve({ layer, padding }: ConvolutionUnit, kernel: Tensor): (input: Tensor) => Tensor {
     switch (layer.kind) {
-      case 'activation': {
-        const operation = layer.activation === 'relu' ? 'Relu' : 'Relu6';
-        return (inputs) => executeOp(operation, [type], inputs);
+      case 'conv': {
+        const attributes = windowAttributes(layer.stride, padding);
+        return (input) => executeOp('Conv2D', attributes, [input, kernel]);
       }
-      case 'add':
-        return (inputs) => executeOp('AddV2', [type], inputs);
-      case 'max-pool': {
-        const attributes = [
-          type,
-          intAttribute('ksize', [1, layer.poolSize, layer.poolSize, 1]),
-          intAttribute('strides', [1, layer.stride, layer.stride, 1]),
-          stringAttribute('padding', 'VALID'),
-        ];
-        return (inputs) => executeOp('MaxPool', attributes, inputs);
+      case 'depthwise': {
+        const attributes = windowAttributes(layer.stride, padding);
+        return (input) => executeOp('DepthwiseConv2dNative', attributes, [input, kernel]);
       }
-      case 'zero-pad':
-        return ([input]) => padImage(input as Tensor4D, layer.padding);
-      case 'batch-norm': {
-        const norm = normCoefficients(this.graph, this.weights, layer.name);
-        const scale = this.constant(`${layer.name}/scale`, () => [Float32Array.from(norm.scale), [norm.scale.length]]);
-        const offset = this.constant(`${layer.name}/offset`, () => [
-          Float32Array.from(norm.offset),
-          [norm.offset.length],
-        ]);
-        return ([input]) => biasAndActivate(executeOp('Mul', [type], [input as Tensor, scale]), offset, 'linear');
+      case 'separable': {
+        const attributes = windowAttributes(1, padding);
+        const { values, shape } = weightOf(this.graph, this.weights, `${layer.name}/depthwise_kernel`);
+        const depthwiseKernel = this.constant(`${layer.name}/depthwise_kernel`, () => [values, shape]);
+        return (input) => {
+          const spread = executeOp('DepthwiseConv2dNative', attributes, [input, depthwiseKernel]);
+          const output = executeOp('Conv2D', attributes, [spread, kernel]);
+          spread.dispose();
+          return output;
+        };
       }
     }
+  }
+
+  private plain({ layer }: PlainUnit): Step['run'] {
+    const type = typeAttribute('T', 'float32');
+    switch (layer.kind) {
+      case 'activation':
+        return ([input]) => applyActivation(input as Tensor, layer.activation);
+      case 'add':
+        return (inputs) => executeOp('AddV2', [type], inputs);
+      case 'multiply':
+        return (inputs) => executeOp('Mul', [type], inputs);
+      case 'concat':
+        return (inputs) => tf.concat(inputs as Tensor4D[], -1);
+      case 'max-pool':
+        return pool('MaxPool', layer, layer.padding);
+      case 'average-pool':
+        return pool('AvgPool', layer, 'valid');
+      case 'global-average':
+        return ([input]) => tf.mean(input as Tensor4D, [1, 2], true);
+      case 'zero-pad':
+        return ([input]) => padImage(input as Tensor4D, layer.padding);
+      case 'identity':
+        return ([input]) => (input as Tensor).clone();
+      case 'batch-norm':
+      case 'rescaling':
+      case 'normalization':
+        return this.scaleAndShift(layer);
+    }
+  }
+
+  private scaleAndShift(layer: BatchNormLayer | RescalingLayer | NormalizationLayer): Step['run'] {
+    const norm = channelCoefficients(this.graph, this.weights, layer);
+    const attributes = [typeAttribute('T', 'float32')];
+    const channels = [norm.scale.length];
+    const scale = this.constant(`${layer.name}/scale`, () => [Float32Array.from(norm.scale), channels]);
+    const offset = this.constant(`${layer.name}/offset`, () => [Float32Array.from(norm.offset), channels]);
+    return ([input]) => biasAndActivate(executeOp('Mul', attributes, [input as Tensor, scale]), offset, 'linear');
   }
 
   private constant(key: string, make: () => readonly [Float32Array, readonly number[]]): Tensor {
@@ -155,7 +180,20 @@ function biasAndActivate(convolved: Tensor, bias: Tensor | null, activation: Con
     convolved.dispose();
   }
   if (activation === 'linear') return result;
-  const activated = executeOp(activation === 'relu' ? 'Relu' : 'Relu6', biasAttributes, [result]);
+  const activated = applyActivation(result, activation);
   result.dispose();
   return activated;
+}
+
+function windowAttributes(stride: number, padding: Padding): readonly OpAttribute[] {
+  return [
+    typeAttribute('T', 'float32'),
+    intAttribute('strides', [1, stride, stride, 1]),
+    stringAttribute('padding', padding.toUpperCase()),
+  ];
+}
+
+function pool(operation: string, { poolSize, stride }: MaxPoolLayer | AveragePoolLayer, padding: Padding): Step['run'] {
+  const attributes = [...windowAttributes(stride, padding), intAttribute('ksize', [1, poolSize, poolSize, 1])];
+  return (inputs) => executeOp(operation, attributes, inputs);
 }

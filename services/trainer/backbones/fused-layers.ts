@@ -1,12 +1,11 @@
-import type { LayerGraph, Padding } from './layer-graph.ts';
-import type { ConvLayer, DepthwiseLayer, Layer } from './layer-graph.ts';
-
-export type Activation = 'linear' | 'relu' | 'relu6';
+import type { LayerGraph } from './layer-graph.ts';
+import { isConvolution } from './layer.ts';
+import type { Activation, ConvolutionLayer, Layer, Padding } from './layer.ts';
 
 /** A convolution with the padding before it and the normalisation and activation after it: computed in one go. */
 export interface ConvolutionUnit {
   readonly kind: 'convolution';
-  readonly layer: ConvLayer | DepthwiseLayer;
+  readonly layer: ConvolutionLayer;
   readonly padding: Padding;
   /** Name of the BatchNormalization layer after it. */
   readonly norm: string | null;
@@ -18,93 +17,125 @@ export interface ConvolutionUnit {
 
 export interface PlainUnit {
   readonly kind: 'plain';
-  readonly layer: Exclude<Layer, ConvLayer | DepthwiseLayer>;
+  readonly layer: Exclude<Layer, ConvolutionLayer>;
   readonly inputs: readonly number[];
   readonly output: number;
 }
 
 export type Unit = ConvolutionUnit | PlainUnit;
 
-/** The layers after position `from` (−1: the preprocessed image) up to and including `to`, grouped into units, in order. */
+/**
+ * The layers after position `from` (−1: the preprocessed image) up to and including `to`, grouped into units, in order.
+ * Layers that do nothing in inference are left out.
+ */
 export function fuseLayers(graph: LayerGraph, from: number, to: number): readonly Unit[] {
-  const fuser = new Fuser(graph, to);
+  const fuser = new Fuser(graph, from, to);
   const units: Unit[] = [];
-  let position = from + 1;
-  while (position <= to) {
-    const unit = fuser.unitAt(position);
+  // Branches interleave, so a unit's layers need not be neighbours.
+  const fused = new Set<number>();
+  for (let position = from + 1; position <= to; position++) {
+    if (fused.has(position) || fuser.isSkipped(position)) continue;
+    const { unit, positions } = fuser.unitAt(position);
     units.push(unit);
-    position = unit.output + 1;
+    for (const covered of positions) fused.add(covered);
   }
   return units;
 }
 
+interface FusedUnit {
+  readonly unit: Unit;
+  readonly positions: readonly number[];
+}
+
 class Fuser {
   private readonly graph: LayerGraph;
+  private readonly from: number;
   private readonly to: number;
-  private readonly readerCounts: readonly number[];
+  private readonly readers: readonly (readonly number[])[];
 
-  constructor(graph: LayerGraph, to: number) {
+  constructor(graph: LayerGraph, from: number, to: number) {
     this.graph = graph;
+    this.from = from;
     this.to = to;
-    const counts = graph.layers.map(() => 0);
-    for (const inputs of graph.inputsOf) {
-      for (const input of inputs) if (input >= 0) counts[input] = (counts[input] ?? 0) + 1;
+    const readers: number[][] = graph.layers.map(() => []);
+    for (const [position, inputs] of graph.inputsOf.entries()) {
+      for (const input of inputs) readers[input]?.push(position);
     }
-    this.readerCounts = counts;
+    this.readers = readers;
   }
 
-  unitAt(start: number): Unit {
-    const inputs = this.graph.inputsOf[start] ?? [];
-    let position = start;
-    let layer = this.layerAt(start);
-    let padding: Padding | null = null;
-    if (layer.kind === 'zero-pad') {
-      const next = this.onlyReader(start);
-      if ((next?.kind !== 'conv' && next?.kind !== 'depthwise') || !this.padsLikeSame(start, layer.padding, next)) {
-        return { kind: 'plain', layer, inputs, output: start };
-      }
-      layer = next;
-      position = start + 1;
-      padding = 'same';
+  isSkipped(position: number): boolean {
+    return position !== this.to && this.layerAt(position).kind === 'identity';
+  }
+
+  unitAt(start: number): FusedUnit {
+    const inputs = (this.graph.inputsOf[start] ?? []).map((input) => this.sourceOf(input));
+    const layer = this.layerAt(start);
+    if (isConvolution(layer)) {
+      const padding = layer.kind === 'separable' ? 'same' : layer.padding;
+      return this.convolution({ layer, padding, inputs }, [start]);
     }
-    if (layer.kind !== 'conv' && layer.kind !== 'depthwise') return { kind: 'plain', layer, inputs, output: position };
-    return this.convolution(layer, padding ?? layer.padding, inputs, position);
+    if (layer.kind === 'zero-pad') {
+      const reader = this.onlyReader(start);
+      const next = reader === null ? null : this.layerAt(reader);
+      const isPadded = next?.kind === 'conv' || next?.kind === 'depthwise';
+      if (reader !== null && isPadded && this.padsLikeSame(start, layer.padding, next)) {
+        return this.convolution({ layer: next, padding: 'same', inputs }, [start, reader]);
+      }
+    }
+    return { unit: { kind: 'plain', layer, inputs, output: start }, positions: [start] };
   }
 
   private convolution(
-    layer: ConvLayer | DepthwiseLayer,
-    padding: Padding,
-    inputs: readonly number[],
-    start: number,
-  ): ConvolutionUnit {
-    let position = start;
+    start: Pick<ConvolutionUnit, 'layer' | 'padding' | 'inputs'>,
+    covered: readonly number[],
+  ): FusedUnit {
+    const positions = [...covered];
+    let output = positions.at(-1) ?? 0;
     let norm: string | null = null;
-    let activation: Activation = layer.kind === 'conv' ? layer.activation : 'linear';
-    let next = activation === 'linear' ? this.onlyReader(position) : null;
-    if (next?.kind === 'batch-norm') {
-      norm = next.name;
-      position += 1;
-      next = this.onlyReader(position);
+    let activation: Activation = start.layer.kind === 'conv' ? start.layer.activation : 'linear';
+    const next = (): Layer | null => {
+      const reader = activation === 'linear' ? this.onlyReader(output) : null;
+      return reader === null ? null : this.layerAt(reader);
+    };
+    const take = (): void => {
+      output = this.onlyReader(output) ?? output;
+      positions.push(output);
+    };
+    let layer = next();
+    if (layer?.kind === 'batch-norm') {
+      norm = layer.name;
+      take();
+      layer = next();
     }
-    if (next?.kind === 'activation') {
-      activation = next.activation;
-      position += 1;
+    if (layer?.kind === 'activation') {
+      activation = layer.activation;
+      take();
     }
-    return { kind: 'convolution', layer, padding, norm, activation, inputs, output: position };
+    return { unit: { kind: 'convolution', ...start, norm, activation, output }, positions };
   }
 
-  /** The next layer when nothing else reads this position's output and it is still within the range. */
-  private onlyReader(position: number): Layer | null {
-    const next = position + 1;
-    if (next > this.to || this.readerCounts[position] !== 1) return null;
-    return this.graph.inputsOf[next]?.includes(position) === true ? this.layerAt(next) : null;
+  /** Where the numbers come from that a layer reads at this position. */
+  private sourceOf(position: number): number {
+    let source = position;
+    while (source > this.from && this.layerAt(source).kind === 'identity') {
+      source = this.graph.inputsOf[source]?.[0] ?? -1;
+    }
+    return source;
+  }
+
+  /** The layer that alone reads this position's output, when it is still within the range. */
+  private onlyReader(position: number): number | null {
+    const readers = this.readers[position] ?? [];
+    const reader = readers.length === 1 ? readers[0] : undefined;
+    return reader === undefined || reader > this.to ? null : reader;
   }
 
   /** Whether zeros around the image and a "valid" convolution are what TensorFlow's "same" padding does by itself. */
   private padsLikeSame(
     position: number,
     padding: readonly [number, number],
-    next: ConvLayer | DepthwiseLayer,
+    next: Exclude<ConvolutionLayer, { kind: 'separable' }>,
   ): boolean {
     const padded = this.graph.shapes[position]?.[0] ?? 0;
     const size = padded - padding[0] - padding[1];

@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import { Dataset, File, Group, ready } from 'h5wasm/node';
 import { BackboneError } from './backbone.ts';
 import type { WeightTensor } from './backbone.ts';
-import type { LayerGraph, WeightSpec } from './layer-graph.ts';
+import type { LayerGraph } from './layer-graph.ts';
+import type { WeightSpec } from './layer-shapes.ts';
 
 /** The weights of one layer as a file has them, in Keras' order. */
 interface FileLayer {

@@ -1,75 +1,9 @@
 import type { LayerInfo } from '../../core/task.ts';
 import { BackboneError } from './backbone.ts';
-
-export type Padding = 'same' | 'valid';
-
-interface LayerBase {
-  readonly name: string;
-  readonly block: string;
-  /** Names of earlier layers; none: the preprocessed image. */
-  readonly inputs: readonly string[];
-}
-
-export interface ConvLayer extends LayerBase {
-  readonly kind: 'conv';
-  readonly kernelSize: number;
-  readonly stride: number;
-  readonly filters: number;
-  readonly padding: Padding;
-  readonly useBias: boolean;
-  /** Keras' `activation` argument of the layer itself (VGG). */
-  readonly activation: 'linear' | 'relu';
-}
-
-export interface DepthwiseLayer extends LayerBase {
-  readonly kind: 'depthwise';
-  readonly kernelSize: number;
-  readonly stride: number;
-  readonly padding: Padding;
-}
-
-export interface BatchNormLayer extends LayerBase {
-  readonly kind: 'batch-norm';
-  readonly epsilon: number;
-}
-
-export interface ActivationLayer extends LayerBase {
-  readonly kind: 'activation';
-  readonly activation: 'relu' | 'relu6';
-}
-
-export interface ZeroPadLayer extends LayerBase {
-  readonly kind: 'zero-pad';
-  /** Rows above, rows below (columns alike: images are square). */
-  readonly padding: readonly [number, number];
-}
-
-export interface MaxPoolLayer extends LayerBase {
-  readonly kind: 'max-pool';
-  readonly poolSize: number;
-  readonly stride: number;
-}
-
-export interface AddLayer extends LayerBase {
-  readonly kind: 'add';
-}
-
-/** One layer of a base, as Keras defines it. */
-export type Layer =
-  ConvLayer | DepthwiseLayer | BatchNormLayer | ActivationLayer | ZeroPadLayer | MaxPoolLayer | AddLayer;
-
-/** [height, width, channels] of one image. */
-export type ImageShape = readonly [number, number, number];
-
-/** A tensor that a layer takes from the weight file. */
-export interface WeightSpec {
-  /** `<layer>/<role>`. */
-  readonly name: string;
-  readonly role: WeightRole;
-  readonly shape: readonly number[];
-}
-
-export type WeightRole = 'kernel' | 'bias' | 'gamma' | 'beta' | 'moving_mean' | 'moving_variance';
+import { kerasOrder } from './keras-order.ts';
+import { outputShapeOf, weightSpecsOf } from './layer-shapes.ts';
+import type { ImageShape, WeightSpec } from './layer-shapes.ts';
+import type { Layer } from './layer.ts';
 
 /** Layers in Keras' order with what follows from them: shapes, weights, split points. */
 export interface LayerGraph {
@@ -84,18 +18,23 @@ export interface LayerGraph {
   readonly infos: readonly LayerInfo[];
 }
 
-/** Works out what follows from the layers for images of one size. Errors: `BackboneError` when the image is too small. */
+/**
+ * Works out what follows from the layers for images of one size.
+ *
+ * @param layers each after its inputs, in any order else.
+ * @throws BackboneError when the image is too small.
+ */
 export function buildLayerGraph(backbone: string, layers: readonly Layer[], inputSize: number): LayerGraph {
-  const indexOf = new Map(layers.map((layer, index) => [layer.name, index]));
-  const inputsOf = layers.map((layer) =>
-    layer.inputs.length === 0 ? [-1] : layer.inputs.map((input) => earlierLayer(backbone, indexOf, input)),
+  const ordered = kerasOrder(backbone, layers);
+  const indexOf = new Map(ordered.map((layer, index) => [layer.name, index]));
+  const inputsOf = ordered.map(({ inputs }) =>
+    inputs.length === 0 ? [-1] : inputs.map((input) => indexOf.get(input) ?? -1),
   );
   const shapes: ImageShape[] = [];
-  const weights: WeightSpec[][] = [];
-  for (const [index, layer] of layers.entries()) {
-    const inputIndex = inputsOf[index]?.[0] ?? -1;
-    const inputShape: ImageShape = shapes[inputIndex] ?? [inputSize, inputSize, 3];
-    const shape = outputShapeOf(layer, inputShape);
+  const weights: (readonly WeightSpec[])[] = [];
+  for (const [index, layer] of ordered.entries()) {
+    const inputShapes = (inputsOf[index] ?? []).map((input): ImageShape => shapes[input] ?? [inputSize, inputSize, 3]);
+    const shape = outputShapeOf(layer, inputShapes);
     if (shape[0] < 1) {
       throw new BackboneError(
         `Images of ${inputSize} pixels are too small for ${backbone}: nothing is left of them at layer ${layer.name}. ` +
@@ -104,9 +43,9 @@ export function buildLayerGraph(backbone: string, layers: readonly Layer[], inpu
       );
     }
     shapes.push(shape);
-    weights.push(weightSpecsOf(layer, inputShape[2]));
+    weights.push(weightSpecsOf(layer, inputShapes[0]?.[2] ?? 0));
   }
-  return { backbone, layers, indexOf, inputsOf, shapes, weights, infos: layerInfos(layers, inputsOf) };
+  return { backbone, layers: ordered, indexOf, inputsOf, shapes, weights, infos: layerInfos(ordered, inputsOf) };
 }
 
 /** Position of a layer; null means the last one. Errors: `BackboneError` that lists near names. */
@@ -135,12 +74,6 @@ export function splittableIndex(graph: LayerGraph, name: string | null): number 
   return index;
 }
 
-function earlierLayer(backbone: string, indexOf: ReadonlyMap<string, number>, name: string): number {
-  const index = indexOf.get(name);
-  if (index === undefined) throw new BackboneError(`${backbone}: unknown input layer "${name}".`, { backbone });
-  return index;
-}
-
 function layerInfos(layers: readonly Layer[], inputsOf: readonly (readonly number[])[]): readonly LayerInfo[] {
   const infos: LayerInfo[] = [];
   // Earliest layer that anything above the current position reads.
@@ -152,55 +85,4 @@ function layerInfos(layers: readonly Layer[], inputsOf: readonly (readonly numbe
     lowestRead = Math.min(lowestRead, ...(inputsOf[index] ?? []));
   }
   return infos;
-}
-
-function outputShapeOf(layer: Layer, [height, width, channels]: ImageShape): ImageShape {
-  switch (layer.kind) {
-    case 'conv': {
-      const size = convolvedSize(height, layer.kernelSize, layer.stride, layer.padding);
-      return [size, size, layer.filters];
-    }
-    case 'depthwise': {
-      const size = convolvedSize(height, layer.kernelSize, layer.stride, layer.padding);
-      return [size, size, channels];
-    }
-    case 'max-pool': {
-      const size = convolvedSize(height, layer.poolSize, layer.stride, 'valid');
-      return [size, size, channels];
-    }
-    case 'zero-pad': {
-      const size = height + layer.padding[0] + layer.padding[1];
-      return [size, size, channels];
-    }
-    case 'batch-norm':
-    case 'activation':
-    case 'add':
-      return [height, width, channels];
-  }
-}
-
-function convolvedSize(size: number, window: number, stride: number, padding: Padding): number {
-  return padding === 'same' ? Math.ceil(size / stride) : Math.floor((size - window) / stride) + 1;
-}
-
-function weightSpecsOf(layer: Layer, inputChannels: number): WeightSpec[] {
-  switch (layer.kind) {
-    case 'conv': {
-      const kernelShape = [layer.kernelSize, layer.kernelSize, inputChannels, layer.filters];
-      const kernel = weightSpec(layer, 'kernel', kernelShape);
-      return layer.useBias ? [kernel, weightSpec(layer, 'bias', [layer.filters])] : [kernel];
-    }
-    case 'depthwise':
-      return [weightSpec(layer, 'kernel', [layer.kernelSize, layer.kernelSize, inputChannels, 1])];
-    case 'batch-norm':
-      return (['gamma', 'beta', 'moving_mean', 'moving_variance'] as const).map((role) =>
-        weightSpec(layer, role, [inputChannels]),
-      );
-    default:
-      return [];
-  }
-}
-
-function weightSpec(layer: Layer, role: WeightRole, shape: readonly number[]): WeightSpec {
-  return { name: `${layer.name}/${role}`, role, shape };
 }

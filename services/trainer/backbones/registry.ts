@@ -1,6 +1,6 @@
 import { BackboneError } from './backbone.ts';
 import { efficientNetLite0Layers } from './efficientnet-lite.ts';
-import type { Layer } from './layer-graph.ts';
+import type { Layer } from './layer.ts';
 import { mobileNetV2Layers } from './mobilenet-v2.ts';
 import type { Preprocessing } from './preprocessing.ts';
 import { vgg16Layers } from './vgg.ts';

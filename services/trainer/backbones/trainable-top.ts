@@ -2,12 +2,15 @@ import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
 import type { BackboneTop, TopParameter } from './backbone.ts';
 import { addBiasAndActivate, addConstantAndActivate } from './differentiable.ts';
-import { foldWeights, normCoefficients, weightOf } from './folded-weights.ts';
+import { channelCoefficients, foldWeights, normCoefficients, weightOf } from './folded-weights.ts';
 import type { Weights } from './folded-weights.ts';
 import { padImage } from './frozen-network.ts';
 import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
-import type { DepthwiseLayer, LayerGraph } from './layer-graph.ts';
+import type { LayerGraph } from './layer-graph.ts';
+import { isTrained } from './layer-shapes.ts';
+import { kernelName } from './layer.ts';
+import type { SeparableLayer } from './layer.ts';
 
 export interface TopRange {
   /** Position of the layer whose output is the input; −1: 0..255 images. */
@@ -77,9 +80,10 @@ export class TrainableTop implements BackboneTop {
   }
 
   private convolution(unit: ConvolutionUnit): Apply {
-    const kernelIndex = this.parameterIndex.get(`${unit.layer.name}/kernel`);
+    const kernelIndex = this.parameterIndex.get(kernelName(unit.layer));
     if (kernelIndex === undefined) return this.frozenConvolution(unit);
     const biasIndex = this.parameterIndex.get(`${unit.layer.name}/bias`);
+    const depthwiseIndex = this.parameterIndex.get(`${unit.layer.name}/depthwise_kernel`);
     const norm = unit.norm === null ? null : normCoefficients(this.graph, this.weights, unit.norm);
     // The scale goes into the kernel, the smaller of the two, so that a trained layer starts with the frozen one's numbers.
     const isDepthwise = unit.layer.kind === 'depthwise';
@@ -87,7 +91,9 @@ export class TrainableTop implements BackboneTop {
     const offset = norm && this.constant(norm.offset, [norm.offset.length]);
     return ([input], parameters) => {
       const kernel = parameters[kernelIndex] as Tensor4D;
-      const convolved = convolve(unit, input as Tensor4D, scale === null ? kernel : tf.mul(kernel, scale));
+      const depthwiseKernel = depthwiseIndex === undefined ? null : (parameters[depthwiseIndex] as Tensor4D);
+      const kernels = { kernel: scale === null ? kernel : tf.mul<Tensor4D>(kernel, scale), depthwiseKernel };
+      const convolved = convolve(unit, input as Tensor4D, kernels);
       if (biasIndex === undefined) return addConstantAndActivate(convolved, offset, unit.activation);
       const bias = parameters[biasIndex] as Tensor;
       if (scale === null || offset === null) return addBiasAndActivate(convolved, bias, unit.activation);
@@ -99,7 +105,16 @@ export class TrainableTop implements BackboneTop {
     const folded = foldWeights(this.graph, this.weights, unit);
     const kernel = this.constant(folded.kernel, folded.shape) as Tensor4D;
     const offset = folded.offset && this.constant(folded.offset, [folded.offset.length]);
-    return ([input]) => addConstantAndActivate(convolve(unit, input as Tensor4D, kernel), offset, unit.activation);
+    const depthwiseKernel = unit.layer.kind === 'separable' ? this.depthwiseKernel(unit.layer) : null;
+    return ([input]) => {
+      const convolved = convolve(unit, input as Tensor4D, { kernel, depthwiseKernel });
+      return addConstantAndActivate(convolved, offset, unit.activation);
+    };
+  }
+
+  private depthwiseKernel({ name }: SeparableLayer): Tensor4D {
+    const { values, shape } = weightOf(this.graph, this.weights, `${name}/depthwise_kernel`);
+    return this.constant(values, shape) as Tensor4D;
   }
 
   private plain({ layer }: PlainUnit): Apply {
@@ -108,12 +123,24 @@ export class TrainableTop implements BackboneTop {
         return ([input]) => addConstantAndActivate(input as Tensor4D, null, layer.activation);
       case 'add':
         return ([a, b]) => tf.add(a as Tensor4D, b as Tensor4D);
+      case 'multiply':
+        return ([a, b]) => tf.mul(a as Tensor4D, b as Tensor4D);
+      case 'concat':
+        return (inputs) => tf.concat([...inputs], -1);
       case 'max-pool':
-        return ([input]) => tf.maxPool(input as Tensor4D, layer.poolSize, layer.stride, 'valid');
+        return ([input]) => tf.maxPool(input as Tensor4D, layer.poolSize, layer.stride, layer.padding);
+      case 'average-pool':
+        return ([input]) => tf.avgPool(input as Tensor4D, layer.poolSize, layer.stride, 'valid');
+      case 'global-average':
+        return ([input]) => tf.mean(input as Tensor4D, [1, 2], true);
       case 'zero-pad':
         return ([input]) => padImage(input as Tensor4D, layer.padding);
-      case 'batch-norm': {
-        const norm = normCoefficients(this.graph, this.weights, layer.name);
+      case 'identity':
+        return ([input]) => input as Tensor4D;
+      case 'batch-norm':
+      case 'rescaling':
+      case 'normalization': {
+        const norm = channelCoefficients(this.graph, this.weights, layer);
         const scale = this.constant(norm.scale, [norm.scale.length]);
         const offset = this.constant(norm.offset, [norm.offset.length]);
         return ([input]) => addConstantAndActivate(tf.mul(input as Tensor4D, scale), offset, 'linear');
@@ -128,20 +155,24 @@ export class TrainableTop implements BackboneTop {
   }
 }
 
-function convolve(unit: ConvolutionUnit, input: Tensor4D, kernel: Tensor4D): Tensor4D {
-  const { layer, padding } = unit;
-  if (layer.kind === 'conv') return tf.conv2d(input, kernel, layer.stride, padding);
-  return depthwise(layer, input, kernel, padding);
+interface Kernels {
+  readonly kernel: Tensor4D;
+  /** Of a separable convolution, whose `kernel` is the 1×1 one. */
+  readonly depthwiseKernel: Tensor4D | null;
 }
 
-function depthwise(layer: DepthwiseLayer, input: Tensor4D, kernel: Tensor4D, padding: 'same' | 'valid'): Tensor4D {
-  return tf.depthwiseConv2d(input, kernel, layer.stride, padding);
+function convolve(unit: ConvolutionUnit, input: Tensor4D, { kernel, depthwiseKernel }: Kernels): Tensor4D {
+  const { layer, padding } = unit;
+  if (layer.kind === 'conv') return tf.conv2d(input, kernel, layer.stride, padding);
+  if (layer.kind === 'depthwise') return tf.depthwiseConv2d(input, kernel, layer.stride, padding);
+  const spread = tf.depthwiseConv2d(input, depthwiseKernel as Tensor4D, 1, padding);
+  return tf.conv2d(spread, kernel, 1, padding);
 }
 
 function parametersOf(graph: LayerGraph, weights: Weights, range: TopRange): readonly TopParameter[] {
   return graph.weights
     .slice(range.from, range.to + 1)
     .flat()
-    .filter(({ role }) => role === 'kernel' || role === 'bias')
+    .filter(isTrained)
     .map(({ name, shape }) => ({ name, shape, values: weightOf(graph, weights, name).values }));
 }

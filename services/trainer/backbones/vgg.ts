@@ -1,4 +1,4 @@
-import type { Layer } from './layer-graph.ts';
+import type { Layer } from './layer.ts';
 
 /** Convolutions per block and their filters (Simonyan and Zisserman 2014, configuration D). */
 const VGG16_BLOCKS = [
@@ -22,7 +22,7 @@ export function vgg16Layers(): readonly Layer[] {
       inputs = [name];
     }
     const name = `${block}_pool`;
-    layers.push({ kind: 'max-pool', name, block, inputs, poolSize: 2, stride: 2 });
+    layers.push({ kind: 'max-pool', name, block, inputs, poolSize: 2, stride: 2, padding: 'valid' });
     inputs = [name];
   }
   return layers;
