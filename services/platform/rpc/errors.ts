@@ -31,8 +31,8 @@ const ERROR_INFO_TYPE = `${TYPE_PREFIX}google.rpc.ErrorInfo`;
 const BAD_REQUEST_TYPE = `${TYPE_PREFIX}google.rpc.BadRequest`;
 
 // gRPC clients in C (Python, Ruby) refuse trailers above 8 KiB; base64 adds a third to the details.
-const MAX_MESSAGE_HEADER = 2_600;
-const MAX_VIOLATION_BYTES = 3_600;
+const MAX_MESSAGE_HEADER = 1_200;
+const MAX_VIOLATION_BYTES = 3_200;
 
 const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
@@ -107,8 +107,8 @@ function serviceErrorOf(error: GraftError): ServiceError {
     details.push({ typeUrl: BAD_REQUEST_TYPE, value: Buffer.from(BadRequest.encode(badRequest).finish()) });
   }
   const metadata = new Metadata();
-  // The text travels in grpc-message already; a second copy would only use up the trailers' 8 KiB.
-  metadata.set(DETAILS_KEY, Buffer.from(Status.encode(Status.fromPartial({ code, details })).finish()));
+  // The text stands in both places: grpcurl shows this one, and grpcio-status refuses details whose text differs.
+  metadata.set(DETAILS_KEY, Buffer.from(Status.encode(Status.fromPartial({ code, message, details })).finish()));
   return Object.assign(new Error(message), { code, details: message, metadata });
 }
 

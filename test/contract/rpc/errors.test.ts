@@ -61,8 +61,10 @@ describe('errors over gRPC', () => {
 
   it('carry google.rpc details that any client can read', () => {
     const [error] = ALL[0] as (typeof ALL)[number];
-    const { code, details } = detailsOf(toServiceError(error));
+    const sent = toServiceError(error);
+    const { code, message, details } = detailsOf(sent);
     expect(code).toBe(status.INVALID_ARGUMENT);
+    expect(message).toBe(sent.details);
     expect(details.map(({ typeUrl }) => typeUrl)).toEqual([
       'type.googleapis.com/google.rpc.ErrorInfo',
       'type.googleapis.com/google.rpc.BadRequest',
