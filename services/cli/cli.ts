@@ -31,14 +31,12 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
 }
 
 /** All commands with their help. */
-export function buildProgram(context: CliContext): Command {
+function buildProgram(context: CliContext): Command {
   const program = new Command('graft')
     .description('Sweeps of transfer-learning variants for image classifiers.')
-    .addOption(
-      new Option(
-        '--coordinator <host:port>',
-        'the coordinator; default: the cluster that is up on this machine, else 127.0.0.1:50051',
-      ).env('GRAFT_COORDINATOR'),
+    .option(
+      '--coordinator <host:port>',
+      'the coordinator; default: GRAFT_COORDINATOR, else the cluster that is up on this machine, else 127.0.0.1:50051',
     )
     .addOption(
       new Option('--output <format>', 'text for people, or JSON for programs')
@@ -73,7 +71,7 @@ function configure(command: Command, context: CliContext): void {
 }
 
 /** What a person is told about an error, and the exit code. */
-export function explainError(
+function explainError(
   error: unknown,
   interrupted: boolean,
 ): { readonly exitCode: number; readonly message: string } {

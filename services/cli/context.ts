@@ -9,7 +9,7 @@ export interface TextStream {
   readonly rows?: number;
 }
 
-export type OutputFormat = 'table' | 'json';
+type OutputFormat = 'table' | 'json';
 
 /** Everything a command takes from the world. */
 export interface CliContext {

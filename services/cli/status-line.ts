@@ -14,7 +14,7 @@ export class StatusLine {
 
   show(text: string): void {
     if (this.#stream.isTTY !== true) return;
-    this.#stream.write(`\r\u001b[2K${cutLine(text, (this.#stream.columns ?? DEFAULT_COLUMNS) - 1)}`);
+    this.#stream.write(`\r\u001b[2K${cutLine(text, (this.#stream.columns || DEFAULT_COLUMNS) - 1)}`);
     this.#isShown = true;
   }
 

@@ -77,7 +77,7 @@ export interface Checkpoint {
   readonly createTime: Date | null;
 }
 
-export interface ClassResult {
+interface ClassResult {
   readonly className: string;
   readonly precision: number;
   readonly recall: number;
@@ -114,14 +114,14 @@ export interface Leaderboard {
   readonly testLookCount: number;
 }
 
-export interface PlannedTask {
+interface PlannedTask {
   readonly stage: Stage | null;
   readonly runIndexes: readonly number[];
   readonly description: string;
   readonly dependencies: readonly number[];
 }
 
-export interface PlannedRun {
+interface PlannedRun {
   readonly runIndex: number;
   readonly parameters: Parameters;
   readonly variedNames: readonly string[];
@@ -135,7 +135,7 @@ export interface SweepPlan {
   readonly basePassCountShared: number;
 }
 
-export interface Slot {
+interface Slot {
   readonly slotIndex: number;
   readonly deviceKind: string;
   readonly deviceName: string;

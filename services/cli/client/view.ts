@@ -103,7 +103,7 @@ export function viewCheckpoint(message: run.Checkpoint): Checkpoint {
   };
 }
 
-export function viewTestResult(message: run.TestResult): TestResult {
+function viewTestResult(message: run.TestResult): TestResult {
   return {
     runId: message.runId,
     checkpointId: message.checkpointId,

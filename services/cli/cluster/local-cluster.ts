@@ -15,11 +15,11 @@ import { nodeCommand } from './node-command.ts';
 import { PostgresKeeper } from './postgres-keeper.ts';
 import { SupervisedProcess } from './supervised-process.ts';
 
-export const DEFAULT_PORT = 50_051;
+const DEFAULT_PORT = 50_051;
 
-/** The services' own grace is 30 s; theirs must end first. */
+/** Longer than the grace that the services give themselves (30 s and 20 s). */
 const TRAINER_GRACE_MS = 35_000;
-const COORDINATOR_GRACE_MS = 20_000;
+const COORDINATOR_GRACE_MS = 25_000;
 const READY_TIMEOUT_MS = 120_000;
 const POLL_MS = 100;
 

@@ -16,9 +16,10 @@ export function globalOptions(command: Command): GlobalOptions {
 }
 
 /** The coordinator that is meant: option, environment, the cluster that is up here, the default port. */
-export function coordinatorAddress(context: CliContext, options: GlobalOptions): string {
-  // An empty GRAFT_COORDINATOR counts as none.
-  const named = options.coordinator === undefined || options.coordinator === '' ? null : options.coordinator;
+function coordinatorAddress(context: CliContext, options: GlobalOptions): string {
+  const named = [options.coordinator, context.env['GRAFT_COORDINATOR']].find(
+    (text) => text !== undefined && text !== '',
+  );
   return named ?? findLiveCluster(context.paths.stateDir)?.address ?? DEFAULT_ADDRESS;
 }
 

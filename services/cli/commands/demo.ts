@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InterruptedError, MissingError } from '../cli-errors.ts';
@@ -72,8 +73,16 @@ async function findOrStartCluster(context: CliContext, flags: DemoFlags): Promis
     return { address: live.address, databaseUrl: live.databaseUrl, own: null };
   }
   say(context, 'Starting PostgreSQL, a coordinator and trainers on this machine …');
-  const own = await startCluster(context, flags);
+  const own = await startCluster(context, { ...flags, trainers: flags.trainers ?? demoTrainers() });
   return { address: own.address, databaseUrl: own.databaseUrl, own };
+}
+
+/**
+ * On two cores, two trainers of one thread each took 50 s for the demo's sweep where one trainer of two threads took 79 s: its
+ * tasks are many and small, and some run side by side. GPUs are shared out among the slots of one trainer.
+ */
+function demoTrainers(): number {
+  return existsSync('/dev/nvidia0') ? 1 : Math.min(2, availableParallelism());
 }
 
 function existingFolder(context: CliContext, data: string): string {

@@ -127,7 +127,7 @@ async function inYamlTerms<T>(file: string, spec: SweepSpec, call: () => Promise
 }
 
 /** @throws CliError with the exit code for a sweep that did not succeed. */
-export function endAccordingly(sweep: Sweep): void {
+function endAccordingly(sweep: Sweep): void {
   if (sweep.state !== 'FAILED' && sweep.state !== 'CANCELLED') return;
   const reason = sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`;
   throw new CliError(`Sweep ${sweep.sweepId} ended ${sweep.state}${reason}`, EXIT.sweepNotSucceeded);

@@ -95,7 +95,7 @@ export function waitForInterrupt({ signal }: CliContext): Promise<void> {
 }
 
 /** @throws InvalidArgumentError */
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new InvalidArgumentError('must be a whole number of at least 1.');

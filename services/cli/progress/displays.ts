@@ -102,8 +102,9 @@ class LiveDisplay implements ProgressDisplay {
     this.#timer = null;
     if (this.#progress === null) return;
     const screen = {
-      columns: this.#stream.columns ?? DEFAULT_COLUMNS,
-      rows: this.#stream.rows ?? DEFAULT_ROWS,
+      // A terminal without a size says 0.
+      columns: this.#stream.columns || DEFAULT_COLUMNS,
+      rows: this.#stream.rows || DEFAULT_ROWS,
       colour: this.#colour,
     };
     const lines = renderProgress(this.#progress, screen);

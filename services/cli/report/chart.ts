@@ -52,8 +52,8 @@ export function renderChart(options: ChartOptions): Html {
       ...singlePoints(points, highlighted),
     ],
   };
-  const svg = Plot.plot(Object.assign(plot, { document }));
-  return new Html((svg as unknown as { outerHTML: string }).outerHTML);
+  const svg: unknown = Plot.plot(Object.assign(plot, { document }));
+  return new Html((svg as { outerHTML: string }).outerHTML);
 }
 
 /** A run with one epoch has no line; a dot shows it. */

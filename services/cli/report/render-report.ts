@@ -43,7 +43,7 @@ export function renderReport(data: ReportData): string {
 }
 
 /** The winner's entry: the best by validation; null before the first validation. */
-export function winnerOf(data: ReportData): LeaderboardEntry | null {
+function winnerOf(data: ReportData): LeaderboardEntry | null {
   return data.leaderboard.entries.find(({ run }) => run.bestValue !== null) ?? null;
 }
 

@@ -8,6 +8,7 @@ import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
 import type { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
 import type { LeaseTaskRequest, TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { leaseTask } from '../store/tasks/lease-task.ts';
+import { nextLookMs } from '../store/tasks/next-look.ts';
 import { touchTrainer } from '../store/trainers/mark-lost-trainers.ts';
 import { registerTrainer } from '../store/trainers/register-trainer.ts';
 import type { NewTrainer } from '../store/trainers/register-trainer.ts';
@@ -15,8 +16,10 @@ import { requireId } from './require-id.ts';
 import type { RpcContext } from './services.ts';
 
 const MAX_WAIT_MS = 30_000;
-/** Finds tasks whose back-off ends, which nobody is notified of. */
-const POLL_MS = 1_000;
+/** Finds what a lost notification would have told. */
+const POLL_MS = 10_000;
+/** A bound for waits that end by the database's clock, which may be a little ahead or behind. */
+const MIN_WAIT_MS = 20;
 
 /** RegisterTrainer and LeaseTask. */
 export function leaseCalls(
@@ -59,7 +62,9 @@ async function waitForTask(
     const task = await leaseTask(store, lease);
     const remaining = deadline - performance.now();
     if (task !== null || remaining <= 0 || call.draining.aborted) return task;
-    await subscription.wait(Math.min(remaining, POLL_MS), [call.signal, call.draining]);
+    const next = (await nextLookMs(store, lease.trainerId, lease.slotIndex)) ?? POLL_MS;
+    const waitMs = Math.min(remaining, POLL_MS, Math.max(MIN_WAIT_MS, next));
+    await subscription.wait(waitMs, [call.signal, call.draining]);
   }
 }
 

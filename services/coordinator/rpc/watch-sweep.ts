@@ -13,7 +13,7 @@ import type { RpcContext } from './services.ts';
 
 const PAGE_SIZE = 500;
 /** Finds what a lost notification would have told. */
-const POLL_MS = 2_000;
+const POLL_MS = 10_000;
 
 /**
  * Events after the cursor, in the order they were committed, until the sweep is over and all is sent. Reads a page at a time

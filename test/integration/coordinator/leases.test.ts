@@ -112,6 +112,16 @@ describe('LeaseTask', () => {
     expect(performance.now() - began).toBeLessThan(10_000);
   });
 
+  it('wakes a long poll when a back-off ends', async () => {
+    const trainer = await harness.trainer('t1');
+    await harness.submit(specOf());
+    await harness.query(`UPDATE tasks SET not_before_time = now() + interval '1 s'`);
+    const began = performance.now();
+    expect((await trainer.lease(0, 20_000))?.stage).toBe('INDEX');
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(performance.now() - began).toBeLessThan(8_000);
+  });
+
   it('prefers a task whose feature sets the slot holds', async () => {
     const trainer = await harness.trainer('t1', 1);
     const first = await harness.submit(specOf());

@@ -38,12 +38,13 @@ async function run(
   args: readonly string[],
   answers: Partial<GraftClient> = {},
   signal?: AbortSignal,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   let out = '';
   let err = '';
   let address: string | null = null;
   const code = await runCli(args, {
-    env: {},
+    env,
     cwd: folder,
     paths: { cacheDir: join(folder, 'cache'), stateDir: join(folder, 'state') },
     stdout: { write: (text) => (out += text) },
@@ -279,6 +280,14 @@ describe('the coordinator', () => {
     expect((await run(['sweep', 'get', 's1'], get)).address).toBe('127.0.0.1:50051');
     expect((await run(['--coordinator', 'a:1', 'sweep', 'get', 's1'], get)).address).toBe('a:1');
     expect((await run(['sweep', 'get', 's1', '--coordinator', 'b:2'], get)).address).toBe('b:2');
+  });
+
+  it('comes from the environment where no option names it; empty counts as unset', async () => {
+    const withEnvironment = (value: string, args: readonly string[] = []): Promise<Outcome> =>
+      run(['sweep', 'get', 's1', ...args], get, undefined, { GRAFT_COORDINATOR: value });
+    expect((await withEnvironment('c:3')).address).toBe('c:3');
+    expect((await withEnvironment('c:3', ['--coordinator', 'b:2'])).address).toBe('b:2');
+    expect((await withEnvironment('')).address).toBe('127.0.0.1:50051');
   });
 });
 

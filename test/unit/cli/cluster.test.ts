@@ -117,7 +117,7 @@ describe('a child of a parent that is killed', () => {
          logFile: ${JSON.stringify(logFile)}, say: () => {} }).start();`,
     );
     const [program, ...args] = [...nodeCommand('x').slice(0, -1), parent];
-    const killed = spawn(program!, args, { stdio: 'ignore' });
+    const killed = spawn(program, args, { stdio: 'ignore' });
     const read = (): string => readFileSync(logFile, 'utf8');
     await until(() => expect(read()).toContain('runs'));
     killed.kill('SIGKILL');
