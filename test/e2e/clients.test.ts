@@ -106,8 +106,8 @@ describe('clients that are not ours', () => {
         file,
         `dataset: { path: ${data} }\nbase: { weights: random, image_size: 32, epochs: 1 }\nstrategy: list\nvariants: [{}]\n`,
       );
-      const submitted = (await cluster.cliJson(['sweep', 'submit', file])) as { sweep: { sweepId: string } };
-      const { sweepId } = submitted.sweep;
+      const submitted = (await cluster.cliJson(['sweep', 'submit', file])) as { sweep: { sweep_id: string } };
+      const { sweep_id: sweepId } = submitted.sweep;
       const watched = await cluster.cli(['sweep', 'watch', sweepId]);
       expect(watched.code).toBe(4);
       const { stdout } = await cluster.cli(['sweep', 'get', sweepId]);

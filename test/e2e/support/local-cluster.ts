@@ -2,6 +2,8 @@ import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,7 +33,9 @@ export class LocalCluster implements AsyncDisposable {
 
   static async start(options: { readonly trainers?: number; readonly stateDir?: string } = {}): Promise<LocalCluster> {
     const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'graft-e2e-'));
-    const child = spawn(process.execPath, [LAUNCHER, 'up', '--trainers', String(options.trainers ?? 1)], {
+    // A port of its own: while a killed coordinator is down, another test's cluster must not take its place.
+    const flags = ['--port', String(await freePort()), '--trainers', String(options.trainers ?? 1)];
+    const child = spawn(process.execPath, [LAUNCHER, 'up', ...flags], {
       env: { ...process.env, GRAFT_STATE_DIR: stateDir, DATABASE_URL: '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -93,6 +97,14 @@ export class LocalCluster implements AsyncDisposable {
     await this.interrupt();
     rmSync(this.stateDir, { recursive: true, force: true });
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
 
 /** Runs `graft ARGS` and gives its exit code and what it printed. */
