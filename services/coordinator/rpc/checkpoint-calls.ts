@@ -13,7 +13,7 @@ import { checkpointRecordToProto } from './convert-run.ts';
 import { pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireOwnerExists } from './require-existing.ts';
 import { requireId, requireOwner } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const KEY = z.object({ runId: z.string(), createTime: TIME_KEY, checkpointId: z.string() });
 const CHUNK_BYTES = 64 * 1024;

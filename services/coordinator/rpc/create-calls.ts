@@ -13,7 +13,7 @@ import { newSweepId } from '../new-id.ts';
 import { countSlots } from '../store/sweeps/count-slots.ts';
 import { createSweep } from '../store/sweeps/create-sweep.ts';
 import { sweepToProto } from './convert-sweep.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const MAX_REQUEST_ID_LENGTH = 200;
 

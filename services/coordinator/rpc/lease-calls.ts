@@ -13,7 +13,7 @@ import { touchTrainer } from '../store/trainers/mark-lost-trainers.ts';
 import { registerTrainer } from '../store/trainers/register-trainer.ts';
 import type { NewTrainer } from '../store/trainers/register-trainer.ts';
 import { requireId } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const MAX_WAIT_MS = 30_000;
 /** Finds what a lost notification would have told. */

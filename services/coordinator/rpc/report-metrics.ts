@@ -12,7 +12,7 @@ import type { MetricBatch } from '../store/metrics/ingest-batch.ts';
 import type { Store } from '../store/store.ts';
 import { requireId } from './require-id.ts';
 import { OrderedLanes } from './ordered-lanes.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 /** Batches of one stream that are read but not answered; more are not read, so that the client feels it. */
 const MAX_IN_FLIGHT = 16;

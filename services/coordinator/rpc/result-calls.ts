@@ -7,7 +7,7 @@ import { completeTask } from '../store/complete/complete-task.ts';
 import { releaseTask } from '../store/tasks/release-task.ts';
 import type { ReleaseReason } from '../store/tasks/release-task.ts';
 import { requireId } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
 

@@ -9,7 +9,7 @@ import { attemptToProto, epochMetricToProto, runToProto, testResultToProto } fro
 import { pageToken, readPage } from './page.ts';
 import { requireOwnerExists, requireSweep } from './require-existing.ts';
 import { requireId, requireOwner } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const RUN_KEY = z.object({ runIndex: z.int() });
 const RANK_KEY = z.object({ rank: z.int() });

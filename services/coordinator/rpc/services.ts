@@ -1,30 +1,17 @@
-import type { LeaseTiming } from '../../core/lease.ts';
-import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
-import type { Logger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import type { Signals } from '../store/signals.ts';
-import type { Store } from '../store/store.ts';
 import { createCalls } from './create-calls.ts';
 import { checkpointCalls } from './checkpoint-calls.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { reportMetrics } from './report-metrics.ts';
 import { resultCalls } from './result-calls.ts';
+import type { RpcContext } from './rpc-context.ts';
 import { runCalls } from './run-calls.ts';
 import { steerCalls } from './steer-calls.ts';
 import { sweepCalls } from './sweep-calls.ts';
 import { watchSweep } from './watch-sweep.ts';
 import { workCalls } from './work-calls.ts';
-
-/** What the handlers need. */
-export interface RpcContext {
-  readonly store: Store;
-  readonly signals: Signals;
-  readonly artifacts: ArtifactStore;
-  readonly timing: LeaseTiming;
-  readonly log: Logger;
-}
 
 export { SweepServiceService, TrainerServiceService };
 

@@ -6,7 +6,7 @@ import { findSweep } from '../store/sweeps/find-sweep.ts';
 import { pauseSweep, resumeSweep } from '../store/sweeps/steer-sweep.ts';
 import { sweepToProto } from './convert-sweep.ts';
 import { requireId } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 /** PauseSweep, ResumeSweep and CancelSweep: each answers with the sweep as it is afterwards. */
 export function steerCalls({

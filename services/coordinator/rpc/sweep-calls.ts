@@ -7,7 +7,7 @@ import { listTrainers } from '../store/trainers/list-trainers.ts';
 import { datasetRecordToProto, sweepToProto, trainerToProto } from './convert-sweep.ts';
 import { pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireId } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const SWEEPS = {
   scope: 'sweeps',

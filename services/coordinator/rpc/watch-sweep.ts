@@ -9,7 +9,7 @@ import { readEvents } from '../store/events/read-events.ts';
 import { isSettled } from '../store/sweeps/is-settled.ts';
 import { eventToProto } from './convert-event.ts';
 import { requireId } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const PAGE_SIZE = 500;
 /** Finds what a lost notification would have told. */

@@ -13,7 +13,7 @@ import { recordHeartbeat } from '../store/tasks/heartbeat.ts';
 import type { TaskCommand } from '../store/tasks/heartbeat.ts';
 import { checkpointRecordToProto } from './convert-run.ts';
 import { requireId } from './require-id.ts';
-import type { RpcContext } from './services.ts';
+import type { RpcContext } from './rpc-context.ts';
 
 const COMMANDS: Readonly<Record<TaskCommand, ProtoTaskCommand>> = {
   NONE: ProtoTaskCommand.UNSPECIFIED,
