@@ -21,13 +21,15 @@ def uniform(name, shape):
 def weight(name, shape):
     role = name.rsplit("/", 1)[1]
     value = uniform(name, shape)
-    if role == "kernel":
+    if role.endswith("kernel"):
         # A depthwise kernel ends in (channels, 1): each output sees one channel.
         fan_in = np.prod(shape[:2]) if shape[-1] == 1 else np.prod(shape[:3])
         return (value * np.sqrt(3.0 / fan_in)).astype(np.float32)
+    if role == "count":
+        return np.zeros(shape, np.float32)
     if role == "gamma":
         return (1.0 + 0.2 * value).astype(np.float32)
-    if role == "moving_variance":
+    if role.endswith("variance"):
         return (1.0 + 0.5 * value).astype(np.float32)
     return (0.2 * value).astype(np.float32)
 

@@ -20,14 +20,15 @@ export function formulaUniform(name: string, shape: readonly number[]): Float64A
 export function formulaWeight(name: string, shape: readonly number[]): Float32Array {
   const role = name.slice(name.lastIndexOf('/') + 1);
   const values = formulaUniform(name, shape);
-  if (role === 'kernel') {
+  if (role.endsWith('kernel')) {
     const fanIn = product(shape.at(-1) === 1 ? shape.slice(0, 2) : shape.slice(0, 3));
     // Small enough that rounding errors do not grow from layer to layer, as they would in a random network at He's scale.
     const scale = Math.sqrt(3 / fanIn);
     return rescale(values, scale, 0);
   }
+  if (role === 'count') return new Float32Array(values.length);
   if (role === 'gamma') return rescale(values, 0.2, 1);
-  if (role === 'moving_variance') return rescale(values, 0.5, 1);
+  if (role.endsWith('variance')) return rescale(values, 0.5, 1);
   return rescale(values, 0.2, 0);
 }
 

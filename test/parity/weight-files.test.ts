@@ -1,16 +1,32 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readHdf5Weights } from '../../services/trainer/backbones/hdf5-weights.ts';
+import { withArchivedWeights } from '../../services/trainer/backbones/keras-archive.ts';
+import type { Weights } from '../../services/trainer/backbones/folded-weights.ts';
 import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
+import type { LayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
 import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
 import { formulaWeight } from './formula.ts';
 import { kerasVenv, runPython } from './keras-venv.ts';
 
+/** As in weight-files.py: a member of each family. */
+const BACKBONES = [
+  'vgg16',
+  'xception',
+  'resnet50',
+  'resnet50_v2',
+  'mobilenet_0.25',
+  'mobilenet_v2_0.35',
+  'efficientnet_b0',
+  'efficientnet_v2_b0',
+  'densenet121',
+];
+const SMALL = 'mobilenet_0.25';
+
 describe('weight files that Keras wrote', () => {
   const folder = mkdtempSync(join(tmpdir(), 'graft-parity-'));
-  const graph = buildLayerGraph('mobilenet_v2', backboneDefinition('mobilenet_v2').layers(64), 64);
   let hasKeras = false;
 
   beforeAll(async () => {
@@ -24,23 +40,88 @@ describe('weight files that Keras wrote', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it.for(['keras3.weights.h5', 'unnamed.weights.h5', 'legacy.h5', 'renamed.h5'])('%s', async (file, context) => {
+  it.for(BACKBONES)('%s, Keras 3 and legacy', { timeout: 60_000 }, async (backbone, context) => {
     context.skip(!hasKeras, 'Keras is not installed');
-    const weights = await readHdf5Weights(join(folder, file), graph);
-    const specs = graph.weights.flat();
-    expect(weights.size).toBe(specs.length);
-    const wrong = specs.filter(({ name, shape }) => {
-      const wanted = formulaWeight(name, shape);
-      return !wanted.every((value, index) => value === weights.get(name)?.values[index]);
-    });
-    expect(wrong).toEqual([]);
+    const graph = graphOf(backbone);
+    const weights = await readHdf5Weights(join(folder, `${backbone}.weights.h5`), graph);
+    expectFormula(graph, weights);
+    const legacy = await readHdf5Weights(join(folder, `${backbone}.h5`), graph);
+    expect([...legacy.keys()]).toEqual([...weights.keys()]);
+    const different = [...legacy].filter(
+      ([name, { values }]) => Buffer.compare(bytes(values), bytes(weights.get(name)?.values)) !== 0,
+    );
+    expect(different).toEqual([]);
   });
 
-  it('names the layer and both shapes when the file is of another network', async (context) => {
+  it.for(['unnamed.weights.h5', 'renamed.h5', 'whole.h5'])('%s', async (file, context) => {
     context.skip(!hasKeras, 'Keras is not installed');
-    const vgg = buildLayerGraph('vgg16', backboneDefinition('vgg16').layers(64), 64);
-    await expect(readHdf5Weights(join(folder, 'legacy.h5'), vgg)).rejects.toThrow(
-      /doesn't hold weights of vgg16: it has weights of 104 layers/,
+    const graph = graphOf(SMALL);
+    expectFormula(graph, await readHdf5Weights(join(folder, file), graph));
+  });
+
+  it.for(['whole.keras', 'nested.keras'])('%s', async (file, context) => {
+    context.skip(!hasKeras, 'Keras is not installed');
+    const graph = graphOf(SMALL);
+    const path = join(folder, file);
+    expectFormula(graph, await withArchivedWeights(path, SMALL, async (weights) => readHdf5Weights(weights, graph)));
+  });
+
+  it.for(['h5', 'weights.h5'])('names what is wrong with a damaged .%s', async (ending, context) => {
+    context.skip(!hasKeras, 'Keras is not installed');
+    const read = async (damage: string): Promise<unknown> =>
+      readHdf5Weights(join(folder, `${damage}.${ending}`), graphOf(SMALL));
+    await expect(read('missing')).rejects.toThrow(
+      /doesn't fit mobilenet_0\.25: layer conv_pw_3_bn needs beta of shape \[32\], but the file has no such tensor/,
+    );
+    await expect(read('shape')).rejects.toThrow(
+      /doesn't fit mobilenet_0\.25: layer conv_pw_3_bn needs beta of shape \[32\], but the file has shape \[7\]/,
+    );
+    await expect(read('truncated')).rejects.toThrow(
+      /truncated\..*h5 doesn't hold weights .*: it is truncated or damaged/,
     );
   });
+
+  it.for(['h5', 'weights.h5'])('knows a .%s of another network', async (ending, context) => {
+    context.skip(!hasKeras, 'Keras is not installed');
+    const read = async (file: string, wanted: string): Promise<unknown> =>
+      readHdf5Weights(join(folder, `${file}.${ending}`), graphOf(wanted));
+    await expect(read('mobilenet_0.25', 'vgg16')).rejects.toThrow(
+      /doesn't hold weights of vgg16: it has weights of 54 layers and lacks 13 of the 13 that are needed: block1_conv1, /,
+    );
+    await expect(read('resnet50', 'resnet50_v2')).rejects.toThrow(
+      /doesn't hold weights of resnet50_v2: it has weights of 106/,
+    );
+    await expect(read('mobilenet_0.25', 'mobilenet')).rejects.toThrow(
+      /layer conv1 needs kernel of shape \[3, 3, 3, 32\], but the file has shape \[3, 3, 3, 8\]/,
+    );
+  });
+
+  it('refuses what is no archive of Keras', async (context) => {
+    context.skip(!hasKeras, 'Keras is not installed');
+    const open = async (path: string): Promise<string> =>
+      withArchivedWeights(path, SMALL, (file) => Promise.resolve(file));
+    const archive = readFileSync(join(folder, 'whole.keras'));
+    const cut = join(folder, 'cut.keras');
+    writeFileSync(cut, archive.subarray(0, archive.length - 500));
+    await expect(open(cut)).rejects.toThrow(/not a ZIP archive, or truncated/);
+    await expect(open(join(folder, 'renamed.h5'))).rejects.toThrow(/not a ZIP archive, or truncated/);
+  });
 });
+
+function graphOf(backbone: string): LayerGraph {
+  return buildLayerGraph(backbone, backboneDefinition(backbone).layers(75), 75);
+}
+
+function expectFormula(graph: LayerGraph, weights: Weights): void {
+  const specs = graph.weights.flat();
+  expect(weights.size).toBe(specs.length);
+  const wrong = specs.filter(({ name, shape }) => {
+    const read = weights.get(name);
+    return Buffer.compare(bytes(formulaWeight(name, shape)), bytes(read?.values)) !== 0;
+  });
+  expect(wrong).toEqual([]);
+}
+
+function bytes(values: Float32Array = new Float32Array()): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

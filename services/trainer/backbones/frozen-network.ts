@@ -9,7 +9,14 @@ import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
 import type { LayerGraph } from './layer-graph.ts';
 import { kernelName } from './layer.ts';
-import type { AveragePoolLayer, BatchNormLayer, MaxPoolLayer, NormalizationLayer, Padding, RescalingLayer } from './layer.ts';
+import type {
+  AveragePoolLayer,
+  BatchNormLayer,
+  MaxPoolLayer,
+  NormalizationLayer,
+  Padding,
+  RescalingLayer,
+} from './layer.ts';
 
 interface Step {
   readonly inputs: readonly number[];

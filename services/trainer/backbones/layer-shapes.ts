@@ -3,7 +3,7 @@ import type { KernelInitializer, Layer, Padding } from './layer.ts';
 /** [height, width, channels] of one image. */
 export type ImageShape = readonly [number, number, number];
 
-export type WeightRole =
+type WeightRole =
   | 'kernel'
   | 'depthwise_kernel'
   | 'pointwise_kernel'

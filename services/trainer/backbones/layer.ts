@@ -49,7 +49,7 @@ export interface ActivationLayer extends LayerBase {
   readonly activation: Activation;
 }
 
-export interface ZeroPadLayer extends LayerBase {
+interface ZeroPadLayer extends LayerBase {
   readonly kind: 'zero-pad';
   /** Rows above, rows below (columns alike: images are square). */
   readonly padding: readonly [number, number];
@@ -70,21 +70,21 @@ export interface AveragePoolLayer extends LayerBase {
 }
 
 /** The mean over rows and columns. Its output counts as an image of one pixel here; Keras' has the channels only. */
-export interface GlobalAverageLayer extends LayerBase {
+interface GlobalAverageLayer extends LayerBase {
   readonly kind: 'global-average';
 }
 
-export interface AddLayer extends LayerBase {
+interface AddLayer extends LayerBase {
   readonly kind: 'add';
 }
 
 /** The second input may be an image of one pixel: a factor per channel. */
-export interface MultiplyLayer extends LayerBase {
+interface MultiplyLayer extends LayerBase {
   readonly kind: 'multiply';
 }
 
 /** Along the channels. */
-export interface ConcatLayer extends LayerBase {
+interface ConcatLayer extends LayerBase {
   readonly kind: 'concat';
 }
 
@@ -101,7 +101,7 @@ export interface NormalizationLayer extends LayerBase {
 }
 
 /** Does nothing in inference: `Dropout`, and `Reshape` to an image of one pixel. */
-export interface IdentityLayer extends LayerBase {
+interface IdentityLayer extends LayerBase {
   readonly kind: 'identity';
 }
 

@@ -3,9 +3,11 @@ import { hashFile } from '../../platform/http/download.ts';
 import { readSafetensors } from '../checkpoints/safetensors.ts';
 import { BackboneError } from './backbone.ts';
 import type { Backbone } from './backbone.ts';
+import { hasPublishedNormalization } from './efficientnet.ts';
 import type { Weights } from './folded-weights.ts';
 import { createBackbone } from './graph-backbone.ts';
 import { readHdf5Weights } from './hdf5-weights.ts';
+import { withArchivedWeights } from './keras-archive.ts';
 import { buildLayerGraph } from './layer-graph.ts';
 import { PREPROCESSINGS } from './preprocessing.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -26,22 +28,23 @@ const DESCRIPTION_SIZE = 224;
 const RANDOM_SEED = 0;
 
 /**
- * Loads a base with its weights: `imagenet`, `random`, or the path of a `.safetensors` or `.h5` file.
+ * Loads a base with its weights: `imagenet`, `random`, or the path of a `.safetensors`, `.h5` or `.keras` file.
  *
  * @throws BackboneError, DownloadError, SafetensorsError
  */
 export async function loadBackbone(options: LoadOptions): Promise<Backbone> {
   const definition = backboneDefinition(options.backbone);
-  const layers = definition.layers(options.inputSize);
-  const common = { name: definition.name, inputSize: options.inputSize, layers };
+  const common = { name: definition.name, inputSize: options.inputSize };
   if (options.weights === 'random') {
+    const layers = definition.layers(options.inputSize);
     const weights = randomWeights(buildLayerGraph(definition.name, layers, options.inputSize), RANDOM_SEED);
     const weightsDigest = randomWeightsDigest(definition.name, RANDOM_SEED);
-    return createBackbone({ ...common, weights, weightsDigest, preprocessing: definition.preprocessing });
+    return createBackbone({ ...common, layers, weights, weightsDigest, preprocessing: definition.preprocessing });
   }
   const path = await findWeightFile(definition, options.weights, options);
   const [weightsDigest, file] = await Promise.all([hashFile(path, 'sha256'), readWeights(definition, path)]);
-  return createBackbone({ ...common, weightsDigest, ...file });
+  const layers = layersFor(definition, options, file.weights)(options.inputSize);
+  return createBackbone({ ...common, layers, weightsDigest, ...file });
 }
 
 /**
@@ -51,12 +54,32 @@ export async function loadBackbone(options: LoadOptions): Promise<Backbone> {
  */
 export async function describeWeights(reference: WeightsReference, options: WeightFileOptions): Promise<WeightsInfo> {
   const definition = backboneDefinition(reference.backbone);
-  const graph = buildLayerGraph(definition.name, definition.layers(DESCRIPTION_SIZE), DESCRIPTION_SIZE);
   if (reference.weights === 'random') {
-    return { ...reference, digest: randomWeightsDigest(definition.name, RANDOM_SEED), layers: graph.infos };
+    const digest = randomWeightsDigest(definition.name, RANDOM_SEED);
+    return { ...reference, digest, layers: layerInfos(definition, definition.layers) };
   }
   const path = await findWeightFile(definition, reference.weights, options);
-  return { ...reference, digest: await hashFile(path, 'sha256'), layers: graph.infos };
+  // Only where the layers depend on the weights are these read.
+  const readsWeights = definition.publishedLayers !== undefined && reference.weights !== 'imagenet';
+  const weights: Weights = readsWeights ? (await readWeights(definition, path)).weights : new Map();
+  const layers = layersFor(definition, reference, weights);
+  return { ...reference, digest: await hashFile(path, 'sha256'), layers: layerInfos(definition, layers) };
+}
+
+type MakeLayers = BackboneDefinition['layers'];
+
+function layerInfos(definition: BackboneDefinition, layers: MakeLayers): WeightsInfo['layers'] {
+  return buildLayerGraph(definition.name, layers(DESCRIPTION_SIZE), DESCRIPTION_SIZE).infos;
+}
+
+/**
+ * Keras adds layers for published weights only when they are asked for by name, so that `weights=<path of the same file>` gives
+ * another network. Here a file that descends from the published one is known by its normalisation.
+ */
+function layersFor(definition: BackboneDefinition, { weights: name }: WeightsReference, weights: Weights): MakeLayers {
+  const { publishedLayers } = definition;
+  if (publishedLayers === undefined) return definition.layers;
+  return name === 'imagenet' || hasPublishedNormalization(weights) ? publishedLayers : definition.layers;
 }
 
 interface WeightsWithPreprocessing {
@@ -65,13 +88,16 @@ interface WeightsWithPreprocessing {
 }
 
 async function readWeights(definition: BackboneDefinition, path: string): Promise<WeightsWithPreprocessing> {
-  if (/\.(h5|hdf5)$/.test(path)) {
-    const graph = buildLayerGraph(definition.name, definition.layers(DESCRIPTION_SIZE), DESCRIPTION_SIZE);
-    return { weights: await readHdf5Weights(path, graph), preprocessing: definition.preprocessing };
+  const { name, preprocessing } = definition;
+  const graph = buildLayerGraph(name, definition.layers(DESCRIPTION_SIZE), DESCRIPTION_SIZE);
+  if (/\.(h5|hdf5)$/.test(path)) return { weights: await readHdf5Weights(path, graph), preprocessing };
+  if (path.endsWith('.keras')) {
+    const weights = await withArchivedWeights(path, name, async (file) => readHdf5Weights(file, graph, path));
+    return { weights, preprocessing };
   }
   if (!path.endsWith('.safetensors')) {
-    throw new BackboneError(`weights: "${path}" ends neither in .safetensors nor in .h5.`, {
-      backbone: definition.name,
+    throw new BackboneError(`weights: "${path}" ends neither in .safetensors nor in .h5 nor in .keras.`, {
+      backbone: name,
     });
   }
   const { tensors, metadata } = await readSafetensors(path);

@@ -27,8 +27,8 @@ export async function findWeightFile(
   if (weights !== 'imagenet') {
     if (await isFile(weights)) return weights;
     throw new BackboneError(
-      `weights: there is no file "${weights}" on this trainer. Give "imagenet", "random", or the path of a .safetensors or ` +
-        '.h5 file as the trainers see it.',
+      `weights: there is no file "${weights}" on this trainer. Give "imagenet", "random", or the path of a .safetensors, ` +
+        '.h5 or .keras file as the trainers see it.',
       { backbone: definition.name },
     );
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { BACKBONE_NAMES } from '../../../services/core/search-space/backbones.ts';
 import { validateSweepSpec } from '../../../services/core/search-space/validate-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { PLAIN_SPEC, range, values, when } from './support/specs.ts';
@@ -84,7 +85,7 @@ describe('validateSweepSpec', () => {
       "parameters[1].range.grid_points: is missing: a grid needs to know how many points of 'label_smoothing' to try between 0 " +
         'and 0.2. Give grid_points (for example 4) or step, a list of values, or use strategy: random or sobol.',
       "parameters[2].range: 'weights' is not a number and has no range. Give a list of values, each a text.",
-      "parameters[3].values[0]: 'backbone' must be one of vgg16, mobilenet_v2, efficientnet_lite0; received 'vgg61'. " +
+      `parameters[3].values[0]: 'backbone' must be one of ${BACKBONE_NAMES.join(', ')}; received 'vgg61'. ` +
         "Did you mean 'vgg16'?",
       "parameters[3].values[2]: 'vgg16' is in the list already, at place 1. Take one of them out.",
     ]);

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BACKBONE_NAMES } from '../../../../services/core/search-space/backbones.ts';
+import { resolveUnfreeze } from '../../../../services/core/planner/resolve-unfreeze.ts';
 import type { Backbone } from '../../../../services/trainer/backbones/backbone.ts';
 import { BackboneError } from '../../../../services/trainer/backbones/backbone.ts';
 import { createBackbone } from '../../../../services/trainer/backbones/graph-backbone.ts';
+import { kerasOrder } from '../../../../services/trainer/backbones/keras-order.ts';
 import { buildLayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
+import { isTrained } from '../../../../services/trainer/backbones/layer-shapes.ts';
 import { loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { randomWeights, randomWeightsDigest } from '../../../../services/trainer/backbones/random-weights.ts';
 import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';
@@ -54,6 +57,31 @@ it('registers exactly the backbones that a sweep may name', () => {
 
 describe.each([
   { name: 'vgg16', layerCount: 18, parameterCount: 14_714_688, tensorCount: 26, block: 'block5', cut: 'block4_pool' },
+  { name: 'xception', layerCount: 131, parameterCount: 20_861_480, tensorCount: 234, block: 'block14', cut: 'add_10' },
+  {
+    name: 'resnet50',
+    layerCount: 174,
+    parameterCount: 23_587_712,
+    tensorCount: 318,
+    block: 'conv5',
+    cut: 'conv5_block2_out',
+  },
+  {
+    name: 'resnet50_v2',
+    layerCount: 189,
+    parameterCount: 23_564_800,
+    tensorCount: 270,
+    block: 'conv5',
+    cut: 'conv5_block2_out',
+  },
+  {
+    name: 'mobilenet',
+    layerCount: 85,
+    parameterCount: 3_228_864,
+    tensorCount: 135,
+    block: 'block_13',
+    cut: 'conv_pw_11_relu',
+  },
   {
     name: 'mobilenet_v2',
     layerCount: 153,
@@ -69,6 +97,30 @@ describe.each([
     tensorCount: 245,
     block: 'block7',
     cut: 'block6c_add',
+  },
+  {
+    name: 'efficientnet_b0',
+    layerCount: 236,
+    parameterCount: 4_049_571,
+    tensorCount: 312,
+    block: 'block7',
+    cut: 'block6c_add',
+  },
+  {
+    name: 'efficientnet_v2_b0',
+    layerCount: 269,
+    parameterCount: 5_919_312,
+    tensorCount: 359,
+    block: 'block6',
+    cut: 'block6g_add',
+  },
+  {
+    name: 'densenet121',
+    layerCount: 426,
+    parameterCount: 7_037_504,
+    tensorCount: 604,
+    block: 'conv5',
+    cut: 'conv5_block14_concat',
   },
 ])('$name', ({ name, layerCount, parameterCount, tensorCount, block, cut }) => {
   let backbone: Backbone;
@@ -116,7 +168,9 @@ describe.each([
       const input = top.splitAfter === null ? images.clone() : backbone.forward(images, { to: top.splitAfter });
       const parameters = top.parameters.map(({ values, shape }) => tf.tensor(values, [...shape]));
       expect(difference(read(tf.tidy(() => top.forward(input, parameters))), whole)).toBeLessThan(1e-5);
-      expect(top.parameters.every((parameter) => /\/(kernel|bias)$/.test(parameter.name))).toBe(true);
+      expect(top.parameters.every((parameter) => /\/((depthwise_|pointwise_)?kernel|bias)$/.test(parameter.name))).toBe(
+        true,
+      );
       tf.dispose([input, parameters]);
       top.dispose();
     },
@@ -131,7 +185,7 @@ describe.each([
     // The loss falls by rate · |gradient|² along the gradient, to first order.
     const squaredNorm = gradients.reduce((sum, gradient) => sum + (read(tf.sum(tf.square(gradient)))[0] ?? 0), 0);
     const before = read(tf.tidy(() => loss(...parameters)))[0] ?? NaN;
-    const rate = (0.01 * before) / squaredNorm;
+    const rate = (0.002 * before) / squaredNorm;
     const moved = parameters.map((value, index) =>
       tf.tidy(() => tf.sub(value, tf.mul(gradients[index] as Tensor, rate))),
     );
@@ -155,6 +209,43 @@ describe.each([
   });
 });
 
+describe('every base', () => {
+  it.each(BACKBONE_NAMES)('%s has blocks that lie together, the last of which can be trained', (name) => {
+    const { infos, weights } = buildLayerGraph(name, backboneDefinition(name).layers(SIZE), SIZE);
+    const blocks = infos.map(({ block }) => block).filter((block, index, all) => block !== all[index - 1]);
+    expect(new Set(blocks).size).toBe(blocks.length);
+    const { trainableFrom, prefixCut } = resolveUnfreeze(infos, null, 'last_block');
+    const from = infos.findIndex((info) => info.name === trainableFrom);
+    expect(infos[from - 1]?.name).toBe(prefixCut);
+    expect(infos[from - 1]?.block).toBe(blocks.at(-2));
+    expect(weights.slice(from).flat().filter(isTrained).length).toBeGreaterThan(0);
+    expect(new Set(infos.map((info) => info.name)).size).toBe(infos.length);
+  });
+});
+
+describe('Keras order', () => {
+  const plain = { kind: 'add', block: 'a' } as const;
+
+  it('is by distance from the output, then as a walk from there meets the layers', () => {
+    const layers = [
+      { ...plain, name: 'stem', inputs: [] },
+      { ...plain, name: 'shortcut', inputs: ['stem'] },
+      { ...plain, name: 'main1', inputs: ['stem'] },
+      { ...plain, name: 'main2', inputs: ['main1'] },
+      { ...plain, name: 'out', inputs: ['shortcut', 'main2'] },
+    ];
+    expect(kerasOrder('x', layers).map(({ name }) => name)).toEqual(['stem', 'main1', 'shortcut', 'main2', 'out']);
+  });
+
+  it('refuses layers that lead nowhere or come from nowhere', () => {
+    const stem = { ...plain, name: 'stem', inputs: [] };
+    const lost = { ...plain, name: 'lost', inputs: ['stem'] };
+    const out = { ...plain, name: 'out', inputs: ['stem'] };
+    expect(() => kerasOrder('x', [stem, lost, out])).toThrow('nothing reads layer "lost"');
+    expect(() => kerasOrder('x', [lost, stem, out])).toThrow('unknown input layer "stem"');
+  });
+});
+
 describe('errors', () => {
   let backbone: Backbone;
 
@@ -167,9 +258,7 @@ describe('errors', () => {
   });
 
   it('lists the backbones', async () => {
-    await expect(load('resnet')).rejects.toThrow(
-      'There is no backbone "resnet". Known: vgg16, mobilenet_v2, efficientnet_lite0.',
-    );
+    await expect(load('resnet')).rejects.toThrow(`There is no backbone "resnet". Known: ${BACKBONE_NAMES.join(', ')}.`);
   });
 
   it('says at which layer an image is too small', async () => {
@@ -237,6 +326,18 @@ describe('random weights', () => {
     expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(limit);
     expect(first.get('bn_Conv1/gamma')?.values[0]).toBe(1);
     expect(first.get('bn_Conv1/moving_mean')?.values[0]).toBe(0);
+  });
+
+  it("are normal, cut off at two deviations and scaled by the outputs, where Keras' layers say so", () => {
+    const layers = backboneDefinition('efficientnet_b0').layers(SIZE);
+    const weights = randomWeights(buildLayerGraph('efficientnet_b0', layers, SIZE), 1);
+    const values = weights.get('top_conv/kernel')?.values ?? new Float32Array();
+    const deviation = Math.sqrt(2 / 1280);
+    const meanSquare = values.reduce((sum, value) => sum + value * value, 0) / values.length;
+    expect(Math.sqrt(meanSquare) / deviation).toBeCloseTo(1, 2);
+    expect(Math.max(...values.slice(0, 10_000)) / deviation).toBeCloseTo(2 / 0.8796, 1);
+    expect(weights.get('normalization/variance')?.values).toEqual(new Float32Array(3).fill(1));
+    expect(weights.get('normalization/count')).toEqual({ shape: [], values: new Float32Array(1) });
   });
 
   it('have a digest of their own per backbone and seed', () => {

@@ -91,11 +91,42 @@ describe('weight files', () => {
     await expect(loadBackbone({ ...reference, inputSize: 32, cacheDir })).rejects.toThrow('preprocessing "sepia"');
   });
 
+  it("bring Keras' second rescaling when they descend from the published ones, by name or not", async () => {
+    const layers = backboneDefinition('efficientnet_b0').layers(32);
+    const weights = randomWeights(buildLayerGraph('efficientnet_b0', layers, 32), 5);
+    const path = join(folder, 'own.safetensors');
+    const describe = async (variance: readonly number[]): Promise<readonly string[]> => {
+      const own = new Map(weights).set('normalization/variance', { shape: [3], values: Float32Array.from(variance) });
+      writeFileSync(
+        path,
+        Buffer.concat(
+          encodeSafetensors(
+            [...own].map(([name, tensor]) => ({ name, ...tensor })),
+            {},
+          ),
+        ),
+      );
+      const reference = { backbone: 'efficientnet_b0', weights: path };
+      const backbone = await loadBackbone({ ...reference, inputSize: 32, cacheDir });
+      const info = await describeWeights(reference, { cacheDir });
+      expect(info.layers).toEqual(backbone.layers);
+      backbone.dispose();
+      return info.layers.slice(0, 4).map(({ name }) => name);
+    };
+    expect(await describe([0.229, 0.224, 0.225])).toEqual([
+      'rescaling',
+      'normalization',
+      'rescaling_1',
+      'stem_conv_pad',
+    ]);
+    expect(await describe([1, 1, 1])).toEqual(['rescaling', 'normalization', 'stem_conv_pad', 'stem_conv']);
+  });
+
   it('must be of a known kind', async () => {
     const path = join(folder, 'own.bin');
     writeFileSync(path, CONTENT);
     const options = { backbone: 'vgg16', weights: path, inputSize: 32, cacheDir };
-    await expect(loadBackbone(options)).rejects.toThrow('ends neither in .safetensors nor in .h5');
+    await expect(loadBackbone(options)).rejects.toThrow('ends neither in .safetensors nor in .h5 nor in .keras');
     writeFileSync(join(folder, 'own.h5'), CONTENT);
     await expect(loadBackbone({ ...options, weights: join(folder, 'own.h5') })).rejects.toThrow(
       /it is not an HDF5 file/,
