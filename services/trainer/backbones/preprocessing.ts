@@ -7,10 +7,10 @@ export type Preprocessing = 'caffe' | 'tf' | 'torch' | 'none' | 'efficientnet_li
 export const PREPROCESSINGS: readonly Preprocessing[] = ['caffe', 'tf', 'torch', 'none', 'efficientnet_lite'];
 
 /** ImageNet's mean in blue, green, red. */
-const CAFFE_MEAN = [103.939, 116.779, 123.68];
+export const CAFFE_MEAN = [103.939, 116.779, 123.68];
 /** ImageNet's red, green, blue on the scale 0..1. */
-const TORCH_MEAN = [0.485, 0.456, 0.406];
-const TORCH_DEVIATION = [0.229, 0.224, 0.225];
+export const TORCH_MEAN = [0.485, 0.456, 0.406];
+export const TORCH_DEVIATION = [0.229, 0.224, 0.225];
 
 /**
  * @param images [n, height, width, 3] float32, 0..255 RGB.
