@@ -4,12 +4,15 @@ import { curvePoints } from './curves.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData } from './report-data.ts';
+import type { Run } from '../client/types.ts';
 
 const HIGHLIGHTED = 3;
 
 export function leaderboardSection({ leaderboard, runs }: ReportData): Html {
   const varied = [...new Set(runs.flatMap(({ variedNames }) => variedNames))];
   const looks = leaderboard.testLookCount;
+  // A column that says SUCCEEDED in every row only takes the room of the parameters.
+  const hasStates = leaderboard.entries.some(({ run }) => run.state !== 'SUCCEEDED' || run.stateReason !== '');
   return html`<section aria-labelledby="leaderboard">
     <h2 id="leaderboard">Leaderboard</h2>
     <p>Ranked by validation. ${testLooks(looks, runs.length)}</p>
@@ -23,8 +26,8 @@ export function leaderboardSection({ leaderboard, runs }: ReportData): Html {
             <th scope="col" class="number">val accuracy</th>
             <th scope="col">best epoch</th>
             <th scope="col">test accuracy (95 %)</th>
-            ${varied.map((name) => html`<th scope="col">${name}</th>`)}
-            <th scope="col">state</th>
+            ${varied.map((name) => html`<th scope="col" class="parameter">${breakable(name)}</th>`)}
+            ${hasStates ? html`<th scope="col">state</th>` : null}
           </tr>
         </thead>
         <tbody>
@@ -39,12 +42,21 @@ export function leaderboardSection({ leaderboard, runs }: ReportData): Html {
 <td class="short">${run.bestValue === null ? '–' : `${run.bestStage ?? ''} ${run.bestEpoch}`}</td>
 <td class="short">${testResult === null ? '' : formatInterval(testResult.accuracy, testResult.accuracyLow, testResult.accuracyHigh)}</td>
 ${varied.map((name) => html`<td>${Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : ''}</td>`)}
-<td${run.stateReason === '' ? null : html` class="wide"`}>${run.state}${run.stateReason === '' ? '' : `: ${run.stateReason}`}</td></tr>`,
+${hasStates ? stateCell(run) : null}</tr>`,
           )}
         </tbody>
       </table>
     </div>
   </section>`;
+}
+
+function stateCell({ state, stateReason }: Run): Html {
+  return stateReason === '' ? html`<td>${state}</td>` : html`<td class="wide">${state}: ${stateReason}</td>`;
+}
+
+/** May be broken after a dot or underscore: a dotted name in one line would make its column wider than its values need. */
+function breakable(name: string): Html {
+  return html`${name.split(/(?<=[._])/).map((part) => html`${part}<wbr />`)}`;
 }
 
 function testLooks(looks: number, runCount: number): string {

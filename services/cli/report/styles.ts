@@ -15,7 +15,7 @@ export const STYLES = new Html(`
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; max-width: 74rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
+  margin: 0 auto; max-width: 78rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere;
 }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
@@ -36,8 +36,10 @@ p { margin: .4rem 0 .8rem; max-width: 62rem; }
 .scroll:focus-visible, summary:focus-visible { outline: 2px solid var(--run-1); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption { text-align: left; padding-bottom: .4rem; }
-th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: .3rem .55rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; }
+thead th { vertical-align: bottom; }
+th.parameter { white-space: normal; min-width: 5.2rem; line-height: 1.25; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 td.short { white-space: nowrap; }
 td.wide { min-width: 16rem; }
