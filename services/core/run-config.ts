@@ -15,7 +15,7 @@ export interface RunConfig {
   readonly optimizer: OptimizerConfig;
   readonly schedule: ScheduleConfig;
   readonly batchSize: number;
-  /** Of the head phase. */
+  /** Of the head phase. 0: there is none, and fine-tuning starts with the head as it is initialised. */
   readonly epochs: number;
   readonly earlyStopping: EarlyStoppingConfig | null;
   /** 0 to below 1; Keras' meaning. */
@@ -39,13 +39,28 @@ export interface BackboneConfig {
   readonly cut: string | null;
 }
 
+/** Keras' layers in this order: flip, rotation, zoom, translation, contrast, brightness. A factor of 0 switches a layer off. */
 export interface AugmentationConfig {
   readonly flip: 'none' | 'horizontal' | 'vertical' | 'horizontal_and_vertical';
-  /** Part of a full turn, Keras `RandomRotation(factor)`: the angle is drawn from ±factor·2π. 0: off. */
+  /** Part of a full turn, Keras `RandomRotation(factor)`: the angle is drawn from ±factor·2π. */
   readonly rotation: number;
-  /** Keras `RandomZoom(height_factor)` with `width_factor` unset (aspect kept): drawn from ±factor. 0: off. */
+  /** Keras `RandomZoom(height_factor)`: drawn from ±factor. */
   readonly zoom: number;
+  /** Keras `RandomZoom(width_factor)`: drawn apart from ±factor; null: the width zooms as the height does. */
+  readonly zoomWidth: number | null;
+  /** Part of the height, Keras `RandomTranslation(height_factor)`: drawn from ±factor. */
+  readonly translationHeight: number;
+  /** Part of the width, Keras `RandomTranslation(width_factor)`: drawn from ±factor. */
+  readonly translationWidth: number;
+  /** Keras `RandomContrast(factor)`: drawn from 1 to 1 + factor. */
+  readonly contrast: number;
+  /** Part of 255, Keras `RandomBrightness(factor)`: drawn from ±factor. */
+  readonly brightness: number;
+  /** Of rotation, zoom and translation, as is what follows. */
   readonly fillMode: 'reflect' | 'wrap' | 'constant' | 'nearest';
+  /** 0 to 255; of `constant`, else 0. */
+  readonly fillValue: number;
+  readonly interpolation: 'bilinear' | 'nearest';
   readonly seed: number;
 }
 
@@ -62,41 +77,58 @@ export interface HeadConfig {
   readonly l2: number;
 }
 
-export type OptimizerConfig =
-  | {
-      readonly name: 'rmsprop';
-      readonly learningRate: number;
-      readonly rho: number;
-      readonly momentum: number;
-      readonly epsilon: number;
-      readonly centered: boolean;
-    }
-  | {
-      readonly name: 'adam';
-      readonly learningRate: number;
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-    }
-  | {
-      readonly name: 'adamw';
-      readonly learningRate: number;
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-      readonly weightDecay: number;
-    }
-  | {
-      readonly name: 'sgd';
-      readonly learningRate: number;
-      readonly momentum: number;
-      readonly nesterov: boolean;
-    };
+/** Keras' `clipnorm` (each variable), `global_clipnorm` (all together) or `clipvalue` (each element). */
+export interface GradientClipping {
+  readonly by: 'norm' | 'global_norm' | 'value';
+  /** Above 0. */
+  readonly limit: number;
+}
+
+interface OptimizerBase {
+  readonly learningRate: number;
+  /** Absent: gradients stay as they are. */
+  readonly clipping?: GradientClipping;
+}
+
+export interface RmspropConfig extends OptimizerBase {
+  readonly name: 'rmsprop';
+  readonly rho: number;
+  readonly momentum: number;
+  readonly epsilon: number;
+  readonly centered: boolean;
+}
+
+export interface AdamConfig extends OptimizerBase {
+  readonly name: 'adam';
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+}
+
+export interface AdamwConfig extends OptimizerBase {
+  readonly name: 'adamw';
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+export interface SgdConfig extends OptimizerBase {
+  readonly name: 'sgd';
+  readonly momentum: number;
+  readonly nesterov: boolean;
+}
+
+export type OptimizerConfig = RmspropConfig | AdamConfig | AdamwConfig | SgdConfig;
 
 export type ScheduleConfig =
   | { readonly name: 'constant' }
   /** Keras `CosineDecay` over all steps of the phase, down to `alpha` times the first rate. */
   | { readonly name: 'cosine'; readonly alpha: number }
+  /** Times `factor` after every so many epochs: Keras `ExponentialDecay(staircase=True)` counted in epochs. */
+  | { readonly name: 'step'; readonly stepEpochs: number; readonly factor: number }
+  /** Times `decayRate` in every so many epochs, a little with each step: Keras `ExponentialDecay` counted in epochs. */
+  | { readonly name: 'exponential'; readonly decayRate: number; readonly decayEpochs: number }
   /** Keras `ReduceLROnPlateau` on val_loss. */
   | {
       readonly name: 'plateau';
@@ -118,4 +150,6 @@ export interface FineTuneConfig {
   readonly schedule: ScheduleConfig;
   readonly epochs: number;
   readonly earlyStopping: EarlyStoppingConfig | null;
+  /** Whether it may start although the head was never trained (`epochs` 0). */
+  readonly allowUntrainedHead: boolean;
 }

@@ -1,4 +1,5 @@
-"""Makes callbacks.json: what Keras' EarlyStopping, ReduceLROnPlateau, ModelCheckpoint and CosineDecay do on fixed curves.
+"""Makes callbacks.json: what Keras' EarlyStopping, ReduceLROnPlateau and ModelCheckpoint do on fixed curves, and the learning
+rates of CosineDecay and ExponentialDecay.
 
 Run with keras 3.15 on tensorflow 2.21: python callbacks.py > callbacks.json
 """
@@ -92,6 +93,18 @@ for initial, steps, alpha in ((1e-3, 10, 0.0), (0.1, 7, 0.2), (1e-5, 63, 0.05)):
     rates = [float(np.asarray(schedule(step))) for step in range(steps + 3)]
     cosines.append({"learningRate": initial, "steps": steps, "alpha": alpha, "rates": rates})
 
+# (first rate, steps per epoch, epochs of a period, factor of a period, whether only whole periods count)
+exponentials = []
+for initial, steps, period, factor, staircase in (
+    (1e-3, 4, 3, 0.1, True), (0.1, 7, 1, 0.5, True), (1e-5, 63, 2, 0.3, True),
+    (1e-3, 4, 1, 0.9, False), (0.1, 7, 2.5, 0.5, False), (1e-5, 63, 10, 0.01, False),
+):
+    schedule = keras.optimizers.schedules.ExponentialDecay(initial, period * steps, factor, staircase=staircase)
+    rates = [float(np.asarray(schedule(step))) for step in range(int(3 * period * steps) + 2)]
+    exponentials.append(
+        {"learningRate": initial, "stepsPerEpoch": steps, "epochs": period, "factor": factor, "staircase": staircase, "rates": rates}
+    )
+
 
 def jsonable(value):
     if isinstance(value, float) and value != value:
@@ -101,5 +114,5 @@ def jsonable(value):
     return [jsonable(item) for item in value] if isinstance(value, list) else value
 
 
-result = {"keras": keras.__version__, "stopping": stopping, "plateaus": plateaus, "checkpoints": checkpoints, "cosines": cosines}
+result = {"keras": keras.__version__, "stopping": stopping, "plateaus": plateaus, "checkpoints": checkpoints, "cosines": cosines, "exponentials": exponentials}
 print(json.dumps(jsonable(result)))

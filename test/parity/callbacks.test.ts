@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isBetter } from '../../services/core/objective.ts';
 import type { Objective } from '../../services/core/objective.ts';
+import type { ScheduleConfig } from '../../services/core/run-config.ts';
 import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from '../../services/trainer/training/early-stopping.ts';
 import { initialScheduleState, learningRateAt, stepSchedule } from '../../services/trainer/training/learning-rate.ts';
+
+const ONE_STEP = { stepsPerEpoch: 1, epochs: 1 };
 
 type Metric = Objective['metric'];
 type Values = readonly (number | 'NaN')[];
@@ -28,6 +31,15 @@ interface Expected {
   }[];
   readonly checkpoints: readonly { curve: string; metric: Metric; values: Values; savedEpochs: readonly number[] }[];
   readonly cosines: readonly { learningRate: number; steps: number; alpha: number; rates: readonly number[] }[];
+  readonly exponentials: readonly {
+    learningRate: number;
+    stepsPerEpoch: number;
+    /** Of one period. */
+    epochs: number;
+    factor: number;
+    staircase: boolean;
+    rates: readonly number[];
+  }[];
 }
 
 /** Made by callbacks.py. */
@@ -50,7 +62,7 @@ describe(`callbacks against Keras ${expected.keras}`, () => {
     const config = { ...wanted, name: 'plateau' as const };
     const rates = numbers(wanted.values).map((value) => {
       state = stepSchedule(config, state, value);
-      return learningRateAt(config, state, 0, 1);
+      return learningRateAt(config, state, 0, ONE_STEP);
     });
     expect(rates).toEqual(wanted.rates);
   });
@@ -73,10 +85,26 @@ describe(`callbacks against Keras ${expected.keras}`, () => {
   it.each(expected.cosines)('CosineDecay($learningRate, $steps, $alpha)', ({ learningRate, steps, alpha, rates }) => {
     const state = initialScheduleState(learningRate);
     for (const [step, wanted] of rates.entries()) {
-      const rate = learningRateAt({ name: 'cosine', alpha }, state, step, steps);
+      const rate = learningRateAt({ name: 'cosine', alpha }, state, step, { stepsPerEpoch: steps, epochs: 1 });
       expect(Math.abs(rate - wanted)).toBeLessThanOrEqual(learningRate * 2e-7);
     }
   });
+
+  it.each(expected.exponentials)(
+    'ExponentialDecay($learningRate, $epochs epochs of $stepsPerEpoch steps, $factor, staircase: $staircase)',
+    ({ learningRate, stepsPerEpoch, epochs, factor, staircase, rates }) => {
+      const schedule: ScheduleConfig = staircase
+        ? { name: 'step', stepEpochs: epochs, factor }
+        : { name: 'exponential', decayEpochs: epochs, decayRate: factor };
+      const state = initialScheduleState(learningRate);
+      const got = rates.map((_, step) => learningRateAt(schedule, state, step, { stepsPerEpoch, epochs: 1 }));
+      if (staircase) expect(got).toEqual(rates);
+      // One unit in the last place: the C library's powf rounds some powers the other way.
+      for (const [step, rate] of got.entries()) {
+        expect(Math.abs(rate / (rates[step] ?? NaN) - 1)).toBeLessThanOrEqual(2 ** -23);
+      }
+    },
+  );
 });
 
 function objectiveOf(metric: Metric): Objective {

@@ -49,6 +49,30 @@ CASES = {
         keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
         {"name": "sgd", "learningRate": 1e-2, "momentum": 0.9, "nesterov": True},
     ),
+    "rmsprop, each variable's gradient clipped": (
+        keras.optimizers.RMSprop(1e-3, clipnorm=0.7),
+        {"name": "rmsprop", "learningRate": 1e-3, "rho": 0.9, "momentum": 0, "epsilon": 1e-7, "centered": False,
+         "clipping": {"by": "norm", "limit": 0.7}},
+    ),
+    "sgd, each variable's gradient clipped": (
+        keras.optimizers.SGD(1e-2, momentum=0.9, clipnorm=1.5),
+        {"name": "sgd", "learningRate": 1e-2, "momentum": 0.9, "nesterov": False, "clipping": {"by": "norm", "limit": 1.5}},
+    ),
+    "adam, all gradients clipped together": (
+        keras.optimizers.Adam(1e-2, epsilon=1e-1, global_clipnorm=1.2),
+        {"name": "adam", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-1,
+         "clipping": {"by": "global_norm", "limit": 1.2}},
+    ),
+    "sgd, all gradients clipped together, seldom": (
+        keras.optimizers.SGD(1e-2, global_clipnorm=2.75),
+        {"name": "sgd", "learningRate": 1e-2, "momentum": 0, "nesterov": False,
+         "clipping": {"by": "global_norm", "limit": 2.75}},
+    ),
+    "adamw, values clipped": (
+        keras.optimizers.AdamW(1e-2, weight_decay=0.04, epsilon=1e-3, clipvalue=0.4),
+        {"name": "adamw", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "weightDecay": 0.04,
+         "clipping": {"by": "value", "limit": 0.4}},
+    ),
 }
 
 

@@ -139,7 +139,8 @@ function valueDefinitions(): JsonSchema {
 }
 
 function valueSchema(definition: ParameterDefinition): JsonSchema {
-  const about = { description: describe(definition), default: definition.default };
+  const byDefault = definition.default === null ? {} : { default: definition.default };
+  const about = { description: describe(definition), ...byDefault };
   switch (definition.type) {
     case 'bool':
       return { type: 'boolean', ...about };

@@ -1,4 +1,4 @@
-import type { RunConfig } from '../run-config.ts';
+import type { AugmentationConfig, RunConfig } from '../run-config.ts';
 
 /** Groups in the order of their first members, members in the order they came. */
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
@@ -34,17 +34,29 @@ export function streamKey(config: RunConfig): string {
     'augmented',
     [backbone.name, backbone.weights, backbone.cut],
     config.imageSize,
-    augmentation === null
-      ? null
-      : [
-          augmentation.flip,
-          augmentation.rotation,
-          augmentation.zoom,
-          // Without a turn or a zoom nothing lies outside the image.
-          augmentation.rotation === 0 && augmentation.zoom === 0 ? null : augmentation.fillMode,
-          augmentation.seed,
-        ],
+    augmentation === null ? null : augmentationKey(augmentation),
     config.batchSize,
     config.dataSeed,
   ]);
+}
+
+function augmentationKey(augmentation: AugmentationConfig): readonly unknown[] {
+  const { flip, rotation, zoom, translationHeight, translationWidth, contrast, brightness, seed } = augmentation;
+  const zoomWidth = augmentation.zoomWidth ?? zoom;
+  const zooms = zoom !== 0 || zoomWidth !== 0;
+  // Without a turn, a zoom or a shift nothing is read between the pixels or outside the image.
+  const transforms = rotation !== 0 || zooms || translationHeight !== 0 || translationWidth !== 0;
+  return [
+    flip,
+    rotation,
+    zoom,
+    // An own draw for the width is another one, even of the same factor.
+    zooms ? augmentation.zoomWidth : null,
+    translationHeight,
+    translationWidth,
+    contrast,
+    brightness,
+    transforms ? [augmentation.fillMode, augmentation.fillValue, augmentation.interpolation] : null,
+    seed,
+  ];
 }

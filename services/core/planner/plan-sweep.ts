@@ -14,7 +14,8 @@ import { resolverOf } from './weights-resolver.ts';
 /**
  * Cuts runs into stages and merges what they share: each feature set is computed by one FEATURES task; runs that read the
  * same batches train in one HEAD task (cached: cut into as many groups as there are slots; augmented: all of them, because
- * the base's pass costs more than all heads; never more than `MAX_GROUP_RUNS`); each fine-tuning is a task of its own that starts from the run's head.
+ * the base's pass costs more than all heads; never more than `MAX_GROUP_RUNS`); each fine-tuning is a task of its own that starts from the
+ * run's head, or has none where the head phase has no epochs.
  *
  * A pure function: the same runs give the same tasks with the same ids, in whatever order the runs come. Throws
  * `UnresolvedWeightsError` for missing weights and `UnknownLayerError` for runs that `infeasibleRuns` would have named.
@@ -67,7 +68,8 @@ export function needsOf(run: PlannedRun, datasetDigest: string, resolver: Weight
     weightsDigest: resolver.digest(config.backbone),
     imageSize: config.imageSize,
   };
-  const head = splits.map((split) =>
+  const headSplits = config.epochs === 0 ? [] : splits;
+  const head = headSplits.map((split) =>
     withKey({ ...base, split, cut: config.backbone.cut, pooling: poolingOf(config.head) }),
   );
   const cut = config.fineTune === null ? null : resolver.prefixCut(config.backbone, config.fineTune.unfreeze);
@@ -124,7 +126,8 @@ const MAX_GROUP_RUNS = 64;
 /** @returns the HEAD task of each run. */
 function addHeadTasks(builder: PlanBuilder, needs: readonly RunNeeds[], slotCount: number): Map<string, string> {
   const taskOfRun = new Map<string, string>();
-  for (const group of groupBy(needs, headGroupKey)) {
+  const trained = needs.filter(({ run }) => run.config.epochs > 0);
+  for (const group of groupBy(trained, headGroupKey)) {
     const partsForSlots = group[0]?.run.config.method === 'cached' ? slotCount : 1;
     const partsForSize = Math.ceil(group.length / MAX_GROUP_RUNS);
     for (const part of cutEvenly(group, Math.max(partsForSlots, partsForSize))) {

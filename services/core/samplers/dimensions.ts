@@ -52,7 +52,8 @@ export function effectiveValue(chosen: Parameters, name: string): ParameterValue
   const parent = definition.parent;
   if (parent !== null && !parentAllows(parent, effectiveValue(chosen, parent.name))) return undefined;
   const own = Object.hasOwn(chosen, name) ? chosen[name] : undefined;
-  return normalizeValue(definition, own ?? definition.default);
+  const value = own ?? definition.default;
+  return value === null ? undefined : normalizeValue(definition, value);
 }
 
 /** Adds to `base` the values of all dimensions that exist; `pick` is asked for those only. */

@@ -36,7 +36,9 @@ export function gridSize(domain: ParameterDomain): number {
  */
 export function valueAt(domain: ParameterDomain, definition: ParameterDefinition, u: number): ParameterValue {
   if (domain.kind === 'values') {
-    return domain.values[Math.floor(u * domain.values.length)] ?? definition.default;
+    const value = domain.values[Math.floor(u * domain.values.length)];
+    if (value === undefined) throw new RangeError(`The list of values of ${definition.name} is empty.`);
+    return value;
   }
   const { min, max, scale, step } = domain;
   if (step !== null) return steppedValue(domain, u);

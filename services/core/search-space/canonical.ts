@@ -6,10 +6,11 @@ import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } 
 import { normalizeValue, valueProblem } from './parameter-value.ts';
 
 /**
- * All parameters that exist in a run, sorted by name: defaults filled in, and those dropped whose parent rules them out.
- * Two runs train the same thing exactly when their canonical parameters are equal.
+ * All parameters that exist in a run, sorted by name: defaults filled in, and those dropped whose parent rules them out or
+ * that are optional and not given. Two runs train the same thing exactly when their canonical parameters are equal.
  *
- * Throws `InvalidRequestError` for unknown names and wrong values, with the parameter's name as the field.
+ * Throws `InvalidRequestError` for unknown names, wrong values and values that contradict each other, with the parameter's
+ * name as the field.
  */
 export function canonicalParameters(parameters: Parameters): Parameters {
   const violations = parameterViolations(parameters);
@@ -18,11 +19,11 @@ export function canonicalParameters(parameters: Parameters): Parameters {
   for (const definition of PARAMETER_DEFINITIONS) {
     const parent = definition.parent;
     if (parent !== null && !parentAllows(parent, filled.get(parent.name))) continue;
-    filled.set(
-      definition.name,
-      normalizeValue(definition, ownValue(parameters, definition.name) ?? definition.default),
-    );
+    const value = ownValue(parameters, definition.name) ?? definition.default;
+    if (value !== null) filled.set(definition.name, normalizeValue(definition, value));
   }
+  const contradictions = findContradictions(filled);
+  if (contradictions.length > 0) throw new InvalidRequestError(contradictions);
   return Object.fromEntries([...filled].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -40,6 +41,17 @@ export function parameterViolations(parameters: Parameters): FieldViolation[] {
     if (description !== null) violations.push({ field: name, description });
   }
   return violations;
+}
+
+/** What the table can't say, because two parameters have a part in it. */
+function findContradictions(filled: ReadonlyMap<string, ParameterValue>): FieldViolation[] {
+  if (filled.get('epochs') !== 0 || filled.get('fine_tune.allow_untrained_head') === true) return [];
+  const description =
+    filled.get('fine_tune.enabled') === true
+      ? '0 leaves the head untrained, and fine-tuning on an untrained head destroys what the base has learnt. Give at least ' +
+        '1, or set fine_tune.allow_untrained_head: true.'
+      : '0 trains nothing, because without fine-tuning there is only the head. Give at least 1.';
+  return [{ field: 'epochs', description }];
 }
 
 /** For messages about a name that is not in the table. */

@@ -2,6 +2,7 @@ import type {
   AugmentationConfig,
   EarlyStoppingConfig,
   FineTuneConfig,
+  GradientClipping,
   HeadConfig,
   OptimizerConfig,
   RunConfig,
@@ -29,8 +30,8 @@ export function compileRunConfig(parameters: Parameters): RunConfig {
     method: read.string('method') as RunConfig['method'],
     augmentation: readAugmentation(read),
     head: readHead(read),
-    optimizer: readOptimizer(read),
-    schedule: readSchedule(read),
+    optimizer: readOptimizer(read, 'optimizer.name', 'optimizer.'),
+    schedule: readSchedule(read, 'schedule.name', 'schedule.'),
     batchSize: read.number('batch_size'),
     epochs: read.number('epochs'),
     earlyStopping,
@@ -48,7 +49,14 @@ function readAugmentation(read: ParameterReader): AugmentationConfig | null {
     flip: read.string('augmentation.flip') as AugmentationConfig['flip'],
     rotation: read.number('augmentation.rotation'),
     zoom: read.number('augmentation.zoom'),
+    zoomWidth: read.numberOr('augmentation.zoom_width', null),
+    translationHeight: read.number('augmentation.translation_height'),
+    translationWidth: read.number('augmentation.translation_width'),
+    contrast: read.number('augmentation.contrast'),
+    brightness: read.number('augmentation.brightness'),
     fillMode: read.string('augmentation.fill_mode') as AugmentationConfig['fillMode'],
+    fillValue: read.numberOr('augmentation.fill_value', 0),
+    interpolation: read.string('augmentation.interpolation') as AugmentationConfig['interpolation'],
     seed: read.number('augmentation.seed'),
   };
 }
@@ -65,54 +73,65 @@ function readHead(read: ParameterReader): HeadConfig {
   };
 }
 
-function readOptimizer(read: ParameterReader): OptimizerConfig {
-  const learningRate = read.number('optimizer.learning_rate');
-  const name = read.string('optimizer.name') as OptimizerConfig['name'];
+function readOptimizer(read: ParameterReader, nameParameter: string, prefix: string): OptimizerConfig {
+  const number = (field: string): number => read.number(`${prefix}${field}`);
+  const clipping = readClipping(read, prefix);
+  const base = { learningRate: number('learning_rate'), ...(clipping === null ? {} : { clipping }) };
+  const name = read.string(nameParameter) as OptimizerConfig['name'];
   switch (name) {
     case 'rmsprop':
       return {
         name,
-        learningRate,
-        rho: read.number('optimizer.rho'),
-        momentum: read.number('optimizer.momentum'),
-        epsilon: read.number('optimizer.epsilon'),
-        centered: read.bool('optimizer.centered'),
+        ...base,
+        rho: number('rho'),
+        momentum: number('momentum'),
+        epsilon: number('epsilon'),
+        centered: read.bool(`${prefix}centered`),
       };
     case 'adam':
-      return { name, learningRate, ...readAdam(read) };
+      return { name, ...base, beta1: number('beta1'), beta2: number('beta2'), epsilon: number('epsilon') };
     case 'adamw':
-      return { name, learningRate, ...readAdam(read), weightDecay: read.number('optimizer.weight_decay') };
-    case 'sgd':
       return {
         name,
-        learningRate,
-        momentum: read.number('optimizer.momentum'),
-        nesterov: read.bool('optimizer.nesterov'),
+        ...base,
+        beta1: number('beta1'),
+        beta2: number('beta2'),
+        epsilon: number('epsilon'),
+        weightDecay: number('weight_decay'),
       };
+    case 'sgd':
+      return { name, ...base, momentum: number('momentum'), nesterov: read.bool(`${prefix}nesterov`) };
   }
 }
 
-function readAdam(read: ParameterReader): { beta1: number; beta2: number; epsilon: number } {
-  return {
-    beta1: read.number('optimizer.beta1'),
-    beta2: read.number('optimizer.beta2'),
-    epsilon: read.number('optimizer.epsilon'),
-  };
+/** The table lets at most one kind be above 0. */
+function readClipping(read: ParameterReader, prefix: string): GradientClipping | null {
+  const kinds = { norm: 'clip_norm', global_norm: 'global_clip_norm', value: 'clip_value' } as const;
+  for (const by of ['norm', 'global_norm', 'value'] as const) {
+    const limit = read.numberOr(`${prefix}${kinds[by]}`, 0);
+    if (limit > 0) return { by, limit };
+  }
+  return null;
 }
 
-function readSchedule(read: ParameterReader): ScheduleConfig {
-  const name = read.string('schedule.name') as ScheduleConfig['name'];
+function readSchedule(read: ParameterReader, nameParameter: string, prefix: string): ScheduleConfig {
+  const number = (field: string): number => read.number(`${prefix}${field}`);
+  const name = read.string(nameParameter) as ScheduleConfig['name'];
   switch (name) {
     case 'constant':
       return { name };
     case 'cosine':
-      return { name, alpha: read.number('schedule.alpha') };
+      return { name, alpha: number('alpha') };
+    case 'step':
+      return { name, stepEpochs: number('step_epochs'), factor: number('factor') };
+    case 'exponential':
+      return { name, decayRate: number('decay_rate'), decayEpochs: number('decay_epochs') };
     case 'plateau':
       return {
         name,
-        factor: read.number('schedule.factor'),
-        patience: read.number('schedule.patience'),
-        minLearningRate: read.number('schedule.min_learning_rate'),
+        factor: number('factor'),
+        patience: number('patience'),
+        minLearningRate: number('min_learning_rate'),
       };
   }
 }
@@ -122,21 +141,16 @@ function readEarlyStopping(read: ParameterReader): EarlyStoppingConfig | null {
   return patience === 0 ? null : { patience, minDelta: read.number('early_stopping.min_delta') };
 }
 
-/** The fine-tuning optimizer has its own name and rate and Keras' defaults otherwise; early stopping serves both phases. */
+/** Fine-tuning has an optimizer and a schedule of its own; early stopping serves both phases. */
 function readFineTune(read: ParameterReader, earlyStopping: EarlyStoppingConfig | null): FineTuneConfig | null {
   if (!read.bool('fine_tune.enabled')) return null;
-  const optimizer = new ParameterReader(
-    canonicalParameters({
-      'optimizer.name': read.string('fine_tune.optimizer'),
-      'optimizer.learning_rate': read.number('fine_tune.learning_rate'),
-    }),
-  );
   return {
     unfreeze: read.string('fine_tune.unfreeze'),
-    optimizer: readOptimizer(optimizer),
-    schedule: { name: 'constant' },
+    optimizer: readOptimizer(read, 'fine_tune.optimizer', 'fine_tune.'),
+    schedule: readSchedule(read, 'fine_tune.schedule', 'fine_tune.schedule_'),
     epochs: read.number('fine_tune.epochs'),
     earlyStopping,
+    allowUntrainedHead: read.bool('fine_tune.allow_untrained_head'),
   };
 }
 
@@ -152,6 +166,11 @@ class ParameterReader {
     const value = this.value(name);
     if (typeof value !== 'number') throw new TypeError(`Parameter ${name} is not a number: ${String(value)}.`);
     return value;
+  }
+
+  /** @param absent for a parameter that is not there. */
+  numberOr<T extends number | null>(name: string, absent: T): number | T {
+    return this.parameters[name] === undefined ? absent : this.number(name);
   }
 
   bool(name: string): boolean {

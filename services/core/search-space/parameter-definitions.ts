@@ -21,7 +21,8 @@ export interface NumericDefinition extends DefinitionBase {
   readonly max: number;
   /** Bounds that the value may not reach. */
   readonly open: 'none' | 'min' | 'max' | 'both';
-  readonly default: number;
+  /** null: the parameter is absent unless it is given. */
+  readonly default: number | null;
 }
 
 export interface BoolDefinition extends DefinitionBase {
@@ -43,12 +44,14 @@ export type ParameterDefinition = NumericDefinition | BoolDefinition | StringDef
 
 /** 2^53 − 1: every seed is an exact JavaScript number and an `int64`. */
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
+const MAX_CLIP = 1e6;
 
 const AUGMENTED: ParentCondition = { name: 'method', anyOf: ['augmented'] };
 const HIDDEN_LAYER: ParentCondition = { name: 'head.units', above: 0 };
-const PLATEAU: ParentCondition = { name: 'schedule.name', anyOf: ['plateau'] };
+const CONSTANT_FILL: ParentCondition = { name: 'augmentation.fill_mode', anyOf: ['constant'] };
 const FINE_TUNED: ParentCondition = { name: 'fine_tune.enabled', anyOf: [true] };
 const OPTIMIZERS = ['rmsprop', 'adam', 'adamw', 'sgd'];
+const SCHEDULES = ['constant', 'cosine', 'step', 'exponential', 'plateau'];
 
 /**
  * The closed table of hyper-parameters, parents before children. Defaults are those of the recipe; those of optimizers and
@@ -71,11 +74,32 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
   ),
   real('augmentation.rotation', 0.1, 0, 1, 'Angle drawn from ± this part of a full turn; 0: off.', AUGMENTED),
   real('augmentation.zoom', 0.2, 0, 1, 'Zoom drawn from ± this factor; 0: off.', AUGMENTED, 'max'),
+  real(
+    'augmentation.zoom_width',
+    null,
+    0,
+    1,
+    "The width's own zoom, drawn from ± this factor; left out: the width zooms as the height does.",
+    AUGMENTED,
+    'max',
+  ),
+  real('augmentation.translation_height', 0, 0, 1, 'Shift drawn from ± this part of the height; 0: off.', AUGMENTED),
+  real('augmentation.translation_width', 0, 0, 1, 'Shift drawn from ± this part of the width; 0: off.', AUGMENTED),
+  real('augmentation.contrast', 0, 0, 1, 'Contrast drawn from 1 to 1 + this factor, as in Keras; 0: off.', AUGMENTED),
+  real('augmentation.brightness', 0, 0, 1, 'Brightness added, drawn from ± this part of 255; 0: off.', AUGMENTED),
   choice(
     'augmentation.fill_mode',
     ['reflect', 'wrap', 'constant', 'nearest'],
     'reflect',
     'What lies outside the image.',
+    AUGMENTED,
+  ),
+  real('augmentation.fill_value', 0, 0, 255, 'Value of every channel outside the image.', CONSTANT_FILL),
+  choice(
+    'augmentation.interpolation',
+    ['bilinear', 'nearest'],
+    'bilinear',
+    'Of rotation, zoom and translation.',
     AUGMENTED,
   ),
   int('augmentation.seed', 0, 0, MAX_SEED, "Of the augmentation; default: the sweep's seed.", AUGMENTED),
@@ -95,26 +119,13 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
 
   choice('optimizer.name', OPTIMIZERS, 'rmsprop', 'Optimizer of the head phase.'),
   real('optimizer.learning_rate', 1e-3, 0, 100, 'First learning rate of the head phase.', null, 'min'),
-  real('optimizer.rho', 0.9, 0, 1, 'Decay of the mean of squared gradients.', optimizers('rmsprop'), 'max'),
-  real('optimizer.momentum', 0, 0, 1, 'Momentum.', optimizers('rmsprop', 'sgd'), 'max'),
-  real('optimizer.beta1', 0.9, 0, 1, 'Decay of the mean of gradients.', optimizers('adam', 'adamw'), 'max'),
-  real('optimizer.beta2', 0.999, 0, 1, 'Decay of the mean of squares.', optimizers('adam', 'adamw'), 'max'),
-  real('optimizer.epsilon', 1e-7, 0, 1, 'Keeps divisors above zero.', optimizers('rmsprop', 'adam', 'adamw'), 'min'),
-  real('optimizer.weight_decay', 0.004, 0, 1, 'Decoupled weight decay.', optimizers('adamw')),
-  bool('optimizer.centered', false, 'Divides by the variance of the gradients.', optimizers('rmsprop')),
-  bool('optimizer.nesterov', false, "Nesterov's momentum.", optimizers('sgd')),
+  ...optimizerParameters('optimizer.', 'optimizer.name', null),
 
-  choice('schedule.name', ['constant', 'cosine', 'plateau'], 'constant', 'Course of the learning rate, head phase.'),
-  real('schedule.alpha', 0, 0, 1, 'Last learning rate as a part of the first.', {
-    name: 'schedule.name',
-    anyOf: ['cosine'],
-  }),
-  real('schedule.factor', 0.1, 0, 1, 'Factor of one reduction.', PLATEAU, 'both'),
-  int('schedule.patience', 10, 0, 10_000, 'Epochs without improvement before a reduction.', PLATEAU),
-  real('schedule.min_learning_rate', 0, 0, 100, 'The learning rate never goes below.', PLATEAU),
+  choice('schedule.name', SCHEDULES, 'constant', 'Course of the learning rate, head phase.'),
+  ...scheduleParameters('schedule.', 'schedule.name'),
 
   int('batch_size', 32, 1, 4_096, 'Images per step.'),
-  int('epochs', 50, 1, 10_000, 'Epochs of the head phase.'),
+  int('epochs', 50, 0, 10_000, 'Epochs of the head phase; 0 only with fine_tune.allow_untrained_head.'),
   int('early_stopping.patience', 0, 0, 10_000, 'Epochs without improvement that end a stage; 0: off.'),
   real('early_stopping.min_delta', 0, 0, 1_000, 'Smallest change that counts as an improvement.', {
     name: 'early_stopping.patience',
@@ -131,8 +142,17 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
     { allowWholeNumber: true, parent: FINE_TUNED },
   ),
   int('fine_tune.epochs', 30, 1, 10_000, 'Epochs of the fine-tuning phase.', FINE_TUNED),
-  real('fine_tune.learning_rate', 1e-5, 0, 100, 'Learning rate of the fine-tuning phase.', FINE_TUNED, 'min'),
+  bool(
+    'fine_tune.allow_untrained_head',
+    false,
+    'Lets epochs be 0: the head starts untrained, which can destroy what the base has learnt.',
+    FINE_TUNED,
+  ),
+  real('fine_tune.learning_rate', 1e-5, 0, 100, 'First learning rate of the fine-tuning phase.', FINE_TUNED, 'min'),
   choice('fine_tune.optimizer', OPTIMIZERS, 'rmsprop', 'Optimizer of the fine-tuning phase.', FINE_TUNED),
+  ...optimizerParameters('fine_tune.', 'fine_tune.optimizer', FINE_TUNED),
+  choice('fine_tune.schedule', SCHEDULES, 'constant', 'Course of the learning rate, fine-tuning phase.', FINE_TUNED),
+  ...scheduleParameters('fine_tune.schedule_', 'fine_tune.schedule'),
 
   int('seed', 0, 0, MAX_SEED, "Initial weights and dropout; default: the sweep's seed."),
   int('data_seed', 0, 0, MAX_SEED, "Order of the training images; default: the sweep's seed."),
@@ -157,8 +177,65 @@ export function parentAllows(parent: ParentCondition, value: ParameterValue | un
   return typeof value === 'number' && value > parent.above;
 }
 
-function optimizers(...names: readonly string[]): ParentCondition {
-  return { name: 'optimizer.name', anyOf: names };
+/** What an optimizer has beside its name and learning rate; the same for both phases. */
+function optimizerParameters(
+  prefix: string,
+  nameParameter: string,
+  parent: ParentCondition | null,
+): readonly ParameterDefinition[] {
+  const of = (...names: readonly string[]): ParentCondition => ({ name: nameParameter, anyOf: names });
+  const adaptive = of('rmsprop', 'adam', 'adamw');
+  // Keras refuses more than one kind of clipping; here the next kind exists only where the one before is off.
+  const without = (name: string): ParentCondition => ({ name: `${prefix}${name}`, anyOf: [0] });
+  return [
+    real(`${prefix}rho`, 0.9, 0, 1, 'Decay of the mean of squared gradients.', of('rmsprop'), 'max'),
+    real(`${prefix}momentum`, 0, 0, 1, 'Momentum.', of('rmsprop', 'sgd'), 'max'),
+    real(`${prefix}beta1`, 0.9, 0, 1, 'Decay of the mean of gradients.', of('adam', 'adamw'), 'max'),
+    real(`${prefix}beta2`, 0.999, 0, 1, 'Decay of the mean of squares.', of('adam', 'adamw'), 'max'),
+    real(`${prefix}epsilon`, 1e-7, 0, 1, 'Keeps divisors above zero.', adaptive, 'min'),
+    real(`${prefix}weight_decay`, 0.004, 0, 1, 'Decoupled weight decay.', of('adamw')),
+    bool(`${prefix}centered`, false, 'Divides by the variance of the gradients.', of('rmsprop')),
+    bool(`${prefix}nesterov`, false, "Nesterov's momentum.", of('sgd')),
+    real(`${prefix}clip_norm`, 0, 0, MAX_CLIP, "Largest norm of each variable's gradient; 0: off.", parent),
+    real(
+      `${prefix}global_clip_norm`,
+      0,
+      0,
+      MAX_CLIP,
+      'Largest norm of all gradients together; 0: off.',
+      without('clip_norm'),
+    ),
+    real(
+      `${prefix}clip_value`,
+      0,
+      0,
+      MAX_CLIP,
+      'Largest absolute value in a gradient; 0: off.',
+      without('global_clip_norm'),
+    ),
+  ];
+}
+
+/** What a schedule has beside its name; the same for both phases. */
+function scheduleParameters(prefix: string, nameParameter: string): readonly ParameterDefinition[] {
+  const of = (...names: readonly string[]): ParentCondition => ({ name: nameParameter, anyOf: names });
+  return [
+    real(`${prefix}alpha`, 0, 0, 1, 'Last learning rate as a part of the first.', of('cosine')),
+    real(`${prefix}factor`, 0.1, 0, 1, 'Factor of one reduction.', of('step', 'plateau'), 'both'),
+    int(`${prefix}step_epochs`, 10, 1, 10_000, 'Epochs from one reduction to the next.', of('step')),
+    real(`${prefix}decay_rate`, 0.9, 0, 1, 'Factor of decay_epochs epochs.', of('exponential'), 'min'),
+    real(
+      `${prefix}decay_epochs`,
+      1,
+      0,
+      10_000,
+      'Epochs in which the learning rate becomes decay_rate times as high, a little with each step.',
+      of('exponential'),
+      'min',
+    ),
+    int(`${prefix}patience`, 10, 0, 10_000, 'Epochs without improvement before a reduction.', of('plateau')),
+    real(`${prefix}min_learning_rate`, 0, 0, 100, 'The learning rate never goes below.', of('plateau')),
+  ];
 }
 
 function int(
@@ -174,7 +251,7 @@ function int(
 
 function real(
   name: string,
-  defaultValue: number,
+  defaultValue: number | null,
   min: number,
   max: number,
   doc: string,

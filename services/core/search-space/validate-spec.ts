@@ -1,4 +1,5 @@
-import { MAX_RUNS } from '../samplers/sample-runs.ts';
+import { InvalidRequestError } from '../errors.ts';
+import { MAX_RUNS, sampleRuns } from '../samplers/sample-runs.ts';
 import { gridPoints } from '../samplers/grid.ts';
 import { gridSize } from '../samplers/domain.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../samplers/sobol-sequence.ts';
@@ -7,7 +8,7 @@ import { didYouMean } from './nearest-name.ts';
 import { show } from './parameter-value.ts';
 import { validateDataset } from './validation/validate-dataset.ts';
 import { validateParameters } from './validation/validate-parameters.ts';
-import { ViolationList } from './validation/violations.ts';
+import { memberPath, ViolationList } from './validation/violations.ts';
 
 const STRATEGIES: readonly StrategyName[] = ['grid', 'random', 'sobol', 'list'];
 const METRICS: readonly string[] = ['val_loss', 'val_accuracy'];
@@ -32,6 +33,8 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
   // Counting a grid needs a space that is right.
   if (found.violations.length === 0) validateGridSize(spec, found);
+  const place = placeOfNoEpochs(spec);
+  if (found.violations.length === 0 && place !== null) validateRuns(spec, place, found);
   return found.violations;
 }
 
@@ -128,4 +131,26 @@ function countGrid(spec: SweepSpec): number {
   let count = 0;
   while (count <= MAX_RUNS && points.next().done !== true) count++;
   return count;
+}
+
+/** Where the head phase may get 0 epochs: the only value so far that is right alone and wrong beside others. */
+function placeOfNoEpochs({ base, parameters, variants }: SweepSpec): string | null {
+  const dimension = parameters.findIndex(({ name, domain }) => {
+    if (name !== 'epochs') return false;
+    return domain.kind === 'values' ? domain.values.includes(0) : domain.min === 0;
+  });
+  if (dimension >= 0) return `parameters[${dimension}]`;
+  if (base['epochs'] === 0) return memberPath('base', 'epochs');
+  const variant = variants.findIndex(({ epochs }) => epochs === 0);
+  return variant < 0 ? null : memberPath(`variants[${variant}]`, 'epochs');
+}
+
+/** Looks at the runs themselves, which a spec of many parameters should not have to be asked for. */
+function validateRuns(spec: SweepSpec, place: string, found: ViolationList): void {
+  try {
+    sampleRuns(spec);
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError)) throw error;
+    for (const { description } of error.violations) found.add(place, description);
+  }
 }

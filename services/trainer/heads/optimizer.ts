@@ -1,8 +1,16 @@
-import type { OptimizerConfig } from '../../core/run-config.ts';
+import type {
+  AdamConfig,
+  AdamwConfig,
+  GradientClipping,
+  OptimizerConfig,
+  RmspropConfig,
+  SgdConfig,
+} from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor } from '../engine/engine.ts';
 import { boolAttribute, executeOp, executeOpOutputs, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
+import { clipGradients } from './clip-gradients.ts';
 import { ResourceVariable } from './resource-variable.ts';
 
 const T = typeAttribute('T', 'float32');
@@ -15,6 +23,7 @@ const LOCKING = boolAttribute('use_locking', false);
  * `test/parity/optimizers.test.ts`.
  */
 export class Optimizer {
+  readonly #clipping: GradientClipping | null;
   readonly #rule: UpdateRule;
   readonly #variables: readonly ResourceVariable[];
   /** By slot name, in the order of the variables. */
@@ -23,6 +32,7 @@ export class Optimizer {
 
   /** @param variables owned by the caller */
   constructor(config: OptimizerConfig, variables: readonly ResourceVariable[]) {
+    this.#clipping = config.clipping ?? null;
     this.#rule = createUpdateRule(config);
     this.#variables = variables;
     this.#slots = new Map(this.#rule.slotNames.map((slot) => [slot, variables.map((v) => zerosLike(v, slot))]));
@@ -47,8 +57,9 @@ export class Optimizer {
   apply(gradients: readonly Tensor[], learningRate: number): void {
     tf.tidy(() => {
       const step = this.#rule.prepare(learningRate, this.#iterations);
+      const clipped = this.#clipping === null ? gradients : clipGradients(gradients, this.#clipping);
       for (const [index, variable] of this.#variables.entries()) {
-        const gradient = gradients[index];
+        const gradient = clipped[index];
         if (gradient === undefined) throw new RangeError(`No gradient was given for ${variable.name}.`);
         step(variable, (slot) => this.#slotHandle(slot, index), gradient);
       }
@@ -90,7 +101,7 @@ function createUpdateRule(config: OptimizerConfig): UpdateRule {
   }
 }
 
-function createRmspropRule(config: Extract<OptimizerConfig, { name: 'rmsprop' }>): UpdateRule {
+function createRmspropRule(config: RmspropConfig): UpdateRule {
   const constants = keepScalars([config.rho, config.momentum, config.epsilon]);
   const name = config.centered ? 'ResourceApplyCenteredRMSProp' : 'ResourceApplyRMSProp';
   // Order of the op's inputs: var, [mg,] ms, mom, lr, rho, momentum, epsilon, grad.
@@ -106,7 +117,7 @@ function createRmspropRule(config: Extract<OptimizerConfig, { name: 'rmsprop' }>
   };
 }
 
-function createAdamRule(config: Extract<OptimizerConfig, { name: 'adam' | 'adamw' }>, weightDecay: number): UpdateRule {
+function createAdamRule(config: AdamConfig | AdamwConfig, weightDecay: number): UpdateRule {
   const constants = keepScalars([config.beta1, config.beta2, config.epsilon]);
   const attributes = [T, LOCKING, boolAttribute('use_nesterov', false)];
   return {
@@ -142,7 +153,7 @@ function decay(variable: ResourceVariable, weightDecay: number, learningRate: nu
   applyOp('AssignSubVariableOp', [DTYPE], [variable.handle, delta]);
 }
 
-function createSgdRule(config: Extract<OptimizerConfig, { name: 'sgd' }>): UpdateRule {
+function createSgdRule(config: SgdConfig): UpdateRule {
   if (config.momentum === 0) {
     return {
       slotNames: [],

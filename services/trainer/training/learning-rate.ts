@@ -17,24 +17,54 @@ export function initialScheduleState(learningRate: number): ScheduleState {
 /** Keras' default of `ReduceLROnPlateau(min_delta)`. */
 const PLATEAU_MIN_DELTA = 1e-4;
 
+/** What a schedule counts in. */
+export interface PhaseLength {
+  readonly stepsPerEpoch: number;
+  readonly epochs: number;
+}
+
 /**
- * Learning rate of a step, float32.
- * `cosine`: Keras 3.15 `CosineDecay(initial, decay_steps, alpha)` (keras/src/optimizers/schedules/learning_rate_schedule.py).
+ * Learning rate of a step, float32, as Keras 3.15's schedules give it (keras/src/optimizers/schedules/learning_rate_schedule.py).
+ * `cosine`: `CosineDecay(initial, all steps, alpha)`.
+ * `step`: `ExponentialDecay(initial, stepEpochs · stepsPerEpoch, factor, staircase=True)`.
+ * `exponential`: `ExponentialDecay(initial, decayEpochs · stepsPerEpoch, decayRate)`.
  *
  * @param step from 0, over the whole phase
- * @param stepCount steps of the whole phase
  */
 export function learningRateAt(
   schedule: ScheduleConfig,
   state: ScheduleState,
   step: number,
-  stepCount: number,
+  { stepsPerEpoch, epochs }: PhaseLength,
 ): number {
-  if (schedule.name !== 'cosine') return state.baseRate;
+  switch (schedule.name) {
+    case 'constant':
+    case 'plateau':
+      return state.baseRate;
+    case 'cosine':
+      return cosineDecay(state.baseRate, step, stepsPerEpoch * epochs, schedule.alpha);
+    case 'step':
+      return exponentialDecay(
+        state.baseRate,
+        schedule.factor,
+        Math.floor(step / (schedule.stepEpochs * stepsPerEpoch)),
+      );
+    case 'exponential': {
+      const periods = Math.fround(Math.fround(step) / Math.fround(schedule.decayEpochs * stepsPerEpoch));
+      return exponentialDecay(state.baseRate, schedule.decayRate, periods);
+    }
+  }
+}
+
+function cosineDecay(rate: number, step: number, stepCount: number, alpha: number): number {
   const f = Math.fround;
   const completed = f(Math.min(step, stepCount) / stepCount);
   const cosine = f(0.5 * f(1 + f(Math.cos(f(f(Math.PI) * completed)))));
-  return f(state.baseRate * f(f(f(1 - schedule.alpha) * cosine) + f(schedule.alpha)));
+  return f(rate * f(f(f(1 - alpha) * cosine) + f(alpha)));
+}
+
+function exponentialDecay(rate: number, factor: number, periods: number): number {
+  return Math.fround(rate * Math.fround(Math.pow(Math.fround(factor), periods)));
 }
 
 /**

@@ -258,8 +258,8 @@ export class Member {
   }
 
   #learningRateAt(step: number): number {
-    const stepCount = this.#options.stepsPerEpoch * this.phase.epochs;
-    return learningRateAt(this.phase.schedule, this.#schedule, step, stepCount);
+    const { schedule, epochs } = this.phase;
+    return learningRateAt(schedule, this.#schedule, step, { stepsPerEpoch: this.#options.stepsPerEpoch, epochs });
   }
 
   #checkFinite(values: EpochValues): void {

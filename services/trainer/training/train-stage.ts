@@ -164,7 +164,7 @@ async function createMember(
   }
 }
 
-/** Fine-tuning on a head that was not trained would destroy the base's features. */
+/** Fine-tuning on a head that was not trained would destroy the base's features, so the run must say that it wants it. */
 async function createFineTuneNetwork(
   context: TaskContext,
   run: TaskRun,
@@ -173,10 +173,15 @@ async function createFineTuneNetwork(
   classCount: number,
 ): Promise<Network> {
   if (run.sourceCheckpoint === null) {
+    const fineTune = fineTuneOf(run, config);
+    if (config.epochs === 0 && fineTune.allowUntrainedHead) {
+      return new FineTuneNetwork(config, fineTune.unfreeze, backbone, classCount);
+    }
     throw new TaskFailureError(
       'PERMANENT',
       'CHECKPOINT_MISSING',
-      `Run ${run.runId} can't be fine-tuned: the task names no trained head (source_checkpoint) to start from.`,
+      `Run ${run.runId} can't be fine-tuned: the task names no trained head (source_checkpoint) to start from, and ` +
+        'fine_tune.allow_untrained_head is false or epochs is not 0.',
     );
   }
   const { path, checkpoint } = await openCheckpoint(context, run.sourceCheckpoint);

@@ -69,6 +69,30 @@ describe('planSweep', () => {
     ]);
   });
 
+  test.each<[string, Parameters]>([
+    ['augmentation.zoom_width', { 'augmentation.zoom_width': 0.2 }],
+    ['augmentation.translation_height', { 'augmentation.translation_height': 0.1 }],
+    ['augmentation.translation_width', { 'augmentation.translation_width': 0.1 }],
+    ['augmentation.contrast', { 'augmentation.contrast': 0.1 }],
+    ['augmentation.brightness', { 'augmentation.brightness': 0.1 }],
+    ['augmentation.interpolation', { 'augmentation.interpolation': 'nearest' }],
+    ['augmentation.fill_mode', { 'augmentation.fill_mode': 'constant' }],
+  ])('%s makes another stream', (_, other) => {
+    const augmented = { ...VGG, method: 'augmented' };
+    const heads = planSweep(input([augmented, { ...augmented, ...other }, augmented])).tasks.filter(
+      (task) => task.stage === 'HEAD',
+    );
+    expect(heads.map((task) => task.runIds)).toEqual([['r0', 'r2'], ['r1']]);
+  });
+
+  test('an untrained head has no task and no features of its own', () => {
+    const run = { ...VGG, epochs: 0, 'fine_tune.enabled': true, 'fine_tune.allow_untrained_head': true };
+    expect(outline([run])).toEqual([
+      ['s1-t01 FEATURES', '', 'train:block4_pool:none validation:block4_pool:none', ''],
+      ['s1-t02 FINE_TUNE', 'r0', 'train:block4_pool:none validation:block4_pool:none', 's1-t01'],
+    ]);
+  });
+
   test('no group has more than 64 heads', () => {
     const runs = Array.from({ length: 130 }, (_, index) => ({ ...VGG, method: 'augmented', 'head.units': index }));
     const heads = planSweep(input(runs)).tasks.filter((task) => task.stage === 'HEAD');

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { canonicalParameters, parametersDigest } from '../../../services/core/search-space/canonical.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import { editDistance, nearestName } from '../../../services/core/search-space/nearest-name.ts';
 import { PARAMETER_DEFINITIONS, PARAMETER_NAMES } from '../../../services/core/search-space/parameter-definitions.ts';
-import { valueProblem } from '../../../services/core/search-space/parameter-value.ts';
+import type { ParameterDefinition } from '../../../services/core/search-space/parameter-definitions.ts';
+import { describeAllowed, valueProblem } from '../../../services/core/search-space/parameter-value.ts';
 import { canonicalJson } from '../../../services/core/digest.ts';
 
 describe('PARAMETER_DEFINITIONS', () => {
@@ -11,10 +13,38 @@ describe('PARAMETER_DEFINITIONS', () => {
     expect(new Set(PARAMETER_NAMES).size).toBe(PARAMETER_NAMES.length);
     PARAMETER_DEFINITIONS.forEach((definition, index) => {
       if (definition.parent !== null) expect(PARAMETER_NAMES.slice(0, index)).toContain(definition.parent.name);
-      expect(valueProblem(definition, definition.default)).toBeNull();
+      if (definition.default !== null) expect(valueProblem(definition, definition.default)).toBeNull();
     });
   });
 });
+
+test('the README lists every parameter as it is defined', () => {
+  const readme = readFileSync(new URL('../../../services/core/search-space/README.md', import.meta.url), 'utf8');
+  const listed = readme.split('\n').filter((line) => line.startsWith('| `'));
+  const cells = listed.map((line) =>
+    line
+      .split('|')
+      .map((cell) => cell.trim())
+      .slice(1, -1),
+  );
+  expect(cells).toEqual(PARAMETER_DEFINITIONS.map(parameterRow));
+});
+
+/** Name, default, what is allowed, when it exists, meaning. */
+function parameterRow(definition: ParameterDefinition): string[] {
+  const { name, parent, doc } = definition;
+  const allowed =
+    name === 'backbone'
+      ? 'see `backbones.ts`'
+      : describeAllowed(definition)
+          .replace(/^one of /, '')
+          .replaceAll('|', '\\|');
+  const condition =
+    parent === null
+      ? ''
+      : `${parent.name} ${'above' in parent ? `> ${parent.above}` : parent.anyOf.map(String).join(', ')}`;
+  return [`\`${name}\``, definition.default === null ? 'absent' : String(definition.default), allowed, condition, doc];
+}
 
 describe('canonicalParameters', () => {
   test('fills defaults in, drops what has no parent, sorts', () => {
@@ -44,7 +74,7 @@ describe('canonicalParameters', () => {
       [
         'The request has 3 mistakes:',
         "  learning_rate: there is no parameter 'learning_rate'. Did you mean 'optimizer.learning_rate'?",
-        '  epochs: must be a whole number from 1 to 10000; received 0.5.',
+        '  epochs: must be a whole number from 0 to 10000; received 0.5.',
         "  optimizer.name: must be one of rmsprop, adam, adamw, sgd; received 'rmsprob'. Did you mean 'rmsprop'?",
       ].join('\n'),
     );
@@ -82,7 +112,20 @@ describe('compileRunConfig', () => {
       'fine_tune.enabled': true,
       'fine_tune.optimizer': 'adam',
     });
-    expect(config.augmentation).toEqual({ flip: 'horizontal', rotation: 0.1, zoom: 0, fillMode: 'reflect', seed: 0 });
+    expect(config.augmentation).toEqual({
+      flip: 'horizontal',
+      rotation: 0.1,
+      zoom: 0,
+      zoomWidth: null,
+      translationHeight: 0,
+      translationWidth: 0,
+      contrast: 0,
+      brightness: 0,
+      fillMode: 'reflect',
+      fillValue: 0,
+      interpolation: 'bilinear',
+      seed: 0,
+    });
     expect(config.backbone.cut).toBe('block4_pool');
     expect(config.schedule).toEqual({ name: 'plateau', factor: 0.1, patience: 10, minLearningRate: 0 });
     expect(config.fineTune).toEqual({
@@ -91,7 +134,38 @@ describe('compileRunConfig', () => {
       schedule: { name: 'constant' },
       epochs: 30,
       earlyStopping: { patience: 3, minDelta: 0 },
+      allowUntrainedHead: false,
     });
+  });
+
+  test('an optional parameter is absent unless it is given', () => {
+    const augmented = { method: 'augmented' };
+    expect(canonicalParameters(augmented)).not.toHaveProperty(['augmentation.zoom_width']);
+    expect(compileRunConfig({ ...augmented, 'augmentation.zoom_width': 0 }).augmentation?.zoomWidth).toBe(0);
+  });
+
+  test('both phases have optimizer, clipping and schedule of their own', () => {
+    const config = compileRunConfig({
+      'optimizer.global_clip_norm': 2,
+      'schedule.name': 'exponential',
+      'schedule.decay_rate': 0.5,
+      'fine_tune.enabled': true,
+      'fine_tune.optimizer': 'sgd',
+      'fine_tune.momentum': 0.9,
+      'fine_tune.clip_value': 0.5,
+      'fine_tune.schedule': 'step',
+      'fine_tune.schedule_step_epochs': 4,
+    });
+    expect(config.optimizer).toMatchObject({ name: 'rmsprop', clipping: { by: 'global_norm', limit: 2 } });
+    expect(config.schedule).toEqual({ name: 'exponential', decayRate: 0.5, decayEpochs: 1 });
+    expect(config.fineTune?.optimizer).toEqual({
+      name: 'sgd',
+      learningRate: 1e-5,
+      momentum: 0.9,
+      nesterov: false,
+      clipping: { by: 'value', limit: 0.5 },
+    });
+    expect(config.fineTune?.schedule).toEqual({ name: 'step', stepEpochs: 4, factor: 0.1 });
   });
 
   test('every choice of every parameter compiles', () => {

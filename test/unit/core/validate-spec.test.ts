@@ -39,7 +39,7 @@ describe('validateSweepSpec', () => {
         allowDuplicates: false,
         skipBadFiles: false,
       },
-      base: { 'optimizer.lerning_rate': 0.1, epochs: 0 },
+      base: { 'optimizer.lerning_rate': 0.1, epochs: -1 },
       parameters: [
         range('head.dropout', 0.6, 0.2, { gridPoints: 3 }),
         range('optimizer.learning_rate', 0, 0.1, { scale: 'log', gridPoints: 3 }),
@@ -159,9 +159,35 @@ describe('validateSweepSpec', () => {
       expect(fields({ base: { 'augmentation.rotation': 0.2 }, strategy: 'list', variants })).toEqual([]);
     });
 
+    test('two kinds of clipping at once', () => {
+      expect(mistakes({ base: { 'optimizer.clip_norm': 1, 'optimizer.global_clip_norm': 1 } })).toEqual([
+        `base["optimizer.global_clip_norm"]: can never be used: 'optimizer.global_clip_norm' exists only where ` +
+          'optimizer.clip_norm is 0, and no run has that. Set optimizer.clip_norm accordingly, or take it out.',
+      ]);
+    });
+
     test('a condition that never holds', () => {
       const parameters = [values('head.units', 64, 128), when(values('head.dropout', 0.1, 0.2), 'head.units', 256)];
       expect(fields({ parameters })).toEqual(['parameters[1].conditions[0].values']);
+    });
+  });
+
+  describe('no epochs of the head', () => {
+    const tuned = { 'fine_tune.enabled': true };
+
+    test('without fine-tuning: nothing would train', () => {
+      expect(mistakes({ base: { epochs: 0 } })).toEqual([
+        'base["epochs"]: 0 trains nothing, because without fine-tuning there is only the head. Give at least 1.',
+      ]);
+    });
+
+    test('with fine-tuning: only where the run says so', () => {
+      expect(mistakes({ base: tuned, parameters: [values('epochs', 0, 5)] })).toEqual([
+        'parameters[0]: 0 leaves the head untrained, and fine-tuning on an untrained head destroys what the base has learnt. ' +
+          'Give at least 1, or set fine_tune.allow_untrained_head: true.',
+      ]);
+      expect(fields({ base: tuned, variants: [{ epochs: 0 }], strategy: 'list' })).toEqual(['variants[0]["epochs"]']);
+      expect(fields({ base: { ...tuned, epochs: 0, 'fine_tune.allow_untrained_head': true } })).toEqual([]);
     });
   });
 

@@ -62,7 +62,8 @@ export class PossibleValues {
     const usable = (value: ParameterValue | undefined): boolean => {
       // A wrong value is reported at its own place; it must not make others look wrong.
       if (value !== undefined && valueProblem(definition, value) !== null) return true;
-      return allows(value === undefined ? definition.default : normalizeValue(definition, value));
+      if (value !== undefined) return allows(normalizeValue(definition, value));
+      return definition.default !== null && allows(definition.default);
     };
     if (variant !== null) return usable(variant[name] ?? this.spec.base[name]);
     if (this.spec.variants.some((listed) => Object.hasOwn(listed, name) && usable(listed[name]))) return true;

@@ -4,7 +4,28 @@ import { augmentBatch, drawAugmentation } from '../../../../services/trainer/aug
 import { tf } from '../../../../services/trainer/engine/engine.ts';
 import type { Tensor4D } from '../../../../services/trainer/engine/engine.ts';
 
-const CONFIG: AugmentationConfig = { flip: 'horizontal', rotation: 0.1, zoom: 0.2, fillMode: 'reflect', seed: 9 };
+const CONFIG: AugmentationConfig = {
+  flip: 'horizontal',
+  rotation: 0.1,
+  zoom: 0.2,
+  zoomWidth: null,
+  translationHeight: 0,
+  translationWidth: 0,
+  contrast: 0,
+  brightness: 0,
+  fillMode: 'reflect',
+  fillValue: 0,
+  interpolation: 'bilinear',
+  seed: 9,
+};
+const ALL_ON: AugmentationConfig = {
+  ...CONFIG,
+  zoomWidth: 0.1,
+  translationHeight: 0.3,
+  translationWidth: 0.2,
+  contrast: 0.4,
+  brightness: 0.25,
+};
 const SIZE = 12;
 
 /** Image `i` of a data set of noise. */
@@ -53,7 +74,7 @@ describe('augmentBatch', () => {
     const before = tf.memory().numTensors;
     for (const fillMode of ['reflect', 'wrap', 'constant', 'nearest'] as const)
       augment([1, 2], 1, { ...CONFIG, fillMode });
-    augment([1, 2], 1, { ...CONFIG, flip: 'horizontal_and_vertical' });
+    augment([1, 2], 1, { ...ALL_ON, flip: 'horizontal_and_vertical', interpolation: 'nearest' });
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -82,9 +103,54 @@ describe('drawAugmentation', () => {
     expect(Math.abs(flipped - 1000)).toBeLessThan(4 * Math.sqrt(500));
   });
 
-  it('draws the same angle whether or not other layers are on', () => {
+  it('draws what the newer layers ask for, within their ranges', () => {
+    const all = Array.from({ length: 2000 }, (_, index) => drawAugmentation(ALL_ON, 1, index));
+    const range = (field: 'widthZoom' | 'downward' | 'rightward' | 'contrast' | 'brightness'): [number, number] => {
+      const values = all.map((draw) => draw[field]);
+      return [Math.min(...values), Math.max(...values)];
+    };
+    for (const [field, low, high] of [
+      ['widthZoom', 0.9, 1.1],
+      ['downward', -0.3, 0.3],
+      ['rightward', -0.2, 0.2],
+      ['contrast', 1, 1.4],
+      ['brightness', -0.25, 0.25],
+    ] as const) {
+      const [least, largest] = range(field);
+      expect(least).toBeGreaterThanOrEqual(low);
+      expect(least).toBeLessThan(low + 0.01 * (high - low));
+      expect(largest).toBeLessThanOrEqual(high);
+      expect(largest).toBeGreaterThan(high - 0.01 * (high - low));
+    }
+  });
+
+  it('keeps the aspect unless the width has a zoom of its own', () => {
+    expect(draws.every(({ zoom, widthZoom }) => zoom === widthZoom)).toBe(true);
+    expect(drawAugmentation({ ...CONFIG, zoomWidth: 0 }, 1, 5).widthZoom).toBe(1);
+  });
+
+  it('draws the same whether or not other layers are on', () => {
     const alone = drawAugmentation({ ...CONFIG, flip: 'none', zoom: 0 }, 1, 5);
     expect(alone.angle).toBe(draws[5]?.angle);
     expect(alone.zoom).toBe(1);
+    const { flip, angle, zoom } = drawAugmentation(ALL_ON, 1, 5);
+    expect({ flip, angle, zoom }).toEqual({ flip: draws[5]?.flip, angle: draws[5]?.angle, zoom: draws[5]?.zoom });
+    const bright = drawAugmentation({ ...CONFIG, brightness: 0.25 }, 1, 5);
+    expect(bright.brightness).toBe(drawAugmentation(ALL_ON, 1, 5).brightness);
+  });
+
+  it("draws today's numbers for ever: a finished run must be able to go on", () => {
+    expect(drawAugmentation(ALL_ON, 3, 7)).toMatchInlineSnapshot(`
+      {
+        "angle": -4.119349479675293,
+        "brightness": -0.1529119312763214,
+        "contrast": 1.303920531272888,
+        "downward": -0.2151624083518982,
+        "flip": true,
+        "rightward": 0.1851367473602295,
+        "widthZoom": 0.9124758839607239,
+        "zoom": 1.184471106529236,
+      }
+    `);
   });
 });
