@@ -12,6 +12,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     globalSetup: ['test/support/global-setup.ts'],
-    reporters: ['default', './test/support/closing-line-reporter.ts'],
+    reporters: ['default', './test/parity/table-reporter.ts', './test/support/closing-line-reporter.ts'],
   },
 });

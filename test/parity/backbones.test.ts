@@ -12,6 +12,7 @@ import { largestRelativeError } from './compare.ts';
 import type { RecordedTensor } from './compare.ts';
 import { formulaImages, formulaUniform, formulaWeight } from './formula.ts';
 import { kerasVenv, runPython } from './keras-venv.ts';
+import { recordParity } from './table.ts';
 
 interface Case {
   readonly backbone: string;
@@ -51,7 +52,6 @@ describe(`backbones against recorded values of Keras ${committed.keras}`, () => 
 
 describe('backbones against Keras on this machine, every value', () => {
   const folder = mkdtempSync(join(tmpdir(), 'graft-parity-'));
-  const table: Errors[] = [];
   let live: Recording | null = null;
 
   beforeAll(async () => {
@@ -62,24 +62,18 @@ describe('backbones against Keras on this machine, every value', () => {
 
   afterAll(() => {
     rmSync(folder, { recursive: true });
-    if (table.length > 0) console.log(errorTable(table));
   });
 
   it.for(committed.cases)('$backbone at $size pixels', { timeout: TIMEOUT_MS }, ({ backbone, size }, context) => {
     context.skip(live === null, 'Keras is not installed');
     const wanted = live?.cases.find((one) => one.backbone === backbone && one.size === size);
     if (wanted === undefined) throw new Error(`backbones.py made no case ${backbone} at ${size}`);
-    table.push(checkCase(wanted, folder));
+    const errors = checkCase(wanted, folder);
+    const common = { family: backbone, size, limit: TOLERANCE };
+    recordParity({ ...common, check: 'forward pass', maxError: errors.outputs });
+    recordParity({ ...common, check: 'gradients of the last block', maxError: errors.gradients });
   });
 });
-
-function errorTable(rows: readonly Errors[]): string {
-  const lines = rows.map(
-    ({ backbone, size, outputs, gradients }) =>
-      `${backbone.padEnd(26)} ${String(size).padStart(5)} ${outputs.toExponential(1).padStart(9)} ${gradients.toExponential(1).padStart(9)}`,
-  );
-  return ['backbone                    size   outputs gradients   (largest relative errors)', ...lines].join('\n');
-}
 
 function checkCase(wanted: Case, folder: string | null): Errors {
   const tensorsBefore = tf.memory().numTensors;

@@ -112,6 +112,7 @@ class LayoutReader {
       for (const entry of await this.entries(current)) {
         const path = `${current}/${entry.name}`;
         if (entry.kind === 'folder') folders.push(path);
+        else if (entry.kind === 'special') this.reportSpecial(path, entry.name);
         else if (entry.kind === 'file' && this.isImage(path, entry.name)) names.push(entry.name);
       }
       files.push([current, names.sort(compareText)]);
@@ -140,12 +141,20 @@ class LayoutReader {
     }
   }
 
+  /** Reading a pipe would wait for ever. */
+  private reportSpecial(path: string, name: string): void {
+    if (fileKind(name) === 'system') return;
+    const message = `"${path}" is a pipe, socket or device, no file; remove it, or set skip_bad_files.`;
+    this.report('UNREADABLE', path, message, !this.skipBadFiles);
+  }
+
   /** Names of the folders within one, sorted; null when it can't be read. */
   private async folders(path: string): Promise<readonly string[] | null> {
     const before = this.problems.length;
     const names: string[] = [];
     for (const entry of await this.entries(path)) {
-      if (entry.kind !== 'file' && !entry.name.startsWith('.')) names.push(entry.name);
+      const isFolder = entry.kind === 'folder' || entry.kind === 'folder-link';
+      if (isFolder && !entry.name.startsWith('.')) names.push(entry.name);
     }
     return this.problems.length > before ? null : names.sort(compareText);
   }
@@ -171,7 +180,9 @@ class LayoutReader {
 
   private async linkKind(folder: string, name: string): Promise<Entry['kind']> {
     try {
-      return (await stat(join(this.root, folder, name))).isDirectory() ? 'folder-link' : 'file';
+      const found = await stat(join(this.root, folder, name));
+      if (found.isDirectory()) return 'folder-link';
+      return found.isFile() ? 'file' : 'special';
     } catch {
       // A dangling link: reading it as an image says so.
       return 'file';
@@ -185,7 +196,7 @@ class LayoutReader {
 
 interface Entry {
   readonly name: string;
-  readonly kind: 'folder' | 'folder-link' | 'file';
+  readonly kind: 'folder' | 'folder-link' | 'file' | 'special';
 }
 
 function missingSplitMessage(split: Split, present: readonly string[]): string {

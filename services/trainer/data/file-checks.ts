@@ -26,7 +26,7 @@ export interface CheckFilesOptions {
 type Memory = Record<string, readonly [number, number, FileCheck]>;
 
 /** Part of the memory's name: another decoder may judge otherwise. */
-const MEMORY_VERSION = 1;
+const MEMORY_VERSION = 2;
 const CHUNK_FILES = 32;
 /** A file changed so recently may change again within the clock's resolution, unseen. */
 const SETTLING_MS = 2000;

@@ -29,10 +29,12 @@ export function fileKind(name: string): FileKind {
   return OTHER_IMAGE_EXTENSIONS.some((extension) => lower.endsWith(extension)) ? 'other-image' : 'other';
 }
 
-/** What the first bytes say a file is when it is of a format that TensorFlow doesn't decode; null when they say nothing. */
+/**
+ * What the first bytes say a file is when it is of a format that TensorFlow doesn't decode; null when they say nothing. WebP and
+ * JPEG XL are not among them: TensorFlow decodes them under an allowed name, and so Keras trains on them.
+ */
 export function foreignFormat(bytes: Uint8Array): string | null {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1');
-  if (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') return 'WebP';
   if (head.startsWith('II*\0') || head.startsWith('MM\0*')) return 'TIFF';
   if (head.slice(4, 8) === 'ftyp') return /avi[fs]/.test(head.slice(8, 32)) ? 'AVIF' : 'HEIF or a video';
   if (head.startsWith('\0\0\0\fjP')) return 'JPEG 2000';

@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HeadConfig } from '../../services/core/run-config.ts';
+import type { Split } from '../../services/core/dataset.ts';
+import { runPython } from './keras-venv.ts';
+
+/** Of one step, or of an epoch's steps. */
+export interface Measurement {
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+export interface EpochMeasurement extends Measurement {
+  readonly val_loss: number;
+  readonly val_accuracy: number;
+}
+
+export interface TestCount {
+  readonly correct: number;
+  readonly count: number;
+}
+
+/** What `training-curves.py` trains, phase after phase. */
+export interface KerasJob {
+  readonly backbone: string;
+  /** Safetensors file with `<layer>/<weight>`. */
+  readonly weights: string;
+  /** Height and width in pixels. */
+  readonly size: number;
+  /** Folder that the paths are relative to. */
+  readonly root: string;
+  readonly splits: Readonly<Record<Split, { readonly paths: readonly string[]; readonly labels: readonly number[] }>>;
+  readonly head: Pick<HeadConfig, 'pooling' | 'units' | 'layers' | 'activation'>;
+  /** Of Keras' own dropout and augmentation. */
+  readonly seed: number;
+  readonly phases: readonly KerasPhase[];
+}
+
+export interface KerasPhase {
+  /** `cached`: the head alone, on stored features. */
+  readonly method: 'cached' | 'end-to-end';
+  /** Safetensors file with `head/…`; null: goes on from the best epoch of the phase before. */
+  readonly headWeights: string | null;
+  /** Lowest layer of the base that trains; null: none. */
+  readonly unfreezeFrom: string | null;
+  readonly dropout: number;
+  /** Parts of a full turn and of the size; null: none. */
+  readonly augmentation: { readonly rotation: number; readonly zoom: number } | null;
+  /** Everything else as Keras has it. */
+  readonly optimizer: { readonly name: string; readonly learningRate: number };
+  /** Image numbers, by epoch and step. */
+  readonly batches: readonly (readonly (readonly number[])[])[];
+}
+
+export interface KerasCurve {
+  readonly steps: readonly Measurement[];
+  readonly epochs: readonly EpochMeasurement[];
+  /** Of the best epoch. */
+  readonly test: TestCount;
+}
+
+/** @param folder where the job file goes */
+export async function trainInKeras(python: string, folder: string, job: KerasJob): Promise<readonly KerasCurve[]> {
+  const path = join(folder, `job-${job.backbone}.json`);
+  writeFileSync(path, JSON.stringify(job));
+  const output = await runPython(python, 'training-curves.py', [path]);
+  return (JSON.parse(output) as { phases: KerasCurve[] }).phases;
+}
