@@ -69,6 +69,7 @@ async function check(url: string, out: Output['out']): Promise<ExitCode> {
 async function apply(url: string, out: Output['out']): Promise<ExitCode> {
   const applied = await applyMigrations(url, {
     onApplied: (name, seconds) => out(`Applied ${name} (${seconds.toFixed(1)} s).`),
+    onNotice: (message) => out(message),
   });
   if (applied.length === 0) out('Up to date; nothing to apply.');
   return EXIT.ok;

@@ -1,6 +1,8 @@
 import type { PrismaClient } from '../../prisma/client/client.ts';
 
 export const SAMPLE_SWEEP = 's1';
+export const SAMPLE_DATASET = 'd0123456789abcdef';
+export const SAMPLE_FEATURE_KEY = 'b'.repeat(64);
 
 const START = new Date('2026-03-01T10:00:00.000Z');
 
@@ -53,7 +55,7 @@ async function insertSweep(prisma: PrismaClient): Promise<void> {
   });
   await prisma.dataset.create({
     data: {
-      datasetId: 'd0123456789abcdef',
+      datasetId: SAMPLE_DATASET,
       digest: '0123456789abcdef'.repeat(4),
       path: '/data/cats-dogs',
       classNames: ['cat', 'dog'],
@@ -70,7 +72,7 @@ async function insertSweep(prisma: PrismaClient): Promise<void> {
       displayName: 'heads',
       spec: { displayName: 'heads' },
       state: 'SUCCEEDED',
-      datasetId: 'd0123456789abcdef',
+      datasetId: SAMPLE_DATASET,
       objectiveName: 'val_accuracy',
       objectiveGoal: 'maximize',
       testPolicy: 'winner',
@@ -91,7 +93,7 @@ async function insertRuns(prisma: PrismaClient): Promise<void> {
         sweepId: SAMPLE_SWEEP,
         runIndex: index,
         parametersDigest: String(index).repeat(64),
-        parameters: { 'head.units': units, 'optimizer.learning_rate': rate },
+        parameters: { backbone: 'efficientnet_lite0', 'head.units': units, 'optimizer.learning_rate': rate },
         state,
         stateReason: state === 'FAILED' ? 'the loss is NaN in epoch 2' : '',
         stage: 'HEAD',
@@ -106,6 +108,7 @@ async function insertRuns(prisma: PrismaClient): Promise<void> {
         endTime: seconds === null ? null : minutesLater(seconds / 60),
         runParameters: {
           create: [
+            { name: 'backbone', stringValue: 'efficientnet_lite0' },
             { name: 'head.units', intValue: BigInt(units) },
             { name: 'optimizer.learning_rate', numberValue: rate },
             { name: 'optimizer.name', stringValue: 'rmsprop' },
@@ -122,7 +125,7 @@ async function insertRuns(prisma: PrismaClient): Promise<void> {
 async function insertTasks(prisma: PrismaClient): Promise<void> {
   await prisma.featureSet.create({
     data: {
-      featureKey: 'b'.repeat(64),
+      featureKey: SAMPLE_FEATURE_KEY,
       datasetDigest: '0123456789abcdef'.repeat(4),
       split: 'train',
       backbone: 'efficientnet_lite0',
@@ -155,7 +158,7 @@ async function insertTasks(prisma: PrismaClient): Promise<void> {
         create: RUNS.map(({ index }) => ({ runId: `${SAMPLE_SWEEP}-${index}`, position: index, state: 'SUCCEEDED' })),
       },
       dependencies: { create: { dependsOnId: 't-features' } },
-      featureSets: { create: { featureKey: 'b'.repeat(64) } },
+      featureSets: { create: { featureKey: SAMPLE_FEATURE_KEY } },
       attempts: {
         create: [
           {
@@ -168,6 +171,7 @@ async function insertTasks(prisma: PrismaClient): Promise<void> {
             errorCode: 'LEASE_EXPIRED',
             message: 'no heartbeat for 30 s',
             lastSequence: 2n,
+            createTime: START,
             endTime: minutesLater(1),
           },
           {
@@ -177,6 +181,8 @@ async function insertTasks(prisma: PrismaClient): Promise<void> {
             requestId: 'lease-2',
             state: 'SUCCEEDED',
             threadCount: 4,
+            createTime: minutesLater(2),
+            endTime: minutesLater(4),
           },
         ],
       },

@@ -29,6 +29,8 @@ export interface MigrateOptions {
   readonly directory?: string;
   /** Told the name of each migration when it has been applied. */
   readonly onApplied?: (name: string, seconds: number) => void;
+  /** Told what a migration has to say to a person who runs it (RAISE NOTICE or WARNING). */
+  readonly onNotice?: (message: string) => void;
   /** How long to wait for another process that migrates, milliseconds; default 120 000. */
   readonly lockTimeoutMs?: number;
 }
@@ -56,7 +58,7 @@ export async function applyMigrations(url: string, options: MigrateOptions = {})
     const { pending } = compare(migrations, await readRows(client));
     for (const migration of pending) {
       const start = performance.now();
-      await apply(client, migration);
+      await apply(client, migration, options.onNotice ?? (() => undefined));
       options.onApplied?.(migration.name, (performance.now() - start) / 1000);
     }
     return pending.map(({ name }) => name);
@@ -178,8 +180,9 @@ function compare(migrations: readonly Migration[], rows: readonly Row[]): Compar
   };
 }
 
-async function apply(client: pg.Client, migration: Migration): Promise<void> {
+async function apply(client: pg.Client, migration: Migration, onNotice: (message: string) => void): Promise<void> {
   const id = randomUUID();
+  const tell = ({ message }: { readonly message?: string | undefined }): void => onNotice(message ?? '');
   await client.query('BEGIN');
   try {
     await client.query(
@@ -187,6 +190,7 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
       [id, migration.checksum, migration.name],
     );
     // Without parameters the file goes out as one message of many statements.
+    client.on('notice', tell);
     await client.query(migration.sql).catch((error: unknown) => {
       throw explain(migration, error);
     });
@@ -198,6 +202,8 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
+  } finally {
+    client.off('notice', tell);
   }
 }
 

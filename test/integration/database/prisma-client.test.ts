@@ -36,7 +36,7 @@ test('Prisma Client writes and reads every model', async () => {
     Dataset: 1,
     Sweep: 1,
     Run: 5,
-    RunParameter: 21,
+    RunParameter: 26,
     Task: 2,
     TaskRun: 5,
     TaskDependency: 1,
