@@ -7,6 +7,7 @@ import { formatBytes, formatMetric, formatTime } from '../format.ts';
 import { say, writeResult } from '../output.ts';
 import { renderTable } from '../table.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
+import { addCheckpointExport } from './export-checkpoint.ts';
 import { globalOptions, LATEST, resolveSweepId, withClient } from './client-command.ts';
 
 /** `graft checkpoint …`. */
@@ -41,6 +42,7 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
         writeResult(context, options, value, () => `${file}: ${formatBytes(saved.sizeBytes)}, sha256 ${saved.sha256}`);
       });
     });
+  addCheckpointExport(checkpoint, context);
 }
 
 function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {

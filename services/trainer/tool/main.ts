@@ -10,15 +10,26 @@ function emit(event: ToolEvent): void {
   write(`${JSON.stringify(event)}\n`);
 }
 
+async function run(request: ToolRequest): Promise<void> {
+  switch (request.type) {
+    case 'check-dataset': {
+      const { checkDataset } = await import('./check-dataset.ts');
+      return checkDataset(request, emit);
+    }
+    case 'predict': {
+      const { predict } = await import('./predict.ts');
+      return predict(request, emit);
+    }
+    case 'export': {
+      const { exportCheckpoint } = await import('./export-checkpoint.ts');
+      return exportCheckpoint(request, emit);
+    }
+  }
+}
+
 try {
   const request = JSON.parse(await text(process.stdin)) as ToolRequest;
-  if (request.type === 'check-dataset') {
-    const { checkDataset } = await import('./check-dataset.ts');
-    await checkDataset(request, emit);
-  } else {
-    const { predict } = await import('./predict.ts');
-    await predict(request, emit);
-  }
+  await run(request);
 } catch (error) {
   emit({
     type: 'failed',

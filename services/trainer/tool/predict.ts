@@ -1,17 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { compileRunConfig } from '../../core/search-space/compile.ts';
 import type { RunConfig } from '../../core/run-config.ts';
-import { loadBackbone } from '../backbones/load.ts';
 import type { Backbone } from '../backbones/backbone.ts';
-import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
-import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import { decodeAndResize, ImageDecodeError } from '../data/decode.ts';
 import { tf } from '../engine/engine.ts';
 import { predictedLabel, probabilitiesOf } from '../heads/loss.ts';
-import { assignAll } from '../training/member.ts';
-import { FineTuneNetwork, HeadNetwork } from '../training/network.ts';
 import type { Network } from '../training/network.ts';
 import { pool } from '../training/pooling.ts';
+import { openCheckpoint } from './open-checkpoint.ts';
 import type { ImagePrediction, ToolEvent, ToolRequest } from './protocol.ts';
 
 const BATCH_SIZE = 32;
@@ -26,20 +21,8 @@ export async function predict(
   request: Extract<ToolRequest, { type: 'predict' }>,
   emit: (event: ToolEvent) => void,
 ): Promise<void> {
-  const { checkpoint: path, parameters, classNames, images, cacheDir } = request;
-  const config = compileRunConfig(parameters);
-  const checkpoint = await readTrainingCheckpoint(path);
-  const { name, weights } = config.backbone;
-  const backbone = await loadBackbone({ backbone: name, weights, inputSize: config.imageSize, cacheDir });
-  if (checkpoint.state.baseDigest !== backbone.weightsDigest) {
-    throw new CheckpointError(
-      path,
-      'baseDigest',
-      `it was trained on a base whose weights have the digest ${checkpoint.state.baseDigest}, but those here have ` +
-        `${backbone.weightsDigest}. Use the weight file it was trained with.`,
-    );
-  }
-  const network = createNetwork(path, checkpoint, config, backbone, classNames.length);
+  const { classNames, images } = request;
+  const { config, backbone, network } = await openCheckpoint({ ...request, classCount: classNames.length });
   for (let start = 0; start < images.length; start += BATCH_SIZE) {
     const batch = images.slice(start, start + BATCH_SIZE);
     for (const prediction of await predictBatch(batch, { config, backbone, network, classNames })) {
@@ -48,29 +31,6 @@ export async function predict(
   }
   network.dispose();
   backbone.dispose();
-}
-
-function createNetwork(
-  path: string,
-  { state, trained }: TrainingCheckpoint,
-  config: RunConfig,
-  backbone: Backbone,
-  classCount: number,
-): Network {
-  const { fineTune } = config;
-  if (state.stage === 'FINE_TUNE' && fineTune === null) {
-    throw new CheckpointError(
-      path,
-      'stage',
-      'it comes from fine-tuning, but the parameters have fine_tune.enabled off.',
-    );
-  }
-  const network =
-    state.stage === 'FINE_TUNE' && fineTune !== null
-      ? new FineTuneNetwork(config, fineTune.unfreeze, backbone, classCount)
-      : new HeadNetwork(config, backbone, classCount);
-  assignAll(path, network.variables, trained);
-  return network;
 }
 
 interface Model {

@@ -1,5 +1,6 @@
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
 import type { DatasetSource, Parameters } from '../../core/sweep/sweep-spec.ts';
+import type { ExportedFile, ExportFormat } from '../export/export-model.ts';
 
 /**
  * What the tool process is asked, as one JSON text on standard input. Its parent has no TensorFlow, and a file that makes the
@@ -17,6 +18,18 @@ export type ToolRequest =
       /** Files. */
       readonly images: readonly string[];
       readonly cacheDir: string;
+    }
+  | {
+      readonly type: 'export';
+      /** A checkpoint file of a run. */
+      readonly checkpoint: string;
+      /** All parameters of that run. */
+      readonly parameters: Parameters;
+      readonly classNames: readonly string[];
+      readonly format: ExportFormat;
+      /** File (`keras`, `keras-h5`) or folder (`tfjs`); what is there already is replaced. */
+      readonly target: string;
+      readonly cacheDir: string;
     };
 
 /** One JSON line on standard output each. */
@@ -26,6 +39,7 @@ export type ToolEvent =
   /** The data set can't be trained on. */
   | { readonly type: 'dataset-invalid'; readonly path: string; readonly problems: readonly DatasetProblem[] }
   | ({ readonly type: 'prediction' } & ImagePrediction)
+  | { readonly type: 'exported'; readonly files: readonly ExportedFile[] }
   | { readonly type: 'failed'; readonly name: string; readonly message: string };
 
 export interface ImagePrediction {

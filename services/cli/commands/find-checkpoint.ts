@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { readCheckpointCard, writeCheckpointCard } from '../client/checkpoint-card.ts';
+import type { CheckpointCard } from '../client/checkpoint-card.ts';
+import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
+import { MissingError } from '../cli-errors.ts';
+import type { CliContext, GlobalOptions } from '../context.ts';
+import { say } from '../output.ts';
+import { withClient } from './client-command.ts';
+
+export interface FoundCheckpoint {
+  readonly file: string;
+  readonly card: CheckpointCard;
+}
+
+/**
+ * A checkpoint by its file or its id: a file is used with the card beside it, without a coordinator; an id is downloaded into
+ * `folder`.
+ *
+ * @throws MissingError for a file that is no checkpoint; NotFoundError for an unknown id.
+ */
+export async function findCheckpoint(
+  context: CliContext,
+  options: GlobalOptions,
+  named: string,
+  folder: string,
+): Promise<FoundCheckpoint> {
+  const given = resolve(context.cwd, named);
+  if (existsSync(given)) return { file: given, card: await cardOf(context, options, given) };
+  return withClient(context, options, async (client) => {
+    const file = join(folder, 'checkpoint.safetensors');
+    const note = (text: string): void => say(context, text);
+    const saved = await downloadCheckpointFile(client, named, file, { signal: context.signal, note });
+    return { file, card: await writeCheckpointCard(client, saved, file) };
+  });
+}
+
+/** A file that was copied without its card still names its run, which the coordinator knows. */
+async function cardOf(context: CliContext, options: GlobalOptions, file: string): Promise<CheckpointCard> {
+  const card = await readCheckpointCard(file);
+  if (card !== null) return card;
+  const runId = await runIdIn(file);
+  if (runId === null) throw new MissingError(`${file} is no checkpoint of Graft: it names no run.`);
+  return withClient(context, options, async (client) => {
+    const saved = (await client.listCheckpoints({ runId })).at(-1);
+    if (saved === undefined)
+      throw new MissingError(`The coordinator has no checkpoint of run ${runId}, which ${file} is of.`);
+    return writeCheckpointCard(client, saved, file);
+  });
+}
+
+/** The run's id from the header of a safetensors file: 8 bytes of length, then JSON. */
+async function runIdIn(file: string): Promise<string | null> {
+  const bytes = await readFile(file);
+  const length = bytes.length < 8 ? 0 : Number(bytes.readBigUInt64LE(0));
+  try {
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as { __metadata__?: { state?: string } };
+    const { runId } = JSON.parse(header.__metadata__?.state ?? '{}') as { runId?: unknown };
+    return typeof runId === 'string' ? runId : null;
+  } catch {
+    return null;
+  }
+}

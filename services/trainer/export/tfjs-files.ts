@@ -1,0 +1,65 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { functionalConfig } from './functional-config.ts';
+import type { KerasLayer, KerasModel } from './keras-layer.ts';
+import { KERAS_VERSION } from './model-card.ts';
+import type { ModelCard } from './model-card.ts';
+
+/** As TensorFlow.js' converter cuts them, so that browsers cache them one by one. */
+const SHARD_BYTES = 4 * 2 ** 20;
+
+export const TFJS_MODEL_FILE = 'model.json';
+
+/**
+ * TensorFlow.js' layers format: `model.json` and `group1-shard<n>of<m>.bin`; files of an earlier export into the folder are
+ * removed. `userDefinedMetadata` has the card.
+ *
+ * @returns the files' names.
+ */
+export async function writeTfjsFiles(folder: string, model: KerasModel, card: ModelCard): Promise<readonly string[]> {
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) {
+    if (name === TFJS_MODEL_FILE || /^group1-shard\d+of\d+\.bin$/.test(name)) await rm(join(folder, name));
+  }
+  const weights = model.layers.flatMap(tfjsWeights);
+  const shards = cutShards(
+    weights.map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
+  );
+  const paths = shards.map((_, index) => `group1-shard${index + 1}of${shards.length}.bin`);
+  for (const [index, path] of paths.entries()) await writeFile(join(folder, path), shards[index] ?? Buffer.alloc(0));
+  const json = {
+    format: 'layers-model',
+    generatedBy: `keras v${KERAS_VERSION}`,
+    convertedBy: 'Graft',
+    userDefinedMetadata: { graft: card },
+    modelTopology: {
+      keras_version: KERAS_VERSION,
+      backend: 'tensorflow',
+      model_config: functionalConfig(model, 'keras-2'),
+    },
+    weightsManifest: [{ paths, weights: weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' })) }],
+  };
+  await writeFile(join(folder, TFJS_MODEL_FILE), JSON.stringify(json));
+  return [TFJS_MODEL_FILE, ...paths];
+}
+
+interface TfjsWeight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+function tfjsWeights({ className, name, weights }: KerasLayer): readonly TfjsWeight[] {
+  return weights.map((weight) => {
+    if (!(weight.values instanceof Float32Array)) throw new RangeError(`${name}/${weight.name} is not made of floats.`);
+    // Keras 3 calls it `kernel`; TensorFlow.js has the name of Keras 2.
+    const role = className === 'DepthwiseConv2D' && weight.name === 'kernel' ? 'depthwise_kernel' : weight.name;
+    return { name: `${name}/${role}`, shape: weight.shape, values: weight.values };
+  });
+}
+
+function cutShards(parts: readonly Buffer[]): readonly Buffer[] {
+  const all = Buffer.concat(parts);
+  const count = Math.max(1, Math.ceil(all.length / SHARD_BYTES));
+  return Array.from({ length: count }, (_, index) => all.subarray(index * SHARD_BYTES, (index + 1) * SHARD_BYTES));
+}

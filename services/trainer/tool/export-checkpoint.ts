@@ -1,0 +1,35 @@
+import { exportModel } from '../export/export-model.ts';
+import type { ToolEvent, ToolRequest } from './protocol.ts';
+import { openCheckpoint } from './open-checkpoint.ts';
+
+const PROGRESS_INTERVAL_MS = 200;
+
+/**
+ * Writes a checkpoint as a model of another program.
+ *
+ * @throws as `openCheckpoint`; ExportError, and the file system's errors
+ */
+export async function exportCheckpoint(
+  request: Extract<ToolRequest, { type: 'export' }>,
+  emit: (event: ToolEvent) => void,
+): Promise<void> {
+  const { classNames, format, target } = request;
+  let toldAt = 0;
+  const { config, state, parts, backbone, network } = await openCheckpoint({
+    ...request,
+    classCount: classNames.length,
+    onProgress: (progress) => {
+      const now = performance.now();
+      if (now - toldAt < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
+      toldAt = now;
+      emit({ type: 'progress', ...progress });
+    },
+  });
+  const trained = new Map(network.variables.map((variable) => [variable.name, variable.values()]));
+  network.dispose();
+  backbone.dispose();
+  const model = { config, backbone: parts, classCount: classNames.length, trained };
+  const { runId, stage, epoch, baseDigest } = state;
+  const files = await exportModel(model, { classNames, runId, stage, epoch, baseDigest }, { format, target });
+  emit({ type: 'exported', files });
+}

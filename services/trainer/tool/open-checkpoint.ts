@@ -1,0 +1,86 @@
+import { compileRunConfig } from '../../core/search-space/compile.ts';
+import type { RunConfig } from '../../core/run-config.ts';
+import type { Parameters } from '../../core/sweep/sweep-spec.ts';
+import type { Backbone } from '../backbones/backbone.ts';
+import { createBackbone } from '../backbones/graph-backbone.ts';
+import type { BackboneParts } from '../backbones/graph-backbone.ts';
+import { loadBackboneParts } from '../backbones/load.ts';
+import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
+import type { TrainingCheckpoint, TrainingState } from '../checkpoints/training-checkpoint.ts';
+import type { ProgressListener } from '../engine/progress.ts';
+import { assignAll } from '../training/member.ts';
+import { FineTuneNetwork, HeadNetwork } from '../training/network.ts';
+import type { Network } from '../training/network.ts';
+
+export interface CheckpointReference {
+  /** A checkpoint file of a run. */
+  readonly checkpoint: string;
+  /** All parameters of that run. */
+  readonly parameters: Parameters;
+  readonly classCount: number;
+  readonly cacheDir: string;
+  /** Of a download of the base's weights. */
+  readonly onProgress?: ProgressListener;
+}
+
+/** A trained model, ready to predict. The caller disposes of network and backbone. */
+export interface OpenedCheckpoint {
+  readonly config: RunConfig;
+  readonly state: TrainingState;
+  /** What `backbone` was put together from. */
+  readonly parts: BackboneParts;
+  readonly backbone: Backbone;
+  readonly network: Network;
+}
+
+/**
+ * Puts the network of a run together with a checkpoint's tensors, as the EVALUATE stage does.
+ *
+ * @throws CheckpointError, SafetensorsError, BackboneError, DownloadError, InvalidRequestError for the parameters
+ */
+export async function openCheckpoint(reference: CheckpointReference): Promise<OpenedCheckpoint> {
+  const { checkpoint: path, cacheDir, onProgress } = reference;
+  const config = compileRunConfig(reference.parameters);
+  const checkpoint = await readTrainingCheckpoint(path);
+  const { name, weights } = config.backbone;
+  const options = { backbone: name, weights, inputSize: config.imageSize, cacheDir };
+  const parts = await loadBackboneParts(onProgress === undefined ? options : { ...options, onProgress });
+  if (checkpoint.state.baseDigest !== parts.weightsDigest) {
+    throw new CheckpointError(
+      path,
+      'baseDigest',
+      `it was trained on a base whose weights have the digest ${checkpoint.state.baseDigest}, but those here have ` +
+        `${parts.weightsDigest}. Use the weight file it was trained with.`,
+    );
+  }
+  const backbone = createBackbone(parts);
+  const network = createNetwork(path, checkpoint, { config, backbone, classCount: reference.classCount });
+  return { config, state: checkpoint.state, parts, backbone, network };
+}
+
+interface NetworkOptions {
+  readonly config: RunConfig;
+  readonly backbone: Backbone;
+  readonly classCount: number;
+}
+
+function createNetwork(
+  path: string,
+  { state, trained }: TrainingCheckpoint,
+  { config, backbone, classCount }: NetworkOptions,
+): Network {
+  const { fineTune } = config;
+  if (state.stage === 'FINE_TUNE' && fineTune === null) {
+    throw new CheckpointError(
+      path,
+      'stage',
+      'it comes from fine-tuning, but the parameters have fine_tune.enabled off.',
+    );
+  }
+  const network =
+    state.stage === 'FINE_TUNE' && fineTune !== null
+      ? new FineTuneNetwork(config, fineTune.unfreeze, backbone, classCount)
+      : new HeadNetwork(config, backbone, classCount);
+  assignAll(path, network.variables, trained);
+  return network;
+}
