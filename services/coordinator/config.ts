@@ -15,6 +15,8 @@ export interface CoordinatorConfig {
   readonly artifactsDir: string;
   readonly timing: LeaseTiming;
   readonly retentionMs: number;
+  /** Files without a row are removed when they are so old. */
+  readonly orphanMs: number;
   /** How long running calls may take to end after SIGTERM. */
   readonly drainMs: number;
   readonly logLevel: LogLevel;
@@ -41,6 +43,7 @@ const schema = z.object({
   GRAFT_COORDINATOR_HEARTBEAT_MS: milliseconds(10, 600_000).optional(),
   GRAFT_COORDINATOR_REAPER_MS: milliseconds(10, 600_000).optional(),
   GRAFT_COORDINATOR_RETENTION_MS: milliseconds(10, 86_400_000).default(10_000),
+  GRAFT_COORDINATOR_ORPHAN_MS: milliseconds(10, 864_000_000).default(3_600_000),
   GRAFT_COORDINATOR_DRAIN_MS: milliseconds(0, 600_000).default(10_000),
   GRAFT_ARTIFACTS_DIR: z.string().optional(),
   GRAFT_CACHE_DIR: z.string().optional(),
@@ -63,6 +66,7 @@ Everything is set by environment variables:
   GRAFT_COORDINATOR_HEARTBEAT_MS   between two heartbeats of a trainer (a third of the lease)
   GRAFT_COORDINATOR_REAPER_MS      between two looks for expired leases (a sixth of the lease)
   GRAFT_COORDINATOR_RETENTION_MS   between two looks for checkpoint files to remove (10000)
+  GRAFT_COORDINATOR_ORPHAN_MS      files that a killed trainer left without a row are removed when so old (3600000)
   GRAFT_COORDINATOR_DRAIN_MS       how long running calls may take to end after SIGTERM (10000)
   GRAFT_ARTIFACTS_DIR              artifact store, a folder that trainers share (<state folder>/artifacts)
   GRAFT_CACHE_DIR, GRAFT_STATE_DIR what can be made again; what must stay (XDG folders)
@@ -98,6 +102,7 @@ export function readCoordinatorConfig(env: Readonly<Record<string, string | unde
     artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(resolvePaths(env).stateDir, 'artifacts'),
     timing,
     retentionMs: read.GRAFT_COORDINATOR_RETENTION_MS,
+    orphanMs: read.GRAFT_COORDINATOR_ORPHAN_MS,
     drainMs: read.GRAFT_COORDINATOR_DRAIN_MS,
     logLevel: read.GRAFT_LOG_LEVEL,
   };

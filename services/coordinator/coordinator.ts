@@ -8,6 +8,7 @@ import type { Logger } from '../platform/telemetry/logger.ts';
 import { describeConfig } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { LeaderLoops } from './loops/leader-loop.ts';
+import { OrphanRemoval } from './loops/orphan-removal.ts';
 import { Reaper } from './loops/reaper.ts';
 import { Retention } from './loops/retention.ts';
 import { Health } from './rpc/health.ts';
@@ -85,7 +86,8 @@ async function startParts(
   await signals.ready;
   const reaper = new Reaper(store, config.timing.reaperMs);
   const retention = new Retention(store, artifacts, config.retentionMs);
-  const loops = new LeaderLoops(new Leadership(pool, log), [reaper, retention], log);
+  const orphans = new OrphanRemoval(store, artifacts, config.orphanMs);
+  const loops = new LeaderLoops(new Leadership(pool, log), [reaper, retention, orphans], log);
   parts.add(() => loops.stop());
   const health = new Health();
   const server = createServer({ log, interceptors: [mapStoreErrors] });

@@ -54,6 +54,26 @@ describe.each(IMPLEMENTATIONS)('$name as ArtifactStore', ({ create }) => {
     expect(readdirSync(join(root, 'features'))).toEqual(['a.bin']);
   });
 
+  it('lists what there is, also what a killed writer left', async () => {
+    const listed = async () => {
+      const found: [string, boolean][] = [];
+      for await (const { uri, isTemporary, ageMs } of store.list()) {
+        expect(ageMs).toBeLessThan(60_000);
+        found.push([uri, isTemporary]);
+      }
+      return found.sort();
+    };
+    expect(await listed()).toEqual([]);
+    await store.write('features/a.bin', Buffer.from('a'));
+    await store.write('checkpoints/run-1/b.safetensors', Buffer.from('b'));
+    await store.write('checkpoints/run-1/c.safetensors.host-1-0.tmp', Buffer.from('c'));
+    expect(await listed()).toEqual([
+      ['checkpoints/run-1/b.safetensors', false],
+      ['checkpoints/run-1/c.safetensors.host-1-0.tmp', true],
+      ['features/a.bin', false],
+    ]);
+  });
+
   it('says which artifact is missing', async () => {
     await expect(store.read('datasets/none.jsonl')).rejects.toThrow(ArtifactMissingError);
     await expect(store.read('datasets/none.jsonl')).rejects.toThrow(

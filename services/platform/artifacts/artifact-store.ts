@@ -7,6 +7,15 @@ export interface StoredArtifact {
   readonly sha256: string;
 }
 
+/** A file of the store, or one that is being written. */
+export interface ListedArtifact {
+  readonly uri: string;
+  /** Since it was last written to, by the clocks of this machine and of the disk. */
+  readonly ageMs: number;
+  /** Not whole: being written, or left behind by a writer that was killed. */
+  readonly isTemporary: boolean;
+}
+
 /**
  * Where features, manifests and checkpoints are kept. A uri is a relative path with `/` as separator; no part may be empty,
  * `.` or `..`. A file is there entirely or not at all, also after a crash, and has reached the disk when a write returns.
@@ -23,6 +32,8 @@ export interface ArtifactStore {
   stat(uri: string): Promise<{ readonly sizeBytes: number } | null>;
   /** Removes the file; one that is not there is no error. */
   remove(uri: string): Promise<void>;
+  /** Everything there is, in no order; a file that comes or goes meanwhile may be told or not. */
+  list(): AsyncIterable<ListedArtifact>;
   /** Path on this machine, for reading in parts. The file need not exist. */
   localPath(uri: string): string;
 }

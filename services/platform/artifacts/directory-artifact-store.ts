@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { ArtifactSpaceError, ArtifactUriError } from './artifact-store.ts';
-import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
+import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-store.ts';
 
 const SPACE_ERROR_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
@@ -65,12 +65,32 @@ export class DirectoryArtifactStore implements ArtifactStore {
     await rm(this.localPath(uri), { force: true });
   }
 
+  list(): AsyncIterable<ListedArtifact> {
+    return listFolder(this.root, '');
+  }
+
   localPath(uri: string): string {
     const parts = uri.split('/');
     if (parts.some((part) => part === '' || part === '.' || part === '..') || /[\\\0]|^[a-zA-Z]:/.test(uri)) {
       throw new ArtifactUriError(uri);
     }
     return join(this.root, ...parts);
+  }
+}
+
+async function* listFolder(folder: string, prefix: string): AsyncGenerator<ListedArtifact> {
+  try {
+    for await (const entry of await opendir(folder)) {
+      const uri = `${prefix}${entry.name}`;
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) yield* listFolder(path, `${uri}/`);
+      if (!entry.isFile()) continue;
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: null }));
+      if (mtimeMs !== null) yield { uri, ageMs: Date.now() - mtimeMs, isTemporary: uri.endsWith('.tmp') };
+    }
+  } catch (error) {
+    // The folder is not there yet, or no longer.
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
 
