@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { cpSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createGraftClient } from '../../services/cli/client/graft-client.ts';
+import type { GraftClient } from '../../services/cli/client/types.ts';
+import { loadSweepFile } from '../../services/cli/sweep-file/parse-sweep-file.ts';
+import type { SweepSpec } from '../../services/core/sweep/sweep-spec.ts';
+import { writeTinyDataset } from '../support/tiny-dataset.ts';
+
+const POLL_MS = 250;
+
+/** Epochs of the three ways to train. */
+export interface SweepSize {
+  readonly cached: number;
+  readonly augmented: number;
+  readonly fineTune: number;
+}
+
+/** The same sweep again and again, on copies of one data set. */
+export class ChaosSweeps implements Disposable {
+  readonly #folder: string;
+  readonly #size: SweepSize;
+  readonly #client: GraftClient;
+  #count = 0;
+
+  private constructor(folder: string, size: SweepSize, addresses: readonly string[]) {
+    this.#folder = folder;
+    this.#size = size;
+    this.#client = createGraftClient(addresses.join(','));
+  }
+
+  static async prepare(folder: string, size: SweepSize, addresses: readonly string[]): Promise<ChaosSweeps> {
+    await writeTinyDataset(join(folder, 'data'));
+    return new ChaosSweeps(folder, size, addresses);
+  }
+
+  /** Submits the next sweep, however often that takes; gives its identity. */
+  async submit(): Promise<string> {
+    const requestId = randomUUID();
+    const spec = await this.#nextSpec();
+    return this.#untilAnswered(async () => (await this.#client.createSweep(requestId, spec)).sweep.sweepId);
+  }
+
+  /** Waits until nobody works on a sweep any more; gives its state, or ACTIVE when the time is over. */
+  async ended(sweepId: string, timeoutMs: number): Promise<string> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const { state } = await this.#untilAnswered(() => this.#client.getSweep(sweepId));
+      if (state !== 'ACTIVE' || Date.now() > deadline) return state;
+      await sleep(POLL_MS);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+
+  /**
+   * A copy of the data in which a test image has another name: another digest, so that indexing and features are done again,
+   * and the same pictures in the same order, so that the results must be the same.
+   */
+  async #nextSpec(): Promise<SweepSpec> {
+    const copy = join(this.#folder, `data-${this.#count}`);
+    cpSync(join(this.#folder, 'data'), copy, { recursive: true });
+    renameSync(join(copy, 'test/blue/000.png'), join(copy, `test/blue/000-${this.#count}.png`));
+    this.#count += 1;
+    const file = join(this.#folder, 'sweep.yaml');
+    writeFileSync(file, sweepText(copy, this.#size));
+    return loadSweepFile(file, this.#folder);
+  }
+
+  async #untilAnswered<T>(call: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await call();
+      } catch (error) {
+        // Two minutes without any coordinator are a finding of their own.
+        if (failures > 240) throw error;
+        await sleep(2 * POLL_MS);
+      }
+    }
+  }
+}
+
+function sweepText(dataset: string, { cached, augmented, fineTune }: SweepSize): string {
+  return `
+display_name: chaos
+dataset: { path: ${dataset} }
+base:
+  backbone: efficientnet_lite0
+  image_size: 32
+  batch_size: 8
+  epochs: ${cached}
+strategy: list
+seed: 11
+variants:
+  - { head.units: 16 }
+  - { head.units: 32, head.dropout: 0.2 }
+  - { method: augmented, epochs: ${augmented} }
+  - { method: augmented, epochs: ${augmented}, head.units: 8 }
+  - { epochs: 8, fine_tune.enabled: true, fine_tune.epochs: ${fineTune} }
+`;
+}

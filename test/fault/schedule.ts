@@ -1,0 +1,191 @@
+import { createStream } from '../../services/core/rng/stream.ts';
+import type { RandomStream } from '../../services/core/rng/stream.ts';
+
+/** One thing that goes wrong. Durations are milliseconds; what has one is undone after it. */
+export type FaultAction =
+  | { readonly kind: 'KILL'; readonly target: ProcessTarget }
+  | { readonly kind: 'STOP'; readonly target: ProcessTarget; readonly durationMs: number }
+  | { readonly kind: 'CUT' | 'BLACK_HOLE'; readonly link: LinkTarget; readonly durationMs: number }
+  | { readonly kind: 'DELAY'; readonly link: LinkTarget; readonly durationMs: number; readonly delayMs: number }
+  | { readonly kind: 'POSTGRES'; readonly shutdown: 'fast' | 'immediate' };
+
+export interface ProcessTarget {
+  readonly part: 'worker' | 'supervisor' | 'coordinator';
+  /** Number of the trainer or of the coordinator, from 0. */
+  readonly index: number;
+}
+
+/** The way from a trainer to a coordinator; `coordinator` null: to all of them. */
+export interface LinkTarget {
+  readonly trainer: number;
+  readonly coordinator: number | null;
+}
+
+export interface Fault {
+  /** From 1. */
+  readonly number: number;
+  /** Since the fault before it. */
+  readonly afterMs: number;
+  readonly action: FaultAction;
+}
+
+export interface ScheduleOptions {
+  readonly seed: number;
+  readonly faultCount: number;
+  readonly trainerCount: number;
+  readonly coordinatorCount: number;
+  readonly leaseMs: number;
+}
+
+/** Pauses between two faults. Short ones overlap, long ones leave time to get over it. */
+const MIN_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 4_500;
+
+/**
+ * What happens when, wholly by the seed. Each round of the deck has every kind of fault once, so that a short schedule has
+ * most kinds as well.
+ */
+export function planFaults(options: ScheduleOptions): readonly Fault[] {
+  const random = createStream(options.seed, 'chaos');
+  const faults: Fault[] = [];
+  let deck: Card[] = [];
+  while (faults.length < options.faultCount) {
+    if (deck.length === 0) deck = shuffled(CARDS, random);
+    const card = deck.pop();
+    if (card === undefined) break;
+    faults.push({
+      number: faults.length + 1,
+      afterMs: Math.round(between(random, MIN_PAUSE_MS, MAX_PAUSE_MS)),
+      action: card(random, options),
+    });
+  }
+  return faults;
+}
+
+/** One line for logs: `#3 after 1.2 s: KILL worker 1`. */
+export function describeFault({ number, afterMs, action }: Fault): string {
+  return `#${number} after ${(afterMs / 1_000).toFixed(1)} s: ${describeAction(action)}`;
+}
+
+function describeAction(action: FaultAction): string {
+  switch (action.kind) {
+    case 'KILL':
+      return `KILL ${action.target.part} ${action.target.index}`;
+    case 'STOP':
+      return `STOP ${action.target.part} ${action.target.index} for ${seconds(action.durationMs)}`;
+    case 'CUT':
+    case 'BLACK_HOLE':
+      return `${action.kind} ${describeLink(action.link)} for ${seconds(action.durationMs)}`;
+    case 'DELAY':
+      return `DELAY ${describeLink(action.link)} by ${seconds(action.delayMs)} for ${seconds(action.durationMs)}`;
+    case 'POSTGRES':
+      return `POSTGRES ${action.shutdown} shutdown and restart`;
+  }
+}
+
+function describeLink({ trainer, coordinator }: LinkTarget): string {
+  return `trainer ${trainer} to ${coordinator === null ? 'all coordinators' : `coordinator ${coordinator}`}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+type Card = (random: RandomStream, options: ScheduleOptions) => FaultAction;
+
+const CARDS: readonly Card[] = [
+  killOf('worker'),
+  killOf('worker'),
+  killOf('supervisor'),
+  killOf('coordinator'),
+  stopOf('worker', 'within the lease'),
+  stopOf('worker', 'past the lease'),
+  stopOf('supervisor', 'within the lease'),
+  stopOf('supervisor', 'past the lease'),
+  stopOf('coordinator', 'within the lease'),
+  stopOf('coordinator', 'past the lease'),
+  (random, options) => ({
+    kind: 'CUT',
+    link: linkOf(random, options),
+    durationMs: lasting(random, options, 'within the lease'),
+  }),
+  (random, options) => ({
+    kind: 'CUT',
+    link: { ...linkOf(random, options), coordinator: null },
+    durationMs: lasting(random, options, 'past the lease'),
+  }),
+  (random, options) => ({
+    kind: 'BLACK_HOLE',
+    link: linkOf(random, options),
+    durationMs: lasting(random, options, 'past the lease'),
+  }),
+  (random, options) => ({
+    kind: 'BLACK_HOLE',
+    link: { ...linkOf(random, options), coordinator: null },
+    durationMs: lasting(random, options, 'past the lease'),
+  }),
+  (random, options) => ({
+    kind: 'DELAY',
+    link: linkOf(random, options),
+    durationMs: lasting(random, options, 'past the lease'),
+    delayMs: Math.round(between(random, 100, options.leaseMs / 4)),
+  }),
+  (random, options) => ({
+    kind: 'DELAY',
+    link: { ...linkOf(random, options), coordinator: null },
+    durationMs: lasting(random, options, 'past the lease'),
+    delayMs: Math.round(between(random, 1.1 * options.leaseMs, 1.5 * options.leaseMs)),
+  }),
+  () => ({ kind: 'POSTGRES', shutdown: 'fast' }),
+  () => ({ kind: 'POSTGRES', shutdown: 'immediate' }),
+];
+
+type Lasting = 'within the lease' | 'past the lease';
+
+function killOf(part: ProcessTarget['part']): Card {
+  return (random, options) => ({ kind: 'KILL', target: targetOf(part, random, options) });
+}
+
+function stopOf(part: ProcessTarget['part'], how: Lasting): Card {
+  return (random, options) => {
+    const target = targetOf(part, random, options);
+    return { kind: 'STOP', target, durationMs: lasting(random, options, how) };
+  };
+}
+
+function targetOf(part: ProcessTarget['part'], random: RandomStream, options: ScheduleOptions): ProcessTarget {
+  return { part, index: below(random, part === 'coordinator' ? options.coordinatorCount : options.trainerCount) };
+}
+
+function linkOf(random: RandomStream, options: ScheduleOptions): LinkTarget {
+  return { trainer: below(random, options.trainerCount), coordinator: below(random, options.coordinatorCount) };
+}
+
+function lasting(random: RandomStream, { leaseMs }: ScheduleOptions, how: Lasting): number {
+  return Math.round(
+    how === 'past the lease'
+      ? between(random, 1.2 * leaseMs, 2 * leaseMs)
+      : between(random, 0.1 * leaseMs, 0.7 * leaseMs),
+  );
+}
+
+function between(random: RandomStream, low: number, high: number): number {
+  return low + random.uniform() * (high - low);
+}
+
+function below(random: RandomStream, count: number): number {
+  return Math.min(count - 1, Math.floor(random.uniform() * count));
+}
+
+function shuffled(cards: readonly Card[], random: RandomStream): Card[] {
+  const mixed = [...cards];
+  for (let last = mixed.length - 1; last > 0; last -= 1) {
+    const other = below(random, last + 1);
+    const card = mixed[last];
+    const exchanged = mixed[other];
+    if (card === undefined || exchanged === undefined) continue;
+    mixed[last] = exchanged;
+    mixed[other] = card;
+  }
+  return mixed;
+}
