@@ -71,6 +71,8 @@ async function launch(
     GRAFT_COORDINATOR_LEASE_MS: String(options.leaseMs ?? 30_000),
     GRAFT_COORDINATOR_REAPER_MS: String(options.reaperMs ?? 100),
     GRAFT_COORDINATOR_RETENTION_MS: String(options.retentionMs ?? 100),
+    // A quarter of it is the loop's rhythm, which `loops.passes` waits for.
+    GRAFT_COORDINATOR_ORPHAN_MS: '2000',
     GRAFT_COORDINATOR_DRAIN_MS: '3000',
     GRAFT_LOG_LEVEL: process.env['GRAFT_LOG_LEVEL'] ?? 'silent',
   });

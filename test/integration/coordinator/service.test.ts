@@ -153,6 +153,7 @@ describe('a coordinator', () => {
       GRAFT_COORDINATOR_LISTEN: '127.0.0.1:0',
       GRAFT_COORDINATOR_REAPER_MS: '50',
       GRAFT_COORDINATOR_RETENTION_MS: '50',
+      GRAFT_COORDINATOR_ORPHAN_MS: '2000',
     });
     await harness.coordinator.loops.passes(1);
     await using second = await startCoordinator(config, createLogger('test', 'silent'));
