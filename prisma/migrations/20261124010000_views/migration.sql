@@ -1,6 +1,4 @@
 -- Views for people, what they need to be fast, and the role that may read them and nothing else.
---
--- As in the first views, a condition on the sweep, the run or the slot reaches an index below groups and windows.
 
 -- What a lost attempt cost is asked for by attempt; only few rows are ever superseded.
 CREATE INDEX "epoch_metrics_superseded_idx" ON "epoch_metrics"("task_id", "lease_epoch", "run_id") WHERE "superseded_by" IS NOT NULL;
