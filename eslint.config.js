@@ -21,10 +21,11 @@ const packageRooms = [
   { packages: ['undici'], rooms: ['services/platform/http/**', 'services/platform/mlflow/**'] },
   { packages: ['@tensorflow/*'], rooms: ['services/trainer/engine/**'] },
   { packages: ['h5wasm', 'h5wasm/*'], rooms: ['services/trainer/backbones/**', 'services/trainer/export/**'] },
+  { packages: ['yauzl'], rooms: ['services/cli/**', 'services/trainer/backbones/**'] },
   { packages: ['yazl'], rooms: ['services/trainer/export/**'] },
   { packages: ['pino', 'pino-*'], rooms: ['services/platform/telemetry/**'] },
   {
-    packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp', 'yauzl'],
+    packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp'],
     rooms: ['services/cli/**'],
   },
   { packages: ['yaml'], rooms: ['services/cli/**'] },

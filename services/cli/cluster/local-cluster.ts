@@ -1,10 +1,10 @@
-import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applyMigrations } from '../../platform/db/apply-migrations.ts';
 import { startEmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
 import type { EmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
+import { freePort, isFreePort } from '../../platform/net/free-port.ts';
 import type { GraftPaths } from '../../platform/paths.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError, UsageError } from '../cli-errors.ts';
@@ -244,33 +244,11 @@ class TrainerFreshness {
 
 async function choosePort(wanted: number | null, say: (text: string) => void): Promise<number> {
   if (wanted !== null) {
-    if (await isFree(wanted)) return wanted;
+    if (await isFreePort(wanted)) return wanted;
     throw new UsageError(`--port: ${wanted} is in use by another program. Name another one.`);
   }
-  if (await isFree(DEFAULT_PORT)) return DEFAULT_PORT;
-  const port = await freePort(0);
+  if (await isFreePort(DEFAULT_PORT)) return DEFAULT_PORT;
+  const port = await freePort();
   say(`port ${DEFAULT_PORT} is in use; the coordinator listens on ${port}`);
   return port;
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return freePort(port).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Opens and closes a port: the one given, or any free one for 0. */
-function freePort(port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port }, () => {
-      const address = server.address();
-      server.close(() => {
-        if (address !== null && typeof address === 'object') resolve(address.port);
-        else reject(new Error('a TCP server has an address'));
-      });
-    });
-  });
 }

@@ -16,7 +16,3 @@ export const ATTEMPT_STATES = defineStateMachine<AttemptState>({
 export function attemptStatesBefore(to: AttemptState): readonly AttemptState[] {
   return statesBefore(ATTEMPT_STATES, to);
 }
-
-export function isTerminalAttemptState(state: AttemptState): boolean {
-  return ATTEMPT_STATES.terminal.has(state);
-}

@@ -19,7 +19,3 @@ export const TASK_STATES = defineStateMachine<TaskState>({
 export function taskStatesBefore(to: TaskState): readonly TaskState[] {
   return statesBefore(TASK_STATES, to);
 }
-
-export function isTerminalTaskState(state: TaskState): boolean {
-  return TASK_STATES.terminal.has(state);
-}

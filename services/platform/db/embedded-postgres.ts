@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -12,6 +11,7 @@ import { findRunningPostmaster, launchPostmaster, stopPostmaster } from './embed
 import type { PostmasterProcess } from './embedded-postgres/postmaster.ts';
 import { identifyProcess, isAlive } from './embedded-postgres/process-table.ts';
 import { readIdentity, withStartLock } from './embedded-postgres/start-lock.ts';
+import { freePort, isFreePort } from '../net/free-port.ts';
 
 const DATABASE = 'graft';
 const SERVER_MAJOR = '18';
@@ -117,31 +117,12 @@ function urlOf(port: number, password: string, database: string): string {
 
 async function choosePort({ port, dataDir }: EmbeddedPostgresOptions): Promise<number> {
   if (port !== undefined) {
-    if (await isFree(port)) return port;
+    if (await isFreePort(port)) return port;
     throw new EmbeddedPostgresError(`Port ${String(port)} of 127.0.0.1 is in use.`, 'Name another one, or none.');
   }
   const file = join(dataDir, 'port');
   const last = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-  return last > 0 && (await isFree(last)) ? last : freePort();
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return (await freePort(port).catch(() => 0)) === port;
-}
-
-/** Opens and closes a port: the one given, or any free one for 0. */
-function freePort(port = 0): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port }, () => {
-      const address = server.address();
-      server.close(() => {
-        if (address !== null && typeof address === 'object') resolve(address.port);
-        else reject(new Error('no address'));
-      });
-    });
-  });
+  return last > 0 && (await isFreePort(last)) ? last : freePort();
 }
 
 async function createDatabaseWhenReady(port: number, password: string, server: PostmasterProcess): Promise<void> {

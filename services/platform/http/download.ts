@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
 import type { Response } from 'undici';
+import { hashFile } from '../files/hash-file.ts';
 
 export interface DownloadProgress {
   readonly doneBytes: number;
@@ -258,13 +258,6 @@ async function findProblem(options: DownloadOptions, partPath: string): Promise<
     if (actual !== expected.toLowerCase()) return `its ${algorithm} is ${actual} instead of ${expected}`;
   }
   return null;
-}
-
-/** Digest of a file's bytes, hexadecimal. */
-export async function hashFile(path: string, algorithm: 'sha256' | 'md5'): Promise<string> {
-  const hash = createHash(algorithm);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /** Calls back when `restart` has not been called for a while. */

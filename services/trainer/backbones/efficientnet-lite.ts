@@ -1,28 +1,10 @@
+import { EFFICIENTNET_STAGES } from './efficientnet.ts';
+import type { EfficientNetStage } from './efficientnet.ts';
 import type { Layer } from './layer.ts';
 
 const EPSILON = 1e-3;
 const STEM_FILTERS = 32;
 const TOP_FILTERS = 1280;
-
-interface StageSpec {
-  readonly repeats: number;
-  readonly kernelSize: number;
-  /** Of the stage's first block. */
-  readonly stride: number;
-  readonly expansion: number;
-  readonly filters: number;
-}
-
-/** EfficientNet-B0's stages (Tan and Le 2019, table 1), which Lite0 keeps. */
-const LITE0_STAGES: readonly StageSpec[] = [
-  { repeats: 1, kernelSize: 3, stride: 1, expansion: 1, filters: 16 },
-  { repeats: 2, kernelSize: 3, stride: 2, expansion: 6, filters: 24 },
-  { repeats: 2, kernelSize: 5, stride: 2, expansion: 6, filters: 40 },
-  { repeats: 3, kernelSize: 3, stride: 2, expansion: 6, filters: 80 },
-  { repeats: 3, kernelSize: 5, stride: 1, expansion: 6, filters: 112 },
-  { repeats: 4, kernelSize: 5, stride: 2, expansion: 6, filters: 192 },
-  { repeats: 1, kernelSize: 3, stride: 1, expansion: 6, filters: 320 },
-];
 
 /**
  * EfficientNet-Lite0 without its top: EfficientNet-B0 with ReLU6 instead of swish and without squeeze-and-excitation
@@ -40,7 +22,7 @@ export function efficientNetLite0Layers(): readonly Layer[] {
   });
   let output = pushNormAndRelu6(layers, 'stem', 'stem', 'stem_conv');
   let channels = STEM_FILTERS;
-  for (const [stageIndex, stage] of LITE0_STAGES.entries()) {
+  for (const [stageIndex, stage] of EFFICIENTNET_STAGES.entries()) {
     for (let repeat = 0; repeat < stage.repeats; repeat++) {
       const name = `block${stageIndex + 1}${String.fromCharCode(97 + repeat)}`;
       const stride = repeat === 0 ? stage.stride : 1;
@@ -49,7 +31,7 @@ export function efficientNetLite0Layers(): readonly Layer[] {
     }
   }
   // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
-  const lastBlock = `block${LITE0_STAGES.length}`;
+  const lastBlock = `block${EFFICIENTNET_STAGES.length}`;
   pushConvolution(layers, {
     name: 'top_conv',
     block: lastBlock,
@@ -62,7 +44,7 @@ export function efficientNetLite0Layers(): readonly Layer[] {
   return layers;
 }
 
-interface BlockSpec extends StageSpec {
+interface BlockSpec extends EfficientNetStage {
   readonly name: string;
   readonly block: string;
   readonly input: string;

@@ -23,7 +23,8 @@ export const EFFICIENTNET_SCALES: readonly EfficientNetScale[] = [
   { width: 2, depth: 3.1 },
 ];
 
-interface StageSpec {
+/** One stage of EfficientNet-B0 (Tan and Le 2019, table 1). */
+export interface EfficientNetStage {
   readonly repeats: number;
   readonly kernelSize: number;
   /** Of the stage's first block. */
@@ -32,7 +33,8 @@ interface StageSpec {
   readonly filters: number;
 }
 
-const STAGES: readonly StageSpec[] = [
+/** EfficientNet-B0's stages; the other sizes scale them, Lite0 keeps them. */
+export const EFFICIENTNET_STAGES: readonly EfficientNetStage[] = [
   { repeats: 1, kernelSize: 3, stride: 1, expansion: 1, filters: 16 },
   { repeats: 2, kernelSize: 3, stride: 2, expansion: 6, filters: 24 },
   { repeats: 2, kernelSize: 5, stride: 2, expansion: 6, filters: 40 },
@@ -73,7 +75,7 @@ export function efficientNetLayers({ width, depth, inputSize, published }: Effic
   output = pushConv(list, 'stem_conv', output, { filters: channels, kernelSize: 3, stride: 2, padding: 'valid' });
   output = pushNormAndSwish(list, 'stem_', output);
   let size = Math.ceil(inputSize / 2);
-  for (const [stageIndex, stage] of STAGES.entries()) {
+  for (const [stageIndex, stage] of EFFICIENTNET_STAGES.entries()) {
     list.block = `block${stageIndex + 1}`;
     const filters = roundFilters(stage.filters, width);
     for (let repeat = 0; repeat < Math.ceil(depth * stage.repeats); repeat++) {
@@ -96,7 +98,7 @@ export function hasPublishedNormalization(weights: Weights): boolean {
   return IMAGENET_DEVIATIONS.every((deviation, channel) => Math.abs((variance[channel] ?? NaN) - deviation) < 1e-3);
 }
 
-interface BlockSpec extends StageSpec {
+interface BlockSpec extends EfficientNetStage {
   readonly prefix: string;
   /** Of the input. */
   readonly channels: number;

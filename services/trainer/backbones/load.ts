@@ -1,5 +1,5 @@
 import type { WeightsInfo, WeightsReference } from '../../core/task.ts';
-import { hashFile } from '../../platform/http/download.ts';
+import { hashFile } from '../../platform/files/hash-file.ts';
 import { readSafetensors } from '../checkpoints/safetensors.ts';
 import { BackboneError } from './backbone.ts';
 import type { Backbone } from './backbone.ts';

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { downloadFile, hashFile } from '../../platform/http/download.ts';
+import { hashFile } from '../../platform/files/hash-file.ts';
+import { downloadFile } from '../../platform/http/download.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { BackboneError } from './backbone.ts';
 import type { BackboneDefinition } from './registry.ts';

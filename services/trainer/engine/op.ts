@@ -29,10 +29,6 @@ export function intAttribute(name: string, value: number | readonly number[]): O
   return { name, type: nodeBackend().binding.TF_ATTR_INT, value };
 }
 
-export function floatAttribute(name: string, value: number | readonly number[]): OpAttribute {
-  return { name, type: nodeBackend().binding.TF_ATTR_FLOAT, value };
-}
-
 export function boolAttribute(name: string, value: boolean): OpAttribute {
   return { name, type: nodeBackend().binding.TF_ATTR_BOOL, value };
 }

@@ -40,7 +40,7 @@ export class WorkerStartError extends Error {
 const living = new Set<ChildProcess>();
 
 /** Ends all worker processes of this supervisor at once; the last resort when it exits itself. */
-export function killAllWorkers(): void {
+function killAllWorkers(): void {
   for (const child of living) child.kill('SIGKILL');
 }
 process.on('exit', killAllWorkers);

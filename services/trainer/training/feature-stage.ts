@@ -1,5 +1,5 @@
 import type { FeatureSetRef, TaskResult } from '../../core/task.ts';
-import { hashFile } from '../../platform/http/download.ts';
+import { hashFile } from '../../platform/files/hash-file.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { describeWeights } from '../backbones/load.ts';
 import { epochBatches } from '../data/batches.ts';

@@ -2,7 +2,7 @@ import { streamKey } from '../../core/planner/grouping.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
-import { hashFile } from '../../platform/http/download.ts';
+import { hashFile } from '../../platform/files/hash-file.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';

@@ -2,11 +2,10 @@ import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../services/platform/net/free-port.ts';
 
 export const REPOSITORY = new URL('../../..', import.meta.url).pathname;
 const LAUNCHER = join(REPOSITORY, 'services/cli/graft.js');
@@ -97,14 +96,6 @@ export class LocalCluster implements AsyncDisposable {
     await this.interrupt();
     rmSync(this.stateDir, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 /** Runs `graft ARGS` and gives its exit code and what it printed. */
