@@ -38,6 +38,8 @@ export interface Run {
   readonly bestValAccuracy: number | null;
   readonly bestValLoss: number | null;
   readonly attemptCount: number;
+  /** Most resident memory of the worker that trained it. */
+  readonly peakMemoryBytes: number | null;
   readonly createTime: Date | null;
   readonly startTime: Date | null;
   readonly endTime: Date | null;

@@ -2,7 +2,7 @@ import { datasetFromProto } from '../../platform/rpc/convert/dataset.ts';
 import { parametersFromProto } from '../../platform/rpc/convert/parameter.ts';
 import { checkpointKinds, runStates, stages, testRoleFromProto } from '../../platform/rpc/convert/run.ts';
 import { sweepSpecFromProto, sweepStates } from '../../platform/rpc/convert/sweep.ts';
-import { requireMessage, textOrNull } from '../../platform/rpc/convert/fields.ts';
+import { numberOf, requireMessage, textOrNull } from '../../platform/rpc/convert/fields.ts';
 import type * as dataset from '../../../proto/gen/graft/v1/dataset.ts';
 import type * as run from '../../../proto/gen/graft/v1/run.ts';
 import type * as sweep from '../../../proto/gen/graft/v1/sweep.ts';
@@ -62,6 +62,8 @@ export function viewRun(message: run.Run | undefined): Run {
     bestValAccuracy: sent.bestValAccuracy ?? null,
     bestValLoss: sent.bestValLoss ?? null,
     attemptCount: sent.attemptCount,
+    peakMemoryBytes:
+      sent.peakMemoryBytes === undefined ? null : numberOf(sent.peakMemoryBytes, 'run.peak_memory_bytes'),
     createTime: sent.createTime ?? null,
     startTime: sent.startTime ?? null,
     endTime: sent.endTime ?? null,

@@ -1,5 +1,13 @@
 import type { LeaderboardEntry, Run, RunAttempt, Sweep } from '../client/types.ts';
-import { formatDuration, formatInterval, formatMetric, formatParameters, formatTime, formatValue } from '../format.ts';
+import {
+  formatBytes,
+  formatDuration,
+  formatInterval,
+  formatMetric,
+  formatParameters,
+  formatTime,
+  formatValue,
+} from '../format.ts';
 import { renderFacts, renderTable } from '../table.ts';
 
 export function describeRuns(runs: readonly Run[]): string {
@@ -44,6 +52,7 @@ export function describeRun(run: Run): string {
     ['best val_accuracy', formatMetric(run.bestValAccuracy)],
     ['last value', formatMetric(run.lastValue)],
     ['attempts', String(run.attemptCount)],
+    ['peak memory', run.peakMemoryBytes === null ? '' : formatBytes(run.peakMemoryBytes)],
     ['started', formatTime(run.startTime)],
     ['ended', formatTime(run.endTime)],
   ]);

@@ -29,6 +29,7 @@ export function runToProto(run: RunRecord): proto.Run {
     ...(run.bestValAccuracy === null ? {} : { bestValAccuracy: run.bestValAccuracy }),
     ...(run.bestValLoss === null ? {} : { bestValLoss: run.bestValLoss }),
     attemptCount: run.attemptCount,
+    ...(run.peakMemoryBytes === null ? {} : { peakMemoryBytes: BigInt(run.peakMemoryBytes) }),
     createTime: run.createTime,
     startTime: run.startTime ?? undefined,
     endTime: run.endTime ?? undefined,

@@ -39,6 +39,7 @@ export interface RunRecord {
   readonly bestValAccuracy: number | null;
   readonly lastValue: number | null;
   readonly attemptCount: number;
+  readonly peakMemoryBytes: number | null;
   readonly createTime: Date;
   readonly startTime: Date | null;
   readonly endTime: Date | null;

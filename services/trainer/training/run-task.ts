@@ -2,6 +2,7 @@ import type { LeasedTask, TaskResult } from '../../core/task.ts';
 import { runEvaluateStage } from './evaluate-stage.ts';
 import { runFeatureStage } from './feature-stage.ts';
 import { runIndexStage } from './index-stage.ts';
+import { resetPeakMemory } from './peak-memory.ts';
 import type { TaskContext, WorkerOptions } from './task-context.ts';
 import { taskErrorOf } from './task-error.ts';
 import { TaskStoppedError } from './task-link.ts';
@@ -11,6 +12,7 @@ import { runTrainStage } from './train-stage.ts';
 /** Does one task and reports its end: `completed`, `failed`, or `stopped` after `pause` or `stop`. Never throws. */
 export async function runTask(task: LeasedTask, options: WorkerOptions, link: TaskLink): Promise<void> {
   const { taskId } = task;
+  resetPeakMemory();
   try {
     const end = await runStage({ ...options, task, link });
     if ('action' in end) link.emit({ type: 'stopped', taskId, action: end.action });

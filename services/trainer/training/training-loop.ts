@@ -5,6 +5,7 @@ import { addSums } from './member.ts';
 import type { Member } from './member.ts';
 import { epochBatches } from '../data/batches.ts';
 import type { Batch, SplitReader } from './split-reader.ts';
+import { readPeakMemory } from './peak-memory.ts';
 import { taskErrorOf } from './task-error.ts';
 import type { StopAction, TaskLink } from './task-link.ts';
 
@@ -188,8 +189,7 @@ export function runOutcome(
   epochCount: number,
   error: TaskError | null = null,
 ): RunOutcome {
-  // Linux gives kilobytes.
-  return { runId, kind, error, epochCount, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 };
+  return { runId, kind, error, epochCount, peakMemoryBytes: readPeakMemory() };
 }
 
 function doneKind(member: Member): RunOutcomeKind {

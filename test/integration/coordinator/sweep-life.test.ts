@@ -35,6 +35,7 @@ describe('the life of a sweep', () => {
 
     const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
     expect(runs.map(({ state }) => state)).toEqual([RunState.SUCCEEDED, RunState.SUCCEEDED]);
+    expect(runs.map(({ peakMemoryBytes }) => peakMemoryBytes)).toEqual([1000n, 1000n]);
     expect(runs[0]).toMatchObject({ stage: Stage.FINE_TUNE, epochCount: 2, epochLimit: 2 });
     const best = [
       ...[1, 2, 3].map((e) => metricsOf(runs[0]!, 'HEAD', e)),

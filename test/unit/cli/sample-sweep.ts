@@ -70,6 +70,7 @@ export function sampleRun(runIndex: number, change: Partial<Run> = {}): Run {
     bestValAccuracy: 0.9 + runIndex / 100,
     bestValLoss: 0.2 / (runIndex + 1),
     attemptCount: 2,
+    peakMemoryBytes: 1_234_000_000,
     createTime: new Date(START),
     startTime: new Date(START + 2_000),
     endTime: new Date(START + 9_000),
