@@ -11,79 +11,11 @@ import sys
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
 
-import keras_models
+from keras_job import build_base, build_head, build_model, load_images, set_trainable, write_safetensors
 
 OPTIMIZERS = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 EVALUATION_BATCH = 32
-
-
-def read_safetensors(path):
-    data = pathlib.Path(path).read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, entry in header.items():
-        start, end = (8 + length + offset for offset in entry["data_offsets"])
-        tensors[name.removeprefix("trained/")] = np.frombuffer(data[start:end], "<f4").reshape(entry["shape"])
-    return tensors
-
-
-def load_images(root, split, size):
-    """As `keras.utils.image_dataset_from_directory` decodes and resizes."""
-    images = []
-    for path in split["paths"]:
-        contents = tf.io.read_file(f"{root}/{path}")
-        image = tf.io.decode_image(contents, channels=3, expand_animations=False)
-        images.append(tf.image.resize(image, (size, size)).numpy())
-    return np.stack(images), np.array(split["labels"], "float32").reshape(-1, 1)
-
-
-def build_base(job):
-    base = keras_models.build(job["backbone"], job["size"])
-    weights = read_safetensors(job["weights"])
-    for layer in base.layers:
-        for variable in layer.weights:
-            variable.assign(weights[f"{layer.name}/{variable.name}"])
-    return base
-
-
-def build_head(config, dropout, shape, path):
-    poolings = {"flatten": layers.Flatten, "avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-    hidden = []
-    for _ in range(config["layers"]):
-        hidden += [layers.Dense(config["units"], activation=config["activation"]), layers.Dropout(dropout)]
-    head = keras.Sequential([keras.Input(shape), poolings[config["pooling"]](), *hidden, layers.Dense(1, activation="sigmoid")])
-    weights = read_safetensors(path)
-    dense = [layer for layer in head.layers if isinstance(layer, layers.Dense)]
-    for number, layer in enumerate(dense, 1):
-        name = "head/output" if layer is dense[-1] else f"head/dense_{number}"
-        layer.set_weights([weights[f"{name}/kernel"], weights[f"{name}/bias"]])
-    return head
-
-
-def set_trainable(base, unfreeze_from):
-    """Nothing, or one layer and all above it, BatchNormalization excepted."""
-    base.trainable = unfreeze_from is not None
-    if unfreeze_from is None:
-        return
-    first = [layer.name for layer in base.layers].index(unfreeze_from)
-    for index, layer in enumerate(base.layers):
-        layer.trainable = index >= first and not isinstance(layer, layers.BatchNormalization)
-
-
-def build_model(job, base, head, augmentation):
-    inputs = keras.Input((job["size"], job["size"], 3))
-    x = inputs
-    if augmentation is not None:
-        x = layers.RandomFlip("horizontal")(x)
-        x = layers.RandomRotation(augmentation["rotation"])(x)
-        x = layers.RandomZoom(augmentation["zoom"])(x)
-    x = base(keras_models.preprocess(job["backbone"], x), training=False)
-    return keras.Model(inputs, x if head is None else head(x))
 
 
 def train(model, phase, data):
@@ -114,6 +46,17 @@ def test(model, images, labels):
     return {"correct": int(np.sum((probabilities > 0.5) == (labels > 0.5))), "count": len(labels)}
 
 
+def base_weights(base):
+    return {f"{layer.name}/{variable.name}": np.asarray(variable) for layer in base.layers for variable in layer.weights}
+
+
+def trained_names(base):
+    trained = {variable.path for variable in base.trainable_variables}
+    return [
+        f"{layer.name}/{variable.name}" for layer in base.layers for variable in layer.weights if variable.path in trained
+    ]
+
+
 def main(path):
     job = json.loads(pathlib.Path(path).read_text())
     keras.utils.set_random_seed(job["seed"])
@@ -135,7 +78,9 @@ def main(path):
             curve = train(head, phase, features)
         else:
             curve = train(model, phase, data)
-        results.append({**curve, "test": test(model, *data["test"])})
+        if phase["weightsFile"] is not None:
+            write_safetensors(phase["weightsFile"], base_weights(base))
+        results.append({**curve, "trained": trained_names(base), "test": test(model, *data["test"])})
     print(json.dumps({"keras": keras.__version__, "phases": results}))
 
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { EventEmitter } from 'node:events';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type {
@@ -98,6 +99,8 @@ class GrpcServer implements RpcServer {
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
+    // Every waiting call listens, and a coordinator has hundreds of watchers.
+    setMaxListeners(0, this.#draining.signal);
     this.grpc = new Server({
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,

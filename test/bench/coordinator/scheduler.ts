@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { LeasedTask } from '../../../services/core/task.ts';
+import { DirectoryArtifactStore } from '../../../services/platform/artifacts/directory-artifact-store.ts';
+import { NO_RETRY, createClient } from '../../../services/platform/rpc/client.ts';
+import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
+import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import { specOf } from '../../integration/coordinator/harness.ts';
+import { SimulatedTrainer, outcomeOf } from '../../integration/coordinator/simulated-trainer.ts';
+import { CoordinatorProcess } from './coordinator-process.ts';
+
+const SLOTS_PER_TRAINER = 4;
+const TASK_MS = 1_000;
+const LEASE_WAIT_MS = 5_000;
+const HEARTBEAT_MS = 10_000;
+const REPORT_MS = 30_000;
+/** 634 s for 10,000 tasks on 16 slots, whose ideal is 625 s. */
+const TARGET_RATIO = 634 / 625;
+
+interface Progress {
+  readonly taskCount: number;
+  doneCount: number;
+}
+
+/** A trainer's slots and its heartbeat until all tasks are done. */
+async function runTrainer(trainer: SimulatedTrainer, slotCount: number, progress: Progress): Promise<void> {
+  const held = new Map<number, LeasedTask>();
+  const heartbeat = setInterval(() => {
+    if (held.size > 0) void trainer.heartbeat([...held.values()]);
+  }, HEARTBEAT_MS);
+  try {
+    await Promise.all(
+      Array.from({ length: slotCount }, async (_, slotIndex) => {
+        while (progress.doneCount < progress.taskCount) {
+          const task = await trainer.lease(slotIndex, LEASE_WAIT_MS);
+          if (task === null) continue;
+          held.set(slotIndex, task);
+          if (task.stage === 'HEAD') {
+            await workOneSecond(trainer, task);
+            progress.doneCount += 1;
+          } else {
+            await trainer.work(task);
+          }
+          held.delete(slotIndex);
+        }
+      }),
+    );
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+async function workOneSecond(trainer: SimulatedTrainer, task: LeasedTask): Promise<void> {
+  const end = sleep(TASK_MS);
+  await sleep(TASK_MS / 2);
+  const [answer] = await trainer.report([trainer.batch(task, 1, 1)]);
+  if (answer?.errorReason !== '') throw new Error(`A batch was refused: ${answer?.errorReason ?? 'no answer'}`);
+  await end;
+  await trainer.complete(task, { stage: 'TRAIN', outcomes: task.runs.map(({ runId }) => outcomeOf(runId, 1)) });
+}
+
+export interface SchedulerMeasurement {
+  /** From the first task's lease to the last one's completion. */
+  readonly seconds: number;
+  readonly idealSeconds: number;
+  readonly targetSeconds: number;
+  /** Tasks that succeeded. */
+  readonly taskCount: number;
+  readonly coordinatorCpuSeconds: number;
+  /** Until the sweep was accepted. */
+  readonly submitSeconds: number;
+}
+
+export interface SchedulerOptions {
+  readonly taskCount: number;
+  readonly slotCount: number;
+  /** For the database and the artifacts. */
+  readonly folder: string;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Simulated slots that lease a task, compute nothing for a second, in the middle of which they report an epoch's metrics, and
+ * complete it; coordinator, gRPC and PostgreSQL are real.
+ */
+export async function measureScheduler(options: SchedulerOptions): Promise<SchedulerMeasurement> {
+  const { taskCount, slotCount, folder, say } = options;
+  await using coordinator = await CoordinatorProcess.start(folder);
+  using trainers = createClient(TrainerServiceService, { addresses: [coordinator.address], retry: NO_RETRY });
+  const artifacts = new DirectoryArtifactStore(join(folder, 'artifacts'));
+  const spec = specOf({
+    // Another order of the images is another stream of batches, so that each run is a task of its own.
+    base: { backbone: 'vgg16', weights: 'random', image_size: 64, epochs: 1, method: 'augmented' },
+    parameters: [
+      {
+        name: 'data_seed',
+        domain: { kind: 'values', values: Array.from({ length: taskCount }, (_, index) => index + 1) },
+        conditions: [],
+      },
+    ],
+  });
+  const startMs = performance.now();
+  await coordinator.sweeps.call.createSweep({ requestId: '', spec: sweepSpecToProto(spec) });
+  const submitSeconds = (performance.now() - startMs) / 1000;
+  const cpuBefore = coordinator.cpuSeconds;
+  const progress: Progress = { taskCount, doneCount: 0 };
+  const report = setInterval(() => say(`${progress.doneCount} of ${taskCount} tasks`), REPORT_MS);
+  try {
+    const counts = Array.from({ length: Math.ceil(slotCount / SLOTS_PER_TRAINER) }, (_, index) =>
+      Math.min(SLOTS_PER_TRAINER, slotCount - index * SLOTS_PER_TRAINER),
+    );
+    await Promise.all(
+      counts.map(async (count, index) => {
+        const trainer = new SimulatedTrainer(trainers.call, artifacts, `t${index + 1}`);
+        await trainer.register(count);
+        await runTrainer(trainer, count, progress);
+      }),
+    );
+  } finally {
+    clearInterval(report);
+  }
+  const coordinatorCpuSeconds = coordinator.cpuSeconds - cpuBefore;
+  const { seconds, count } = await readHeadTimes(coordinator.databaseUrl);
+  const idealSeconds = (taskCount / slotCount) * (TASK_MS / 1000);
+  const targetSeconds = idealSeconds * TARGET_RATIO;
+  return { seconds, idealSeconds, targetSeconds, taskCount: count, coordinatorCpuSeconds, submitSeconds };
+}
+
+/** By the database's clock: from the first HEAD task's lease to the last one's completion. */
+async function readHeadTimes(databaseUrl: string): Promise<{ readonly seconds: number; readonly count: number }> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ seconds: number; count: number }>(
+      `SELECT extract(epoch FROM max(end_time) - min(start_time))::float8 AS seconds, count(*)::int
+         FROM tasks WHERE stage = 'HEAD' AND state = 'SUCCEEDED'`,
+    );
+    return rows[0] ?? { seconds: Number.NaN, count: 0 };
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,34 @@
+import { DEFAULT_BACKBONE } from '../../../services/core/search-space/backbones.ts';
+import { BATCH_SIZE, SEED, SIZE } from './context.ts';
+import type { BenchContext } from './context.ts';
+import { GraftSide } from './graft-side.ts';
+import { ratioRow } from './row.ts';
+import type { Row } from './row.ts';
+
+/** How much sooner a second sweep on the same images has its first epoch. */
+export async function secondSweep({ root, folder, say }: BenchContext): Promise<Row> {
+  say('second sweep on the same data: both of them');
+  await using graft = await GraftSide.start(folder);
+  const sweepOf = (name: string, learningRate: number) => ({
+    display_name: name,
+    dataset: { path: root },
+    base: { backbone: DEFAULT_BACKBONE, image_size: SIZE, batch_size: BATCH_SIZE, method: 'cached', epochs: 2 },
+    strategy: 'list',
+    variants: [{ 'optimizer.learning_rate': learningRate }],
+    seed: SEED,
+  });
+  const first = await graft.run(sweepOf('first', 1e-3));
+  const second = await graft.run(sweepOf('second', 2e-3));
+  const stages = (of: Readonly<Record<string, number>>): string =>
+    Object.entries(of)
+      .map(([stage, taken]) => `${stage} ${taken.toFixed(2)} s`)
+      .join(', ');
+  return ratioRow({
+    work: 'second sweep on the same data: submit to first epoch',
+    peer: 'the first sweep',
+    peerSeconds: first.firstEpochSeconds,
+    graftSeconds: second.firstEpochSeconds,
+    target: 20,
+    notes: [`First: ${stages(first.stageSeconds)}. Second: ${stages(second.stageSeconds)}.`],
+  });
+}
