@@ -152,7 +152,8 @@ async function compare(settings: Settings, python: string, folder: string): Prom
   const headWeights = await training.writeInitialHead(first.parameters);
   const phases = methods.map((method) => phaseOf(training, method, headWeights));
   const kerasStartMs = performance.now();
-  const keras = await trainInKeras(python, folder, { ...training.jobBase(first.parameters, weightsPath), phases });
+  const job = { ...training.jobBase(first.parameters, weightsPath), isQuick: false, phases };
+  const keras = await trainInKeras(python, folder, job);
   const kerasSeconds = (performance.now() - kerasStartMs) / 1000;
 
   process.stdout.write(
@@ -186,6 +187,7 @@ function phaseOf(training: GraftTraining, { stage, parameters, epochs }: Method,
     method: isFineTuned || method === 'augmented' ? 'end-to-end' : 'cached',
     headWeights: isFineTuned ? null : headWeights,
     unfreezeFrom: isFineTuned ? training.trainableFrom(parameters) : null,
+    weightsFile: null,
     dropout: head.dropout,
     augmentation: augmentation === null || augmentation.flip === 'none' ? null : augmentation,
     optimizer: { name, learningRate },
@@ -199,6 +201,7 @@ function comparisonOf(
   keras: KerasCurve | undefined,
 ): Comparison {
   if (graft === undefined || keras === undefined) throw new Error(`${title} was not trained.`);
+  if (keras.test === null) throw new Error(`Keras did not evaluate ${title}.`);
   const epochs = graft.epochs.map((ours, index) => {
     const theirs = keras.epochs[index];
     if (theirs === undefined) throw new Error(`Keras has no epoch ${index + 1} of ${title}.`);

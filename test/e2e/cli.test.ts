@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
@@ -85,6 +85,36 @@ parameters:
     expect(classNames).toEqual(['blue', 'red']);
     for (const { probabilities } of predictions) expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
   }, 60_000);
+
+  it('exports and predicts with a checkpoint by its id', async () => {
+    const listed = (await cluster.cliJson(['checkpoint', 'list'])) as Listed[];
+    const { checkpoint_id: id } = listed.find(({ kind }) => kind === 'BEST')!;
+    const out = join(folder, 'exported');
+    const exported = (await cluster.cliJson(['checkpoint', 'export', id, '--format', 'keras', '-o', out])) as {
+      class_names: string[];
+      files: { path: string; size_bytes: number }[];
+    };
+    expect(exported.class_names).toEqual(['blue', 'red']);
+    const [file] = exported.files;
+    expect(file?.path).toBe(join(out, 'model.keras'));
+    expect(file?.size_bytes).toBe(statSync(join(out, 'model.keras')).size);
+    const image = join(data, 'test', 'red', '000.png');
+    const byId = (await cluster.cliJson(['predict', '--checkpoint', id, image])) as object;
+    const byFile = await cluster.cliJson(['predict', '--checkpoint', join(folder, 'best.safetensors'), image]);
+    expect(byId).toEqual(byFile);
+    const unknown = await cluster.cli([
+      'checkpoint',
+      'export',
+      'no-such-id',
+      '--format',
+      'keras',
+      '-o',
+      out,
+      '--force',
+    ]);
+    expect(unknown.code).toBe(3);
+    expect(unknown.stderr).toContain('no-such-id');
+  }, 120_000);
 
   it('checks a folder as a sweep would', async () => {
     const good = await runCli(['dataset', 'check', data, '--output', 'json']);

@@ -17,6 +17,7 @@ import keras_models
 
 # One even and one odd size: explicit padding differs.
 SIZES = [96, 107]
+MINIMUM_SIZES = [31, 32, 70, 71]
 
 
 def lines(name, size):
@@ -29,6 +30,17 @@ def lines(name, size):
         weights = ";".join(f"{w.name}:{list(w.shape)}" for w in layer.weights)
         result.append(f"{layer.name} {shape} {weights}".replace(", ", ","))
     return result, sum(int(np.prod(w.shape)) for w in model.weights)
+
+
+def minimum_size(name):
+    """Smallest of the sizes just below and at those that `keras.applications` asks for."""
+    for size in MINIMUM_SIZES:
+        try:
+            keras_models.build(name, size)
+        except ValueError:
+            continue
+        return size
+    return None
 
 
 def main(arguments):
@@ -44,7 +56,8 @@ def main(arguments):
             backbones.append(
                 {"backbone": name, "size": size, "layers": len(described), "parameters": parameters, "digest": digest}
             )
-    print(json.dumps({"keras": keras.__version__, "backbones": backbones}))
+    minimum_sizes = {name: minimum_size(name) for name in keras_models.NAMES}
+    print(json.dumps({"keras": keras.__version__, "minimumSizes": minimum_sizes, "backbones": backbones}))
 
 
 main(sys.argv[1:])

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { minimumImageSize } from '../../services/core/search-space/backbones.ts';
 import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
 import type { LayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
 import { backboneDefinition, REGISTERED_BACKBONES } from '../../services/trainer/backbones/registry.ts';
 
 interface Recording {
   readonly keras: string;
+  /** Smallest height and width that Keras takes. */
+  readonly minimumSizes: Readonly<Record<string, number>>;
   readonly backbones: readonly {
     readonly backbone: string;
     readonly size: number;
@@ -26,6 +29,11 @@ describe(`layers of every backbone against Keras ${recorded.keras}`, () => {
     expect(graph.layers).toHaveLength(layers);
     expect(sizes.reduce((sum, count) => sum + count)).toBe(parameters);
     expect(createHash('sha256').update(layerLines(graph)).digest('hex')).toBe(digest);
+  });
+
+  it('asks for the image sizes that Keras asks for', () => {
+    const ours = Object.keys(recorded.minimumSizes).map((name) => [name, minimumImageSize(name)]);
+    expect(Object.fromEntries(ours)).toEqual(recorded.minimumSizes);
   });
 
   it('leaves out only what Keras does not have', () => {

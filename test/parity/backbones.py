@@ -91,13 +91,14 @@ def main(folder):
                 factor = formula.uniform("factor", tuple(values[-1].shape)).astype(np.float32)
                 loss = tf.reduce_sum(values[-1] * factor)
             gradients = tape.gradient(loss, [w.value for _, w in parameters])
-            forward, backward = [], []
+            prepared, forward, backward = [], [], []
+            record(prepared, "preprocessed", images)
             for name, value in zip(probes, values):
                 record(forward, name, value)
             for (name, _), value in zip(parameters, gradients):
                 record(backward, name, value)
             (folder / f"{backbone}-{size}.json").write_text(json.dumps([layer.name for layer in model.layers[1:]]))
-            result["cases"].append({"backbone": backbone, "size": size, "top": top, "outputs": forward, "gradients": backward})
+            result["cases"].append({"backbone": backbone, "size": size, "top": top, "preprocessed": prepared[0], "outputs": forward, "gradients": backward})
     print(json.dumps(result))
 
 

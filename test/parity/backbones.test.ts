@@ -5,20 +5,25 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backbone } from '../../services/trainer/backbones/backbone.ts';
 import { createBackbone } from '../../services/trainer/backbones/graph-backbone.ts';
 import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
+import { preprocessImages } from '../../services/trainer/backbones/preprocessing.ts';
 import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
 import type { Tensor, Tensor4D } from '../../services/trainer/engine/engine.ts';
 import { largestRelativeError } from './compare.ts';
 import type { RecordedTensor } from './compare.ts';
 import { formulaImages, formulaUniform, formulaWeight } from './formula.ts';
-import { kerasVenv, runPython } from './keras-venv.ts';
+import { kerasVenv, runPython, skipWithoutKeras } from './keras-venv.ts';
+import type { KerasVenv } from './keras-venv.ts';
 import { recordParity } from './table.ts';
+import type { ParityPoint } from './table.ts';
 
 interface Case {
   readonly backbone: string;
   readonly size: number;
   /** The lowest layer that gets gradients. */
   readonly top: string;
+  /** What the first layer gets. */
+  readonly preprocessed: RecordedTensor;
   readonly outputs: readonly RecordedTensor[];
   readonly gradients: readonly RecordedTensor[];
 }
@@ -26,14 +31,6 @@ interface Case {
 interface Recording {
   readonly keras: string;
   readonly cases: readonly Case[];
-}
-
-interface Errors {
-  readonly backbone: string;
-  readonly size: number;
-  /** Largest relative errors. */
-  readonly outputs: number;
-  readonly gradients: number;
 }
 
 const TOLERANCE = 1e-4;
@@ -52,12 +49,12 @@ describe(`backbones against recorded values of Keras ${committed.keras}`, () => 
 
 describe('backbones against Keras on this machine, every value', () => {
   const folder = mkdtempSync(join(tmpdir(), 'graft-parity-'));
+  let venv: KerasVenv;
   let live: Recording | null = null;
 
   beforeAll(async () => {
-    const venv = await kerasVenv();
-    if ('reason' in venv) console.log(`No Keras here: ${venv.reason}`);
-    else live = JSON.parse(await runPython(venv.python, 'backbones.py', [folder])) as Recording;
+    venv = await kerasVenv();
+    if ('python' in venv) live = JSON.parse(await runPython(venv.python, 'backbones.py', [folder])) as Recording;
   }, 600_000);
 
   afterAll(() => {
@@ -65,43 +62,41 @@ describe('backbones against Keras on this machine, every value', () => {
   });
 
   it.for(committed.cases)('$backbone at $size pixels', { timeout: TIMEOUT_MS }, ({ backbone, size }, context) => {
-    context.skip(live === null, 'Keras is not installed');
+    skipWithoutKeras(context, venv);
     const wanted = live?.cases.find((one) => one.backbone === backbone && one.size === size);
     if (wanted === undefined) throw new Error(`backbones.py made no case ${backbone} at ${size}`);
-    const errors = checkCase(wanted, folder);
-    const common = { family: backbone, size, limit: TOLERANCE };
-    recordParity({ ...common, check: 'forward pass', maxError: errors.outputs });
-    recordParity({ ...common, check: 'gradients of the last block', maxError: errors.gradients });
+    checkCase(wanted, folder);
   });
 });
 
-function checkCase(wanted: Case, folder: string | null): Errors {
+function checkCase(wanted: Case, folder: string | null): void {
   const tensorsBefore = tf.memory().numTensors;
   const backbone = formulaBackbone(wanted.backbone, wanted.size);
   const shape: [number, number, number, number] = [BATCH, wanted.size, wanted.size, 3];
   const images = tf.tensor4d(formulaImages('images', shape), shape);
   if (folder !== null) expect(backbone.layers.map(({ name }) => name)).toEqual(layerNames(wanted, folder));
-  const errors = { backbone: wanted.backbone, size: wanted.size, outputs: 0, gradients: 0 };
+  const compare = (point: ParityPoint, check: string, values: Float32Array, expected: RecordedTensor): void => {
+    const maxError = largestRelativeError(values, expected, folder);
+    recordParity({ point, check, family: wanted.backbone, size: wanted.size, maxError, limit: TOLERANCE });
+    expect(maxError, `${check}, ${expected.name}`).toBeLessThan(TOLERANCE);
+  };
+  const { preprocessing } = backboneDefinition(wanted.backbone.split(' ')[0] ?? '');
+  compare('2 images', 'preprocessing', read(preprocessImages(images, preprocessing)), wanted.preprocessed);
   for (const output of wanted.outputs) {
     const value = backbone.forward(images, { to: output.name });
     expect(value.shape).toEqual(output.shape);
     expect([BATCH, ...backbone.outputShape(output.name)]).toEqual(output.shape);
-    const error = largestRelativeError(read(value), output, folder);
-    expect(error, `output of ${output.name}`).toBeLessThan(TOLERANCE);
-    errors.outputs = Math.max(errors.outputs, error);
+    compare('1 forward pass', 'outputs', read(value), output);
   }
   const gradients = topGradients(backbone, wanted.top, images);
   expect([...gradients.keys()]).toEqual(wanted.gradients.map(({ name }) => name));
   for (const gradient of wanted.gradients) {
     const values = gradients.get(gradient.name) ?? new Float32Array();
-    const error = largestRelativeError(values, gradient, folder);
-    expect(error, `gradient of ${gradient.name}`).toBeLessThan(TOLERANCE);
-    errors.gradients = Math.max(errors.gradients, error);
+    compare('1 forward pass', 'gradients of the last block', values, gradient);
   }
   images.dispose();
   backbone.dispose();
   expect(tf.memory().numTensors).toBe(tensorsBefore);
-  return errors;
 }
 
 function layerNames({ backbone, size }: Case, folder: string): unknown {

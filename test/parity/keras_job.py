@@ -44,6 +44,7 @@ def load_images(root, split, size):
 
 
 def build_base(job):
+    """With the job's weights, without dropout of its own: Keras trains with that although the base is called with training=False."""
     base = keras_models.build(job["backbone"], job["size"])
     weights = read_safetensors(job["weights"])
     for layer in base.layers:
@@ -52,6 +53,8 @@ def build_base(job):
         if isinstance(layer, layers.Normalization):
             # It computes with copies of its weights.
             layer.finalize_state()
+        if isinstance(layer, layers.Dropout):
+            layer.rate = 0.0
     return base
 
 

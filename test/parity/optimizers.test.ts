@@ -47,7 +47,8 @@ describe(`optimizers against Keras ${expected.keras}, ${expected.steps} steps`, 
       }),
     );
     const maxError = Math.max(...errors);
-    recordParity({ check: 'optimizer, 20 steps', family: name, size: null, maxError, limit: LIMIT });
+    const point = '4 optimizers and schedules';
+    recordParity({ point, check: 'parameters after 20 steps', family: name, size: null, maxError, limit: LIMIT });
     expect(maxError).toBeLessThan(LIMIT);
     expect(optimizer.iterations).toBe(expected.steps);
     optimizer.dispose();

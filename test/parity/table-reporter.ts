@@ -1,8 +1,9 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import { NO_KERAS } from './keras-venv.ts';
 import type { ParityFigure } from './table.ts';
 
-const HEADINGS = ['check', 'family', 'size', 'max error', 'limit', ''];
-const RIGHT_ALIGNED = [false, false, true, true, true, false];
+const HEADINGS = ['', 'check', 'family', 'size', 'max error', 'limit', ''];
+const RIGHT_ALIGNED = [false, false, false, true, true, true, false];
 
 /** Prints what the parity tests recorded as one table, and how many comparisons Keras' absence left out. */
 export default class ParityTableReporter implements Reporter {
@@ -20,17 +21,21 @@ export default class ParityTableReporter implements Reporter {
   }
 }
 
-/** One line per check, family and size, with the largest of its errors. */
+/** One line per point, check, family and size, with the largest of its errors. */
 export function parityTable(figures: readonly ParityFigure[]): string {
   const largest = new Map<string, ParityFigure>();
   for (const figure of figures) {
-    const key = JSON.stringify([figure.check, figure.family, figure.size]);
+    const key = JSON.stringify([figure.point, figure.check, figure.family, figure.size]);
     const known = largest.get(key);
     // Written so that NaN, which is a failure, stays.
     if (known === undefined || !(figure.maxError <= known.maxError)) largest.set(key, figure);
   }
   const ordered = [...largest.values()].sort(
-    (a, b) => compare(a.check, b.check) || compare(a.family, b.family) || (a.size ?? 0) - (b.size ?? 0),
+    (a, b) =>
+      compare(a.point, b.point) ||
+      compare(a.check, b.check) ||
+      compare(a.family, b.family) ||
+      (a.size ?? 0) - (b.size ?? 0),
   );
   const rows = [HEADINGS, ...ordered.map(cellsOf)];
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -40,9 +45,9 @@ export function parityTable(figures: readonly ParityFigure[]): string {
     .join('\n');
 }
 
-function cellsOf({ check, family, size, maxError, limit }: ParityFigure): string[] {
+function cellsOf({ point, check, family, size, maxError, limit }: ParityFigure): string[] {
   const within = maxError <= limit ? '' : 'TOO LARGE';
-  return [check, family, size === null ? '' : String(size), errorText(maxError), errorText(limit), within];
+  return [point, check, family, size === null ? '' : String(size), errorText(maxError), errorText(limit), within];
 }
 
 function errorText(error: number): string {
@@ -59,5 +64,5 @@ function compare(a: string, b: string): number {
 
 function wasSkippedForKeras(test: TestCase): boolean {
   const result = test.result();
-  return result.state === 'skipped' && (result.note ?? '').includes('Keras is not installed');
+  return result.state === 'skipped' && (result.note ?? '').startsWith(NO_KERAS);
 }

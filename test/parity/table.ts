@@ -1,8 +1,21 @@
 import { TestRunner } from 'vitest';
 
+/** What has to agree with Keras, in the order of the table; the first six are what Graft promises. */
+export type ParityPoint =
+  | '1 forward pass'
+  | '2 images'
+  | '3 augmentation'
+  | '4 optimizers and schedules'
+  | '5 training curves'
+  | '6 callbacks'
+  | '7 heads'
+  | '8 weight files'
+  | '9 exports';
+
 /** A comparison with Keras that a test made. */
 export interface ParityFigure {
-  /** What was compared, for example `forward pass`. */
+  readonly point: ParityPoint;
+  /** What was compared, for example `outputs`. */
   readonly check: string;
   /** Backbone, optimizer or what else there are several of. */
   readonly family: string;

@@ -9,7 +9,7 @@ import { DirectoryArtifactStore } from '../../services/platform/artifacts/direct
 import { encodeSafetensors, readSafetensorsHeader } from '../../services/trainer/checkpoints/safetensors.ts';
 import type { TrainingState } from '../../services/trainer/checkpoints/training-checkpoint.ts';
 import { epochBatches } from '../../services/trainer/data/batches.ts';
-import { readManifest } from '../../services/trainer/data/manifest.ts';
+import { decodeManifest } from '../../services/trainer/data/manifest.ts';
 import { Head } from '../../services/trainer/heads/head.ts';
 import { InProcessWorker } from '../integration/worker/in-process-worker.ts';
 import { SweepOnWorker, curve, lastCheckpoint, taskRun } from '../integration/worker/sweep-on-worker.ts';
@@ -57,7 +57,7 @@ export class GraftTraining {
     const artifacts = new DirectoryArtifactStore(join(options.folder, 'artifacts'));
     const cacheDir = options.cacheDir ?? join(options.folder, 'cache');
     const { manifestUri } = await sweep.index(new InProcessWorker({ artifacts, cacheDir, checkpointSeconds: 1000 }));
-    const { images } = await readManifest(artifacts.localPath(manifestUri));
+    const { images } = decodeManifest(manifestUri, await artifacts.read(manifestUri));
     return new GraftTraining(options, sweep, images);
   }
 
@@ -137,7 +137,7 @@ export class GraftTraining {
   }
 
   /** What a Keras job says of the data, the base and the head. */
-  jobBase(parameters: Parameters, weightsPath: string): Omit<KerasJob, 'phases'> {
+  jobBase(parameters: Parameters, weightsPath: string): Omit<KerasJob, 'phases' | 'isQuick'> {
     const { imageSize, head } = compileRunConfig(parameters);
     const imagesOf = (split: Split): KerasJob['splits'][Split] => {
       const images = this.images.filter((image) => image.split === split);

@@ -31,6 +31,8 @@ export interface KerasJob {
   readonly root: string;
   readonly splits: Readonly<Record<Split, { readonly paths: readonly string[]; readonly labels: readonly number[] }>>;
   readonly head: Pick<HeadConfig, 'pooling' | 'units' | 'layers' | 'activation'>;
+  /** Neither compiles with XLA, which takes longer than twenty steps, nor evaluates on the test split. */
+  readonly isQuick: boolean;
   /** Of Keras' own dropout and augmentation. */
   readonly seed: number;
   readonly phases: readonly KerasPhase[];
@@ -43,6 +45,8 @@ export interface KerasPhase {
   readonly headWeights: string | null;
   /** Lowest layer of the base that trains; null: none. */
   readonly unfreezeFrom: string | null;
+  /** Safetensors file that the base's weights of the best epoch go to; null: none. */
+  readonly weightsFile: string | null;
   readonly dropout: number;
   /** Parts of a full turn and of the size; null: none. */
   readonly augmentation: { readonly rotation: number; readonly zoom: number } | null;
@@ -55,8 +59,10 @@ export interface KerasPhase {
 export interface KerasCurve {
   readonly steps: readonly Measurement[];
   readonly epochs: readonly EpochMeasurement[];
-  /** Of the best epoch. */
-  readonly test: TestCount;
+  /** Names of the base's tensors that could change. */
+  readonly trained: readonly string[];
+  /** Of the best epoch; null for a quick job. */
+  readonly test: TestCount | null;
 }
 
 /** @param folder where the job file goes */

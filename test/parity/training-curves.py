@@ -18,9 +18,9 @@ OPTIMIZERS = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam
 EVALUATION_BATCH = 32
 
 
-def train(model, phase, data):
+def train(model, phase, data, jit):
     optimizer = OPTIMIZERS[phase["optimizer"]["name"]](phase["optimizer"]["learningRate"])
-    model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"], jit_compile=jit)
     images, labels = data["train"]
     steps, epochs, best = [], [], None
     for batches in phase["batches"]:
@@ -64,6 +64,7 @@ def main(path):
     base = build_base(job)
     extractor = build_model(job, base, None, None)
     features = {}
+    jit = False if job["isQuick"] else "auto"
     head, results = None, []
     for phase in job["phases"]:
         if phase["headWeights"] is not None:
@@ -75,12 +76,13 @@ def main(path):
                 if name not in features:
                     images, labels = data[name]
                     features[name] = (extractor.predict(images, batch_size=EVALUATION_BATCH, verbose=0), labels)
-            curve = train(head, phase, features)
+            curve = train(head, phase, features, jit)
         else:
-            curve = train(model, phase, data)
+            curve = train(model, phase, data, jit)
         if phase["weightsFile"] is not None:
             write_safetensors(phase["weightsFile"], base_weights(base))
-        results.append({**curve, "trained": trained_names(base), "test": test(model, *data["test"])})
+        tested = None if job["isQuick"] else test(model, *data["test"])
+        results.append({**curve, "trained": trained_names(base), "test": tested})
     print(json.dumps({"keras": keras.__version__, "phases": results}))
 
 

@@ -11,12 +11,14 @@ import { writeResult } from '../output.ts';
 import { StatusLine } from '../status-line.ts';
 import { runTool } from '../tool/run-tool.ts';
 import { globalOptions } from './client-command.ts';
-import { findCheckpoint } from './find-checkpoint.ts';
+import { findCheckpoint, weightsOption } from './find-checkpoint.ts';
+import type { CheckpointChoice } from './find-checkpoint.ts';
 
 interface ExportOptions {
   readonly format: string;
   readonly out: string;
   readonly force?: true;
+  readonly weights?: string;
 }
 
 interface ExportedFile {
@@ -35,7 +37,8 @@ Formats:
 
 The model takes RGB images of the run's size with values 0..255 (preprocessing is inside) and gives probabilities: one number,
 that of the second class, for two classes; else one per class. A checkpoint from \`graft checkpoint download\` needs no
-coordinator; the weights of the base must be on this machine, or are downloaded where Keras publishes them.`;
+coordinator; the weights of the base must be on this machine (--weights says where), or are downloaded where Keras
+publishes them.`;
 
 /** `graft checkpoint export FILE_OR_ID`. */
 export function addCheckpointExport(checkpoint: Command, context: CliContext): void {
@@ -47,12 +50,19 @@ export function addCheckpointExport(checkpoint: Command, context: CliContext): v
     )
     .requiredOption('-o, --out <path>', 'file, or folder (then the file is called model)')
     .option('--force', 'replace what is there')
+    .addOption(weightsOption())
     .addHelpText('after', HELP)
     .action(async (named: string, own: ExportOptions, command: Command) => {
       const target = exportTarget(resolve(context.cwd, own.out), own);
       const folder = await mkdtemp(join(tmpdir(), 'graft-export-'));
       try {
-        await exportTo(context, globalOptions(command), { named, format: own.format, target, folder });
+        await exportTo(context, globalOptions(command), {
+          named,
+          weights: own.weights,
+          folder,
+          format: own.format,
+          target,
+        });
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
@@ -82,20 +92,17 @@ function refuseExisting(path: string, force: true | undefined): void {
   throw new UsageError(`--out: ${path} exists already. Name another place, or add --force to replace it.`);
 }
 
-interface Export {
-  readonly named: string;
+interface Export extends CheckpointChoice {
   readonly format: string;
   readonly target: string;
-  /** For a downloaded checkpoint. */
-  readonly folder: string;
 }
 
 async function exportTo(
   context: CliContext,
   options: GlobalOptions,
-  { named, format, target, folder }: Export,
+  { format, target, ...choice }: Export,
 ): Promise<void> {
-  const { file, card } = await findCheckpoint(context, options, named, folder);
+  const { file, card } = await findCheckpoint(context, options, choice);
   const { parameters, classNames } = card;
   const { cacheDir } = context.paths;
   const request = { type: 'export', checkpoint: file, parameters, classNames, format, target, cacheDir };

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { Option } from 'commander';
 import { readCheckpointCard, writeCheckpointCard } from '../client/checkpoint-card.ts';
 import type { CheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
@@ -14,13 +15,37 @@ export interface FoundCheckpoint {
   readonly card: CheckpointCard;
 }
 
+export interface CheckpointChoice {
+  /** File or id. */
+  readonly named: string;
+  /** Of the base, instead of what the run was trained with; undefined: that. */
+  readonly weights: string | undefined;
+  /** For a downloaded checkpoint. */
+  readonly folder: string;
+}
+
+/** `--weights FILE`. */
+export function weightsOption(): Option {
+  return new Option('--weights <file>', "the base's weight file, where it is not where the trainers had it");
+}
+
 /**
- * A checkpoint by its file or its id: a file is used with the card beside it, without a coordinator; an id is downloaded into
- * `folder`.
+ * A checkpoint by its file or its id: a file is used with the card beside it, without a coordinator; an id is downloaded.
  *
  * @throws MissingError for a file that is no checkpoint; NotFoundError for an unknown id.
  */
 export async function findCheckpoint(
+  context: CliContext,
+  options: GlobalOptions,
+  { named, weights, folder }: CheckpointChoice,
+): Promise<FoundCheckpoint> {
+  const { file, card } = await fileWithCard(context, options, named, folder);
+  if (weights === undefined) return { file, card };
+  const parameters = { ...card.parameters, weights: resolve(context.cwd, weights) };
+  return { file, card: { ...card, parameters } };
+}
+
+async function fileWithCard(
   context: CliContext,
   options: GlobalOptions,
   named: string,

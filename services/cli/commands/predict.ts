@@ -11,7 +11,7 @@ import { writeResult } from '../output.ts';
 import { renderTable } from '../table.ts';
 import { runTool } from '../tool/run-tool.ts';
 import { globalOptions } from './client-command.ts';
-import { findCheckpoint } from './find-checkpoint.ts';
+import { findCheckpoint, weightsOption } from './find-checkpoint.ts';
 
 interface Prediction {
   readonly image: string;
@@ -29,11 +29,13 @@ export function addPredictCommand(program: Command, context: CliContext): void {
       '--checkpoint <file-or-id>',
       'a file saved by `graft checkpoint download`, or the id of a checkpoint',
     )
-    .action(async (images: string[], own: { checkpoint: string }, command: Command) => {
+    .addOption(weightsOption())
+    .action(async (images: string[], own: { checkpoint: string; weights?: string }, command: Command) => {
       const options = globalOptions(command);
       const folder = await mkdtemp(join(tmpdir(), 'graft-predict-'));
       try {
-        const { file, card } = await findCheckpoint(context, options, own.checkpoint, folder);
+        const choice = { named: own.checkpoint, weights: own.weights, folder };
+        const { file, card } = await findCheckpoint(context, options, choice);
         await predict(context, options, file, card, images);
       } finally {
         await rm(folder, { recursive: true, force: true });

@@ -41,3 +41,14 @@ export const BACKBONE_NAMES: readonly string[] = [
 ];
 
 export const DEFAULT_BACKBONE = 'efficientnet_lite0';
+
+/** Smallest height and width in pixels that `keras.applications` takes; 32 where a backbone is not listed. */
+const MINIMUM_IMAGE_SIZES: ReadonlyMap<string, number> = new Map([['xception', 71]]);
+
+/** Of any backbone. */
+export const MINIMUM_IMAGE_SIZE = 32;
+
+/** Smallest height and width in pixels that Keras takes for a backbone, whatever its cut. */
+export function minimumImageSize(backbone: string): number {
+  return MINIMUM_IMAGE_SIZES.get(backbone) ?? MINIMUM_IMAGE_SIZE;
+}

@@ -1,6 +1,7 @@
 import { digestOf } from '../digest.ts';
 import { InvalidRequestError } from '../errors.ts';
 import type { FieldViolation, Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
+import { minimumImageSize } from './backbones.ts';
 import { didYouMean } from './nearest-name.ts';
 import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } from './parameter-definitions.ts';
 import { normalizeValue, valueProblem } from './parameter-value.ts';
@@ -45,13 +46,26 @@ export function parameterViolations(parameters: Parameters): FieldViolation[] {
 
 /** What the table can't say, because two parameters have a part in it. */
 function findContradictions(filled: ReadonlyMap<string, ParameterValue>): FieldViolation[] {
-  if (filled.get('epochs') !== 0 || filled.get('fine_tune.allow_untrained_head') === true) return [];
-  const description =
-    filled.get('fine_tune.enabled') === true
-      ? '0 leaves the head untrained, and fine-tuning on an untrained head destroys what the base has learnt. Give at least ' +
+  return [
+    { field: 'epochs', description: epochsProblem(filled) },
+    { field: 'image_size', description: imageSizeProblem(filled) },
+  ].flatMap(({ field, description }) => (description === null ? [] : [{ field, description }]));
+}
+
+function epochsProblem(filled: ReadonlyMap<string, ParameterValue>): string | null {
+  if (filled.get('epochs') !== 0 || filled.get('fine_tune.allow_untrained_head') === true) return null;
+  return filled.get('fine_tune.enabled') === true
+    ? '0 leaves the head untrained, and fine-tuning on an untrained head destroys what the base has learnt. Give at least ' +
         '1, or set fine_tune.allow_untrained_head: true.'
-      : '0 trains nothing, because without fine-tuning there is only the head. Give at least 1.';
-  return [{ field: 'epochs', description }];
+    : '0 trains nothing, because without fine-tuning there is only the head. Give at least 1.';
+}
+
+function imageSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string | null {
+  const backbone = String(filled.get('backbone'));
+  const size = Number(filled.get('image_size'));
+  const minimum = minimumImageSize(backbone);
+  if (size >= minimum) return null;
+  return `must be at least ${minimum} with backbone ${backbone}, as in Keras; received ${size}. Give larger images, or another backbone.`;
 }
 
 /** For messages about a name that is not in the table. */

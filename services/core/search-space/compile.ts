@@ -27,6 +27,7 @@ export function compileRunConfig(parameters: Parameters): RunConfig {
       cut: read.string('cut') === '' ? null : read.string('cut'),
     },
     imageSize: read.number('image_size'),
+    featureDtype: read.string('feature_dtype') as RunConfig['featureDtype'],
     method: read.string('method') as RunConfig['method'],
     augmentation: readAugmentation(read),
     head: readHead(read),

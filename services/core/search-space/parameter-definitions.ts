@@ -1,5 +1,5 @@
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
-import { BACKBONE_NAMES, DEFAULT_BACKBONE } from './backbones.ts';
+import { BACKBONE_NAMES, DEFAULT_BACKBONE, MINIMUM_IMAGE_SIZE } from './backbones.ts';
 
 export type ParameterType = 'int' | 'number' | 'bool' | 'string';
 
@@ -62,8 +62,14 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
   choice('backbone', BACKBONE_NAMES, DEFAULT_BACKBONE, 'Pretrained convolutional base.'),
   text('weights', 'imagenet', "Initial weights of the base: 'imagenet', 'random', or a path as the trainers see it."),
   text('cut', '', 'Layer the base ends with; empty: its last one.', { allowEmpty: true }),
-  int('image_size', 180, 32, 1024, 'Height and width of the images in pixels.'),
+  int('image_size', 180, MINIMUM_IMAGE_SIZE, 1024, 'Height and width of the images in pixels; xception: at least 71.'),
   choice('method', ['cached', 'augmented'], 'cached', 'Frozen base once per image, or once per image and epoch.'),
+  choice(
+    'feature_dtype',
+    ['float32', 'float16'],
+    'float32',
+    'How stored outputs of the base are kept; float16: half the disk.',
+  ),
 
   choice(
     'augmentation.flip',

@@ -4,10 +4,12 @@ import { gridPoints } from '../samplers/grid.ts';
 import { gridSize } from '../samplers/domain.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../samplers/sobol-sequence.ts';
 import type { FieldViolation, StrategyName, SweepSpec } from '../sweep/sweep-spec.ts';
+import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from './backbones.ts';
 import { didYouMean } from './nearest-name.ts';
 import { show } from './parameter-value.ts';
 import { validateDataset } from './validation/validate-dataset.ts';
 import { validateParameters } from './validation/validate-parameters.ts';
+import { validateMlflow } from './validation/validate-mlflow.ts';
 import { memberPath, ViolationList } from './validation/violations.ts';
 
 const STRATEGIES: readonly StrategyName[] = ['grid', 'random', 'sobol', 'list'];
@@ -31,10 +33,10 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   validateSeed(spec.seed, found);
   validateObjective(spec, found);
   validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
+  if (spec.mlflow !== undefined) validateMlflow(spec.mlflow, found);
   // Counting a grid needs a space that is right.
   if (found.violations.length === 0) validateGridSize(spec, found);
-  const place = placeOfNoEpochs(spec);
-  if (found.violations.length === 0 && place !== null) validateRuns(spec, place, found);
+  if (found.violations.length === 0) validateContradictions(spec, found);
   return found.violations;
 }
 
@@ -133,24 +135,41 @@ function countGrid(spec: SweepSpec): number {
   return count;
 }
 
-/** Where the head phase may get 0 epochs: the only value so far that is right alone and wrong beside others. */
-function placeOfNoEpochs({ base, parameters, variants }: SweepSpec): string | null {
-  const dimension = parameters.findIndex(({ name, domain }) => {
-    if (name !== 'epochs') return false;
-    return domain.kind === 'values' ? domain.values.includes(0) : domain.min === 0;
-  });
-  if (dimension >= 0) return `parameters[${dimension}]`;
-  if (base['epochs'] === 0) return memberPath('base', 'epochs');
-  const variant = variants.findIndex(({ epochs }) => epochs === 0);
-  return variant < 0 ? null : memberPath(`variants[${variant}]`, 'epochs');
-}
+const LARGEST_MINIMUM_IMAGE_SIZE = Math.max(...BACKBONE_NAMES.map(minimumImageSize));
+/** Parameters with values that are right alone and wrong beside others: no head phase, images too small for their backbone. */
+const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
+  epochs: (value) => value === 0,
+  image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
+};
 
-/** Looks at the runs themselves, which a spec of many parameters should not have to be asked for. */
-function validateRuns(spec: SweepSpec, place: string, found: ViolationList): void {
+/** Looks at the runs themselves where one may have such values; a spec of many parameters should not have to be asked for them. */
+function validateContradictions(spec: SweepSpec, found: ViolationList): void {
+  const needsLargeImages = (name: unknown): boolean => minimumImageSize(String(name)) > MINIMUM_IMAGE_SIZE;
+  const mayContradict =
+    placeOf(spec, 'epochs', DOUBTFUL['epochs']) !== null || placeOf(spec, 'backbone', needsLargeImages) !== null;
+  if (!mayContradict) return;
   try {
     sampleRuns(spec);
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
-    for (const { description } of error.violations) found.add(place, description);
+    for (const { field, description } of error.violations) {
+      found.add(placeOf(spec, field, DOUBTFUL[field]) ?? field, description);
+    }
   }
+}
+
+/** Where a parameter gets such a value; null: nowhere. */
+function placeOf(
+  { base, parameters, variants }: SweepSpec,
+  parameter: string,
+  isMeant: (value: unknown) => boolean = () => true,
+): string | null {
+  const dimension = parameters.findIndex(({ name, domain }) => {
+    if (name !== parameter) return false;
+    return domain.kind === 'values' ? domain.values.some(isMeant) : isMeant(domain.min);
+  });
+  if (dimension >= 0) return `parameters[${dimension}]`;
+  if (Object.hasOwn(base, parameter) && isMeant(base[parameter])) return memberPath('base', parameter);
+  const variant = variants.findIndex((one) => Object.hasOwn(one, parameter) && isMeant(one[parameter]));
+  return variant < 0 ? null : memberPath(`variants[${variant}]`, parameter);
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { hashFile } from '../../platform/files/hash-file.ts';
 import { downloadFile } from '../../platform/http/download.ts';
@@ -14,11 +14,22 @@ export interface WeightFileOptions {
   readonly onProgress?: ProgressListener;
 }
 
+/** A path that is no file on this machine. */
+export class WeightFileMissingError extends BackboneError {
+  constructor(backbone: string, path: string) {
+    super(
+      `weights: there is no file "${path}" on this machine, ${hostname()}. Give "imagenet", "random", or the path of a ` +
+        '.safetensors, .h5 or .keras file as the trainers see it.',
+      { backbone },
+    );
+  }
+}
+
 /**
  * Finds the file of a base's weights: the path itself, or for `imagenet` `<cacheDir>/weights`, then Keras' cache, then a
  * download from Keras' public address into `<cacheDir>/weights`.
  *
- * @throws BackboneError when there is none or a known digest doesn't match; DownloadError.
+ * @throws WeightFileMissingError, BackboneError when a known digest doesn't match, DownloadError.
  */
 export async function findWeightFile(
   definition: BackboneDefinition,
@@ -27,11 +38,7 @@ export async function findWeightFile(
 ): Promise<string> {
   if (weights !== 'imagenet') {
     if (await isFile(weights)) return weights;
-    throw new BackboneError(
-      `weights: there is no file "${weights}" on this trainer. Give "imagenet", "random", or the path of a .safetensors, ` +
-        '.h5 or .keras file as the trainers see it.',
-      { backbone: definition.name },
-    );
+    throw new WeightFileMissingError(definition.name, weights);
   }
   const { fileName, md5 } = definition.imagenet;
   const cached = join(options.cacheDir, 'weights', fileName);

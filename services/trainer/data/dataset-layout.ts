@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { SPLITS } from '../../core/dataset.ts';
 import type { DatasetProblem, DatasetProblemCode, Split } from '../../core/dataset.ts';
@@ -172,7 +173,8 @@ class LayoutReader {
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       const where = path === '' ? this.root : join(this.root, path);
-      const hint = code === 'ENOENT' ? 'it does not exist on this trainer' : `it can't be read (${code})`;
+      const hint =
+        code === 'ENOENT' ? `it does not exist on this machine, ${hostname()}` : `it can't be read (${code})`;
       this.report('UNREADABLE', path, `Folder ${where}: ${hint}.`);
       return [];
     }

@@ -5,6 +5,8 @@ import type { Backbone } from '../backbones/backbone.ts';
 import { createBackbone } from '../backbones/graph-backbone.ts';
 import type { BackboneParts } from '../backbones/graph-backbone.ts';
 import { loadBackboneParts } from '../backbones/load.ts';
+import type { LoadOptions } from '../backbones/load.ts';
+import { WeightFileMissingError } from '../backbones/weight-file.ts';
 import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingCheckpoint, TrainingState } from '../checkpoints/training-checkpoint.ts';
 import type { ProgressListener } from '../engine/progress.ts';
@@ -44,18 +46,33 @@ export async function openCheckpoint(reference: CheckpointReference): Promise<Op
   const checkpoint = await readTrainingCheckpoint(path);
   const { name, weights } = config.backbone;
   const options = { backbone: name, weights, inputSize: config.imageSize, cacheDir };
-  const parts = await loadBackboneParts(onProgress === undefined ? options : { ...options, onProgress });
+  const parts = await loadParts(path, onProgress === undefined ? options : { ...options, onProgress });
   if (checkpoint.state.baseDigest !== parts.weightsDigest) {
     throw new CheckpointError(
       path,
       'baseDigest',
       `it was trained on a base whose weights have the digest ${checkpoint.state.baseDigest}, but those here have ` +
-        `${parts.weightsDigest}. Use the weight file it was trained with.`,
+        `${parts.weightsDigest}. Name the weight file it was trained with: --weights FILE.`,
     );
   }
   const backbone = createBackbone(parts);
   const network = createNetwork(path, checkpoint, { config, backbone, classCount: reference.classCount });
   return { config, state: checkpoint.state, parts, backbone, network };
+}
+
+/** @throws CheckpointError that says how to name the weights, where they are not on this machine */
+async function loadParts(path: string, options: LoadOptions): Promise<BackboneParts> {
+  try {
+    return await loadBackboneParts(options);
+  } catch (error) {
+    if (!(error instanceof WeightFileMissingError)) throw error;
+    throw new CheckpointError(
+      path,
+      'weights',
+      `it needs the weights of its base, ${options.backbone}, which the run had from "${options.weights}", and there is no ` +
+        'such file here. Name a copy of that file: --weights FILE.',
+    );
+  }
 }
 
 interface NetworkOptions {

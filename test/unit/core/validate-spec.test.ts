@@ -4,6 +4,8 @@ import { validateSweepSpec } from '../../../services/core/search-space/validate-
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { PLAIN_SPEC, range, values, when } from './support/specs.ts';
 
+const FRACTIONS = { train: 0.7, validation: 0.15, test: 0.15, seed: 1 };
+
 function mistakes(spec: Partial<SweepSpec>): string[] {
   return validateSweepSpec({ ...PLAIN_SPEC, ...spec }).map(({ field, description }) => `${field}: ${description}`);
 }
@@ -131,6 +133,11 @@ describe('validateSweepSpec', () => {
       { parameters: [range('epochs', 1, 10_000, { step: 1 }), values('batch_size', 1, 2)] },
       'parameters',
     ],
+    ...(['train', 'validation', 'test'] as const).map((split): [string, Partial<SweepSpec>, string] => [
+      `no part for ${split}`,
+      { dataset: { ...PLAIN_SPEC.dataset, splitFractions: { ...FRACTIONS, [split]: 0 } } },
+      `dataset.split_fractions.${split}`,
+    ]),
     ['no path', { dataset: { ...PLAIN_SPEC.dataset, path: '' } }, 'dataset.path'],
   ])('%s', (_, spec, field) => {
     expect(fields(spec)).toEqual([field]);
@@ -188,6 +195,29 @@ describe('validateSweepSpec', () => {
       ]);
       expect(fields({ base: tuned, variants: [{ epochs: 0 }], strategy: 'list' })).toEqual(['variants[0]["epochs"]']);
       expect(fields({ base: { ...tuned, epochs: 0, 'fine_tune.allow_untrained_head': true } })).toEqual([]);
+    });
+  });
+
+  describe('images too small for their backbone, which the others take', () => {
+    const large = values('backbone', 'vgg16', 'xception');
+
+    test('names the place of the size, the smallest size and the backbone', () => {
+      expect(mistakes({ base: { backbone: 'xception', image_size: 70 } })).toEqual([
+        'base["image_size"]: must be at least 71 with backbone xception, as in Keras; received 70. Give larger images, or ' +
+          'another backbone.',
+      ]);
+      expect(fields({ parameters: [large, values('image_size', 32, 180)] })).toEqual(['parameters[1]']);
+      expect(fields({ parameters: [large, range('image_size', 64, 128, { step: 32 })] })).toEqual(['parameters[1]']);
+      const listed = { base: { backbone: 'xception' }, variants: [{ image_size: 64 }] };
+      expect(fields({ ...listed, strategy: 'list' })).toEqual(['variants[0]["image_size"]']);
+    });
+
+    test('says nothing where each backbone gets what it takes', () => {
+      expect(mistakes({ base: { backbone: 'xception', image_size: 71 } })).toEqual([]);
+      expect(mistakes({ base: { image_size: 32 }, parameters: [values('backbone', 'vgg16', 'densenet121')] })).toEqual(
+        [],
+      );
+      expect(mistakes({ parameters: [large, when(values('image_size', 32, 64), 'backbone', 'vgg16')] })).toEqual([]);
     });
   });
 

@@ -1,0 +1,106 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeCheckpoint, writeFormulaWeights } from '../parity/export-checkpoint-file.ts';
+import { runCli } from './support/local-cluster.ts';
+import type { CliResult } from './support/local-cluster.ts';
+
+const BACKBONE = 'mobilenet_0.25';
+/** Nobody listens there: what is done with files needs no coordinator. */
+const NO_COORDINATOR = { GRAFT_COORDINATOR: '127.0.0.1:1' };
+
+/** A process of TensorFlow each, ten seconds on a busy machine. */
+describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
+  let folder: string;
+  let checkpoint: string;
+  let weights: string;
+  let image: string;
+
+  const graft = (...args: string[]): Promise<CliResult> => runCli(args, NO_COORDINATOR);
+  const exportTo = (out: string, ...args: string[]): Promise<CliResult> =>
+    graft('checkpoint', 'export', checkpoint, '--format', 'keras', '-o', join(folder, out), ...args);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'graft-e2e-checkpoint-'));
+    checkpoint = join(folder, 'best.safetensors');
+    // Where the trainers had the weights, and where this machine has them.
+    const trained = join(folder, 'trainer', 'weights.safetensors');
+    weights = join(folder, 'here.safetensors');
+    mkdirSync(join(folder, 'trainer'));
+    writeFormulaWeights(trained, BACKBONE, false);
+    const parameters = { backbone: BACKBONE, weights: trained, image_size: 32, 'head.units': 4 };
+    await writeCheckpoint(checkpoint, parameters, 2);
+    const card = { checkpoint_id: 'c', run_id: 'r', sweep_id: 's', class_names: ['cat', 'dog'], parameters };
+    writeFileSync(`${checkpoint}.json`, JSON.stringify(card));
+    copyFileSync(trained, weights);
+    rmSync(join(folder, 'trainer'), { recursive: true });
+    image = join(folder, 'a.png');
+    await sharp({ create: { width: 40, height: 40, channels: 3, background: 'teal' } }).toFile(image);
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('names the missing weights of the base, and how to give them', async () => {
+    const { code, stdout, stderr } = await graft('predict', '--checkpoint', checkpoint, image);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(
+      /best\.safetensors can't be used, weights: it needs the weights of its base, mobilenet_0\.25, which the run had from ".*trainer\/weights\.safetensors", and there is no such file here\. Name a copy of that file: --weights FILE\./,
+    );
+  });
+
+  it('refuses weights that the run was not trained with, with both digests', async () => {
+    const other = join(folder, 'other.safetensors');
+    const bytes = readFileSync(weights);
+    bytes.writeFloatLE(0.5, bytes.length - 4);
+    writeFileSync(other, bytes);
+    const { code, stderr } = await exportTo('other.keras', '--weights', other);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /baseDigest: it was trained on a base whose weights have the digest [0-9a-f]{64}, but those here have [0-9a-f]{64}\. Name the weight file it was trained with: --weights FILE\./,
+    );
+    expect(existsSync(join(folder, 'other.keras'))).toBe(false);
+  });
+
+  it('predicts with the weights that --weights names', async () => {
+    const args = ['--checkpoint', checkpoint, '--weights', weights, image, '--output', 'json'];
+    const { code, stdout, stderr } = await graft('predict', ...args);
+    expect(code, stderr).toBe(0);
+    const { predictions } = JSON.parse(stdout) as { predictions: { probabilities: number[] }[] };
+    expect(predictions[0]?.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+  });
+
+  it('exports into a folder as model, and does not replace what is there', async () => {
+    mkdirSync(join(folder, 'out'));
+    const file = join(folder, 'out', 'model.keras');
+    const exported = await exportTo('out', '--weights', weights);
+    expect(exported.code, exported.stderr).toBe(0);
+    expect(exported.stdout).toContain(file);
+    expect(existsSync(file)).toBe(true);
+    const again = await exportTo('out', '--weights', weights);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain(`--out: ${file} exists already. Name another place, or add --force to replace it.`);
+  });
+
+  it('replaces a file only with --force', async () => {
+    const file = join(folder, 'taken.keras');
+    writeFileSync(file, 'mine');
+    expect((await exportTo('taken.keras', '--weights', weights)).code).toBe(2);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+    const forced = await exportTo('taken.keras', '--weights', weights, '--force');
+    expect(forced.code, forced.stderr).toBe(0);
+    // A ZIP archive.
+    expect(readFileSync(file).subarray(0, 2).toString()).toBe('PK');
+  });
+
+  it('refuses a name that does not fit the format', async () => {
+    const ending = await exportTo('model.h5', '--weights', weights);
+    expect(ending.code).toBe(2);
+    expect(ending.stderr).toContain('model.h5 ends in .h5; a file of format keras ends in .keras.');
+    const onFile = await graft('checkpoint', 'export', checkpoint, '--format', 'tfjs', '-o', image);
+    expect(onFile.code).toBe(2);
+    expect(onFile.stderr).toContain('a.png is a file; format tfjs needs a folder.');
+  });
+});
