@@ -5,6 +5,7 @@
 -- Sequences.
 
 CREATE SEQUENCE events_event_id_seq AS bigint;
+CREATE SEQUENCE outbox_outbox_id_seq AS bigint;
 
 -- Tables.
 
@@ -22,10 +23,12 @@ CREATE TABLE attempts (
     thread_count integer,
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     end_time timestamp(6) with time zone,
+    micro_batch_divisor integer NOT NULL DEFAULT 1,
     CONSTRAINT attempts_pkey PRIMARY KEY (task_id, lease_epoch),
     CONSTRAINT attempts_error_class_check CHECK (error_class = ANY (ARRAY['INFRASTRUCTURE'::text, 'MEMORY'::text, 'PERMANENT'::text, 'NUMERIC'::text, 'COUNTED'::text])),
     CONSTRAINT attempts_last_sequence_check CHECK (last_sequence >= 0),
     CONSTRAINT attempts_lease_epoch_check CHECK (lease_epoch >= 1),
+    CONSTRAINT attempts_micro_batch_divisor_check CHECK (micro_batch_divisor = ANY (ARRAY[1, 2, 4, 8])),
     CONSTRAINT attempts_state_check CHECK (state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'RELEASED'::text, 'FAILED'::text, 'EXPIRED'::text]))
 );
 
@@ -108,12 +111,71 @@ CREATE TABLE feature_sets (
     compute_seconds double precision,
     computed_by_task_id text,
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    dtype text NOT NULL DEFAULT 'float32'::text,
     CONSTRAINT feature_sets_pkey PRIMARY KEY (feature_key),
     CONSTRAINT feature_sets_computed_check CHECK (state <> 'COMPUTED'::text OR num_nulls(uri, sha256) = 0),
+    CONSTRAINT feature_sets_dtype_check CHECK (dtype = ANY (ARRAY['float32'::text, 'float16'::text])),
     CONSTRAINT feature_sets_pooling_check CHECK (pooling = ANY (ARRAY['avg'::text, 'max'::text, 'none'::text])),
     CONSTRAINT feature_sets_size_check CHECK (image_size > 0 AND row_count >= 0 AND size_bytes >= 0),
     CONSTRAINT feature_sets_split_check CHECK (split = ANY (ARRAY['train'::text, 'validation'::text, 'test'::text])),
     CONSTRAINT feature_sets_state_check CHECK (state = ANY (ARRAY['PLANNED'::text, 'COMPUTED'::text]))
+);
+
+CREATE TABLE mlflow_runs (
+    subject_id text NOT NULL,
+    sweep_id text NOT NULL,
+    run_id text,
+    tracking_uri text,
+    experiment_id text,
+    mlflow_run_id text,
+    artifact_uri text,
+    described boolean NOT NULL DEFAULT false,
+    failure_count integer NOT NULL DEFAULT 0,
+    next_try_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    claim_epoch integer NOT NULL DEFAULT 0,
+    claim_expire_time timestamp(6) with time zone,
+    CONSTRAINT mlflow_runs_pkey PRIMARY KEY (subject_id),
+    CONSTRAINT mlflow_runs_counts_check CHECK (failure_count >= 0 AND claim_epoch >= 0),
+    CONSTRAINT mlflow_runs_place_check CHECK (num_nulls(tracking_uri, experiment_id, mlflow_run_id, artifact_uri) = ANY (ARRAY[0, 4])),
+    CONSTRAINT mlflow_runs_subject_check CHECK (subject_id = COALESCE(run_id, sweep_id))
+);
+
+CREATE TABLE mlflow_servers (
+    tracking_uri text NOT NULL,
+    success_time timestamp(6) with time zone,
+    failure_time timestamp(6) with time zone,
+    failure_count integer NOT NULL DEFAULT 0,
+    error_code text,
+    error_message text NOT NULL DEFAULT ''::text,
+    next_try_time timestamp(6) with time zone,
+    CONSTRAINT mlflow_servers_pkey PRIMARY KEY (tracking_uri),
+    CONSTRAINT mlflow_servers_failure_count_check CHECK (failure_count >= 0)
+);
+
+CREATE TABLE outbox (
+    outbox_id bigint NOT NULL DEFAULT nextval('outbox_outbox_id_seq'::regclass),
+    sweep_id text NOT NULL,
+    run_id text,
+    kind text NOT NULL,
+    stage text,
+    lease_epoch integer,
+    epochs integer[] NOT NULL DEFAULT ARRAY[]::integer[],
+    attempt_count integer NOT NULL DEFAULT 0,
+    error_code text,
+    error_message text NOT NULL DEFAULT ''::text,
+    dead_time timestamp(6) with time zone,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id),
+    CONSTRAINT outbox_attempt_count_check CHECK (attempt_count >= 0),
+    CONSTRAINT outbox_dead_check CHECK (dead_time IS NULL OR error_code IS NOT NULL),
+    CONSTRAINT outbox_kind_check CHECK (kind = ANY (ARRAY['SWEEP'::text, 'RUN'::text, 'METRICS'::text, 'TEST_RESULT'::text, 'REPORT'::text, 'MODEL'::text])),
+    CONSTRAINT outbox_metrics_check CHECK (num_nonnulls(stage, lease_epoch) =
+CASE
+    WHEN kind = 'METRICS'::text THEN 2
+    ELSE 0
+END),
+    CONSTRAINT outbox_run_check CHECK ((run_id IS NOT NULL) = (kind = 'RUN'::text OR kind = 'METRICS'::text OR kind = 'TEST_RESULT'::text)),
+    CONSTRAINT outbox_stage_check CHECK (stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text]))
 );
 
 CREATE TABLE run_parameters (
@@ -148,10 +210,12 @@ CREATE TABLE runs (
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     start_time timestamp(6) with time zone,
     end_time timestamp(6) with time zone,
+    head_run_id text,
     CONSTRAINT runs_pkey PRIMARY KEY (run_id),
     CONSTRAINT runs_best_check CHECK (num_nulls(best_value, best_stage, best_epoch) = ANY (ARRAY[0, 3])),
     CONSTRAINT runs_best_epoch_check CHECK (best_epoch >= 1),
     CONSTRAINT runs_best_stage_check CHECK (best_stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
+    CONSTRAINT runs_head_run_id_check CHECK (head_run_id <> run_id),
     CONSTRAINT runs_run_index_check CHECK (run_index >= 0),
     CONSTRAINT runs_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
     CONSTRAINT runs_state_check CHECK (state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text, 'SUCCEEDED'::text, 'STOPPED'::text, 'CANCELLED'::text, 'FAILED'::text, 'INFEASIBLE'::text]))
@@ -187,6 +251,9 @@ CREATE TABLE sweeps (
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     start_time timestamp(6) with time zone,
     end_time timestamp(6) with time zone,
+    planned_slot_count integer,
+    forecast_wall_seconds double precision,
+    forecast_alone_seconds double precision,
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
     CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text])),
@@ -242,6 +309,12 @@ CREATE TABLE tasks (
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     start_time timestamp(6) with time zone,
     end_time timestamp(6) with time zone,
+    cost_class text,
+    model_seconds double precision,
+    forecast_seconds double precision,
+    forecast_memory_bytes bigint,
+    required_memory_bytes bigint,
+    peak_memory_bytes bigint,
     CONSTRAINT tasks_pkey PRIMARY KEY (task_id),
     CONSTRAINT tasks_command_check CHECK (command = ANY (ARRAY['ABANDON'::text, 'PAUSE'::text, 'STOP'::text, 'KILL'::text, 'CHECKPOINT_NOW'::text])),
     CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
@@ -307,14 +380,19 @@ CREATE TABLE trainers (
 -- Owners of sequences.
 
 ALTER SEQUENCE events_event_id_seq OWNED BY events.event_id;
+ALTER SEQUENCE outbox_outbox_id_seq OWNED BY outbox.outbox_id;
 
 -- Foreign keys.
 
 ALTER TABLE attempts ADD CONSTRAINT attempts_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
 ALTER TABLE checkpoints ADD CONSTRAINT checkpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
-ALTER TABLE epoch_metrics ADD CONSTRAINT epoch_metrics_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE events ADD CONSTRAINT events_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE outbox ADD CONSTRAINT outbox_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE outbox ADD CONSTRAINT outbox_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE run_parameters ADD CONSTRAINT run_parameters_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE runs ADD CONSTRAINT runs_head_run_id_fkey FOREIGN KEY (head_run_id) REFERENCES runs(run_id);
 ALTER TABLE runs ADD CONSTRAINT runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE slots ADD CONSTRAINT slots_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
 ALTER TABLE sweeps ADD CONSTRAINT sweeps_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES datasets(dataset_id);
@@ -340,7 +418,11 @@ CREATE UNIQUE INDEX datasets_digest_key ON datasets USING btree (digest);
 CREATE INDEX epoch_metrics_superseded_idx ON epoch_metrics USING btree (task_id, lease_epoch, run_id) WHERE superseded_by IS NOT NULL;
 CREATE UNIQUE INDEX epoch_metrics_surviving_key ON epoch_metrics USING btree (run_id, stage, epoch, name) WHERE superseded_by IS NULL;
 CREATE INDEX events_sweep_id_event_id_idx ON events USING btree (sweep_id, event_id);
+CREATE UNIQUE INDEX mlflow_runs_run_id_key ON mlflow_runs USING btree (run_id);
+CREATE INDEX outbox_dead_idx ON outbox USING btree (outbox_id) WHERE dead_time IS NOT NULL;
+CREATE INDEX outbox_pending_idx ON outbox USING btree (COALESCE(run_id, sweep_id), outbox_id) WHERE dead_time IS NULL;
 CREATE INDEX run_parameters_name_idx ON run_parameters USING btree (name);
+CREATE INDEX runs_head_run_id_idx ON runs USING btree (head_run_id);
 CREATE UNIQUE INDEX runs_sweep_id_parameters_digest_key ON runs USING btree (sweep_id, parameters_digest);
 CREATE UNIQUE INDEX runs_sweep_id_run_index_key ON runs USING btree (sweep_id, run_index);
 CREATE INDEX sweeps_create_time_idx ON sweeps USING btree (create_time);
@@ -351,22 +433,71 @@ CREATE INDEX task_runs_run_id_idx ON task_runs USING btree (run_id);
 CREATE INDEX task_runs_source_checkpoint_id_idx ON task_runs USING btree (source_checkpoint_id) WHERE source_checkpoint_id IS NOT NULL;
 CREATE INDEX tasks_lease_expire_time_idx ON tasks USING btree (lease_expire_time) WHERE state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text]);
 CREATE UNIQUE INDEX tasks_live_slot_key ON tasks USING btree (trainer_id, slot_index) WHERE state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text]);
+CREATE INDEX tasks_measured_idx ON tasks USING btree (end_time) WHERE state = 'SUCCEEDED'::text AND lease_epoch = 1 AND model_seconds IS NOT NULL;
+CREATE INDEX tasks_peak_memory_idx ON tasks USING btree (cost_class, end_time) WHERE peak_memory_bytes > 0 AND forecast_memory_bytes > 0;
 CREATE INDEX tasks_ready_idx ON tasks USING btree (not_before_time, "position") WHERE state = 'READY'::text;
 CREATE INDEX tasks_sweep_id_position_idx ON tasks USING btree (sweep_id, "position");
+CREATE INDEX test_results_checkpoint_id_idx ON test_results USING btree (checkpoint_id);
 CREATE INDEX test_results_winner_idx ON test_results USING btree (run_id) WHERE role = 'WINNER'::text;
 
 -- Functions.
+
+CREATE OR REPLACE FUNCTION public.check_metric_runs()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    missing text;
+BEGIN
+    -- The lock of a foreign key: nobody deletes a run while its metrics are being written.
+    PERFORM FROM runs r WHERE r.run_id IN (SELECT a.run_id FROM added a) FOR KEY SHARE;
+    SELECT a.run_id INTO missing
+      FROM (SELECT DISTINCT run_id FROM added) a
+     WHERE NOT EXISTS (SELECT FROM runs r WHERE r.run_id = a.run_id)
+     LIMIT 1;
+    IF missing IS NOT NULL THEN
+        RAISE foreign_key_violation USING
+            MESSAGE = format('metrics can only be stored of a run that exists; received %L', missing),
+            TABLE = 'epoch_metrics', CONSTRAINT = 'epoch_metrics_check_runs';
+    END IF;
+    RETURN NULL;
+END
+$function$;
 
 CREATE OR REPLACE FUNCTION public.grant_reader()
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    name text;
 BEGIN
+    IF to_regrole('graft_reader') IS NULL THEN
+        RAISE NOTICE 'There is no role graft_reader. Have an administrator run CREATE ROLE graft_reader NOLOGIN, then run SELECT grant_reader() in this database.';
+        RETURN;
+    END IF;
     GRANT USAGE ON SCHEMA public TO graft_reader;
-    GRANT SELECT ON
-        leaderboard, epoch_curves, sweep_summaries, run_parameter_values, parameter_effects, run_attempts,
-        checkpoint_lineage, slot_utilisation, feature_set_uses, test_answers
-    TO graft_reader;
+    FOR name IN
+        SELECT c.relname FROM pg_class c
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'v' AND pg_has_role(c.relowner, 'USAGE')
+           -- Those of extensions are not ours to grant.
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    LOOP
+        EXECUTE format('GRANT SELECT ON public.%I TO graft_reader', name);
+    END LOOP;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION public.keep_measured_run()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM epoch_metrics m WHERE m.run_id = OLD.run_id) THEN
+        RAISE foreign_key_violation USING
+            MESSAGE = format('run %L has metrics; delete them first', OLD.run_id),
+            TABLE = 'runs', CONSTRAINT = 'runs_keep_measured';
+    END IF;
+    RETURN NULL;
 END
 $function$;
 
@@ -375,7 +506,7 @@ CREATE OR REPLACE FUNCTION public.notify_event()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    PERFORM pg_notify('graft_events', NEW.sweep_id);
+    PERFORM pg_notify('graft_events', a.sweep_id) FROM (SELECT DISTINCT sweep_id FROM added) a;
     RETURN NULL;
 END
 $function$;
@@ -392,7 +523,10 @@ $function$;
 
 -- Triggers.
 
-CREATE TRIGGER events_notify AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION notify_event();
+CREATE TRIGGER epoch_metrics_check_runs AFTER INSERT ON epoch_metrics REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_metric_runs();
+CREATE TRIGGER events_notify AFTER INSERT ON events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION notify_event();
+CREATE TRIGGER runs_keep_measured_delete AFTER DELETE ON runs FOR EACH ROW EXECUTE FUNCTION keep_measured_run();
+CREATE TRIGGER runs_keep_measured_update AFTER UPDATE OF run_id ON runs FOR EACH ROW WHEN (old.run_id <> new.run_id) EXECUTE FUNCTION keep_measured_run();
 CREATE TRIGGER sweeps_notify_resume AFTER UPDATE OF state ON sweeps FOR EACH ROW WHEN (new.state = 'ACTIVE'::text AND old.state <> 'ACTIVE'::text) EXECUTE FUNCTION notify_task();
 CREATE TRIGGER tasks_notify_insert AFTER INSERT ON tasks FOR EACH ROW WHEN (new.state = 'READY'::text) EXECUTE FUNCTION notify_task();
 CREATE TRIGGER tasks_notify_update AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN (new.state = 'READY'::text AND old.state <> 'READY'::text) EXECUTE FUNCTION notify_task();
@@ -431,7 +565,7 @@ CREATE VIEW leaderboard AS
 
 CREATE VIEW epoch_curves AS
  SELECT r.sweep_id,
-    m.run_id,
+    r.run_id,
     r.run_index,
     m.stage,
     m.epoch,
@@ -441,11 +575,25 @@ CREATE VIEW epoch_curves AS
     max(m.value) FILTER (WHERE m.name = 'val_accuracy'::text) AS val_accuracy,
     max(m.value) FILTER (WHERE m.name = 'learning_rate'::text) AS learning_rate,
     max(m.value) FILTER (WHERE m.name = 'seconds'::text) AS seconds,
-    max(m.value) FILTER (WHERE m.name = 'images_per_second'::text) AS images_per_second
-   FROM epoch_metrics m
-     JOIN runs r ON r.run_id = m.run_id
+    max(m.value) FILTER (WHERE m.name = 'images_per_second'::text) AS images_per_second,
+    r.trained_run_id
+   FROM ( SELECT o.sweep_id,
+            o.run_id,
+            o.run_index,
+            o.run_id AS trained_run_id,
+            false AS shared
+           FROM runs o
+        UNION ALL
+         SELECT f.sweep_id,
+            f.run_id,
+            f.run_index,
+            f.head_run_id,
+            true
+           FROM runs f
+          WHERE f.head_run_id IS NOT NULL) r
+     JOIN epoch_metrics m ON m.run_id = r.trained_run_id AND (NOT r.shared OR m.stage = 'HEAD'::text)
   WHERE m.superseded_by IS NULL
-  GROUP BY r.sweep_id, m.run_id, r.run_index, m.stage, m.epoch;
+  GROUP BY r.sweep_id, r.run_id, r.run_index, r.trained_run_id, m.stage, m.epoch;
 
 CREATE VIEW sweep_summaries AS
  SELECT s.sweep_id,
@@ -598,7 +746,11 @@ CREATE VIEW checkpoint_lineage AS
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
      LEFT JOIN attempts a ON a.task_id = c.task_id AND a.lease_epoch = c.lease_epoch
      LEFT JOIN task_runs tr ON tr.task_id = c.task_id AND tr.run_id = c.run_id
-     LEFT JOIN test_results e ON e.run_id = c.run_id AND e.checkpoint_id = c.checkpoint_id
+     LEFT JOIN LATERAL ( SELECT t.role
+           FROM test_results t
+          WHERE t.checkpoint_id = c.checkpoint_id
+          ORDER BY (array_position(ARRAY['WINNER'::text, 'BASELINE'::text, 'EVERY_RUN'::text], t.role))
+         LIMIT 1) e ON true
      LEFT JOIN LATERAL ( SELECT p.checkpoint_id
            FROM checkpoints p
           WHERE p.run_id = c.run_id AND p.stage = c.stage AND p.kind = 'LAST'::text AND p.lease_epoch < c.lease_epoch
@@ -653,7 +805,8 @@ CREATE VIEW feature_set_uses AS
     t.sweep_id,
     u.task_id,
     t.stage,
-    NOT u.task_id IS DISTINCT FROM f.computed_by_task_id AS computed_here
+    NOT u.task_id IS DISTINCT FROM f.computed_by_task_id AS computed_here,
+    f.dtype
    FROM feature_sets f
      JOIN task_feature_sets u ON u.feature_key = f.feature_key
      JOIN tasks t ON t.task_id = u.task_id;
@@ -677,6 +830,63 @@ CREATE VIEW test_answers AS
      JOIN sweeps s ON s.sweep_id = r.sweep_id
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id;
 
+CREATE VIEW served_runs AS
+ SELECT tr.task_id,
+    t.sweep_id,
+    t.stage,
+    tr.run_id,
+    false AS shared
+   FROM task_runs tr
+     JOIN tasks t ON t.task_id = tr.task_id
+UNION ALL
+ SELECT tr.task_id,
+    t.sweep_id,
+    t.stage,
+    f.run_id,
+    true AS shared
+   FROM task_runs tr
+     JOIN tasks t ON t.task_id = tr.task_id AND t.stage = 'HEAD'::text
+     JOIN runs f ON f.head_run_id = tr.run_id;
+
+CREATE VIEW stage_forecasts AS
+ SELECT t.sweep_id,
+    t.stage,
+    count(*)::integer AS task_count,
+    COALESCE(sum(served.run_count), 0::numeric)::integer AS run_count,
+    sum(t.forecast_seconds) AS forecast_seconds,
+    sum(measured.seconds) AS measured_seconds,
+    sum(measured.lost_seconds) AS lost_seconds,
+    max(t.forecast_memory_bytes) AS forecast_memory_bytes,
+    max(t.peak_memory_bytes) AS measured_memory_bytes,
+    bool_and(t.state = ANY (ARRAY['SUCCEEDED'::text, 'FAILED'::text])) AS ended
+   FROM tasks t
+     CROSS JOIN LATERAL ( SELECT count(*) AS run_count
+           FROM task_runs tr
+          WHERE tr.task_id = t.task_id AND (t.stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text]))) served
+     CROSS JOIN LATERAL ( SELECT COALESCE(EXTRACT(epoch FROM sum(COALESCE(a.end_time, now()) - a.create_time)), 0::numeric)::double precision AS seconds,
+            COALESCE(EXTRACT(epoch FROM sum(a.end_time - a.create_time) FILTER (WHERE a.state = ANY (ARRAY['EXPIRED'::text, 'FAILED'::text, 'RELEASED'::text]))), 0::numeric)::double precision AS lost_seconds
+           FROM attempts a
+          WHERE a.task_id = t.task_id) measured
+  WHERE t.state <> 'CANCELLED'::text
+  GROUP BY t.sweep_id, t.stage;
+
+-- Rights. The role is one for all databases of a server, and may be missing (prisma/README.md).
+
+GRANT USAGE ON SCHEMA public TO graft_reader;
+GRANT SELECT ON checkpoint_lineage TO graft_reader;
+GRANT SELECT ON epoch_curves TO graft_reader;
+GRANT SELECT ON feature_set_uses TO graft_reader;
+GRANT SELECT ON leaderboard TO graft_reader;
+GRANT SELECT ON parameter_effects TO graft_reader;
+GRANT SELECT ON run_attempts TO graft_reader;
+GRANT SELECT ON run_parameter_values TO graft_reader;
+GRANT SELECT ON served_runs TO graft_reader;
+GRANT SELECT ON slot_utilisation TO graft_reader;
+GRANT SELECT ON stage_forecasts TO graft_reader;
+GRANT SELECT ON sweep_summaries TO graft_reader;
+GRANT SELECT ON test_answers TO graft_reader;
+REVOKE EXECUTE ON FUNCTION grant_reader() FROM PUBLIC;
+
 -- Comments.
 
 COMMENT ON TABLE attempts IS 'Executions of tasks: one row per task and lease.';
@@ -693,7 +903,9 @@ COMMENT ON COLUMN attempts.last_sequence IS 'Number of the last metric batch tha
 COMMENT ON COLUMN attempts.thread_count IS 'Intra-op threads it computed with; results on a CPU are the same bits only for the same number.';
 COMMENT ON COLUMN attempts.create_time IS 'When it was leased.';
 COMMENT ON COLUMN attempts.end_time IS 'When it ended.';
-COMMENT ON VIEW checkpoint_lineage IS 'One row per checkpoint: what it was made from, by which attempt, and whether the run''s test result is its. Follow parent_checkpoint_id to the pretrained weights.';
+COMMENT ON COLUMN attempts.micro_batch_divisor IS 'Batches are worked off in so many parts with accumulated gradients: 2, 4, 8 after attempts that ran out of memory, else 1.';
+COMMENT ON FUNCTION check_metric_runs() IS 'Refuses metrics of runs that do not exist, once per statement: a foreign key would look for each row.';
+COMMENT ON VIEW checkpoint_lineage IS 'One row per checkpoint: what it was made from, by which attempt, and whether a test result is its. Follow parent_checkpoint_id to the pretrained weights; it may be of another run, whose head this one shares.';
 COMMENT ON COLUMN checkpoint_lineage.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN checkpoint_lineage.run_id IS 'The run.';
 COMMENT ON COLUMN checkpoint_lineage.run_index IS 'Number of the run within the sweep.';
@@ -704,7 +916,7 @@ COMMENT ON COLUMN checkpoint_lineage.kind IS 'BEST (by validation so far) or LAS
 COMMENT ON COLUMN checkpoint_lineage.state IS 'STORED, DELETING (the file may be gone) or DELETED.';
 COMMENT ON COLUMN checkpoint_lineage.value IS 'The objective''s value at that epoch.';
 COMMENT ON COLUMN checkpoint_lineage.best_of_run IS 'Whether it is of the run''s best epoch over all stages.';
-COMMENT ON COLUMN checkpoint_lineage.test_role IS 'Why it was evaluated on the test split: WINNER, BASELINE or EVERY_RUN; null: it was not.';
+COMMENT ON COLUMN checkpoint_lineage.test_role IS 'Why it was evaluated on the test split, for its run or one that shares its head: WINNER, BASELINE or EVERY_RUN; null: it was not.';
 COMMENT ON COLUMN checkpoint_lineage.parent_checkpoint_id IS 'The checkpoint that its attempt began from; null: from the pretrained weights.';
 COMMENT ON COLUMN checkpoint_lineage.origin IS 'RESUMED (the parent is of the same stage, saved by an earlier attempt), STARTED_FROM (the parent is the best of the stage before) or PRETRAINED (no parent).';
 COMMENT ON COLUMN checkpoint_lineage.weights_digest IS 'Digest of the pretrained weights of the run''s backbone; null until they are resolved.';
@@ -743,7 +955,7 @@ COMMENT ON COLUMN datasets.class_counts IS 'Images per split and class: [{"split
 COMMENT ON COLUMN datasets.problems IS 'What indexing found: [{"code", "path", "message", "fatal"}].';
 COMMENT ON COLUMN datasets.manifest_uri IS 'Place of the manifest in the artifact store.';
 COMMENT ON COLUMN datasets.create_time IS 'When it was first indexed.';
-COMMENT ON VIEW epoch_curves IS 'One row per run, stage and epoch: the metrics that count, each epoch once however often it was trained.';
+COMMENT ON VIEW epoch_curves IS 'One row per run, stage and epoch: the metrics that count, each epoch once however often it was trained. Runs that share a head show it each; WHERE trained_run_id = run_id counts each epoch of the sweep once.';
 COMMENT ON COLUMN epoch_curves.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN epoch_curves.run_id IS 'The run.';
 COMMENT ON COLUMN epoch_curves.run_index IS 'Number of the run within the sweep.';
@@ -756,6 +968,7 @@ COMMENT ON COLUMN epoch_curves.val_accuracy IS 'Validation accuracy, 0 to 1.';
 COMMENT ON COLUMN epoch_curves.learning_rate IS 'Learning rate of the epoch.';
 COMMENT ON COLUMN epoch_curves.seconds IS 'Seconds the epoch took.';
 COMMENT ON COLUMN epoch_curves.images_per_second IS 'Training images per second.';
+COMMENT ON COLUMN epoch_curves.trained_run_id IS 'The run that this epoch was trained for: the run itself, or for HEAD the one whose head it shares.';
 COMMENT ON TABLE epoch_metrics IS 'One metric of one epoch as one attempt measured it. Never updated but for superseded_by, never deleted. NaN and infinities are kept.';
 COMMENT ON COLUMN epoch_metrics.run_id IS 'The run.';
 COMMENT ON COLUMN epoch_metrics.stage IS 'HEAD or FINE_TUNE.';
@@ -789,6 +1002,7 @@ COMMENT ON COLUMN feature_set_uses.sweep_id IS 'Sweep of the task.';
 COMMENT ON COLUMN feature_set_uses.task_id IS 'The task.';
 COMMENT ON COLUMN feature_set_uses.stage IS 'FEATURES: the task is to compute it; else it reads it.';
 COMMENT ON COLUMN feature_set_uses.computed_here IS 'Whether this task computed the stored file.';
+COMMENT ON COLUMN feature_set_uses.dtype IS 'How the file stores the values: float32 or float16.';
 COMMENT ON TABLE feature_sets IS 'Stored outputs of a frozen prefix of a backbone for one split, shared by all sweeps.';
 COMMENT ON COLUMN feature_sets.feature_key IS 'SHA-256 over everything the outputs depend on.';
 COMMENT ON COLUMN feature_sets.dataset_digest IS 'Digest of the data set.';
@@ -807,7 +1021,9 @@ COMMENT ON COLUMN feature_sets.size_bytes IS 'Size of the file.';
 COMMENT ON COLUMN feature_sets.compute_seconds IS 'Seconds it took to compute.';
 COMMENT ON COLUMN feature_sets.computed_by_task_id IS 'Task that computed it.';
 COMMENT ON COLUMN feature_sets.create_time IS 'When it was first planned.';
+COMMENT ON COLUMN feature_sets.dtype IS 'How the file stores the values: float32 or float16. They are computed and read as float32.';
 COMMENT ON FUNCTION grant_reader() IS 'Lets the role graft_reader read every view of Graft. For the owner of the views, after the role was made by hand.';
+COMMENT ON FUNCTION keep_measured_run() IS 'Refuses to delete or rename a run that has metrics.';
 COMMENT ON VIEW leaderboard IS 'Runs of each sweep ranked by validation, with test results where the test policy allowed them.';
 COMMENT ON COLUMN leaderboard.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN leaderboard.rank IS 'Place within the sweep, from 1, by best_value, of equal ones the earlier run first. Runs that failed or were cancelled come after those that can win, runs without a validated epoch last.';
@@ -827,8 +1043,42 @@ COMMENT ON COLUMN leaderboard.test_accuracy_low IS 'Lower end of the 95 % Wilson
 COMMENT ON COLUMN leaderboard.test_accuracy_high IS 'Upper end of the 95 % Wilson interval.';
 COMMENT ON COLUMN leaderboard.test_role IS 'Why the run was evaluated: WINNER, BASELINE or EVERY_RUN.';
 COMMENT ON COLUMN leaderboard.seconds IS 'Seconds from the first work on the run to its end (or to now), waits between its stages included.';
-COMMENT ON FUNCTION notify_event() IS 'Tells channel graft_events the sweep that has a new event.';
+COMMENT ON TABLE mlflow_runs IS 'Which MLflow run mirrors a sweep or a run, and who sends to it at the moment.';
+COMMENT ON COLUMN mlflow_runs.subject_id IS 'The run, or the sweep for the parent run.';
+COMMENT ON COLUMN mlflow_runs.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN mlflow_runs.run_id IS 'The run; null for the sweep itself.';
+COMMENT ON COLUMN mlflow_runs.tracking_uri IS 'The MLflow server that has the MLflow run; null until it is made there.';
+COMMENT ON COLUMN mlflow_runs.experiment_id IS 'MLflow experiment it lies in.';
+COMMENT ON COLUMN mlflow_runs.mlflow_run_id IS 'Identity that MLflow gave it.';
+COMMENT ON COLUMN mlflow_runs.artifact_uri IS 'Where MLflow keeps its artifacts, for example mlflow-artifacts:/1/<run>/artifacts.';
+COMMENT ON COLUMN mlflow_runs.described IS 'Whether what never changes (parameters, data set input) was sent, or refused.';
+COMMENT ON COLUMN mlflow_runs.failure_count IS 'Failures in a row; decides how long it waits.';
+COMMENT ON COLUMN mlflow_runs.next_try_time IS 'Not sent before.';
+COMMENT ON COLUMN mlflow_runs.claim_epoch IS 'Fencing number of the sender, +1 at each claim; checked before every request.';
+COMMENT ON COLUMN mlflow_runs.claim_expire_time IS 'Until when a sender has it for itself; null: nobody.';
+COMMENT ON TABLE mlflow_servers IS 'How an MLflow server answered last; only for people (graft mlflow status).';
+COMMENT ON COLUMN mlflow_servers.tracking_uri IS 'Its address.';
+COMMENT ON COLUMN mlflow_servers.success_time IS 'When something was sent last.';
+COMMENT ON COLUMN mlflow_servers.failure_time IS 'When something failed last.';
+COMMENT ON COLUMN mlflow_servers.failure_count IS 'Failures in a row; 0 after a success.';
+COMMENT ON COLUMN mlflow_servers.error_code IS 'Of the last failure: as MLflow names it, or UNREACHABLE, TIMEOUT, HTTP_429 and the like.';
+COMMENT ON COLUMN mlflow_servers.error_message IS 'The same in words.';
+COMMENT ON COLUMN mlflow_servers.next_try_time IS 'Nothing is sent before; null after a success.';
+COMMENT ON FUNCTION notify_event() IS 'Tells channel graft_events the sweeps that have new events.';
 COMMENT ON FUNCTION notify_task() IS 'Tells channel graft_tasks the sweep that has tasks to lease.';
+COMMENT ON TABLE outbox IS 'What is still to be mirrored to MLflow: a pointer to rows, written in the transaction that wrote them, removed when MLflow has them. Empty where no MLflow server is set.';
+COMMENT ON COLUMN outbox.outbox_id IS 'Identity; grows with time, though not strictly with the order of commits.';
+COMMENT ON COLUMN outbox.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN outbox.run_id IS 'The run; null for what belongs to the sweep as a whole.';
+COMMENT ON COLUMN outbox.kind IS 'SWEEP, RUN: its row changed. METRICS: rows of epoch_metrics. TEST_RESULT: its row of test_results. REPORT, MODEL: the sweep has ended, so its report and its best checkpoint follow.';
+COMMENT ON COLUMN outbox.stage IS 'METRICS only: stage of the rows.';
+COMMENT ON COLUMN outbox.lease_epoch IS 'METRICS only: lease epoch of the attempt that measured them.';
+COMMENT ON COLUMN outbox.epochs IS 'METRICS only: their epochs.';
+COMMENT ON COLUMN outbox.attempt_count IS 'How often it was sent, written before each attempt: above 0, MLflow may have a part of it already.';
+COMMENT ON COLUMN outbox.error_code IS 'Why MLflow refused it, as MLflow names it (INVALID_PARAMETER_VALUE).';
+COMMENT ON COLUMN outbox.error_message IS 'The same in words.';
+COMMENT ON COLUMN outbox.dead_time IS 'Since when it is a dead letter: refused for good, not sent again until a person asks for it (graft mlflow retry). Null: to be sent.';
+COMMENT ON COLUMN outbox.create_time IS 'When it was written.';
 COMMENT ON VIEW parameter_effects IS 'One row per sweep, varied parameter and value: how the runs with this value did by validation. Other parameters differ among them as well: in a grid they cancel out, in a random sample only about.';
 COMMENT ON COLUMN parameter_effects.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN parameter_effects.name IS 'Dotted name of the parameter.';
@@ -898,6 +1148,13 @@ COMMENT ON COLUMN runs.peak_memory_bytes IS 'Highest memory that a worker proces
 COMMENT ON COLUMN runs.create_time IS 'When it was made.';
 COMMENT ON COLUMN runs.start_time IS 'When a slot first worked on it.';
 COMMENT ON COLUMN runs.end_time IS 'When it came to a final state.';
+COMMENT ON COLUMN runs.head_run_id IS 'The run that trained its head, because both have the same head phase; null: it has a head of its own, or none.';
+COMMENT ON VIEW served_runs IS 'One row per task and run that needs it: the runs it trains, and for HEAD those that start from the head of one of them.';
+COMMENT ON COLUMN served_runs.task_id IS 'The task.';
+COMMENT ON COLUMN served_runs.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN served_runs.stage IS 'HEAD, FINE_TUNE or EVALUATE.';
+COMMENT ON COLUMN served_runs.run_id IS 'The run.';
+COMMENT ON COLUMN served_runs.shared IS 'Whether the task trains the head of another run that this one starts from.';
 COMMENT ON VIEW slot_utilisation IS 'One row per slot, also of those that are no more: how long it held tasks, and how much of the time since its first one.';
 COMMENT ON COLUMN slot_utilisation.trainer_id IS 'The trainer.';
 COMMENT ON COLUMN slot_utilisation.slot_index IS 'Number within the trainer, from 0.';
@@ -919,6 +1176,17 @@ COMMENT ON COLUMN slots.device_kind IS 'cpu or gpu.';
 COMMENT ON COLUMN slots.device_name IS 'As the device calls itself.';
 COMMENT ON COLUMN slots.memory_bytes IS 'Memory it may use; 0 where unknown.';
 COMMENT ON COLUMN slots.thread_count IS 'Intra-op threads.';
+COMMENT ON VIEW stage_forecasts IS 'One row per sweep and stage: what was expected when it was planned, and what it took. Forecasts foresee no early stopping and no lost attempts.';
+COMMENT ON COLUMN stage_forecasts.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN stage_forecasts.stage IS 'INDEX, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
+COMMENT ON COLUMN stage_forecasts.task_count IS 'Tasks, cancelled ones left out.';
+COMMENT ON COLUMN stage_forecasts.run_count IS 'Runs that they train.';
+COMMENT ON COLUMN stage_forecasts.forecast_seconds IS 'Slot-seconds that they were expected to take; null: none was forecast.';
+COMMENT ON COLUMN stage_forecasts.measured_seconds IS 'Slot-seconds that they have taken, lost attempts included; live ones up to now.';
+COMMENT ON COLUMN stage_forecasts.lost_seconds IS 'Those of attempts that did not succeed.';
+COMMENT ON COLUMN stage_forecasts.forecast_memory_bytes IS 'Most memory that one of them was expected to need.';
+COMMENT ON COLUMN stage_forecasts.measured_memory_bytes IS 'Most memory that a worker held in one of them, what it kept of earlier tasks included; null: not measured.';
+COMMENT ON COLUMN stage_forecasts.ended IS 'Whether all of them have ended, so that the two can be compared.';
 COMMENT ON VIEW sweep_summaries IS 'One row per sweep: what it is, how far it came, what it cost.';
 COMMENT ON COLUMN sweep_summaries.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN sweep_summaries.display_name IS 'Name for people.';
@@ -957,6 +1225,9 @@ COMMENT ON COLUMN sweeps.planned IS 'Whether the tasks after INDEX have been wri
 COMMENT ON COLUMN sweeps.create_time IS 'When it was submitted.';
 COMMENT ON COLUMN sweeps.start_time IS 'When the first task began.';
 COMMENT ON COLUMN sweeps.end_time IS 'When it came to a final state.';
+COMMENT ON COLUMN sweeps.planned_slot_count IS 'Slots that its groups were last cut for; null until it is planned.';
+COMMENT ON COLUMN sweeps.forecast_wall_seconds IS 'Seconds from its first lease to its end that were expected when it was planned, on the slots that were there.';
+COMMENT ON COLUMN sweeps.forecast_alone_seconds IS 'Slot-seconds that its runs were expected to take one by one, with nothing shared.';
 COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
 COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
 COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';
@@ -993,6 +1264,12 @@ COMMENT ON COLUMN tasks.progress_detail IS 'What the current attempt does, in wo
 COMMENT ON COLUMN tasks.create_time IS 'When it was planned.';
 COMMENT ON COLUMN tasks.start_time IS 'When it was first leased.';
 COMMENT ON COLUMN tasks.end_time IS 'When it came to a final state.';
+COMMENT ON COLUMN tasks.cost_class IS 'What its forecast is corrected by: stage, method, backbone and image size; null: it was not forecast.';
+COMMENT ON COLUMN tasks.model_seconds IS 'Seconds that the cost model gave it before measurements of the cluster corrected them.';
+COMMENT ON COLUMN tasks.forecast_seconds IS 'Seconds that it was expected to take from lease to end, with all its epochs; null: it was not forecast.';
+COMMENT ON COLUMN tasks.forecast_memory_bytes IS 'Most memory that the worker process was expected to hold.';
+COMMENT ON COLUMN tasks.required_memory_bytes IS 'Slots with less memory are not given the task: its forecast, corrected by the peaks of earlier tasks of its cost class; null: not known.';
+COMMENT ON COLUMN tasks.peak_memory_bytes IS 'Most memory that the worker held in the attempt that succeeded; null: not measured.';
 COMMENT ON VIEW test_answers IS 'One row per evaluated run and test image: what the run''s best checkpoint says of it.';
 COMMENT ON COLUMN test_answers.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN test_answers.run_id IS 'The run.';
