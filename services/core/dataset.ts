@@ -26,6 +26,7 @@ export type DatasetProblemCode =
   | 'MISSING_SPLIT'
   | 'CLASS_MISSING'
   | 'EXACT_DUPLICATE'
+  | 'NEAR_DUPLICATE'
   | 'UNSUPPORTED_FORMAT'
   | 'TOO_FEW_IMAGES'
   | 'UNREADABLE';

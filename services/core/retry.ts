@@ -26,6 +26,8 @@ export type RetryDecision =
       /** The batch is worked off in so many parts with accumulated gradients; 1: as a whole. */
       readonly microBatchDivisor: number;
       readonly reason: string;
+      /** Trying again helps only when a person has mended something: the sweep pauses with the reason. */
+      readonly pausesSweep?: true;
     }
   | { readonly action: 'FAILED' | 'INFEASIBLE'; readonly code: string; readonly reason: string };
 
@@ -37,6 +39,14 @@ export const MAX_MEMORY_HALVINGS = 3;
 
 /** Permanent errors that say "this variant can't exist" rather than "something is broken". */
 export const INFEASIBLE_CODES: ReadonlySet<string> = new Set(['INVALID_PARAMETERS', 'UNSUPPORTED_MODEL']);
+
+/** INFRASTRUCTURE errors that every attempt would meet again; they are not counted. */
+const STORE_CODES: ReadonlySet<string> = new Set(['DISK_FULL', 'STORE_UNWRITABLE']);
+
+/** Whether the error is about the place where all trainers write. */
+export function isStoreTrouble({ code }: { readonly code: string }): boolean {
+  return STORE_CODES.has(code);
+}
 
 /**
  * What follows an attempt that did not succeed (semantics: "Attempts and retries"). The same table serves an attempt as a
@@ -62,6 +72,10 @@ export function decideRetry(input: RetryInput): RetryDecision {
 }
 
 function afterInfrastructure(input: RetryInput): RetryDecision {
+  if (isStoreTrouble(input)) {
+    const reason = `waits until the sweep is resumed: ${input.message}`;
+    return { action: 'REQUEUE', delayMs: 0, microBatchDivisor: divisorOf(input), reason, pausesSweep: true };
+  }
   const times = input.infrastructureInARow;
   if (times >= MAX_INFRASTRUCTURE_IN_A_ROW) {
     return {
@@ -106,7 +120,12 @@ function afterCounted(input: RetryInput): RetryDecision {
 }
 
 function divisorOf(counters: RetryCounters): number {
-  return 2 ** Math.min(counters.memoryFailures, MAX_MEMORY_HALVINGS);
+  return microBatchDivisorAfter(counters.memoryFailures);
+}
+
+/** In how many parts an attempt works off a batch after so many attempts that ran out of memory: 1, 2, 4, 8. */
+export function microBatchDivisorAfter(memoryFailures: number): number {
+  return 2 ** Math.min(memoryFailures, MAX_MEMORY_HALVINGS);
 }
 
 /** Up to a quarter more, so that tasks that failed together don't come back together. */

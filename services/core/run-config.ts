@@ -1,3 +1,5 @@
+import type { FeatureDtype } from './task.ts';
+
 /**
  * What one run trains, with every default filled in. Compiled from the run's flat parameters by `compileRunConfig`
  * (`core/search-space/compile.ts`), so that the coordinator's planner and the trainer read the same thing.
@@ -8,6 +10,8 @@ export interface RunConfig {
   readonly imageSize: number;
   /** `cached`: the frozen base runs once per image (method A). `augmented`: once per image and epoch (method B). */
   readonly method: 'cached' | 'augmented';
+  /** Of the feature sets that it reads. */
+  readonly featureDtype: FeatureDtype;
   /** Present exactly when `method` is `augmented`. */
   readonly augmentation: AugmentationConfig | null;
   readonly head: HeadConfig;

@@ -26,6 +26,9 @@ export interface CheckpointRef {
 
 export type Pooling = 'avg' | 'max' | 'none';
 
+/** How stored features keep their values; they are computed and read as float32. */
+export type FeatureDtype = 'float32' | 'float16';
+
 /** Everything that names a feature set; its digest is the key (`planner/feature-set.ts`). */
 export interface FeatureSetIdentity {
   readonly datasetDigest: string;
@@ -36,6 +39,7 @@ export interface FeatureSetIdentity {
   readonly cut: string | null;
   readonly imageSize: number;
   readonly pooling: Pooling;
+  readonly dtype: FeatureDtype;
 }
 
 export interface FeatureSetRef extends FeatureSetIdentity {
@@ -96,6 +100,8 @@ export interface LeasedTask {
   readonly featureSets: readonly FeatureSetRef[];
   readonly weightsReferences: readonly WeightsReference[];
   readonly objective: Objective;
+  /** Batches are worked off in so many parts with accumulated gradients (`retry.ts`); 1: as a whole. */
+  readonly microBatchDivisor: number;
 }
 
 /** Decides about retries (semantics: "Attempts and retries"). */

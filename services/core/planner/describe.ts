@@ -1,6 +1,6 @@
-import type { FineTuneConfig } from '../run-config.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
+import type { RunNeeds } from './run-needs.ts';
 
 /** For people: `efficientnet_lite0 at 180 px, average pooling: train and validation`. */
 export function describeFeatures(featureSets: readonly KeyedFeatureSet[]): string {
@@ -25,16 +25,23 @@ export function describeHead(runs: readonly PlannedRun[]): string {
   return `${heads} ${source}, batch ${config.batchSize}, up to ${epochs} epochs`;
 }
 
-/** For people: `vgg16 from block5 on, 30 epochs, frozen part stored up to block4_pool`. */
-export function describeFineTune(
-  run: PlannedRun,
-  fineTune: FineTuneConfig,
-  featureSets: readonly KeyedFeatureSet[],
-): string {
-  const name = run.config.backbone.name;
-  const depth = describeDepth(name, fineTune.unfreeze);
-  const cut = featureSets[0]?.cut;
-  return `${depth}, up to ${fineTune.epochs} epochs${cut ? `, frozen part stored up to ${cut}` : ', from the pixels'}`;
+/** For people: `last block of vgg16, up to 30 epochs, frozen part stored up to block4_pool`. */
+export function describeFineTunes(members: readonly RunNeeds[]): string {
+  const config = members[0]?.run.config;
+  if (config === undefined) return 'no fine-tuning';
+  const name = config.backbone.name;
+  const depths = [...new Set(members.map(({ run }) => describeDepth(name, run.config.fineTune?.unfreeze ?? '')))];
+  const epochs = Math.max(...members.map(({ run }) => run.config.fineTune?.epochs ?? 0));
+  const runs = members.length === 1 ? '' : `${members.length} runs together: `;
+  return `${runs}${depths.join(' and ')}, up to ${epochs} epochs, ${describeFrozen(members, config.method)}`;
+}
+
+function describeFrozen(members: readonly RunNeeds[], method: 'cached' | 'augmented'): string {
+  const cut = members[0]?.fineTuneCut ?? null;
+  if (cut === null) return 'from the pixels';
+  return method === 'cached'
+    ? `frozen part stored up to ${cut}`
+    : `one augmented stream through the frozen part up to ${cut}`;
 }
 
 function describeDepth(name: string, unfreeze: string): string {

@@ -8,8 +8,9 @@ export interface KeyedFeatureSet extends FeatureSetIdentity {
 }
 
 /**
- * Names a feature set: SHA-256, hexadecimal, over everything its numbers depend on. Preprocessing belongs to the weights and
- * the values are float32 in every case, so neither is written; `version` changes when the meaning of the file does.
+ * Names a feature set: SHA-256, hexadecimal, over everything its numbers depend on. Preprocessing belongs to the weights, so
+ * it is not written; nor is float32, so that the names of files from before there was a choice hold. `version` changes when
+ * the meaning of the file does.
  */
 export function featureSetKey(identity: FeatureSetIdentity): string {
   return digestOf({
@@ -21,6 +22,7 @@ export function featureSetKey(identity: FeatureSetIdentity): string {
     cut: identity.cut,
     imageSize: identity.imageSize,
     pooling: identity.pooling,
+    ...(identity.dtype === 'float32' ? {} : { dtype: identity.dtype }),
   });
 }
 

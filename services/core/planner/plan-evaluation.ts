@@ -3,6 +3,7 @@ import type { Objective } from '../objective.ts';
 import { isBetter } from '../objective.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import type { TestRole } from '../task.ts';
+import { baseKey } from './cost/plan-cost.ts';
 import { groupBy } from './grouping.ts';
 import type { PlannedEvaluation, PlannedRun } from './plan.ts';
 
@@ -34,7 +35,7 @@ export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
     if (role !== null) roles.set(run.runId, role);
   }
   const chosen = candidates.filter((run) => roles.has(run.runId));
-  return groupBy(chosen, baseKey).map((group, position) => ({
+  return groupBy(chosen, ({ config }) => baseKey(config)).map((group, position) => ({
     taskId: evaluationTaskIdOf(input.sweepId, position + 1),
     stage: 'EVALUATE',
     runIds: group.map((run) => run.runId),
@@ -58,10 +59,6 @@ function roleOf(run: FinishedRun, winner: FinishedRun | null, policy: SweepSpec[
   if (run.runId === winner?.runId) return 'WINNER';
   if (run.index === 0) return 'BASELINE';
   return policy === 'every_run' ? 'EVERY_RUN' : null;
-}
-
-function baseKey({ config }: FinishedRun): string {
-  return JSON.stringify([config.backbone.name, config.backbone.weights, config.imageSize]);
 }
 
 function describeRoles(group: readonly FinishedRun[], roles: ReadonlyMap<string, TestRole>): string {

@@ -1,24 +1,33 @@
 import { taskIdOf } from '../ids.ts';
-import type { Split } from '../dataset.ts';
 import { SPLITS } from '../dataset.ts';
-import type { Stage } from '../task.ts';
+import { deviceSpeed } from './cost/device-speed.ts';
+import { makespanSeconds } from './cost/makespan.ts';
+import { timed } from './cost/plan-cost.ts';
+import { forecastFeatures } from './cost/task-cost.ts';
+import type { CostContext, TaskForecast } from './cost/task-cost.ts';
+import { describeFeatures } from './describe.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
-import { poolingOf, withKey } from './feature-set.ts';
-import type { InfeasibleRun, Plan, PlanInput, PlannedRun, PlannedTask } from './plan.ts';
+import { groupBy } from './grouping.ts';
+import { shareHeads } from './head-phase.ts';
+import type { HeadRuns } from './head-phase.ts';
+import type { InfeasibleRun, Plan, PlanInput, PlannedTask } from './plan.ts';
 import { UnknownLayerError } from './resolve-unfreeze.ts';
-import { cutEvenly, groupBy, streamKey } from './grouping.ts';
-import { describeFeatures, describeFineTune, describeHead } from './describe.ts';
+import { needsOf } from './run-needs.ts';
+import type { RunNeeds } from './run-needs.ts';
+import { chooseParts } from './split-groups.ts';
+import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
+import type { TrainGroup } from './train-group.ts';
 import type { WeightsResolver } from './weights-resolver.ts';
 import { resolverOf } from './weights-resolver.ts';
 
 /**
- * Cuts runs into stages and merges what they share: each feature set is computed by one FEATURES task; runs that read the
- * same batches train in one HEAD task (cached: cut into as many groups as there are slots; augmented: all of them, because
- * the base's pass costs more than all heads; never more than `MAX_GROUP_RUNS`); each fine-tuning is a task of its own that starts from the
- * run's head, or has none where the head phase has no epochs.
+ * Cuts runs into stages and merges what they share: each feature set is computed by one FEATURES task; runs with the same head
+ * phase train it once; heads that read the same batches train in one HEAD task, as do augmented fine-tunings whose frozen part
+ * is the same. A group is cut into several tasks only where it needs more memory than a slot has, or where the cost model says
+ * that the sweep ends sooner so.
  *
- * A pure function: the same runs give the same tasks with the same ids, in whatever order the runs come. Throws
- * `UnresolvedWeightsError` for missing weights and `UnknownLayerError` for runs that `infeasibleRuns` would have named.
+ * A pure function: the same runs on the same cluster give the same tasks with the same ids, in whatever order the runs come.
+ * Throws `UnresolvedWeightsError` for missing weights and `UnknownLayerError` for runs that `infeasibleRuns` would have named.
  */
 export function planSweep(input: PlanInput): Plan {
   return planWith(input, resolverOf(input.weights));
@@ -39,134 +48,94 @@ export function infeasibleRuns(input: Pick<PlanInput, 'runs' | 'weights'>): Infe
   });
 }
 
+/** What the forecasts of a plan rest on. */
+export function costContextOf(
+  { dataset, cluster }: Pick<PlanInput, 'dataset' | 'cluster'>,
+  resolver: Pick<WeightsResolver, 'pointAfter'>,
+): CostContext {
+  return {
+    imageCounts: dataset.imageCounts,
+    classCount: dataset.classCount,
+    speed: deviceSpeed(cluster.device),
+    corrections: cluster.corrections,
+    pointAfter: (backbone, cut) => resolver.pointAfter(backbone, cut),
+  };
+}
+
 /** The planner behind `planSweep` and the preview, which knows no layers yet. */
 export function planWith(input: Omit<PlanInput, 'weights'>, resolver: WeightsResolver): Plan {
   const runs = [...input.runs].sort((a, b) => a.index - b.index);
   const needs = runs.map((run) => needsOf(run, input.dataset.digest, resolver));
-  const builder = new PlanBuilder(input.sweepId);
-  addFeatureTasks(builder, needs);
-  const headTasks = addHeadTasks(builder, needs, Math.max(1, Math.floor(input.slotCount)));
-  addFineTuneTasks(builder, needs, headTasks);
-  return { tasks: builder.tasks };
-}
-
-/** A run with the feature sets that its stages read. */
-export interface RunNeeds {
-  readonly run: PlannedRun;
-  readonly head: readonly KeyedFeatureSet[];
-  readonly fineTune: readonly KeyedFeatureSet[];
-}
-
-/** Exported for the preview, which counts passes. */
-export function needsOf(run: PlannedRun, datasetDigest: string, resolver: WeightsResolver): RunNeeds {
-  const { config } = run;
-  // Augmented training images are new in each epoch; only the validation images can be stored.
-  const splits: readonly Split[] = config.method === 'cached' ? ['train', 'validation'] : ['validation'];
-  const base = {
-    datasetDigest,
-    backbone: config.backbone.name,
-    weightsDigest: resolver.digest(config.backbone),
-    imageSize: config.imageSize,
+  const headRuns = shareHeads(runs);
+  const context = costContextOf(input, resolver);
+  const featureTasks = groupFeatures(needs).map((sets) => ({ sets, forecast: forecastFeatures(context, sets) }));
+  const { memoryBytes } = input.cluster;
+  const groups = [...headGroups(context, needs, headRuns, memoryBytes), ...fineTuneGroups(context, needs, memoryBytes)];
+  const slotCount = Math.max(1, Math.floor(input.cluster.slotCount));
+  const layOut = (parts: readonly number[]): PlannedTask[] => {
+    const builder = new PlanBuilder(input.sweepId, headRuns);
+    for (const { sets, forecast } of featureTasks) builder.addFeatures(sets, forecast);
+    for (const [index, group] of groups.entries()) builder.addGroup(group, parts[index] ?? 1);
+    return builder.tasks;
   };
-  const headSplits = config.epochs === 0 ? [] : splits;
-  const head = headSplits.map((split) =>
-    withKey({ ...base, split, cut: config.backbone.cut, pooling: poolingOf(config.head) }),
+  const parts = chooseParts(groups, slotCount, featureTasks.length + groups.length, (candidate) =>
+    makespanSeconds(timed({ tasks: layOut(candidate) }), slotCount),
   );
-  const cut = config.fineTune === null ? null : resolver.prefixCut(config.backbone, config.fineTune.unfreeze);
-  const fineTune = cut === null ? [] : splits.map((split) => withKey({ ...base, split, cut, pooling: 'none' }));
-  return { run, head, fineTune };
+  const sharedHeads = new Map([...headRuns].filter(([runId, headRunId]) => runId !== headRunId));
+  return { tasks: layOut(parts), sharedHeads };
 }
 
-/** Numbers tasks in the order they are added and knows who computes which feature set. */
-class PlanBuilder {
-  readonly tasks: PlannedTask[] = [];
-  private readonly sweepId: string;
-  private readonly makers = new Map<string, string>();
-
-  constructor(sweepId: string) {
-    this.sweepId = sweepId;
-  }
-
-  add(stage: Stage, task: Omit<PlannedTask, 'taskId' | 'stage'>): string {
-    const taskId = taskIdOf(this.sweepId, this.tasks.length + 1);
-    this.tasks.push({ taskId, stage, ...task });
-    if (stage === 'FEATURES') for (const { key } of task.featureSets) this.makers.set(key, taskId);
-    return taskId;
-  }
-
-  makersOf(featureSets: readonly KeyedFeatureSet[]): string[] {
-    return [...new Set(featureSets.map(({ key }) => this.makers.get(key)))].filter((id) => id !== undefined);
-  }
-}
-
-/** One task per (base, cut, size, pooling): the splits of one are made one after the other by the same network. */
-function addFeatureTasks(builder: PlanBuilder, needs: readonly RunNeeds[]): void {
-  const distinct = new Map(needs.flatMap(({ head, fineTune }) => [...head, ...fineTune]).map((set) => [set.key, set]));
-  for (const group of groupBy([...distinct.values()], networkKey)) {
-    const featureSets = group.sort((a, b) => SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split));
-    builder.add('FEATURES', {
-      runIds: [],
-      featureSets,
-      dependsOn: [],
-      description: describeFeatures(featureSets),
-    });
-  }
+/** Feature sets of one (base, cut, size, pooling, dtype) are made one after the other by the same network. */
+function groupFeatures(needs: readonly RunNeeds[]): KeyedFeatureSet[][] {
+  const distinct = distinctSets(needs.flatMap(({ head, fineTune }) => [...head, ...fineTune]));
+  return groupBy(distinct, networkKey).map((group) =>
+    group.sort((a, b) => SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split)),
+  );
 }
 
 function networkKey(set: KeyedFeatureSet): string {
-  return JSON.stringify([set.backbone, set.weightsDigest, set.cut, set.imageSize, set.pooling]);
+  return JSON.stringify([set.backbone, set.weightsDigest, set.cut, set.imageSize, set.pooling, set.dtype]);
 }
 
-/**
- * Most runs that train together: a head on 12,800 inputs with its gradient and one slot of optimizer state takes 40 MB, so a
- * full group stays below 3 GB.
- */
-const MAX_GROUP_RUNS = 64;
+/** Numbers tasks in the order they are added and knows who computes which feature set and trains which head. */
+class PlanBuilder {
+  readonly tasks: PlannedTask[] = [];
+  private readonly sweepId: string;
+  private readonly headRuns: HeadRuns;
+  private readonly makers = new Map<string, string>();
+  private readonly headTasks = new Map<string, string>();
 
-/** @returns the HEAD task of each run. */
-function addHeadTasks(builder: PlanBuilder, needs: readonly RunNeeds[], slotCount: number): Map<string, string> {
-  const taskOfRun = new Map<string, string>();
-  const trained = needs.filter(({ run }) => run.config.epochs > 0);
-  for (const group of groupBy(trained, headGroupKey)) {
-    const partsForSlots = group[0]?.run.config.method === 'cached' ? slotCount : 1;
-    const partsForSize = Math.ceil(group.length / MAX_GROUP_RUNS);
-    for (const part of cutEvenly(group, Math.max(partsForSlots, partsForSize))) {
-      const featureSets = distinctSets(part.flatMap(({ head }) => head));
-      const taskId = builder.add('HEAD', {
-        runIds: part.map(({ run }) => run.runId),
-        featureSets,
-        dependsOn: builder.makersOf(featureSets),
-        description: describeHead(part.map(({ run }) => run)),
-      });
-      for (const { run } of part) taskOfRun.set(run.runId, taskId);
+  constructor(sweepId: string, headRuns: HeadRuns) {
+    this.sweepId = sweepId;
+    this.headRuns = headRuns;
+  }
+
+  addFeatures(featureSets: readonly KeyedFeatureSet[], forecast: TaskForecast): void {
+    const description = describeFeatures(featureSets);
+    const taskId = this.add({ stage: 'FEATURES', runIds: [], featureSets, dependsOn: [], description, forecast });
+    for (const { key } of featureSets) this.makers.set(key, taskId);
+  }
+
+  addGroup(group: TrainGroup, parts: number): void {
+    for (const draft of group.cut(parts)) {
+      const makers = this.makersOf(draft.featureSets);
+      if (group.stage === 'FINE_TUNE') {
+        const heads = draft.runIds.flatMap((runId) => this.headTasks.get(this.headRuns.get(runId) ?? runId) ?? []);
+        this.add({ stage: 'FINE_TUNE', ...draft, dependsOn: [...new Set([...heads, ...makers])] });
+        continue;
+      }
+      const taskId = this.add({ stage: 'HEAD', ...draft, dependsOn: makers });
+      for (const runId of draft.runIds) this.headTasks.set(runId, taskId);
     }
   }
-  return taskOfRun;
-}
 
-/** Runs with the same key see the same batches of the same numbers, so that one pass over them serves all. */
-function headGroupKey({ run: { config }, head }: RunNeeds): string {
-  if (config.method === 'augmented') return streamKey(config);
-  return JSON.stringify(['cached', head.map(({ key }) => key), config.batchSize, config.dataSeed]);
-}
-
-function addFineTuneTasks(
-  builder: PlanBuilder,
-  needs: readonly RunNeeds[],
-  headTasks: ReadonlyMap<string, string>,
-): void {
-  for (const { run, fineTune } of needs) {
-    if (run.config.fineTune === null) continue;
-    const headTask = headTasks.get(run.runId);
-    builder.add('FINE_TUNE', {
-      runIds: [run.runId],
-      featureSets: fineTune,
-      dependsOn: [...(headTask === undefined ? [] : [headTask]), ...builder.makersOf(fineTune)],
-      description: describeFineTune(run, run.config.fineTune, fineTune),
-    });
+  private add(task: Omit<PlannedTask, 'taskId'>): string {
+    const taskId = taskIdOf(this.sweepId, this.tasks.length + 1);
+    this.tasks.push({ taskId, ...task });
+    return taskId;
   }
-}
 
-function distinctSets(sets: readonly KeyedFeatureSet[]): KeyedFeatureSet[] {
-  return [...new Map(sets.map((set) => [set.key, set])).values()];
+  private makersOf(featureSets: readonly KeyedFeatureSet[]): string[] {
+    return [...new Set(featureSets.map(({ key }) => this.makers.get(key)))].filter((id) => id !== undefined);
+  }
 }

@@ -1,12 +1,19 @@
 import { runIdOf } from '../ids.ts';
-import type { RunConfig } from '../run-config.ts';
+import type { BackboneConfig, RunConfig } from '../run-config.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
 import { sampleRuns, variedNames } from '../samplers/sample-runs.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import type { Stage } from '../task.ts';
-import type { Plan, PlannedRun } from './plan.ts';
-import { planWith } from './plan-sweep.ts';
+import { pointAfterName, pointBelowUnfreeze } from './cost/base-cost.ts';
+import type { BasePoint } from './cost/base-cost.ts';
+import { forecastEvaluations, planCost } from './cost/plan-cost.ts';
+import type { PlanCost } from './cost/plan-cost.ts';
+import { forecastIndex } from './cost/task-cost.ts';
+import type { CostContext, ImageCounts } from './cost/task-cost.ts';
+import type { Cluster, Plan, PlannedRun } from './plan.ts';
+import { costContextOf, planWith } from './plan-sweep.ts';
+import { needsOf } from './run-needs.ts';
 import type { WeightsResolver } from './weights-resolver.ts';
 import { weightsReferencesOf } from './weights-resolver.ts';
 
@@ -17,10 +24,21 @@ export interface PreviewedTask {
   readonly description: string;
   /** Positions in the list of tasks. */
   readonly dependencies: readonly number[];
+  /** Expected slot-seconds. */
+  readonly seconds: number;
+  /** Expected peak memory. */
+  readonly memoryBytes: number;
+  /** Of the feature sets that it stores. */
+  readonly featureBytes: number;
+}
+
+export interface PreviewedRun extends SampledRun {
+  /** The run that trains its head: itself, or another with the same head phase. */
+  readonly headRunIndex: number;
 }
 
 export interface SweepPreview {
-  readonly runs: readonly SampledRun[];
+  readonly runs: readonly PreviewedRun[];
   readonly variedNames: readonly string[];
   readonly duplicateCount: number;
   /** Each after everything it depends on. */
@@ -29,41 +47,83 @@ export interface SweepPreview {
   readonly basePassCountAlone: number;
   /** The same with stored features and shared streams. */
   readonly basePassCountShared: number;
+  readonly cost: PlanCost;
+  readonly imageCounts: ImageCounts;
+  /** The data set was never indexed, so that the numbers of images are those of a small data set. */
+  readonly imageCountsAssumed: boolean;
 }
+
+/** What is known of a sweep's images before it is submitted. */
+export interface KnownImages {
+  readonly imageCounts: ImageCounts;
+  readonly classCount: number;
+}
+
+/** Cats-vs-dogs "small", the reference set: assumed where nothing is known. */
+const ASSUMED_IMAGES: KnownImages = {
+  imageCounts: { train: 2_000, validation: 1_000, test: 2_000 },
+  classCount: 2,
+};
 
 const PREVIEW_ID = 'preview';
 
 /**
- * What a sweep would do, before its images are listed and its weights are found. Which layer ends a frozen prefix is not
- * known yet; that equal parameters end it at the same one is, and that is all that sharing depends on.
+ * What a sweep would do and take, before its images are listed and its weights are found. Which layer ends a frozen prefix is
+ * not known yet; that equal parameters end it at the same one is, and that is all that sharing depends on. Its cost is that of
+ * the block it lies in.
  *
- * @param slotCount slots that would work on it. Expects a spec without violations.
+ * @param images null: the data set was never indexed. Expects a spec without violations.
  */
-export function previewSweep(spec: SweepSpec, slotCount = 1): SweepPreview {
+export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPreview {
   const { runs, duplicateCount } = sampleRuns(spec);
   const planned = runs.map(({ index, parameters }) => ({
     runId: runIdOf(PREVIEW_ID, index),
     index,
     config: compileRunConfig(parameters),
   }));
-  const { objective } = spec;
-  const input = { sweepId: PREVIEW_ID, objective, runs: planned, dataset: { digest: PREVIEW_ID }, slotCount };
-  const plan = planWith(input, BY_PARAMETERS);
+  const known = images ?? ASSUMED_IMAGES;
+  const dataset = { digest: PREVIEW_ID, ...known };
+  const resolver = resolverByParameters();
+  const { objective, testPolicy } = spec;
+  const plan = planWith({ sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster }, resolver);
+  const context = costContextOf({ dataset, cluster }, resolver);
+  const needs = planned.map((run) => needsOf(run, PREVIEW_ID, resolver));
+  const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
   return {
-    runs,
+    runs: runs.map((run) => {
+      const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, run.index));
+      return { ...run, headRunIndex: headRun === undefined ? run.index : (indexes.get(headRun) ?? run.index) };
+    }),
     variedNames: variedNames(runs),
     duplicateCount,
-    tasks: previewTasks(spec, plan, planned),
+    tasks: previewTasks(spec, plan, planned, context),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
+    cost: planCost(plan, context, needs, cluster.slotCount, testPolicy),
+    imageCounts: known.imageCounts,
+    imageCountsAssumed: images === null,
   };
 }
 
-const BY_PARAMETERS: WeightsResolver = {
-  digest: (backbone) => backbone.weights,
-  checkCut: () => undefined,
-  prefixCut: (backbone, unfreeze) => (unfreeze === 'all' ? null : prefixText(backbone.cut, unfreeze)),
-};
+/** Remembers where the prefixes lie that it gives a name to. */
+function resolverByParameters(): WeightsResolver {
+  const points = new Map<string, BasePoint>();
+  return {
+    digest: (backbone) => backbone.weights,
+    checkCut: () => undefined,
+    prefixCut: (backbone, unfreeze) => {
+      if (unfreeze === 'all') return null;
+      const text = prefixText(backbone.cut, unfreeze);
+      points.set(JSON.stringify([backbone.name, text]), pointBelow(backbone, unfreeze));
+      return text;
+    },
+    pointAfter: (backbone, cut) => points.get(JSON.stringify([backbone, cut])) ?? pointAfterName(backbone, cut),
+  };
+}
+
+function pointBelow({ name, cut }: BackboneConfig, unfreeze: string): BasePoint {
+  return pointBelowUnfreeze(name, cut, unfreeze);
+}
 
 function prefixText(cut: string | null, unfreeze: string): string {
   const depth = /^\d+$/.test(unfreeze)
@@ -90,28 +150,36 @@ function passesShared(plan: Plan, runs: readonly PlannedRun[]): number {
     const augmented = configs.filter((config) => config.method === 'augmented');
     if (task.stage === 'FEATURES') passes += task.featureSets.length;
     if (task.stage === 'HEAD') passes += Math.max(0, ...augmented.map((config) => config.epochs));
-    if (task.stage === 'FINE_TUNE') passes += augmented.reduce((sum, config) => sum + fineTunePasses(config), 0);
+    if (task.stage === 'FINE_TUNE') passes += Math.max(0, ...augmented.map(fineTunePasses));
   }
   return passes;
 }
 
-function previewTasks(spec: SweepSpec, plan: Plan, runs: readonly PlannedRun[]): PreviewedTask[] {
+function previewTasks(spec: SweepSpec, plan: Plan, runs: readonly PlannedRun[], context: CostContext): PreviewedTask[] {
   const indexes = new Map(runs.map(({ runId, index }) => [runId, index]));
   const positions = new Map(plan.tasks.map(({ taskId }, position) => [taskId, position + 1]));
   const references = weightsReferencesOf(runs.map(({ config }) => config));
   const bases = references.map(({ backbone, weights }) => `${backbone} (${weights})`).join(', ');
+  const { seconds, memoryBytes } = forecastIndex(context);
   const index: PreviewedTask = {
     stage: 'INDEX',
     runIndexes: [],
     description: `list and check the images of ${spec.dataset.path}; find the weights of ${bases}`,
     dependencies: [],
+    seconds,
+    memoryBytes,
+    featureBytes: 0,
   };
-  const middle = plan.tasks.map(({ stage, runIds, description, dependsOn }) => ({
+  const middle = plan.tasks.map(({ stage, runIds, description, dependsOn, forecast }) => ({
     stage,
     runIndexes: runIds.map((runId) => indexes.get(runId) ?? 0),
     description,
     dependencies: dependsOn.length === 0 ? [0] : dependsOn.map((taskId) => positions.get(taskId) ?? 0),
+    seconds: forecast.seconds,
+    memoryBytes: forecast.memoryBytes,
+    featureBytes: forecast.featureBytes,
   }));
+  const looks = forecastEvaluations(context, runs, spec.testPolicy);
   const evaluate: PreviewedTask = {
     stage: 'EVALUATE',
     runIndexes: spec.testPolicy === 'every_run' ? runs.map((run) => run.index) : [],
@@ -121,6 +189,9 @@ function previewTasks(spec: SweepSpec, plan: Plan, runs: readonly PlannedRun[]):
         : 'the winner by validation and the first run'
     }`,
     dependencies: middle.flatMap(({ stage }, position) => (stage === 'FEATURES' ? [] : [position + 1])),
+    seconds: looks.reduce((sum, look) => sum + look.seconds, 0),
+    memoryBytes: Math.max(0, ...looks.map((look) => look.memoryBytes)),
+    featureBytes: 0,
   };
   return [index, ...middle, evaluate];
 }

@@ -1,5 +1,7 @@
 import type { BackboneConfig, RunConfig } from '../run-config.ts';
 import type { WeightsInfo, WeightsReference } from '../task.ts';
+import { endOfBase, pointAfter } from './cost/base-cost.ts';
+import type { BasePoint } from './cost/base-cost.ts';
 import { layersUpTo, resolveUnfreeze } from './resolve-unfreeze.ts';
 
 /** What the planner must know of the weights; a preview answers from the parameters alone. */
@@ -10,6 +12,8 @@ export interface WeightsResolver {
   checkCut(backbone: BackboneConfig): void;
   /** End of the frozen prefix in fine-tuning; null: from the pixels. Throws `UnknownLayerError`. */
   prefixCut(backbone: BackboneConfig, unfreeze: string): string | null;
+  /** Where in the base a cut or prefix lies, for its cost; null: its end. */
+  pointAfter(backbone: string, cut: string | null): BasePoint;
 }
 
 /** The weights of a backbone were not resolved by INDEX; a mistake of the caller. */
@@ -38,6 +42,11 @@ export function resolverOf(weights: readonly WeightsInfo[]): WeightsResolver {
       layersUpTo(find(backbone).layers, backbone.cut);
     },
     prefixCut: (backbone, unfreeze) => resolveUnfreeze(find(backbone).layers, backbone.cut, unfreeze).prefixCut,
+    pointAfter: (backbone, cut) => {
+      // A base has the same layers whatever its weights are.
+      const layers = weights.find((info) => info.backbone === backbone)?.layers ?? [];
+      return cut === null || layers.length === 0 ? endOfBase(backbone) : pointAfter(layers, cut);
+    },
   };
 }
 

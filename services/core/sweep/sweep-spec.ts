@@ -45,6 +45,16 @@ export interface DatasetSource {
   readonly splitFractions: SplitFractions | null;
   readonly allowDuplicates: boolean;
   readonly skipBadFiles: boolean;
+  /** Near duplicates across splits end the sweep as well, instead of being warned of. Absent: no. */
+  readonly strict?: boolean;
+}
+
+/** Where a sweep goes in MLflow, if the coordinator mirrors to one. */
+export interface MlflowTarget {
+  /** Empty: the coordinator's own. */
+  readonly experiment: string;
+  /** Registered model that the best checkpoint becomes a version of; empty: none. */
+  readonly registerModel: string;
 }
 
 export type StrategyName = 'grid' | 'random' | 'sobol' | 'list';
@@ -63,6 +73,8 @@ export interface SweepSpec {
   readonly seed: number;
   readonly objective: Objective;
   readonly testPolicy: 'winner' | 'every_run';
+  /** Left out where nothing is said, as in specs that are older than it. */
+  readonly mlflow?: MlflowTarget;
 }
 
 /** One mistake in a spec. */

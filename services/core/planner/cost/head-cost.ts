@@ -1,0 +1,45 @@
+import type { HeadConfig } from '../../run-config.ts';
+import { denseShapes } from '../head-variables.ts';
+import type { OutputShape } from './base-cost.ts';
+import type { DeviceSpeed } from './device-speed.ts';
+
+const FLOAT_BYTES = 4;
+
+/**
+ * Bytes that one weight moves in a training step: it is read, its gradient written and read, the optimizer's state read and
+ * written, the weight read and written again.
+ */
+const STEP_BYTES_PER_WEIGHT = 7 * FLOAT_BYTES;
+
+/** Multiply-adds per image and weight in a training step: outputs and the weights' gradient; the features need none. */
+const TRAINING_PRODUCTS = 2;
+
+/** Inputs of a head on outputs of this shape. */
+export function headInputCount(head: HeadConfig, { size, channels }: OutputShape): number {
+  return head.pooling === 'flatten' ? size * size * channels : channels;
+}
+
+/** Weights and biases of a head. */
+export function headWeightCount(head: HeadConfig, inputCount: number, classCount: number): number {
+  return denseShapes(head, inputCount, classCount).reduce(
+    (sum, layer) => sum + (layer.inputCount + 1) * layer.outputCount,
+    0,
+  );
+}
+
+/** Seconds that a head adds to one training step of its group. */
+export function headStepSeconds(speed: DeviceSpeed, weightCount: number, batchSize: number): number {
+  const moved = (weightCount * STEP_BYTES_PER_WEIGHT) / speed.bytesPerSecond;
+  return (
+    speed.headStepSeconds + moved + headGflop(weightCount, batchSize, TRAINING_PRODUCTS) / speed.headGflopPerSecond
+  );
+}
+
+/** Seconds of a head's pass over images without training. */
+export function headForwardSeconds(speed: DeviceSpeed, weightCount: number, imageCount: number): number {
+  return headGflop(weightCount, imageCount, 1) / speed.headGflopPerSecond;
+}
+
+function headGflop(weightCount: number, imageCount: number, products: number): number {
+  return (products * 2 * weightCount * imageCount) / 1e9;
+}

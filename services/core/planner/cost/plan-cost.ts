@@ -1,0 +1,111 @@
+import type { SweepSpec } from '../../sweep/sweep-spec.ts';
+import { groupBy } from '../grouping.ts';
+import type { Plan, PlannedRun, PlannedTask } from '../plan.ts';
+import type { RunNeeds } from '../run-needs.ts';
+import { makespanSeconds } from './makespan.ts';
+import type { TimedTask } from './makespan.ts';
+import { aloneSeconds, forecastEvaluation, forecastIndex } from './task-cost.ts';
+import type { CostContext, TaskForecast } from './task-cost.ts';
+
+/** What a sweep is expected to take, before anything runs. Early stopping is not foreseen. */
+export interface PlanCost {
+  /** Of all tasks together, each from lease to end. */
+  readonly slotSeconds: number;
+  /** If each run did everything itself, images through the frozen base in every epoch. */
+  readonly slotSecondsAlone: number;
+  /** From the first lease to the end of the sweep, on the slots that are there. */
+  readonly wallSeconds: number;
+  readonly slotCount: number;
+  /** Passes of a base over the images of its splits. */
+  readonly extractionCount: number;
+  readonly featureBytes: number;
+  /** Head phases that are trained, and the tasks they are trained in. */
+  readonly headCount: number;
+  readonly headTaskCount: number;
+  readonly fineTuneCount: number;
+  readonly fineTuneTaskCount: number;
+  /** Most memory that one slot needs. */
+  readonly memoryBytes: number;
+}
+
+/** @param needs of the runs of the plan. */
+export function planCost(
+  plan: Plan,
+  context: CostContext,
+  needs: readonly RunNeeds[],
+  slotCount: number,
+  testPolicy: SweepSpec['testPolicy'],
+): PlanCost {
+  const slots = Math.max(1, Math.floor(slotCount));
+  const index = forecastIndex(context);
+  const evaluations = forecastEvaluations(
+    context,
+    needs.map(({ run }) => run),
+    testPolicy,
+  );
+  const heads = ofStage(plan, 'HEAD');
+  const fineTunes = ofStage(plan, 'FINE_TUNE');
+  const forecasts = [index, ...plan.tasks.map(({ forecast }) => forecast), ...evaluations];
+  return {
+    slotSeconds: sum(forecasts.map(({ seconds }) => seconds)),
+    slotSecondsAlone:
+      index.seconds +
+      sum(needs.map(({ run, fineTuneCut }) => aloneSeconds(context, run.config, fineTuneCut))) +
+      sum(evaluations.map(({ seconds }) => seconds)),
+    wallSeconds: index.seconds + makespanSeconds(timed(plan), slots) + makespanSeconds(apart(evaluations), slots),
+    slotCount: slots,
+    extractionCount: ofStage(plan, 'FEATURES').length,
+    featureBytes: sum(plan.tasks.map(({ forecast }) => forecast.featureBytes)),
+    headCount: sum(heads.map(({ runIds }) => runIds.length)),
+    headTaskCount: heads.length,
+    fineTuneCount: sum(fineTunes.map(({ runIds }) => runIds.length)),
+    fineTuneTaskCount: fineTunes.length,
+    memoryBytes: Math.max(0, ...forecasts.map(({ memoryBytes }) => memoryBytes)),
+  };
+}
+
+/**
+ * The looks at the test split, before the winner is known: every run's base with `every_run`, else the first run's and the one
+ * that costs most, should the winner have another.
+ */
+export function forecastEvaluations(
+  context: CostContext,
+  runs: readonly PlannedRun[],
+  testPolicy: SweepSpec['testPolicy'],
+): TaskForecast[] {
+  const bases = groupBy(
+    [...runs].sort((a, b) => a.index - b.index),
+    ({ config }) => baseKey(config),
+  );
+  const forecasts = bases.map((group) =>
+    forecastEvaluation(
+      context,
+      group.map(({ config }) => config),
+    ),
+  );
+  const [first, ...others] = forecasts;
+  if (testPolicy === 'every_run' || first === undefined || others.length === 0) return forecasts;
+  return [first, others.reduce((most, other) => (other.seconds > most.seconds ? other : most))];
+}
+
+/** Runs with the same key are evaluated in one task. */
+export function baseKey({ backbone, imageSize }: PlannedRun['config']): string {
+  return JSON.stringify([backbone.name, backbone.weights, imageSize]);
+}
+
+function ofStage(plan: Plan, stage: PlannedTask['stage']): PlannedTask[] {
+  return plan.tasks.filter((task) => task.stage === stage);
+}
+
+/** The tasks of a plan with their expected seconds. */
+export function timed(plan: Pick<Plan, 'tasks'>): TimedTask[] {
+  return plan.tasks.map(({ taskId, dependsOn, forecast }) => ({ taskId, dependsOn, seconds: forecast.seconds }));
+}
+
+function apart(forecasts: readonly TaskForecast[]): TimedTask[] {
+  return forecasts.map(({ seconds }, index) => ({ taskId: String(index), dependsOn: [], seconds }));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,292 @@
+import type { Split } from '../../dataset.ts';
+import type { RunConfig } from '../../run-config.ts';
+import type { Stage } from '../../task.ts';
+import type { KeyedFeatureSet } from '../feature-set.ts';
+import { headGroupBytes } from '../head-memory.ts';
+import type { GroupedHead } from '../head-memory.ts';
+import { BASE_INPUT, costBetween, outputShapeAt } from './base-cost.ts';
+import type { BaseCost, BasePoint } from './base-cost.ts';
+import type { Corrections } from './corrections.ts';
+import type { DeviceSpeed } from './device-speed.ts';
+import { headForwardSeconds, headInputCount, headStepSeconds, headWeightCount } from './head-cost.ts';
+
+/** Images of each split. */
+export type ImageCounts = Readonly<Record<Split, number>>;
+
+/** What a forecast depends on besides the work itself. */
+export interface CostContext {
+  readonly imageCounts: ImageCounts;
+  readonly classCount: number;
+  readonly speed: DeviceSpeed;
+  readonly corrections: Corrections;
+  /** Where a base is split; null: its end. */
+  readonly pointAfter: (backbone: string, cut: string | null) => BasePoint;
+}
+
+export interface TaskForecast {
+  /** What measurements are kept by: stage, method, backbone, image size. */
+  readonly costClass: string;
+  /** Slot-seconds from lease to end, all epochs; by the model alone. */
+  readonly modelSeconds: number;
+  /** The same, corrected by what the cluster has measured. */
+  readonly seconds: number;
+  /** Most memory the worker process holds. */
+  readonly memoryBytes: number;
+  /** Of the feature sets that it stores. */
+  readonly featureBytes: number;
+}
+
+const FLOAT_BYTES = 4;
+/** Node, TensorFlow and what they keep of tasks before (695 to 830 MB after some small ones). */
+const PROCESS_BYTES = 700e6;
+/** A weight file is parsed into one copy and folded into another. */
+const WEIGHT_COPIES = 2;
+/** Outputs that live at the same time in a forward pass: a layer's input, its output and the workspace. */
+const LIVE_LAYERS = 3;
+/** Stored outputs are read into one buffer and copied into a tensor. */
+const FEATURE_COPIES = 2;
+const STREAM_BATCH_SIZE = 32;
+/** Images of a head's validation step (`trainer/training/train-stage.ts`). */
+const VALIDATION_BATCH_SIZE = 256;
+const LOAD_BYTES_PER_SECOND = 300e6;
+/** Images in the cache of decoded ones, or stored features. */
+const READ_BYTES_PER_SECOND = 1e9;
+/** The backward pass through layers: gradients of the outputs and of the weights. */
+const TRAINING_PASSES = 3;
+/** Layers that train are run one op after the other and keep their outputs. */
+const TRAINING_VALUE_PASSES = 5;
+/** Weight, gradient, two slots, a copy of the best epoch. */
+const TRAINED_WEIGHT_COPIES = 5;
+
+/** Stores the outputs of one base for some splits. */
+export function forecastFeatures(context: CostContext, sets: readonly KeyedFeatureSet[]): TaskForecast {
+  const [first] = sets;
+  if (first === undefined) return emptyForecast('FEATURES stored');
+  const point = context.pointAfter(first.backbone, first.cut);
+  const cost = costBetween(first.backbone, first.imageSize, BASE_INPUT, point);
+  const imageCount = sets.reduce((sum, { split }) => sum + context.imageCounts[split], 0);
+  const featureBytes = imageCount * featureBytesPerImage(context, first);
+  const { speed } = context;
+  const seconds =
+    loadSeconds(cost) +
+    imageCount * (speed.decodeSeconds + forwardSeconds(speed, cost)) +
+    featureBytes / READ_BYTES_PER_SECOND;
+  const memoryBytes = processBytes(cost) + passBytes(cost, STREAM_BATCH_SIZE);
+  return finish(context, ['FEATURES', 'stored', first.backbone, first.imageSize], seconds, memoryBytes, featureBytes);
+}
+
+function featureBytesPerImage(context: CostContext, set: KeyedFeatureSet): number {
+  const point = context.pointAfter(set.backbone, set.cut);
+  const { size, channels } = outputShapeAt(set.backbone, set.imageSize, point);
+  const valueBytes = set.dtype === 'float16' ? FLOAT_BYTES / 2 : FLOAT_BYTES;
+  return valueBytes * channels * (set.pooling === 'none' ? size * size : 1);
+}
+
+/** Bytes of one feature set. */
+export function featureSetBytes(context: CostContext, set: KeyedFeatureSet): number {
+  return context.imageCounts[set.split] * featureBytesPerImage(context, set);
+}
+
+/** Trains the heads of some runs as one group. Expects runs that read the same batches; early stopping is not foreseen. */
+export function forecastHeads(
+  context: CostContext,
+  configs: readonly RunConfig[],
+  featureSets: readonly KeyedFeatureSet[],
+): TaskForecast {
+  const [first] = configs;
+  if (first === undefined) return emptyForecast('HEAD cached');
+  const { speed, imageCounts } = context;
+  const { name } = first.backbone;
+  const base = costBetween(name, first.imageSize, BASE_INPUT, context.pointAfter(name, first.backbone.cut));
+  const epochs = Math.max(...configs.map((config) => config.epochs));
+  const stepCount = Math.ceil(imageCounts.train / first.batchSize);
+  const readBytes = sum(featureSets.map((set) => featureSetBytes(context, set)));
+  let seconds = loadSeconds(base) + readBytes / READ_BYTES_PER_SECOND + epochs * stepCount * speed.stepSeconds;
+  let memoryBytes = processBytes(base) + FEATURE_COPIES * readBytes;
+  if (first.method === 'augmented') {
+    seconds += epochs * imageCounts.train * (augmentSeconds(speed, first.imageSize) + forwardSeconds(speed, base));
+    seconds += imageCounts.train * speed.decodeSeconds;
+    memoryBytes += passBytes(base, first.batchSize);
+  }
+  for (const config of configs) {
+    const weightCount = headWeights(context, config);
+    const step = headStepSeconds(speed, weightCount, config.batchSize);
+    seconds += config.epochs * (stepCount * step + headForwardSeconds(speed, weightCount, imageCounts.validation));
+  }
+  const heads = configs.map((config) => groupedHead(context, config));
+  memoryBytes += headGroupBytes(heads, Math.max(first.batchSize, VALIDATION_BATCH_SIZE));
+  return finish(context, ['HEAD', first.method, name, first.imageSize], seconds, memoryBytes, 0);
+}
+
+/**
+ * Fine-tunes some runs as one group: the frozen part comes from stored features, or runs once per augmented batch for all of
+ * them; what is above it runs forward and backward for each.
+ *
+ * @param cut end of the frozen part; null: all layers train.
+ */
+export function forecastFineTunes(
+  context: CostContext,
+  configs: readonly RunConfig[],
+  cut: string | null,
+  featureSets: readonly KeyedFeatureSet[],
+): TaskForecast {
+  const [first] = configs;
+  if (first === undefined) return emptyForecast('FINE_TUNE cached');
+  const { speed, imageCounts } = context;
+  const { name } = first.backbone;
+  const split = cut === null ? BASE_INPUT : context.pointAfter(name, cut);
+  const prefix = costBetween(name, first.imageSize, BASE_INPUT, split);
+  const readBytes = sum(featureSets.map((set) => featureSetBytes(context, set)));
+  const epochs = Math.max(...configs.map((config) => config.fineTune?.epochs ?? 0));
+  const whole = costBetween(name, first.imageSize, BASE_INPUT, context.pointAfter(name, first.backbone.cut));
+  let seconds = loadSeconds(whole) + readBytes / READ_BYTES_PER_SECOND;
+  let memoryBytes = processBytes(whole) + FEATURE_COPIES * readBytes;
+  const isStreamed = first.method === 'augmented';
+  if (isStreamed) {
+    seconds += epochs * imageCounts.train * (augmentSeconds(speed, first.imageSize) + forwardSeconds(speed, prefix));
+    memoryBytes += passBytes(prefix, first.batchSize);
+  }
+  if (isStreamed || cut === null) seconds += imageCounts.train * speed.decodeSeconds;
+  let largestTopBytes = 0;
+  for (const config of configs) {
+    const top = costBetween(name, config.imageSize, split, context.pointAfter(name, config.backbone.cut));
+    const weightCount = headWeights(context, config);
+    const stepCount = Math.ceil(imageCounts.train / config.batchSize);
+    const training =
+      imageCounts.train * topTrainSeconds(speed, top) +
+      stepCount * headStepSeconds(speed, weightCount, config.batchSize);
+    const validation =
+      imageCounts.validation * forwardSeconds(speed, top) +
+      headForwardSeconds(speed, weightCount, imageCounts.validation);
+    seconds += (config.fineTune?.epochs ?? 0) * (training + validation + stepCount * speed.stepSeconds);
+    memoryBytes += headGroupBytes([groupedHead(context, config)], config.batchSize);
+    memoryBytes += TRAINED_WEIGHT_COPIES * FLOAT_BYTES * top.weightCount;
+    largestTopBytes = Math.max(largestTopBytes, 2 * FLOAT_BYTES * config.batchSize * top.valueCount);
+  }
+  // The members take their steps one after the other: the outputs of one live at a time.
+  return finish(context, ['FINE_TUNE', first.method, name, first.imageSize], seconds, memoryBytes + largestTopBytes, 0);
+}
+
+/** Looks at every image and at the weights once. */
+export function forecastIndex(context: CostContext): TaskForecast {
+  const { train, validation, test } = context.imageCounts;
+  const seconds = (train + validation + test) * context.speed.decodeSeconds;
+  return finish(context, ['INDEX', 'images'], seconds, PROCESS_BYTES, 0);
+}
+
+/** Takes the test images through one base, for some runs on it. */
+export function forecastEvaluation(context: CostContext, configs: readonly RunConfig[]): TaskForecast {
+  const [first] = configs;
+  if (first === undefined) return emptyForecast('EVALUATE images');
+  const { speed, imageCounts } = context;
+  const { name, cut } = first.backbone;
+  const base = costBetween(name, first.imageSize, BASE_INPUT, context.pointAfter(name, cut));
+  // A fine-tuned run has upper layers of its own; which runs will have won is not known, so all pass the whole base once.
+  const perImage = speed.decodeSeconds + forwardSeconds(speed, base);
+  const seconds = loadSeconds(base) + imageCounts.test * perImage;
+  const memoryBytes = processBytes(base) + passBytes(base, STREAM_BATCH_SIZE);
+  return finish(context, ['EVALUATE', 'images', name, first.imageSize], seconds, memoryBytes, 0);
+}
+
+/**
+ * Slot-seconds of a run on its own, as a program would do it that trains one variant end to end: training and validation
+ * images pass the frozen base in every epoch.
+ *
+ * @param cut end of the frozen part in fine-tuning.
+ */
+export function aloneSeconds(context: CostContext, config: RunConfig, cut: string | null): number {
+  const { speed, imageCounts } = context;
+  const { name } = config.backbone;
+  const point = context.pointAfter(name, config.backbone.cut);
+  const base = costBetween(name, config.imageSize, BASE_INPUT, point);
+  const imageCount = imageCounts.train + imageCounts.validation;
+  const perEpoch = imageCount * forwardSeconds(speed, base) + augmentedSeconds(context, config);
+  // The same heads without sharing: stored features would not be there.
+  const head =
+    config.epochs === 0 ? 0 : correctedWork(context, forecastHeads(context, [{ ...config, method: 'cached' }], []));
+  const headBase = config.epochs * perEpoch * context.corrections.factor(`FEATURES stored ${name} ${config.imageSize}`);
+  const fineTune = config.fineTune === null ? 0 : fineTuneAlone(context, config, cut);
+  return speed.taskSeconds + imageCount * speed.decodeSeconds + head + headBase + fineTune;
+}
+
+function fineTuneAlone(context: CostContext, config: RunConfig, cut: string | null): number {
+  const { speed, imageCounts } = context;
+  const { name } = config.backbone;
+  const split = cut === null ? BASE_INPUT : context.pointAfter(name, cut);
+  const prefix = costBetween(name, config.imageSize, BASE_INPUT, split);
+  const prefixSeconds = (imageCounts.train + imageCounts.validation) * forwardSeconds(speed, prefix);
+  const perEpoch = prefixSeconds + augmentedSeconds(context, config);
+  const top = correctedWork(context, forecastFineTunes(context, [{ ...config, method: 'cached' }], cut, []));
+  const factor = context.corrections.factor(`FEATURES stored ${name} ${config.imageSize}`);
+  return top + (config.fineTune?.epochs ?? 0) * perEpoch * factor;
+}
+
+/** Of one epoch's training images. */
+function augmentedSeconds({ speed, imageCounts }: CostContext, { method, imageSize }: RunConfig): number {
+  return method === 'augmented' ? imageCounts.train * augmentSeconds(speed, imageSize) : 0;
+}
+
+function correctedWork({ speed }: CostContext, forecast: TaskForecast): number {
+  return forecast.seconds - speed.taskSeconds;
+}
+
+function headWeights(context: CostContext, config: RunConfig): number {
+  const { head, featureCount, classCount } = groupedHead(context, config);
+  return headWeightCount(head, featureCount, classCount);
+}
+
+function groupedHead(context: CostContext, { backbone, imageSize, head, optimizer }: RunConfig): GroupedHead {
+  const shape = outputShapeAt(backbone.name, imageSize, context.pointAfter(backbone.name, backbone.cut));
+  return { head, optimizer, featureCount: headInputCount(head, shape), classCount: context.classCount };
+}
+
+function forwardSeconds(speed: DeviceSpeed, { gflop, valueCount }: BaseCost): number {
+  return gflop / speed.gflopPerSecond + valueCount / speed.valuesPerSecond;
+}
+
+function topTrainSeconds(speed: DeviceSpeed, { gflop, valueCount }: BaseCost): number {
+  return (
+    (TRAINING_PASSES * gflop) / speed.gflopPerSecond + (TRAINING_VALUE_PASSES * valueCount) / speed.valuesPerSecond
+  );
+}
+
+function augmentSeconds(speed: DeviceSpeed, imageSize: number): number {
+  return 3 * imageSize * imageSize * speed.augmentSecondsPerValue;
+}
+
+function loadSeconds({ weightCount }: BaseCost): number {
+  return (weightCount * FLOAT_BYTES) / LOAD_BYTES_PER_SECOND;
+}
+
+function processBytes({ weightCount }: BaseCost): number {
+  return PROCESS_BYTES + WEIGHT_COPIES * FLOAT_BYTES * weightCount;
+}
+
+function passBytes({ largestValueCount }: BaseCost, batchSize: number): number {
+  return LIVE_LAYERS * FLOAT_BYTES * largestValueCount * batchSize;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function finish(
+  { speed, corrections }: CostContext,
+  costClass: readonly [Stage, ...(string | number)[]],
+  workSeconds: number,
+  memoryBytes: number,
+  featureBytes: number,
+): TaskForecast {
+  const name = costClass.join(' ');
+  return {
+    costClass: name,
+    modelSeconds: speed.taskSeconds + workSeconds,
+    seconds: speed.taskSeconds + workSeconds * corrections.factor(name),
+    memoryBytes: Math.round(memoryBytes),
+    featureBytes: Math.round(featureBytes),
+  };
+}
+
+function emptyForecast(costClass: string): TaskForecast {
+  return { costClass, modelSeconds: 0, seconds: 0, memoryBytes: 0, featureBytes: 0 };
+}

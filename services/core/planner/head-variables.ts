@@ -1,0 +1,47 @@
+import type { HeadConfig, OptimizerConfig } from '../run-config.ts';
+
+/** A dense layer of a head: kernel [inputs, outputs] and bias [outputs]. */
+export interface DenseShape {
+  /** Its tensors are `<name>/kernel` and `<name>/bias`. */
+  readonly name: string;
+  readonly inputCount: number;
+  readonly outputCount: number;
+}
+
+/** Keras: one sigmoid unit for two classes, a softmax otherwise. */
+export function outputCountOf(classCount: number): number {
+  return classCount === 2 ? 1 : classCount;
+}
+
+/**
+ * A head's dense layers, from the features up.
+ *
+ * @param featureCount length of one image's features after pooling or flattening
+ */
+export function denseShapes(config: HeadConfig, featureCount: number, classCount: number): readonly DenseShape[] {
+  const hiddenCount = config.units === 0 ? 0 : config.layers;
+  const hidden = Array.from({ length: hiddenCount }, (_, index) => ({
+    name: `head/dense_${index + 1}`,
+    inputCount: index === 0 ? featureCount : config.units,
+    outputCount: config.units,
+  }));
+  const inputCount = hiddenCount === 0 ? featureCount : config.units;
+  return [...hidden, { name: 'head/output', inputCount, outputCount: outputCountOf(classCount) }];
+}
+
+/** Values that an optimizer keeps for each value it trains: names of the slots, as in checkpoints. */
+export function slotNamesOf(optimizer: OptimizerConfig): readonly string[] {
+  switch (optimizer.name) {
+    case 'rmsprop':
+      return [
+        ...(optimizer.centered ? ['average_gradient'] : []),
+        'velocity',
+        ...(optimizer.momentum === 0 ? [] : ['momentum']),
+      ];
+    case 'adam':
+    case 'adamw':
+      return ['momentum', 'velocity'];
+    case 'sgd':
+      return optimizer.momentum === 0 ? [] : ['momentum'];
+  }
+}

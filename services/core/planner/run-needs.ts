@@ -1,0 +1,38 @@
+import type { Split } from '../dataset.ts';
+import { poolingOf, withKey } from './feature-set.ts';
+import type { KeyedFeatureSet } from './feature-set.ts';
+import type { PlannedRun } from './plan.ts';
+import type { WeightsResolver } from './weights-resolver.ts';
+
+/** A run with the feature sets that its stages read. */
+export interface RunNeeds {
+  readonly run: PlannedRun;
+  /** Empty where there is no head phase. */
+  readonly head: readonly KeyedFeatureSet[];
+  /** Empty where there is no fine-tuning, or all layers train. */
+  readonly fineTune: readonly KeyedFeatureSet[];
+  /** End of the frozen part in fine-tuning; null: there is none. */
+  readonly fineTuneCut: string | null;
+}
+
+/** What a run needs. Throws `UnresolvedWeightsError` and `UnknownLayerError`. */
+export function needsOf(run: PlannedRun, datasetDigest: string, resolver: WeightsResolver): RunNeeds {
+  const { config } = run;
+  // Augmented training images are new in each epoch; only the validation images can be stored.
+  const splits: readonly Split[] = config.method === 'cached' ? ['train', 'validation'] : ['validation'];
+  const base = {
+    datasetDigest,
+    backbone: config.backbone.name,
+    weightsDigest: resolver.digest(config.backbone),
+    imageSize: config.imageSize,
+    dtype: config.featureDtype,
+  };
+  const headSplits = config.epochs === 0 ? [] : splits;
+  const head = headSplits.map((split) =>
+    withKey({ ...base, split, cut: config.backbone.cut, pooling: poolingOf(config.head) }),
+  );
+  const fineTuneCut = config.fineTune === null ? null : resolver.prefixCut(config.backbone, config.fineTune.unfreeze);
+  const fineTune =
+    fineTuneCut === null ? [] : splits.map((split) => withKey({ ...base, split, cut: fineTuneCut, pooling: 'none' }));
+  return { run, head, fineTune, fineTuneCut };
+}
