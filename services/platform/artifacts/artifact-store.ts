@@ -18,24 +18,34 @@ export interface ListedArtifact {
 
 /**
  * Where features, manifests and checkpoints are kept. A uri is a relative path with `/` as separator; no part may be empty,
- * `.` or `..`. A file is there entirely or not at all, also after a crash, and has reached the disk when a write returns.
+ * `.` or `..`. A file is there entirely or not at all, also after a crash, and is durable when a write returns. It is written
+ * once: who comes later with the same bytes finds it stored, with others an error.
  * Every implementation passes `test/contract/artifact-store.test.ts`.
  */
 export interface ArtifactStore {
-  /** @throws {ArtifactUriError} for a uri outside the store, {ArtifactSpaceError} when the disk is full */
+  /**
+   * @throws {ArtifactUriError} for a uri outside the store, {ArtifactExistsError} when the uri has other bytes,
+   * {ArtifactSpaceError} when the disk is full, {ArtifactUnwritableError} when nothing can be written there
+   */
   write(uri: string, bytes: Uint8Array): Promise<StoredArtifact>;
   /** As `write`, for content that does not fit in memory; nothing is stored when `chunks` throws. */
   writeStream(uri: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<StoredArtifact>;
   /** @throws {ArtifactMissingError} (`core/errors.ts`) */
   read(uri: string): Promise<Buffer>;
+  /**
+   * The bytes from `offset` on, in parts that are the caller's; a reader that was cut off goes on where it was.
+   *
+   * @throws {ArtifactMissingError} at the first part
+   */
+  readFrom(uri: string, offset: number): AsyncIterable<Uint8Array>;
   /** Size in bytes, or null when there is no such file. */
   stat(uri: string): Promise<{ readonly sizeBytes: number } | null>;
   /** Removes the file; one that is not there is no error. */
   remove(uri: string): Promise<void>;
   /** Everything there is, in no order; a file that comes or goes meanwhile may be told or not. */
   list(): AsyncIterable<ListedArtifact>;
-  /** Path on this machine, for reading in parts. The file need not exist. */
-  localPath(uri: string): string;
+  /** Path on this machine where the store is a folder of it, for reading in place; else null. The file need not exist. */
+  localPath(uri: string): string | null;
 }
 
 export class ArtifactUriError extends Error {
@@ -44,7 +54,7 @@ export class ArtifactUriError extends Error {
 
   constructor(uri: string) {
     super(
-      `uri is ${JSON.stringify(uri)}, but the artifact store takes relative paths inside its folder, such as ` +
+      `uri is ${JSON.stringify(uri)}, but the artifact store takes relative paths inside it, such as ` +
         '"checkpoints/run/head-0001-best-1.safetensors": no leading "/", no backslash, no empty part, no "." or "..".',
     );
     this.uri = uri;
@@ -63,4 +73,41 @@ export class ArtifactSpaceError extends Error {
     );
     this.uri = uri;
   }
+}
+
+/** The store is there but takes nothing: read-only, without the right to write, or broken. */
+export class ArtifactUnwritableError extends Error {
+  override readonly name = 'ArtifactUnwritableError';
+  readonly uri: string;
+
+  constructor(uri: string, root: string, cause: Error) {
+    super(
+      `The artifact store (${root}) can't be written: ${cause.message}. Nothing of ${uri} was left behind. ` +
+        'Mount it for writing, and give the user of the trainers the right to write there.',
+      { cause },
+    );
+    this.uri = uri;
+  }
+}
+
+export class ArtifactExistsError extends Error {
+  override readonly name = 'ArtifactExistsError';
+  readonly uri: string;
+
+  constructor(uri: string, place: string) {
+    super(
+      `${uri} is in the artifact store (${place}) already with other bytes, and what is stored never changes. ` +
+        'Remove it there if it is damaged, and it is written again.',
+    );
+    this.uri = uri;
+  }
+}
+
+/** The parts of a uri. @throws {ArtifactUriError} */
+export function splitUri(uri: string): readonly string[] {
+  const parts = uri.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..') || /[\\\0]|^[a-zA-Z]:/.test(uri)) {
+    throw new ArtifactUriError(uri);
+  }
+  return parts;
 }

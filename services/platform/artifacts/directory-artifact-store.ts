@@ -1,13 +1,27 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ArtifactMissingError } from '../../core/errors.ts';
-import { ArtifactSpaceError, ArtifactUriError } from './artifact-store.ts';
+import { hashFile } from '../files/hash-file.ts';
+import { failpoint } from '../lifecycle/failpoint.ts';
+import { ArtifactExistsError, ArtifactSpaceError, ArtifactUnwritableError, splitUri } from './artifact-store.ts';
 import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-store.ts';
 
-const SPACE_ERROR_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+/** EFBIG: a quota on the process. */
+const SPACE_ERROR_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const UNWRITABLE_CODES: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM', 'EIO']);
+/** What link(2) says on file systems without hard links. */
+const NO_LINK_CODES: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+const READ_BYTES = 1 << 20;
+
+/** First folder of a uri, and what its failpoints are called. */
+const FAILPOINT_KINDS = new Map([
+  ['checkpoints', 'checkpoint'],
+  ['datasets', 'manifest'],
+  ['features', 'features'],
+] as const);
 
 let temporaryFileCount = 0;
 
@@ -31,12 +45,18 @@ export class DirectoryArtifactStore implements ArtifactStore {
     try {
       await mkdir(dirname(path), { recursive: true });
       const written = await writeAndSync(temporaryPath, chunks);
-      await rename(temporaryPath, path);
+      passPoint(uri, 'written');
+      if (!(await publish(temporaryPath, path)) && !(await hasBytes(path, written))) {
+        throw new ArtifactExistsError(uri, this.root);
+      }
       await syncFolder(dirname(path));
+      passPoint(uri, 'named');
       return { uri, ...written };
     } catch (error) {
-      await rm(temporaryPath, { force: true });
-      throw SPACE_ERROR_CODES.has(errorCode(error)) ? new ArtifactSpaceError(uri, this.root, error) : error;
+      throw await this.#writeError(error, uri);
+    } finally {
+      // On a disk that is read-only now it fails too; the orphans' removal finds the file.
+      await rm(temporaryPath, { force: true }).catch(() => undefined);
     }
   }
 
@@ -44,11 +64,20 @@ export class DirectoryArtifactStore implements ArtifactStore {
     try {
       return await readFile(this.localPath(uri));
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      throw new ArtifactMissingError(
-        uri,
-        `is not in the artifact store (${this.root}); trainers on several machines must all see the same folder`,
-      );
+      throw this.#missingOr(error, uri);
+    }
+  }
+
+  async *readFrom(uri: string, offset: number): AsyncGenerator<Uint8Array> {
+    await using file = await open(this.localPath(uri), 'r').catch((error: unknown) => {
+      throw this.#missingOr(error, uri);
+    });
+    for (let position = offset; ;) {
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      yield buffer.subarray(0, bytesRead);
     }
   }
 
@@ -70,12 +99,57 @@ export class DirectoryArtifactStore implements ArtifactStore {
   }
 
   localPath(uri: string): string {
-    const parts = uri.split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..') || /[\\\0]|^[a-zA-Z]:/.test(uri)) {
-      throw new ArtifactUriError(uri);
-    }
-    return join(this.root, ...parts);
+    return join(this.root, ...splitUri(uri));
   }
+
+  async #writeError(error: unknown, uri: string): Promise<unknown> {
+    if (SPACE_ERROR_CODES.has(errorCode(error))) return new ArtifactSpaceError(uri, this.root, error);
+    // What makes the chunks may have files of its own.
+    const { path = this.root } = error as NodeJS.ErrnoException;
+    if (!path.startsWith(this.root)) return error;
+    // Node 20 says ENOENT when it can't make a folder on a file system that is read-only.
+    const cause = errorCode(error) === 'ENOENT' ? await access(this.root, constants.W_OK).catch(same) : error;
+    const isUnwritable = cause instanceof Error && UNWRITABLE_CODES.has(errorCode(cause));
+    return isUnwritable ? new ArtifactUnwritableError(uri, this.root, cause) : error;
+  }
+
+  #missingOr(error: unknown, uri: string): unknown {
+    if (errorCode(error) !== 'ENOENT') return error;
+    return new ArtifactMissingError(
+      uri,
+      `is not in the artifact store (${this.root}); trainers on several machines must all see the same folder`,
+    );
+  }
+}
+
+function passPoint(uri: string, step: 'written' | 'named'): void {
+  const [folder = ''] = uri.split('/');
+  const kind = FAILPOINT_KINDS.get(folder as 'checkpoints');
+  if (kind !== undefined) failpoint(`${kind}.${step}`);
+}
+
+/**
+ * Gives a finished file its name; false when another file has it. link(2) never replaces; without hard links, two writers
+ * at the same moment both succeed, and the last one's file stays.
+ */
+async function publish(temporaryPath: string, path: string): Promise<boolean> {
+  try {
+    await link(temporaryPath, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    if (!NO_LINK_CODES.has(errorCode(error))) throw error;
+  }
+  if ((await stat(path).catch(() => null)) !== null) return false;
+  await rename(temporaryPath, path);
+  return true;
+}
+
+async function hasBytes(
+  path: string,
+  written: { readonly sizeBytes: number; readonly sha256: string },
+): Promise<boolean> {
+  return (await stat(path)).size === written.sizeBytes && (await hashFile(path, 'sha256')) === written.sha256;
 }
 
 async function* listFolder(folder: string, prefix: string): AsyncGenerator<ListedArtifact> {
@@ -128,6 +202,10 @@ async function syncFolder(path: string): Promise<void> {
     // Some network file systems can't sync a folder; their rename is durable by itself.
     if (!['EINVAL', 'ENOTSUP', 'EISDIR'].includes(errorCode(error))) throw error;
   }
+}
+
+function same(error: unknown): unknown {
+  return error;
 }
 
 function errorCode(error: unknown): string {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from '../telemetry/logger.ts';
+import type { OutageLog } from './outage-log.ts';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
@@ -10,6 +11,8 @@ const PING_TIMEOUT_MS = 10_000;
 
 export interface ListenOptions {
   readonly log: Logger;
+  /** Told of connections that are lost with the server. */
+  readonly outage?: OutageLog;
   /**
    * Called each time the channel is being listened to (again). What was sent before is lost, so the caller looks for news by
    * itself here.
@@ -65,7 +68,9 @@ export function listen(
         });
       } catch (error) {
         if (ended(signal)) break;
-        log.warn({ err: error, channel, delay_ms: delayMs }, 'notifications lost; connecting again');
+        if (options.outage?.note(error) !== true) {
+          log.warn({ err: error, channel, delay_ms: delayMs }, 'notifications lost; connecting again');
+        }
       }
       await sleep(delayMs, undefined, { signal }).catch(() => undefined);
       delayMs = Math.min(MAX_DELAY_MS, delayMs * 2);

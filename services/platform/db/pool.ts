@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Logger } from '../telemetry/logger.ts';
+import type { OutageLog } from './outage-log.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 30_000;
@@ -15,6 +16,8 @@ export interface PoolOptions {
   /** Shown in `pg_stat_activity`, for example `graft-coordinator`. */
   readonly applicationName: string;
   readonly log: Logger;
+  /** Told of connections that are lost with the server. */
+  readonly outage?: OutageLog;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface PoolOptions {
  * @param url `postgresql://user:password@host:port/database`
  */
 export function createPool(url: string, options: PoolOptions): pg.Pool {
-  const { log } = options;
+  const { log, outage } = options;
   const pool = new pg.Pool({
     connectionString: url,
     application_name: options.applicationName,
@@ -39,7 +42,10 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     query_timeout: ANSWER_TIMEOUT_MS,
   });
   // Without a listener an idle connection that the server closes would end the process.
-  pool.on('error', (error) => log.warn({ err: error }, 'idle database connection lost; the pool opens another one'));
+  pool.on('error', (error) => {
+    if (outage?.note(error) === true) return;
+    log.warn({ err: error }, 'idle database connection lost; the pool opens another one');
+  });
   pool.on('connect', (client) => {
     // The query under way reports the loss as well; without a listener the event would end the process.
     client.on('error', (error) => log.debug({ err: error }, 'database connection lost'));

@@ -8,6 +8,8 @@ export interface LoopOptions {
   readonly log: Logger;
   /** One pass; an error is logged and the next pass comes as usual. */
   readonly pass: (signal: AbortSignal) => Promise<void>;
+  /** @returns true where the failure of a pass was expected and need not be logged here. */
+  readonly isExpected?: (error: unknown) => boolean;
 }
 
 /**
@@ -55,12 +57,14 @@ export class Loop implements AsyncDisposable {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { name, intervalMs, log, pass } = this.#options;
+    const { name, intervalMs, log, pass, isExpected } = this.#options;
     while (!ended(signal)) {
       try {
         await pass(signal);
       } catch (error) {
-        if (!ended(signal)) log.error({ err: error, loop: name }, 'loop pass failed; the next one comes as usual');
+        if (!ended(signal) && isExpected?.(error) !== true) {
+          log.error({ err: error, loop: name }, 'loop pass failed; the next one comes as usual');
+        }
       }
       this.#passCount += 1;
       for (const waiter of this.#waiters.filter(({ target }) => target <= this.#passCount)) waiter.resolve();

@@ -7,7 +7,7 @@ import type {
   ClientReadableStream,
   ServiceError,
 } from '@grpc/grpc-js';
-import { fromServiceError, isUnavailable } from './errors.ts';
+import { NoAnswerError, fromServiceError, isDeadlineExceeded, isUnavailable } from './errors.ts';
 import { MAX_MESSAGE_BYTES } from './server.ts';
 import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
 import { streamItems } from './stream-items.ts';
@@ -23,11 +23,14 @@ export const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 5, firstDelayMs: 100, m
 export const NO_RETRY: RetryPolicy = { maxAttempts: 1, firstDelayMs: 0, maxDelayMs: 0 };
 
 export interface ClientCallOptions {
-  /** For the call with all its retries. Unary: 10 s if not given; streams: 24 h. */
+  /**
+   * For the call with all its retries. Unary: 10 s if not given; streams: 24 h. With several addresses a try gets half of
+   * what is left, so that a coordinator that hangs leaves time for another one.
+   */
   readonly deadlineMs?: number;
-  /** Cancels the call. */
+  /** Cancels the call; a `NoAnswerError` as reason means that the coordinator hangs, and the next call goes to another one. */
   readonly signal?: AbortSignal;
-  /** Unary calls only; only UNAVAILABLE is tried again. */
+  /** Unary calls only; only UNAVAILABLE is tried again, and DEADLINE_EXCEEDED where there are several addresses. */
   readonly retry?: RetryPolicy;
   /** Request headers. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -47,7 +50,7 @@ export type Calls<D extends ServiceShape> = {
 };
 
 export interface RpcClientOptions {
-  /** From `parseAddresses`; after UNAVAILABLE the next one is tried, round and round. */
+  /** From `parseAddresses`; after UNAVAILABLE or DEADLINE_EXCEEDED the next one is used, round and round. */
   readonly addresses: readonly string[];
   readonly retry?: RetryPolicy;
   /** Insecure if not given. */
@@ -128,6 +131,10 @@ class ClientPool {
     this.#clients = options.addresses.map((address) => new Client(address, credentials, CHANNEL_OPTIONS));
   }
 
+  get hasOthers(): boolean {
+    return this.#clients.length > 1;
+  }
+
   get current(): Client {
     return this.#clients[this.#current] as Client;
   }
@@ -149,13 +156,17 @@ function unaryCall(pool: ClientPool, method: MethodShape): UnaryCall<unknown, un
     for (let attempt = 1; ; attempt += 1) {
       options.signal?.throwIfAborted();
       const client = pool.current;
+      const isLast = attempt >= retry.maxAttempts;
+      const tryDeadline = pool.hasOthers && !isLast ? Date.now() + (deadline - Date.now()) / 2 : deadline;
       try {
-        return await attemptUnary(client, method, request, deadline, options);
+        return await attemptUnary(client, method, request, tryDeadline, options);
       } catch (error) {
-        if (!isUnavailable(error)) throw error;
+        const isHung = isDeadlineExceeded(error);
+        if (!isHung && !isUnavailable(error)) throw error;
         pool.leave(client);
-        const delay = retryDelay(retry, attempt, pool.options.random ?? Math.random);
-        if (attempt >= retry.maxAttempts || Date.now() + delay >= deadline) throw error;
+        // After a hang enough time has passed, and the next try is at another coordinator.
+        const delay = isHung ? 0 : retryDelay(retry, attempt, pool.options.random ?? Math.random);
+        if (isLast || Date.now() + delay >= deadline) throw error;
         await sleep(delay, undefined, options.signal ? { signal: options.signal } : {});
       }
     }
@@ -263,9 +274,10 @@ async function* receive(
   try {
     yield* streamItems(call, options.signal);
   } catch (error) {
-    if (options.signal?.aborted === true) throw options.signal.reason;
-    if (isUnavailable(error)) pool.leave(client);
-    throw fromServiceError(error);
+    const isAborted = options.signal?.aborted === true;
+    const cause: unknown = isAborted ? options.signal.reason : error;
+    if (cause instanceof NoAnswerError || isUnavailable(cause) || isDeadlineExceeded(cause)) pool.leave(client);
+    throw isAborted ? cause : fromServiceError(cause);
   } finally {
     options.signal?.removeEventListener('abort', cancel);
     // Without effect on a call that has ended; frees one whose reader stopped early.

@@ -65,6 +65,11 @@ export class RpcError extends Error {
   }
 }
 
+/** Reason to abort a stream on which nothing is heard though it should be: the client goes on to its next address. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+}
+
 /**
  * Turns whatever a handler threw into what gRPC sends: the code of its reason, `google.rpc.ErrorInfo` and, for mistakes
  * in a request, `google.rpc.BadRequest`. An error that is not ours becomes INTERNAL with a neutral text; `onUnknown`
@@ -95,6 +100,12 @@ export function isUnavailable(error: unknown): boolean {
   if (error instanceof GraftError) return CODE_BY_REASON[error.reason] === status.UNAVAILABLE;
   if (error instanceof RpcError) return error.code === 'UNAVAILABLE';
   return isServiceError(error) && error.code === status.UNAVAILABLE;
+}
+
+/** Whether there was no answer in time: the coordinator may hang, and another one may not. */
+export function isDeadlineExceeded(error: unknown): boolean {
+  if (error instanceof RpcError) return error.code === 'DEADLINE_EXCEEDED';
+  return isServiceError(error) && error.code === status.DEADLINE_EXCEEDED;
 }
 
 function serviceErrorOf(error: GraftError): ServiceError {

@@ -14,18 +14,20 @@ const PROBLEM_CODES: Readonly<Record<DatasetProblemCode, true>> = {
   MISSING_SPLIT: true,
   CLASS_MISSING: true,
   EXACT_DUPLICATE: true,
+  NEAR_DUPLICATE: true,
   UNSUPPORTED_FORMAT: true,
   TOO_FEW_IMAGES: true,
   UNREADABLE: true,
 };
 
 export function datasetSourceToProto(source: DatasetSource): proto.DatasetSource {
-  const { path, splitFractions, allowDuplicates, skipBadFiles } = source;
+  const { path, splitFractions, allowDuplicates, skipBadFiles, strict = false } = source;
   return {
     path,
     splitFractions: splitFractions === null ? undefined : { ...splitFractions, seed: BigInt(splitFractions.seed) },
     allowDuplicates,
     skipBadFiles,
+    strict,
   };
 }
 
@@ -48,6 +50,8 @@ export function readDatasetSource(
       : null,
     allowDuplicates: message?.allowDuplicates ?? false,
     skipBadFiles: message?.skipBadFiles ?? false,
+    // Absent where it says nothing, so that the digests of specs from before it was there stay.
+    ...(message?.strict === true ? { strict: true } : {}),
   };
 }
 

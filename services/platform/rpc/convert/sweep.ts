@@ -1,6 +1,6 @@
 import type { Objective } from '../../../core/objective.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
-import type { FieldViolation, StrategyName, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type { FieldViolation, MlflowTarget, StrategyName, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
 import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
@@ -28,6 +28,7 @@ export function sweepSpecToProto(spec: SweepSpec): proto.SweepSpec {
     seed: BigInt(spec.seed),
     objective: { metric: spec.objective.metric, goal: GOALS.toProto(spec.objective.goal) },
     testPolicy: TEST_POLICIES.toProto(spec.testPolicy),
+    mlflow: spec.mlflow,
   };
 }
 
@@ -59,8 +60,13 @@ export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec 
     seed: numberOr(message.seed, 'seed', violations),
     objective: objectiveFromProto(message.objective, violations),
     testPolicy: enumOr(TEST_POLICIES, message.testPolicy, 'winner', 'test_policy', violations),
+    ...(message.mlflow === undefined ? {} : { mlflow: mlflowFromProto(message.mlflow) }),
   };
   return { spec, violations: violations.list };
+}
+
+function mlflowFromProto({ experiment, registerModel }: proto.MlflowTarget): MlflowTarget {
+  return { experiment, registerModel };
 }
 
 function objectiveFromProto(message: proto.Objective | undefined, violations: Violations): Objective {

@@ -1,7 +1,7 @@
 import type { Dataset } from '../../../core/dataset.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import type { Objective } from '../../../core/objective.ts';
-import type { FeatureSetRef, LeasedTask, Pooling, TaskRun } from '../../../core/task.ts';
+import type { FeatureDtype, FeatureSetRef, LeasedTask, Pooling, TaskRun } from '../../../core/task.ts';
 import type { FeatureSet, Task, TaskRun as ProtoTaskRun } from '../../../../proto/gen/graft/v1/task.ts';
 import { datasetFromProto, datasetSourceFromProto, datasetSourceToProto, datasetToProto, splits } from './dataset.ts';
 import { numberOf, textOrNull } from './fields.ts';
@@ -24,6 +24,7 @@ export function leasedTaskToProto(task: LeasedTask): Task {
     weightsReferences: task.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
     objectiveMetric: task.objective.metric,
     objectiveMaximize: task.objective.goal === 'maximize',
+    microBatchDivisor: task.microBatchDivisor,
   };
 }
 
@@ -41,6 +42,7 @@ export function leasedTaskFromProto(message: Task): LeasedTask {
     featureSets: message.featureSets.map((set, index) => featureSetFromProto(set, `task.feature_sets[${index}]`)),
     weightsReferences: message.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
     objective: objectiveOf(message),
+    microBatchDivisor: Math.max(1, message.microBatchDivisor),
   };
 }
 
@@ -59,6 +61,7 @@ export function featureSetToProto(set: FeatureSetRef): FeatureSet {
     rowCount: set.rowCount,
     sha256: set.sha256 ?? '',
     sizeBytes: BigInt(set.sizeBytes),
+    dtype: set.dtype,
   };
 }
 
@@ -86,7 +89,15 @@ export function featureSetFromProto(message: FeatureSet, field: string): Feature
     rowCount: message.rowCount,
     sha256: textOrNull(message.sha256),
     sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`),
+    dtype: dtypeFromProto(message.dtype, `${field}.dtype`),
   };
+}
+
+/** A coordinator or trainer from before there was a choice says nothing. */
+function dtypeFromProto(text: string, field: string): FeatureDtype {
+  if (text === '' || text === 'float32') return 'float32';
+  if (text === 'float16') return text;
+  throw new InvalidRequestError([{ field, description: `must be float32 or float16; received '${text}'.` }]);
 }
 
 function taskRunToProto(run: TaskRun): ProtoTaskRun {

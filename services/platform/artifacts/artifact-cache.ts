@@ -1,0 +1,276 @@
+import { createHash } from 'node:crypto';
+import { constants, rmSync } from 'node:fs';
+import { link, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ArtifactMissingError } from '../../core/errors.ts';
+import { hashFile } from '../files/hash-file.ts';
+import { ArtifactSpaceError } from './artifact-store.ts';
+import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
+
+export interface ArtifactCacheOptions {
+  readonly store: ArtifactStore;
+  /** For copies; may be shared by the processes of a machine. */
+  readonly folder: string;
+  /** What the copies may take together; one that is in use stays, also above this. */
+  readonly maxBytes: number;
+}
+
+/** A file of the store on this machine, for as long as it is not disposed. */
+export interface LocalArtifact extends Disposable {
+  readonly path: string;
+}
+
+/** Bytes that are not those the record says. */
+export class ArtifactDigestError extends Error {
+  override readonly name = 'ArtifactDigestError';
+  readonly uri: string;
+
+  constructor({ uri, sha256 }: StoredArtifact, actual: string) {
+    super(`${uri} was registered as ${sha256}, but is ${actual} now: it was damaged or replaced.`);
+    this.uri = uri;
+  }
+}
+
+/** A pin of a process on another host is believed for so long after it was last touched. */
+const FOREIGN_PIN_MS = 2 * 3_600_000;
+const TOUCH_INTERVAL_MS = 1_800_000;
+/** A download that has not grown for so long has lost its process. */
+const STALLED_MS = 60_000;
+const LOOK_INTERVAL_MS = 100;
+
+/** Hexadecimal SHA-256. */
+const DIGEST_LENGTH = 64;
+const COPY_NAME = /^[0-9a-f]{64}~(?!.*\.(part|lock)$)/;
+const COPY_OR_PART = /^[0-9a-f]{64}~(?!.*\.lock$)/;
+let pinCount = 0;
+
+function copyName({ uri, sha256 }: StoredArtifact): string {
+  return `${sha256}~${basename(uri)}`;
+}
+
+/**
+ * Copies of a remote store's files in a folder that several processes share, named by digest and uri; the least recently used
+ * ones go first when they take too much. With a store that is a folder of this machine, its files are read in place.
+ *
+ * A copy in use is pinned by a hard link of the user's own: it can't vanish under the reader, whatever others do, and its
+ * link count tells them that it is used. Pins of processes that were killed are removed by whoever makes room next.
+ */
+export class ArtifactCache {
+  readonly #options: ArtifactCacheOptions;
+  readonly #pins: string;
+
+  constructor(options: ArtifactCacheOptions) {
+    this.#options = options;
+    this.#pins = join(options.folder, 'pins');
+  }
+
+  /**
+   * The artifact's file. Its size is compared here, its digest where it is copied; who reads in place and wants the digest
+   * compared calls `verify`.
+   *
+   * @throws {ArtifactMissingError}, {ArtifactDigestError}, {ArtifactSpaceError}
+   */
+  async open(artifact: StoredArtifact): Promise<LocalArtifact> {
+    const { store, folder } = this.#options;
+    const inPlace = store.localPath(artifact.uri);
+    if (inPlace !== null) {
+      requireSize(artifact, await store.stat(artifact.uri));
+      return { path: inPlace, [Symbol.dispose]: () => undefined };
+    }
+    await mkdir(this.#pins, { recursive: true });
+    const path = join(folder, copyName(artifact));
+    for (;;) {
+      const pinned = await this.#pin(path, artifact.sha256);
+      if (pinned !== null) return pinned;
+      await this.#fetch(artifact, path);
+    }
+  }
+
+  /** A link of our own to the copy, or null when there is none. */
+  async #pin(path: string, sha256: string): Promise<LocalArtifact | null> {
+    const pin = join(this.#pins, `${hostname()}~${process.pid}~${pinCount++}~${sha256}`);
+    try {
+      await link(path, pin);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    }
+    // One inode: touching the pin marks the copy as used now.
+    const touch = (): Promise<void> => utimes(pin, new Date(), new Date()).catch(() => undefined);
+    await touch();
+    const timer = setInterval(() => void touch(), TOUCH_INTERVAL_MS).unref();
+    return {
+      path: pin,
+      [Symbol.dispose]: () => {
+        clearInterval(timer);
+        rmSync(pin, { force: true });
+      },
+    };
+  }
+
+  /** Copies the artifact, or waits while another process does. Returns when it is worth looking again. */
+  async #fetch(artifact: StoredArtifact, path: string): Promise<void> {
+    const lockPath = `${path}.lock`;
+    const partPath = `${path}.part`;
+    if (!(await takeLock(lockPath, partPath))) {
+      await sleep(LOOK_INTERVAL_MS);
+      return;
+    }
+    try {
+      // The one before us may have finished between our look and our lock.
+      if ((await stat(path).catch(() => null)) !== null) return;
+      await this.#makeRoom(artifact.sizeBytes);
+      await this.#download(artifact, partPath);
+      await rename(partPath, path);
+    } catch (error) {
+      const isFull = ['ENOSPC', 'EDQUOT'].includes(errorCode(error));
+      throw isFull ? new ArtifactSpaceError(artifact.uri, this.#options.folder, error) : error;
+    } finally {
+      await rm(lockPath, { force: true });
+    }
+  }
+
+  /** Goes on where a killed download ended; the digest over all of it tells whether that was right. */
+  async #download(artifact: StoredArtifact, partPath: string): Promise<void> {
+    const hash = createHash('sha256');
+    await using file = await open(partPath, constants.O_RDWR | constants.O_CREAT);
+    let offset = 0;
+    for await (const chunk of readAll(file)) {
+      hash.update(chunk);
+      offset += chunk.length;
+    }
+    const isContinued = offset > 0;
+    if (offset < artifact.sizeBytes) {
+      for await (const chunk of this.#options.store.readFrom(artifact.uri, offset)) {
+        hash.update(chunk);
+        await writeAll(file, chunk, offset);
+        offset += chunk.byteLength;
+      }
+    }
+    await file.sync();
+    const actual = hash.digest('hex');
+    if (actual === artifact.sha256) return;
+    await rm(partPath, { force: true });
+    // A part that a crash has garbled is no fault of the store: once more, from the beginning.
+    if (isContinued) await this.#download(artifact, partPath);
+    else throw new ArtifactDigestError(artifact, actual);
+  }
+
+  async #makeRoom(neededBytes: number): Promise<void> {
+    await this.#dropDeadPins();
+    const { folder, maxBytes } = this.#options;
+    const copies = [];
+    for (const name of await readdir(folder)) {
+      if (!COPY_OR_PART.test(name)) continue;
+      const path = join(folder, name);
+      const found = await stat(path).catch(() => null);
+      if (found !== null)
+        copies.push({ path, sizeBytes: found.size, usedAtMs: found.mtimeMs, isPinned: found.nlink > 1 });
+    }
+    let total = copies.reduce((sum, { sizeBytes }) => sum + sizeBytes, neededBytes);
+    copies.sort((a, b) => a.usedAtMs - b.usedAtMs);
+    for (const { path, sizeBytes, isPinned, usedAtMs } of copies) {
+      if (total <= maxBytes) return;
+      // The part of a living download is young.
+      if (isPinned || (path.endsWith('.part') && Date.now() - usedAtMs < STALLED_MS)) continue;
+      await rm(path, { force: true });
+      total -= sizeBytes;
+    }
+  }
+
+  async #dropDeadPins(): Promise<void> {
+    for (const name of await readdir(this.#pins)) {
+      const path = join(this.#pins, name);
+      const found = await stat(path).catch(() => null);
+      if (found !== null && !isOwnerAlive(name, found.mtimeMs)) await rm(path, { force: true });
+    }
+  }
+}
+
+/** Where the copies lie in a machine's cache folder. */
+export function artifactCacheFolder(cacheDir: string): string {
+  return join(cacheDir, 'artifacts');
+}
+
+/** Last parts of the uris that have a copy in a cache's folder. */
+export async function copiedNames(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.flatMap((name) => (COPY_NAME.test(name) ? [name.slice(DIGEST_LENGTH + 1)] : []));
+}
+
+/** @throws {ArtifactDigestError} when the file's bytes are not the registered ones */
+export async function verify(artifact: StoredArtifact, path: string): Promise<void> {
+  const actual = await hashFile(path, 'sha256');
+  if (actual !== artifact.sha256) throw new ArtifactDigestError(artifact, actual);
+}
+
+function requireSize(artifact: StoredArtifact, found: { readonly sizeBytes: number } | null): void {
+  if (found === null) {
+    throw new ArtifactMissingError(artifact.uri, 'is not in the artifact store. All trainers must share one store');
+  }
+  if (found.sizeBytes !== artifact.sizeBytes) {
+    const problem = `has ${found.sizeBytes} bytes instead of ${artifact.sizeBytes}`;
+    throw new ArtifactMissingError(artifact.uri, problem);
+  }
+}
+
+/**
+ * Whether this process is to download. A lock whose process was killed is taken over. Two processes that do so at the same
+ * moment both download: they write the same bytes to the same places, and one rename is enough.
+ */
+async function takeLock(lockPath: string, partPath: string): Promise<boolean> {
+  try {
+    await using file = await open(lockPath, 'wx');
+    await file.writeFile(`${hostname()}~${process.pid}~`);
+    return true;
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  const [lock, part] = await Promise.all([lockPath, partPath].map((path) => stat(path).catch(() => null)));
+  const grownAtMs = Math.max(lock?.mtimeMs ?? Date.now(), part?.mtimeMs ?? 0);
+  const owner = await readOwner(lockPath);
+  const isAbandoned = Date.now() - grownAtMs > STALLED_MS || (owner !== '' && !isOwnerAlive(owner, grownAtMs));
+  if (isAbandoned) await rm(lockPath, { force: true });
+  return false;
+}
+
+async function readOwner(lockPath: string): Promise<string> {
+  await using file = await open(lockPath, 'r').catch(() => null);
+  return file === null ? '' : await file.readFile('utf8');
+}
+
+/** @param owner begins with `<host>~<pid>~` */
+function isOwnerAlive(owner: string, touchedAtMs: number): boolean {
+  const [host, pid] = owner.split('~');
+  if (host !== hostname()) return Date.now() - touchedAtMs < FOREIGN_PIN_MS;
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives and belongs to somebody else.
+    return errorCode(error) === 'EPERM';
+  }
+}
+
+async function* readAll(file: FileHandle): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  for (let position = 0; ;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < chunk.byteLength;) {
+    done += (await file.write(chunk, done, chunk.byteLength - done, offset + done)).bytesWritten;
+  }
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}

@@ -1,0 +1,254 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { artifactPath } from './artifact-path.ts';
+import { packBatches } from './log-batch.ts';
+import type { MlflowMetric, MlflowPair, RunData } from './log-batch.ts';
+import { MlflowError } from './mlflow-error.ts';
+import type { MlflowServer, MlflowTransport, TransportRequest } from './transport.ts';
+
+export type RunStatus = 'SCHEDULED' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
+
+/** Where a run is on the server. */
+export interface MlflowRunPlace {
+  readonly experimentId: string;
+  readonly mlflowRunId: string;
+  readonly artifactUri: string;
+}
+
+export interface NewMlflowRun {
+  readonly experimentId: string;
+  readonly runName: string;
+  /** Milliseconds since 1970. */
+  readonly startTime: number;
+  readonly tags: readonly MlflowPair[];
+}
+
+/** A data set that a run was trained on; `source`, `schema` and `profile` are JSON as text. */
+export interface DatasetInput {
+  readonly name: string;
+  readonly digest: string;
+  readonly sourceType: string;
+  readonly source: string;
+  readonly profile: string;
+  readonly tags: readonly MlflowPair[];
+}
+
+export interface NewModelVersion {
+  readonly name: string;
+  readonly source: string;
+  readonly mlflowRunId: string;
+  readonly description: string;
+  readonly tags: readonly MlflowPair[];
+}
+
+const API = '/api/2.0';
+
+/** protobuf's JSON writes 64-bit numbers as strings; some of the server's own code does not. */
+const WHOLE = z.union([z.number(), z.string().regex(/^-?\d+$/)]).transform(Number);
+const VALUE = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]).transform(Number);
+
+const EXPERIMENT = z.object({
+  experiment: z.object({ experiment_id: z.string(), lifecycle_stage: z.string().default('active') }),
+});
+const NEW_EXPERIMENT = z.object({ experiment_id: z.string() });
+const RUN = z.object({
+  info: z.object({ experiment_id: z.string(), run_id: z.string(), artifact_uri: z.string() }),
+});
+const NEW_RUN = z.object({ run: RUN });
+const RUNS = z.object({ runs: z.array(RUN).default([]) });
+const HISTORY = z.object({
+  metrics: z.array(z.object({ key: z.string(), value: VALUE, timestamp: WHOLE, step: WHOLE.default(0) })).default([]),
+  next_page_token: z.string().default(''),
+});
+const MODEL_VERSIONS = z.object({ model_versions: z.array(z.object({ version: z.string() })).default([]) });
+const HISTORY_PAGE = 1000;
+
+/** What whoever sends wants to know of each request. */
+export interface MlflowClientHooks {
+  /** Done before every request, which is not sent when it throws. */
+  readonly beforeRequest?: (isUpload: boolean) => Promise<void>;
+  /** The server answered as it should. */
+  readonly onSuccess?: () => void;
+  /** Before the failure is told to the caller, or the request repeated. */
+  readonly onFailure?: (error: MlflowError) => void;
+}
+
+/** A read is tried so often before its failure is told; what only reads may be repeated at once. */
+const READ_TRIES = 3;
+const READ_WAIT_MS = 250;
+
+/**
+ * The part of MLflow's REST API that a mirror needs (`/api/2.0`, servers 2.x and 3.x). Every method is one request unless it
+ * says otherwise, and fails with an MlflowError. Reads are tried three times in a second or two; what else may be repeated
+ * without harm is said at each.
+ */
+export class MlflowClient {
+  readonly trackingUri: string;
+  readonly #transport: MlflowTransport;
+  readonly #signal: AbortSignal;
+  readonly #hooks: MlflowClientHooks;
+
+  constructor(server: MlflowServer, transport: MlflowTransport, signal: AbortSignal, hooks: MlflowClientHooks = {}) {
+    this.trackingUri = server.trackingUri;
+    this.#transport = transport;
+    this.#signal = signal;
+    this.#hooks = hooks;
+  }
+
+  /** null: there is none of that name. */
+  async findExperiment(name: string): Promise<{ readonly experimentId: string; readonly isDeleted: boolean } | null> {
+    try {
+      const { experiment } = await this.#get('/mlflow/experiments/get-by-name', { experiment_name: name }, EXPERIMENT);
+      return { experimentId: experiment.experiment_id, isDeleted: experiment.lifecycle_stage === 'deleted' };
+    } catch (error) {
+      if (isCode(error, 'RESOURCE_DOES_NOT_EXIST')) return null;
+      throw error;
+    }
+  }
+
+  /** Not to be repeated: the second one is refused with RESOURCE_ALREADY_EXISTS. */
+  async createExperiment(name: string): Promise<string> {
+    return (await this.#post('/mlflow/experiments/create', { name }, NEW_EXPERIMENT)).experiment_id;
+  }
+
+  /** The first run of an experiment that has a tag; null where none has. The value must be without quotes. */
+  async findRun(experimentId: string, tag: MlflowPair): Promise<MlflowRunPlace | null> {
+    const filter = `tags."${tag.key}" = '${tag.value}'`;
+    const body = { experiment_ids: [experimentId], filter, run_view_type: 'ACTIVE_ONLY', max_results: 1 };
+    const asked = { method: 'POST', path: `${API}/mlflow/runs/search`, json: body } as const;
+    const [run] = (await this.#read(asked, RUNS)).runs;
+    return run === undefined ? null : placeOf(run);
+  }
+
+  /** Not to be repeated: makes a second run. Look for a tag of its own before. */
+  async createRun(run: NewMlflowRun): Promise<MlflowRunPlace> {
+    const { experimentId, runName, startTime, tags } = run;
+    const body = { experiment_id: experimentId, run_name: runName, start_time: startTime, tags: sorted(tags) };
+    return placeOf((await this.#post('/mlflow/runs/create', body, NEW_RUN)).run);
+  }
+
+  /** May be repeated. */
+  async updateRun(mlflowRunId: string, status: RunStatus, endTime: number | null): Promise<void> {
+    const end = endTime === null ? {} : { end_time: endTime };
+    await this.#post('/mlflow/runs/update', { run_id: mlflowRunId, status, ...end }, z.unknown());
+  }
+
+  /**
+   * As many requests as the limits ask for, in a fixed order. May be repeated: parameters with the same values are accepted,
+   * tags replaced, and a point with the same key, value, timestamp and step is kept once by a server with a database (one with
+   * files keeps it twice). A request that failed may have had a part of its effect.
+   */
+  async logBatch(mlflowRunId: string, data: RunData): Promise<void> {
+    for (const body of packBatches(mlflowRunId, data)) await this.#post('/mlflow/runs/log-batch', body, z.unknown());
+  }
+
+  /** May be repeated: name and digest identify a data set. */
+  async logInput(mlflowRunId: string, input: DatasetInput): Promise<void> {
+    const { name, digest, sourceType, source, profile, tags } = input;
+    const dataset = { name, digest, source_type: sourceType, source, profile };
+    const body = { run_id: mlflowRunId, datasets: [{ tags: sorted(tags), dataset }] };
+    await this.#post('/mlflow/runs/log-inputs', body, z.unknown());
+  }
+
+  /** All points of one metric, as many requests as pages. Infinities come as the largest doubles, as the server stores them. */
+  async readHistory(mlflowRunId: string, key: string): Promise<MlflowMetric[]> {
+    const points: MlflowMetric[] = [];
+    let token = '';
+    do {
+      const query = { run_id: mlflowRunId, metric_key: key, max_results: String(HISTORY_PAGE) };
+      const page = await this.#get(
+        '/mlflow/metrics/get-history',
+        token === '' ? query : { ...query, page_token: token },
+        HISTORY,
+      );
+      points.push(...page.metrics);
+      token = page.next_page_token;
+    } while (token !== '');
+    return points;
+  }
+
+  /** Writes or replaces a file of a run through the server. May be repeated. */
+  async putArtifact(artifactUri: string, path: string, body: Uint8Array, contentType: string): Promise<void> {
+    const place = artifactPath(artifactUri, path, this.trackingUri);
+    await this.#send(
+      { method: 'PUT', path: `${API}/mlflow-artifacts/artifacts/${place}`, file: { body, contentType } },
+      z.unknown(),
+    );
+  }
+
+  /** May be repeated. */
+  async ensureRegisteredModel(name: string): Promise<void> {
+    try {
+      await this.#post('/mlflow/registered-models/create', { name }, z.unknown());
+    } catch (error) {
+      if (!isCode(error, 'RESOURCE_ALREADY_EXISTS')) throw error;
+    }
+  }
+
+  /** Whether a run has a version of a model. */
+  async hasModelVersion(name: string, mlflowRunId: string): Promise<boolean> {
+    const quoted = name.replaceAll("'", "''");
+    const query = { filter: `name = '${quoted}' AND run_id = '${mlflowRunId}'`, max_results: '1' };
+    return (await this.#get('/mlflow/model-versions/search', query, MODEL_VERSIONS)).model_versions.length > 0;
+  }
+
+  /** Not to be repeated: makes a second version. */
+  async createModelVersion({ name, source, mlflowRunId, description, tags }: NewModelVersion): Promise<void> {
+    const body = { name, source, run_id: mlflowRunId, description, tags: sorted(tags) };
+    await this.#post('/mlflow/model-versions/create', body, z.unknown());
+  }
+
+  async #get<T>(path: string, query: Readonly<Record<string, string>>, shape: z.ZodType<T>): Promise<T> {
+    return this.#read({ method: 'GET', path: `${API}${path}`, query }, shape);
+  }
+
+  #post<T>(path: string, json: unknown, shape: z.ZodType<T>): Promise<T> {
+    return this.#send({ method: 'POST', path: `${API}${path}`, json }, shape);
+  }
+
+  async #read<T>(asked: TransportRequest, shape: z.ZodType<T>): Promise<T> {
+    for (let count = 1; ; count += 1) {
+      try {
+        return await this.#send(asked, shape);
+      } catch (error) {
+        if (!(error instanceof MlflowError) || error.kind === 'REFUSED' || count >= READ_TRIES) throw error;
+        // A server that says how long to wait says it to everybody.
+        if (error.retryAfterMs !== null) throw error;
+        await sleep(READ_WAIT_MS * 2 ** (count - 1), undefined, { signal: this.#signal });
+      }
+    }
+  }
+
+  async #send<T>(asked: TransportRequest, shape: z.ZodType<T>): Promise<T> {
+    await this.#hooks.beforeRequest?.(asked.file !== undefined);
+    this.#signal.throwIfAborted();
+    const answer = await this.#ask(asked, shape).catch((error: unknown) => {
+      if (error instanceof MlflowError) this.#hooks.onFailure?.(error);
+      throw error;
+    });
+    this.#hooks.onSuccess?.();
+    return answer;
+  }
+
+  async #ask<T>(asked: TransportRequest, shape: z.ZodType<T>): Promise<T> {
+    const answer = shape.safeParse(await this.#transport.send(asked, this.#signal));
+    if (answer.success) return answer.data;
+    throw new MlflowError(
+      'UNAVAILABLE',
+      'UNKNOWN_ANSWER',
+      `${asked.method} ${this.trackingUri}${asked.path} answered in a form that MLflow does not: ${z.prettifyError(answer.error)}`,
+    );
+  }
+}
+
+function placeOf({ info }: z.infer<typeof RUN>): MlflowRunPlace {
+  return { experimentId: info.experiment_id, mlflowRunId: info.run_id, artifactUri: info.artifact_uri };
+}
+
+function sorted(pairs: readonly MlflowPair[]): readonly MlflowPair[] {
+  return pairs.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof MlflowError && error.code === code;
+}

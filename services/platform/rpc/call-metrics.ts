@@ -1,0 +1,48 @@
+import { status } from '@grpc/grpc-js';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { toServiceError } from './errors.ts';
+import type { Interceptor } from './server.ts';
+
+/** Seconds. Leases and watches are long polls and streams of half a minute and more. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/**
+ * Counts calls and measures how long they take, under the names that gRPC's Prometheus libraries share. Methods are those of
+ * the services that were added, so their labels are a closed list. Belongs outermost.
+ */
+export function callMetrics(metrics: Metrics): Interceptor {
+  const started = metrics.counter({
+    name: 'grpc_server_started_total',
+    help: 'Calls that began.',
+    labels: ['grpc_service', 'grpc_method'],
+  });
+  const handled = metrics.counter({
+    name: 'grpc_server_handled_total',
+    help: 'Calls that ended, by their gRPC status.',
+    labels: ['grpc_service', 'grpc_method', 'grpc_code'],
+  });
+  const seconds = metrics.histogram(
+    {
+      name: 'grpc_server_handling_seconds',
+      help: 'How long calls took; streams count from their beginning to their end.',
+      labels: ['grpc_service', 'grpc_method'],
+    },
+    BUCKETS,
+  );
+  return async (context, next) => {
+    const [, service = '', method = ''] = context.path.split('/');
+    const labels = { grpc_service: service, grpc_method: method };
+    started.inc(labels);
+    const stop = seconds.startTimer(labels);
+    let code = 'OK';
+    try {
+      await next();
+    } catch (error) {
+      code = status[toServiceError(error).code];
+      throw error;
+    } finally {
+      stop();
+      handled.inc({ ...labels, grpc_code: context.signal.aborted ? 'CANCELLED' : code });
+    }
+  };
+}
