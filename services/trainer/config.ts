@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { z } from 'zod';
-import { ConfigError, readConfig } from '../platform/config/read-config.ts';
+import { ARTIFACT_ADDRESS_RULE, isArtifactAddress } from '../platform/artifacts/open-artifact-store.ts';
+import { listenAddress } from '../platform/config/listen-address.ts';
+import { readConfig } from '../platform/config/read-config.ts';
+import { readVersion } from '../platform/config/read-version.ts';
 import { resolvePaths } from '../platform/paths.ts';
 import { parseAddresses } from '../platform/rpc/client.ts';
 
@@ -18,12 +20,23 @@ export interface TrainerConfig {
   /** CUDA device of each slot; empty: no GPU. */
   readonly gpuDevices: readonly string[];
   readonly threadsPerSlot: number;
+  /** A folder, or `s3://<bucket>/<prefix>`. */
   readonly artifactsDir: string;
   readonly cacheDir: string;
+  /** What copies of a remote artifact store's files may take there; the least recently used ones go first. */
+  readonly artifactCacheBytes: number;
   readonly stateDir: string;
   readonly checkpointSeconds: number;
+  /** How long workers may save after SIGTERM. */
+  readonly saveMs: number;
+  /** `host:port` of /metrics, /healthz and /readyz over HTTP; null: off. */
+  readonly metricsListen: string | null;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
+
+/** After the workers' time to save: for handing tasks back, and for the process to end. */
+export const HAND_BACK_MS = 5_000;
+const END_MS = 5_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -38,26 +51,51 @@ const schema = z.object({
     .optional(),
   GRAFT_SLOTS: wholeNumber(64).optional(),
   GRAFT_SLOT_THREADS: wholeNumber(1024).optional(),
-  GRAFT_ARTIFACTS_DIR: z.string().optional(),
+  GRAFT_ARTIFACTS_DIR: z.string().refine(isArtifactAddress, ARTIFACT_ADDRESS_RULE).optional(),
   GRAFT_CACHE_DIR: z.string().optional(),
   GRAFT_STATE_DIR: z.string().optional(),
   GRAFT_CHECKPOINT_SECONDS: z.coerce.number({ error: 'must be a number' }).min(0.1).max(86_400).default(10),
+  GRAFT_TRAINER_SAVE_MS: z.coerce
+    .number({ error: 'must be a whole number of milliseconds' })
+    .int('must be a whole number')
+    .min(0)
+    .max(3_600_000)
+    .default(20_000),
+  GRAFT_TRAINER_CACHE_BYTES: z.coerce
+    .number({ error: 'must be a whole number of bytes' })
+    .int('must be a whole number')
+    .min(0)
+    .max(2 ** 50)
+    .default(20 * 2 ** 30),
+  GRAFT_TRAINER_METRICS_LISTEN: listenAddress().optional(),
   GRAFT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
+
+/** All environment variables that a trainer reads, for the checks of images and manifests. */
+export const TRAINER_SETTINGS: readonly string[] = Object.keys(schema.shape);
 
 /** For `--help`. */
 export const TRAINER_HELP = `graft trainer: leases tasks from a coordinator and trains.
 
+Usage: graft trainer [--coordinator HOST:PORT] [--check-config] [--help]
+
+  --coordinator    instead of GRAFT_COORDINATOR
+  --check-config   print the settings and end; 78 where they can't be used
+
 Everything is set by environment variables:
-  GRAFT_COORDINATOR         host:port of the coordinator, or several with commas (127.0.0.1:50051)
-  GRAFT_TRAINER_ID          identity, stable over restarts (<hostname>-<random, kept in the state folder>)
-  GRAFT_SLOTS               slots, each a worker process (number of NVIDIA GPUs, else 1)
-  GRAFT_SLOT_THREADS        threads of one slot's TensorFlow (cores / slots)
-  GRAFT_ARTIFACTS_DIR       artifact store, a folder all trainers share (<state folder>/artifacts)
-  GRAFT_CACHE_DIR           what can be made again (\${XDG_CACHE_HOME:-~/.cache}/graft)
-  GRAFT_STATE_DIR           what must stay (\${XDG_DATA_HOME:-~/.local/share}/graft)
-  GRAFT_CHECKPOINT_SECONDS  seconds between saves of the newest state (10)
-  GRAFT_LOG_LEVEL           fatal, error, warn, info, debug, trace or silent (info)
+  GRAFT_COORDINATOR             host:port of the coordinator, or several with commas (127.0.0.1:50051)
+  GRAFT_TRAINER_ID              identity, stable over restarts (<hostname>-<random, kept in the state folder>)
+  GRAFT_TRAINER_SAVE_MS         how long workers may save after SIGTERM (20000)
+  GRAFT_TRAINER_CACHE_BYTES     what copies of files from S3 may take in the cache folder (21474836480, 20 GiB)
+  GRAFT_TRAINER_METRICS_LISTEN  host:port for /metrics, /healthz and /readyz over HTTP (off)
+  GRAFT_SLOTS                   slots, each a worker process (number of NVIDIA GPUs, else 1)
+  GRAFT_SLOT_THREADS            threads of one slot's TensorFlow (cores / slots)
+  GRAFT_ARTIFACTS_DIR           artifact store, a folder all trainers share, or s3://<bucket>/<prefix>, with
+                                AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts)
+  GRAFT_CACHE_DIR               what can be made again (\${XDG_CACHE_HOME:-~/.cache}/graft)
+  GRAFT_STATE_DIR               what must stay (\${XDG_DATA_HOME:-~/.local/share}/graft)
+  GRAFT_CHECKPOINT_SECONDS      seconds between saves of the newest state (10)
+  GRAFT_LOG_LEVEL               fatal, error, warn, info, debug, trace or silent (info)
 
 SIGTERM or SIGINT: takes no new task, saves, hands tasks back, ends with 0; a second one ends at once with 130.
 `;
@@ -82,10 +120,18 @@ export function readTrainerConfig(env: Environment): TrainerConfig {
     threadsPerSlot: read.GRAFT_SLOT_THREADS ?? Math.max(1, Math.floor(availableParallelism() / slotCount)),
     artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(paths.stateDir, 'artifacts'),
     cacheDir: paths.cacheDir,
+    artifactCacheBytes: read.GRAFT_TRAINER_CACHE_BYTES,
     stateDir: paths.stateDir,
     checkpointSeconds: read.GRAFT_CHECKPOINT_SECONDS,
+    saveMs: read.GRAFT_TRAINER_SAVE_MS,
+    metricsListen: read.GRAFT_TRAINER_METRICS_LISTEN ?? null,
     logLevel: read.GRAFT_LOG_LEVEL,
   };
+}
+
+/** How long an orderly end may take: workers save, tasks are handed back, the process ends. Milliseconds. */
+export function trainerGraceMs(config: Pick<TrainerConfig, 'saveMs'>): number {
+  return config.saveMs + HAND_BACK_MS + END_MS;
 }
 
 function addressesOf(text: string, context: z.RefinementCtx): readonly string[] {
@@ -115,18 +161,5 @@ function countGpus(): number {
     return list.toString('utf8').match(/^GPU \d+:/gm)?.length ?? 0;
   } catch {
     return 0;
-  }
-}
-
-/** From the nearest package.json upwards: the sources and the built files lie at different depths. */
-function readVersion(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const path = join(folder, 'package.json');
-    if (existsSync(path)) {
-      const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: string };
-      if (version !== undefined) return version;
-    }
-    if (folder === dirname(folder))
-      throw new ConfigError(['package.json: not found above the trainer; reinstall Graft.']);
   }
 }

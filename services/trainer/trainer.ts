@@ -2,6 +2,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Logger } from '../platform/telemetry/logger.ts';
+import { artifactCacheFolder, copiedNames } from '../platform/artifacts/artifact-cache.ts';
+import { HAND_BACK_MS } from './config.ts';
 import type { TrainerConfig } from './config.ts';
 import type { Coordinator, TrainerDescription } from './lease/coordinator.ts';
 import { GrpcCoordinator } from './lease/grpc-coordinator.ts';
@@ -13,10 +15,8 @@ import { claimTrainerIdentity } from './lease/trainer-identity.ts';
 import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
-
-/** Of the supervisor's 30 s: workers save in these, and the rest is for handing back. */
-const SAVE_MS = 20_000;
-const HAND_BACK_MS = 5_000;
+import { MeteredCoordinator } from './telemetry/metered-coordinator.ts';
+import { startOperations } from './telemetry/operations.ts';
 
 /** What a worker is started with. */
 export interface WorkerProgram {
@@ -29,8 +29,6 @@ export interface TrainerOptions {
   readonly log: Logger;
   /** The TensorFlow worker if not given. */
   readonly workerProgram?: WorkerProgram;
-  /** For tests: how long workers may save while draining. */
-  readonly saveMs?: number;
 }
 
 /**
@@ -45,13 +43,17 @@ export async function runTrainer(options: TrainerOptions, signal: AbortSignal): 
     config.trainerId === null
       ? claimTrainerIdentity(config.stateDir, config.hostname, process.pid)
       : { trainerId: config.trainerId, release: (): void => undefined };
-  const coordinator = new GrpcCoordinator(config.coordinatorAddresses, identity.trainerId);
+  const grpc = new GrpcCoordinator(config.coordinatorAddresses, identity.trainerId);
+  const { metricsListen: listen, gpuDevices } = config;
+  const operations = listen === null ? null : await startOperations({ listen, log, hasGpus: gpuDevices.length > 0 });
+  const coordinator = operations === null ? grpc : new MeteredCoordinator(grpc, operations.metrics);
   const trainer = new Trainer(options, coordinator, identity.trainerId);
   try {
     await trainer.run(signal);
   } finally {
     await trainer.close();
     coordinator.close();
+    await operations?.server.stop();
     identity.release();
     log.info('trainer has ended');
   }
@@ -63,6 +65,8 @@ class Trainer {
   readonly #coordinator: Coordinator;
   readonly #trainerId: string;
   readonly #slots: readonly Slot[];
+  /** Of feature sets that this machine has read, made or copied. */
+  readonly #heldFeatureKeys = new Set<string>();
   readonly #ending = new AbortController();
   #metricStream: MetricStream | null = null;
   #heartbeat: Heartbeat | null = null;
@@ -73,7 +77,6 @@ class Trainer {
     this.#options = options;
     this.#coordinator = coordinator;
     this.#trainerId = trainerId;
-    const heldFeatureKeys = new Set<string>();
     this.#slots = Array.from(
       { length: options.config.slotCount },
       (_, slotIndex) =>
@@ -84,7 +87,7 @@ class Trainer {
           metricStream: () => required(this.#metricStream),
           timing: () => required(this.#registration).timing,
           register: () => required(this.#registration).renew(),
-          heldFeatureKeys,
+          heldFeatureKeys: this.#heldFeatureKeys,
           onChange: () => this.#heartbeat?.trigger(),
           log: options.log,
         }),
@@ -97,6 +100,7 @@ class Trainer {
     signal.addEventListener('abort', giveUpStarting, { once: true });
     try {
       const engines = await this.#prepareSlots(signal);
+      for (const key of await copiedFeatureKeys(config.cacheDir)) this.#heldFeatureKeys.add(key);
       const description = this.#describe(engines);
       this.#registration = new Registration(this.#coordinator, description, log, this.#ending.signal);
       removeOldJournals(this.#journals, Date.now());
@@ -134,6 +138,7 @@ class Trainer {
     const metricStream = new MetricStream({
       coordinator: this.#coordinator,
       journalDirectory: this.#journals,
+      timing: () => registration.timing,
       log,
       register,
       onStoppedRuns: (lease, runIds) => {
@@ -165,7 +170,10 @@ class Trainer {
 
   /** Workers save, tasks are handed back; what takes too long is cut off. */
   async #drain(work: Promise<unknown>): Promise<void> {
-    const { log, saveMs = SAVE_MS } = this.#options;
+    const {
+      log,
+      config: { saveMs },
+    } = this.#options;
     log.info({ save_ms: saveMs }, 'draining: workers save, tasks are handed back');
     this.#isDraining = true;
     this.#heartbeat?.trigger();
@@ -197,11 +205,18 @@ class Trainer {
   }
 }
 
+/** Copies of an earlier life are as good as new ones. */
+async function copiedFeatureKeys(cacheDir: string): Promise<readonly string[]> {
+  const names = await copiedNames(artifactCacheFolder(cacheDir));
+  return names.flatMap((name) => /^([0-9a-f]{64})\.safetensors$/.exec(name)?.[1] ?? []);
+}
+
 function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProcessOptions {
   const { config, log, workerProgram = tensorflowWorker() } = options;
   const own: WorkerEnvironment = {
     GRAFT_ARTIFACTS_DIR: config.artifactsDir,
     GRAFT_CACHE_DIR: config.cacheDir,
+    GRAFT_TRAINER_CACHE_BYTES: String(config.artifactCacheBytes),
     GRAFT_SLOT_THREADS: String(config.threadsPerSlot),
     GRAFT_CHECKPOINT_SECONDS: String(config.checkpointSeconds),
   };

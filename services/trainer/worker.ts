@@ -1,5 +1,6 @@
+import { armFailpoints } from '../platform/lifecycle/failpoint.ts';
 import { createLogger } from '../platform/telemetry/logger.ts';
-import { DirectoryArtifactStore } from '../platform/artifacts/directory-artifact-store.ts';
+import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
 import { engineInfo, threadCount } from './engine/engine.ts';
 import type { SlotCommand, SlotEvent, WorkerEnvironment } from './slots/protocol.ts';
 import { runTask } from './training/run-task.ts';
@@ -12,23 +13,26 @@ import { TaskLink } from './training/task-link.ts';
  */
 const log = createLogger('graft-worker');
 
-function main(): void {
+async function main(): Promise<void> {
   const send = process.send?.bind(process);
   if (send === undefined) {
     log.fatal('worker.ts is started by a trainer, over an IPC channel; start `graft trainer` instead');
     process.exitCode = 1;
     return;
   }
-  const options = readOptions(process.env);
+  // Without a supervisor there is no lease, and without a lease nothing may be written.
+  process.on('disconnect', () => process.exit(0));
+  // Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
+  process.on('SIGINT', () => undefined);
+  // A quota on file sizes is to fail the write (EFBIG), not to end the process.
+  process.on('SIGXFSZ', () => undefined);
+  armFailpoints(process.env);
+  const options = await readOptions(process.env);
   const worker = new SlotWorker(options, (event) => {
     // After the supervisor is gone there is nobody to tell.
     if (process.connected) send(event);
   });
   process.on('message', (message) => worker.receive(message as SlotCommand));
-  // Without a supervisor there is no lease, and without a lease nothing may be written.
-  process.on('disconnect', () => process.exit(0));
-  // Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
-  process.on('SIGINT', () => undefined);
   worker.announce();
 }
 
@@ -76,10 +80,11 @@ class SlotWorker {
   }
 }
 
-function readOptions(env: Partial<WorkerEnvironment>): WorkerOptions {
+async function readOptions(env: Partial<WorkerEnvironment>): Promise<WorkerOptions> {
   const {
     GRAFT_ARTIFACTS_DIR: artifactsDir,
     GRAFT_CACHE_DIR: cacheDir,
+    GRAFT_TRAINER_CACHE_BYTES: cacheBytes,
     GRAFT_CHECKPOINT_SECONDS: seconds = '10',
   } = env;
   const checkpointSeconds = Number(seconds);
@@ -89,7 +94,8 @@ function readOptions(env: Partial<WorkerEnvironment>): WorkerOptions {
         `${JSON.stringify({ artifactsDir, cacheDir, seconds })}. The trainer sets them.`,
     );
   }
-  return { artifacts: new DirectoryArtifactStore(artifactsDir), cacheDir, checkpointSeconds };
+  const artifactCacheBytes = cacheBytes === undefined ? Infinity : Number(cacheBytes);
+  return { artifacts: await openArtifactStore(artifactsDir), cacheDir, artifactCacheBytes, checkpointSeconds };
 }
 
-main();
+await main();

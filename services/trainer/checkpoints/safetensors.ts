@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 /**
  * The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes little-endian length N, N bytes of JSON
  * `{name: {dtype, shape, data_offsets}, __metadata__: {text: text}}`, then the tensors' bytes, little-endian, without holes.
- * Reading one never executes anything. Graft stores float32 (`F32`) only.
+ * Reading one never executes anything. Graft stores float32 (`F32`), and feature sets also as float16 (`F16`).
  */
 export interface NamedTensor {
   readonly name: string;
@@ -18,8 +18,11 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+export type SafetensorsDtype = 'F32' | 'F16';
+
 export interface SafetensorsEntry {
   readonly name: string;
+  readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
   /** Of the first byte, from the start of the file. */
   readonly offset: number;
@@ -46,23 +49,24 @@ export class SafetensorsError extends Error {
 /** The reference implementation's bound on the header. */
 const MAX_HEADER_BYTES = 100_000_000;
 const FLOAT_BYTES = 4;
+const DTYPE_BYTES: Readonly<Record<SafetensorsDtype, number>> = { F32: FLOAT_BYTES, F16: 2 };
 const READ_BYTES = 1 << 30;
 
 /**
- * The file's head for tensors of these names and shapes; their values follow in the same order.
+ * The file's head for tensors of these names, shapes and types (float32 if not given); their values follow in the same order.
  *
  * @throws {RangeError} when a name is used twice or is `__metadata__`
  */
 export function encodeSafetensorsHeader(
-  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype?: SafetensorsDtype }[],
   metadata: Readonly<Record<string, string>>,
 ): Buffer {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
-  for (const { name, shape } of tensors) {
+  for (const { name, shape, dtype = 'F32' } of tensors) {
     if (Object.hasOwn(header, name)) throw new RangeError(`A safetensors file can't hold two tensors named ${name}.`);
-    const end = offset + elementCount(shape) * FLOAT_BYTES;
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, end] };
+    const end = offset + elementCount(shape) * DTYPE_BYTES[dtype];
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
   const json = Buffer.from(JSON.stringify(header));
@@ -97,6 +101,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const { entries, metadata } = await readHeader(file, path);
   const tensors = new Map<string, NamedTensor>();
   for (const entry of entries) {
+    if (entry.dtype !== 'F32') throw wrongDtype(path, entry.name, entry.dtype);
     const values = new Float32Array(entry.sizeBytes / FLOAT_BYTES);
     await readFully(file, path, bytesOf(values), entry.offset);
     tensors.set(entry.name, { name: entry.name, shape: entry.shape, values });
@@ -175,18 +180,21 @@ function parseEntry(path: string, name: string, value: unknown, dataStart: numbe
   const entry = isRecord(value) ? value : {};
   const shape = entry['shape'];
   const offsets = entry['data_offsets'];
-  if (entry['dtype'] !== 'F32') {
-    throw new SafetensorsError(path, `tensor ${name} has dtype ${JSON.stringify(entry['dtype'])}; only "F32" is read`);
-  }
+  const dtype = entry['dtype'];
+  if (dtype !== 'F32' && dtype !== 'F16') throw wrongDtype(path, name, dtype);
   if (!isCountList(shape)) throw new SafetensorsError(path, `tensor ${name} has no valid shape`);
   if (!isCountList(offsets) || offsets.length !== 2) {
     throw new SafetensorsError(path, `tensor ${name} has no valid data_offsets`);
   }
   const [begin = 0, end = 0] = offsets;
-  if (end - begin !== elementCount(shape) * FLOAT_BYTES) {
+  if (end - begin !== elementCount(shape) * DTYPE_BYTES[dtype]) {
     throw new SafetensorsError(path, `tensor ${name} of shape [${shape.join(', ')}] has ${end - begin} bytes`);
   }
-  return { name, shape, offset: dataStart + begin, sizeBytes: end - begin };
+  return { name, dtype, shape, offset: dataStart + begin, sizeBytes: end - begin };
+}
+
+function wrongDtype(path: string, name: string, dtype: unknown): SafetensorsError {
+  return new SafetensorsError(path, `tensor ${name} has dtype ${JSON.stringify(dtype)}; only "F32" is read`);
 }
 
 async function readFully(file: FileHandle, path: string, target: Uint8Array, position: number): Promise<void> {

@@ -15,15 +15,21 @@ export class ImageDecodeError extends Error {
 }
 
 /**
- * Decodes an image as `keras.utils.image_dataset_from_directory` does (`tf.image.decode_image`, three channels, first frame
- * of a GIF; the EXIF orientation is not applied) and returns its height and width. The pixels are thrown away.
+ * Decodes an image in full, as `keras.utils.image_dataset_from_directory` does (`tf.image.decode_image`, three channels, first
+ * frame of a GIF; the EXIF orientation is not applied), and averages it over a few cells.
  *
+ * @returns height × width × 3 averages from 0 to 255, RGB, row-major.
  * @throws ImageDecodeError
  */
-export function checkImage(bytes: Uint8Array): readonly number[] {
-  const image = decode(bytes);
-  image.dispose();
-  return image.shape.slice(0, 2);
+export function decodeAndAverage(bytes: Uint8Array, height: number, width: number): Float32Array {
+  const averages = tf.tidy(() => {
+    const image = tf.expandDims<Tensor4D>(decode(bytes), 0);
+    const target = tf.tensor1d([height, width], 'int32');
+    return executeOp('ResizeArea', opAttributes().average, [image, target]);
+  });
+  const cells = averages.dataSync<'float32'>();
+  averages.dispose();
+  return cells;
 }
 
 /**
@@ -74,6 +80,7 @@ interface DecodeAttributes {
   readonly decode: readonly OpAttribute[];
   readonly cast: readonly OpAttribute[];
   readonly resize: readonly OpAttribute[];
+  readonly average: readonly OpAttribute[];
 }
 
 let cachedAttributes: DecodeAttributes | null = null;
@@ -87,6 +94,7 @@ function opAttributes(): DecodeAttributes {
       boolAttribute('align_corners', false),
       boolAttribute('half_pixel_centers', true),
     ],
+    average: [typeAttribute('T', 'uint8'), boolAttribute('align_corners', false)],
   };
   return cachedAttributes;
 }

@@ -3,13 +3,16 @@ import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatasetProblemCode } from '../../core/dataset.ts';
 import type { ProgressListener } from '../engine/progress.ts';
-import { checkImage, ImageDecodeError } from './decode.ts';
+import { decodeAndAverage, ImageDecodeError } from './decode.ts';
+import { encodeFingerprint, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH, fingerprintOf } from './fingerprint.ts';
 import { foreignFormat } from './image-format.ts';
 
 /** What is known of one image file. */
 export interface FileCheck {
   readonly sha256: string;
   readonly sizeBytes: number;
+  /** Encoded (fingerprint.ts); null where it can't be decoded. */
+  readonly fingerprint: string | null;
   /** null: it can be decoded. */
   readonly problem: { readonly code: DatasetProblemCode; readonly reason: string } | null;
 }
@@ -26,7 +29,7 @@ export interface CheckFilesOptions {
 type Memory = Record<string, readonly [number, number, FileCheck]>;
 
 /** Part of the memory's name: another decoder may judge otherwise. */
-const MEMORY_VERSION = 2;
+const MEMORY_VERSION = 3;
 const CHUNK_FILES = 32;
 /** A file changed so recently may change again within the clock's resolution, unseen. */
 const SETTLING_MS = 2000;
@@ -82,23 +85,28 @@ async function openFile(root: string, path: string, remembered: Memory[string] |
 function checkContents(contents: Uint8Array | Error): FileCheck {
   if (contents instanceof Error) {
     const code = 'code' in contents ? String(contents.code) : contents.message;
-    return { sha256: '', sizeBytes: 0, problem: { code: 'UNREADABLE', reason: `it can't be read (${code})` } };
+    return {
+      sha256: '',
+      sizeBytes: 0,
+      fingerprint: null,
+      problem: { code: 'UNREADABLE', reason: `it can't be read (${code})` },
+    };
   }
   const sha256 = createHash('sha256').update(contents).digest('hex');
-  return { sha256, sizeBytes: contents.length, problem: findProblem(contents) };
+  return { sha256, sizeBytes: contents.length, ...look(contents) };
 }
 
-function findProblem(contents: Uint8Array): FileCheck['problem'] {
-  if (contents.length === 0) return { code: 'CORRUPT_IMAGE', reason: 'the file is empty' };
+function look(contents: Uint8Array): Pick<FileCheck, 'fingerprint' | 'problem'> {
+  const bad = (code: DatasetProblemCode, reason: string) => ({ fingerprint: null, problem: { code, reason } });
+  if (contents.length === 0) return bad('CORRUPT_IMAGE', 'the file is empty');
   const format = foreignFormat(contents);
-  if (format !== null)
-    return { code: 'UNSUPPORTED_FORMAT', reason: `its content is ${format}, whatever its name says` };
+  if (format !== null) return bad('UNSUPPORTED_FORMAT', `its content is ${format}, whatever its name says`);
   try {
-    checkImage(contents);
-    return null;
+    const cells = decodeAndAverage(contents, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH);
+    return { fingerprint: encodeFingerprint(fingerprintOf(cells)), problem: null };
   } catch (error) {
     if (!(error instanceof ImageDecodeError)) throw error;
-    return { code: 'CORRUPT_IMAGE', reason: error.reason };
+    return bad('CORRUPT_IMAGE', error.reason);
   }
 }
 

@@ -10,6 +10,7 @@ import { findDuplicates } from './duplicates.ts';
 import { checkFiles } from './file-checks.ts';
 import type { FileCheck } from './file-checks.ts';
 import { manifestDigest } from './manifest.ts';
+import { findNearDuplicates, nearDuplicateProblems } from './near-duplicates.ts';
 import type { IndexedDataset } from './manifest.ts';
 
 export interface IndexOptions {
@@ -51,6 +52,12 @@ export async function indexDataset({ source, cacheDir, onProgress }: IndexOption
   const problems = [...layout.problems, ...fileProblems(checks, source.skipBadFiles)];
   const images = manifestImages(layout, checks, source);
   problems.push(...countProblems(layout, images, problems, source), ...findDuplicates(images, source.allowDuplicates));
+  problems.push(
+    ...nearDuplicateProblems(findNearDuplicates(images, fingerprintsOf(checks)), {
+      isStrict: source.strict ?? false,
+      isAllowed: source.allowDuplicates,
+    }),
+  );
   if (problems.some(({ fatal }) => fatal)) throw new DatasetInvalidError(root, problems);
   return { dataset: describe(root, layout.classNames, images, problems), images };
 }
@@ -83,6 +90,10 @@ function manifestImages(
   }));
   // The layout's order is kept within each split.
   return SPLITS.flatMap((split) => images.filter((image) => image.split === split));
+}
+
+function fingerprintsOf(checks: ReadonlyMap<string, FileCheck>): ReadonlyMap<string, string> {
+  return new Map([...checks].flatMap(([path, { fingerprint }]) => (fingerprint === null ? [] : [[path, fingerprint]])));
 }
 
 /** Classes that have files but, in a split, none that is of use. */

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Dataset, ManifestImage } from '../../core/dataset.ts';
 
 /** A data set with its images; the content of a manifest file. */
@@ -31,18 +29,18 @@ export function manifestDigest(classNames: readonly string[], images: readonly M
   return hash.digest('hex');
 }
 
-/** Writes one JSON line with the data set, then one per image; under a temporary name first. */
-export async function writeManifest(path: string, { dataset, images }: IndexedDataset): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+/** One JSON line with the data set, then one per image. */
+export function encodeManifest({ dataset, images }: IndexedDataset): Buffer {
   const lines = [JSON.stringify({ format: FORMAT, dataset }), ...images.map(imageLine)];
-  const temporary = `${path}.${process.pid}.part`;
-  await writeFile(temporary, `${lines.join('\n')}\n`);
-  await rename(temporary, path);
+  return Buffer.from(`${lines.join('\n')}\n`);
 }
 
-/** @throws ManifestError when the file is not what `writeManifest` wrote. */
-export async function readManifest(path: string): Promise<IndexedDataset> {
-  const [head = '', ...lines] = (await readFile(path, 'utf8')).trimEnd().split('\n');
+/**
+ * @param path for errors
+ * @throws ManifestError when the bytes are not what `encodeManifest` made.
+ */
+export function decodeManifest(path: string, bytes: Buffer): IndexedDataset {
+  const [head = '', ...lines] = bytes.toString('utf8').trimEnd().split('\n');
   const parsed = parseJson(path, head) as { readonly format?: unknown; readonly dataset?: Dataset } | null;
   if (parsed?.format !== FORMAT || parsed.dataset === undefined) {
     throw new ManifestError(path, `its first line doesn't say "${FORMAT}"`);

@@ -1,11 +1,13 @@
 import type { HeadConfig } from '../../core/run-config.ts';
-import { initStream } from '../../core/rng/stream.ts';
+import { denseShapes, outputCountOf } from '../../core/planner/head-variables.ts';
+import type { DenseShape } from '../../core/planner/head-variables.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor } from '../engine/engine.ts';
 import { boolAttribute, executeOp, typeAttribute } from '../engine/op.ts';
 import { activate, activationGradient } from './activation.ts';
 import { dropoutMask } from './dropout.ts';
+import { initialKernel } from './initial-kernel.ts';
 import { ResourceVariable } from './resource-variable.ts';
 
 const T = [typeAttribute('T', 'float32')];
@@ -69,11 +71,11 @@ export class Head {
   constructor(config: HeadConfig, featureCount: number, classCount: number, seed: number) {
     this.#config = config;
     this.outputCount = outputCountOf(classCount);
-    const hiddenCount = config.units === 0 ? 0 : config.layers;
-    this.#hidden = Array.from({ length: hiddenCount }, (_, index) =>
-      createDense(`head/dense_${index + 1}`, index === 0 ? featureCount : config.units, config.units, seed),
-    );
-    this.#output = createDense('head/output', hiddenCount === 0 ? featureCount : config.units, this.outputCount, seed);
+    const layers = denseShapes(config, featureCount, classCount).map((shape) => createDense(shape, seed));
+    const [output] = layers.splice(-1);
+    if (output === undefined) throw new RangeError('unreachable: a head has an output layer');
+    this.#hidden = layers;
+    this.#output = output;
     this.variables = [...this.#hidden, this.#output].flatMap(({ kernel, bias }) => [kernel, bias]);
     this.#l2Factor = tf.keep(tf.scalar(2 * config.l2));
   }
@@ -170,11 +172,6 @@ export class Head {
   }
 }
 
-/** Keras: one sigmoid unit for two classes, a softmax otherwise. */
-export function outputCountOf(classCount: number): number {
-  return classCount === 2 ? 1 : classCount;
-}
-
 function inputGradient(layer: DenseLayer, dy: Tensor, mask: Tensor | null): Tensor {
   const gradient = matMul(MATMUL_RIGHT_TRANSPOSED, dy, layer.kernel.read());
   return mask === null ? gradient : multiply(gradient, mask);
@@ -185,12 +182,10 @@ function rowCount(tensor: Tensor): number {
   return rows;
 }
 
-function createDense(name: string, inputCount: number, outputCount: number, seed: number): DenseLayer {
-  const kernelName = `${name}/kernel`;
-  const limit = Math.sqrt(6 / (inputCount + outputCount));
-  const kernel = initStream(seed, kernelName).fillUniform(new Float32Array(inputCount * outputCount), -limit, limit);
+function createDense(shape: DenseShape, seed: number): DenseLayer {
+  const { name, inputCount, outputCount } = shape;
   return {
-    kernel: new ResourceVariable(kernelName, [inputCount, outputCount], kernel),
+    kernel: new ResourceVariable(`${name}/kernel`, [inputCount, outputCount], initialKernel(shape, seed)),
     bias: new ResourceVariable(`${name}/bias`, [outputCount], new Float32Array(outputCount)),
   };
 }

@@ -2,7 +2,7 @@ import type { ManifestImage } from '../../core/dataset.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
 import type { HeadTargets } from './head.ts';
-import { outputCountOf } from './head.ts';
+import { outputCountOf } from '../../core/planner/head-variables.ts';
 
 /** Sums over images, so that parts can be added up. */
 export interface LossSums {
@@ -34,23 +34,32 @@ export class Loss {
 
   /** Tensors of one batch, the caller's. */
   targets(labels: readonly number[]): HeadTargets {
-    const values = new Float32Array(labels.length * this.#outputCount);
-    for (const [row, label] of labels.entries()) {
-      for (let output = 0; output < this.#outputCount; output++) {
-        values[row * this.#outputCount + output] = this.#target(label, output);
-      }
-    }
-    const weights = this.#classWeights;
+    const rows = labels.length;
+    const values = this.fillTargets(labels, new Float32Array(rows * this.#outputCount));
     return {
-      values: tf.tensor2d(values, [labels.length, this.#outputCount]),
+      values: tf.tensor2d(values, [rows, this.#outputCount]),
       sampleWeights:
-        weights === null
+        this.#classWeights === null
           ? null
-          : tf.tensor2d(
-              labels.map((label) => weights[label] ?? 1),
-              [labels.length, 1],
-            ),
+          : tf.tensor2d(this.fillSampleWeights(labels, new Float32Array(rows)), [rows, 1]),
     };
+  }
+
+  /** @param out gets [labels, outputs]: 0, 1 or smoothed */
+  fillTargets(labels: readonly number[], out: Float32Array): Float32Array {
+    let at = 0;
+    for (const label of labels) {
+      for (let output = 0; output < this.#outputCount; output++) out[at++] = this.#target(label, output);
+    }
+    return out;
+  }
+
+  /** @param out gets each label's class weight */
+  fillSampleWeights(labels: readonly number[], out: Float32Array): Float32Array {
+    const weights = this.#classWeights;
+    if (weights === null) return out.fill(1);
+    for (const [row, label] of labels.entries()) out[row] = weights[label] ?? 1;
+    return out;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { slotNamesOf } from '../../core/planner/head-variables.ts';
 import type {
   AdamConfig,
   AdamwConfig,
@@ -28,6 +29,8 @@ export class Optimizer {
   readonly #variables: readonly ResourceVariable[];
   /** By slot name, in the order of the variables. */
   readonly #slots: ReadonlyMap<string, readonly ResourceVariable[]>;
+  /** Of those that matter: without momentum RMSprop's op still wants a variable for it, whose value is multiplied by 0. */
+  readonly #slotNames: readonly string[];
   #iterations = 0;
 
   /** @param variables owned by the caller */
@@ -35,6 +38,7 @@ export class Optimizer {
     this.#clipping = config.clipping ?? null;
     this.#rule = createUpdateRule(config);
     this.#variables = variables;
+    this.#slotNames = slotNamesOf(config);
     this.#slots = new Map(this.#rule.slotNames.map((slot) => [slot, variables.map((v) => zerosLike(v, slot))]));
   }
 
@@ -43,9 +47,9 @@ export class Optimizer {
     return this.#iterations;
   }
 
-  /** Every slot variable, named `<slot>/<variable>`. */
+  /** Every slot variable, named `<slot>/<variable>`, slot by slot. */
   get slotVariables(): readonly ResourceVariable[] {
-    return [...this.#slots.values()].flat();
+    return this.#slotNames.flatMap((name) => this.#slots.get(name) ?? []);
   }
 
   /** After `slotVariables` were assigned from a checkpoint. */
@@ -68,7 +72,7 @@ export class Optimizer {
   }
 
   dispose(): void {
-    for (const slot of this.slotVariables) slot.dispose();
+    for (const slot of [...this.#slots.values()].flat()) slot.dispose();
     this.#rule.dispose();
   }
 

@@ -1,12 +1,14 @@
 import { leaseTimingFor, DEFAULT_LEASE_TIMING } from '../../core/lease.ts';
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { CheckpointRef, LeasedTask } from '../../core/task.ts';
+import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { createClient, NO_RETRY } from '../../platform/rpc/client.ts';
 import type { RpcClient } from '../../platform/rpc/client.ts';
 import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
 import { requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { checkpointFromProto, checkpointToProto, stages } from '../../platform/rpc/convert/run.ts';
 import { leasedTaskFromProto } from '../../platform/rpc/convert/task.ts';
+import { splitResult } from '../../platform/rpc/convert/result-parts.ts';
 import { taskEndToProto } from '../../platform/rpc/convert/task-result.ts';
 import {
   ReleaseReason as ProtoReleaseReason,
@@ -38,6 +40,8 @@ const REFUSALS = ['LEASE_LOST', 'SEQUENCE_GAP', 'METRIC_CONFLICT'] as const;
 const LEASE_MARGIN_MS = 10_000;
 /** A result with the predictions of a large test split is stored in one transaction. */
 const COMPLETE_DEADLINE_MS = 30_000;
+/** More for each further part of it. */
+const PART_DEADLINE_MS = 1_000;
 
 /**
  * The coordinator over gRPC. Calls are not tried again here: each caller has its own patience and tells an answer that
@@ -114,10 +118,18 @@ export class GrpcCoordinator implements Coordinator {
 
   async completeTask(lease: TaskLease, end: TaskEnd, signal: AbortSignal): Promise<void> {
     const { taskId, leaseEpoch } = lease;
-    await this.#client.call.completeTask(
-      { taskId, leaseEpoch, result: taskEndToProto(end) },
-      { signal, deadlineMs: COMPLETE_DEADLINE_MS },
-    );
+    const parts = splitResult(taskEndToProto(end)).map((result) => ({ taskId, leaseEpoch, result }));
+    const [only, ...others] = parts;
+    const options = { signal, deadlineMs: COMPLETE_DEADLINE_MS + others.length * PART_DEADLINE_MS };
+    if (only !== undefined && others.length === 0) {
+      await this.#client.call.completeTask(only, options);
+      return;
+    }
+    const stream = this.#client.call.completeTaskInParts(each(parts.map((part) => ({ part }))), options);
+    const answers: unknown[] = [];
+    // One comes, when all of it is stored.
+    for await (const answer of stream) answers.push(answer);
+    if (answers.length === 0) throw new Error(`No answer to the result of task ${taskId}.`);
   }
 
   async releaseTask(lease: TaskLease, reason: ReleaseReason, signal: AbortSignal): Promise<void> {
@@ -134,6 +146,10 @@ export class GrpcCoordinator implements Coordinator {
   close(): void {
     this.#client.close();
   }
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  for (const item of items) yield await Promise.resolve(item);
 }
 
 function slotToProto(slot: SlotDescription) {
@@ -172,6 +188,8 @@ async function* batchesToProto(batches: AsyncIterable<MetricBatch>): AsyncGenera
         values: Object.values(values),
       })),
     };
+    // The next one is asked for when this one is on its way.
+    failpoint('metrics.sent');
   }
 }
 

@@ -6,6 +6,8 @@ import { classifyFailure, retryDelayMs } from './patience.ts';
 
 /** Leases run out while nobody answers, so a heartbeat is tried more often than other calls. */
 const MAX_RETRY_MS = 2_000;
+/** So that after a coordinator that hangs there is time for another one before the trainer counts as silent. */
+const DEADLINE_SHARE = 0.5;
 
 export interface HeartbeatOptions {
   readonly coordinator: Coordinator;
@@ -92,9 +94,8 @@ export class Heartbeat implements AsyncDisposable {
     const { coordinator, timing, log, tasks, isDraining, onDirective, register } = this.#options;
     const sentAt = this.#now();
     try {
-      for (const directive of await coordinator.heartbeat(tasks(), isDraining(), timing().heartbeatMs)) {
-        onDirective(directive);
-      }
+      const deadlineMs = DEADLINE_SHARE * timing().heartbeatMs;
+      for (const directive of await coordinator.heartbeat(tasks(), isDraining(), deadlineMs)) onDirective(directive);
     } catch (error) {
       if (this.#stopping.signal.aborted) return false;
       if (classifyFailure(error) === 'REGISTER') await register().catch(() => undefined);

@@ -1,3 +1,4 @@
+import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator.ts';
 import type { MetricJournal } from './metric-journal.ts';
 
@@ -58,6 +59,7 @@ export class MetricOutbox {
     if (this.#closed !== null || this.#epochs.length === 0) return;
     const batch: MetricBatch = { ...this.lease, sequence: this.#nextSequence, epochs: this.#epochs };
     this.#journal.append(batch);
+    failpoint('metrics.journaled');
     this.#unacknowledged.push(batch);
     this.#nextSequence += 1;
     this.#epochs = [];

@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LeaseTiming } from '../../core/lease.ts';
+import { failpoint } from '../../platform/lifecycle/failpoint.ts';
+import { NoAnswerError } from '../../platform/rpc/errors.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Coordinator, MetricAnswer, MetricBatch, TaskLease } from './coordinator.ts';
 import { MetricJournal } from './metric-journal.ts';
@@ -7,12 +10,16 @@ import { classifyFailure, retryDelayMs } from './patience.ts';
 
 /** Epochs of cached features take milliseconds; what comes within this time shares a batch and a transaction. */
 const BATCH_MS = 100;
-/** Batches that stay without any answer for so long mean that the stream is dead, whatever TCP says. */
-const ANSWER_TIMEOUT_MS = 20_000;
+/**
+ * Batches that stay without any answer for this part of a lease (20 s of 30 s) mean that the stream is dead, whatever TCP
+ * says.
+ */
+const ANSWER_TIMEOUT_SHARE = 2 / 3;
 
 export interface MetricStreamOptions {
   readonly coordinator: Coordinator;
   readonly journalDirectory: string;
+  readonly timing: () => LeaseTiming;
   readonly log: Logger;
   /** Runs of a fused group that must stop. */
   readonly onStoppedRuns: (lease: TaskLease, runIds: readonly string[]) => void;
@@ -110,10 +117,11 @@ export class MetricStream implements AsyncDisposable {
     const stream = new AbortController();
     const stop = (): void => stream.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
+    const timeoutMs = ANSWER_TIMEOUT_SHARE * this.#options.timing().leaseMs;
     const watchdog = new Watchdog(
-      ANSWER_TIMEOUT_MS,
+      timeoutMs,
       () => this.#isWaiting,
-      () => stream.abort(new Error(`No answer to metric batches for ${ANSWER_TIMEOUT_MS / 1_000} s.`)),
+      () => stream.abort(new NoAnswerError(`No answer to metric batches for ${timeoutMs / 1_000} s.`)),
     );
     try {
       const answers = this.#options.coordinator.reportMetrics(this.#batches(first, stream.signal), stream.signal);
@@ -157,6 +165,7 @@ export class MetricStream implements AsyncDisposable {
     const outbox = this.#outboxes.get(keyOf(answer));
     if (outbox === undefined) return;
     outbox.receive(answer);
+    if (answer.refusal === null) failpoint('metrics.acknowledged');
     if (answer.refusal !== null) {
       this.#options.log.warn({ ...answer }, 'metric batch refused');
       this.#notify();

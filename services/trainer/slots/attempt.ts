@@ -1,5 +1,6 @@
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { LeasedTask, RunOutcome, TaskError } from '../../core/task.ts';
+import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Coordinator, ReleaseReason, TaskDirective, TaskEnd, TaskProgress } from '../lease/coordinator.ts';
 import { OutboxClosedError } from '../lease/metric-outbox.ts';
@@ -11,6 +12,8 @@ import { describeProcess, errorOfExit } from './worker-exit.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 const STUCK_CHECK_MS = 1_000;
+/** A worker that is asked to stop may finish its step and save; longer than that it is not waited for. */
+const STOP_DEADLINE_MS = 60_000;
 
 export interface AttemptOptions {
   readonly task: LeasedTask;
@@ -22,6 +25,8 @@ export interface AttemptOptions {
   readonly log: Logger;
   /** Milliseconds on a clock that only goes forward; for tests. */
   readonly now?: () => number;
+  /** For tests. */
+  readonly stopDeadlineMs?: number;
 }
 
 /**
@@ -42,6 +47,7 @@ export class Attempt {
   readonly #resolveEnded: () => void;
   #stuckTimer: NodeJS.Timeout | null = null;
   #silenceTimer: NodeJS.Timeout | null = null;
+  #stopTimer: NodeJS.Timeout | null = null;
   #progress = { stepCount: 0, stepLimit: 0, detail: 'starting' };
   #chain: Promise<void> = Promise.resolve();
   #releaseReason: ReleaseReason = 'PAUSED';
@@ -76,6 +82,7 @@ export class Attempt {
     );
     this.#stuckTimer = setInterval(() => this.#checkStuck(), STUCK_CHECK_MS);
     worker.send({ type: 'start', task: this.task });
+    failpoint('attempt.started');
   }
 
   /** What the coordinator wants of this task; the same directive may come with every heartbeat until it is obeyed. */
@@ -94,7 +101,7 @@ export class Attempt {
         this.#askToStop();
         return;
       case 'KILL':
-        this.#killAndStop();
+        this.#killAndStop('killing the worker as told');
         return;
       case 'CHECKPOINT_NOW':
         this.#control('checkpoint');
@@ -171,9 +178,11 @@ export class Attempt {
         const durable = this.#acknowledged();
         this.#then(async () => {
           await durable;
+          failpoint('checkpoint.registering');
           await this.#call((signal) =>
             this.#options.coordinator.registerCheckpoint(this.task, event.checkpoint, signal),
           );
+          failpoint('checkpoint.registered');
         });
         return;
       }
@@ -193,15 +202,21 @@ export class Attempt {
     this.#asked = 'stop';
     this.#log.info('stopping');
     this.#control('stop');
+    const deadlineMs = this.#options.stopDeadlineMs ?? STOP_DEADLINE_MS;
+    this.#stopTimer = setTimeout(
+      () => this.#killAndStop(`the worker did not stop within ${deadlineMs / 1_000} s; it is killed`),
+      deadlineMs,
+    );
   }
 
   #control(action: 'pause' | 'stop' | 'checkpoint'): void {
     if (!this.#isEnding) this.#options.worker.send({ type: 'control', taskId: this.task.taskId, action });
   }
 
-  #killAndStop(): void {
+  /** The epochs that were reported so far are the result. */
+  #killAndStop(why: string): void {
     if (this.#isEnding) return;
-    this.#log.info('killing the worker as told');
+    this.#log.info(why);
     void this.#options.worker.kill();
     this.#endWith(() => this.#completeStopped());
   }
@@ -286,7 +301,9 @@ export class Attempt {
 
   async #complete(end: TaskEnd): Promise<void> {
     try {
+      failpoint('task.completing');
       await this.#call((signal) => this.#options.coordinator.completeTask(this.task, end, signal));
+      failpoint('task.completed');
       this.#log.info({ kind: end.kind }, 'attempt completed');
     } catch (error) {
       if (this.#isEnded) return;
@@ -349,7 +366,7 @@ export class Attempt {
     this.#isEnding = true;
     this.#options.worker.unlisten();
     if (this.#stuckTimer !== null) clearInterval(this.#stuckTimer);
-    if (this.#silenceTimer !== null) clearTimeout(this.#silenceTimer);
+    for (const timer of [this.#silenceTimer, this.#stopTimer]) if (timer !== null) clearTimeout(timer);
     this.#options.metrics.close();
     this.#calls.abort(new Error('The attempt has ended.'));
     this.#resolveEnded();

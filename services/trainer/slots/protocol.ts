@@ -2,7 +2,7 @@ import type { CheckpointRef, LeasedTask, Stage, TaskError, TaskResult } from '..
 
 /**
  * Messages between the supervisor and its worker process (Node IPC, `serialization: 'advanced'`). The worker does all
- * TensorFlow work, one task at a time; it reads and writes the artifact store's folder directly and knows no gRPC.
+ * TensorFlow work, one task at a time; it reads and writes the artifact store directly and knows no gRPC.
  */
 export type SlotCommand =
   | { readonly type: 'start'; readonly task: LeasedTask }
@@ -51,9 +51,11 @@ export interface EngineInfo {
 
 /** Environment of a worker process; the supervisor sets it, `worker.ts` reads it. */
 export interface WorkerEnvironment {
-  /** Root of the artifact store (a shared folder). */
+  /** Address of the artifact store: a folder, or `s3://<bucket>/<prefix>`. */
   readonly GRAFT_ARTIFACTS_DIR: string;
   readonly GRAFT_CACHE_DIR: string;
+  /** Of copies of a remote store's files. */
+  readonly GRAFT_TRAINER_CACHE_BYTES: string;
   /** Intra-op threads. */
   readonly GRAFT_SLOT_THREADS: string;
   /** Seconds between saves of the newest state. */

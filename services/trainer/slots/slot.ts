@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { LeasedTask } from '../../core/task.ts';
+import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import { UnreadableTaskError } from '../lease/coordinator.ts';
 import type { Coordinator, TaskDirective, TaskLease, TaskProgress } from '../lease/coordinator.ts';
@@ -123,6 +124,7 @@ export class Slot {
     await this.#livingWorker(signal);
     const task = await this.#lease(signal);
     if (task === null) return;
+    failpoint('lease.received');
     const worker = await this.#workerFor(task, signal);
     if (worker === null) {
       await this.#handBack(task);

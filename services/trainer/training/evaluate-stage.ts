@@ -5,7 +5,7 @@ import type { CheckpointRef, TaskResult, TaskRun, TestMeasurement, TestPredictio
 import type { Backbone } from '../backbones/backbone.ts';
 import { epochBatches } from '../data/batches.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
-import { outputCountOf } from '../heads/head.ts';
+import { outputCountOf } from '../../core/planner/head-variables.ts';
 import { Loss, predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { LossSums } from '../heads/loss.ts';
 import { addSums, assignAll } from './member.ts';
@@ -112,9 +112,14 @@ async function openEvaluation(
   return { ...subject, network, loss, predictions: [], sums: { imageCount: 0, lossSum: 0, correctCount: 0 } };
 }
 
-async function readAll({ link }: TaskContext, reader: SplitReader, evaluations: readonly Evaluation[]): Promise<void> {
+async function readAll(
+  { link, task }: TaskContext,
+  reader: SplitReader,
+  evaluations: readonly Evaluation[],
+): Promise<void> {
   let done = 0;
-  for (const indices of epochBatches({ count: reader.count, batchSize: BATCH_SIZE, order: null })) {
+  const batchSize = BATCH_SIZE / task.microBatchDivisor;
+  for (const indices of epochBatches({ count: reader.count, batchSize, order: null })) {
     const batch = reader.read(indices, 1);
     try {
       for (const evaluation of evaluations) predict(evaluation, batch, indices, reader.paths);

@@ -1,74 +1,175 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { FeatureSetRef } from '../../core/task.ts';
-import type { ArtifactStore, StoredArtifact } from '../../platform/artifacts/artifact-store.ts';
-import { encodeSafetensorsHeader, readSafetensors, readSafetensorsHeader } from '../checkpoints/safetensors.ts';
-import type { NamedTensor } from '../checkpoints/safetensors.ts';
+import { ArtifactDigestError, verify } from '../../platform/artifacts/artifact-cache.ts';
+import type { ArtifactCache, LocalArtifact } from '../../platform/artifacts/artifact-cache.ts';
+import { ArtifactMissingError } from '../../core/errors.ts';
+import { encodeSafetensorsHeader, readSafetensorsHeader } from '../checkpoints/safetensors.ts';
+import type { SafetensorsEntry } from '../checkpoints/safetensors.ts';
+import { fromHalves } from './half-precision.ts';
 import { TaskFailureError } from './task-error.ts';
 
 const TENSOR = 'features';
+const BYTES = { F32: 4, F16: 2 } as const;
+
+/** What a feature set's file holds: one tensor [images, …shape], with its key and the digests of its parts in the header. */
+export interface FeatureLayout {
+  readonly key: string;
+  readonly dtype: SafetensorsEntry['dtype'];
+  /** Of one image. */
+  readonly shape: readonly number[];
+  readonly imageCount: number;
+  /** Images of one part, the last one excepted. */
+  readonly partImages: number;
+}
 
 /** Place of a feature set in the artifact store. */
 export function featureSetUri(key: string): string {
   return `features/${key}.safetensors`;
 }
 
-/**
- * Writes a feature set as one float32 tensor [images, …shape] with its key in the header.
- *
- * @param rows parts in the order of the split's images; their lengths are multiples of one image's
- */
-export function writeFeatureFile(
-  artifacts: ArtifactStore,
-  key: string,
-  shape: readonly number[],
-  imageCount: number,
-  rows: AsyncIterable<Float32Array>,
-): Promise<StoredArtifact> {
-  return artifacts.writeStream(featureSetUri(key), fileParts(key, [imageCount, ...shape], rows));
+export function valuesPerImage(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
-async function* fileParts(
-  key: string,
-  shape: readonly number[],
-  rows: AsyncIterable<Float32Array>,
-): AsyncGenerator<Uint8Array> {
-  yield encodeSafetensorsHeader([{ name: TENSOR, shape }], { key });
-  for await (const values of rows) yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+export function bytesPerImage({ dtype, shape }: Pick<FeatureLayout, 'dtype' | 'shape'>): number {
+  return valuesPerImage(shape) * BYTES[dtype];
 }
 
-/** Shape [images, …] of the file that is there under this key, or null when there is none that is whole. */
-export async function findFeatureFile(artifacts: ArtifactStore, key: string): Promise<readonly number[] | null> {
-  const uri = featureSetUri(key);
-  if ((await artifacts.stat(uri)) === null) return null;
-  try {
-    const { entries, metadata } = await readSafetensorsHeader(artifacts.localPath(uri));
-    const [entry] = entries;
-    return metadata['key'] === key && entry?.name === TENSOR ? entry.shape : null;
-  } catch {
-    // A damaged file is computed again and replaced.
-    return null;
-  }
+/** @param partDigests SHA-256 of each part's bytes, hexadecimal */
+export function featureFileHeader(layout: FeatureLayout, partDigests: readonly string[]): Buffer {
+  const { key, dtype, shape, imageCount, partImages } = layout;
+  return encodeSafetensorsHeader([{ name: TENSOR, shape: [imageCount, ...shape], dtype }], {
+    key,
+    part_images: String(partImages),
+    part_sha256: partDigests.join(' '),
+  });
 }
+
+/** Rows of a feature set, one per image of its split. */
+export interface FeatureRows {
+  /** Of one image. */
+  readonly shape: readonly number[];
+  readonly rowCount: number;
+  /** Bytes that all rows take as float32. */
+  readonly float32Bytes: number;
+  /** Values of some rows one after the other; a consecutive run is one read. */
+  read(indices: ArrayLike<number>): Float32Array;
+  close(): void;
+}
+
+/** Files whose digest was right once in this process, by place and change. */
+const verified = new Set<string>();
 
 /** @throws {TaskFailureError} when the set was not computed or its file is not what the reference says */
-export async function readFeatureFile(artifacts: ArtifactStore, set: FeatureSetRef): Promise<NamedTensor> {
-  if (set.uri === null) {
+export async function openFeatureRows(cache: ArtifactCache, set: FeatureSetRef): Promise<FeatureRows> {
+  const { uri, sha256, sizeBytes } = set;
+  if (uri === null || sha256 === null) {
     throw new TaskFailureError('COUNTED', 'FEATURES_MISSING', `Feature set ${set.key} has not been computed yet.`);
   }
-  if ((await artifacts.stat(set.uri)) === null) {
-    throw new TaskFailureError(
-      'COUNTED',
-      'FEATURES_MISSING',
-      `Feature set ${set.key} is not in the artifact store at ${set.uri}. All trainers must share one store.`,
-    );
+  const artifact = { uri, sha256, sizeBytes };
+  let local: LocalArtifact | null = null;
+  try {
+    local = await cache.open(artifact);
+    await verifyOnce(artifact, local.path);
+    const { entry, metadata } = await readFeatureHeader(local.path);
+    if (metadata['key'] !== set.key) {
+      throw new TaskFailureError(
+        'PERMANENT',
+        'DIGEST_MISMATCH',
+        `${uri} holds feature set ${metadata['key'] ?? 'unknown'}, but ${set.key} was asked for.`,
+      );
+    }
+    return new FileRows(local, entry);
+  } catch (error) {
+    local?.[Symbol.dispose]();
+    throw asFailure(error, set);
   }
-  const { tensors, metadata } = await readSafetensors(artifacts.localPath(set.uri));
-  const tensor = tensors.get(TENSOR);
-  if (tensor === undefined || metadata['key'] !== set.key) {
-    throw new TaskFailureError(
-      'PERMANENT',
-      'DIGEST_MISMATCH',
-      `${set.uri} holds feature set ${metadata['key'] ?? 'unknown'}, but ${set.key} was asked for.`,
-    );
+}
+
+/** Hashing goes at 1 to 2 GB/s; tasks that follow one another on one set need not pay it again. */
+async function verifyOnce(artifact: Parameters<typeof verify>[0], path: string): Promise<void> {
+  await using file = await open(path, 'r');
+  const { ino, dev, mtimeMs, size } = await file.stat();
+  const identity = `${artifact.sha256} ${dev} ${ino} ${mtimeMs} ${size}`;
+  if (verified.has(identity)) return;
+  await verify(artifact, path);
+  verified.add(identity);
+}
+
+function asFailure(error: unknown, set: FeatureSetRef): unknown {
+  if (error instanceof ArtifactMissingError) {
+    return new TaskFailureError('COUNTED', 'FEATURES_MISSING', `Feature set ${set.key}: ${error.message}`);
   }
-  return tensor;
+  if (error instanceof ArtifactDigestError) {
+    return new TaskFailureError('COUNTED', 'DIGEST_MISMATCH', `Feature set ${set.key}: ${error.message}`);
+  }
+  return error;
+}
+
+async function readFeatureHeader(
+  path: string,
+): Promise<{ readonly entry: SafetensorsEntry; readonly metadata: Readonly<Record<string, string>> }> {
+  const { entries, metadata } = await readSafetensorsHeader(path);
+  const [entry] = entries;
+  if (entry?.name !== TENSOR || entries.length !== 1) throw new Error(`${path} has no tensor "${TENSOR}" alone.`);
+  return { entry, metadata };
+}
+
+class FileRows implements FeatureRows {
+  readonly shape: readonly number[];
+  readonly rowCount: number;
+  readonly #local: LocalArtifact;
+  readonly #entry: SafetensorsEntry;
+  readonly #file: number;
+
+  constructor(local: LocalArtifact, entry: SafetensorsEntry) {
+    const [rowCount = 0, ...shape] = entry.shape;
+    this.rowCount = rowCount;
+    this.shape = shape;
+    this.#local = local;
+    this.#entry = entry;
+    this.#file = openSync(local.path, 'r');
+  }
+
+  get float32Bytes(): number {
+    return this.rowCount * valuesPerImage(this.shape) * BYTES.F32;
+  }
+
+  read(indices: ArrayLike<number>): Float32Array {
+    const width = valuesPerImage(this.shape);
+    const values = new Float32Array(indices.length * width);
+    for (let start = 0; start < indices.length;) {
+      let end = start + 1;
+      while (end < indices.length && indices[end] === (indices[end - 1] ?? 0) + 1) end++;
+      this.#readRun(indices[start] ?? -1, values.subarray(start * width, end * width));
+      start = end;
+    }
+    return values;
+  }
+
+  close(): void {
+    closeSync(this.#file);
+    this.#local[Symbol.dispose]();
+  }
+
+  #readRun(firstRow: number, target: Float32Array): void {
+    const { dtype, offset } = this.#entry;
+    const position = offset + firstRow * bytesPerImage({ dtype, shape: this.shape });
+    if (dtype === 'F32') {
+      this.#readFully(new Uint8Array(target.buffer, target.byteOffset, target.byteLength), position);
+      return;
+    }
+    const halves = new Uint16Array(target.length);
+    this.#readFully(new Uint8Array(halves.buffer), position);
+    fromHalves(halves, target);
+  }
+
+  #readFully(target: Uint8Array, position: number): void {
+    for (let done = 0; done < target.length;) {
+      const count = readSync(this.#file, target, done, Math.min(target.length - done, 1 << 30), position + done);
+      if (count === 0) throw new RangeError(`${this.#local.path} ends before byte ${position + target.length}.`);
+      done += count;
+    }
+  }
 }

@@ -1,10 +1,11 @@
 import type { FeatureSetRef, TaskResult } from '../../core/task.ts';
-import { hashFile } from '../../platform/files/hash-file.ts';
+import type { StoredArtifact } from '../../platform/artifacts/artifact-store.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { describeWeights } from '../backbones/load.ts';
-import { epochBatches } from '../data/batches.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
-import { featureSetUri, findFeatureFile, writeFeatureFile } from './feature-file.ts';
+import { engineInfo } from '../engine/engine.ts';
+import type { FeatureLayout } from './feature-file.ts';
+import { findStoredFeatures, partImagesOf, storeFeatures } from './feature-parts.ts';
 import type { InputSpec } from './network.ts';
 import { openSplitReader } from './split-reader.ts';
 import type { SplitReader } from './split-reader.ts';
@@ -12,43 +13,51 @@ import { openBackbone, openDataset } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 import { TaskFailureError } from './task-error.ts';
 
-/** Larger ones are not faster on a CPU and cost memory: 32 images of 180 pixels take 265 MB in VGG16's first block. */
-const BATCH_SIZE = 32;
+/**
+ * Images of one forward pass. On a CPU larger ones are not faster and cost memory: 32 images of 180 pixels take 265 MB in
+ * VGG16's first block. A GPU is not full with so few.
+ */
+const BATCH_SIZE = { cpu: 32, gpu: 128 } as const;
 
 /** Stage FEATURES: runs each split's images once through the frozen layers and stores the outputs. */
 export async function runFeatureStage(context: TaskContext): Promise<TaskResult> {
   const startMs = performance.now();
   const indexed = await openDataset(context);
   const featureSets: FeatureSetRef[] = [];
-  let backbone: Backbone | null = null;
+  const base = new CurrentBackbone(context);
   try {
+    // Another task of the cluster may have stored some since this one was planned.
     for (const set of context.task.featureSets) {
-      const known = await describeFile(context, set);
-      if (known !== null) {
-        featureSets.push(known);
-        continue;
-      }
-      if (backbone?.name !== set.backbone || backbone.inputSize !== set.imageSize) {
-        backbone?.dispose();
-        backbone = await openMatchingBackbone(context, set);
-      }
-      featureSets.push(await computeFeatures(context, set, indexed, backbone));
+      featureSets.push(set.uri === null ? await extract(context, set, indexed, await base.for(set)) : set);
     }
   } finally {
-    backbone?.dispose();
+    base.dispose();
   }
   return { stage: 'FEATURES', featureSets, seconds: (performance.now() - startMs) / 1000 };
 }
 
-/** The set as it lies in the store, which an earlier attempt may have left; null when it is not there. */
-async function describeFile({ artifacts }: TaskContext, set: FeatureSetRef): Promise<FeatureSetRef | null> {
-  const shape = await findFeatureFile(artifacts, set.key);
-  const uri = featureSetUri(set.key);
-  const file = await artifacts.stat(uri);
-  if (shape === null || file === null) return null;
-  const [rowCount = 0, ...rest] = shape;
-  const sha256 = await hashFile(artifacts.localPath(uri), 'sha256');
-  return { ...set, uri, shape: rest, rowCount, sha256, sizeBytes: file.sizeBytes };
+/** Keeps a base as long as one set after the other is of it. */
+class CurrentBackbone {
+  readonly #context: TaskContext;
+  #backbone: Backbone | null = null;
+
+  constructor(context: TaskContext) {
+    this.#context = context;
+  }
+
+  async for(set: FeatureSetRef): Promise<Backbone> {
+    const { name, inputSize, weightsDigest } = this.#backbone ?? {};
+    if (this.#backbone !== null && name === set.backbone && inputSize === set.imageSize) {
+      if (weightsDigest === set.weightsDigest) return this.#backbone;
+    }
+    this.dispose();
+    return (this.#backbone = await openMatchingBackbone(this.#context, set));
+  }
+
+  dispose(): void {
+    this.#backbone?.dispose();
+    this.#backbone = null;
+  }
 }
 
 /** The base with the weights that the set's key names, of those that the sweep uses. */
@@ -70,16 +79,36 @@ async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): P
   );
 }
 
-async function computeFeatures(
+async function extract(
   context: TaskContext,
   set: FeatureSetRef,
   indexed: IndexedDataset,
   backbone: Backbone,
 ): Promise<FeatureSetRef> {
-  const { artifacts, cacheDir, link } = context;
+  const batchSize = BATCH_SIZE[engineInfo().deviceKind];
+  const imageCount = indexed.images.filter(({ split }) => split === set.split).length;
+  const [height, width, channels] = backbone.outputShape(set.cut);
+  const shape = set.pooling === 'none' ? [height, width, channels] : [channels];
+  const dtype = set.dtype === 'float16' ? 'F16' : 'F32';
+  const partImages = partImagesOf({ dtype, shape }, batchSize);
+  const layout: FeatureLayout = { key: set.key, dtype, shape, imageCount, partImages };
+  const { uri, sha256, sizeBytes } =
+    (await findStoredFeatures(context.artifacts, layout)) ??
+    (await compute(context, set, layout, batchSize, indexed, backbone));
+  return { ...set, uri, shape, rowCount: imageCount, sha256, sizeBytes };
+}
+
+async function compute(
+  { artifacts, cache, cacheDir, link, task }: TaskContext,
+  set: FeatureSetRef,
+  layout: FeatureLayout,
+  batchSize: number,
+  indexed: IndexedDataset,
+  backbone: Backbone,
+): Promise<StoredArtifact> {
   const input: InputSpec = { layer: set.cut ?? backbone.layers.at(-1)?.name ?? null, pooling: set.pooling };
   const reader = await openSplitReader({
-    artifacts,
+    cache,
     cacheDir,
     indexed,
     backbone,
@@ -87,34 +116,31 @@ async function computeFeatures(
     inputs: [input],
     featureSets: [],
     augmentation: null,
+    microBatchDivisor: task.microBatchDivisor,
     onProgress: link.onProgress,
   });
+  const detail = `features of the ${set.split} images`;
   try {
-    const [height, width, channels] = backbone.outputShape(set.cut);
-    const shape = set.pooling === 'none' ? [height, width, channels] : [channels];
-    const rows = computeRows(context, reader, input, `features of the ${set.split} images`);
-    const { uri, sha256, sizeBytes } = await writeFeatureFile(artifacts, set.key, shape, reader.count, rows);
-    return { ...set, uri, shape, rowCount: reader.count, sha256, sizeBytes };
+    return await storeFeatures(artifacts, layout, async function* (start, end) {
+      for (let first = start; first < end; first += batchSize) {
+        const next = Math.min(first + batchSize, end);
+        yield outputsOf(reader, input, first, next);
+        await link.breatheOrStop(next, reader.count, detail);
+      }
+    });
   } finally {
     reader.dispose();
   }
 }
 
-async function* computeRows(
-  { link }: TaskContext,
-  reader: SplitReader,
-  input: InputSpec,
-  detail: string,
-): AsyncGenerator<Float32Array> {
-  let done = 0;
-  for (const indices of epochBatches({ count: reader.count, batchSize: BATCH_SIZE, order: null })) {
-    const batch = reader.read(indices, 1);
-    try {
-      yield batch.input(input).dataSync<'float32'>();
-    } finally {
-      batch.dispose();
-    }
-    done += indices.length;
-    await link.breatheOrStop(done, reader.count, detail);
+function outputsOf(reader: SplitReader, input: InputSpec, start: number, end: number): Float32Array {
+  const batch = reader.read(
+    Uint32Array.from({ length: end - start }, (_, index) => start + index),
+    1,
+  );
+  try {
+    return batch.input(input).dataSync<'float32'>();
+  } finally {
+    batch.dispose();
   }
 }

@@ -1,7 +1,9 @@
 import type { TaskResult, WeightsInfo } from '../../core/task.ts';
+import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
+import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { describeWeights } from '../backbones/load.ts';
 import { indexDataset } from '../data/index-dataset.ts';
-import { writeManifest } from '../data/manifest.ts';
+import { encodeManifest } from '../data/manifest.ts';
 import type { TaskContext } from './task-context.ts';
 
 /** Stage INDEX: looks at every image, stores the manifest, and finds the weights that the sweep names. */
@@ -9,11 +11,20 @@ export async function runIndexStage({ task, artifacts, cacheDir, link }: TaskCon
   const { onProgress } = link;
   const indexed = await indexDataset({ source: task.datasetSource, cacheDir, onProgress });
   const manifestUri = `datasets/${indexed.dataset.digest}.jsonl`;
-  await writeManifest(artifacts.localPath(manifestUri), indexed);
+  await storeManifest(artifacts, manifestUri, encodeManifest(indexed));
   const weights: WeightsInfo[] = [];
   for (const reference of task.weightsReferences) {
     await link.breatheOrStop(weights.length, task.weightsReferences.length, `weights of ${reference.backbone}`);
     weights.push(await describeWeights(reference, { cacheDir, onProgress }));
   }
   return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };
+}
+
+/** The same images in another folder have a manifest of this name too; it differs in the folder only. */
+async function storeManifest(artifacts: ArtifactStore, uri: string, bytes: Buffer): Promise<void> {
+  try {
+    await artifacts.write(uri, bytes);
+  } catch (error) {
+    if (!(error instanceof ArtifactExistsError)) throw error;
+  }
 }

@@ -6,15 +6,12 @@ import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
 import { CheckpointError, checkOwner } from '../checkpoints/training-checkpoint.ts';
 import type { CheckpointOwner, TrainingCheckpoint, TrainingState } from '../checkpoints/training-checkpoint.ts';
-import { tf } from '../engine/engine.ts';
-import type { Tensor } from '../engine/engine.ts';
 import type { Loss, LossSums } from '../heads/loss.ts';
-import { Optimizer } from '../heads/optimizer.ts';
-import type { ResourceVariable } from '../heads/resource-variable.ts';
+import { elementCount } from '../heads/trained-variable.ts';
+import type { TrainedVariable } from '../heads/trained-variable.ts';
 import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
+import type { Learner, LearnerStep, StepOutput } from './learner.ts';
 import { initialScheduleState, learningRateAt, stepSchedule } from './learning-rate.ts';
-import type { Network } from './network.ts';
-import type { Batch } from './split-reader.ts';
 import { TaskFailureError } from './task-error.ts';
 
 /** One training stage of a run: the head phase, or fine-tuning, which is compiled anew. */
@@ -30,7 +27,7 @@ export interface MemberOptions {
   readonly runId: string;
   readonly config: RunConfig;
   readonly phase: Phase;
-  readonly network: Network;
+  readonly learner: Learner;
   readonly loss: Loss;
   readonly objective: Objective;
   /** Digest of the base's weights. */
@@ -43,23 +40,21 @@ export interface MemberOptions {
 export type EpochValues = Readonly<Record<'loss' | 'accuracy' | 'val_loss' | 'val_accuracy' | 'learning_rate', number>>;
 
 interface PendingStep {
-  readonly logits: Tensor;
-  readonly penalty: Tensor | null;
+  readonly output: StepOutput;
   readonly labels: readonly number[];
 }
 
 const NO_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
-/** Logits wait on the device this long, because reading them makes a GPU's queue run empty. */
+/** Outputs wait on the device this long, because reading them makes a GPU's queue run empty. */
 const PENDING_STEPS = 32;
 
-/** A run in training: network, optimizer and everything that decides what comes next. */
+/** A run in training: its learner and everything that decides what comes next. */
 export class Member {
   readonly runId: string;
   readonly config: RunConfig;
   readonly phase: Phase;
-  readonly network: Network;
+  readonly learner: Learner;
   readonly #options: MemberOptions;
-  readonly #optimizer: Optimizer;
   readonly #pending: PendingStep[] = [];
   #sums: LossSums = NO_SUMS;
   #epoch = 0;
@@ -69,17 +64,17 @@ export class Member {
   #earlyStopping = INITIAL_EARLY_STOPPING;
   #best: { readonly epoch: number; readonly value: number; readonly checkpoint: CheckpointRef | null } | null = null;
   #lastValue: number | null = null;
-  /** Tensors of the best epoch while they are not saved. */
-  #unsavedBest: readonly NamedTensor[] | null = null;
+  /** Tensors of the best epoch since the start, kept for the next one: 64 heads of 13 MB would be much garbage. */
+  #bestTensors: readonly NamedTensor[] | null = null;
+  #isBestUnsaved = false;
 
-  /** The network becomes the member's. */
+  /** The learner becomes the member's. */
   constructor(options: MemberOptions) {
     this.#options = options;
     this.runId = options.runId;
     this.config = options.config;
     this.phase = options.phase;
-    this.network = options.network;
-    this.#optimizer = new Optimizer(options.phase.optimizer, options.network.variables);
+    this.learner = options.learner;
     this.#schedule = initialScheduleState(options.phase.optimizer.learningRate);
   }
 
@@ -102,28 +97,27 @@ export class Member {
     return this.#epoch >= this.phase.epochs || this.isEarlyStopped;
   }
 
-  /** One optimizer step. */
-  train(batch: Batch): void {
-    const { loss, stepsPerEpoch, network } = this.#options;
-    const dropout = dropoutStream(this.config.seed, this.phase.stage, this.#step);
-    const targets = loss.targets(batch.labels);
-    const { logits, gradients, penalty } = network.train(batch.input(network.input), targets, dropout);
-    this.#optimizer.apply(gradients, this.#learningRate());
-    tf.dispose([...gradients, targets.values]);
-    targets.sampleWeights?.dispose();
-    this.#pending.push({ logits, penalty, labels: batch.labels });
-    this.#step += 1;
-    this.#stepInEpoch += 1;
-    if (this.#pending.length >= PENDING_STEPS || this.#stepInEpoch === stepsPerEpoch) this.#settle();
+  /** What the learner needs for the next step. */
+  nextStep(): LearnerStep & { readonly learner: Learner } {
+    return {
+      learner: this.learner,
+      loss: this.#options.loss,
+      learningRate: this.#learningRate(),
+      dropout: dropoutStream(this.config.seed, this.phase.stage, this.#step),
+    };
   }
 
-  /** Loss sums of some validation images. */
-  measure(batch: Batch): LossSums {
-    const { network, loss } = this.#options;
-    const logits = network.predict(batch.input(network.input));
-    const sums = loss.measure(readFloats(logits), batch.labels, false);
-    logits.dispose();
-    return sums;
+  /** After the learner did `nextStep`; the output becomes the member's. */
+  finishStep(output: StepOutput, labels: readonly number[]): void {
+    this.#pending.push({ output, labels });
+    this.#step += 1;
+    this.#stepInEpoch += 1;
+    if (this.#pending.length >= PENDING_STEPS || this.#stepInEpoch === this.#options.stepsPerEpoch) this.#settle();
+  }
+
+  /** Loss sums of some validation images. @param logits [labels, outputs] */
+  measure(logits: Float32Array, labels: readonly number[]): LossSums {
+    return this.#options.loss.measure(logits, labels, false);
   }
 
   /**
@@ -132,11 +126,11 @@ export class Member {
    * @throws {TaskFailureError} NUMERIC when a loss is not a finite number
    */
   finishEpoch(validation: LossSums): EpochValues {
-    const { objective, network } = this.#options;
+    const { objective, learner } = this.#options;
     const values = {
       loss: Math.fround(this.#sums.lossSum / this.#sums.imageCount),
       accuracy: Math.fround(this.#sums.correctCount / this.#sums.imageCount),
-      val_loss: Math.fround(validation.lossSum / validation.imageCount + network.penaltyValue()),
+      val_loss: Math.fround(validation.lossSum / validation.imageCount + learner.penaltyValue()),
       val_accuracy: Math.fround(validation.correctCount / validation.imageCount),
       learning_rate: this.#learningRateOfLastStep(),
     };
@@ -148,7 +142,8 @@ export class Member {
     this.#lastValue = value;
     if (isBetter(objective, value, this.#best?.value ?? null)) {
       this.#best = { epoch: this.#epoch, value, checkpoint: null };
-      this.#unsavedBest = tensorsOf(network.variables);
+      this.#bestTensors = tensorsOf(learner.variables, this.#bestTensors);
+      this.#isBestUnsaved = true;
     }
     this.#schedule = stepSchedule(this.phase.schedule, this.#schedule, values.val_loss);
     if (this.phase.earlyStopping !== null) {
@@ -165,7 +160,7 @@ export class Member {
 
   /** The best epoch's state and tensors when they are better than what was saved last; null otherwise. */
   unsavedBest(): { readonly state: TrainingState; readonly trained: readonly NamedTensor[] } | null {
-    if (this.#unsavedBest === null || this.#best === null) return null;
+    if (!this.#isBestUnsaved || this.#bestTensors === null || this.#best === null) return null;
     const state: TrainingState = {
       ...this.#state('BEST'),
       epoch: this.#best.epoch,
@@ -173,13 +168,13 @@ export class Member {
       stepInEpoch: 0,
       sums: NO_SUMS,
     };
-    return { state, trained: this.#unsavedBest };
+    return { state, trained: this.#bestTensors };
   }
 
   /** @param checkpoint where `unsavedBest` lies now */
   bestWasSaved(checkpoint: CheckpointRef): void {
     if (this.#best !== null) this.#best = { ...this.#best, checkpoint };
-    this.#unsavedBest = null;
+    this.#isBestUnsaved = false;
   }
 
   /** Everything needed to go on from here. */
@@ -191,8 +186,8 @@ export class Member {
     this.#settle();
     return {
       state: this.#state('LAST'),
-      trained: tensorsOf(this.network.variables),
-      optimizerSlots: tensorsOf(this.#optimizer.slotVariables),
+      trained: tensorsOf(this.learner.variables),
+      optimizerSlots: tensorsOf(this.learner.slotVariables),
     };
   }
 
@@ -217,9 +212,9 @@ export class Member {
         `it was trained with ${state.optimizer.name}, but the run has ${this.phase.optimizer.name}.`,
       );
     }
-    assignAll(path, this.network.variables, trained);
-    assignAll(path, this.#optimizer.slotVariables, optimizerSlots);
-    this.#optimizer.restoreIterations(state.optimizer.iterations);
+    assignAll(path, this.learner.variables, trained);
+    assignAll(path, this.learner.slotVariables, optimizerSlots);
+    this.learner.restoreIterations(state.optimizer.iterations);
     this.#epoch = state.epoch;
     this.#stepInEpoch = state.stepInEpoch;
     this.#step = state.step;
@@ -231,21 +226,18 @@ export class Member {
   }
 
   dispose(): void {
-    for (const { logits, penalty } of this.#pending.splice(0))
-      tf.dispose(penalty === null ? [logits] : [logits, penalty]);
-    this.#optimizer.dispose();
-    this.network.dispose();
+    for (const { output } of this.#pending.splice(0)) output.dispose();
+    this.learner.dispose();
   }
 
-  /** Turns waiting logits into sums, in the order of the steps. */
+  /** Turns waiting outputs into sums, in the order of the steps. */
   #settle(): void {
-    for (const { logits, penalty, labels } of this.#pending.splice(0)) {
-      const sums = this.#options.loss.measure(readFloats(logits), labels, true);
+    for (const { output, labels } of this.#pending.splice(0)) {
+      const { logits, penalty } = output.read();
+      const sums = this.#options.loss.measure(logits, labels, true);
       // Keras weighs a batch's loss, penalty included, by its images.
-      const penaltySum = penalty === null ? 0 : (readFloats(penalty)[0] ?? 0) * labels.length;
-      this.#sums = addSums(this.#sums, { ...sums, lossSum: sums.lossSum + penaltySum });
-      logits.dispose();
-      penalty?.dispose();
+      this.#sums = addSums(this.#sums, { ...sums, lossSum: sums.lossSum + penalty * labels.length });
+      output.dispose();
     }
   }
 
@@ -279,7 +271,7 @@ export class Member {
     return {
       runId: this.runId,
       baseDigest: this.#options.baseDigest,
-      trainedTensors: this.network.variables.map(({ name, shape }) => ({ name, shape })),
+      trainedTensors: this.learner.variables.map(({ name, shape }) => ({ name, shape })),
       randomKeys: { seed, dataSeed, augmentationSeed: augmentation?.seed ?? null },
     };
   }
@@ -296,7 +288,7 @@ export class Member {
       trainedTensors: trainedTensors.map(({ name, shape }) => ({ name, shape: [...shape] })),
       baseDigest,
       randomKeys,
-      optimizer: { name: this.phase.optimizer.name, iterations: this.#optimizer.iterations },
+      optimizer: { name: this.phase.optimizer.name, iterations: this.learner.iterations },
       schedule: this.#schedule,
       earlyStopping: this.#earlyStopping,
       best: this.#best,
@@ -322,7 +314,7 @@ export function addSums(a: LossSums, b: LossSums): LossSums {
  */
 export function assignAll(
   path: string,
-  variables: readonly ResourceVariable[],
+  variables: readonly TrainedVariable[],
   saved: ReadonlyMap<string, NamedTensor>,
 ): void {
   for (const variable of variables) {
@@ -332,10 +324,13 @@ export function assignAll(
   }
 }
 
-function tensorsOf(variables: readonly ResourceVariable[]): readonly NamedTensor[] {
-  return variables.map((variable) => ({ name: variable.name, shape: variable.shape, values: variable.values() }));
-}
-
-function readFloats(tensor: Tensor): Float32Array {
-  return tensor.dataSync<'float32'>();
+/** @param into tensors of the same variables, whose arrays are to be used again */
+function tensorsOf(
+  variables: readonly TrainedVariable[],
+  into: readonly NamedTensor[] | null = null,
+): readonly NamedTensor[] {
+  return variables.map((variable, index) => {
+    const { name, shape } = variable;
+    return { name, shape, values: variable.values(into?.[index]?.values ?? new Float32Array(elementCount(variable))) };
+  });
 }

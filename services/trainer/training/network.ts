@@ -40,7 +40,7 @@ export class HeadNetwork implements Network {
   readonly #head: Head;
 
   constructor(config: RunConfig, backbone: Backbone, classCount: number) {
-    this.input = { layer: lastLayer(config, backbone), pooling: poolingOf(config.head) };
+    this.input = headInput(config, backbone);
     this.#head = createHead(config, backbone, classCount);
   }
 
@@ -144,10 +144,19 @@ export function lastLayer(config: RunConfig, backbone: Backbone): string {
   return last;
 }
 
-function createHead(config: RunConfig, backbone: Backbone, classCount: number): Head {
+/** What a head on the frozen base reads. */
+export function headInput(config: RunConfig, backbone: Backbone): InputSpec {
+  return { layer: lastLayer(config, backbone), pooling: poolingOf(config.head) };
+}
+
+/** Length of one image's features after pooling or flattening. */
+export function featureCountOf(config: RunConfig, backbone: Backbone): number {
   const [height, width, channels] = backbone.outputShape(config.backbone.cut);
-  const featureCount = config.head.pooling === 'flatten' ? height * width * channels : channels;
-  return new Head(config.head, featureCount, classCount, config.seed);
+  return config.head.pooling === 'flatten' ? height * width * channels : channels;
+}
+
+function createHead(config: RunConfig, backbone: Backbone, classCount: number): Head {
+  return new Head(config.head, featureCountOf(config, backbone), classCount, config.seed);
 }
 
 function elementsPerRow(input: Tensor): number {

@@ -1,4 +1,5 @@
 import type { LeasedTask, TaskResult } from '../../core/task.ts';
+import { ArtifactCache, artifactCacheFolder } from '../../platform/artifacts/artifact-cache.ts';
 import { runEvaluateStage } from './evaluate-stage.ts';
 import { runFeatureStage } from './feature-stage.ts';
 import { runIndexStage } from './index-stage.ts';
@@ -14,7 +15,7 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
   const { taskId } = task;
   resetPeakMemory();
   try {
-    const end = await runStage({ ...options, task, link });
+    const end = await runStage({ ...options, task, link, cache: openCache(options) });
     if ('action' in end) link.emit({ type: 'stopped', taskId, action: end.action });
     else link.emit({ type: 'completed', taskId, result: end });
   } catch (error) {
@@ -38,4 +39,8 @@ async function runStage(context: TaskContext): Promise<TaskResult | { readonly a
     case 'EVALUATE':
       return runEvaluateStage(context);
   }
+}
+
+function openCache({ artifacts, cacheDir, artifactCacheBytes = Infinity }: WorkerOptions): ArtifactCache {
+  return new ArtifactCache({ store: artifacts, folder: artifactCacheFolder(cacheDir), maxBytes: artifactCacheBytes });
 }

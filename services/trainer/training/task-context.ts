@@ -1,8 +1,13 @@
-import type { LeasedTask } from '../../core/task.ts';
+import { poolingOf } from '../../core/planner/feature-set.ts';
+import type { RunConfig } from '../../core/run-config.ts';
+import { compileRunConfig } from '../../core/search-space/compile.ts';
+import type { FeatureSetRef, LeasedTask, TaskRun } from '../../core/task.ts';
+import type { ArtifactCache } from '../../platform/artifacts/artifact-cache.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { loadBackbone } from '../backbones/load.ts';
+import { outlineBackbone } from '../backbones/outline.ts';
 import type { Backbone } from '../backbones/backbone.ts';
-import { readManifest } from '../data/manifest.ts';
+import { decodeManifest } from '../data/manifest.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
 import { TaskFailureError } from './task-error.ts';
 import type { TaskLink } from './task-link.ts';
@@ -11,6 +16,8 @@ import type { TaskLink } from './task-link.ts';
 export interface WorkerOptions {
   readonly artifacts: ArtifactStore;
   readonly cacheDir: string;
+  /** What copies of a remote store's files may take; not needed where the store is a folder. */
+  readonly artifactCacheBytes?: number;
   /** Least seconds between two saves of the newest state. */
   readonly checkpointSeconds: number;
 }
@@ -19,6 +26,8 @@ export interface WorkerOptions {
 export interface TaskContext extends WorkerOptions {
   readonly task: LeasedTask;
   readonly link: TaskLink;
+  /** Files of the artifact store on this machine. */
+  readonly cache: ArtifactCache;
 }
 
 /**
@@ -31,14 +40,7 @@ export async function openDataset({ task, artifacts }: TaskContext): Promise<Ind
   if (dataset === null || manifestUri === null) {
     throw new TaskFailureError('PERMANENT', 'TASK_INVALID', `Task ${taskId} (${task.stage}) came without a data set.`);
   }
-  if ((await artifacts.stat(manifestUri)) === null) {
-    throw new TaskFailureError(
-      'PERMANENT',
-      'ARTIFACT_MISSING',
-      `The manifest ${manifestUri} is not in the artifact store. All trainers must share one store.`,
-    );
-  }
-  const { images, dataset: indexed } = await readManifest(artifacts.localPath(manifestUri));
+  const { images, dataset: indexed } = decodeManifest(manifestUri, await artifacts.read(manifestUri));
   if (indexed.digest !== dataset.digest) {
     throw new TaskFailureError(
       'PERMANENT',
@@ -50,12 +52,42 @@ export async function openDataset({ task, artifacts }: TaskContext): Promise<Ind
   return { dataset, images };
 }
 
-/** Loads a base and reports progress meanwhile. */
+/** Loads a base and reports progress meanwhile; without its weights where the task computes nothing with them. */
 export function openBackbone(
-  { cacheDir, link }: TaskContext,
+  { cacheDir, link, task }: TaskContext,
   backbone: string,
   weights: string,
   inputSize: number,
 ): Promise<Backbone> {
+  const weightsDigest = digestOfStoredBase(task, backbone, inputSize);
+  if (weightsDigest !== null) return Promise.resolve(outlineBackbone({ backbone, inputSize, weightsDigest }));
   return loadBackbone({ backbone, weights, inputSize, cacheDir, onProgress: link.onProgress });
+}
+
+/**
+ * Digest of the weights that made all the features that the task's runs read, or null when they need the base itself: heads
+ * on cached features don't, and their feature sets know the digest.
+ */
+function digestOfStoredBase(task: LeasedTask, backbone: string, inputSize: number): string | null {
+  if (task.stage !== 'HEAD') return null;
+  const sets = task.featureSets.filter((set) => set.backbone === backbone && set.imageSize === inputSize);
+  const digests = new Set(sets.map((set) => set.weightsDigest));
+  const [digest] = digests;
+  if (digest === undefined || digests.size > 1) return null;
+  return task.runs.every((run) => run.stopped || readsOnly(run, sets)) ? digest : null;
+}
+
+function readsOnly({ parameters }: TaskRun, sets: readonly FeatureSetRef[]): boolean {
+  let config: RunConfig;
+  try {
+    config = compileRunConfig(parameters);
+  } catch {
+    // The stage says what is wrong with it.
+    return true;
+  }
+  if (config.method !== 'cached') return false;
+  const pooling = poolingOf(config.head);
+  return (['train', 'validation'] as const).every((split) =>
+    sets.some((set) => set.split === split && set.cut === config.backbone.cut && set.pooling === pooling),
+  );
 }

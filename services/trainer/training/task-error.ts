@@ -32,9 +32,9 @@ const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
   ['ArtifactUriError', 'ARTIFACT_MISSING'],
 ]);
 
-/** TensorFlow's own words; tfjs passes only the message on. */
+/** TensorFlow's own words; tfjs passes only the message on. oneDNN's status 1 is `dnnl_out_of_memory`. */
 const OUT_OF_MEMORY =
-  /OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhausted|Array buffer allocation failed|out of memory/i;
+  /OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhausted|received an exception:\s?Status: 1,|Array buffer allocation failed|bad_alloc|out of memory/i;
 
 /** Sorts an error into the classes that decide about retries (semantics: "Attempts and retries"). */
 export function taskErrorOf(error: unknown): TaskError {
@@ -52,6 +52,7 @@ export function taskErrorOf(error: unknown): TaskError {
   if (name === 'ArtifactSpaceError' || /ENOSPC|EDQUOT/.test(message)) {
     return plainError('INFRASTRUCTURE', 'DISK_FULL', message);
   }
+  if (name === 'ArtifactUnwritableError') return plainError('INFRASTRUCTURE', 'STORE_UNWRITABLE', message);
   return plainError('COUNTED', 'UNEXPECTED', `${name}: ${message}`);
 }
 

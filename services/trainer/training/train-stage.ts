@@ -2,16 +2,22 @@ import { streamKey } from '../../core/planner/grouping.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
-import { hashFile } from '../../platform/files/hash-file.ts';
+import { ArtifactMissingError } from '../../core/errors.ts';
+import { ArtifactDigestError, verify } from '../../platform/artifacts/artifact-cache.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
+import { nodeBackend } from '../engine/engine.ts';
 import { Loss, classWeightsOf } from '../heads/loss.ts';
+import { NativeHead } from '../heads/native-head.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
+import { NativeLearner, NetworkLearner } from './learner.ts';
+import type { Learner } from './learner.ts';
 import { Member, assignAll } from './member.ts';
 import type { Phase } from './member.ts';
-import { FineTuneNetwork, HeadNetwork } from './network.ts';
+import { MicroBatchNetwork } from './micro-batches.ts';
+import { FineTuneNetwork, HeadNetwork, featureCountOf, headInput } from './network.ts';
 import type { Network } from './network.ts';
 import { openSplitReader } from './split-reader.ts';
 import type { SplitReader } from './split-reader.ts';
@@ -49,13 +55,15 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
     const writer = new CheckpointWriter(artifacts, link, task.leaseEpoch, context.checkpointSeconds);
     members.push(...(await createMembers(context, stage, configured, indexed, backbone, writer, outcomes)));
     if (members.length === 0) return { outcomes, action: null };
-    const readers = { ...context, indexed, backbone, inputs: members.map(({ network }) => network.input) };
-    const common = { ...readers, featureSets: task.featureSets, onProgress: link.onProgress };
+    const readers = { ...context, indexed, backbone, inputs: members.map(({ learner }) => learner.input) };
+    const { microBatchDivisor } = task;
+    const common = { ...readers, featureSets: task.featureSets, microBatchDivisor, onProgress: link.onProgress };
     train = await openSplitReader({ ...common, split: 'train', augmentation: config.augmentation });
     validation = await openSplitReader({ ...common, split: 'validation', augmentation: null });
     const { batchSize, dataSeed } = config;
+    const validationBatchSize = VALIDATION_BATCH_SIZE[stage] / microBatchDivisor;
     const loop = new TrainingLoop(
-      { link, writer, train, validation, batchSize, dataSeed, validationBatchSize: VALIDATION_BATCH_SIZE[stage] },
+      { link, writer, train, validation, batchSize, dataSeed, validationBatchSize },
       members.splice(0),
     );
     const end = await loop.run();
@@ -138,15 +146,13 @@ async function createMember(
 ): Promise<Member> {
   const classCount = indexed.dataset.classNames.length;
   const trainImages = indexed.images.filter(({ split }) => split === 'train');
-  const network =
-    stage === 'HEAD'
-      ? new HeadNetwork(config, backbone, classCount)
-      : await createFineTuneNetwork(context, run, config, backbone, classCount);
+  const phase = phaseOf(stage, run, config);
+  const learner = await createLearner(context, phase, run, config, backbone, classCount);
   const member = new Member({
     runId: run.runId,
     config,
-    phase: phaseOf(stage, run, config),
-    network,
+    phase,
+    learner,
     loss: new Loss(classCount, config.labelSmoothing, classWeightsOf(config.classWeights, trainImages, classCount)),
     objective: context.task.objective,
     baseDigest: backbone.weightsDigest,
@@ -162,6 +168,28 @@ async function createMember(
     member.dispose();
     throw error;
   }
+}
+
+/** On a CPU heads are trained by native code, many at once; everything else by TensorFlow's ops. */
+async function createLearner(
+  context: TaskContext,
+  { stage, optimizer }: Phase,
+  run: TaskRun,
+  config: RunConfig,
+  backbone: Backbone,
+  classCount: number,
+): Promise<Learner> {
+  if (stage === 'HEAD' && !nodeBackend().isUsingGpuDevice) {
+    const featureCount = featureCountOf(config, backbone);
+    const head = new NativeHead(config.head, optimizer, featureCount, classCount, config.seed);
+    return new NativeLearner(headInput(config, backbone), head);
+  }
+  const whole =
+    stage === 'HEAD'
+      ? new HeadNetwork(config, backbone, classCount)
+      : await createFineTuneNetwork(context, run, config, backbone, classCount);
+  const { microBatchDivisor } = context.task;
+  return new NetworkLearner(microBatchDivisor > 1 ? new MicroBatchNetwork(whole, microBatchDivisor) : whole, optimizer);
 }
 
 /** Fine-tuning on a head that was not trained would destroy the base's features, so the run must say that it wants it. */
@@ -198,18 +226,19 @@ async function createFineTuneNetwork(
 
 /** Reads a checkpoint whose bytes are those that were registered. */
 export async function openCheckpoint(
-  { artifacts }: Pick<TaskContext, 'artifacts'>,
+  { cache }: Pick<TaskContext, 'cache'>,
   reference: CheckpointRef,
 ): Promise<{ readonly path: string; readonly checkpoint: TrainingCheckpoint }> {
-  const path = artifacts.localPath(reference.uri);
-  if ((await artifacts.stat(reference.uri)) === null) {
-    throw new CheckpointError(path, 'file', 'it is not in the artifact store. All trainers must share one store.');
+  const { uri } = reference;
+  try {
+    using file = await cache.open(reference);
+    await verify(reference, file.path);
+    return { path: uri, checkpoint: await readTrainingCheckpoint(file.path) };
+  } catch (error) {
+    if (error instanceof ArtifactMissingError) throw new CheckpointError(uri, 'file', error.message);
+    if (error instanceof ArtifactDigestError) throw new CheckpointError(uri, 'sha256', error.message);
+    throw error;
   }
-  const sha256 = await hashFile(path, 'sha256');
-  if (sha256 !== reference.sha256) {
-    throw new CheckpointError(path, 'sha256', `it was registered as ${reference.sha256}, but is ${sha256} now.`);
-  }
-  return { path, checkpoint: await readTrainingCheckpoint(path) };
 }
 
 /** @throws {CheckpointError} when the tensors belong to a base with other weights */

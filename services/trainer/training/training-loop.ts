@@ -1,6 +1,7 @@
 import type { RunOutcome, RunOutcomeKind, TaskError } from '../../core/task.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import type { LossSums } from '../heads/loss.ts';
+import { predictTogether, trainTogether } from './learner.ts';
 import { addSums } from './member.ts';
 import type { Member } from './member.ts';
 import { epochBatches } from '../data/batches.ts';
@@ -84,7 +85,7 @@ export class TrainingLoop {
       for (const member of members) this.#startClock(member);
       const batch = train.read(indices, epoch);
       try {
-        for (const member of members) this.#trainStep(member, batch);
+        this.#trainStep(members, batch);
       } finally {
         batch.dispose();
       }
@@ -101,10 +102,17 @@ export class TrainingLoop {
     if (!this.#clocks.has(runId)) this.#clocks.set(runId, { startMs: performance.now(), imageCount: 0 });
   }
 
-  #trainStep(member: Member, batch: Batch): void {
-    member.train(batch);
-    const clock = this.#clocks.get(member.runId);
-    if (clock !== undefined) clock.imageCount += batch.labels.length;
+  #trainStep(members: readonly Member[], batch: Batch): void {
+    const outputs = trainTogether(
+      members.map((member) => member.nextStep()),
+      batch,
+    );
+    for (const member of members) {
+      const output = outputs.get(member.learner);
+      if (output !== undefined) member.finishStep(output, batch.labels);
+      const clock = this.#clocks.get(member.runId);
+      if (clock !== undefined) clock.imageCount += batch.labels.length;
+    }
   }
 
   async #finishEpoch(members: readonly Member[], epoch: number): Promise<void> {
@@ -135,8 +143,13 @@ export class TrainingLoop {
     for (const indices of epochBatches({ count: validation.count, batchSize: validationBatchSize, order: null })) {
       const batch = validation.read(indices, epoch);
       try {
+        const logits = predictTogether(
+          members.map(({ learner }) => learner),
+          batch,
+        );
         for (const member of members) {
-          sums.set(member.runId, addSums(sums.get(member.runId) ?? EMPTY_SUMS, member.measure(batch)));
+          const measured = member.measure(logits.get(member.learner) ?? new Float32Array(), batch.labels);
+          sums.set(member.runId, addSums(sums.get(member.runId) ?? EMPTY_SUMS, measured));
         }
       } finally {
         batch.dispose();

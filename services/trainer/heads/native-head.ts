@@ -1,0 +1,242 @@
+import { denseShapes, outputCountOf, slotNamesOf } from '../../core/planner/head-variables.ts';
+import type { RandomStream } from '../../core/rng/stream.ts';
+import type { HeadConfig, OptimizerConfig } from '../../core/run-config.ts';
+import { initialKernel } from './initial-kernel.ts';
+import type { Loss } from './loss.ts';
+import { native } from './native-module.ts';
+import type { NativeHandle, NativeHeadConfig } from './native-module.ts';
+import { checkLength, elementCount } from './trained-variable.ts';
+import type { TrainedVariable } from './trained-variable.ts';
+
+/** What a step of one head needs besides the images. */
+export interface NativeStep {
+  readonly head: NativeHead;
+  readonly loss: Loss;
+  readonly learningRate: number;
+  /** Draws for this step. */
+  readonly dropout: RandomStream;
+}
+
+export interface NativeStepResult {
+  /** [rows, outputs], before sigmoid or softmax and before the update. */
+  readonly logits: Float32Array;
+  /** L2 part of the loss; 0 where there is none. */
+  readonly penalty: number;
+}
+
+/**
+ * A head with its optimizer in our own native code (`native/`), for CPUs: the same mathematics as `Head` and `Optimizer`, but
+ * the gradient of a weight is multiplied out in registers and applied at once, so that a step walks through weights and slots
+ * once for the forward pass and once for the update.
+ *
+ * Heads that read the same features take a step together (`trainHeads`). What a head computes depends on neither the others
+ * nor the number of threads, to the last bit.
+ */
+export class NativeHead {
+  /** Kernel and bias of each layer, from the features up. */
+  readonly variables: readonly TrainedVariable[];
+  /** Named `<slot>/<variable>`, slot by slot. */
+  readonly slotVariables: readonly TrainedVariable[];
+  readonly featureCount: number;
+  readonly outputCount: number;
+  /** Two numbers each are drawn for a step. */
+  readonly maskCount: number;
+  readonly handle: NativeHandle;
+  readonly #optimizer: OptimizerConfig;
+  #iterations = 0;
+
+  /**
+   * Kernels start as Keras' `GlorotUniform`, biases and slots as zeros.
+   *
+   * @param featureCount length of one image's features after pooling or flattening
+   * @param seed of the run
+   */
+  constructor(config: HeadConfig, optimizer: OptimizerConfig, featureCount: number, classCount: number, seed: number) {
+    const layers = denseShapes(config, featureCount, classCount);
+    const hidden = layers.slice(0, -1);
+    this.featureCount = featureCount;
+    this.outputCount = outputCountOf(classCount);
+    this.maskCount = config.dropout === 0 ? 0 : Math.max(1, hidden.length);
+    this.#optimizer = optimizer;
+    this.handle = native.createHead({
+      inputs: featureCount,
+      units: hidden.map(({ outputCount }) => outputCount),
+      outputs: this.outputCount,
+      activation: ACTIVATIONS.indexOf(config.activation),
+      dropout: config.dropout,
+      dropoutScale: 1 / (1 - config.dropout),
+      l2: config.l2,
+      ...optimizerNumbers(optimizer),
+      clipping: optimizer.clipping === undefined ? 0 : CLIPPINGS.indexOf(optimizer.clipping.by),
+      clippingLimit: optimizer.clipping?.limit ?? 0,
+    });
+    this.variables = layers.flatMap(({ name, inputCount, outputCount }, layer) => [
+      new NativeVariable(this.handle, 2 * layer, -1, `${name}/kernel`, [inputCount, outputCount]),
+      new NativeVariable(this.handle, 2 * layer + 1, -1, `${name}/bias`, [outputCount]),
+    ]);
+    this.slotVariables = slotNamesOf(optimizer).flatMap((slotName, slot) =>
+      this.variables.map(
+        ({ name, shape }, variable) => new NativeVariable(this.handle, variable, slot, `${slotName}/${name}`, shape),
+      ),
+    );
+    for (const [index, layer] of layers.entries()) this.variables[2 * index]?.assign(initialKernel(layer, seed));
+  }
+
+  /** Steps done; Adam's bias correction depends on it. */
+  get iterations(): number {
+    return this.#iterations;
+  }
+
+  /** After `slotVariables` were assigned from a checkpoint. */
+  restoreIterations(iterations: number): void {
+    this.#iterations = iterations;
+  }
+
+  /** Counts a step and returns Adam's betas to the power of its number; ones for the other optimizers. */
+  countStep(): readonly [number, number] {
+    this.#iterations += 1;
+    const { name } = this.#optimizer;
+    if (name !== 'adam' && name !== 'adamw') return [1, 1];
+    const { beta1, beta2 } = this.#optimizer;
+    return [Math.pow(Math.fround(beta1), this.#iterations), Math.pow(Math.fround(beta2), this.#iterations)];
+  }
+
+  /** L2 penalty of the loss now, 0 where there is none. */
+  penaltyValue(): number {
+    return native.penaltyOf(this.handle);
+  }
+
+  /** Frees its memory at once. */
+  dispose(): void {
+    native.disposeHead(this.handle);
+  }
+}
+
+/**
+ * One optimizer step of each head on the same images.
+ *
+ * @param features [rows, features]; every head reads all of them
+ * @returns in the order of the steps
+ */
+export function trainHeads(
+  steps: readonly NativeStep[],
+  features: Float32Array,
+  labels: readonly number[],
+): readonly NativeStepResult[] {
+  const rows = labels.length;
+  const outputs = steps.reduce((sum, { head }) => sum + head.outputCount, 0);
+  const masks = steps.reduce((sum, { head }) => sum + head.maskCount, 0);
+  const numbers = new Float64Array(3 * steps.length);
+  const seeds = new Int32Array(2 * masks);
+  const targets = new Float32Array(rows * outputs);
+  const sampleWeights = new Float32Array(rows * steps.length);
+  const logits = new Float32Array(rows * outputs);
+  const penalties = new Float64Array(steps.length);
+  let seedAt = 0;
+  let outputAt = 0;
+  for (const [index, { head, loss, learningRate, dropout }] of steps.entries()) {
+    numbers.set([learningRate, ...head.countStep()], 3 * index);
+    for (let mask = 0; mask < head.maskCount; mask++) {
+      seeds[seedAt++] = dropout.uint32() | 0;
+      seeds[seedAt++] = dropout.uint32() | 0;
+    }
+    loss.fillTargets(labels, targets.subarray(outputAt, outputAt + rows * head.outputCount));
+    loss.fillSampleWeights(labels, sampleWeights.subarray(rows * index, rows * (index + 1)));
+    outputAt += rows * head.outputCount;
+  }
+  const handles = steps.map(({ head }) => head.handle);
+  native.trainHeads(handles, features, rows, numbers, seeds, targets, sampleWeights, logits, penalties);
+  outputAt = 0;
+  return steps.map(({ head }, index) => {
+    const end = outputAt + rows * head.outputCount;
+    const result = { logits: logits.subarray(outputAt, end), penalty: penalties[index] ?? 0 };
+    outputAt = end;
+    return result;
+  });
+}
+
+/**
+ * Logits [rows, outputs] of each head, without dropout.
+ *
+ * @param features [rows, features]; every head reads all of them
+ */
+export function predictHeads(
+  heads: readonly NativeHead[],
+  features: Float32Array,
+  rows: number,
+): readonly Float32Array[] {
+  const outputs = heads.reduce((sum, { outputCount }) => sum + outputCount, 0);
+  const logits = new Float32Array(rows * outputs);
+  const handles = heads.map(({ handle }) => handle);
+  native.predictHeads(handles, features, rows, logits);
+  let outputAt = 0;
+  return heads.map(({ outputCount }) => logits.subarray(outputAt, (outputAt += rows * outputCount)));
+}
+
+/** One tensor in the module's memory. */
+class NativeVariable implements TrainedVariable {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly #handle: NativeHandle;
+  readonly #variable: number;
+  readonly #slot: number;
+
+  constructor(handle: NativeHandle, variable: number, slot: number, name: string, shape: readonly number[]) {
+    this.#handle = handle;
+    this.#variable = variable;
+    this.#slot = slot;
+    this.name = name;
+    this.shape = shape;
+  }
+
+  values(into: Float32Array = new Float32Array(elementCount(this))): Float32Array {
+    native.readVariable(this.#handle, this.#variable, this.#slot, into);
+    return into;
+  }
+
+  assign(values: Float32Array): void {
+    checkLength(this, values);
+    native.writeVariable(this.#handle, this.#variable, this.#slot, values);
+  }
+}
+
+/** In the order of `native/activation.h`. */
+const ACTIVATIONS: readonly HeadConfig['activation'][] = ['linear', 'relu', 'tanh', 'gelu', 'swish'];
+/** In the order of `Clipping` in `native/head.h`. */
+const CLIPPINGS = ['none', 'norm', 'global_norm', 'value'];
+/** In the order of `Rule` in `native/kernels.h`. */
+const RULES = [
+  'rmsprop',
+  'rmsprop_momentum',
+  'rmsprop_centered',
+  'rmsprop_centered_momentum',
+  'adam',
+  'sgd',
+  'sgd_momentum',
+  'sgd_nesterov',
+] as const;
+
+type OptimizerNumbers = Pick<NativeHeadConfig, 'rule' | 'momentum' | 'rho' | 'epsilon' | 'weightDecay'>;
+
+function optimizerNumbers(config: OptimizerConfig): OptimizerNumbers {
+  switch (config.name) {
+    case 'rmsprop': {
+      const { momentum, rho, epsilon, centered } = config;
+      const name = `rmsprop${centered ? ('_centered' as const) : ('' as const)}` as const;
+      const rule = momentum === 0 ? name : (`${name}_momentum` as const);
+      return { rule: RULES.indexOf(rule), momentum, rho, epsilon, weightDecay: 0 };
+    }
+    case 'adam':
+    case 'adamw': {
+      const { beta1, beta2, epsilon } = config;
+      const weightDecay = config.name === 'adamw' ? config.weightDecay : 0;
+      return { rule: RULES.indexOf('adam'), momentum: beta1, rho: beta2, epsilon, weightDecay };
+    }
+    case 'sgd': {
+      const { momentum, nesterov } = config;
+      const withMomentum = nesterov ? 'sgd_nesterov' : 'sgd_momentum';
+      const rule = RULES.indexOf(momentum === 0 ? 'sgd' : withMomentum);
+      return { rule, momentum, rho: 0, epsilon: 0, weightDecay: 0 };
+    }
+  }
+}
