@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
-import { DirectoryArtifactStore } from '../platform/artifacts/directory-artifact-store.ts';
+import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
 import { readMigrationStatus } from '../platform/db/apply-migrations.ts';
+import { OutageLog } from '../platform/db/outage-log.ts';
 import { createPool } from '../platform/db/pool.ts';
 import { createServer } from '../platform/rpc/server.ts';
 import type { RpcServer } from '../platform/rpc/server.ts';
@@ -20,9 +21,13 @@ import {
   trainerServiceHandlers,
 } from './rpc/services.ts';
 import { mapStoreErrors } from './rpc/store-errors.ts';
+import { EventFeed } from './store/events/event-feed.ts';
 import { Leadership } from './store/leadership.ts';
+import { MetricIngest } from './store/metrics/metric-ingest.ts';
 import { Signals } from './store/signals.ts';
+import { createMirror } from './start-mirror.ts';
 import { createStore } from './store/store.ts';
+import { startOperations } from './telemetry/operations.ts';
 
 /** The database is not at the version of this code. */
 export class MigrationsPendingError extends Error {
@@ -42,6 +47,8 @@ export class MigrationsPendingError extends Error {
 export interface Coordinator extends AsyncDisposable {
   /** `host:port` that it listens on. */
   readonly address: string;
+  /** Of /metrics, /healthz and /readyz; null: off. */
+  readonly operationsPort: number | null;
   readonly loops: LeaderLoops;
   /** Ends in order: not serving, running calls end, loops stop, connections close. May be called twice. */
   stop(): Promise<void>;
@@ -57,10 +64,10 @@ export async function startCoordinator(config: CoordinatorConfig, log: Logger): 
   if (pending.length > 0) throw new MigrationsPendingError(pending);
   const parts = new Parts();
   try {
-    const { address, loops } = await startParts(config, log, parts);
-    log.info({ address, config: describeConfig(config) }, 'coordinator started');
+    const started = await startParts(config, log, parts);
+    log.info({ address: started.address, config: describeConfig(config) }, 'coordinator started');
     const stop = (): Promise<void> => parts.end();
-    return { address, loops, stop, [Symbol.asyncDispose]: stop };
+    return { ...started, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await parts.end();
     throw error;
@@ -71,36 +78,76 @@ async function startParts(
   config: CoordinatorConfig,
   log: Logger,
   parts: Parts,
-): Promise<Pick<Coordinator, 'address' | 'loops'>> {
+): Promise<Pick<Coordinator, 'address' | 'operationsPort' | 'loops'>> {
+  const outage = new OutageLog(log);
   const pool = createPool(config.databaseUrl, {
     max: config.databaseConnections,
     applicationName: 'graft-coordinator',
     log,
+    outage,
   });
   parts.add(() => pool.end());
-  const store = createStore({ pool, log, leaseMs: config.timing.leaseMs });
+  const store = createStore({
+    pool,
+    log,
+    leaseMs: config.timing.leaseMs,
+    isMirrored: config.mlflow !== null,
+    plansAdaptively: config.plansAdaptively,
+  });
   parts.add(() => store.prisma.$disconnect());
-  const artifacts = new DirectoryArtifactStore(config.artifactsDir);
-  const signals = new Signals(pool, log);
+  const artifacts = await openArtifactStore(config.artifactsDir);
+  const signals = new Signals(pool, log, outage);
   parts.add(() => signals[Symbol.asyncDispose]());
   await signals.ready;
   const reaper = new Reaper(store, config.timing.reaperMs);
-  const retention = new Retention(store, artifacts, config.retentionMs);
+  const retention = new Retention(store, artifacts, { intervalMs: config.retentionMs, keepBest: config.keepBest });
   const orphans = new OrphanRemoval(store, artifacts, config.orphanMs);
-  const loops = new LeaderLoops(new Leadership(pool, log), [reaper, retention, orphans], log);
+  let address = config.listen;
+  const { databaseUrl } = config;
+  const mirrored =
+    config.mlflow && createMirror(config.mlflow, { databaseUrl, artifacts, log, outage, address: () => address });
+  if (mirrored) parts.add(() => mirrored.end());
+  const tasks = [reaper, retention, orphans, ...(mirrored ? [mirrored.mirror] : [])];
+  const leadership = new Leadership(pool, log, outage);
+  const loops = new LeaderLoops(leadership, tasks, log, outage);
   parts.add(() => loops.stop());
   const health = new Health();
-  const server = createServer({ log, interceptors: [mapStoreErrors] });
-  const context = { store, signals, artifacts, timing: config.timing, log };
+  const operations =
+    config.metricsListen === null
+      ? null
+      : await startOperations({
+          listen: config.metricsListen,
+          log,
+          store,
+          isLeader: () => leadership.isHeld,
+          isServing: () => health.isServing,
+        });
+  if (operations !== null) parts.add(() => operations.server.stop());
+  const interceptors = operations === null ? [mapStoreErrors] : [operations.countCalls, mapStoreErrors];
+  const server = createServer({ log, interceptors });
+  const mlflowUri = config.mlflow?.server.trackingUri ?? null;
+  const ingest = new MetricIngest(store);
+  const feed = new EventFeed(store, signals);
+  const context = {
+    store,
+    ingest,
+    feed,
+    signals,
+    artifacts,
+    timing: config.timing,
+    keepBest: config.keepBest,
+    mlflowUri,
+    log,
+  };
   server.addService(SweepServiceService, sweepServiceHandlers(context));
   server.addService(TrainerServiceService, trainerServiceHandlers(context));
   health.addToServer(server.grpc);
   addReflection(server);
   parts.add(() => drain(server, health, config.drainMs));
-  const address = await listenOn(server, config.listen);
+  address = await listenOn(server, config.listen);
   loops.start();
   health.setServing(true);
-  return { address, loops };
+  return { address, operationsPort: operations?.server.port ?? null, loops };
 }
 
 /** What has been started, ended in the opposite order; all of it, also where one part can't end. */

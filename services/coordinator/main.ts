@@ -1,15 +1,14 @@
 import { ConfigError } from '../platform/config/read-config.ts';
+import { armFailpoints } from '../platform/lifecycle/failpoint.ts';
 import { EXIT_CONFIG, runProcess } from '../platform/lifecycle/run-process.ts';
 import { createLogger } from '../platform/telemetry/logger.ts';
-import { COORDINATOR_HELP, describeConfig, readCoordinatorConfig } from './config.ts';
+import { COORDINATOR_HELP, coordinatorGraceMs, describeConfig, readCoordinatorConfig } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { startCoordinator } from './coordinator.ts';
 
-/** Above the longest drain that the configuration allows by default, and below Kubernetes' 30 s. */
-const MARGIN_MS = 10_000;
-
 function readConfigOrExplain(): CoordinatorConfig | null {
   try {
+    armFailpoints(process.env);
     return readCoordinatorConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -20,7 +19,7 @@ function readConfigOrExplain(): CoordinatorConfig | null {
 
 async function serve(config: CoordinatorConfig): Promise<void> {
   const log = createLogger('coordinator', config.logLevel);
-  await runProcess({ log, graceMs: config.drainMs + MARGIN_MS }, async (signal) => {
+  await runProcess({ log, graceMs: coordinatorGraceMs(config) }, async (signal) => {
     await using coordinator = await startCoordinator(config, log);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();

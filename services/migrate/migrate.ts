@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { applyMigrations, readMigrationStatus } from '../platform/db/apply-migrations.ts';
 import { isUnavailable } from '../platform/db/database-error.ts';
@@ -14,10 +15,11 @@ export interface Output {
 
 const HELP = `Brings the database of DATABASE_URL to the version of this code.
 
-Usage: migrate [--check] [--help]
+Usage: migrate [--check | --wait SECONDS] [--help]
 
-  --check   change nothing; say whether the database is up to date
-  --help    this
+  --check         change nothing; say whether the database is up to date
+  --wait SECONDS  change nothing; wait so long until another process has brought it up to date
+  --help          this
 
 Any number of these may run at once: they wait for each other.
 
@@ -25,8 +27,10 @@ Exit codes:
   0   up to date
   1   the database can't be brought to this version (the message says why and what to do)
   2   wrong arguments, or DATABASE_URL is not set
-  3   with --check: migrations are pending
+  3   with --check: migrations are pending; with --wait: they still are
   5   the database can't be reached`;
+
+const LOOK_AGAIN_MS = 1_000;
 
 /** Runs the command; prints instead of throwing. */
 export async function migrate(
@@ -49,6 +53,7 @@ export async function migrate(
     return EXIT.usage;
   }
   try {
+    if (options.waitMs !== null) return await waitUntilApplied(url, options.waitMs, out);
     return options.check ? await check(url, out) : await apply(url, out);
   } catch (problem) {
     error(problem instanceof Error ? problem.message : String(problem));
@@ -75,13 +80,46 @@ async function apply(url: string, out: Output['out']): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-function readOptions(args: readonly string[]): { readonly check: boolean; readonly help: boolean } | string {
+/** A database that can't be reached yet is waited for as well. */
+async function waitUntilApplied(url: string, waitMs: number, out: Output['out']): Promise<ExitCode> {
+  const endAt = performance.now() + waitMs;
+  for (let said = ''; ;) {
+    const isLast = performance.now() + LOOK_AGAIN_MS > endAt;
+    try {
+      const { pending } = await readMigrationStatus(url);
+      if (pending.length === 0 || isLast) return await check(url, out);
+      const waitingFor = `Waiting for: ${pending.join(', ')}.`;
+      if (said !== waitingFor) out(waitingFor);
+      said = waitingFor;
+    } catch (problem) {
+      if (isLast || !isUnavailable(problem)) throw problem;
+      if (said === '') out('Waiting for the database.');
+      said = 'database';
+    }
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+
+interface Options {
+  readonly check: boolean;
+  /** Milliseconds; null: don't wait. */
+  readonly waitMs: number | null;
+  readonly help: boolean;
+}
+
+function readOptions(args: readonly string[]): Options | string {
   try {
-    const { values } = parseArgs({
+    const { check, wait, help } = parseArgs({
       args: [...args],
-      options: { check: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-    });
-    return values;
+      options: {
+        check: { type: 'boolean', default: false },
+        wait: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values;
+    if (wait === undefined) return { check, waitMs: null, help };
+    if (!/^\d{1,6}$/.test(wait)) return `--wait: must be whole seconds. Received: "${wait}".`;
+    return check ? '--check and --wait exclude each other.' : { check, waitMs: Number(wait) * 1_000, help };
   } catch (problem) {
     return problem instanceof Error ? problem.message : String(problem);
   }

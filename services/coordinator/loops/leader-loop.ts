@@ -1,3 +1,4 @@
+import type { OutageLog } from '../../platform/db/outage-log.ts';
 import { Loop } from '../../platform/lifecycle/loop.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Leadership } from '../store/leadership.ts';
@@ -20,7 +21,7 @@ export class LeaderLoops implements AsyncDisposable {
   readonly #log: Logger;
   #term: Promise<boolean> | null = null;
 
-  constructor(leadership: Leadership, tasks: readonly LeaderTask[], log: Logger) {
+  constructor(leadership: Leadership, tasks: readonly LeaderTask[], log: Logger, outage: OutageLog) {
     this.#leadership = leadership;
     this.#tasks = tasks;
     this.#log = log;
@@ -32,7 +33,9 @@ export class LeaderLoops implements AsyncDisposable {
           log,
           pass: async (signal) => {
             if (await this.#isLeader()) await task.pass(signal);
+            outage.over();
           },
+          isExpected: (error) => outage.note(error),
         }),
     );
   }

@@ -5,10 +5,12 @@ import type { LeaderTask } from './leader-loop.ts';
 
 const BATCH_SIZE = 500;
 const MAX_INTERVAL_MS = 600_000;
+/** Whole features and manifests keep their names from attempt to attempt: a look that is old by then could remove a new file. */
+const MAY_BE_ORPHANED = /^checkpoints\/|^features\/[0-9a-f]{64}\.parts\//;
 
 /**
  * Removes files that have no row and never will: a trainer that is killed between writing a checkpoint and registering it
- * leaves one behind, and one killed while writing leaves a temporary file.
+ * leaves one behind, one killed while writing leaves a temporary file, and an extraction that nobody goes on with its parts.
  */
 export class OrphanRemoval implements LeaderTask {
   readonly name = 'orphan removal';
@@ -29,8 +31,7 @@ export class OrphanRemoval implements LeaderTask {
     let uris: string[] = [];
     for await (const { uri, ageMs, isTemporary } of this.#artifacts.list()) {
       if (signal.aborted) return;
-      // Features and manifests keep their names from attempt to attempt: a look that is old by then could remove a new file.
-      if (ageMs < this.#minAgeMs || !(isTemporary || uri.startsWith('checkpoints/'))) continue;
+      if (ageMs < this.#minAgeMs || !(isTemporary || MAY_BE_ORPHANED.test(uri))) continue;
       uris.push(uri);
       if (uris.length < BATCH_SIZE) continue;
       await this.#remove(uris);

@@ -1,3 +1,5 @@
+import { isUnavailable } from '../../platform/db/database-error.ts';
+import { findReplannableSweeps, replanHeads } from '../store/settle/replan-heads.ts';
 import { settleSweeps, findUnsettledSweeps } from '../store/settle/settle-sweeps.ts';
 import type { Store } from '../store/store.ts';
 import { expireLease, extendLiveLeases, findExpiredLeases } from '../store/tasks/expire-lease.ts';
@@ -32,6 +34,10 @@ export class Reaper implements LeaderTask {
       this.#store.log.warn({ trainer_id: trainerId }, 'trainer lost');
     }
     await settleSweeps(this.#store, await findUnsettledSweeps(this.#store, BATCH_SIZE));
+    for (const sweepId of await findReplannableSweeps(this.#store, BATCH_SIZE)) {
+      if (signal.aborted) return;
+      await replanHeads(this.#store, sweepId);
+    }
   }
 
   async #expireLeases(signal: AbortSignal): Promise<void> {
@@ -42,6 +48,7 @@ export class Reaper implements LeaderTask {
           this.#store.log.warn({ task_id: lease.taskId, lease_epoch: lease.leaseEpoch }, 'lease expired');
         }
       } catch (error) {
+        if (isUnavailable(error)) throw error;
         // One bad task must not keep the others from being found.
         this.#store.log.error({ err: error, task_id: lease.taskId }, 'lease could not be taken back');
       }

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { ArtifactMissingError, InvalidRequestError } from '../../core/errors.ts';
 import { numberOf } from '../../platform/rpc/convert/fields.ts';
@@ -8,20 +7,23 @@ import type {
   DownloadCheckpointResponse,
   SweepServiceService,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { findCollectable, markCollectable } from '../store/checkpoints/collect-checkpoints.ts';
 import { findCheckpoint, listCheckpoints } from '../store/checkpoints/list-checkpoints.ts';
 import { checkpointRecordToProto } from './convert-run.ts';
 import { pageToken, readPage, TIME_KEY } from './page.ts';
-import { requireOwnerExists } from './require-existing.ts';
+import { requireOwnerExists, requireSweep } from './require-existing.ts';
 import { requireId, requireOwner } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
 const KEY = z.object({ runId: z.string(), createTime: TIME_KEY, checkpointId: z.string() });
 const CHUNK_BYTES = 64 * 1024;
+/** Checkpoints that CollectCheckpoints lists. */
+const MAX_COLLECTED = 1_000;
 
-/** ListCheckpoints and DownloadCheckpoint. */
+/** ListCheckpoints, DownloadCheckpoint and CollectCheckpoints. */
 export function checkpointCalls(
   context: RpcContext,
-): Pick<Handlers<typeof SweepServiceService>, 'listCheckpoints' | 'downloadCheckpoint'> {
+): Pick<Handlers<typeof SweepServiceService>, 'listCheckpoints' | 'downloadCheckpoint' | 'collectCheckpoints'> {
   return {
     listCheckpoints: async (request) => {
       const owner = requireOwner(request);
@@ -32,6 +34,26 @@ export function checkpointCalls(
       return { checkpoints: page.items.map(checkpointRecordToProto), nextPageToken: pageToken(scope, page.next) };
     },
     downloadCheckpoint: (request, { signal }) => download(context, request, signal),
+    collectCheckpoints: async ({ sweepId, keepBestCount, dryRun }) => {
+      if (keepBestCount < 0) {
+        const description = `must be 0 (as the coordinator is set) or above; received ${keepBestCount}.`;
+        throw new InvalidRequestError([{ field: 'keep_best_count', description }]);
+      }
+      if (sweepId !== '') await requireSweep(context.store, sweepId);
+      const keepBest = keepBestCount === 0 ? context.keepBest : keepBestCount;
+      const options = { sweepId: sweepId === '' ? null : sweepId, keepBest };
+      const { items, count, sizeBytes } = await findCollectable(context.store, options, MAX_COLLECTED);
+      if (!dryRun) await markCollectable(context.store, options);
+      return {
+        checkpoints: items.map(({ checkpoint, reason }) => ({
+          checkpoint: checkpointRecordToProto(checkpoint),
+          reason,
+        })),
+        checkpointCount: count,
+        sizeBytes: BigInt(sizeBytes),
+        keepBestCount: keepBest,
+      };
+    },
   };
 }
 
@@ -46,28 +68,19 @@ async function* download(
     const description = `must be 0 to ${checkpoint.sizeBytes}, the file's size; received ${offset}.`;
     throw new InvalidRequestError([{ field: 'offset', description }]);
   }
-  await using file = await openOrThrow(artifacts.localPath(checkpoint.uri), checkpoint.uri);
-  // The first chunk tells what is coming, also where no byte is left to send.
+  // The first message tells what is coming, also where no byte is left to send.
   let first: DownloadCheckpointResponse['checkpoint'] = checkpointRecordToProto(checkpoint);
-  while (!signal.aborted) {
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, checkpoint.sizeBytes - offset));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
-    if (bytesRead === 0 && offset < checkpoint.sizeBytes) {
-      throw new ArtifactMissingError(checkpoint.uri, `is shorter than its row says (${checkpoint.sizeBytes} bytes)`);
+  for await (const part of artifacts.readFrom(checkpoint.uri, offset)) {
+    for (let start = 0; start < part.byteLength; start += CHUNK_BYTES) {
+      if (signal.aborted) return;
+      const data = Buffer.from(part.buffer, part.byteOffset + start, Math.min(CHUNK_BYTES, part.byteLength - start));
+      yield { checkpoint: first, offset: BigInt(offset), data };
+      first = undefined;
+      offset += data.length;
     }
-    if (bytesRead === 0 && first === undefined) return;
-    yield { checkpoint: first, offset: BigInt(offset), data: buffer.subarray(0, bytesRead) };
-    first = undefined;
-    offset += bytesRead;
-    if (offset >= checkpoint.sizeBytes) return;
   }
-}
-
-async function openOrThrow(path: string, uri: string): ReturnType<typeof open> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw new ArtifactMissingError(uri);
-    throw error;
+  if (offset < checkpoint.sizeBytes) {
+    throw new ArtifactMissingError(checkpoint.uri, `is shorter than its row says (${checkpoint.sizeBytes} bytes)`);
   }
+  if (first !== undefined) yield { checkpoint: first, offset: BigInt(offset), data: Buffer.alloc(0) };
 }

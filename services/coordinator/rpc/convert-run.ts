@@ -30,6 +30,7 @@ export function runToProto(run: RunRecord): proto.Run {
     ...(run.bestValLoss === null ? {} : { bestValLoss: run.bestValLoss }),
     attemptCount: run.attemptCount,
     ...(run.peakMemoryBytes === null ? {} : { peakMemoryBytes: BigInt(run.peakMemoryBytes) }),
+    headRunId: run.headRunId ?? '',
     createTime: run.createTime,
     startTime: run.startTime ?? undefined,
     endTime: run.endTime ?? undefined,
@@ -48,6 +49,8 @@ export function attemptToProto(attempt: AttemptRecord): proto.RunAttempt {
     message: attempt.message,
     startTime: attempt.startTime,
     endTime: attempt.endTime ?? undefined,
+    errorCode: attempt.errorCode ?? '',
+    microBatchDivisor: attempt.microBatchDivisor,
   };
 }
 

@@ -1,17 +1,15 @@
 import { InvalidRequestError } from '../../core/errors.ts';
-import { previewSweep } from '../../core/planner/preview-sweep.ts';
 import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { requireMessage } from '../../platform/rpc/convert/fields.ts';
-import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
-import { stages } from '../../platform/rpc/convert/run.ts';
 import { sweepSpecFromProto } from '../../platform/rpc/convert/sweep.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
 import type { SweepSpec as ProtoSweepSpec } from '../../../proto/gen/graft/v1/sweep.ts';
 import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { newSweepId } from '../new-id.ts';
-import { countSlots } from '../store/sweeps/count-slots.ts';
 import { createSweep } from '../store/sweeps/create-sweep.ts';
+import { previewOf } from '../store/sweeps/preview.ts';
+import { previewToProto } from './convert-plan.ts';
 import { sweepToProto } from './convert-sweep.ts';
 import type { RpcContext } from './rpc-context.ts';
 
@@ -22,25 +20,7 @@ export function createCalls({
   store,
 }: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'planSweep' | 'createSweep'> {
   return {
-    planSweep: async (request) => {
-      const plan = previewSweep(readSpec(request.spec), await countSlots(store));
-      return {
-        runs: plan.runs.map(({ index, parameters }) => ({
-          runIndex: index,
-          parameters: parametersToProto(parameters),
-          variedNames: [...plan.variedNames],
-        })),
-        tasks: plan.tasks.map((task) => ({
-          stage: stages.toProto(task.stage),
-          runIndexes: [...task.runIndexes],
-          description: task.description,
-          dependencies: [...task.dependencies],
-        })),
-        duplicateCount: plan.duplicateCount,
-        basePassCountAlone: BigInt(plan.basePassCountAlone),
-        basePassCountShared: BigInt(plan.basePassCountShared),
-      };
-    },
+    planSweep: async (request) => previewToProto(await previewOf(store, readSpec(request.spec))),
     createSweep: async (request) => {
       const spec = readSpec(request.spec);
       if (request.requestId.length > MAX_REQUEST_ID_LENGTH) {

@@ -6,12 +6,18 @@ const SERVICES = ['', 'graft.v1.SweepService', 'graft.v1.TrainerService'];
 /** `grpc.health.v1`, for Kubernetes' probes and load balancers. Not serving until told so. */
 export class Health {
   readonly #health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
+  #isServing = false;
+
+  get isServing(): boolean {
+    return this.#isServing;
+  }
 
   addToServer(server: Server): void {
     this.#health.addToServer(server);
   }
 
   setServing(isServing: boolean): void {
+    this.#isServing = isServing;
     for (const service of SERVICES) this.#health.setStatus(service, isServing ? 'SERVING' : 'NOT_SERVING');
   }
 }

@@ -7,11 +7,10 @@ import type {
   ReportMetricsResponse,
   TrainerServiceService,
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { ingestBatch } from '../store/metrics/ingest-batch.ts';
-import type { MetricBatch } from '../store/metrics/ingest-batch.ts';
-import type { Store } from '../store/store.ts';
+import type { MetricBatch } from '../store/metrics/metric-batch.ts';
+import type { MetricIngest } from '../store/metrics/metric-ingest.ts';
+import { BoundedAnswers } from './bounded-answers.ts';
 import { requireId } from './require-id.ts';
-import { OrderedLanes } from './ordered-lanes.ts';
 import type { RpcContext } from './rpc-context.ts';
 
 /** Batches of one stream that are read but not answered; more are not read, so that the client feels it. */
@@ -21,51 +20,52 @@ const MAX_IN_FLIGHT = 16;
  * Stores batches and acknowledges them: in order per attempt, side by side over attempts. What is wrong with one batch is
  * answered for that batch; the stream lives.
  */
-export function reportMetrics({ store }: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
-  return (requests, call) => report(store, requests, call);
+export function reportMetrics({ ingest }: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
+  return (requests, call) => report(ingest, requests, call);
 }
 
 async function* report(
-  store: Store,
+  ingest: MetricIngest,
   requests: AsyncIterable<ReportMetricsRequest>,
   call: CallContext,
 ): AsyncGenerator<ReportMetricsResponse> {
-  const lanes = new OrderedLanes<ReportMetricsResponse>(MAX_IN_FLIGHT);
-  const reading = readAll(store, requests, lanes, call);
-  // Told by `lanes` as well; without a handler an early failure would end the process.
+  const answers = new BoundedAnswers<ReportMetricsResponse>(MAX_IN_FLIGHT);
+  const reading = readAll(ingest, requests, answers, call);
+  // Told by `answers` as well; without a handler an early failure would end the process.
   reading.catch(() => undefined);
-  const stop = (): void => lanes.fail(new ShuttingDownError());
+  const stop = (): void => answers.fail(new ShuttingDownError());
   call.draining.addEventListener('abort', stop, { once: true });
   if (call.draining.aborted) stop();
   try {
-    yield* lanes.results();
+    yield* answers.results();
   } finally {
     call.draining.removeEventListener('abort', stop);
   }
 }
 
 async function readAll(
-  store: Store,
+  ingest: MetricIngest,
   requests: AsyncIterable<ReportMetricsRequest>,
-  lanes: OrderedLanes<ReportMetricsResponse>,
+  answers: BoundedAnswers<ReportMetricsResponse>,
   call: CallContext,
 ): Promise<void> {
   try {
     for await (const request of requests) {
       if (call.draining.aborted) return;
-      await lanes.run(`${request.taskId}/${request.leaseEpoch}`, () => answer(store, request));
+      await answers.run(() => answer(ingest, request));
+      await ingest.room();
     }
-    lanes.end();
+    answers.end();
   } catch (error) {
-    lanes.fail(error);
+    answers.fail(error);
   }
 }
 
-async function answer(store: Store, request: ReportMetricsRequest): Promise<ReportMetricsResponse> {
+async function answer(ingest: MetricIngest, request: ReportMetricsRequest): Promise<ReportMetricsResponse> {
   const { taskId, leaseEpoch, sequence } = request;
   const response = { taskId, leaseEpoch, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
   try {
-    return { ...response, stoppedRunIds: await ingestBatch(store, readBatch(request)) };
+    return { ...response, stoppedRunIds: [...(await ingest.submit(readBatch(request)))] };
   } catch (error) {
     if (error instanceof SequenceGapError) {
       return { ...response, errorReason: error.reason, expectedSequence: BigInt(error.expected) };

@@ -1,14 +1,22 @@
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
+import type { EventFeed } from '../store/events/event-feed.ts';
+import type { MetricIngest } from '../store/metrics/metric-ingest.ts';
 import type { Signals } from '../store/signals.ts';
 import type { Store } from '../store/store.ts';
 
 /** What the handlers need. */
 export interface RpcContext {
   readonly store: Store;
+  readonly ingest: MetricIngest;
+  readonly feed: EventFeed;
   readonly signals: Signals;
   readonly artifacts: ArtifactStore;
   readonly timing: LeaseTiming;
+  /** Runs of an ended sweep whose best checkpoint stays. */
+  readonly keepBest: number;
+  /** MLflow server that everything is mirrored to; null: none. */
+  readonly mlflowUri: string | null;
   readonly log: Logger;
 }

@@ -4,6 +4,7 @@ import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_servi
 import { createCalls } from './create-calls.ts';
 import { checkpointCalls } from './checkpoint-calls.ts';
 import { leaseCalls } from './lease-calls.ts';
+import { mlflowCalls } from './mlflow-calls.ts';
 import { reportMetrics } from './report-metrics.ts';
 import { resultCalls } from './result-calls.ts';
 import type { RpcContext } from './rpc-context.ts';
@@ -23,6 +24,7 @@ export function sweepServiceHandlers(context: RpcContext): Handlers<typeof Sweep
     ...steerCalls(context),
     ...runCalls(context),
     ...checkpointCalls(context),
+    ...mlflowCalls(context),
     watchSweep: watchSweep(context),
   };
 }

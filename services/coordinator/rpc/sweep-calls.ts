@@ -3,7 +3,9 @@ import type { Handlers } from '../../platform/rpc/server.ts';
 import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { findDataset, listDatasets } from '../store/datasets/list-datasets.ts';
 import { findSweep, listSweeps } from '../store/sweeps/find-sweep.ts';
+import { readForecasts } from '../store/sweeps/read-forecasts.ts';
 import { listTrainers } from '../store/trainers/list-trainers.ts';
+import { forecastsToProto } from './convert-plan.ts';
 import { datasetRecordToProto, sweepToProto, trainerToProto } from './convert-sweep.ts';
 import { pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireId } from './require-id.ts';
@@ -31,9 +33,10 @@ type Calls = Pick<
 /** Reads of sweeps, trainers and data sets. */
 export function sweepCalls({ store }: RpcContext): Calls {
   return {
-    getSweep: async (request) => ({
-      sweep: sweepToProto(await findSweep(store, requireId(request.sweepId, 'sweep_id'))),
-    }),
+    getSweep: async (request) => {
+      const sweep = await findSweep(store, requireId(request.sweepId, 'sweep_id'));
+      return { sweep: sweepToProto(sweep), ...forecastsToProto(await readForecasts(store, sweep.sweepId)) };
+    },
     listSweeps: async (request) => {
       const { limit, after } = readPage(request, SWEEPS);
       const page = await listSweeps(store, after, limit);

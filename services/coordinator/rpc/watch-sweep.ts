@@ -5,13 +5,11 @@ import type {
   WatchSweepRequest,
   WatchSweepResponse,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { readEvents } from '../store/events/read-events.ts';
-import { isSettled } from '../store/sweeps/is-settled.ts';
+import { PAGE_SIZE } from '../store/events/event-feed.ts';
 import { eventToProto } from './convert-event.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
-const PAGE_SIZE = 500;
 /** Finds what a lost notification would have told. */
 const POLL_MS = 10_000;
 
@@ -24,7 +22,7 @@ export function watchSweep(context: RpcContext): Handlers<typeof SweepServiceSer
 }
 
 async function* watch(
-  { store, signals }: RpcContext,
+  { feed, signals }: RpcContext,
   request: WatchSweepRequest,
   call: CallContext,
 ): AsyncGenerator<WatchSweepResponse> {
@@ -35,9 +33,7 @@ async function* watch(
   }
   using subscription = signals.subscribeEvents(sweepId);
   while (!call.signal.aborted) {
-    // Asked before the events are read: what is written in between is still seen by the read.
-    const isOver = await isSettled(store, sweepId);
-    const events = await readEvents(store.pool, sweepId, cursor, PAGE_SIZE);
+    const { events, isOver } = await feed.look(sweepId, cursor);
     for (const event of events) {
       cursor = event.cursor;
       yield eventToProto(event);

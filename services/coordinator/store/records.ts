@@ -4,6 +4,7 @@ import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { DatasetProblem } from '../../core/dataset.ts';
 import type { Parameters, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import type { CheckpointRef, ErrorClass, Stage, TestRole } from '../../core/task.ts';
+import type { OutboxKind } from './outbox/outbox-entry.ts';
 
 /** What the store gives back: plain values, no driver, Prisma or proto types. Absent is null. */
 export interface SweepRecord {
@@ -40,6 +41,8 @@ export interface RunRecord {
   readonly lastValue: number | null;
   readonly attemptCount: number;
   readonly peakMemoryBytes: number | null;
+  /** The run whose head it shares; null: its own, or none. */
+  readonly headRunId: string | null;
   readonly createTime: Date;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
@@ -53,7 +56,10 @@ export interface AttemptRecord {
   readonly slotIndex: number;
   readonly state: AttemptState;
   readonly errorClass: ErrorClass | null;
+  readonly errorCode: string | null;
   readonly message: string;
+  /** Batches were worked off in so many parts. */
+  readonly microBatchDivisor: number;
   readonly startTime: Date;
   readonly endTime: Date | null;
 }
@@ -136,6 +142,34 @@ export interface DatasetRecord {
   }[];
   readonly problems: readonly DatasetProblem[];
   readonly createTime: Date;
+}
+
+export interface MlflowStatusRecord {
+  /** null: nothing is mirrored. */
+  readonly trackingUri: string | null;
+  readonly pendingEntryCount: number;
+  /** Sweeps and runs that they are of. */
+  readonly pendingSubjectCount: number;
+  readonly oldestPendingTime: Date | null;
+  readonly deadLetterCount: number;
+  readonly successTime: Date | null;
+  readonly failureTime: Date | null;
+  /** In a row. */
+  readonly failureCount: number;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  readonly nextTryTime: Date | null;
+}
+
+export interface DeadLetterRecord {
+  readonly entryId: string;
+  readonly sweepId: string;
+  readonly runId: string | null;
+  readonly kind: OutboxKind;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  readonly attemptCount: number;
+  readonly deadTime: Date;
 }
 
 /** One page of a list; `next` is the key of the last row, null on the last page. */

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { listen } from '../../platform/db/listen.ts';
 import type { Listener } from '../../platform/db/listen.ts';
+import type { OutageLog } from '../../platform/db/outage-log.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 
 const TASKS_CHANNEL = 'graft_tasks';
@@ -12,15 +13,29 @@ const TASKS_KEY = '';
 export class Signals implements AsyncDisposable {
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   readonly #listeners: readonly Listener[];
+  #eventGeneration = 0;
   /** Resolves when both channels are listened to. */
   readonly ready: Promise<void>;
 
-  constructor(pool: Pool, log: Logger) {
+  constructor(pool: Pool, log: Logger, outage: OutageLog) {
     this.#listeners = [
-      listen(pool, TASKS_CHANNEL, () => this.#notify(TASKS_KEY), { log, onConnect: () => this.#notify(TASKS_KEY) }),
-      listen(pool, EVENTS_CHANNEL, (sweepId) => this.#notify(sweepId), { log, onConnect: () => this.#notifyAll() }),
+      listen(pool, TASKS_CHANNEL, () => this.#notify(TASKS_KEY), {
+        log,
+        outage,
+        onConnect: () => this.#notify(TASKS_KEY),
+      }),
+      listen(pool, EVENTS_CHANNEL, (sweepId) => this.#notify(sweepId), {
+        log,
+        outage,
+        onConnect: () => this.#notifyAll(),
+      }),
     ];
     this.ready = Promise.all(this.#listeners.map((listener) => listener.ready)).then(() => undefined);
+  }
+
+  /** Another number after each notification of events. */
+  get eventGeneration(): number {
+    return this.#eventGeneration;
   }
 
   subscribeTasks(): Subscription {
@@ -47,6 +62,7 @@ export class Signals implements AsyncDisposable {
   }
 
   #notify(key: string): void {
+    if (key !== TASKS_KEY) this.#eventGeneration += 1;
     for (const subscription of this.#subscriptions.get(key) ?? []) subscription.notify();
   }
 

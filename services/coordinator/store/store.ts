@@ -10,6 +10,13 @@ export interface Store {
   readonly log: Logger;
   /** How long a lease lives without a heartbeat, milliseconds. */
   readonly leaseMs: number;
+  /** Whether changes leave entries in the outbox, for the MLflow mirror. */
+  readonly isMirrored: boolean;
+  /**
+   * Whether plans follow what the cluster measures and how many slots it has at the moment. Otherwise the groups that train
+   * together are a function of the spec and the number of slots at the planning alone.
+   */
+  readonly plansAdaptively: boolean;
   /** Uniform in [0, 1), for the jitter of back-offs. */
   readonly random: () => number;
 }
@@ -18,6 +25,10 @@ export interface StoreOptions {
   readonly pool: Pool;
   readonly log: Logger;
   readonly leaseMs: number;
+  /** Default false. */
+  readonly isMirrored?: boolean;
+  /** Default true. */
+  readonly plansAdaptively?: boolean;
   readonly random?: () => number;
 }
 
@@ -32,6 +43,8 @@ export function createStore(options: StoreOptions): Store {
     }),
     log: options.log,
     leaseMs: options.leaseMs,
+    isMirrored: options.isMirrored ?? false,
+    plansAdaptively: options.plansAdaptively ?? true,
     random: options.random ?? Math.random,
   };
 }

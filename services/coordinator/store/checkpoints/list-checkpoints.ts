@@ -10,7 +10,7 @@ export interface CheckpointKey {
   readonly checkpointId: string;
 }
 
-/** Stored checkpoints of a sweep or of one run, by run and age. */
+/** Stored checkpoints of a sweep or of one run, by run and age. A run that shares a head has those of the shared head, too. */
 export async function listCheckpoints(
   store: Store,
   of: { readonly sweepId: string | null; readonly runId: string | null },
@@ -20,7 +20,9 @@ export async function listCheckpoints(
   const { rows } = await store.pool.query<CheckpointRow & { key_time: string }>(
     `SELECT ${CHECKPOINT_COLUMNS}, c.create_time::text AS key_time
        FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
-      WHERE c.state = 'STORED' AND ($1::text IS NULL OR r.sweep_id = $1) AND ($2::text IS NULL OR c.run_id = $2)
+      WHERE c.state = 'STORED' AND ($1::text IS NULL OR r.sweep_id = $1) 
+        AND ($2::text IS NULL OR c.run_id = $2
+             OR (c.stage = 'HEAD' AND c.run_id = (SELECT head_run_id FROM runs WHERE run_id = $2)))
         AND ($3::text IS NULL OR (c.run_id, c.create_time, c.checkpoint_id) > ($3, $4::timestamptz, $5))
       ORDER BY c.run_id, c.create_time, c.checkpoint_id
       LIMIT $6`,

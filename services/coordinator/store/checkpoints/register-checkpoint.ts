@@ -24,20 +24,24 @@ export async function registerCheckpoint(
   checkpointId: string,
   checkpoint: CheckpointRef,
 ): Promise<CheckpointRecord> {
-  return inTransaction(store, async (tx) => {
-    const task = await fence(tx, taskId, leaseEpoch);
-    await checkBelongs(tx, task, checkpoint);
-    const known = await findByUri(tx, checkpoint.uri);
-    if (known) return sameOrThrow(known, checkpoint);
-    await markRunning(tx, task);
-    const stored = await insertCheckpoint(tx, task, checkpointId, checkpoint);
-    await markSuperfluous(tx, checkpoint.runId, checkpoint.stage);
-    // A new checkpoint is progress: the task is not in a crash loop.
-    await tx.query('UPDATE tasks SET infrastructure_count = 0 WHERE task_id = $1 AND infrastructure_count > 0', [
-      taskId,
-    ]);
-    return stored;
-  });
+  return inTransaction(
+    store,
+    async (tx) => {
+      const task = await fence(tx, taskId, leaseEpoch);
+      await checkBelongs(tx, task, checkpoint);
+      const known = await findByUri(tx, checkpoint.uri);
+      if (known) return sameOrThrow(known, checkpoint);
+      await markRunning(tx, task);
+      const stored = await insertCheckpoint(tx, task, checkpointId, checkpoint);
+      await markSuperfluous(tx, checkpoint.runId, checkpoint.stage);
+      // A new checkpoint is progress: the task is not in a crash loop.
+      await tx.query('UPDATE tasks SET infrastructure_count = 0 WHERE task_id = $1 AND infrastructure_count > 0', [
+        taskId,
+      ]);
+      return stored;
+    },
+    'checkpoint',
+  );
 }
 
 async function checkBelongs(tx: StoreTransaction, task: FencedTask, checkpoint: CheckpointRef): Promise<void> {

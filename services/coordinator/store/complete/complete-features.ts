@@ -30,7 +30,7 @@ export async function completeFeatures(
       `UPDATE feature_sets
           SET state = 'COMPUTED', uri = $2, shape = $3, row_count = $4, sha256 = $5, size_bytes = $6,
               compute_seconds = $7, computed_by_task_id = $8
-        WHERE feature_key = $1`,
+        WHERE feature_key = $1 AND state <> 'COMPUTED'`,
       // The task's time belongs to all its sets together; a set gets an equal part.
       [set.key, set.uri, set.shape, set.rowCount, set.sha256, set.sizeBytes, result.seconds / keys.length, task.taskId],
     );

@@ -27,14 +27,18 @@ export type TaskEnd =
  * @throws LeaseLostError, InvalidRequestError
  */
 export async function completeTask(store: Store, taskId: string, leaseEpoch: number, end: TaskEnd): Promise<void> {
-  const otherSweeps = await inTransaction(store, async (tx) => {
-    const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
-    if (await wasCompleted(tx, taskId, leaseEpoch)) return [];
-    const task = await fence(tx, taskId, leaseEpoch);
-    if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
-    else await completeWithResult(tx, store, sweep, task, end.result);
-    return [...tx.otherSweeps];
-  });
+  const otherSweeps = await inTransaction(
+    store,
+    async (tx) => {
+      const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
+      if (await wasCompleted(tx, taskId, leaseEpoch)) return [];
+      const task = await fence(tx, taskId, leaseEpoch);
+      if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
+      else await completeWithResult(tx, store, sweep, task, end.result);
+      return [...tx.otherSweeps];
+    },
+    'complete',
+  );
   await settleSweeps(store, otherSweeps);
 }
 

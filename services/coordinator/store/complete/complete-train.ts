@@ -8,6 +8,8 @@ import type { RunOutcome, TaskError } from '../../../core/task.ts';
 import { moveRuns } from '../move-runs.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
+import { isHeadAwaited } from '../runs/shared-head.ts';
+import { summarizeRuns } from '../runs/summarize-runs.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import type { FencedTask } from '../tasks/fence.ts';
@@ -21,6 +23,8 @@ interface MemberRow {
   readonly state: RunState;
   /** Whether another task of the run is still to come. */
   readonly has_more: boolean;
+  /** Whether runs that go on wait for the head it trains here, so that its outcome counts though the run has ended. */
+  readonly is_awaited: boolean;
 }
 
 /** Ends a HEAD or FINE_TUNE attempt: each run of the group goes its own way. */
@@ -42,11 +46,17 @@ export async function completeTrain(
   const message = failures.length === 0 ? '' : `${failures.length} of ${members.length} runs failed`;
   await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   await recordOutcomes(tx, task, outcomes);
+  await tx.query('UPDATE tasks SET peak_memory_bytes = $2 WHERE task_id = $1', [
+    task.taskId,
+    Math.max(0, ...outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes)),
+  ]);
   const states = new Map(members.map((member) => [member.run_id, member]));
   for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
     const member = states.get(outcome.runId);
-    if (member && !isTerminalRunState(member.state)) await moveOn(tx, store, sweep, task, member, outcome);
+    const counts = member && (member.is_awaited || !isTerminalRunState(member.state));
+    if (counts) await moveOn(tx, store, sweep, task, member, outcome);
   }
+  if (task.stage === 'HEAD') await summarizeSharers(tx, task.taskId);
   await settleSweep(tx, store, sweep, [task.taskId]);
 }
 
@@ -55,8 +65,9 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
     `SELECT r.run_id, r.state,
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
-                       AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more
-       FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
+                       AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more,
+            ${isHeadAwaited('r', 'own')} AS is_awaited
+       FROM task_runs tr JOIN tasks own ON own.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
       WHERE tr.task_id = $1 ORDER BY r.run_id`,
     [taskId],
   );
@@ -122,6 +133,18 @@ async function moveOn(
   }
 }
 
+/** From now on the head's epochs are among those that runs sharing it are ranked by. */
+async function summarizeSharers(tx: StoreTransaction, taskId: string): Promise<void> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    'SELECT run_id FROM served_runs WHERE task_id = $1 AND shared ORDER BY run_id',
+    [taskId],
+  );
+  await summarizeRuns(
+    tx,
+    rows.map(({ run_id }) => run_id),
+  );
+}
+
 /** RUNNING goes to its end through STOPPING: the transition table has no shorter way. */
 async function stop(tx: StoreTransaction, sweep: LockedSweep, runId: string): Promise<void> {
   const reason = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
@@ -129,7 +152,10 @@ async function stop(tx: StoreTransaction, sweep: LockedSweep, runId: string): Pr
   await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', reason });
 }
 
-/** One bad member leaves the group; the others have gone on. What may be tried again is tried in a task of its own. */
+/**
+ * One bad member leaves the group; the others have gone on. What may be tried again is tried in a task of its own. A head that
+ * can't be trained can't be trained for anybody who shares it: the same numbers would come out.
+ */
 async function failMember(
   tx: StoreTransaction,
   store: Store,
@@ -147,7 +173,17 @@ async function failMember(
     memoryFailures: error.errorClass === 'MEMORY' ? 1 : 0,
   });
   if (decision.action === 'REQUEUE') await retryAlone(tx, task, runId, error.errorClass, decision);
-  else await endRuns(tx, [runId], { to: decision.action, reason: decision.reason });
+  else await endRuns(tx, await whoShares(tx, task, runId), { to: decision.action, reason: decision.reason });
+}
+
+/** The run, and those that share its head where it is the head that failed. */
+async function whoShares(tx: StoreTransaction, task: FencedTask, runId: string): Promise<string[]> {
+  if (task.stage !== 'HEAD') return [runId];
+  const { rows } = await tx.query<{ run_id: string }>(
+    'SELECT run_id FROM runs WHERE run_id = $1 OR head_run_id = $1 ORDER BY run_id',
+    [runId],
+  );
+  return rows.map(({ run_id }) => run_id);
 }
 
 function errorOf(outcome: RunOutcome): TaskError {

@@ -1,4 +1,4 @@
-import { decideRetry } from '../../../core/retry.ts';
+import { decideRetry, isStoreTrouble } from '../../../core/retry.ts';
 import type { RetryDecision } from '../../../core/retry.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
@@ -50,7 +50,7 @@ const COUNTERS: Readonly<Record<ErrorClass, string | null>> = {
 
 /** The counter is stored before the next attempt exists, so that no crash can lose a failure. */
 async function decide(tx: StoreTransaction, store: Store, task: FencedTask, error: TaskError): Promise<RetryDecision> {
-  const counter = COUNTERS[error.errorClass];
+  const counter = isStoreTrouble(error) ? null : COUNTERS[error.errorClass];
   const { rows } = await tx.query<{ failure_count: number; infrastructure_count: number; memory_count: number }>(
     `UPDATE tasks SET ${counter === null ? 'state = state' : `${counter} = ${counter} + 1`}
       WHERE task_id = $1 RETURNING failure_count, infrastructure_count, memory_count`,
@@ -75,9 +75,11 @@ async function requeue(
   attempt: FailedAttemptState,
   decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
 ): Promise<void> {
-  const { delayMs, reason } = decision;
+  const { delayMs, reason, pausesSweep = false } = decision;
   await endAttempt(tx, task, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
-  await parkRuns(tx, sweep, task, reason);
+  const isPaused =
+    pausesSweep && (await moveSweep(tx, sweep.sweepId, 'PAUSED', `${error.message} Then resume the sweep.`));
+  await parkRuns(tx, isPaused ? { ...sweep, state: 'PAUSED' } : sweep, task, reason);
 }
 
 /** Runs of a task that waits again: QUEUED, or PAUSED with their sweep. One that was told to stop is not waited for. */

@@ -7,7 +7,7 @@ import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * A member that failed in a group whose others went on is tried again in a task of its own, which what the run does later
- * waits for. Its lease epochs go on from the group's, because they tell the attempts of a run's stage apart.
+ * waits for, and what runs do that share its head. Its lease epochs go on from the group's, because they tell the attempts of a run's stage apart.
  */
 export async function retryAlone(
   tx: StoreTransaction,
@@ -47,9 +47,9 @@ export async function retryAlone(
   );
   await tx.query(
     `INSERT INTO task_dependencies (task_id, depends_on_id)
-     SELECT t.task_id, $1 FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id
-      WHERE tr.run_id = $2 AND t.state = 'WAITING'`,
-    [taskId, runId],
+     SELECT DISTINCT t.task_id, $1 FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id JOIN runs r ON r.run_id = tr.run_id
+      WHERE (r.run_id = $2 OR ($3 = 'HEAD' AND r.head_run_id = $2)) AND t.state = 'WAITING'`,
+    [taskId, runId, task.stage],
   );
   await moveRuns(tx, [runId], { to: 'QUEUED', reason: decision.reason });
 }

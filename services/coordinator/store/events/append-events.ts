@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import { textArray } from '../../../platform/db/binary-array.ts';
 import { encodePayload } from './event.ts';
 import type { SweepEvent } from './event.ts';
 
@@ -21,6 +22,6 @@ export async function appendEvents(client: PoolClient, sweepId: string, events: 
      SELECT $1, e.kind, e.payload::jsonb, clock_timestamp()
        FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS e (kind, payload, position)
       ORDER BY e.position`,
-    [sweepId, events.map(({ kind }) => kind), events.map(encodePayload)],
+    [sweepId, textArray(events.map(({ kind }) => kind)), textArray(events.map(encodePayload))],
   );
 }

@@ -46,7 +46,10 @@ export interface StoredEvent {
 /** JSON has no NaN and no infinities; metrics must keep them. */
 export function encodePayload(event: SweepEvent): string {
   // `kind` has a column of its own.
-  return JSON.stringify({ ...event, kind: undefined }, (_name, value: unknown) =>
+  const payload = { ...event, kind: undefined };
+  // Nearly all events are of this kind, and without a function for each value they take a third of the time.
+  if (event.kind === 'EPOCH' && event.values.every(Number.isFinite)) return JSON.stringify(payload);
+  return JSON.stringify(payload, (_name, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? { $number: String(value) } : value,
   );
 }

@@ -59,8 +59,8 @@ async function claimSets(
 ): Promise<Map<string, Source>> {
   if (sets.length === 0) return new Map();
   await tx.query(
-    `INSERT INTO feature_sets (feature_key, dataset_digest, split, backbone, weights_digest, cut, image_size, pooling)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[])
+    `INSERT INTO feature_sets (feature_key, dataset_digest, split, backbone, weights_digest, cut, image_size, pooling, dtype)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[])
      ON CONFLICT DO NOTHING`,
     [
       sets.map(({ key }) => key),
@@ -71,6 +71,7 @@ async function claimSets(
       sets.map(({ cut }) => cut),
       sets.map(({ imageSize }) => imageSize),
       sets.map(({ pooling }) => pooling),
+      sets.map(({ dtype }) => dtype),
     ],
   );
   const { rows } = await tx.query<{ feature_key: string; state: string; computed_by_task_id: string | null }>(

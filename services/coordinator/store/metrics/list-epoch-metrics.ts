@@ -10,7 +10,10 @@ export interface MetricKey {
   readonly name: string;
 }
 
-/** Surviving metrics of a sweep or of one run, by run, stage, epoch and name. */
+/**
+ * Surviving metrics of a sweep or of one run, by run, stage, epoch and name. A run that shares a head has the HEAD epochs of the
+ * run that trained it, under that run's identity; in a sweep they come once.
+ */
 export async function listEpochMetrics(
   store: Store,
   of: { readonly sweepId: string | null; readonly runId: string | null },
@@ -30,7 +33,8 @@ export async function listEpochMetrics(
          FROM epoch_metrics m
         WHERE m.superseded_by IS NULL
           AND ($1::text IS NULL OR m.run_id IN (SELECT run_id FROM runs WHERE sweep_id = $1))
-          AND ($2::text IS NULL OR m.run_id = $2)
+          AND ($2::text IS NULL OR m.run_id = $2
+               OR (m.stage = 'HEAD' AND m.run_id = (SELECT head_run_id FROM runs WHERE run_id = $2)))
           AND ($3::text IS NULL OR m.run_id >= $3)
      ) m
       WHERE $3::text IS NULL OR (m.run_id, m.stage_order, m.epoch, m.name) > ($3, $4::int, $5::int, $6)

@@ -5,7 +5,8 @@ import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * Brings runs to a final state and cancels the tasks that have nobody left to serve. Tasks come first, as everywhere (lock
- * order). A group task with other live runs stays; its trainer leaves the ended ones out.
+ * order). A group task with other live runs stays, and so does one whose head other live runs share; its trainer leaves out
+ * who has ended and is not waited for.
  */
 export async function endRuns(
   tx: StoreTransaction,
@@ -17,10 +18,10 @@ export async function endRuns(
     `SELECT t.task_id
        FROM tasks t
       WHERE t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')
-        AND t.task_id IN (SELECT task_id FROM task_runs WHERE run_id = ANY($1))
+        AND t.task_id IN (SELECT task_id FROM served_runs WHERE run_id = ANY($1))
         AND NOT EXISTS (
-          SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
-           WHERE tr.task_id = t.task_id AND tr.run_id <> ALL($1)
+          SELECT 1 FROM served_runs sr JOIN runs r ON r.run_id = sr.run_id
+           WHERE sr.task_id = t.task_id AND sr.run_id <> ALL($1)
              AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))`,
     [runIds],
   );

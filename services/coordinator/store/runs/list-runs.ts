@@ -52,7 +52,9 @@ export async function listAttempts(store: Store, runId: string): Promise<Attempt
     slotIndex: attempt.slotIndex,
     state: attempt.state as AttemptState,
     errorClass: attempt.errorClass as ErrorClass | null,
+    errorCode: attempt.errorCode,
     message: attempt.message,
+    microBatchDivisor: attempt.microBatchDivisor,
     startTime: attempt.createTime,
     endTime: attempt.endTime,
   }));

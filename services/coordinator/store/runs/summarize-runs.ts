@@ -1,8 +1,8 @@
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Derives the summary columns of runs from the rows that survive: best value over all stages with its epoch and the other
- * metrics of that epoch, last value and number of epochs in the present stage. One statement for a metric batch and for a
+ * Derives the summary columns of runs from the rows that survive: best value over all stages (a shared head's epochs among
+ * them) with its epoch and the other metrics of that epoch, last value and number of epochs in the present stage. One statement for a metric batch and for a
  * roll-back, so that the two can't disagree. Ties go to the earlier epoch and NaN is never best, as in Keras'
  * `ModelCheckpoint(save_best_only=True)`. The caller has locked the runs or their task.
  */
@@ -35,8 +35,8 @@ export async function summarizeRuns(tx: StoreTransaction, runIds: readonly strin
            LEFT JOIN epoch_metrics accuracy
              ON accuracy.run_id = m.run_id AND accuracy.stage = m.stage AND accuracy.epoch = m.epoch
             AND accuracy.name = 'val_accuracy' AND accuracy.superseded_by IS NULL
-          WHERE m.run_id = l.run_id AND m.name = s.objective_metric AND m.superseded_by IS NULL
-            AND m.value <> 'NaN'
+          WHERE m.run_id IN (l.run_id, l.head_run_id) AND (m.run_id = l.run_id OR m.stage = 'HEAD')
+            AND m.name = s.objective_metric AND m.superseded_by IS NULL AND m.value <> 'NaN'
           ORDER BY CASE WHEN s.objective_goal = 'minimize' THEN m.value ELSE -m.value END,
                    CASE m.stage WHEN 'HEAD' THEN 0 ELSE 1 END, m.epoch
           LIMIT 1

@@ -3,6 +3,7 @@ import type { Objective } from '../../../core/objective.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
+import { forecastEvaluations } from './forecast-evaluations.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
@@ -18,7 +19,7 @@ export async function finishSweep(tx: StoreTransaction, store: Store, sweep: Loc
   const evaluations = await readEvaluations(tx, sweep.sweepId);
   if (evaluations.length === 0) {
     await cancelLeftOvers(tx, sweep.sweepId);
-    await beginEvaluation(tx, sweep.sweepId);
+    await beginEvaluation(tx, store, sweep.sweepId);
     return true;
   }
   if (evaluations.every(({ ended }) => ended)) {
@@ -82,7 +83,7 @@ interface FinishedRow {
   readonly best_value: number | null;
 }
 
-async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<void> {
+async function beginEvaluation(tx: StoreTransaction, store: Store, sweepId: string): Promise<void> {
   const { rows } = await tx.query<FinishedRow>(
     `SELECT run_id, run_index, parameters, best_value
        FROM runs WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'STOPPED') ORDER BY run_index`,
@@ -93,22 +94,20 @@ async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<v
     return;
   }
   const spec = await readSpec(tx, sweepId);
-  const evaluations = planEvaluation({
-    sweepId,
-    objective: spec.objective,
-    testPolicy: spec.testPolicy,
-    runs: rows.map((row) => ({
-      runId: row.run_id,
-      index: row.run_index,
-      config: compileRunConfig(row.parameters),
-      bestValue: row.best_value,
-    })),
-  });
+  const runs = rows.map((row) => ({
+    runId: row.run_id,
+    index: row.run_index,
+    config: compileRunConfig(row.parameters),
+    bestValue: row.best_value,
+  }));
+  const { objective, testPolicy } = spec;
+  const evaluations = planEvaluation({ sweepId, objective, testPolicy, runs });
   if (evaluations.length === 0) {
     await moveSweep(tx, sweepId, 'SUCCEEDED', `no run has a finite ${spec.objective.metric}, so nothing was tested`);
     return;
   }
-  await insertTasks(tx, sweepId, evaluations);
+  const configs = new Map(runs.map(({ runId, config }) => [runId, config]));
+  await insertTasks(tx, sweepId, await forecastEvaluations(tx, store, sweepId, evaluations, configs));
 }
 
 async function readSpec(

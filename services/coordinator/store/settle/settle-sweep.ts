@@ -25,7 +25,7 @@ export async function settleSweep(
 ): Promise<void> {
   if (isTerminalSweepState(sweep.state)) return;
   await resolveBlocked(tx, sweep, finishedTaskIds);
-  await readyTasks(tx, sweep, finishedTaskIds);
+  await readyTasks(tx, await findWaiting(tx, sweep.sweepId, finishedTaskIds));
   if (await finishSweep(tx, store, sweep)) return;
   // Only when a task has just ended: a sweep that is being resumed must not be paused again by the same failures.
   if (finishedTaskIds !== null) await pauseAfterFailures(tx, sweep);
@@ -70,30 +70,71 @@ async function resolveBlocked(
   }
 }
 
+/**
+ * Ends the runs that can't go on: all of the task's where its feature sets are missing, those whose head is missing where a HEAD
+ * task failed. The others of a group go on without them.
+ */
 async function failBlocked(tx: StoreTransaction, row: BlockedRow): Promise<void> {
   const why = row.message === null || row.message === '' ? 'it was cancelled' : row.message;
   const reason =
     row.blocker_stage === 'FEATURES'
       ? `the feature sets it reads could not be computed (task ${row.blocker_id}): ${why}`
       : `the ${row.blocker_stage} task it waits for, ${row.blocker_id}, did not succeed: ${why}`;
-  await endRuns(tx, await runIdsOf(tx, row.task_id), { to: 'FAILED', reason });
+  const runIds = await runIdsOf(tx, row.task_id);
+  const blocked = row.blocker_stage === 'HEAD' ? await servedBy(tx, row.blocker_id, runIds) : runIds;
+  await endRuns(tx, blocked, { to: 'FAILED', reason });
+  if (await hasLiveRuns(tx, row.task_id)) {
+    await tx.query('DELETE FROM task_dependencies WHERE task_id = $1 AND depends_on_id = $2', [
+      row.task_id,
+      row.blocker_id,
+    ]);
+    await readyTasks(tx, [row.task_id]);
+    return;
+  }
   // Where all of its runs had ended before, nothing has cancelled it yet.
   await moveTasks(tx, [row.task_id], { to: 'CANCELLED', from: ['WAITING'] });
 }
 
-async function readyTasks(
+async function servedBy(tx: StoreTransaction, taskId: string, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    'SELECT run_id FROM served_runs WHERE task_id = $1 AND run_id = ANY($2) ORDER BY run_id',
+    [taskId, runIds],
+  );
+  return rows.map(({ run_id }) => run_id);
+}
+
+async function hasLiveRuns(tx: StoreTransaction, taskId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
+      WHERE tr.task_id = $1 AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
+    [taskId],
+  );
+  return rowCount !== 0;
+}
+
+async function findWaiting(
   tx: StoreTransaction,
-  sweep: LockedSweep,
+  sweepId: string,
   finishedTaskIds: readonly string[] | null,
-): Promise<void> {
+): Promise<string[]> {
   const { rows } = await tx.query<{ task_id: string }>(
-    `SELECT t.task_id
-       FROM tasks t
+    `SELECT t.task_id FROM tasks t
       WHERE t.sweep_id = $1 AND t.state = 'WAITING'
-        ${finishedTaskIds === null ? '' : 'AND t.task_id IN (SELECT task_id FROM task_dependencies WHERE depends_on_id = ANY($2))'}
+        ${finishedTaskIds === null ? '' : 'AND t.task_id IN (SELECT task_id FROM task_dependencies WHERE depends_on_id = ANY($2))'}`,
+    finishedTaskIds === null ? [sweepId] : [sweepId, finishedTaskIds],
+  );
+  return rows.map(({ task_id }) => task_id);
+}
+
+/** Those of the waiting tasks whose prerequisites have all succeeded. */
+async function readyTasks(tx: StoreTransaction, waiting: readonly string[]): Promise<void> {
+  if (waiting.length === 0) return;
+  const { rows } = await tx.query<{ task_id: string }>(
+    `SELECT t.task_id FROM tasks t
+      WHERE t.task_id = ANY($1)
         AND NOT EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks p ON p.task_id = d.depends_on_id
                          WHERE d.task_id = t.task_id AND p.state <> 'SUCCEEDED')`,
-    finishedTaskIds === null ? [sweep.sweepId] : [sweep.sweepId, finishedTaskIds],
+    [waiting],
   );
   await moveTasks(
     tx,

@@ -97,6 +97,7 @@ async function insertSweep(
     prisma.event.create({
       data: { sweepId, kind: event.kind, payload: JSON.parse(encodePayload(event)) as Prisma.InputJsonObject },
     }),
+    ...(store.isMirrored ? [prisma.outboxEntry.create({ data: { sweepId, kind: 'SWEEP' } })] : []),
   ]);
 }
 

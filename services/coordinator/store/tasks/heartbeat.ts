@@ -1,6 +1,7 @@
 import { TrainerUnknownError } from '../../../core/errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import { isHeadAwaited } from '../runs/shared-head.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
@@ -106,6 +107,7 @@ async function readStates(
             ARRAY(SELECT r.run_id FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
                    WHERE tr.task_id = t.task_id AND t.stage IN ('HEAD', 'FINE_TUNE')
                      AND r.state IN ('STOPPING', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+                     AND NOT ${isHeadAwaited('r', 't')}
                    ORDER BY r.run_id) AS stopped_run_ids
        FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
       WHERE t.task_id = ANY($1) AND t.state IN ('LEASED', 'RUNNING')`,

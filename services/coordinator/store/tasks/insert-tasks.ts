@@ -1,5 +1,7 @@
+import type { TaskForecast } from '../../../core/planner/cost/task-cost.ts';
 import type { Stage, TestRole } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { requireMemory } from './require-memory.ts';
 
 /** A task to be made; the planner's tasks have this shape. */
 export interface NewTask {
@@ -10,6 +12,8 @@ export interface NewTask {
   readonly featureSets: readonly { readonly key: string }[];
   readonly dependsOn: readonly string[];
   readonly description: string;
+  /** Absent where it was not planned ahead. */
+  readonly forecast?: TaskForecast;
   /** By run, for EVALUATE. */
   readonly roles?: Readonly<Record<string, TestRole>>;
 }
@@ -21,17 +25,23 @@ export interface NewTask {
 export async function insertTasks(tx: StoreTransaction, sweepId: string, tasks: readonly NewTask[]): Promise<void> {
   if (tasks.length === 0) return;
   await tx.query(
-    `INSERT INTO tasks (task_id, sweep_id, stage, state, position, description)
+    `INSERT INTO tasks (task_id, sweep_id, stage, state, position, description,
+                        cost_class, model_seconds, forecast_seconds, forecast_memory_bytes)
      SELECT t.task_id, $1, t.stage, t.state, t.ordinality + (SELECT coalesce(max(position), 0) FROM tasks WHERE sweep_id = $1),
-            t.description
-       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
-            WITH ORDINALITY AS t (task_id, stage, state, description, ordinality)`,
+            t.description, t.cost_class, t.model_seconds, t.forecast_seconds, t.forecast_memory_bytes
+       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::float8[], $9::bigint[])
+            WITH ORDINALITY AS t (task_id, stage, state, description, cost_class, model_seconds, forecast_seconds,
+                                  forecast_memory_bytes, ordinality)`,
     [
       sweepId,
       tasks.map(({ taskId }) => taskId),
       tasks.map(({ stage }) => stage),
       tasks.map(({ dependsOn }) => (dependsOn.length === 0 ? 'READY' : 'WAITING')),
       tasks.map(({ description }) => description),
+      tasks.map(({ forecast }) => forecast?.costClass ?? null),
+      tasks.map(({ forecast }) => forecast?.modelSeconds ?? null),
+      tasks.map(({ forecast }) => forecast?.seconds ?? null),
+      tasks.map(({ forecast }) => forecast?.memoryBytes ?? null),
     ],
   );
   await insertTaskRuns(tx, tasks);
@@ -45,6 +55,7 @@ export async function insertTasks(tx: StoreTransaction, sweepId: string, tasks: 
     'INSERT INTO task_dependencies (task_id, depends_on_id)',
     tasks.flatMap(({ taskId, dependsOn }) => dependsOn.map((id) => [taskId, id] as const)),
   );
+  await requireMemory(tx, sweepId);
 }
 
 async function insertTaskRuns(tx: StoreTransaction, tasks: readonly NewTask[]): Promise<void> {

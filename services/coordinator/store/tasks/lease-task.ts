@@ -1,10 +1,12 @@
 import { LeaseLostError, TrainerUnknownError } from '../../../core/errors.ts';
+import { microBatchDivisorAfter } from '../../../core/retry.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { LeasedTask } from '../../../core/task.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 import { expireLease } from './expire-lease.ts';
+import { noteTooLarge } from './note-too-large.ts';
 import { pickTask } from './pick-task.ts';
 import { prepareRuns } from './prepare-runs.ts';
 import { readLeasedTask } from './read-leased-task.ts';
@@ -26,15 +28,20 @@ export interface LeaseRequest {
  */
 export async function leaseTask(store: Store, request: LeaseRequest): Promise<LeasedTask | null> {
   await dropForgottenLease(store, request);
-  const leased = await inTransaction(store, async (tx) => {
-    const slot = await lockSlot(tx, request);
-    const held = await findOwnLease(tx, store, request);
-    if (held) return readLeasedTask(tx, held.taskId, held.leaseEpoch);
-    if (slot.draining || (await isBusy(tx, request))) return null;
-    const taskId = await pickTask(tx, request.heldFeatureKeys);
-    return taskId === null ? null : takeTask(tx, store, request, taskId, slot.threadCount);
-  });
+  const leased = await inTransaction(
+    store,
+    async (tx) => {
+      const slot = await lockSlot(tx, request);
+      const held = await findOwnLease(tx, store, request);
+      if (held) return readLeasedTask(tx, held.taskId, held.leaseEpoch);
+      if (slot.draining || (await isBusy(tx, request))) return null;
+      const taskId = await pickTask(tx, request.heldFeatureKeys, slot.memoryBytes);
+      return taskId === null ? null : takeTask(tx, store, request, taskId, slot.threadCount);
+    },
+    'lease',
+  );
   if (leased) await noteSweepStart(store, leased.sweepId);
+  else await noteTooLarge(store);
   return leased;
 }
 
@@ -60,9 +67,9 @@ async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<
 async function lockSlot(
   tx: StoreTransaction,
   request: LeaseRequest,
-): Promise<{ readonly draining: boolean; readonly threadCount: number }> {
-  const { rows } = await tx.query<{ state: string; thread_count: number }>(
-    `SELECT t.state, s.thread_count
+): Promise<{ readonly draining: boolean; readonly threadCount: number; readonly memoryBytes: number }> {
+  const { rows } = await tx.query<{ state: string; thread_count: number; memory_bytes: string | number }>(
+    `SELECT t.state, s.thread_count, s.memory_bytes
        FROM slots s JOIN trainers t USING (trainer_id)
       WHERE s.trainer_id = $1 AND s.slot_index = $2
         FOR NO KEY UPDATE OF s`,
@@ -70,7 +77,8 @@ async function lockSlot(
   );
   const row = rows[0];
   if (!row) throw new TrainerUnknownError(request.trainerId);
-  return { draining: row.state === 'DRAINING', threadCount: row.thread_count };
+  const { state, thread_count: threadCount, memory_bytes: memoryBytes } = row;
+  return { draining: state === 'DRAINING', threadCount, memoryBytes: Number(memoryBytes) };
 }
 
 /** Whether the slot holds another live lease; the unique index tasks_live_slot_key allows one. */
@@ -120,7 +128,7 @@ async function takeTask(
   taskId: string,
   threadCount: number,
 ): Promise<LeasedTask> {
-  const { rows } = await tx.query<{ lease_epoch: number }>(
+  const { rows } = await tx.query<{ lease_epoch: number; memory_count: number }>(
     `UPDATE tasks
         SET state = 'LEASED', lease_epoch = lease_epoch + 1,
             lease_expire_time = now() + $2 * interval '1 millisecond',
@@ -128,14 +136,16 @@ async function takeTask(
             start_time = coalesce(start_time, now()), command = NULL,
             progress_step_count = 0, progress_step_limit = 0, progress_detail = ''
       WHERE task_id = $1
-      RETURNING lease_epoch`,
+      RETURNING lease_epoch, memory_count`,
     [taskId, store.leaseMs, request.trainerId, request.slotIndex, request.requestId],
   );
   const leaseEpoch = rows[0]?.lease_epoch ?? 0;
+  const microBatchDivisor = microBatchDivisorAfter(rows[0]?.memory_count ?? 0);
   await tx.query(
-    `INSERT INTO attempts (task_id, lease_epoch, trainer_id, slot_index, request_id, state, thread_count)
-     VALUES ($1, $2, $3, $4, $5, 'LEASED', $6)`,
-    [taskId, leaseEpoch, request.trainerId, request.slotIndex, request.requestId, threadCount],
+    `INSERT INTO attempts (task_id, lease_epoch, trainer_id, slot_index, request_id, state, thread_count,
+                           micro_batch_divisor)
+     VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7)`,
+    [taskId, leaseEpoch, request.trainerId, request.slotIndex, request.requestId, threadCount, microBatchDivisor],
   );
   await prepareRuns(tx, taskId, leaseEpoch);
   const task = await readLeasedTask(tx, taskId, leaseEpoch);
@@ -150,7 +160,14 @@ async function takeTask(
   return task;
 }
 
-/** Not part of the lease's transaction, which has locked a task and may not lock its sweep any more. */
+/**
+ * Also that it does not wait for a larger slot any more. Not part of the lease's transaction, which has locked a task and may
+ * not lock its sweep any more.
+ */
 async function noteSweepStart(store: Store, sweepId: string): Promise<void> {
-  await store.pool.query('UPDATE sweeps SET start_time = now() WHERE sweep_id = $1 AND start_time IS NULL', [sweepId]);
+  await store.pool.query(
+    `UPDATE sweeps SET start_time = coalesce(start_time, now()), state_reason = CASE state WHEN 'ACTIVE' THEN '' ELSE state_reason END
+      WHERE sweep_id = $1 AND (start_time IS NULL OR state = 'ACTIVE' AND state_reason <> '')`,
+    [sweepId],
+  );
 }

@@ -5,16 +5,22 @@ import type { StoreTransaction } from '../transaction.ts';
  * the oldest sweep, then the plan's order. SKIP LOCKED: slots that ask at the same moment don't wait for each other and
  * never get the same task. Two statements instead of one ordered by "holds", because that would look up the feature sets of
  * every ready task at every lease.
+ *
+ * @param memoryBytes of the slot, which is given nothing that needs more; 0: not known
  */
-export async function pickTask(tx: StoreTransaction, heldFeatureKeys: readonly string[]): Promise<string | null> {
+export async function pickTask(
+  tx: StoreTransaction,
+  heldFeatureKeys: readonly string[],
+  memoryBytes: number,
+): Promise<string | null> {
   if (heldFeatureKeys.length > 0) {
     const { rows } = await tx.query<{ task_id: string }>(
-      pickSql('AND t.task_id IN (SELECT task_id FROM task_feature_sets WHERE feature_key = ANY($1))'),
-      [heldFeatureKeys],
+      pickSql('AND t.task_id IN (SELECT task_id FROM task_feature_sets WHERE feature_key = ANY($2))'),
+      [memoryBytes, heldFeatureKeys],
     );
     if (rows[0]) return rows[0].task_id;
   }
-  const { rows } = await tx.query<{ task_id: string }>(pickSql(''));
+  const { rows } = await tx.query<{ task_id: string }>(pickSql(''), [memoryBytes]);
   return rows[0]?.task_id ?? null;
 }
 
@@ -23,7 +29,25 @@ function pickSql(condition: string): string {
     SELECT t.task_id
       FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
      WHERE t.state = 'READY' AND t.not_before_time <= now() AND s.state = 'ACTIVE' ${condition}
+       AND ($1::bigint = 0 OR coalesce(t.required_memory_bytes, 0) <= $1::bigint)
+       AND (t.stage <> 'FEATURES' OR NOT EXISTS (${OTHER_MAKERS}))
      ORDER BY s.create_time, s.sweep_id, t.position, t.task_id
      LIMIT 1
        FOR NO KEY UPDATE OF t SKIP LOCKED`;
 }
+
+/**
+ * Tasks that make a set of this one now, or will. There are two for one set after a sweep was paused in the middle, another
+ * took over, and the first was resumed. A set names its one maker, always the task that was planned last, so of several
+ * that are ready only that one is given, and no two wait for each other.
+ */
+const OTHER_MAKERS = `
+  SELECT 1
+    FROM task_feature_sets own
+    JOIN feature_sets f ON f.feature_key = own.feature_key AND f.state <> 'COMPUTED'
+    JOIN task_feature_sets theirs ON theirs.feature_key = own.feature_key AND theirs.task_id <> own.task_id
+    JOIN tasks o ON o.task_id = theirs.task_id AND o.stage = 'FEATURES'
+    JOIN sweeps os ON os.sweep_id = o.sweep_id
+   WHERE own.task_id = t.task_id
+     AND (o.state IN ('LEASED', 'RUNNING')
+          OR (o.state IN ('WAITING', 'READY') AND os.state = 'ACTIVE' AND f.computed_by_task_id = o.task_id))`;

@@ -2,8 +2,9 @@ import type { Stage } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Fixes which checkpoint each run of the task starts from: FINE_TUNE the best of HEAD, EVALUATE the best of all stages. Once
- * fixed it stays over all attempts, so that a repeated attempt does the same work, and retention keeps the file.
+ * Fixes which checkpoint each run of the task starts from: FINE_TUNE the best of HEAD, EVALUATE the best of all stages; HEAD is
+ * that of the run whose head it shares. Once fixed it stays over all attempts, so that a repeated attempt does the same work,
+ * and retention keeps the file.
  */
 export async function pinSources(
   tx: StoreTransaction,
@@ -16,8 +17,9 @@ export async function pinSources(
     `UPDATE task_runs tr
         SET source_checkpoint_id = (
           SELECT c.checkpoint_id
-            FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
-           WHERE c.run_id = tr.run_id AND c.kind = 'BEST' AND c.state = 'STORED'
+            FROM runs r
+            JOIN checkpoints c ON c.run_id = r.run_id OR (c.run_id = r.head_run_id AND c.stage = 'HEAD')
+           WHERE r.run_id = tr.run_id AND c.kind = 'BEST' AND c.state = 'STORED'
              AND ($2 = 'EVALUATE' OR c.stage = 'HEAD')
            ORDER BY ($2 = 'EVALUATE' AND c.stage = r.best_stage AND c.epoch = r.best_epoch) DESC,
                     CASE WHEN $3 = 'minimize' THEN c.value ELSE -c.value END ASC NULLS LAST,

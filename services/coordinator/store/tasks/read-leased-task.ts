@@ -3,6 +3,7 @@ import { RUN_STATES } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type {
+  FeatureDtype,
   FeatureSetRef,
   LeasedTask,
   Pooling,
@@ -13,6 +14,7 @@ import type {
 } from '../../../core/task.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
 import type { CheckpointRow } from '../checkpoints/checkpoint-row.ts';
+import { isHeadAwaited } from '../runs/shared-head.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 interface TaskRow {
@@ -26,18 +28,21 @@ interface TaskRow {
   readonly class_counts: Dataset['classCounts'] | null;
   readonly problems: Dataset['problems'] | null;
   readonly manifest_uri: string | null;
+  readonly micro_batch_divisor: number;
 }
 
 /** All a trainer needs to work on a task under the given lease. */
 export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LeasedTask> {
   const { rows } = await tx.query<TaskRow>(
     `SELECT t.sweep_id, t.stage, s.spec, s.dataset_id,
-            d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri
+            d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri,
+            a.micro_batch_divisor
        FROM tasks t
+       JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = $2
        JOIN sweeps s ON s.sweep_id = t.sweep_id
        LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
       WHERE t.task_id = $1`,
-    [taskId],
+    [taskId, leaseEpoch],
   );
   const row = rows[0];
   if (!row) throw new Error(`Task ${taskId} vanished while it was leased.`);
@@ -54,6 +59,7 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
     // FEATURES has no runs, and a feature set names its weights by their digest only.
     weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
     objective: row.spec.objective,
+    microBatchDivisor: row.micro_batch_divisor,
   };
 }
 
@@ -78,13 +84,16 @@ interface TaskRunRow {
   readonly resume: CheckpointRow | null;
   readonly source: CheckpointRow | null;
   readonly source_value: number | null;
+  readonly is_awaited: boolean;
 }
 
 async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage): Promise<TaskRun[]> {
   const { rows } = await tx.query<TaskRunRow>(
     `SELECT r.run_id, r.parameters, r.state, tr.state AS task_run_state, tr.role,
-            to_jsonb(resume) AS resume, to_jsonb(source) AS source, source.value AS source_value
+            to_jsonb(resume) AS resume, to_jsonb(source) AS source, source.value AS source_value,
+            ${isHeadAwaited('r', 't')} AS is_awaited
        FROM task_runs tr
+       JOIN tasks t ON t.task_id = tr.task_id
        JOIN runs r ON r.run_id = tr.run_id
        LEFT JOIN LATERAL (
          SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c
@@ -105,7 +114,8 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage):
     sourceCheckpoint: row.source ? toCheckpoint(row.source) : null,
     sourceValue: row.source_value,
     role: row.role,
-    stopped: stage !== 'EVALUATE' && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
+    stopped:
+      stage !== 'EVALUATE' && !row.is_awaited && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
   }));
 }
 
@@ -118,6 +128,7 @@ interface FeatureSetRow {
   readonly cut: string | null;
   readonly image_size: number;
   readonly pooling: Pooling;
+  readonly dtype: FeatureDtype;
   readonly uri: string | null;
   readonly shape: number[];
   readonly row_count: number;
@@ -127,11 +138,11 @@ interface FeatureSetRow {
 
 async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<FeatureSetRef[]> {
   const { rows } = await tx.query<FeatureSetRow>(
-    `SELECT f.feature_key, f.dataset_digest, f.split, f.backbone, f.weights_digest, f.cut, f.image_size, f.pooling,
+    `SELECT f.feature_key, f.dataset_digest, f.split, f.backbone, f.weights_digest, f.cut, f.image_size, f.pooling, f.dtype,
             f.uri, f.shape, f.row_count, f.sha256, f.size_bytes
        FROM task_feature_sets tf JOIN feature_sets f USING (feature_key)
       WHERE tf.task_id = $1
-      ORDER BY f.backbone, f.cut NULLS LAST, f.image_size, f.pooling, f.split, f.feature_key`,
+      ORDER BY f.backbone, f.cut NULLS LAST, f.image_size, f.pooling, f.dtype, f.split, f.feature_key`,
     [taskId],
   );
   return rows.map((row) => ({
@@ -143,6 +154,7 @@ async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<Fe
     cut: row.cut,
     imageSize: row.image_size,
     pooling: row.pooling,
+    dtype: row.dtype,
     uri: row.uri,
     shape: row.shape,
     rowCount: row.row_count,

@@ -1,10 +1,9 @@
 /**
- * Runs work in order within a lane and side by side over lanes, with a bound on all of it, and gives the results in the
- * order in which they are done.
+ * Answers of work that runs side by side, in the order in which it is done, with a bound on work whose answer has not been
+ * handed on.
  */
-export class OrderedLanes<T> {
+export class BoundedAnswers<T> {
   readonly #maxInFlight: number;
-  readonly #lanes = new Map<string, Promise<void>>();
   readonly #done: T[] = [];
   #inFlight = 0;
   #isEnded = false;
@@ -16,19 +15,17 @@ export class OrderedLanes<T> {
     this.#maxInFlight = maxInFlight;
   }
 
-  /** Resolves when the work has been taken on, which may be long before it is done. Nothing is taken on after a failure. */
-  async run(lane: string, work: () => Promise<T>): Promise<void> {
+  /**
+   * Resolves when the work has begun, which may be long before it is done; work begins in the order of the calls. Nothing begins
+   * after a failure.
+   */
+  async run(work: () => Promise<T>): Promise<void> {
     while (this.#inFlight >= this.#maxInFlight && !this.#failure) {
       await new Promise<void>((resolve) => (this.#wakeWriter = resolve));
     }
     if (this.#failure) return;
     this.#inFlight += 1;
-    const before = this.#lanes.get(lane) ?? Promise.resolve();
-    const after = before.then(() => this.#perform(work));
-    this.#lanes.set(lane, after);
-    void after.then(() => {
-      if (this.#lanes.get(lane) === after) this.#lanes.delete(lane);
-    });
+    void this.#perform(work);
   }
 
   /** No more work comes. */
@@ -60,11 +57,6 @@ export class OrderedLanes<T> {
   }
 
   async #perform(work: () => Promise<T>): Promise<void> {
-    if (this.#failure) {
-      this.#inFlight -= 1;
-      this.#wakeReader?.();
-      return;
-    }
     try {
       this.#done.push(await work());
     } catch (error) {

@@ -1,0 +1,153 @@
+import { basename } from 'node:path';
+import { isTerminalRunState } from '../../../core/states/run-state.ts';
+import type { RunState } from '../../../core/states/run-state.ts';
+import type { SweepState } from '../../../core/states/sweep-state.ts';
+import { cleanKey, cutText, MLFLOW_LIMITS } from '../../../platform/mlflow/limits.ts';
+import type { MlflowMetric, MlflowPair } from '../../../platform/mlflow/log-batch.ts';
+import type { DatasetInput, RunStatus } from '../../../platform/mlflow/mlflow-client.ts';
+import type {
+  MirroredDataset,
+  MirroredPoint,
+  MirroredRun,
+  MirroredSweep,
+  MirroredTestResult,
+} from '../../store/outbox/read-mirrored.ts';
+
+/** Tag by which the MLflow run of a sweep or run is found again, whatever became of the answer that told its identity. */
+export const SUBJECT_TAG = 'graft.subject_id';
+
+/** Hexadecimal digits that name a data set as well as all 64 do, of which MLflow takes 36. */
+const DATASET_DIGEST_LENGTH = Math.min(32, MLFLOW_LIMITS.datasetDigestLength);
+
+export function sweepStatus(state: SweepState): RunStatus {
+  switch (state) {
+    case 'ACTIVE':
+    case 'PAUSED':
+      return 'RUNNING';
+    case 'SUCCEEDED':
+      return 'FINISHED';
+    case 'FAILED':
+      return 'FAILED';
+    case 'CANCELLED':
+      return 'KILLED';
+  }
+}
+
+/** A run that waits between two stages has started, and stays RUNNING. */
+export function runStatus(state: RunState, hasStarted: boolean): RunStatus {
+  switch (state) {
+    case 'QUEUED':
+    case 'PAUSED':
+      return hasStarted ? 'RUNNING' : 'SCHEDULED';
+    case 'RUNNING':
+    case 'STOPPING':
+      return 'RUNNING';
+    case 'SUCCEEDED':
+    case 'STOPPED':
+      return 'FINISHED';
+    case 'CANCELLED':
+      return 'KILLED';
+    case 'FAILED':
+    case 'INFEASIBLE':
+      return 'FAILED';
+  }
+}
+
+/** Tags that a run is made with. */
+export function birthTags(subjectId: string, parentRunId: string | null): MlflowPair[] {
+  return [
+    { key: SUBJECT_TAG, value: subjectId },
+    { key: 'mlflow.source.name', value: 'graft' },
+    { key: 'mlflow.source.type', value: 'JOB' },
+    { key: 'mlflow.user', value: 'graft' },
+    ...(parentRunId === null ? [] : [{ key: 'mlflow.parentRunId', value: parentRunId }]),
+  ];
+}
+
+export function sweepTags(sweep: MirroredSweep): MlflowPair[] {
+  return tags({
+    'graft.sweep_id': sweep.sweepId,
+    'graft.state': sweep.state,
+    'graft.state_reason': sweep.stateReason,
+    'graft.objective': sweep.objective,
+    'graft.dataset_id': sweep.dataset?.datasetId ?? '',
+  });
+}
+
+export function runTags(run: MirroredRun): MlflowPair[] {
+  return tags({
+    'graft.sweep_id': run.sweepId,
+    'graft.run_id': run.runId,
+    'graft.run_index': String(run.runIndex),
+    'graft.state': run.state,
+    'graft.state_reason': run.stateReason,
+    'graft.stage': run.stage,
+    'graft.best_stage': run.bestStage ?? '',
+  });
+}
+
+function tags(values: Readonly<Record<string, string>>): MlflowPair[] {
+  return Object.entries(values).map(([key, value]) => ({ key, value: cutText(value, MLFLOW_LIMITS.tagValueLength) }));
+}
+
+/** @param valueLength longer values are cut. */
+export function runParams({ parameters }: MirroredRun, valueLength: number): MlflowPair[] {
+  return parameters.map(({ name, value }) => ({ key: cleanKey(name), value: cutText(value, valueLength) }));
+}
+
+/**
+ * A metric is named by its stage as well, because epochs count from 1 in each: `head/val_loss`, `fine_tune/val_loss`. MLflow
+ * shows the part before the slash as a section of its charts.
+ */
+export function pointMetrics(points: readonly MirroredPoint[]): MlflowMetric[] {
+  return points.map(({ stage, epoch, name, value, timeMs }) => ({
+    key: cleanKey(`${stage.toLowerCase()}/${name}`),
+    value,
+    timestamp: timeMs,
+    step: epoch,
+  }));
+}
+
+/** What the run's columns say, once it has ended and they change no more. */
+export function bestMetrics(run: MirroredRun): MlflowMetric[] {
+  const { endMs, bestEpoch } = run;
+  if (!isTerminalRunState(run.state) || endMs === null || bestEpoch === null) return [];
+  const values = {
+    'best/epoch': bestEpoch,
+    'best/val_loss': run.bestValLoss,
+    'best/val_accuracy': run.bestValAccuracy,
+  };
+  return metricsOf(values, endMs, bestEpoch);
+}
+
+export function testMetrics(result: MirroredTestResult): MlflowMetric[] {
+  const values = {
+    'test/accuracy': result.accuracy,
+    'test/accuracy_low': result.accuracyLow,
+    'test/accuracy_high': result.accuracyHigh,
+    'test/loss': result.loss,
+    'test/roc_auc': result.rocAuc,
+    'test/image_count': result.imageCount,
+  };
+  return metricsOf(values, result.timeMs, 0);
+}
+
+function metricsOf(values: Readonly<Record<string, number | null>>, timestamp: number, step: number): MlflowMetric[] {
+  return Object.entries(values).flatMap(([key, value]) => (value === null ? [] : [{ key, value, timestamp, step }]));
+}
+
+export function datasetInput(dataset: MirroredDataset): DatasetInput {
+  const profile = {
+    num_classes: dataset.classNames.length,
+    num_images: dataset.classCounts.reduce((sum, { imageCount }) => sum + imageCount, 0),
+    images: dataset.classCounts,
+  };
+  return {
+    name: cutText(basename(dataset.path) || dataset.datasetId, MLFLOW_LIMITS.datasetNameLength),
+    digest: dataset.digest.slice(0, DATASET_DIGEST_LENGTH),
+    sourceType: 'local',
+    source: JSON.stringify({ uri: dataset.path }),
+    profile: JSON.stringify(profile),
+    tags: [{ key: 'mlflow.data.context', value: 'training' }],
+  };
+}

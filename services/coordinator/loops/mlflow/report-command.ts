@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Sources run through tsx, a build as it is. */
+const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+const CLI = new URL(`../../../cli/main${EXTENSION}`, import.meta.url);
+const MAX_MS = 120_000;
+const MAX_ERROR_LENGTH = 2000;
+
+/**
+ * The same page that `graft report` writes, made by that command in a process of its own: a coordinator needs neither its
+ * packages nor its memory for the rest of its life.
+ *
+ * @param address of a coordinator, `host:port`.
+ * @throws Error with the end of the command's error output.
+ */
+export async function makeReport(address: string, sweepId: string, signal: AbortSignal): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-report-'));
+  try {
+    const file = join(folder, 'report.html');
+    await runCli(['--coordinator', address, 'report', sweepId, '--out', file], signal);
+    return await readFile(file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runCli(args: readonly string[], signal: AbortSignal): Promise<void> {
+  const imports = EXTENSION === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn(process.execPath, [...imports, fileURLToPath(CLI), ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      signal: AbortSignal.any([signal, AbortSignal.timeout(MAX_MS)]),
+    });
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors = (errors + text).slice(-MAX_ERROR_LENGTH);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`graft report ended with ${String(code)}: ${errors.trim()}`));
+    });
+  });
+}

@@ -1,0 +1,78 @@
+import { ArtifactMissingError } from '../../../core/errors.ts';
+import { artifactSource } from '../../../platform/mlflow/artifact-path.ts';
+import type { MlflowClient } from '../../../platform/mlflow/mlflow-client.ts';
+import { MlflowError } from '../../../platform/mlflow/mlflow-error.ts';
+import { findRunPlace } from '../../store/outbox/claim-subjects.ts';
+import type { MirrorPlace } from '../../store/outbox/claim-subjects.ts';
+import { findWinner } from '../../store/outbox/find-winner.ts';
+import type { Winner } from '../../store/outbox/find-winner.ts';
+import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
+import type { MirrorContext, PlacedSubject } from './mirror-context.ts';
+import { describeModel } from './model-files.ts';
+import { NotYetError } from './steps.ts';
+
+const FOLDER = 'model';
+
+/**
+ * The best checkpoint of an ended sweep, with the best run, and a version of a registered model where the spec asks for one.
+ * May be repeated.
+ */
+export async function sendModel(
+  context: MirrorContext,
+  { client }: PlacedSubject,
+  sweep: MirroredSweep,
+): Promise<void> {
+  const winner = await findWinner(context.pool, sweep.sweepId);
+  if (winner === null) return;
+  const place = await placeOf(context, client.trackingUri, winner);
+  const put = (path: string, body: Uint8Array, type: string): Promise<void> =>
+    client.putArtifact(place.artifactUri, `${FOLDER}/${path}`, body, type);
+  await put('checkpoint.safetensors', await readCheckpoint(context, winner), 'application/octet-stream');
+  // Last, because a folder is a model when it has this file.
+  await put('MLmodel', Buffer.from(describeModel(winner, place, FOLDER)), 'text/plain');
+  if (sweep.target.registerModel !== '') await register(client, sweep, winner, place);
+}
+
+async function register(
+  client: MlflowClient,
+  sweep: MirroredSweep,
+  winner: Winner,
+  { mlflowRunId, artifactUri }: MirrorPlace,
+): Promise<void> {
+  const name = sweep.target.registerModel;
+  await client.ensureRegisteredModel(name);
+  if (await client.hasModelVersion(name, mlflowRunId)) return;
+  await client.createModelVersion({
+    name,
+    source: artifactSource(artifactUri, FOLDER),
+    mlflowRunId,
+    description: `Best checkpoint of sweep ${sweep.sweepId}: run ${winner.runId}, epoch ${winner.epoch} of ${winner.stage}.`,
+    tags: [
+      { key: 'graft.sweep_id', value: sweep.sweepId },
+      { key: 'graft.run_id', value: winner.runId },
+      { key: 'graft.checkpoint_id', value: winner.checkpointId },
+      { key: 'graft.sha256', value: winner.sha256 },
+    ],
+  });
+}
+
+async function readCheckpoint({ artifacts }: MirrorContext, winner: Winner): Promise<Uint8Array> {
+  try {
+    return await artifacts.read(winner.uri);
+  } catch (error) {
+    if (!(error instanceof ArtifactMissingError)) throw error;
+    throw new MlflowError('REFUSED', error.reason, error.message, { cause: error });
+  }
+}
+
+/** @throws NotYetError while the run is still to come; MlflowError (REFUSED) when it never will. */
+async function placeOf({ pool }: MirrorContext, trackingUri: string, { runId }: Winner): Promise<MirrorPlace> {
+  const { place, isPending } = await findRunPlace(pool, trackingUri, runId);
+  if (place !== null) return place;
+  if (isPending) throw new NotYetError(`The best run, ${runId}, is not in MLflow yet.`);
+  throw new MlflowError(
+    'REFUSED',
+    'RUN_NOT_MIRRORED',
+    `The best run, ${runId}, is not in MLflow, and nothing of it waits to be sent. Send the sweep again: graft mlflow resend.`,
+  );
+}

@@ -1,0 +1,33 @@
+import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
+import type { TakenEntry } from '../../store/outbox/take-entries.ts';
+import { datasetInput, sweepStatus, sweepTags } from './mapping.ts';
+import type { MirrorContext, PlacedSubject } from './mirror-context.ts';
+import { sendModel } from './send-model.ts';
+import { sendReport } from './send-report.ts';
+import type { Step } from './steps.ts';
+
+/** What a sweep sends: its run is the parent of those of its runs. */
+export function sweepSteps(
+  context: MirrorContext,
+  placed: PlacedSubject,
+  sweep: MirroredSweep,
+  entries: readonly TakenEntry[],
+): Step[] {
+  const of = (kind: TakenEntry['kind']): TakenEntry[] => entries.filter((entry) => entry.kind === kind);
+  const [changes, reports, models] = [of('SWEEP'), of('REPORT'), of('MODEL')];
+  const { client, place } = placed;
+  const steps: Step[] = [];
+  if (changes.length > 0) {
+    steps.push({
+      entries: changes,
+      send: async () => {
+        if (sweep.dataset !== null) await client.logInput(place.mlflowRunId, datasetInput(sweep.dataset));
+        await client.logBatch(place.mlflowRunId, { tags: sweepTags(sweep) });
+        await client.updateRun(place.mlflowRunId, sweepStatus(sweep.state), sweep.endMs);
+      },
+    });
+  }
+  if (models.length > 0) steps.push({ entries: models, send: () => sendModel(context, placed, sweep) });
+  if (reports.length > 0) steps.push({ entries: reports, send: () => sendReport(context, placed, sweep) });
+  return steps;
+}

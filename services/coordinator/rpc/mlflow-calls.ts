@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { IllegalStateError } from '../../core/errors.ts';
+import type { Handlers } from '../../platform/rpc/server.ts';
+import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { listDeadLetters } from '../store/outbox/list-dead-letters.ts';
+import { readMlflowStatus } from '../store/outbox/read-status.ts';
+import { resendSweep } from '../store/outbox/resend-sweep.ts';
+import { retryDeadLetters } from '../store/outbox/retry-dead-letters.ts';
+import { pageToken, readPage } from './page.ts';
+import { requireSweep } from './require-existing.ts';
+import { requireId } from './require-id.ts';
+import type { RpcContext } from './rpc-context.ts';
+
+const KEY = z.object({ entryId: z.string().regex(/^\d{1,19}$/) });
+
+type Calls = Pick<
+  Handlers<typeof SweepServiceService>,
+  'getMlflowStatus' | 'listMlflowDeadLetters' | 'retryMlflowDeadLetters' | 'resendToMlflow'
+>;
+
+/** The MLflow mirror, for people: how it is doing, and what they can do about it. */
+export function mlflowCalls({ store, mlflowUri }: RpcContext): Calls {
+  function requireMirror(): void {
+    if (mlflowUri !== null) return;
+    const wanted = 'GRAFT_MLFLOW_TRACKING_URI set at the coordinator';
+    throw new IllegalStateError('the MLflow mirror', 'OFF', 'send with', [wanted]);
+  }
+  return {
+    getMlflowStatus: async () => {
+      const status = await readMlflowStatus(store.pool, mlflowUri);
+      return {
+        ...status,
+        trackingUri: status.trackingUri ?? '',
+        oldestPendingTime: status.oldestPendingTime ?? undefined,
+        successTime: status.successTime ?? undefined,
+        failureTime: status.failureTime ?? undefined,
+        nextTryTime: status.nextTryTime ?? undefined,
+      };
+    },
+    listMlflowDeadLetters: async (request) => {
+      const sweepId = request.sweepId === '' ? null : request.sweepId;
+      const scope = `mlflow-dead-letters/${request.sweepId}`;
+      const { limit, after } = readPage(request, { scope, defaultSize: 100, maxSize: 1000, key: KEY });
+      const page = await listDeadLetters(store.pool, sweepId, after, limit);
+      if (page.items.length === 0 && sweepId !== null) await requireSweep(store, sweepId);
+      return {
+        deadLetters: page.items.map((letter) => ({
+          ...letter,
+          entryId: BigInt(letter.entryId),
+          runId: letter.runId ?? '',
+        })),
+        nextPageToken: pageToken(scope, page.next),
+      };
+    },
+    retryMlflowDeadLetters: async ({ sweepId }) => {
+      requireMirror();
+      if (sweepId !== '') await requireSweep(store, sweepId);
+      return { entryCount: await retryDeadLetters(store, sweepId === '' ? null : sweepId) };
+    },
+    resendToMlflow: async ({ sweepId }) => {
+      requireMirror();
+      return { entryCount: await resendSweep(store, requireId(sweepId, 'sweep_id')) };
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import type { CheckpointRecord } from '../records.ts';
+import type { Store } from '../store.ts';
+import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
+import type { CheckpointRow } from './checkpoint-row.ts';
+
+/** Why a checkpoint is needed no more. */
+export type CollectReason =
+  /** LAST of a run that has ended: nothing resumes from it. */
+  | 'RUN_ENDED'
+  /** BEST of an ended sweep, and not of one of its best runs. */
+  | 'NOT_AMONG_BEST';
+
+export interface CollectOptions {
+  /** null: of all sweeps. */
+  readonly sweepId: string | null;
+  /** Runs of an ended sweep, from the first of its leaderboard on, whose best checkpoint stays. */
+  readonly keepBest: number;
+}
+
+export interface CollectableCheckpoint {
+  readonly checkpoint: CheckpointRecord;
+  readonly reason: CollectReason;
+}
+
+export interface Collectable {
+  /** The largest first, at most as many as were asked for. */
+  readonly items: readonly CollectableCheckpoint[];
+  readonly count: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * What retention removes once runs have ended; while they train, `markSuperfluous` does it. Kept besides the best: what was
+ * evaluated on the test split, what a task that is still to be done starts from or resumes, heads that others wait for.
+ */
+const COLLECTABLE = `
+  WITH ended AS (
+    SELECT sweep_id, objective_goal FROM sweeps
+     WHERE state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND ($1::text IS NULL OR sweep_id = $1)
+  ), placed AS (
+    SELECT r.run_id, r.head_run_id, r.best_stage, r.best_epoch,
+           row_number() OVER (
+             PARTITION BY r.sweep_id
+             ORDER BY r.state IN ('FAILED', 'CANCELLED', 'INFEASIBLE'),
+                      CASE e.objective_goal WHEN 'maximize' THEN -r.best_value ELSE r.best_value END, r.run_index) AS place
+      FROM ended e JOIN runs r ON r.sweep_id = e.sweep_id
+     WHERE r.best_value <> 'NaN'
+  ), kept AS (
+    SELECT b.checkpoint_id
+      FROM placed p
+      JOIN checkpoints b ON b.run_id IN (p.run_id, p.head_run_id) AND b.stage = p.best_stage AND b.epoch = p.best_epoch
+     WHERE p.place <= $2 AND b.kind = 'BEST'
+    UNION
+    SELECT checkpoint_id FROM test_results
+  ), collectable AS (
+    SELECT c.checkpoint_id, CASE c.kind WHEN 'LAST' THEN 'RUN_ENDED' ELSE 'NOT_AMONG_BEST' END AS reason
+      FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
+     WHERE c.state = 'STORED' AND ($1::text IS NULL OR r.sweep_id = $1)
+       AND CASE c.kind
+             WHEN 'LAST' THEN r.state IN ('SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+             ELSE r.sweep_id IN (SELECT sweep_id FROM ended)
+           END
+       AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM kept)
+       AND NOT EXISTS (
+         SELECT 1 FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
+          WHERE (tr.run_id = c.run_id OR tr.source_checkpoint_id = c.checkpoint_id)
+            AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING'))
+       AND NOT EXISTS (
+         SELECT 1 FROM runs f WHERE f.head_run_id = c.run_id
+            AND f.state NOT IN ('SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'))
+  )`;
+
+/** What `markCollectable` would mark; nothing is changed. */
+export async function findCollectable(store: Store, options: CollectOptions, limit: number): Promise<Collectable> {
+  const { rows } = await store.pool.query<
+    CheckpointRow & { readonly reason: CollectReason; readonly total_count: number; readonly total_bytes: string }
+  >(
+    `${COLLECTABLE}
+     SELECT ${CHECKPOINT_COLUMNS}, d.reason, count(*) OVER ()::int AS total_count, sum(c.size_bytes) OVER ()::text AS total_bytes
+       FROM collectable d JOIN checkpoints c ON c.checkpoint_id = d.checkpoint_id
+      ORDER BY c.size_bytes DESC, c.checkpoint_id
+      LIMIT $3`,
+    [options.sweepId, options.keepBest, limit],
+  );
+  return {
+    items: rows.map((row) => ({ checkpoint: toCheckpoint(row), reason: row.reason })),
+    count: rows[0]?.total_count ?? 0,
+    sizeBytes: Number(rows[0]?.total_bytes ?? 0),
+  };
+}
+
+/** First phase of retention for ended runs and sweeps: marks them DELETING. @returns how many. */
+export async function markCollectable(store: Store, options: CollectOptions): Promise<number> {
+  const { rowCount } = await store.pool.query(
+    `${COLLECTABLE}
+     UPDATE checkpoints c SET state = 'DELETING'
+       FROM collectable d
+      WHERE c.checkpoint_id = d.checkpoint_id AND c.state = 'STORED'`,
+    [options.sweepId, options.keepBest],
+  );
+  return rowCount ?? 0;
+}

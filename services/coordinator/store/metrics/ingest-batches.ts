@@ -1,0 +1,139 @@
+import {
+  DatabaseUnavailableError,
+  InvalidRequestError,
+  LeaseLostError,
+  MetricConflictError,
+  SequenceGapError,
+} from '../../../core/errors.ts';
+import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
+import type { Store } from '../store.ts';
+import { inTransaction } from '../transaction.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { fenceAttempts, leaseKey } from './fence-attempts.ts';
+import type { FencedAttempt } from './fence-attempts.ts';
+import { insertMetrics } from './insert-metrics.ts';
+import type { InsertMode } from './insert-metrics.ts';
+import { checkBatch } from './metric-batch.ts';
+import type { MetricBatch } from './metric-batch.ts';
+import { updateSummaries } from './update-summaries.ts';
+
+/** What became of one batch. */
+export type BatchOutcome =
+  /** Durable, now or before; with the runs of the group that must stop. */
+  | { readonly kind: 'STORED'; readonly stoppedRunIds: readonly string[] }
+  /**
+   * Nothing of it is stored: LeaseLostError, SequenceGapError, InvalidRequestError, MetricConflictError (the run is marked),
+   * or what the database said.
+   */
+  | { readonly kind: 'REFUSED'; readonly error: unknown };
+
+/**
+ * Stores batches of many attempts in one transaction: fence, sequence, metrics, run summaries, events. A batch that was stored
+ * before is acknowledged without effect. Where one of them can't be stored, they are stored one by one: what is wrong with
+ * one is no reason to refuse the others.
+ *
+ * @param batches those of one attempt in the order in which they came.
+ * @returns one outcome per batch, once what is STORED has been committed.
+ * @throws DatabaseUnavailableError
+ */
+export async function ingestBatches(store: Store, batches: readonly MetricBatch[]): Promise<BatchOutcome[]> {
+  if (batches.length > 1) {
+    try {
+      return await inTransaction(store, (tx) => ingest(tx, batches, 'EXPECT_NEW'), 'metrics');
+    } catch (error) {
+      if (error instanceof DatabaseUnavailableError) throw error;
+      store.log.debug({ err: error, batches: batches.length }, 'metric batches are stored one by one');
+    }
+  }
+  const outcomes: BatchOutcome[] = [];
+  for (const batch of batches) outcomes.push(await ingestAlone(store, batch));
+  return outcomes;
+}
+
+async function ingestAlone(store: Store, batch: MetricBatch): Promise<BatchOutcome> {
+  try {
+    const [outcome] = await inTransaction(store, (tx) => ingest(tx, [batch], 'COMPARE'), 'metrics');
+    if (outcome === undefined) throw new Error('A batch has no outcome.');
+    return outcome;
+  } catch (error) {
+    if (error instanceof DatabaseUnavailableError) throw error;
+    if (error instanceof MetricConflictError) await markConflict(store, error);
+    return { kind: 'REFUSED', error };
+  }
+}
+
+async function ingest(
+  tx: StoreTransaction,
+  batches: readonly MetricBatch[],
+  mode: InsertMode,
+): Promise<BatchOutcome[]> {
+  const attempts = await fenceAttempts(tx, batches);
+  const accepted: { readonly attempt: FencedAttempt; readonly batch: MetricBatch }[] = [];
+  const outcomes = batches.map((batch): BatchOutcome => {
+    const attempt = attempts.get(leaseKey(batch));
+    const error = attempt ? accept(attempt, batch) : new LeaseLostError(batch.taskId, batch.leaseEpoch);
+    if (error instanceof Error) return { kind: 'REFUSED', error };
+    if (attempt && error === 'NEW') accepted.push({ attempt, batch });
+    return { kind: 'STORED', stoppedRunIds: attempt?.stoppedRunIds ?? [] };
+  });
+  if (accepted.length === 0) return outcomes;
+  const changed = [...new Set(accepted.map(({ attempt }) => attempt))];
+  await markAllRunning(tx, changed);
+  const reports = accepted.flatMap(({ attempt, batch }) => batch.epochs.map((report) => ({ task: attempt, report })));
+  const superseded = await insertMetrics(tx, reports, mode);
+  await noteSequences(tx, changed);
+  await updateSummaries(
+    tx,
+    reports.map(({ report }) => report),
+    superseded,
+  );
+  for (const { task, report } of reports) {
+    const { runId, stage, epoch } = report;
+    tx.emit(task.sweepId, { kind: 'EPOCH', ...report });
+    tx.mirror(task.sweepId, { kind: 'METRICS', runId, stage, leaseEpoch: task.leaseEpoch, epochs: [epoch] });
+  }
+  return outcomes;
+}
+
+/** @returns REPEATED: stored before; NEW: to be stored, and counted as the last one of its attempt. */
+function accept(attempt: FencedAttempt, batch: MetricBatch): 'NEW' | 'REPEATED' | Error {
+  const { lastSequence } = attempt;
+  if (batch.sequence <= lastSequence) return 'REPEATED';
+  if (batch.sequence > lastSequence + 1) return new SequenceGapError(lastSequence + 1, batch.sequence);
+  const violations = checkBatch(batch, attempt.stage, attempt.runIds);
+  if (violations.length > 0) return new InvalidRequestError(violations);
+  attempt.lastSequence = batch.sequence;
+  return 'NEW';
+}
+
+/** `markRunning` for many. */
+async function markAllRunning(tx: StoreTransaction, attempts: readonly FencedAttempt[]): Promise<void> {
+  const leased = attempts.filter(({ state }) => state === 'LEASED');
+  if (leased.length === 0) return;
+  const taskIds = textArray(leased.map(({ taskId }) => taskId));
+  await tx.query(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = ANY($1::text[])`, [taskIds]);
+  await tx.query(
+    `UPDATE attempts a SET state = 'RUNNING'
+       FROM unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
+      WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch AND a.state = 'LEASED'`,
+    [taskIds, int4Array(leased.map(({ leaseEpoch }) => leaseEpoch))],
+  );
+}
+
+async function noteSequences(tx: StoreTransaction, attempts: readonly FencedAttempt[]): Promise<void> {
+  await tx.query(
+    `UPDATE attempts a SET last_sequence = l.last_sequence
+       FROM unnest($1::text[], $2::int[], $3::bigint[]) AS l (task_id, lease_epoch, last_sequence)
+      WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch`,
+    [
+      textArray(attempts.map(({ taskId }) => taskId)),
+      int4Array(attempts.map(({ leaseEpoch }) => leaseEpoch)),
+      attempts.map(({ lastSequence }) => lastSequence),
+    ],
+  );
+}
+
+/** A statement of its own, because the batch's transaction has been rolled back. */
+async function markConflict(store: Store, error: MetricConflictError): Promise<void> {
+  await store.pool.query('UPDATE runs SET state_reason = $2 WHERE run_id = $1', [error.runId, error.message]);
+}

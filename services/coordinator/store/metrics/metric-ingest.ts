@@ -1,0 +1,122 @@
+import type { Store } from '../store.ts';
+import { leaseKey } from './fence-attempts.ts';
+import { ingestBatches } from './ingest-batches.ts';
+import type { BatchOutcome } from './ingest-batches.ts';
+import { countPoints } from './metric-batch.ts';
+import type { MetricBatch } from './metric-batch.ts';
+
+/** Transactions under way at once: while one commits, another inserts. */
+const MAX_TRANSACTIONS = 2;
+/** Of one transaction: some 80 ms of the server's time, and a few of the event loop's. */
+const MAX_POINTS = 8_192;
+/** Of all streams together; above that, nothing more is read from any: 64 Ki points are 5 MB here. */
+const MAX_WAITING_POINTS = 65_536;
+
+interface Waiting {
+  readonly batch: MetricBatch;
+  readonly key: string;
+  readonly points: number;
+  readonly resolve: (stoppedRunIds: readonly string[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Collects the batches of all streams of this coordinator, so that those that come while a transaction is under way share the
+ * next one: what a transaction costs (some ten round trips, a flush of the log) is paid once for all of them. Nothing waits for
+ * company: an idle coordinator stores a batch at once. Batches of one attempt are stored in the order in which they came.
+ */
+export class MetricIngest {
+  readonly #store: Store;
+  #waiting: Waiting[] = [];
+  /** Attempts in transactions under way: their next batches wait, or they would overtake. */
+  readonly #busy = new Set<string>();
+  #points = 0;
+  #transactions = 0;
+  #isScheduled = false;
+  #wakeReaders: (() => void)[] = [];
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Resolves when the next batch may be read. */
+  async room(): Promise<void> {
+    while (this.#points >= MAX_WAITING_POINTS) {
+      await new Promise<void>((resolve) => this.#wakeReaders.push(resolve));
+    }
+  }
+
+  /**
+   * Resolves when the batch is durable, with the runs of the group that must stop.
+   *
+   * @throws LeaseLostError, SequenceGapError, MetricConflictError (nothing of the batch is stored; the run is marked),
+   * InvalidRequestError and DatabaseUnavailableError.
+   */
+  submit(batch: MetricBatch): Promise<readonly string[]> {
+    return new Promise((resolve, reject) => {
+      const points = countPoints(batch);
+      this.#points += points;
+      this.#waiting.push({ batch, key: leaseKey(batch), points, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** In the next turn of the event loop, so that what has arrived together goes together. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0 || this.#transactions >= MAX_TRANSACTIONS) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      const taken = this.#take();
+      if (taken.length > 0) void this.#run(taken);
+    });
+  }
+
+  /** The oldest batches of attempts that are in no other transaction. */
+  #take(): readonly Waiting[] {
+    const taken: Waiting[] = [];
+    const kept: Waiting[] = [];
+    // Of attempts whose next batch stays: those behind it must not overtake it.
+    const passed = new Set(this.#busy);
+    let points = 0;
+    for (const waiting of this.#waiting) {
+      const isFull = taken.length > 0 && points + waiting.points > MAX_POINTS;
+      if (isFull || passed.has(waiting.key)) {
+        kept.push(waiting);
+        passed.add(waiting.key);
+      } else {
+        taken.push(waiting);
+        points += waiting.points;
+      }
+    }
+    this.#waiting = kept;
+    for (const { key } of taken) this.#busy.add(key);
+    return taken;
+  }
+
+  async #run(taken: readonly Waiting[]): Promise<void> {
+    this.#transactions += 1;
+    this.#schedule();
+    try {
+      const outcomes = await ingestBatches(
+        this.#store,
+        taken.map(({ batch }) => batch),
+      );
+      for (const [index, waiting] of taken.entries()) answer(waiting, outcomes[index]);
+    } catch (error) {
+      for (const { reject } of taken) reject(error);
+    }
+    this.#transactions -= 1;
+    for (const { key, points } of taken) {
+      this.#busy.delete(key);
+      this.#points -= points;
+    }
+    for (const wake of this.#wakeReaders.splice(0)) wake();
+    this.#schedule();
+  }
+}
+
+function answer({ resolve, reject }: Waiting, outcome: BatchOutcome | undefined): void {
+  if (outcome?.kind === 'STORED') resolve(outcome.stoppedRunIds);
+  else reject(outcome?.error ?? new Error('A batch has no outcome.'));
+}

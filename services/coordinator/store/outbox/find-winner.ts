@@ -1,0 +1,41 @@
+import type { Pool } from 'pg';
+import type { Stage } from '../../../core/task.ts';
+
+/** The best run of a sweep with the file of its best checkpoint. */
+export interface Winner {
+  readonly runId: string;
+  readonly checkpointId: string;
+  readonly uri: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly stage: Stage;
+  readonly epoch: number;
+  readonly value: number | null;
+  /** When it was saved, milliseconds since 1970. */
+  readonly timeMs: number;
+}
+
+/**
+ * The checkpoint that the test split was shown as the winner's; where nothing was tested, the best one by validation. null
+ * where no run has one.
+ */
+export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | null> {
+  const { rows } = await pool.query<Winner>(
+    `SELECT r.run_id AS "runId", c.checkpoint_id AS "checkpointId", c.uri, c.sha256, c.size_bytes::float8 AS "sizeBytes",
+            c.stage, c.epoch, c.value, floor(extract(epoch FROM c.create_time) * 1000)::float8 AS "timeMs"
+       FROM runs r
+       JOIN sweeps s ON s.sweep_id = r.sweep_id
+       LEFT JOIN test_results t ON t.run_id = r.run_id AND t.role = 'WINNER'
+       JOIN checkpoints c
+         ON c.state = 'STORED'
+        AND CASE WHEN t.run_id IS NOT NULL THEN c.checkpoint_id = t.checkpoint_id
+                 ELSE c.run_id = r.run_id AND c.kind = 'BEST' AND c.stage = r.best_stage END
+      WHERE r.sweep_id = $1 AND r.state IN ('SUCCEEDED', 'STOPPED') AND r.best_value IS NOT NULL AND r.best_value <> 'NaN'
+      ORDER BY t.run_id IS NULL,
+               CASE WHEN s.objective_goal = 'minimize' THEN r.best_value ELSE -r.best_value END, r.run_index,
+               c.epoch DESC
+      LIMIT 1`,
+    [sweepId],
+  );
+  return rows[0] ?? null;
+}

@@ -1,0 +1,150 @@
+import type { Pool } from 'pg';
+import { NotFoundError } from '../../../core/errors.ts';
+import type { RunState } from '../../../core/states/run-state.ts';
+import type { SweepState } from '../../../core/states/sweep-state.ts';
+import type { MlflowTarget } from '../../../core/sweep/sweep-spec.ts';
+import type { Stage } from '../../../core/task.ts';
+import type { TakenEntry } from './take-entries.ts';
+
+/** Times as milliseconds since 1970, cut and not rounded: the same row always gives the same number. */
+const ms = (column: string): string => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
+
+export interface MirroredDataset {
+  readonly datasetId: string;
+  readonly digest: string;
+  readonly path: string;
+  readonly classNames: readonly string[];
+  readonly classCounts: readonly { readonly split: string; readonly className: string; readonly imageCount: number }[];
+}
+
+export interface MirroredSweep {
+  readonly sweepId: string;
+  readonly displayName: string;
+  readonly state: SweepState;
+  readonly stateReason: string;
+  readonly objective: string;
+  readonly target: MlflowTarget;
+  readonly dataset: MirroredDataset | null;
+  readonly startMs: number;
+  readonly endMs: number | null;
+}
+
+export interface MirroredRun {
+  readonly runId: string;
+  readonly sweepId: string;
+  readonly runIndex: number;
+  readonly state: RunState;
+  readonly stateReason: string;
+  readonly stage: Stage;
+  readonly epochCount: number;
+  readonly bestStage: Stage | null;
+  readonly bestEpoch: number | null;
+  readonly bestValLoss: number | null;
+  readonly bestValAccuracy: number | null;
+  readonly parameters: readonly { readonly name: string; readonly value: string }[];
+  readonly dataset: MirroredDataset | null;
+  readonly hasStarted: boolean;
+  readonly startMs: number;
+  readonly endMs: number | null;
+}
+
+/** A row of `epoch_metrics`, superseded or not. */
+export interface MirroredPoint {
+  readonly stage: Stage;
+  readonly epoch: number;
+  readonly name: string;
+  readonly value: number;
+  readonly timeMs: number;
+}
+
+export interface MirroredTestResult {
+  readonly role: string;
+  readonly accuracy: number;
+  readonly accuracyLow: number;
+  readonly accuracyHigh: number;
+  readonly loss: number;
+  readonly rocAuc: number | null;
+  readonly imageCount: number;
+  readonly timeMs: number;
+}
+
+const DATASET = `CASE WHEN d.dataset_id IS NOT NULL THEN json_build_object(
+    'datasetId', d.dataset_id, 'digest', d.digest, 'path', d.path, 'classNames', d.class_names,
+    'classCounts', d.class_counts) END AS dataset`;
+
+/** @throws NotFoundError */
+export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<MirroredSweep> {
+  const { rows } = await pool.query<Omit<MirroredSweep, 'target'> & { target: Partial<MlflowTarget> | null }>(
+    `SELECT s.sweep_id AS "sweepId", s.display_name AS "displayName", s.state, s.state_reason AS "stateReason",
+            s.objective_goal || ' ' || s.objective_metric AS objective, s.spec -> 'mlflow' AS target, ${DATASET},
+            ${ms('s.create_time')} AS "startMs", ${ms('s.end_time')} AS "endMs"
+       FROM sweeps s LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+      WHERE s.sweep_id = $1`,
+    [sweepId],
+  );
+  const row = rows[0];
+  if (!row) throw new NotFoundError('sweep', sweepId);
+  return {
+    ...row,
+    target: { experiment: row.target?.experiment ?? '', registerModel: row.target?.registerModel ?? '' },
+  };
+}
+
+/** Parameter values as text, as the views show them. @throws NotFoundError */
+export async function readMirroredRun(pool: Pool, runId: string): Promise<MirroredRun> {
+  const { rows } = await pool.query<MirroredRun>(
+    `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.state,
+            r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount", r.best_stage AS "bestStage",
+            r.best_epoch AS "bestEpoch", r.best_val_loss AS "bestValLoss", r.best_val_accuracy AS "bestValAccuracy",
+            (SELECT coalesce(json_agg(json_build_object('name', p.name, 'value',
+                      coalesce(p.string_value, p.int_value::text, p.number_value::text, p.bool_value::text))
+                      ORDER BY p.name), '[]')
+               FROM run_parameters p WHERE p.run_id = r.run_id) AS parameters,
+            ${DATASET}, r.start_time IS NOT NULL AS "hasStarted",
+            ${ms('coalesce(r.start_time, r.create_time)')} AS "startMs", ${ms('r.end_time')} AS "endMs"
+       FROM runs r
+       JOIN sweeps s ON s.sweep_id = r.sweep_id
+       LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+      WHERE r.run_id = $1`,
+    [runId],
+  );
+  const row = rows[0];
+  if (!row) throw new NotFoundError('run', runId);
+  return row;
+}
+
+/** The rows that METRICS entries point at, by stage, epoch and name. */
+export async function readMirroredPoints(
+  pool: Pool,
+  runId: string,
+  entries: readonly TakenEntry[],
+): Promise<MirroredPoint[]> {
+  const places = entries.flatMap(({ stage, leaseEpoch, epochs }) =>
+    epochs.map((epoch) => ({ stage, leaseEpoch, epoch })),
+  );
+  const { rows } = await pool.query<MirroredPoint>(
+    `SELECT m.stage, m.epoch, m.name, m.value, ${ms('m.create_time')} AS "timeMs"
+       FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::int[], $4::int[])) AS e (stage, lease_epoch, epoch)
+       JOIN epoch_metrics m
+         ON m.run_id = $1 AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
+      ORDER BY m.stage, m.epoch, m.name, m.lease_epoch`,
+    [
+      runId,
+      places.map(({ stage }) => stage),
+      places.map(({ leaseEpoch }) => leaseEpoch),
+      places.map(({ epoch }) => epoch),
+    ],
+  );
+  return rows;
+}
+
+/** null: the run was not tested. */
+export async function readMirroredTestResult(pool: Pool, runId: string): Promise<MirroredTestResult | null> {
+  const { rows } = await pool.query<MirroredTestResult>(
+    `SELECT role, accuracy, accuracy_low AS "accuracyLow", accuracy_high AS "accuracyHigh", loss, roc_auc AS "rocAuc",
+            image_count AS "imageCount", ${ms('create_time')} AS "timeMs"
+       FROM test_results WHERE run_id = $1`,
+    [runId],
+  );
+  return rows[0] ?? null;
+}

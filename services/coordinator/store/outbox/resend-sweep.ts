@@ -1,0 +1,51 @@
+import type { PoolClient } from 'pg';
+import { NotFoundError } from '../../../core/errors.ts';
+import { SWEEP_STATES } from '../../../core/states/sweep-state.ts';
+import type { SweepState } from '../../../core/states/sweep-state.ts';
+import { withTransaction } from '../../../platform/db/transaction.ts';
+import type { Store } from '../store.ts';
+
+/**
+ * Puts all of a sweep into the outbox, in place of what is there of it: for a sweep that is older than the mirror, or whose
+ * MLflow runs are gone. Runs that MLflow still has are found by their tag, and points that it has are not sent again.
+ *
+ * @returns how many entries there are now.
+ * @throws NotFoundError
+ */
+export async function resendSweep(store: Store, sweepId: string): Promise<number> {
+  return withTransaction(store.pool, (client) => enqueueSweep(client, sweepId), { log: store.log });
+}
+
+/** Marked as sent before, because nobody knows what MLflow has of it. */
+export async function enqueueSweep(client: PoolClient, sweepId: string): Promise<number> {
+  const { rows } = await client.query<{ state: SweepState }>('SELECT state FROM sweeps WHERE sweep_id = $1', [sweepId]);
+  if (!rows[0]) throw new NotFoundError('sweep', sweepId);
+  // The new fencing number ends whatever is being sent at the moment.
+  await client.query(
+    `UPDATE mlflow_runs
+        SET tracking_uri = NULL, experiment_id = NULL, mlflow_run_id = NULL, artifact_uri = NULL, described = false,
+            failure_count = 0, next_try_time = now(), claim_epoch = claim_epoch + 1, claim_expire_time = NULL
+      WHERE sweep_id = $1`,
+    [sweepId],
+  );
+  // An entry that is seen here points at rows that the next statement sees as well; a later one stays.
+  await client.query('DELETE FROM outbox WHERE sweep_id = $1', [sweepId]);
+  const { rowCount } = await client.query(
+    `INSERT INTO outbox (sweep_id, kind, run_id, stage, lease_epoch, epochs, attempt_count)
+     SELECT $1, 'SWEEP', NULL::text, NULL::text, NULL::int, '{}'::int[], 1
+     UNION ALL
+     SELECT $1, 'RUN', run_id, NULL, NULL, '{}', 1
+       FROM runs WHERE sweep_id = $1 AND (start_time IS NOT NULL OR end_time IS NOT NULL)
+     UNION ALL
+     SELECT $1, 'METRICS', m.run_id, m.stage, m.lease_epoch, array_agg(DISTINCT m.epoch ORDER BY m.epoch), 1
+       FROM runs r JOIN epoch_metrics m ON m.run_id = r.run_id
+      WHERE r.sweep_id = $1 GROUP BY m.run_id, m.stage, m.lease_epoch
+     UNION ALL
+     SELECT $1, 'TEST_RESULT', t.run_id, NULL, NULL, '{}', 1
+       FROM runs r JOIN test_results t ON t.run_id = r.run_id WHERE r.sweep_id = $1
+     UNION ALL
+     SELECT $1, k.kind, NULL, NULL, NULL, '{}', 1 FROM (VALUES ('REPORT'), ('MODEL')) AS k (kind) WHERE $2`,
+    [sweepId, SWEEP_STATES.terminal.has(rows[0].state)],
+  );
+  return rowCount ?? 0;
+}

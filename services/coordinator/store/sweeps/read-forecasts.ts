@@ -1,0 +1,65 @@
+import type { Stage } from '../../../core/task.ts';
+import type { Store } from '../store.ts';
+
+/** What one stage of a sweep was expected to take, and what it took. Seconds are slot-seconds; null: not known. */
+export interface StageForecastRecord {
+  readonly stage: Stage;
+  readonly taskCount: number;
+  readonly runCount: number;
+  readonly forecastSeconds: number | null;
+  readonly measuredSeconds: number;
+  readonly lostSeconds: number;
+  readonly forecastMemoryBytes: number | null;
+  readonly measuredMemoryBytes: number | null;
+  readonly ended: boolean;
+}
+
+export interface SweepForecastRecord {
+  readonly stages: readonly StageForecastRecord[];
+  /** From the first lease to the end; null until the sweep is planned. */
+  readonly wallSeconds: number | null;
+  /** If the runs were trained one by one. */
+  readonly aloneSeconds: number | null;
+}
+
+interface StageRow {
+  readonly stage: Stage;
+  readonly task_count: number;
+  readonly run_count: number;
+  readonly forecast_seconds: number | null;
+  readonly measured_seconds: number;
+  readonly lost_seconds: number;
+  readonly forecast_memory_bytes: string | number | null;
+  readonly measured_memory_bytes: string | number | null;
+  readonly ended: boolean;
+}
+
+/** Forecast and measured of a sweep, from the view that people read too. */
+export async function readForecasts(store: Store, sweepId: string): Promise<SweepForecastRecord> {
+  const stages = await store.pool.query<StageRow>(
+    `SELECT stage, task_count, run_count, forecast_seconds, measured_seconds, lost_seconds, forecast_memory_bytes,
+            measured_memory_bytes, ended
+       FROM stage_forecasts WHERE sweep_id = $1
+      ORDER BY array_position(ARRAY['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'], stage)`,
+    [sweepId],
+  );
+  const sweeps = await store.pool.query<{ wall: number | null; alone: number | null }>(
+    'SELECT forecast_wall_seconds AS wall, forecast_alone_seconds AS alone FROM sweeps WHERE sweep_id = $1',
+    [sweepId],
+  );
+  return {
+    stages: stages.rows.map((row) => ({
+      stage: row.stage,
+      taskCount: row.task_count,
+      runCount: row.run_count,
+      forecastSeconds: row.forecast_seconds,
+      measuredSeconds: row.measured_seconds,
+      lostSeconds: row.lost_seconds,
+      forecastMemoryBytes: row.forecast_memory_bytes === null ? null : Number(row.forecast_memory_bytes),
+      measuredMemoryBytes: row.measured_memory_bytes === null ? null : Number(row.measured_memory_bytes),
+      ended: row.ended,
+    })),
+    wallSeconds: sweeps.rows[0]?.wall ?? null,
+    aloneSeconds: sweeps.rows[0]?.alone ?? null,
+  };
+}

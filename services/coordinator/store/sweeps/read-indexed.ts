@@ -1,0 +1,27 @@
+import type { PlanInput } from '../../../core/planner/plan.ts';
+import type { DatasetRecord } from '../records.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { countImages } from './read-cluster.ts';
+
+/** What INDEX found of a sweep's images and weights, as the planner wants it; null before it is done. */
+export async function readIndexed(
+  tx: StoreTransaction,
+  sweepId: string,
+): Promise<Pick<PlanInput, 'objective' | 'dataset' | 'weights'> | null> {
+  const { rows } = await tx.query<{
+    objective: PlanInput['objective'];
+    weights: PlanInput['weights'];
+    digest: string;
+    class_names: string[];
+    class_counts: DatasetRecord['classCounts'];
+  }>(
+    `SELECT s.spec -> 'objective' AS objective, s.weights, d.digest, d.class_names, d.class_counts
+       FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id WHERE s.sweep_id = $1`,
+    [sweepId],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { objective, weights, digest } = row;
+  const dataset = { digest, imageCounts: countImages(row.class_counts), classCount: row.class_names.length };
+  return { objective, dataset, weights };
+}

@@ -1,0 +1,52 @@
+import { startOperationsServer } from '../../platform/http/operations-server.ts';
+import type { OperationsServer } from '../../platform/http/operations-server.ts';
+import { callMetrics } from '../../platform/rpc/call-metrics.ts';
+import type { Interceptor } from '../../platform/rpc/server.ts';
+import type { Logger } from '../../platform/telemetry/logger.ts';
+import { Metrics } from '../../platform/telemetry/metrics.ts';
+import { askDatabase, countConnections, readOperations } from '../store/operations/read-operations.ts';
+import type { Store } from '../store/store.ts';
+import { addCoordinatorMetrics } from './coordinator-metrics.ts';
+
+export interface OperationsOptions {
+  /** `host:port` */
+  readonly listen: string;
+  readonly log: Logger;
+  readonly store: Store;
+  readonly isLeader: () => boolean;
+  /** Whether gRPC health says SERVING. */
+  readonly isServing: () => boolean;
+}
+
+/** The coordinator's operations port, and the interceptor that counts its calls. */
+export interface Operations {
+  readonly server: OperationsServer;
+  readonly countCalls: Interceptor;
+}
+
+/**
+ * Starts the operations port. Ready is a coordinator that serves and whose database answers.
+ *
+ * @throws Error when the address can't be listened on.
+ */
+export async function startOperations(options: OperationsOptions): Promise<Operations> {
+  const { listen, log, store, isLeader, isServing } = options;
+  const metrics = new Metrics();
+  const countCalls = callMetrics(metrics);
+  addCoordinatorMetrics(metrics, {
+    readOperations: () => readOperations(store),
+    isLeader,
+    connections: () => countConnections(store),
+  });
+  const whyNotReady = async (): Promise<string | null> => {
+    if (!isServing()) return 'starting or draining';
+    try {
+      await askDatabase(store);
+      return null;
+    } catch (error) {
+      log.warn({ err: error }, 'not ready');
+      return 'the database does not answer';
+    }
+  };
+  return { server: await startOperationsServer({ listen, metrics, whyNotReady, log }), countCalls };
+}
