@@ -6,6 +6,7 @@ import { addCheckpointCommands } from './commands/checkpoint.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addLeaderboardCommand } from './commands/leaderboard.ts';
+import { addMlflowCommands } from './commands/mlflow.ts';
 import { addPredictCommand } from './commands/predict.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addRunCommands } from './commands/run.ts';
@@ -56,6 +57,7 @@ function buildProgram(context: CliContext): Command {
   addPredictCommand(program, context);
   addDatasetCommands(program, context);
   addTrainersCommand(program, context);
+  addMlflowCommands(program, context);
   addSchemaCommand(program, context);
   configure(program, context);
   return program;

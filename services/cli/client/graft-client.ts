@@ -1,10 +1,11 @@
 import { createClient, parseAddresses } from '../../platform/rpc/client.ts';
 import type { RpcClient } from '../../platform/rpc/client.ts';
-import { numberOf } from '../../platform/rpc/convert/fields.ts';
+import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import type { CheckpointChunk, GraftClient, Sweep, SweepEvent } from './types.ts';
 import * as view from './view.ts';
+import { viewMlflowDeadLetter, viewMlflowStatus } from './view-mlflow.ts';
 
 type Service = RpcClient<typeof SweepServiceService>['call'];
 
@@ -34,6 +35,9 @@ export function createGraftClient(address: string): GraftClient {
     },
     async getSweep(sweepId) {
       return view.viewSweep((await call.getSweep({ sweepId })).sweep);
+    },
+    async getForecast(sweepId) {
+      return view.viewForecast(await call.getSweep({ sweepId }));
     },
     listSweeps: (limit) => listSweeps(call, limit),
     watchSweep: (sweepId, cursor, signal) => watchSweep(call, sweepId, cursor, signal),
@@ -71,6 +75,18 @@ export function createGraftClient(address: string): GraftClient {
       });
       return checkpoints.map(view.viewCheckpoint);
     },
+    async collectCheckpoints({ sweepId, keepBest, dryRun }) {
+      const answer = await call.collectCheckpoints({ sweepId: sweepId ?? '', keepBestCount: keepBest ?? 0, dryRun });
+      return {
+        checkpoints: answer.checkpoints.map(({ checkpoint, reason }) => ({
+          checkpoint: view.viewCheckpoint(requireMessage(checkpoint, 'checkpoint')),
+          reason,
+        })),
+        count: answer.checkpointCount,
+        sizeBytes: numberOf(answer.sizeBytes, 'size_bytes'),
+        keepBest: answer.keepBestCount,
+      };
+    },
     downloadCheckpoint: (checkpointId, offset, signal) => downloadCheckpoint(call, checkpointId, offset, signal),
     async getLeaderboard(sweepId) {
       let testLookCount = 0;
@@ -98,7 +114,31 @@ export function createGraftClient(address: string): GraftClient {
     async getDataset(datasetId) {
       return view.viewDataset((await call.getDataset({ datasetId })).dataset);
     },
+    ...mlflowCalls(call),
     close: () => rpc.close(),
+  };
+}
+
+function mlflowCalls(
+  call: Service,
+): Pick<GraftClient, 'getMlflowStatus' | 'listMlflowDeadLetters' | 'retryMlflowDeadLetters' | 'resendToMlflow'> {
+  return {
+    async getMlflowStatus() {
+      return viewMlflowStatus(await call.getMlflowStatus({}));
+    },
+    async listMlflowDeadLetters(sweepId) {
+      const letters = await allPages(1_000, async (page) => {
+        const answer = await call.listMlflowDeadLetters({ sweepId: sweepId ?? '', ...page });
+        return { items: answer.deadLetters, nextPageToken: answer.nextPageToken };
+      });
+      return letters.map(viewMlflowDeadLetter);
+    },
+    async retryMlflowDeadLetters(sweepId) {
+      return (await call.retryMlflowDeadLetters({ sweepId: sweepId ?? '' })).entryCount;
+    },
+    async resendToMlflow(sweepId) {
+      return (await call.resendToMlflow({ sweepId }, { deadlineMs: 60_000 })).entryCount;
+    },
   };
 }
 

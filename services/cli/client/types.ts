@@ -38,6 +38,8 @@ export interface Run {
   readonly bestValAccuracy: number | null;
   readonly bestValLoss: number | null;
   readonly attemptCount: number;
+  /** The run whose head it shares; null: its own, or none. */
+  readonly headRunId: string | null;
   /** Most resident memory of the worker that trained it. */
   readonly peakMemoryBytes: number | null;
   readonly createTime: Date | null;
@@ -53,7 +55,10 @@ export interface RunAttempt {
   readonly slotIndex: number;
   readonly state: string;
   readonly errorClass: string;
+  readonly errorCode: string;
   readonly message: string;
+  /** Batches were worked off in so many parts, after attempts that ran out of memory. */
+  readonly microBatchDivisor: number;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
 }
@@ -121,12 +126,62 @@ interface PlannedTask {
   readonly runIndexes: readonly number[];
   readonly description: string;
   readonly dependencies: readonly number[];
+  /** From lease to end. */
+  readonly expectedSeconds: number;
+  readonly expectedMemoryBytes: number;
+  /** Of the feature sets that it stores. */
+  readonly featureBytes: number;
 }
 
 interface PlannedRun {
   readonly runIndex: number;
   readonly parameters: Parameters;
   readonly variedNames: readonly string[];
+  /** The run that trains its head: itself, or one with the same head phase. */
+  readonly headRunIndex: number;
+}
+
+/** What a sweep is expected to take; early stopping is not foreseen. */
+interface PlanCost {
+  /** Of all tasks together. */
+  readonly slotSeconds: number;
+  /** If each run did everything itself. */
+  readonly slotSecondsAlone: number;
+  readonly wallSeconds: number;
+  readonly slotCount: number;
+  readonly extractionCount: number;
+  readonly featureBytes: number;
+  readonly headCount: number;
+  readonly headTaskCount: number;
+  readonly fineTuneCount: number;
+  readonly fineTuneTaskCount: number;
+  /** Most that one slot needs. */
+  readonly memoryBytes: number;
+  readonly trainImageCount: number;
+  readonly validationImageCount: number;
+  readonly testImageCount: number;
+  readonly imageCountsAssumed: boolean;
+}
+
+/** What one stage was expected to take, and what it took; seconds are slot-seconds. */
+export interface StageForecast {
+  readonly stage: Stage | null;
+  readonly taskCount: number;
+  readonly runCount: number;
+  readonly forecastSeconds: number | null;
+  readonly measuredSeconds: number;
+  readonly lostSeconds: number;
+  readonly forecastMemoryBytes: number | null;
+  readonly measuredMemoryBytes: number | null;
+  readonly ended: boolean;
+}
+
+export interface SweepForecast {
+  readonly stages: readonly StageForecast[];
+  /** From the first lease to the end; null until the sweep is planned. */
+  readonly wallSeconds: number | null;
+  /** If the runs were trained one by one. */
+  readonly aloneSeconds: number | null;
 }
 
 export interface SweepPlan {
@@ -135,6 +190,7 @@ export interface SweepPlan {
   readonly duplicateCount: number;
   readonly basePassCountAlone: number;
   readonly basePassCountShared: number;
+  readonly cost: PlanCost;
 }
 
 interface Slot {
@@ -197,11 +253,57 @@ export interface CheckpointChunk {
   readonly data: Uint8Array;
 }
 
+/** How the MLflow mirror is doing. */
+export interface MlflowStatus {
+  /** null: nothing is mirrored. */
+  readonly trackingUri: string | null;
+  readonly pendingEntryCount: number;
+  readonly pendingSubjectCount: number;
+  readonly oldestPendingTime: Date | null;
+  readonly deadLetterCount: number;
+  readonly successTime: Date | null;
+  readonly failureTime: Date | null;
+  readonly failureCount: number;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  readonly nextTryTime: Date | null;
+}
+
+/** A change that MLflow refused for good. */
+export interface MlflowDeadLetter {
+  readonly entryId: number;
+  readonly sweepId: string;
+  readonly runId: string | null;
+  readonly kind: string;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  readonly attemptCount: number;
+  readonly deadTime: Date | null;
+}
+
+export interface CollectOptions {
+  /** null: of all sweeps. */
+  readonly sweepId: string | null;
+  /** null: as the coordinator is set. */
+  readonly keepBest: number | null;
+  readonly dryRun: boolean;
+}
+
+export interface Collected {
+  /** The largest first, at most 1,000. */
+  readonly checkpoints: readonly { readonly checkpoint: Checkpoint; readonly reason: string }[];
+  readonly count: number;
+  readonly sizeBytes: number;
+  readonly keepBest: number;
+}
+
 /** The public service as the commands use it; lists are read to their last page. */
 export interface GraftClient {
   /** `host:port`. */
   readonly address: string;
   planSweep(spec: SweepSpec): Promise<SweepPlan>;
+  /** What its stages were expected to take, and took. */
+  getForecast(sweepId: string): Promise<SweepForecast>;
   createSweep(requestId: string, spec: SweepSpec): Promise<{ readonly sweep: Sweep; readonly duplicateCount: number }>;
   getSweep(sweepId: string): Promise<Sweep>;
   /** Newest first. */
@@ -215,11 +317,20 @@ export interface GraftClient {
   getRun(runId: string): Promise<{ readonly run: Run; readonly attempts: readonly RunAttempt[] }>;
   listEpochMetrics(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly EpochMetric[]>;
   listCheckpoints(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly Checkpoint[]>;
+  /** Removes what nothing needs any more, or with `dryRun` says what that is. */
+  collectCheckpoints(options: CollectOptions): Promise<Collected>;
   downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
   listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
   listTrainers(): Promise<readonly Trainer[]>;
   getDataset(datasetId: string): Promise<Dataset>;
+  getMlflowStatus(): Promise<MlflowStatus>;
+  /** Oldest first; of all sweeps where `sweepId` is null. */
+  listMlflowDeadLetters(sweepId: string | null): Promise<readonly MlflowDeadLetter[]>;
+  /** How many changes are to be sent because of it; of all sweeps where `sweepId` is null. */
+  retryMlflowDeadLetters(sweepId: string | null): Promise<number>;
+  /** How many changes are to be sent because of it. */
+  resendToMlflow(sweepId: string): Promise<number>;
   close(): void;
 }
 

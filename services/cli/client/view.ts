@@ -18,6 +18,7 @@ import type {
   Sweep,
   SweepEvent,
   SweepEventBody,
+  SweepForecast,
   SweepPlan,
   TestPrediction,
   TestResult,
@@ -62,6 +63,7 @@ export function viewRun(message: run.Run | undefined): Run {
     bestValAccuracy: sent.bestValAccuracy ?? null,
     bestValLoss: sent.bestValLoss ?? null,
     attemptCount: sent.attemptCount,
+    headRunId: textOrNull(sent.headRunId),
     peakMemoryBytes:
       sent.peakMemoryBytes === undefined ? null : numberOf(sent.peakMemoryBytes, 'run.peak_memory_bytes'),
     createTime: sent.createTime ?? null,
@@ -79,7 +81,9 @@ export function viewAttempt(message: run.RunAttempt): RunAttempt {
     slotIndex: message.slotIndex,
     state: message.state,
     errorClass: message.errorClass,
+    errorCode: message.errorCode,
     message: message.message,
+    microBatchDivisor: Math.max(1, message.microBatchDivisor),
     startTime: message.startTime ?? null,
     endTime: message.endTime ?? null,
   };
@@ -137,21 +141,56 @@ export function viewTestPrediction(message: run.TestPrediction): TestPrediction 
 
 export function viewPlan(message: service.PlanSweepResponse): SweepPlan {
   return {
-    runs: message.runs.map(({ runIndex, parameters, variedNames }) => ({
+    runs: message.runs.map(({ runIndex, parameters, variedNames, headRunIndex }) => ({
       runIndex,
       parameters: parametersFromProto(parameters, 'runs.parameters'),
       variedNames,
+      headRunIndex,
     })),
-    tasks: message.tasks.map(({ stage, runIndexes, description, dependencies }) => ({
-      stage: stages.tryFromProto(stage),
-      runIndexes,
-      description,
-      dependencies,
+    tasks: message.tasks.map((task) => ({
+      stage: stages.tryFromProto(task.stage),
+      runIndexes: task.runIndexes,
+      description: task.description,
+      dependencies: task.dependencies,
+      expectedSeconds: task.expectedSeconds,
+      expectedMemoryBytes: numberOf(task.expectedMemoryBytes, 'tasks.expected_memory_bytes'),
+      featureBytes: numberOf(task.featureBytes, 'tasks.feature_bytes'),
     })),
     duplicateCount: message.duplicateCount,
     basePassCountAlone: Number(message.basePassCountAlone),
     basePassCountShared: Number(message.basePassCountShared),
+    cost: viewPlanCost(requireMessage(message.cost, 'cost')),
   };
+}
+
+function viewPlanCost(cost: service.PlanCost): SweepPlan['cost'] {
+  return {
+    ...cost,
+    featureBytes: numberOf(cost.featureBytes, 'cost.feature_bytes'),
+    memoryBytes: numberOf(cost.memoryBytes, 'cost.memory_bytes'),
+  };
+}
+
+export function viewForecast(message: service.GetSweepResponse): SweepForecast {
+  return {
+    stages: message.stageForecasts.map((stage) => ({
+      stage: stages.tryFromProto(stage.stage),
+      taskCount: stage.taskCount,
+      runCount: stage.runCount,
+      forecastSeconds: stage.forecastSeconds ?? null,
+      measuredSeconds: stage.measuredSeconds,
+      lostSeconds: stage.lostSeconds,
+      forecastMemoryBytes: bytesOrNull(stage.forecastMemoryBytes, 'forecast_memory_bytes'),
+      measuredMemoryBytes: bytesOrNull(stage.measuredMemoryBytes, 'measured_memory_bytes'),
+      ended: stage.ended,
+    })),
+    wallSeconds: message.forecastWallSeconds ?? null,
+    aloneSeconds: message.forecastAloneSeconds ?? null,
+  };
+}
+
+function bytesOrNull(value: bigint | undefined, field: string): number | null {
+  return value === undefined ? null : numberOf(value, `stage_forecasts.${field}`);
 }
 
 export function viewTrainer(message: trainer.Trainer): Trainer {

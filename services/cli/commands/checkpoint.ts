@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import type { Checkpoint } from '../client/types.ts';
+import type { Checkpoint, Collected } from '../client/types.ts';
+import { UsageError } from '../cli-errors.ts';
 import { writeCheckpointCard } from '../client/checkpoint-card.ts';
 import { formatBytes, formatMetric, formatTime } from '../format.ts';
 import { say, writeResult } from '../output.ts';
@@ -42,7 +43,62 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
         writeResult(context, options, value, () => `${file}: ${formatBytes(saved.sizeBytes)}, sha256 ${saved.sha256}`);
       });
     });
+  checkpoint
+    .command('gc')
+    .description('remove checkpoints that nothing needs any more, as the coordinator does by itself a little later')
+    .option('--dry-run', 'only say what would be removed')
+    .option('--sweep <id>', 'of this sweep only')
+    .option('--keep <number>', "best checkpoints kept of an ended sweep; default: the coordinator's setting")
+    .action(async (own: { dryRun?: true; sweep?: string; keep?: string }, command: Command) => {
+      const options = globalOptions(command);
+      const keepBest = own.keep === undefined ? null : readKeep(own.keep);
+      await withClient(context, options, async (client) => {
+        const sweepId = own.sweep === undefined ? null : await resolveSweepId(client, own.sweep);
+        const dryRun = own.dryRun ?? false;
+        const collected = await client.collectCheckpoints({ sweepId, keepBest, dryRun });
+        writeResult(context, options, collected, () => describeCollected(collected, dryRun));
+      });
+    });
   addCheckpointExport(checkpoint, context);
+}
+
+function readKeep(text: string): number {
+  const keep = Number(text);
+  if (Number.isSafeInteger(keep) && keep >= 1) return keep;
+  throw new UsageError(`--keep: must be a whole number of at least 1; received '${text}'.`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  RUN_ENDED: 'its run has ended, nothing resumes from it',
+  NOT_AMONG_BEST: 'not of one of the best runs',
+};
+
+function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collected, dryRun: boolean): string {
+  if (count === 0) return 'Every checkpoint is needed.';
+  const table = renderTable(
+    [
+      { title: 'run' },
+      { title: 'stage' },
+      { title: 'epoch', align: 'right' },
+      { title: 'kind' },
+      { title: 'size', align: 'right' },
+      { title: 'why' },
+    ],
+    checkpoints.map(({ checkpoint: { runId, stage, epoch, kind, sizeBytes: size }, reason }) => [
+      runId,
+      stage ?? '',
+      String(epoch),
+      kind ?? '',
+      formatBytes(size),
+      REASONS[reason] ?? reason,
+    ]),
+  );
+  const more = count > checkpoints.length ? `\n… and ${count - checkpoints.length} more` : '';
+  const what = `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'}, ${formatBytes(sizeBytes)}`;
+  return (
+    `${table}${more}\n\n${dryRun ? 'Would remove' : 'Removing'} ${what}; ` +
+    `of an ended sweep the best ${keepBest} and what was tested stay.`
+  );
 }
 
 function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {

@@ -19,6 +19,7 @@ interface CheckOptions {
   readonly splitSeed: string;
   readonly allowDuplicates?: true;
   readonly skipBadFiles?: true;
+  readonly strict?: true;
 }
 
 /** `graft dataset …`. */
@@ -31,6 +32,7 @@ export function addDatasetCommands(program: Command, context: CliContext): void 
     .option('--split-seed <number>', 'seed of that division', '0')
     .option('--allow-duplicates', 'the same picture may be in two splits')
     .option('--skip-bad-files', "leave out files that can't be decoded")
+    .option('--strict', 'a picture that looks like one of another split is an error, not a note')
     .action(async (dir: string, own: CheckOptions, command: Command) => {
       await check(context, globalOptions(command), resolve(context.cwd, dir), own);
     });
@@ -52,6 +54,7 @@ async function check(context: CliContext, options: GlobalOptions, path: string, 
     splitFractions: own.split === undefined ? null : readFractions(own.split, own.splitSeed),
     allowDuplicates: own.allowDuplicates ?? false,
     skipBadFiles: own.skipBadFiles ?? false,
+    strict: own.strict ?? false,
   };
   const status = new StatusLine(context.stderr);
   let found: Dataset | null = null;

@@ -8,7 +8,9 @@ import {
   formatTime,
   formatValue,
 } from '../format.ts';
+import { GRAFT } from '../program-name.ts';
 import { renderFacts, renderTable } from '../table.ts';
+import { describeTroubles } from './attempt-text.ts';
 
 export function describeRuns(runs: readonly Run[]): string {
   if (runs.length === 0) return 'The sweep has no runs yet.';
@@ -51,6 +53,7 @@ export function describeRun(run: Run): string {
     ['best val_loss', formatMetric(run.bestValLoss)],
     ['best val_accuracy', formatMetric(run.bestValAccuracy)],
     ['last value', formatMetric(run.lastValue)],
+    ...(run.headRunId === null ? [] : [['head', `that of ${run.headRunId}, which has the same head phase`] as const]),
     ['attempts', String(run.attemptCount)],
     ['peak memory', run.peakMemoryBytes === null ? '' : formatBytes(run.peakMemoryBytes)],
     ['started', formatTime(run.startTime)],
@@ -78,14 +81,15 @@ export function explainRun(
     `is ${run.state}${run.stateReason === '' ? '' : `: ${run.stateReason}`}.`,
     '',
     standing(run, sweep, entry),
+    ...headLines(run),
     ...(entry === null ? [] : testLines(entry)),
     '',
     attempts.length === 0 ? 'No slot has worked on it yet.' : `${attempts.length} attempts, oldest first:`,
   ];
   if (attempts.length > 0) parts.push(describeAttempts(attempts));
-  const again = attempts.filter(({ state }) => ['FAILED', 'EXPIRED', 'RELEASED'].includes(state)).length;
-  if (again > 0) {
-    parts.push('', `${again} of them ended without a result; the work went on from the last checkpoint each time.`);
+  const troubles = describeTroubles(attempts);
+  if (troubles.length > 0) {
+    parts.push('', `${troubles.length} of them ended without a result:`, ...troubles.map((line) => `  ${line}`));
   }
   return parts.join('\n');
 }
@@ -95,6 +99,14 @@ function standing(run: Run, sweep: Sweep, entry: LeaderboardEntry | null): strin
   if (run.bestValue === null) return `It has no ${metric} yet.`;
   const rank = entry === null ? '' : `, rank ${entry.rank} of ${sweep.runCount}`;
   return `Its best ${metric} is ${bestOf(run)}${rank}.`;
+}
+
+function headLines({ headRunId }: Run): readonly string[] {
+  if (headRunId === null) return [];
+  return [
+    `Its head was not trained for it: run ${headRunId} has the same head phase, and it starts from the best checkpoint of that`,
+    `run's head. The head's curve and attempts are there: ${GRAFT} run explain ${headRunId}`,
+  ];
 }
 
 function testLines({ testResult: test }: LeaderboardEntry): readonly string[] {

@@ -19,8 +19,11 @@ export function addServiceCommands(program: Command, context: CliContext): void 
       .allowUnknownOption()
       .allowExcessArguments()
       .argument('[arguments...]')
-      .action(async (rest: string[]) => {
-        await runService(context, nodeCommand(module), rest);
+      .action(async (rest: string[], _options: unknown, command: Command) => {
+        // --coordinator is an option of all commands; a trainer takes it for its own.
+        const { coordinator } = command.optsWithGlobals<{ coordinator?: string }>();
+        const own = name === 'trainer' && coordinator !== undefined ? ['--coordinator', coordinator] : [];
+        await runService(context, nodeCommand(module), [...own, ...rest]);
       });
   }
 }

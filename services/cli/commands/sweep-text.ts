@@ -1,5 +1,5 @@
-import type { Sweep, SweepPlan } from '../client/types.ts';
-import { formatDuration, formatMetric, formatParameters, formatTime, formatValue } from '../format.ts';
+import type { Sweep } from '../client/types.ts';
+import { formatDuration, formatMetric, formatTime } from '../format.ts';
 import { renderFacts, renderTable } from '../table.ts';
 import { GRAFT } from '../program-name.ts';
 
@@ -50,51 +50,4 @@ export function describeSweeps(sweeps: readonly Sweep[]): string {
       formatTime(sweep.createTime),
     ]),
   );
-}
-
-export function describePlan(plan: SweepPlan): string {
-  const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
-  const runs = renderTable(
-    [{ title: 'run', align: 'right' }, ...varied.map((title) => ({ title }))],
-    plan.runs.map((run) => [
-      String(run.runIndex),
-      ...varied.map((name) => (Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : '')),
-    ]),
-  );
-  const tasks = renderTable(
-    [{ title: 'task', align: 'right' }, { title: 'stage' }, { title: 'after' }, { title: 'runs' }, { title: 'what' }],
-    plan.tasks.map((task, index) => [
-      String(index),
-      task.stage ?? '',
-      task.dependencies.join(', '),
-      describeIndexes(task.runIndexes),
-      task.description,
-    ]),
-  );
-  const common = plan.runs[0];
-  const shared = common === undefined ? [] : Object.keys(common.parameters).filter((name) => !varied.includes(name));
-  return [
-    `${plan.runs.length} runs${plan.duplicateCount === 0 ? '' : `, ${plan.duplicateCount} duplicates left out`}`,
-    runs,
-    '',
-    `All runs have: ${common === undefined ? '' : formatParameters(common.parameters, shared)}`,
-    '',
-    `${plan.tasks.length} tasks`,
-    tasks,
-    '',
-    `Passes over the images through a frozen base: ${plan.basePassCountShared}, against ${plan.basePassCountAlone} one by one.`,
-  ].join('\n');
-}
-
-/** `0–3, 7`. */
-export function describeIndexes(indexes: readonly number[]): string {
-  const sorted = [...indexes].sort((a, b) => a - b);
-  const parts: string[] = [];
-  for (let start = 0; start < sorted.length;) {
-    let end = start;
-    while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
-    parts.push(start === end ? String(sorted[start]) : `${sorted[start]}–${sorted[end]}`);
-    start = end + 1;
-  }
-  return parts.join(', ');
 }

@@ -10,7 +10,9 @@ import { say, writeResult } from '../output.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
 import { toYamlViolation } from '../sweep-file/yaml-path.ts';
 import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
-import { describePlan, describeSweep, describeSweeps } from './sweep-text.ts';
+import { describeRunTroubles } from './attempt-text.ts';
+import { describeForecast, describePlan } from './plan-text.ts';
+import { describeSweep, describeSweeps } from './sweep-text.ts';
 import { watchToEnd } from './watch.ts';
 import { GRAFT } from '../program-name.ts';
 
@@ -56,6 +58,23 @@ export function addSweepCommands(program: Command, context: CliContext): void {
         writeResult(context, options, sweeps, () => describeSweeps(sweeps));
       });
     });
+  sweep
+    .command('get <id>')
+    .description('one sweep: where it stands, what its stages were expected to take and took')
+    .action(async (id: string, _own: unknown, command: Command) => {
+      const options = globalOptions(command);
+      await withClient(context, options, async (client) => {
+        const sweepId = await resolveSweepId(client, id);
+        const found = await client.getSweep(sweepId);
+        const forecast = await client.getForecast(sweepId);
+        const { startTime, endTime } = found;
+        const compared = describeForecast(forecast, startTime, endTime);
+        const runs = await client.listRuns(sweepId);
+        const parts = [describeSweep(found), compared, describeRunTroubles(runs)].filter((part) => part !== '');
+        const text = parts.join('\n\n');
+        writeResult(context, options, { ...found, forecast }, () => text);
+      });
+    });
   addSteering(sweep, context);
 }
 
@@ -76,7 +95,6 @@ function addSteering(sweep: Command, context: CliContext): void {
       });
     });
   };
-  steer('get', 'one sweep', false, (client, id) => client.getSweep(id));
   steer('pause', 'lease nothing new; running work is saved and handed back', true, (client, id, reason) =>
     client.pauseSweep(id, reason),
   );

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
-import { isUnavailable } from '../../platform/rpc/errors.ts';
+import { isDeadlineExceeded, isUnavailable } from '../../platform/rpc/errors.ts';
 import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
 import { addRuns, applyEvent, isAboutUnknownRun, startProgress } from './sweep-progress.ts';
 import type { SweepProgress } from './sweep-progress.ts';
@@ -47,7 +47,7 @@ export async function followSweep(
       if (isTerminalSweepState(now.state)) return now;
     } catch (error) {
       signal.throwIfAborted();
-      if (!isUnavailable(error)) throw error;
+      if (!isUnavailable(error) && !isDeadlineExceeded(error)) throw error;
       if (!lost) display.note(`the coordinator at ${client.address} can't be reached; waiting for it …`);
       lost = true;
     }

@@ -1,7 +1,7 @@
 import { join, normalize } from 'node:path';
 import sharp from 'sharp';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
-import type { GraftClient, Sweep, SweepEvent, TestPrediction } from '../client/types.ts';
+import type { EpochMetric, GraftClient, Run, Sweep, SweepEvent, TestPrediction } from '../client/types.ts';
 import { confidenceOf, mostWrong } from './report-data.ts';
 import type { ReportData, TaskAttempt, TaskHistory, WrongImage } from './report-data.ts';
 
@@ -41,7 +41,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     sweep,
     runs,
     leaderboard,
-    metrics,
+    metrics: withSharedHeads(runs, metrics),
     dataset,
     plan,
     tasks: foldTasks(events),
@@ -54,6 +54,16 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     wrongCount: wrong.length,
     createTime: new Date(),
   };
+}
+
+/** The head's curve of a run that shares one is measured once, as the run's that trained it; it belongs to both. */
+function withSharedHeads(runs: readonly Run[], metrics: readonly EpochMetric[]): readonly EpochMetric[] {
+  const shared = runs.flatMap(({ runId, headRunId }) =>
+    metrics
+      .filter((metric) => metric.runId === headRunId && metric.stage === 'HEAD')
+      .map((metric) => ({ ...metric, runId })),
+  );
+  return [...metrics, ...shared];
 }
 
 function baseline(runs: ReportData['runs']): readonly string[] {

@@ -1,4 +1,4 @@
-import { describeIndexes } from '../commands/sweep-text.ts';
+import { describeIndexes } from '../commands/plan-text.ts';
 import { formatDuration } from '../format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';

@@ -8,6 +8,8 @@ import { curvesSection, leaderboardSection } from './runs-section.ts';
 import { STYLES } from './styles.ts';
 import { testSection } from './test-section.ts';
 
+const SHOWN_PROBLEMS = 20;
+
 /** One self-contained page: no script, no request to anywhere. */
 export function renderReport(data: ReportData): string {
   const { sweep } = data;
@@ -117,6 +119,7 @@ function sweepSection(data: ReportData): Html {
       </dl>
       ${imageCounts(data)}
     </div>
+    ${problemsOf(data)}
     <details>
       <summary>What all runs have</summary>
       <p>${first === undefined ? '' : formatParameters(first.parameters, shared)}</p>
@@ -151,6 +154,21 @@ function imageCounts({ dataset }: ReportData): Html | null {
       </tbody>
     </table>
   </div>`;
+}
+
+/** Everything that indexing found and let pass; duplicates across splits make a test accuracy look better than it is. */
+function problemsOf({ dataset }: ReportData): Html | null {
+  if (dataset === null || dataset.problems.length === 0) return null;
+  const count = dataset.problems.length;
+  return html`<details open>
+    <summary>
+      ${count === 1 ? 'One problem' : `${String(count)} problems`} of the data that did not stop the sweep
+    </summary>
+    <ul>
+      ${dataset.problems.slice(0, SHOWN_PROBLEMS).map(({ code, message }) => html`<li>${code}: ${message}</li>`)}
+      ${count > SHOWN_PROBLEMS ? html`<li>… and ${count - SHOWN_PROBLEMS} more: table <code>datasets</code></li>` : null}
+    </ul>
+  </details>`;
 }
 
 function durationOf({ sweep, createTime }: ReportData): number | null {

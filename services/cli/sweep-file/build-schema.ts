@@ -46,6 +46,19 @@ export function buildSweepSchema(): JsonSchema {
         default: 'winner',
         description: 'Runs the test split is looked at for: the winner and the baseline (run 0), or every run.',
       },
+      mlflow: {
+        type: 'object',
+        additionalProperties: false,
+        description: 'Where the sweep goes in MLflow, if the coordinator mirrors to one.',
+        properties: {
+          experiment: { type: 'string', maxLength: 500, description: "Default: the coordinator's own." },
+          register_model: {
+            type: 'string',
+            maxLength: 256,
+            description: 'Registered model that the best checkpoint becomes a version of; none where left out.',
+          },
+        },
+      },
     },
     $defs: { parameters: parametersSchema(), ...valueDefinitions() },
   };
@@ -73,6 +86,11 @@ function datasetSchema(): JsonSchema {
       },
       allow_duplicates: { type: 'boolean', default: false, description: 'Go on although a picture is in two splits.' },
       skip_bad_files: { type: 'boolean', default: false, description: "Leave out files that can't be decoded." },
+      strict: {
+        type: 'boolean',
+        default: false,
+        description: 'Stop as well when a picture of one split looks like one of another; else it is warned of.',
+      },
     },
   };
 }

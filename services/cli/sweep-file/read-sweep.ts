@@ -3,6 +3,7 @@ import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.t
 import type { Objective } from '../../core/objective.ts';
 import type {
   DatasetSource,
+  MlflowTarget,
   ParameterCondition,
   ParameterDomain,
   Parameters,
@@ -19,6 +20,7 @@ import {
   DOMAIN_KEYS,
   GOALS,
   METRICS,
+  MLFLOW_KEYS,
   OBJECTIVE_KEYS,
   SCALES,
   SPLIT_FRACTION_KEYS,
@@ -54,6 +56,7 @@ export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFile
     seed: reader.wholeNumber(file['seed'], 'seed') ?? 0,
     objective: readObjective(file['objective'], reader),
     testPolicy: reader.choice(file['test_policy'], 'test_policy', TEST_POLICIES) ?? 'winner',
+    ...(file['mlflow'] === undefined ? {} : { mlflow: readMlflow(file['mlflow'], reader) }),
   };
 }
 
@@ -65,6 +68,7 @@ function readDataset(value: unknown, reader: ShapeReader, folders: SweepFileFold
     splitFractions: readFractions(dataset['split_fractions'], reader),
     allowDuplicates: reader.flag(dataset['allow_duplicates'], 'dataset.allow_duplicates') ?? false,
     skipBadFiles: reader.flag(dataset['skip_bad_files'], 'dataset.skip_bad_files') ?? false,
+    ...(reader.flag(dataset['strict'], 'dataset.strict') === true ? { strict: true } : {}),
   };
 }
 
@@ -95,6 +99,14 @@ function readObjective(value: unknown, reader: ShapeReader): Objective {
   const goal =
     reader.choice(objective['goal'], 'objective.goal', GOALS) ?? (metric === 'val_loss' ? 'minimize' : 'maximize');
   return { metric, goal };
+}
+
+function readMlflow(value: unknown, reader: ShapeReader): MlflowTarget {
+  const target = reader.mapping(value, 'mlflow', MLFLOW_KEYS) ?? {};
+  return {
+    experiment: reader.text(target['experiment'], 'mlflow.experiment') ?? '',
+    registerModel: reader.text(target['register_model'], 'mlflow.register_model') ?? '',
+  };
 }
 
 /** Flat dotted keys and nested mappings mean the same: `head.units: 64` is `head: { units: 64 }`. */

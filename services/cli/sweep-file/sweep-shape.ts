@@ -10,11 +10,13 @@ export const SWEEP_KEYS = [
   'seed',
   'objective',
   'test_policy',
+  'mlflow',
 ] as const;
 
-export const DATASET_KEYS = ['path', 'split_fractions', 'allow_duplicates', 'skip_bad_files'] as const;
+export const DATASET_KEYS = ['path', 'split_fractions', 'allow_duplicates', 'skip_bad_files', 'strict'] as const;
 export const SPLIT_FRACTION_KEYS = ['train', 'validation', 'test', 'seed'] as const;
 export const DOMAIN_KEYS = ['values', 'min', 'max', 'scale', 'grid_points', 'step', 'when'] as const;
+export const MLFLOW_KEYS = ['experiment', 'register_model'] as const;
 export const OBJECTIVE_KEYS = ['metric', 'goal'] as const;
 
 export const STRATEGIES = ['grid', 'random', 'sobol', 'list'] as const;

@@ -1,0 +1,182 @@
+import type { SweepForecast, SweepPlan } from '../client/types.ts';
+import { formatBytes, formatDuration, formatParameters, formatValue } from '../format.ts';
+import { renderTable } from '../table.ts';
+
+type PlannedTask = SweepPlan['tasks'][number];
+
+/** Tasks of one kind under one parent that are written out; the rest is counted. */
+const MOST_SIBLINGS = 8;
+
+const STAGE_WORDS = {
+  INDEX: 'index',
+  FEATURES: 'features',
+  HEAD: 'heads',
+  FINE_TUNE: 'fine-tune',
+  EVALUATE: 'evaluate',
+} as const;
+
+/** What a sweep would do, as a tree, and what it is expected to take. */
+export function describePlan(plan: SweepPlan): string {
+  const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
+  const sharesHeads = plan.runs.some(({ runIndex, headRunIndex }) => runIndex !== headRunIndex);
+  const runs = renderTable(
+    [
+      { title: 'run', align: 'right' },
+      ...varied.map((title) => ({ title })),
+      ...(sharesHeads ? [{ title: 'head' }] : []),
+    ],
+    plan.runs.map((run) => [
+      String(run.runIndex),
+      ...varied.map((name) => (Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : '')),
+      ...(sharesHeads ? [run.headRunIndex === run.runIndex ? 'own' : `of run ${run.headRunIndex}`] : []),
+    ]),
+  );
+  const common = plan.runs[0];
+  const shared = common === undefined ? [] : Object.keys(common.parameters).filter((name) => !varied.includes(name));
+  return [
+    `${plan.runs.length} runs${plan.duplicateCount === 0 ? '' : `, ${plan.duplicateCount} duplicates left out`}`,
+    runs,
+    '',
+    `All runs have: ${common === undefined ? '' : formatParameters(common.parameters, shared)}`,
+    '',
+    `${plan.tasks.length} tasks`,
+    renderTree(plan.tasks),
+    '',
+    ...describeCost(plan),
+  ].join('\n');
+}
+
+/** Each task under the last one that it waits for; what else it waits for is said. */
+function renderTree(tasks: readonly PlannedTask[]): string {
+  const parents = tasks.map(({ stage, dependencies }) => (stage === 'EVALUATE' ? null : parentOf(dependencies)));
+  const lines: string[] = [];
+  const visit = (position: number, lead: string, branch: string, indent: string): void => {
+    const task = tasks[position];
+    if (task === undefined) return;
+    lines.push(`${lead}${branch}${describeTask(task, position, parents[position] ?? null)}`);
+    const children = collapse(
+      tasks,
+      parents.flatMap((parent, child) => (parent === position ? [child] : [])),
+    );
+    for (const [index, shown] of children.entries()) {
+      const isLast = index === children.length - 1;
+      const next = `${lead}${indent}`;
+      if (typeof shown === 'string') lines.push(`${next}${isLast ? '└─ ' : '├─ '}${shown}`);
+      else visit(shown, next, isLast ? '└─ ' : '├─ ', isLast ? '   ' : '│  ');
+    }
+  };
+  for (const [position, parent] of parents.entries()) if (parent === null) visit(position, '', '', '');
+  return lines.join('\n');
+}
+
+function parentOf(dependencies: readonly number[]): number | null {
+  return dependencies.length === 0 ? null : Math.max(...dependencies);
+}
+
+/** Positions of the first tasks of each kind, and a line for the rest of them. */
+function collapse(tasks: readonly PlannedTask[], children: readonly number[]): readonly (number | string)[] {
+  const stages = [...new Set(children.map((child) => tasks[child]?.stage))];
+  return stages.flatMap((stage): (number | string)[] => {
+    const siblings = children.filter((child) => tasks[child]?.stage === stage);
+    if (siblings.length <= MOST_SIBLINGS) return siblings;
+    const rest = siblings.slice(MOST_SIBLINGS).flatMap((child) => tasks[child] ?? []);
+    const seconds = rest.reduce((sum, { expectedSeconds }) => sum + expectedSeconds, 0);
+    const runs = describeIndexes(rest.flatMap(({ runIndexes }) => runIndexes));
+    return [...siblings.slice(0, MOST_SIBLINGS), `and ${rest.length} more like these: runs ${runs}, ${time(seconds)}`];
+  });
+}
+
+function describeTask(task: PlannedTask, position: number, parent: number | null): string {
+  const word = task.stage === null ? '' : STAGE_WORDS[task.stage];
+  const runs =
+    task.runIndexes.length === 0
+      ? ''
+      : `; run${task.runIndexes.length === 1 ? '' : 's'} ${describeIndexes(task.runIndexes)}`;
+  const others =
+    task.stage === 'EVALUATE' ? [] : task.dependencies.filter((dependency) => dependency !== parent && dependency > 0);
+  const after = others.length === 0 ? '' : `; also after ${others.join(', ')}`;
+  const stored = task.featureBytes === 0 ? '' : `, ${formatBytes(task.featureBytes)}`;
+  return `${position} ${word}: ${task.description}${runs}${after} (${time(task.expectedSeconds)}${stored})`;
+}
+
+function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPlan): string[] {
+  const ratio = cost.slotSeconds > 0 ? ` (${formatRatio(cost.slotSecondsAlone / cost.slotSeconds)})` : '';
+  const parts = [
+    `${count(cost.extractionCount, 'extraction')}${cost.extractionCount === 0 ? '' : `, ${formatBytes(cost.featureBytes)}`}`,
+    `${count(cost.headCount, 'head')} in ${count(cost.headTaskCount, 'task')}`,
+    ...(cost.fineTuneCount === 0
+      ? []
+      : [`${count(cost.fineTuneCount, 'fine-tuning')} in ${count(cost.fineTuneTaskCount, 'task')}`]),
+  ];
+  const images = `${cost.trainImageCount} + ${cost.validationImageCount} + ${cost.testImageCount} images`;
+  return [
+    `Expected on ${count(cost.slotCount, 'slot')}: ${time(cost.wallSeconds)}, at most ${formatBytes(cost.memoryBytes)} of memory in a slot.`,
+    `Slot time: ${time(cost.slotSeconds)}, against ${time(cost.slotSecondsAlone)} one by one${ratio}.`,
+    `${parts.join('; ')}.`,
+    `Passes over the images through a frozen base: ${basePassCountShared}, against ${basePassCountAlone} one by one.`,
+    cost.imageCountsAssumed
+      ? `For ${images}, which are assumed: this data set was not indexed before.`
+      : `For ${images}; early stopping is not foreseen.`,
+  ];
+}
+
+/** What the stages of a sweep were expected to take, and took; empty until it is planned. */
+export function describeForecast(forecast: SweepForecast, startTime: Date | null, endTime: Date | null): string {
+  const stages = forecast.stages.filter(
+    ({ forecastSeconds, measuredSeconds }) => forecastSeconds !== null || measuredSeconds > 0,
+  );
+  if (forecast.wallSeconds === null || stages.length === 0) return '';
+  const table = renderTable(
+    [
+      { title: 'stage' },
+      { title: 'tasks', align: 'right' },
+      { title: 'runs', align: 'right' },
+      { title: 'expected', align: 'right' },
+      { title: 'took', align: 'right' },
+      { title: 'ratio', align: 'right' },
+      { title: 'lost', align: 'right' },
+      { title: 'memory expected', align: 'right' },
+      { title: 'held', align: 'right' },
+    ],
+    stages.map((stage) => [
+      stage.stage ?? '',
+      String(stage.taskCount),
+      stage.runCount === 0 ? '' : String(stage.runCount),
+      stage.forecastSeconds === null ? '–' : time(stage.forecastSeconds),
+      `${time(stage.measuredSeconds)}${stage.ended ? '' : ' so far'}`,
+      stage.forecastSeconds === null || !stage.ended ? '' : formatRatio(stage.measuredSeconds / stage.forecastSeconds),
+      stage.lostSeconds === 0 ? '' : time(stage.lostSeconds),
+      stage.forecastMemoryBytes === null ? '' : formatBytes(stage.forecastMemoryBytes),
+      stage.measuredMemoryBytes === null ? '' : formatBytes(stage.measuredMemoryBytes),
+    ]),
+  );
+  const took =
+    startTime === null || endTime === null ? '' : `, took ${formatDuration(endTime.getTime() - startTime.getTime())}`;
+  const alone = forecast.aloneSeconds === null ? '' : `; ${time(forecast.aloneSeconds)} of slot time one by one`;
+  return [table, `Whole sweep: expected ${time(forecast.wallSeconds)}${took}${alone}.`].join('\n');
+}
+
+/** `0–3, 7`. */
+export function describeIndexes(indexes: readonly number[]): string {
+  const sorted = [...indexes].sort((a, b) => a - b);
+  const parts: string[] = [];
+  for (let start = 0; start < sorted.length;) {
+    let end = start;
+    while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
+    parts.push(start === end ? String(sorted[start]) : `${sorted[start]}–${sorted[end]}`);
+    start = end + 1;
+  }
+  return parts.join(', ');
+}
+
+function time(seconds: number): string {
+  return formatDuration(seconds * 1_000);
+}
+
+function formatRatio(ratio: number): string {
+  return `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
+}
+
+function count(amount: number, word: string): string {
+  return `${amount} ${word}${amount === 1 ? '' : 's'}`;
+}
