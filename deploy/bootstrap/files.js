@@ -7,9 +7,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
 } from 'node:fs';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -82,6 +83,30 @@ export function writeFileAtomically(path, content) {
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, content);
   renameSync(temporary, path);
+}
+
+/**
+ * Makes `link` point to `target`, in one step for whoever looks.
+ *
+ * @param {string} target
+ * @param {string} link
+ */
+export function linkFile(target, link) {
+  if (linkTarget(link) === target) return;
+  mkdirSync(dirname(link), { recursive: true });
+  const temporary = `${link}.${process.pid}.tmp`;
+  rmSync(temporary, { force: true });
+  symlinkSync(target, temporary);
+  renameSync(temporary, link);
+}
+
+/** @param {string} link */
+function linkTarget(link) {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import { demoWeights } from './steps/demo-weights.js';
 import { embeddedPostgres } from './steps/embedded-postgres.js';
 import { generateCode } from './steps/generate-code.js';
 import { installPackages } from './steps/install-packages.js';
+import { nativeHeads } from './steps/native-heads.js';
 import { tensorflowEngine } from './steps/tensorflow-engine.js';
 
 const HELP = `Sets up Graft on this machine: node deploy/bootstrap/main.js COMMAND
@@ -21,6 +22,7 @@ const HELP = `Sets up Graft on this machine: node deploy/bootstrap/main.js COMMA
   setup [--demo]     npm packages, generated code, the TensorFlow engine, PostgreSQL,
                      pretrained weights; with --demo also the images of the demo
   generate           npm packages and generated code only
+  engine             npm packages, what is native and pretrained weights only (for the trainer's image)
   test [ARGUMENTS]   setup, then vitest with ARGUMENTS; the last line counts the tests
   demo [ARGUMENTS]   setup --demo, then: graft demo ARGUMENTS
 
@@ -36,7 +38,15 @@ Environment:
   DATABASE_URL         a PostgreSQL to use instead of the embedded one
 `;
 
-const baseSteps = [checkMachine, installPackages, generateCode, tensorflowEngine, embeddedPostgres, demoWeights];
+const baseSteps = [
+  checkMachine,
+  installPackages,
+  generateCode,
+  tensorflowEngine,
+  nativeHeads,
+  embeddedPostgres,
+  demoWeights,
+];
 const demoSteps = [...baseSteps, demoData];
 
 /**
@@ -52,6 +62,10 @@ async function main([command = '--help', ...rest]) {
     case 'generate':
       refuseOthers(rest, []);
       await setUp([checkNodeVersion, installPackages, generateCode]);
+      return 0;
+    case 'engine':
+      refuseOthers(rest, []);
+      await setUp([checkMachine, installPackages, tensorflowEngine, nativeHeads, demoWeights]);
       return 0;
     case 'test':
       await setUp(baseSteps);

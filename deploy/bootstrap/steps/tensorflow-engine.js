@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { obtainBinding } from '../engine/binding.js';
 import { obtainLibrary } from '../engine/library.js';
-import { readTextIfThere, writeFileAtomically } from '../files.js';
+import { linkFile, readTextIfThere, writeFileAtomically } from '../files.js';
 import { lastLines, runProgram } from '../processes.js';
 import { SetupError } from '../setup-error.js';
 
@@ -33,25 +33,11 @@ function linkBinding(binding, packageFolder) {
     ...manifest.binary.napi_versions.filter((/** @type {number} */ one) => one <= napiVersion()),
   );
   const link = join(packageFolder, 'lib', `napi-v${offered}`, 'tfjs_binding.node');
-  if (linkTarget(link) === binding) return;
-  mkdirSync(dirname(link), { recursive: true });
-  const temporary = `${link}.${process.pid}.tmp`;
-  rmSync(temporary, { force: true });
-  symlinkSync(binding, temporary);
-  renameSync(temporary, link);
+  linkFile(binding, link);
 }
 
 function napiVersion() {
   return Number(process.versions['napi']);
-}
-
-/** @param {string} link */
-function linkTarget(link) {
-  try {
-    return readlinkSync(link);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
