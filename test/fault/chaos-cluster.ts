@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { nodeCommand } from '../../services/cli/cluster/node-command.ts';
 import { PostgresKeeper } from '../../services/cli/cluster/postgres-keeper.ts';
 import { SupervisedProcess } from '../../services/cli/cluster/supervised-process.ts';
@@ -29,6 +31,8 @@ export interface ChaosClusterOptions {
   readonly leaseMs: number;
   /** Files without a row are removed when they are so old. */
   readonly orphanMs: number;
+  /** Its text arms failpoints in all processes, also while they run. */
+  readonly failpointFile?: string;
   readonly say: (text: string) => void;
 }
 
@@ -48,6 +52,8 @@ export class ChaosCluster implements AsyncDisposable {
   readonly #links: Link[] = [];
   #postgres: PostgresKeeper | null = null;
   #postgresPid = 0;
+  /** PostgreSQL is not started again before it resolves. */
+  #postgresMayStart: Promise<void> = Promise.resolve();
   #databaseUrl = '';
   #coordinatorAddresses: readonly string[] = [];
   #coordinators: readonly SupervisedProcess[] = [];
@@ -80,28 +86,78 @@ export class ChaosCluster implements AsyncDisposable {
   }
 
   /**
-   * Does a fault when its target lives. @returns a promise of the moment when it is undone.
+   * Does a fault when its target lives; one against a trainer meets one that holds a lease, where there is any.
+   *
+   * @returns which trainer it met, null where none; and a promise of the moment when it is undone.
    *
    * @throws Error when the target does not come back.
    */
-  async inject(action: FaultAction): Promise<{ readonly undone: Promise<void> }> {
+  async inject(action: FaultAction): Promise<{ readonly trainer: number | null; readonly undone: Promise<void> }> {
     switch (action.kind) {
-      case 'KILL':
-        sendSignal(await this.#livePid(action.target), 'SIGKILL');
-        return { undone: Promise.resolve() };
+      case 'KILL': {
+        const { trainer, pid } = await this.#aim(action.target);
+        sendSignal(pid, 'SIGKILL');
+        return { trainer, undone: Promise.resolve() };
+      }
       case 'STOP': {
-        const pid = await this.#livePid(action.target);
+        const { trainer, pid } = await this.#aim(action.target);
         sendSignal(pid, 'SIGSTOP');
-        return { undone: after(action.durationMs, () => sendSignal(pid, 'SIGCONT')) };
+        return { trainer, undone: after(action.durationMs, () => sendSignal(pid, 'SIGCONT')) };
+      }
+      case 'QUOTA': {
+        const { trainer, pid } = await this.#aim(action.target);
+        limitFileSize(pid, '0:unlimited');
+        return { trainer, undone: after(action.durationMs, () => limitFileSize(pid, 'unlimited')) };
       }
       case 'POSTGRES':
         sendSignal(this.#postgresPid, action.shutdown === 'fast' ? 'SIGINT' : 'SIGQUIT');
-        return { undone: Promise.resolve() };
+        return { trainer: null, undone: Promise.resolve() };
       case 'CUT':
-      case 'BLACK_HOLE':
-        return { undone: this.#disturb(action.link, { kind: action.kind }, action.durationMs) };
-      case 'DELAY':
-        return { undone: this.#disturb(action.link, { kind: 'DELAY', ms: action.delayMs }, action.durationMs) };
+      case 'BLACK_HOLE': {
+        const trainer = await this.#busyTrainer(action.link.trainer);
+        return {
+          trainer,
+          undone: this.#disturb({ ...action.link, trainer }, { kind: action.kind }, action.durationMs),
+        };
+      }
+      case 'DELAY': {
+        const trainer = await this.#busyTrainer(action.link.trainer);
+        const mode = { kind: 'DELAY', ms: action.delayMs } as const;
+        return { trainer, undone: this.#disturb({ ...action.link, trainer }, mode, action.durationMs) };
+      }
+    }
+  }
+
+  /** All that live now. */
+  livingProcesses(): readonly (ProcessTarget & { readonly pid: number })[] {
+    const of = (part: ProcessTarget['part'], processes: readonly SupervisedProcess[]) =>
+      processes.flatMap(({ pid }, index) => (pid === null ? [] : [{ part, index, pid }]));
+    const supervisors = of('supervisor', this.#trainers);
+    const workers = supervisors.flatMap(({ index, pid }) =>
+      childrenOf(pid, 'trainer/worker').map((worker) => ({ part: 'worker' as const, index, pid: worker })),
+    );
+    return [...of('coordinator', this.#coordinators), ...supervisors, ...workers];
+  }
+
+  /** Stops PostgreSQL in order and starts it again; resolves when it takes connections. */
+  async withoutPostgres(durationMs: number): Promise<void> {
+    const before = this.#postgresPid;
+    this.#postgresMayStart = sleep(durationMs);
+    sendSignal(before, 'SIGINT');
+    await this.#postgresMayStart;
+    while (this.#postgresPid === before) await sleep(POLL_MS);
+  }
+
+  /** Waits until the target lives. @throws Error when it does not come back. */
+  async livePid({ part, index }: ProcessTarget): Promise<number> {
+    const deadline = Date.now() + TARGET_TIMEOUT_MS;
+    for (;;) {
+      const process = part === 'coordinator' ? this.#coordinators[index] : this.#trainers[index];
+      const pid = process?.pid ?? null;
+      const found = pid !== null && part === 'worker' ? (childrenOf(pid, 'trainer/worker')[0] ?? null) : pid;
+      if (found !== null) return found;
+      if (Date.now() > deadline) throw new Error(`${part} ${index} has not lived for ${TARGET_TIMEOUT_MS / 1_000} s`);
+      await sleep(POLL_MS);
     }
   }
 
@@ -119,6 +175,7 @@ export class ChaosCluster implements AsyncDisposable {
       logFile: join(this.logDir, 'postgres.log'),
       say,
       start: async (log) => {
+        await this.#postgresMayStart;
         const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log });
         this.#postgresPid = server.pid;
         return server;
@@ -148,6 +205,8 @@ export class ChaosCluster implements AsyncDisposable {
       GRAFT_COORDINATOR_RETENTION_MS: '1000',
       GRAFT_COORDINATOR_ORPHAN_MS: String(orphanMs),
       GRAFT_COORDINATOR_DRAIN_MS: '2000',
+      // Curves are compared bit by bit: who trains together must not depend on which trainers live at the moment.
+      GRAFT_COORDINATOR_ADAPTIVE_PLAN: 'off',
     });
   }
 
@@ -166,6 +225,9 @@ export class ChaosCluster implements AsyncDisposable {
   }
 
   #process(name: string, module: string, env: Readonly<Record<string, string>>): SupervisedProcess {
+    const { failpointFile } = this.#options;
+    const failpoints =
+      failpointFile === undefined ? {} : { GRAFT_FAILPOINTS: `@${failpointFile}`, GRAFT_FAILPOINTS_ENABLED: '1' };
     return new SupervisedProcess({
       name,
       command: nodeCommand(module, { endWithParent: true }),
@@ -176,6 +238,7 @@ export class ChaosCluster implements AsyncDisposable {
         GRAFT_CACHE_DIR: resolvePaths(process.env).cacheDir,
         GRAFT_ARTIFACTS_DIR: this.artifactsDir,
         GRAFT_LOG_LEVEL: 'info',
+        ...failpoints,
         ...env,
       },
       logFile: join(this.logDir, `${name}.log`),
@@ -184,15 +247,27 @@ export class ChaosCluster implements AsyncDisposable {
     });
   }
 
-  async #livePid({ part, index }: ProcessTarget): Promise<number> {
-    const deadline = Date.now() + TARGET_TIMEOUT_MS;
-    for (;;) {
-      const process = part === 'coordinator' ? this.#coordinators[index] : this.#trainers[index];
-      const pid = process?.pid ?? null;
-      const found = pid !== null && part === 'worker' ? (childrenOf(pid, 'trainer/worker')[0] ?? null) : pid;
-      if (found !== null) return found;
-      if (Date.now() > deadline) throw new Error(`${part} ${index} has not lived for ${TARGET_TIMEOUT_MS / 1_000} s`);
-      await sleep(POLL_MS);
+  async #aim(target: ProcessTarget): Promise<{ readonly trainer: number | null; readonly pid: number }> {
+    if (target.part === 'coordinator') return { trainer: null, pid: await this.livePid(target) };
+    const trainer = await this.#busyTrainer(target.index);
+    return { trainer, pid: await this.livePid({ ...target, index: trainer }) };
+  }
+
+  /** The `place`-th of the trainers that hold a lease; of all where none does, or while the database is away. */
+  async #busyTrainer(place: number): Promise<number> {
+    const client = new pg.Client({ connectionString: this.#databaseUrl, connectionTimeoutMillis: 1_000 });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ trainer_id: string }>(
+        `SELECT DISTINCT trainer_id FROM tasks WHERE state IN ('LEASED', 'RUNNING') ORDER BY trainer_id`,
+      );
+      const busy = rows.map(({ trainer_id: trainerId }) => Number(trainerId.split('-').at(-1)));
+      return busy[place % Math.max(1, busy.length)] ?? place;
+    } catch {
+      return place;
+    } finally {
+      await client.end().catch(() => undefined);
     }
   }
 
@@ -211,6 +286,11 @@ export class ChaosCluster implements AsyncDisposable {
       link.proxy.setMode([...link.modes].at(-1) ?? { kind: 'PASS' });
     }
   }
+}
+
+/** The kernel refuses what a process writes beyond it. One that has ended has no limit any more. */
+function limitFileSize(pid: number, limit: string): void {
+  spawnSync('prlimit', ['--pid', String(pid), `--fsize=${limit}`]);
 }
 
 async function after(ms: number, undo: () => void): Promise<void> {

@@ -19,15 +19,15 @@ export interface SweepSize {
 
 /** The same sweep again and again, on copies of one data set. */
 export class ChaosSweeps implements Disposable {
+  readonly client: GraftClient;
   readonly #folder: string;
   readonly #size: SweepSize;
-  readonly #client: GraftClient;
   #count = 0;
 
   private constructor(folder: string, size: SweepSize, addresses: readonly string[]) {
     this.#folder = folder;
     this.#size = size;
-    this.#client = createGraftClient(addresses.join(','));
+    this.client = createGraftClient(addresses.join(','));
   }
 
   static async prepare(folder: string, size: SweepSize, addresses: readonly string[]): Promise<ChaosSweeps> {
@@ -39,21 +39,30 @@ export class ChaosSweeps implements Disposable {
   async submit(): Promise<string> {
     const requestId = randomUUID();
     const spec = await this.#nextSpec();
-    return this.#untilAnswered(async () => (await this.#client.createSweep(requestId, spec)).sweep.sweepId);
+    return this.#untilAnswered(async () => (await this.client.createSweep(requestId, spec)).sweep.sweepId);
   }
 
-  /** Waits until nobody works on a sweep any more; gives its state, or ACTIVE when the time is over. */
-  async ended(sweepId: string, timeoutMs: number): Promise<string> {
+  /**
+   * Waits until nobody works on a sweep any more; gives its state, or ACTIVE when the time is over.
+   *
+   * @param resumeWhen a person who mends what a paused sweep names as its reason, and resumes it; nobody if not given.
+   */
+  async ended(sweepId: string, timeoutMs: number, resumeWhen?: RegExp): Promise<string> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
-      const { state } = await this.#untilAnswered(() => this.#client.getSweep(sweepId));
+      const { state, stateReason } = await this.#untilAnswered(() => this.client.getSweep(sweepId));
+      if (state === 'PAUSED' && resumeWhen?.test(stateReason) === true && Date.now() <= deadline) {
+        await sleep(4 * POLL_MS);
+        await this.client.resumeSweep(sweepId).catch(() => undefined);
+        continue;
+      }
       if (state !== 'ACTIVE' || Date.now() > deadline) return state;
       await sleep(POLL_MS);
     }
   }
 
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.client.close();
   }
 
   /**

@@ -12,12 +12,13 @@ const HELP = `Does harm to a small cluster that trains, then checks its record: 
   --minutes N    begin no fault later than this
   --keep         keep the folder also where nothing is wrong
 
-Kills and stops workers, trainers and coordinators, cuts, swallows and delays connections, restarts PostgreSQL. Exit code 1
-where an invariant is violated; the folder with the database, the artifacts and all logs is then kept and named.
+Kills and stops workers, trainers and coordinators, cuts, swallows and delays connections, restarts PostgreSQL, takes a worker's
+right to write files; of trainers it meets those that hold a lease. Exit code 1 where an invariant is violated; the folder with
+the database, the artifacts and all logs is then kept and named.
 `;
 
 /** About half a minute on two cores, so that the faults meet every stage. */
-const SIZE = { cached: 60, augmented: 16, fineTune: 8 };
+const SIZE = { cached: 80, augmented: 50, fineTune: 16 };
 
 function readNumber(name: string, text: string | undefined, fallback: number): number {
   const value = text === undefined ? fallback : Number(text);

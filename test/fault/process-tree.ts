@@ -19,6 +19,16 @@ export function childrenOf(parentPid: number, part: string): readonly number[] {
     .map(Number);
 }
 
+/** Whether a process was stopped by SIGSTOP (Linux). */
+export function isStopped(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return status.slice(status.lastIndexOf(')') + 2).startsWith('T');
+  } catch {
+    return false;
+  }
+}
+
 /** @returns false where there is no such process. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {

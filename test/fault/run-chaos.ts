@@ -15,6 +15,8 @@ export interface ChaosOptions {
   /** No fault begins later; null: until all are done. */
   readonly limitMs: number | null;
   readonly size: SweepSize;
+  /** Between two faults at most; `schedule.ts` has the default. */
+  readonly maxPauseMs?: number;
   /** Gets data, database, artifacts and logs. */
   readonly folder: string;
   readonly say: (text: string) => void;
@@ -36,6 +38,8 @@ const ORPHAN_MS = 15_000;
 const UNDISTURBED_MS = 300_000;
 const SETTLE_MS = 240_000;
 const FILES_SETTLE_MS = 60_000;
+/** What a person can mend; every other pause is a finding. */
+const DISK_IS_FULL = /The disk of the artifact store .* is full/;
 
 /**
  * Trains a sweep in peace, then the same sweep again and again while the faults of the seed are done, lets everything settle
@@ -71,6 +75,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       trainerCount: TRAINER_COUNT,
       coordinatorCount: COORDINATOR_COUNT,
       leaseMs: LEASE_MS,
+      ...(options.maxPauseMs === undefined ? {} : { maxPauseMs: options.maxPauseMs }),
     });
     const { sweepIds, faultsDone } = await disturb(options, cluster, sweeps, faults, say);
     say(`${faultsDone.length} faults done over ${sweepIds.length} sweeps; checking`);
@@ -101,9 +106,9 @@ async function disturb(
     const sweepId = await sweeps.submit();
     sweepIds.push(sweepId);
     say(`sweep ${sweepId} submitted`);
-    let state = await sweeps.ended(sweepId, SETTLE_MS);
+    let state = await sweeps.ended(sweepId, SETTLE_MS, DISK_IS_FULL);
     // Faults that go on may hold it up; only peace is bounded.
-    while (state === 'ACTIVE' && !isOver(injection)) state = await sweeps.ended(sweepId, SETTLE_MS);
+    while (state === 'ACTIVE' && !isOver(injection)) state = await sweeps.ended(sweepId, SETTLE_MS, DISK_IS_FULL);
     say(`sweep ${sweepId} is ${state}`);
     if (state === 'ACTIVE') break;
   } while (!isOver(injection));
@@ -135,7 +140,8 @@ async function injectAll(
       const injected = await cluster.inject(fault.action);
       undone.push(injected.undone);
       done.push(fault);
-      say(describeFault(fault));
+      const { trainer } = injected;
+      say(describeFault(fault) + (trainer === null ? '' : ` (trainer ${trainer})`));
     }
   } finally {
     await Promise.all(undone);

@@ -15,9 +15,9 @@ describe('planFaults', () => {
   });
 
   it('has every kind of fault in a round, within and past the lease', () => {
-    const actions = planFaults({ ...OPTIONS, faultCount: 18 }).map(({ action }) => action);
+    const actions = planFaults({ ...OPTIONS, faultCount: 19 }).map(({ action }) => action);
     expect(new Set(actions.map(({ kind }) => kind))).toEqual(
-      new Set(['KILL', 'STOP', 'CUT', 'BLACK_HOLE', 'DELAY', 'POSTGRES']),
+      new Set(['KILL', 'STOP', 'CUT', 'BLACK_HOLE', 'DELAY', 'QUOTA', 'POSTGRES']),
     );
     const stops = actions.filter((action) => action.kind === 'STOP');
     for (const part of ['worker', 'supervisor', 'coordinator']) {

@@ -1,22 +1,26 @@
 import { createStream } from '../../services/core/rng/stream.ts';
 import type { RandomStream } from '../../services/core/rng/stream.ts';
 
-/** One thing that goes wrong. Durations are milliseconds; what has one is undone after it. */
+/**
+ * One thing that goes wrong. Durations are milliseconds; what has one is undone after it. QUOTA: the worker may write no file.
+ */
 export type FaultAction =
   | { readonly kind: 'KILL'; readonly target: ProcessTarget }
   | { readonly kind: 'STOP'; readonly target: ProcessTarget; readonly durationMs: number }
   | { readonly kind: 'CUT' | 'BLACK_HOLE'; readonly link: LinkTarget; readonly durationMs: number }
+  | { readonly kind: 'QUOTA'; readonly target: ProcessTarget; readonly durationMs: number }
   | { readonly kind: 'DELAY'; readonly link: LinkTarget; readonly durationMs: number; readonly delayMs: number }
   | { readonly kind: 'POSTGRES'; readonly shutdown: 'fast' | 'immediate' };
 
 export interface ProcessTarget {
   readonly part: 'worker' | 'supervisor' | 'coordinator';
-  /** Number of the trainer or of the coordinator, from 0. */
+  /** Number of the coordinator, or of the trainer among those that hold a lease then, from 0. */
   readonly index: number;
 }
 
 /** The way from a trainer to a coordinator; `coordinator` null: to all of them. */
 export interface LinkTarget {
+  /** Among those that hold a lease then. */
   readonly trainer: number;
   readonly coordinator: number | null;
 }
@@ -35,6 +39,8 @@ export interface ScheduleOptions {
   readonly trainerCount: number;
   readonly coordinatorCount: number;
   readonly leaseMs: number;
+  /** Between two faults at most; default 4.5 s. */
+  readonly maxPauseMs?: number;
 }
 
 /** Pauses between two faults. Short ones overlap, long ones leave time to get over it. */
@@ -55,7 +61,7 @@ export function planFaults(options: ScheduleOptions): readonly Fault[] {
     if (card === undefined) break;
     faults.push({
       number: faults.length + 1,
-      afterMs: Math.round(between(random, MIN_PAUSE_MS, MAX_PAUSE_MS)),
+      afterMs: Math.round(between(random, MIN_PAUSE_MS, options.maxPauseMs ?? MAX_PAUSE_MS)),
       action: card(random, options),
     });
   }
@@ -73,6 +79,8 @@ function describeAction(action: FaultAction): string {
       return `KILL ${action.target.part} ${action.target.index}`;
     case 'STOP':
       return `STOP ${action.target.part} ${action.target.index} for ${seconds(action.durationMs)}`;
+    case 'QUOTA':
+      return `QUOTA on files of worker ${action.target.index} for ${seconds(action.durationMs)}`;
     case 'CUT':
     case 'BLACK_HOLE':
       return `${action.kind} ${describeLink(action.link)} for ${seconds(action.durationMs)}`;
@@ -135,6 +143,11 @@ const CARDS: readonly Card[] = [
     link: { ...linkOf(random, options), coordinator: null },
     durationMs: lasting(random, options, 'past the lease'),
     delayMs: Math.round(between(random, 1.1 * options.leaseMs, 1.5 * options.leaseMs)),
+  }),
+  (random, options) => ({
+    kind: 'QUOTA',
+    target: targetOf('worker', random, options),
+    durationMs: lasting(random, options, 'within the lease'),
   }),
   () => ({ kind: 'POSTGRES', shutdown: 'fast' }),
   () => ({ kind: 'POSTGRES', shutdown: 'immediate' }),

@@ -82,6 +82,23 @@ const SECTIONS: readonly (readonly [title: string, query: string])[] = [
        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'v' ORDER BY c.oid`,
   ],
   [
+    'Rights. The role is one for all databases of a server, and may be missing (prisma/README.md)',
+    `SELECT sql FROM (
+       SELECT 1 AS part, '' AS name, format('GRANT %s ON SCHEMA public TO graft_reader;', a.privilege_type) AS sql
+         FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.nspname = 'public' AND a.grantee = to_regrole('graft_reader')
+       UNION ALL
+       SELECT 2, c.relname, format('GRANT %s ON %I TO graft_reader;', a.privilege_type, c.relname)
+         FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = to_regrole('graft_reader')
+       UNION ALL
+       SELECT 3, p.proname, format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC;', p.oid::regprocedure)
+         FROM pg_proc p
+        WHERE p.pronamespace = 'public'::regnamespace AND p.proacl IS NOT NULL
+          AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0)
+     ) r ORDER BY part, name COLLATE "C", sql COLLATE "C"`,
+  ],
+  [
     'Comments',
     `SELECT format('COMMENT ON %s %s IS %L;', o.kind, o.name, o.comment) AS sql FROM (
        SELECT c.relname AS relation, 0 AS place, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind,

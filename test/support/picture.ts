@@ -12,6 +12,16 @@ export async function pictureBytes(name: string, format: 'jpeg' | 'png' = 'jpeg'
     .toBuffer();
 }
 
+/** A PNG of 200 × 140 pixels with large shapes, as photographs have them; the same number gives the same bytes. */
+export async function smoothPicture(number: number): Promise<Buffer> {
+  const random = createStream(1, 'smooth', number);
+  const pixels = Uint8Array.from({ length: 12 * 8 * 3 }, () => random.int(256));
+  return sharp(pixels, { raw: { width: 12, height: 8, channels: 3 } })
+    .resize(200, 140, { fit: 'fill', kernel: 'cubic' })
+    .png()
+    .toBuffer();
+}
+
 /** Writes files into a folder; text values are contents, `null` is a picture named like its path. */
 export async function writeFiles(
   root: string,

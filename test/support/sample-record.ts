@@ -273,4 +273,37 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   await prisma.event.create({
     data: { sweepId: SAMPLE_SWEEP, kind: 'SWEEP_STATE', payload: { state: 'SUCCEEDED', reason: '' } },
   });
+  await insertMirror(prisma);
+}
+
+/** One run is in MLflow; one of its entries was refused. */
+async function insertMirror(prisma: PrismaClient): Promise<void> {
+  const trackingUri = 'https://mlflow.example';
+  await prisma.mlflowServer.create({ data: { trackingUri, successTime: minutesLater(4) } });
+  await prisma.mlflowRun.create({
+    data: {
+      subjectId: `${SAMPLE_SWEEP}-1`,
+      sweepId: SAMPLE_SWEEP,
+      runId: `${SAMPLE_SWEEP}-1`,
+      trackingUri,
+      experimentId: '1',
+      mlflowRunId: '8'.repeat(32),
+      artifactUri: 'mlflow-artifacts:/1/8',
+      described: true,
+    },
+  });
+  await prisma.outboxEntry.create({
+    data: {
+      sweepId: SAMPLE_SWEEP,
+      runId: `${SAMPLE_SWEEP}-1`,
+      kind: 'METRICS',
+      stage: 'HEAD',
+      leaseEpoch: 2,
+      epochs: [2],
+      attemptCount: 1,
+      errorCode: 'INVALID_PARAMETER_VALUE',
+      errorMessage: 'refused',
+      deadTime: minutesLater(4),
+    },
+  });
 }

@@ -8,11 +8,13 @@ import { SPLITS } from '../../../services/core/dataset.ts';
 import type {
   CheckpointKind,
   ErrorClass,
+  FeatureDtype,
   Pooling,
   RunOutcomeKind,
   Stage,
   TestRole,
 } from '../../../services/core/task.ts';
+import type { OutboxKind } from '../../../services/coordinator/store/outbox/outbox-entry.ts';
 import { createTestDatabase, databaseServerStarted } from '../../support/database.ts';
 import { runOn } from '../../support/database-server.ts';
 
@@ -50,6 +52,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
     COUNTED: true,
   }),
   feature_sets_split_check: SPLITS,
+  feature_sets_dtype_check: words<FeatureDtype>({ float32: true, float16: true }),
   feature_sets_pooling_check: words<Pooling>({ avg: true, max: true, none: true }),
   feature_sets_state_check: ['PLANNED', 'COMPUTED'],
   epoch_metrics_stage_check: TRAINED_STAGES,
@@ -59,6 +62,15 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   test_results_role_check: ROLES,
   trainers_state_check: ['READY', 'DRAINING', 'LOST'],
   slots_device_kind_check: ['cpu', 'gpu'],
+  outbox_kind_check: words<OutboxKind>({
+    SWEEP: true,
+    RUN: true,
+    METRICS: true,
+    TEST_RESULT: true,
+    REPORT: true,
+    MODEL: true,
+  }),
+  outbox_stage_check: TRAINED_STAGES,
 };
 
 beforeAll(databaseServerStarted);

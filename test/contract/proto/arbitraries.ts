@@ -53,14 +53,21 @@ const objective: fc.Arbitrary<Objective> = fc.record({
   goal: fc.constantFrom('minimize' as const, 'maximize' as const),
 });
 
-const datasetSource: fc.Arbitrary<DatasetSource> = fc.record({
-  path: text,
-  splitFractions: fc.option(fc.record({ train: plainDouble, validation: plainDouble, test: plainDouble, seed: safe })),
-  allowDuplicates: fc.boolean(),
-  skipBadFiles: fc.boolean(),
-});
+const datasetSource: fc.Arbitrary<DatasetSource> = fc.record(
+  {
+    path: text,
+    splitFractions: fc.option(
+      fc.record({ train: plainDouble, validation: plainDouble, test: plainDouble, seed: safe }),
+    ),
+    allowDuplicates: fc.boolean(),
+    skipBadFiles: fc.boolean(),
+    // false is told by its absence.
+    strict: fc.constant(true as const),
+  },
+  { requiredKeys: ['path', 'splitFractions', 'allowDuplicates', 'skipBadFiles'] },
+);
 
-export const sweepSpec: fc.Arbitrary<SweepSpec> = fc.record({
+const bareSpec: fc.Arbitrary<SweepSpec> = fc.record({
   displayName: text,
   dataset: datasetSource,
   base: parameters,
@@ -79,6 +86,10 @@ export const sweepSpec: fc.Arbitrary<SweepSpec> = fc.record({
   objective,
   testPolicy: fc.constantFrom('winner' as const, 'every_run' as const),
 });
+
+export const sweepSpec: fc.Arbitrary<SweepSpec> = fc
+  .tuple(bareSpec, fc.option(fc.record({ experiment: text, registerModel: text })))
+  .map(([spec, mlflow]) => (mlflow === null ? spec : { ...spec, mlflow }));
 
 const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
 const split = fc.constantFrom('train' as const, 'validation' as const, 'test' as const);
@@ -103,6 +114,7 @@ const problem: fc.Arbitrary<DatasetProblem> = fc.record({
     'MISSING_SPLIT' as const,
     'CLASS_MISSING' as const,
     'EXACT_DUPLICATE' as const,
+    'NEAR_DUPLICATE' as const,
     'UNSUPPORTED_FORMAT' as const,
     'TOO_FEW_IMAGES' as const,
     'UNREADABLE' as const,
@@ -130,6 +142,7 @@ const featureSet: fc.Arbitrary<FeatureSetRef> = fc.record({
   cut: fc.option(someText),
   imageSize: int32,
   pooling: fc.constantFrom('avg' as const, 'max' as const, 'none' as const),
+  dtype: fc.constantFrom('float32' as const, 'float16' as const),
   uri: fc.option(someText),
   shape: fc.array(int32, few),
   rowCount: int32,
@@ -148,6 +161,7 @@ const taskRun: fc.Arbitrary<TaskRun> = fc.record({
 });
 
 export const leasedTask: fc.Arbitrary<LeasedTask> = fc.record({
+  microBatchDivisor: fc.constantFrom(1, 2, 4, 8),
   taskId: text,
   sweepId: text,
   stage,

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { InternalError, LeaseLostError, ShuttingDownError } from '../../../services/core/errors.ts';
 import { createClient, NO_RETRY, parseAddresses } from '../../../services/platform/rpc/client.ts';
 import type { RpcClient } from '../../../services/platform/rpc/client.ts';
-import { RpcError } from '../../../services/platform/rpc/errors.ts';
+import { NoAnswerError, RpcError } from '../../../services/platform/rpc/errors.ts';
 import { createServer } from '../../../services/platform/rpc/server.ts';
 import type { Handlers, Interceptor } from '../../../services/platform/rpc/server.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
@@ -33,6 +33,7 @@ function trainerHandlers(partial: Partial<Handlers<TrainerDefinition>>): Handler
     reportMetrics: unexpected,
     registerCheckpoint: unexpected,
     completeTask: unexpected,
+    completeTaskInParts: unexpected,
     releaseTask: unexpected,
     ...partial,
   };
@@ -91,6 +92,38 @@ describe('unary calls', () => {
     const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
     const { call } = trainerClient([await closedPort(), address]);
     await expect(call.heartbeat(HEARTBEAT)).resolves.toEqual({ directives: [] });
+  });
+
+  it('are tried again at the next address when a coordinator hangs, which is left for later calls too', async () => {
+    let asked = 0;
+    const hangs = await startTrainerService({
+      heartbeat: () => {
+        asked += 1;
+        return new Promise(() => undefined);
+      },
+    });
+    const works = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
+    const { call } = trainerClient([hangs.address, works.address]);
+    await expect(call.heartbeat(HEARTBEAT, { deadlineMs: 1_000 })).resolves.toEqual({ directives: [] });
+    await call.heartbeat(HEARTBEAT);
+    expect(asked).toBe(1);
+    // A caller that tries by itself gets the failure, and its next call goes to the other one.
+    const patient = trainerClient([hangs.address, works.address]);
+    const options = { retry: NO_RETRY, deadlineMs: 200 };
+    await expect(patient.call.heartbeat(HEARTBEAT, options)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await expect(patient.call.heartbeat(HEARTBEAT, options)).resolves.toEqual({ directives: [] });
+    expect(asked).toBe(2);
+  });
+
+  it('get all their time where there is one address', async () => {
+    const { address } = await startTrainerService({
+      heartbeat: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        return { directives: [] };
+      },
+    });
+    const { call } = trainerClient([address]);
+    await expect(call.heartbeat(HEARTBEAT, { deadlineMs: 1_000 })).resolves.toEqual({ directives: [] });
   });
 
   it('are tried again after UNAVAILABLE but not after a lost lease', async () => {
@@ -218,6 +251,29 @@ describe('streams', () => {
     };
     await expect(read()).rejects.toBeInstanceOf(LeaseLostError);
     expect(got).toEqual([1n]);
+  });
+
+  it('that are ended because nothing was heard are opened at the next address', async () => {
+    const silent = await startTrainerService({
+      reportMetrics: async function* () {
+        await new Promise(() => undefined);
+        yield answerTo(0n);
+      },
+    });
+    let answered = 0;
+    const works = await startTrainerService({
+      reportMetrics: async function* () {
+        answered += 1;
+        yield await Promise.resolve(answerTo(7n));
+      },
+    });
+    const { call } = trainerClient([silent.address, works.address]);
+    const watchdog = new AbortController();
+    const first = call.reportMetrics(never(), { signal: watchdog.signal })[Symbol.asyncIterator]().next();
+    watchdog.abort(new NoAnswerError('nothing was heard'));
+    await expect(first).rejects.toThrow('nothing was heard');
+    for await (const answer of call.reportMetrics(never())) expect(answer.sequence).toBe(7n);
+    expect(answered).toBe(1);
   });
 
   it('hold the sender back while nobody reads', async () => {

@@ -24,6 +24,10 @@ export interface HarnessOptions {
   readonly leaseMs?: number;
   readonly reaperMs?: number;
   readonly retentionMs?: number;
+  /** Further settings of the coordinator. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A migrated database that stays the caller's; one of the tests' server if not given. */
+  readonly databaseUrl?: string;
 }
 
 /** A coordinator with a database and an artifact store of its own, and clients over real gRPC. */
@@ -50,10 +54,10 @@ export interface Harness extends AsyncDisposable {
 }
 
 export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
-  const database = await createTestDatabase();
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : null;
   const folder = await mkdtemp(join(tmpdir(), 'graft-coordinator-test-'));
-  return launch(database.url, folder, options, async () => {
-    await database.drop();
+  return launch(database?.url ?? options.databaseUrl ?? '', folder, options, async () => {
+    await database?.drop();
     await rm(folder, { recursive: true, force: true });
   });
 }
@@ -74,6 +78,7 @@ async function launch(
     // A quarter of it is the loop's rhythm, which `loops.passes` waits for.
     GRAFT_COORDINATOR_ORPHAN_MS: '2000',
     GRAFT_COORDINATOR_DRAIN_MS: '3000',
+    ...options.env,
     GRAFT_LOG_LEVEL: process.env['GRAFT_LOG_LEVEL'] ?? 'silent',
   });
   const coordinator = await startCoordinator(config, createLogger('coordinator', config.logLevel));

@@ -8,7 +8,7 @@ import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
 import { TaskCommand } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
-import { epochsOf, outcomeOf } from './simulated-trainer.ts';
+import { epochsOf } from './simulated-trainer.ts';
 import type { SimulatedTrainer } from './simulated-trainer.ts';
 
 let harness: Harness;
@@ -144,31 +144,6 @@ describe('LeaseTask', () => {
 });
 
 describe('a lease that ends', () => {
-  it('fences all five kinds of write of the trainer that lost it', async () => {
-    const zombie = await harness.trainer('zombie');
-    const { head } = await toHead(zombie);
-    const runId = head.runs[0]?.runId ?? '';
-    await untilExpired(head);
-    const heir = await harness.trainer('heir');
-    const next = await heir.mustLease('HEAD');
-    expect(next).toMatchObject({ taskId: head.taskId, leaseEpoch: head.leaseEpoch + 1 });
-
-    const [directive] = await zombie.heartbeat([head]);
-    expect(directive?.command).toBe(TaskCommand.ABANDON);
-    const [answer] = await zombie.report([zombie.batch(head, 1, 1)]);
-    expect(answer?.errorReason).toBe('LEASE_LOST');
-    await expect(zombie.checkpoint(head, runId, 1, 'LAST')).rejects.toThrow(LeaseLostError);
-    await expect(
-      zombie.complete(head, { stage: 'TRAIN', outcomes: head.runs.map((run) => outcomeOf(run.runId, 3)) }),
-    ).rejects.toThrow(LeaseLostError);
-    await expect(zombie.release(head, 1)).rejects.toThrow(LeaseLostError);
-
-    expect(await harness.query('SELECT count(*)::int AS metrics FROM epoch_metrics')).toEqual([{ metrics: 0 }]);
-    expect(await harness.query('SELECT count(*)::int AS checkpoints FROM checkpoints')).toEqual([{ checkpoints: 0 }]);
-    const [beat] = await heir.heartbeat([next]);
-    expect(beat?.command).toBe(TaskCommand.UNSPECIFIED);
-  });
-
   it('is renewed by a heartbeat', async () => {
     const trainer = await harness.trainer('t1');
     await harness.submit(specOf());

@@ -56,10 +56,17 @@ describe('OrphanRemoval', () => {
     const half = await put('features/a.safetensors.host-1-0.tmp', true);
     const young = await put('checkpoints/gone/head-0002-last-1.safetensors', false);
     const features = await put('features/b.safetensors', true);
+    const second = await harness.trainer('t2');
+    await harness.submit(specOf({ base: { ...specOf().base, image_size: 96 } }));
+    await second.work(await second.mustLease('INDEX'));
+    const making = await second.mustLease('FEATURES');
+    const partInUse = await put(`features/${making.featureSets[0]?.key ?? ''}.parts/00000000`, true);
+    const abandonedPart = await put(`features/${head.featureSets[0]?.key ?? ''}.parts/00000000`, true);
 
     await new OrphanRemoval(store, harness.artifacts, MIN_AGE_MS).pass(new AbortController().signal);
 
-    for (const kept of [registered.uri, ofLiveTask, young, features]) expect(await isThere(kept), kept).toBe(true);
-    for (const removed of [lost, half]) expect(await isThere(removed), removed).toBe(false);
+    for (const kept of [registered.uri, ofLiveTask, young, features, partInUse])
+      expect(await isThere(kept), kept).toBe(true);
+    for (const removed of [lost, half, abandonedPart]) expect(await isThere(removed), removed).toBe(false);
   });
 });

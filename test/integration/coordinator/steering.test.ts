@@ -25,9 +25,10 @@ async function runStates(sweepId: string): Promise<RunState[]> {
   return (await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' })).runs.map(({ state }) => state);
 }
 
-/** Two runs in two HEAD tasks, the first of them leased. */
+/** Two runs in two HEAD tasks (they read other batches), the first of them leased. */
 async function toHead(): Promise<{ sweepId: string; head: LeasedTask }> {
-  const sweepId = await harness.submit(specOf());
+  const parameters = [{ name: 'batch_size', domain: { kind: 'values', values: [16, 32] }, conditions: [] }] as const;
+  const sweepId = await harness.submit(specOf({ parameters }));
   await trainer.work(await trainer.mustLease('INDEX'));
   await trainer.work(await trainer.mustLease('FEATURES'));
   return { sweepId, head: await trainer.mustLease('HEAD') };
@@ -189,10 +190,9 @@ describe('runs that fail', () => {
   });
 
   it('pause the sweep when three fail in a row, until a person resumes it', async () => {
-    const values = [0.001, 0.002, 0.003, 0.004, 0.005];
-    const parameters = [
-      { name: 'optimizer.learning_rate', domain: { kind: 'values', values }, conditions: [] },
-    ] as const;
+    // Other batches, so that each run is a task of its own.
+    const values = [8, 16, 24, 32, 40];
+    const parameters = [{ name: 'batch_size', domain: { kind: 'values', values }, conditions: [] }] as const;
     const wide = await harness.trainer('t1', 5);
     const sweepId = await harness.submit(specOf({ parameters }));
     await wide.work(await wide.mustLease('INDEX'));

@@ -90,14 +90,11 @@ describe('the life of a sweep', () => {
     const tasks = await harness.query(`SELECT stage, state FROM tasks WHERE sweep_id = $1 AND stage <> 'INDEX'`, [
       second,
     ]);
-    // Two slots: the group is cut in two.
-    expect(tasks).toEqual([
-      { stage: 'HEAD', state: 'WAITING' },
-      { stage: 'HEAD', state: 'WAITING' },
-    ]);
+    // Two small heads are one group, although there are two slots.
+    expect(tasks).toEqual([{ stage: 'HEAD', state: 'WAITING' }]);
     await trainer.work(features);
     const stages = await trainer.workAll();
-    expect(stages.toSorted()).toEqual(['EVALUATE', 'EVALUATE', 'HEAD', 'HEAD', 'HEAD', 'HEAD']);
+    expect(stages.toSorted()).toEqual(['EVALUATE', 'EVALUATE', 'HEAD', 'HEAD']);
   });
 
   it('makes the feature set itself when the sweep it waited for is cancelled', async () => {
@@ -110,7 +107,7 @@ describe('the life of a sweep', () => {
     await trainer.work(await trainer.mustLease('INDEX', 1));
     await harness.sweeps.cancelSweep({ sweepId: first, reason: 'enough' });
     await trainer.fail(features, { errorClass: 'INFRASTRUCTURE', message: 'stopped' });
-    expect(await trainer.workAll()).toEqual(['FEATURES', 'HEAD', 'HEAD', 'EVALUATE']);
+    expect(await trainer.workAll()).toEqual(['FEATURES', 'HEAD', 'EVALUATE']);
     const { sweep } = await harness.sweeps.getSweep({ sweepId: second });
     expect(sweep?.state).toBe(SweepState.SUCCEEDED);
   });

@@ -184,6 +184,18 @@ describe('the command', () => {
     expect(await run(['--check'])).toEqual({ code: 0, out: `Up to date: ${NAMES.at(-1)}.`, error: '' });
   });
 
+  test('waits until another process has applied all, and not longer than asked', async () => {
+    expect(await run(['--wait', '0'])).toEqual({ code: 3, out: `Pending: ${NAMES.join(', ')}.`, error: '' });
+    const waiting = run(['--wait', '60']);
+    await run([]);
+    const { code, out } = await waiting;
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`Up to date: ${NAMES.at(-1)}\\.$`));
+    expect(await run(['--wait', '0'], 'postgresql://nobody@127.0.0.1:1/graft')).toMatchObject({ code: 5 });
+    expect(await run(['--wait', 'long'])).toMatchObject({ code: 2 });
+    expect(await run(['--wait', '1', '--check'])).toMatchObject({ code: 2 });
+  });
+
   test('tells wrong arguments, no URL, no server and a refusal apart', async () => {
     expect(await run(['--help'])).toMatchObject({ code: 0, error: '' });
     expect(await run(['--chek'])).toMatchObject({ code: 2, out: '' });

@@ -51,6 +51,9 @@ test('Prisma Client writes and reads every model', async () => {
     Event: 1,
     Trainer: 1,
     Slot: 1,
+    OutboxEntry: 1,
+    MlflowRun: 1,
+    MlflowServer: 1,
   });
 });
 

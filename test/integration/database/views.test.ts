@@ -101,6 +101,7 @@ test('epoch_curves has each epoch once, from the attempt that counts', async () 
   expect(await rows(`SELECT * FROM epoch_curves WHERE run_id = 's1-1' ORDER BY stage, epoch`)).toEqual([
     {
       sweep_id: 's1',
+      trained_run_id: 's1-1',
       run_id: 's1-1',
       run_index: 1,
       stage: 'HEAD',
@@ -115,6 +116,7 @@ test('epoch_curves has each epoch once, from the attempt that counts', async () 
     },
     {
       sweep_id: 's1',
+      trained_run_id: 's1-1',
       run_id: 's1-1',
       run_index: 1,
       stage: 'HEAD',
@@ -152,4 +154,79 @@ test('a query for one sweep or run does not compute the others', async () => {
     expect(lines.filter((line) => /Index Cond: \(+(sweep_id|run_id) = /.test(line))).not.toEqual([]);
     expect(lines.filter((line) => /^\s*Filter: .*(sweep_id|run_id) = 's1/.test(line))).toEqual([]);
   }
+});
+
+test('sweep_summaries counts runs and attempts, and sums the seconds of leases', async () => {
+  expect(
+    await rows(
+      `SELECT display_name, state, dataset_path, class_names, run_count, succeeded_count, failed_count, attempt_count, slot_seconds
+         FROM sweep_summaries`,
+    ),
+  ).toEqual([
+    {
+      display_name: 'heads',
+      state: 'SUCCEEDED',
+      dataset_path: '/data/cats-dogs',
+      class_names: ['cat', 'dog'],
+      run_count: 5,
+      succeeded_count: 3,
+      failed_count: 2,
+      attempt_count: 2,
+      slot_seconds: 60 + 120,
+    },
+  ]);
+});
+
+test('run_parameter_values has each type as text, numbers as such, and says which differ', async () => {
+  expect(
+    await rows(`SELECT name, value, number, varied FROM run_parameter_values WHERE run_id = 's1-1' ORDER BY name`),
+  ).toEqual([
+    { name: 'augmentation.flip', value: 'horizontal', number: null, varied: true },
+    { name: 'backbone', value: 'efficientnet_lite0', number: null, varied: false },
+    { name: 'head.units', value: '256', number: 256, varied: true },
+    { name: 'optimizer.centered', value: 'false', number: null, varied: false },
+    { name: 'optimizer.learning_rate', value: '0.001', number: 0.001, varied: true },
+    { name: 'optimizer.name', value: 'rmsprop', number: null, varied: false },
+  ]);
+  // Five parameters of five runs, and the one that only one of them has.
+  expect(await rows('SELECT count(*)::int AS count FROM run_parameter_values')).toEqual([{ count: 26 }]);
+});
+
+test('feature_set_uses has who reads a set, and who computed it', async () => {
+  const [, found] = await runOn(database.url, [
+    `INSERT INTO task_feature_sets (task_id, feature_key) VALUES ('t-features', repeat('b', 64))`,
+    `SELECT task_id, stage, split, backbone, row_count, size_bytes::int AS size_bytes, compute_seconds, computed_here
+       FROM feature_set_uses ORDER BY task_id`,
+    `DELETE FROM task_feature_sets WHERE task_id = 't-features'`,
+  ]);
+  const set = {
+    split: 'train',
+    backbone: 'efficientnet_lite0',
+    row_count: 470,
+    size_bytes: 2_406_400,
+    compute_seconds: 12.5,
+  };
+  expect(found).toEqual([
+    { task_id: 't-features', stage: 'FEATURES', ...set, computed_here: true },
+    { task_id: 't-head', stage: 'HEAD', ...set, computed_here: false },
+  ]);
+});
+
+test('test_answers names the classes and gives the probability of the one that was called', async () => {
+  expect(
+    await rows(
+      `SELECT run_index, test_role, path, class_name, predicted_class_name, correct, probability, probabilities
+         FROM test_answers WHERE run_id = 's1-0' ORDER BY path`,
+    ),
+  ).toEqual(
+    [
+      ['test/cat/1.jpg', 'cat', 'cat', 0.9, [0.9, 0.1]],
+      ['test/cat/2.jpg', 'cat', 'cat', 0.6, [0.6, 0.4]],
+      ['test/dog/1.jpg', 'dog', 'cat', 0.98, [0.98, 0.02]],
+      ['test/dog/2.jpg', 'dog', 'dog', 0.8, [0.2, 0.8]],
+    ].map(([path, class_name, predicted_class_name, probability, probabilities]) => ({
+      ...{ run_index: 0, test_role: 'BASELINE', path, class_name, predicted_class_name },
+      ...{ correct: class_name === predicted_class_name, probability, probabilities },
+    })),
+  );
 });

@@ -52,6 +52,7 @@ class Bench {
       register: () => Promise.resolve(),
       log,
       now: () => this.nowMs,
+      stopDeadlineMs: 300,
     });
     attempt.start();
     return { attempt, worker };
@@ -77,6 +78,24 @@ describe('an attempt', { timeout: 20_000 }, () => {
     ]);
     const [end] = bench.ends;
     expect(end?.kind === 'error' ? end.error.message : '').toMatch(/step 1 of 3 \(epoch 1; process state/);
+    expect((await worker.exited).signal).toBe('SIGKILL');
+  });
+
+  it('whose worker does not react to STOP ends as asked after the deadline', async () => {
+    const bench = new Bench();
+    const registered = new Promise<void>((resolve) => {
+      bench.registerCheckpoint = () => {
+        resolve();
+        return Promise.resolve();
+      };
+    });
+    const { attempt, worker } = await bench.start('hang');
+    await registered;
+    attempt.obey({ taskId: 't1', leaseEpoch: 1, command: 'STOP', stoppedRunIds: [] });
+    await attempt.ended;
+    expect(bench.ends).toMatchObject([
+      { kind: 'result', result: { stage: 'TRAIN', outcomes: [{ runId: 'r1', kind: 'STOPPED', epochCount: 1 }] } },
+    ]);
     expect((await worker.exited).signal).toBe('SIGKILL');
   });
 

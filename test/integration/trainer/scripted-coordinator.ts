@@ -27,6 +27,10 @@ export type Entry =
   | { readonly kind: 'completed'; readonly request: CompleteTaskRequest }
   | { readonly kind: 'released'; readonly request: ReleaseTaskRequest };
 
+/** Everything a trainer can write about a task. */
+export const WRITE_KINDS = ['heartbeat', 'metrics', 'checkpoint', 'completion', 'release'] as const;
+export type WriteKind = (typeof WRITE_KINDS)[number];
+
 export interface ScriptedCoordinatorOptions {
   readonly leaseMs?: number;
   readonly heartbeatMs?: number;
@@ -46,8 +50,10 @@ export class ScriptedCoordinator {
   reportGaps = 0;
   /** Trainers must register again. */
   forgetTrainer = false;
-  /** Heartbeats, metrics and calls of these tasks are fenced. */
+  /** Writes of these tasks are fenced. */
   readonly lostTasks = new Set<string>();
+  /** Only these are; a zombie may come with any of its writes first. */
+  fenced: ReadonlySet<WriteKind> = new Set(WRITE_KINDS);
   readonly commands = new Map<string, keyof typeof TaskCommand>();
   readonly stoppedRuns = new Map<string, string[]>();
   readonly #options: ScriptedCoordinatorOptions;
@@ -79,18 +85,19 @@ export class ScriptedCoordinator {
       heartbeat: (request) => this.#heartbeat(request),
       reportMetrics: (requests) => this.#reportMetrics(requests),
       registerCheckpoint: async (request) => {
-        this.#fence(request);
+        this.#fence(request, 'checkpoint');
         const { checkpoint } = request;
         this.#add({ kind: 'checkpoint', runId: checkpoint?.runId ?? '', epoch: checkpoint?.epoch ?? 0 });
         return await Promise.resolve({ checkpoint });
       },
       completeTask: async (request) => {
-        this.#fence(request);
+        this.#fence(request, 'completion');
         this.#add({ kind: 'completed', request });
         return await Promise.resolve({});
       },
+      completeTaskInParts: () => Promise.reject(new Error('No scripted result is so large.')),
       releaseTask: async (request) => {
-        this.#fence(request);
+        this.#fence(request, 'release');
         this.#add({ kind: 'released', request });
         return await Promise.resolve({});
       },
@@ -162,7 +169,8 @@ export class ScriptedCoordinator {
       directives: request.tasks.map(({ taskId, leaseEpoch }) => ({
         taskId,
         leaseEpoch,
-        command: TaskCommand[this.lostTasks.has(taskId) ? 'ABANDON' : (this.commands.get(taskId) ?? 'UNSPECIFIED')],
+        command:
+          TaskCommand[this.#isFenced(taskId, 'heartbeat') ? 'ABANDON' : (this.commands.get(taskId) ?? 'UNSPECIFIED')],
         stoppedRunIds: this.stoppedRuns.get(taskId) ?? [],
       })),
     });
@@ -173,7 +181,7 @@ export class ScriptedCoordinator {
       const answer = { taskId, leaseEpoch, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
       const key = `${taskId}/${leaseEpoch}`;
       const last = this.#sequences.get(key) ?? 0;
-      if (this.lostTasks.has(taskId)) {
+      if (this.#isFenced(taskId, 'metrics')) {
         yield { ...answer, errorReason: 'LEASE_LOST' };
       } else if (Number(sequence) > last + 1 || (this.reportGaps > 0 && Number(sequence) === last + 1)) {
         this.reportGaps -= 1;
@@ -192,7 +200,11 @@ export class ScriptedCoordinator {
     }
   }
 
-  #fence({ taskId, leaseEpoch }: { readonly taskId: string; readonly leaseEpoch: number }): void {
-    if (this.lostTasks.has(taskId)) throw new LeaseLostError(taskId, leaseEpoch);
+  #fence({ taskId, leaseEpoch }: { readonly taskId: string; readonly leaseEpoch: number }, kind: WriteKind): void {
+    if (this.#isFenced(taskId, kind)) throw new LeaseLostError(taskId, leaseEpoch);
+  }
+
+  #isFenced(taskId: string, kind: WriteKind): boolean {
+    return this.lostTasks.has(taskId) && this.fenced.has(kind);
   }
 }

@@ -1,3 +1,4 @@
+import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import type { LeasedTask, RunOutcome } from '../../../services/core/task.ts';
 import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/protocol.ts';
 
@@ -27,7 +28,7 @@ async function work(task: LeasedTask): Promise<void> {
     await sleep(stepMs);
     for (const { runId } of task.runs) {
       if (state.stoppedRuns.has(runId)) continue;
-      const values = { loss: 1 / epoch, val_loss: 2 / epoch };
+      const values = { loss: 1 / epoch, val_loss: 2 / epoch, ...speedOf(parameters) };
       send({ type: 'epoch', taskId, runId, stage, epoch, values });
       done.set(runId, epoch);
       sendCheckpoint(task, runId, epoch);
@@ -51,6 +52,12 @@ async function work(task: LeasedTask): Promise<void> {
     peakMemoryBytes: 1,
   }));
   send({ type: 'completed', taskId, result: { stage: 'TRAIN', outcomes } });
+}
+
+/** Epochs of half a second, for tests that ask for a speed. */
+function speedOf(parameters: Parameters): Readonly<Record<string, number>> {
+  const rate = parameters['images_per_second'];
+  return rate === undefined ? {} : { seconds: 0.5, images_per_second: Number(rate) };
 }
 
 function sendCheckpoint(task: LeasedTask, runId: string, epoch: number): void {

@@ -23,5 +23,6 @@ export function taskOf(taskId: string, parameters: Parameters, runIds: readonly 
     featureSets: [],
     weightsReferences: [],
     objective: { metric: 'val_loss', goal: 'minimize' },
+    microBatchDivisor: 1,
   };
 }

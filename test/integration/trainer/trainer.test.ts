@@ -42,14 +42,17 @@ async function startBench(options: ScriptedCoordinatorOptions = {}, saveMs = 5_0
     gpuDevices: [],
     threadsPerSlot: 1,
     artifactsDir: join(stateDir, 'artifacts'),
+    artifactCacheBytes: 1e9,
     cacheDir: stateDir,
     stateDir,
     checkpointSeconds: 10,
+    saveMs,
+    metricsListen: null,
     logLevel: 'silent',
   } as const;
   const script = fileURLToPath(new URL('./scripted-worker.ts', import.meta.url));
   const workerProgram = { script, execArgv: typescriptLoader() };
-  const running = runTrainer({ config, log, workerProgram, saveMs }, controller.signal);
+  const running = runTrainer({ config, log, workerProgram }, controller.signal);
   const end = async (): Promise<void> => {
     controller.abort(new Error('the test ends'));
     await running;
@@ -171,6 +174,30 @@ describe('a trainer', { timeout: 30_000 }, () => {
       .filter((entry) => entry.kind === 'epoch' || entry.kind === 'released');
     expect(later.every((entry) => entry.kind === 'epoch' && entry.runId === 'r9')).toBe(true);
   });
+
+  it.each([
+    ['heartbeat', { script: 'hang', epochs: 2 }],
+    ['metrics', { script: 'train', epochs: 1_000, step_ms: 20 }],
+    ['checkpoint', { script: 'train', epochs: 1_000, step_ms: 20 }],
+    ['completion', { script: 'train', epochs: 3 }],
+    ['release', { script: 'train', epochs: 1_000, step_ms: 20 }],
+  ] as const)(
+    'ends by itself when its %s alone is refused, and goes on with the next task',
+    async (kind, parameters) => {
+      const { coordinator } = await startBench();
+      coordinator.fenced = new Set([kind]);
+      coordinator.lostTasks.add('t1');
+      if (kind === 'release') coordinator.commands.set('t1', 'PAUSE');
+      coordinator.give(taskOf('t1', parameters));
+      coordinator.give(taskOf('t2', { script: 'train', epochs: 1 }, ['r9']));
+      await coordinator.until('completed');
+      expect(coordinator.of('completed').map(({ request }) => request.taskId)).toEqual(['t2']);
+      expect(coordinator.of('released')).toEqual([]);
+      const lastOfHeir = coordinator.history.findIndex((entry) => entry.kind === 'epoch' && entry.runId === 'r9');
+      const later = coordinator.history.slice(lastOfHeir).filter((entry) => 'runId' in entry && entry.runId !== 'r9');
+      expect(later).toEqual([]);
+    },
+  );
 
   it('pauses on command, after everything is reported', async () => {
     const { coordinator } = await startBench();

@@ -66,6 +66,7 @@ export class SweepOnWorker {
         cut,
         imageSize: config.imageSize,
         pooling,
+        dtype: config.featureDtype,
       }),
       uri: null,
       shape: [],
@@ -85,7 +86,8 @@ export class SweepOnWorker {
       taskId: `t${this.#taskCount}`,
       sweepId: 's',
       stage,
-      leaseEpoch: 1,
+      // Of its own, and apart from those that tests give: names of checkpoints contain it, and none is written twice.
+      leaseEpoch: 100 + this.#taskCount,
       runs: [],
       datasetSource: { path: this.#path, splitFractions: null, allowDuplicates: true, skipBadFiles: false },
       dataset: this.#indexed?.dataset ?? null,
@@ -93,6 +95,7 @@ export class SweepOnWorker {
       featureSets: [],
       weightsReferences: [{ backbone: this.#weights.backbone, weights: this.#weights.weights }],
       objective: { metric: 'val_loss', goal: 'minimize' },
+      microBatchDivisor: 1,
       ...overrides,
     };
   }

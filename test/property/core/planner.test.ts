@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { makespanSeconds } from '../../../services/core/planner/cost/makespan.ts';
+import { timed } from '../../../services/core/planner/cost/plan-cost.ts';
+import { headDigest } from '../../../services/core/planner/head-phase.ts';
 import { planSweep } from '../../../services/core/planner/plan-sweep.ts';
-import type { Plan, PlanInput } from '../../../services/core/planner/plan.ts';
+import type { Plan, PlanInput, PlannedTask } from '../../../services/core/planner/plan.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import { VGG16_LAYERS } from '../../unit/core/support/layers.ts';
+import { clusterOf, SMALL_DATASET } from '../../unit/core/support/plan-inputs.ts';
 
 const runParameters: fc.Arbitrary<Parameters> = fc.record({
   backbone: fc.constantFrom('vgg16', 'mobilenet_v2'),
@@ -12,44 +16,72 @@ const runParameters: fc.Arbitrary<Parameters> = fc.record({
   cut: fc.constantFrom('', 'block4_pool'),
   image_size: fc.constantFrom(64, 96),
   'head.pooling': fc.constantFrom('avg', 'max', 'flatten'),
+  'head.units': fc.constantFrom(64, 2048),
   'augmentation.seed': fc.constantFrom(1, 2),
   batch_size: fc.constantFrom(16, 32),
   data_seed: fc.constantFrom(1, 2),
-  epochs: fc.integer({ min: 1, max: 5 }),
+  epochs: fc.constantFrom(1, 4),
   'fine_tune.enabled': fc.boolean(),
+  'fine_tune.epochs': fc.constantFrom(1, 2),
   'fine_tune.unfreeze': fc.constantFrom('last_block', 'all', '2', 'block3'),
 });
 
 const inputs = fc
   .record({
-    parameters: fc.array(runParameters, { minLength: 1, maxLength: 24 }),
+    parameters: fc.uniqueArray(runParameters, { minLength: 1, maxLength: 24, selector: digestOfRun }),
     slotCount: fc.integer({ min: 0, max: 5 }),
+    memoryBytes: fc.constantFrom(0, 1.2e9),
   })
-  .map(({ parameters, slotCount }): PlanInput => ({
+  .map(({ parameters, slotCount, memoryBytes }): PlanInput => ({
     sweepId: 's1',
     objective: { metric: 'val_loss', goal: 'minimize' },
     runs: parameters.map((p, index) => ({ runId: `s1-r${index}`, index, config: compileRunConfig(p) })),
-    dataset: { digest: 'd' },
+    dataset: SMALL_DATASET,
     weights: ['vgg16', 'mobilenet_v2'].map((backbone) => ({
       backbone,
       weights: 'imagenet',
       digest: backbone,
       layers: VGG16_LAYERS,
     })),
-    slotCount,
+    cluster: clusterOf(slotCount, { memoryBytes }),
   }));
 
-function runIdsOf(plan: Plan, stage: string): string[] {
-  return plan.tasks.filter((task) => task.stage === stage).flatMap((task) => task.runIds);
+/** Runs of a sweep differ: the sampler leaves out the second of two that would train the same. */
+function digestOfRun(parameters: Parameters): string {
+  return JSON.stringify(compileRunConfig(parameters));
 }
 
-test('every run has one HEAD, and one FINE_TUNE exactly where it is on', () => {
+function tasksOf(plan: Plan, stage: string): PlannedTask[] {
+  return plan.tasks.filter((task) => task.stage === stage);
+}
+
+function runIdsOf(plan: Plan, stage: string): string[] {
+  return tasksOf(plan, stage)
+    .flatMap((task) => task.runIds)
+    .sort();
+}
+
+test('every stage of every run is covered once: by a HEAD of its own or one it shares, and by a FINE_TUNE where it is on', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const plan = planSweep(input);
+      const heads = runIdsOf(plan, 'HEAD');
+      const sharers = [...plan.sharedHeads.keys()];
+      expect([...heads, ...sharers].sort()).toEqual(input.runs.map((run) => run.runId).sort());
+      for (const headRunId of plan.sharedHeads.values()) expect(heads).toContain(headRunId);
       const tuned = input.runs.filter((run) => run.config.fineTune !== null).map((run) => run.runId);
-      expect(runIdsOf(plan, 'HEAD').sort()).toEqual(input.runs.map((run) => run.runId).sort());
-      expect(runIdsOf(plan, 'FINE_TUNE').sort()).toEqual(tuned.sort());
+      expect(runIdsOf(plan, 'FINE_TUNE')).toEqual(tuned.sort());
+    }),
+  );
+});
+
+test('as many heads are trained as there are different head phases, and sharers have the very same one', () => {
+  fc.assert(
+    fc.property(inputs, (input) => {
+      const plan = planSweep(input);
+      const digests = new Map(input.runs.map(({ runId, config }) => [runId, headDigest(config)]));
+      expect(runIdsOf(plan, 'HEAD')).toHaveLength(new Set(digests.values()).size);
+      for (const [runId, headRunId] of plan.sharedHeads) expect(digests.get(runId)).toBe(digests.get(headRunId));
     }),
   );
 });
@@ -77,10 +109,10 @@ test('each feature set is computed by one task, and whoever reads it waits for t
   );
 });
 
-test('tasks depend on earlier ones only, and a fine-tuning on the head of its run', () => {
+test('tasks depend on earlier ones only, and a fine-tuning on the heads of all its runs', () => {
   fc.assert(
     fc.property(inputs, (input) => {
-      const { tasks } = planSweep(input);
+      const { tasks, sharedHeads } = planSweep(input);
       const heads = new Map(
         tasks.filter((t) => t.stage === 'HEAD').flatMap((t) => t.runIds.map((id) => [id, t.taskId])),
       );
@@ -88,7 +120,9 @@ test('tasks depend on earlier ones only, and a fine-tuning on the head of its ru
       for (const task of tasks) {
         for (const dependency of task.dependsOn) expect(earlier).toContain(dependency);
         expect(new Set(task.dependsOn).size).toBe(task.dependsOn.length);
-        if (task.stage === 'FINE_TUNE') expect(task.dependsOn).toContain(heads.get(task.runIds[0] ?? ''));
+        if (task.stage === 'FINE_TUNE') {
+          for (const runId of task.runIds) expect(task.dependsOn).toContain(heads.get(sharedHeads.get(runId) ?? runId));
+        }
         expect(earlier).not.toContain(task.taskId);
         earlier.add(task.taskId);
       }
@@ -96,11 +130,11 @@ test('tasks depend on earlier ones only, and a fine-tuning on the head of its ru
   );
 });
 
-test('runs of one HEAD task read the same batches', () => {
+test('runs of one training task read the same batches', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const configs = new Map(input.runs.map((run) => [run.runId, run.config]));
-      for (const task of planSweep(input).tasks.filter(({ stage }) => stage === 'HEAD')) {
+      for (const task of planSweep(input).tasks.filter(({ runIds }) => runIds.length > 1)) {
         const streams = task.runIds.map((runId) => {
           const config = configs.get(runId);
           const pooling = config?.method === 'cached' ? config.head.pooling : null;
@@ -124,6 +158,30 @@ test('planning again gives the same plan, in whatever order the runs come', () =
   fc.assert(
     fc.property(inputs, (input) => {
       expect(planSweep({ ...input, runs: [...input.runs].reverse() })).toEqual(planSweep(input));
+    }),
+  );
+});
+
+test('groups that are cut for more slots never end later there than whole ones would', () => {
+  fc.assert(
+    fc.property(inputs, (input) => {
+      const { slotCount } = input.cluster;
+      const whole = planSweep({ ...input, cluster: { ...input.cluster, slotCount: 1 } });
+      const cut = planSweep(input);
+      const slots = Math.max(1, slotCount);
+      expect(makespanSeconds(timed(cut), slots)).toBeLessThanOrEqual(makespanSeconds(timed(whole), slots) + 1e-9);
+    }),
+  );
+});
+
+test('no training task needs more memory than a slot has, unless one run alone does', () => {
+  fc.assert(
+    fc.property(inputs, (input) => {
+      const { memoryBytes } = input.cluster;
+      fc.pre(memoryBytes > 0);
+      for (const { runIds, forecast } of planSweep(input).tasks.filter((task) => task.runIds.length > 0)) {
+        expect(runIds.length === 1 || forecast.memoryBytes <= memoryBytes).toBe(true);
+      }
     }),
   );
 });

@@ -258,6 +258,8 @@ describe('results', () => {
             slotIndex: 0,
             state,
             errorClass: '',
+            errorCode: '',
+            microBatchDivisor: 1,
             message: state === 'EXPIRED' ? 'lease expired' : '',
             startTime: new Date(0),
             endTime: new Date(1_500),
@@ -274,7 +276,7 @@ describe('results', () => {
 });
 
 describe('the coordinator', () => {
-  const get = { getSweep: () => Promise.resolve(sampleSweep()) };
+  const get = { getSweep: () => Promise.resolve(sampleSweep()), listRuns: () => Promise.resolve([]) };
 
   it('is the default port here, or what the option says, before or after the command', async () => {
     expect((await run(['sweep', 'get', 's1'], get)).address).toBe('127.0.0.1:50051');

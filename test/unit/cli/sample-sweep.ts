@@ -44,6 +44,8 @@ export function sampleSweep(change: Partial<Sweep> = {}): Sweep {
   };
 }
 
+const EXPECTED = { expectedSeconds: 10, expectedMemoryBytes: 600e6, featureBytes: 0 };
+
 export function sampleRun(runIndex: number, change: Partial<Run> = {}): Run {
   return {
     runId: `s1-r00${runIndex}`,
@@ -71,6 +73,7 @@ export function sampleRun(runIndex: number, change: Partial<Run> = {}): Run {
     bestValLoss: 0.2 / (runIndex + 1),
     attemptCount: 2,
     peakMemoryBytes: 1_234_000_000,
+    headRunId: null,
     createTime: new Date(START),
     startTime: new Date(START + 2_000),
     endTime: new Date(START + 9_000),
@@ -151,10 +154,39 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
     plan: {
       runs: [],
       tasks: [
-        { stage: 'INDEX', runIndexes: [], description: 'index /data/pets', dependencies: [] },
-        { stage: 'FEATURES', runIndexes: [0, 1, 2, 3, 4], description: 'features of 3 splits', dependencies: [0] },
-        { stage: 'HEAD', runIndexes: [0, 1, 2, 3, 4], description: '5 heads on shared features', dependencies: [1] },
+        { stage: 'INDEX', runIndexes: [], description: 'index /data/pets', dependencies: [], ...EXPECTED },
+        {
+          stage: 'FEATURES',
+          runIndexes: [0, 1, 2, 3, 4],
+          description: 'features of 3 splits',
+          dependencies: [0],
+          ...EXPECTED,
+        },
+        {
+          stage: 'HEAD',
+          runIndexes: [0, 1, 2, 3, 4],
+          description: '5 heads on shared features',
+          dependencies: [1],
+          ...EXPECTED,
+        },
       ],
+      cost: {
+        slotSeconds: 30,
+        slotSecondsAlone: 300,
+        wallSeconds: 30,
+        slotCount: 1,
+        extractionCount: 1,
+        featureBytes: 2_400_000,
+        headCount: 5,
+        headTaskCount: 1,
+        fineTuneCount: 0,
+        fineTuneTaskCount: 0,
+        memoryBytes: 600e6,
+        trainImageCount: 400,
+        validationImageCount: 200,
+        testImageCount: 200,
+        imageCountsAssumed: false,
+      },
       duplicateCount: 0,
       basePassCountAlone: 60,
       basePassCountShared: 3,

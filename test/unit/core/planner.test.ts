@@ -9,6 +9,7 @@ import { weightsReferencesOf } from '../../../services/core/planner/weights-reso
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import { RESIDUAL_LAYERS, VGG16_LAYERS } from './support/layers.ts';
+import { clusterOf, SMALL_DATASET } from './support/plan-inputs.ts';
 import { PLAIN_SPEC, values } from './support/specs.ts';
 
 const VGG: Parameters = { backbone: 'vgg16' };
@@ -22,9 +23,9 @@ function input(parameters: readonly Parameters[], slotCount = 2): PlanInput {
     sweepId: 's1',
     objective: { metric: 'val_loss', goal: 'minimize' },
     runs: parameters.map((p, index) => ({ runId: `r${index}`, index, config: compileRunConfig(p) })),
-    dataset: { digest: 'd' },
+    dataset: SMALL_DATASET,
     weights: WEIGHTS,
-    slotCount,
+    cluster: clusterOf(slotCount),
   };
 }
 
@@ -39,13 +40,33 @@ function outline(parameters: readonly Parameters[], slotCount?: number): unknown
 }
 
 describe('planSweep', () => {
-  test('cached heads: one extraction, even groups over the slots', () => {
-    const runs = [64, 128, 256, 512, 1024].map((units) => ({ ...VGG, 'head.units': units }));
+  test('cached heads: one extraction, one group: they train together in less time than a second task would save', () => {
+    const runs = [64, 128, 256, 512, 1024].map((units) => ({ ...VGG, 'head.units': units, epochs: 5 }));
     expect(outline(runs)).toEqual([
       ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
-      ['s1-t02 HEAD', 'r0 r1', 'train:top:avg validation:top:avg', 's1-t01'],
-      ['s1-t03 HEAD', 'r2 r3 r4', 'train:top:avg validation:top:avg', 's1-t01'],
+      ['s1-t02 HEAD', 'r0 r1 r2 r3 r4', 'train:top:avg validation:top:avg', 's1-t01'],
     ]);
+  });
+
+  test('heads that take long are spread over the slots, evenly', () => {
+    const runs = [1, 2, 3, 4, 5].map((seed) => ({ ...VGG, 'head.pooling': 'flatten', 'head.units': 1024, seed }));
+    const heads = planSweep(input(runs, 2)).tasks.filter((task) => task.stage === 'HEAD');
+    expect(heads.map((task) => task.runIds.join(' '))).toEqual(['r0 r1', 'r2 r3 r4']);
+    expect(planSweep(input(runs, 1)).tasks.filter((task) => task.stage === 'HEAD')).toHaveLength(1);
+  });
+
+  test('an augmented stream is not cut in two: each part would pass its images through the base again', () => {
+    const runs = [1, 2, 3, 4].map((seed) => ({ ...VGG, method: 'augmented', seed }));
+    expect(planSweep(input(runs, 4)).tasks.filter((task) => task.stage === 'HEAD')).toHaveLength(1);
+  });
+
+  test('no task needs more memory than a slot has', () => {
+    const runs = Array.from({ length: 16 }, (_, seed) => ({ ...VGG, 'head.pooling': 'flatten', seed }));
+    const plan = planSweep({ ...input(runs), cluster: clusterOf(1, { memoryBytes: 1.5e9 }) });
+    const heads = plan.tasks.filter((task) => task.stage === 'HEAD');
+    expect(heads.length).toBeGreaterThan(1);
+    for (const { forecast } of heads) expect(forecast.memoryBytes).toBeLessThanOrEqual(1.5e9);
+    expect(heads.flatMap((task) => task.runIds)).toHaveLength(16);
   });
 
   test('another pooling is another feature set, another batch size another group', () => {
@@ -79,7 +100,7 @@ describe('planSweep', () => {
     ['augmentation.fill_mode', { 'augmentation.fill_mode': 'constant' }],
   ])('%s makes another stream', (_, other) => {
     const augmented = { ...VGG, method: 'augmented' };
-    const heads = planSweep(input([augmented, { ...augmented, ...other }, augmented])).tasks.filter(
+    const heads = planSweep(input([augmented, { ...augmented, ...other }, { ...augmented, seed: 7 }])).tasks.filter(
       (task) => task.stage === 'HEAD',
     );
     expect(heads.map((task) => task.runIds)).toEqual([['r0', 'r2'], ['r1']]);
@@ -99,24 +120,52 @@ describe('planSweep', () => {
     expect(heads.map((task) => task.runIds.length)).toEqual([43, 43, 44]);
   });
 
-  test('fine-tuning: from the last layer below what trains, one task per run, after its head', () => {
+  test('fine-tuning: from the last layer below what trains; equal heads are trained once, by the first', () => {
     const tuned = { ...VGG, 'fine_tune.enabled': true };
     const runs = [
       tuned,
       { ...tuned, 'fine_tune.learning_rate': 1e-4 },
       { ...tuned, 'fine_tune.unfreeze': 'all' },
+      { ...tuned, 'head.units': 64 },
       { ...tuned, method: 'augmented' },
     ];
     expect(outline(runs, 1)).toEqual([
       ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
       ['s1-t02 FEATURES', '', 'train:block4_pool:none validation:block4_pool:none', ''],
-      ['s1-t03 HEAD', 'r0 r1 r2', 'train:top:avg validation:top:avg', 's1-t01'],
-      ['s1-t04 HEAD', 'r3', 'validation:top:avg', 's1-t01'],
+      ['s1-t03 HEAD', 'r0 r3', 'train:top:avg validation:top:avg', 's1-t01'],
+      ['s1-t04 HEAD', 'r4', 'validation:top:avg', 's1-t01'],
       ['s1-t05 FINE_TUNE', 'r0', 'train:block4_pool:none validation:block4_pool:none', 's1-t03 s1-t02'],
       ['s1-t06 FINE_TUNE', 'r1', 'train:block4_pool:none validation:block4_pool:none', 's1-t03 s1-t02'],
       ['s1-t07 FINE_TUNE', 'r2', '', 's1-t03'],
-      ['s1-t08 FINE_TUNE', 'r3', 'validation:block4_pool:none', 's1-t04 s1-t02'],
+      ['s1-t08 FINE_TUNE', 'r3', 'train:block4_pool:none validation:block4_pool:none', 's1-t03 s1-t02'],
+      ['s1-t09 FINE_TUNE', 'r4', 'validation:block4_pool:none', 's1-t04 s1-t02'],
     ]);
+    expect([...planSweep(input(runs)).sharedHeads]).toEqual([
+      ['r1', 'r0'],
+      ['r2', 'r0'],
+    ]);
+  });
+
+  test('the run that is only a head trains it for those that fine-tune it', () => {
+    const runs = [{ ...VGG, 'fine_tune.enabled': true }, VGG, { ...VGG, 'fine_tune.enabled': true, seed: 5 }];
+    const plan = planSweep(input(runs));
+    expect([...plan.sharedHeads]).toEqual([['r0', 'r1']]);
+    expect(plan.tasks.filter((task) => task.stage === 'HEAD').flatMap((task) => task.runIds)).toEqual(['r1', 'r2']);
+  });
+
+  test('augmented fine-tunings of one frozen part share its stream; other depths, sizes and seeds have their own', () => {
+    const tuned = { ...VGG, method: 'augmented', 'fine_tune.enabled': true, epochs: 2 };
+    const runs = [
+      tuned,
+      { ...tuned, 'fine_tune.learning_rate': 1e-4 },
+      { ...tuned, 'fine_tune.unfreeze': '4' },
+      { ...tuned, 'fine_tune.unfreeze': 'block4' },
+      { ...tuned, 'augmentation.seed': 9 },
+      { ...tuned, 'fine_tune.unfreeze': 'all' },
+    ];
+    const tasks = planSweep(input(runs, 1)).tasks.filter((task) => task.stage === 'FINE_TUNE');
+    expect(tasks.map((task) => task.runIds.join(' '))).toEqual(['r0 r1 r2', 'r3', 'r4', 'r5']);
+    expect(tasks[0]?.description).toContain('one augmented stream through the frozen part up to block4_pool');
   });
 
   test('a flattening head below the cut of a fine-tuning run is the same feature set', () => {
@@ -196,6 +245,7 @@ test('featureSetKey depends on everything in the identity', () => {
     cut: null,
     imageSize: 180,
     pooling: 'avg',
+    dtype: 'float32',
   } as const;
   const others = [
     { datasetDigest: 'e' },
@@ -205,9 +255,10 @@ test('featureSetKey depends on everything in the identity', () => {
     { cut: 'block1_pool' },
     { imageSize: 224 },
     { pooling: 'max' },
+    { dtype: 'float16' },
   ] as const;
   const keys = [identity, ...others.map((other) => ({ ...identity, ...other }))].map(featureSetKey);
-  expect(new Set(keys).size).toBe(8);
+  expect(new Set(keys).size).toBe(9);
   expect(keys[0]).toMatch(/^[0-9a-f]{64}$/);
 });
 
@@ -249,7 +300,7 @@ describe('planEvaluation', () => {
 
 describe('previewSweep', () => {
   test('counts passes through the base alone and shared', () => {
-    const preview = previewSweep({
+    const spec = {
       ...PLAIN_SPEC,
       base: { epochs: 10, 'fine_tune.epochs': 4 },
       parameters: [
@@ -257,22 +308,39 @@ describe('previewSweep', () => {
         values('head.units', 0, 64),
         values('fine_tune.enabled', false, true),
       ],
-    });
+    };
+    const preview = previewSweep(spec, clusterOf(1), null);
     expect(preview.runs).toHaveLength(8);
     expect(preview.variedNames).toEqual(['fine_tune.enabled', 'head.units', 'method']);
     // Each of 8 runs: 10 epochs of 2 splits; each of 4 fine-tuned ones: 4 more epochs.
     expect(preview.basePassCountAlone).toBe(8 * 20 + 4 * 8);
-    // Stored: 2 splits of the whole base and 2 of the prefix; streams: 10 epochs, and 4 in each of 2 augmented fine-tunings.
-    expect(preview.basePassCountShared).toBe(4 + 10 + 2 * 4);
+    // Stored: 2 splits of the whole base and 2 of the prefix; streams: 10 epochs, and 4 for the 2 augmented fine-tunings.
+    expect(preview.basePassCountShared).toBe(4 + 10 + 4);
     expect(preview.tasks.map((task) => task.stage)).toEqual([
       'INDEX',
       'FEATURES',
       'FEATURES',
       'HEAD',
       'HEAD',
-      ...new Array<string>(4).fill('FINE_TUNE'),
+      ...new Array<string>(3).fill('FINE_TUNE'),
       'EVALUATE',
     ]);
+    // Four heads for eight runs: each is trained by the run that does not fine-tune it.
+    expect(preview.runs.filter(({ index, headRunIndex }) => index === headRunIndex)).toHaveLength(4);
+    expect(preview.cost).toMatchObject({
+      slotCount: 1,
+      extractionCount: 2,
+      headCount: 4,
+      headTaskCount: 2,
+      fineTuneCount: 4,
+      fineTuneTaskCount: 3,
+    });
+    expect(preview.imageCountsAssumed).toBe(true);
+    const expected = preview.tasks.reduce((sum, { seconds }) => sum + seconds, 0);
+    expect(preview.cost.slotSeconds).toBeCloseTo(expected, 6);
+    // One slot has nobody to share the work with.
+    expect(preview.cost.wallSeconds).toBeCloseTo(expected, 6);
+    expect(preview.cost.slotSecondsAlone).toBeGreaterThan(3 * expected);
     preview.tasks.forEach((task, position) => {
       for (const dependency of task.dependencies) expect(dependency).toBeLessThan(position);
       if (position > 0) expect(task.dependencies).not.toEqual([]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { RetryInput } from '../../../services/core/retry.ts';
-import { decideRetry, mustPauseSweep } from '../../../services/core/retry.ts';
+import { decideRetry, isStoreTrouble, mustPauseSweep } from '../../../services/core/retry.ts';
 import { DEFAULT_LEASE_TIMING, leaseTimingFor, stuckAfterMs } from '../../../services/core/lease.ts';
 
 const NOTHING_BEFORE: RetryInput = {
@@ -55,6 +55,15 @@ describe('decideRetry', () => {
       action: 'FAILED',
       code: 'NUMERIC',
     });
+  });
+
+  test('a store that takes nothing pauses the sweep, and is counted by nobody', () => {
+    for (const code of ['DISK_FULL', 'STORE_UNWRITABLE']) {
+      const decision = decideRetry({ ...NOTHING_BEFORE, errorClass: 'INFRASTRUCTURE', code, infrastructureInARow: 99 });
+      expect(decision).toMatchObject({ action: 'REQUEUE', delayMs: 0, pausesSweep: true });
+      expect(isStoreTrouble({ code })).toBe(true);
+    }
+    expect(isStoreTrouble({ code: 'LEASE_EXPIRED' })).toBe(false);
   });
 
   test('anything else: twice more, with jitter, then failed', () => {

@@ -86,6 +86,7 @@ describe('compileRunConfig', () => {
     expect(compileRunConfig({})).toEqual({
       backbone: { name: 'efficientnet_lite0', weights: 'imagenet', cut: null },
       imageSize: 180,
+      featureDtype: 'float32',
       method: 'cached',
       augmentation: null,
       head: { pooling: 'avg', units: 256, layers: 1, activation: 'linear', dropout: 0.5, l2: 0 },

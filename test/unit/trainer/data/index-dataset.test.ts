@@ -1,14 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DatasetProblem } from '../../../../services/core/dataset.ts';
 import type { DatasetSource } from '../../../../services/core/sweep/sweep-spec.ts';
 import { DatasetInvalidError, indexDataset } from '../../../../services/trainer/data/index-dataset.ts';
-import { readManifest, writeManifest } from '../../../../services/trainer/data/manifest.ts';
+import { decodeManifest, encodeManifest } from '../../../../services/trainer/data/manifest.ts';
 import type { IndexedDataset } from '../../../../services/trainer/data/manifest.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
-import { pictureBytes, writeFiles } from '../../../support/picture.ts';
+import { pictureBytes, smoothPicture, writeFiles } from '../../../support/picture.ts';
 
 const GOOD = {
   'train/cat/1.jpg': null,
@@ -51,6 +52,50 @@ describe('indexDataset', () => {
     );
     return problems.map(({ code, path, fatal }) => `${code} ${path}${fatal ? '!' : ''}`).sort();
   }
+
+  it('finds the same picture in two splits under two names: the same bytes, and stored anew or smaller', async () => {
+    const large = await pictureBytes('large', 'png', 96);
+    await writeFiles(root, {
+      ...GOOD,
+      'train/cat/exact.png': large,
+      'test/cat/same-bytes.png': large,
+      'train/cat/smooth.png': await smoothPicture(1),
+      'validation/cat/other-format.jpg': await sharp(await smoothPicture(1))
+        .jpeg({ quality: 60 })
+        .toBuffer(),
+      'test/dog/smaller.jpg': await sharp(await smoothPicture(1))
+        .resize(70, 50, { fit: 'fill' })
+        .jpeg()
+        .toBuffer(),
+      'test/dog/another.png': await smoothPicture(2),
+      // Alike, but in one split: no test is the better for it.
+      'train/cat/smooth-again.jpg': await sharp(await smoothPicture(1))
+        .jpeg({ quality: 90 })
+        .toBuffer(),
+    });
+    const near = [
+      'NEAR_DUPLICATE test/dog/smaller.jpg',
+      'NEAR_DUPLICATE test/dog/smaller.jpg',
+      'NEAR_DUPLICATE test/dog/smaller.jpg',
+      'NEAR_DUPLICATE validation/cat/other-format.jpg',
+      'NEAR_DUPLICATE validation/cat/other-format.jpg',
+    ];
+    expect(await problemsOf()).toEqual(['EXACT_DUPLICATE test/cat/same-bytes.png!', ...near]);
+    expect(await problemsOf({ strict: true })).toEqual([
+      'EXACT_DUPLICATE test/cat/same-bytes.png!',
+      ...near.map((line) => `${line}!`),
+    ]);
+    expect(await problemsOf({ strict: true, allowDuplicates: true })).toEqual([
+      'EXACT_DUPLICATE test/cat/same-bytes.png',
+      ...near,
+    ]);
+    // The second time from memory.
+    const { problems } = (await index({ allowDuplicates: true })).dataset;
+    expect(problems.filter(({ code }) => code === 'NEAR_DUPLICATE')).toHaveLength(5);
+    expect(problems.find(({ path }) => path === 'validation/cat/other-format.jpg')?.message).toContain(
+      '"validation/cat/other-format.jpg" (validation) looks like "train/cat/smooth',
+    );
+  });
 
   it("gives classes, counts and images in Keras' order", async () => {
     await writeFiles(root, {
@@ -257,12 +302,12 @@ describe('indexDataset', () => {
   it('writes a manifest that can be read back and notices damage', async () => {
     await writeFiles(root, GOOD);
     const indexed = await index();
-    const path = join(folder, 'manifests', 'm.jsonl');
-    await writeManifest(path, indexed);
-    expect(await readManifest(path)).toEqual(indexed);
-    writeFileSync(path, readFileSync(path, 'utf8').replace('test/dog/1.jpg', 'test/dog/2.jpg'));
-    await expect(readManifest(path)).rejects.toThrow("its digest doesn't fit its lines");
-    writeFileSync(path, 'rubbish');
-    await expect(readManifest(path)).rejects.toThrow('is not JSON');
+    const bytes = encodeManifest(indexed);
+    expect(decodeManifest('m.jsonl', bytes)).toEqual(indexed);
+    const changed = bytes.toString().replace('test/dog/1.jpg', 'test/dog/2.jpg');
+    expect(() => decodeManifest('m.jsonl', Buffer.from(changed))).toThrow(
+      "m.jsonl is not a manifest of a data set: its digest doesn't fit its lines",
+    );
+    expect(() => decodeManifest('m.jsonl', Buffer.from('rubbish'))).toThrow('is not JSON');
   });
 });

@@ -1,0 +1,306 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  COORDINATOR_SETTINGS,
+  coordinatorGraceMs,
+  readCoordinatorConfig,
+} from '../../../services/coordinator/config.ts';
+import { splitListenAddress } from '../../../services/platform/config/listen-address.ts';
+import { readTrainerConfig, TRAINER_SETTINGS, trainerGraceMs } from '../../../services/trainer/config.ts';
+import { DEPLOY, findKustomize, render, renderComponent } from './support/kustomize.ts';
+import type { Rendering } from './support/kustomize.ts';
+import { environmentOf, find, isOwnImage, selects, serviceOf, workload, workloadsOf } from './support/manifests.ts';
+import type { Container, Labels, Manifest, Probe } from './support/manifests.ts';
+import { schemaVenv, validate } from './support/validate.ts';
+
+const OVERLAYS = readdirSync(join(DEPLOY, 'overlays'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+const COMPONENTS = readdirSync(join(DEPLOY, 'components'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+/** Read by TensorFlow in the workers, which get the trainer's environment, and by the AWS library. */
+const FOREIGN_SETTINGS = ['TF_FORCE_GPU_ALLOW_GROWTH', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+
+const kustomize = await findKustomize();
+const venv = await schemaVenv();
+const reason = 'reason' in kustomize ? kustomize.reason : null;
+
+const variants = [
+  ...OVERLAYS.map((name) => ({
+    name: `overlay ${name}`,
+    load: () => render(kustomize, join(DEPLOY, 'overlays', name)),
+  })),
+  ...COMPONENTS.map((name) => ({ name: `base with ${name}`, load: () => renderComponent(kustomize, name) })),
+];
+
+it('has the overlays and components that the README lists', () => {
+  expect(OVERLAYS).toEqual(['dev', 'production', 'staging']);
+  const readme = readFileSync(join(DEPLOY, 'components', 'README.md'), 'utf8');
+  for (const component of COMPONENTS) expect(readme).toContain(`\`${component}\``);
+});
+
+describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'})`, () => {
+  describe.each(variants)('$name', ({ load }) => {
+    let rendering: Rendering;
+    let manifests: readonly Manifest[];
+
+    beforeAll(async () => {
+      rendering = await load();
+      manifests = rendering.manifests;
+    });
+
+    it.skipIf('reason' in venv)("fits the schemas of Kubernetes and of the operators' kinds", async () => {
+      if ('python' in venv) expect(await validate(venv.python, rendering)).toEqual([]);
+    });
+
+    it('holds no secret, and refers only to those that the README says how to make', () => {
+      expect(manifests.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+      const readme = readFileSync(join(DEPLOY, 'README.md'), 'utf8');
+      const references = workloadsOf(manifests)
+        .flatMap(({ containers }) => containers.flatMap(({ env = [] }) => env))
+        .flatMap(({ valueFrom }) => (valueFrom?.secretKeyRef === undefined ? [] : [valueFrom.secretKeyRef]));
+      expect(references.length).toBeGreaterThan(0);
+      for (const { name, key } of references) {
+        expect(readme).toContain(`create secret generic ${name}`);
+        expect(readme).toContain(`--from-literal=${key}=`);
+      }
+    });
+
+    it('meets the pod security profile "restricted"', () => {
+      for (const { name, pod, containers } of workloadsOf(manifests)) {
+        expect([pod.hostNetwork, pod.hostPID, pod.hostIPC], name).toEqual([undefined, undefined, undefined]);
+        expect(pod.securityContext, name).toMatchObject({
+          runAsNonRoot: true,
+          seccompProfile: { type: 'RuntimeDefault' },
+        });
+        expect(pod.securityContext?.runAsUser, name).toBeGreaterThan(0);
+        expect(pod.automountServiceAccountToken, name).toBe(false);
+        const allowed = [
+          'configMap',
+          'csi',
+          'downwardAPI',
+          'emptyDir',
+          'ephemeral',
+          'persistentVolumeClaim',
+          'projected',
+          'secret',
+        ];
+        for (const { name: volume, ...source } of pod.volumes ?? [])
+          expect(allowed, volume).toContain(Object.keys(source)[0]);
+        for (const container of containers) {
+          expect(container.securityContext, `${name}/${container.name}`).toEqual({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+        }
+      }
+      const { labels } = find(
+        manifests,
+        'Namespace',
+        manifests.find(({ kind }) => kind === 'Namespace')!.metadata.name,
+      ).metadata;
+      expect(labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+    });
+
+    it('asks for resources, limits memory, and mounts only volumes that it has', () => {
+      for (const { name, containers, volumeNames } of workloadsOf(manifests)) {
+        for (const { resources, volumeMounts = [], name: container } of containers) {
+          const where = `${name}/${container}`;
+          expect(resources?.requests, where).toMatchObject({
+            cpu: expect.anything() as unknown,
+            memory: expect.anything() as unknown,
+          });
+          expect(resources?.limits, where).toHaveProperty('memory');
+          for (const mount of volumeMounts) expect(volumeNames, where).toContain(mount.name);
+          expect(
+            volumeMounts.map(({ mountPath }) => mountPath),
+            where,
+          ).toContain('/tmp');
+        }
+      }
+    });
+
+    it('pins every image', () => {
+      for (const { containers } of workloadsOf(manifests)) {
+        for (const container of containers.filter((one) => !isOwnImage(one))) {
+          expect(container.image).toMatch(/:v?\d[\w.-]*(?:@sha256:[0-9a-f]{64})?$/);
+        }
+      }
+    });
+
+    it('sets only what the services read, and they accept it', () => {
+      for (const { containers } of workloadsOf(manifests)) {
+        for (const container of containers.filter(isOwnImage)) {
+          const environment = environmentOf(manifests, container);
+          const names = Object.keys(environment);
+          switch (serviceOf(container)) {
+            case 'coordinator':
+              expect([...COORDINATOR_SETTINGS, ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
+              expect(readCoordinatorConfig(environment).listen).toBe('0.0.0.0:50051');
+              break;
+            case 'trainer':
+              expect([...TRAINER_SETTINGS, ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
+              expect(readTrainerConfig(environment)).toMatchObject({
+                coordinatorAddresses: ['graft-coordinator:50051'],
+                slotCount: 1,
+                trainerId: 'graft-trainer-0',
+                threadsPerSlot: Number(container.resources?.requests?.['cpu']),
+              });
+              break;
+            default:
+              expect(names).toEqual(['DATABASE_URL']);
+          }
+        }
+      }
+    });
+
+    it("gives no pod the variables of services, which would look like settings that don't exist", () => {
+      for (const { name, pod } of workloadsOf(manifests)) expect(pod.enableServiceLinks, name).toBe(false);
+    });
+
+    it('probes ports that are listened on, and ends no pod before it has drained', () => {
+      for (const { name, pod } of workloadsOf(manifests)) {
+        for (const container of pod.containers) checkProbes(manifests, `${name}/${container.name}`, container);
+      }
+      const coordinator = workload(manifests, 'graft-coordinator').pod;
+      const pause = coordinator.containers[0]!.lifecycle?.preStop?.sleep?.seconds ?? 0;
+      expect(pause).toBeGreaterThan(0);
+      const config = readCoordinatorConfig(environmentOf(manifests, coordinator.containers[0]!));
+      const needed = 1_000 * pause + coordinatorGraceMs(config);
+      expect(1_000 * (coordinator.terminationGracePeriodSeconds ?? 30)).toBeGreaterThan(needed);
+      const trainer = workload(manifests, 'graft-trainer').pod;
+      const trainerConfig = readTrainerConfig(environmentOf(manifests, trainer.containers[0]!));
+      expect(1_000 * (trainer.terminationGracePeriodSeconds ?? 30)).toBeGreaterThan(trainerGraceMs(trainerConfig));
+    });
+
+    it('has selectors that find what they are meant for', () => checkSelectors(manifests));
+
+    it('lets coordinators wait for the migrations, on different nodes', () => {
+      const { pod } = workload(manifests, 'graft-coordinator');
+      expect(pod.initContainers?.map(serviceOf)).toEqual(['migrate']);
+      expect(pod.initContainers?.[0]?.command?.at(-2)).toBe('--wait');
+      expect(Object.keys(pod.affinity?.podAntiAffinity ?? {})).toHaveLength(1);
+      for (const name of ['graft-coordinator', 'graft-trainer']) {
+        const keys = workload(manifests, name).pod.topologySpreadConstraints?.map(({ topologyKey }) => topologyKey);
+        expect(keys).toEqual(['topology.kubernetes.io/zone']);
+        const { priorityClassName = '', serviceAccountName = '' } = workload(manifests, name).pod;
+        find(manifests, 'PriorityClass', priorityClassName);
+        find(manifests, 'ServiceAccount', serviceAccountName);
+      }
+    });
+  });
+
+  it.each(OVERLAYS)('%s pins the images of Graft, one version for all', async (name) => {
+    const { manifests } = await render(kustomize, join(DEPLOY, 'overlays', name));
+    const images = workloadsOf(manifests).flatMap(({ containers }) =>
+      containers.filter(isOwnImage).map(({ image }) => image),
+    );
+    const tags = new Set(images.map((image) => image.slice(image.lastIndexOf(':') + 1)));
+    expect(images.length).toBe(4);
+    expect([...tags]).toEqual([
+      name === 'dev' ? 'dev' : (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version,
+    ]);
+  });
+
+  it.each([
+    ['overlays/production', { 'nvidia.com/gpu': 1 }],
+    ['overlays/staging', { 'nvidia.com/gpu': 1 }],
+    ['overlays/dev', {}],
+    ['components/gpu-mig', { 'nvidia.com/mig-1g.10gb': 1 }],
+  ])('%s asks for the devices %o', async (path, devices) => {
+    const [folder = '', name = ''] = path.split('/');
+    const rendering = folder === 'overlays' ? render(kustomize, join(DEPLOY, path)) : renderComponent(kustomize, name);
+    const trainer = workload((await rendering).manifests, 'graft-trainer');
+    const limits = Object.entries(trainer.containers[0]?.resources?.limits ?? {}).filter(([key]) =>
+      key.includes('nvidia'),
+    );
+    expect(Object.fromEntries(limits)).toEqual(devices);
+    expect(trainer.pod.tolerations?.map(({ key }) => key)).toContain('nvidia.com/gpu');
+  });
+
+  it('leaves the number of trainers to the autoscaler in production', async () => {
+    const { manifests } = await render(kustomize, join(DEPLOY, 'overlays', 'production'));
+    expect(find(manifests, 'StatefulSet', 'graft-trainer').spec).not.toHaveProperty('replicas');
+    expect(find(manifests, 'Deployment', 'graft-coordinator').spec).toMatchObject({ replicas: 2 });
+    const { affinity } = workload(manifests, 'graft-coordinator').pod;
+    expect(Object.keys(affinity?.podAntiAffinity ?? {})).toEqual(['requiredDuringSchedulingIgnoredDuringExecution']);
+  });
+});
+
+function checkProbes(manifests: readonly Manifest[], where: string, container: Container): void {
+  const ports = container.ports ?? [];
+  const probes = [container.startupProbe, container.readinessProbe, container.livenessProbe];
+  const service = serviceOf(container);
+  if (service === 'migrate') return;
+  for (const probe of probes) {
+    expect(probe, where).toBeDefined();
+    const port = portOf(probe!);
+    if (port !== null)
+      expect(
+        ports.flatMap(({ name, containerPort }) => [name, containerPort]),
+        where,
+      ).toContain(port);
+  }
+  if (service === null) return;
+  const environment = environmentOf(manifests, container);
+  const config = service === 'coordinator' ? readCoordinatorConfig(environment) : readTrainerConfig(environment);
+  const { port: metricsPort, host } = splitListenAddress(config.metricsListen ?? 'localhost:0');
+  expect(host).toBe('0.0.0.0');
+  const expected = [{ name: 'metrics', containerPort: metricsPort }];
+  if ('listen' in config) {
+    const { port } = splitListenAddress(config.listen);
+    expected.unshift({ name: 'grpc', containerPort: port });
+    for (const probe of probes) expect(probe?.grpc, where).toEqual({ port });
+  }
+  expect(ports, where).toEqual(expected);
+}
+
+function portOf(probe: Probe): string | number | null {
+  return probe.grpc?.port ?? probe.httpGet?.port ?? null;
+}
+
+interface WithSelectors {
+  readonly selector?: Labels & { readonly matchLabels?: Labels };
+  readonly podSelector?: Parameters<typeof selects>[0];
+  readonly ports?: readonly { readonly name: string; readonly targetPort: string }[];
+  readonly endpoints?: readonly { readonly port: string }[];
+  readonly serviceName?: string;
+  readonly scaleTargetRef?: { readonly kind: string; readonly name: string };
+}
+
+function checkSelectors(manifests: readonly Manifest[]): void {
+  const pods = workloadsOf(manifests);
+  for (const { kind, metadata, ...manifest } of manifests) {
+    const spec = (manifest.spec ?? {}) as WithSelectors;
+    const where = `${kind} ${metadata.name}`;
+    if (kind === 'Service') {
+      const found = pods.filter(({ labels }) => selects({ matchLabels: spec.selector ?? {} }, labels));
+      expect(found, where).toHaveLength(1);
+      const names = found[0]!.pod.containers.flatMap(({ ports = [] }) => ports.map(({ name }) => name));
+      for (const { targetPort } of spec.ports ?? []) expect(names, where).toContain(targetPort);
+    } else if (['Deployment', 'StatefulSet', 'PodDisruptionBudget'].includes(kind)) {
+      expect(
+        pods.filter(({ labels }) => selects(spec.selector ?? {}, labels)).map(({ name }) => name),
+        where,
+      ).toEqual([metadata.name]);
+      if (spec.serviceName !== undefined) find(manifests, 'Service', spec.serviceName);
+    } else if (kind === 'NetworkPolicy') {
+      expect(pods.filter(({ labels }) => selects(spec.podSelector ?? {}, labels)).length, where).toBeGreaterThan(0);
+    } else if (kind === 'ServiceMonitor') {
+      const services = manifests.filter(
+        (one) => one.kind === 'Service' && selects(spec.selector ?? {}, one.metadata.labels ?? {}),
+      );
+      expect(services, where).toHaveLength(1);
+      const ports = (services[0]!.spec as WithSelectors).ports?.map(({ name }) => name);
+      for (const { port } of spec.endpoints ?? []) expect(ports, where).toContain(port);
+    } else if (spec.scaleTargetRef !== undefined) {
+      find(manifests, spec.scaleTargetRef.kind, spec.scaleTargetRef.name);
+    }
+  }
+  // Every pod falls under the policy that denies what no other one allows.
+  const deny = find(manifests, 'NetworkPolicy', 'graft-default-deny').spec as WithSelectors;
+  expect(pods.filter(({ labels }) => !selects(deny.podSelector ?? {}, labels))).toEqual([]);
+}

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { callMetrics } from '../../../services/platform/rpc/call-metrics.ts';
+import { Metrics } from '../../../services/platform/telemetry/metrics.ts';
+import type { MetricFacts } from '../../../services/platform/telemetry/metrics.ts';
+import { addCoordinatorMetrics } from '../../../services/coordinator/telemetry/coordinator-metrics.ts';
+import { TrainerMetrics } from '../../../services/trainer/telemetry/trainer-metrics.ts';
+import { prometheusRule } from './support/custom-resources.ts';
+import { DEPLOY } from './support/kustomize.ts';
+import { readPromql } from './support/promql.ts';
+
+const FOLDER = join(DEPLOY, 'components', 'monitoring');
+/** Labels that Prometheus puts on every series of a pod. */
+const TARGET_LABELS = ['pod', 'namespace', 'job', 'instance', 'container', 'service'];
+/** Labels whose values are a person's or the cluster's to choose would make series without end. */
+const IDENTITIES = /(?:^|_)(?:id|sweep|run|task|trainer|attempt|user|path|host)(?:$|_id$|name$)/;
+
+const facts = factsOfAllServices();
+const rules = prometheusRule
+  .extend({ metadata: prometheusRule.shape.metadata.partial() })
+  .parse(parse(readFileSync(join(FOLDER, 'alert-rules.yaml'), 'utf8')))
+  .spec.groups.flatMap((group) => group.rules);
+
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly description: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly targets: readonly { readonly refId: string; readonly expr: string }[];
+}
+const { panels } = JSON.parse(readFileSync(join(FOLDER, 'graft-dashboard.json'), 'utf8')) as {
+  panels: readonly Panel[];
+};
+
+function factsOfAllServices(): ReadonlyMap<string, MetricFacts> {
+  const coordinator = new Metrics();
+  callMetrics(coordinator);
+  addCoordinatorMetrics(coordinator, null);
+  const trainer = new Metrics();
+  new TrainerMetrics(trainer, null);
+  return new Map([...coordinator.facts(), ...trainer.facts()].map((fact) => [fact.name, fact]));
+}
+
+/** The metric that a series belongs to, and the labels it has. */
+function metricOf(series: string): { readonly fact: MetricFacts | undefined; readonly labels: readonly string[] } {
+  const own = facts.get(series);
+  if (own !== undefined) return { fact: own, labels: own.labels };
+  const fact = facts.get(series.replace(/_(?:bucket|sum|count)$/, ''));
+  if (fact?.type !== 'histogram') return { fact: undefined, labels: [] };
+  return { fact, labels: series.endsWith('_bucket') ? [...fact.labels, 'le'] : fact.labels };
+}
+
+function problemsOf(expression: string): readonly string[] {
+  const { metrics, labels } = readPromql(expression);
+  const known = metrics.map((series) => ({ series, ...metricOf(series) }));
+  const allowed = new Set([...TARGET_LABELS, ...known.flatMap((one) => one.labels)]);
+  return [
+    ...known.filter(({ fact }) => fact === undefined).map(({ series }) => `no such metric: ${series}`),
+    ...labels.filter((label) => !allowed.has(label)).map((label) => `no such label: ${label}`),
+    ...known
+      .filter(({ fact, series }) => fact?.type === 'counter' && !isRated(expression, series))
+      .map(({ series }) => `a counter without rate: ${series}`),
+    ...(metrics.length === 0 ? ['reads nothing'] : []),
+  ];
+}
+
+function isRated(expression: string, series: string): boolean {
+  return new RegExp(`(?:rate|increase)\\(${series}\\b`).test(expression);
+}
+
+describe('metrics', () => {
+  it("follow Prometheus' conventions and name nobody", () => {
+    const own = [...facts.values()].filter(({ name }) => /^(?:graft|grpc)_/.test(name));
+    expect(own.length).toBeGreaterThan(25);
+    for (const { name, type, labels } of own) {
+      expect(name).toMatch(/^[a-z][a-z0-9_]*$/);
+      expect(name.endsWith('_total'), name).toBe(type === 'counter');
+      expect(name, 'base units only').not.toMatch(/_(?:ms|milliseconds|minutes|kb|mb|mib|percent)(?:_|$)/);
+      for (const label of labels) expect(label, name).not.toMatch(IDENTITIES);
+    }
+  });
+});
+
+describe('alert rules', () => {
+  it.each(rules)('$alert reads what is there', ({ expr }) => {
+    expect(problemsOf(expr)).toEqual([]);
+  });
+
+  it('are all in the runbook, and the runbook has no others', () => {
+    const runbook = readFileSync(join(DEPLOY, 'README.md'), 'utf8');
+    const sections = [...runbook.matchAll(/^### (Graft\w+)$/gm)].map(([, name]) => name);
+    expect(sections.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
+  });
+
+  it('are told apart from mistakes', () => {
+    expect(problemsOf('max(graft_no_such_thing) > 0')).toEqual(['no such metric: graft_no_such_thing']);
+    expect(problemsOf('max by (sweep) (graft_tasks)')).toEqual(['no such label: sweep']);
+    expect(problemsOf('graft_trainer_epochs_total > 5')).toEqual([
+      'a counter without rate: graft_trainer_epochs_total',
+    ]);
+    expect(() => problemsOf('max by (stage (graft_tasks)')).toThrow(/No PromQL/);
+  });
+});
+
+describe('the dashboard', () => {
+  it.each(panels)('$title reads what is there', ({ targets, description }) => {
+    for (const { expr } of targets) expect(problemsOf(expr), expr).toEqual([]);
+    expect(description).not.toBe('');
+  });
+
+  it('has panels beside each other, each once', () => {
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const taken = new Set<string>();
+    for (const { gridPos, title } of panels) {
+      expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24);
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
+        expect(taken.has(`${x} ${gridPos.y}`), title).toBe(false);
+        taken.add(`${x} ${gridPos.y}`);
+      }
+    }
+  });
+});

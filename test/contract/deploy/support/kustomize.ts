@@ -1,0 +1,88 @@
+import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
+import { resolvePaths } from '../../../../services/platform/paths.ts';
+import { runCommand } from '../../../support/python-venv.ts';
+import type { Manifest } from './manifests.ts';
+
+export const DEPLOY = fileURLToPath(new URL('../../../../deploy', import.meta.url));
+
+/** The Go module that names the version, with the digests of everything it is made of. */
+const MODULE = fileURLToPath(new URL('../../../kube/modules/kustomize', import.meta.url));
+const VERSION = '5.8.1';
+
+export type Kustomize =
+  | { readonly command: readonly [string, ...string[]] }
+  /** Why there is none on this machine. */
+  | { readonly reason: string };
+
+/**
+ * Finds kustomize 5: in kubectl or by itself on the path, else built once from its Go module into the cache folder (a minute).
+ * Never throws: a machine without any of them gives a reason, and the tests skip.
+ */
+export async function findKustomize(): Promise<Kustomize> {
+  const installed: readonly (readonly [string, ...string[]])[] = [
+    ['kubectl', 'kustomize'],
+    ['kustomize', 'build'],
+  ];
+  for (const command of installed) {
+    const version = command[0] === 'kubectl' ? ['version', '--client'] : ['version'];
+    const answer = await runCommand(command[0], version).catch(() => '');
+    if (/v5\.\d+\.\d+/.test(answer)) return { command };
+  }
+  const program = join(resolvePaths(process.env).cacheDir, `kustomize-${VERSION}`);
+  if (existsSync(program)) return { command: [program, 'build'] };
+  try {
+    await build(program);
+    return { command: [program, 'build'] };
+  } catch (error) {
+    const why = error instanceof Error ? error.message.slice(0, 300) : String(error);
+    return { reason: `neither kubectl nor kustomize is on the path, and building it with Go failed: ${why}` };
+  }
+}
+
+async function build(program: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-kustomize-'));
+  try {
+    await cp(MODULE, folder, { recursive: true });
+    const env = { ...process.env, GOFLAGS: '-mod=readonly -trimpath', GOWORK: 'off', CGO_ENABLED: '0' };
+    const output = join(folder, 'kustomize');
+    await runCommand('go', ['-C', folder, 'build', '-o', output, 'sigs.k8s.io/kustomize/kustomize/v5'], env);
+    await mkdir(join(program, '..'), { recursive: true });
+    await cp(output, `${program}.${process.pid}`);
+    await rename(`${program}.${process.pid}`, program);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export interface Rendering {
+  readonly text: string;
+  readonly manifests: readonly Manifest[];
+}
+
+/** @param folder with a kustomization, for example `overlays/dev`. @throws Error with what kustomize says. */
+export async function render(kustomize: Kustomize, folder: string): Promise<Rendering> {
+  if ('reason' in kustomize) throw new Error(kustomize.reason);
+  const [program, ...args] = kustomize.command;
+  const text = await runCommand(program, [...args, folder]);
+  return { text, manifests: parseAllDocuments(text).map((document) => document.toJS() as Manifest) };
+}
+
+/** The base with one component on top, whether an overlay uses it or not. */
+export async function renderComponent(kustomize: Kustomize, component: string): Promise<Rendering> {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-overlay-'));
+  try {
+    const to = (name: string): string => relative(folder, join(DEPLOY, name));
+    await writeFile(
+      join(folder, 'kustomization.yaml'),
+      `namespace: graft\nresources: [${to('base')}]\ncomponents: [${to(`components/${component}`)}]\n`,
+    );
+    return await render(kustomize, folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,28 @@
+import { parser } from '@prometheus-io/lezer-promql';
+
+/** What a PromQL expression reads. */
+export interface Reading {
+  /** Series that are selected. */
+  readonly metrics: readonly string[];
+  /** Labels in matchers and groupings. */
+  readonly labels: readonly string[];
+}
+
+/**
+ * Parses an expression with Prometheus' own grammar.
+ *
+ * @throws Error where it is no PromQL, with the place.
+ */
+export function readPromql(expression: string): Reading {
+  const metrics: string[] = [];
+  const labels: string[] = [];
+  parser.parse(expression).iterate({
+    enter: ({ type, from, to, node }) => {
+      const text = expression.slice(from, to);
+      if (type.isError) throw new Error(`No PromQL at character ${from}: ${expression}`);
+      if (type.name === 'LabelName') labels.push(text);
+      if (type.name === 'Identifier' && node.parent?.name === 'VectorSelector') metrics.push(text);
+    },
+  });
+  return { metrics, labels };
+}

@@ -1,0 +1,214 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { FAILPOINTS } from '../../services/platform/lifecycle/failpoint.ts';
+import type { FailpointName } from '../../services/platform/lifecycle/failpoint.ts';
+import { ChaosCluster } from './chaos-cluster.ts';
+import { ChaosSweeps } from './chaos-sweeps.ts';
+import { checkRecord, describeFindings } from './checker.ts';
+import type { Finding } from './checker.ts';
+import { isStopped, sendSignal } from './process-tree.ts';
+import type { ProcessTarget } from './schedule.ts';
+
+type Part = ProcessTarget['part'];
+
+export const PARTS: readonly Part[] = ['worker', 'supervisor', 'coordinator'];
+
+/** When a process comes to the point, the victim is killed: that process itself, or one it works with. */
+export interface Scenario {
+  readonly point: FailpointName;
+  readonly victim: Part;
+}
+
+export interface Outcome extends Scenario {
+  /** Until a process came to the point, milliseconds; null: none did. */
+  readonly reachedMs: number | null;
+  /** From the kill until something new was in the record; null: nothing was. */
+  readonly recoveredMs: number | null;
+  /** Ends of attempts in between, for example `FAILED WORKER_KILLED`. */
+  readonly ends: readonly string[];
+}
+
+export interface MatrixResult {
+  readonly outcomes: readonly Outcome[];
+  readonly findings: readonly Finding[];
+}
+
+export const ALL_SCENARIOS: readonly Scenario[] = (Object.keys(FAILPOINTS) as FailpointName[]).flatMap((point) =>
+  PARTS.map((victim) => ({ point, victim })),
+);
+
+const LEASE_MS = 3_000;
+const ORPHAN_MS = 6_000;
+const TRAINER_COUNT = 2;
+/** A point that comes once in a sweep is reached in the next one at the latest. */
+const REACH_MS = 90_000;
+const RECOVER_MS = 60_000;
+const SETTLE_MS = 120_000;
+const POLL_MS = 5;
+/** Small, so that every stage comes soon. */
+const SIZE = { cached: 12, augmented: 6, fineTune: 3 };
+
+/** Trains sweeps one after the other, does one scenario after the other to the cluster, and checks the record at the end. */
+export async function runMatrix(
+  scenarios: readonly Scenario[],
+  folder: string,
+  say: (text: string) => void,
+): Promise<MatrixResult> {
+  mkdirSync(folder, { recursive: true });
+  const failpointFile = join(folder, 'armed');
+  writeFileSync(failpointFile, '');
+  await using cluster = await ChaosCluster.start({
+    folder,
+    trainerCount: TRAINER_COUNT,
+    coordinatorCount: 1,
+    leaseMs: LEASE_MS,
+    orphanMs: ORPHAN_MS,
+    failpointFile,
+    say: () => undefined,
+  });
+  using sweeps = await ChaosSweeps.prepare(folder, SIZE, cluster.coordinatorAddresses);
+  const pool = new pg.Pool({ connectionString: cluster.databaseUrl, max: 1 });
+  try {
+    const referenceSweepId = await sweeps.submit();
+    const state = await sweeps.ended(referenceSweepId, SETTLE_MS);
+    if (state !== 'SUCCEEDED') throw new Error(`The undisturbed sweep is ${state}.`);
+    const training = new EndlessTraining(sweeps);
+    const outcomes: Outcome[] = [];
+    for (const [number, scenario] of scenarios.entries()) {
+      const outcome = await play(scenario, number, cluster, pool, failpointFile);
+      outcomes.push(outcome);
+      say(describeOutcome(outcome));
+    }
+    const sweepIds = await training.stop();
+    const findings = await settledFindings(cluster, referenceSweepId, sweepIds);
+    return { outcomes, findings };
+  } finally {
+    await pool.end();
+  }
+}
+
+/** Submits the next sweep when one has ended. */
+class EndlessTraining {
+  readonly #sweepIds: string[] = [];
+  readonly #running: Promise<void>;
+  #isStopping = false;
+
+  constructor(sweeps: ChaosSweeps) {
+    this.#running = this.#run(sweeps);
+    this.#running.catch(() => undefined);
+  }
+
+  /** Waits for the end of the last one; gives all. */
+  async stop(): Promise<readonly string[]> {
+    this.#isStopping = true;
+    await this.#running;
+    return this.#sweepIds;
+  }
+
+  async #run(sweeps: ChaosSweeps): Promise<void> {
+    while (!this.#isStopping) {
+      const sweepId = await sweeps.submit();
+      this.#sweepIds.push(sweepId);
+      while ((await sweeps.ended(sweepId, SETTLE_MS)) === 'ACTIVE' && !this.#isOver()) await sleep(POLL_MS);
+    }
+  }
+
+  /** A call, because the compiler takes the flag for constant across `await`. */
+  #isOver(): boolean {
+    return this.#isStopping;
+  }
+}
+
+async function play(
+  { point, victim }: Scenario,
+  number: number,
+  cluster: ChaosCluster,
+  pool: pg.Pool,
+  failpointFile: string,
+): Promise<Outcome> {
+  const began = performance.now();
+  writeFileSync(failpointFile, `${point}=stop@1`);
+  const stopped = await until(REACH_MS, () =>
+    Promise.resolve(cluster.livingProcesses().find(({ part, pid }) => part === FAILPOINTS[point] && isStopped(pid))),
+  );
+  // Before anybody goes on, so that nobody else stops there.
+  writeFileSync(failpointFile, '');
+  if (stopped === null) return { point, victim, reachedMs: null, recoveredMs: null, ends: [] };
+  const reachedMs = performance.now() - began;
+  const before = await readMark(pool);
+  const index = victim === 'coordinator' ? 0 : stopped.part === 'coordinator' ? number % TRAINER_COUNT : stopped.index;
+  const isSelf = victim === stopped.part;
+  const pid = isSelf ? stopped.pid : await cluster.livePid({ part: victim, index });
+  // The victim's children are nobody's when it is gone, so that all who stand still are looked up before.
+  const standing = cluster.livingProcesses().filter((other) => isStopped(other.pid));
+  const killed = performance.now();
+  sendSignal(pid, 'SIGKILL');
+  for (const other of standing) if (other.pid !== pid) sendSignal(other.pid, 'SIGCONT');
+  const after = await until(RECOVER_MS, async () => {
+    // Some come to the point with the text that was armed before.
+    for (const other of cluster.livingProcesses()) if (isStopped(other.pid)) sendSignal(other.pid, 'SIGCONT');
+    const mark = await readMark(pool);
+    return mark.progress > before.progress ? mark : undefined;
+  });
+  const { rows } = await pool.query<{ text: string }>(
+    `SELECT state || coalesce(' ' || error_code, '') AS text FROM attempts
+      WHERE end_time > $1 AND state <> 'SUCCEEDED' ORDER BY end_time`,
+    [before.time],
+  );
+  const recoveredMs = after === null ? null : performance.now() - killed;
+  return { point, victim, reachedMs, recoveredMs, ends: rows.map(({ text }) => text) };
+}
+
+/** What is durable: grows with every epoch, checkpoint and end of an attempt. */
+async function readMark(pool: pg.Pool): Promise<{ readonly progress: number; readonly time: Date }> {
+  const { rows } = await pool.query<{ progress: number; time: Date }>(
+    `SELECT ((SELECT count(*) FROM epoch_metrics) + (SELECT count(*) FROM checkpoints)
+             + (SELECT count(*) FROM attempts WHERE state = 'SUCCEEDED'))::int AS progress, now() AS time`,
+  );
+  return rows[0] ?? { progress: 0, time: new Date(0) };
+}
+
+async function until<T>(timeoutMs: number, look: () => Promise<T | undefined>): Promise<T | null> {
+  const deadline = performance.now() + timeoutMs;
+  while (performance.now() < deadline) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await sleep(POLL_MS);
+  }
+  return null;
+}
+
+async function settledFindings(
+  cluster: ChaosCluster,
+  referenceSweepId: string,
+  sweepIds: readonly string[],
+): Promise<readonly Finding[]> {
+  const { databaseUrl, artifactsDir } = cluster;
+  const check = (): Promise<readonly Finding[]> =>
+    checkRecord({ databaseUrl, artifactsDir, referenceSweepId, sweepIds, fileGraceMs: 0 });
+  const settled = await until(60_000, async () => {
+    const findings = await check();
+    if (findings.every(({ violations }) => violations.length === 0)) return findings;
+    await sleep(1_000);
+    return undefined;
+  });
+  return settled ?? (await check());
+}
+
+function describeOutcome({ point, victim, reachedMs, recoveredMs, ends }: Outcome): string {
+  if (reachedMs === null) return `${point.padEnd(24)} ${victim.padEnd(12)} nobody came to the point`;
+  const recovered = recoveredMs === null ? 'NOTHING NEW AFTERWARDS' : `goes on after ${seconds(recoveredMs)}`;
+  const lost = ends.length === 0 ? 'no attempt lost' : ends.join(', ');
+  return `${point.padEnd(24)} ${victim.padEnd(12)} ${recovered} (${lost})`;
+}
+
+/** The outcomes as a table, then the invariants. */
+export function describeMatrix({ outcomes, findings }: MatrixResult): string {
+  return [...outcomes.map(describeOutcome), '', describeFindings(findings)].join('\n');
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1).padStart(4)} s`;
+}

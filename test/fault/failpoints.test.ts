@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { describeMatrix, runMatrix } from './failpoint-matrix.ts';
+import type { Scenario } from './failpoint-matrix.ts';
+
+/** Those where a step is done and nobody knows; `npm run failpoints` plays all. */
+const SCENARIOS: readonly Scenario[] = [
+  { point: 'features.written', victim: 'worker' },
+  { point: 'checkpoint.named', victim: 'worker' },
+  { point: 'lease.received', victim: 'supervisor' },
+  { point: 'metrics.sent', victim: 'coordinator' },
+  { point: 'metrics.committed', victim: 'coordinator' },
+  { point: 'checkpoint.registering', victim: 'worker' },
+  { point: 'complete.committed', victim: 'coordinator' },
+  { point: 'task.completing', victim: 'supervisor' },
+];
+
+it('loses and doubles nothing when a process is killed between two steps', { timeout: 400_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-test-'));
+  const result = await runMatrix(SCENARIOS, folder, () => undefined);
+  // The folder stays where something is wrong: its logs tell what.
+  const report = `${describeMatrix(result)}\n${folder}`;
+  expect(
+    result.outcomes.map(({ recoveredMs }) => recoveredMs !== null),
+    report,
+  ).toEqual(SCENARIOS.map(() => true));
+  expect(report).not.toContain('VIOLATED');
+  rmSync(folder, { recursive: true, force: true });
+});

@@ -1,0 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ALL_SCENARIOS, describeMatrix, runMatrix } from './failpoint-matrix.ts';
+
+/** `npm run failpoints [-- PART_OF_A_NAME]`: each named point × {worker, supervisor, coordinator} killed there once. */
+async function main(filter: string): Promise<number> {
+  const scenarios = ALL_SCENARIOS.filter(({ point, victim }) => `${point} ${victim}`.includes(filter));
+  const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-'));
+  process.stdout.write(`${scenarios.length} scenarios; everything is in ${folder}\n`);
+  const result = await runMatrix(scenarios, folder, (text) => process.stdout.write(`${text}\n`));
+  process.stdout.write(`\n${describeMatrix(result)}\n`);
+  const isGood =
+    result.outcomes.every(({ recoveredMs }) => recoveredMs !== null) &&
+    result.findings.every(({ violations }) => violations.length === 0);
+  if (isGood) rmSync(folder, { recursive: true, force: true });
+  return isGood ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv[2] ?? '');

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LeasedTask, TaskError } from '../../services/core/task.ts';
+import { errorOfExit } from '../../services/trainer/slots/worker-exit.ts';
+import { SweepOnWorker, curve, taskRun } from '../integration/worker/sweep-on-worker.ts';
+import { writeTinyImages } from '../integration/worker/tiny-images.ts';
+import { WorkerProcess } from '../integration/worker/worker-process.ts';
+
+/** All layers are trained, so that a step keeps every layer's outputs of every image: about 0.4 GB for 64 of them. */
+const PARAMETERS = {
+  backbone: 'mobilenet_v2',
+  weights: 'random',
+  image_size: 96,
+  batch_size: 64,
+  epochs: 0,
+  'head.units': 0,
+  'head.dropout': 0,
+  'fine_tune.enabled': true,
+  'fine_tune.allow_untrained_head': true,
+  'fine_tune.unfreeze': 'all',
+  'fine_tune.epochs': 1,
+};
+
+describe('a worker with too little address space (RLIMIT_AS)', { timeout: 180_000 }, () => {
+  let root: string;
+  let sweep: SweepOnWorker;
+  let task: LeasedTask;
+
+  const startWorker = (): WorkerProcess =>
+    new WorkerProcess({ artifactsDir: join(root, 'artifacts'), cacheDir: join(root, 'cache') });
+
+  beforeAll(async () => {
+    root = mkdtempSync(join(tmpdir(), 'graft-memory-'));
+    writeTinyImages(join(root, 'data'), { counts: { train: 32, validation: 2, test: 2 }, size: 96 });
+    sweep = new SweepOnWorker(join(root, 'data'), 'mobilenet_v2', 'random');
+    await using worker = startWorker();
+    await sweep.index(worker);
+    task = sweep.task('FINE_TUNE', { runs: [taskRun('r', PARAMETERS)] });
+  });
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  /** Does the task with the batch in so many parts, each time under a lease of its own. */
+  let leaseEpoch = 0;
+  const inParts = (microBatchDivisor: number): LeasedTask => {
+    leaseEpoch += 1;
+    return { ...task, microBatchDivisor, leaseEpoch };
+  };
+
+  it('fails with MEMORY, and trains the same with the batch in 8 parts', async () => {
+    await using free = startWorker();
+    await free.complete(inParts(8), 'TRAIN');
+    const partsBytes = peakAddressSpace(free.child.pid);
+    const [expected] = curve(free.events, 'r', 'FINE_TUNE');
+    await free.complete(inParts(1), 'TRAIN');
+    const wholeBytes = peakAddressSpace(free.child.pid);
+    expect(wholeBytes).toBeGreaterThan(partsBytes + 100e6);
+    const limit = Math.round((wholeBytes + partsBytes) / 2);
+
+    await using limited = startWorker();
+    await limited.ready();
+    execFileSync('prlimit', ['--pid', String(limited.child.pid), `--as=${limit}`]);
+    expect(await failureOf(limited, inParts(1))).toMatchObject({ errorClass: 'MEMORY', code: 'OUT_OF_MEMORY' });
+
+    await using again = startWorker();
+    await again.ready();
+    execFileSync('prlimit', ['--pid', String(again.child.pid), `--as=${limit}`]);
+    await again.complete(inParts(8), 'TRAIN');
+    expect(curve(again.events, 'r', 'FINE_TUNE')).toEqual([expected]);
+  });
+});
+
+/** As the supervisor sees it: the worker says so itself, or its last words and its end tell. */
+async function failureOf(worker: WorkerProcess, task: LeasedTask): Promise<TaskError> {
+  let lastWords = '';
+  worker.child.stderr?.on('data', (chunk: Buffer) => (lastWords += chunk.toString('utf8')));
+  const ended = new Promise<TaskError>((resolve) =>
+    worker.child.once('exit', (code, signal) =>
+      resolve(
+        errorOfExit(
+          {
+            code,
+            signal,
+            isIntended: false,
+            peakMemoryBytes: 0,
+            memoryLimitBytes: 0,
+            outOfMemoryKills: 0,
+            lastWords,
+          },
+          'fine-tuning',
+        ),
+      ),
+    ),
+  );
+  const said = worker.run(task).then((end) => {
+    if (end.type !== 'failed') throw new Error(`The task ${end.type} with too little memory.`);
+    return end.error;
+  });
+  said.catch(() => undefined);
+  return Promise.race([said, ended]);
+}
+
+function peakAddressSpace(pid: number | undefined): number {
+  const line = readFileSync(`/proc/${pid ?? 0}/status`, 'utf8').match(/^VmPeak:\s+(\d+) kB$/m);
+  return Number(line?.[1]) * 1024;
+}

@@ -1,0 +1,154 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  ArtifactCache,
+  ArtifactDigestError,
+  copiedNames,
+} from '../../../services/platform/artifacts/artifact-cache.ts';
+import type { LocalArtifact } from '../../../services/platform/artifacts/artifact-cache.ts';
+import type { StoredArtifact } from '../../../services/platform/artifacts/artifact-store.ts';
+import { RemoteStore } from './remote-store.ts';
+
+const KIB = 1024;
+
+describe('ArtifactCache', () => {
+  let root: string;
+  let store: RemoteStore;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'graft-cache-'));
+    store = new RemoteStore(join(root, 'store'));
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  const folder = (): string => join(root, 'cache');
+  const newCache = (maxBytes = 1024 * KIB): ArtifactCache => new ArtifactCache({ store, folder: folder(), maxBytes });
+  const put = (name: string, sizeBytes = 100 * KIB): Promise<StoredArtifact> =>
+    store.write(`features/${name}`, Buffer.alloc(sizeBytes, name));
+  const copies = (): readonly string[] =>
+    readdirSync(folder())
+      .filter((name) => name !== 'pins')
+      .map((name) => name.slice(65))
+      .sort();
+  /** Opens and closes, at a time of its own so that the order is sure. */
+  const use = async (cache: ArtifactCache, artifact: StoredArtifact, minute: number): Promise<void> => {
+    (await cache.open(artifact))[Symbol.dispose]();
+    const name = readdirSync(folder()).find((entry) => entry.startsWith(artifact.sha256));
+    utimesSync(join(folder(), name ?? ''), minute * 60, minute * 60);
+  };
+
+  it('copies once, however many ask at the same moment', async () => {
+    const artifact = await put('a');
+    const opened = await Promise.all(Array.from({ length: 6 }, () => newCache().open(artifact)));
+    for (const { path } of opened) expect(readFileSync(path)).toEqual(Buffer.alloc(100 * KIB, 'a'));
+    expect(store.reads).toEqual([{ uri: 'features/a', offset: 0 }]);
+    for (const local of opened) local[Symbol.dispose]();
+    expect(copies()).toEqual(['a']);
+    expect(readdirSync(join(folder(), 'pins'))).toEqual([]);
+    expect(await copiedNames(folder())).toEqual(['a']);
+  });
+
+  it('removes what was used least recently, and never what is in use', async () => {
+    const cache = newCache(350 * KIB);
+    const [a, b, c, d] = await Promise.all(['a', 'b', 'c', 'd'].map((name) => put(name)));
+    await use(cache, a!, 1);
+    await use(cache, b!, 2);
+    await use(cache, c!, 3);
+    await use(cache, a!, 4);
+    await use(cache, d!, 5);
+    expect(copies()).toEqual(['a', 'c', 'd']);
+    using pinned = await cache.open(c!);
+    await use(cache, b!, 6);
+    await use(cache, a!, 7);
+    await use(cache, d!, 8);
+    expect(copies()).toContain('c');
+    // Larger than all there may be: it is needed, so it is copied, and everything else that can goes.
+    await use(cache, await put('large', 400 * KIB), 9);
+    expect(copies()).toEqual(['c', 'large']);
+    expect(readFileSync(pinned.path)).toEqual(Buffer.alloc(100 * KIB, 'c'));
+  });
+
+  it('lets a reader finish whose copy is taken away', async () => {
+    const artifact = await put('a');
+    using local = await newCache().open(artifact);
+    for (const name of readdirSync(folder())) if (name !== 'pins') rmSync(join(folder(), name));
+    expect(readFileSync(local.path)).toEqual(Buffer.alloc(100 * KIB, 'a'));
+  });
+
+  it('forgets the pins of a process that was killed', async () => {
+    const artifact = await put('a');
+    const child = fork(fileURLToPath(new URL('./hold-artifact.ts', import.meta.url)), [], {
+      execArgv: ['--import', 'tsx'],
+      env: { ...process.env, STORE: join(root, 'store'), CACHE: folder(), ARTIFACT: JSON.stringify(artifact) },
+    });
+    await once(child, 'message');
+    const cache = newCache(150 * KIB);
+    await use(cache, await put('b'), 1);
+    expect(copies()).toEqual(['a', 'b']);
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+    expect(readdirSync(join(folder(), 'pins'))).toHaveLength(1);
+    await use(cache, await put('c'), 2);
+    expect(copies()).toEqual(['c']);
+    expect(readdirSync(join(folder(), 'pins'))).toEqual([]);
+  });
+
+  it('goes on with a download that was cut off, and takes over the lock of one that was killed', async () => {
+    const artifact = await put('a', 300 * KIB);
+    store.breakAfterBytes = 100 * KIB;
+    await expect(newCache().open(artifact)).rejects.toThrow('the line broke');
+    store.breakAfterBytes = Infinity;
+    const part = readdirSync(folder()).find((name) => name.endsWith('.part')) ?? '';
+    const partBytes = statSync(join(folder(), part)).size;
+    expect(partBytes).toBeGreaterThan(0);
+    // As a killed process leaves it: there is no process 2³¹ − 2.
+    writeFileSync(
+      join(folder(), part.replace('.part', '.lock')),
+      `${(await import('node:os')).hostname()}~2147483646~`,
+    );
+    using local = await newCache().open(artifact);
+    expect(readFileSync(local.path)).toEqual(Buffer.alloc(300 * KIB, 'a'));
+    expect(store.reads.map(({ offset }) => offset)).toEqual([0, partBytes]);
+    expect(copies()).toEqual(['a']);
+  });
+
+  it('loads a garbled part anew, and refuses a file that is not the registered one', async () => {
+    const artifact = await put('a');
+    await newCache()
+      .open(artifact)
+      .then((local: LocalArtifact) => local[Symbol.dispose]());
+    const copy = join(folder(), readdirSync(folder()).find((name) => name !== 'pins') ?? '');
+    rmSync(copy);
+    writeFileSync(`${copy}.part`, Buffer.alloc(50 * KIB, 'x'));
+    using local = await newCache().open(artifact);
+    expect(readFileSync(local.path)).toEqual(Buffer.alloc(100 * KIB, 'a'));
+    const wrong = { ...artifact, sha256: '0'.repeat(64) };
+    await expect(newCache().open(wrong)).rejects.toThrow(ArtifactDigestError);
+    expect(copies()).toEqual(['a']);
+  });
+
+  it('reads the files of a folder on this machine in place', async () => {
+    const artifact = await store.directory.write('features/here', Buffer.from('here'));
+    const cache = new ArtifactCache({ store: store.directory, folder: folder(), maxBytes: 0 });
+    using local = await cache.open(artifact);
+    expect(local.path).toBe(store.directory.localPath('features/here'));
+    expect(existsSync(folder())).toBe(false);
+    await expect(cache.open({ ...artifact, uri: 'features/none' })).rejects.toThrow(/not in the artifact store/);
+    await expect(cache.open({ ...artifact, sizeBytes: 5 })).rejects.toThrow(/has 4 bytes instead of 5/);
+  });
+});

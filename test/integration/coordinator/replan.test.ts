@@ -1,0 +1,174 @@
+import pg from 'pg';
+import { afterEach, describe, expect, it } from 'vitest';
+import { RunState } from '../../../proto/gen/graft/v1/run.ts';
+import { endRuns } from '../../../services/coordinator/store/runs/end-runs.ts';
+import { replanHeads } from '../../../services/coordinator/store/settle/replan-heads.ts';
+import { createStore } from '../../../services/coordinator/store/store.ts';
+import type { Store } from '../../../services/coordinator/store/store.ts';
+import { inTransaction } from '../../../services/coordinator/store/transaction.ts';
+import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
+import { createLogger } from '../../../services/platform/telemetry/logger.ts';
+import { specOf, startHarness } from './harness.ts';
+import type { Harness } from './harness.ts';
+import type { SimulatedTrainer } from './simulated-trainer.ts';
+
+let harness: Harness;
+afterEach(() => harness[Symbol.asyncDispose]());
+
+/** Heads so wide that they are worth a slot each; the first two runs share one. */
+function wideHeads(count = 4): SweepSpec {
+  const heads = Array.from({ length: count }, (_, index) => ({ 'optimizer.learning_rate': (index + 1) * 1e-3 }));
+  return specOf({
+    base: {
+      ...specOf().base,
+      'head.units': 65_536,
+      'head.layers': 2,
+      'fine_tune.enabled': true,
+      'fine_tune.epochs': 1,
+      'fine_tune.unfreeze': 'block2',
+    },
+    parameters: [],
+    strategy: 'list',
+    variants: [{ ...heads[0], 'fine_tune.learning_rate': 1e-4 }, ...heads],
+  });
+}
+
+async function submitAndIndex(trainer: SimulatedTrainer, spec = wideHeads()): Promise<string> {
+  const sweepId = await harness.submit(spec);
+  await trainer.work(await trainer.mustLease('INDEX'));
+  return sweepId;
+}
+
+/** Numbers of the runs of each HEAD task that is not given up. */
+async function groups(): Promise<string[]> {
+  const rows = await harness.query<{ runs: string }>(
+    `SELECT string_agg(r.run_index::text, ' ' ORDER BY r.run_index) AS runs
+       FROM tasks t JOIN task_runs tr USING (task_id) JOIN runs r USING (run_id)
+      WHERE t.stage = 'HEAD' AND t.state <> 'CANCELLED' GROUP BY t.task_id ORDER BY min(r.run_index)`,
+  );
+  return rows.map(({ runs }) => runs);
+}
+
+/** Each FINE_TUNE with the HEAD tasks it waits for: every run must wait for the one that trains its head. */
+async function brokenDependencies(): Promise<unknown[]> {
+  return harness.query(
+    `SELECT ft.run_id, needed.task_id FROM served_runs ft
+       JOIN served_runs needed ON needed.run_id = ft.run_id AND needed.stage = 'HEAD'
+       JOIN tasks h ON h.task_id = needed.task_id AND h.state <> 'CANCELLED'
+       LEFT JOIN task_dependencies d ON d.task_id = ft.task_id AND d.depends_on_id = needed.task_id
+      WHERE ft.stage = 'FINE_TUNE' AND d.task_id IS NULL
+     UNION ALL
+     SELECT d.task_id, d.depends_on_id FROM task_dependencies d JOIN tasks p ON p.task_id = d.depends_on_id
+      WHERE p.state = 'CANCELLED'`,
+  );
+}
+
+async function withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+  const pool = new pg.Pool({ connectionString: harness.databaseUrl, max: 2 });
+  try {
+    return await work(createStore({ pool, log: createLogger('test', 'silent'), leaseMs: 30_000 }));
+  } finally {
+    await pool.end();
+  }
+}
+
+describe('heads that nobody has begun', () => {
+  it('are cut anew by the loop when slots come, put together when they go, and all are trained once', async () => {
+    harness = await startHarness();
+    const trainer = await harness.trainer('first', 1);
+    const sweepId = await submitAndIndex(trainer);
+    expect(await groups()).toEqual(['0 2 3 4']);
+
+    await harness.trainer('second', 3);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups()).toEqual(['0', '2', '3', '4']);
+    expect(await brokenDependencies()).toEqual([]);
+    const [sweep] = await harness.query('SELECT planned_slot_count FROM sweeps');
+    expect(sweep).toEqual({ planned_slot_count: 4 });
+
+    await harness.query(`UPDATE trainers SET state = 'DRAINING' WHERE trainer_id = 'second'`);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups()).toEqual(['0 2 3 4']);
+    expect(await brokenDependencies()).toEqual([]);
+
+    const stages = await trainer.workAll();
+    expect(stages.filter((stage) => stage === 'HEAD')).toHaveLength(1);
+    expect(stages.filter((stage) => stage === 'FINE_TUNE')).toHaveLength(5);
+    const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
+    expect(runs.every(({ state }) => state === RunState.SUCCEEDED)).toBe(true);
+    const doubled = await harness.query(
+      `SELECT run_id FROM epoch_metrics WHERE stage = 'HEAD' AND name = 'loss' AND epoch = 1 GROUP BY run_id HAVING count(*) > 1`,
+    );
+    expect(doubled).toEqual([]);
+  });
+
+  it('stay as they are once leased; only the others are cut anew', async () => {
+    harness = await startHarness();
+    const trainer = await harness.trainer('first', 2);
+    await submitAndIndex(trainer);
+    expect(await groups()).toEqual(['0 2', '3 4']);
+    for (const stage of ['FEATURES', 'FEATURES'] as const) await trainer.work(await trainer.mustLease(stage));
+    const begun = await trainer.mustLease('HEAD');
+    await harness.trainer('second', 2);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups()).toEqual(['0 2', '3', '4']);
+    expect(await brokenDependencies()).toEqual([]);
+    // Ready at once, because the feature sets are there.
+    const [ready] = await harness.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM tasks WHERE stage = 'HEAD' AND state = 'READY'`,
+    );
+    expect(ready?.count).toBe(2);
+    await trainer.train(begun);
+    await trainer.workAll();
+    const [sweep] = await harness.query('SELECT state FROM sweeps');
+    expect(sweep).toEqual({ state: 'SUCCEEDED' });
+  });
+
+  it('lose runs that have ended, but not the head that others share with one of them', async () => {
+    harness = await startHarness({ reaperMs: 600_000 });
+    const trainer = await harness.trainer('first', 1);
+    const sweepId = await submitAndIndex(trainer);
+    const ended = [`${sweepId}-r000`, `${sweepId}-r003`];
+    await withStore(async (store) => {
+      await inTransaction(store, async (tx) => {
+        await endRuns(tx, ended, { to: 'STOPPED', reason: 'enough seen' });
+      });
+      expect(await replanHeads(store, sweepId)).toBe(true);
+      expect(await groups()).toEqual(['0 2 4']);
+      expect(await replanHeads(store, sweepId)).toBe(false);
+    });
+    await trainer.workAll();
+    const states = await harness.query<{ state: string }>('SELECT state FROM runs ORDER BY run_index');
+    expect(states.map(({ state }) => state)).toEqual(['STOPPED', 'SUCCEEDED', 'SUCCEEDED', 'STOPPED', 'SUCCEEDED']);
+  });
+
+  it('are leased or cut, never both, whoever comes first', async () => {
+    harness = await startHarness({ reaperMs: 600_000 });
+    const trainer = await harness.trainer('first', 2);
+    const sweepId = await submitAndIndex(trainer);
+    for (const stage of ['FEATURES', 'FEATURES'] as const) await trainer.work(await trainer.mustLease(stage));
+    await harness.trainer('second', 2);
+    const [, ...leased] = await withStore((store) =>
+      Promise.all([replanHeads(store, sweepId), trainer.lease(0, 2_000), trainer.lease(1, 2_000)]),
+    );
+    const runIds = leased.flatMap((task) => task?.runs.map(({ runId }) => runId) ?? []);
+    expect(new Set(runIds).size).toBe(runIds.length);
+    for (const task of leased) if (task) await trainer.train(task);
+    await trainer.workAll();
+    const [sweep] = await harness.query('SELECT state FROM sweeps');
+    expect(sweep).toEqual({ state: 'SUCCEEDED' });
+    const trained = await harness.query(
+      `SELECT run_id FROM epoch_metrics WHERE stage = 'HEAD' AND name = 'loss' AND epoch = 3 ORDER BY run_id`,
+    );
+    expect(trained).toHaveLength(4);
+  });
+
+  it('stay in the groups of the first plan where plans are not adaptive', async () => {
+    harness = await startHarness({ env: { GRAFT_COORDINATOR_ADAPTIVE_PLAN: 'off' } });
+    const trainer = await harness.trainer('first', 1);
+    await submitAndIndex(trainer);
+    await harness.trainer('second', 3);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups()).toEqual(['0 2 3 4']);
+  });
+});

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestContext } from 'vitest';
+import { startHarness } from '../coordinator/harness.ts';
+import { mirroredSpec, paramsOfRecord, pointsOfRecord, untilMirrored } from './drive-sweep.ts';
+import { Forwarder } from './forwarder.ts';
+import { MlflowReader } from './mlflow-record.ts';
+import { MlflowServerProcess } from './mlflow-server.ts';
+import { mlflowVenv } from './mlflow-venv.ts';
+import type { PythonVenv } from '../../support/python-venv.ts';
+
+let venv: PythonVenv;
+let folder: string;
+let server: MlflowServerProcess | null = null;
+
+beforeAll(async () => {
+  venv = await mlflowVenv();
+  folder = await mkdtemp(join(tmpdir(), 'graft-mlflow-test-'));
+  if (!('python' in venv)) return;
+  server = await MlflowServerProcess.create(venv.python, folder);
+  await server.start();
+}, 600_000);
+afterAll(async () => {
+  await server?.kill();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The running server, or the test is skipped with the reason. */
+function needServer(context: TestContext): MlflowServerProcess {
+  if (server !== null) return server;
+  context.skip(`no MLflow on this machine: ${'reason' in venv ? venv.reason : 'it did not start'}`);
+  throw new Error('unreachable');
+}
+
+function settings(url: string, experiment: string): Record<string, string> {
+  return {
+    GRAFT_MLFLOW_TRACKING_URI: url,
+    GRAFT_MLFLOW_EXPERIMENT: experiment,
+    GRAFT_MLFLOW_TIMEOUT_MS: '10000',
+    GRAFT_MLFLOW_INTERVAL_MS: '50',
+  };
+}
+
+test('after a sweep with MLflow killed twice, the server has every row once, and files and model', async (context) => {
+  const mlflow = needServer(context);
+  let batchCount = 0;
+  const restarts: Promise<void>[] = [];
+  const killAndRestart = async (): Promise<void> => {
+    await mlflow.kill();
+    restarts.push(mlflow.start());
+  };
+  // The first time MLflow has written the batch and its answer is lost; the second time the batch never arrives.
+  await using forwarder = await Forwarder.start(mlflow.url, ({ path }) => {
+    if (!path.endsWith('/runs/log-batch')) return { fate: 'PASS' };
+    batchCount += 1;
+    if (batchCount === 6) return { fate: 'LOSE_ANSWER', after: killAndRestart };
+    if (batchCount === 14) return { fate: 'LOSE', after: killAndRestart };
+    return { fate: 'PASS' };
+  });
+  await using harness = await startHarness({ env: settings(forwarder.url, 'killed twice') });
+  const trainer = await harness.trainer('mirrored', 1);
+  const spec = mirroredSpec({ mlflow: { experiment: '', registerModel: 'cats-dogs' } });
+  const sweepId = await harness.submit(spec);
+  await trainer.workAll();
+  const [sweep] = await harness.query<{ state: string; start: number; end: number }>(
+    `SELECT state, floor(extract(epoch FROM create_time) * 1000)::float8 AS start,
+            floor(extract(epoch FROM end_time) * 1000)::float8 AS end FROM sweeps WHERE sweep_id = $1`,
+    [sweepId],
+  );
+  expect(sweep?.state).toBe('SUCCEEDED');
+  await untilMirrored(harness);
+  expect(restarts).toHaveLength(2);
+  await Promise.all(restarts);
+
+  const dead = await harness.query('SELECT kind, error_code, error_message FROM outbox');
+  expect(dead).toEqual([]);
+  const reader = new MlflowReader(mlflow.url);
+  const all = await reader.runs('killed twice');
+  const parents = all.filter(({ tags }) => tags['mlflow.parentRunId'] === undefined);
+  expect(parents).toHaveLength(1);
+  const [parent] = parents;
+  expect(parent).toMatchObject({
+    name: 'mirrored',
+    status: 'FINISHED',
+    startMs: sweep?.start,
+    endMs: sweep?.end,
+    tags: { 'graft.sweep_id': sweepId, 'graft.state': 'SUCCEEDED', 'graft.objective': 'minimize val_loss' },
+  });
+  const runs = await harness.query<{ run_id: string; digest: string }>(
+    `SELECT r.run_id, d.digest FROM runs r JOIN sweeps s USING (sweep_id) JOIN datasets d USING (dataset_id)
+      WHERE sweep_id = $1 ORDER BY run_id`,
+    [sweepId],
+  );
+  const nested = all.filter(({ tags }) => tags['mlflow.parentRunId'] === parent?.mlflowRunId);
+  expect(nested.map(({ name }) => name).sort()).toEqual(runs.map(({ run_id }) => run_id));
+  expect(all).toHaveLength(runs.length + 1);
+  for (const { run_id, digest } of runs) {
+    const mirrored = nested.find(({ name }) => name === run_id)!;
+    expect(mirrored.status).toBe('FINISHED');
+    expect(mirrored.params).toEqual(await paramsOfRecord(harness, run_id));
+    expect(mirrored.inputs).toEqual([{ name: 'animals', digest: digest.slice(0, 32) }]);
+    const points = await reader.points(mirrored);
+    const recorded = await pointsOfRecord(harness, run_id);
+    expect(recorded.length).toBe((5 + 3) * 5);
+    expect(points.filter(({ key }) => !/^(best|test)\//.test(key))).toEqual(recorded);
+    const [best] = await harness.query<{ best_val_loss: number; best_epoch: number }>(
+      'SELECT best_val_loss, best_epoch FROM runs WHERE run_id = $1',
+      [run_id],
+    );
+    expect(points.filter(({ key }) => key === 'best/val_loss')).toMatchObject([
+      { step: best?.best_epoch, value: best?.best_val_loss },
+    ]);
+  }
+  // Winner and baseline were tested.
+  const tested = await harness.query<{ run_id: string; role: string; accuracy: number; checkpoint_id: string }>(
+    'SELECT run_id, role, accuracy, checkpoint_id FROM test_results ORDER BY role',
+  );
+  expect(tested.length).toBeGreaterThan(0);
+  for (const { run_id, role, accuracy } of tested) {
+    const mirrored = nested.find(({ name }) => name === run_id)!;
+    expect(mirrored.tags['graft.test_role']).toBe(role);
+    const points = await reader.points(mirrored);
+    expect(points.filter(({ key }) => key === 'test/accuracy')).toMatchObject([{ step: 0, value: accuracy }]);
+  }
+
+  // The report with the sweep; the best checkpoint with the best run, and as a version of the registered model.
+  expect(await reader.artifacts(parent!)).toEqual(['report.html']);
+  expect((await reader.artifact(parent!, 'report.html')).toString()).toContain('</html>');
+  expect(parent?.tags['mlflow.note.content']).toContain('90.0 % (69.9 % to 97.2 %)');
+  const { run_id: winnerId, checkpoint_id: checkpointId } = tested.find(({ role }) => role === 'WINNER')!;
+  const winner = nested.find(({ name }) => name === winnerId)!;
+  expect(await reader.artifacts(winner, 'model')).toEqual(['model/MLmodel', 'model/checkpoint.safetensors']);
+  const [checkpoint] = await harness.query<{ sha256: string }>(
+    'SELECT sha256 FROM checkpoints WHERE checkpoint_id = $1',
+    [checkpointId],
+  );
+  const bytes = await reader.artifact(winner, 'model/checkpoint.safetensors');
+  expect(createHash('sha256').update(bytes).digest('hex')).toBe(checkpoint?.sha256);
+  const versions = await reader.get(`model-versions/search?filter=${encodeURIComponent("name = 'cats-dogs'")}`);
+  expect(versions).toMatchObject({
+    model_versions: [{ name: 'cats-dogs', version: '1', run_id: winner.mlflowRunId, status: 'READY' }],
+  });
+}, 480_000);

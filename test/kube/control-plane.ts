@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** What a command printed on both streams, and how it ended. */
+export interface Answer {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** A real control plane (etcd, API server, controllers, scheduler) with simulated nodes; no container runs on them. */
+export interface ControlPlane extends AsyncDisposable {
+  /** Runs kubectl against it. */
+  kubectl(args: readonly string[], input?: string): Promise<Answer>;
+  /** Sends a request to the API server. */
+  post(path: string, body: unknown): Promise<Answer>;
+}
+
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/**
+ * Builds it on first use and starts it.
+ *
+ * @param env settings of `up.sh`, for example how many nodes.
+ * @throws Error with the end of what `up.sh` says.
+ */
+export async function startControlPlane(env: Readonly<Record<string, string>>): Promise<ControlPlane> {
+  const up = await run('bash', [script('up.sh')], { ...process.env, ...env });
+  const kubeconfig = /KUBECONFIG=(\S+)\s*$/.exec(up.out)?.[1];
+  if (up.code !== 0 || kubeconfig === undefined)
+    throw new Error(`up.sh ended with ${up.code}: ${up.error.slice(-2_000)}`);
+  const kubectlPath = kubeconfig.replace(/\/run\/[^/]+$/, '/bin/kubectl');
+  const kubectl = (args: readonly string[], input?: string): Promise<Answer> =>
+    run(kubectlPath, args, { ...process.env, KUBECONFIG: kubeconfig }, input);
+  return {
+    kubectl,
+    post: (path, body) => kubectl(['create', '--raw', path, '-f', '-'], JSON.stringify(body)),
+    [Symbol.asyncDispose]: async () => {
+      await run('bash', [script('down.sh')], process.env);
+    },
+  };
+}
+
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv, input = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    let out = '';
+    let error = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text));
+    // A program that ends without reading its input is judged by its exit code.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? -1, out, error }));
+  });
+}

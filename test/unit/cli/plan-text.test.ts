@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { viewPlan } from '../../../services/cli/client/view.ts';
+import { describeForecast, describePlan } from '../../../services/cli/commands/plan-text.ts';
+import { describeRun, explainRun } from '../../../services/cli/commands/run-text.ts';
+import { previewToProto } from '../../../services/coordinator/rpc/convert-plan.ts';
+import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
+import { clusterOf } from '../core/support/plan-inputs.ts';
+import { PLAIN_SPEC, values } from '../core/support/specs.ts';
+import { sampleRun, sampleSweep } from './sample-sweep.ts';
+
+/** As `graft sweep plan` gets it: planned, sent and read. */
+function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], base = {}): string {
+  const spec = { ...PLAIN_SPEC, base: { backbone: 'vgg16', epochs: 10, ...base }, parameters };
+  const images = { imageCounts: { train: 200, validation: 100, test: 100 }, classCount: 2 };
+  return describePlan(viewPlan(previewToProto(previewSweep(spec, clusterOf(2), images))));
+}
+
+test('a plan is a tree: features, under them heads, under them what fine-tunes them', () => {
+  const text = planOf([values('fine_tune.enabled', false, true), values('fine_tune.learning_rate', 1e-5, 1e-4)]);
+  const tree = text.slice(text.indexOf('0 index'), text.indexOf('\n\nExpected'));
+  expect(tree.replaceAll(/\([^()]*\)/g, '()').split('\n')).toEqual([
+    '0 index: list and check the images of /data/pets; find the weights of vgg16 () ()',
+    '├─ 1 features: vgg16 at 180 px, average pooling: train and validation images, once ()',
+    '│  └─ 3 heads: one head on stored features of vgg16, batch 32, up to 10 epochs; run 0 ()',
+    '│     ├─ 4 fine-tune: last block of vgg16, up to 30 epochs, frozen part stored up to the layer below the last block; run 1; also after 2 ()',
+    '│     └─ 5 fine-tune: last block of vgg16, up to 30 epochs, frozen part stored up to the layer below the last block; run 2; also after 2 ()',
+    '└─ 2 features: vgg16 up to the layer below the last block at 180 px: train and validation images, once ()',
+    '6 evaluate: test images for the winner by validation and the first run ()',
+  ]);
+  expect(text).toContain('of run 0');
+});
+
+test('many tasks of one kind are counted, and the cost is told against one by one', () => {
+  const text = planOf(
+    [values('fine_tune.learning_rate', ...Array.from({ length: 12 }, (_, index) => (index + 1) * 1e-5))],
+    {
+      'fine_tune.enabled': true,
+    },
+  );
+  expect(text).toMatch(/and 4 more like these: runs 8–11, /);
+  expect(text).toMatch(/^Expected on 2 slots: .* at most .* of memory in a slot\.$/m);
+  expect(text).toMatch(/^Slot time: .*, against .* one by one \(\d+(\.\d+)?×\)\.$/m);
+  expect(text).toMatch(/^2 extractions, .*; 1 head in 1 task; 12 fine-tunings in 12 tasks\.$/m);
+  expect(text).toContain('For 200 + 100 + 100 images; early stopping is not foreseen.');
+});
+
+test('forecast and measured are shown side by side; nothing is compared that goes on', () => {
+  const stage = { taskCount: 1, runCount: 2, lostSeconds: 0, forecastMemoryBytes: 6e8, measuredMemoryBytes: null };
+  const forecast = {
+    stages: [
+      { ...stage, stage: 'INDEX' as const, runCount: 0, forecastSeconds: null, measuredSeconds: 2, ended: true },
+      { ...stage, stage: 'HEAD' as const, forecastSeconds: 20, measuredSeconds: 30, ended: true },
+      { ...stage, stage: 'FINE_TUNE' as const, forecastSeconds: 20, measuredSeconds: 5, lostSeconds: 3, ended: false },
+    ],
+    wallSeconds: 45,
+    aloneSeconds: 400,
+  };
+  const text = describeForecast(forecast, new Date(0), new Date(50_000));
+  expect(text).toMatch(/^HEAD +1 +2 +20\.0 s +30\.0 s +1\.50× +600\.0 MB$/m);
+  expect(text).toMatch(/^FINE_TUNE +1 +2 +20\.0 s +5\.0 s so far +3\.0 s +600\.0 MB$/m);
+  expect(text).toContain('Whole sweep: expected 45.0 s, took 50.0 s; 6 min 40 s of slot time one by one.');
+  expect(describeForecast({ stages: [], wallSeconds: null, aloneSeconds: null }, null, null)).toBe('');
+});
+
+test('a run that shares a head says whose, and where its curve is', () => {
+  const run = sampleRun(1, { headRunId: 's1-r000' });
+  expect(describeRun(run)).toMatch(/^head +that of s1-r000, which has the same head phase$/m);
+  expect(explainRun(run, [], sampleSweep(), null)).toContain('run explain s1-r000');
+  expect(describeRun(sampleRun(0))).not.toMatch(/^head /m);
+});

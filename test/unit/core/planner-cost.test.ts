@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest';
+import { BACKBONE_NAMES } from '../../../services/core/search-space/backbones.ts';
+import {
+  BASE_INPUT,
+  costBetween,
+  endOfBase,
+  pointAfter,
+  pointAfterName,
+  pointBelowUnfreeze,
+} from '../../../services/core/planner/cost/base-cost.ts';
+import { correctionsFrom } from '../../../services/core/planner/cost/corrections.ts';
+import { deviceSpeed } from '../../../services/core/planner/cost/device-speed.ts';
+import { headStepSeconds, headWeightCount } from '../../../services/core/planner/cost/head-cost.ts';
+import { makespanSeconds } from '../../../services/core/planner/cost/makespan.ts';
+import { aloneSeconds, forecastFineTunes, forecastHeads } from '../../../services/core/planner/cost/task-cost.ts';
+import { costContextOf } from '../../../services/core/planner/plan-sweep.ts';
+import { chooseParts } from '../../../services/core/planner/split-groups.ts';
+import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
+import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
+import { VGG16_LAYERS } from './support/layers.ts';
+import { clusterOf, SMALL_DATASET } from './support/plan-inputs.ts';
+
+const CONTEXT = costContextOf(
+  { dataset: SMALL_DATASET, cluster: clusterOf(1) },
+  { pointAfter: (_, cut) => pointAfter(VGG16_LAYERS, cut) },
+);
+
+function vgg(changes: Parameters = {}) {
+  return compileRunConfig({ backbone: 'vgg16', 'head.pooling': 'flatten', ...changes });
+}
+
+describe('points of a base', () => {
+  test('every backbone that a sweep may name has a cost', () => {
+    for (const name of BACKBONE_NAMES) {
+      const { gflop, weightCount } = costBetween(name, 224, BASE_INPUT, endOfBase(name));
+      expect(gflop).toBeGreaterThan(0.05);
+      expect(weightCount).toBeGreaterThan(1e5);
+    }
+  });
+
+  test('with layers and by name alone they agree where a block ends', () => {
+    expect(pointAfter(VGG16_LAYERS, 'block4_pool')).toEqual(pointAfterName('vgg16', 'block4_pool'));
+    expect(pointAfter(VGG16_LAYERS, 'block4_conv2')).toEqual({ blockCount: 3, part: 0.5 });
+    expect(pointAfter(VGG16_LAYERS, null)).toEqual(endOfBase('vgg16'));
+  });
+
+  test.each([
+    ['last_block', 4, 0],
+    ['block5', 4, 0],
+    ['block5_conv2', 4, 0],
+    ['4', 4, 0],
+    ['6', 3, 0.5],
+    ['all', 0, 0],
+  ])('VGG16 unfrozen from %s on is frozen below block %i and %f', (unfreeze, blockCount, part) => {
+    expect(pointBelowUnfreeze('vgg16', null, unfreeze)).toEqual({ blockCount, part });
+  });
+});
+
+describe('forecasts', () => {
+  test('heads: 16 of 12,800 inputs take about what was measured with two threads, 91 ms a step', () => {
+    const speed = deviceSpeed({ kind: 'cpu', threadCount: 2 });
+    const weights = headWeightCount(vgg().head, 12_800, 2);
+    expect(weights).toBe(3_277_313);
+    const step = speed.stepSeconds + 16 * headStepSeconds(speed, weights, 32);
+    expect(step).toBeGreaterThan(0.91 * 0.091);
+    expect(step).toBeLessThan(1.09 * 0.091);
+  });
+
+  test('a second head on the same features costs its steps only; on a stream it costs next to nothing', () => {
+    const [one, two] = [1, 2].map((count) =>
+      forecastHeads(
+        CONTEXT,
+        Array.from({ length: count }, (_, seed) => vgg({ seed })),
+        [],
+      ),
+    );
+    const stream = vgg({ method: 'augmented' });
+    const [oneStream, twoStreams] = [[stream], [stream, stream]].map((configs) => forecastHeads(CONTEXT, configs, []));
+    const added = (two?.seconds ?? 0) - (one?.seconds ?? 0);
+    expect((twoStreams?.seconds ?? 0) - (oneStream?.seconds ?? 0)).toBeCloseTo(added, 9);
+    expect(added).toBeLessThan(0.02 * (oneStream?.seconds ?? 0));
+    // Values, a slot of RMSprop and the best epoch's values: three copies, and little else.
+    const bytes = (two?.memoryBytes ?? 0) - (one?.memoryBytes ?? 0);
+    expect(bytes / (3 * 4 * 3_277_313)).toBeCloseTo(1, 1);
+  });
+
+  test('fine-tuning the last block from stored outputs is several times quicker than through the whole base', () => {
+    const config = vgg({ 'fine_tune.enabled': true });
+    const stored = forecastFineTunes(CONTEXT, [config], 'block4_pool', []).seconds;
+    const alone = aloneSeconds(CONTEXT, { ...config, epochs: 0 }, 'block4_pool');
+    // Reference: 64.2 against 10.9 TFLOP an epoch.
+    expect(alone / stored).toBeGreaterThan(2);
+    expect(alone / stored).toBeLessThan(7);
+  });
+
+  test('four augmented fine-tunings of one frozen part take less together than one by one', () => {
+    const config = vgg({ 'fine_tune.enabled': true, method: 'augmented' });
+    const one = forecastFineTunes(CONTEXT, [config], 'block4_pool', []).seconds;
+    const four = forecastFineTunes(CONTEXT, [config, config, config, config], 'block4_pool', []).seconds;
+    expect(four).toBeLessThan(0.6 * 4 * one);
+    expect(four).toBeGreaterThan(one);
+  });
+});
+
+describe('corrections', () => {
+  const sample = (costClass: string, modelSeconds: number, measuredSeconds: number) => ({
+    costClass,
+    modelSeconds,
+    measuredSeconds,
+  });
+
+  test('are the median of the same class, else of the same kind, else nothing', () => {
+    const corrections = correctionsFrom(
+      [
+        sample('HEAD cached vgg16 180', 11, 21),
+        sample('HEAD cached vgg16 180', 11, 31),
+        sample('HEAD cached vgg16 180', 11, 1_000),
+        sample('HEAD cached mobilenet 96', 11, 6),
+        // Hardly any work: how long it took says nothing.
+        sample('FEATURES stored vgg16 180', 1.01, 5),
+      ],
+      1,
+    );
+    expect(corrections.factor('HEAD cached vgg16 180')).toBe(3);
+    expect(corrections.factor('HEAD cached resnet50 224')).toBe((2 + 3) / 2);
+    expect(corrections.factor('FEATURES stored vgg16 180')).toBe(1);
+    expect(corrections.factor('HEAD augmented vgg16 180')).toBe(1);
+  });
+
+  test('stay within reason', () => {
+    const corrections = correctionsFrom([sample('A a', 11, 1), sample('B b', 11, 1e6)], 1);
+    expect([corrections.factor('A a'), corrections.factor('B b')]).toEqual([0.02, 50]);
+  });
+});
+
+describe('makespanSeconds', () => {
+  const task = (taskId: string, seconds: number, ...dependsOn: string[]) => ({ taskId, seconds, dependsOn });
+
+  test('is the sum on one slot, and waits for prerequisites on many', () => {
+    const tasks = [task('a', 3), task('b', 5), task('c', 2, 'a'), task('d', 4, 'a', 'b')];
+    expect(makespanSeconds(tasks, 1)).toBe(14);
+    expect(makespanSeconds(tasks, 2)).toBe(9);
+    expect(makespanSeconds(tasks, 9)).toBe(9);
+    expect(makespanSeconds([], 2)).toBe(0);
+  });
+
+  test('slots take the first ready task of the list, as coordinators do', () => {
+    // The long one comes last and so begins late.
+    expect(makespanSeconds([task('a', 2), task('b', 2), task('c', 6)], 2)).toBe(8);
+    expect(makespanSeconds([task('c', 6), task('a', 2), task('b', 2)], 2)).toBe(6);
+  });
+
+  test('10,000 tasks are simulated in well under a second', () => {
+    const tasks = Array.from({ length: 10_000 }, (_, index) => task(`t${index}`, 1 + (index % 7)));
+    const began = performance.now();
+    expect(makespanSeconds(tasks, 16)).toBeGreaterThanOrEqual(39_994 / 16);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+});
+
+describe('chooseParts', () => {
+  /** Groups of equal members; a task takes `fixed` and what its members take. */
+  const choose = (groups: readonly { members: number; each: number; fixed: number }[], slotCount: number) => {
+    const longest = ({ members, each, fixed }: (typeof groups)[number], parts: number): number =>
+      fixed + Math.ceil(members / parts) * each;
+    return chooseParts(
+      groups.map((group) => ({
+        memberCount: group.members,
+        leastParts: 1,
+        longestSeconds: (parts) => longest(group, parts),
+      })),
+      slotCount,
+      groups.length,
+      (parts) =>
+        makespanSeconds(
+          groups.flatMap((group, index) =>
+            Array.from({ length: parts[index] ?? 1 }, (_, part) => ({
+              taskId: `${index}-${part}`,
+              seconds: longest(group, parts[index] ?? 1),
+              dependsOn: [],
+            })),
+          ),
+          slotCount,
+        ),
+    );
+  };
+
+  test('a group that takes long is spread over all slots, one that hardly takes any time is not', () => {
+    expect(choose([{ members: 16, each: 60, fixed: 1 }], 4)).toEqual([4]);
+    expect(choose([{ members: 16, each: 0.05, fixed: 1 }], 4)).toEqual([1]);
+  });
+
+  test('what is shared is not made twice without need: a stream of 100 s for heads of 1 s stays one', () => {
+    expect(choose([{ members: 8, each: 0.1, fixed: 100 }], 8)).toEqual([1]);
+  });
+
+  test('as many groups as slots are left whole; two long ones on four slots are halved', () => {
+    const long = { members: 8, each: 30, fixed: 1 };
+    expect(choose([long, long, long, long], 4)).toEqual([1, 1, 1, 1]);
+    expect(choose([long, long], 4)).toEqual([2, 2]);
+  });
+});

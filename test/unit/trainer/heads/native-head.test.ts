@@ -1,0 +1,183 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { dropoutStream } from '../../../../services/core/rng/stream.ts';
+import { tf } from '../../../../services/trainer/engine/engine.ts';
+import { dropoutMask } from '../../../../services/trainer/heads/dropout.ts';
+import { Head } from '../../../../services/trainer/heads/head.ts';
+import { predictHeads, trainHeads } from '../../../../services/trainer/heads/native-head.ts';
+import { native } from '../../../../services/trainer/heads/native-module.ts';
+import { Optimizer } from '../../../../services/trainer/heads/optimizer.ts';
+import type { TrainedVariable } from '../../../../services/trainer/heads/trained-variable.ts';
+import {
+  FEATURES,
+  HEAD,
+  IMAGES,
+  STEPS,
+  VARIANTS,
+  features,
+  labels,
+  learningRate,
+  rowsOf,
+  start,
+  stateOf,
+  stepTogether,
+  variant as variantOf,
+} from './native-runs.ts';
+import type { NativeRun } from './native-runs.ts';
+
+function disposeAll(runs: readonly NativeRun[]): void {
+  for (const { head } of runs) head.dispose();
+}
+
+function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
+
+/** Of the difference, against the wanted values. */
+function relativeError(actual: readonly TrainedVariable[], wanted: readonly TrainedVariable[]): number {
+  const errors = wanted.map((variable, index) => {
+    const expected = variable.values();
+    const difference = actual[index]?.values().map((value, i) => value - (expected[i] ?? NaN)) ?? Float32Array.of(NaN);
+    return norm(difference) / Math.max(norm(expected), 1e-12);
+  });
+  return Math.max(...errors);
+}
+
+describe('native heads', () => {
+  afterAll(() => native.setThreadCount(2));
+
+  it('compute to the last bit what each of them computes alone, on any number of threads', () => {
+    const together = start(VARIANTS);
+    for (let step = 0; step < STEPS; step++) stepTogether(together, step);
+    for (const threads of [1, 2, 5]) {
+      native.setThreadCount(threads);
+      for (const [index, variant] of VARIANTS.entries()) {
+        const alone = start([variant]);
+        for (let step = 0; step < STEPS; step++) stepTogether(alone, step);
+        expect(alone.map(({ head }) => stateOf(head))).toEqual(
+          together.slice(index, index + 1).map(({ head }) => stateOf(head)),
+        );
+        disposeAll(alone);
+      }
+    }
+    disposeAll(together);
+  });
+
+  it('do not notice when others leave', () => {
+    const all = start(VARIANTS);
+    const shrinking = start(VARIANTS);
+    for (let step = 0; step < 2 * STEPS; step++) {
+      stepTogether(all, step);
+      stepTogether(
+        shrinking.filter((_, index) => index % 3 !== 0 || step < 5),
+        step,
+      );
+    }
+    for (const [index, { head }] of shrinking.entries()) {
+      if (index % 3 !== 0)
+        expect(stateOf(head)).toEqual(all.slice(index, index + 1).flatMap((run) => stateOf(run.head)));
+    }
+    disposeAll([...all, ...shrinking]);
+  });
+
+  it.each(VARIANTS)('agree with the head on TensorFlow ops: $name', (variant) => {
+    const before = tf.memory().numTensors;
+    const [run] = start([variant]);
+    if (run === undefined) throw new Error('unreachable');
+    const head = new Head(variant.head, FEATURES, variant.classCount, variant.seed);
+    const optimizer = new Optimizer(variant.optimizer, head.variables);
+    expect(relativeError(run.head.variables, head.variables)).toBe(0);
+    expect(run.head.slotVariables.map(({ name }) => name)).toEqual(optimizer.slotVariables.map(({ name }) => name));
+    for (let step = 0; step < STEPS; step++) {
+      const { first, last } = rowsOf(step);
+      const [result] = stepTogether([run], step);
+      tf.tidy(() => {
+        const input = tf.tensor2d(features.slice(first * FEATURES, last * FEATURES), [last - first, FEATURES]);
+        const targets = run.loss.targets(labels.slice(first, last));
+        const stepped = head.train(input, targets, dropoutStream(variant.seed, 'HEAD', step), false);
+        for (const [i, logit] of stepped.logits.dataSync().entries()) expect(result?.logits[i]).toBeCloseTo(logit, 4);
+        expect(result?.penalty).toBeCloseTo(stepped.penalty?.dataSync()[0] ?? 0, 5);
+        optimizer.apply(stepped.gradients, learningRate(variant, step));
+      });
+    }
+    expect(relativeError(run.head.variables, head.variables)).toBeLessThan(1e-5);
+    expect(relativeError(run.head.slotVariables, optimizer.slotVariables)).toBeLessThan(1e-4);
+    expect(run.head.penaltyValue()).toBeCloseTo(head.penaltyValue(), 5);
+    const [logits] = predictHeads([run.head], features, IMAGES);
+    const expected = tf.tidy(() => head.predict(tf.tensor2d(features, [IMAGES, FEATURES])).dataSync());
+    for (const [i, logit] of expected.entries()) expect(logits?.[i]).toBeCloseTo(logit, 4);
+    run.head.dispose();
+    optimizer.dispose();
+    head.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('drop the very values that TensorFlow drops', () => {
+    const rate = 0.3;
+    const count = 45;
+    const [run] = start([variantOf('mask', { head: { ...HEAD, units: 0, dropout: rate } })]);
+    if (run === undefined) throw new Error('unreachable');
+    // Weights that single out each value: a power of two each would overflow, so one image per value is used.
+    const stream = dropoutStream(5, 'HEAD', 3);
+    const mask = tf.tidy(() => Float32Array.from(dropoutMask([count, FEATURES], rate, stream).dataSync()));
+    const kernel = run.head.variables[0];
+    for (const column of [0, 1, 37, FEATURES - 1]) {
+      kernel?.assign(Float32Array.from({ length: FEATURES }, (_, i) => Number(i === column)));
+      run.head.variables[1]?.assign(Float32Array.of(0));
+      const step = { ...run, learningRate: 0, dropout: dropoutStream(5, 'HEAD', 3) };
+      const [result] = trainHeads([step], new Float32Array(count * FEATURES).fill(1), new Array<number>(count).fill(0));
+      const expected = Array.from({ length: count }, (_, row) => mask[row * FEATURES + column]);
+      expect(Array.from(result?.logits ?? [])).toEqual(expected);
+    }
+    disposeAll([run]);
+  });
+
+  it('give the same bits with AVX2 and AVX-512, and nearly the same without either', (context) => {
+    const best = native.instructionSet();
+    if (best === 'basic') context.skip('this machine has neither AVX2 nor AVX-512');
+    const runs = start(VARIANTS);
+    for (let step = 0; step < STEPS; step++) stepTogether(runs, step);
+    const wanted = Float32Array.from(runs.flatMap(({ head }) => stateOf(head).flatMap((values) => Array.from(values))));
+    disposeAll(runs);
+    if (best === 'avx512') expect(statesWith('avx2')).toEqual(wanted);
+    const basic = statesWith('basic');
+    expect(norm(wanted.map((value, i) => value - (basic[i] ?? NaN))) / norm(wanted)).toBeLessThan(1e-6);
+  }, 60_000);
+
+  it('let what is no number be seen', () => {
+    const [run] = start(VARIANTS.slice(0, 1));
+    if (run === undefined) throw new Error('unreachable');
+    run.head.variables[0]?.assign(new Float32Array(FEATURES * 48).fill(NaN));
+    expect(stepTogether([run], 0)[0]?.logits.every(Number.isNaN)).toBe(true);
+    disposeAll([run]);
+  });
+
+  it('refuse arrays of a wrong length and heads that are gone', () => {
+    const [run] = start(VARIANTS.slice(0, 1));
+    if (run === undefined) throw new Error('unreachable');
+    expect(() => predictHeads([run.head], features, 3)).toThrow(/features has 14560 numbers, not 210/);
+    expect(() => run.head.variables[0]?.assign(new Float32Array(3))).toThrow(
+      /head\/dense_1\/kernel of shape \[70, 48\]/,
+    );
+    run.head.dispose();
+    expect(() => stateOf(run.head)).toThrow(/disposed/);
+  });
+});
+
+/** Everything the variants hold after an epoch, computed by a process of its own, because the set is chosen once. */
+function statesWith(instructionSet: string): Float32Array {
+  const folder = mkdtempSync(join(tmpdir(), 'graft-heads-'));
+  try {
+    const script = fileURLToPath(new URL('write-states.ts', import.meta.url));
+    const env = { ...process.env, GRAFT_HEAD_INSTRUCTIONS: instructionSet };
+    execFileSync(process.execPath, ['--import', 'tsx', script, join(folder, 'states')], { env });
+    const bytes = readFileSync(join(folder, 'states'));
+    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
