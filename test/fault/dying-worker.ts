@@ -73,5 +73,5 @@ process.on('disconnect', () => process.exit(0));
 
 send({
   type: 'ready',
-  engine: { engineVersion: 'none', deviceKind: 'cpu', deviceName: 'test', threadCount: 1, memoryBytes: 1 },
+  engine: { engineVersion: 'none', deviceKind: 'cpu', deviceName: 'test', threadCount: 1, memoryBytes: 0 },
 });

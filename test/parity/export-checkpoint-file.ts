@@ -18,22 +18,26 @@ const PUBLISHED_VARIANCE = [0.229, 0.224, 0.225];
  *
  * @param published as Keras publishes EfficientNets, which get one more layer then.
  */
-export function writeFormulaWeights(path: string, backbone: string, published: boolean): void {
+export function writeFormulaWeights(
+  path: string,
+  backbone: string,
+  published: boolean,
+  kernelGain = exportGain(backbone, published),
+): void {
   const graph = buildLayerGraph(backbone, backboneDefinition(backbone).layers(224), 224);
   const tensors = graph.weights.flat().map(({ name, shape }) => {
     const values = formulaWeight(name, shape);
     if (published && name === 'normalization/variance') values.set(PUBLISHED_VARIANCE);
-    const gain = name.endsWith('kernel') ? kernelGain(backbone, published) : 1;
+    const gain = name.endsWith('kernel') ? kernelGain : 1;
     return { name, shape, values: gain === 1 ? values : values.map((value) => value * gain) };
   });
   writeParts(path, encodeSafetensors(tensors, {}));
 }
 
-/** Lets differences between images through to the end of a deep base that dampens them, and tames one that amplifies them. */
-function kernelGain(backbone: string, published: boolean): number {
+/** Lets differences between images through to the end of a deep base that dampens them, without overflowing. */
+function exportGain(backbone: string, published: boolean): number {
   if (backbone === 'efficientnet_b0') return published ? 1.45 : 1.6;
   if (backbone === 'efficientnet_v2_b0') return 1.3;
-  if (backbone === 'resnet50') return 0.4;
   return backbone === 'mobilenet_v2' ? 1.5 : 1;
 }
 

@@ -53,7 +53,10 @@ it('50 watchers of one sweep see all events in order, across restarts of the coo
     for (let epoch = 1; epoch <= EPOCHS; epoch += 1) {
       await trainer.report([trainer.batch(head, epoch, epoch)]);
       if (!RESTARTS.includes(epoch)) continue;
-      await Promise.all(watchers.map((watcher) => watcher.hasSeen(epoch)));
+      const [so] = await harness.query<{ far: number }>('SELECT count(*)::int AS far FROM events WHERE sweep_id = $1', [
+        sweepId,
+      ]);
+      await Promise.all(watchers.map((watcher) => watcher.hasSeen(so?.far ?? 0)));
       // Epochs come while nobody is there to tell them.
       await second.stop();
       epoch += 1;

@@ -63,7 +63,11 @@ describe('safetensors', () => {
     ['a header that is no JSON', withHeader('{"t": ', 0), /not a JSON object/],
     ['a header that is a list', withHeader('[]', 0), /not a JSON object/],
     ['another dtype', withHeader(entry({ dtype: 'BF16' }), 8), /tensor t has dtype "BF16"; only "F32" is read/],
-    ['half precision', withHeader(entry({ dtype: 'F16', data_offsets: [0, 4] }), 4), /tensor t has dtype "F16"; only "F32"/],
+    [
+      'half precision',
+      withHeader(entry({ dtype: 'F16', data_offsets: [0, 4] }), 4),
+      /tensor t has dtype "F16"; only "F32"/,
+    ],
     ['a negative size', withHeader(entry({ shape: [-2] }), 8), /tensor t has no valid shape/],
     ['offsets that are no pair', withHeader(entry({ data_offsets: [0] }), 8), /no valid data_offsets/],
     ['a size that does not fit', withHeader(entry({ data_offsets: [0, 4] }), 8), /of shape \[2\] has 4 bytes/],
