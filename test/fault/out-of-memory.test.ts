@@ -30,7 +30,7 @@ describe('a worker with too little address space (RLIMIT_AS)', { timeout: 180_00
   let task: LeasedTask;
 
   const startWorker = (): WorkerProcess =>
-    new WorkerProcess({ artifactsDir: join(root, 'artifacts'), cacheDir: join(root, 'cache') });
+    new WorkerProcess({ artifactsDir: join(root, 'artifacts'), cacheDir: join(root, 'cache'), pipesErrors: true });
 
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'graft-memory-'));

@@ -10,6 +10,8 @@ export interface WorkerProcessOptions {
   readonly cacheDir: string;
   readonly checkpointSeconds?: number;
   readonly threads?: number;
+  /** Whether `child.stderr` can, and must, be read; default false. */
+  readonly pipesErrors?: boolean;
 }
 
 type EventOf<T extends SlotEvent['type']> = Extract<SlotEvent, { type: T }>;
@@ -34,6 +36,7 @@ export class WorkerProcess implements TaskRunner, AsyncDisposable {
 
   constructor(options: WorkerProcessOptions) {
     const entry = fileURLToPath(new URL('../../../services/trainer/worker.ts', import.meta.url));
+    const shown = process.env['WORKER_LOG'] === undefined ? 'ignore' : 'inherit';
     this.child = fork(entry, {
       execArgv: ['--import', 'tsx'],
       serialization: 'advanced',
@@ -44,7 +47,7 @@ export class WorkerProcess implements TaskRunner, AsyncDisposable {
         GRAFT_SLOT_THREADS: String(options.threads ?? 1),
         GRAFT_CHECKPOINT_SECONDS: String(options.checkpointSeconds ?? 10),
       },
-      stdio: ['ignore', 'inherit', process.env['WORKER_LOG'] === undefined ? 'ignore' : 'inherit', 'ipc'],
+      stdio: ['ignore', 'inherit', options.pipesErrors === true ? 'pipe' : shown, 'ipc'],
     });
     this.child.on('message', (message) => {
       const event = message as SlotEvent;
