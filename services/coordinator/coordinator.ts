@@ -29,6 +29,9 @@ import { createMirror } from './start-mirror.ts';
 import { createStore } from './store/store.ts';
 import { startOperations } from './telemetry/operations.ts';
 
+/** A transaction's own work between two statements takes milliseconds; a planning of ten thousand runs, a second. */
+const MIN_IDLE_IN_TRANSACTION_MS = 2_000;
+
 /** The database is not at the version of this code. */
 export class MigrationsPendingError extends Error {
   override readonly name = 'MigrationsPendingError';
@@ -83,6 +86,8 @@ async function startParts(
   const pool = createPool(config.databaseUrl, {
     max: config.databaseConnections,
     applicationName: 'graft-coordinator',
+    // A coordinator that hangs must let go of its row locks while the leases it was renewing still live.
+    idleInTransactionMs: Math.max(MIN_IDLE_IN_TRANSACTION_MS, config.timing.leaseMs / 4),
     log,
     outage,
   });

@@ -12,8 +12,11 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'ENOENT',
 ]);
 
-/** 08: connection; 57P01 to 57P03: the server ends, crashed or starts; 53: out of connections, disk or memory. */
-const UNAVAILABLE_STATE = /^(08...|57P0[123]|53...)$/;
+/**
+ * 08: connection; 25P03: closed because its transaction was idle for too long; 57P01 to 57P03: the server ends, crashed or
+ * starts; 53: out of connections, disk or memory.
+ */
+const UNAVAILABLE_STATE = /^(08...|25P03|57P0[123]|53...)$/;
 
 /** pg itself has no codes for these (pg 8.23 lib/client.js, pg-pool index.js). */
 const CONNECTION_MESSAGE =

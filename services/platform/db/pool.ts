@@ -5,7 +5,7 @@ import type { OutageLog } from './outage-log.ts';
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 30_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+const DEFAULT_IDLE_IN_TRANSACTION_MS = 60_000;
 /** Above the server's own limit, which answers first while there is a connection. */
 const ANSWER_TIMEOUT_MS = 75_000;
 const DEFAULT_MAX = 10;
@@ -16,6 +16,8 @@ export interface PoolOptions {
   /** Shown in `pg_stat_activity`, for example `graft-coordinator`. */
   readonly applicationName: string;
   readonly log: Logger;
+  /** A transaction that says nothing for so long is rolled back by the server; default 60 s. */
+  readonly idleInTransactionMs?: number;
   /** Told of connections that are lost with the server. */
   readonly outage?: OutageLog;
 }
@@ -23,8 +25,8 @@ export interface PoolOptions {
 /**
  * A pool of connections. Opens none by itself: the first query does.
  *
- * A statement may take 60 s and a transaction may be idle for 60 s, both told to the server, so that a process that stopped
- * can't hold row locks for ever; a server that has vanished without a word is given up after 75 s.
+ * A statement may take 60 s and a transaction may be idle for `idleInTransactionMs`, both told to the server, so that a
+ * process that stopped can't hold row locks for ever; a server that has vanished without a word is given up after 75 s.
  *
  * @param url `postgresql://user:password@host:port/database`
  */
@@ -38,7 +40,7 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
     statement_timeout: STATEMENT_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: options.idleInTransactionMs ?? DEFAULT_IDLE_IN_TRANSACTION_MS,
     query_timeout: ANSWER_TIMEOUT_MS,
   });
   // Without a listener an idle connection that the server closes would end the process.

@@ -223,6 +223,25 @@ describe('withTransaction', () => {
     await wire.close();
   });
 
+  test('takes the row locks from a transaction that says nothing any more, and makes it again when it wakes', async () => {
+    await reset();
+    const hung = createPool(database.url, { applicationName: 'graft-test', log, max: 1, idleInTransactionMs: 300 });
+    let calls = 0;
+    await withTransaction(hung, async (client) => {
+      calls += 1;
+      await client.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'a'`);
+      // Waits for the lock that this very transaction holds while it says nothing.
+      if (calls === 1) await pool.query(`UPDATE accounts SET amount = amount + 10 WHERE name = 'a'`);
+      await client.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'b'`);
+    });
+    expect(calls).toBe(2);
+    expect(await amounts()).toEqual([
+      { name: 'a', amount: 11 },
+      { name: 'b', amount: 1 },
+    ]);
+    await hung.end();
+  });
+
   test('says that a statement had failed when work hides it', async () => {
     const hidden = withTransaction(pool, async (client) => {
       await client.query('SELECT 1 / 0').catch(() => undefined);
