@@ -75,6 +75,10 @@ export function createGraftClient(address: string): GraftClient {
       });
       return checkpoints.map(view.viewCheckpoint);
     },
+    async pinCheckpoint(checkpointId, pinned) {
+      const { checkpoint } = await call.pinCheckpoint({ checkpointId, pinned });
+      return view.viewCheckpoint(requireMessage(checkpoint, 'checkpoint'));
+    },
     async collectCheckpoints({ sweepId, keepBest, dryRun }) {
       const answer = await call.collectCheckpoints({ sweepId: sweepId ?? '', keepBestCount: keepBest ?? 0, dryRun });
       return {

@@ -82,6 +82,8 @@ export interface Checkpoint {
   readonly sizeBytes: number;
   readonly value: number | null;
   readonly createTime: Date | null;
+  /** Kept whatever retention would do. */
+  readonly pinned: boolean;
 }
 
 interface ClassResult {
@@ -317,6 +319,8 @@ export interface GraftClient {
   getRun(runId: string): Promise<{ readonly run: Run; readonly attempts: readonly RunAttempt[] }>;
   listEpochMetrics(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly EpochMetric[]>;
   listCheckpoints(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly Checkpoint[]>;
+  /** Keeps a checkpoint whatever retention would do, or leaves it to retention again. */
+  pinCheckpoint(checkpointId: string, pinned: boolean): Promise<Checkpoint>;
   /** Removes what nothing needs any more, or with `dryRun` says what that is. */
   collectCheckpoints(options: CollectOptions): Promise<Collected>;
   downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;

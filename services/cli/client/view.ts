@@ -106,6 +106,7 @@ export function viewCheckpoint(message: run.Checkpoint): Checkpoint {
     sizeBytes: Number(message.sizeBytes),
     value: message.value ?? null,
     createTime: message.createTime ?? null,
+    pinned: message.pinned,
   };
 }
 

@@ -43,6 +43,22 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
         writeResult(context, options, value, () => `${file}: ${formatBytes(saved.sizeBytes)}, sha256 ${saved.sha256}`);
       });
     });
+  for (const [name, pinned, what] of [
+    ['pin', true, 'keep a checkpoint, whatever retention would do'],
+    ['unpin', false, 'leave a pinned checkpoint to retention again'],
+  ] as const) {
+    checkpoint
+      .command(`${name} <id>`)
+      .description(what)
+      .action(async (id: string, _own: object, command: Command) => {
+        const options = globalOptions(command);
+        await withClient(context, options, async (client) => {
+          const saved = await client.pinCheckpoint(id, pinned);
+          const text = `${saved.checkpointId}: ${saved.pinned ? 'pinned; it stays until it is unpinned' : 'not pinned'}.`;
+          writeResult(context, options, saved, () => text);
+        });
+      });
+  }
   checkpoint
     .command('gc')
     .description('remove checkpoints that nothing needs any more, as the coordinator does by itself a little later')
@@ -97,7 +113,7 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
   const what = `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'}, ${formatBytes(sizeBytes)}`;
   return (
     `${table}${more}\n\n${dryRun ? 'Would remove' : 'Removing'} ${what}; ` +
-    `of an ended sweep the best ${keepBest} and what was tested stay.`
+    `of an ended sweep the best ${keepBest}, what was tested and what is pinned stay.`
   );
 }
 
@@ -113,6 +129,7 @@ function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {
       { title: 'value', align: 'right' },
       { title: 'size', align: 'right' },
       { title: 'saved' },
+      { title: '' },
     ],
     checkpoints.map((saved) => [
       saved.checkpointId,
@@ -123,6 +140,7 @@ function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {
       formatMetric(saved.value),
       formatBytes(saved.sizeBytes),
       formatTime(saved.createTime),
+      saved.pinned ? 'pinned' : '',
     ]),
   );
 }

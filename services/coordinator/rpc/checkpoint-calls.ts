@@ -8,7 +8,7 @@ import type {
   SweepServiceService,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { findCollectable, markCollectable } from '../store/checkpoints/collect-checkpoints.ts';
-import { findCheckpoint, listCheckpoints } from '../store/checkpoints/list-checkpoints.ts';
+import { findCheckpoint, listCheckpoints, pinCheckpoint } from '../store/checkpoints/list-checkpoints.ts';
 import { checkpointRecordToProto } from './convert-run.ts';
 import { pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireOwnerExists, requireSweep } from './require-existing.ts';
@@ -20,10 +20,13 @@ const CHUNK_BYTES = 64 * 1024;
 /** Checkpoints that CollectCheckpoints lists. */
 const MAX_COLLECTED = 1_000;
 
-/** ListCheckpoints, DownloadCheckpoint and CollectCheckpoints. */
+/** ListCheckpoints, DownloadCheckpoint, PinCheckpoint and CollectCheckpoints. */
 export function checkpointCalls(
   context: RpcContext,
-): Pick<Handlers<typeof SweepServiceService>, 'listCheckpoints' | 'downloadCheckpoint' | 'collectCheckpoints'> {
+): Pick<
+  Handlers<typeof SweepServiceService>,
+  'listCheckpoints' | 'downloadCheckpoint' | 'pinCheckpoint' | 'collectCheckpoints'
+> {
   return {
     listCheckpoints: async (request) => {
       const owner = requireOwner(request);
@@ -32,6 +35,10 @@ export function checkpointCalls(
       const page = await listCheckpoints(context.store, owner, after, limit);
       if (page.items.length === 0) await requireOwnerExists(context.store, owner);
       return { checkpoints: page.items.map(checkpointRecordToProto), nextPageToken: pageToken(scope, page.next) };
+    },
+    pinCheckpoint: async ({ checkpointId, pinned }) => {
+      const checkpoint = await pinCheckpoint(context.store, requireId(checkpointId, 'checkpoint_id'), pinned);
+      return { checkpoint: checkpointRecordToProto(checkpoint) };
     },
     downloadCheckpoint: (request, { signal }) => download(context, request, signal),
     collectCheckpoints: async ({ sweepId, keepBestCount, dryRun }) => {

@@ -59,7 +59,7 @@ export function epochMetricToProto(metric: EpochMetricRecord): proto.EpochMetric
 }
 
 export function checkpointRecordToProto(checkpoint: CheckpointRecord): proto.Checkpoint {
-  return checkpointToProto(checkpoint, checkpoint.createTime);
+  return checkpointToProto(checkpoint, checkpoint);
 }
 
 export function testResultToProto(result: TestResultRecord): proto.TestResult {

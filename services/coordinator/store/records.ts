@@ -75,6 +75,8 @@ export interface EpochMetricRecord {
 
 export interface CheckpointRecord extends CheckpointRef {
   readonly createTime: Date;
+  /** Kept whatever retention would do. */
+  readonly pinned: boolean;
 }
 
 export interface ClassResultRecord {

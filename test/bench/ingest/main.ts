@@ -1,18 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { createStore } from '../../../services/coordinator/store/store.ts';
-import type { Store } from '../../../services/coordinator/store/store.ts';
-import { applyMigrations } from '../../../services/platform/db/apply-migrations.ts';
-import { startEmbeddedPostgres } from '../../../services/platform/db/embedded-postgres.ts';
-import { createPool } from '../../../services/platform/db/pool.ts';
-import { createLogger } from '../../../services/platform/telemetry/logger.ts';
-import { measureIngest, measurePrisma, measureStreams, useServer } from './sides.ts';
+import { compareIngest, pointsPerSecond } from './compare.ts';
+import type { IngestShape } from './compare.ts';
 import type { Measurement } from './sides.ts';
-import { pointsOf, pointsOfBatch } from './work.ts';
-import type { Load } from './work.ts';
 
 const HELP = `Durable metric points per second: one coordinator against Prisma's createMany, side by side in one run.
 
@@ -22,9 +12,6 @@ A server of its own with fsync on; every point is counted in the table afterward
 else; the coordinator checks leases and sequence numbers, keeps the summaries of runs and writes the events as well.
 The exit code is 1 when a row is missing.
 `;
-
-/** About what each side gets done; for the number of batches. */
-const EXPECTED_RATE = { prisma: 15_000, coordinator: 60_000 };
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -45,61 +32,20 @@ async function main(): Promise<number> {
     runsPerTask: Number(values.runs),
     epochsPerBatch: Number(values.epochs),
   };
-  const loadFor = (rate: number): Load => {
-    const one = { ...shape, batchesPerTask: 1 };
-    return { ...one, batchesPerTask: Math.max(1, Math.round((rate * Number(values.seconds)) / pointsOf(one))) };
-  };
-  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
-  const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: () => undefined });
-  try {
-    await applyMigrations(server.url);
-    useServer(server.pid);
-    const log = createLogger('bench', 'warn');
-    const pool = createPool(server.url, { max: 10, applicationName: 'graft-bench', log });
-    const store = createStore({ pool, log, leaseMs: 30_000 });
-    try {
-      const slow = loadFor(EXPECTED_RATE.prisma);
-      const fast = loadFor(EXPECTED_RATE.coordinator);
-      const peers = [
-        await measurePrisma(store, 'p1', slow, shape.runsPerTask * 7),
-        await measurePrisma(store, 'p2', slow, pointsOfBatch(slow)),
-        await measurePrisma(store, 'p3', slow, 4_000),
-      ];
-      await measureIngest(store, 'warm', slow);
-      const own = [await measureIngest(store, 'in', fast), await measureStreams(store, server.url, 'out', fast)];
-      const written = [...peers, ...own].reduce((sum, { points }) => sum + points, pointsOf(slow));
-      const stored = await countRows(store);
-      process.stdout.write(render(shape, peers, own));
-      process.stdout.write(`\n${stored} of ${written} points are in the table.\n`);
-      return stored === written ? 0 : 1;
-    } finally {
-      await store.prisma.$disconnect();
-      await pool.end();
-    }
-  } finally {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const { peers, inProcess, streams, writtenCount, storedCount } = await compareIngest(shape, Number(values.seconds));
+  process.stdout.write(render(shape, peers, [inProcess, streams]));
+  process.stdout.write(`\n${storedCount} of ${writtenCount} points are in the table.\n`);
+  return storedCount === writtenCount ? 0 : 1;
 }
 
-async function countRows(store: Store): Promise<number> {
-  const { rows } = await store.pool.query<{ count: number }>('SELECT count(*)::int AS count FROM epoch_metrics');
-  return rows[0]?.count ?? 0;
-}
-
-function render(
-  shape: Omit<Load, 'batchesPerTask'>,
-  peers: readonly Measurement[],
-  own: readonly Measurement[],
-): string {
-  const rate = ({ points, seconds }: Measurement): number => points / seconds;
-  const best = Math.max(...peers.map(rate));
+function render(shape: IngestShape, peers: readonly Measurement[], own: readonly Measurement[]): string {
+  const best = Math.max(...peers.map(pointsPerSecond));
   const rows = [...peers, ...own].map((measurement) => [
     measurement.title,
     measurement.points.toString(),
     measurement.seconds.toFixed(2),
-    Math.round(rate(measurement)).toString(),
-    (rate(measurement) / best).toFixed(1),
+    Math.round(pointsPerSecond(measurement)).toString(),
+    (pointsPerSecond(measurement) / best).toFixed(1),
     ((measurement.cpuSeconds / measurement.points) * 1e6).toFixed(2),
     ((measurement.serverCpuSeconds / measurement.points) * 1e6).toFixed(2),
     measurement.lagMs.toFixed(1),

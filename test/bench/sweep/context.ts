@@ -3,6 +3,8 @@ import type { KerasPeer } from './keras-peer.ts';
 /** What every row needs. */
 export interface BenchContext {
   readonly peer: KerasPeer;
+  /** Of the environment that has Keras. */
+  readonly python: string;
   /** Folder with train, validation and test, two classes each. */
   readonly root: string;
   /** Pretrained weights of the demo's backbone (safetensors). */

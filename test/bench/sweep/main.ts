@@ -12,7 +12,9 @@ import type { BenchContext } from './context.ts';
 import { coordinatorMemory, scheduler } from './coordinator-rows.ts';
 import { fineTunes } from './fine-tunes.ts';
 import { forward } from './forward.ts';
+import { headSteps } from './head-steps.ts';
 import { cachedHeads, sharedStream } from './heads-end-to-end.ts';
+import { ingest } from './ingest.ts';
 import { KerasPeer } from './keras-peer.ts';
 import { renderRows } from './row.ts';
 import type { Row } from './row.ts';
@@ -21,9 +23,11 @@ import { secondSweep } from './second-sweep.ts';
 const PARTS: Readonly<Record<string, (context: BenchContext) => Promise<Row | readonly Row[]>>> = {
   'shared-stream': sharedStream,
   'cached-heads': cachedHeads,
+  'head-steps': headSteps,
   'fine-tunes': fineTunes,
   'second-sweep': secondSweep,
   forward,
+  ingest,
   'coordinator-memory': coordinatorMemory,
   scheduler,
 };
@@ -62,6 +66,7 @@ async function main(): Promise<number> {
     const { cacheDir } = resolvePaths(process.env);
     const context: BenchContext = {
       peer: new KerasPeer(venv.python, folder),
+      python: venv.python,
       root: resolve(values.data),
       weightsPath: await findWeightFile(backboneDefinition(DEFAULT_BACKBONE), 'imagenet', { cacheDir }),
       folder,

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { InvalidRequestError, NotFoundError } from '../../../services/core/errors.ts';
+import { ArtifactMissingError, InvalidRequestError, NotFoundError } from '../../../services/core/errors.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
 import { metricsOf } from './simulated-trainer.ts';
@@ -82,6 +82,31 @@ it('says what it would remove, removes it when told, and keeps the best and what
     InvalidRequestError,
   );
   await expect(harness.sweeps.collectCheckpoints({ ...request, sweepId: 'nothing' })).rejects.toThrow(NotFoundError);
+}, 90_000);
+
+it('keeps what is pinned until it is unpinned, and says why a file is gone', async () => {
+  harness = await startHarness({ retentionMs: 3_600_000, env: { GRAFT_COORDINATOR_KEEP_BEST: '1' } });
+  const { sweeps } = harness;
+  const trainer = await harness.trainer('t1');
+  const sweepId = await harness.submit(SPEC);
+  await trainer.workAll(2_000);
+  const request = { sweepId, keepBestCount: 0, dryRun: false };
+  const { checkpoints: found } = await sweeps.collectCheckpoints({ ...request, dryRun: true });
+  const [pinned = '', other = ''] = found
+    .filter(({ reason }) => reason === 'NOT_AMONG_BEST')
+    .map(({ checkpoint }) => checkpoint?.checkpointId ?? '');
+  const answer = await sweeps.pinCheckpoint({ checkpointId: pinned, pinned: true });
+  expect(answer.checkpoint).toMatchObject({ checkpointId: pinned, pinned: true });
+  expect((await sweeps.collectCheckpoints(request)).checkpointCount).toBe(found.length - 1);
+
+  const tooLate = sweeps.pinCheckpoint({ checkpointId: other, pinned: true });
+  await expect(tooLate).rejects.toThrow(ArtifactMissingError);
+  await expect(tooLate).rejects.toThrow(/was removed by retention: .*not among the best of its sweep/);
+  await expect(sweeps.pinCheckpoint({ checkpointId: 'nothing', pinned: true })).rejects.toThrow(NotFoundError);
+
+  await sweeps.pinCheckpoint({ checkpointId: pinned, pinned: false });
+  const { checkpoints: left } = await sweeps.collectCheckpoints(request);
+  expect(left.map(({ checkpoint }) => checkpoint?.checkpointId)).toEqual([pinned]);
 }, 90_000);
 
 it('touches nothing of runs that train, and removes the files of ended ones by itself', async () => {

@@ -23,6 +23,7 @@ const checkpoint: Checkpoint = {
   sizeBytes: bytes.length,
   value: 0.1,
   createTime: null,
+  pinned: false,
 };
 
 let folder: string;

@@ -14,10 +14,11 @@ export interface CheckpointRow {
   /** to_jsonb spells values JSON does not know as text. */
   readonly value: number | string | null;
   readonly create_time: Date | string;
+  readonly pinned: boolean;
 }
 
 export const CHECKPOINT_COLUMNS =
-  'c.checkpoint_id, c.run_id, c.stage, c.epoch, c.kind, c.uri, c.sha256, c.size_bytes, c.value, c.create_time';
+  'c.checkpoint_id, c.run_id, c.stage, c.epoch, c.kind, c.uri, c.sha256, c.size_bytes, c.value, c.create_time, c.pinned';
 
 export function toCheckpoint(row: CheckpointRow): CheckpointRecord {
   return {
@@ -31,5 +32,6 @@ export function toCheckpoint(row: CheckpointRow): CheckpointRecord {
     sizeBytes: Number(row.size_bytes),
     value: row.value === null ? null : Number(row.value),
     createTime: new Date(row.create_time),
+    pinned: row.pinned,
   };
 }

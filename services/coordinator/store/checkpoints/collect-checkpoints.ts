@@ -30,7 +30,7 @@ export interface Collectable {
 }
 
 /**
- * What retention removes once runs have ended; while they train, `markSuperfluous` does it. Kept besides the best: what was
+ * What retention removes once runs have ended; while they train, `markSuperfluous` does it. Kept besides the best: what is pinned, what was
  * evaluated on the test split, what a task that is still to be done starts from or resumes, heads that others wait for.
  */
 const COLLECTABLE = `
@@ -55,7 +55,7 @@ const COLLECTABLE = `
   ), collectable AS (
     SELECT c.checkpoint_id, CASE c.kind WHEN 'LAST' THEN 'RUN_ENDED' ELSE 'NOT_AMONG_BEST' END AS reason
       FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
-     WHERE c.state = 'STORED' AND ($1::text IS NULL OR r.sweep_id = $1)
+     WHERE c.state = 'STORED' AND NOT c.pinned AND ($1::text IS NULL OR r.sweep_id = $1)
        AND CASE c.kind
              WHEN 'LAST' THEN r.state IN ('SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
              ELSE r.sweep_id IN (SELECT sweep_id FROM ended)

@@ -1,4 +1,4 @@
-import { NotFoundError } from '../../../core/errors.ts';
+import { ArtifactMissingError, NotFoundError } from '../../../core/errors.ts';
 import type { CheckpointRecord, Page } from '../records.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
@@ -37,12 +37,38 @@ export async function listCheckpoints(
   return { items: items.map(toCheckpoint), next };
 }
 
-/** @throws NotFoundError also for one whose file is being removed. */
+/** @throws NotFoundError; ArtifactMissingError that says why the file was removed. */
 export async function findCheckpoint(store: Store, checkpointId: string): Promise<CheckpointRecord> {
-  const { rows } = await store.pool.query<CheckpointRow>(
-    `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c WHERE c.checkpoint_id = $1 AND c.state = 'STORED'`,
+  const { rows } = await store.pool.query<CheckpointRow & { readonly state: string }>(
+    `SELECT ${CHECKPOINT_COLUMNS}, c.state FROM checkpoints c WHERE c.checkpoint_id = $1`,
     [checkpointId],
   );
-  if (!rows[0]) throw new NotFoundError('checkpoint', checkpointId);
-  return toCheckpoint(rows[0]);
+  return presentCheckpoint(rows[0], checkpointId);
+}
+
+/**
+ * Keeps a checkpoint whatever retention would do, or leaves it to retention again.
+ *
+ * @throws NotFoundError; ArtifactMissingError where it is too late.
+ */
+export async function pinCheckpoint(store: Store, checkpointId: string, pinned: boolean): Promise<CheckpointRecord> {
+  const { rows } = await store.pool.query<CheckpointRow & { readonly state: string }>(
+    `UPDATE checkpoints c SET pinned = CASE c.state WHEN 'STORED' THEN $2 ELSE c.pinned END
+      WHERE c.checkpoint_id = $1 RETURNING ${CHECKPOINT_COLUMNS}, c.state`,
+    [checkpointId, pinned],
+  );
+  return presentCheckpoint(rows[0], checkpointId);
+}
+
+function presentCheckpoint(
+  row: (CheckpointRow & { readonly state: string }) | undefined,
+  checkpointId: string,
+): CheckpointRecord {
+  if (row === undefined) throw new NotFoundError('checkpoint', checkpointId);
+  if (row.state === 'STORED') return toCheckpoint(row);
+  const why =
+    row.kind === 'LAST'
+      ? 'it was for resuming, and its run has a newer one or has ended'
+      : 'a later epoch of its run was better, or its run is not among the best of its sweep';
+  throw new ArtifactMissingError(row.uri, `of checkpoint '${checkpointId}' was removed by retention: ${why}`);
 }

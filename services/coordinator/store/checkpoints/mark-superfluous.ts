@@ -4,7 +4,7 @@ import type { StoreTransaction } from '../transaction.ts';
 /**
  * Marks checkpoints of a run's stage that nothing needs any more. Kept: the newest LAST; the newest BEST; the newest BEST
  * that is not newer than the newest LAST (a resumed attempt goes back to LAST, and if the epochs after it turn out worse the
- * second time, that older BEST is the best one again); whatever a task starts from.
+ * second time, that older BEST is the best one again); whatever a task starts from; whatever is pinned.
  */
 export async function markSuperfluous(tx: StoreTransaction, runId: string, stage: Stage): Promise<void> {
   await tx.query(
@@ -21,7 +21,7 @@ export async function markSuperfluous(tx: StoreTransaction, runId: string, stage
      )
      UPDATE checkpoints c SET state = 'DELETING'
        FROM stored s
-      WHERE c.checkpoint_id = s.checkpoint_id
+      WHERE c.checkpoint_id = s.checkpoint_id AND NOT c.pinned
         AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM last)
         AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM newest_best)
         AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM resumable_best)

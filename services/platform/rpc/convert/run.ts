@@ -17,7 +17,10 @@ export const checkpointKinds = upperCaseEnum<CheckpointKind, typeof ProtoCheckpo
 const TEST_ROLES: Readonly<Record<TestRole, true>> = { WINNER: true, BASELINE: true, EVERY_RUN: true };
 
 /** @param createTime where the caller knows it. */
-export function checkpointToProto(checkpoint: CheckpointRef, createTime?: Date): proto.Checkpoint {
+export function checkpointToProto(
+  checkpoint: CheckpointRef,
+  { createTime, pinned = false }: { readonly createTime?: Date; readonly pinned?: boolean } = {},
+): proto.Checkpoint {
   return {
     checkpointId: checkpoint.checkpointId,
     runId: checkpoint.runId,
@@ -29,6 +32,7 @@ export function checkpointToProto(checkpoint: CheckpointRef, createTime?: Date):
     sizeBytes: BigInt(checkpoint.sizeBytes),
     ...(checkpoint.value === null ? {} : { value: checkpoint.value }),
     createTime,
+    pinned,
   };
 }
 

@@ -1,4 +1,4 @@
-"""Trains heads in Keras for test/bench/heads.ts: one JSON job per line of standard input, its milliseconds per step back."""
+"""Trains heads in Keras for measure.ts: one JSON job per line of standard input, its milliseconds per step back."""
 
 import json
 import os

@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createStore } from '../../../services/coordinator/store/store.ts';
+import { applyMigrations } from '../../../services/platform/db/apply-migrations.ts';
+import { startEmbeddedPostgres } from '../../../services/platform/db/embedded-postgres.ts';
+import { createPool } from '../../../services/platform/db/pool.ts';
+import { createLogger } from '../../../services/platform/telemetry/logger.ts';
+import { measureIngest, measurePrisma, measureStreams, useServer } from './sides.ts';
+import type { Measurement } from './sides.ts';
+import { pointsOf, pointsOfBatch } from './work.ts';
+import type { Load } from './work.ts';
+
+export type IngestShape = Omit<Load, 'batchesPerTask'>;
+
+export interface IngestComparison {
+  /** Prisma's `createMany` with few, some and many rows a call. */
+  readonly peers: readonly Measurement[];
+  /** Batches handed over in the process. */
+  readonly inProcess: Measurement;
+  /** Batches of client processes over gRPC. */
+  readonly streams: Measurement;
+  readonly writtenCount: number;
+  /** Counted in the table afterwards. */
+  readonly storedCount: number;
+}
+
+/** About what each side gets done; for the number of batches. */
+const EXPECTED_RATE = { prisma: 15_000, coordinator: 60_000 };
+
+/**
+ * Both sides one after the other on a server of its own, with fsync on.
+ *
+ * @param seconds about how long each side writes
+ */
+export async function compareIngest(shape: IngestShape, seconds: number): Promise<IngestComparison> {
+  const loadFor = (rate: number): Load => {
+    const one = { ...shape, batchesPerTask: 1 };
+    return { ...one, batchesPerTask: Math.max(1, Math.round((rate * seconds) / pointsOf(one))) };
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
+  const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: () => undefined });
+  try {
+    await applyMigrations(server.url);
+    useServer(server.pid);
+    const log = createLogger('bench', 'warn');
+    const pool = createPool(server.url, { max: 10, applicationName: 'graft-bench', log });
+    const store = createStore({ pool, log, leaseMs: 30_000 });
+    try {
+      const slow = loadFor(EXPECTED_RATE.prisma);
+      const fast = loadFor(EXPECTED_RATE.coordinator);
+      const peers = [
+        await measurePrisma(store, 'p1', slow, shape.runsPerTask * 7),
+        await measurePrisma(store, 'p2', slow, pointsOfBatch(slow)),
+        await measurePrisma(store, 'p3', slow, 4_000),
+      ];
+      await measureIngest(store, 'warm', slow);
+      const inProcess = await measureIngest(store, 'in', fast);
+      const streams = await measureStreams(store, server.url, 'out', fast);
+      const writtenCount = [...peers, inProcess, streams].reduce((sum, { points }) => sum + points, pointsOf(slow));
+      const { rows } = await pool.query<{ count: number }>('SELECT count(*)::int AS count FROM epoch_metrics');
+      return { peers, inProcess, streams, writtenCount, storedCount: rows[0]?.count ?? 0 };
+    } finally {
+      await store.prisma.$disconnect();
+      await pool.end();
+    }
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export const pointsPerSecond = ({ points, seconds }: Measurement): number => points / seconds;
