@@ -66,7 +66,7 @@ const MAX_DEPTH = 3;
 function filled(type: DescMessage, choice: number, depth = 0): ReflectMessage {
   // Times have milliseconds in JavaScript.
   if (type.typeName.startsWith('google.protobuf.'))
-    return reflect(type, create(type, { seconds: 1_700_000_000n, nanos: 250_000_000 } as object));
+    return reflect(type, create(type, { seconds: 1_700_000_000n, nanos: 250_000_000 }));
   const message = reflect(type, create(type));
   if (depth > MAX_DEPTH) return message;
   for (const field of type.fields) {
@@ -79,22 +79,28 @@ function filled(type: DescMessage, choice: number, depth = 0): ReflectMessage {
 
 function fill(message: ReflectMessage, field: DescField, choice: number, depth: number): void {
   switch (field.fieldKind) {
-    case 'scalar':
-      return message.set(field, scalarOf(field.scalar, field.number) as never);
-    case 'enum':
-      return message.set(field, (field.enum.values[1] ?? field.enum.values[0])?.number as never);
-    case 'message':
-      return message.set(field, filled(field.message, choice, depth + 1));
+    case 'scalar': {
+      message.set(field, scalarOf(field.scalar, field.number));
+      return;
+    }
+    case 'enum': {
+      message.set(field, (field.enum.values[1] ?? field.enum.values[0])?.number);
+      return;
+    }
+    case 'message': {
+      message.set(field, filled(field.message, choice, depth + 1));
+      return;
+    }
     case 'list': {
       const list = message.get(field);
       if (field.listKind === 'message') list.add(filled(field.message, choice, depth + 1));
       else if (field.listKind === 'enum') list.add(1);
-      else for (const add of [0, 1]) list.add(scalarOf(field.scalar, field.number + add) as never);
+      else for (const add of [0, 1]) list.add(scalarOf(field.scalar, field.number + add));
       return;
     }
     case 'map': {
       const map = message.get(field);
-      if (field.mapKind === 'scalar') map.set('key', scalarOf(field.scalar, field.number) as never);
+      if (field.mapKind === 'scalar') map.set('key', scalarOf(field.scalar, field.number));
       else throw new Error(`${message.desc.typeName}.${field.name}: maps of messages are not known here.`);
     }
   }
