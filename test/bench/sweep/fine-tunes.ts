@@ -99,7 +99,7 @@ function sweepOf(root: string, weights: string, runCount: number): SweepFile {
     },
     strategy: 'list',
     variants: Array.from({ length: runCount }, (_, index) => ({
-      'fine_tune.optimizer.learning_rate': 1e-5 * (index + 1),
+      'fine_tune.learning_rate': 1e-5 * (index + 1),
     })),
     seed: SEED,
   };
