@@ -4,6 +4,7 @@ import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { sweepSpecFromProto } from '../../platform/rpc/convert/sweep.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
+import { tracer } from '../../platform/telemetry/tracer.ts';
 import type { SweepSpec as ProtoSweepSpec } from '../../../proto/gen/graft/v1/sweep.ts';
 import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { newSweepId } from '../new-id.ts';
@@ -27,7 +28,14 @@ export function createCalls({
         const description = `must have at most ${MAX_REQUEST_ID_LENGTH} characters; received ${request.requestId.length}.`;
         throw new InvalidRequestError([{ field: 'request_id', description }]);
       }
-      const created = await createSweep(store, { sweepId: newSweepId(), requestId: request.requestId, spec });
+      const span = tracer().active;
+      const created = await createSweep(store, {
+        sweepId: newSweepId(),
+        requestId: request.requestId,
+        spec,
+        traceparent: span?.traceparent ?? null,
+      });
+      span?.set({ 'graft.sweep_id': created.sweep.sweepId, 'graft.run_count': created.sweep.runCount });
       return { sweep: sweepToProto(created.sweep), duplicateCount: created.duplicateCount };
     },
   };

@@ -8,7 +8,7 @@ import type { SimulatedTrainer } from '../coordinator/simulated-trainer.ts';
 import { sortPoints } from './mlflow-record.ts';
 import type { Point } from './mlflow-record.ts';
 
-/** Four runs that train a head and are fine-tuned. */
+/** Four runs that are fine-tuned, from two heads. */
 export function mirroredSpec(changes: Partial<SweepSpec> = {}): SweepSpec {
   return specOf({
     displayName: 'mirrored',
@@ -25,7 +25,7 @@ export function mirroredSpec(changes: Partial<SweepSpec> = {}): SweepSpec {
         domain: { kind: 'values', values: [0.00001, 0.001] },
         conditions: [],
       },
-      { name: 'head.units', domain: { kind: 'values', values: [64, 256] }, conditions: [] },
+      { name: 'fine_tune.learning_rate', domain: { kind: 'values', values: [0.00001, 0.0001] }, conditions: [] },
     ],
     ...changes,
   });
@@ -42,12 +42,14 @@ export async function untilMirrored(harness: Harness): Promise<void> {
   }
 }
 
-/** Every row of `epoch_metrics` of a run as MLflow is to have it, superseded rows included. */
+/** Every row of `epoch_metrics` of a run as MLflow is to have it, superseded rows and those of a head it shares included. */
 export async function pointsOfRecord(harness: Harness, runId: string): Promise<Point[]> {
   const rows = await harness.query<Point>(
     `SELECT lower(stage) || '/' || name AS key, epoch AS step, value,
             floor(extract(epoch FROM create_time) * 1000)::float8 AS "timeMs"
-       FROM epoch_metrics WHERE run_id = $1`,
+       FROM epoch_metrics m
+      WHERE run_id = $1
+         OR (stage = 'HEAD' AND superseded_by IS NULL AND run_id = (SELECT head_run_id FROM runs WHERE run_id = $1))`,
     [runId],
   );
   return sortPoints(rows);

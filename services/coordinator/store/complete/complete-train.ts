@@ -56,7 +56,10 @@ export async function completeTrain(
     const counts = member && (member.is_awaited || !isTerminalRunState(member.state));
     if (counts) await moveOn(tx, store, sweep, task, member, outcome);
   }
-  if (task.stage === 'HEAD') await summarizeSharers(tx, task.taskId);
+  if (task.stage === 'HEAD') {
+    await summarizeSharers(tx, task.taskId);
+    if (store.isMirrored) await mirrorHeadOfSharers(tx, sweep.sweepId, task.taskId);
+  }
   await settleSweep(tx, store, sweep, [task.taskId]);
 }
 
@@ -143,6 +146,22 @@ async function summarizeSharers(tx: StoreTransaction, taskId: string): Promise<v
     tx,
     rows.map(({ run_id }) => run_id),
   );
+}
+
+/** MLflow has no views, so the runs that share the head have its curve each. */
+async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId: string): Promise<void> {
+  const { rows } = await tx.query<{ run_id: string; lease_epoch: number; epochs: number[] }>(
+    `SELECT s.run_id, m.lease_epoch, array_agg(DISTINCT m.epoch ORDER BY m.epoch) AS epochs
+       FROM served_runs s
+       JOIN runs r ON r.run_id = s.run_id
+       JOIN epoch_metrics m ON m.run_id = r.head_run_id AND m.stage = 'HEAD' AND m.superseded_by IS NULL
+      WHERE s.task_id = $1 AND s.shared
+      GROUP BY s.run_id, m.lease_epoch ORDER BY s.run_id, m.lease_epoch`,
+    [taskId],
+  );
+  for (const { run_id: runId, lease_epoch: leaseEpoch, epochs } of rows) {
+    tx.mirror(sweepId, { kind: 'METRICS', runId, stage: 'HEAD', leaseEpoch, epochs });
+  }
 }
 
 /** RUNNING goes to its end through STOPPING: the transition table has no shorter way. */

@@ -113,7 +113,7 @@ export async function readMirroredRun(pool: Pool, runId: string): Promise<Mirror
   return row;
 }
 
-/** The rows that METRICS entries point at, by stage, epoch and name. */
+/** The rows that METRICS entries point at, by stage, epoch and name; those of a shared head are another run's. */
 export async function readMirroredPoints(
   pool: Pool,
   runId: string,
@@ -125,8 +125,9 @@ export async function readMirroredPoints(
   const { rows } = await pool.query<MirroredPoint>(
     `SELECT m.stage, m.epoch, m.name, m.value, ${ms('m.create_time')} AS "timeMs"
        FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::int[], $4::int[])) AS e (stage, lease_epoch, epoch)
+       JOIN runs r ON r.run_id = $1
        JOIN epoch_metrics m
-         ON m.run_id = $1 AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
+         ON m.run_id = CASE e.stage WHEN 'HEAD' THEN coalesce(r.head_run_id, r.run_id) ELSE r.run_id END AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
       ORDER BY m.stage, m.epoch, m.name, m.lease_epoch`,
     [
       runId,

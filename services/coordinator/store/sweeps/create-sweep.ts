@@ -18,6 +18,8 @@ export interface NewSweep {
   readonly requestId: string;
   /** Without violations. */
   readonly spec: SweepSpec;
+  /** W3C trace context that the work on it belongs to; none if not given. */
+  readonly traceparent?: string | null;
 }
 
 export interface CreatedSweep {
@@ -31,13 +33,14 @@ export interface CreatedSweep {
  *
  * @throws RequestIdReusedError for another spec; InvalidRequestError for parameters that don't exist.
  */
-export async function createSweep(store: Store, { sweepId, requestId, spec }: NewSweep): Promise<CreatedSweep> {
+export async function createSweep(store: Store, sweep: NewSweep): Promise<CreatedSweep> {
+  const { sweepId, requestId, spec } = sweep;
   const specDigest = digestOf(spec as unknown as JsonValue);
   const { runs, duplicateCount } = sampleRuns(spec);
   const known = await findByRequest(store, requestId, specDigest);
   if (known !== null) return { sweep: await findSweep(store, known), duplicateCount };
   try {
-    await insertSweep(store, { sweepId, requestId, spec }, specDigest, runs);
+    await insertSweep(store, sweep, specDigest, runs);
   } catch (error) {
     const winner = isUniqueViolation(error) ? await findByRequest(store, requestId, specDigest) : null;
     if (winner === null) throw error;
@@ -60,7 +63,7 @@ async function findByRequest(store: Store, requestId: string, specDigest: string
 /** One transaction. Runs go in by statements of constant text: `createMany` of 10,000 runs takes most of a minute. */
 async function insertSweep(
   store: Store,
-  { sweepId, requestId, spec }: NewSweep,
+  { sweepId, requestId, spec, traceparent = null }: NewSweep,
   specDigest: string,
   runs: readonly SampledRun[],
 ): Promise<void> {
@@ -79,6 +82,7 @@ async function insertSweep(
         objectiveGoal: spec.objective.goal,
         testPolicy: spec.testPolicy,
         varied: variedNames(runs),
+        traceparent,
       },
     }),
     insertRuns(store, sweepId, runs),

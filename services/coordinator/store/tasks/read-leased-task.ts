@@ -29,6 +29,7 @@ interface TaskRow {
   readonly problems: Dataset['problems'] | null;
   readonly manifest_uri: string | null;
   readonly micro_batch_divisor: number;
+  readonly traceparent: string | null;
 }
 
 /** All a trainer needs to work on a task under the given lease. */
@@ -36,7 +37,7 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
   const { rows } = await tx.query<TaskRow>(
     `SELECT t.sweep_id, t.stage, s.spec, s.dataset_id,
             d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri,
-            a.micro_batch_divisor
+            a.micro_batch_divisor, s.traceparent
        FROM tasks t
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = $2
        JOIN sweeps s ON s.sweep_id = t.sweep_id
@@ -60,6 +61,7 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
     weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
     objective: row.spec.objective,
     microBatchDivisor: row.micro_batch_divisor,
+    traceparent: row.traceparent,
   };
 }
 
