@@ -12,6 +12,7 @@ import { ArtifactMissingError } from '../../services/core/errors.ts';
 import {
   ArtifactExistsError,
   ArtifactSpaceError,
+  ArtifactUnwritableError,
   ArtifactUriError,
 } from '../../services/platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../services/platform/artifacts/artifact-store.ts';
@@ -208,6 +209,21 @@ describe('DirectoryArtifactStore on a full disk', () => {
     );
     expect(readdirSync(join(root, 'features'))).toEqual([]);
     rmSync(root, { recursive: true, force: true });
+  });
+});
+
+describe.skipIf('reason' in s3)('S3ArtifactStore that takes nothing', () => {
+  it.each([
+    ['a bucket that is not there', 'no-such-bucket', () => endpointOf(), /NoSuchBucket/],
+    ['a service that is not there', 'graft', () => 'http://127.0.0.1:1', /ECONNREFUSED/],
+  ])('%s: says so and what to check', async (_what, bucket, endpoint, reason) => {
+    const store = new S3ArtifactStore({ client: clientOf(endpoint()), bucket, prefix: 'p' });
+    for (const size of [1, WRITTEN_BYTES]) {
+      const written = store.write('features/a.bin', Buffer.alloc(size));
+      await expect(written).rejects.toThrow(ArtifactUnwritableError);
+      await expect(written).rejects.toThrow(reason);
+      await expect(written).rejects.toThrow(/Check the address \(AWS_ENDPOINT_URL_S3/);
+    }
   });
 });
 

@@ -75,15 +75,15 @@ export class ArtifactSpaceError extends Error {
   }
 }
 
-/** The store is there but takes nothing: read-only, without the right to write, or broken. */
+/** The store takes nothing: read-only, without the right to write, out of reach, or broken. */
 export class ArtifactUnwritableError extends Error {
   override readonly name = 'ArtifactUnwritableError';
   readonly uri: string;
 
-  constructor(uri: string, root: string, cause: Error) {
+  /** @param mend what a person can do about it, a sentence */
+  constructor(uri: string, place: string, cause: Error, mend: string) {
     super(
-      `The artifact store (${root}) can't be written: ${cause.message}. Nothing of ${uri} was left behind. ` +
-        'Mount it for writing, and give the user of the trainers the right to write there.',
+      `The artifact store (${place}) can't be written: ${cause.message}. Nothing of ${uri} was left behind. ${mend}`,
       { cause },
     );
     this.uri = uri;

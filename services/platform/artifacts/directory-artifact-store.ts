@@ -12,6 +12,7 @@ import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-s
 /** EFBIG: a quota on the process. */
 const SPACE_ERROR_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const UNWRITABLE_CODES: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM', 'EIO']);
+const MEND_FOLDER = 'Mount it for writing, and give the user of the trainers the right to write there.';
 /** What link(2) says on file systems without hard links. */
 const NO_LINK_CODES: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 const READ_BYTES = 1 << 20;
@@ -110,7 +111,7 @@ export class DirectoryArtifactStore implements ArtifactStore {
     // Node 20 says ENOENT when it can't make a folder on a file system that is read-only.
     const cause = errorCode(error) === 'ENOENT' ? await access(this.root, constants.W_OK).catch(same) : error;
     const isUnwritable = cause instanceof Error && UNWRITABLE_CODES.has(errorCode(cause));
-    return isUnwritable ? new ArtifactUnwritableError(uri, this.root, cause) : error;
+    return isUnwritable ? new ArtifactUnwritableError(uri, this.root, cause, MEND_FOLDER) : error;
   }
 
   #missingOr(error: unknown, uri: string): unknown {

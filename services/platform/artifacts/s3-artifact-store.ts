@@ -12,7 +12,7 @@ import {
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { ArtifactMissingError } from '../../core/errors.ts';
-import { ArtifactExistsError, splitUri } from './artifact-store.ts';
+import { ArtifactExistsError, ArtifactSpaceError, ArtifactUnwritableError, splitUri } from './artifact-store.ts';
 import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-store.ts';
 
 export interface S3Options {
@@ -26,6 +26,12 @@ export interface S3Options {
 const PART_BYTES = 16 * 2 ** 20;
 /** A download that breaks is taken up again where it was so many times without a byte in between. */
 const BREAKS_IN_A_ROW = 5;
+const INSUFFICIENT_STORAGE = 507;
+/** What MinIO, Ceph and others call a bucket or a disk without room. */
+const FULL_NAMES: ReadonlySet<string> = new Set(['XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage']);
+const MEND_BUCKET =
+  'Check the address (AWS_ENDPOINT_URL_S3, AWS_REGION), that the bucket is there, and that the credentials may put objects ' +
+  'and abort uploads in it.';
 /** A listed upload that is not finished: `<uri>.<upload id>.upload.tmp`, where the id has no dot. */
 const UPLOAD_URI = /^(.+)\.([^./]+)\.upload\.tmp$/;
 
@@ -66,7 +72,8 @@ export class S3ArtifactStore implements ArtifactStore {
     } catch (error) {
       // A broken source must not end in an object of what came before, nor in its parts being paid for.
       await upload.abort().catch(() => undefined);
-      if (!isRefusedAsExisting(error)) throw error;
+      if (source.failure !== null) throw source.failure.error;
+      if (!isRefusedAsExisting(error)) throw this.#writeError(error, uri);
       const sha256 = await source.drain().then(() => hash.digest('hex'));
       if (await this.#has(uri, sizeBytes, sha256)) return { uri, sizeBytes, sha256 };
       throw new ArtifactExistsError(uri, this.#place);
@@ -184,6 +191,14 @@ export class S3ArtifactStore implements ArtifactStore {
     return hash.digest('hex') === sha256;
   }
 
+  /** The client has tried again whatever may pass by itself. */
+  #writeError(error: unknown, uri: string): unknown {
+    if (!(error instanceof Error)) return error;
+    const isFull = statusOf(error) === INSUFFICIENT_STORAGE || FULL_NAMES.has(error.name);
+    if (isFull) return new ArtifactSpaceError(uri, this.#place, error);
+    return new ArtifactUnwritableError(uri, this.#place, new Error(`${error.name}: ${error.message}`), MEND_BUCKET);
+  }
+
   #key(uri: string): string {
     splitUri(uri);
     return `${this.#prefix}${uri}`;
@@ -202,6 +217,8 @@ export class S3ArtifactStore implements ArtifactStore {
 class Source {
   readonly #iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
   readonly #onChunk: (chunk: Uint8Array) => void;
+  /** What the chunks' maker threw. */
+  failure: { readonly error: unknown } | null = null;
 
   constructor(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {
     this.#iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
@@ -219,7 +236,13 @@ class Source {
   }
 
   async #next(): Promise<Uint8Array | null> {
-    const next = await this.#iterator.next();
+    let next: IteratorResult<Uint8Array>;
+    try {
+      next = await this.#iterator.next();
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
     if (next.done === true) return null;
     this.#onChunk(next.value);
     return next.value;
