@@ -43,9 +43,12 @@ export class GraftSide implements AsyncDisposable {
     this.#pool = new pg.Pool({ connectionString: cluster.databaseUrl, max: 2 });
   }
 
-  /** @param folder for sweep files */
-  static async start(folder: string): Promise<GraftSide> {
-    return new GraftSide(await LocalCluster.start(), folder);
+  /**
+   * @param folder for sweep files
+   * @param env of all processes of the cluster, beside this one's
+   */
+  static async start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<GraftSide> {
+    return new GraftSide(await LocalCluster.start({ env }), folder);
   }
 
   /** @throws Error when the sweep, or a run of it, does not succeed */

@@ -10,6 +10,7 @@ import { findWeightFile } from '../../../services/trainer/backbones/weight-file.
 import { kerasVenv } from '../../parity/keras-venv.ts';
 import type { BenchContext } from './context.ts';
 import { coordinatorMemory, scheduler } from './coordinator-rows.ts';
+import { engineShare } from './engine-share.ts';
 import { fineTunes } from './fine-tunes.ts';
 import { forward } from './forward.ts';
 import { headSteps } from './head-steps.ts';
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, (context: BenchContext) => Promise<Row | re
   'fine-tunes': fineTunes,
   'second-sweep': secondSweep,
   forward,
+  'engine-share': engineShare,
   ingest,
   'coordinator-memory': coordinatorMemory,
   scheduler,

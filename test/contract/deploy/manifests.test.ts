@@ -20,8 +20,14 @@ const OVERLAYS = readdirSync(join(DEPLOY, 'overlays'), { withFileTypes: true })
 const COMPONENTS = readdirSync(join(DEPLOY, 'components'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
-/** Read by TensorFlow in the workers, which get the trainer's environment, and by the AWS library. */
-const FOREIGN_SETTINGS = ['TF_FORCE_GPU_ALLOW_GROWTH', 'AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+/** Read by TensorFlow in the workers, which get the trainer's environment, and by the libraries of AWS and OpenTelemetry. */
+const FOREIGN_SETTINGS = [
+  'TF_FORCE_GPU_ALLOW_GROWTH',
+  'AWS_REGION',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+];
 
 const kustomize = await findKustomize();
 const venv = await schemaVenv();

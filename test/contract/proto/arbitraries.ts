@@ -162,6 +162,7 @@ const taskRun: fc.Arbitrary<TaskRun> = fc.record({
 
 export const leasedTask: fc.Arbitrary<LeasedTask> = fc.record({
   microBatchDivisor: fc.constantFrom(1, 2, 4, 8),
+  traceparent: fc.constantFrom(null, `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01`),
   taskId: text,
   sweepId: text,
   stage,

@@ -10,14 +10,17 @@ import {
   LeaseLostError,
   MetricConflictError,
   NotFoundError,
+  PermissionDeniedError,
+  RateLimitedError,
   RequestIdReusedError,
   SequenceGapError,
   ShuttingDownError,
   TrainerUnknownError,
+  UnauthenticatedError,
 } from '../../../services/core/errors.ts';
 import type { GraftError } from '../../../services/core/errors.ts';
 import { fromServiceError, isUnavailable, RpcError, toServiceError } from '../../../services/platform/rpc/errors.ts';
-import { BadRequest, ErrorInfo } from '../../../proto/gen/google/rpc/error_details.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../../proto/gen/google/rpc/error_details.ts';
 import { Status } from '../../../proto/gen/google/rpc/status.ts';
 
 const ALL: readonly (readonly [GraftError, status])[] = [
@@ -39,6 +42,9 @@ const ALL: readonly (readonly [GraftError, status])[] = [
   [new ShuttingDownError(), status.UNAVAILABLE],
   [new DatabaseUnavailableError('connection refused'), status.UNAVAILABLE],
   [new InternalError('abc123'), status.INTERNAL],
+  [new UnauthenticatedError('The token was revoked.'), status.UNAUTHENTICATED],
+  [new PermissionDeniedError('CreateSweep', 'VIEWER', 'SUBMITTER'), status.PERMISSION_DENIED],
+  [new RateLimitedError('At most 50 calls a second.', 1_500), status.RESOURCE_EXHAUSTED],
 ];
 
 function detailsOf(error: { metadata: Metadata }) {
@@ -74,6 +80,15 @@ describe('errors over gRPC', () => {
       field: 'parameters[2].range.min',
       description: 'must be below max.',
     });
+  });
+
+  it('of a limit say when to try again, as any client reads it', () => {
+    const { details } = detailsOf(toServiceError(new RateLimitedError('At most 50 calls a second.', 1_500)));
+    expect(details.map(({ typeUrl }) => typeUrl)).toEqual([
+      'type.googleapis.com/google.rpc.ErrorInfo',
+      'type.googleapis.com/google.rpc.RetryInfo',
+    ]);
+    expect(RetryInfo.decode(details[1]?.value as Buffer).retryDelay).toEqual({ seconds: 1n, nanos: 500_000_000 });
   });
 
   it('stay below 8 KiB of trailers, however many mistakes there are', () => {

@@ -30,12 +30,18 @@ export class LocalCluster implements AsyncDisposable {
     this.databaseUrl = databaseUrl;
   }
 
-  static async start(options: { readonly trainers?: number; readonly stateDir?: string } = {}): Promise<LocalCluster> {
+  static async start(
+    options: {
+      readonly trainers?: number;
+      readonly stateDir?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    } = {},
+  ): Promise<LocalCluster> {
     const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'graft-e2e-'));
     // A port of its own: while a killed coordinator is down, another test's cluster must not take its place.
     const flags = ['--port', String(await freePort()), '--trainers', String(options.trainers ?? 1)];
     const child = spawn(process.execPath, [LAUNCHER, 'up', ...flags], {
-      env: { ...process.env, GRAFT_STATE_DIR: stateDir, DATABASE_URL: '' },
+      env: { ...process.env, ...options.env, GRAFT_STATE_DIR: stateDir, DATABASE_URL: '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

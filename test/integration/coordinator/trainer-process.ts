@@ -14,6 +14,8 @@ export interface TrainerProcessOptions {
   readonly folder: string;
   readonly cacheDir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** File descriptor that gets the log; nowhere if not given. */
+  readonly log?: number;
 }
 
 /** A real trainer, supervisor and worker, with one slot of one thread. */
@@ -38,7 +40,7 @@ export class TrainerProcess implements AsyncDisposable {
         GRAFT_SLOT_THREADS: '1',
         ...options.env,
       },
-      stdio: ['pipe', 'ignore', process.env['WORKER_LOG'] === undefined ? 'ignore' : 'inherit'],
+      stdio: ['pipe', 'ignore', options.log ?? (process.env['WORKER_LOG'] === undefined ? 'ignore' : 'inherit')],
     });
   }
 

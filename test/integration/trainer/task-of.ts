@@ -24,5 +24,6 @@ export function taskOf(taskId: string, parameters: Parameters, runIds: readonly 
     weightsReferences: [],
     objective: { metric: 'val_loss', goal: 'minimize' },
     microBatchDivisor: 1,
+    traceparent: null,
   };
 }

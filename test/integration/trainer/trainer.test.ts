@@ -35,6 +35,7 @@ async function startBench(options: ScriptedCoordinatorOptions = {}, saveMs = 5_0
   const controller = new AbortController();
   const config = {
     coordinatorAddresses: [`127.0.0.1:${port}`],
+    connection: { tls: null, token: null, isInsecureAllowed: false },
     trainerId: 'trainer-1',
     hostname: 'host',
     version: '0.0.0',

@@ -96,6 +96,7 @@ export class SweepOnWorker {
       weightsReferences: [{ backbone: this.#weights.backbone, weights: this.#weights.weights }],
       objective: { metric: 'val_loss', goal: 'minimize' },
       microBatchDivisor: 1,
+      traceparent: null,
       ...overrides,
     };
   }
