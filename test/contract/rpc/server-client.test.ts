@@ -1,70 +1,21 @@
-import { createServer as createTcpServer } from 'node:net';
 import { Server as GrpcServer, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { InternalError, LeaseLostError, ShuttingDownError } from '../../../services/core/errors.ts';
-import { createClient, NO_RETRY, parseAddresses } from '../../../services/platform/rpc/client.ts';
-import type { RpcClient } from '../../../services/platform/rpc/client.ts';
-import { NoAnswerError, RpcError } from '../../../services/platform/rpc/errors.ts';
-import { createServer } from '../../../services/platform/rpc/server.ts';
-import type { Handlers, Interceptor } from '../../../services/platform/rpc/server.ts';
-import { createLogger } from '../../../services/platform/telemetry/logger.ts';
-import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { NO_RETRY, parseAddresses } from '../../../services/platform/rpc/client.ts';
+import { RpcError } from '../../../services/platform/rpc/errors.ts';
+import type { Interceptor } from '../../../services/platform/rpc/server.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import {
+  HEARTBEAT,
+  cleanups,
+  closedPort,
+  deferred,
+  endServices,
+  startTrainerService,
+  trainerClient,
+} from './services.ts';
 
-type TrainerDefinition = typeof TrainerServiceService;
-type WatchHandler = Handlers<typeof SweepServiceService>['watchSweep'];
-
-const log = createLogger('test', 'silent');
-const cleanups: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function unexpected(): never {
-  throw new Error('not expected in this test');
-}
-
-function trainerHandlers(partial: Partial<Handlers<TrainerDefinition>>): Handlers<TrainerDefinition> {
-  return {
-    registerTrainer: unexpected,
-    leaseTask: unexpected,
-    heartbeat: unexpected,
-    reportMetrics: unexpected,
-    registerCheckpoint: unexpected,
-    completeTask: unexpected,
-    completeTaskInParts: unexpected,
-    releaseTask: unexpected,
-    ...partial,
-  };
-}
-
-async function startTrainerService(
-  partial: Partial<Handlers<TrainerDefinition>>,
-  interceptors: readonly Interceptor[] = [],
-): Promise<{ server: ReturnType<typeof createServer>; address: string }> {
-  const server = createServer({ log, interceptors });
-  server.addService(TrainerServiceService, trainerHandlers(partial));
-  const port = await server.listen('127.0.0.1:0');
-  cleanups.push(() => server.drain(0));
-  return { server, address: `127.0.0.1:${port}` };
-}
-
-function trainerClient(addresses: readonly string[]): RpcClient<TrainerDefinition> {
-  const client = createClient(TrainerServiceService, { addresses });
-  cleanups.push(() => client.close());
-  return client;
-}
-
-async function closedPort(): Promise<string> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? `127.0.0.1:${address.port}` : unexpected();
-}
-
-const HEARTBEAT = { trainerId: 't1', tasks: [], draining: false };
+afterEach(endServices);
 
 describe('unary calls', () => {
   it('carry requests, answers and typed errors', async () => {
@@ -215,102 +166,6 @@ describe('unary calls', () => {
   });
 });
 
-describe('streams', () => {
-  it('go both ways, and the answers go on after the requests have ended', async () => {
-    const { address } = await startTrainerService({
-      reportMetrics: async function* (requests) {
-        const got: bigint[] = [];
-        for await (const request of requests) {
-          got.push(request.sequence);
-          yield answerTo(request.sequence);
-        }
-        await new Promise((resolve) => setImmediate(resolve));
-        for (const sequence of got) yield answerTo(sequence + 100n);
-      },
-    });
-    async function* requests(): AsyncGenerator<ReturnType<typeof batch>> {
-      for (let sequence = 1n; sequence <= 200n; sequence += 1n) yield await Promise.resolve(batch(sequence));
-    }
-    const got: bigint[] = [];
-    for await (const response of trainerClient([address]).call.reportMetrics(requests())) got.push(response.sequence);
-    expect(got).toHaveLength(400);
-    expect(got.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, index) => BigInt(index + 1)));
-    expect(got[399]).toBe(300n);
-  });
-
-  it('deliver what came before a typed error', async () => {
-    const { address } = await startTrainerService({
-      reportMetrics: async function* () {
-        yield await Promise.resolve(answerTo(1n));
-        throw new LeaseLostError('t', 2);
-      },
-    });
-    const got: bigint[] = [];
-    const read = async (): Promise<void> => {
-      for await (const response of trainerClient([address]).call.reportMetrics(never())) got.push(response.sequence);
-    };
-    await expect(read()).rejects.toBeInstanceOf(LeaseLostError);
-    expect(got).toEqual([1n]);
-  });
-
-  it('that are ended because nothing was heard are opened at the next address', async () => {
-    const silent = await startTrainerService({
-      reportMetrics: async function* () {
-        await new Promise(() => undefined);
-        yield answerTo(0n);
-      },
-    });
-    let answered = 0;
-    const works = await startTrainerService({
-      reportMetrics: async function* () {
-        answered += 1;
-        yield await Promise.resolve(answerTo(7n));
-      },
-    });
-    const { call } = trainerClient([silent.address, works.address]);
-    const watchdog = new AbortController();
-    const first = call.reportMetrics(never(), { signal: watchdog.signal })[Symbol.asyncIterator]().next();
-    watchdog.abort(new NoAnswerError('nothing was heard'));
-    await expect(first).rejects.toThrow('nothing was heard');
-    for await (const answer of call.reportMetrics(never())) expect(answer.sequence).toBe(7n);
-    expect(answered).toBe(1);
-  });
-
-  it('hold the sender back while nobody reads', async () => {
-    let produced = 0;
-    const { call } = await startSweepService(async function* () {
-      for (;;) {
-        produced += 1;
-        yield await Promise.resolve(eventOf(produced, 'x'.repeat(16 * 1024)));
-      }
-    });
-    const events = call.watchSweep({ sweepId: 's', cursor: 0n })[Symbol.asyncIterator]();
-    await events.next();
-    let before = -1;
-    while (before !== produced) {
-      before = produced;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    expect(produced).toBeLessThan(100);
-    await events.return?.();
-  });
-
-  it('tell the handler when the reader leaves early', async () => {
-    const left = deferred<void>();
-    const { call } = await startSweepService(async function* (_request, { signal }) {
-      signal.addEventListener('abort', () => left.resolve(), { once: true });
-      for (let cursor = 1; ; cursor += 1) {
-        yield eventOf(cursor, '');
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
-    });
-    for await (const event of call.watchSweep({ sweepId: 's', cursor: 0n })) {
-      if (event.cursor === 3n) break;
-    }
-    await left.promise;
-  });
-});
-
 describe('drain', () => {
   it('tells running calls, waits for them and takes no new ones', async () => {
     const begun = deferred<void>();
@@ -376,52 +231,3 @@ it('a client can read errors of a server that is not ours', async () => {
     details: 'not for you',
   });
 });
-
-async function startSweepService(watchSweep: WatchHandler): Promise<RpcClient<typeof SweepServiceService>> {
-  const server = createServer({ log });
-  const others = Object.fromEntries(Object.keys(SweepServiceService).map((name) => [name, unexpected]));
-  server.addService(SweepServiceService, { ...others, watchSweep } as unknown as Handlers<typeof SweepServiceService>);
-  const port = await server.listen('127.0.0.1:0');
-  const client = createClient(SweepServiceService, { addresses: [`127.0.0.1:${port}`] });
-  cleanups.push(() => server.drain(0));
-  cleanups.push(() => client.close());
-  return client;
-}
-
-function batch(sequence: bigint): { taskId: string; leaseEpoch: number; sequence: bigint; epochs: never[] } {
-  return { taskId: 't', leaseEpoch: 1, sequence, epochs: [] };
-}
-
-function answerTo(sequence: bigint): {
-  taskId: string;
-  leaseEpoch: number;
-  sequence: bigint;
-  errorReason: string;
-  expectedSequence: bigint;
-  stoppedRunIds: string[];
-} {
-  return { taskId: 't', leaseEpoch: 1, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
-}
-
-function eventOf(cursor: number, reason: string): ReturnType<typeof watchEvent> {
-  return watchEvent(BigInt(cursor), reason);
-}
-
-function watchEvent(cursor: bigint, reason: string) {
-  return {
-    cursor,
-    eventTime: undefined,
-    event: { $case: 'sweepState' as const, value: { state: 1 as const, reason } },
-  };
-}
-
-async function* never(): AsyncGenerator<never> {
-  await new Promise(() => undefined);
-  yield unexpected();
-}
-
-function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
-  let resolve!: (value: T) => void;
-  const promise = new Promise<T>((fulfil) => (resolve = fulfil));
-  return { promise, resolve };
-}
