@@ -1,5 +1,8 @@
 import { InvalidRequestError } from '../../core/errors.ts';
 
+/** What no identity has, and PostgreSQL does not store. */
+const NUL = '\0';
+
 /**
  * An identity that must be there.
  *
@@ -7,6 +10,8 @@ import { InvalidRequestError } from '../../core/errors.ts';
  */
 export function requireId(value: string, field: string): string {
   if (value === '') throw new InvalidRequestError([{ field, description: 'is needed, but was not sent.' }]);
+  if (value.includes(NUL))
+    throw new InvalidRequestError([{ field, description: 'must not have the character U+0000.' }]);
   return value;
 }
 

@@ -3,7 +3,7 @@ import { NO_RETRY, createClient } from '../../../services/platform/rpc/client.ts
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { specOf } from '../../integration/coordinator/harness.ts';
-import { CoordinatorProcess } from './coordinator-process.ts';
+import { CoordinatorProcess } from '../../support/coordinator-process.ts';
 
 const RUN_COUNT = 10_000;
 const WATCHER_COUNT = 500;

@@ -8,7 +8,7 @@ import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.t
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { specOf } from '../../integration/coordinator/harness.ts';
 import { SimulatedTrainer, outcomeOf } from '../../integration/coordinator/simulated-trainer.ts';
-import { CoordinatorProcess } from './coordinator-process.ts';
+import { CoordinatorProcess } from '../../support/coordinator-process.ts';
 
 const SLOTS_PER_TRAINER = 4;
 const TASK_MS = 1_000;

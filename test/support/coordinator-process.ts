@@ -5,14 +5,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { applyMigrations } from '../../../services/platform/db/apply-migrations.ts';
-import { startEmbeddedPostgres } from '../../../services/platform/db/embedded-postgres.ts';
-import type { EmbeddedPostgres } from '../../../services/platform/db/embedded-postgres.ts';
-import { freePort } from '../../../services/platform/net/free-port.ts';
-import { NO_RETRY, createClient } from '../../../services/platform/rpc/client.ts';
-import type { RpcClient } from '../../../services/platform/rpc/client.ts';
-import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { REPOSITORY } from '../../e2e/support/local-cluster.ts';
+import { applyMigrations } from '../../services/platform/db/apply-migrations.ts';
+import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
+import type { EmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
+import { freePort } from '../../services/platform/net/free-port.ts';
+import { NO_RETRY, createClient } from '../../services/platform/rpc/client.ts';
+import type { RpcClient } from '../../services/platform/rpc/client.ts';
+import { SweepServiceService } from '../../proto/gen/graft/v1/sweep_service.ts';
+import { REPOSITORY } from '../e2e/support/local-cluster.ts';
 
 /** Linux counts processor time in hundredths of a second (sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;
@@ -34,8 +34,11 @@ export class CoordinatorProcess implements AsyncDisposable {
     this.sweeps = createClient(SweepServiceService, { addresses: [address], retry: NO_RETRY });
   }
 
-  /** @param folder for the database and the artifacts */
-  static async start(folder: string): Promise<CoordinatorProcess> {
+  /**
+   * @param folder for the database and the artifacts
+   * @param env of the coordinator, beside this process's
+   */
+  static async start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<CoordinatorProcess> {
     const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: () => undefined });
     await applyMigrations(server.url);
     const address = `127.0.0.1:${await freePort()}`;
@@ -47,12 +50,17 @@ export class CoordinatorProcess implements AsyncDisposable {
         GRAFT_ARTIFACTS_DIR: join(folder, 'artifacts'),
         GRAFT_COORDINATOR_LISTEN: address,
         GRAFT_LOG_LEVEL: 'warn',
+        ...env,
       },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     const coordinator = new CoordinatorProcess(address, server, child);
     await coordinator.#answers();
     return coordinator;
+  }
+
+  get isAlive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
   /** Processor seconds so far, user and system together. */
@@ -88,7 +96,7 @@ export class CoordinatorProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.sweeps.close();
-    if (this.#process.exitCode === null) {
+    if (this.isAlive) {
       const exited = once(this.#process, 'exit');
       this.#process.kill('SIGTERM');
       await exited;
