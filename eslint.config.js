@@ -26,6 +26,7 @@ const packageRooms = [
   { packages: ['yazl'], rooms: ['services/trainer/export/**'] },
   { packages: ['prom-client'], rooms: ['services/platform/telemetry/**'] },
   { packages: ['pino', 'pino-*'], rooms: ['services/platform/telemetry/**'] },
+  { packages: ['@opentelemetry/*'], rooms: ['services/platform/telemetry/**'] },
   {
     packages: ['commander', 'cli-table3', '@observablehq/plot', 'linkedom', 'sharp'],
     rooms: ['services/cli/**'],

@@ -255,11 +255,13 @@ CREATE TABLE sweeps (
     planned_slot_count integer,
     forecast_wall_seconds double precision,
     forecast_alone_seconds double precision,
+    traceparent text,
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
     CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text])),
     CONSTRAINT sweeps_state_check CHECK (state = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELLED'::text])),
-    CONSTRAINT sweeps_test_policy_check CHECK (test_policy = ANY (ARRAY['winner'::text, 'every_run'::text]))
+    CONSTRAINT sweeps_test_policy_check CHECK (test_policy = ANY (ARRAY['winner'::text, 'every_run'::text])),
+    CONSTRAINT sweeps_traceparent_check CHECK (traceparent ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'::text)
 );
 
 CREATE TABLE task_dependencies (
@@ -366,6 +368,21 @@ CREATE TABLE test_results (
     CONSTRAINT test_results_role_check CHECK (role = ANY (ARRAY['WINNER'::text, 'BASELINE'::text, 'EVERY_RUN'::text]))
 );
 
+CREATE TABLE tokens (
+    token_id text NOT NULL,
+    token_hash text NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    expire_time timestamp(6) with time zone,
+    revoke_time timestamp(6) with time zone,
+    last_use_time timestamp(6) with time zone,
+    CONSTRAINT tokens_pkey PRIMARY KEY (token_id),
+    CONSTRAINT tokens_name_check CHECK (name <> ''::text),
+    CONSTRAINT tokens_role_check CHECK (role = ANY (ARRAY['VIEWER'::text, 'SUBMITTER'::text, 'TRAINER'::text, 'ADMIN'::text])),
+    CONSTRAINT tokens_token_hash_check CHECK (token_hash ~ '^[0-9a-f]{64}$'::text)
+);
+
 CREATE TABLE trainers (
     trainer_id text NOT NULL,
     hostname text NOT NULL,
@@ -440,6 +457,8 @@ CREATE INDEX tasks_ready_idx ON tasks USING btree (not_before_time, "position") 
 CREATE INDEX tasks_sweep_id_position_idx ON tasks USING btree (sweep_id, "position");
 CREATE INDEX test_results_checkpoint_id_idx ON test_results USING btree (checkpoint_id);
 CREATE INDEX test_results_winner_idx ON test_results USING btree (run_id) WHERE role = 'WINNER'::text;
+CREATE INDEX tokens_create_time_token_id_idx ON tokens USING btree (create_time, token_id);
+CREATE UNIQUE INDEX tokens_token_hash_key ON tokens USING btree (token_hash);
 
 -- Functions.
 
@@ -1230,6 +1249,7 @@ COMMENT ON COLUMN sweeps.end_time IS 'When it came to a final state.';
 COMMENT ON COLUMN sweeps.planned_slot_count IS 'Slots that its groups were last cut for; null until it is planned.';
 COMMENT ON COLUMN sweeps.forecast_wall_seconds IS 'Seconds from its first lease to its end that were expected when it was planned, on the slots that were there.';
 COMMENT ON COLUMN sweeps.forecast_alone_seconds IS 'Slot-seconds that its runs were expected to take one by one, with nothing shared.';
+COMMENT ON COLUMN sweeps.traceparent IS 'W3C trace context of the call that submitted it; null: it was not traced.';
 COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
 COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
 COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';
@@ -1312,6 +1332,15 @@ COMMENT ON COLUMN test_results.image_count IS 'Images.';
 COMMENT ON COLUMN test_results.correct_count IS 'Images that are right.';
 COMMENT ON COLUMN test_results.confusion_matrix IS 'Row by row: true class, column: called class; class count squared numbers.';
 COMMENT ON COLUMN test_results.create_time IS 'When it was stored.';
+COMMENT ON TABLE tokens IS 'Bearer tokens of clients and trainers. Rows stay after a revocation, so that it can be seen who could do what, and when.';
+COMMENT ON COLUMN tokens.token_id IS 'Identity.';
+COMMENT ON COLUMN tokens.token_hash IS 'SHA-256 of the token, hexadecimal. A token is 256 random bits, so nobody can guess one from its hash, and it needs no salt.';
+COMMENT ON COLUMN tokens.name IS 'Who or what uses it.';
+COMMENT ON COLUMN tokens.role IS 'VIEWER (reads), SUBMITTER (reads, submits and steers sweeps), TRAINER (leases tasks, nothing else) or ADMIN (as a submitter, and removes checkpoints, looks after tokens and the mirror).';
+COMMENT ON COLUMN tokens.create_time IS 'When it was made.';
+COMMENT ON COLUMN tokens.expire_time IS 'When it ends by itself; null: never.';
+COMMENT ON COLUMN tokens.revoke_time IS 'When it was revoked; null: it was not.';
+COMMENT ON COLUMN tokens.last_use_time IS 'A call that used it, at most a minute before the last one; null: none so far.';
 COMMENT ON TABLE trainers IS 'Processes on GPU nodes that offer slots.';
 COMMENT ON COLUMN trainers.trainer_id IS 'Identity, given by the trainer and stable over its restarts.';
 COMMENT ON COLUMN trainers.hostname IS 'Host it runs on.';

@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { GraftError, InvalidRequestError } from '../core/errors.ts';
+import type { ErrorReason } from '../core/errors.ts';
+import { ConfigError } from '../platform/config/read-config.ts';
 import { RpcError, isUnavailable } from '../platform/rpc/errors.ts';
 import { CliError, ViolationsError } from './cli-errors.ts';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
@@ -13,6 +15,7 @@ import { addRunCommands } from './commands/run.ts';
 import { addSchemaCommand } from './commands/schema.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addSweepCommands } from './commands/sweep.ts';
+import { addTokenCommands } from './commands/token.ts';
 import { addTrainersCommand } from './commands/trainers.ts';
 import { addUpCommand } from './commands/up.ts';
 import type { CliContext } from './context.ts';
@@ -39,6 +42,15 @@ function buildProgram(context: CliContext): Command {
       '--coordinator <host:port>',
       'the coordinator; default: GRAFT_COORDINATOR, else the cluster that is up on this machine, else 127.0.0.1:50051',
     )
+    .option(
+      '--tls-ca <file>',
+      'connect with TLS; PEM file of the authorities to trust, or `system`; default: GRAFT_TLS_CA',
+    )
+    .option('--token-file <file>', 'file with the token to send; default: GRAFT_TOKEN_FILE, or GRAFT_TOKEN itself')
+    .option(
+      '--insecure',
+      'send the token without TLS, also to another machine; a coordinator: listen without TLS and tokens',
+    )
     .addOption(
       new Option('--output <format>', 'text for people, or JSON for programs')
         .choices(['table', 'json'])
@@ -57,6 +69,7 @@ function buildProgram(context: CliContext): Command {
   addPredictCommand(program, context);
   addDatasetCommands(program, context);
   addTrainersCommand(program, context);
+  addTokenCommands(program, context);
   addMlflowCommands(program, context);
   addSchemaCommand(program, context);
   configure(program, context);
@@ -80,6 +93,7 @@ function explainError(error: unknown, interrupted: boolean): { readonly exitCode
   }
   if (error instanceof CliError) return { exitCode: error.exitCode, message: error.message };
   if (interrupted) return { exitCode: EXIT.interrupted, message: '' };
+  if (error instanceof ConfigError) return { exitCode: EXIT.usage, message: error.message };
   if (error instanceof InvalidRequestError) {
     return { exitCode: EXIT.usage, message: new ViolationsError('The request', error.violations).message };
   }
@@ -87,8 +101,7 @@ function explainError(error: unknown, interrupted: boolean): { readonly exitCode
     return { exitCode: EXIT.unreachable, message: unreachable(error as Error) };
   }
   if (error instanceof GraftError) {
-    const missing = error.reason === 'NOT_FOUND' || error.reason === 'ARTIFACT_MISSING';
-    return { exitCode: missing ? EXIT.notFound : EXIT.failure, message: error.message };
+    return { exitCode: EXIT_OF_REASON[error.reason] ?? EXIT.failure, message: error.message };
   }
   // Errors of ours say enough by their message; a fault of ours needs its place.
   const isOurs = error instanceof Error && error.name !== 'Error' && !(error instanceof TypeError);
@@ -97,6 +110,13 @@ function explainError(error: unknown, interrupted: boolean): { readonly exitCode
     message: error instanceof Error ? (isOurs ? error.message : (error.stack ?? error.message)) : String(error),
   };
 }
+
+const EXIT_OF_REASON: Partial<Record<ErrorReason, number>> = {
+  NOT_FOUND: EXIT.notFound,
+  ARTIFACT_MISSING: EXIT.notFound,
+  UNAUTHENTICATED: EXIT.refused,
+  PERMISSION_DENIED: EXIT.refused,
+};
 
 function unreachable(error: Error): string {
   const details = error instanceof RpcError ? error.details : error.message;

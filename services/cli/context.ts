@@ -1,3 +1,4 @@
+import type { ConnectionConfig } from '../platform/config/connection-settings.ts';
 import type { GraftPaths } from '../platform/paths.ts';
 import type { GraftClient } from './client/types.ts';
 
@@ -24,12 +25,20 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** For a command that has something to do at a second Ctrl-C. */
   readonly signals: { onSecond: (() => void) | null };
-  /** @throws UsageError for an address that is none. */
-  readonly openClient: (address: string) => GraftClient;
+  /**
+   * @param connection neither TLS nor token if not given.
+   * @throws Error for an address that is none; ConfigError for certificates or a token that can't be used.
+   */
+  readonly openClient: (address: string, connection?: ConnectionConfig) => GraftClient;
 }
 
 /** Options that every command takes. */
 export interface GlobalOptions {
   readonly coordinator?: string;
+  readonly tlsCa?: string;
+  readonly tokenFile?: string;
+  readonly insecure?: true;
+  /** Name of the command, for example `sweep submit`. */
+  readonly command: string;
   readonly output: OutputFormat;
 }

@@ -9,6 +9,8 @@ export const EXIT = {
   /** The command did its work, but the sweep ended failed or cancelled. */
   sweepNotSucceeded: 4,
   unreachable: 5,
+  /** No token, one that has ended, or one whose role does not allow it. */
+  refused: 6,
   /** 128 + SIGINT. */
   interrupted: 130,
 } as const;
@@ -21,5 +23,6 @@ Exit codes:
   3    no such sweep, run, checkpoint or file
   4    the sweep ended failed or cancelled
   5    the coordinator can't be reached
+  6    refused: no token, one that has ended, or one whose role does not allow it
   130  interrupted (Ctrl-C); a sweep that was watched goes on
 `;

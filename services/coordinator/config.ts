@@ -9,12 +9,15 @@ import { resolvePaths } from '../platform/paths.ts';
 import type { LogLevel } from '../platform/telemetry/logger.ts';
 import { describeMlflow, MLFLOW_HELP, MLFLOW_SETTINGS, mlflowConfigOf } from './mlflow-config.ts';
 import type { MlflowConfig } from './mlflow-config.ts';
+import { SECURITY_HELP, SECURITY_SETTINGS, securityConfigOf } from './security-config.ts';
+import type { SecurityConfig } from './security-config.ts';
 
 export interface CoordinatorConfig {
   /** `host:port`; port 0: any free one. */
   readonly listen: string;
   /** `host:port` of /metrics, /healthz and /readyz over HTTP; null: off. */
   readonly metricsListen: string | null;
+  readonly security: SecurityConfig;
   /** Holds the password: never logged. */
   readonly databaseUrl: string;
   readonly databaseConnections: number;
@@ -47,6 +50,7 @@ const schema = z.object({
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://'),
   GRAFT_COORDINATOR_LISTEN: listenAddress().default('127.0.0.1:50051'),
   GRAFT_COORDINATOR_METRICS_LISTEN: listenAddress().optional(),
+  ...SECURITY_SETTINGS,
   GRAFT_COORDINATOR_CONNECTIONS: z.coerce
     .number({ error: 'must be a whole number' })
     .int()
@@ -79,15 +83,18 @@ export const COORDINATOR_SETTINGS: readonly string[] = Object.keys(schema.shape)
 /** For `--help`. */
 export const COORDINATOR_HELP = `graft coordinator: takes sweeps, hands tasks to trainers, keeps the record in PostgreSQL.
 
-Usage: graft coordinator [--check-config] [--help]
+Usage: graft coordinator [--insecure] [--check-config] [--create-admin-token NAME] [--help]
 
-  --check-config   print the settings (without the password) and end; 78 where they can't be used
+  --insecure                  as GRAFT_COORDINATOR_INSECURE=on
+  --check-config              print the settings (without the password) and end; 78 where they can't be used
+  --create-admin-token NAME   make a token with the role ADMIN in the database, print it and end: the first one; others are made
+                              with \`graft token create\`
 
 Everything is set by environment variables:
   DATABASE_URL                     postgresql://user:password@host:5432/graft (needed)
   GRAFT_COORDINATOR_LISTEN         host:port for gRPC (127.0.0.1:50051)
   GRAFT_COORDINATOR_METRICS_LISTEN host:port for /metrics, /healthz and /readyz over HTTP (off)
-  GRAFT_COORDINATOR_CONNECTIONS    database connections of the pool; 3 more are kept for notifications and the loops (10)
+${SECURITY_HELP}  GRAFT_COORDINATOR_CONNECTIONS    database connections of the pool; 3 more are kept for notifications and the loops (10)
   GRAFT_COORDINATOR_LEASE_MS       a lease ends so long after its last heartbeat (30000)
   GRAFT_COORDINATOR_HEARTBEAT_MS   between two heartbeats of a trainer (a third of the lease)
   GRAFT_COORDINATOR_REAPER_MS      between two looks for expired leases (a sixth of the lease)
@@ -102,6 +109,7 @@ ${MLFLOW_HELP}  GRAFT_ARTIFACTS_DIR              artifact store, a folder that t
                                    AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts)
   GRAFT_CACHE_DIR, GRAFT_STATE_DIR what can be made again; what must stay (XDG folders)
   GRAFT_LOG_LEVEL                  fatal, error, warn, info, debug, trace or silent (info)
+  OTEL_EXPORTER_OTLP_ENDPOINT      collector of OpenTelemetry traces, for example http://collector:4318; other OTEL_* too (off)
 
 Several coordinators may share one database; one of them runs the loops. SIGTERM or SIGINT: ends in order; a second one at
 once with 130.
@@ -129,6 +137,7 @@ export function readCoordinatorConfig(env: Readonly<Record<string, string | unde
   return {
     listen: read.GRAFT_COORDINATOR_LISTEN,
     metricsListen: read.GRAFT_COORDINATOR_METRICS_LISTEN ?? null,
+    security: securityConfigOf(read, read.GRAFT_COORDINATOR_LISTEN),
     databaseUrl: read.DATABASE_URL,
     databaseConnections: read.GRAFT_COORDINATOR_CONNECTIONS,
     artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(resolvePaths(env).stateDir, 'artifacts'),

@@ -1,10 +1,13 @@
 import { isIP } from 'node:net';
 import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
+import { readVersion } from '../platform/config/read-version.ts';
 import { readMigrationStatus } from '../platform/db/apply-migrations.ts';
 import { OutageLog } from '../platform/db/outage-log.ts';
 import { createPool } from '../platform/db/pool.ts';
+import { serverSecurity } from '../platform/rpc/security/server-security.ts';
 import { createServer } from '../platform/rpc/server.ts';
-import type { RpcServer } from '../platform/rpc/server.ts';
+import type { Interceptor, RpcServer } from '../platform/rpc/server.ts';
+import { traceCalls } from '../platform/rpc/trace-calls.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import { describeConfig } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
@@ -12,11 +15,17 @@ import { LeaderLoops } from './loops/leader-loop.ts';
 import { OrphanRemoval } from './loops/orphan-removal.ts';
 import { Reaper } from './loops/reaper.ts';
 import { Retention } from './loops/retention.ts';
+import { authorise } from './rpc/authorisation/authorise.ts';
+import { CallLimits } from './rpc/authorisation/call-limits.ts';
+import type { CallLimitsOptions } from './rpc/authorisation/call-limits.ts';
+import { TokenCache } from './rpc/authorisation/token-cache.ts';
 import { Health } from './rpc/health.ts';
 import { addReflection } from './rpc/reflection/reflection-service.ts';
 import {
   SweepServiceService,
   sweepServiceHandlers,
+  TokenServiceService,
+  tokenServiceHandlers,
   TrainerServiceService,
   trainerServiceHandlers,
 } from './rpc/services.ts';
@@ -25,8 +34,10 @@ import { EventFeed } from './store/events/event-feed.ts';
 import { Leadership } from './store/leadership.ts';
 import { MetricIngest } from './store/metrics/metric-ingest.ts';
 import { Signals } from './store/signals.ts';
+import { lookUpToken } from './store/tokens/look-up-token.ts';
 import { createMirror } from './start-mirror.ts';
 import { createStore } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { startOperations } from './telemetry/operations.ts';
 
 /** A transaction's own work between two statements takes milliseconds; a planning of ten thousand runs, a second. */
@@ -60,7 +71,7 @@ export interface Coordinator extends AsyncDisposable {
 /**
  * Puts a coordinator together and starts it.
  *
- * @throws MigrationsPendingError, MigrationError, DatabaseUnavailableError
+ * @throws ConfigError for certificates that can't be used; MigrationsPendingError, MigrationError, DatabaseUnavailableError
  */
 export async function startCoordinator(config: CoordinatorConfig, log: Logger): Promise<Coordinator> {
   const { pending } = await readMigrationStatus(config.databaseUrl);
@@ -82,6 +93,7 @@ async function startParts(
   log: Logger,
   parts: Parts,
 ): Promise<Pick<Coordinator, 'address' | 'operationsPort' | 'loops'>> {
+  const { credentials, certificateExpires } = serverSecurity(config.security.tls, log);
   const outage = new OutageLog(log);
   const pool = createPool(config.databaseUrl, {
     max: config.databaseConnections,
@@ -126,10 +138,13 @@ async function startParts(
           store,
           isLeader: () => leadership.isHeld,
           isServing: () => health.isServing,
+          certificateExpires,
         });
   if (operations !== null) parts.add(() => operations.server.stop());
-  const interceptors = operations === null ? [mapStoreErrors] : [operations.countCalls, mapStoreErrors];
-  const server = createServer({ log, interceptors });
+  const around = operations === null ? [] : [operations.countCalls];
+  const guards = config.security.needsTokens ? [authorisationOf(store, config.security, log)] : [];
+  const interceptors = [...around, traceCalls(beginsTrace), mapStoreErrors, ...guards];
+  const server = createServer({ log, interceptors, credentials });
   const mlflowUri = config.mlflow?.server.trackingUri ?? null;
   const ingest = new MetricIngest(store);
   const feed = new EventFeed(store, signals);
@@ -143,9 +158,11 @@ async function startParts(
     keepBest: config.keepBest,
     mlflowUri,
     log,
+    version: readVersion(),
   };
   server.addService(SweepServiceService, sweepServiceHandlers(context));
   server.addService(TrainerServiceService, trainerServiceHandlers(context));
+  server.addService(TokenServiceService, tokenServiceHandlers(context, config.security.needsTokens));
   health.addToServer(server.grpc);
   addReflection(server);
   parts.add(() => drain(server, health, config.drainMs));
@@ -180,6 +197,16 @@ class Parts {
     }
     if (failures.length > 0) throw new AggregateError(failures, 'Parts of the coordinator could not end in order.');
   }
+}
+
+/** A sweep has a trace also where its client does not trace. */
+function beginsTrace(path: string): boolean {
+  return path === SweepServiceService.createSweep.path;
+}
+
+function authorisationOf(store: Store, limits: CallLimitsOptions, log: Logger): Interceptor {
+  const tokens = new TokenCache({ lookUp: (hash) => lookUpToken(store, hash) });
+  return authorise(tokens, new CallLimits(limits), log);
 }
 
 async function drain(server: RpcServer, health: Health, drainMs: number): Promise<void> {

@@ -13,6 +13,11 @@ export function newCheckpointId(): string {
   return `c${randomText(16)}`;
 }
 
+/** `t` and nine random characters. */
+export function newTokenId(): string {
+  return `t${randomText(9)}`;
+}
+
 function randomText(length: number): string {
   return Array.from({ length }, () => ALPHABET.charAt(randomInt(ALPHABET.length))).join('');
 }

@@ -13,7 +13,11 @@ export type ErrorReason =
   | 'ARTIFACT_MISSING'
   | 'SHUTTING_DOWN'
   | 'DATABASE_UNAVAILABLE'
-  | 'INTERNAL';
+  | 'INTERNAL'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
+  | 'RATE_LIMITED'
+  | 'VERSION_SKEW';
 
 export const ERROR_REASONS: readonly ErrorReason[] = [
   'INVALID_REQUEST',
@@ -28,6 +32,10 @@ export const ERROR_REASONS: readonly ErrorReason[] = [
   'SHUTTING_DOWN',
   'DATABASE_UNAVAILABLE',
   'INTERNAL',
+  'UNAUTHENTICATED',
+  'PERMISSION_DENIED',
+  'RATE_LIMITED',
+  'VERSION_SKEW',
 ];
 
 /** `google.rpc.ErrorInfo.metadata`: strings only. */
@@ -245,7 +253,77 @@ export class InternalError extends GraftError {
   }
 }
 
+/** The call has no token, or one that is unknown, revoked or expired. */
+export class UnauthenticatedError extends GraftError {
+  readonly reason = 'UNAUTHENTICATED';
+
+  /** @param detail what is wrong with it, and nothing of the token itself. */
+  constructor(detail: string) {
+    super(
+      `${detail} Set GRAFT_TOKEN or GRAFT_TOKEN_FILE to a token that an administrator made with \`graft token create\`.`,
+    );
+  }
+}
+
+/** The token's role does not allow the call. */
+export class PermissionDeniedError extends GraftError {
+  readonly reason = 'PERMISSION_DENIED';
+  /** For example `CreateSweep`. */
+  readonly method: string;
+  readonly role: string;
+  readonly neededRole: string;
+
+  constructor(method: string, role: string, neededRole: string) {
+    super(`${method} needs a token with the role ${neededRole}; this one's role is ${role}.`);
+    this.method = method;
+    this.role = role;
+    this.neededRole = neededRole;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { method: this.method, role: this.role, needed_role: this.neededRole };
+  }
+}
+
+/** Too many calls or streams at once; the same call may succeed after `retryMs`. */
+export class RateLimitedError extends GraftError {
+  readonly reason = 'RATE_LIMITED';
+  /** Milliseconds. */
+  readonly retryMs: number;
+
+  /** @param limit what was exceeded, with its number. */
+  constructor(limit: string, retryMs: number) {
+    super(`${limit} Try again in ${(retryMs / 1_000).toFixed(1)} s.`);
+    this.retryMs = retryMs;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { retry_ms: String(this.retryMs) };
+  }
+}
+
 function describeViolations(violations: readonly FieldViolation[]): string {
   const count = violations.length === 1 ? 'one mistake' : `${violations.length} mistakes`;
   return `The request has ${count}:\n${violations.map((v) => `  ${v.field}: ${v.description}`).join('\n')}`;
+}
+
+/** A trainer and a coordinator that are not made to work together (`version-skew.ts`). */
+export class VersionSkewError extends GraftError {
+  readonly reason = 'VERSION_SKEW';
+  readonly trainerVersion: string;
+  readonly coordinatorVersion: string;
+
+  constructor(trainerVersion: string, coordinatorVersion: string) {
+    super(
+      `This trainer is of version '${trainerVersion}' and the coordinator of '${coordinatorVersion}': they work together ` +
+        'when they are of the same major version and at most one minor version apart. Upgrade one minor version at a time: ' +
+        'the database, then coordinators, then trainers.',
+    );
+    this.trainerVersion = trainerVersion;
+    this.coordinatorVersion = coordinatorVersion;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { trainer_version: this.trainerVersion, coordinator_version: this.coordinatorVersion };
+  }
 }

@@ -102,6 +102,8 @@ export interface LeasedTask {
   readonly objective: Objective;
   /** Batches are worked off in so many parts with accumulated gradients (`retry.ts`); 1: as a whole. */
   readonly microBatchDivisor: number;
+  /** W3C trace context of the call that submitted the sweep; null: it was not traced. */
+  readonly traceparent: string | null;
 }
 
 /** Decides about retries (semantics: "Attempts and retries"). */

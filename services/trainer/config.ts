@@ -4,6 +4,8 @@ import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ARTIFACT_ADDRESS_RULE, isArtifactAddress } from '../platform/artifacts/open-artifact-store.ts';
+import { CONNECTION_HELP, CONNECTION_SETTINGS, connectionConfigOf } from '../platform/config/connection-settings.ts';
+import type { ConnectionConfig } from '../platform/config/connection-settings.ts';
 import { listenAddress } from '../platform/config/listen-address.ts';
 import { readConfig } from '../platform/config/read-config.ts';
 import { readVersion } from '../platform/config/read-version.ts';
@@ -12,6 +14,7 @@ import { parseAddresses } from '../platform/rpc/client.ts';
 
 export interface TrainerConfig {
   readonly coordinatorAddresses: readonly string[];
+  readonly connection: ConnectionConfig;
   /** null: `<hostname>-<random>`, the random part kept in the state folder. */
   readonly trainerId: string | null;
   readonly hostname: string;
@@ -23,6 +26,8 @@ export interface TrainerConfig {
   /** A folder, or `s3://<bucket>/<prefix>`. */
   readonly artifactsDir: string;
   readonly cacheDir: string;
+  /** Folder that images and weights of a spec must lie in, wherever links lead; null: anywhere. */
+  readonly dataRoot: string | null;
   /** What copies of a remote artifact store's files may take there; the least recently used ones go first. */
   readonly artifactCacheBytes: number;
   readonly stateDir: string;
@@ -45,6 +50,7 @@ const wholeNumber = (max: number) =>
 
 const schema = z.object({
   GRAFT_COORDINATOR: z.string().default('127.0.0.1:50051').transform(addressesOf),
+  ...CONNECTION_SETTINGS,
   GRAFT_TRAINER_ID: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores')
@@ -52,6 +58,7 @@ const schema = z.object({
   GRAFT_SLOTS: wholeNumber(64).optional(),
   GRAFT_SLOT_THREADS: wholeNumber(1024).optional(),
   GRAFT_ARTIFACTS_DIR: z.string().refine(isArtifactAddress, ARTIFACT_ADDRESS_RULE).optional(),
+  GRAFT_DATA_ROOT: z.string().startsWith('/', 'must be an absolute path').optional(),
   GRAFT_CACHE_DIR: z.string().optional(),
   GRAFT_STATE_DIR: z.string().optional(),
   GRAFT_CHECKPOINT_SECONDS: z.coerce.number({ error: 'must be a number' }).min(0.1).max(86_400).default(10),
@@ -84,7 +91,7 @@ Usage: graft trainer [--coordinator HOST:PORT] [--check-config] [--help]
 
 Everything is set by environment variables:
   GRAFT_COORDINATOR             host:port of the coordinator, or several with commas (127.0.0.1:50051)
-  GRAFT_TRAINER_ID              identity, stable over restarts (<hostname>-<random, kept in the state folder>)
+${CONNECTION_HELP}  GRAFT_TRAINER_ID              identity, stable over restarts (<hostname>-<random, kept in the state folder>)
   GRAFT_TRAINER_SAVE_MS         how long workers may save after SIGTERM (20000)
   GRAFT_TRAINER_CACHE_BYTES     what copies of files from S3 may take in the cache folder (21474836480, 20 GiB)
   GRAFT_TRAINER_METRICS_LISTEN  host:port for /metrics, /healthz and /readyz over HTTP (off)
@@ -92,10 +99,12 @@ Everything is set by environment variables:
   GRAFT_SLOT_THREADS            threads of one slot's TensorFlow (cores / slots)
   GRAFT_ARTIFACTS_DIR           artifact store, a folder all trainers share, or s3://<bucket>/<prefix>, with
                                 AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts)
+  GRAFT_DATA_ROOT               folder that images and weights of a sweep must lie in, wherever links lead (anywhere)
   GRAFT_CACHE_DIR               what can be made again (\${XDG_CACHE_HOME:-~/.cache}/graft)
   GRAFT_STATE_DIR               what must stay (\${XDG_DATA_HOME:-~/.local/share}/graft)
   GRAFT_CHECKPOINT_SECONDS      seconds between saves of the newest state (10)
   GRAFT_LOG_LEVEL               fatal, error, warn, info, debug, trace or silent (info)
+  OTEL_EXPORTER_OTLP_ENDPOINT   collector of OpenTelemetry traces, for example http://collector:4318; other OTEL_* too (off)
 
 SIGTERM or SIGINT: takes no new task, saves, hands tasks back, ends with 0; a second one ends at once with 130.
 `;
@@ -106,12 +115,13 @@ SIGTERM or SIGINT: takes no new task, saves, hands tasks back, ends with 0; a se
  * @throws ConfigError with every problem.
  */
 export function readTrainerConfig(env: Environment): TrainerConfig {
-  const read = readConfig(schema, env, ['GRAFT_TRAINER_', 'GRAFT_SLOT']);
+  const read = readConfig(schema, env, ['GRAFT_TRAINER_', 'GRAFT_SLOT', 'GRAFT_TLS_', 'GRAFT_TOKEN']);
   const paths = resolvePaths(env);
   const gpus = findGpus(env);
   const slotCount = read.GRAFT_SLOTS ?? Math.max(1, gpus.length);
   return {
     coordinatorAddresses: read.GRAFT_COORDINATOR,
+    connection: connectionConfigOf(read),
     trainerId: read.GRAFT_TRAINER_ID ?? null,
     hostname: hostname(),
     version: readVersion(),
@@ -120,6 +130,7 @@ export function readTrainerConfig(env: Environment): TrainerConfig {
     threadsPerSlot: read.GRAFT_SLOT_THREADS ?? Math.max(1, Math.floor(availableParallelism() / slotCount)),
     artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(paths.stateDir, 'artifacts'),
     cacheDir: paths.cacheDir,
+    dataRoot: read.GRAFT_DATA_ROOT ?? null,
     artifactCacheBytes: read.GRAFT_TRAINER_CACHE_BYTES,
     stateDir: paths.stateDir,
     checkpointSeconds: read.GRAFT_CHECKPOINT_SECONDS,

@@ -3,6 +3,7 @@ import { ConfigError } from '../platform/config/read-config.ts';
 import { armFailpoints } from '../platform/lifecycle/failpoint.ts';
 import { EXIT_CONFIG, runProcess } from '../platform/lifecycle/run-process.ts';
 import { createLogger } from '../platform/telemetry/logger.ts';
+import { startTracing } from '../platform/telemetry/start-tracing.ts';
 import { TRAINER_HELP, readTrainerConfig, trainerGraceMs } from './config.ts';
 import type { TrainerConfig } from './config.ts';
 import { runTrainer } from './trainer.ts';
@@ -59,7 +60,17 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const log = createLogger('trainer', config.logLevel);
-  await runProcess({ log, graceMs: trainerGraceMs(config) }, (signal) => runTrainer({ config, log }, signal));
+  const tracing = await startTracing({
+    service: 'graft-trainer',
+    version: config.version,
+    env: process.env,
+    warn: (message) => log.warn(message),
+  });
+  try {
+    await runProcess({ log, graceMs: trainerGraceMs(config) }, (signal) => runTrainer({ config, log }, signal));
+  } finally {
+    await tracing.stop();
+  }
 }
 
 await main(process.argv.slice(2));

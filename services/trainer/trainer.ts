@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Logger } from '../platform/telemetry/logger.ts';
+import { clientSecurity } from '../platform/rpc/security/client-security.ts';
 import { artifactCacheFolder, copiedNames } from '../platform/artifacts/artifact-cache.ts';
 import { HAND_BACK_MS } from './config.ts';
 import type { TrainerConfig } from './config.ts';
@@ -35,15 +36,17 @@ export interface TrainerOptions {
  * Runs a trainer until the signal aborts, then drains it: no new tasks, workers save, tasks are handed back. A
  * coordinator that is away is waited for, however long.
  *
+ * @throws ConfigError for certificates or a token that can't be used.
  * @throws WorkerStartError when no worker can be started at all.
  */
 export async function runTrainer(options: TrainerOptions, signal: AbortSignal): Promise<void> {
   const { config, log } = options;
+  const security = clientSecurity(config.connection, config.coordinatorAddresses, log);
   const identity =
     config.trainerId === null
       ? claimTrainerIdentity(config.stateDir, config.hostname, process.pid)
       : { trainerId: config.trainerId, release: (): void => undefined };
-  const grpc = new GrpcCoordinator(config.coordinatorAddresses, identity.trainerId);
+  const grpc = new GrpcCoordinator(config.coordinatorAddresses, identity.trainerId, security);
   const { metricsListen: listen, gpuDevices } = config;
   const operations = listen === null ? null : await startOperations({ listen, log, hasGpus: gpuDevices.length > 0 });
   const coordinator = operations === null ? grpc : new MeteredCoordinator(grpc, operations.metrics);
@@ -219,6 +222,7 @@ function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProces
     GRAFT_TRAINER_CACHE_BYTES: String(config.artifactCacheBytes),
     GRAFT_SLOT_THREADS: String(config.threadsPerSlot),
     GRAFT_CHECKPOINT_SECONDS: String(config.checkpointSeconds),
+    ...(config.dataRoot === null ? {} : { GRAFT_DATA_ROOT: config.dataRoot }),
   };
   const { gpuDevices } = config;
   const device = gpuDevices.length === 0 ? '-1' : (gpuDevices[slotIndex % gpuDevices.length] ?? '-1');
@@ -227,6 +231,8 @@ function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProces
     execArgv: workerProgram.execArgv,
     env: {
       ...process.env,
+      // A worker calls nobody.
+      GRAFT_TOKEN: undefined,
       ...own,
       CUDA_VISIBLE_DEVICES: device,
       // TensorFlow reads these when it is loaded. One op runs at a time, so a second inter-op thread would only wait.

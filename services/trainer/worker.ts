@@ -1,5 +1,8 @@
 import { armFailpoints } from '../platform/lifecycle/failpoint.ts';
+import { readVersion } from '../platform/config/read-version.ts';
 import { createLogger } from '../platform/telemetry/logger.ts';
+import { startTracing } from '../platform/telemetry/start-tracing.ts';
+import type { Tracing } from '../platform/telemetry/start-tracing.ts';
 import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
 import { engineInfo, threadCount } from './engine/engine.ts';
 import type { SlotCommand, SlotEvent, WorkerEnvironment } from './slots/protocol.ts';
@@ -28,7 +31,13 @@ async function main(): Promise<void> {
   process.on('SIGXFSZ', () => undefined);
   armFailpoints(process.env);
   const options = await readOptions(process.env);
-  const worker = new SlotWorker(options, (event) => {
+  const tracing = await startTracing({
+    service: 'graft-worker',
+    version: readVersion(),
+    env: process.env,
+    warn: (message) => log.warn(message),
+  });
+  const worker = new SlotWorker(options, tracing, (event) => {
     // After the supervisor is gone there is nobody to tell.
     if (process.connected) send(event);
   });
@@ -38,11 +47,13 @@ async function main(): Promise<void> {
 
 class SlotWorker {
   readonly #options: WorkerOptions;
+  readonly #tracing: Tracing;
   readonly #send: (event: SlotEvent) => void;
   #link: TaskLink | null = null;
 
-  constructor(options: WorkerOptions, send: (event: SlotEvent) => void) {
+  constructor(options: WorkerOptions, tracing: Tracing, send: (event: SlotEvent) => void) {
     this.#options = options;
+    this.#tracing = tracing;
     this.#send = send;
   }
 
@@ -75,8 +86,12 @@ class SlotWorker {
       this.#send(event);
     });
     this.#link = link;
-    log.info({ task_id: task.taskId, stage: task.stage, runs: task.runs.length }, 'task started');
+    const { taskId, sweepId, leaseEpoch, stage, runs } = task;
+    const fields = { sweep_id: sweepId, task_id: taskId, lease_epoch: leaseEpoch, stage, runs: runs.length };
+    log.info(fields, 'task started');
     await runTask(task, this.#options, link);
+    // A worker is killed when its trainer ends, at a moment when it has no task.
+    await this.#tracing.flush();
   }
 }
 
@@ -86,6 +101,7 @@ async function readOptions(env: Partial<WorkerEnvironment>): Promise<WorkerOptio
     GRAFT_CACHE_DIR: cacheDir,
     GRAFT_TRAINER_CACHE_BYTES: cacheBytes,
     GRAFT_CHECKPOINT_SECONDS: seconds = '10',
+    GRAFT_DATA_ROOT: dataRoot = null,
   } = env;
   const checkpointSeconds = Number(seconds);
   if (artifactsDir === undefined || cacheDir === undefined || !(checkpointSeconds > 0)) {
@@ -95,7 +111,13 @@ async function readOptions(env: Partial<WorkerEnvironment>): Promise<WorkerOptio
     );
   }
   const artifactCacheBytes = cacheBytes === undefined ? Infinity : Number(cacheBytes);
-  return { artifacts: await openArtifactStore(artifactsDir), cacheDir, artifactCacheBytes, checkpointSeconds };
+  return {
+    artifacts: await openArtifactStore(artifactsDir),
+    cacheDir,
+    dataRoot,
+    artifactCacheBytes,
+    checkpointSeconds,
+  };
 }
 
 await main();

@@ -33,6 +33,7 @@ describe('the import matrix of eslint.config.js', () => {
     ['the coordinator imports the trainer', 'services/coordinator/main.ts', `import '../trainer/main.ts';`],
     ['Prisma outside the store', 'services/coordinator/main.ts', `import '../../prisma/client/client.ts';`],
     ['the AWS client outside platform/artifacts', 'services/coordinator/main.ts', `import '@aws-sdk/client-s3';`],
+    ['OpenTelemetry outside platform/telemetry', 'services/coordinator/main.ts', `import '@opentelemetry/api';`],
     ['pg outside the store', 'services/coordinator/main.ts', `import 'pg';`],
     ['the cli imports the coordinator', cli, `import '../coordinator/main.ts';`],
     ['the cli imports generated code outside client/', cli, `import '../../proto/gen/graft/v1/sweep_service.ts';`],

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resolvePaths } from '../../services/platform/paths.ts';
+import { pythonWithGrpc } from '../support/python-grpc.ts';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
 import { LocalCluster, REPOSITORY } from './support/local-cluster.ts';
 
@@ -16,24 +16,6 @@ interface PythonReport {
   readonly epoch_events: number;
   readonly test_look_count: number;
   readonly leaderboard: readonly { rank: number; run_id: string; best_value: number; test_accuracy: number | null }[];
-}
-
-/** A cached virtual environment with grpcio and its protoc; says why there is none. */
-function pythonWithGrpc(): { python: string } | { reason: string } {
-  const venv = join(resolvePaths(process.env).cacheDir, 'grpc-venv');
-  const python = join(venv, 'bin', 'python');
-  try {
-    if (!existsSync(join(venv, 'ready'))) {
-      execFileSync('python3', ['-m', 'venv', '--clear', venv], { stdio: 'pipe' });
-      execFileSync(python, ['-m', 'pip', 'install', '--quiet', 'grpcio==1.74.0', 'grpcio-tools==1.74.0'], {
-        stdio: 'pipe',
-      });
-      writeFileSync(join(venv, 'ready'), '');
-    }
-    return { python };
-  } catch (error) {
-    return { reason: `no Python with venv and grpcio: ${(error as Error).message.split('\n')[0] ?? ''}` };
-  }
 }
 
 describe('clients that are not ours', () => {

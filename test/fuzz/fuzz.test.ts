@@ -15,7 +15,7 @@ let folder: string;
 let coordinator: CoordinatorProcess;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'graft-fuzz-'));
-  coordinator = await CoordinatorProcess.start(folder, { GRAFT_LOG_LEVEL: 'error' });
+  coordinator = await CoordinatorProcess.start(folder, { env: { GRAFT_LOG_LEVEL: 'error' } });
 }, 120_000);
 afterAll(async () => {
   await coordinator[Symbol.asyncDispose]();

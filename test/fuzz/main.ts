@@ -37,7 +37,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'graft-fuzz-'));
   try {
     // What is refused is not worth a line each.
-    await using coordinator = await CoordinatorProcess.start(folder, { GRAFT_LOG_LEVEL: 'error' });
+    await using coordinator = await CoordinatorProcess.start(folder, { env: { GRAFT_LOG_LEVEL: 'error' } });
     const methods = allMethods();
     const others = methods.flatMap(({ samples }) => samples);
     const findings: MethodFindings[] = [];

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -36,13 +36,18 @@ export class CoordinatorProcess implements AsyncDisposable {
 
   /**
    * @param folder for the database and the artifacts
-   * @param env of the coordinator, beside this process's
+   * @param options.env of the coordinator, beside this process's
+   * @param options.isBuilt what the images run, for figures of memory: the sources bring their compiler with them
    */
-  static async start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<CoordinatorProcess> {
+  static async start(
+    folder: string,
+    options: { readonly env?: Readonly<Record<string, string>>; readonly isBuilt?: boolean } = {},
+  ): Promise<CoordinatorProcess> {
     const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: () => undefined });
     await applyMigrations(server.url);
     const address = `127.0.0.1:${await freePort()}`;
-    const child = spawn(process.execPath, ['--import', 'tsx', join(REPOSITORY, 'services/coordinator/main.ts')], {
+    const program = options.isBuilt === true ? build() : ['--import', 'tsx', 'services/coordinator/main.ts'];
+    const child = spawn(process.execPath, program, {
       cwd: REPOSITORY,
       env: {
         ...process.env,
@@ -50,7 +55,7 @@ export class CoordinatorProcess implements AsyncDisposable {
         GRAFT_ARTIFACTS_DIR: join(folder, 'artifacts'),
         GRAFT_COORDINATOR_LISTEN: address,
         GRAFT_LOG_LEVEL: 'warn',
-        ...env,
+        ...options.env,
       },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
@@ -103,4 +108,10 @@ export class CoordinatorProcess implements AsyncDisposable {
     }
     await this.#server.stop();
   }
+}
+
+/** Into `dist/`, from where it finds its packages. */
+function build(): string[] {
+  execFileSync(process.execPath, [join(REPOSITORY, 'deploy/build.js')], { stdio: 'inherit' });
+  return ['dist/services/coordinator/main.js'];
 }

@@ -1,8 +1,13 @@
+import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
 import { createClient, parseAddresses } from '../../platform/rpc/client.ts';
 import type { RpcClient } from '../../platform/rpc/client.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
+import { clientSecurity } from '../../platform/rpc/security/client-security.ts';
 import { sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
+import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
+import { tokenCalls } from './token-calls.ts';
 import type { CheckpointChunk, GraftClient, Sweep, SweepEvent } from './types.ts';
 import * as view from './view.ts';
 import { viewMlflowDeadLetter, viewMlflowStatus } from './view-mlflow.ts';
@@ -18,10 +23,15 @@ interface PageRequest {
  * A client of the public service. Calls that find no coordinator are tried again for a few seconds.
  *
  * @param address `host:port`, or several with commas.
- * @throws Error when it is not of that form.
+ * @param connection neither TLS nor token if not given.
+ * @throws Error when the address is not of that form; ConfigError for certificates or a token that can't be used.
  */
-export function createGraftClient(address: string): GraftClient {
-  const rpc = createClient(SweepServiceService, { addresses: parseAddresses(address) });
+export function createGraftClient(address: string, connection?: ConnectionConfig): GraftClient {
+  const addresses = parseAddresses(address);
+  const security = connection && clientSecurity(connection, addresses, createLogger('cli', 'silent'));
+  const options = { addresses, ...(security && { security }) };
+  const rpc = createClient(SweepServiceService, options);
+  const tokens = createClient(TokenServiceService, options);
   const { call } = rpc;
   return {
     address,
@@ -119,7 +129,11 @@ export function createGraftClient(address: string): GraftClient {
       return view.viewDataset((await call.getDataset({ datasetId })).dataset);
     },
     ...mlflowCalls(call),
-    close: () => rpc.close(),
+    ...tokenCalls(tokens.call),
+    close: () => {
+      rpc.close();
+      tokens.close();
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { RunState } from '../../core/states/run-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { Parameters, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import type { CheckpointKind, Stage, TestPrediction, TestRole } from '../../core/task.ts';
+import type { TokenRole } from '../../core/token-role.ts';
 
 /** What the command line knows of the public service, without proto types: the shapes that `--output json` prints. */
 export interface Sweep {
@@ -299,6 +300,28 @@ export interface Collected {
   readonly keepBest: number;
 }
 
+/** A token without its secret. */
+export interface Token {
+  readonly tokenId: string;
+  readonly name: string;
+  /** null: one that this version does not know. */
+  readonly role: TokenRole | null;
+  readonly createTime: Date | null;
+  /** null: never. */
+  readonly expireTime: Date | null;
+  /** null: it was not revoked. */
+  readonly revokeTime: Date | null;
+  /** null: none so far. */
+  readonly lastUseTime: Date | null;
+}
+
+export interface TokenToMake {
+  readonly name: string;
+  readonly role: TokenRole;
+  /** null: never. */
+  readonly expireTime: Date | null;
+}
+
 /** The public service as the commands use it; lists are read to their last page. */
 export interface GraftClient {
   /** `host:port`. */
@@ -335,6 +358,11 @@ export interface GraftClient {
   retryMlflowDeadLetters(sweepId: string | null): Promise<number>;
   /** How many changes are to be sent because of it. */
   resendToMlflow(sweepId: string): Promise<number>;
+  /** The secret is known to nobody else, and given only here. */
+  createToken(token: TokenToMake): Promise<{ readonly token: Token; readonly secret: string }>;
+  /** Newest first, the ended ones among them. */
+  listTokens(): Promise<readonly Token[]>;
+  revokeToken(tokenId: string): Promise<Token>;
   close(): void;
 }
 

@@ -9,6 +9,7 @@ import type { GraftPaths } from '../../platform/paths.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError, UsageError } from '../cli-errors.ts';
 import type { GraftClient, Trainer } from '../client/types.ts';
+import { withoutConnectionSettings } from '../connection.ts';
 import { ClusterLock } from './cluster-lock.ts';
 import { LogTail } from './log-tail.ts';
 import { nodeCommand } from './node-command.ts';
@@ -171,7 +172,7 @@ class ClusterParts {
       name,
       command: nodeCommand(module, { endWithParent: true }),
       env: {
-        ...(this.#options.env as NodeJS.ProcessEnv),
+        ...(withoutConnectionSettings(this.#options.env) as NodeJS.ProcessEnv),
         GRAFT_STATE_DIR: paths.stateDir,
         GRAFT_CACHE_DIR: paths.cacheDir,
         END_WITH_PARENT: '1',

@@ -1,7 +1,11 @@
 import type { Command } from 'commander';
+import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
+import { ConfigError } from '../../platform/config/read-config.ts';
+import { inSpan } from '../../platform/telemetry/tracer.ts';
 import { MissingError, UsageError } from '../cli-errors.ts';
 import type { GraftClient } from '../client/types.ts';
 import { findLiveCluster } from '../cluster/cluster-lock.ts';
+import { connectionOf } from '../connection.ts';
 import type { CliContext, GlobalOptions } from '../context.ts';
 import { GRAFT } from '../program-name.ts';
 
@@ -12,35 +16,45 @@ export const LATEST = 'latest';
 
 /** The global options of a command that is being run. */
 export function globalOptions(command: Command): GlobalOptions {
-  return command.optsWithGlobals<GlobalOptions>();
+  return { ...command.optsWithGlobals<Omit<GlobalOptions, 'command'>>(), command: nameOf(command) };
+}
+
+function nameOf(command: Command): string {
+  const { parent } = command;
+  // The outermost one is the program.
+  return parent?.parent ? `${nameOf(parent)} ${command.name()}` : command.name();
 }
 
 /** The coordinator that is meant: option, environment, the cluster that is up here, the default port. */
-function coordinatorAddress(context: CliContext, options: GlobalOptions): string {
+function openNamed(context: CliContext, options: GlobalOptions): GraftClient {
   const named = [options.coordinator, context.env['GRAFT_COORDINATOR']].find(
     (text) => text !== undefined && text !== '',
   );
-  return named ?? findLiveCluster(context.paths.stateDir)?.address ?? DEFAULT_ADDRESS;
+  const ownAddress = named === undefined ? findLiveCluster(context.paths.stateDir)?.address : undefined;
+  // A cluster of our own speaks over loopback, with neither TLS nor tokens.
+  if (typeof ownAddress === 'string') return open(context, ownAddress);
+  return open(context, named ?? DEFAULT_ADDRESS, connectionOf(context.env, options));
 }
 
-/** Runs `work` with a connection to the coordinator and closes it in any case. */
+/** Runs `work` with a connection to the coordinator, as one span, and closes it in any case. */
 export async function withClient<T>(
   context: CliContext,
   options: GlobalOptions,
   work: (client: GraftClient) => Promise<T>,
 ): Promise<T> {
-  const client = open(context, coordinatorAddress(context, options));
+  const client = openNamed(context, options);
   try {
-    return await work(client);
+    return await inSpan(`graft ${options.command}`, {}, () => work(client));
   } finally {
     client.close();
   }
 }
 
-function open(context: CliContext, address: string): GraftClient {
+function open(context: CliContext, address: string, connection?: ConnectionConfig): GraftClient {
   try {
-    return context.openClient(address);
+    return context.openClient(address, connection);
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     throw new UsageError(`--coordinator: ${(error as Error).message}`);
   }
 }

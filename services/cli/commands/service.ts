@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import { nodeCommand } from '../cluster/node-command.ts';
 import { CliError } from '../cli-errors.ts';
+import { settingsOf } from '../connection.ts';
 import type { CliContext } from '../context.ts';
+import { globalOptions } from './client-command.ts';
 
 /** `graft coordinator` and `graft trainer`: one service in the foreground, configured by the environment. */
 export function addServiceCommands(program: Command, context: CliContext): void {
@@ -21,9 +23,13 @@ export function addServiceCommands(program: Command, context: CliContext): void 
       .argument('[arguments...]')
       .action(async (rest: string[], _options: unknown, command: Command) => {
         // --coordinator is an option of all commands; a trainer takes it for its own.
-        const { coordinator } = command.optsWithGlobals<{ coordinator?: string }>();
+        const options = globalOptions(command);
+        const { coordinator } = options;
         const own = name === 'trainer' && coordinator !== undefined ? ['--coordinator', coordinator] : [];
-        await runService(context, nodeCommand(module), [...own, ...rest]);
+        await runService({ ...context, env: { ...context.env, ...settingsOf(options) } }, nodeCommand(module), [
+          ...own,
+          ...rest,
+        ]);
       });
   }
 }

@@ -1,7 +1,7 @@
 import type { Server } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 
-const SERVICES = ['', 'graft.v1.SweepService', 'graft.v1.TrainerService'];
+const SERVICES = ['', 'graft.v1.SweepService', 'graft.v1.TokenService', 'graft.v1.TrainerService'];
 
 /** `grpc.health.v1`, for Kubernetes' probes and load balancers. Not serving until told so. */
 export class Health {

@@ -1,6 +1,7 @@
-import { InvalidRequestError } from '../../core/errors.ts';
+import { InvalidRequestError, VersionSkewError } from '../../core/errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import type { LeasedTask } from '../../core/task.ts';
+import { areCompatible } from '../../core/version-skew.ts';
 import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { leasedTaskToProto } from '../../platform/rpc/convert/task.ts';
@@ -28,6 +29,13 @@ export function leaseCalls(
   return {
     registerTrainer: async (request) => {
       const trainer = readTrainer(requireMessage(request.trainer, 'trainer'));
+      if (!areCompatible(trainer.version, context.version)) {
+        context.log.warn(
+          { trainer_id: trainer.trainerId, trainer_version: trainer.version },
+          'trainer refused: its version',
+        );
+        throw new VersionSkewError(trainer.version, context.version);
+      }
       await registerTrainer(context.store, trainer);
       context.log.info({ trainer_id: trainer.trainerId, slots: trainer.slots.length }, 'trainer registered');
       return {

@@ -19,4 +19,6 @@ export interface RpcContext {
   /** MLflow server that everything is mirrored to; null: none. */
   readonly mlflowUri: string | null;
   readonly log: Logger;
+  /** Graft's, for trainers of another one. */
+  readonly version: string;
 }

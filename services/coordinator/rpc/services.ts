@@ -1,5 +1,6 @@
 import type { Handlers } from '../../platform/rpc/server.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { createCalls } from './create-calls.ts';
 import { checkpointCalls } from './checkpoint-calls.ts';
@@ -14,7 +15,8 @@ import { sweepCalls } from './sweep-calls.ts';
 import { watchSweep } from './watch-sweep.ts';
 import { workCalls } from './work-calls.ts';
 
-export { SweepServiceService, TrainerServiceService };
+export { SweepServiceService, TokenServiceService, TrainerServiceService };
+export { tokenCalls as tokenServiceHandlers } from './token-calls.ts';
 
 /** The public service. */
 export function sweepServiceHandlers(context: RpcContext): Handlers<typeof SweepServiceService> {

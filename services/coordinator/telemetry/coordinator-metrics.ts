@@ -12,6 +12,8 @@ export interface CoordinatorSources {
   /** Rejects while the database can't be reached. */
   readonly readOperations: () => Promise<Operations>;
   readonly isLeader: () => boolean;
+  /** null: without TLS. */
+  readonly certificateExpires: () => Date | null;
   readonly connections: () => { readonly open: number; readonly idle: number; readonly waiting: number };
 }
 
@@ -37,8 +39,16 @@ export function addCoordinatorMetrics(metrics: Metrics, sources: CoordinatorSour
     help: 'Connections of the pool that are busy or idle, and queries that wait for one.',
     labels: ['state'],
   });
+  const certificate = metrics.gauge({
+    name: 'graft_coordinator_certificate_expiry_timestamp_seconds',
+    help: 'Until when the certificate of the port is good, in Unix time; absent without TLS.',
+    // With a label, because a gauge without one is 0 before it is set.
+    labels: ['port'],
+  });
   if (sources === null) return;
   metrics.beforeScrape(async () => {
+    const expires = sources.certificateExpires();
+    if (expires !== null) certificate.set({ port: 'grpc' }, expires.getTime() / 1_000);
     isLeader.set(sources.isLeader() ? 1 : 0);
     const { open, idle, waiting } = sources.connections();
     connections.set({ state: 'busy' }, open - idle);

@@ -16,6 +16,8 @@ export interface OperationsOptions {
   readonly isLeader: () => boolean;
   /** Whether gRPC health says SERVING. */
   readonly isServing: () => boolean;
+  /** Of the port of gRPC; null: without TLS. */
+  readonly certificateExpires: () => Date | null;
 }
 
 /** The coordinator's operations port, and the interceptor that counts its calls. */
@@ -30,13 +32,14 @@ export interface Operations {
  * @throws Error when the address can't be listened on.
  */
 export async function startOperations(options: OperationsOptions): Promise<Operations> {
-  const { listen, log, store, isLeader, isServing } = options;
+  const { listen, log, store, isLeader, isServing, certificateExpires } = options;
   const metrics = new Metrics();
   const countCalls = callMetrics(metrics);
   addCoordinatorMetrics(metrics, {
     readOperations: () => readOperations(store),
     isLeader,
     connections: () => countConnections(store),
+    certificateExpires,
   });
   const whyNotReady = async (): Promise<string | null> => {
     if (!isServing()) return 'starting or draining';

@@ -11,6 +11,14 @@ export class ConfigError extends Error {
   }
 }
 
+/** Variables whose value may hold a secret. */
+const SECRET_NAME = /URL|URI|TOKEN$|PASSWORD|SECRET|KEY_ID$/;
+
+function describeValue(name: string, value: string | undefined): string {
+  if (value === undefined) return 'nothing';
+  return SECRET_NAME.test(name) ? `${value.length} characters that are not shown` : JSON.stringify(value);
+}
+
 /**
  * Reads a service's configuration from the environment, the only place where it is read. Variables that start with one
  * of `ownPrefixes` and are not in the schema are errors, which catches typing mistakes. Empty counts as unset.
@@ -31,9 +39,7 @@ export function readConfig<T extends z.ZodObject>(
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0] ?? '');
-      problems.push(
-        `${name}: ${issue.message}. Received: ${given[name] === undefined ? 'nothing' : JSON.stringify(given[name])}.`,
-      );
+      problems.push(`${name}: ${issue.message}. Received: ${describeValue(name, given[name])}.`);
     }
   }
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);

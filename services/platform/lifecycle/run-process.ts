@@ -1,3 +1,4 @@
+import { ConfigError } from '../config/read-config.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 /** BSD sysexits EX_CONFIG: the configuration can't be used. */
@@ -52,7 +53,7 @@ export async function runProcess(
     process.exitCode = code ?? 0;
   } catch (error) {
     log.fatal({ err: error }, 'ended by an error');
-    process.exitCode = 1;
+    process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
   } finally {
     clearTimeout(deadline);
     signals.off('SIGTERM', onTerm);

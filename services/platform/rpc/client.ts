@@ -2,15 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Metadata, credentials as grpcCredentials } from '@grpc/grpc-js';
 import type {
   CallOptions as GrpcCallOptions,
-  ChannelCredentials,
   ClientDuplexStream,
   ClientReadableStream,
   ServiceError,
 } from '@grpc/grpc-js';
+import { RateLimitedError } from '../../core/errors.ts';
 import { NoAnswerError, fromServiceError, isDeadlineExceeded, isUnavailable } from './errors.ts';
+import type { ClientSecurity } from './security/client-security.ts';
 import { MAX_MESSAGE_BYTES } from './server.ts';
 import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
 import { streamItems } from './stream-items.ts';
+import { startCallSpan, traceHeaders } from './trace-calls.ts';
 
 /** How a unary call that found no coordinator is made again. All calls of Graft are idempotent. */
 export interface RetryPolicy {
@@ -30,7 +32,7 @@ export interface ClientCallOptions {
   readonly deadlineMs?: number;
   /** Cancels the call; a `NoAnswerError` as reason means that the coordinator hangs, and the next call goes to another one. */
   readonly signal?: AbortSignal;
-  /** Unary calls only; only UNAVAILABLE is tried again, and DEADLINE_EXCEEDED where there are several addresses. */
+  /** Unary calls only; only UNAVAILABLE and limits of rate are tried again, and DEADLINE_EXCEEDED where there are several addresses. */
   readonly retry?: RetryPolicy;
   /** Request headers. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -53,8 +55,8 @@ export interface RpcClientOptions {
   /** From `parseAddresses`; after UNAVAILABLE or DEADLINE_EXCEEDED the next one is used, round and round. */
   readonly addresses: readonly string[];
   readonly retry?: RetryPolicy;
-  /** Insecure if not given. */
-  readonly credentials?: ChannelCredentials;
+  /** Neither TLS nor token if not given. */
+  readonly security?: ClientSecurity;
   /** For the jitter of the back-off, 0 to below 1; `Math.random` if not given. */
   readonly random?: () => number;
 }
@@ -127,8 +129,9 @@ class ClientPool {
   constructor(options: RpcClientOptions) {
     if (options.addresses.length === 0) throw new Error('addresses: at least one host:port is needed, received none.');
     this.options = options;
-    const credentials = options.credentials ?? grpcCredentials.createInsecure();
-    this.#clients = options.addresses.map((address) => new Client(address, credentials, CHANNEL_OPTIONS));
+    const credentials = options.security?.credentials ?? grpcCredentials.createInsecure();
+    const channelOptions = { ...CHANNEL_OPTIONS, ...options.security?.channelOptions };
+    this.#clients = options.addresses.map((address) => new Client(address, credentials, channelOptions));
   }
 
   get hasOthers(): boolean {
@@ -151,26 +154,46 @@ class ClientPool {
 
 function unaryCall(pool: ClientPool, method: MethodShape): UnaryCall<unknown, unknown> {
   return async (request, options = {}) => {
-    const retry = options.retry ?? pool.options.retry ?? DEFAULT_RETRY;
-    const deadline = Date.now() + (options.deadlineMs ?? UNARY_DEADLINE_MS);
-    for (let attempt = 1; ; attempt += 1) {
-      options.signal?.throwIfAborted();
-      const client = pool.current;
-      const isLast = attempt >= retry.maxAttempts;
-      const tryDeadline = pool.hasOthers && !isLast ? Date.now() + (deadline - Date.now()) / 2 : deadline;
-      try {
-        return await attemptUnary(client, method, request, tryDeadline, options);
-      } catch (error) {
-        const isHung = isDeadlineExceeded(error);
-        if (!isHung && !isUnavailable(error)) throw error;
-        pool.leave(client);
-        // After a hang enough time has passed, and the next try is at another coordinator.
-        const delay = isHung ? 0 : retryDelay(retry, attempt, pool.options.random ?? Math.random);
-        if (isLast || Date.now() + delay >= deadline) throw error;
-        await sleep(delay, undefined, options.signal ? { signal: options.signal } : {});
-      }
+    const span = startCallSpan(method.path);
+    try {
+      return await untilAnswered(pool, method, request, withHeaders(options, traceHeaders(span)));
+    } catch (error) {
+      span?.fail(error);
+      throw error;
+    } finally {
+      span?.end();
     }
   };
+}
+
+async function untilAnswered(
+  pool: ClientPool,
+  method: MethodShape,
+  request: unknown,
+  options: ClientCallOptions,
+): Promise<unknown> {
+  const retry = options.retry ?? pool.options.retry ?? DEFAULT_RETRY;
+  const deadline = Date.now() + (options.deadlineMs ?? UNARY_DEADLINE_MS);
+  for (let attempt = 1; ; attempt += 1) {
+    options.signal?.throwIfAborted();
+    const client = pool.current;
+    const isLast = attempt >= retry.maxAttempts;
+    const tryDeadline = pool.hasOthers && !isLast ? Date.now() + (deadline - Date.now()) / 2 : deadline;
+    try {
+      return await attemptUnary(client, method, request, tryDeadline, withHeaders(options, authorization(pool)));
+    } catch (error) {
+      const isHung = isDeadlineExceeded(error);
+      const isLimited = error instanceof RateLimitedError;
+      if (!isHung && !isLimited && !isUnavailable(error)) throw error;
+      // Limits are those of a token, and the same at every coordinator.
+      if (!isLimited) pool.leave(client);
+      const backOff = retryDelay(retry, attempt, pool.options.random ?? Math.random);
+      // After a hang enough time has passed, and the next try is at another coordinator.
+      const delay = isHung ? 0 : isLimited ? error.retryMs + backOff : backOff;
+      if (isLast || Date.now() + delay >= deadline) throw error;
+      await sleep(delay, undefined, options.signal ? { signal: options.signal } : {});
+    }
+  }
 }
 
 /** Exponential back-off with full jitter over its upper half, so that trainers do not come back all at once. */
@@ -210,13 +233,13 @@ function attemptUnary(
 
 function serverStreamCall(pool: ClientPool, method: MethodShape): ServerStreamCall<unknown, unknown> {
   return (request, options = {}) =>
-    receive(pool, options, (client, callOptions) =>
+    receive(pool, method, options, (client, headers, callOptions) =>
       client.makeServerStreamRequest(
         method.path,
         serializer(method),
         method.responseDeserialize,
         request,
-        headersOf(options),
+        headers,
         callOptions,
       ),
     );
@@ -224,12 +247,12 @@ function serverStreamCall(pool: ClientPool, method: MethodShape): ServerStreamCa
 
 function bidiCall(pool: ClientPool, method: MethodShape): BidiCall<unknown, unknown> {
   return (requests, options = {}) =>
-    receive(pool, options, (client, callOptions) => {
+    receive(pool, method, options, (client, headers, callOptions) => {
       const call = client.makeBidiStreamRequest(
         method.path,
         serializer(method),
         method.responseDeserialize,
-        headersOf(options),
+        headers,
         callOptions,
       );
       void send(call, requests);
@@ -263,12 +286,15 @@ function drained(call: ClientDuplexStream<unknown, unknown>): Promise<void> {
 
 async function* receive(
   pool: ClientPool,
+  method: MethodShape,
   options: ClientCallOptions,
-  open: (client: Client, callOptions: GrpcCallOptions) => ClientReadableStream<unknown>,
+  open: (client: Client, headers: Metadata, callOptions: GrpcCallOptions) => ClientReadableStream<unknown>,
 ): AsyncGenerator {
   options.signal?.throwIfAborted();
   const client = pool.current;
-  const call = open(client, { deadline: Date.now() + (options.deadlineMs ?? STREAM_DEADLINE_MS) });
+  const span = startCallSpan(method.path);
+  const headers = headersOf(withHeaders(options, { ...traceHeaders(span), ...authorization(pool) }));
+  const call = open(client, headers, { deadline: Date.now() + (options.deadlineMs ?? STREAM_DEADLINE_MS) });
   const cancel = (): void => call.cancel();
   options.signal?.addEventListener('abort', cancel, { once: true });
   try {
@@ -277,16 +303,28 @@ async function* receive(
     const isAborted = options.signal?.aborted === true;
     const cause: unknown = isAborted ? options.signal.reason : error;
     if (cause instanceof NoAnswerError || isUnavailable(cause) || isDeadlineExceeded(cause)) pool.leave(client);
+    span?.fail(cause);
     throw isAborted ? cause : fromServiceError(cause);
   } finally {
     options.signal?.removeEventListener('abort', cancel);
     // Without effect on a call that has ended; frees one whose reader stopped early.
     call.cancel();
+    span?.end();
   }
 }
 
 function serializer(method: MethodShape): (value: unknown) => Buffer {
   return method.requestSerialize as (value: unknown) => Buffer;
+}
+
+/** The token as it is now: it may have changed since the last try. */
+function authorization(pool: ClientPool): Readonly<Record<string, string>> {
+  const token = pool.options.security?.token() ?? null;
+  return token === null ? {} : { authorization: `Bearer ${token}` };
+}
+
+function withHeaders(options: ClientCallOptions, headers: Readonly<Record<string, string>>): ClientCallOptions {
+  return { ...options, headers: { ...options.headers, ...headers } };
 }
 
 function headersOf(options: ClientCallOptions): Metadata {

@@ -12,14 +12,19 @@ import {
   LeaseLostError,
   MetricConflictError,
   NotFoundError,
+  PermissionDeniedError,
+  RateLimitedError,
   RequestIdReusedError,
   SequenceGapError,
   ShuttingDownError,
   TrainerUnknownError,
+  UnauthenticatedError,
+  VersionSkewError,
 } from '../../core/errors.ts';
 import type { ErrorMetadata, ErrorReason } from '../../core/errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
-import { BadRequest, ErrorInfo } from '../../../proto/gen/google/rpc/error_details.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../../proto/gen/google/rpc/error_details.ts';
+import { durationToProto } from './convert/duration.ts';
 import { Status } from '../../../proto/gen/google/rpc/status.ts';
 
 /** `ErrorInfo.domain` of every error of ours. */
@@ -29,6 +34,7 @@ const DETAILS_KEY = 'grpc-status-details-bin';
 const TYPE_PREFIX = 'type.googleapis.com/';
 const ERROR_INFO_TYPE = `${TYPE_PREFIX}google.rpc.ErrorInfo`;
 const BAD_REQUEST_TYPE = `${TYPE_PREFIX}google.rpc.BadRequest`;
+const RETRY_INFO_TYPE = `${TYPE_PREFIX}google.rpc.RetryInfo`;
 
 // gRPC clients in C (Python, Ruby) refuse trailers above 8 KiB; base64 adds a third to the details.
 const MAX_MESSAGE_HEADER = 1_200;
@@ -47,6 +53,10 @@ const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
   SHUTTING_DOWN: status.UNAVAILABLE,
   DATABASE_UNAVAILABLE: status.UNAVAILABLE,
   INTERNAL: status.INTERNAL,
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  PERMISSION_DENIED: status.PERMISSION_DENIED,
+  RATE_LIMITED: status.RESOURCE_EXHAUSTED,
+  VERSION_SKEW: status.FAILED_PRECONDITION,
 };
 
 export type StatusCodeName = keyof typeof status;
@@ -72,7 +82,7 @@ export class NoAnswerError extends Error {
 
 /**
  * Turns whatever a handler threw into what gRPC sends: the code of its reason, `google.rpc.ErrorInfo` and, for mistakes
- * in a request, `google.rpc.BadRequest`. An error that is not ours becomes INTERNAL with a neutral text; `onUnknown`
+ * in a request, `google.rpc.BadRequest`; for limits of rate, `google.rpc.RetryInfo`. An error that is not ours becomes INTERNAL with a neutral text; `onUnknown`
  * gets it with the `error_id` the client sees, to be logged.
  */
 export function toServiceError(
@@ -116,6 +126,10 @@ function serviceErrorOf(error: GraftError): ServiceError {
   if (error instanceof InvalidRequestError) {
     const badRequest = BadRequest.fromPartial({ fieldViolations: fitViolations(error.violations) });
     details.push({ typeUrl: BAD_REQUEST_TYPE, value: Buffer.from(BadRequest.encode(badRequest).finish()) });
+  }
+  if (error instanceof RateLimitedError) {
+    const retry = RetryInfo.fromPartial({ retryDelay: durationToProto(error.retryMs) });
+    details.push({ typeUrl: RETRY_INFO_TYPE, value: Buffer.from(RetryInfo.encode(retry).finish()) });
   }
   const metadata = new Metadata();
   // The text stands in both places: grpcurl shows this one, and grpcio-status refuses details whose text differs.
@@ -225,6 +239,14 @@ function construct(
       return new DatabaseUnavailableError(message);
     case 'INTERNAL':
       return new InternalError(text('error_id'));
+    case 'VERSION_SKEW':
+      return new VersionSkewError(text('trainer_version'), text('coordinator_version'));
+    case 'UNAUTHENTICATED':
+      return new UnauthenticatedError(message);
+    case 'PERMISSION_DENIED':
+      return new PermissionDeniedError(text('method'), text('role'), text('needed_role'));
+    case 'RATE_LIMITED':
+      return new RateLimitedError(message, number('retry_ms'));
   }
 }
 

@@ -16,6 +16,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { toServiceError } from './errors.ts';
 import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
 import { streamItems } from './stream-items.ts';
+import { traceFieldsOf } from './trace-calls.ts';
 
 /** Both directions; pages and chunks keep real messages far below. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -26,6 +27,8 @@ export interface CallContext {
   readonly path: string;
   /** Aborts when the client has gone or cancelled, its deadline is over, or the server is forced to end. */
   readonly signal: AbortSignal;
+  /** Aborts `signal` with this reason; whoever calls it says what the client is told. */
+  readonly abort: (reason: Error) => void;
   /** Aborts when the server begins to drain: long polls and watches should answer or end now. */
   readonly draining: AbortSignal;
   /** Request headers. */
@@ -104,6 +107,8 @@ class GrpcServer implements RpcServer {
     this.grpc = new Server({
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+      // Of one connection; a client that wants more waits.
+      'grpc.max_concurrent_streams': 2_000,
       // A client that vanished without a FIN is noticed within 30 s.
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 10_000,
@@ -220,6 +225,7 @@ class GrpcServer implements RpcServer {
       await handle({
         path: method.path,
         signal: controller.signal,
+        abort: (reason) => controller.abort(reason),
         draining: this.#draining.signal,
         metadata: call.metadata,
         peer: call.getPeer(),
@@ -233,7 +239,7 @@ class GrpcServer implements RpcServer {
     // Nobody reads the answer any more, and a handler that throws because it was told to stop has no fault.
     const isExpected = context.signal.aborted;
     return toServiceError(error, (errorId, cause) => {
-      const fields = { err: cause, error_id: errorId, call: context.path };
+      const fields = { err: cause, error_id: errorId, call: context.path, ...traceFieldsOf(context) };
       if (isExpected) this.#options.log.debug(fields, 'call ended after it was cancelled');
       else this.#options.log.error(fields, 'call failed');
     });

@@ -3,6 +3,7 @@ import { SPLITS } from '../../core/dataset.ts';
 import type { ClassCount, Dataset, DatasetProblem, ManifestImage, Split } from '../../core/dataset.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
 import type { ProgressListener } from '../engine/progress.ts';
+import { requireAllInside, requireInside } from './data-root.ts';
 import { readLayout } from './dataset-layout.ts';
 import type { DatasetLayout, ImageFile } from './dataset-layout.ts';
 import { drawSplits } from './draw-splits.ts';
@@ -16,6 +17,8 @@ import type { IndexedDataset } from './manifest.ts';
 export interface IndexOptions {
   readonly source: DatasetSource;
   readonly cacheDir: string;
+  /** Folder that the images must lie in, wherever links lead; anywhere if null or not given. */
+  readonly dataRoot?: string | null;
   readonly onProgress?: ProgressListener;
 }
 
@@ -42,12 +45,15 @@ const SHOWN_PROBLEMS = 20;
  * Reads a data set's folder: finds the images of `<split>/<class>/…` or (with split fractions) `<class>/…`, hashes and decodes
  * each, and names the whole by a digest. Everything that is wrong is found in one go.
  *
- * @throws DatasetInvalidError when at least one problem is fatal.
+ * @throws DatasetInvalidError when at least one problem is fatal; PathOutsideError.
  */
-export async function indexDataset({ source, cacheDir, onProgress }: IndexOptions): Promise<IndexedDataset> {
+export async function indexDataset(options: IndexOptions): Promise<IndexedDataset> {
+  const { source, cacheDir, dataRoot = null, onProgress } = options;
   const root = resolve(source.path);
+  await requireInside(dataRoot, root, 'dataset.path');
   const layout = await readLayout({ ...source, path: root });
   const paths = layout.files.map(({ path }) => path);
+  await requireAllInside(dataRoot, root, paths);
   const checks = await checkFiles({ root, paths, cacheDir, ...(onProgress ? { onProgress } : {}) });
   const problems = [...layout.problems, ...fileProblems(checks, source.skipBadFiles)];
   const images = manifestImages(layout, checks, source);

@@ -75,7 +75,7 @@ export interface MetricAnswer extends TaskLease {
 
 export type ReleaseReason = 'DRAINING' | 'PAUSED' | 'PREEMPTED';
 
-/** A leased task that this version can't read; it is completed with a permanent error. */
+/** A leased task that this version can't read; it is given back, for a trainer of a newer one. */
 export class UnreadableTaskError extends Error {
   override readonly name = 'UnreadableTaskError';
   readonly lease: TaskLease;

@@ -4,6 +4,7 @@ import type { CheckpointRef, LeasedTask } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { createClient, NO_RETRY } from '../../platform/rpc/client.ts';
 import type { RpcClient } from '../../platform/rpc/client.ts';
+import type { ClientSecurity } from '../../platform/rpc/security/client-security.ts';
 import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
 import { requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { checkpointFromProto, checkpointToProto, stages } from '../../platform/rpc/convert/run.ts';
@@ -51,9 +52,10 @@ export class GrpcCoordinator implements Coordinator {
   readonly #trainerId: string;
   readonly #client: RpcClient<typeof TrainerServiceService>;
 
-  constructor(addresses: readonly string[], trainerId: string) {
+  /** @param security neither TLS nor token if not given. */
+  constructor(addresses: readonly string[], trainerId: string, security?: ClientSecurity) {
     this.#trainerId = trainerId;
-    this.#client = createClient(TrainerServiceService, { addresses, retry: NO_RETRY });
+    this.#client = createClient(TrainerServiceService, { addresses, retry: NO_RETRY, ...(security && { security }) });
   }
 
   async register(trainer: TrainerDescription): Promise<LeaseTiming> {

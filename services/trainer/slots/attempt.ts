@@ -2,10 +2,12 @@ import type { LeaseTiming } from '../../core/lease.ts';
 import type { LeasedTask, RunOutcome, TaskError } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
+import type { Span } from '../../platform/telemetry/tracer.ts';
 import type { Coordinator, ReleaseReason, TaskDirective, TaskEnd, TaskProgress } from '../lease/coordinator.ts';
 import { OutboxClosedError } from '../lease/metric-outbox.ts';
 import type { AttemptMetrics } from '../lease/metric-stream.ts';
 import { classifyFailure, untilAnswered } from '../lease/patience.ts';
+import { startAttemptSpan } from './attempt-span.ts';
 import { ProgressWatch } from './progress-watch.ts';
 import type { SlotEvent } from './protocol.ts';
 import { describeProcess, errorOfExit } from './worker-exit.ts';
@@ -39,6 +41,7 @@ export class Attempt {
   readonly ended: Promise<void>;
   readonly #options: AttemptOptions;
   readonly #log: Logger;
+  readonly #span: Span;
   readonly #now: () => number;
   readonly #calls = new AbortController();
   readonly #watch: ProgressWatch;
@@ -59,7 +62,14 @@ export class Attempt {
   constructor(options: AttemptOptions) {
     this.#options = options;
     this.task = options.task;
-    this.#log = options.log.child({ task_id: this.task.taskId, lease_epoch: this.task.leaseEpoch });
+    this.#span = startAttemptSpan(options.task);
+    const { sweepId, taskId, leaseEpoch } = options.task;
+    this.#log = options.log.child({
+      sweep_id: sweepId,
+      task_id: taskId,
+      lease_epoch: leaseEpoch,
+      ...this.#span.fields,
+    });
     this.#now = options.now ?? ((): number => performance.now());
     this.#watch = new ProgressWatch(this.#now());
     let resolveEnded = (): void => undefined;
@@ -81,7 +91,9 @@ export class Attempt {
       (exit) => this.#endWithError(errorOfExit(exit, this.#progress.detail)),
     );
     this.#stuckTimer = setInterval(() => this.#checkStuck(), STUCK_CHECK_MS);
-    worker.send({ type: 'start', task: this.task });
+    // The worker's spans are children of the attempt's.
+    const traceparent = this.#span.traceparent ?? this.task.traceparent;
+    worker.send({ type: 'start', task: { ...this.task, traceparent } });
     failpoint('attempt.started');
   }
 
@@ -146,6 +158,7 @@ export class Attempt {
   abandon(reason: string): void {
     if (this.#isEnded) return;
     this.#log.warn({ reason }, 'attempt abandoned');
+    this.#span.fail(reason);
     void this.#options.worker.kill();
     this.#end();
   }
@@ -170,6 +183,7 @@ export class Attempt {
         const { runId, stage, epoch, values } = event;
         this.#watch.touch(this.#now());
         this.#epochCounts.set(runId, epoch);
+        this.#span.event('epoch', { 'graft.run_id': runId, 'graft.stage': stage, 'graft.epoch': epoch });
         this.#options.metrics.report({ runId, stage, epoch, values });
         return;
       }
@@ -241,6 +255,8 @@ export class Attempt {
   #endWithError(error: TaskError): void {
     if (this.#isEnding) return;
     this.#log.warn({ error_class: error.errorClass, code: error.code, reason: error.message }, 'attempt failed');
+    this.#span.set({ 'graft.error_class': error.errorClass, 'error.type': error.code });
+    this.#span.fail(error.message);
     this.#endWith(() => this.#complete({ kind: 'error', error }));
   }
 
@@ -356,7 +372,7 @@ export class Attempt {
             'call not answered; making it again',
           ),
       },
-      () => call(signal),
+      () => this.#span.run(() => call(signal)),
     );
   }
 
@@ -369,6 +385,7 @@ export class Attempt {
     for (const timer of [this.#silenceTimer, this.#stopTimer]) if (timer !== null) clearTimeout(timer);
     this.#options.metrics.close();
     this.#calls.abort(new Error('The attempt has ended.'));
+    this.#span.end();
     this.#resolveEnded();
   }
 }

@@ -60,4 +60,6 @@ export interface WorkerEnvironment {
   readonly GRAFT_SLOT_THREADS: string;
   /** Seconds between saves of the newest state. */
   readonly GRAFT_CHECKPOINT_SECONDS: string;
+  /** Folder that images and weights of a spec must lie in; not set: anywhere. */
+  readonly GRAFT_DATA_ROOT?: string;
 }

@@ -183,8 +183,9 @@ export class Slot {
   async #refuse(error: UnreadableTaskError, signal: AbortSignal): Promise<void> {
     this.#log.error({ err: error }, 'leased task refused');
     const { coordinator, register } = this.#options;
+    // While a cluster is upgraded, a coordinator may plan what only its newer trainers can read.
     const taskError = {
-      errorClass: 'PERMANENT',
+      errorClass: 'INFRASTRUCTURE',
       code: 'TASK_UNREADABLE',
       message: error.message,
       datasetProblems: [],

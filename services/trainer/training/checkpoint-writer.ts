@@ -1,5 +1,6 @@
 import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
+import { inSpan } from '../../platform/telemetry/tracer.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
 import { encodeTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingState } from '../checkpoints/training-checkpoint.ts';
@@ -70,8 +71,11 @@ export class CheckpointWriter {
   ): Promise<CheckpointRef> {
     const uri = checkpointUri(state, kind, this.#leaseEpoch);
     const parts = encodeTrainingCheckpoint(state, trained, optimizerSlots);
-    const { sha256, sizeBytes } = await this.#artifacts.writeStream(uri, parts);
     const { runId, stage, epoch } = state;
+    const attributes = { 'graft.run_id': runId, 'graft.epoch': epoch, 'graft.checkpoint_kind': kind };
+    const { sha256, sizeBytes } = await inSpan('write checkpoint', { attributes }, () =>
+      this.#artifacts.writeStream(uri, parts),
+    );
     const value = kind === 'BEST' ? (state.best?.value ?? null) : state.lastValue;
     const checkpoint = { checkpointId: '', runId, stage, epoch, kind, uri, sha256, sizeBytes, value };
     this.#link.emit({ type: 'checkpoint', taskId: this.#link.taskId, checkpoint });

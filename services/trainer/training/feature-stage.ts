@@ -1,5 +1,6 @@
 import type { FeatureSetRef, TaskResult } from '../../core/task.ts';
 import type { StoredArtifact } from '../../platform/artifacts/artifact-store.ts';
+import { inSpan } from '../../platform/telemetry/tracer.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { describeWeights } from '../backbones/load.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
@@ -92,9 +93,12 @@ async function extract(
   const dtype = set.dtype === 'float16' ? 'F16' : 'F32';
   const partImages = partImagesOf({ dtype, shape }, batchSize);
   const layout: FeatureLayout = { key: set.key, dtype, shape, imageCount, partImages };
+  const attributes = { 'graft.split': set.split, 'graft.backbone': set.backbone, 'graft.image_count': imageCount };
   const { uri, sha256, sizeBytes } =
     (await findStoredFeatures(context.artifacts, layout)) ??
-    (await compute(context, set, layout, batchSize, indexed, backbone));
+    (await inSpan('extract features', { attributes }, () =>
+      compute(context, set, layout, batchSize, indexed, backbone),
+    ));
   return { ...set, uri, shape, rowCount: imageCount, sha256, sizeBytes };
 }
 

@@ -4,17 +4,25 @@ import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { describeWeights } from '../backbones/load.ts';
 import { indexDataset } from '../data/index-dataset.ts';
 import { encodeManifest } from '../data/manifest.ts';
+import { requireWeightsInside } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 
 /** Stage INDEX: looks at every image, stores the manifest, and finds the weights that the sweep names. */
-export async function runIndexStage({ task, artifacts, cacheDir, link }: TaskContext): Promise<TaskResult> {
+export async function runIndexStage({
+  task,
+  artifacts,
+  cacheDir,
+  dataRoot = null,
+  link,
+}: TaskContext): Promise<TaskResult> {
   const { onProgress } = link;
-  const indexed = await indexDataset({ source: task.datasetSource, cacheDir, onProgress });
+  const indexed = await indexDataset({ source: task.datasetSource, cacheDir, dataRoot, onProgress });
   const manifestUri = `datasets/${indexed.dataset.digest}.jsonl`;
   await storeManifest(artifacts, manifestUri, encodeManifest(indexed));
   const weights: WeightsInfo[] = [];
   for (const reference of task.weightsReferences) {
     await link.breatheOrStop(weights.length, task.weightsReferences.length, `weights of ${reference.backbone}`);
+    await requireWeightsInside(dataRoot, reference.weights);
     weights.push(await describeWeights(reference, { cacheDir, onProgress }));
   }
   return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };

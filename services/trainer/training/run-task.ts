@@ -1,5 +1,6 @@
 import type { LeasedTask, TaskResult } from '../../core/task.ts';
 import { ArtifactCache, artifactCacheFolder } from '../../platform/artifacts/artifact-cache.ts';
+import { inSpan } from '../../platform/telemetry/tracer.ts';
 import { runEvaluateStage } from './evaluate-stage.ts';
 import { runFeatureStage } from './feature-stage.ts';
 import { runIndexStage } from './index-stage.ts';
@@ -15,7 +16,11 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
   const { taskId } = task;
   resetPeakMemory();
   try {
-    const end = await runStage({ ...options, task, link, cache: openCache(options) });
+    const { stage, sweepId, traceparent } = task;
+    const attributes = { 'graft.sweep_id': sweepId, 'graft.task_id': taskId, 'graft.stage': stage };
+    const end = await inSpan(`task ${stage}`, { parent: traceparent, attributes }, () =>
+      runStage({ ...options, task, link, cache: openCache(options) }),
+    );
     if ('action' in end) link.emit({ type: 'stopped', taskId, action: end.action });
     else link.emit({ type: 'completed', taskId, result: end });
   } catch (error) {

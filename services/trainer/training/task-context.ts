@@ -7,6 +7,7 @@ import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { loadBackbone } from '../backbones/load.ts';
 import { outlineBackbone } from '../backbones/outline.ts';
 import type { Backbone } from '../backbones/backbone.ts';
+import { requireInside } from '../data/data-root.ts';
 import { decodeManifest } from '../data/manifest.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
 import { TaskFailureError } from './task-error.ts';
@@ -16,6 +17,8 @@ import type { TaskLink } from './task-link.ts';
 export interface WorkerOptions {
   readonly artifacts: ArtifactStore;
   readonly cacheDir: string;
+  /** Folder that images and weights of a spec must lie in, wherever links lead; anywhere if null or not given. */
+  readonly dataRoot?: string | null;
   /** What copies of a remote store's files may take; not needed where the store is a folder. */
   readonly artifactCacheBytes?: number;
   /** Least seconds between two saves of the newest state. */
@@ -33,13 +36,14 @@ export interface TaskContext extends WorkerOptions {
 /**
  * The data set that the task's manifest describes.
  *
- * @throws {TaskFailureError} when the task has none, {ManifestError} for a damaged one
+ * @throws {TaskFailureError} when the task has none, {ManifestError} for a damaged one, {PathOutsideError}
  */
-export async function openDataset({ task, artifacts }: TaskContext): Promise<IndexedDataset> {
+export async function openDataset({ task, artifacts, dataRoot = null }: TaskContext): Promise<IndexedDataset> {
   const { dataset, manifestUri, taskId } = task;
   if (dataset === null || manifestUri === null) {
     throw new TaskFailureError('PERMANENT', 'TASK_INVALID', `Task ${taskId} (${task.stage}) came without a data set.`);
   }
+  await requireInside(dataRoot, dataset.path, 'dataset.path');
   const { images, dataset: indexed } = decodeManifest(manifestUri, await artifacts.read(manifestUri));
   if (indexed.digest !== dataset.digest) {
     throw new TaskFailureError(
@@ -53,15 +57,25 @@ export async function openDataset({ task, artifacts }: TaskContext): Promise<Ind
 }
 
 /** Loads a base and reports progress meanwhile; without its weights where the task computes nothing with them. */
-export function openBackbone(
-  { cacheDir, link, task }: TaskContext,
+export async function openBackbone(
+  { cacheDir, dataRoot = null, link, task }: TaskContext,
   backbone: string,
   weights: string,
   inputSize: number,
 ): Promise<Backbone> {
   const weightsDigest = digestOfStoredBase(task, backbone, inputSize);
-  if (weightsDigest !== null) return Promise.resolve(outlineBackbone({ backbone, inputSize, weightsDigest }));
+  if (weightsDigest !== null) return outlineBackbone({ backbone, inputSize, weightsDigest });
+  await requireWeightsInside(dataRoot, weights);
   return loadBackbone({ backbone, weights, inputSize, cacheDir, onProgress: link.onProgress });
+}
+
+/**
+ * Weights are a word or the path of a file.
+ *
+ * @throws {PathOutsideError}
+ */
+export async function requireWeightsInside(dataRoot: string | null, weights: string): Promise<void> {
+  if (weights !== 'imagenet' && weights !== 'random') await requireInside(dataRoot, weights, 'weights');
 }
 
 /**

@@ -24,6 +24,7 @@ const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
   ['UnknownLayerError', 'PARAMETERS_INVALID'],
   ['BackboneError', 'BACKBONE_INVALID'],
   ['DatasetInvalidError', 'DATASET_INVALID'],
+  ['PathOutsideError', 'PATH_OUTSIDE'],
   ['ManifestError', 'DATASET_INVALID'],
   ['ImageDecodeError', 'DATASET_INVALID'],
   ['CheckpointError', 'CHECKPOINT_INVALID'],

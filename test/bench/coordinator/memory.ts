@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NO_RETRY, createClient } from '../../../services/platform/rpc/client.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
@@ -28,19 +29,16 @@ export interface CoordinatorMemory {
 
 /** A coordinator's memory with 10,000 runs in the database and 500 watchers that get events all the time. */
 export async function measureCoordinatorMemory(folder: string, seconds: number): Promise<CoordinatorMemory> {
-  await using coordinator = await CoordinatorProcess.start(folder);
+  await using coordinator = await CoordinatorProcess.start(folder, { isBuilt: true });
   const values = Array.from({ length: RUN_COUNT }, (_, index) => index + 1);
-  const { sweep } = await coordinator.sweeps.call.createSweep({
-    requestId: '',
-    spec: sweepSpecToProto(
-      specOf({ parameters: [{ name: 'data_seed', domain: { kind: 'values', values }, conditions: [] }] }),
-    ),
-  });
+  const spec = specOf({ parameters: [{ name: 'data_seed', domain: { kind: 'values', values }, conditions: [] }] });
+  const { sweep } = await coordinator.sweeps.call.createSweep({ requestId: '', spec: sweepSpecToProto(spec) }, PATIENT);
   if (sweep === undefined) throw new Error('The answer to CreateSweep has no sweep.');
   const clients = Array.from({ length: WATCHER_COUNT / WATCHERS_PER_CLIENT }, () =>
     createClient(SweepServiceService, { addresses: [coordinator.address], retry: NO_RETRY }),
   );
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
   let deliveredCount = 0;
   const watchers = clients.flatMap((client) =>
     Array.from({ length: WATCHERS_PER_CLIENT }, async () => {

@@ -4,6 +4,7 @@ import { ATTEMPT_STATES } from '../../../services/core/states/attempt-state.ts';
 import { RUN_STATES } from '../../../services/core/states/run-state.ts';
 import { SWEEP_STATES } from '../../../services/core/states/sweep-state.ts';
 import { TASK_STATES } from '../../../services/core/states/task-state.ts';
+import { TOKEN_ROLES } from '../../../services/core/token-role.ts';
 import { SPLITS } from '../../../services/core/dataset.ts';
 import type {
   CheckpointKind,
@@ -43,6 +44,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
     ...words<RunOutcomeKind>({ SUCCEEDED: true, EARLY_STOPPED: true, FAILED: true, STOPPED: true }),
   ],
   task_runs_role_check: ROLES,
+  tokens_role_check: TOKEN_ROLES,
   attempts_state_check: ATTEMPT_STATES.states,
   attempts_error_class_check: words<ErrorClass>({
     INFRASTRUCTURE: true,

@@ -11,7 +11,7 @@ import { readTrainerConfig, TRAINER_SETTINGS, trainerGraceMs } from '../../../se
 import { DEPLOY, findKustomize, render, renderComponent } from './support/kustomize.ts';
 import type { Rendering } from './support/kustomize.ts';
 import { environmentOf, find, isOwnImage, selects, serviceOf, workload, workloadsOf } from './support/manifests.ts';
-import type { Container, Labels, Manifest, Probe } from './support/manifests.ts';
+import type { Container, Labels, Manifest, PodSpec, Probe, SecretVolume } from './support/manifests.ts';
 import { schemaVenv, validate } from './support/validate.ts';
 
 const OVERLAYS = readdirSync(join(DEPLOY, 'overlays'), { withFileTypes: true })
@@ -68,10 +68,29 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
         .flatMap(({ containers }) => containers.flatMap(({ env = [] }) => env))
         .flatMap(({ valueFrom }) => (valueFrom?.secretKeyRef === undefined ? [] : [valueFrom.secretKeyRef]));
       expect(references.length).toBeGreaterThan(0);
-      for (const { name, key } of references) {
+      const mounted = workloadsOf(manifests).flatMap(({ pod }) =>
+        secretVolumesOf(pod).flatMap(({ secretName: name, items }) => items.map(({ key }) => ({ name, key }))),
+      );
+      for (const { name, key } of [...references, ...mounted]) {
         expect(readme).toContain(`create secret generic ${name}`);
-        expect(readme).toContain(`--from-literal=${key}=`);
+        expect(readme).toMatch(new RegExp(`--from-(literal|file)=${key}=`));
       }
+    });
+
+    it('guards the port of gRPC, or says openly that it does not', () => {
+      const coordinator = workload(manifests, 'graft-coordinator').pod;
+      const trainer = workload(manifests, 'graft-trainer').pod;
+      const environment = environmentOf(manifests, coordinator.containers[0]!);
+      const { tls, needsTokens } = readCoordinatorConfig(environment).security;
+      const { connection } = readTrainerConfig(environmentOf(manifests, trainer.containers[0]!));
+      if (environment['GRAFT_COORDINATOR_INSECURE'] === 'on') {
+        expect([tls, needsTokens, connection.tls, connection.token]).toEqual([null, false, null, null]);
+        return;
+      }
+      expect(needsTokens).toBe(true);
+      expect(filesOf(coordinator)).toEqual(expect.arrayContaining([tls?.certificate.path, tls?.key.path]));
+      const token = connection.token && 'file' in connection.token ? connection.token.file : null;
+      expect(filesOf(trainer)).toEqual(expect.arrayContaining([connection.tls?.ca, token]));
     });
 
     it('meets the pod security profile "restricted"', () => {
@@ -259,9 +278,26 @@ function checkProbes(manifests: readonly Manifest[], where: string, container: C
   if ('listen' in config) {
     const { port } = splitListenAddress(config.listen);
     expected.unshift({ name: 'grpc', containerPort: port });
-    for (const probe of probes) expect(probe?.grpc, where).toEqual({ port });
+    // The kubelet's gRPC probes speak no TLS.
+    const isGuarded = config.security.tls !== null;
+    for (const probe of probes) expect(probe?.grpc, where).toEqual(isGuarded ? undefined : { port });
   }
   expect(ports, where).toEqual(expected);
+}
+
+function secretVolumesOf(pod: PodSpec): readonly SecretVolume[] {
+  return (pod.volumes ?? []).flatMap((volume) => ('secret' in volume ? [volume['secret'] as SecretVolume] : []));
+}
+
+/** What a pod's containers see of secrets, as paths. */
+function filesOf(pod: PodSpec): readonly string[] {
+  const mounts = pod.containers.flatMap(({ volumeMounts = [] }) => volumeMounts);
+  return (pod.volumes ?? []).flatMap((volume) => {
+    const mount = mounts.find(({ name }) => name === volume.name);
+    if (!('secret' in volume) || mount === undefined) return [];
+    expect(mount.readOnly).toBe(true);
+    return (volume['secret'] as SecretVolume).items.map(({ path }) => join(mount.mountPath, path));
+  });
 }
 
 function portOf(probe: Probe): string | number | null {

@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { callMetrics } from '../../../services/platform/rpc/call-metrics.ts';
 import { Metrics } from '../../../services/platform/telemetry/metrics.ts';
 import type { MetricFacts } from '../../../services/platform/telemetry/metrics.ts';
@@ -10,6 +12,18 @@ import { TrainerMetrics } from '../../../services/trainer/telemetry/trainer-metr
 import { prometheusRule } from './support/custom-resources.ts';
 import { DEPLOY } from './support/kustomize.ts';
 import { readPromql } from './support/promql.ts';
+import { runCommand } from '../../support/python-venv.ts';
+import { buildGoProgram } from './support/go-program.ts';
+
+const checker = await buildGoProgram({
+  name: 'check-rules-0.315.0',
+  module: fileURLToPath(new URL('./rules', import.meta.url)),
+  package: '.',
+}).then(
+  (program) => ({ program }),
+  (error: unknown) => ({ reason: error instanceof Error ? error.message.slice(0, 300) : String(error) }),
+);
+if ('reason' in checker) console.log(`The alert rules are not read by Prometheus' own package: ${checker.reason}`);
 
 const FOLDER = join(DEPLOY, 'components', 'monitoring');
 /** Labels that Prometheus puts on every series of a pod. */
@@ -70,7 +84,25 @@ function isRated(expression: string, series: string): boolean {
   return new RegExp(`(?:rate|increase)\\(${series}\\b`).test(expression);
 }
 
+/** What operators were promised, and the metric that tells it. */
+const PROMISED = {
+  'queue depth': 'graft_tasks',
+  'lease age': 'graft_lease_age_seconds',
+  heartbeats: 'graft_trainer_heartbeats_total',
+  epochs: 'graft_trainer_epochs_total',
+  'images per second': 'graft_trainer_images_per_second',
+  'GPU memory': 'graft_trainer_gpu_memory_used_bytes',
+  'ingest lag': 'graft_trainer_metric_ingest_seconds',
+  'outbox depth': 'graft_outbox_rows',
+  'retries by class': 'graft_task_retries',
+};
+
 describe('metrics', () => {
+  it.each(Object.entries(PROMISED))('tell %s, and the dashboard shows it', (_what, name) => {
+    expect(facts.has(name)).toBe(true);
+    expect(panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join(' ')).toContain(name);
+  });
+
   it("follow Prometheus' conventions and name nobody", () => {
     const own = [...facts.values()].filter(({ name }) => /^(?:graft|grpc)_/.test(name));
     expect(own.length).toBeGreaterThan(25);
@@ -80,6 +112,37 @@ describe('metrics', () => {
       expect(name, 'base units only').not.toMatch(/_(?:ms|milliseconds|minutes|kb|mb|mib|percent)(?:_|$)/);
       for (const label of labels) expect(label, name).not.toMatch(IDENTITIES);
     }
+  });
+});
+
+/** A Prometheus rule file is what stands under `spec`. */
+async function checkRules(rules: string): Promise<string> {
+  if ('reason' in checker) throw new Error(checker.reason);
+  const folder = mkdtempSync(join(tmpdir(), 'graft-rules-'));
+  try {
+    const file = join(folder, 'rules.yaml');
+    writeFileSync(file, rules);
+    return await runCommand(checker.program, [file]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe.skipIf('reason' in checker)("Prometheus' own reader of rules", () => {
+  const spec = stringify((parse(readFileSync(join(FOLDER, 'alert-rules.yaml'), 'utf8')) as { spec: unknown }).spec);
+
+  it('takes all of ours', async () => {
+    expect(await checkRules(spec)).toBe(`${rules.length}\n`);
+  });
+
+  it.each([
+    ['an expression that breaks off', 'absent(graft_coordinator_leader)', 'absent(graft_coordinator_leader) +'],
+    ['a template that calls what is not there', 'humanizeDuration', 'humanizeTime'],
+    ['a duration that is none', 'for: 5m', 'for: 5 minutes'],
+    ['a field that is none', 'annotations:', 'annotation:'],
+  ])('refuses %s', async (_what, from, to) => {
+    expect(spec).toContain(from);
+    await expect(checkRules(spec.replace(from, to))).rejects.toThrow(/rules\.yaml/);
   });
 });
 

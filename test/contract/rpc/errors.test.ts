@@ -17,6 +17,7 @@ import {
   ShuttingDownError,
   TrainerUnknownError,
   UnauthenticatedError,
+  VersionSkewError,
 } from '../../../services/core/errors.ts';
 import type { GraftError } from '../../../services/core/errors.ts';
 import { fromServiceError, isUnavailable, RpcError, toServiceError } from '../../../services/platform/rpc/errors.ts';
@@ -45,6 +46,7 @@ const ALL: readonly (readonly [GraftError, status])[] = [
   [new UnauthenticatedError('The token was revoked.'), status.UNAUTHENTICATED],
   [new PermissionDeniedError('CreateSweep', 'VIEWER', 'SUBMITTER'), status.PERMISSION_DENIED],
   [new RateLimitedError('At most 50 calls a second.', 1_500), status.RESOURCE_EXHAUSTED],
+  [new VersionSkewError('0.3.0', '0.1.0'), status.FAILED_PRECONDITION],
 ];
 
 function detailsOf(error: { metadata: Metadata }) {

@@ -9,7 +9,7 @@ import type { RpcClient } from '../../../services/platform/rpc/client.ts';
 import { RpcError } from '../../../services/platform/rpc/errors.ts';
 import { CertificateFiles } from '../../../services/platform/rpc/security/certificate-files.ts';
 import { clientSecurity } from '../../../services/platform/rpc/security/client-security.ts';
-import { serverCredentials } from '../../../services/platform/rpc/security/server-credentials.ts';
+import { serverSecurity } from '../../../services/platform/rpc/security/server-security.ts';
 import { createServer } from '../../../services/platform/rpc/server.ts';
 import type { Handlers } from '../../../services/platform/rpc/server.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
@@ -71,11 +71,12 @@ async function startService(paths: CertificatePaths, clientCa: string | null = n
     },
   });
   const tls = { ...identity(paths), clientCa: clientCa === null ? null : file(clientCa, 'X_CLIENT_CA') };
-  const server = createServer({ log, credentials: serverCredentials(tls, log) });
+  const { credentials, certificateExpires } = serverSecurity(tls, log);
+  const server = createServer({ log, credentials });
   server.addService(SweepServiceService, handlers);
   const port = await server.listen('localhost:0');
   cleanups.push(() => server.drain(0));
-  return { address: `localhost:${port}`, port, sendNext: () => gates.next() };
+  return { address: `localhost:${port}`, port, sendNext: () => gates.next(), certificateExpires };
 }
 
 function connect(address: string, tls: Partial<ConnectionConfig['tls']> | null): SweepClient {
@@ -149,16 +150,20 @@ describe('rotation without a restart', () => {
     { timeout: 20_000 },
     async () => {
       const [before, after] = [new TestAuthority('Before'), new TestAuthority('After')];
-      const { address, sendNext } = await startService(writeCertificate(folder, 'server', before.issue(SERVER)));
+      const { address, sendNext, certificateExpires } = await startService(
+        writeCertificate(folder, 'server', before.issue(SERVER)),
+      );
       const beforeOnly = trust('before', before);
       const events = connect(address, { ca: beforeOnly })
         .call.watchSweep({ sweepId: 's1', cursor: 0n })
         [Symbol.asyncIterator]();
       expect((await events.next()).value).toMatchObject({ cursor: 1n });
-      writeCertificate(folder, 'server', after.issue(SERVER));
+      const expiredBefore = certificateExpires();
+      writeCertificate(folder, 'server', after.issue({ ...SERVER, to: new Date(Date.now() + HOUR_MS) }));
       const afterOnly = trust('after', after);
       await answered(() => connect(address, { ca: afterOnly }));
       await refusal(connect(address, { ca: beforeOnly }));
+      expect(certificateExpires()?.getTime()).toBeLessThan(expiredBefore?.getTime() ?? 0);
       sendNext();
       expect((await events.next()).value).toMatchObject({ cursor: 2n });
       await events.return?.();

@@ -45,6 +45,7 @@ async function startBench(options: ScriptedCoordinatorOptions = {}, saveMs = 5_0
     artifactsDir: join(stateDir, 'artifacts'),
     artifactCacheBytes: 1e9,
     cacheDir: stateDir,
+    dataRoot: null,
     stateDir,
     checkpointSeconds: 10,
     saveMs,
@@ -105,6 +106,23 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(reportsOfFirst).toEqual([]);
     await end();
     expect(readdirSync(join(stateDir, 'journals'))).toEqual([]);
+  });
+
+  it("gives back a task that it can't read, which a newer trainer may, and goes on with the next", async () => {
+    const { coordinator } = await startBench();
+    const objective = { metric: 'val_f1' as never, goal: 'maximize' } as const;
+    coordinator.give({ ...taskOf('t1', { script: 'train', epochs: 1 }, ['r1']), objective });
+    coordinator.give(taskOf('t2', { script: 'train', epochs: 1 }, ['r2']));
+    await coordinator.until('completed', 2);
+    expect(endOf(coordinator)).toMatchObject({
+      kind: 'error',
+      error: {
+        errorClass: 'INFRASTRUCTURE',
+        code: 'TASK_UNREADABLE',
+        message: expect.stringContaining("received 'val_f1'") as unknown,
+      },
+    });
+    expect(endOf(coordinator, 1)).toMatchObject({ kind: 'result' });
   });
 
   it('asks with the same request identity when a lease answer was lost', async () => {

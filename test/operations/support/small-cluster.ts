@@ -38,7 +38,7 @@ export class SmallCluster implements AsyncDisposable {
       artifacts: options.artifacts,
       folder: options.folder,
       cacheDir: resolvePaths(process.env).cacheDir,
-      env: { GRAFT_CHECKPOINT_SECONDS: '1', ...options.env },
+      env: { GRAFT_CHECKPOINT_SECONDS: '0.2', ...options.env },
       log,
     });
     closeSync(log);

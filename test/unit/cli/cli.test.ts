@@ -68,7 +68,7 @@ describe('exit codes', () => {
     const { code, out } = await run(['--help']);
     expect(code).toBe(0);
     expect(out).toContain('Exit codes:');
-    for (const number of [0, 1, 2, 3, 4, 5, 130]) expect(out).toMatch(new RegExp(`^ +${number} +\\w`, 'm'));
+    for (const number of [0, 1, 2, 3, 4, 5, 6, 130]) expect(out).toMatch(new RegExp(`^ +${number} +\\w`, 'm'));
   });
 
   it.each([

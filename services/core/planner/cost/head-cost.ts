@@ -6,10 +6,10 @@ import type { DeviceSpeed } from './device-speed.ts';
 const FLOAT_BYTES = 4;
 
 /**
- * Bytes that one weight moves in a training step: it is read, its gradient written and read, the optimizer's state read and
- * written, the weight read and written again.
+ * Bytes that one weight moves in a training step: it is read for the outputs, then read and written with the optimizer's state
+ * as its gradient comes out of the registers (`trainer/heads/native`).
  */
-const STEP_BYTES_PER_WEIGHT = 7 * FLOAT_BYTES;
+const STEP_BYTES_PER_WEIGHT = 5 * FLOAT_BYTES;
 
 /** Multiply-adds per image and weight in a training step: outputs and the weights' gradient; the features need none. */
 const TRAINING_PRODUCTS = 2;

@@ -25,6 +25,7 @@ export function leasedTaskToProto(task: LeasedTask): Task {
     objectiveMetric: task.objective.metric,
     objectiveMaximize: task.objective.goal === 'maximize',
     microBatchDivisor: task.microBatchDivisor,
+    traceparent: task.traceparent ?? '',
   };
 }
 
@@ -43,6 +44,7 @@ export function leasedTaskFromProto(message: Task): LeasedTask {
     weightsReferences: message.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
     objective: objectiveOf(message),
     microBatchDivisor: Math.max(1, message.microBatchDivisor),
+    traceparent: textOrNull(message.traceparent),
   };
 }
 

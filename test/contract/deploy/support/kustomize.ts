@@ -1,11 +1,10 @@
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
-import { resolvePaths } from '../../../../services/platform/paths.ts';
 import { runCommand } from '../../../support/python-venv.ts';
+import { buildGoProgram } from './go-program.ts';
 import type { Manifest } from './manifests.ts';
 
 export const DEPLOY = fileURLToPath(new URL('../../../../deploy', import.meta.url));
@@ -33,29 +32,16 @@ export async function findKustomize(): Promise<Kustomize> {
     const answer = await runCommand(command[0], version).catch(() => '');
     if (/v5\.\d+\.\d+/.test(answer)) return { command };
   }
-  const program = join(resolvePaths(process.env).cacheDir, `kustomize-${VERSION}`);
-  if (existsSync(program)) return { command: [program, 'build'] };
   try {
-    await build(program);
+    const program = await buildGoProgram({
+      name: `kustomize-${VERSION}`,
+      module: MODULE,
+      package: 'sigs.k8s.io/kustomize/kustomize/v5',
+    });
     return { command: [program, 'build'] };
   } catch (error) {
     const why = error instanceof Error ? error.message.slice(0, 300) : String(error);
     return { reason: `neither kubectl nor kustomize is on the path, and building it with Go failed: ${why}` };
-  }
-}
-
-async function build(program: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'graft-kustomize-'));
-  try {
-    await cp(MODULE, folder, { recursive: true });
-    const env = { ...process.env, GOFLAGS: '-mod=readonly -trimpath', GOWORK: 'off', CGO_ENABLED: '0' };
-    const output = join(folder, 'kustomize');
-    await runCommand('go', ['-C', folder, 'build', '-o', output, 'sigs.k8s.io/kustomize/kustomize/v5'], env);
-    await mkdir(join(program, '..'), { recursive: true });
-    await cp(output, `${program}.${process.pid}`);
-    await rename(`${program}.${process.pid}`, program);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -72,14 +58,15 @@ export async function render(kustomize: Kustomize, folder: string): Promise<Rend
   return { text, manifests: parseAllDocuments(text).map((document) => document.toJS() as Manifest) };
 }
 
-/** The base with one component on top, whether an overlay uses it or not. */
+/** The base with TLS and one component on top, whether an overlay uses it or not. Coordinators would not start without TLS. */
 export async function renderComponent(kustomize: Kustomize, component: string): Promise<Rendering> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-overlay-'));
   try {
     const to = (name: string): string => relative(folder, join(DEPLOY, name));
+    const components = [...new Set(['tls', component])].map((name) => to(`components/${name}`));
     await writeFile(
       join(folder, 'kustomization.yaml'),
-      `namespace: graft\nresources: [${to('base')}]\ncomponents: [${to(`components/${component}`)}]\n`,
+      `namespace: graft\nresources: [${to('base')}]\ncomponents: [${components.join(', ')}]\n`,
     );
     return await render(kustomize, folder);
   } finally {

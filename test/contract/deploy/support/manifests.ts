@@ -51,6 +51,12 @@ export interface Container {
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
 }
 
+/** A volume with the files of a secret. */
+export interface SecretVolume {
+  readonly secretName: string;
+  readonly items: readonly { readonly key: string; readonly path: string }[];
+}
+
 export interface PodSpec {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];

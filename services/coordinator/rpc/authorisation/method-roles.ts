@@ -1,0 +1,71 @@
+import type { TokenRole } from '../../../core/token-role.ts';
+import type { ServiceShape } from '../../../platform/rpc/service-shape.ts';
+import { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { TokenServiceService } from '../../../../proto/gen/graft/v1/token_service.ts';
+import { TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
+
+/** The least role that a call needs (`includesRole`); ANY: whatever role, but a token. */
+export type Need = TokenRole | 'ANY';
+
+type Needs<D extends ServiceShape> = { readonly [K in keyof D]: Need };
+
+const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
+  planSweep: 'VIEWER',
+  createSweep: 'SUBMITTER',
+  getSweep: 'VIEWER',
+  listSweeps: 'VIEWER',
+  watchSweep: 'VIEWER',
+  pauseSweep: 'SUBMITTER',
+  resumeSweep: 'SUBMITTER',
+  cancelSweep: 'SUBMITTER',
+  listRuns: 'VIEWER',
+  getRun: 'VIEWER',
+  listEpochMetrics: 'VIEWER',
+  listCheckpoints: 'VIEWER',
+  downloadCheckpoint: 'VIEWER',
+  pinCheckpoint: 'SUBMITTER',
+  // Also says what it would remove, but that is for those who may.
+  collectCheckpoints: 'ADMIN',
+  getLeaderboard: 'VIEWER',
+  listTestPredictions: 'VIEWER',
+  listTrainers: 'VIEWER',
+  listDatasets: 'VIEWER',
+  getDataset: 'VIEWER',
+  getMlflowStatus: 'VIEWER',
+  listMlflowDeadLetters: 'VIEWER',
+  retryMlflowDeadLetters: 'ADMIN',
+  resendToMlflow: 'ADMIN',
+};
+
+const TRAINER_SERVICE: Needs<typeof TrainerServiceService> = {
+  registerTrainer: 'TRAINER',
+  leaseTask: 'TRAINER',
+  heartbeat: 'TRAINER',
+  reportMetrics: 'TRAINER',
+  registerCheckpoint: 'TRAINER',
+  completeTask: 'TRAINER',
+  completeTaskInParts: 'TRAINER',
+  releaseTask: 'TRAINER',
+};
+
+const TOKEN_SERVICE: Needs<typeof TokenServiceService> = {
+  createToken: 'ADMIN',
+  listTokens: 'ADMIN',
+  revokeToken: 'ADMIN',
+};
+
+/**
+ * What every call needs, by its path: the only place that says so, and what is not in it is refused. Health is answered without
+ * a token, because probes and load balancers have none; it says nothing but SERVING or NOT_SERVING.
+ */
+export const METHOD_ROLES: ReadonlyMap<string, Need> = new Map([
+  ...needsOf(SweepServiceService, SWEEP_SERVICE),
+  ...needsOf(TrainerServiceService, TRAINER_SERVICE),
+  ...needsOf(TokenServiceService, TOKEN_SERVICE),
+  ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', 'ANY'],
+  ['/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo', 'ANY'],
+]);
+
+function needsOf<D extends ServiceShape>(definition: D, needs: Needs<D>): (readonly [string, Need])[] {
+  return Object.entries(definition).map(([name, { path }]) => [path, needs[name as keyof D]]);
+}

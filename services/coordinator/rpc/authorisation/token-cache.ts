@@ -1,0 +1,121 @@
+import { UnauthenticatedError } from '../../../core/errors.ts';
+import type { TokenRole } from '../../../core/token-role.ts';
+import type { LookedUpToken } from '../../store/tokens/look-up-token.ts';
+
+/** A token that may be used now. */
+export interface LiveToken {
+  readonly tokenId: string;
+  readonly name: string;
+  readonly role: TokenRole;
+}
+
+export interface TokenCacheOptions {
+  readonly lookUp: (tokenHash: string) => Promise<LookedUpToken | null>;
+  /** What was looked up counts so long: a revocation works within this time, in open streams within twice of it. */
+  readonly freshMs?: number;
+  /** Entries; unknown tokens are kept as well, or each of their calls would ask the database. */
+  readonly maxEntries?: number;
+  readonly now?: () => number;
+}
+
+interface Entry {
+  readonly found: Promise<LookedUpToken | null>;
+  readonly lookedUpAt: number;
+  isLive: boolean;
+}
+
+const FRESH_MS = 2_500;
+const MAX_ENTRIES = 10_000;
+
+/**
+ * Looks tokens up at most once in a while, whatever the number of calls, and ends the open calls of those that have ended. Knows
+ * tokens by their hashes (`hashOfToken`) only.
+ */
+export class TokenCache implements Disposable {
+  readonly #options: TokenCacheOptions;
+  readonly #freshMs: number;
+  readonly #entries = new Map<string, Entry>();
+  /** Calls in progress by the hash of their token. */
+  readonly #open = new Map<string, Set<(error: UnauthenticatedError) => void>>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: TokenCacheOptions) {
+    this.#options = options;
+    this.#freshMs = options.freshMs ?? FRESH_MS;
+  }
+
+  /** @throws UnauthenticatedError; DatabaseUnavailableError and the like where it can't be looked up. */
+  async verify(hash: string): Promise<LiveToken> {
+    return liveOrThrow(await this.#find(hash));
+  }
+
+  /** Whether it was good when it was last looked at, without looking again. */
+  isKnown(hash: string): boolean {
+    return this.#entries.get(hash)?.isLive === true;
+  }
+
+  /**
+   * Calls `end` when the token ends while a call is in progress.
+   *
+   * @returns to be called when the call has ended.
+   */
+  follow(hash: string, end: (error: UnauthenticatedError) => void): () => void {
+    const calls = this.#open.get(hash) ?? new Set();
+    this.#open.set(hash, calls.add(end));
+    this.#timer ??= setInterval(() => void this.checkOpen(), this.#freshMs).unref();
+    return () => {
+      calls.delete(end);
+      if (calls.size > 0) return;
+      this.#open.delete(hash);
+      if (this.#open.size === 0) this[Symbol.dispose]();
+    };
+  }
+
+  /** Ends the calls whose token has ended. */
+  async checkOpen(): Promise<void> {
+    const checks = [...this.#open].map(async ([hash, calls]) => {
+      try {
+        liveOrThrow(await this.#find(hash));
+      } catch (error) {
+        // A database that is away ends nothing.
+        if (error instanceof UnauthenticatedError) for (const end of calls) end(error);
+      }
+    });
+    await Promise.all(checks);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer ?? undefined);
+    this.#timer = null;
+  }
+
+  /** Calls at the same time share one look. */
+  async #find(hash: string): Promise<LookedUpToken | null> {
+    const now = (this.#options.now ?? Date.now)();
+    const known = this.#entries.get(hash);
+    if (known !== undefined && now - known.lookedUpAt < this.#freshMs) return known.found;
+    const entry: Entry = { found: this.#options.lookUp(hash), lookedUpAt: now, isLive: known?.isLive ?? false };
+    // The newest stand last; the oldest goes.
+    this.#entries.delete(hash);
+    this.#entries.set(hash, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > (this.#options.maxEntries ?? MAX_ENTRIES) && oldest !== undefined) {
+      this.#entries.delete(oldest);
+    }
+    try {
+      const found = await entry.found;
+      entry.isLive = found?.state === 'LIVE';
+      return found;
+    } catch (error) {
+      if (this.#entries.get(hash) === entry) this.#entries.delete(hash);
+      throw error;
+    }
+  }
+}
+
+function liveOrThrow(found: LookedUpToken | null): LiveToken {
+  if (found === null) throw new UnauthenticatedError('The token of this call is not one of this coordinator.');
+  if (found.state === 'LIVE') return found;
+  const ended = found.state === 'REVOKED' ? 'was revoked' : 'has expired';
+  throw new UnauthenticatedError(`The token ${found.tokenId} (${found.name}) ${ended}.`);
+}

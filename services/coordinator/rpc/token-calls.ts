@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { IllegalStateError, InvalidRequestError } from '../../core/errors.ts';
+import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
+import type { TokenRole } from '../../core/token-role.ts';
+import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
+import type { Handlers } from '../../platform/rpc/server.ts';
+import { TokenRole as ProtoTokenRole } from '../../../proto/gen/graft/v1/token_service.ts';
+import type { CreateTokenRequest, Token, TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
+import { newTokenId } from '../new-id.ts';
+import { newToken } from '../new-token.ts';
+import { createToken } from '../store/tokens/create-token.ts';
+import { listTokens } from '../store/tokens/list-tokens.ts';
+import { revokeToken } from '../store/tokens/revoke-token.ts';
+import type { TokenRecord } from '../store/tokens/token-record.ts';
+import { pageToken, readPage, TIME_KEY } from './page.ts';
+import { requireId } from './require-id.ts';
+import type { RpcContext } from './rpc-context.ts';
+
+const TOKENS = {
+  scope: 'tokens',
+  defaultSize: 100,
+  maxSize: 1000,
+  key: z.object({ createTime: TIME_KEY, tokenId: z.string() }),
+};
+const MAX_NAME_LENGTH = 100;
+
+const roles = upperCaseEnum<TokenRole, typeof ProtoTokenRole>(ProtoTokenRole);
+
+/**
+ * Tokens, for administrators.
+ *
+ * @param isOn whether calls need tokens. Otherwise anybody is an administrator, and none may be made: one made now would still
+ * be good when tokens are needed.
+ */
+export function tokenCalls({ store }: Pick<RpcContext, 'store'>, isOn: boolean): Handlers<typeof TokenServiceService> {
+  return {
+    createToken: async (request) => {
+      if (!isOn) throw new IllegalStateError('the tokens', 'OFF', 'add to', ['GRAFT_COORDINATOR_TOKENS=on']);
+      refuseMistakes(request);
+      const { secret, hash: tokenHash } = newToken();
+      const token = await createToken(store, {
+        tokenId: newTokenId(),
+        tokenHash,
+        name: request.name,
+        role: roles.fromProto(request.role, 'role'),
+        expireTime: request.expireTime ?? null,
+      });
+      return { token: tokenToProto(token), secret };
+    },
+    listTokens: async (request) => {
+      const { limit, after } = readPage(request, TOKENS);
+      const page = await listTokens(store, after, limit);
+      return { tokens: page.items.map(tokenToProto), nextPageToken: pageToken(TOKENS.scope, page.next) };
+    },
+    revokeToken: async (request) => ({
+      token: tokenToProto(await revokeToken(store, requireId(request.tokenId, 'token_id'))),
+    }),
+  };
+}
+
+function refuseMistakes({ name, role, expireTime }: CreateTokenRequest): void {
+  const violations: FieldViolation[] = [];
+  if (name.trim() === '' || name.length > MAX_NAME_LENGTH) {
+    const description = `must have 1 to ${MAX_NAME_LENGTH} characters; received ${name.length}.`;
+    violations.push({ field: 'name', description });
+  }
+  if (roles.tryFromProto(role) === null) {
+    violations.push({ field: 'role', description: `must be one of ${roles.values.join(', ')}; received ${role}.` });
+  }
+  if (expireTime !== undefined && expireTime.getTime() <= Date.now()) {
+    const description = `must lie in the future; received ${expireTime.toISOString()}.`;
+    violations.push({ field: 'expire_time', description });
+  }
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+}
+
+function tokenToProto(token: TokenRecord): Token {
+  return {
+    tokenId: token.tokenId,
+    name: token.name,
+    role: roles.toProto(token.role),
+    createTime: token.createTime,
+    expireTime: token.expireTime ?? undefined,
+    revokeTime: token.revokeTime ?? undefined,
+    lastUseTime: token.lastUseTime ?? undefined,
+  };
+}

@@ -1,0 +1,18 @@
+import type { TokenRole } from '../../../core/token-role.ts';
+import type { Store } from '../store.ts';
+import { toTokenRecord } from './token-record.ts';
+import type { TokenRecord } from './token-record.ts';
+
+export interface TokenToCreate {
+  readonly tokenId: string;
+  /** From `hashOfToken`. */
+  readonly tokenHash: string;
+  readonly name: string;
+  readonly role: TokenRole;
+  /** null: never. */
+  readonly expireTime: Date | null;
+}
+
+export async function createToken(store: Pick<Store, 'prisma'>, token: TokenToCreate): Promise<TokenRecord> {
+  return toTokenRecord(await store.prisma.token.create({ data: token }));
+}

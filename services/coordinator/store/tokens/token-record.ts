@@ -1,0 +1,21 @@
+import type { TokenRole } from '../../../core/token-role.ts';
+import type { Token } from '../../../../prisma/client/client.ts';
+
+/** A token as it may be shown: neither its secret nor its hash. */
+export interface TokenRecord {
+  readonly tokenId: string;
+  readonly name: string;
+  readonly role: TokenRole;
+  readonly createTime: Date;
+  /** null: never. */
+  readonly expireTime: Date | null;
+  /** null: it was not revoked. */
+  readonly revokeTime: Date | null;
+  /** At most a minute before the last call; null: none so far. */
+  readonly lastUseTime: Date | null;
+}
+
+export function toTokenRecord(row: Token): TokenRecord {
+  const { tokenId, name, role, createTime, expireTime, revokeTime, lastUseTime } = row;
+  return { tokenId, name, role: role as TokenRole, createTime, expireTime, revokeTime, lastUseTime };
+}

@@ -1,0 +1,73 @@
+import { rootCertificates } from 'node:tls';
+import { credentials, experimental } from '@grpc/grpc-js';
+import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
+import type { ClientTls, ConnectionConfig } from '../../config/connection-settings.ts';
+import { ConfigError } from '../../config/read-config.ts';
+import { isLoopbackHost } from '../../net/loopback.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { CertificateFiles } from './certificate-files.ts';
+import { tokenSource } from './token-source.ts';
+import type { TokenSource } from './token-source.ts';
+
+/** How a client's connections are guarded, and what it sends with its calls. */
+export interface ClientSecurity {
+  readonly credentials: ChannelCredentials;
+  readonly channelOptions: ChannelOptions;
+  readonly token: TokenSource;
+}
+
+/**
+ * Certificates and token of a client; both follow their files.
+ *
+ * @param addresses from `parseAddresses`.
+ * @throws ConfigError for files that can't be used, and where a token would travel readable to another machine.
+ */
+export function clientSecurity(config: ConnectionConfig, addresses: readonly string[], log: Logger): ClientSecurity {
+  const { tls, token, isInsecureAllowed } = config;
+  const serverName = tls?.serverName ?? null;
+  if (tls === null && token !== null && !isInsecureAllowed) refuseReadableToken(addresses);
+  return {
+    credentials: tls === null ? credentials.createInsecure() : tlsCredentials(tls, log),
+    channelOptions: serverName === null ? {} : { 'grpc.ssl_target_name_override': serverName },
+    token: tokenSource(token, log),
+  };
+}
+
+function refuseReadableToken(addresses: readonly string[]): void {
+  const remote = addresses.find((address) => !address.startsWith('unix:') && !isLoopbackHost(hostOf(address)));
+  if (remote === undefined) return;
+  throw new ConfigError([
+    `GRAFT_TLS_CA: is needed, because the token would go to ${remote} for anybody between to read. Set it to the file of the ` +
+      'authority that signed the coordinator’s certificate, or to `system`; or allow it with --insecure or GRAFT_INSECURE=on.',
+  ]);
+}
+
+/** `host` of `host:port`, `dns:host:port` or `dns:///host:port`. */
+function hostOf(address: string): string {
+  const name = address.replace(/^dns:\/*/, '');
+  return name.slice(0, name.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+}
+
+function tlsCredentials({ ca, identity }: ClientTls, log: Logger): ChannelCredentials {
+  const own = identity && {
+    certificate: { path: identity.certificate, setting: 'GRAFT_TLS_CERT' },
+    key: { path: identity.key, setting: 'GRAFT_TLS_KEY' },
+  };
+  const isSystem = ca === 'system';
+  const files = new CertificateFiles({
+    identity: own,
+    ca: isSystem ? null : { path: ca, setting: 'GRAFT_TLS_CA' },
+    log,
+  });
+  const authorities = isSystem ? SYSTEM_AUTHORITIES : files;
+  return experimental.createCertificateProviderChannelCredentials(authorities, own && files);
+}
+
+/** Never changes while a process runs. */
+const SYSTEM_AUTHORITIES: experimental.CertificateProvider = {
+  addCaCertificateListener: (listener) =>
+    process.nextTick(listener, { caCertificate: Buffer.from(rootCertificates.join('\n')) }),
+  removeCaCertificateListener: () => undefined,
+  addIdentityCertificateListener: () => undefined,
+  removeIdentityCertificateListener: () => undefined,
+};

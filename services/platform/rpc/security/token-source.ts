@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { describeWrongToken, TOKEN_PATTERN } from '../../config/connection-settings.ts';
+import type { TokenConfig } from '../../config/connection-settings.ts';
+import { ConfigError } from '../../config/read-config.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+
+/** A call may be made every millisecond; its token is at most so old. */
+const FRESH_MS = 1_000;
+
+/** Gives the token to send with a call; null: none. */
+export type TokenSource = () => string | null;
+
+/**
+ * The token that was configured; one from a file is read again when the file has changed. While the file can't be used the last
+ * good token stays.
+ *
+ * @throws ConfigError where the file has no token at the beginning; its text has no part of what was read.
+ */
+export function tokenSource(config: TokenConfig | null, log: Logger, now: () => number = Date.now): TokenSource {
+  if (config === null) return () => null;
+  if ('value' in config) return () => config.value.reveal();
+  const { file } = config;
+  let token = readToken(file);
+  let readAt = now();
+  let wasGood = true;
+  return () => {
+    if (now() - readAt < FRESH_MS) return token;
+    readAt = now();
+    try {
+      token = readToken(file);
+      wasGood = true;
+    } catch (error) {
+      if (wasGood)
+        log.warn({ reason: (error as Error).message }, 'the token can not be read again; the last one stays');
+      wasGood = false;
+    }
+    return token;
+  };
+}
+
+function readToken(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new ConfigError([`GRAFT_TOKEN_FILE: ${file} can't be read: ${(error as Error).message}.`]);
+  }
+  if (TOKEN_PATTERN.test(text)) return text;
+  throw new ConfigError([`GRAFT_TOKEN_FILE: ${file} must have a token and nothing else. ${describeWrongToken(text)}`]);
+}

@@ -1,0 +1,119 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VersionSkewError } from '../../services/core/errors.ts';
+import { areCompatible } from '../../services/core/version-skew.ts';
+import { readVersion } from '../../services/platform/config/read-version.ts';
+import { createClient } from '../../services/platform/rpc/client.ts';
+import { createServer } from '../../services/platform/rpc/server.ts';
+import { UnreadableTaskError } from '../../services/trainer/lease/coordinator.ts';
+import { GrpcCoordinator } from '../../services/trainer/lease/grpc-coordinator.ts';
+import { classifyFailure } from '../../services/trainer/lease/patience.ts';
+import { TrainerServiceService } from '../../proto/gen/graft/v1/trainer_service.ts';
+import type { RegisterTrainerRequest } from '../../proto/gen/graft/v1/trainer_service.ts';
+import { Task } from '../../proto/gen/graft/v1/task.ts';
+import { specOf, startHarness } from '../integration/coordinator/harness.ts';
+import type { Harness } from '../integration/coordinator/harness.ts';
+import { SimulatedTrainer } from '../integration/coordinator/simulated-trainer.ts';
+import { baselineService, futureService } from './support/other-version.ts';
+
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await startHarness();
+});
+
+afterAll(() => harness[Symbol.asyncDispose]());
+
+function trainerOf(version: string): RegisterTrainerRequest {
+  const slot = { deviceKind: 'cpu', deviceName: 'cpu', memoryBytes: 0n, threadCount: 1, taskId: '', stage: 0 as const };
+  const trainer = { trainerId: `trainer-${version}`, hostname: 'host', version, engineVersion: '', state: '' };
+  return { trainer: { ...trainer, heartbeatTime: undefined, slots: [{ ...slot, slotIndex: 0 }] } };
+}
+
+describe('versions', () => {
+  it.each([
+    ['1.4.2', '1.4.0', true],
+    ['1.3.9', '1.4.0', true],
+    ['1.5.0-rc.1', '1.4.0', true],
+    ['1.6.0', '1.4.0', false],
+    ['1.2.0', '1.4.0', false],
+    ['2.4.0', '1.4.0', false],
+    ['', '1.4.0', false],
+    ['latest', 'latest', false],
+  ])('%s beside %s: %s', (one, other, expected) => {
+    expect(areCompatible(one, other)).toBe(expected);
+    expect(areCompatible(other, one)).toBe(expected);
+  });
+
+  it('of trainers are looked at when they register', async () => {
+    const own = readVersion();
+    const [major = 0, minor = 0] = own.split('.').map(Number);
+    await expect(harness.trainers.registerTrainer(trainerOf(`${major}.${minor + 1}.0`))).resolves.toBeDefined();
+    const far = `${major}.${minor + 2}.0`;
+    const refused = harness.trainers.registerTrainer(trainerOf(far));
+    await expect(refused).rejects.toThrow(VersionSkewError);
+    await expect(refused).rejects.toMatchObject({ trainerVersion: far, coordinatorVersion: own });
+    await expect(harness.trainers.registerTrainer(trainerOf('nightly'))).rejects.toThrow(/version 'nightly'/);
+    expect(await harness.query('SELECT version FROM trainers')).toEqual([{ version: `${major}.${minor + 1}.0` }]);
+    // It waits for the coordinator to be upgraded, as it waits for one that is away.
+    expect(classifyFailure(new VersionSkewError(far, own))).toBe('AGAIN');
+  });
+});
+
+describe.each([
+  ['of the committed baseline', baselineService],
+  ['of a later version, with fields that nobody here knows,', futureService],
+])('a trainer %s', (_which, service) => {
+  it('does a whole sweep', async () => {
+    using client = createClient(service(), { addresses: [harness.coordinator.address] });
+    const trainer = new SimulatedTrainer(client.call, harness.artifacts, 'other');
+    await trainer.register(1);
+    const sweepId = await harness.submit(specOf({ dataset: { ...specOf().dataset, path: `/data/${_which}` } }));
+    expect(await trainer.workAll()).toEqual(expect.arrayContaining(['INDEX', 'HEAD', 'EVALUATE']));
+    expect(await harness.query('SELECT state, state_reason FROM sweeps WHERE sweep_id = $1', [sweepId])).toEqual([
+      { state: 'SUCCEEDED', state_reason: '' },
+    ]);
+  });
+});
+
+describe('a trainer of this version', () => {
+  it('goes on where a later coordinator says what it does not know', async () => {
+    const lease = { taskId: 't1', leaseEpoch: 1 };
+    const unknown = (): never => {
+      throw new Error('not called');
+    };
+    const server = createServer({ log: pino({ level: 'silent' }) });
+    const handlers = Object.fromEntries(Object.keys(TrainerServiceService).map((name) => [name, unknown]));
+    server.addService(TrainerServiceService, {
+      ...handlers,
+      heartbeat: () => Promise.resolve({ directives: [{ ...lease, command: 99, stoppedRunIds: ['r1'] }] }),
+      leaseTask: () => Promise.resolve({ task: Task.fromPartial({ ...lease, stage: 99 as never }) }),
+      reportMetrics: async function* (batches: AsyncIterable<{ readonly sequence: bigint }>) {
+        for await (const { sequence } of batches)
+          yield { ...lease, sequence, errorReason: 'NEWS', expectedSequence: 0n, stoppedRunIds: [] };
+      },
+    } as never);
+    const port = await server.listen('127.0.0.1:0');
+    const coordinator = new GrpcCoordinator([`127.0.0.1:${port}`], 'trainer');
+    const { signal } = new AbortController();
+    try {
+      // A command is advice: without it the task goes on.
+      expect(await coordinator.heartbeat([], false, 5_000)).toEqual([
+        { ...lease, command: null, stoppedRunIds: ['r1'] },
+      ]);
+      // A kind of task can't be guessed: the slot gives it back, for a newer trainer.
+      const wanted = { requestId: 'q', slotIndex: 0, heldFeatureKeys: [], waitMs: 0 };
+      await expect(coordinator.leaseTask(wanted, signal)).rejects.toThrow(UnreadableTaskError);
+      // An unknown answer to metrics must not count as "durable".
+      const batches = (async function* () {
+        yield await Promise.resolve({ ...lease, sequence: 1, epochs: [] });
+      })();
+      const answers = [];
+      for await (const answer of coordinator.reportMetrics(batches, signal)) answers.push(answer);
+      expect(answers).toMatchObject([{ refusal: 'METRIC_CONFLICT' }]);
+    } finally {
+      coordinator.close();
+      await server.drain(0);
+    }
+  });
+});

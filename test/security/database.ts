@@ -1,0 +1,10 @@
+import { applyMigrations } from '../../services/platform/db/apply-migrations.ts';
+import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
+
+// A PostgreSQL, brought up to date, on the loopback of the namespace that this runs in; ends when standard input does.
+const [dataDir = ''] = process.argv.slice(2);
+const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+await applyMigrations(server.url);
+process.stdout.write(`${server.url}\n`);
+process.stdin.resume();
+process.stdin.once('end', () => void server.stop());
