@@ -44,7 +44,7 @@ function buildProgram(context: CliContext): Command {
     )
     .option(
       '--tls-ca <file>',
-      'connect with TLS; PEM file of the authorities to trust, or `system`; default: GRAFT_TLS_CA',
+      'connect with TLS; PEM file of the authorities to trust, or `public` for well-known ones; default: GRAFT_TLS_CA',
     )
     .option('--token-file <file>', 'file with the token to send; default: GRAFT_TOKEN_FILE, or GRAFT_TOKEN itself')
     .option(

@@ -12,7 +12,7 @@ export interface ConnectionConfig {
 }
 
 export interface ClientTls {
-  /** A PEM file; `system`: the authorities that Node comes with. */
+  /** A PEM file; `public`: the well-known authorities, as Node comes with them. */
   readonly ca: string;
   /** For mutual TLS; null: none is shown. */
   readonly identity: { readonly certificate: string; readonly key: string } | null;
@@ -40,7 +40,7 @@ export const CONNECTION_SETTINGS = {
 };
 
 /** For `--help`. */
-export const CONNECTION_HELP = `  GRAFT_TLS_CA                  connect with TLS; a PEM file of the authorities to trust, or \`system\` (no TLS)
+export const CONNECTION_HELP = `  GRAFT_TLS_CA                  connect with TLS; a PEM file of the authorities to trust, or \`public\` for well-known ones (no TLS)
   GRAFT_TLS_CERT, GRAFT_TLS_KEY PEM files of the certificate to show, where coordinators ask for one
   GRAFT_TLS_SERVER_NAME         the name in the coordinator's certificate, where it is not that of the address
   GRAFT_TOKEN, GRAFT_TOKEN_FILE the token from \`graft token create\`, or a file with it, which is read again when it changes
@@ -58,7 +58,7 @@ export function connectionConfigOf(read: Read): ConnectionConfig {
     problems.push(`GRAFT_TLS_${missing}: is needed beside GRAFT_TLS_${given}. Received: nothing.`);
   }
   if (ca === undefined && (certificate !== undefined || read.GRAFT_TLS_SERVER_NAME !== undefined)) {
-    problems.push('GRAFT_TLS_CA: is needed for TLS: a PEM file, or `system`. Received: nothing.');
+    problems.push('GRAFT_TLS_CA: is needed for TLS: a PEM file, or `public`. Received: nothing.');
   }
   if (token !== undefined && read.GRAFT_TOKEN_FILE !== undefined) {
     problems.push('GRAFT_TOKEN: give it or GRAFT_TOKEN_FILE, not both.');

@@ -80,7 +80,7 @@ async function startService(paths: CertificatePaths, clientCa: string | null = n
 }
 
 function connect(address: string, tls: Partial<ConnectionConfig['tls']> | null): SweepClient {
-  const full = tls === null ? null : { ca: 'system', identity: null, serverName: null, ...tls };
+  const full = tls === null ? null : { ca: 'public', identity: null, serverName: null, ...tls };
   const security = clientSecurity({ tls: full, token: null, isInsecureAllowed: false }, [address], log);
   const client = createClient(SweepServiceService, { addresses: [address], retry: NO_RETRY, security });
   cleanups.push(() => client.close());
@@ -117,7 +117,7 @@ describe('TLS', () => {
     expect(await refusal(connect(address, { ca: trust('other', new TestAuthority()) }))).toMatch(
       /certificate|signature/,
     );
-    expect(await refusal(connect(address, { ca: 'system' }))).toMatch(/certificate/);
+    expect(await refusal(connect(address, { ca: 'public' }))).toMatch(/certificate/);
     const byAddress = `127.0.0.1:${port}`;
     expect(await refusal(connect(byAddress, { ca }))).toContain("IP: 127.0.0.1 is not in the cert's list");
     await expect(call(connect(byAddress, { ca, serverName: 'localhost' }))).resolves.toBeDefined();

@@ -29,8 +29,8 @@ describe('settings of a connection', () => {
   it('are the same for trainers and the CLI, whose options count more', () => {
     const env = { GRAFT_TLS_CA: '/ca.crt', GRAFT_TLS_CERT: '/c.crt', GRAFT_TLS_KEY: '/c.key', GRAFT_TOKEN: TOKEN };
     expect(readTrainerConfig(env).connection).toEqual(connectionOf(env, {}));
-    expect(connectionOf(env, { tlsCa: 'system', tokenFile: '/token', insecure: true })).toEqual({
-      tls: { ca: 'system', identity: { certificate: '/c.crt', key: '/c.key' }, serverName: null },
+    expect(connectionOf(env, { tlsCa: 'public', tokenFile: '/token', insecure: true })).toEqual({
+      tls: { ca: 'public', identity: { certificate: '/c.crt', key: '/c.key' }, serverName: null },
       token: { file: '/token' },
       isInsecureAllowed: true,
     });

@@ -38,7 +38,7 @@ function refuseReadableToken(addresses: readonly string[]): void {
   if (remote === undefined) return;
   throw new ConfigError([
     `GRAFT_TLS_CA: is needed, because the token would go to ${remote} for anybody between to read. Set it to the file of the ` +
-      'authority that signed the coordinator’s certificate, or to `system`; or allow it with --insecure or GRAFT_INSECURE=on.',
+      'authority that signed the coordinator’s certificate, or to `public`; or allow it with --insecure or GRAFT_INSECURE=on.',
   ]);
 }
 
@@ -53,18 +53,18 @@ function tlsCredentials({ ca, identity }: ClientTls, log: Logger): ChannelCreden
     certificate: { path: identity.certificate, setting: 'GRAFT_TLS_CERT' },
     key: { path: identity.key, setting: 'GRAFT_TLS_KEY' },
   };
-  const isSystem = ca === 'system';
+  const isPublic = ca === 'public';
   const files = new CertificateFiles({
     identity: own,
-    ca: isSystem ? null : { path: ca, setting: 'GRAFT_TLS_CA' },
+    ca: isPublic ? null : { path: ca, setting: 'GRAFT_TLS_CA' },
     log,
   });
-  const authorities = isSystem ? SYSTEM_AUTHORITIES : files;
+  const authorities = isPublic ? PUBLIC_AUTHORITIES : files;
   return experimental.createCertificateProviderChannelCredentials(authorities, own && files);
 }
 
-/** Never changes while a process runs. */
-const SYSTEM_AUTHORITIES: experimental.CertificateProvider = {
+/** Mozilla's list, as Node comes with it; never changes while a process runs. */
+const PUBLIC_AUTHORITIES: experimental.CertificateProvider = {
   addCaCertificateListener: (listener) =>
     process.nextTick(listener, { caCertificate: Buffer.from(rootCertificates.join('\n')) }),
   removeCaCertificateListener: () => undefined,
