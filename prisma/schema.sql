@@ -457,7 +457,6 @@ CREATE INDEX tasks_ready_idx ON tasks USING btree (not_before_time, "position") 
 CREATE INDEX tasks_sweep_id_position_idx ON tasks USING btree (sweep_id, "position");
 CREATE INDEX test_results_checkpoint_id_idx ON test_results USING btree (checkpoint_id);
 CREATE INDEX test_results_winner_idx ON test_results USING btree (run_id) WHERE role = 'WINNER'::text;
-CREATE INDEX tokens_create_time_token_id_idx ON tokens USING btree (create_time, token_id);
 CREATE UNIQUE INDEX tokens_token_hash_key ON tokens USING btree (token_hash);
 
 -- Functions.

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongFirstSequencer } from './support/long-first-sequencer.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 
@@ -11,6 +12,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    sequence: { sequencer: LongFirstSequencer },
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', './test/parity/table-reporter.ts', './test/support/closing-line-reporter.ts'],
   },

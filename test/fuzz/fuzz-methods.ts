@@ -13,6 +13,7 @@ const CLIENTS = 4;
 
 export interface MethodFindings {
   readonly path: string;
+  readonly hasToken: boolean;
   readonly messageCount: number;
   readonly seconds: number;
   /** Calls by status; UNREADABLE: bytes that are no message. */
@@ -24,6 +25,7 @@ export interface MethodFindings {
 
 export interface FuzzOptions {
   readonly coordinator: CoordinatorProcess;
+  /** null: none is sent. */
   readonly token: string | null;
   readonly seed: number;
   readonly messageCount: number;
@@ -65,7 +67,7 @@ export async function fuzzMethod(
     for (const client of clients) client.close();
   }
   const seconds = (performance.now() - begin) / 1_000;
-  return { path: method.path, messageCount: sentCount, seconds, codes, faults, highestBytes };
+  return { path: method.path, hasToken: token !== null, messageCount: sentCount, seconds, codes, faults, highestBytes };
 }
 
 function codeOf({ code, text }: RawAnswer): string {

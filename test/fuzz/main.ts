@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { renderTable } from '../../services/cli/table.ts';
-import { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { fuzzMethod } from './fuzz-methods.ts';
 import type { MethodFindings } from './fuzz-methods.ts';
+import { startGuardedCoordinator } from './guarded-coordinator.ts';
 import { sendGarbage } from './http2-garbage.ts';
-import { allMethods } from './raw-calls.ts';
+import { allMethods, HEALTH, RawClient } from './raw-calls.ts';
 
-const HELP = `Sends random and mutated messages to every method of a coordinator, and broken HTTP/2 to its port.
+const HELP = `Sends random and mutated messages to every method of a coordinator, with a token that may call it and without any, and broken
+HTTP/2 to its port.
 
   npm run fuzz [-- --messages 100000 --connections 20000 --seed 1 --only TEXT]
 
@@ -36,30 +37,34 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   const folder = mkdtempSync(join(tmpdir(), 'graft-fuzz-'));
   try {
-    // What is refused is not worth a line each.
-    await using coordinator = await CoordinatorProcess.start(folder, { env: { GRAFT_LOG_LEVEL: 'error' } });
+    await using guarded = await startGuardedCoordinator(folder);
+    const { coordinator } = guarded;
     const methods = allMethods();
     const others = methods.flatMap(({ samples }) => samples);
     const findings: MethodFindings[] = [];
     for (const method of methods.filter(({ path }) => path.includes(values.only))) {
-      const options = { coordinator, token: null, seed, messageCount: Number(values.messages) };
-      const found = await fuzzMethod(options, method, others);
-      findings.push(found);
-      process.stderr.write(`${found.path}: ${found.messageCount} messages in ${found.seconds.toFixed(0)} s\n`);
+      for (const token of [guarded.tokenFor(method.path), null]) {
+        const options = { coordinator, token, seed, messageCount: Number(values.messages) };
+        const found = await fuzzMethod(options, method, others);
+        findings.push(found);
+        process.stderr.write(`${found.path}: ${found.messageCount} messages in ${found.seconds.toFixed(0)} s\n`);
+      }
     }
     const before = coordinator.residentBytes;
     await sendGarbage(coordinator.address, seed, Number(values.connections));
     const after = coordinator.residentBytes;
-    await coordinator.sweeps.call.listSweeps({ pageSize: 1, pageToken: '' });
+    const client = new RawClient(coordinator.address, null);
+    const health = await client.call(HEALTH, () => Buffer.alloc(0));
+    client.close();
     process.stdout.write(`\n${render(findings)}\n\n`);
     const faults = findings.flatMap(({ faults: some }) => some);
     process.stdout.write(`Faults: ${faults.length === 0 ? 'none' : `\n  ${faults.join('\n  ')}`}\n`);
     process.stdout.write(
       `${values.connections} connections of broken HTTP/2: memory ${megabytes(before)} before, ${megabytes(after)} after; ` +
-        'the coordinator answers.\n',
+        `health is answered with ${health.code}.\n`,
     );
     const highest = Math.max(after, ...findings.map(({ highestBytes }) => highestBytes));
-    return faults.length === 0 && highest <= MEMORY_LIMIT_BYTES ? 0 : 1;
+    return health.code === 'OK' && faults.length === 0 && highest <= MEMORY_LIMIT_BYTES ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -69,13 +74,15 @@ function render(findings: readonly MethodFindings[]): string {
   return renderTable(
     [
       { title: 'method' },
+      { title: 'token' },
       { title: 'messages', align: 'right' },
       { title: 'seconds', align: 'right' },
       { title: 'memory', align: 'right' },
       { title: 'answers' },
     ],
-    findings.map(({ path, messageCount, seconds, highestBytes, codes }) => [
+    findings.map(({ path, hasToken, messageCount, seconds, highestBytes, codes }) => [
       path,
+      hasToken ? 'yes' : 'no',
       String(messageCount),
       seconds.toFixed(1),
       megabytes(highestBytes),

@@ -23,6 +23,13 @@ const DEADLINE_MS = 2_000;
 /** Requests in one stream. */
 const STREAMED = 3;
 
+/** Answered without a token. */
+export const HEALTH: RawMethod = {
+  path: '/grpc.health.v1.Health/Check',
+  kind: 'unary',
+  samples: [Uint8Array.of(10, 1, 65)],
+};
+
 /** Every method of Graft's own services, and the health service. */
 export function allMethods(): RawMethod[] {
   const own = [...registry]
@@ -34,8 +41,7 @@ export function allMethods(): RawMethod[] {
         samples: instancesOf(method.input).map(({ message }) => toBinary(method.input, message)),
       })),
     );
-  const health = { path: '/grpc.health.v1.Health/Check', kind: 'unary', samples: [Uint8Array.of(10, 1, 65)] } as const;
-  return [...own, health];
+  return [...own, HEALTH];
 }
 
 /** A client that sends bytes as they are. */

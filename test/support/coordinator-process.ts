@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { UnauthenticatedError } from '../../services/core/errors.ts';
 import { applyMigrations } from '../../services/platform/db/apply-migrations.ts';
 import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
 import type { EmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
@@ -93,6 +94,7 @@ export class CoordinatorProcess implements AsyncDisposable {
         await this.sweeps.call.listSweeps({ pageSize: 1, pageToken: '' });
         return;
       } catch (error) {
+        if (error instanceof UnauthenticatedError) return;
         if (this.#process.exitCode !== null || Date.now() > deadline) throw error;
         await sleep(100);
       }

@@ -274,6 +274,11 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
     data: { sweepId: SAMPLE_SWEEP, kind: 'SWEEP_STATE', payload: { state: 'SUCCEEDED', reason: '' } },
   });
   await insertMirror(prisma);
+  await insertToken(prisma);
+}
+
+async function insertToken(prisma: PrismaClient): Promise<void> {
+  await prisma.token.create({ data: { tokenId: 't1', tokenHash: 'ab'.repeat(32), name: 'laptop', role: 'SUBMITTER' } });
 }
 
 /** One run is in MLflow; one of its entries was refused. */

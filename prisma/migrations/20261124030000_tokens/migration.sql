@@ -16,7 +16,6 @@ CREATE TABLE "tokens" (
 );
 
 CREATE UNIQUE INDEX "tokens_token_hash_key" ON "tokens"("token_hash");
-CREATE INDEX "tokens_create_time_token_id_idx" ON "tokens"("create_time", "token_id");
 
 COMMENT ON TABLE "tokens" IS 'Bearer tokens of clients and trainers. Rows stay after a revocation, so that it can be seen who could do what, and when.';
 COMMENT ON COLUMN "tokens"."token_id" IS 'Identity.';

@@ -23,6 +23,7 @@ const TOKENS = {
   key: z.object({ createTime: TIME_KEY, tokenId: z.string() }),
 };
 const MAX_NAME_LENGTH = 100;
+const YEAR_10000_MS = Date.UTC(10_000, 0);
 
 const roles = upperCaseEnum<TokenRole, typeof ProtoTokenRole>(ProtoTokenRole);
 
@@ -67,8 +68,10 @@ function refuseMistakes({ name, role, expireTime }: CreateTokenRequest): void {
   if (roles.tryFromProto(role) === null) {
     violations.push({ field: 'role', description: `must be one of ${roles.values.join(', ')}; received ${role}.` });
   }
-  if (expireTime !== undefined && expireTime.getTime() <= Date.now()) {
-    const description = `must lie in the future; received ${expireTime.toISOString()}.`;
+  // A date beyond what JavaScript has is no number at all.
+  if (expireTime !== undefined && !(expireTime.getTime() > Date.now() && expireTime.getTime() < YEAR_10000_MS)) {
+    const received = Number.isNaN(expireTime.getTime()) ? 'no date' : expireTime.toISOString();
+    const description = `must lie in the future and before the year 10000; received ${received}.`;
     violations.push({ field: 'expire_time', description });
   }
   if (violations.length > 0) throw new InvalidRequestError(violations);

@@ -54,6 +54,7 @@ test('Prisma Client writes and reads every model', async () => {
     OutboxEntry: 1,
     MlflowRun: 1,
     MlflowServer: 1,
+    Token: 1,
   });
 });
 
