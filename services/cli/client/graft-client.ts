@@ -7,17 +7,13 @@ import { sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
+import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
 import type { CheckpointChunk, GraftClient, Sweep, SweepEvent } from './types.ts';
 import * as view from './view.ts';
 import { viewMlflowDeadLetter, viewMlflowStatus } from './view-mlflow.ts';
 
 type Service = RpcClient<typeof SweepServiceService>['call'];
-
-interface PageRequest {
-  readonly pageSize: number;
-  readonly pageToken: string;
-}
 
 /**
  * A client of the public service. Calls that find no coordinator are tried again for a few seconds.
@@ -198,18 +194,4 @@ async function* downloadCheckpoint(
       data: chunk.data,
     };
   }
-}
-
-async function allPages<T>(
-  pageSize: number,
-  fetchPage: (page: PageRequest) => Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }>,
-): Promise<readonly T[]> {
-  const all: T[] = [];
-  let pageToken = '';
-  do {
-    const { items, nextPageToken } = await fetchPage({ pageSize, pageToken });
-    all.push(...items);
-    pageToken = nextPageToken;
-  } while (pageToken !== '');
-  return all;
 }

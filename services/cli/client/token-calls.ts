@@ -5,9 +5,8 @@ import type { Calls } from '../../platform/rpc/client.ts';
 import type { TokenRole } from '../../core/token-role.ts';
 import { TokenRole as ProtoTokenRole } from '../../../proto/gen/graft/v1/token_service.ts';
 import type { Token as ProtoToken, TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
+import { allPages } from './all-pages.ts';
 import type { GraftClient, Token } from './types.ts';
-
-const PAGE_SIZE = 1_000;
 
 const roles = upperCaseEnum<TokenRole, typeof ProtoTokenRole>(ProtoTokenRole);
 
@@ -23,14 +22,11 @@ export function tokenCalls(
       return { token: viewToken(token), secret };
     },
     async listTokens() {
-      const all: Token[] = [];
-      let pageToken = '';
-      do {
-        const page = await call.listTokens({ pageSize: PAGE_SIZE, pageToken });
-        all.push(...page.tokens.map(viewToken));
-        pageToken = page.nextPageToken;
-      } while (pageToken !== '');
-      return all;
+      const tokens = await allPages(1_000, async (page) => {
+        const { tokens: items, nextPageToken } = await call.listTokens(page);
+        return { items, nextPageToken };
+      });
+      return tokens.map(viewToken);
     },
     async revokeToken(tokenId) {
       return viewToken((await call.revokeToken({ tokenId })).token);

@@ -37,9 +37,12 @@ export async function listCheckpoints(
   return { items: items.map(toCheckpoint), next };
 }
 
+/** `state` tells whether its file is still there. */
+type StatedRow = CheckpointRow & { readonly state: string };
+
 /** @throws NotFoundError; ArtifactMissingError that says why the file was removed. */
 export async function findCheckpoint(store: Store, checkpointId: string): Promise<CheckpointRecord> {
-  const { rows } = await store.pool.query<CheckpointRow & { readonly state: string }>(
+  const { rows } = await store.pool.query<StatedRow>(
     `SELECT ${CHECKPOINT_COLUMNS}, c.state FROM checkpoints c WHERE c.checkpoint_id = $1`,
     [checkpointId],
   );
@@ -52,7 +55,7 @@ export async function findCheckpoint(store: Store, checkpointId: string): Promis
  * @throws NotFoundError; ArtifactMissingError where it is too late.
  */
 export async function pinCheckpoint(store: Store, checkpointId: string, pinned: boolean): Promise<CheckpointRecord> {
-  const { rows } = await store.pool.query<CheckpointRow & { readonly state: string }>(
+  const { rows } = await store.pool.query<StatedRow>(
     `UPDATE checkpoints c SET pinned = CASE c.state WHEN 'STORED' THEN $2 ELSE c.pinned END
       WHERE c.checkpoint_id = $1 RETURNING ${CHECKPOINT_COLUMNS}, c.state`,
     [checkpointId, pinned],
@@ -60,10 +63,7 @@ export async function pinCheckpoint(store: Store, checkpointId: string, pinned: 
   return presentCheckpoint(rows[0], checkpointId);
 }
 
-function presentCheckpoint(
-  row: (CheckpointRow & { readonly state: string }) | undefined,
-  checkpointId: string,
-): CheckpointRecord {
+function presentCheckpoint(row: StatedRow | undefined, checkpointId: string): CheckpointRecord {
   if (row === undefined) throw new NotFoundError('checkpoint', checkpointId);
   if (row.state === 'STORED') return toCheckpoint(row);
   const why =

@@ -2,6 +2,7 @@ import { NotFoundError } from '../../../core/errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Page, SweepRecord } from '../records.ts';
+import { newestFirst } from '../newest-first.ts';
 import type { Store } from '../store.ts';
 
 interface SweepRow {
@@ -44,27 +45,16 @@ export async function listSweeps(
   after: SweepKey | null,
   limit: number,
 ): Promise<Page<SweepRecord, SweepKey>> {
-  // Keys keep microseconds, which a JavaScript date has not: two sweeps of one millisecond must not hide each other.
-  const { rows: keys } = await store.pool.query<{ sweep_id: string; key_time: string }>(
-    `SELECT sweep_id, create_time::text AS key_time FROM sweeps
-      WHERE $1::timestamptz IS NULL OR (create_time, sweep_id) < ($1::timestamptz, $2)
-      ORDER BY create_time DESC, sweep_id DESC LIMIT $3`,
-    [after?.createTime ?? null, after?.sweepId ?? null, limit + 1],
-  );
-  const shown = keys.slice(0, limit);
-  const sweepIds = shown.map(({ sweep_id }) => sweep_id);
-  const rows = await store.prisma.sweep.findMany({ where: { sweepId: { in: sweepIds } } });
+  const key = after && { createTime: after.createTime, id: after.sweepId };
+  const { ids, next } = await newestFirst(store, 'sweeps', key, limit);
+  const rows = await store.prisma.sweep.findMany({ where: { sweepId: { in: ids } } });
   const byId = new Map(rows.map((row) => [row.sweepId, row]));
-  const summaries = await summarize(store, sweepIds);
-  const items = sweepIds.flatMap((sweepId) => {
+  const summaries = await summarize(store, ids);
+  const items = ids.flatMap((sweepId) => {
     const row = byId.get(sweepId);
     return row ? [toSweep(row, summaries.get(sweepId))] : [];
   });
-  const last = shown.at(-1);
-  return {
-    items,
-    next: keys.length > limit && last ? { createTime: last.key_time, sweepId: last.sweep_id } : null,
-  };
+  return { items, next: next && { createTime: next.createTime, sweepId: next.id } };
 }
 
 async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map<string, RunSummary>> {
