@@ -29,8 +29,11 @@ function write(): void {
 }
 
 function timed(functions: object, part: keyof EngineTimes): object {
-  const wrapped = Object.create(functions) as Record<string, unknown>;
-  for (const [name, value] of Object.entries(functions)) {
+  const wrapped: Record<string, unknown> = {};
+  // The binding's properties are not enumerable.
+  for (const name of Object.getOwnPropertyNames(functions)) {
+    const value: unknown = Reflect.get(functions, name);
+    wrapped[name] = value;
     if (typeof value !== 'function') continue;
     const call = value as (...args: readonly unknown[]) => unknown;
     wrapped[name] = (...args: readonly unknown[]): unknown => {

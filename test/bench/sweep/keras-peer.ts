@@ -44,6 +44,8 @@ export interface PeerPredict extends PeerBase {
   readonly kind: 'predict';
   readonly imageCount: number;
   readonly rounds: number;
+  /** `jit_compile`; null: both are tried. */
+  readonly jit: boolean | null;
 }
 
 export interface FitAnswer {

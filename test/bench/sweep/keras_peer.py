@@ -131,7 +131,7 @@ def predict(job):
     model = keras.Model(inputs, base(keras_models.preprocess(job["backbone"], inputs), training=False))
     images = np.concatenate([batch for batch, _ in open_split(job, "train")])[: job["imageCount"]]
     rates = {}
-    for jit in (False, True):
+    for jit in (False, True) if job["jit"] is None else (job["jit"],):
         model.compile(jit_compile=jit)
         model.predict(images[: job["batchSize"]], batch_size=job["batchSize"], verbose=0)
         for _ in range(job["rounds"]):
