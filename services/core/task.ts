@@ -114,6 +114,8 @@ export interface TaskError {
   readonly code: string;
   readonly message: string;
   readonly datasetProblems: readonly DatasetProblem[];
+  /** Stored feature sets of the task whose files are gone; they are computed again before it is tried again. */
+  readonly missingFeatureKeys?: readonly string[];
 }
 
 export type RunOutcomeKind = 'SUCCEEDED' | 'EARLY_STOPPED' | 'FAILED' | 'STOPPED';

@@ -7,9 +7,10 @@ export const TASK_STATES = defineStateMachine<TaskState>({
   WAITING: ['READY', 'CANCELLED'],
   // SUCCEEDED: another sweep has made the same feature sets meanwhile.
   READY: ['LEASED', 'SUCCEEDED', 'CANCELLED'],
-  // Back to READY: handed back, expired, or failed with another try left.
-  LEASED: ['RUNNING', 'READY', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
-  RUNNING: ['READY', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  // Back to READY: handed back, expired, or failed with another try left; to WAITING where a feature set it reads must be computed
+  // again before that try.
+  LEASED: ['RUNNING', 'READY', 'WAITING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+  RUNNING: ['READY', 'WAITING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
   SUCCEEDED: [],
   FAILED: [],
   CANCELLED: [],

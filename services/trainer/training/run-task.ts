@@ -1,4 +1,4 @@
-import type { LeasedTask, TaskResult } from '../../core/task.ts';
+import type { LeasedTask, TaskError, TaskResult } from '../../core/task.ts';
 import { ArtifactCache, artifactCacheFolder } from '../../platform/artifacts/artifact-cache.ts';
 import { inSpan } from '../../platform/telemetry/tracer.ts';
 import { runEvaluateStage } from './evaluate-stage.ts';
@@ -25,8 +25,22 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
     else link.emit({ type: 'completed', taskId, result: end });
   } catch (error) {
     if (error instanceof TaskStoppedError) link.emit({ type: 'stopped', taskId, action: error.action });
-    else link.emit({ type: 'failed', taskId, error: taskErrorOf(error) });
+    else link.emit({ type: 'failed', taskId, error: await nameMissingFeatures(taskErrorOf(error), task, options) });
   }
+}
+
+/** All of them at once: each costs the task a try. */
+async function nameMissingFeatures(
+  error: TaskError,
+  { stage, featureSets }: LeasedTask,
+  { artifacts }: WorkerOptions,
+): Promise<TaskError> {
+  if (error.code !== 'FEATURES_MISSING' || stage === 'FEATURES') return error;
+  const missingFeatureKeys: string[] = [];
+  for (const { key, uri } of featureSets) {
+    if (uri !== null && (await artifacts.stat(uri)) === null) missingFeatureKeys.push(key);
+  }
+  return { ...error, missingFeatureKeys };
 }
 
 async function runStage(context: TaskContext): Promise<TaskResult | { readonly action: StopAction }> {

@@ -94,3 +94,88 @@ describe('one extraction per feature set in the cluster', () => {
     expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(2);
   });
 });
+
+describe('a stored feature set whose file is gone', () => {
+  /** A task that reads the sets, as a trainer reports it that has found none of the files. */
+  async function failWithoutFiles(trainer: SimulatedTrainer, task: LeasedTask): Promise<void> {
+    const missingFeatureKeys = task.featureSets.map(({ key }) => key);
+    await trainer.fail(task, { code: 'FEATURES_MISSING', message: 'the files are gone', missingFeatureKeys });
+  }
+
+  /** A sweep that has left its sets behind, and heads of further sweeps on them. */
+  async function headsOnStoredSets(trainer: SimulatedTrainer, seeds: readonly number[]): Promise<LeasedTask[]> {
+    await harness.submit(specOf());
+    await trainer.workAll();
+    const heads: LeasedTask[] = [];
+    for (const seed of seeds) {
+      await harness.submit(specOf({ seed }));
+      const slot = heads.length;
+      await trainer.work(await trainer.mustLease('INDEX', slot));
+      heads.push(await trainer.mustLease('HEAD', slot));
+    }
+    return heads;
+  }
+
+  it('is computed again, once, before the task that missed it is tried again', async () => {
+    const trainer = await harness.trainer('a');
+    const [head] = await headsOnStoredSets(trainer, [2]);
+    await failWithoutFiles(trainer, head!);
+    const again = await trainer.mustLease('FEATURES');
+    expect(again.sweepId).toBe(head!.sweepId);
+    expect(again.featureSets.map(({ key }) => key).sort()).toEqual(head!.featureSets.map(({ key }) => key).sort());
+    expect(await trainer.lease(0, 1_500)).toBeNull();
+    await trainer.work(again);
+    const retried = await trainer.mustLease('HEAD');
+    expect(retried).toMatchObject({ taskId: head!.taskId, leaseEpoch: head!.leaseEpoch + 1 });
+    expect(retried.featureSets.every(({ uri }) => uri !== null)).toBe(true);
+    await trainer.work(retried);
+    await trainer.workAll();
+    expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(2);
+  });
+
+  it('is computed again by one sweep where two have missed it', async () => {
+    const trainer = await harness.trainer('a', 3);
+    const heads = await headsOnStoredSets(trainer, [2, 3]);
+    for (const head of heads) await failWithoutFiles(trainer, head);
+    const stages = await trainer.workAll(2_500);
+    expect(stages.filter((stage) => stage === 'FEATURES')).toHaveLength(1);
+    expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(3);
+  });
+
+  it('is not computed again for an attempt that began before it was', async () => {
+    const trainer = await harness.trainer('a', 3);
+    const [first, second] = await headsOnStoredSets(trainer, [2, 3]);
+    await failWithoutFiles(trainer, first!);
+    await trainer.work(await trainer.mustLease('FEATURES'));
+    await failWithoutFiles(trainer, second!);
+    expect(await trainer.workAll(2_500)).not.toContain('FEATURES');
+    expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(3);
+  });
+
+  it('fails the task where it vanishes again and again', async () => {
+    const trainer = await harness.trainer('a');
+    const [head] = await headsOnStoredSets(trainer, [2]);
+    await failWithoutFiles(trainer, head!);
+    for (const isLast of [false, true]) {
+      await trainer.work(await trainer.mustLease('FEATURES'));
+      // The second failure is followed by a wait of four seconds.
+      const retried = await trainer.lease(0, 8_000);
+      await failWithoutFiles(trainer, retried!);
+      if (isLast) expect(await trainer.lease(0, 500)).toBeNull();
+    }
+    const runs = await harness.query<{ state: string; reason: string }>(
+      'SELECT state, state_reason AS reason FROM runs WHERE sweep_id = $1',
+      [head!.sweepId],
+    );
+    expect(runs).toHaveLength(2);
+    expect(runs.every(({ state, reason }) => state === 'FAILED' && reason.includes('failed 3 times'))).toBe(true);
+  });
+
+  it('of another task, or one that is not stored, changes nothing', async () => {
+    const trainer = await harness.trainer('a');
+    const [head] = await headsOnStoredSets(trainer, [2]);
+    await trainer.fail(head!, { code: 'FEATURES_MISSING', message: 'gone', missingFeatureKeys: ['0'.repeat(64)] });
+    expect(await trainer.workAll(2_000)).not.toContain('FEATURES');
+    expect(await harness.query(`SELECT 1 FROM feature_sets WHERE state <> 'COMPUTED'`)).toHaveLength(0);
+  });
+});

@@ -249,7 +249,12 @@ describe('training stages', () => {
     const missing = features.map((set) => ({ ...set, uri: 'features/none.safetensors' }));
     expect(await worker.run(headTask([taskRun('a', CACHED)], { featureSets: missing }))).toMatchObject({
       type: 'failed',
-      error: { errorClass: 'COUNTED', code: 'FEATURES_MISSING' },
+      error: {
+        errorClass: 'COUNTED',
+        code: 'FEATURES_MISSING',
+        // Not only the one that it met first.
+        missingFeatureKeys: features.map(({ key }) => key),
+      },
     });
     const others = [{ ...first, key: 'other', weightsDigest: 'ff', uri: null, sha256: null }];
     expect(await worker.run(sweep.task('FEATURES', { featureSets: others }))).toMatchObject({

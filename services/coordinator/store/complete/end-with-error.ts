@@ -2,6 +2,7 @@ import { decideRetry, isStoreTrouble } from '../../../core/retry.ts';
 import type { RetryDecision } from '../../../core/retry.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
+import { remakeFeatures } from '../features/remake-features.ts';
 import { moveRuns } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
 import type { LockedSweep } from '../move-sweep.ts';
@@ -76,7 +77,9 @@ async function requeue(
   decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
 ): Promise<void> {
   const { delayMs, reason, pausesSweep = false } = decision;
-  await endAttempt(tx, task, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
+  const isRemade = await remakeFeatures(tx, sweep, task, error.missingFeatureKeys ?? []);
+  const next = isRemade ? 'WAITING' : 'READY';
+  await endAttempt(tx, task, { attempt, task: next, event: attempt, message: error.message, error, delayMs });
   const isPaused =
     pausesSweep && (await moveSweep(tx, sweep.sweepId, 'PAUSED', `${error.message} Then resume the sweep.`));
   await parkRuns(tx, isPaused ? { ...sweep, state: 'PAUSED' } : sweep, task, reason);

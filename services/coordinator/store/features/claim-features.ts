@@ -12,14 +12,13 @@ type Source = { readonly kind: 'stored' } | { readonly kind: 'maker'; readonly t
  */
 export async function claimFeatures(
   tx: StoreTransaction,
-  sweepId: string,
   tasks: readonly PlannedTask[],
 ): Promise<PlannedTask[]> {
   const owners = new Map<string, string>();
   for (const task of tasks) {
     if (task.stage === 'FEATURES') for (const { key } of task.featureSets) owners.set(key, task.taskId);
   }
-  const sources = await claimSets(tx, sweepId, distinctSets(tasks), owners);
+  const sources = await claimSets(tx, distinctSets(tasks), owners);
   const kept = tasks.flatMap((task) => (task.stage === 'FEATURES' ? keepOwn(task, sources) : [task]));
   return kept.map((task) => (task.stage === 'FEATURES' ? task : waitForMakers(task, owners, sources)));
 }
@@ -53,7 +52,6 @@ function waitForMakers(
 
 async function claimSets(
   tx: StoreTransaction,
-  sweepId: string,
   sets: readonly KeyedFeatureSet[],
   owners: ReadonlyMap<string, string>,
 ): Promise<Map<string, Source>> {
@@ -79,13 +77,13 @@ async function claimSets(
       WHERE feature_key = ANY($1) ORDER BY feature_key FOR NO KEY UPDATE`,
     [sets.map(({ key }) => key)],
   );
-  const foreign = await findLiveMakers(tx, sweepId, rows);
+  const live = await findLiveMakers(tx, rows);
   const sources = new Map<string, Source>();
   for (const row of rows) {
     const maker = row.computed_by_task_id;
     const owner = owners.get(row.feature_key);
     if (row.state === 'COMPUTED') sources.set(row.feature_key, { kind: 'stored' });
-    else if (maker !== null && foreign.has(maker)) sources.set(row.feature_key, { kind: 'maker', taskId: maker });
+    else if (maker !== null && live.has(maker)) sources.set(row.feature_key, { kind: 'maker', taskId: maker });
     else if (owner !== undefined) sources.set(row.feature_key, { kind: 'maker', taskId: owner });
   }
   await noteMakers(
@@ -95,18 +93,17 @@ async function claimSets(
   return sources;
 }
 
-async function findLiveMakers(
+/** Those of the sets' makers that are still to end. */
+export async function findLiveMakers(
   tx: StoreTransaction,
-  sweepId: string,
   rows: readonly { readonly computed_by_task_id: string | null }[],
 ): Promise<Set<string>> {
   const makers = rows.map((row) => row.computed_by_task_id).filter((id) => id !== null);
   if (makers.length === 0) return new Set();
   const result = await tx.query<{ task_id: string }>(
     `SELECT t.task_id FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
-      WHERE t.task_id = ANY($1) AND t.sweep_id <> $2 AND s.state = 'ACTIVE'
-        AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING')`,
-    [makers, sweepId],
+      WHERE t.task_id = ANY($1) AND s.state = 'ACTIVE' AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING')`,
+    [makers],
   );
   return new Set(result.rows.map(({ task_id }) => task_id));
 }

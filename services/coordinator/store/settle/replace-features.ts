@@ -1,6 +1,5 @@
-import { noteMakers } from '../features/claim-features.ts';
+import { makeFeatures } from '../features/make-features.ts';
 import type { LockedSweep } from '../move-sweep.ts';
-import { insertTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 export interface OrphanedTask {
@@ -32,25 +31,8 @@ async function replaceMaker(
   const keys = await missingKeys(tx, makerId, waiting);
   await tx.query('DELETE FROM task_dependencies WHERE depends_on_id = $1 AND task_id = ANY($2)', [makerId, waiting]);
   if (keys.length === 0) return;
-  const taskId = `${sweep.sweepId}-f${await countTasks(tx, sweep.sweepId)}`;
-  await insertTasks(tx, sweep.sweepId, [
-    {
-      taskId,
-      stage: 'FEATURES',
-      runIds: [],
-      featureSets: keys.map((key) => ({ key })),
-      dependsOn: [],
-      description: `feature sets that task ${makerId} of another sweep did not make`,
-    },
-  ]);
-  await noteMakers(
-    tx,
-    keys.map((key) => [key, taskId]),
-  );
-  await tx.query('INSERT INTO task_dependencies (task_id, depends_on_id) SELECT unnest($2::text[]), $1', [
-    taskId,
-    waiting,
-  ]);
+  const description = `feature sets that task ${makerId} of another sweep did not make`;
+  await makeFeatures(tx, sweep.sweepId, { keys, waiting, description });
 }
 
 /** What the waiting tasks read of the maker's sets and nobody has stored; locked. */
@@ -64,11 +46,4 @@ async function missingKeys(tx: StoreTransaction, makerId: string, waiting: reado
     [makerId, waiting],
   );
   return rows.map(({ feature_key }) => feature_key);
-}
-
-async function countTasks(tx: StoreTransaction, sweepId: string): Promise<number> {
-  const { rows } = await tx.query<{ count: number }>('SELECT count(*)::int AS count FROM tasks WHERE sweep_id = $1', [
-    sweepId,
-  ]);
-  return rows[0]?.count ?? 0;
 }

@@ -9,6 +9,7 @@ import { isHeadAwaited } from '../runs/shared-head.ts';
 import type { Store } from '../store.ts';
 import { readCluster } from '../sweeps/read-cluster.ts';
 import { readIndexed } from '../sweeps/read-indexed.ts';
+import { countTasks } from '../tasks/count-tasks.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -147,14 +148,6 @@ async function readWaits(tx: StoreTransaction, taskIds: readonly string[]): Prom
 
 function keyOf(runIds: readonly string[]): string {
   return JSON.stringify([...runIds].sort());
-}
-
-/** Tasks are never deleted, so that a number of all there are was never used. */
-async function countTasks(tx: StoreTransaction, sweepId: string): Promise<number> {
-  const { rows } = await tx.query<{ count: number }>('SELECT count(*)::int AS count FROM tasks WHERE sweep_id = $1', [
-    sweepId,
-  ]);
-  return rows[0]?.count ?? 0;
 }
 
 /** What waited for a run's head waits for the task that trains it now, which stands in the old one's place in the order. */

@@ -47,7 +47,7 @@ export async function writePlan(tx: StoreTransaction, store: Store, sweepId: str
   };
   const plan = planSweep(input);
   const context = costContextOf(input, resolverOf(input.weights));
-  const claimed = await claimFeatures(tx, sweepId, plan.tasks);
+  const claimed = await claimFeatures(tx, plan.tasks);
   const tasks = claimed.map((task) => forecastAgain(context, task));
   await insertTasks(tx, sweepId, tasks);
   await noteSharedHeads(tx, plan);

@@ -106,6 +106,7 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
     code: error.code,
     message: error.message,
     datasetProblems: error.datasetProblems.map(datasetProblemToProto),
+    missingFeatureKeys: [...(error.missingFeatureKeys ?? [])],
   };
 }
 
@@ -118,6 +119,7 @@ export function taskErrorFromProto(message: proto.TaskError, field: string): Tas
     datasetProblems: message.datasetProblems.map((problem, index) =>
       datasetProblemFromProto(problem, `${field}.dataset_problems[${index}]`),
     ),
+    ...(message.missingFeatureKeys.length === 0 ? {} : { missingFeatureKeys: message.missingFeatureKeys }),
   };
 }
 

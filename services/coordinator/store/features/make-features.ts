@@ -1,0 +1,32 @@
+import { insertTasks } from '../tasks/insert-tasks.ts';
+import { countTasks } from '../tasks/count-tasks.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { noteMakers } from './claim-features.ts';
+
+/** Sets that were not planned to be made by this sweep, or not any more, and the tasks that can't begin without them. */
+export interface UnplannedFeatures {
+  /** Locked. */
+  readonly keys: readonly string[];
+  readonly waiting: readonly string[];
+  readonly description: string;
+}
+
+/** A further FEATURES task of a locked sweep, which the waiting tasks depend on. */
+export async function makeFeatures(
+  tx: StoreTransaction,
+  sweepId: string,
+  { keys, waiting, description }: UnplannedFeatures,
+): Promise<void> {
+  const taskId = `${sweepId}-f${await countTasks(tx, sweepId)}`;
+  await insertTasks(tx, sweepId, [
+    { taskId, stage: 'FEATURES', runIds: [], featureSets: keys.map((key) => ({ key })), dependsOn: [], description },
+  ]);
+  await noteMakers(
+    tx,
+    keys.map((key) => [key, taskId]),
+  );
+  await tx.query('INSERT INTO task_dependencies (task_id, depends_on_id) SELECT unnest($2::text[]), $1', [
+    taskId,
+    waiting,
+  ]);
+}
