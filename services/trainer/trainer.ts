@@ -1,6 +1,4 @@
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import { clientSecurity } from '../platform/rpc/security/client-security.ts';
 import { artifactCacheFolder, copiedNames } from '../platform/artifacts/artifact-cache.ts';
@@ -16,20 +14,16 @@ import { claimTrainerIdentity } from './lease/trainer-identity.ts';
 import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
+import { programOf } from './program.ts';
+import type { Program } from './program.ts';
 import { MeteredCoordinator } from './telemetry/metered-coordinator.ts';
 import { startOperations } from './telemetry/operations.ts';
-
-/** What a worker is started with. */
-export interface WorkerProgram {
-  readonly script: string;
-  readonly execArgv: readonly string[];
-}
 
 export interface TrainerOptions {
   readonly config: TrainerConfig;
   readonly log: Logger;
   /** The TensorFlow worker if not given. */
-  readonly workerProgram?: WorkerProgram;
+  readonly workerProgram?: Program;
 }
 
 /**
@@ -215,7 +209,7 @@ async function copiedFeatureKeys(cacheDir: string): Promise<readonly string[]> {
 }
 
 function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProcessOptions {
-  const { config, log, workerProgram = tensorflowWorker() } = options;
+  const { config, log, workerProgram = programOf('worker') } = options;
   const own: WorkerEnvironment = {
     GRAFT_ARTIFACTS_DIR: config.artifactsDir,
     GRAFT_CACHE_DIR: config.cacheDir,
@@ -241,19 +235,6 @@ function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProces
     },
     log,
   };
-}
-
-/** `worker.ts` through tsx in a checkout, `worker.js` in a build. */
-function tensorflowWorker(): WorkerProgram {
-  if (import.meta.url.endsWith('.js')) {
-    return { script: fileURLToPath(new URL('./worker.js', import.meta.url)), execArgv: [] };
-  }
-  return { script: fileURLToPath(new URL('./worker.ts', import.meta.url)), execArgv: typescriptLoader() };
-}
-
-/** Node's arguments to run TypeScript; resolved here because `--import` looks from the current folder. */
-export function typescriptLoader(): readonly string[] {
-  return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

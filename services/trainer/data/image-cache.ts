@@ -1,13 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Dataset, ManifestImage, Split } from '../../core/dataset.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
 import type { ProgressListener } from '../engine/progress.ts';
-import { decodeAndResize } from './decode.ts';
+import { writeFully } from './decoder-jobs.ts';
+import { decoderCountFor, JOB_IMAGES, runDecoders } from './decoders.ts';
+import { ImageCacheError } from './image-cache-error.ts';
 
 export interface ImageCacheOptions {
   readonly dataset: Dataset;
@@ -17,18 +19,9 @@ export interface ImageCacheOptions {
   /** Height and width in pixels. */
   readonly size: number;
   readonly cacheDir: string;
+  /** Processes that decode; by the number of images if not given. */
+  readonly decoderCount?: number;
   readonly onProgress?: ProgressListener;
-}
-
-/** An image file isn't what the manifest says any more, or the cache file can't be made or read. */
-export class ImageCacheError extends Error {
-  override readonly name = 'ImageCacheError';
-  readonly path: string;
-
-  constructor(path: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.path = path;
-  }
 }
 
 /** The decoded images of one split at one size. Image numbers are places among the split's images in manifest order. */
@@ -48,8 +41,6 @@ const VERSION = 1;
 /** Magic, version, count, size, then SHA-256 of what the rows must be. */
 const HEADER_BYTES = 64;
 const FLOAT_BYTES = 4;
-/** Images decoded between two turns of the event loop: about 50 ms. */
-const CHUNK_IMAGES = 32;
 /** Left free on the disk. */
 const RESERVE_BYTES = 256 * 2 ** 20;
 
@@ -120,7 +111,7 @@ async function buildCache(
   const file = openSync(temporary, 'wx');
   try {
     writeFully(file, header, 0);
-    const checksums = await writeRows(file, images, options);
+    const checksums = await writeRows(temporary, images, options);
     writeFully(file, checksums, HEADER_BYTES + images.length * rowBytes(options.size));
     fsyncSync(file);
     renameSync(temporary, path);
@@ -132,34 +123,24 @@ async function buildCache(
   }
 }
 
-async function writeRows(file: number, images: readonly ManifestImage[], options: ImageCacheOptions): Promise<Buffer> {
-  const { size, split, onProgress } = options;
+/** @returns the CRC-32 of each row */
+async function writeRows(path: string, images: readonly ManifestImage[], options: ImageCacheOptions): Promise<Buffer> {
+  const { size, split, dataset, onProgress, decoderCount = decoderCountFor(images.length) } = options;
   const checksums = Buffer.alloc(images.length * 4);
+  const jobs = Array.from({ length: Math.ceil(images.length / JOB_IMAGES) }, (_, index) => {
+    const first = index * JOB_IMAGES;
+    const share = images.slice(first, first + JOB_IMAGES).map(({ path: image, sha256 }) => ({ path: image, sha256 }));
+    const offset = HEADER_BYTES + first * rowBytes(size);
+    return { kind: 'rows', root: dataset.path, images: share, size, target: path, offset, first } as const;
+  });
   const detail = `decoding ${split} images at ${size} pixels`;
-  for (let start = 0; start < images.length; start += CHUNK_IMAGES) {
-    const chunk = images.slice(start, start + CHUNK_IMAGES);
-    const contents = await Promise.all(chunk.map((image) => readUnchanged(options.dataset.path, image)));
-    for (const [offset, bytes] of contents.entries()) {
-      const pixels = decodeAndResize(bytes, size);
-      const row = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-      writeFully(file, row, HEADER_BYTES + (start + offset) * rowBytes(size));
-      checksums.writeUInt32LE(crc32(row), (start + offset) * 4);
-    }
-    onProgress?.({ done: start + chunk.length, total: images.length, detail });
-  }
+  let done = 0;
+  await runDecoders(jobs, decoderCount, (job, rowChecksums) => {
+    for (const [index, checksum] of rowChecksums.entries()) checksums.writeUInt32LE(checksum, (job.first + index) * 4);
+    done += rowChecksums.length;
+    onProgress?.({ done, total: images.length, detail });
+  });
   return checksums;
-}
-
-async function readUnchanged(root: string, image: ManifestImage): Promise<Buffer> {
-  const path = join(root, image.path);
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new ImageCacheError(path, `${path} was indexed, but can't be read now: ${String(error)}.`, { cause: error });
-  }
-  if (createHash('sha256').update(bytes).digest('hex') === image.sha256) return bytes;
-  throw new ImageCacheError(path, `${path} was changed after the data set was indexed. Submit the sweep again.`);
 }
 
 async function checkDiskSpace(path: string, { size, cacheDir }: ImageCacheOptions, count: number): Promise<void> {
@@ -175,11 +156,6 @@ async function checkDiskSpace(path: string, { size, cacheDir }: ImageCacheOption
 
 function megabytes(bytes: number): string {
   return Math.ceil(bytes / 1e6).toLocaleString('en');
-}
-
-function writeFully(file: number, bytes: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(file, bytes, done, bytes.length - done, position + done);
 }
 
 class FileImageCache implements ImageCache {

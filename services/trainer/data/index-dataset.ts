@@ -9,7 +9,7 @@ import type { DatasetLayout, ImageFile } from './dataset-layout.ts';
 import { drawSplits } from './draw-splits.ts';
 import { findDuplicates } from './duplicates.ts';
 import { checkFiles } from './file-checks.ts';
-import type { FileCheck } from './file-checks.ts';
+import type { FileCheck } from './check-file.ts';
 import { manifestDigest } from './manifest.ts';
 import { findNearDuplicates, nearDuplicateProblems } from './near-duplicates.ts';
 import type { IndexedDataset } from './manifest.ts';

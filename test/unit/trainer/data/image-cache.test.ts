@@ -2,7 +2,8 @@ import { mkdtempSync, openSync, closeSync, readdirSync, rmSync, statSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ImageCacheError, openImageCache } from '../../../../services/trainer/data/image-cache.ts';
+import { ImageCacheError } from '../../../../services/trainer/data/image-cache-error.ts';
+import { openImageCache } from '../../../../services/trainer/data/image-cache.ts';
 import type { ImageCache } from '../../../../services/trainer/data/image-cache.ts';
 import { indexDataset } from '../../../../services/trainer/data/index-dataset.ts';
 import type { IndexedDataset } from '../../../../services/trainer/data/manifest.ts';

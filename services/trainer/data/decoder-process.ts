@@ -1,0 +1,27 @@
+import { doJob } from './decoder-jobs.ts';
+import type { DecoderJob } from './decoder-jobs.ts';
+import type { DecoderReply } from './decoders.ts';
+
+/** One of the processes of `decoders.ts`: does the jobs that come over the IPC channel and ends with who started it. */
+process.on('disconnect', () => process.exit(0));
+// Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
+process.on('SIGINT', () => undefined);
+// A quota on file sizes is to fail the write (EFBIG), not to end the process.
+process.on('SIGXFSZ', () => undefined);
+process.on('message', (job) => {
+  void replyTo(job as DecoderJob).then((reply) => process.send?.(reply));
+});
+
+async function replyTo(job: DecoderJob): Promise<DecoderReply> {
+  try {
+    return { answer: await doJob(job) };
+  } catch (error) {
+    if (!(error instanceof Error)) return { error: { name: 'Error', message: String(error) } };
+    const { name, message } = error;
+    const path = 'path' in error ? String(error.path) : undefined;
+    const reason = 'reason' in error ? String(error.reason) : undefined;
+    return {
+      error: { name, message, ...(path === undefined ? {} : { path }), ...(reason === undefined ? {} : { reason }) },
+    };
+  }
+}
