@@ -1,14 +1,24 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFolder, digestOf, digestOfFolder } from '../files.js';
 import { repositoryRoot } from '../paths.js';
 import { compileCpp } from './compiler.js';
+import { SetupError } from '../setup-error.js';
 import { libraryFiles } from './library.js';
 
 /** @typedef {import('../step.js').StepContext} StepContext */
 /** @typedef {import('./library.js').TensorflowLibrary} TensorflowLibrary */
 
-const LOADER_SOURCE = join(repositoryRoot, 'deploy', 'bootstrap', 'engine', 'quiet-loader.cc');
+const OWN_SOURCES = join(repositoryRoot, 'deploy', 'bootstrap', 'engine');
+const LOADER_SOURCE = join(OWN_SOURCES, 'quiet-loader.cc');
+const LIST_SOURCE = join(OWN_SOURCES, 'list-attributes.h');
+/** What is put into tfjs' source, so that it takes lists of strings and of types. */
+const ADDITION = {
+  file: 'tfjs_backend.cc',
+  include: '#include "list-attributes.h"\n',
+  before: '  switch (tf_attr_type) {',
+  call: '  if (graft::set_list(env, tfe_op, attr_name, tf_attr_type, js_value)) return;\n',
+};
 const BINDING_LIBRARY = 'libgraft_tfjs_binding.so';
 const FLAGS = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
 
@@ -29,28 +39,51 @@ export async function obtainBinding(context, library, packageFolder) {
     digestOfFolder(sources, () => true),
     digestOfFolder(headers, () => true),
     readFileSync(LOADER_SOURCE),
+    readFileSync(LIST_SOURCE),
+    JSON.stringify(ADDITION),
     ...FLAGS,
   ]).slice(0, 16);
   const folder = join(context.paths.cacheDir, 'engine', 'binding', key);
   if (existsSync(join(folder, 'tfjs_binding.node'))) return folder;
   rmSync(folder, { recursive: true, force: true });
-  await buildFolder(folder, (temporary) =>
-    compileCpp(context, 'the binding of tfjs', compilerCalls({ library, sources, headers, temporary, folder })),
-  );
+  await buildFolder(folder, async (temporary) => {
+    const backend = join(temporary, ADDITION.file);
+    writeFileSync(backend, withLists(readFileSync(join(sources, ADDITION.file), 'utf8')));
+    const calls = compilerCalls({ library, sources, backend, headers, temporary, folder });
+    await compileCpp(context, 'the binding of tfjs', calls);
+    rmSync(backend);
+  });
   return folder;
 }
 
 /**
- * @param {{ library: TensorflowLibrary, sources: string, headers: string, temporary: string, folder: string }} job
+ * @param {string} source of tfjs' backend
+ * @throws {SetupError} where it is not the one that the addition was written for
+ */
+function withLists(source) {
+  const parts = source.split(ADDITION.before);
+  if (parts.length !== 2) {
+    throw new SetupError(
+      `${ADDITION.file} of @tensorflow/tfjs-node-gpu is not the one that Graft adds to.`,
+      'Install the version that package-lock.json names: npm ci.',
+    );
+  }
+  return ADDITION.include + parts.join(ADDITION.call + ADDITION.before);
+}
+
+/**
+ * @param {{
+ *   library: TensorflowLibrary, sources: string, backend: string, headers: string, temporary: string, folder: string
+ * }} job
  * @returns {readonly (readonly string[])[]}
  */
-function compilerCalls({ library, sources, headers, temporary, folder }) {
+function compilerCalls({ library, sources, backend, headers, temporary, folder }) {
   const runPath = `-Wl,-rpath,${library.folder}:${folder}`;
   const libraries = libraryFiles.map((file) => join(library.folder, file));
   const binding = [
     ...FLAGS,
-    ...['-I', library.includeFolder, '-I', headers, '-I', join(sources, '..')],
-    join(sources, 'tfjs_backend.cc'),
+    ...['-I', library.includeFolder, '-I', headers, '-I', join(sources, '..'), '-I', sources, '-I', OWN_SOURCES],
+    backend,
     join(sources, 'tfjs_binding.cc'),
     ...['-o', join(temporary, BINDING_LIBRARY), ...libraries, runPath],
   ];

@@ -5,6 +5,8 @@ import type { OpAttribute } from '../engine/op.ts';
 import { applyActivation } from './activation-ops.ts';
 import { channelCoefficients, foldWeights, weightOf } from './folded-weights.ts';
 import type { Weights } from './folded-weights.ts';
+import { fusedConvolution } from './fused-convolution.ts';
+import type { FusedConvolution } from './fused-convolution.ts';
 import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
 import type { LayerGraph } from './layer-graph.ts';
@@ -91,6 +93,8 @@ export class FrozenNetwork {
     const kernel = this.constant(key, () => [folded.kernel, folded.shape]);
     const { offset } = folded;
     const bias = offset === null ? null : this.constant(`${key}/offset`, () => [offset, [offset.length]]);
+    const fused = bias === null ? null : fusedOf(unit);
+    if (bias !== null && fused !== null) return ([input]) => fused(input as Tensor, kernel, bias);
     const convolve = this.convolve(unit, kernel);
     return ([input]) => biasAndActivate(convolve(input as Tensor), bias, unit.activation);
   }
@@ -163,6 +167,17 @@ export class FrozenNetwork {
     const tensor = tf.keep(tf.tensor(values, [...shape], 'float32'));
     this.constants.set(key, tensor);
     return tensor;
+  }
+}
+
+function fusedOf({ layer, padding, activation }: ConvolutionUnit): FusedConvolution | null {
+  switch (layer.kind) {
+    case 'conv':
+      return fusedConvolution('Conv2D', windowAttributes(layer.stride, padding), activation);
+    case 'depthwise':
+      return fusedConvolution('DepthwiseConv2dNative', windowAttributes(layer.stride, padding), activation);
+    case 'separable':
+      return null;
   }
 }
 

@@ -25,6 +25,10 @@ export function typeAttribute(name: string, value: DataTypeName): OpAttribute {
   return { name, type: nodeBackend().binding.TF_ATTR_TYPE, value: DATA_TYPES[value] };
 }
 
+export function typesAttribute(name: string, values: readonly DataTypeName[]): OpAttribute {
+  return { name, type: nodeBackend().binding.TF_ATTR_TYPE, value: values.map((value) => DATA_TYPES[value]) };
+}
+
 export function intAttribute(name: string, value: number | readonly number[]): OpAttribute {
   return { name, type: nodeBackend().binding.TF_ATTR_INT, value };
 }
@@ -33,7 +37,7 @@ export function boolAttribute(name: string, value: boolean): OpAttribute {
   return { name, type: nodeBackend().binding.TF_ATTR_BOOL, value };
 }
 
-export function stringAttribute(name: string, value: string): OpAttribute {
+export function stringAttribute(name: string, value: string | readonly string[]): OpAttribute {
   return { name, type: nodeBackend().binding.TF_ATTR_STRING, value };
 }
 
