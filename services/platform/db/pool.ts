@@ -45,7 +45,10 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   });
   // Without a listener an idle connection that the server closes would end the process.
   pool.on('error', (error) => {
-    if (outage?.note(error) === true) return;
+    // The server may end before the connections that are being closed.
+    if (pool.ending || outage?.note(error) === true) return;
+    // The pool hangs the whole client on it.
+    Reflect.deleteProperty(error, 'client');
     log.warn({ err: error }, 'idle database connection lost; the pool opens another one');
   });
   pool.on('connect', (client) => {

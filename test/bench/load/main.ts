@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { ParameterDomain } from '../../../services/core/sweep/sweep-spec.ts';
 import { renderTable } from '../../../services/cli/table.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { specOf } from '../../integration/coordinator/harness.ts';
@@ -15,7 +16,8 @@ import { measureCoordinatorMemory } from '../coordinator/memory.ts';
 import type { LoadAnswer, LoadCall, LoadJob } from './client.ts';
 
 const RUN_COUNT = 10_000;
-const CALLS: readonly LoadCall[] = ['GetSweep', 'GetRun', 'ListRuns, a page of 100', 'WatchSweep, to the first event'];
+const WATCH: LoadCall = 'WatchSweep, the last event of an ended sweep';
+const CALLS: readonly LoadCall[] = ['GetSweep', 'GetRun', 'ListRuns, a page of 100', WATCH];
 const CONCURRENCIES = [1, 16, 64];
 const CLIENT = fileURLToPath(new URL('client.ts', import.meta.url));
 
@@ -51,11 +53,22 @@ async function main(): Promise<number> {
   }
 }
 
+/** Ten of each of four parameters are 10,000 runs. */
+function valuesOf(value: (index: number) => number): ParameterDomain {
+  return { kind: 'values', values: Array.from({ length: 10 }, (_, index) => value(index)) };
+}
+
 /** @returns how many calls failed */
 async function measureCalls(folder: string, seconds: number, clientCount: number): Promise<number> {
-  await using coordinator = await CoordinatorProcess.start(mkdtempSync(join(folder, 'calls-')));
-  const values = Array.from({ length: RUN_COUNT }, (_, index) => index + 1);
-  const spec = specOf({ parameters: [{ name: 'data_seed', domain: { kind: 'values', values }, conditions: [] }] });
+  await using coordinator = await CoordinatorProcess.start(mkdtempSync(join(folder, 'calls-')), { isBuilt: true });
+  const spec = specOf({
+    parameters: [
+      { name: 'optimizer.learning_rate', domain: valuesOf((index) => 1e-4 * (index + 1)), conditions: [] },
+      { name: 'head.dropout', domain: valuesOf((index) => 0.05 * index), conditions: [] },
+      { name: 'head.units', domain: valuesOf((index) => 32 * (index + 1)), conditions: [] },
+      { name: 'seed', domain: valuesOf((index) => index), conditions: [] },
+    ],
+  });
   const { sweep } = await coordinator.sweeps.call.createSweep(
     { requestId: '', spec: sweepSpecToProto(spec) },
     { deadlineMs: 60_000 },
@@ -67,10 +80,12 @@ async function measureCalls(folder: string, seconds: number, clientCount: number
   const rows: string[][] = [];
   let failureCount = 0;
   try {
+    let lastCursor = '';
     for (const call of CALLS) {
+      if (call === WATCH) lastCursor = await endSweep(coordinator, sweep.sweepId);
       for (const concurrency of CONCURRENCIES) {
         process.stderr.write(`${call}, ${concurrency} at a time\n`);
-        const job = { call, sweepId: sweep.sweepId, runCount: RUN_COUNT, seconds };
+        const job = { call, sweepId: sweep.sweepId, runCount: RUN_COUNT, lastCursor, seconds };
         const begin = performance.now();
         const cpu = coordinator.cpuSeconds;
         const active = clients.slice(0, Math.min(clientCount, concurrency));
@@ -104,6 +119,14 @@ async function measureCalls(folder: string, seconds: number, clientCount: number
   );
   process.stdout.write(`${RUN_COUNT} runs in the database, ${clientCount} client processes.\n\n${table}\n`);
   return failureCount;
+}
+
+/** @returns the cursor of its last event */
+async function endSweep({ sweeps }: CoordinatorProcess, sweepId: string): Promise<string> {
+  await sweeps.call.cancelSweep({ sweepId, reason: 'measured' }, { deadlineMs: 60_000 });
+  let last = 0n;
+  for await (const { cursor } of sweeps.call.watchSweep({ sweepId, cursor: 0n })) last = cursor;
+  return String(last);
 }
 
 async function ask(client: ChildProcess, job: LoadJob): Promise<LoadAnswer> {
