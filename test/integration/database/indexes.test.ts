@@ -38,10 +38,14 @@ const USES: Readonly<Record<string, string>> = {
   checkpoints_run_id_stage_epoch_idx: `SELECT * FROM checkpoint_lineage WHERE run_id = '${LARGE_RUN}'`,
   epoch_metrics_superseded_idx: `SELECT * FROM run_attempts WHERE sweep_id = '${LARGE_SWEEP}'`,
   events_sweep_id_event_id_idx: `SELECT * FROM events WHERE sweep_id = 'sweep-007' AND event_id > 7 ORDER BY event_id LIMIT 500`,
+  events_sweep_state_idx: `SELECT max(create_time) FROM events WHERE sweep_id = 'sweep-007' AND kind = 'SWEEP_STATE'`,
   outbox_dead_idx: `SELECT outbox_id FROM outbox WHERE dead_time IS NOT NULL AND outbox_id > 5 ORDER BY outbox_id LIMIT 100`,
   outbox_pending_idx: `SELECT outbox_id FROM outbox WHERE coalesce(run_id, sweep_id) = '${LARGE_RUN}' AND dead_time IS NULL ORDER BY outbox_id LIMIT 9`,
   run_parameters_name_idx: `SELECT count(*) FROM run_parameters WHERE name = 'fixed.7'`,
+  runs_ended_idx: `SELECT run_id FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('SUCCEEDED', 'FAILED', 'INFEASIBLE')
+    AND start_time IS NOT NULL AND end_time > '-infinity' ORDER BY end_time DESC, run_id DESC LIMIT 3`,
   runs_head_run_id_idx: `SELECT run_id FROM runs WHERE head_run_id = '${LARGE_RUN}'`,
+  runs_live_idx: `SELECT 1 FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
   sweeps_create_time_idx: `SELECT * FROM sweeps ORDER BY create_time DESC LIMIT 10`,
   task_dependencies_depends_on_id_idx: `SELECT task_id FROM task_dependencies WHERE depends_on_id = 'sweep-007-f'`,
   task_feature_sets_feature_key_idx: `SELECT * FROM task_feature_sets WHERE feature_key = 'none'`,
@@ -51,8 +55,9 @@ const USES: Readonly<Record<string, string>> = {
   tasks_measured_idx: `SELECT task_id FROM tasks WHERE state = 'SUCCEEDED' AND lease_epoch = 1 AND model_seconds IS NOT NULL ORDER BY end_time DESC LIMIT 20`,
   tasks_peak_memory_idx: `SELECT peak_memory_bytes FROM tasks WHERE cost_class = 'c2' AND peak_memory_bytes > 0 AND forecast_memory_bytes > 0
     ORDER BY end_time DESC LIMIT 20`,
-  tasks_ready_idx: `SELECT task_id FROM tasks WHERE state = 'READY' AND not_before_time <= now() ORDER BY position LIMIT 1`,
+  tasks_ready_idx: `SELECT min(not_before_time) FROM tasks WHERE state = 'READY' AND not_before_time > now()`,
   tasks_sweep_id_position_idx: `SELECT task_id FROM tasks WHERE sweep_id = '${LARGE_SWEEP}' ORDER BY position LIMIT 20`,
+  tasks_sweep_ready_idx: `SELECT task_id FROM tasks WHERE sweep_id = '${LARGE_SWEEP}' AND state = 'READY' ORDER BY position, task_id LIMIT 1`,
   test_results_checkpoint_id_idx: `SELECT role FROM test_results WHERE checkpoint_id = '${LARGE_RUN}BEST'`,
   test_results_winner_idx: `SELECT run_id FROM test_results WHERE role = 'WINNER' ORDER BY run_id LIMIT 20`,
 };

@@ -24,16 +24,21 @@ export async function pickTask(
   return rows[0]?.task_id ?? null;
 }
 
+/** Sweep by sweep, so that the tasks of a large one need not be sorted for each lease. */
 function pickSql(condition: string): string {
   return `
-    SELECT t.task_id
-      FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
-     WHERE t.state = 'READY' AND t.not_before_time <= now() AND s.state = 'ACTIVE' ${condition}
-       AND ($1::bigint = 0 OR coalesce(t.required_memory_bytes, 0) <= $1::bigint)
-       AND (t.stage <> 'FEATURES' OR NOT EXISTS (${OTHER_MAKERS}))
-     ORDER BY s.create_time, s.sweep_id, t.position, t.task_id
-     LIMIT 1
-       FOR NO KEY UPDATE OF t SKIP LOCKED`;
+    SELECT picked.task_id
+      FROM (SELECT sweep_id FROM sweeps WHERE state = 'ACTIVE' ORDER BY create_time, sweep_id) s
+     CROSS JOIN LATERAL (
+       SELECT t.task_id FROM tasks t
+        WHERE t.sweep_id = s.sweep_id AND t.state = 'READY' AND t.not_before_time <= now() ${condition}
+          AND ($1::bigint = 0 OR coalesce(t.required_memory_bytes, 0) <= $1::bigint)
+          AND (t.stage <> 'FEATURES' OR NOT EXISTS (${OTHER_MAKERS}))
+        ORDER BY t.position, t.task_id
+        LIMIT 1
+          FOR NO KEY UPDATE SKIP LOCKED
+     ) picked
+     LIMIT 1`;
 }
 
 /**

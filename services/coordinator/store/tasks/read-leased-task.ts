@@ -20,7 +20,8 @@ import type { StoreTransaction } from '../transaction.ts';
 interface TaskRow {
   readonly sweep_id: string;
   readonly stage: Stage;
-  readonly spec: SweepSpec;
+  readonly dataset_source: SweepSpec['dataset'];
+  readonly objective: SweepSpec['objective'];
   readonly dataset_id: string | null;
   readonly digest: string | null;
   readonly path: string | null;
@@ -35,7 +36,7 @@ interface TaskRow {
 /** All a trainer needs to work on a task under the given lease. */
 export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LeasedTask> {
   const { rows } = await tx.query<TaskRow>(
-    `SELECT t.sweep_id, t.stage, s.spec, s.dataset_id,
+    `SELECT t.sweep_id, t.stage, s.spec -> 'dataset' AS dataset_source, s.spec -> 'objective' AS objective, s.dataset_id,
             d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri,
             a.micro_batch_divisor, s.traceparent
        FROM tasks t
@@ -53,13 +54,13 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
     stage: row.stage,
     leaseEpoch,
     runs: await readTaskRuns(tx, taskId, row.stage),
-    datasetSource: row.spec.dataset,
+    datasetSource: row.dataset_source,
     dataset: toDataset(row),
     manifestUri: row.manifest_uri,
     featureSets: await readFeatureSets(tx, taskId),
     // FEATURES has no runs, and a feature set names its weights by their digest only.
     weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
-    objective: row.spec.objective,
+    objective: row.objective,
     microBatchDivisor: row.micro_batch_divisor,
     traceparent: row.traceparent,
   };
