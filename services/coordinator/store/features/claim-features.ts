@@ -10,10 +10,7 @@ type Source = { readonly kind: 'stored' } | { readonly kind: 'maker'; readonly t
  * that another active sweep is making is waited for; the rest stays with the plan's own tasks. Rows are locked in the order
  * of their keys, so that a set that is being completed at this moment is seen as stored here or this wait is seen there.
  */
-export async function claimFeatures(
-  tx: StoreTransaction,
-  tasks: readonly PlannedTask[],
-): Promise<PlannedTask[]> {
+export async function claimFeatures(tx: StoreTransaction, tasks: readonly PlannedTask[]): Promise<PlannedTask[]> {
   const owners = new Map<string, string>();
   for (const task of tasks) {
     if (task.stage === 'FEATURES') for (const { key } of task.featureSets) owners.set(key, task.taskId);
