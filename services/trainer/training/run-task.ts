@@ -29,18 +29,22 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
   }
 }
 
-/** All of them at once: each costs the task a try. */
+/** All of them at once: each costs the task a try. A store that can't be asked leaves the error as it is. */
 async function nameMissingFeatures(
   error: TaskError,
   { stage, featureSets }: LeasedTask,
   { artifacts }: WorkerOptions,
 ): Promise<TaskError> {
   if (error.code !== 'FEATURES_MISSING' || stage === 'FEATURES') return error;
-  const missingFeatureKeys: string[] = [];
-  for (const { key, uri } of featureSets) {
-    if (uri !== null && (await artifacts.stat(uri)) === null) missingFeatureKeys.push(key);
+  try {
+    const missingFeatureKeys: string[] = [];
+    for (const { key, uri } of featureSets) {
+      if (uri !== null && (await artifacts.stat(uri)) === null) missingFeatureKeys.push(key);
+    }
+    return { ...error, missingFeatureKeys };
+  } catch {
+    return error;
   }
-  return { ...error, missingFeatureKeys };
 }
 
 async function runStage(context: TaskContext): Promise<TaskResult | { readonly action: StopAction }> {
