@@ -6,7 +6,6 @@ import { applyActivation } from './activation-ops.ts';
 import { channelCoefficients, foldWeights, weightOf } from './folded-weights.ts';
 import type { Weights } from './folded-weights.ts';
 import { fusedConvolution } from './fused-convolution.ts';
-import type { FusedConvolution } from './fused-convolution.ts';
 import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
 import type { LayerGraph } from './layer-graph.ts';
@@ -19,6 +18,8 @@ import type {
   Padding,
   RescalingLayer,
 } from './layer.ts';
+
+const WINDOW_OPS = { conv: 'Conv2D', depthwise: 'DepthwiseConv2dNative' } as const;
 
 interface Step {
   readonly inputs: readonly number[];
@@ -93,21 +94,21 @@ export class FrozenNetwork {
     const kernel = this.constant(key, () => [folded.kernel, folded.shape]);
     const { offset } = folded;
     const bias = offset === null ? null : this.constant(`${key}/offset`, () => [offset, [offset.length]]);
-    const fused = bias === null ? null : fusedOf(unit);
-    if (bias !== null && fused !== null) return ([input]) => fused(input as Tensor, kernel, bias);
+    if (bias !== null && layer.kind !== 'separable') {
+      const window = windowAttributes(layer.stride, unit.padding);
+      const fused = fusedConvolution(WINDOW_OPS[layer.kind], window, unit.activation);
+      if (fused !== null) return ([input]) => fused(input as Tensor, kernel, bias);
+    }
     const convolve = this.convolve(unit, kernel);
     return ([input]) => biasAndActivate(convolve(input as Tensor), bias, unit.activation);
   }
 
   private convolve({ layer, padding }: ConvolutionUnit, kernel: Tensor): (input: Tensor) => Tensor {
     switch (layer.kind) {
-      case 'conv': {
-        const attributes = windowAttributes(layer.stride, padding);
-        return (input) => executeOp('Conv2D', attributes, [input, kernel]);
-      }
+      case 'conv':
       case 'depthwise': {
         const attributes = windowAttributes(layer.stride, padding);
-        return (input) => executeOp('DepthwiseConv2dNative', attributes, [input, kernel]);
+        return (input) => executeOp(WINDOW_OPS[layer.kind], attributes, [input, kernel]);
       }
       case 'separable': {
         const attributes = windowAttributes(1, padding);
@@ -167,17 +168,6 @@ export class FrozenNetwork {
     const tensor = tf.keep(tf.tensor(values, [...shape], 'float32'));
     this.constants.set(key, tensor);
     return tensor;
-  }
-}
-
-function fusedOf({ layer, padding, activation }: ConvolutionUnit): FusedConvolution | null {
-  switch (layer.kind) {
-    case 'conv':
-      return fusedConvolution('Conv2D', windowAttributes(layer.stride, padding), activation);
-    case 'depthwise':
-      return fusedConvolution('DepthwiseConv2dNative', windowAttributes(layer.stride, padding), activation);
-    case 'separable':
-      return null;
   }
 }
 

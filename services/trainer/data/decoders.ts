@@ -8,7 +8,7 @@ import type { DecoderAnswers, DecoderJob } from './decoder-jobs.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 
 /** Images of one job: about 50 ms, so that the process that decodes itself can answer its supervisor in between. */
-export const JOB_IMAGES = 32;
+const JOB_IMAGES = 32;
 
 /** Loading TensorFlow takes a process about as long as decoding so many images. */
 const IMAGES_PER_PROCESS = 1_000;
@@ -30,6 +30,14 @@ export type DecoderReply =
 /** For so many images: as many processes as the slot has threads, and one, which is this process, for few. */
 export function decoderCountFor(imageCount: number): number {
   return Math.max(1, Math.min(threadCount, MOST_PROCESSES, Math.floor(imageCount / IMAGES_PER_PROCESS)));
+}
+
+/** Cuts a long piece of work into jobs; `first` is the place of a share's first item among all. */
+export function jobsOf<T, J>(items: readonly T[], jobOf: (share: readonly T[], first: number) => J): readonly J[] {
+  return Array.from({ length: Math.ceil(items.length / JOB_IMAGES) }, (_, index) => {
+    const first = index * JOB_IMAGES;
+    return jobOf(items.slice(first, first + JOB_IMAGES), first);
+  });
 }
 
 /**

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgressListener } from '../engine/progress.ts';
 import type { FileCheck } from './check-file.ts';
-import { decoderCountFor, JOB_IMAGES, runDecoders } from './decoders.ts';
+import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
 
 export interface CheckFilesOptions {
   readonly root: string;
@@ -38,10 +38,7 @@ export async function checkFiles(options: CheckFilesOptions): Promise<ReadonlyMa
   const found = new Map<string, FileCheck>();
   const tell = (): void =>
     onProgress?.({ done: paths.length - unknown.length + found.size, total: paths.length, detail: 'checking images' });
-  const jobs = Array.from({ length: Math.ceil(unknown.length / JOB_IMAGES) }, (_, index) => {
-    const share = unknown.slice(index * JOB_IMAGES, (index + 1) * JOB_IMAGES);
-    return { kind: 'check', root, paths: share } as const;
-  });
+  const jobs = jobsOf(unknown, (share) => ({ kind: 'check', root, paths: share }) as const);
   const { decoderCount = decoderCountFor(unknown.length) } = options;
   await runDecoders(jobs, decoderCount, (job, checks) => {
     for (const [index, check] of checks.entries()) found.set(job.paths[index] ?? '', check);

@@ -8,7 +8,7 @@ import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { writeFully } from './decoder-jobs.ts';
-import { decoderCountFor, JOB_IMAGES, runDecoders } from './decoders.ts';
+import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 
 export interface ImageCacheOptions {
@@ -127,9 +127,7 @@ async function buildCache(
 async function writeRows(path: string, images: readonly ManifestImage[], options: ImageCacheOptions): Promise<Buffer> {
   const { size, split, dataset, onProgress, decoderCount = decoderCountFor(images.length) } = options;
   const checksums = Buffer.alloc(images.length * 4);
-  const jobs = Array.from({ length: Math.ceil(images.length / JOB_IMAGES) }, (_, index) => {
-    const first = index * JOB_IMAGES;
-    const share = images.slice(first, first + JOB_IMAGES).map(({ path: image, sha256 }) => ({ path: image, sha256 }));
+  const jobs = jobsOf(images, (share, first) => {
     const offset = HEADER_BYTES + first * rowBytes(size);
     return { kind: 'rows', root: dataset.path, images: share, size, target: path, offset, first } as const;
   });

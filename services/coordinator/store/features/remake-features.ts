@@ -14,6 +14,7 @@ export async function remakeFeatures(
   task: FencedTask,
   missing: readonly string[],
 ): Promise<boolean> {
+  if (missing.length === 0) return false;
   const lost = await lockLost(tx, task, missing);
   if (lost.length === 0) return false;
   await tx.query(
