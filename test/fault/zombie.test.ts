@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LeaseLostError } from '../../services/core/errors.ts';
@@ -98,7 +99,7 @@ describe('a real trainer, stopped past its lease and continued', () => {
       orphanMs: 600_000,
       say: () => undefined,
     });
-    const size = { cached: 60, augmented: 30, fineTune: 12 };
+    const size = { cached: 300, augmented: 30, fineTune: 12 };
     sweeps = await ChaosSweeps.prepare(folder, size, cluster.coordinatorAddresses);
     pool = new pg.Pool({ connectionString: cluster.databaseUrl, max: 2 });
   });
@@ -119,33 +120,59 @@ describe('a real trainer, stopped past its lease and continued', () => {
     return (await pool.query<R>(text, [...values])).rows[0];
   }
 
+  interface StoppedTrainer {
+    readonly sweepId: string;
+    readonly lost: Lease;
+    readonly index: number;
+    readonly supervisor: number;
+    readonly worker: number;
+    readonly stopped: readonly number[];
+  }
+
+  /** Stops a trainer in the middle of a training task. One that ended its task just before goes on, and another is waited for. */
+  async function stopTrainer(parts: readonly ('supervisor' | 'worker')[]): Promise<StoppedTrainer> {
+    for (;;) {
+      const sweepId = await sweeps.submit();
+      const lost = await eventually('a training task with a checkpoint', 60_000, () =>
+        firstRow<Lease>(
+          `SELECT t.task_id, t.lease_epoch, t.trainer_id FROM tasks t
+            WHERE t.sweep_id = $1 AND t.state = 'RUNNING' AND t.stage = 'HEAD'
+              AND EXISTS (SELECT 1 FROM checkpoints c WHERE c.task_id = t.task_id)`,
+          [sweepId],
+        ),
+      );
+      const index = Number(lost.trainer_id.at(-1));
+      const supervisor = await cluster.livePid({ part: 'supervisor', index });
+      const worker = await cluster.livePid({ part: 'worker', index });
+      const stopped = parts.map((part) => (part === 'worker' ? worker : supervisor));
+      for (const pid of stopped) sendSignal(pid, 'SIGSTOP');
+      // What the trainer had sent before arrives meanwhile.
+      await sleep(300);
+      const live = await firstRow(`SELECT 1 FROM tasks WHERE task_id = $1 AND lease_epoch = $2 AND state = 'RUNNING'`, [
+        lost.task_id,
+        lost.lease_epoch,
+      ]);
+      if (live !== undefined) return { sweepId, lost, index, supervisor, worker, stopped };
+      for (const pid of stopped) sendSignal(pid, 'SIGCONT');
+      expect(await sweeps.ended(sweepId, 120_000)).toBe('SUCCEEDED');
+    }
+  }
+
   it.each([
     ['with its worker', ['supervisor', 'worker']],
     ['while its worker goes on', ['supervisor']],
   ] as const)('%s, writes nothing more, drops the task and goes on', { timeout: 180_000 }, async (_how, parts) => {
-    const sweepId = await sweeps.submit();
-    const lost = await eventually('a training task with a checkpoint', 60_000, () =>
-      firstRow<Lease>(
-        `SELECT t.task_id, t.lease_epoch, t.trainer_id FROM tasks t
-          WHERE t.sweep_id = $1 AND t.state = 'RUNNING' AND t.stage = 'HEAD'
-            AND EXISTS (SELECT 1 FROM checkpoints c WHERE c.task_id = t.task_id)`,
-        [sweepId],
-      ),
-    );
-    const index = Number(lost.trainer_id.at(-1));
-    const supervisor = await cluster.livePid({ part: 'supervisor', index });
-    const worker = await cluster.livePid({ part: 'worker', index });
-    const stopped = parts.map((part) => (part === 'worker' ? worker : supervisor));
-    for (const pid of stopped) sendSignal(pid, 'SIGSTOP');
+    const { sweepId, lost, index, supervisor, worker, stopped } = await stopTrainer(parts);
     const heir = await eventually('another trainer to have trained on it', 60_000, () =>
       firstRow<Lease & { readonly create_time: Date }>(
         `SELECT a.* FROM attempts a
           WHERE a.task_id = $1 AND a.lease_epoch > $2 AND a.last_sequence > 0 ORDER BY a.lease_epoch LIMIT 1`,
         [lost.task_id, lost.lease_epoch],
       ),
-    );
+    ).finally(() => {
+      for (const pid of stopped) sendSignal(pid, 'SIGCONT');
+    });
     expect(heir.trainer_id).not.toBe(lost.trainer_id);
-    for (const pid of stopped) sendSignal(pid, 'SIGCONT');
 
     const log = join(cluster.logDir, `trainer-${index}.log`);
     const abandoned = `"task_id":"${lost.task_id}","lease_epoch":${lost.lease_epoch},`;
