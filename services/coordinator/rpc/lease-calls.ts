@@ -10,7 +10,6 @@ import type { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
 import type { LeaseTaskRequest, TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { leaseTask } from '../store/tasks/lease-task.ts';
 import { nextLookMs } from '../store/tasks/next-look.ts';
-import { touchTrainer } from '../store/trainers/mark-lost-trainers.ts';
 import { registerTrainer } from '../store/trainers/register-trainer.ts';
 import type { NewTrainer } from '../store/trainers/register-trainer.ts';
 import { requireId } from './require-id.ts';
@@ -63,7 +62,6 @@ async function waitForTask(
   };
   const deadline = performance.now() + readWait(request);
   using subscription = signals.subscribeTasks();
-  await touchTrainer(store, lease.trainerId);
   for (;;) {
     // A client that has gone would leave a task lying until its lease expires.
     call.signal.throwIfAborted();

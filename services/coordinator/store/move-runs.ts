@@ -19,7 +19,7 @@ export interface RunMove {
 export async function moveRuns(tx: StoreTransaction, runIds: readonly string[], move: RunMove): Promise<string[]> {
   if (runIds.length === 0) return [];
   const allowed = runStatesBefore(move.to).filter((state) => move.from?.includes(state) ?? true);
-  const { rows } = await tx.query<{ run_id: string; sweep_id: string; stage: Stage }>(
+  const { rows } = await tx.prepared<{ run_id: string; sweep_id: string; stage: Stage }>(
     `WITH locked AS MATERIALIZED (
        SELECT run_id FROM runs WHERE run_id = ANY($1) AND state = ANY($2) ORDER BY run_id FOR NO KEY UPDATE
      )

@@ -1,4 +1,6 @@
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
+import { prepared } from '../../platform/db/prepared.ts';
+import { together } from '../../platform/db/together.ts';
 import { withTransaction } from '../../platform/db/transaction.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { FailpointTransaction } from '../../platform/lifecycle/failpoint.ts';
@@ -27,6 +29,11 @@ export class StoreTransaction {
     return this.#client.query<R>(text, [...values]);
   }
 
+  /** For the statements of every lease, report and completion (platform/db/prepared.ts). */
+  async prepared<R extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<QueryResult<R>> {
+    return this.#client.query<R>(prepared(text, values));
+  }
+
   /** Kept back to the end of the transaction, because writing events takes the last lock. */
   emit(sweepId: string, event: SweepEvent): void {
     const events = this.#events.get(sweepId);
@@ -35,16 +42,22 @@ export class StoreTransaction {
     for (const entry of entriesOf(event)) this.mirror(sweepId, entry);
   }
 
+  /** The events of a sweep that are to be written so far. */
+  eventsOf(sweepId: string): readonly SweepEvent[] {
+    return this.#events.get(sweepId) ?? [];
+  }
+
   /** Leaves something to be sent to MLflow, where a server is set; events of states and results do so by themselves. */
   mirror(sweepId: string, entry: OutboxEntry): void {
     this.#outbox?.add(sweepId, entry);
   }
 
-  async writeEvents(): Promise<void> {
-    if (this.#outbox) await appendOutbox(this.#client, this.#outbox);
-    for (const sweepId of [...this.#events.keys()].sort()) {
-      await appendEvents(this.#client, sweepId, this.#events.get(sweepId) ?? []);
-    }
+  /** Sends what writes the outbox entries and the events; throws before anything is sent where they can't be encoded. */
+  sendEvents(): Promise<unknown> {
+    const outbox = this.#outbox !== null && this.#outbox.entries.length > 0 ? [appendOutbox(this.#outbox)] : [];
+    const events = [...this.#events].sort(([a], [b]) => (a < b ? -1 : 1));
+    const statements = [...outbox, ...events.map(([sweepId, ofSweep]) => appendEvents(sweepId, ofSweep))];
+    return together(statements.map((statement) => this.#client.query(statement)));
   }
 }
 
@@ -61,17 +74,16 @@ export async function inTransaction<T>(
   work: (tx: StoreTransaction) => Promise<T>,
   name?: FailpointTransaction,
 ): Promise<T> {
-  const committed = await withTransaction(
+  const { result } = await withTransaction(
     store.pool,
     async (client) => {
       const tx = new StoreTransaction(client, store.isMirrored);
       const result = await work(tx);
-      await tx.writeEvents();
       if (name !== undefined) failpoint(`${name}.uncommitted`);
-      return result;
+      return { tx, result };
     },
-    { log: store.log },
+    { log: store.log, last: ({ tx }) => tx.sendEvents() },
   );
   if (name !== undefined) failpoint(`${name}.committed`);
-  return committed;
+  return result;
 }

@@ -45,6 +45,11 @@ export function isConflict(error: unknown): boolean {
   return CONFLICT_STATES.has(errorCode(error));
 }
 
+/** Whether a column's type was changed under a statement that this connection had prepared; another connection knows better. */
+export function isStalePlan(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('cached plan must not change result type');
+}
+
 /** Turns failures of the connection into DatabaseUnavailableError and leaves all others as they are. */
 export function toDatabaseError(error: unknown): unknown {
   if (!isUnavailable(error) || error instanceof DatabaseUnavailableError) return error;

@@ -28,6 +28,9 @@ export interface PoolOptions {
  * A statement may take 60 s and a transaction may be idle for `idleInTransactionMs`, both told to the server, so that a
  * process that stopped can't hold row locks for ever; a server that has vanished without a word is given up after 75 s.
  *
+ * Statements of one connection are sent at once and not after the answer to the one before, so several that don't need each
+ * other's answers cost one round trip (`together.ts`).
+ *
  * @param url `postgresql://user:password@host:port/database`
  */
 export function createPool(url: string, options: PoolOptions): pg.Pool {
@@ -42,6 +45,7 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: options.idleInTransactionMs ?? DEFAULT_IDLE_IN_TRANSACTION_MS,
     query_timeout: ANSWER_TIMEOUT_MS,
+    pipeline: true,
   });
   // Without a listener an idle connection that the server closes would end the process.
   pool.on('error', (error) => {

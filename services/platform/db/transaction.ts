@@ -2,18 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { DatabaseUnavailableError } from '../../core/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { isConflict, isUnavailable, toDatabaseError } from './database-error.ts';
+import { together } from './together.ts';
+import { isConflict, isStalePlan, isUnavailable, toDatabaseError } from './database-error.ts';
 
 const MAX_TRIES = 5;
 const FIRST_DELAY_MS = 25;
 const MAX_DELAY_MS = 2_000;
 
-export interface TransactionOptions {
+export interface TransactionOptions<T = unknown> {
   /** Default READ COMMITTED. */
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
   /** Tries in all, 1 or more; default 5 (waits of about 25, 100, 400, 1600 ms in between). */
   readonly maxTries?: number;
   readonly log?: Logger;
+  /**
+   * Statements that go with COMMIT, without waiting in between. Given what `work` gave; sends them all before it returns, or throws
+   * before it sends any.
+   */
+  readonly last?: (result: T) => Promise<unknown>;
   /** Ends the waiting between tries. */
   readonly signal?: AbortSignal;
 }
@@ -21,8 +27,8 @@ export interface TransactionOptions {
 /**
  * Runs `work` in a transaction: BEGIN, work, COMMIT; ROLLBACK when it throws.
  *
- * Made again after a serialization failure (40001), a deadlock (40P01), and a connection lost or refused before COMMIT was
- * sent, because none of these has left anything behind; so `work` must have no effect outside the transaction. When the
+ * Made again after a serialization failure (40001), a deadlock (40P01), a prepared statement that a migration has outdated, and a
+ * connection lost or refused before COMMIT was sent, because none of these has left anything behind; so `work` must have no effect outside the transaction. When the
  * connection is lost during COMMIT, nobody knows whether it happened, and it is not made again: the caller finds out with its
  * idempotency key.
  *
@@ -31,14 +37,17 @@ export interface TransactionOptions {
 export async function withTransaction<T>(
   pool: Pool,
   work: (client: PoolClient) => Promise<T>,
-  options: TransactionOptions = {},
+  options: TransactionOptions<T> = {},
 ): Promise<T> {
   const maxTries = options.maxTries ?? MAX_TRIES;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await runOnce(pool, work, options.isolation ?? 'READ COMMITTED');
+      return await runOnce(pool, work, options);
     } catch (error) {
-      const again = isConflict(error) || (isUnavailable(error) && !(error instanceof DatabaseUnavailableError));
+      const again =
+        isConflict(error) ||
+        isStalePlan(error) ||
+        (isUnavailable(error) && !(error instanceof DatabaseUnavailableError));
       if (!again || attempt >= maxTries || options.signal?.aborted === true) throw toDatabaseError(error);
       options.log?.debug({ err: error, attempt }, 'transaction made again');
       await sleep(delayBefore(attempt + 1), undefined, options.signal ? { signal: options.signal } : {}).catch(() => {
@@ -51,29 +60,33 @@ export async function withTransaction<T>(
 async function runOnce<T>(
   pool: Pool,
   work: (client: PoolClient) => Promise<T>,
-  isolation: NonNullable<TransactionOptions['isolation']>,
+  { isolation = 'READ COMMITTED', last }: TransactionOptions<T>,
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
-    const result = await work(client);
-    await commit(client);
+    // Sent together with the first statement of `work`.
+    const begun = client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+    const [, result] = await together([begun, work(client)]);
+    await commit(client, last?.(result));
     return result;
   } catch (error) {
-    broken = await rollBack(client);
+    broken = (await rollBack(client)) ?? (isStalePlan(error) ? (error as Error) : undefined);
     throw error;
   } finally {
-    // A connection that could not roll back is closed instead of going back to the pool.
+    // A connection that could not roll back, or has outdated statements, is closed instead of going back to the pool.
     client.release(broken);
   }
 }
 
-async function commit(client: PoolClient): Promise<void> {
+async function commit(client: PoolClient, last: Promise<unknown> | undefined): Promise<void> {
+  const [before, committed] = await Promise.allSettled([last, client.query('COMMIT')]);
   try {
-    const { command } = await client.query('COMMIT');
-    // The server answers COMMIT with ROLLBACK when `work` swallowed the error of one of its statements.
-    if (command !== 'COMMIT') throw new Error('The transaction was rolled back: one of its statements had failed.');
+    if (committed.status === 'rejected') throw committed.reason;
+    // The server answers COMMIT with ROLLBACK when one of the statements before had failed.
+    if (committed.value.command === 'COMMIT') return;
+    if (before.status === 'rejected') throw before.reason;
+    throw new Error('The transaction was rolled back: one of its statements had failed.');
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     const detail = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@ import { ConfigError } from '../config/read-config.ts';
 
 /**
  * Places between two steps that a process may die between, and the process they lie in. `written`: under a temporary name;
- * `named`: has its name, and nobody has been told; `uncommitted`: everything but COMMIT is done; `committed`: the caller has
+ * `named`: has its name, and nobody has been told; `uncommitted`: everything but the events and COMMIT is done; `committed`: the caller has
  * no answer yet.
  */
 export const FAILPOINTS = {

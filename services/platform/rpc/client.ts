@@ -80,6 +80,7 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_permit_without_calls': 1,
   // The library's retries buffer what was sent on streams and know nothing of several addresses; ours are above it.
   'grpc.enable_retries': 0,
+  'grpc.enable_channelz': 0,
   // A coordinator that comes back is found at once, not after the default two minutes.
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 3_000,

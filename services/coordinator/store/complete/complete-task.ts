@@ -1,12 +1,12 @@
 import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
+import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
-import { lockSweep } from '../move-sweep.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
-import { fence } from '../tasks/fence.ts';
+import { tryFence } from '../tasks/fence.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -31,8 +31,11 @@ export async function completeTask(store: Store, taskId: string, leaseEpoch: num
     store,
     async (tx) => {
       const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
-      if (await wasCompleted(tx, taskId, leaseEpoch)) return [];
-      const task = await fence(tx, taskId, leaseEpoch);
+      const task = await tryFence(tx, taskId, leaseEpoch);
+      if (task === null) {
+        if (await wasCompleted(tx, taskId, leaseEpoch)) return [];
+        throw new LeaseLostError(taskId, leaseEpoch);
+      }
       if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
       else await completeWithResult(tx, store, sweep, task, end.result);
       return [...tx.otherSweeps];
@@ -42,12 +45,16 @@ export async function completeTask(store: Store, taskId: string, leaseEpoch: num
   await settleSweeps(store, otherSweeps);
 }
 
-/** A task never changes its sweep, so the identity may be read before the lock. */
+/** A task never changes its sweep, so the identity may be read before the lock. @throws LeaseLostError without a task. */
 export async function lockSweepOfTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LockedSweep> {
-  const { rows } = await tx.query<{ sweep_id: string }>('SELECT sweep_id FROM tasks WHERE task_id = $1', [taskId]);
+  const { rows } = await tx.prepared<{ sweep_id: string; state: SweepState }>(
+    `SELECT sweep_id, state FROM sweeps WHERE sweep_id = (SELECT sweep_id FROM tasks WHERE task_id = $1)
+        FOR NO KEY UPDATE`,
+    [taskId],
+  );
   const row = rows[0];
   if (!row) throw new LeaseLostError(taskId, leaseEpoch);
-  return lockSweep(tx, row.sweep_id);
+  return { sweepId: row.sweep_id, state: row.state };
 }
 
 async function wasCompleted(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<boolean> {

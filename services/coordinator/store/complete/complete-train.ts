@@ -5,6 +5,7 @@ import type { RunState } from '../../../core/states/run-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
 import type { RunOutcome, TaskError } from '../../../core/task.ts';
+import { together } from '../../../platform/db/together.ts';
 import { moveRuns } from '../move-runs.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
@@ -25,6 +26,8 @@ interface MemberRow {
   readonly has_more: boolean;
   /** Whether runs that go on wait for the head it trains here, so that its outcome counts though the run has ended. */
   readonly is_awaited: boolean;
+  /** Whether other runs share its head. */
+  readonly is_shared: boolean;
 }
 
 /** Ends a HEAD or FINE_TUNE attempt: each run of the group goes its own way. */
@@ -44,19 +47,14 @@ export async function completeTrain(
   }
   const failures = outcomes.filter(({ kind }) => kind === 'FAILED');
   const message = failures.length === 0 ? '' : `${failures.length} of ${members.length} runs failed`;
-  await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
-  await recordOutcomes(tx, task, outcomes);
-  await tx.query('UPDATE tasks SET peak_memory_bytes = $2 WHERE task_id = $1', [
-    task.taskId,
-    Math.max(0, ...outcomes.map(({ peakMemoryBytes }) => peakMemoryBytes)),
+  const peakMemoryBytes = Math.max(0, ...outcomes.map((outcome) => outcome.peakMemoryBytes));
+  const end = { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null } as const;
+  await together([
+    endAttempt(tx, task, { ...end, peakMemoryBytes }),
+    recordOutcomes(tx, task, outcomes),
+    moveAllOn(tx, store, sweep, task, members, outcomes),
   ]);
-  const states = new Map(members.map((member) => [member.run_id, member]));
-  for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
-    const member = states.get(outcome.runId);
-    const counts = member && (member.is_awaited || !isTerminalRunState(member.state));
-    if (counts) await moveOn(tx, store, sweep, task, member, outcome);
-  }
-  if (task.stage === 'HEAD') {
+  if (task.stage === 'HEAD' && members.some(({ is_shared }) => is_shared)) {
     await summarizeSharers(tx, task.taskId);
     if (store.isMirrored) await mirrorHeadOfSharers(tx, sweep.sweepId, task.taskId);
   }
@@ -64,12 +62,13 @@ export async function completeTrain(
 }
 
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
-  const { rows } = await tx.query<MemberRow>(
+  const { rows } = await tx.prepared<MemberRow>(
     `SELECT r.run_id, r.state,
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
                        AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more,
-            ${isHeadAwaited('r', 'own')} AS is_awaited
+            ${isHeadAwaited('r', 'own')} AS is_awaited,
+            EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared
        FROM task_runs tr JOIN tasks own ON own.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
       WHERE tr.task_id = $1 ORDER BY r.run_id`,
     [taskId],
@@ -95,18 +94,35 @@ function checkOutcomes(members: readonly MemberRow[], outcomes: readonly RunOutc
 }
 
 async function recordOutcomes(tx: StoreTransaction, task: FencedTask, outcomes: readonly RunOutcome[]): Promise<void> {
-  await tx.query(
+  const states = tx.prepared(
     `UPDATE task_runs tr SET state = o.state
        FROM unnest($2::text[], $3::text[]) AS o (run_id, state)
       WHERE tr.task_id = $1 AND tr.run_id = o.run_id`,
     [task.taskId, outcomes.map(({ runId }) => runId), outcomes.map(({ kind }) => kind)],
   );
-  await tx.query(
+  const peaks = tx.prepared(
     `UPDATE runs r SET peak_memory_bytes = greatest(r.peak_memory_bytes, o.bytes)
        FROM unnest($1::text[], $2::bigint[]) AS o (run_id, bytes)
       WHERE r.run_id = o.run_id AND o.bytes > 0`,
     [outcomes.map(({ runId }) => runId), outcomes.map(({ peakMemoryBytes }) => Math.round(peakMemoryBytes))],
   );
+  await together([states, peaks]);
+}
+
+async function moveAllOn(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  members: readonly MemberRow[],
+  outcomes: readonly RunOutcome[],
+): Promise<void> {
+  const byRun = new Map(members.map((member) => [member.run_id, member]));
+  for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
+    const member = byRun.get(outcome.runId);
+    const counts = member && (member.is_awaited || !isTerminalRunState(member.state));
+    if (counts) await moveOn(tx, store, sweep, task, member, outcome);
+  }
 }
 
 async function moveOn(

@@ -2,6 +2,7 @@ import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { TaskState } from '../../../core/states/task-state.ts';
 import { TASK_STATES } from '../../../core/states/task-state.ts';
 import type { TaskError } from '../../../core/task.ts';
+import { together } from '../../../platform/db/together.ts';
 import type { TaskEventState } from '../events/event.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -14,23 +15,26 @@ export interface AttemptEnd {
   readonly error: TaskError | null;
   /** When the task goes back to READY: milliseconds until it may be leased again. */
   readonly delayMs?: number;
+  /** Measured; not known if not given. */
+  readonly peakMemoryBytes?: number;
 }
 
 /** Ends the present attempt of a fenced task and moves the task; the slot is free. */
 export async function endAttempt(tx: StoreTransaction, task: FencedTask, end: AttemptEnd): Promise<void> {
-  await tx.query(
+  const moved = tx.prepared(
     `UPDATE tasks
         SET state = $2, lease_expire_time = NULL, trainer_id = NULL, slot_index = NULL, lease_request_id = NULL,
             command = NULL, not_before_time = now() + $3 * interval '1 millisecond',
-            end_time = CASE WHEN $4 THEN now() END
+            end_time = CASE WHEN $4 THEN now() END, peak_memory_bytes = coalesce($5, peak_memory_bytes)
       WHERE task_id = $1`,
-    [task.taskId, end.task, end.delayMs ?? 0, TASK_STATES.terminal.has(end.task)],
+    [task.taskId, end.task, end.delayMs ?? 0, TASK_STATES.terminal.has(end.task), end.peakMemoryBytes ?? null],
   );
-  await tx.query(
+  const ended = tx.prepared(
     `UPDATE attempts SET state = $3, error_class = $4, error_code = $5, message = $6, end_time = now()
       WHERE task_id = $1 AND lease_epoch = $2`,
     [task.taskId, task.leaseEpoch, end.attempt, end.error?.errorClass ?? null, end.error?.code ?? null, end.message],
   );
+  await together([moved, ended]);
   tx.emit(task.sweepId, {
     kind: 'TASK',
     taskId: task.taskId,

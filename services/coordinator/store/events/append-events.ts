@@ -1,5 +1,6 @@
-import type { PoolClient } from 'pg';
+import type { QueryConfig } from 'pg';
 import { textArray } from '../../../platform/db/binary-array.ts';
+import { prepared } from '../../../platform/db/prepared.ts';
 import { encodePayload } from './event.ts';
 import type { SweepEvent } from './event.ts';
 
@@ -7,21 +8,21 @@ import type { SweepEvent } from './event.ts';
 const EVENT_LOCK_SPACE = 0x67726674;
 
 /**
- * Writes events of one sweep; must be the last thing a transaction locks (store/README.md).
+ * The statement that writes events of one sweep; must be the last thing a transaction locks (store/README.md).
  *
  * The lock makes transactions of one sweep commit in the order of their event numbers: a number is drawn under it and it
  * is held to the commit. Without it a watcher could read number 8 while the transaction of number 7 is still open, move its
  * cursor to 8, and never see 7. Compared with reading only rows older than `pg_snapshot_xmin`, it costs one lock per
  * transaction and can't be held up by an unrelated long transaction in the same server.
  */
-export async function appendEvents(client: PoolClient, sweepId: string, events: readonly SweepEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [EVENT_LOCK_SPACE, sweepId]);
-  await client.query(
-    `INSERT INTO events (sweep_id, kind, payload, create_time)
-     SELECT $1, e.kind, e.payload::jsonb, clock_timestamp()
-       FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS e (kind, payload, position)
-      ORDER BY e.position`,
-    [sweepId, textArray(events.map(({ kind }) => kind)), textArray(events.map(encodePayload))],
+export function appendEvents(sweepId: string, events: readonly SweepEvent[]): QueryConfig {
+  return prepared(
+    // The numbers are drawn for rows that come out of the join, so after the lock.
+    `WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock($1, hashtext($2)))
+       INSERT INTO events (sweep_id, kind, payload, create_time)
+       SELECT $2, e.kind, e.payload::jsonb, clock_timestamp()
+         FROM locked, unnest($3::text[], $4::text[]) WITH ORDINALITY AS e (kind, payload, position)
+        ORDER BY e.position`,
+    [EVENT_LOCK_SPACE, sweepId, textArray(events.map(({ kind }) => kind)), textArray(events.map(encodePayload))],
   );
 }

@@ -27,7 +27,7 @@ export async function fenceAttempts(
   leases: readonly Lease[],
 ): Promise<ReadonlyMap<string, FencedAttempt>> {
   const unique = [...new Map(leases.map((lease) => [leaseKey(lease), lease])).values()];
-  const { rows } = await tx.query<{
+  const { rows } = await tx.prepared<{
     task_id: string;
     lease_epoch: number;
     sweep_id: string;
@@ -60,7 +60,7 @@ async function readAttempts(
   tx: StoreTransaction,
   tasks: readonly FencedTask[],
 ): Promise<ReadonlyMap<string, FencedAttempt>> {
-  const { rows } = await tx.query<{
+  const { rows } = await tx.prepared<{
     task_id: string;
     last_sequence: string;
     run_ids: string[];

@@ -6,6 +6,7 @@ import {
   SequenceGapError,
 } from '../../../core/errors.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
+import { together } from '../../../platform/db/together.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -78,10 +79,12 @@ async function ingest(
   });
   if (accepted.length === 0) return outcomes;
   const changed = [...new Set(accepted.map(({ attempt }) => attempt))];
-  await markAllRunning(tx, changed);
   const reports = accepted.flatMap(({ attempt, batch }) => batch.epochs.map((report) => ({ task: attempt, report })));
-  const superseded = await insertMetrics(tx, reports, mode);
-  await noteSequences(tx, changed);
+  const [, , superseded] = await together([
+    markAllRunning(tx, changed),
+    noteSequences(tx, changed),
+    insertMetrics(tx, reports, mode),
+  ]);
   await updateSummaries(
     tx,
     reports.map(({ report }) => report),
@@ -111,17 +114,18 @@ async function markAllRunning(tx: StoreTransaction, attempts: readonly FencedAtt
   const leased = attempts.filter(({ state }) => state === 'LEASED');
   if (leased.length === 0) return;
   const taskIds = textArray(leased.map(({ taskId }) => taskId));
-  await tx.query(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = ANY($1::text[])`, [taskIds]);
-  await tx.query(
+  const tasks = tx.prepared(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = ANY($1::text[])`, [taskIds]);
+  const running = tx.prepared(
     `UPDATE attempts a SET state = 'RUNNING'
        FROM unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
       WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch AND a.state = 'LEASED'`,
     [taskIds, int4Array(leased.map(({ leaseEpoch }) => leaseEpoch))],
   );
+  await together([tasks, running]);
 }
 
 async function noteSequences(tx: StoreTransaction, attempts: readonly FencedAttempt[]): Promise<void> {
-  await tx.query(
+  await tx.prepared(
     `UPDATE attempts a SET last_sequence = l.last_sequence
        FROM unnest($1::text[], $2::int[], $3::bigint[]) AS l (task_id, lease_epoch, last_sequence)
       WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch`,

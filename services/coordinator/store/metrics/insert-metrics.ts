@@ -90,6 +90,8 @@ const ROWS = `
   JOIN unnest($7::float8[]) WITH ORDINALITY AS v (value, place) ON r.place = (v.place - 1) / $8::int + 1
   JOIN unnest($9::text[]) WITH ORDINALITY AS n (name, place) ON n.place = (v.place - 1) % $8::int + 1`;
 
+const SMALL_INSERT = 64;
+
 async function insertGroup(tx: StoreTransaction, { names, reports }: NamesGroup, mode: InsertMode): Promise<void> {
   const tasks = [...new Set(reports.map(({ task }) => task))];
   const taskPlaces = new Map(tasks.map((task, index) => [task, index + 1]));
@@ -105,13 +107,13 @@ async function insertGroup(tx: StoreTransaction, { names, reports }: NamesGroup,
     names.length,
     textArray(names),
   ];
-  const { rowCount } = await tx.query(
-    `INSERT INTO epoch_metrics (run_id, stage, epoch, name, lease_epoch, task_id, value)
+  const text = `INSERT INTO epoch_metrics (run_id, stage, epoch, name, lease_epoch, task_id, value)
      SELECT r.run_id, t.stage, r.epoch, n.name, t.lease_epoch, t.task_id, v.value
        FROM ${ROWS}
-     ${mode === 'COMPARE' ? 'ON CONFLICT DO NOTHING' : ''}`,
-    parameters,
-  );
+     ${mode === 'COMPARE' ? 'ON CONFLICT DO NOTHING' : ''}`;
+  // The plan that a few rows are best joined by is the wrong one for thousands, but planning takes longer than joining them.
+  const isSmall = values.length <= SMALL_INSERT;
+  const { rowCount } = isSmall ? await tx.prepared(text, parameters) : await tx.query(text, parameters);
   if (rowCount !== values.length) await checkConflicts(tx, parameters);
 }
 

@@ -45,7 +45,7 @@ export async function updateSummaries(
 }
 
 async function lockRuns(tx: StoreTransaction, runIds: readonly string[]): Promise<ReadonlyMap<string, LockedRun>> {
-  const { rows } = await tx.query<{
+  const { rows } = await tx.prepared<{
     run_id: string;
     stage: Stage;
     epoch_count: number;
@@ -89,7 +89,7 @@ async function writeSummaries(
   summaries: readonly (readonly [runId: string, summary: RunSummary])[],
 ): Promise<void> {
   if (summaries.length === 0) return;
-  await tx.query(
+  await tx.prepared(
     `UPDATE runs r
         SET epoch_count = n.epoch_count, last_value = n.last_value, best_value = n.best_value, best_stage = n.best_stage,
             best_epoch = n.best_epoch, best_val_loss = n.best_val_loss, best_val_accuracy = n.best_val_accuracy

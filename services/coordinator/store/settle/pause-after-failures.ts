@@ -1,14 +1,15 @@
 import { MAX_FAILED_RUNS_IN_A_ROW, mustPauseSweep } from '../../../core/retry.ts';
+import type { SweepEvent } from '../events/event.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * Runs failing in a row pause the sweep before it burns through the rest; a person looks and resumes it. Counted anew after
- * each resumption. INFEASIBLE runs that never started are left out: they say nothing about the machines.
+ * each resumption, and only when this transaction has failed one more. INFEASIBLE runs that never started are left out: they say nothing about the machines.
  */
 export async function pauseAfterFailures(tx: StoreTransaction, sweep: LockedSweep): Promise<void> {
-  if (sweep.state !== 'ACTIVE') return;
+  if (sweep.state !== 'ACTIVE' || !tx.eventsOf(sweep.sweepId).some(isFailedRun)) return;
   const { rows } = await tx.query<{
     run_id: string;
     state: 'SUCCEEDED' | 'FAILED' | 'INFEASIBLE';
@@ -33,4 +34,8 @@ export async function pauseAfterFailures(tx: StoreTransaction, sweep: LockedSwee
     `${MAX_FAILED_RUNS_IN_A_ROW} runs in a row failed without a success; the last one, ${last?.run_id ?? ''}: ` +
       `${last?.state_reason ?? ''}. Look into it and resume the sweep.`,
   );
+}
+
+function isFailedRun(event: SweepEvent): boolean {
+  return event.kind === 'RUN_STATE' && (event.state === 'FAILED' || event.state === 'INFEASIBLE');
 }

@@ -24,11 +24,25 @@ export async function settleSweep(
   finishedTaskIds: readonly string[] | null,
 ): Promise<void> {
   if (isTerminalSweepState(sweep.state)) return;
-  await resolveBlocked(tx, sweep, finishedTaskIds);
-  await readyTasks(tx, await findWaiting(tx, sweep.sweepId, finishedTaskIds));
-  if (await finishSweep(tx, store, sweep)) return;
+  if (finishedTaskIds === null || (await leadsOn(tx, sweep.sweepId, finishedTaskIds))) {
+    await resolveBlocked(tx, sweep, finishedTaskIds);
+    await readyTasks(tx, await findWaiting(tx, sweep.sweepId, finishedTaskIds));
+    if (await finishSweep(tx, store, sweep)) return;
+  }
   // Only when a task has just ended: a sweep that is being resumed must not be paused again by the same failures.
   if (finishedTaskIds !== null) await pauseAfterFailures(tx, sweep);
+}
+
+/** Whether something waits for these tasks, or no run is left to wait for: hardly ever so in a large sweep. */
+async function leadsOn(tx: StoreTransaction, sweepId: string, finishedTaskIds: readonly string[]): Promise<boolean> {
+  const { rows } = await tx.prepared<{ leads_on: boolean }>(
+    `SELECT NOT EXISTS (SELECT 1 FROM runs
+                         WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))
+            OR EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
+                        WHERE d.depends_on_id = ANY($2) AND t.sweep_id = $1 AND t.state = 'WAITING') AS leads_on`,
+    [sweepId, finishedTaskIds],
+  );
+  return rows[0]?.leads_on ?? true;
 }
 
 interface BlockedRow {

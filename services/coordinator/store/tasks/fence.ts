@@ -20,7 +20,19 @@ export interface FencedTask {
  * @throws LeaseLostError also for a task that does not exist: the caller must stop either way.
  */
 export async function fence(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<FencedTask> {
-  const { rows } = await tx.query<{ sweep_id: string; stage: Stage; state: 'LEASED' | 'RUNNING'; trainer_id: string }>(
+  const task = await tryFence(tx, taskId, leaseEpoch);
+  if (task === null) throw new LeaseLostError(taskId, leaseEpoch);
+  return task;
+}
+
+/** `fence` for callers to whom a lease that is over may be no error; null then. */
+export async function tryFence(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<FencedTask | null> {
+  const { rows } = await tx.prepared<{
+    sweep_id: string;
+    stage: Stage;
+    state: 'LEASED' | 'RUNNING';
+    trainer_id: string;
+  }>(
     `SELECT sweep_id, stage, state, trainer_id
        FROM tasks
       WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING')
@@ -28,7 +40,7 @@ export async function fence(tx: StoreTransaction, taskId: string, leaseEpoch: nu
     [taskId, leaseEpoch],
   );
   const row = rows[0];
-  if (!row) throw new LeaseLostError(taskId, leaseEpoch);
+  if (!row) return null;
   return {
     taskId,
     leaseEpoch,

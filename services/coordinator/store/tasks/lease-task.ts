@@ -2,14 +2,19 @@ import { LeaseLostError, TrainerUnknownError } from '../../../core/errors.ts';
 import { microBatchDivisorAfter } from '../../../core/retry.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { LeasedTask } from '../../../core/task.ts';
+import { together } from '../../../platform/db/together.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
+import { touchTrainer } from '../trainers/mark-lost-trainers.ts';
 import { expireLease } from './expire-lease.ts';
+import type { LiveLease } from './expire-lease.ts';
 import { noteTooLarge } from './note-too-large.ts';
 import { pickTask } from './pick-task.ts';
+import type { PickedTask } from './pick-task.ts';
 import { prepareRuns } from './prepare-runs.ts';
 import { readLeasedTask } from './read-leased-task.ts';
+import type { ReadTask } from './read-leased-task.ts';
 
 export interface LeaseRequest {
   readonly requestId: string;
@@ -27,30 +32,45 @@ export interface LeaseRequest {
  * ended by the trainer itself, so that a late copy of a request can't take a task nobody works on.
  */
 export async function leaseTask(store: Store, request: LeaseRequest): Promise<LeasedTask | null> {
-  await dropForgottenLease(store, request);
-  const leased = await inTransaction(
+  let outcome = await tryLease(store, request);
+  if (outcome.isBusy && (await dropForgottenLease(store, request))) outcome = await tryLease(store, request);
+  if (outcome.isQuiet) await touchTrainer(store, request.trainerId);
+  const { leased } = outcome;
+  if (leased === null) await noteTooLarge(store);
+  else if (!leased.isSweepNoted) await noteSweepStart(store, leased.task.sweepId);
+  return leased?.task ?? null;
+}
+
+interface LeaseOutcome {
+  readonly leased: ReadTask | null;
+  /** Whether the slot holds a live lease by another request. */
+  readonly isBusy: boolean;
+  /** Whether nothing has been heard of the trainer for a while. */
+  readonly isQuiet: boolean;
+}
+
+async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutcome> {
+  return inTransaction(
     store,
     async (tx) => {
-      const slot = await lockSlot(tx, request);
-      const held = await findOwnLease(tx, store, request);
-      if (held) return readLeasedTask(tx, held.taskId, held.leaseEpoch);
-      if (slot.draining || (await isBusy(tx, request))) return null;
-      const taskId = await pickTask(tx, request.heldFeatureKeys, slot.memoryBytes);
-      return taskId === null ? null : takeTask(tx, store, request, taskId, slot.threadCount);
+      const [slot, { held, isBusy }] = await together([lockSlot(tx, request), findLeases(tx, store, request)]);
+      const { isQuiet } = slot;
+      if (held) return { leased: await readLeasedTask(tx, held.taskId, held.leaseEpoch), isBusy: false, isQuiet };
+      if (slot.draining || isBusy) return { leased: null, isBusy, isQuiet };
+      const picked = await pickTask(tx, request.heldFeatureKeys, slot.memoryBytes);
+      const leased = picked === null ? null : await takeTask(tx, store, request, picked, slot.threadCount);
+      return { leased, isBusy, isQuiet };
     },
     'lease',
   );
-  if (leased) await noteSweepStart(store, leased.sweepId);
-  else await noteTooLarge(store);
-  return leased;
 }
 
 /**
  * A slot that asks for work has none, so a lease it got by another request is of a process that died. Taken back when half
  * of it has passed without a heartbeat, and not at once: a late copy of a cancelled request must not take the task away
- * that the slot has just begun.
+ * that the slot has just begun. @returns whether there was one.
  */
-async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<void> {
+async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<boolean> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
       WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING') AND lease_request_id <> $3
@@ -58,18 +78,28 @@ async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<
     [request.trainerId, request.slotIndex, request.requestId, store.leaseMs / 2],
   );
   const row = rows[0];
-  if (!row) return;
+  if (!row) return false;
   const why = 'its slot asked for other work';
-  await expireLease(store, { taskId: row.task_id, leaseEpoch: row.lease_epoch }, why, store.leaseMs / 2);
+  return expireLease(store, { taskId: row.task_id, leaseEpoch: row.lease_epoch }, why, store.leaseMs / 2);
+}
+
+interface Slot {
+  readonly draining: boolean;
+  readonly isQuiet: boolean;
+  readonly threadCount: number;
+  readonly memoryBytes: number;
 }
 
 /** The lock makes copies of a request come one after the other, wherever they arrive. It is taken before any task's. */
-async function lockSlot(
-  tx: StoreTransaction,
-  request: LeaseRequest,
-): Promise<{ readonly draining: boolean; readonly threadCount: number; readonly memoryBytes: number }> {
-  const { rows } = await tx.query<{ state: string; thread_count: number; memory_bytes: string | number }>(
-    `SELECT t.state, s.thread_count, s.memory_bytes
+async function lockSlot(tx: StoreTransaction, request: LeaseRequest): Promise<Slot> {
+  const { rows } = await tx.prepared<{
+    state: string;
+    is_quiet: boolean;
+    thread_count: number;
+    memory_bytes: string | number;
+  }>(
+    `SELECT t.state, t.state = 'LOST' OR t.heartbeat_time < now() - interval '1 second' AS is_quiet, s.thread_count,
+            s.memory_bytes
        FROM slots s JOIN trainers t USING (trainer_id)
       WHERE s.trainer_id = $1 AND s.slot_index = $2
         FOR NO KEY UPDATE OF s`,
@@ -77,33 +107,46 @@ async function lockSlot(
   );
   const row = rows[0];
   if (!row) throw new TrainerUnknownError(request.trainerId);
-  const { state, thread_count: threadCount, memory_bytes: memoryBytes } = row;
-  return { draining: state === 'DRAINING', threadCount, memoryBytes: Number(memoryBytes) };
+  const { state, is_quiet: isQuiet, thread_count: threadCount, memory_bytes: memoryBytes } = row;
+  return { draining: state === 'DRAINING', isQuiet, threadCount, memoryBytes: Number(memoryBytes) };
 }
 
-/** Whether the slot holds another live lease; the unique index tasks_live_slot_key allows one. */
-async function isBusy(tx: StoreTransaction, request: LeaseRequest): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `SELECT 1 FROM tasks WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING')`,
-    [request.trainerId, request.slotIndex],
-  );
-  return rowCount !== 0;
-}
-
-/** The lease this very request got before; renewed, because the trainer has just shown that it lives. */
-async function findOwnLease(
+/**
+ * The lease this very request got before, renewed, because the trainer has just shown that it lives; and whether the slot holds
+ * another live one (the unique index tasks_live_slot_key allows one).
+ */
+async function findLeases(
   tx: StoreTransaction,
   store: Store,
   request: LeaseRequest,
-): Promise<{ readonly taskId: string; readonly leaseEpoch: number } | null> {
-  const { rows } = await tx.query<{ task_id: string; lease_epoch: number; state: AttemptState }>(
-    `SELECT task_id, lease_epoch, state FROM attempts WHERE trainer_id = $1 AND slot_index = $2 AND request_id = $3`,
+): Promise<{ readonly held: LiveLease | null; readonly isBusy: boolean }> {
+  const { rows } = await tx.prepared<{
+    is_busy: boolean;
+    task_id: string | null;
+    lease_epoch: number;
+    state: AttemptState;
+  }>(
+    `SELECT EXISTS (SELECT 1 FROM tasks
+                     WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING')) AS is_busy,
+            own.task_id, own.lease_epoch, own.state
+       FROM (VALUES (1)) AS always
+       LEFT JOIN attempts own ON own.trainer_id = $1 AND own.slot_index = $2 AND own.request_id = $3`,
     [request.trainerId, request.slotIndex, request.requestId],
   );
-  const attempt = rows[0];
-  if (!attempt) return null;
-  const { task_id: taskId, lease_epoch: leaseEpoch } = attempt;
-  if (attempt.state === 'EXPIRED') {
+  const [row] = rows;
+  const isBusy = row?.is_busy ?? false;
+  if (!row || row.task_id === null) return { held: null, isBusy };
+  return { held: await renewOwnLease(tx, store, row.task_id, row.lease_epoch, row.state), isBusy };
+}
+
+async function renewOwnLease(
+  tx: StoreTransaction,
+  store: Store,
+  taskId: string,
+  leaseEpoch: number,
+  state: AttemptState,
+): Promise<LiveLease | null> {
+  if (state === 'EXPIRED') {
     // The answer may never have arrived: the request is free again, the old attempt keeps a mark of it.
     await tx.query(
       `UPDATE attempts SET request_id = request_id || '#' || task_id || '/' || lease_epoch
@@ -125,39 +168,37 @@ async function takeTask(
   tx: StoreTransaction,
   store: Store,
   request: LeaseRequest,
-  taskId: string,
+  { taskId, lastLeaseEpoch, memoryFailures }: PickedTask,
   threadCount: number,
-): Promise<LeasedTask> {
-  const { rows } = await tx.query<{ lease_epoch: number; memory_count: number }>(
+): Promise<ReadTask> {
+  const leaseEpoch = lastLeaseEpoch + 1;
+  const { trainerId, slotIndex, requestId } = request;
+  const leased = tx.prepared(
     `UPDATE tasks
-        SET state = 'LEASED', lease_epoch = lease_epoch + 1,
-            lease_expire_time = now() + $2 * interval '1 millisecond',
+        SET state = 'LEASED', lease_epoch = $6, lease_expire_time = now() + $2 * interval '1 millisecond',
             trainer_id = $3, slot_index = $4, lease_request_id = $5,
             start_time = coalesce(start_time, now()), command = NULL,
             progress_step_count = 0, progress_step_limit = 0, progress_detail = ''
-      WHERE task_id = $1
-      RETURNING lease_epoch, memory_count`,
-    [taskId, store.leaseMs, request.trainerId, request.slotIndex, request.requestId],
+      WHERE task_id = $1`,
+    [taskId, store.leaseMs, trainerId, slotIndex, requestId, leaseEpoch],
   );
-  const leaseEpoch = rows[0]?.lease_epoch ?? 0;
-  const microBatchDivisor = microBatchDivisorAfter(rows[0]?.memory_count ?? 0);
-  await tx.query(
+  const begun = tx.prepared(
     `INSERT INTO attempts (task_id, lease_epoch, trainer_id, slot_index, request_id, state, thread_count,
                            micro_batch_divisor)
      VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7)`,
-    [taskId, leaseEpoch, request.trainerId, request.slotIndex, request.requestId, threadCount, microBatchDivisor],
+    [taskId, leaseEpoch, trainerId, slotIndex, requestId, threadCount, microBatchDivisorAfter(memoryFailures)],
   );
-  await prepareRuns(tx, taskId, leaseEpoch);
-  const task = await readLeasedTask(tx, taskId, leaseEpoch);
-  tx.emit(task.sweepId, {
+  await together([leased, begun, prepareRuns(tx, taskId, leaseEpoch)]);
+  const read = await readLeasedTask(tx, taskId, leaseEpoch);
+  tx.emit(read.task.sweepId, {
     kind: 'TASK',
     taskId,
-    stage: task.stage,
+    stage: read.task.stage,
     state: 'LEASED',
-    trainerId: request.trainerId,
-    message: `slot ${request.slotIndex}, lease ${leaseEpoch}`,
+    trainerId,
+    message: `slot ${slotIndex}, lease ${leaseEpoch}`,
   });
-  return task;
+  return read;
 }
 
 /**

@@ -1,5 +1,13 @@
 import type { StoreTransaction } from '../transaction.ts';
 
+export interface PickedTask {
+  readonly taskId: string;
+  /** 0: never leased. */
+  readonly lastLeaseEpoch: number;
+  /** Attempts that ran out of memory. */
+  readonly memoryFailures: number;
+}
+
 /**
  * The next ready task, locked; null when there is none. Tasks whose feature sets the slot's machine holds come first, then
  * the oldest sweep, then the plan's order. SKIP LOCKED: slots that ask at the same moment don't wait for each other and
@@ -12,25 +20,35 @@ export async function pickTask(
   tx: StoreTransaction,
   heldFeatureKeys: readonly string[],
   memoryBytes: number,
-): Promise<string | null> {
+): Promise<PickedTask | null> {
   if (heldFeatureKeys.length > 0) {
-    const { rows } = await tx.query<{ task_id: string }>(
+    const { rows } = await tx.prepared<PickedRow>(
       pickSql('AND t.task_id IN (SELECT task_id FROM task_feature_sets WHERE feature_key = ANY($2))'),
       [memoryBytes, heldFeatureKeys],
     );
-    if (rows[0]) return rows[0].task_id;
+    if (rows[0]) return toPicked(rows[0]);
   }
-  const { rows } = await tx.query<{ task_id: string }>(pickSql(''), [memoryBytes]);
-  return rows[0]?.task_id ?? null;
+  const { rows } = await tx.prepared<PickedRow>(pickSql(''), [memoryBytes]);
+  return rows[0] ? toPicked(rows[0]) : null;
+}
+
+interface PickedRow {
+  readonly task_id: string;
+  readonly lease_epoch: number;
+  readonly memory_count: number;
+}
+
+function toPicked(row: PickedRow): PickedTask {
+  return { taskId: row.task_id, lastLeaseEpoch: row.lease_epoch, memoryFailures: row.memory_count };
 }
 
 /** Sweep by sweep, so that the tasks of a large one need not be sorted for each lease. */
 function pickSql(condition: string): string {
   return `
-    SELECT picked.task_id
+    SELECT picked.*
       FROM (SELECT sweep_id FROM sweeps WHERE state = 'ACTIVE' ORDER BY create_time, sweep_id) s
      CROSS JOIN LATERAL (
-       SELECT t.task_id FROM tasks t
+       SELECT t.task_id, t.lease_epoch, t.memory_count FROM tasks t
         WHERE t.sweep_id = s.sweep_id AND t.state = 'READY' AND t.not_before_time <= now() ${condition}
           AND ($1::bigint = 0 OR coalesce(t.required_memory_bytes, 0) <= $1::bigint)
           AND (t.stage <> 'FEATURES' OR NOT EXISTS (${OTHER_MAKERS}))

@@ -1,6 +1,7 @@
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
+import { together } from '../../../platform/db/together.ts';
 import { supersedeLaterRows } from '../metrics/supersede-later-rows.ts';
 import { moveRuns } from '../move-runs.ts';
 import { summarizeRuns } from '../runs/summarize-runs.ts';
@@ -19,7 +20,7 @@ interface TaskRunRow {
  * earlier attempts behind the resume checkpoint superseded, source checkpoints pinned.
  */
 export async function prepareRuns(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<void> {
-  const { rows } = await tx.query<TaskRunRow>(
+  const { rows } = await tx.prepared<TaskRunRow>(
     `SELECT r.run_id, t.stage, r.parameters, s.objective_goal
        FROM tasks t
        JOIN task_runs tr ON tr.task_id = t.task_id
@@ -35,15 +36,18 @@ export async function prepareRuns(tx: StoreTransaction, taskId: string, leaseEpo
   await pinSources(tx, taskId, first.stage, first.objective_goal);
   // An evaluation looks at runs that have ended; it does not move them.
   if (first.stage !== 'HEAD' && first.stage !== 'FINE_TUNE') return;
-  await moveRuns(tx, runIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
-  if (leaseEpoch > 1) await supersedeLaterRows(tx, taskId, first.stage, leaseEpoch);
-  await summarizeRuns(tx, runIds);
-  await tx.query(
+  const limits = rows.map((row) => epochLimitOf(row));
+  const moved = moveRuns(tx, runIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
+  const limited = tx.prepared(
     `UPDATE runs r SET epoch_limit = limits.epoch_limit
        FROM unnest($1::text[], $2::int[]) AS limits (run_id, epoch_limit)
       WHERE r.run_id = limits.run_id AND r.stage = $3`,
-    [runIds, rows.map((row) => epochLimitOf(row)), first.stage],
+    [runIds, limits, first.stage],
   );
+  await together([moved, limited]);
+  if (leaseEpoch > 1) await supersedeLaterRows(tx, taskId, first.stage, leaseEpoch);
+  // A head that has never been leased has no rows to summarize.
+  if (leaseEpoch > 1 || first.stage !== 'HEAD') await summarizeRuns(tx, runIds);
 }
 
 function epochLimitOf(row: TaskRunRow): number {

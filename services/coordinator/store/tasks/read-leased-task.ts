@@ -1,3 +1,4 @@
+import type { QueryResult } from 'pg';
 import type { Dataset, Split } from '../../../core/dataset.ts';
 import { RUN_STATES } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
@@ -12,6 +13,7 @@ import type {
   TestRole,
   WeightsReference,
 } from '../../../core/task.ts';
+import { together } from '../../../platform/db/together.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
 import type { CheckpointRow } from '../checkpoints/checkpoint-row.ts';
 import { isHeadAwaited } from '../runs/shared-head.ts';
@@ -31,14 +33,49 @@ interface TaskRow {
   readonly manifest_uri: string | null;
   readonly micro_batch_divisor: number;
   readonly traceparent: string | null;
+  readonly is_sweep_noted: boolean;
+}
+
+export interface ReadTask {
+  readonly task: LeasedTask;
+  /** False where its sweep's row does not say yet that it has begun, or says still what it waits for. */
+  readonly isSweepNoted: boolean;
 }
 
 /** All a trainer needs to work on a task under the given lease. */
-export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LeasedTask> {
-  const { rows } = await tx.query<TaskRow>(
+export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<ReadTask> {
+  const [{ rows }, runs, featureSets] = await together([
+    readTaskRow(tx, taskId, leaseEpoch),
+    readTaskRuns(tx, taskId),
+    readFeatureSets(tx, taskId),
+  ]);
+  const row = rows[0];
+  if (!row) throw new Error(`Task ${taskId} vanished while it was leased.`);
+  const task: LeasedTask = {
+    taskId,
+    sweepId: row.sweep_id,
+    stage: row.stage,
+    leaseEpoch,
+    runs,
+    datasetSource: row.dataset_source,
+    dataset: toDataset(row),
+    manifestUri: row.manifest_uri,
+    featureSets,
+    // FEATURES has no runs, and a feature set names its weights by their digest only.
+    weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
+    objective: row.objective,
+    microBatchDivisor: row.micro_batch_divisor,
+    traceparent: row.traceparent,
+  };
+  return { task, isSweepNoted: row.is_sweep_noted };
+}
+
+async function readTaskRow(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<QueryResult<TaskRow>> {
+  return tx.prepared<TaskRow>(
     `SELECT t.sweep_id, t.stage, s.spec -> 'dataset' AS dataset_source, s.spec -> 'objective' AS objective, s.dataset_id,
             d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri,
-            a.micro_batch_divisor, s.traceparent
+            a.micro_batch_divisor, s.traceparent,
+            s.start_time IS NOT NULL AND (s.state <> 'ACTIVE' OR s.state_reason = '') AS is_sweep_noted
        FROM tasks t
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = $2
        JOIN sweeps s ON s.sweep_id = t.sweep_id
@@ -46,24 +83,6 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
       WHERE t.task_id = $1`,
     [taskId, leaseEpoch],
   );
-  const row = rows[0];
-  if (!row) throw new Error(`Task ${taskId} vanished while it was leased.`);
-  return {
-    taskId,
-    sweepId: row.sweep_id,
-    stage: row.stage,
-    leaseEpoch,
-    runs: await readTaskRuns(tx, taskId, row.stage),
-    datasetSource: row.dataset_source,
-    dataset: toDataset(row),
-    manifestUri: row.manifest_uri,
-    featureSets: await readFeatureSets(tx, taskId),
-    // FEATURES has no runs, and a feature set names its weights by their digest only.
-    weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
-    objective: row.objective,
-    microBatchDivisor: row.micro_batch_divisor,
-    traceparent: row.traceparent,
-  };
 }
 
 function toDataset(row: TaskRow): Dataset | null {
@@ -79,6 +98,7 @@ function toDataset(row: TaskRow): Dataset | null {
 }
 
 interface TaskRunRow {
+  readonly stage: Stage;
   readonly run_id: string;
   readonly parameters: Parameters;
   readonly state: RunState;
@@ -90,9 +110,9 @@ interface TaskRunRow {
   readonly is_awaited: boolean;
 }
 
-async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage): Promise<TaskRun[]> {
-  const { rows } = await tx.query<TaskRunRow>(
-    `SELECT r.run_id, r.parameters, r.state, tr.state AS task_run_state, tr.role,
+async function readTaskRuns(tx: StoreTransaction, taskId: string): Promise<TaskRun[]> {
+  const { rows } = await tx.prepared<TaskRunRow>(
+    `SELECT t.stage, r.run_id, r.parameters, r.state, tr.state AS task_run_state, tr.role,
             to_jsonb(resume) AS resume, to_jsonb(source) AS source, source.value AS source_value,
             ${isHeadAwaited('r', 't')} AS is_awaited
        FROM task_runs tr
@@ -100,7 +120,7 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage):
        JOIN runs r ON r.run_id = tr.run_id
        LEFT JOIN LATERAL (
          SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c
-          WHERE c.run_id = tr.run_id AND c.stage = $2 AND c.kind = 'LAST' AND c.state = 'STORED'
+          WHERE c.run_id = tr.run_id AND c.stage = t.stage AND c.kind = 'LAST' AND c.state = 'STORED'
           ORDER BY c.epoch DESC, c.create_time DESC LIMIT 1
        ) resume ON true
        LEFT JOIN LATERAL (
@@ -108,7 +128,7 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage):
        ) source ON true
       WHERE tr.task_id = $1
       ORDER BY tr.position, tr.run_id`,
-    [taskId, stage],
+    [taskId],
   );
   return rows.map((row) => ({
     runId: row.run_id,
@@ -118,7 +138,7 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string, stage: Stage):
     sourceValue: row.source_value,
     role: row.role,
     stopped:
-      stage !== 'EVALUATE' && !row.is_awaited && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
+      row.stage !== 'EVALUATE' && !row.is_awaited && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
   }));
 }
 
@@ -140,7 +160,7 @@ interface FeatureSetRow {
 }
 
 async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<FeatureSetRef[]> {
-  const { rows } = await tx.query<FeatureSetRow>(
+  const { rows } = await tx.prepared<FeatureSetRow>(
     `SELECT f.feature_key, f.dataset_digest, f.split, f.backbone, f.weights_digest, f.cut, f.image_size, f.pooling, f.dtype,
             f.uri, f.shape, f.row_count, f.sha256, f.size_bytes
        FROM task_feature_sets tf JOIN feature_sets f USING (feature_key)
