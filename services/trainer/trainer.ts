@@ -14,8 +14,8 @@ import { claimTrainerIdentity } from './lease/trainer-identity.ts';
 import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
-import { programOf } from './program.ts';
-import type { Program } from './program.ts';
+import { nodeProgram } from '../platform/lifecycle/node-program.ts';
+import type { NodeProgram } from '../platform/lifecycle/node-program.ts';
 import { MeteredCoordinator } from './telemetry/metered-coordinator.ts';
 import { startOperations } from './telemetry/operations.ts';
 
@@ -23,7 +23,7 @@ export interface TrainerOptions {
   readonly config: TrainerConfig;
   readonly log: Logger;
   /** The TensorFlow worker if not given. */
-  readonly workerProgram?: Program;
+  readonly workerProgram?: NodeProgram;
 }
 
 /**
@@ -209,7 +209,7 @@ async function copiedFeatureKeys(cacheDir: string): Promise<readonly string[]> {
 }
 
 function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProcessOptions {
-  const { config, log, workerProgram = programOf('worker') } = options;
+  const { config, log, workerProgram = nodeProgram('trainer/worker') } = options;
   const own: WorkerEnvironment = {
     GRAFT_ARTIFACTS_DIR: config.artifactsDir,
     GRAFT_CACHE_DIR: config.cacheDir,

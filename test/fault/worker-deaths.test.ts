@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../services/platform/telemetry/logger.ts';
 import { readTrainerConfig } from '../../services/trainer/config.ts';
-import { typescriptLoader } from '../../services/trainer/program.ts';
+import { typescriptLoader } from '../../services/platform/lifecycle/node-program.ts';
 import { runTrainer } from '../../services/trainer/trainer.ts';
 import { specOf, startHarness } from '../integration/coordinator/harness.ts';
 import type { Harness } from '../integration/coordinator/harness.ts';

@@ -1,8 +1,6 @@
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
-
-/** Sources run through tsx, a build as it is. */
-const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+import { pathToFileURL } from 'node:url';
+import { nodeProgram } from '../../platform/lifecycle/node-program.ts';
 
 export interface NodeCommandOptions {
   /** A child that ends when we end in whatever way (`end-with-parent.ts`). */
@@ -15,8 +13,10 @@ export interface NodeCommandOptions {
  * @param module below `services`, without extension, for example `coordinator/main`.
  */
 export function nodeCommand(module: string, options: NodeCommandOptions = {}): readonly [string, ...string[]] {
-  const imports = EXTENSION === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
-  if (options.endWithParent === true)
-    imports.push('--import', new URL(`end-with-parent${EXTENSION}`, import.meta.url).href);
-  return [process.execPath, ...imports, fileURLToPath(new URL(`../../${module}${EXTENSION}`, import.meta.url))];
+  const { script, execArgv } = nodeProgram(module);
+  const imports =
+    options.endWithParent === true
+      ? ['--import', pathToFileURL(nodeProgram('cli/cluster/end-with-parent').script).href]
+      : [];
+  return [process.execPath, ...execArgv, ...imports, script];
 }

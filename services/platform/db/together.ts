@@ -12,7 +12,7 @@ const ABORTED_STATE = '25P02';
 export async function together<T extends readonly unknown[]>(
   promises: readonly [...{ [K in keyof T]: Promise<T[K]> }],
 ): Promise<T> {
-  const outcomes = await Promise.allSettled(promises);
+  const outcomes = await Promise.allSettled(promises as readonly Promise<unknown>[]);
   const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
   if (errors.length > 0) throw errors.find((error) => errorCode(error) !== ABORTED_STATE) ?? errors[0];
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as T;

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { threadCount } from '../engine/engine.ts';
-import { programOf } from '../program.ts';
+import { nodeProgram } from '../../platform/lifecycle/node-program.ts';
 import { ImageDecodeError } from './decode.ts';
 import { doJob } from './decoder-jobs.ts';
 import type { DecoderAnswers, DecoderJob } from './decoder-jobs.ts';
@@ -72,7 +72,7 @@ class DecoderProcess {
   readonly #ended: Promise<never>;
 
   constructor() {
-    const { script, execArgv } = programOf('data/decoder-process');
+    const { script, execArgv } = nodeProgram('trainer/data/decoder-process');
     this.#child = fork(script, [], {
       execArgv: [...execArgv],
       // The device is the worker's.

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../../services/platform/net/free-port.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { readTrainerConfig } from '../../../services/trainer/config.ts';
-import { typescriptLoader } from '../../../services/trainer/program.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { runTrainer } from '../../../services/trainer/trainer.ts';
 import { scrape } from '../../support/scrape.ts';
 import { ScriptedCoordinator } from '../trainer/scripted-coordinator.ts';

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { leaseTimingFor } from '../../../services/core/lease.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
-import { typescriptLoader } from '../../../services/trainer/program.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import type { Coordinator, TaskEnd } from '../../../services/trainer/lease/coordinator.ts';
 import { OutboxClosedError } from '../../../services/trainer/lease/metric-outbox.ts';
 import type { AttemptMetrics } from '../../../services/trainer/lease/metric-stream.ts';

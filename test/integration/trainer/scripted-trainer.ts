@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { runProcess } from '../../../services/platform/lifecycle/run-process.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { readTrainerConfig } from '../../../services/trainer/config.ts';
-import { typescriptLoader } from '../../../services/trainer/program.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { runTrainer } from '../../../services/trainer/trainer.ts';
 
 /** `services/trainer/main.ts` with the scripted worker in place of TensorFlow's. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReleaseReason } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { typescriptLoader } from '../../../services/trainer/program.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { ScriptedCoordinator } from './scripted-coordinator.ts';
 import { taskOf } from './task-of.ts';
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { taskEndFromProto } from '../../../services/platform/rpc/convert/task-result.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
-import { typescriptLoader } from '../../../services/trainer/program.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { runTrainer } from '../../../services/trainer/trainer.ts';
 import { ReleaseReason } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { ScriptedCoordinator } from './scripted-coordinator.ts';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../services/platform/config/read-config.ts';
 import { armFailpoints, failpoint } from '../../../services/platform/lifecycle/failpoint.ts';
-import { typescriptLoader } from '../../../services/trainer/program.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'graft-failpoint-'));
 const MODULE = fileURLToPath(new URL('../../../services/platform/lifecycle/failpoint.ts', import.meta.url));

@@ -2,11 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { nodeProgram } from '../../../platform/lifecycle/node-program.ts';
 
-/** Sources run through tsx, a build as it is. */
-const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-const CLI = new URL(`../../../cli/main${EXTENSION}`, import.meta.url);
 const MAX_MS = 120_000;
 const MAX_ERROR_LENGTH = 2000;
 
@@ -29,9 +26,9 @@ export async function makeReport(address: string, sweepId: string, signal: Abort
 }
 
 async function runCli(args: readonly string[], signal: AbortSignal): Promise<void> {
-  const imports = EXTENSION === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
+  const { script, execArgv } = nodeProgram('cli/main');
   await new Promise<void>((resolve, reject) => {
-    const child = spawn(process.execPath, [...imports, fileURLToPath(CLI), ...args], {
+    const child = spawn(process.execPath, [...execArgv, script, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       signal: AbortSignal.any([signal, AbortSignal.timeout(MAX_MS)]),
     });
