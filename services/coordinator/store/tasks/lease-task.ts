@@ -16,6 +16,9 @@ import { prepareRuns } from './prepare-runs.ts';
 import { readLeasedTask } from './read-leased-task.ts';
 import type { ReadTask } from './read-leased-task.ts';
 
+/** A trainer counts as lost after two leases without a sign of life, so not every lease need leave one. */
+const QUIET_LEASE_PART = 4;
+
 export interface LeaseRequest {
   readonly requestId: string;
   readonly trainerId: string;
@@ -53,7 +56,7 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
   return inTransaction(
     store,
     async (tx) => {
-      const [slot, { held, isBusy }] = await together([lockSlot(tx, request), findLeases(tx, store, request)]);
+      const [slot, { held, isBusy }] = await together([lockSlot(tx, store, request), findLeases(tx, store, request)]);
       const { isQuiet } = slot;
       if (held) return { leased: await readLeasedTask(tx, held.taskId, held.leaseEpoch), isBusy: false, isQuiet };
       if (slot.draining || isBusy) return { leased: null, isBusy, isQuiet };
@@ -91,19 +94,19 @@ interface Slot {
 }
 
 /** The lock makes copies of a request come one after the other, wherever they arrive. It is taken before any task's. */
-async function lockSlot(tx: StoreTransaction, request: LeaseRequest): Promise<Slot> {
+async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseRequest): Promise<Slot> {
   const { rows } = await tx.prepared<{
     state: string;
     is_quiet: boolean;
     thread_count: number;
     memory_bytes: string | number;
   }>(
-    `SELECT t.state, t.state = 'LOST' OR t.heartbeat_time < now() - interval '1 second' AS is_quiet, s.thread_count,
+    `SELECT t.state, t.state = 'LOST' OR t.heartbeat_time < now() - $3 * interval '1 millisecond' AS is_quiet, s.thread_count,
             s.memory_bytes
        FROM slots s JOIN trainers t USING (trainer_id)
       WHERE s.trainer_id = $1 AND s.slot_index = $2
         FOR NO KEY UPDATE OF s`,
-    [request.trainerId, request.slotIndex],
+    [request.trainerId, request.slotIndex, store.leaseMs / QUIET_LEASE_PART],
   );
   const row = rows[0];
   if (!row) throw new TrainerUnknownError(request.trainerId);
