@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { DatabaseUnavailableError } from '../../core/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { together } from './together.ts';
 import { isConflict, isStalePlan, isUnavailable, toDatabaseError } from './database-error.ts';
+import { together } from './together.ts';
 
 const MAX_TRIES = 5;
 const FIRST_DELAY_MS = 25;
@@ -28,9 +28,9 @@ export interface TransactionOptions<T = unknown> {
  * Runs `work` in a transaction: BEGIN, work, COMMIT; ROLLBACK when it throws.
  *
  * Made again after a serialization failure (40001), a deadlock (40P01), a prepared statement that a migration has outdated, and a
- * connection lost or refused before COMMIT was sent, because none of these has left anything behind; so `work` must have no effect outside the transaction. When the
- * connection is lost during COMMIT, nobody knows whether it happened, and it is not made again: the caller finds out with its
- * idempotency key.
+ * connection lost or refused before COMMIT was sent, because none of these has left anything behind; so `work` must have no
+ * effect outside the transaction. When the connection is lost during COMMIT, nobody knows whether it happened, and it is not made
+ * again: the caller finds out with its idempotency key.
  *
  * @throws DatabaseUnavailableError when the database can't be reached, and whatever `work` throws.
  */
@@ -81,17 +81,16 @@ async function runOnce<T>(
 
 async function commit(client: PoolClient, last: Promise<unknown> | undefined): Promise<void> {
   const [before, committed] = await Promise.allSettled([last, client.query('COMMIT')]);
-  try {
-    if (committed.status === 'rejected') throw committed.reason;
-    // The server answers COMMIT with ROLLBACK when one of the statements before had failed.
-    if (committed.value.command === 'COMMIT') return;
-    if (before.status === 'rejected') throw before.reason;
-    throw new Error('The transaction was rolled back: one of its statements had failed.');
-  } catch (error) {
+  if (committed.status === 'rejected') {
+    const error: unknown = committed.reason;
     if (!isUnavailable(error)) throw error;
     const detail = error instanceof Error ? error.message : String(error);
     throw new DatabaseUnavailableError(`${detail} (during COMMIT: it may or may not have happened)`, { cause: error });
   }
+  if (committed.value.command === 'COMMIT') return;
+  // The server answers COMMIT with ROLLBACK when one of the statements before had failed.
+  if (before.status === 'rejected') throw before.reason;
+  throw new Error('The transaction was rolled back: one of its statements had failed.');
 }
 
 async function rollBack(client: PoolClient): Promise<Error | undefined> {

@@ -3,8 +3,8 @@ import { ConfigError } from '../config/read-config.ts';
 
 /**
  * Places between two steps that a process may die between, and the process they lie in. `written`: under a temporary name;
- * `named`: has its name, and nobody has been told; `uncommitted`: everything but the events and COMMIT is done; `committed`: the caller has
- * no answer yet.
+ * `named`: has its name, and nobody has been told; `uncommitted`: everything but the events and COMMIT is done; `committed`: the
+ * caller has no answer yet.
  */
 export const FAILPOINTS = {
   'manifest.written': 'worker',

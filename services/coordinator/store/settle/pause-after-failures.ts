@@ -6,7 +6,8 @@ import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * Runs failing in a row pause the sweep before it burns through the rest; a person looks and resumes it. Counted anew after
- * each resumption, and only when this transaction has failed one more. INFEASIBLE runs that never started are left out: they say nothing about the machines.
+ * each resumption, and only when this transaction has failed one more. INFEASIBLE runs that never started are left out: they say
+ * nothing about the machines.
  */
 export async function pauseAfterFailures(tx: StoreTransaction, sweep: LockedSweep): Promise<void> {
   if (sweep.state !== 'ACTIVE' || !tx.eventsOf(sweep.sweepId).some(isFailedRun)) return;

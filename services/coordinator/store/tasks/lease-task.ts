@@ -71,7 +71,7 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
 /**
  * A slot that asks for work has none, so a lease it got by another request is of a process that died. Taken back when half
  * of it has passed without a heartbeat, and not at once: a late copy of a cancelled request must not take the task away
- * that the slot has just begun. @returns whether there was one.
+ * that the slot has just begun. @returns whether one was taken back.
  */
 async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<boolean> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
