@@ -22,8 +22,11 @@ function valueOf(definition: ParameterDefinition): fc.Arbitrary<ParameterValue> 
       return fc.boolean();
     case 'string':
       return definition.choices === null ? fc.constantFrom('a', 'b') : fc.constantFrom(...definition.choices);
-    case 'int':
-      return fc.integer({ min: definition.min, max: Math.min(definition.max, definition.min + 5_000) });
+    case 'int': {
+      // No epoch of the head is allowed where fine-tuning follows only, and not all of these specs have any.
+      const min = definition.name === 'epochs' ? 1 : definition.min;
+      return fc.integer({ min, max: Math.min(definition.max, min + 5_000) });
+    }
     case 'number':
       return fc.double(insideOf(definition));
   }
