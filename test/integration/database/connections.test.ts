@@ -11,30 +11,24 @@ import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { runOn } from '../../support/database-server.ts';
+import { createAccounts } from './accounts.ts';
+import type { Accounts } from './accounts.ts';
 
 const log = createLogger('test', 'silent');
 let database: TestDatabase;
 let pool: Pool;
+let accounts: Accounts;
 
 beforeAll(async () => {
   database = await createTestDatabase({ migrated: false });
   pool = createPool(database.url, { applicationName: 'graft-test', log, max: 4 });
-  await pool.query('CREATE TABLE accounts (name text PRIMARY KEY, amount integer NOT NULL)');
+  accounts = await createAccounts(pool);
 });
 
 afterAll(async () => {
   await pool.end();
   await database.drop();
 });
-
-async function reset(): Promise<void> {
-  await pool.query(`TRUNCATE accounts`);
-  await pool.query(`INSERT INTO accounts VALUES ('a', 0), ('b', 0)`);
-}
-
-async function amounts(): Promise<unknown> {
-  return (await pool.query('SELECT name, amount FROM accounts ORDER BY name')).rows;
-}
 
 /** Ends every other connection to the database, as a server does that shuts down. */
 async function cutAll(): Promise<void> {
@@ -114,7 +108,7 @@ describe('createPool', () => {
 
 describe('withTransaction', () => {
   test('keeps what work does, and nothing of it when it throws', async () => {
-    await reset();
+    await accounts.reset();
     expect(
       await withTransaction(pool, async (client) => (await client.query(`UPDATE accounts SET amount = 1`)).rowCount),
     ).toBe(2);
@@ -128,14 +122,14 @@ describe('withTransaction', () => {
       }),
     ).rejects.toBe(fault);
     expect(calls).toBe(1);
-    expect(await amounts()).toEqual([
+    expect(await accounts.amounts()).toEqual([
       { name: 'a', amount: 1 },
       { name: 'b', amount: 1 },
     ]);
   });
 
   test('makes a deadlocked transaction again', async () => {
-    await reset();
+    await accounts.reset();
     let calls = 0;
     let arrivals = 0;
     let letGo: () => void = () => undefined;
@@ -154,14 +148,14 @@ describe('withTransaction', () => {
       });
     await Promise.all([add('a', 'b'), add('b', 'a')]);
     expect(calls).toBe(3);
-    expect(await amounts()).toEqual([
+    expect(await accounts.amounts()).toEqual([
       { name: 'a', amount: 2 },
       { name: 'b', amount: 2 },
     ]);
   });
 
   test('makes a transaction again that could not be serialised, but not for ever', async () => {
-    await reset();
+    await accounts.reset();
     const increments = [1, 2, 3].map(() =>
       withTransaction(
         pool,
@@ -173,7 +167,7 @@ describe('withTransaction', () => {
       ),
     );
     await Promise.all(increments);
-    expect(await amounts()).toContainEqual({ name: 'a', amount: 3 });
+    expect(await accounts.amounts()).toContainEqual({ name: 'a', amount: 3 });
     let calls = 0;
     const hopeless = withTransaction(
       pool,
@@ -188,7 +182,7 @@ describe('withTransaction', () => {
   });
 
   test('makes a transaction again whose connection was lost before COMMIT', async () => {
-    await reset();
+    await accounts.reset();
     let calls = 0;
     await withTransaction(pool, async (client) => {
       calls += 1;
@@ -197,14 +191,14 @@ describe('withTransaction', () => {
       await client.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'b'`);
     });
     expect(calls).toBe(2);
-    expect(await amounts()).toEqual([
+    expect(await accounts.amounts()).toEqual([
       { name: 'a', amount: 1 },
       { name: 'b', amount: 1 },
     ]);
   });
 
   test('does not make a transaction again whose connection was lost during COMMIT', async () => {
-    await reset();
+    await accounts.reset();
     const wire = new Wire(new URL(database.url));
     const url = new URL(database.url);
     url.port = String(await wire.open());
@@ -224,7 +218,7 @@ describe('withTransaction', () => {
   });
 
   test('takes the row locks from a transaction that says nothing any more, and makes it again when it wakes', async () => {
-    await reset();
+    await accounts.reset();
     const hung = createPool(database.url, { applicationName: 'graft-test', log, max: 1, idleInTransactionMs: 300 });
     let calls = 0;
     await withTransaction(hung, async (client) => {
@@ -235,7 +229,7 @@ describe('withTransaction', () => {
       await client.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'b'`);
     });
     expect(calls).toBe(2);
-    expect(await amounts()).toEqual([
+    expect(await accounts.amounts()).toEqual([
       { name: 'a', amount: 11 },
       { name: 'b', amount: 1 },
     ]);

@@ -7,6 +7,8 @@ import { withTransaction } from '../../../services/platform/db/transaction.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { createAccounts } from './accounts.ts';
+import type { Accounts } from './accounts.ts';
 
 /** Of PostgreSQL's catalog (pg_type.dat). */
 const INT4_OID = 23;
@@ -14,26 +16,18 @@ const INT8_OID = 20;
 
 let database: TestDatabase;
 let pool: Pool;
+let accounts: Accounts;
 
 beforeAll(async () => {
   database = await createTestDatabase({ migrated: false });
   pool = createPool(database.url, { applicationName: 'graft-test', log: createLogger('test', 'silent'), max: 2 });
-  await pool.query('CREATE TABLE accounts (name text PRIMARY KEY, amount integer NOT NULL)');
+  accounts = await createAccounts(pool);
 });
 
 afterAll(async () => {
   await pool.end();
   await database.drop();
 });
-
-async function reset(): Promise<void> {
-  await pool.query(`TRUNCATE accounts`);
-  await pool.query(`INSERT INTO accounts VALUES ('a', 0), ('b', 0)`);
-}
-
-async function amounts(): Promise<unknown> {
-  return (await pool.query('SELECT name, amount FROM accounts ORDER BY name')).rows;
-}
 
 describe('statements that are sent without waiting', () => {
   test('makes a transaction again whose prepared statement was outdated by a migration', async () => {
@@ -50,7 +44,7 @@ describe('statements that are sent without waiting', () => {
   });
 
   test('keeps nothing when a statement fails that goes with COMMIT, and says which', async () => {
-    await reset();
+    await accounts.reset();
     const failing = withTransaction(
       pool,
       async (client) => {
@@ -60,18 +54,18 @@ describe('statements that are sent without waiting', () => {
       { last: (client) => together([client.query(`UPDATE accounts SET amount = 1 / 0`)]) },
     );
     await expect(failing).rejects.toMatchObject({ code: '22012' });
-    expect(await amounts()).toContainEqual({ name: 'a', amount: 0 });
+    expect(await accounts.amounts()).toContainEqual({ name: 'a', amount: 0 });
     const unsent = withTransaction(pool, async (client) => client.query(`UPDATE accounts SET amount = 5`), {
       last: () => {
         throw new Error('can not be encoded');
       },
     });
     await expect(unsent).rejects.toThrow('can not be encoded');
-    expect(await amounts()).toContainEqual({ name: 'a', amount: 0 });
+    expect(await accounts.amounts()).toContainEqual({ name: 'a', amount: 0 });
   });
 
   test('waits for all statements that were sent together, and throws what made the first one fail', async () => {
-    await reset();
+    await accounts.reset();
     let isOver = false;
     const failing = withTransaction(pool, async (client) => {
       const steps = async (): Promise<void> => {
@@ -85,7 +79,7 @@ describe('statements that are sent without waiting', () => {
       expect(isOver).toBe(true);
     });
     await expect(failing).rejects.toMatchObject({ code: '22012' });
-    expect(await amounts()).toEqual([
+    expect(await accounts.amounts()).toEqual([
       { name: 'a', amount: 0 },
       { name: 'b', amount: 0 },
     ]);

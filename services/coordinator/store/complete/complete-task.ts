@@ -1,12 +1,11 @@
 import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
-import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
-import { tryFence } from '../tasks/fence.ts';
+import { attemptStateOf, tryFence } from '../tasks/fence.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -33,7 +32,8 @@ export async function completeTask(store: Store, taskId: string, leaseEpoch: num
       const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
       const task = await tryFence(tx, taskId, leaseEpoch);
       if (task === null) {
-        if (await wasCompleted(tx, taskId, leaseEpoch)) return [];
+        const state = await attemptStateOf(tx, taskId, leaseEpoch);
+        if (state === 'SUCCEEDED' || state === 'FAILED') return [];
         throw new LeaseLostError(taskId, leaseEpoch);
       }
       if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
@@ -55,15 +55,6 @@ export async function lockSweepOfTask(tx: StoreTransaction, taskId: string, leas
   const row = rows[0];
   if (!row) throw new LeaseLostError(taskId, leaseEpoch);
   return { sweepId: row.sweep_id, state: row.state };
-}
-
-async function wasCompleted(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<boolean> {
-  const { rows } = await tx.query<{ state: AttemptState }>(
-    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
-    [taskId, leaseEpoch],
-  );
-  const state = rows[0]?.state;
-  return state === 'SUCCEEDED' || state === 'FAILED';
 }
 
 async function completeWithResult(

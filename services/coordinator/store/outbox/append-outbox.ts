@@ -2,8 +2,8 @@ import type { QueryConfig } from 'pg';
 import type { OutboxDraft } from './outbox-entry.ts';
 
 /**
- * The statement that writes entries in the transaction of what they point at. One row per run and transaction, however many metrics it has: a
- * batch of 64 runs with 7 metrics of 10 epochs is 4,480 rows of `epoch_metrics` and 64 of these.
+ * The statement that writes entries in the transaction of what they point at. One row per run and transaction, however many
+ * metrics it has: a batch of 64 runs with 7 metrics of 10 epochs is 4,480 rows of `epoch_metrics` and 64 of these.
  */
 export function appendOutbox({ entries }: OutboxDraft): QueryConfig {
   const metrics = entries.map(({ entry }) => (entry.kind === 'METRICS' ? entry : null));

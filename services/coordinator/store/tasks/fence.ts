@@ -1,4 +1,5 @@
 import { LeaseLostError } from '../../../core/errors.ts';
+import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
@@ -23,6 +24,19 @@ export async function fence(tx: StoreTransaction, taskId: string, leaseEpoch: nu
   const task = await tryFence(tx, taskId, leaseEpoch);
   if (task === null) throw new LeaseLostError(taskId, leaseEpoch);
   return task;
+}
+
+/** How the attempt of a lease stands; null where there was none. */
+export async function attemptStateOf(
+  tx: StoreTransaction,
+  taskId: string,
+  leaseEpoch: number,
+): Promise<AttemptState | null> {
+  const { rows } = await tx.query<{ state: AttemptState }>(
+    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
+    [taskId, leaseEpoch],
+  );
+  return rows[0]?.state ?? null;
 }
 
 /** `fence` for callers to whom a lease that is over may be no error; null then. */

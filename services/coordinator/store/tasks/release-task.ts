@@ -1,13 +1,11 @@
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import { lockSweepOfTask } from '../complete/complete-task.ts';
 import { endAttempt } from '../complete/end-attempt.ts';
 import { cancelRunsOf, endWithError, parkRuns } from '../complete/end-with-error.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
-import type { StoreTransaction } from '../transaction.ts';
-import { fence } from './fence.ts';
+import { attemptStateOf, fence } from './fence.ts';
 
 export type ReleaseReason = 'DRAINING' | 'PAUSED' | 'PREEMPTED';
 
@@ -31,7 +29,7 @@ export async function releaseTask(
 ): Promise<void> {
   const otherSweeps = await inTransaction(store, async (tx) => {
     const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
-    if (await wasReleased(tx, taskId, leaseEpoch)) return [];
+    if ((await attemptStateOf(tx, taskId, leaseEpoch)) === 'RELEASED') return [];
     const task = await fence(tx, taskId, leaseEpoch);
     const message = `handed back: ${WORDS[reason]}`;
     if (isTerminalSweepState(sweep.state)) {
@@ -47,12 +45,4 @@ export async function releaseTask(
     return [...tx.otherSweeps];
   });
   await settleSweeps(store, otherSweeps);
-}
-
-async function wasReleased(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<boolean> {
-  const { rows } = await tx.query<{ state: AttemptState }>(
-    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
-    [taskId, leaseEpoch],
-  );
-  return rows[0]?.state === 'RELEASED';
 }
