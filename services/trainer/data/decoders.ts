@@ -44,18 +44,23 @@ export function jobsOf<T, J>(items: readonly T[], jobOf: (share: readonly T[], f
  * Does jobs in several processes, because the TensorFlow binding isn't safe in several threads of one; with a count of 1 in this
  * process. Answers come in any order.
  *
+ * @param signal no job begins after it was aborted
  * @throws what the first job that fails throws; the others are given up.
  */
 export async function runDecoders<J extends DecoderJob>(
   jobs: readonly J[],
   decoderCount: number,
   onAnswer: (job: J, answer: DecoderAnswers[J['kind']]) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
   const decoders = decoderCount > 1 ? Array.from({ length: decoderCount }, () => new DecoderProcess()) : [];
   const waiting = jobs.values();
   const work = async (run: (job: J) => Promise<DecoderAnswers[J['kind']]>): Promise<void> => {
     // The iterator is shared: each takes the next one when it is free.
-    for (const job of waiting) onAnswer(job, await run(job));
+    for (const job of waiting) {
+      signal?.throwIfAborted();
+      onAnswer(job, await run(job));
+    }
   };
   try {
     if (decoders.length === 0) await work(doJob);

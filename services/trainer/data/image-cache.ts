@@ -1,17 +1,17 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Dataset, ManifestImage, Split } from '../../core/dataset.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
-import type { ProgressListener } from '../engine/progress.ts';
-import { writeFully } from './decoder-jobs.ts';
-import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
+import { Decoding } from './decoding.ts';
+import type { DecodingOptions } from './decoding.ts';
 import { ImageCacheError } from './image-cache-error.ts';
+import { HEADER_BYTES, fileBytes, imageFileHeader, rowBytes } from './image-file.ts';
+import type { ImageFileContents } from './image-file.ts';
 
-export interface ImageCacheOptions {
+export interface ImageCacheOptions extends DecodingOptions {
   readonly dataset: Dataset;
   /** All of the manifest's. */
   readonly images: readonly ManifestImage[];
@@ -19,9 +19,8 @@ export interface ImageCacheOptions {
   /** Height and width in pixels. */
   readonly size: number;
   readonly cacheDir: string;
-  /** Processes that decode; by the number of images if not given. */
-  readonly decoderCount?: number;
-  readonly onProgress?: ProgressListener;
+  /** Opens at once, also where images are still to be decoded; default false. Readers wait for `decoded`. */
+  readonly beforeDecoded?: boolean;
 }
 
 /** The decoded images of one split at one size. Image numbers are places among the split's images in manifest order. */
@@ -31,16 +30,18 @@ export interface ImageCache {
   readonly labels: Int32Array;
   /** As in the manifest. */
   readonly paths: readonly string[];
+  /**
+   * Resolves when the first `count` images can be read.
+   *
+   * @throws ImageCacheError
+   */
+  decoded(count: number): Promise<void>;
   /** @returns [indices.length, size, size, 3] float32, 0..255 RGB; the caller's. */
   read(indices: ArrayLike<number>): Tensor4D;
+  /** Also gives up what is not decoded yet. */
   close(): void;
 }
 
-const MAGIC = 'graftimg';
-const VERSION = 1;
-/** Magic, version, count, size, then SHA-256 of what the rows must be. */
-const HEADER_BYTES = 64;
-const FLOAT_BYTES = 4;
 /** Left free on the disk. */
 const RESERVE_BYTES = 256 * 2 ** 20;
 
@@ -52,41 +53,28 @@ const RESERVE_BYTES = 256 * 2 ** 20;
  * @throws ImageCacheError
  */
 export async function openImageCache(options: ImageCacheOptions): Promise<ImageCache> {
-  const images = options.images.filter(({ split }) => split === options.split);
-  const folder = join(options.cacheDir, 'images');
-  const path = join(folder, `${options.dataset.digest.slice(0, 16)}-${options.split}-${options.size}.f32`);
-  const header = makeHeader(options, images);
-  if (!(await isComplete(path, header, images.length, options.size))) {
-    await mkdir(folder, { recursive: true });
-    await buildCache(path, header, images, options);
-  }
-  return new FileImageCache(path, images, options.size);
-}
-
-function makeHeader(options: ImageCacheOptions, images: readonly ManifestImage[]): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.write(MAGIC, 0, 'latin1');
-  header.writeUInt32LE(VERSION, 8);
-  header.writeUInt32LE(images.length, 12);
-  header.writeUInt32LE(options.size, 16);
-  const identity = createHash('sha256').update(`${options.dataset.digest}\n${options.split}\n`);
-  for (const { sha256 } of images) identity.update(sha256);
-  identity.digest().copy(header, 32);
-  return header;
-}
-
-function rowBytes(size: number): number {
-  return size * size * 3 * FLOAT_BYTES;
-}
-
-/** Header, rows, one CRC-32 per row. */
-function fileBytes(count: number, size: number): number {
-  return HEADER_BYTES + count * (rowBytes(size) + 4);
-}
-
-async function isComplete(path: string, header: Buffer, count: number, size: number): Promise<boolean> {
+  const { dataset, split, size, cacheDir } = options;
+  const images = options.images.filter((image) => image.split === split);
+  const contents: ImageFileContents = { dataset, split, images, size };
+  const folder = join(cacheDir, 'images');
+  const path = join(folder, `${dataset.digest.slice(0, 16)}-${split}-${size}.f32`);
+  if (await isComplete(path, contents)) return new FileImageCache(path, contents, null);
+  await mkdir(folder, { recursive: true });
+  await checkDiskSpace(path, options, images.length);
+  const cache = new FileImageCache(path, contents, new Decoding(path, contents, options));
+  if (options.beforeDecoded === true) return cache;
   try {
-    if ((await stat(path)).size !== fileBytes(count, size)) return false;
+    await cache.decoded(images.length);
+    return cache;
+  } catch (error) {
+    cache.close();
+    throw error;
+  }
+}
+
+async function isComplete(path: string, contents: ImageFileContents): Promise<boolean> {
+  try {
+    if ((await stat(path)).size !== fileBytes(contents.images.length, contents.size)) return false;
   } catch {
     return false;
   }
@@ -97,48 +85,7 @@ async function isComplete(path: string, header: Buffer, count: number, size: num
   } finally {
     closeSync(file);
   }
-  return found.equals(header);
-}
-
-async function buildCache(
-  path: string,
-  header: Buffer,
-  images: readonly ManifestImage[],
-  options: ImageCacheOptions,
-): Promise<void> {
-  await checkDiskSpace(path, options, images.length);
-  const temporary = `${path}.${randomUUID()}.part`;
-  const file = openSync(temporary, 'wx');
-  try {
-    writeFully(file, header, 0);
-    const checksums = await writeRows(temporary, images, options);
-    writeFully(file, checksums, HEADER_BYTES + images.length * rowBytes(options.size));
-    fsyncSync(file);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** @returns the CRC-32 of each row */
-async function writeRows(path: string, images: readonly ManifestImage[], options: ImageCacheOptions): Promise<Buffer> {
-  const { size, split, dataset, onProgress, decoderCount = decoderCountFor(images.length) } = options;
-  const checksums = Buffer.alloc(images.length * 4);
-  const jobs = jobsOf(images, (share, first) => {
-    const offset = HEADER_BYTES + first * rowBytes(size);
-    return { kind: 'rows', root: dataset.path, images: share, size, target: path, offset, first } as const;
-  });
-  const detail = `decoding ${split} images at ${size} pixels`;
-  let done = 0;
-  await runDecoders(jobs, decoderCount, (job, rowChecksums) => {
-    for (const [index, checksum] of rowChecksums.entries()) checksums.writeUInt32LE(checksum, (job.first + index) * 4);
-    done += rowChecksums.length;
-    onProgress?.({ done, total: images.length, detail });
-  });
-  return checksums;
+  return found.equals(imageFileHeader(contents));
 }
 
 async function checkDiskSpace(path: string, { size, cacheDir }: ImageCacheOptions, count: number): Promise<void> {
@@ -162,21 +109,28 @@ class FileImageCache implements ImageCache {
   readonly labels: Int32Array;
   readonly paths: readonly string[];
   private readonly path: string;
+  private readonly decoding: Decoding | null;
   private readonly checksums: Buffer;
   /** Rows whose checksum was right once in this process. */
   private readonly checked: Uint8Array;
   private file: number | null;
 
-  constructor(path: string, images: readonly ManifestImage[], size: number) {
+  /** @param decoding null where all are there */
+  constructor(path: string, { images, size }: ImageFileContents, decoding: Decoding | null) {
     this.path = path;
     this.count = images.length;
     this.size = size;
     this.labels = Int32Array.from(images, ({ label }) => label);
     this.paths = images.map((image) => image.path);
     this.checked = new Uint8Array(images.length);
-    this.checksums = Buffer.alloc(images.length * 4);
-    this.file = openSync(path, 'r');
-    this.readFully(this.checksums, HEADER_BYTES + this.count * rowBytes(size));
+    this.decoding = decoding;
+    this.file = openSync(decoding?.temporary ?? path, 'r');
+    this.checksums = decoding?.checksums ?? Buffer.alloc(images.length * 4);
+    if (decoding === null) this.readFully(this.checksums, HEADER_BYTES + this.count * rowBytes(size));
+  }
+
+  async decoded(count: number): Promise<void> {
+    await this.decoding?.until(count);
   }
 
   read(indices: ArrayLike<number>): Tensor4D {
@@ -196,6 +150,7 @@ class FileImageCache implements ImageCache {
   }
 
   close(): void {
+    this.decoding?.stop();
     if (this.file !== null) closeSync(this.file);
     this.file = null;
   }

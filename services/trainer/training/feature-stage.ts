@@ -103,7 +103,7 @@ async function extract(
 }
 
 async function compute(
-  { artifacts, cache, cacheDir, link, task }: TaskContext,
+  { artifacts, cache, cacheDir, decodesBeside, link, task }: TaskContext,
   set: FeatureSetRef,
   layout: FeatureLayout,
   batchSize: number,
@@ -121,17 +121,22 @@ async function compute(
     featureSets: [],
     augmentation: null,
     microBatchDivisor: task.microBatchDivisor,
+    beforeDecoded: decodesBeside ?? engineInfo().deviceKind === 'gpu',
     onProgress: link.onProgress,
   });
   const detail = `features of the ${set.split} images`;
   try {
-    return await storeFeatures(artifacts, layout, async function* (start, end) {
+    const stored = await storeFeatures(artifacts, layout, async function* (start, end) {
       for (let first = start; first < end; first += batchSize) {
         const next = Math.min(first + batchSize, end);
+        await reader.decoded(next);
         yield outputsOf(reader, input, first, next);
         await link.breatheOrStop(next, reader.count, detail);
       }
     });
+    // The decoded images are kept for who trains with augmentation.
+    await reader.decoded(reader.count);
+    return stored;
   } finally {
     reader.dispose();
   }

@@ -39,6 +39,8 @@ export interface SplitReader {
   readonly labels: Int32Array;
   /** As in the manifest. */
   readonly paths: readonly string[];
+  /** Resolves when the first `count` images can be read. */
+  decoded(count: number): Promise<void>;
   /**
    * @param indices places among the split's images in manifest order
    * @param epoch from 1; only augmentation depends on it
@@ -61,11 +63,13 @@ export interface SplitReaderOptions {
   readonly augmentation: AugmentationConfig | null;
   /** The frozen layers see a batch in so many parts, where memory is short; default 1. */
   readonly microBatchDivisor?: number;
+  /** Opens while images are decoded, without progress of that; default false. Readers wait for `decoded`. */
+  readonly beforeDecoded?: boolean;
   readonly onProgress: ProgressListener;
 }
 
 export async function openSplitReader(options: SplitReaderOptions): Promise<SplitReader> {
-  const { indexed, split, backbone, cacheDir, onProgress } = options;
+  const { indexed, split, backbone, cacheDir, beforeDecoded = false, onProgress } = options;
   const images = indexed.images.filter((image) => image.split === split);
   const stored = new Map<string, StoredRows>();
   const missing: InputSpec[] = [];
@@ -83,7 +87,8 @@ export async function openSplitReader(options: SplitReaderOptions): Promise<Spli
           split,
           size: backbone.inputSize,
           cacheDir,
-          onProgress,
+          beforeDecoded,
+          ...(beforeDecoded ? {} : { onProgress }),
         });
   const labels = Int32Array.from(images, ({ label }) => label);
   const { augmentation, microBatchDivisor = 1 } = options;
@@ -111,6 +116,10 @@ class DatasetSplitReader implements SplitReader {
     this.count = parts.images.length;
     this.labels = parts.labels;
     this.paths = parts.images.map(({ path }) => path);
+  }
+
+  async decoded(count: number): Promise<void> {
+    await this.#parts.cache?.decoded(count);
   }
 
   read(indices: Uint32Array, epoch: number): Batch {

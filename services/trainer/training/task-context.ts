@@ -21,6 +21,11 @@ export interface WorkerOptions {
   readonly dataRoot?: string | null;
   /** What copies of a remote store's files may take; not needed where the store is a folder. */
   readonly artifactCacheBytes?: number;
+  /**
+   * Whether images are decoded while the base computes the features of the first ones. Default: on a GPU, during whose work
+   * the processor is idle; where the processor itself is the device, it would only take more memory.
+   */
+  readonly decodesBeside?: boolean;
   /** Least seconds between two saves of the newest state. */
   readonly checkpointSeconds: number;
 }

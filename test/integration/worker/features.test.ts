@@ -57,6 +57,17 @@ describe('feature sets', () => {
     ).toHaveLength(2);
   });
 
+  it('are the same where images are decoded while the base computes, and leave the decoded images', async () => {
+    const cacheDir = join(root, 'cache-beside');
+    const artifacts = new DirectoryArtifactStore(join(root, 'beside'));
+    const worker = new InProcessWorker({ artifacts, cacheDir, checkpointSeconds: 1000, decodesBeside: true });
+    await sweep.index(worker);
+    const sets = wanted.map((set) => ({ ...set, uri: null, sha256: null, shape: [], rowCount: 0, sizeBytes: 0 }));
+    expect(await sweep.computeFeatures(worker, sets)).toEqual(wanted);
+    const images = (folder: string): readonly string[] => readdirSync(join(root, folder, 'images')).sort();
+    expect(images('cache-beside')).toEqual(images('cache'));
+  });
+
   it('are half as large in half precision, and train a head as well', async () => {
     const curves = [];
     const sizes = [];

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decoderCountFor, runDecoders } from '../../../../services/trainer/data/decoders.ts';
 import { checkFiles } from '../../../../services/trainer/data/file-checks.ts';
 import { ImageCacheError } from '../../../../services/trainer/data/image-cache-error.ts';
+import type { ImageCache } from '../../../../services/trainer/data/image-cache.ts';
 import { openImageCache } from '../../../../services/trainer/data/image-cache.ts';
 import { indexDataset } from '../../../../services/trainer/data/index-dataset.ts';
 import type { IndexedDataset } from '../../../../services/trainer/data/manifest.ts';
@@ -14,6 +15,7 @@ import { threadCount } from '../../../../services/trainer/engine/engine.ts';
 import { writeFiles } from '../../../support/picture.ts';
 
 const SIZE = 16;
+const JOB_IMAGES = 32;
 /** More than two jobs of 32. */
 const IMAGE_COUNT = 70;
 
@@ -77,6 +79,65 @@ describe('decoding in several processes', () => {
     expect(failure).toBeInstanceOf(ImageCacheError);
     expect(String(failure)).toContain('train/b/5.jpg was changed after the data set was indexed');
     expect(readdirSync(join(folder, 'cache-2', 'images'))).toEqual([]);
+  });
+
+  describe('that is not waited for', () => {
+    const open = (decoderCount: number): Promise<ImageCache> =>
+      openImageCache({
+        ...indexed,
+        split: 'train',
+        size: SIZE,
+        cacheDir: join(folder, 'early'),
+        decoderCount,
+        beforeDecoded: true,
+      });
+    const files = (): readonly string[] => readdirSync(join(folder, 'early', 'images'));
+    const pixels = (cache: ImageCache, indices: readonly number[]): Float32Array => {
+      const images = cache.read(indices);
+      const values = images.dataSync<'float32'>();
+      images.dispose();
+      return values;
+    };
+
+    it('gives the first images while the others are missing, and all of them at the end', async () => {
+      const cache = await open(1);
+      await cache.decoded(JOB_IMAGES);
+      expect(files()).toEqual([expect.stringMatching(/\.part$/)]);
+      const early = pixels(cache, [0, JOB_IMAGES - 1]);
+      // Zeros are no row of any picture.
+      expect(() => pixels(cache, [IMAGE_COUNT - 1])).toThrow(ImageCacheError);
+      cache.close();
+      await expect.poll(files).toEqual([]);
+
+      const { file } = await decode(1);
+      const whole = await open(2);
+      await whole.decoded(IMAGE_COUNT);
+      expect(files()).toEqual([expect.stringMatching(/\.f32$/)]);
+      expect(readFileSync(join(folder, 'early', 'images', files()[0] ?? '')).equals(file)).toBe(true);
+      expect(pixels(whole, [0, JOB_IMAGES - 1])).toEqual(early);
+      whole.close();
+    });
+
+    it('leaves nothing where it is given up', async () => {
+      const cache = await open(2);
+      expect(files()).toHaveLength(1);
+      cache.close();
+      await expect(cache.decoded(IMAGE_COUNT)).rejects.toThrow('aborted');
+      expect(files()).toEqual([]);
+    });
+
+    it('tells of a picture that changed to who waits for it, and to no one before', async () => {
+      writeFileSync(join(root, 'train/b/65.jpg'), 'changed');
+      const last = indexed.images.findIndex(({ path }) => path === 'train/b/65.jpg');
+      const cache = await open(1);
+      await cache.decoded(JOB_IMAGES);
+      expect(last).toBeGreaterThanOrEqual(JOB_IMAGES);
+      await expect(cache.decoded(IMAGE_COUNT)).rejects.toThrow(
+        'train/b/65.jpg was changed after the data set was indexed',
+      );
+      expect(files()).toEqual([]);
+      cache.close();
+    });
   });
 
   it('fails where a process is killed, and leaves none behind', async () => {

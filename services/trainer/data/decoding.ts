@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import type { ProgressListener } from '../engine/progress.ts';
+import { writeFully } from './decoder-jobs.ts';
+import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
+import { HEADER_BYTES, imageFileHeader, rowBytes } from './image-file.ts';
+import type { ImageFileContents } from './image-file.ts';
+
+export interface DecodingOptions {
+  /** Processes that decode; by the number of images if not given. */
+  readonly decoderCount?: number;
+  readonly onProgress?: ProgressListener;
+}
+
+/** Images on their way into a file, which gets its name when all of them are there. */
+export class Decoding {
+  /** The file until then. */
+  readonly temporary: string;
+  /** CRC-32 of each row that is there, little endian. */
+  readonly checksums: Buffer;
+  readonly #contents: ImageFileContents;
+  readonly #options: DecodingOptions;
+  readonly #events = new EventEmitter();
+  readonly #abort = new AbortController();
+  readonly #whole: Promise<void>;
+  /** Jobs end in any order: first image and number of images of those that have ended. */
+  readonly #ended = new Map<number, number>();
+  /** So many images from the first on are there. */
+  #readable = 0;
+
+  constructor(path: string, contents: ImageFileContents, options: DecodingOptions) {
+    this.#contents = contents;
+    this.#options = options;
+    this.temporary = `${path}.${randomUUID()}.part`;
+    this.checksums = Buffer.alloc(contents.images.length * 4);
+    this.#whole = this.#writeFile(openSync(this.temporary, 'wx'), path);
+    // Whoever waits is told; nobody may be waiting at the time.
+    this.#whole.catch(() => undefined);
+  }
+
+  /**
+   * Resolves when the first `count` images are there, for all of them when the file has its name.
+   *
+   * @throws ImageCacheError, ImageDecodeError
+   */
+  async until(count: number): Promise<void> {
+    if (count >= this.#contents.images.length) return this.#whole;
+    while (this.#readable < count) await Promise.race([this.#whole, once(this.#events, 'rows')]);
+  }
+
+  /** Leaves nothing behind, unless all images are there already. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  async #writeFile(file: number, path: string): Promise<void> {
+    const { images, size } = this.#contents;
+    try {
+      writeFully(file, imageFileHeader(this.#contents), 0);
+      await this.#writeRows();
+      writeFully(file, this.checksums, HEADER_BYTES + images.length * rowBytes(size));
+      fsyncSync(file);
+      renameSync(this.temporary, path);
+    } catch (error) {
+      rmSync(this.temporary, { force: true });
+      throw error;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  async #writeRows(): Promise<void> {
+    const { images, size, split, dataset } = this.#contents;
+    const { onProgress, decoderCount = decoderCountFor(images.length) } = this.#options;
+    const jobs = jobsOf(images, (share, first) => {
+      const offset = HEADER_BYTES + first * rowBytes(size);
+      return { kind: 'rows', root: dataset.path, images: share, size, target: this.temporary, offset, first } as const;
+    });
+    const detail = `decoding ${split} images at ${size} pixels`;
+    let done = 0;
+    await runDecoders(
+      jobs,
+      decoderCount,
+      ({ first }, rowChecksums) => {
+        this.#note(first, rowChecksums);
+        done += rowChecksums.length;
+        onProgress?.({ done, total: images.length, detail });
+      },
+      this.#abort.signal,
+    );
+  }
+
+  #note(first: number, rowChecksums: readonly number[]): void {
+    for (const [index, checksum] of rowChecksums.entries()) this.checksums.writeUInt32LE(checksum, (first + index) * 4);
+    this.#ended.set(first, rowChecksums.length);
+    for (let more: number | undefined; (more = this.#ended.get(this.#readable)) !== undefined;) this.#readable += more;
+    this.#events.emit('rows');
+  }
+}
