@@ -1,5 +1,5 @@
 import { isUnavailable } from '../../platform/db/database-error.ts';
-import { findReplannableSweeps, replanHeads } from '../store/settle/replan-heads.ts';
+import { findReplannableSweeps, replanGroups } from '../store/settle/replan-groups.ts';
 import { settleSweeps, findUnsettledSweeps } from '../store/settle/settle-sweeps.ts';
 import type { Store } from '../store/store.ts';
 import { expireLease, extendLiveLeases, findExpiredLeases } from '../store/tasks/expire-lease.ts';
@@ -36,7 +36,7 @@ export class Reaper implements LeaderTask {
     await settleSweeps(this.#store, await findUnsettledSweeps(this.#store, BATCH_SIZE));
     for (const sweepId of await findReplannableSweeps(this.#store, BATCH_SIZE)) {
       if (signal.aborted) return;
-      await replanHeads(this.#store, sweepId);
+      await replanGroups(this.#store, sweepId);
     }
   }
 

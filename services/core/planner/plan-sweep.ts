@@ -1,22 +1,16 @@
-import { taskIdOf } from '../ids.ts';
 import { SPLITS } from '../dataset.ts';
 import { deviceSpeed } from './cost/device-speed.ts';
-import { makespanSeconds } from './cost/makespan.ts';
-import { timed } from './cost/plan-cost.ts';
 import { forecastFeatures } from './cost/task-cost.ts';
-import type { CostContext, TaskForecast } from './cost/task-cost.ts';
-import { describeFeatures } from './describe.ts';
+import type { CostContext } from './cost/task-cost.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import { groupBy } from './grouping.ts';
 import { shareHeads } from './head-phase.ts';
-import type { HeadRuns } from './head-phase.ts';
-import type { InfeasibleRun, Plan, PlanInput, PlannedTask } from './plan.ts';
+import { layOut } from './lay-out.ts';
+import type { InfeasibleRun, Plan, PlanInput } from './plan.ts';
 import { UnknownLayerError } from './resolve-unfreeze.ts';
 import { needsOf } from './run-needs.ts';
 import type { RunNeeds } from './run-needs.ts';
-import { chooseParts } from './split-groups.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
-import type { TrainGroup } from './train-group.ts';
 import type { WeightsResolver } from './weights-resolver.ts';
 import { resolverOf } from './weights-resolver.ts';
 
@@ -71,18 +65,8 @@ export function planWith(input: Omit<PlanInput, 'weights'>, resolver: WeightsRes
   const featureTasks = groupFeatures(needs).map((sets) => ({ sets, forecast: forecastFeatures(context, sets) }));
   const { memoryBytes } = input.cluster;
   const groups = [...headGroups(context, needs, headRuns, memoryBytes), ...fineTuneGroups(context, needs, memoryBytes)];
-  const slotCount = Math.max(1, Math.floor(input.cluster.slotCount));
-  const layOut = (parts: readonly number[]): PlannedTask[] => {
-    const builder = new PlanBuilder(input.sweepId, headRuns);
-    for (const { sets, forecast } of featureTasks) builder.addFeatures(sets, forecast);
-    for (const [index, group] of groups.entries()) builder.addGroup(group, parts[index] ?? 1);
-    return builder.tasks;
-  };
-  const parts = chooseParts(groups, slotCount, featureTasks.length + groups.length, (candidate) =>
-    makespanSeconds(timed({ tasks: layOut(candidate) }), slotCount),
-  );
   const sharedHeads = new Map([...headRuns].filter(([runId, headRunId]) => runId !== headRunId));
-  return { tasks: layOut(parts), sharedHeads };
+  return { tasks: layOut(input, headRuns, featureTasks, groups), sharedHeads };
 }
 
 /** Feature sets of one (base, cut, size, pooling, dtype) are made one after the other by the same network. */
@@ -95,47 +79,4 @@ function groupFeatures(needs: readonly RunNeeds[]): KeyedFeatureSet[][] {
 
 function networkKey(set: KeyedFeatureSet): string {
   return JSON.stringify([set.backbone, set.weightsDigest, set.cut, set.imageSize, set.pooling, set.dtype]);
-}
-
-/** Numbers tasks in the order they are added and knows who computes which feature set and trains which head. */
-class PlanBuilder {
-  readonly tasks: PlannedTask[] = [];
-  private readonly sweepId: string;
-  private readonly headRuns: HeadRuns;
-  private readonly makers = new Map<string, string>();
-  private readonly headTasks = new Map<string, string>();
-
-  constructor(sweepId: string, headRuns: HeadRuns) {
-    this.sweepId = sweepId;
-    this.headRuns = headRuns;
-  }
-
-  addFeatures(featureSets: readonly KeyedFeatureSet[], forecast: TaskForecast): void {
-    const description = describeFeatures(featureSets);
-    const taskId = this.add({ stage: 'FEATURES', runIds: [], featureSets, dependsOn: [], description, forecast });
-    for (const { key } of featureSets) this.makers.set(key, taskId);
-  }
-
-  addGroup(group: TrainGroup, parts: number): void {
-    for (const draft of group.cut(parts)) {
-      const makers = this.makersOf(draft.featureSets);
-      if (group.stage === 'FINE_TUNE') {
-        const heads = draft.runIds.flatMap((runId) => this.headTasks.get(this.headRuns.get(runId) ?? runId) ?? []);
-        this.add({ stage: 'FINE_TUNE', ...draft, dependsOn: [...new Set([...heads, ...makers])] });
-        continue;
-      }
-      const taskId = this.add({ stage: 'HEAD', ...draft, dependsOn: makers });
-      for (const runId of draft.runIds) this.headTasks.set(runId, taskId);
-    }
-  }
-
-  private add(task: Omit<PlannedTask, 'taskId'>): string {
-    const taskId = taskIdOf(this.sweepId, this.tasks.length + 1);
-    this.tasks.push({ taskId, ...task });
-    return taskId;
-  }
-
-  private makersOf(featureSets: readonly KeyedFeatureSet[]): string[] {
-    return [...new Set(featureSets.map(({ key }) => this.makers.get(key)))].filter((id) => id !== undefined);
-  }
 }

@@ -39,7 +39,7 @@ const HELP = `Measures what a sweep costs in Graft and in Keras, side by side on
   npm run bench:sweep -- --data DIR [--only PART,PART]
 
 DIR has train, validation and test, with two class folders each. Parts: ${Object.keys(PARTS).join(', ')}; all of
-them take about 15 minutes on 2 cores. The exit code is 1 when a target is missed.
+them take about 35 minutes on 2 cores. The exit code is 1 when a target is missed.
 `;
 
 async function main(): Promise<number> {

@@ -2,11 +2,12 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunState } from '../../../proto/gen/graft/v1/run.ts';
 import { endRuns } from '../../../services/coordinator/store/runs/end-runs.ts';
-import { replanHeads } from '../../../services/coordinator/store/settle/replan-heads.ts';
+import { findReplannableSweeps, replanGroups } from '../../../services/coordinator/store/settle/replan-groups.ts';
 import { createStore } from '../../../services/coordinator/store/store.ts';
 import type { Store } from '../../../services/coordinator/store/store.ts';
 import { inTransaction } from '../../../services/coordinator/store/transaction.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
+import type { LeasedTask, Stage } from '../../../services/core/task.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
@@ -16,11 +17,12 @@ let harness: Harness;
 afterEach(() => harness[Symbol.asyncDispose]());
 
 /** Heads so wide that they are worth a slot each; the first two runs share one. */
-function wideHeads(count = 4): SweepSpec {
+function wideHeads(method: 'cached' | 'augmented' = 'cached', count = 4): SweepSpec {
   const heads = Array.from({ length: count }, (_, index) => ({ 'optimizer.learning_rate': (index + 1) * 1e-3 }));
   return specOf({
     base: {
       ...specOf().base,
+      method,
       'head.units': 65_536,
       'head.layers': 2,
       'fine_tune.enabled': true,
@@ -39,12 +41,39 @@ async function submitAndIndex(trainer: SimulatedTrainer, spec = wideHeads()): Pr
   return sweepId;
 }
 
-/** Numbers of the runs of each HEAD task that is not given up. */
-async function groups(): Promise<string[]> {
+/** Fine-tunings on one augmented stream, after the one head that they share. */
+function longFineTunes(): SweepSpec {
+  return specOf({
+    base: {
+      ...specOf().base,
+      method: 'augmented',
+      'fine_tune.enabled': true,
+      'fine_tune.epochs': 50,
+      'fine_tune.unfreeze': 'block2',
+    },
+    parameters: [],
+    strategy: 'list',
+    variants: [1e-5, 2e-5, 3e-5, 4e-5].map((rate) => ({ 'fine_tune.learning_rate': rate })),
+  });
+}
+
+/** The next task of a stage; those of other stages that come before are worked on. */
+async function leaseNext(trainer: SimulatedTrainer, stage: Stage): Promise<LeasedTask> {
+  for (;;) {
+    const task = await trainer.lease(0, 5_000);
+    if (task === null) throw new Error(`no ${stage} task came`);
+    if (task.stage === stage) return task;
+    await trainer.work(task);
+  }
+}
+
+/** Numbers of the runs of each task of a stage that is not given up. */
+async function groups(stage = 'HEAD'): Promise<string[]> {
   const rows = await harness.query<{ runs: string }>(
     `SELECT string_agg(r.run_index::text, ' ' ORDER BY r.run_index) AS runs
        FROM tasks t JOIN task_runs tr USING (task_id) JOIN runs r USING (run_id)
-      WHERE t.stage = 'HEAD' AND t.state <> 'CANCELLED' GROUP BY t.task_id ORDER BY min(r.run_index)`,
+      WHERE t.stage = $1 AND t.state <> 'CANCELLED' GROUP BY t.task_id ORDER BY min(r.run_index)`,
+    [stage],
   );
   return rows.map(({ runs }) => runs);
 }
@@ -133,9 +162,9 @@ describe('heads that nobody has begun', () => {
       await inTransaction(store, async (tx) => {
         await endRuns(tx, ended, { to: 'STOPPED', reason: 'enough seen' });
       });
-      expect(await replanHeads(store, sweepId)).toBe(true);
+      expect(await replanGroups(store, sweepId)).toBe(true);
       expect(await groups()).toEqual(['0 2 4']);
-      expect(await replanHeads(store, sweepId)).toBe(false);
+      expect(await replanGroups(store, sweepId)).toBe(false);
     });
     await trainer.workAll();
     const states = await harness.query<{ state: string }>('SELECT state FROM runs ORDER BY run_index');
@@ -149,7 +178,7 @@ describe('heads that nobody has begun', () => {
     for (const stage of ['FEATURES', 'FEATURES'] as const) await trainer.work(await trainer.mustLease(stage));
     await harness.trainer('second', 2);
     const [, ...leased] = await withStore((store) =>
-      Promise.all([replanHeads(store, sweepId), trainer.lease(0, 2_000), trainer.lease(1, 2_000)]),
+      Promise.all([replanGroups(store, sweepId), trainer.lease(0, 2_000), trainer.lease(1, 2_000)]),
     );
     const runIds = leased.flatMap((task) => task?.runs.map(({ runId }) => runId) ?? []);
     expect(new Set(runIds).size).toBe(runIds.length);
@@ -171,4 +200,98 @@ describe('heads that nobody has begun', () => {
     await harness.coordinator.loops.passes(2);
     expect(await groups()).toEqual(['0 2 3 4']);
   });
+});
+
+describe('fine-tunings that nobody has begun', () => {
+  it('are cut anew when slots come and put together when they go, also while their head is trained', async () => {
+    harness = await startHarness();
+    const trainer = await harness.trainer('first', 1);
+    const sweepId = await submitAndIndex(trainer, longFineTunes());
+    expect(await groups('FINE_TUNE')).toEqual(['0 1 2 3']);
+    const head = await leaseNext(trainer, 'HEAD');
+    expect(head.runs.map(({ runId }) => runId)).toEqual([`${sweepId}-r000`]);
+
+    await harness.trainer('second', 3);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups('FINE_TUNE')).toEqual(['0', '1', '2', '3']);
+    expect(await groups()).toEqual(['0']);
+    expect(await brokenDependencies()).toEqual([]);
+
+    await harness.query(`UPDATE trainers SET state = 'DRAINING' WHERE trainer_id = 'second'`);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups('FINE_TUNE')).toEqual(['0 1 2 3']);
+    expect(await brokenDependencies()).toEqual([]);
+    const ready = await harness.query(`SELECT 1 FROM tasks WHERE stage = 'FINE_TUNE' AND state = 'READY'`);
+    expect(ready).toEqual([]);
+
+    await trainer.train(head);
+    const stages = await trainer.workAll();
+    expect(stages.filter((stage) => stage === 'FINE_TUNE')).toHaveLength(1);
+    expect(await stateAndEpochs()).toEqual(Array.from({ length: 4 }, () => ({ state: 'SUCCEEDED', epochs: 50 })));
+  });
+
+  it('wait for the one task that trains their head, when heads are cut anew as well', async () => {
+    harness = await startHarness();
+    const trainer = await harness.trainer('first', 1);
+    await submitAndIndex(trainer, wideHeads('augmented'));
+    expect([await groups(), await groups('FINE_TUNE')]).toEqual([['0 2 3 4'], ['0 1 2 3 4']]);
+    await harness.trainer('second', 3);
+    await harness.coordinator.loops.passes(2);
+    const [heads, fineTunes] = [await groups(), await groups('FINE_TUNE')];
+    expect(heads).toEqual(['0', '2', '3', '4']);
+    expect(fineTunes).toEqual(['0', '1 2', '3 4']);
+    expect(await brokenDependencies()).toEqual([]);
+    const waits = await harness.query<{ heads: number }>(
+      `SELECT count(*)::int AS heads
+         FROM tasks t JOIN task_dependencies d USING (task_id) JOIN tasks h ON h.task_id = d.depends_on_id AND h.stage = 'HEAD'
+        WHERE t.stage = 'FINE_TUNE' AND t.state = 'WAITING' GROUP BY t.task_id`,
+    );
+    expect(waits.map((row) => row.heads).sort()).toEqual([1, 2, 2]);
+    await trainer.workAll();
+    expect(await stateAndEpochs()).toEqual(Array.from({ length: 5 }, () => ({ state: 'SUCCEEDED', epochs: 1 })));
+  });
+
+  it('lose runs that have ended, and only when they are cut anew anyway', async () => {
+    harness = await startHarness({ reaperMs: 600_000 });
+    const trainer = await harness.trainer('first', 1);
+    const sweepId = await submitAndIndex(trainer, longFineTunes());
+    await withStore(async (store) => {
+      await inTransaction(store, async (tx) => {
+        await endRuns(tx, [`${sweepId}-r002`], { to: 'STOPPED', reason: 'enough seen' });
+      });
+      expect(await findReplannableSweeps(store, 10)).toEqual([]);
+      await harness.trainer('second', 1);
+      expect(await findReplannableSweeps(store, 10)).toEqual([sweepId]);
+      expect(await replanGroups(store, sweepId)).toBe(true);
+      expect(await findReplannableSweeps(store, 10)).toEqual([]);
+    });
+    expect(await groups('FINE_TUNE')).toEqual(['0', '1 3']);
+    await trainer.workAll();
+    const states = await harness.query<{ state: string }>('SELECT state FROM runs ORDER BY run_index');
+    expect(states.map(({ state }) => state)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'STOPPED', 'SUCCEEDED']);
+  });
+
+  it('stay as they are once leased', async () => {
+    harness = await startHarness();
+    const trainer = await harness.trainer('first', 1);
+    await submitAndIndex(trainer, longFineTunes());
+    await trainer.train(await leaseNext(trainer, 'HEAD'));
+    const begun = await leaseNext(trainer, 'FINE_TUNE');
+    await harness.trainer('second', 3);
+    await harness.coordinator.loops.passes(2);
+    expect(await groups('FINE_TUNE')).toEqual(['0 1 2 3']);
+    await trainer.train(begun);
+    await trainer.workAll();
+    expect(await stateAndEpochs()).toEqual(Array.from({ length: 4 }, () => ({ state: 'SUCCEEDED', epochs: 50 })));
+  });
+
+  /** Each run's state, and how many surviving epochs of fine-tuning it has. */
+  async function stateAndEpochs(): Promise<unknown[]> {
+    return harness.query(
+      `SELECT r.state, count(m.epoch)::int AS epochs
+         FROM runs r LEFT JOIN epoch_metrics m
+           ON m.run_id = r.run_id AND m.stage = 'FINE_TUNE' AND m.name = 'loss' AND m.superseded_by IS NULL
+        GROUP BY r.run_index, r.state ORDER BY r.run_index`,
+    );
+  }
 });

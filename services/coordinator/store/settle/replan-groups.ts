@@ -1,6 +1,6 @@
-import type { PlanInput, PlannedRun } from '../../../core/planner/plan.ts';
-import { planHeads } from '../../../core/planner/plan-heads.ts';
-import type { PlannedHeads } from '../../../core/planner/plan-heads.ts';
+import type { PlannedTask } from '../../../core/planner/plan.ts';
+import { planGroups } from '../../../core/planner/plan-groups.ts';
+import type { PlanGroupsInput, UnbegunRun } from '../../../core/planner/plan-groups.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import { lockSweep } from '../move-sweep.ts';
@@ -15,15 +15,19 @@ import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { settleSweep } from './settle-sweep.ts';
 
-/** A HEAD task that no slot has ever had. */
+type GroupStage = 'HEAD' | 'FINE_TUNE';
+
+/** A task that no slot has ever had. */
 interface UnbegunTask {
   readonly taskId: string;
+  readonly stage: GroupStage;
   readonly runIds: readonly string[];
 }
 
 /**
- * Sweeps whose groups were cut for another number of slots than there are now, or hold runs that have ended meanwhile, and that
- * have a HEAD task nobody has begun.
+ * Sweeps with training that nobody has begun, whose groups were cut for another number of slots than there are now, or whose
+ * heads are grouped with runs that have ended meanwhile. Fine-tunings that lose a run are left as they are: that happens all the
+ * time where runs are stopped early, and the trainer leaves such runs out.
  */
 export async function findReplannableSweeps(store: Store, limit: number): Promise<string[]> {
   if (!store.plansAdaptively) return [];
@@ -31,11 +35,12 @@ export async function findReplannableSweeps(store: Store, limit: number): Promis
     `SELECT DISTINCT t.sweep_id
        FROM tasks t
        JOIN sweeps s ON s.sweep_id = t.sweep_id AND s.state = 'ACTIVE' AND s.planned_slot_count IS NOT NULL
-      WHERE t.stage = 'HEAD' AND t.state IN ('WAITING', 'READY') AND t.lease_epoch = 0
+      WHERE t.stage IN ('HEAD', 'FINE_TUNE') AND t.state IN ('WAITING', 'READY') AND t.lease_epoch = 0
         AND (s.planned_slot_count <> (${COUNT_SLOTS})
-             OR EXISTS (SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
-                         WHERE tr.task_id = t.task_id AND r.state IN ('STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
-                           AND NOT ${isHeadAwaited('r', 't')}))
+             OR t.stage = 'HEAD'
+                AND EXISTS (SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
+                             WHERE tr.task_id = t.task_id AND r.state IN ('STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+                               AND NOT ${isHeadAwaited('r', 't')}))
       LIMIT $1`,
     [limit],
   );
@@ -47,11 +52,11 @@ const COUNT_SLOTS = `
   SELECT greatest(count(*), 1) FROM slots k JOIN trainers n USING (trainer_id) WHERE n.state = 'READY'`;
 
 /**
- * Cuts the heads that nobody has begun into the groups that the present slots want, and leaves out runs that have ended. What
+ * Cuts the training that nobody has begun into the groups that the present slots want, and leaves out runs that have ended. What
  * was ever leased stays as it is: its members may have numbers already. A task is taken over as it is where its members stay
  * together. @returns whether anything changed.
  */
-export async function replanHeads(store: Store, sweepId: string): Promise<boolean> {
+export async function replanGroups(store: Store, sweepId: string): Promise<boolean> {
   return inTransaction(store, async (tx) => {
     const sweep = await lockSweep(tx, sweepId);
     if (sweep.state !== 'ACTIVE') return false;
@@ -59,7 +64,14 @@ export async function replanHeads(store: Store, sweepId: string): Promise<boolea
     const input = await readInput(tx, store, sweepId, unbegun);
     if (input === null) return false;
     await tx.query('UPDATE sweeps SET planned_slot_count = $2 WHERE sweep_id = $1', [sweepId, input.cluster.slotCount]);
-    const changed = await regroup(tx, sweepId, unbegun, planHeads(input));
+    const planned = planGroups(input);
+    let changed = false;
+    // Heads first: fine-tunings are to wait for the new ones.
+    for (const stage of ['HEAD', 'FINE_TUNE'] as const) {
+      const there = unbegun.filter((task) => task.stage === stage);
+      const wanted = planned.filter((task) => task.stage === stage);
+      if (await regroup(tx, sweepId, there, wanted)) changed = true;
+    }
     if (changed) await settleSweep(tx, store, sweep, null);
     return changed;
   });
@@ -69,41 +81,55 @@ export async function replanHeads(store: Store, sweepId: string): Promise<boolea
 async function lockUnbegun(tx: StoreTransaction, sweepId: string): Promise<UnbegunTask[]> {
   const locked = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks
-      WHERE sweep_id = $1 AND stage = 'HEAD' AND state IN ('WAITING', 'READY') AND lease_epoch = 0
+      WHERE sweep_id = $1 AND stage IN ('HEAD', 'FINE_TUNE') AND state IN ('WAITING', 'READY') AND lease_epoch = 0
       ORDER BY task_id FOR NO KEY UPDATE`,
     [sweepId],
   );
-  const { rows } = await tx.query<{ task_id: string; run_ids: string[] }>(
-    `SELECT task_id, array_agg(run_id ORDER BY position, run_id) AS run_ids
-       FROM task_runs WHERE task_id = ANY($1) GROUP BY task_id ORDER BY task_id`,
+  const { rows } = await tx.query<{ task_id: string; stage: GroupStage; run_ids: string[] }>(
+    `SELECT t.task_id, t.stage, array_agg(tr.run_id ORDER BY tr.position, tr.run_id) AS run_ids
+       FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id
+      WHERE t.task_id = ANY($1) GROUP BY t.task_id, t.stage ORDER BY t.task_id`,
     [locked.rows.map(({ task_id }) => task_id)],
   );
-  return rows.map((row) => ({ taskId: row.task_id, runIds: row.run_ids }));
+  return rows.map((row) => ({ taskId: row.task_id, stage: row.stage, runIds: row.run_ids }));
 }
 
-/** The live runs of these tasks, those whose head others wait for among them; null where there is nothing to plan. */
+/**
+ * The live runs of these tasks, those whose head others wait for among them; null where there is nothing to plan. A run that
+ * is to be fine-tuned may be training its head.
+ */
 async function readInput(
   tx: StoreTransaction,
   store: Store,
   sweepId: string,
   unbegun: readonly UnbegunTask[],
-): Promise<PlanInput | null> {
-  const runs = await tx.query<{ run_id: string; run_index: number; parameters: Parameters }>(
-    `SELECT r.run_id, r.run_index, r.parameters
+): Promise<PlanGroupsInput | null> {
+  const { rows } = await tx.query<{
+    run_id: string;
+    run_index: number;
+    parameters: Parameters;
+    head_run_id: string;
+    stages: GroupStage[];
+  }>(
+    `SELECT r.run_id, r.run_index, r.parameters, coalesce(r.head_run_id, r.run_id) AS head_run_id,
+            array_agg(t.stage) AS stages
        FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
       WHERE t.task_id = ANY($1)
-        AND (r.state IN ('QUEUED', 'PAUSED') OR ${isHeadAwaited('r', 't')})
-      ORDER BY r.run_index`,
+        AND (r.state IN ('QUEUED', 'PAUSED') OR ${isHeadAwaited('r', 't')}
+             OR t.stage = 'FINE_TUNE' AND r.state IN ('RUNNING', 'STOPPING'))
+      GROUP BY r.run_id ORDER BY r.run_index`,
     [unbegun.map(({ taskId }) => taskId)],
   );
   const indexed = await readIndexed(tx, sweepId);
-  if (indexed === null || runs.rows.length === 0) return null;
-  const planned = runs.rows.map((run): PlannedRun => ({
+  if (indexed === null || rows.length === 0) return null;
+  const runs = rows.map((run): UnbegunRun => ({
     runId: run.run_id,
     index: run.run_index,
     config: compileRunConfig(run.parameters),
+    headRunId: run.head_run_id,
+    stages: new Set(run.stages),
   }));
-  return { sweepId, ...indexed, runs: planned, cluster: await readCluster(tx, store) };
+  return { sweepId, ...indexed, runs, cluster: await readCluster(tx, store) };
 }
 
 /** Brings the rows to the wanted groups: what is there already stays, the other tasks are given up and new ones made. */
@@ -111,7 +137,7 @@ async function regroup(
   tx: StoreTransaction,
   sweepId: string,
   unbegun: readonly UnbegunTask[],
-  wanted: readonly PlannedHeads[],
+  wanted: readonly PlannedTask[],
 ): Promise<boolean> {
   const wantedKeys = new Set(wanted.map(({ runIds }) => keyOf(runIds)));
   const kept = new Set(unbegun.map(({ runIds }) => keyOf(runIds)).filter((key) => wantedKeys.has(key)));
@@ -120,10 +146,10 @@ async function regroup(
   if (givenUp.length === 0) return false;
   const first = await countTasks(tx, sweepId);
   const waits = await readWaits(tx, givenUp);
-  const made = missing.map((heads, index) => ({
-    ...heads,
-    taskId: `${sweepId}-h${first + index}`,
-    dependsOn: [...new Set(heads.runIds.flatMap((runId) => waits.get(runId) ?? []))],
+  const made = missing.map((group, index) => ({
+    ...group,
+    taskId: `${sweepId}-g${first + index}`,
+    dependsOn: [...new Set(group.runIds.flatMap((runId) => waits.get(runId) ?? []))],
   }));
   await insertTasks(tx, sweepId, made);
   await takeOver(
@@ -135,12 +161,16 @@ async function regroup(
   return true;
 }
 
-/** What the tasks of each run wait for: the makers of its feature sets. */
+/** What each run waits for in these tasks: the makers of its feature sets and the task that trains its head. */
 async function readWaits(tx: StoreTransaction, taskIds: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
   const { rows } = await tx.query<{ run_id: string; waits: string[] }>(
     `SELECT tr.run_id, array_agg(DISTINCT d.depends_on_id ORDER BY d.depends_on_id) AS waits
-       FROM task_runs tr JOIN task_dependencies d ON d.task_id = tr.task_id
-      WHERE tr.task_id = ANY($1) GROUP BY tr.run_id`,
+       FROM task_runs tr
+       JOIN task_dependencies d ON d.task_id = tr.task_id
+       JOIN tasks p ON p.task_id = d.depends_on_id
+      WHERE tr.task_id = ANY($1)
+        AND (p.stage <> 'HEAD' OR EXISTS (SELECT 1 FROM served_runs s WHERE s.task_id = p.task_id AND s.run_id = tr.run_id))
+      GROUP BY tr.run_id`,
     [taskIds],
   );
   return new Map(rows.map(({ run_id, waits }) => [run_id, waits]));
@@ -176,7 +206,7 @@ async function giveUp(tx: StoreTransaction, sweepId: string, taskIds: readonly s
   await tx.query('DELETE FROM task_dependencies WHERE depends_on_id = ANY($1)', [taskIds]);
   await tx.query('DELETE FROM task_runs WHERE task_id = ANY($1)', [taskIds]);
   for (const { taskId, stage } of await moveTasks(tx, taskIds, { to: 'CANCELLED', from: ['WAITING', 'READY'] })) {
-    const message = 'nobody had begun it, and its heads are trained in other groups now';
+    const message = 'nobody had begun it, and its runs are trained in other groups now';
     tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message });
   }
 }
