@@ -27,6 +27,7 @@ export interface RunMeasurement {
   readonly peakMemoryBytes: number;
 }
 
+const TRAINER_TIMEOUT_MS = 60_000;
 const SWEEP_TIMEOUT_MS = 60 * 60_000;
 const MEMORY_PERIOD_MS = 250;
 
@@ -48,7 +49,13 @@ export class GraftSide implements AsyncDisposable {
    * @param env of all processes of the cluster, beside this one's
    */
   static async start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<GraftSide> {
-    return new GraftSide(await LocalCluster.start({ env }), folder);
+    const side = new GraftSide(await LocalCluster.start({ env }), folder);
+    // `graft up` says that it is up, and `graft demo` submits, when the trainer is there; Keras' start isn't counted either.
+    await eventually('the trainer', TRAINER_TIMEOUT_MS, async () => {
+      const ready = await side.#query("SELECT 1 FROM trainers WHERE state = 'READY'");
+      return ready.length > 0 ? true : undefined;
+    });
+    return side;
   }
 
   /** @throws Error when the sweep, or a run of it, does not succeed */
