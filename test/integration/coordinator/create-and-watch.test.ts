@@ -32,6 +32,20 @@ describe('CreateSweep', () => {
     await harness.sweeps.cancelSweep({ sweepId: again.sweep?.sweepId ?? '', reason: '' });
   });
 
+  it('inserts each run of a large sweep once, with its parameters', async () => {
+    const values = Array.from({ length: 1_001 }, (_, index) => index + 1);
+    const parameters = [{ name: 'data_seed', domain: { kind: 'values', values }, conditions: [] }] as const;
+    const sweepId = await harness.submit(specOf({ parameters }));
+    const runs = await harness.query<{ run_index: number; data_seed: string }>(
+      `SELECT r.run_index, p.int_value AS data_seed FROM runs r JOIN run_parameters p USING (run_id)
+        WHERE r.sweep_id = $1 AND p.name = 'data_seed' ORDER BY r.run_index`,
+      [sweepId],
+    );
+    expect(runs.map(({ run_index }) => run_index)).toEqual(values.map((value) => value - 1));
+    expect(runs.map(({ data_seed }) => Number(data_seed))).toEqual(values);
+    await harness.sweeps.cancelSweep({ sweepId, reason: '' });
+  });
+
   it('answers all mistakes at once, each with its path', async () => {
     const spec = specOf({
       dataset: {
