@@ -1,5 +1,5 @@
 import type { WeightsInfo, WeightsReference } from '../../core/task.ts';
-import { hashFile } from '../../platform/files/hash-file.ts';
+import { hashFileOnce } from '../../platform/files/hash-file.ts';
 import { readSafetensors } from '../checkpoints/safetensors.ts';
 import { BackboneError } from './backbone.ts';
 import type { Backbone } from './backbone.ts';
@@ -52,7 +52,7 @@ export async function loadBackboneParts(options: LoadOptions): Promise<BackboneP
     return { ...common, layers, weights, weightsDigest, preprocessing: definition.preprocessing };
   }
   const path = await findWeightFile(definition, options.weights, options);
-  const [weightsDigest, file] = await Promise.all([hashFile(path, 'sha256'), readWeights(definition, path)]);
+  const [weightsDigest, file] = await Promise.all([hashFileOnce(path, 'sha256'), readWeights(definition, path)]);
   const layers = layersFor(definition, options, file.weights)(options.inputSize);
   return { ...common, layers, weightsDigest, ...file };
 }
@@ -73,7 +73,7 @@ export async function describeWeights(reference: WeightsReference, options: Weig
   const readsWeights = definition.publishedLayers !== undefined && reference.weights !== 'imagenet';
   const weights: Weights = readsWeights ? (await readWeights(definition, path)).weights : new Map();
   const layers = layersFor(definition, reference, weights);
-  return { ...reference, digest: await hashFile(path, 'sha256'), layers: layerInfos(definition, layers) };
+  return { ...reference, digest: await hashFileOnce(path, 'sha256'), layers: layerInfos(definition, layers) };
 }
 
 type MakeLayers = BackboneDefinition['layers'];

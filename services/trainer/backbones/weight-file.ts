@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { hashFile } from '../../platform/files/hash-file.ts';
+import { hashFileOnce } from '../../platform/files/hash-file.ts';
 import { downloadFile } from '../../platform/http/download.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { BackboneError } from './backbone.ts';
@@ -73,7 +73,7 @@ async function download(definition: BackboneDefinition, path: string, options: W
 }
 
 async function checkMd5(definition: BackboneDefinition, path: string, expected: string): Promise<void> {
-  const actual = await hashFile(path, 'md5');
+  const actual = await hashFileOnce(path, 'md5');
   if (actual === expected) return;
   throw new BackboneError(
     `${path} is not the file that Keras publishes: its md5 is ${actual} instead of ${expected}. Delete it, and it is ` +

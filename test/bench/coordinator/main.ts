@@ -38,7 +38,7 @@ async function main(): Promise<number> {
         `ideal ${outcome.idealSeconds.toFixed(1)} s, target ${outcome.targetSeconds.toFixed(1)} s: ${isMet ? 'met' : 'MISSED'}.\n` +
         `The coordinator used ${outcome.coordinatorCpuSeconds.toFixed(1)} s of processor time, ` +
         `${((1000 * outcome.coordinatorCpuSeconds) / outcome.taskCount).toFixed(1)} ms a task; ` +
-        `the sweep was accepted in ${outcome.submitSeconds.toFixed(1)} s.\n`,
+        `the sweep was accepted in ${outcome.submitSeconds.toFixed(1)} s. ${outcome.between}\n`,
     );
     return isMet ? 0 : 1;
   } finally {

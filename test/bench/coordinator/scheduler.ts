@@ -24,6 +24,9 @@ const TARGET_RATIO = 634 / 625;
 interface Progress {
   readonly taskCount: number;
   doneCount: number;
+  /** Of each task's calls. */
+  readonly leaseMs: number[];
+  readonly completeMs: number[];
 }
 
 function numbers(name: string, count: number): ParameterSpec {
@@ -41,11 +44,13 @@ async function runTrainer(trainer: SimulatedTrainer, slotCount: number, progress
     await Promise.all(
       Array.from({ length: slotCount }, async (_, slotIndex) => {
         while (progress.doneCount < progress.taskCount) {
+          const askedMs = performance.now();
           const task = await trainer.lease(slotIndex, LEASE_WAIT_MS);
           if (task === null) continue;
           held.set(slotIndex, task);
           if (task.stage === 'HEAD') {
-            await workOneSecond(trainer, task);
+            progress.leaseMs.push(performance.now() - askedMs);
+            await workOneSecond(trainer, task, progress);
             progress.doneCount += 1;
           } else {
             await trainer.work(task);
@@ -59,13 +64,15 @@ async function runTrainer(trainer: SimulatedTrainer, slotCount: number, progress
   }
 }
 
-async function workOneSecond(trainer: SimulatedTrainer, task: LeasedTask): Promise<void> {
+async function workOneSecond(trainer: SimulatedTrainer, task: LeasedTask, progress: Progress): Promise<void> {
   const end = sleep(TASK_MS);
   await sleep(TASK_MS / 2);
   const [answer] = await trainer.report([trainer.batch(task, 1, 1)]);
   if (answer?.errorReason !== '') throw new Error(`A batch was refused: ${answer?.errorReason ?? 'no answer'}`);
   await end;
+  const doneMs = performance.now();
   await trainer.complete(task, { stage: 'TRAIN', outcomes: task.runs.map(({ runId }) => outcomeOf(runId, 1)) });
+  progress.completeMs.push(performance.now() - doneMs);
 }
 
 export interface SchedulerMeasurement {
@@ -78,6 +85,8 @@ export interface SchedulerMeasurement {
   readonly coordinatorCpuSeconds: number;
   /** Until the sweep was accepted. */
   readonly submitSeconds: number;
+  /** What stands between a slot's tasks, and what the target leaves for it. */
+  readonly between: string;
 }
 
 export interface SchedulerOptions {
@@ -107,7 +116,7 @@ export async function measureScheduler(options: SchedulerOptions): Promise<Sched
   await coordinator.sweeps.call.createSweep({ requestId: '', spec: sweepSpecToProto(spec) });
   const submitSeconds = (performance.now() - startMs) / 1000;
   const cpuBefore = coordinator.cpuSeconds;
-  const progress: Progress = { taskCount, doneCount: 0 };
+  const progress: Progress = { taskCount, doneCount: 0, leaseMs: [], completeMs: [] };
   const report = setInterval(() => say(`${progress.doneCount} of ${taskCount} tasks`), REPORT_MS);
   try {
     const counts = Array.from({ length: Math.ceil(slotCount / SLOTS_PER_TRAINER) }, (_, index) =>
@@ -127,7 +136,16 @@ export async function measureScheduler(options: SchedulerOptions): Promise<Sched
   const { seconds, count } = await readHeadTimes(coordinator.databaseUrl);
   const idealSeconds = (taskCount / slotCount) * (TASK_MS / 1000);
   const targetSeconds = idealSeconds * TARGET_RATIO;
-  return { seconds, idealSeconds, targetSeconds, taskCount: count, coordinatorCpuSeconds, submitSeconds };
+  const between =
+    `A lease took ${describe(progress.leaseMs)}, a completion ${describe(progress.completeMs)}; the target leaves ` +
+    `${((TARGET_RATIO - 1) * TASK_MS).toFixed(1)} ms a task for both.`;
+  return { seconds, idealSeconds, targetSeconds, taskCount: count, coordinatorCpuSeconds, submitSeconds, between };
+}
+
+function describe(milliseconds: readonly number[]): string {
+  const sorted = milliseconds.toSorted((a, b) => a - b);
+  const at = (quantile: number): string => (sorted[Math.floor(quantile * sorted.length)] ?? Number.NaN).toFixed(1);
+  return `${at(0.5)} ms (median; ${at(0.9)} ms at the 90th percentile)`;
 }
 
 /** By the database's clock: from the first HEAD task's lease to the last one's completion. */

@@ -45,7 +45,7 @@ export async function scheduler({ folder, say }: BenchContext): Promise<Row> {
     accuracies: '',
     notes: [
       `Ideal: ${measured.idealSeconds.toFixed(0)} s. The coordinator used ${measured.coordinatorCpuSeconds.toFixed(1)} s of ` +
-        'processor time. The peer was not run here: its figure is that of its documentation, for its own machine.',
+        `processor time. ${measured.between} The peer was not run here: its figure is that of its documentation, for its own machine.`,
     ],
   };
 }
