@@ -48,6 +48,7 @@ CREATE TABLE checkpoints (
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     delete_time timestamp(6) with time zone,
     pinned boolean NOT NULL DEFAULT false,
+    damage text,
     CONSTRAINT checkpoints_pkey PRIMARY KEY (checkpoint_id),
     CONSTRAINT checkpoints_epoch_check CHECK (epoch >= 0),
     CONSTRAINT checkpoints_kind_check CHECK (kind = ANY (ARRAY['BEST'::text, 'LAST'::text])),
@@ -970,6 +971,7 @@ COMMENT ON COLUMN checkpoints.state IS 'STORED, DELETING (the file may be gone) 
 COMMENT ON COLUMN checkpoints.create_time IS 'When it was registered.';
 COMMENT ON COLUMN checkpoints.delete_time IS 'When the file was deleted.';
 COMMENT ON COLUMN checkpoints.pinned IS 'Kept until somebody unpins it, whatever retention would do.';
+COMMENT ON COLUMN checkpoints.damage IS 'What a coordinator found wrong with the file; null: nothing. Such a checkpoint is not STORED.';
 COMMENT ON TABLE datasets IS 'Indexed folders of labelled images, identified by the digest of their manifest.';
 COMMENT ON COLUMN datasets.dataset_id IS 'd and the first 16 hexadecimal digits of the digest.';
 COMMENT ON COLUMN datasets.digest IS 'SHA-256 over the manifest (path, sha256, label, split and size of each image), hexadecimal.';

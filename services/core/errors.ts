@@ -17,7 +17,8 @@ export type ErrorReason =
   | 'UNAUTHENTICATED'
   | 'PERMISSION_DENIED'
   | 'RATE_LIMITED'
-  | 'VERSION_SKEW';
+  | 'VERSION_SKEW'
+  | 'ARTIFACT_DAMAGED';
 
 export const ERROR_REASONS: readonly ErrorReason[] = [
   'INVALID_REQUEST',
@@ -36,6 +37,7 @@ export const ERROR_REASONS: readonly ErrorReason[] = [
   'PERMISSION_DENIED',
   'RATE_LIMITED',
   'VERSION_SKEW',
+  'ARTIFACT_DAMAGED',
 ];
 
 /** `google.rpc.ErrorInfo.metadata`: strings only. */
@@ -211,6 +213,21 @@ export class ArtifactMissingError extends GraftError {
   readonly uri: string;
 
   constructor(uri: string, detail = 'is not in the artifact store') {
+    super(`${uri} ${detail}.`);
+    this.uri = uri;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { uri: this.uri };
+  }
+}
+
+/** The stored file's bytes are not those that were registered. */
+export class ArtifactDamagedError extends GraftError {
+  readonly reason = 'ARTIFACT_DAMAGED';
+  readonly uri: string;
+
+  constructor(uri: string, detail: string) {
     super(`${uri} ${detail}.`);
     this.uri = uri;
   }

@@ -114,8 +114,12 @@ export interface TaskError {
   readonly code: string;
   readonly message: string;
   readonly datasetProblems: readonly DatasetProblem[];
-  /** Stored feature sets of the task whose files are gone; they are computed again before it is tried again. */
+  /** Stored feature sets of the task whose files are missing or damaged; they are computed before the task is retried. */
   readonly missingFeatureKeys?: readonly string[];
+  /** The manifest of the data set is missing or damaged; the data set is indexed before the task is retried. */
+  readonly manifestDamaged?: boolean;
+  /** Checkpoints the task starts from whose files are missing or damaged. */
+  readonly damagedCheckpointIds?: readonly string[];
 }
 
 export type RunOutcomeKind = 'SUCCEEDED' | 'EARLY_STOPPED' | 'FAILED' | 'STOPPED';

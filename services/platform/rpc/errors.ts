@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Metadata, status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import {
+  ArtifactDamagedError,
   ArtifactMissingError,
   DatabaseUnavailableError,
   ERROR_REASONS,
@@ -57,6 +58,7 @@ const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
   PERMISSION_DENIED: status.PERMISSION_DENIED,
   RATE_LIMITED: status.RESOURCE_EXHAUSTED,
   VERSION_SKEW: status.FAILED_PRECONDITION,
+  ARTIFACT_DAMAGED: status.DATA_LOSS,
 };
 
 export type StatusCodeName = keyof typeof status;
@@ -233,6 +235,8 @@ function construct(
       return new TrainerUnknownError(text('trainer_id'));
     case 'ARTIFACT_MISSING':
       return new ArtifactMissingError(text('uri'));
+    case 'ARTIFACT_DAMAGED':
+      return new ArtifactDamagedError(text('uri'), message.replace(`${text('uri')} `, '').replace(/\.$/, ''));
     case 'SHUTTING_DOWN':
       return new ShuttingDownError();
     case 'DATABASE_UNAVAILABLE':

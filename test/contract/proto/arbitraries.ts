@@ -187,6 +187,9 @@ export const taskError: fc.Arbitrary<TaskError> = fc.record({
   code: text,
   message: text,
   datasetProblems: fc.array(problem, few),
+  missingFeatureKeys: fc.array(text, { ...few, minLength: 1 }),
+  manifestDamaged: fc.constant(true),
+  damagedCheckpointIds: fc.array(text, { ...few, minLength: 1 }),
 });
 
 const outcome: fc.Arbitrary<RunOutcome> = fc.record({

@@ -1,6 +1,7 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import {
+  ArtifactDamagedError,
   ArtifactMissingError,
   DatabaseUnavailableError,
   ERROR_REASONS,
@@ -47,6 +48,7 @@ const ALL: readonly (readonly [GraftError, status])[] = [
   [new PermissionDeniedError('CreateSweep', 'VIEWER', 'SUBMITTER'), status.PERMISSION_DENIED],
   [new RateLimitedError('At most 50 calls a second.', 1_500), status.RESOURCE_EXHAUSTED],
   [new VersionSkewError('0.3.0', '0.1.0'), status.FAILED_PRECONDITION],
+  [new ArtifactDamagedError('checkpoints/c1', 'of checkpoint k1 has another digest'), status.DATA_LOSS],
 ];
 
 function detailsOf(error: { metadata: Metadata }) {

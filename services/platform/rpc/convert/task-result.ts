@@ -107,6 +107,8 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
     message: error.message,
     datasetProblems: error.datasetProblems.map(datasetProblemToProto),
     missingFeatureKeys: [...(error.missingFeatureKeys ?? [])],
+    manifestDamaged: error.manifestDamaged ?? false,
+    damagedCheckpointIds: [...(error.damagedCheckpointIds ?? [])],
   };
 }
 
@@ -120,6 +122,8 @@ export function taskErrorFromProto(message: proto.TaskError, field: string): Tas
       datasetProblemFromProto(problem, `${field}.dataset_problems[${index}]`),
     ),
     ...(message.missingFeatureKeys.length === 0 ? {} : { missingFeatureKeys: message.missingFeatureKeys }),
+    ...(message.manifestDamaged ? { manifestDamaged: true } : {}),
+    ...(message.damagedCheckpointIds.length === 0 ? {} : { damagedCheckpointIds: message.damagedCheckpointIds }),
   };
 }
 
