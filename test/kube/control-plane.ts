@@ -16,6 +16,14 @@ export interface ControlPlane extends AsyncDisposable {
   post(path: string, body: unknown): Promise<Answer>;
 }
 
+/** Kinds of operators that are not here; their own checks are in test/contract/deploy. */
+const CUSTOM_KINDS = [
+  { group: 'keda.sh', version: 'v1alpha1', kind: 'ScaledObject', plural: 'scaledobjects' },
+  { group: 'keda.sh', version: 'v1alpha1', kind: 'TriggerAuthentication', plural: 'triggerauthentications' },
+  { group: 'monitoring.coreos.com', version: 'v1', kind: 'ServiceMonitor', plural: 'servicemonitors' },
+  { group: 'monitoring.coreos.com', version: 'v1', kind: 'PrometheusRule', plural: 'prometheusrules' },
+];
+
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /**
@@ -39,6 +47,34 @@ export async function startControlPlane(env: Readonly<Record<string, string>>): 
       await run('bash', [script('down.sh')], process.env);
     },
   };
+}
+
+/** Defines the operators' kinds, so that the API server accepts objects of them. */
+export async function defineCustomKinds(cluster: ControlPlane): Promise<void> {
+  await must(cluster.kubectl(['apply', '-f', '-'], CUSTOM_KINDS.map(definitionOf).join('---\n')));
+  await must(cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']));
+}
+
+/** @throws Error with what kubectl says if it fails. */
+export async function must(answer: Promise<Answer>): Promise<Answer> {
+  const { code, error, ...rest } = await answer;
+  if (code !== 0) throw new Error(`kubectl ended with ${code}: ${error}`);
+  return { code, error, ...rest };
+}
+
+function definitionOf({ group, version, kind, plural }: (typeof CUSTOM_KINDS)[number]): string {
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  return `${JSON.stringify({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { kind, plural, singular: kind.toLowerCase() },
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  })}\n`;
 }
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv, input = ''): Promise<Answer> {

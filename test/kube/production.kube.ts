@@ -3,16 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEPLOY, findKustomize, render } from '../contract/deploy/support/kustomize.ts';
 import type { Rendering } from '../contract/deploy/support/kustomize.ts';
 import type { Manifest } from '../contract/deploy/support/manifests.ts';
-import { startControlPlane } from './control-plane.ts';
+import { defineCustomKinds, must, startControlPlane } from './control-plane.ts';
 import type { Answer, ControlPlane } from './control-plane.ts';
-
-/** Kinds of operators that are not here; their own checks are in test/contract/deploy. */
-const CUSTOM_KINDS = [
-  { group: 'keda.sh', version: 'v1alpha1', kind: 'ScaledObject', plural: 'scaledobjects' },
-  { group: 'keda.sh', version: 'v1alpha1', kind: 'TriggerAuthentication', plural: 'triggerauthentications' },
-  { group: 'monitoring.coreos.com', version: 'v1', kind: 'ServiceMonitor', plural: 'servicemonitors' },
-  { group: 'monitoring.coreos.com', version: 'v1', kind: 'PrometheusRule', plural: 'prometheusrules' },
-];
 
 interface Pod {
   readonly metadata: { readonly name: string };
@@ -26,8 +18,7 @@ let production: Rendering;
 beforeAll(async () => {
   // One GPU a node, tainted as GPU nodes are; coordinators need two nodes without.
   cluster = await startControlPlane({ GPU_NODES: '2', GPUS: '1', GPU_TAINT: '1', CPU_NODES: '2' });
-  await must(cluster.kubectl(['apply', '-f', '-'], CUSTOM_KINDS.map(definitionOf).join('---\n')));
-  await must(cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']));
+  await defineCustomKinds(cluster);
   production = await render(await findKustomize(), join(DEPLOY, 'overlays', 'production'));
 });
 
@@ -90,6 +81,18 @@ describe('the production overlay on a control plane', () => {
     expect(answer.error).toMatch(/violates PodSecurity "restricted/);
   });
 
+  it('stays whole when another overlay is deleted', async () => {
+    const dev = await render(await findKustomize(), join(DEPLOY, 'overlays', 'dev'));
+    await must(cluster.kubectl(['create', 'namespace', 'graft-dev']));
+    await must(cluster.kubectl(['apply', '--server-side', '-f', '-'], dev.text));
+    await must(cluster.kubectl(['delete', '--wait=false', '-f', '-'], dev.text));
+    await must(cluster.kubectl(['wait', '--for=delete', 'priorityclass/graft-dev-trainer', '--timeout=60s']));
+    await must(cluster.kubectl(['get', 'priorityclass', 'graft-coordinator', 'graft-trainer']));
+    // A pod made from now on needs its class: without it the StatefulSet could make no pod at all.
+    await must(graft(['delete', 'pod', 'graft-trainer-1']));
+    await must(graft(['wait', '--for=create', 'pod/graft-trainer-1', '--timeout=60s']));
+  });
+
   it('has nothing to change when it is applied again', async () => {
     // The Job goes by itself, and the number of trainers is the autoscaler's; everything else must be as it was.
     const again = production.manifests.filter(({ kind }) => kind !== 'Job');
@@ -125,26 +128,4 @@ async function resourceVersions(manifests: readonly Manifest[]): Promise<readonl
     ),
   );
   return out.trim().split('\n');
-}
-
-/** @throws Error with what kubectl says where it fails. */
-async function must(answer: Promise<Answer>): Promise<Answer> {
-  const { code, error, ...rest } = await answer;
-  if (code !== 0) throw new Error(`kubectl ended with ${code}: ${error}`);
-  return { code, error, ...rest };
-}
-
-function definitionOf({ group, version, kind, plural }: (typeof CUSTOM_KINDS)[number]): string {
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
-  return `${JSON.stringify({
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: {
-      group,
-      scope: 'Namespaced',
-      names: { kind, plural, singular: kind.toLowerCase() },
-      versions: [{ name: version, served: true, storage: true, schema }],
-    },
-  })}\n`;
 }

@@ -3,12 +3,13 @@
 # kube-controller-manager, kube-scheduler, plus kwok (simulated nodes with nvidia.com/gpu).
 # Prints KUBECONFIG=<path> last. Stop with down.sh. `up.sh build` only builds.
 # A cold build takes about 9 minutes on 2 cores (once per machine), a start 10 s, memory 0.6 GB.
-# Pods are simulated: nothing in a container runs. Set GPU_NODES, GPUS, CPU_NODES, GPU_TAINT=1, K8S_HOME to taste.
+# Pods are simulated: nothing in a container runs. Set GPU_NODES, GPUS, CPU_NODES, GPU_TAINT=1,
+# GPU_SHARING=time-slicing (the label of NVIDIA's GPU feature discovery), K8S_HOME to taste.
 set -euo pipefail
 S=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 H=${K8S_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/graft-kube}
 KV=v1.36.3 SV=v0.36.3 ETCDV=v3.6.8 KWOKV=v0.8.0 KUSTV=v5.8.1
-GPU_NODES=${GPU_NODES:-2} GPUS=${GPUS:-4} CPU_NODES=${CPU_NODES:-0} GPU_TAINT=${GPU_TAINT:-0}
+GPU_NODES=${GPU_NODES:-2} GPUS=${GPUS:-4} CPU_NODES=${CPU_NODES:-0} GPU_TAINT=${GPU_TAINT:-0} GPU_SHARING=${GPU_SHARING:-none}
 P_ETCD=${P_ETCD:-12379} P_PEER=${P_PEER:-12380} P_API=${P_API:-16443} P_KCM=${P_KCM:-16257} P_SCH=${P_SCH:-16259} P_KWOK=${P_KWOK:-16247}
 B=$H/bin R=$H/run L=127.0.0.1
 mkdir -p "$B" "$H/build"
@@ -117,7 +118,7 @@ start kwok $B/kwok --kubeconfig "$R/kwok.kubeconfig" -c "$H/build/stages.yaml" -
   --node-ip $L --node-port $P_KWOK --server-address $L:$P_KWOK --node-lease-duration-seconds 40
 node() { # name kind zone
   local gpu="" lab="" taint=""
-  if [ "$2" = gpu ]; then gpu="nvidia.com/gpu: \"$GPUS\","; lab='nvidia.com/gpu.present: "true", nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3,'
+  if [ "$2" = gpu ]; then gpu="nvidia.com/gpu: \"$GPUS\","; lab='nvidia.com/gpu.present: "true", nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3, nvidia.com/gpu.sharing-strategy: '"$GPU_SHARING,"
     [ "$GPU_TAINT" = 1 ] && taint='{key: nvidia.com/gpu, value: present, effect: NoSchedule}'; fi
   local res="{$gpu cpu: \"64\", memory: 512Gi, ephemeral-storage: 1Ti, pods: \"110\"}"
   cat <<Y

@@ -103,6 +103,12 @@ describe.each(SERVICES)('%s.Dockerfile', (service) => {
       'org.opencontainers.image.licenses': 'Apache-2.0',
     });
     const volumes = JSON.parse(textsOf(final, 'VOLUME')[0] ?? '[]') as string[];
+    // A volume that covers a folder of the image begins with its owner; one that covers none belongs to root.
+    const owned = textsOf(final, 'RUN').flatMap((command) => {
+      const [, folders = ''] = /^install --directory --owner=65532 --group=65532 (.*)$/.exec(command) ?? [];
+      return folders.split(' ').filter((folder) => folder !== '');
+    });
+    expect(['/tmp', ...owned].sort()).toEqual([...volumes].sort());
     for (const [name, folder] of Object.entries(settings)) {
       if (name.endsWith('_DIR'))
         expect(

@@ -20,8 +20,9 @@ const OVERLAYS = readdirSync(join(DEPLOY, 'overlays'), { withFileTypes: true })
 const COMPONENTS = readdirSync(join(DEPLOY, 'components'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
-/** Read by TensorFlow in the workers, which get the trainer's environment, and by the libraries of AWS and OpenTelemetry. */
+/** Read by Node, by TensorFlow in the workers, which get the trainer's environment, and by the libraries of AWS and OpenTelemetry. */
 const FOREIGN_SETTINGS = [
+  'NODE_EXTRA_CA_CERTS',
   'TF_FORCE_GPU_ALLOW_GROWTH',
   'AWS_REGION',
   'AWS_ACCESS_KEY_ID',
@@ -130,15 +131,19 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       expect(labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
     });
 
-    it('asks for resources, limits memory, and mounts only volumes that it has', () => {
+    it('requests and limits memory and ephemeral storage, and mounts only volumes that it has', () => {
       for (const { name, containers, volumeNames } of workloadsOf(manifests)) {
         for (const { resources, volumeMounts = [], name: container } of containers) {
           const where = `${name}/${container}`;
           expect(resources?.requests, where).toMatchObject({
             cpu: expect.anything() as unknown,
             memory: expect.anything() as unknown,
+            'ephemeral-storage': expect.anything() as unknown,
           });
-          expect(resources?.limits, where).toHaveProperty('memory');
+          expect(resources?.limits, where).toMatchObject({
+            memory: expect.anything() as unknown,
+            'ephemeral-storage': expect.anything() as unknown,
+          });
           for (const mount of volumeMounts) expect(volumeNames, where).toContain(mount.name);
           expect(
             volumeMounts.map(({ mountPath }) => mountPath),
@@ -148,10 +153,25 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       }
     });
 
-    it('pins every image', () => {
+    it('gives every pod that writes to a volume the group that owns it', () => {
+      for (const { name, pod, containers, volumeNames } of workloadsOf(manifests)) {
+        const readOnly = (pod.volumes ?? [])
+          .filter(({ emptyDir, ...source }) => emptyDir !== undefined || 'configMap' in source || 'secret' in source)
+          .map((volume) => volume.name);
+        const written = containers
+          .flatMap(({ volumeMounts = [] }) => volumeMounts)
+          .filter((mount) => mount.readOnly !== true && volumeNames.has(mount.name) && !readOnly.includes(mount.name));
+        if (written.length === 0) continue;
+        // Kubernetes hands a volume to the group fsGroup; without it a new one belongs to root.
+        const { runAsGroup, fsGroup } = pod.securityContext ?? {};
+        expect(fsGroup, name).toBe(runAsGroup);
+      }
+    });
+
+    it('pins every image by digest', () => {
       for (const { containers } of workloadsOf(manifests)) {
         for (const container of containers.filter((one) => !isOwnImage(one))) {
-          expect(container.image).toMatch(/:v?\d[\w.-]*(?:@sha256:[0-9a-f]{64})?$/);
+          expect(container.image).toMatch(/:v?\d[\w.-]*@sha256:[0-9a-f]{64}$/);
         }
       }
     });
@@ -176,7 +196,8 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
               });
               break;
             default:
-              expect(names).toEqual(['DATABASE_URL']);
+              expect(['DATABASE_URL', ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
+              expect(names).toContain('DATABASE_URL');
           }
         }
       }
@@ -228,6 +249,41 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
     expect([...tags]).toEqual([
       name === 'dev' ? 'dev' : (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version,
     ]);
+  });
+
+  it('deletes with one overlay nothing that another one needs', async () => {
+    const owners = new Map<string, string>();
+    for (const overlay of OVERLAYS) {
+      const { manifests } = await render(kustomize, join(DEPLOY, 'overlays', overlay));
+      for (const { kind, metadata } of manifests.filter((one) => one.metadata.namespace === undefined)) {
+        const name = `${kind} ${metadata.name}`;
+        expect([name, owners.get(name)]).toEqual([name, undefined]);
+        owners.set(name, overlay);
+      }
+    }
+    expect([...owners.keys()].filter((name) => name.startsWith('PriorityClass'))).toEqual([
+      'PriorityClass graft-dev-coordinator',
+      'PriorityClass graft-dev-trainer',
+      'PriorityClass graft-coordinator',
+      'PriorityClass graft-trainer',
+      'PriorityClass graft-staging-coordinator',
+      'PriorityClass graft-staging-trainer',
+    ]);
+  });
+
+  it('mounts the private authorities into every container of Graft, where Node looks for them', async () => {
+    const { manifests } = await renderComponent(kustomize, 'private-ca');
+    for (const { pod, containers } of workloadsOf(manifests)) {
+      expect(pod.volumes).toContainEqual({ name: 'private-ca', configMap: { name: 'graft-private-ca' } });
+      for (const container of containers.filter(isOwnImage)) {
+        const { NODE_EXTRA_CA_CERTS: path = '' } = environmentOf(manifests, container);
+        const mount = container.volumeMounts?.find(({ name }) => name === 'private-ca');
+        expect(path, container.name).toBe(`${mount?.mountPath}/ca.crt`);
+      }
+    }
+    expect(readFileSync(join(DEPLOY, 'README.md'), 'utf8')).toContain(
+      'create configmap graft-private-ca --from-file=ca.crt=',
+    );
   });
 
   it.each([

@@ -64,6 +64,8 @@ export interface PodSpec {
   readonly securityContext?: {
     readonly runAsNonRoot?: boolean;
     readonly runAsUser?: number;
+    readonly runAsGroup?: number;
+    readonly fsGroup?: number;
     readonly seccompProfile?: { readonly type: string };
     readonly sysctls?: readonly unknown[];
   };
