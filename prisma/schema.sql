@@ -257,6 +257,7 @@ CREATE TABLE sweeps (
     forecast_wall_seconds double precision,
     forecast_alone_seconds double precision,
     traceparent text,
+    dataset_problems jsonb,
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
     CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text])),
@@ -629,7 +630,7 @@ CREATE VIEW sweep_summaries AS
     s.varied_names,
     s.dataset_id,
     d.digest AS dataset_digest,
-    d.path AS dataset_path,
+    COALESCE((s.spec -> 'dataset'::text) ->> 'path'::text, d.path) AS dataset_path,
     d.class_names,
     runs.run_count,
     runs.succeeded_count,
@@ -972,13 +973,13 @@ COMMENT ON COLUMN checkpoints.create_time IS 'When it was registered.';
 COMMENT ON COLUMN checkpoints.delete_time IS 'When the file was deleted.';
 COMMENT ON COLUMN checkpoints.pinned IS 'Kept until somebody unpins it, whatever retention would do.';
 COMMENT ON COLUMN checkpoints.damage IS 'What a coordinator found wrong with the file; null: nothing. Such a checkpoint is not STORED.';
-COMMENT ON TABLE datasets IS 'Indexed folders of labelled images, identified by the digest of their manifest.';
+COMMENT ON TABLE datasets IS 'Contents of indexed folders of labelled images, identified by the digest of their manifest; sweeps say where they read them.';
 COMMENT ON COLUMN datasets.dataset_id IS 'd and the first 16 hexadecimal digits of the digest.';
 COMMENT ON COLUMN datasets.digest IS 'SHA-256 over the manifest (path, sha256, label, split and size of each image), hexadecimal.';
-COMMENT ON COLUMN datasets.path IS 'Folder as the trainers see it.';
+COMMENT ON COLUMN datasets.path IS 'Folder in which the content was first indexed; the folder of a sweep is in its spec.';
 COMMENT ON COLUMN datasets.class_names IS 'Names of the classes; their place from 0 is the label.';
 COMMENT ON COLUMN datasets.class_counts IS 'Images per split and class: [{"split", "className", "imageCount"}].';
-COMMENT ON COLUMN datasets.problems IS 'What indexing found: [{"code", "path", "message", "fatal"}].';
+COMMENT ON COLUMN datasets.problems IS 'Problems that the first indexing let pass: [{"code", "path", "message", "fatal"}]; those of a sweep are in sweeps.dataset_problems.';
 COMMENT ON COLUMN datasets.manifest_uri IS 'Place of the manifest in the artifact store.';
 COMMENT ON COLUMN datasets.create_time IS 'When it was first indexed.';
 COMMENT ON VIEW epoch_curves IS 'One row per run, stage and epoch: the metrics that count, each epoch once however often it was trained. Runs that share a head show it each; WHERE trained_run_id = run_id counts each epoch of the sweep once.';
@@ -1223,7 +1224,7 @@ COMMENT ON COLUMN sweep_summaries.objective_goal IS 'minimize or maximize.';
 COMMENT ON COLUMN sweep_summaries.varied_names IS 'Names of the parameters that differ between the runs.';
 COMMENT ON COLUMN sweep_summaries.dataset_id IS 'The data set; null until it is indexed.';
 COMMENT ON COLUMN sweep_summaries.dataset_digest IS 'Digest of its manifest.';
-COMMENT ON COLUMN sweep_summaries.dataset_path IS 'Its folder as the trainers saw it.';
+COMMENT ON COLUMN sweep_summaries.dataset_path IS 'Folder of images that the sweep reads.';
 COMMENT ON COLUMN sweep_summaries.class_names IS 'Names of the classes; their place from 0 is the label.';
 COMMENT ON COLUMN sweep_summaries.run_count IS 'Its runs.';
 COMMENT ON COLUMN sweep_summaries.succeeded_count IS 'Runs that SUCCEEDED.';
@@ -1255,6 +1256,7 @@ COMMENT ON COLUMN sweeps.planned_slot_count IS 'Slots that its groups were last 
 COMMENT ON COLUMN sweeps.forecast_wall_seconds IS 'Seconds from its first lease to its end that were expected when it was planned, on the slots that were there.';
 COMMENT ON COLUMN sweeps.forecast_alone_seconds IS 'Slot-seconds that its runs were expected to take one by one, with nothing shared.';
 COMMENT ON COLUMN sweeps.traceparent IS 'W3C trace context of the call that submitted it; null: it was not traced.';
+COMMENT ON COLUMN sweeps.dataset_problems IS 'Problems that indexing found in the sweep''s own folder and let pass: [{"code", "path", "message", "fatal"}]; null before indexing.';
 COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
 COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
 COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';

@@ -33,7 +33,7 @@ export async function writeCheckpointCard(
   const { datasetId } = await client.getSweep(run.sweepId);
   if (datasetId === null)
     throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`);
-  const { classNames } = await client.getDataset(datasetId);
+  const { classNames } = await client.getDataset(datasetId, run.sweepId);
   const { checkpointId, runId } = checkpoint;
   const made = { checkpointId, runId, sweepId: run.sweepId, classNames, parameters: run.parameters };
   await writeFile(cardPath(file), `${toJson(made)}\n`);

@@ -121,8 +121,8 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
       });
       return trainers.map(view.viewTrainer);
     },
-    async getDataset(datasetId) {
-      return view.viewDataset((await call.getDataset({ datasetId })).dataset);
+    async getDataset(datasetId, sweepId) {
+      return view.viewDataset((await call.getDataset({ datasetId, sweepId })).dataset);
     },
     ...mlflowCalls(call),
     ...tokenCalls(tokens.call),

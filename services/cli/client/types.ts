@@ -350,7 +350,8 @@ export interface GraftClient {
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
   listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
   listTrainers(): Promise<readonly Trainer[]>;
-  getDataset(datasetId: string): Promise<Dataset>;
+  /** As the sweep read it: its folder, the problems found there. */
+  getDataset(datasetId: string, sweepId: string): Promise<Dataset>;
   getMlflowStatus(): Promise<MlflowStatus>;
   /** Oldest first; of all sweeps where `sweepId` is null. */
   listMlflowDeadLetters(sweepId: string | null): Promise<readonly MlflowDeadLetter[]>;

@@ -19,7 +19,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     client.listEpochMetrics({ sweepId }),
     readEvents(client, sweep, signal),
   ]);
-  const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId);
+  const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId, sweepId);
   // A sweep may come from an older version whose spec is no longer accepted; the report is worth having without the plan.
   const plan = await client.planSweep(sweep.spec).catch(() => null);
   const compared = leaderboard.entries.filter(

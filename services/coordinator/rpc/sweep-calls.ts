@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Handlers } from '../../platform/rpc/server.ts';
 import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { findDataset, listDatasets } from '../store/datasets/list-datasets.ts';
+import { findDataset, findDatasetOfSweep, listDatasets } from '../store/datasets/list-datasets.ts';
 import { findSweep, listSweeps } from '../store/sweeps/find-sweep.ts';
 import { readForecasts } from '../store/sweeps/read-forecasts.ts';
 import { listTrainers } from '../store/trainers/list-trainers.ts';
@@ -52,8 +52,14 @@ export function sweepCalls({ store }: RpcContext): Calls {
       const page = await listDatasets(store, after, limit);
       return { datasets: page.items.map(datasetRecordToProto), nextPageToken: pageToken(DATASETS.scope, page.next) };
     },
-    getDataset: async (request) => ({
-      dataset: datasetRecordToProto(await findDataset(store, requireId(request.datasetId, 'dataset_id'))),
-    }),
+    getDataset: async (request) => {
+      const datasetId = requireId(request.datasetId, 'dataset_id');
+      const { sweepId } = request;
+      const dataset =
+        sweepId === ''
+          ? await findDataset(store, datasetId)
+          : await findDatasetOfSweep(store, datasetId, requireId(sweepId, 'sweep_id'));
+      return { dataset: datasetRecordToProto(dataset) };
+    },
   };
 }

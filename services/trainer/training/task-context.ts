@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { poolingOf } from '../../core/planner/feature-set.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
@@ -44,11 +45,13 @@ export interface TaskContext extends WorkerOptions {
  * @throws {TaskFailureError} when the task has none, {ManifestError} for a damaged one, {PathOutsideError}
  */
 export async function openDataset({ task, artifacts, dataRoot = null }: TaskContext): Promise<IndexedDataset> {
-  const { dataset, manifestUri, taskId } = task;
+  const { dataset, manifestUri, taskId, datasetSource } = task;
   if (dataset === null || manifestUri === null) {
     throw new TaskFailureError('PERMANENT', 'TASK_INVALID', `Task ${taskId} (${task.stage}) came without a data set.`);
   }
-  await requireInside(dataRoot, dataset.path, 'dataset.path');
+  // The sweep's own folder: a coordinator of an earlier version sends the one in which the same images were indexed last.
+  const path = resolve(datasetSource.path);
+  await requireInside(dataRoot, path, 'dataset.path');
   const { images, dataset: indexed } = decodeManifest(manifestUri, await artifacts.read(manifestUri));
   if (indexed.digest !== dataset.digest) {
     throw new TaskFailureError(
@@ -57,8 +60,8 @@ export async function openDataset({ task, artifacts, dataRoot = null }: TaskCont
       `The manifest ${manifestUri} describes data set ${indexed.digest}, but the task is about ${dataset.digest}.`,
     );
   }
-  // The same images may lie in another folder now.
-  return { dataset, images };
+  // The manifest names the folder in which the content was indexed first.
+  return { dataset: { ...dataset, path }, images };
 }
 
 /** Loads a base and reports progress meanwhile; without its weights where the task computes nothing with them. */

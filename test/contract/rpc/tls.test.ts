@@ -88,7 +88,7 @@ function connect(address: string, tls: Partial<ConnectionConfig['tls']> | null):
 }
 
 function call(client: SweepClient): Promise<unknown> {
-  return client.call.getDataset({ datasetId: 'd1' }, { deadlineMs: 5_000 });
+  return client.call.getDataset({ datasetId: 'd1', sweepId: '' }, { deadlineMs: 5_000 });
 }
 
 /** The text of a call that finds no coordinator that it would talk to. */

@@ -184,7 +184,7 @@ describe('lists', () => {
     expect(busy?.slots.map(({ taskId }) => taskId)).toEqual(['', task.taskId]);
     const { datasets } = await harness.sweeps.listDatasets({ pageSize: 0, pageToken: '' });
     expect(datasets).toHaveLength(1);
-    const { dataset } = await harness.sweeps.getDataset({ datasetId: datasets[0]?.datasetId ?? '' });
+    const { dataset } = await harness.sweeps.getDataset({ datasetId: datasets[0]?.datasetId ?? '', sweepId: '' });
     expect(dataset).toEqual(datasets[0]);
     expect(dataset?.classNames).toEqual(['cat', 'dog']);
   });

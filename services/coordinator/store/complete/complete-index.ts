@@ -21,12 +21,12 @@ export async function completeIndex(
   result: IndexResult,
   isOver: boolean,
 ): Promise<void> {
-  await upsertDataset(tx, result);
-  await tx.query('UPDATE sweeps SET dataset_id = $2, weights = $3::jsonb, planned = true WHERE sweep_id = $1', [
-    sweep.sweepId,
-    result.dataset.datasetId,
-    JSON.stringify(result.weights),
-  ]);
+  await insertDataset(tx, result);
+  await tx.query(
+    `UPDATE sweeps SET dataset_id = $2, weights = $3::jsonb, dataset_problems = $4::jsonb, planned = true
+      WHERE sweep_id = $1`,
+    [sweep.sweepId, result.dataset.datasetId, JSON.stringify(result.weights), JSON.stringify(result.dataset.problems)],
+  );
   const { classCounts, classNames, problems } = result.dataset;
   const imageCount = classCounts.reduce((sum, count) => sum + count.imageCount, 0);
   const message = `${imageCount} images of ${classNames.length} classes${describeProblems(problems)}`;
@@ -36,7 +36,7 @@ export async function completeIndex(
   await settleSweep(tx, store, sweep, [task.taskId]);
 }
 
-/** For the sweep's events; `datasets.problems` has each of them. */
+/** For the sweep's events; `sweeps.dataset_problems` has each of them. */
 function describeProblems(problems: readonly DatasetProblem[]): string {
   const counts = new Map<string, number>();
   for (const { code } of problems) counts.set(code, (counts.get(code) ?? 0) + 1);
@@ -45,7 +45,13 @@ function describeProblems(problems: readonly DatasetProblem[]): string {
   return first === undefined ? '' : `; found and let pass: ${named.join(', ')}, for example ${first.message}`;
 }
 
-async function upsertDataset(tx: StoreTransaction, { dataset, manifestUri }: IndexResult): Promise<void> {
+/**
+ * Records content that is new. A known row keeps the folder and the problems of its first indexing: this sweep's own are in its
+ * spec and in `sweeps.dataset_problems`.
+ *
+ * @throws InvalidRequestError for an identity that is not the digest's.
+ */
+async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: IndexResult): Promise<void> {
   const expected = datasetIdOf(dataset.digest);
   if (dataset.datasetId !== expected) {
     const description = `must be ${expected} for digest ${dataset.digest}; received '${dataset.datasetId}'.`;
@@ -54,8 +60,7 @@ async function upsertDataset(tx: StoreTransaction, { dataset, manifestUri }: Ind
   await tx.query(
     `INSERT INTO datasets (dataset_id, digest, path, class_names, class_counts, problems, manifest_uri)
      VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
-     ON CONFLICT (dataset_id) DO UPDATE
-        SET path = excluded.path, problems = excluded.problems, manifest_uri = excluded.manifest_uri`,
+     ON CONFLICT (dataset_id) DO UPDATE SET manifest_uri = excluded.manifest_uri`,
     [
       dataset.datasetId,
       dataset.digest,

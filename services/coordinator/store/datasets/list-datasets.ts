@@ -1,4 +1,5 @@
-import { NotFoundError } from '../../../core/errors.ts';
+import { InvalidRequestError, NotFoundError } from '../../../core/errors.ts';
+import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Dataset } from '../../../../prisma/client/client.ts';
 import type { DatasetRecord, Page } from '../records.ts';
 import { newestFirst } from '../newest-first.ts';
@@ -33,6 +34,24 @@ export async function findDataset(store: Store, datasetId: string): Promise<Data
   const row = await store.prisma.dataset.findUnique({ where: { datasetId } });
   if (row === null) throw new NotFoundError('data set', datasetId);
   return toDataset(row);
+}
+
+/**
+ * A data set as one of its sweeps read it: the sweep's folder, and the problems found there under the sweep's flags.
+ *
+ * @throws NotFoundError; InvalidRequestError where the sweep is on another data set.
+ */
+export async function findDatasetOfSweep(store: Store, datasetId: string, sweepId: string): Promise<DatasetRecord> {
+  const row = await store.prisma.sweep.findUnique({ where: { sweepId }, include: { dataset: true } });
+  if (row === null) throw new NotFoundError('sweep', sweepId);
+  if (row.dataset?.datasetId !== datasetId) {
+    const description = `must be a sweep on data set ${datasetId}; received '${sweepId}', which is on ${row.datasetId ?? 'none yet'}.`;
+    throw new InvalidRequestError([{ field: 'sweep_id', description }]);
+  }
+  const dataset = toDataset(row.dataset);
+  const { path } = (row.spec as unknown as SweepSpec).dataset;
+  const problems = (row.datasetProblems as unknown as DatasetRecord['problems'] | null) ?? dataset.problems;
+  return { ...dataset, path, problems };
 }
 
 function toDataset(row: Dataset): DatasetRecord {

@@ -69,7 +69,7 @@ export interface MirroredTestResult {
 }
 
 const DATASET = `CASE WHEN d.dataset_id IS NOT NULL THEN json_build_object(
-    'datasetId', d.dataset_id, 'digest', d.digest, 'path', d.path, 'classNames', d.class_names,
+    'datasetId', d.dataset_id, 'digest', d.digest, 'path', coalesce(s.spec -> 'dataset' ->> 'path', d.path), 'classNames', d.class_names,
     'classCounts', d.class_counts) END AS dataset`;
 
 /** @throws NotFoundError */

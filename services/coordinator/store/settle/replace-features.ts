@@ -5,7 +5,7 @@ import type { StoreTransaction } from '../transaction.ts';
 export interface OrphanedTask {
   /** Waits in this sweep. */
   readonly taskId: string;
-  /** FEATURES task of another sweep that was cancelled or is paused. */
+  /** FEATURES task of another sweep: it failed or was cancelled, or its sweep is paused. */
   readonly makerId: string;
 }
 

@@ -49,7 +49,6 @@ interface BlockedRow {
   readonly task_id: string;
   readonly blocker_id: string;
   readonly blocker_stage: Stage;
-  readonly blocker_state: string;
   readonly is_foreign: boolean;
   readonly message: string | null;
 }
@@ -60,8 +59,7 @@ async function resolveBlocked(
   finishedTaskIds: readonly string[] | null,
 ): Promise<void> {
   const { rows } = await tx.query<BlockedRow>(
-    `SELECT t.task_id, p.task_id AS blocker_id, p.stage AS blocker_stage, p.state AS blocker_state,
-            p.sweep_id <> t.sweep_id AS is_foreign,
+    `SELECT t.task_id, p.task_id AS blocker_id, p.stage AS blocker_stage, p.sweep_id <> t.sweep_id AS is_foreign,
             (SELECT a.message FROM attempts a WHERE a.task_id = p.task_id ORDER BY a.lease_epoch DESC LIMIT 1) AS message
        FROM tasks t
        JOIN task_dependencies d ON d.task_id = t.task_id
@@ -73,7 +71,8 @@ async function resolveBlocked(
       ORDER BY t.task_id, p.task_id`,
     finishedTaskIds === null ? [sweep.sweepId] : [sweep.sweepId, finishedTaskIds],
   );
-  const orphaned = rows.filter((row) => row.is_foreign && row.blocker_state !== 'FAILED');
+  // Also where it FAILED: its sweep may read another folder, or another weight file, than this one.
+  const orphaned = rows.filter((row) => row.is_foreign);
   await replaceFeatures(
     tx,
     sweep,

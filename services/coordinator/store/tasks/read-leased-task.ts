@@ -26,10 +26,8 @@ interface TaskRow {
   readonly objective: SweepSpec['objective'];
   readonly dataset_id: string | null;
   readonly digest: string | null;
-  readonly path: string | null;
   readonly class_names: string[] | null;
   readonly class_counts: Dataset['classCounts'] | null;
-  readonly problems: Dataset['problems'] | null;
   readonly manifest_uri: string | null;
   readonly micro_batch_divisor: number;
   readonly traceparent: string | null;
@@ -73,7 +71,7 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
 async function readTaskRow(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<QueryResult<TaskRow>> {
   return tx.prepared<TaskRow>(
     `SELECT t.sweep_id, t.stage, s.spec -> 'dataset' AS dataset_source, s.spec -> 'objective' AS objective, s.dataset_id,
-            d.digest, d.path, d.class_names, d.class_counts, d.problems, d.manifest_uri,
+            d.digest, d.class_names, d.class_counts, d.manifest_uri,
             a.micro_batch_divisor, s.traceparent,
             s.start_time IS NOT NULL AND (s.state <> 'ACTIVE' OR s.state_reason = '') AS is_sweep_noted
        FROM tasks t
@@ -85,15 +83,19 @@ async function readTaskRow(tx: StoreTransaction, taskId: string, leaseEpoch: num
   );
 }
 
+/**
+ * The content that INDEX found, in the folder that the sweep itself names: another sweep may have indexed the same content
+ * elsewhere. A trainer has no use for the problems, which can be long.
+ */
 function toDataset(row: TaskRow): Dataset | null {
   if (row.dataset_id === null) return null;
   return {
     datasetId: row.dataset_id,
-    path: row.path ?? '',
+    path: row.dataset_source.path,
     digest: row.digest ?? '',
     classNames: row.class_names ?? [],
     classCounts: row.class_counts ?? [],
-    problems: row.problems ?? [],
+    problems: [],
   };
 }
 
