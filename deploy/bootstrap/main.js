@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { compileOnce } from './compile.js';
 import { readTextIfThere } from './files.js';
 import { repositoryRoot, resolvePaths } from './paths.js';
 import { runForeground } from './processes.js';
 import { SetupError } from './setup-error.js';
 import { formatSeconds, runSteps } from './step.js';
 import { checkMachine, checkNodeVersion } from './steps/check-machine.js';
+import { compileServices } from './steps/compile-services.js';
 import { demoData } from './steps/demo-data.js';
 import { demoWeights } from './steps/demo-weights.js';
 import { embeddedPostgres } from './steps/embedded-postgres.js';
@@ -42,6 +44,7 @@ const baseSteps = [
   checkMachine,
   installPackages,
   generateCode,
+  compileServices,
   tensorflowEngine,
   nativeHeads,
   embeddedPostgres,
@@ -128,7 +131,8 @@ async function runVitest(args) {
   try {
     const code = await runForeground(process.execPath, [vitest, 'run', '--config', config, ...args], {
       cwd: repositoryRoot,
-      env: { ...process.env, GRAFT_TEST_COUNTS_FILE: countsFile },
+      // Services that tests start run compiled: they start in a third of the time.
+      env: { ...process.env, GRAFT_TEST_COUNTS_FILE: countsFile, GRAFT_COMPILED: await compileOnce(repositoryRoot) },
     });
     const counts = readTextIfThere(countsFile);
     const { passed, failed, skipped } =

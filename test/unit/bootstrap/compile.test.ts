@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compileOnce } from '../../../deploy/bootstrap/compile.js';
+import { repositoryRoot } from '../../../deploy/bootstrap/paths.js';
+
+let root: string;
+
+/** A checkout of two files, with the packages of this one. */
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'graft-compile-'));
+  for (const folder of ['services/cli', 'proto/gen', 'prisma/client', 'prisma/migrations', 'node_modules'])
+    mkdirSync(join(root, folder), { recursive: true });
+  symlinkSync(join(repositoryRoot, 'node_modules', 'yaml'), join(root, 'node_modules', 'yaml'));
+  cpSync(join(repositoryRoot, 'proto/gen/descriptor.binpb'), join(root, 'proto/gen/descriptor.binpb'));
+  write('package.json', '{ "type": "module" }');
+  write('package-lock.json', '{}');
+  write('services/name.ts', 'export const NAME: string = new URL(import.meta.url).pathname;\n');
+  write(
+    'services/cli/main.ts',
+    `import { parse } from 'yaml';\nimport { NAME } from '../name.ts';\nconsole.log(parse('a: 1'), NAME);\n`,
+  );
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function write(path: string, content: string): void {
+  writeFileSync(join(root, path), content);
+}
+
+function run(folder: string): string {
+  return execFileSync(process.execPath, [join(folder, 'services/cli/main.js')], { encoding: 'utf8' });
+}
+
+describe('compileOnce', () => {
+  it('makes modules that run beside the packages and know their own place', async () => {
+    const folder = await compileOnce(root);
+    expect(run(folder)).toBe(`{ a: 1 } ${join(folder, 'services/name.js')}\n`);
+  });
+
+  it('compiles again when a source has changed, appeared or gone, and else returns the same folder', async () => {
+    const folders = [await compileOnce(root), await compileOnce(root)];
+    write('services/name.ts', `export const NAME: string = 'changed';\n`);
+    folders.push(await compileOnce(root));
+    expect(run(folders[2]!)).toBe('{ a: 1 } changed\n');
+    write('services/more.ts', 'export {};\n');
+    folders.push(await compileOnce(root));
+    rmSync(join(root, 'services/more.ts'));
+    folders.push(await compileOnce(root));
+    expect(folders[1]).toBe(folders[0]);
+    expect(new Set(folders.slice(1)).size).toBe(3);
+    expect(folders[4]).toBe(folders[2]);
+  });
+
+  it('keeps the outputs that processes may still load from, and removes older ones', async () => {
+    for (let version = 1; version <= 5; version += 1) {
+      write('services/name.ts', `export const NAME: string = '${'v'.repeat(version)}';\n`);
+      await compileOnce(root);
+    }
+    expect(readdirSync(join(root, 'node_modules/.graft-compiled'))).toHaveLength(3);
+  });
+
+  it('gives two at once the same whole output', async () => {
+    const [one, other] = await Promise.all([compileOnce(root), compileOnce(root)]);
+    expect(one).toBe(other);
+    expect(readdirSync(join(root, 'node_modules/.graft-compiled'))).toHaveLength(1);
+    expect(run(one)).toContain('{ a: 1 }');
+  });
+
+  it('leaves nothing behind when a source is not TypeScript', async () => {
+    write('services/name.ts', 'export const = 1;\n');
+    await expect(compileOnce(root)).rejects.toThrow(/services\/name\.ts:1:13/);
+    expect(readdirSync(join(root, 'node_modules/.graft-compiled'))).toEqual([]);
+  });
+});
