@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactMissingError } from '../../core/errors.ts';
-import { hashFile } from '../files/hash-file.ts';
+import { hashFile, hashFileOnce } from '../files/hash-file.ts';
 import { ArtifactSpaceError } from './artifact-store.ts';
 import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
 
@@ -34,6 +34,20 @@ export class ArtifactDigestError extends Error {
   }
 }
 
+/** Copies are damaged as soon as they are written: the disk or the memory of this machine is bad. */
+export class ArtifactCopyError extends Error {
+  override readonly name = 'ArtifactCopyError';
+
+  constructor({ uri }: StoredArtifact, folder: string) {
+    super(
+      `Copies of ${uri} in ${folder} on ${hostname()} are damaged right after they were compared with their digest. ` +
+        'Check the disk and the memory of this machine, or point GRAFT_CACHE_DIR at another disk.',
+    );
+  }
+}
+
+/** Copies of one artifact that are fetched again in one call because they were damaged. */
+const MOST_DAMAGED_COPIES = 3;
 /** A pin of a process on another host is believed for so long after it was last touched. */
 const FOREIGN_PIN_MS = 2 * 3_600_000;
 const TOUCH_INTERVAL_MS = 1_800_000;
@@ -46,6 +60,9 @@ const DIGEST_LENGTH = 64;
 const COPY_NAME = /^[0-9a-f]{64}~(?!.*\.(part|lock)$)/;
 const COPY_OR_PART = /^[0-9a-f]{64}~(?!.*\.lock$)/;
 let pinCount = 0;
+
+/** Copies whose digest was right once in this process, by place and change. */
+const verifiedCopies = new Set<string>();
 
 function copyName({ uri, sha256 }: StoredArtifact): string {
   return `${sha256}~${basename(uri)}`;
@@ -68,24 +85,44 @@ export class ArtifactCache {
   }
 
   /**
-   * The artifact's file. Its size is compared here, its digest where it is copied; who reads in place and wants the digest
-   * compared calls `verify`.
+   * Opens the artifact's file, whose digest this process compares once and again when the inode says that the file may have
+   * changed. A damaged copy is fetched again from the store before the store's file is blamed.
    *
-   * @throws {ArtifactMissingError}, {ArtifactDigestError}, {ArtifactSpaceError}
+   * @throws {ArtifactMissingError}, {ArtifactDigestError} when the store's file is damaged, {ArtifactCopyError},
+   * {ArtifactSpaceError}
    */
   async open(artifact: StoredArtifact): Promise<LocalArtifact> {
     const { store, folder } = this.#options;
     const inPlace = store.localPath(artifact.uri);
     if (inPlace !== null) {
       requireSize(artifact, await store.stat(artifact.uri));
+      await requireDigest(artifact, inPlace);
       return { path: inPlace, [Symbol.dispose]: () => undefined };
     }
     await mkdir(this.#pins, { recursive: true });
     const path = join(folder, copyName(artifact));
-    for (;;) {
+    for (let damagedCopies = 0; ;) {
       const pinned = await this.#pin(path, artifact.sha256);
-      if (pinned !== null) return pinned;
-      await this.#fetch(artifact, path);
+      if (pinned === null) {
+        await this.#fetch(artifact, path);
+        continue;
+      }
+      if (await isIntactCopy(artifact, pinned.path)) return pinned;
+      pinned[Symbol.dispose]();
+      await rm(path, { force: true });
+      damagedCopies += 1;
+      if (damagedCopies > MOST_DAMAGED_COPIES) throw new ArtifactCopyError(artifact, folder);
+    }
+  }
+
+  /** Whether `open` finds the store's file as it was registered. @throws what else `open` throws */
+  async isIntact(artifact: StoredArtifact): Promise<boolean> {
+    try {
+      (await this.open(artifact))[Symbol.dispose]();
+      return true;
+    } catch (error) {
+      if (error instanceof ArtifactMissingError || error instanceof ArtifactDigestError) return false;
+      throw error;
     }
   }
 
@@ -98,8 +135,7 @@ export class ArtifactCache {
       if (errorCode(error) === 'ENOENT') return null;
       throw error;
     }
-    // One inode: touching the pin marks the copy as used now.
-    const touch = (): Promise<void> => utimes(pin, new Date(), new Date()).catch(() => undefined);
+    const touch = (): Promise<void> => markUsed(pin).catch(() => undefined);
     await touch();
     const timer = setInterval(() => void touch(), TOUCH_INTERVAL_MS).unref();
     return {
@@ -152,7 +188,12 @@ export class ArtifactCache {
     }
     await file.sync();
     const actual = hash.digest('hex');
-    if (actual === artifact.sha256) return;
+    if (actual === artifact.sha256) {
+      // A whole second, which `markUsed` keeps as it is.
+      await utimes(partPath, new Date(), new Date(Math.floor(Date.now() / 1000) * 1000));
+      verifiedCopies.add(await identityOf(artifact, partPath));
+      return;
+    }
     await rm(partPath, { force: true });
     // A part that a crash has garbled is no fault of the store: once more, from the beginning.
     if (isContinued) await this.#download(artifact, partPath);
@@ -167,8 +208,9 @@ export class ArtifactCache {
       if (!COPY_OR_PART.test(name)) continue;
       const path = join(folder, name);
       const found = await stat(path).catch(() => null);
-      if (found !== null)
-        copies.push({ path, sizeBytes: found.size, usedAtMs: found.mtimeMs, isPinned: found.nlink > 1 });
+      if (found === null) continue;
+      const usedAtMs = name.endsWith('.part') ? found.mtimeMs : found.atimeMs;
+      copies.push({ path, sizeBytes: found.size, usedAtMs, isPinned: found.nlink > 1 });
     }
     let total = copies.reduce((sum, { sizeBytes }) => sum + sizeBytes, neededBytes);
     copies.sort((a, b) => a.usedAtMs - b.usedAtMs);
@@ -185,7 +227,7 @@ export class ArtifactCache {
     for (const name of await readdir(this.#pins)) {
       const path = join(this.#pins, name);
       const found = await stat(path).catch(() => null);
-      if (found !== null && !isOwnerAlive(name, found.mtimeMs)) await rm(path, { force: true });
+      if (found !== null && !isOwnerAlive(name, found.atimeMs)) await rm(path, { force: true });
     }
   }
 }
@@ -201,10 +243,33 @@ export async function copiedNames(folder: string): Promise<readonly string[]> {
   return names.flatMap((name) => (COPY_NAME.test(name) ? [name.slice(DIGEST_LENGTH + 1)] : []));
 }
 
-/** @throws {ArtifactDigestError} when the file's bytes are not the registered ones */
-export async function verify(artifact: StoredArtifact, path: string): Promise<void> {
-  const actual = await hashFile(path, 'sha256');
+/** Hashing goes at 1 to 2 GB/s; tasks that follow one another on one file need not pay it again. */
+async function requireDigest(artifact: StoredArtifact, path: string): Promise<void> {
+  const actual = await hashFileOnce(path, 'sha256');
   if (actual !== artifact.sha256) throw new ArtifactDigestError(artifact, actual);
+}
+
+async function isIntactCopy(artifact: StoredArtifact, pin: string): Promise<boolean> {
+  const identity = await identityOf(artifact, pin);
+  if (verifiedCopies.has(identity)) return true;
+  if ((await hashFile(pin, 'sha256')) !== artifact.sha256) return false;
+  verifiedCopies.add(identity);
+  return true;
+}
+
+/** Not by ctime, which each pin's link changes. */
+async function identityOf({ sha256 }: StoredArtifact, path: string): Promise<string> {
+  const { dev, ino, size, mtimeMs } = await stat(path);
+  return [sha256, dev, ino, size, mtimeMs].join(' ');
+}
+
+/**
+ * Marks a copy as used now, by the time of its last access: a pin is the copy's own inode. The time of its last change stays,
+ * because it tells whether somebody has written to the copy.
+ */
+async function markUsed(pin: string): Promise<void> {
+  const { mtime } = await stat(pin);
+  await utimes(pin, new Date(), mtime);
 }
 
 function requireSize(artifact: StoredArtifact, found: { readonly sizeBytes: number } | null): void {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -71,15 +71,41 @@ async function writeRows({ root, images, size, target, offset }: RowsJob): Promi
   }
 }
 
+/**
+ * Decodes one image at once, without a turn of the event loop.
+ *
+ * @returns the bytes of its row
+ * @throws {ImageCacheError} when the file is not what was indexed, {ImageDecodeError}
+ */
+export function decodeRow(root: string, image: Pick<ManifestImage, 'path' | 'sha256'>, size: number): Buffer {
+  const path = join(root, image.path);
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  const pixels = decodeAndResize(requireUnchanged(path, bytes, image), size);
+  return Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+}
+
 async function readUnchanged(root: string, image: Pick<ManifestImage, 'path' | 'sha256'>): Promise<Buffer> {
   const path = join(root, image.path);
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
   } catch (error) {
-    throw new ImageCacheError(path, `${path} was indexed, but can't be read now: ${String(error)}.`, { cause: error });
+    throw unreadable(path, error);
   }
-  if (createHash('sha256').update(bytes).digest('hex') === image.sha256) return bytes;
+  return requireUnchanged(path, bytes, image);
+}
+
+function unreadable(path: string, error: unknown): ImageCacheError {
+  return new ImageCacheError(path, `${path} was indexed, but can't be read now: ${String(error)}.`, { cause: error });
+}
+
+function requireUnchanged(path: string, bytes: Buffer, { sha256 }: Pick<ManifestImage, 'sha256'>): Buffer {
+  if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
   throw new ImageCacheError(path, `${path} was changed after the data set was indexed. Submit the sweep again.`);
 }
 

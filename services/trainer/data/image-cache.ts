@@ -1,10 +1,11 @@
-import { closeSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Dataset, ManifestImage, Split } from '../../core/dataset.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
+import { decodeRow, writeFully } from './decoder-jobs.ts';
 import { Decoding } from './decoding.ts';
 import type { DecodingOptions } from './decoding.ts';
 import { ImageCacheError } from './image-cache-error.ts';
@@ -36,7 +37,13 @@ export interface ImageCache {
    * @throws ImageCacheError
    */
   decoded(count: number): Promise<void>;
-  /** @returns [indices.length, size, size, 3] float32, 0..255 RGB; the caller's. */
+  /**
+   * Rows that are damaged or missing in the file are decoded again on the spot and written back, so a bad byte costs one
+   * decoding and no attempt.
+   *
+   * @returns [indices.length, size, size, 3] float32, 0..255 RGB; the caller's.
+   * @throws {ImageCacheError} when such a row's image is not what was indexed
+   */
   read(indices: ArrayLike<number>): Tensor4D;
   /** Also gives up what is not decoded yet. */
   close(): void;
@@ -109,24 +116,27 @@ class FileImageCache implements ImageCache {
   readonly labels: Int32Array;
   readonly paths: readonly string[];
   private readonly path: string;
+  private readonly contents: ImageFileContents;
   private readonly decoding: Decoding | null;
   private readonly checksums: Buffer;
-  /** Rows whose checksum was right once in this process. */
+  /** Rows whose checksum was right once since the opening. */
   private readonly checked: Uint8Array;
   private file: number | null;
 
   /** @param decoding null where all are there */
-  constructor(path: string, { images, size }: ImageFileContents, decoding: Decoding | null) {
+  constructor(path: string, contents: ImageFileContents, decoding: Decoding | null) {
+    const { images, size } = contents;
     this.path = path;
+    this.contents = contents;
     this.count = images.length;
     this.size = size;
     this.labels = Int32Array.from(images, ({ label }) => label);
     this.paths = images.map((image) => image.path);
     this.checked = new Uint8Array(images.length);
     this.decoding = decoding;
-    this.file = openSync(decoding?.temporary ?? path, 'r');
+    this.file = openToRepair(decoding?.temporary ?? path);
     this.checksums = decoding?.checksums ?? Buffer.alloc(images.length * 4);
-    if (decoding === null) this.readFully(this.checksums, HEADER_BYTES + this.count * rowBytes(size));
+    if (decoding === null) this.readAt(this.checksums, this.checksumOffset(0));
   }
 
   async decoded(count: number): Promise<void> {
@@ -143,8 +153,8 @@ class FileImageCache implements ImageCache {
         throw new RangeError(`Image ${index} does not exist: the split has ${this.count} images.`);
       }
       const row = Buffer.from(values.buffer, position * bytesPerRow, bytesPerRow);
-      this.readFully(row, HEADER_BYTES + index * bytesPerRow);
-      this.checkRow(row, index);
+      const isWhole = this.readAt(row, this.rowOffset(index));
+      if (!isWhole || !this.isIntact(row, index)) this.decodeAgain(row, index);
     }
     return tf.tensor4d(values, [indices.length, size, size, 3], 'float32');
   }
@@ -155,27 +165,61 @@ class FileImageCache implements ImageCache {
     this.file = null;
   }
 
-  private checkRow(row: Buffer, index: number): void {
-    if (this.checked[index] === 1) return;
-    if (crc32(row) !== this.checksums.readUInt32LE(index * 4)) {
-      this.close();
-      // So that the next opening makes it anew.
-      rmSync(this.path, { force: true });
-      throw new ImageCacheError(
-        this.path,
-        `${this.path} is damaged at image ${index} (${this.paths[index] ?? ''}). It was removed; the next try decodes the images again.`,
-      );
-    }
-    this.checked[index] = 1;
+  private isIntact(row: Buffer, index: number): boolean {
+    if (this.checked[index] === 0 && crc32(row) === this.checksums.readUInt32LE(index * 4)) this.checked[index] = 1;
+    return this.checked[index] === 1;
   }
 
-  private readFully(target: Buffer, position: number): void {
+  private decodeAgain(row: Buffer, index: number): void {
+    const image = this.contents.images[index];
+    if (image === undefined) throw new RangeError(`unreachable: image ${index}`);
+    decodeRow(this.contents.dataset.path, image, this.size).copy(row);
+    this.checksums.writeUInt32LE(crc32(row), index * 4);
+    this.checked[index] = 1;
+    if (this.file === null) return;
+    try {
+      writeFully(this.file, row, this.rowOffset(index));
+      writeFully(this.file, this.checksums.subarray(index * 4, index * 4 + 4), this.checksumOffset(index));
+    } catch {
+      // A folder that can't be written, or a full disk: the next reader decodes the row as well.
+    }
+  }
+
+  private rowOffset(index: number): number {
+    return HEADER_BYTES + index * rowBytes(this.size);
+  }
+
+  private checksumOffset(index: number): number {
+    return HEADER_BYTES + this.count * rowBytes(this.size) + index * 4;
+  }
+
+  /** @returns false where the file ends early or can't be read */
+  private readAt(target: Buffer, position: number): boolean {
     if (this.file === null) throw new ImageCacheError(this.path, `${this.path} was closed already.`);
     let done = 0;
     while (done < target.length) {
-      const read = readSync(this.file, target, done, target.length - done, position + done);
-      if (read === 0) throw new ImageCacheError(this.path, `${this.path} ends early.`);
+      const read = readOrNothing(this.file, target.subarray(done), position + done);
+      if (read === 0) return false;
       done += read;
     }
+    return true;
+  }
+}
+
+/** A sector that can't be read is as good as missing. */
+function readOrNothing(file: number, target: Buffer, position: number): number {
+  try {
+    return readSync(file, target, 0, target.length, position);
+  } catch {
+    return 0;
+  }
+}
+
+/** For writing too, unless nothing may be written there. */
+function openToRepair(path: string): number {
+  try {
+    return openSync(path, 'r+');
+  } catch {
+    return openSync(path, 'r');
   }
 }

@@ -41,11 +41,12 @@ export function encodeManifest({ dataset, images }: IndexedDataset): Buffer {
  */
 export function decodeManifest(path: string, bytes: Buffer): IndexedDataset {
   const [head = '', ...lines] = bytes.toString('utf8').trimEnd().split('\n');
-  const parsed = parseJson(path, head) as { readonly format?: unknown; readonly dataset?: Dataset } | null;
-  if (parsed?.format !== FORMAT || parsed.dataset === undefined) {
+  const parsed = parseJson(path, head) as { readonly format?: unknown; readonly dataset?: Dataset | null } | null;
+  const dataset = parsed?.format === FORMAT ? parsed.dataset : null;
+  if (dataset === null || dataset === undefined) {
     throw new ManifestError(path, `its first line doesn't say "${FORMAT}"`);
   }
-  const { dataset } = parsed;
+  if (!Array.isArray(dataset.classNames)) throw new ManifestError(path, 'its first line names no classes');
   const images = lines.map((line) => parseImage(path, line));
   if (manifestDigest(dataset.classNames, images) !== dataset.digest) {
     throw new ManifestError(path, "its digest doesn't fit its lines");

@@ -8,6 +8,7 @@ import type { IndexedDataset } from '../data/manifest.ts';
 import { outputCountOf } from '../../core/planner/head-variables.ts';
 import { Loss, predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { LossSums } from '../heads/loss.ts';
+import { openCheckpoint, requireIntact } from './checkpoint-file.ts';
 import { addSums, assignAll } from './member.ts';
 import { FineTuneNetwork, HeadNetwork } from './network.ts';
 import type { Network } from './network.ts';
@@ -16,7 +17,7 @@ import type { Batch, SplitReader } from './split-reader.ts';
 import { openBackbone, openDataset } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 import { TaskFailureError } from './task-error.ts';
-import { checkBase, openCheckpoint } from './train-stage.ts';
+import { checkBase } from './train-stage.ts';
 
 const BATCH_SIZE = 32;
 
@@ -37,6 +38,10 @@ interface Evaluation extends Subject {
 export async function runEvaluateStage(context: TaskContext): Promise<TaskResult> {
   const indexed = await openDataset(context);
   const subjects = context.task.runs.filter(({ stopped }) => !stopped).map(subjectOf);
+  await requireIntact(
+    context,
+    subjects.map(({ source }) => source),
+  );
   const groups = groupBy(subjects, ({ config }) =>
     JSON.stringify([config.backbone.name, config.backbone.weights, config.imageSize]),
   );

@@ -1,13 +1,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { FeatureSetRef } from '../../core/task.ts';
-import { ArtifactDigestError, verify } from '../../platform/artifacts/artifact-cache.ts';
+import { ArtifactDigestError } from '../../platform/artifacts/artifact-cache.ts';
 import type { ArtifactCache, LocalArtifact } from '../../platform/artifacts/artifact-cache.ts';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { encodeSafetensorsHeader, readSafetensorsHeader } from '../checkpoints/safetensors.ts';
 import type { SafetensorsEntry } from '../checkpoints/safetensors.ts';
 import { fromHalves } from './half-precision.ts';
-import { TaskFailureError } from './task-error.ts';
+import { TaskFailureError, damageError } from './task-error.ts';
 
 const TENSOR = 'features';
 const BYTES = { F32: 4, F16: 2 } as const;
@@ -58,20 +57,15 @@ export interface FeatureRows {
   close(): void;
 }
 
-/** Files whose digest was right once in this process, by place and change. */
-const verified = new Set<string>();
-
-/** @throws {TaskFailureError} when the set was not computed or its file is not what the reference says */
+/** @throws {TaskFailureError} when the set was not computed, or its file is missing or damaged */
 export async function openFeatureRows(cache: ArtifactCache, set: FeatureSetRef): Promise<FeatureRows> {
   const { uri, sha256, sizeBytes } = set;
   if (uri === null || sha256 === null) {
     throw new TaskFailureError('COUNTED', 'FEATURES_MISSING', `Feature set ${set.key} has not been computed yet.`);
   }
-  const artifact = { uri, sha256, sizeBytes };
   let local: LocalArtifact | null = null;
   try {
-    local = await cache.open(artifact);
-    await verifyOnce(artifact, local.path);
+    local = await cache.open({ uri, sha256, sizeBytes });
     const { entry, metadata } = await readFeatureHeader(local.path);
     if (metadata['key'] !== set.key) {
       throw new TaskFailureError(
@@ -80,31 +74,25 @@ export async function openFeatureRows(cache: ArtifactCache, set: FeatureSetRef):
         `${uri} holds feature set ${metadata['key'] ?? 'unknown'}, but ${set.key} was asked for.`,
       );
     }
-    return new FileRows(local, entry);
+    return new FileRows(set.key, local, entry);
   } catch (error) {
     local?.[Symbol.dispose]();
     throw asFailure(error, set);
   }
 }
 
-/** Hashing goes at 1 to 2 GB/s; tasks that follow one another on one set need not pay it again. */
-async function verifyOnce(artifact: Parameters<typeof verify>[0], path: string): Promise<void> {
-  await using file = await open(path, 'r');
-  const { ino, dev, mtimeMs, size } = await file.stat();
-  const identity = `${artifact.sha256} ${dev} ${ino} ${mtimeMs} ${size}`;
-  if (verified.has(identity)) return;
-  await verify(artifact, path);
-  verified.add(identity);
-}
-
 function asFailure(error: unknown, set: FeatureSetRef): unknown {
   if (error instanceof ArtifactMissingError) {
-    return new TaskFailureError('COUNTED', 'FEATURES_MISSING', `Feature set ${set.key}: ${error.message}`);
+    return damagedSet(set.key, 'FEATURES_MISSING', error.message);
   }
   if (error instanceof ArtifactDigestError) {
-    return new TaskFailureError('COUNTED', 'DIGEST_MISMATCH', `Feature set ${set.key}: ${error.message}`);
+    return damagedSet(set.key, 'DIGEST_MISMATCH', error.message);
   }
   return error;
+}
+
+function damagedSet(key: string, code: string, problem: string): TaskFailureError {
+  return damageError(code, `Feature set ${key}: ${problem}`, { missingFeatureKeys: [key] });
 }
 
 async function readFeatureHeader(
@@ -119,14 +107,16 @@ async function readFeatureHeader(
 class FileRows implements FeatureRows {
   readonly shape: readonly number[];
   readonly rowCount: number;
+  readonly #key: string;
   readonly #local: LocalArtifact;
   readonly #entry: SafetensorsEntry;
   readonly #file: number;
 
-  constructor(local: LocalArtifact, entry: SafetensorsEntry) {
+  constructor(key: string, local: LocalArtifact, entry: SafetensorsEntry) {
     const [rowCount = 0, ...shape] = entry.shape;
     this.rowCount = rowCount;
     this.shape = shape;
+    this.#key = key;
     this.#local = local;
     this.#entry = entry;
     this.#file = openSync(local.path, 'r');
@@ -168,7 +158,10 @@ class FileRows implements FeatureRows {
   #readFully(target: Uint8Array, position: number): void {
     for (let done = 0; done < target.length;) {
       const count = readSync(this.#file, target, done, Math.min(target.length - done, 1 << 30), position + done);
-      if (count === 0) throw new RangeError(`${this.#local.path} ends before byte ${position + target.length}.`);
+      if (count === 0) {
+        const problem = `${this.#local.path} ends before byte ${position + target.length}.`;
+        throw damagedSet(this.#key, 'FEATURES_MISSING', problem);
+      }
       done += count;
     }
   }

@@ -5,12 +5,13 @@ import type { ArtifactStore, StoredArtifact } from '../../platform/artifacts/art
 import { bytesPerImage, featureFileHeader, featureSetUri } from './feature-file.ts';
 import type { FeatureLayout } from './feature-file.ts';
 import { toHalves } from './half-precision.ts';
-import { TaskFailureError } from './task-error.ts';
 
 /** A killed extraction loses at most so many images: 10 s of VGG16 at 180 pixels on two cores. */
 const MOST_PART_IMAGES = 128;
 const MOST_PART_BYTES = 64 * 2 ** 20;
 const DIGEST_BYTES = 32;
+/** Assemblies of one set in one attempt, where parts are lost again and again. */
+const MOST_TRIES = 3;
 /** A thousand million images in parts of 64. */
 const MOST_HEADER_BYTES = 2 ** 30;
 
@@ -23,7 +24,7 @@ export function partImagesOf(layout: Pick<FeatureLayout, 'dtype' | 'shape'>, bat
 /**
  * Computes a feature set part by part. Each part is stored when it is done, so whoever goes on after a kill, here or on
  * another machine, computes only what is missing. Then the parts are put together to one file, the same to the last byte
- * however often it was begun anew, and removed.
+ * however often it was begun anew, and removed. A part that is lost or damaged by then is computed again.
  *
  * @param compute outputs of the images from `start` up to `end`, in order, as float32
  */
@@ -32,6 +33,29 @@ export async function storeFeatures(
   layout: FeatureLayout,
   compute: (start: number, end: number) => AsyncIterable<Float32Array>,
 ): Promise<StoredArtifact> {
+  for (let tries = 1; ; tries += 1) {
+    const digests = await makeParts(artifacts, layout, compute);
+    try {
+      const stored = await artifacts.writeStream(featureSetUri(layout.key), assemble(artifacts, layout, digests));
+      await removeParts(artifacts, layout);
+      return stored;
+    } catch (error) {
+      if (tries === MOST_TRIES) throw error;
+      if (error instanceof ArtifactExistsError) {
+        // An attempt that has lost its lease and doesn't know it yet was quicker, or what it left is damaged and removed now.
+        const found = await findStoredFeatures(artifacts, layout);
+        if (found !== null) return found;
+      } else if (!(error instanceof LostPartError)) throw error;
+    }
+  }
+}
+
+/** @returns the digests of all parts, which are stored */
+async function makeParts(
+  artifacts: ArtifactStore,
+  layout: FeatureLayout,
+  compute: (start: number, end: number) => AsyncIterable<Float32Array>,
+): Promise<readonly string[]> {
   const { imageCount, partImages, key } = layout;
   const digests: string[] = [];
   for (let start = 0; start < imageCount; start += partImages) {
@@ -42,9 +66,7 @@ export async function storeFeatures(
       (await findPart(artifacts, uri, sizeBytes)) ?? (await makePart(artifacts, uri, layout, compute(start, end))),
     );
   }
-  const stored = await artifacts.writeStream(featureSetUri(key), assemble(artifacts, layout, digests));
-  await removeParts(artifacts, layout);
-  return stored;
+  return digests;
 }
 
 /**
@@ -191,11 +213,11 @@ async function* assemble(
   }
 }
 
-/** The next attempt computes it again. */
-function lostPart(uri: string, what: string): TaskFailureError {
-  return new TaskFailureError(
-    'COUNTED',
-    'FEATURES_MISSING',
-    `The part ${uri} can't be put into the whole file: ${what}.`,
-  );
+/** A part was lost or damaged between its writing and the assembly. */
+class LostPartError extends Error {
+  override readonly name = 'LostPartError';
+}
+
+function lostPart(uri: string, what: string): LostPartError {
+  return new LostPartError(`The part ${uri} can't be put into the whole file: ${what}.`);
 }

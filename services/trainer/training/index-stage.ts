@@ -1,9 +1,10 @@
+import { ArtifactMissingError } from '../../core/errors.ts';
 import type { TaskResult, WeightsInfo } from '../../core/task.ts';
 import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { describeWeights } from '../backbones/load.ts';
 import { indexDataset } from '../data/index-dataset.ts';
-import { encodeManifest } from '../data/manifest.ts';
+import { ManifestError, decodeManifest, encodeManifest } from '../data/manifest.ts';
 import { requireWeightsInside } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 
@@ -17,7 +18,7 @@ export async function runIndexStage({
 }: TaskContext): Promise<TaskResult> {
   const { onProgress } = link;
   const indexed = await indexDataset({ source: task.datasetSource, cacheDir, dataRoot, onProgress });
-  const manifestUri = `datasets/${indexed.dataset.digest}.jsonl`;
+  const manifestUri = manifestUriOf(indexed.dataset.digest);
   await storeManifest(artifacts, manifestUri, encodeManifest(indexed));
   const weights: WeightsInfo[] = [];
   for (const reference of task.weightsReferences) {
@@ -28,11 +29,32 @@ export async function runIndexStage({
   return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };
 }
 
-/** The same images in another folder have a manifest of this name too; it differs in the folder only. */
+/**
+ * The same images in another folder have a manifest of this name too; it differs in the folder only. One that is damaged is
+ * replaced.
+ */
 async function storeManifest(artifacts: ArtifactStore, uri: string, bytes: Buffer): Promise<void> {
   try {
     await artifacts.write(uri, bytes);
   } catch (error) {
     if (!(error instanceof ArtifactExistsError)) throw error;
+    if (await isManifest(artifacts, uri)) return;
+    await artifacts.remove(uri);
+    await artifacts.write(uri, bytes);
   }
+}
+
+async function isManifest(artifacts: ArtifactStore, uri: string): Promise<boolean> {
+  try {
+    const { dataset } = decodeManifest(uri, await artifacts.read(uri));
+    return uri === manifestUriOf(dataset.digest);
+  } catch (error) {
+    if (error instanceof ManifestError || error instanceof ArtifactMissingError) return false;
+    throw error;
+  }
+}
+
+/** Place of a manifest in the artifact store. */
+function manifestUriOf(digest: string): string {
+  return `datasets/${digest}.jsonl`;
 }

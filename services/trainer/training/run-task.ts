@@ -25,23 +25,21 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
     else link.emit({ type: 'completed', taskId, result: end });
   } catch (error) {
     if (error instanceof TaskStoppedError) link.emit({ type: 'stopped', taskId, action: error.action });
-    else link.emit({ type: 'failed', taskId, error: await nameMissingFeatures(taskErrorOf(error), task, options) });
+    else link.emit({ type: 'failed', taskId, error: await nameDamagedFeatures(taskErrorOf(error), task, options) });
   }
 }
 
-/** All of them at once: each costs the task a try. A store that can't be asked leaves the error as it is. */
-async function nameMissingFeatures(
-  error: TaskError,
-  { stage, featureSets }: LeasedTask,
-  { artifacts }: WorkerOptions,
-): Promise<TaskError> {
-  if (error.code !== 'FEATURES_MISSING' || stage === 'FEATURES') return error;
+/** All of them at once: each costs the task an attempt. A store that can't be asked leaves the error as it is. */
+async function nameDamagedFeatures(error: TaskError, task: LeasedTask, options: WorkerOptions): Promise<TaskError> {
+  if (error.missingFeatureKeys === undefined || task.stage === 'FEATURES') return error;
+  const cache = openCache(options);
+  const keys = new Set(error.missingFeatureKeys);
   try {
-    const missingFeatureKeys: string[] = [];
-    for (const { key, uri } of featureSets) {
-      if (uri !== null && (await artifacts.stat(uri)) === null) missingFeatureKeys.push(key);
+    for (const { key, uri, sha256, sizeBytes } of task.featureSets) {
+      if (keys.has(key) || uri === null || sha256 === null) continue;
+      if (!(await cache.isIntact({ uri, sha256, sizeBytes }))) keys.add(key);
     }
-    return { ...error, missingFeatureKeys };
+    return { ...error, missingFeatureKeys: task.featureSets.map(({ key }) => key).filter((key) => keys.has(key)) };
   } catch {
     return error;
   }

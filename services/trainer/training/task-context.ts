@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { ArtifactMissingError } from '../../core/errors.ts';
 import { poolingOf } from '../../core/planner/feature-set.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
@@ -9,9 +10,9 @@ import { loadBackbone } from '../backbones/load.ts';
 import { outlineBackbone } from '../backbones/outline.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { requireInside } from '../data/data-root.ts';
-import { decodeManifest } from '../data/manifest.ts';
+import { ManifestError, decodeManifest } from '../data/manifest.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
-import { TaskFailureError } from './task-error.ts';
+import { TaskFailureError, damageError } from './task-error.ts';
 import type { TaskLink } from './task-link.ts';
 
 /** What a worker process gives to every task. */
@@ -42,7 +43,7 @@ export interface TaskContext extends WorkerOptions {
 /**
  * The data set that the task's manifest describes.
  *
- * @throws {TaskFailureError} when the task has none, {ManifestError} for a damaged one, {PathOutsideError}
+ * @throws {TaskFailureError} when the task has none, or its manifest is missing or damaged; {PathOutsideError}
  */
 export async function openDataset({ task, artifacts, dataRoot = null }: TaskContext): Promise<IndexedDataset> {
   const { dataset, manifestUri, taskId, datasetSource } = task;
@@ -52,16 +53,31 @@ export async function openDataset({ task, artifacts, dataRoot = null }: TaskCont
   // The sweep's own folder: a coordinator of an earlier version sends the one in which the same images were indexed last.
   const path = resolve(datasetSource.path);
   await requireInside(dataRoot, path, 'dataset.path');
-  const { images, dataset: indexed } = decodeManifest(manifestUri, await artifacts.read(manifestUri));
+  const { images, dataset: indexed } = await readManifest(artifacts, manifestUri);
   if (indexed.digest !== dataset.digest) {
-    throw new TaskFailureError(
-      'PERMANENT',
+    throw damagedManifest(
       'DIGEST_MISMATCH',
       `The manifest ${manifestUri} describes data set ${indexed.digest}, but the task is about ${dataset.digest}.`,
     );
   }
   // The manifest names the folder in which the content was indexed first.
   return { dataset: { ...dataset, path }, images };
+}
+
+async function readManifest(artifacts: ArtifactStore, uri: string): Promise<IndexedDataset> {
+  try {
+    return decodeManifest(uri, await artifacts.read(uri));
+  } catch (error) {
+    if (error instanceof ArtifactMissingError) {
+      throw damagedManifest('MANIFEST_MISSING', `The manifest ${error.message}`);
+    }
+    if (error instanceof ManifestError) throw damagedManifest('MANIFEST_DAMAGED', error.message);
+    throw error;
+  }
+}
+
+function damagedManifest(code: string, message: string): TaskFailureError {
+  return damageError(code, message, { manifestDamaged: true });
 }
 
 /** Loads a base and reports progress meanwhile; without its weights where the task computes nothing with them. */

@@ -2,6 +2,9 @@ import type { DatasetProblem } from '../../core/dataset.ts';
 import type { ErrorClass, TaskError } from '../../core/task.ts';
 import { DatasetInvalidError } from '../data/index-dataset.ts';
 
+/** Stored files that an attempt found missing or damaged. They are made again, and the failure is not counted. */
+export type StoredDamage = Pick<TaskError, 'missingFeatureKeys' | 'manifestDamaged' | 'damagedCheckpointIds'>;
+
 /** An error whose class is known where it is thrown. */
 export class TaskFailureError extends Error {
   override readonly name = 'TaskFailureError';
@@ -9,13 +12,26 @@ export class TaskFailureError extends Error {
   /** For example DATASET_INVALID. */
   readonly code: string;
   readonly datasetProblems: readonly DatasetProblem[];
+  readonly damage: StoredDamage;
 
-  constructor(errorClass: ErrorClass, code: string, message: string, datasetProblems: readonly DatasetProblem[] = []) {
+  constructor(
+    errorClass: ErrorClass,
+    code: string,
+    message: string,
+    datasetProblems: readonly DatasetProblem[] = [],
+    damage: StoredDamage = {},
+  ) {
     super(message);
     this.errorClass = errorClass;
     this.code = code;
     this.datasetProblems = datasetProblems;
+    this.damage = damage;
   }
+}
+
+/** An error about stored files, which says nothing about the task that met them. */
+export function damageError(code: string, message: string, damage: StoredDamage): TaskFailureError {
+  return new TaskFailureError('INFRASTRUCTURE', code, message, [], damage);
 }
 
 /** Errors that trying again can't help, by name, with what they are called in the record. */
@@ -40,8 +56,8 @@ const OUT_OF_MEMORY =
 /** Sorts an error into the classes that decide about retries (semantics: "Attempts and retries"). */
 export function taskErrorOf(error: unknown): TaskError {
   if (error instanceof TaskFailureError) {
-    const { errorClass, code, message, datasetProblems } = error;
-    return { errorClass, code, message, datasetProblems };
+    const { errorClass, code, message, datasetProblems, damage } = error;
+    return { errorClass, code, message, datasetProblems, ...damage };
   }
   const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
   if (OUT_OF_MEMORY.test(message)) return plainError('MEMORY', 'OUT_OF_MEMORY', message);
@@ -53,6 +69,7 @@ export function taskErrorOf(error: unknown): TaskError {
   if (name === 'ArtifactSpaceError' || /ENOSPC|EDQUOT/.test(message)) {
     return plainError('INFRASTRUCTURE', 'DISK_FULL', message);
   }
+  if (name === 'ArtifactCopyError') return plainError('INFRASTRUCTURE', 'CACHE_DAMAGED', message);
   if (name === 'ArtifactUnwritableError') return plainError('INFRASTRUCTURE', 'STORE_UNWRITABLE', message);
   return plainError('COUNTED', 'UNEXPECTED', `${name}: ${message}`);
 }

@@ -2,15 +2,14 @@ import { streamKey } from '../../core/planner/grouping.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
-import { ArtifactMissingError } from '../../core/errors.ts';
-import { ArtifactDigestError, verify } from '../../platform/artifacts/artifact-cache.ts';
 import type { Backbone } from '../backbones/backbone.ts';
-import { CheckpointError, readTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
+import { CheckpointError } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
 import { nodeBackend } from '../engine/engine.ts';
 import { Loss, classWeightsOf } from '../heads/loss.ts';
 import { NativeHead } from '../heads/native-head.ts';
+import { openCheckpoint, requireIntact } from './checkpoint-file.ts';
 import { CheckpointWriter } from './checkpoint-writer.ts';
 import { NativeLearner, NetworkLearner } from './learner.ts';
 import type { Learner } from './learner.ts';
@@ -45,6 +44,10 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
   const [first] = configured;
   if (first === undefined) return { outcomes, action: null };
   checkGroup(configured);
+  await requireIntact(
+    context,
+    configured.flatMap(({ run }) => startingPoint(run) ?? []),
+  );
   const { config } = first;
   const indexed = await openDataset(context);
   const backbone = await openBackbone(context, config.backbone.name, config.backbone.weights, config.imageSize);
@@ -74,6 +77,11 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
     validation?.dispose();
     backbone.dispose();
   }
+}
+
+/** The checkpoint whose tensors a run starts with: a resumed one has all of them. */
+function startingPoint({ resumeCheckpoint, sourceCheckpoint }: TaskRun): CheckpointRef | null {
+  return resumeCheckpoint ?? sourceCheckpoint;
 }
 
 /** Runs that are to be trained; those that were stopped, or whose parameters are wrong, have their outcome at once. */
@@ -212,6 +220,10 @@ async function createFineTuneNetwork(
         'fine_tune.allow_untrained_head is false or epochs is not 0.',
     );
   }
+  // `resume` assigns every variable, and the head's file may be damaged by now.
+  if (run.resumeCheckpoint !== null) {
+    return new FineTuneNetwork(config, fineTuneOf(run, config).unfreeze, backbone, classCount);
+  }
   const { path, checkpoint } = await openCheckpoint(context, run.sourceCheckpoint);
   checkBase(path, checkpoint, backbone);
   const network = new FineTuneNetwork(config, fineTuneOf(run, config).unfreeze, backbone, classCount);
@@ -220,23 +232,6 @@ async function createFineTuneNetwork(
     return network;
   } catch (error) {
     network.dispose();
-    throw error;
-  }
-}
-
-/** Reads a checkpoint whose bytes are those that were registered. */
-export async function openCheckpoint(
-  { cache }: Pick<TaskContext, 'cache'>,
-  reference: CheckpointRef,
-): Promise<{ readonly path: string; readonly checkpoint: TrainingCheckpoint }> {
-  const { uri } = reference;
-  try {
-    using file = await cache.open(reference);
-    await verify(reference, file.path);
-    return { path: uri, checkpoint: await readTrainingCheckpoint(file.path) };
-  } catch (error) {
-    if (error instanceof ArtifactMissingError) throw new CheckpointError(uri, 'file', error.message);
-    if (error instanceof ArtifactDigestError) throw new CheckpointError(uri, 'sha256', error.message);
     throw error;
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '../../../services/platform/artifacts/artifact-cache.ts';
 import type { LocalArtifact } from '../../../services/platform/artifacts/artifact-cache.ts';
 import type { StoredArtifact } from '../../../services/platform/artifacts/artifact-store.ts';
+import { FILE_DAMAGES, damageFile } from '../../support/damage-file.ts';
 import { RemoteStore } from './remote-store.ts';
 
 const KIB = 1024;
@@ -140,6 +141,55 @@ describe('ArtifactCache', () => {
     const wrong = { ...artifact, sha256: '0'.repeat(64) };
     await expect(newCache().open(wrong)).rejects.toThrow(ArtifactDigestError);
     expect(copies()).toEqual(['a']);
+  });
+
+  it.each(FILE_DAMAGES)('fetches a copy again that was damaged, whoever had verified it (%s)', async (damage) => {
+    const artifact = await put('a');
+    const cache = newCache();
+    for (const damaged of [false, true, true]) {
+      if (damaged) damageFile(join(folder(), readdirSync(folder()).find((name) => name !== 'pins') ?? ''), damage);
+      using local = await cache.open(artifact);
+      expect(readFileSync(local.path)).toEqual(Buffer.alloc(100 * KIB, 'a'));
+    }
+    expect(store.reads).toHaveLength(3);
+    expect(copies()).toEqual(['a']);
+  });
+
+  it('blames the file in the store only when that is damaged too', async () => {
+    const artifact = await put('a');
+    (await newCache().open(artifact))[Symbol.dispose]();
+    damageFile(store.directory.localPath(artifact.uri), 'flip');
+    // The copy is right, and nothing else is asked for.
+    (await newCache().open(artifact))[Symbol.dispose]();
+    const copy = readdirSync(folder()).find((name) => name !== 'pins') ?? '';
+    damageFile(join(folder(), copy), 'flip');
+    await expect(newCache().open(artifact)).rejects.toThrow(ArtifactDigestError);
+    expect(await newCache().isIntact(artifact)).toBe(false);
+  });
+
+  it('compares the digest of a copy again only when somebody has written to it', async () => {
+    const artifact = await put('a');
+    const cache = newCache();
+    (await cache.open(artifact))[Symbol.dispose]();
+    const copy = join(folder(), readdirSync(folder()).find((name) => name !== 'pins') ?? '');
+    const { mtime } = statSync(copy);
+    // Behind its back: the bytes are others, and the inode says nothing of it.
+    damageFile(copy, 'flip');
+    utimesSync(copy, new Date(), mtime);
+    using local = await cache.open(artifact);
+    expect(readFileSync(local.path)).not.toEqual(Buffer.alloc(100 * KIB, 'a'));
+  });
+
+  it('compares the digest of a file that is read in place', async () => {
+    const artifact = await store.directory.write('features/here', Buffer.alloc(100 * KIB, 'h'));
+    const cache = new ArtifactCache({ store: store.directory, folder: folder(), maxBytes: 0 });
+    (await cache.open(artifact))[Symbol.dispose]();
+    const path = store.directory.localPath('features/here');
+    const { atime, mtime } = statSync(path);
+    damageFile(path, 'flip');
+    // The time of the last change can be set back, the inode's own can't.
+    utimesSync(path, atime, mtime);
+    await expect(cache.open(artifact)).rejects.toThrow(ArtifactDigestError);
   });
 
   it('reads the files of a folder on this machine in place', async () => {

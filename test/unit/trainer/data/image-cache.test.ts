@@ -1,4 +1,15 @@
-import { mkdtempSync, openSync, closeSync, readdirSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -40,6 +51,12 @@ describe('openImageCache', () => {
 
   function cacheFile(): string {
     return join(cacheDir, 'images', readdirSync(join(cacheDir, 'images'))[0] ?? '');
+  }
+
+  function damage(offset: number): void {
+    const file = openSync(cacheFile(), 'r+');
+    writeSync(file, Buffer.from([1, 2, 3]), 0, 3, offset);
+    closeSync(file);
   }
 
   function read(cache: ImageCache, indices: readonly number[]): Float32Array {
@@ -84,17 +101,45 @@ describe('openImageCache', () => {
     expect(readdirSync(join(cacheDir, 'images'))).toHaveLength(1);
   });
 
-  it('notices a damaged row, removes the file and makes it anew', async () => {
-    (await open()).close();
-    const file = openSync(cacheFile(), 'r+');
-    writeSync(file, Buffer.from([1, 2, 3]), 0, 3, 64 + ROW_BYTES + 10);
-    closeSync(file);
+  it.each([
+    ['a row', () => 64 + ROW_BYTES + 10],
+    ['the checksum of a row', () => 64 + 3 * ROW_BYTES + 5],
+  ])('decodes an image again whose bytes are damaged, once: %s', async (_what, offset) => {
+    const whole = await open();
+    const right = read(whole, [0, 1, 2]);
+    whole.close();
+    const before = readFileSync(cacheFile());
+    damage(offset());
+    const done: number[] = [];
+    const cache = await open(done);
+    expect(read(cache, [0, 1, 2])).toEqual(right);
+    cache.close();
+    // Only the one image, and it was written back.
+    expect(done).toEqual([]);
+    expect(readFileSync(cacheFile())).toEqual(before);
+  });
+
+  it('decodes again what is damaged or cut off while it is open', async () => {
     const cache = await open();
-    read(cache, [0, 2]);
-    expect(() => cache.read([1])).toThrow(/damaged at image 1 \(train\/a\/2\.png\)/);
+    const right = read(cache, [0]);
+    damage(64 + ROW_BYTES + 10);
+    truncateSync(cacheFile(), 64 + 2 * ROW_BYTES + 100);
+    const all = read(cache, [1, 2]);
+    cache.close();
+    rmSync(cacheFile());
     const renewed = await open();
-    read(renewed, [0, 1, 2]);
+    expect(all).toEqual(read(renewed, [1, 2]));
+    expect(right).toEqual(read(renewed, [0]));
     renewed.close();
+  });
+
+  it('refuses to repair a row from a picture that was changed', async () => {
+    (await open()).close();
+    damage(64 + ROW_BYTES + 10);
+    writeFileSync(join(folder, 'data/train/a/2.png'), 'changed');
+    const cache = await open();
+    expect(() => cache.read([1])).toThrow(/train\/a\/2\.png was changed after the data set was indexed/);
+    cache.close();
   });
 
   it('makes a file anew that was cut off or belongs to other images', async () => {
