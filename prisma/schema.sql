@@ -57,6 +57,15 @@ CREATE TABLE checkpoints (
     CONSTRAINT checkpoints_state_check CHECK (state = ANY (ARRAY['STORED'::text, 'DELETING'::text, 'DELETED'::text]))
 );
 
+CREATE TABLE cluster (
+    singleton boolean NOT NULL DEFAULT true,
+    cluster_id text NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    store_mark_time timestamp(6) with time zone,
+    CONSTRAINT cluster_pkey PRIMARY KEY (singleton),
+    CONSTRAINT cluster_singleton_check CHECK (singleton)
+);
+
 CREATE TABLE datasets (
     dataset_id text NOT NULL,
     digest text NOT NULL,
@@ -973,6 +982,11 @@ COMMENT ON COLUMN checkpoints.create_time IS 'When it was registered.';
 COMMENT ON COLUMN checkpoints.delete_time IS 'When the file was deleted.';
 COMMENT ON COLUMN checkpoints.pinned IS 'Kept until somebody unpins it, whatever retention would do.';
 COMMENT ON COLUMN checkpoints.damage IS 'What a coordinator found wrong with the file; null: nothing. Such a checkpoint is not STORED.';
+COMMENT ON TABLE cluster IS 'One row, made when a coordinator first starts on this database: the cluster that the database belongs to.';
+COMMENT ON COLUMN cluster.singleton IS 'True: there is one row.';
+COMMENT ON COLUMN cluster.cluster_id IS 'Identity (UUID), which the marker of the artifact store has too. A restored database keeps it.';
+COMMENT ON COLUMN cluster.create_time IS 'When it was made.';
+COMMENT ON COLUMN cluster.store_mark_time IS 'When a coordinator marked the artifact store; null: none has yet.';
 COMMENT ON TABLE datasets IS 'Contents of indexed folders of labelled images, identified by the digest of their manifest; sweeps say where they read them.';
 COMMENT ON COLUMN datasets.dataset_id IS 'd and the first 16 hexadecimal digits of the digest.';
 COMMENT ON COLUMN datasets.digest IS 'SHA-256 over the manifest (path, sha256, label, split and size of each image), hexadecimal.';

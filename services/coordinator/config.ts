@@ -23,6 +23,8 @@ export interface CoordinatorConfig {
   readonly databaseConnections: number;
   /** A folder, or `s3://<bucket>/<prefix>`. */
   readonly artifactsDir: string;
+  /** Whether the artifact store is taken over from the cluster that it belongs to. */
+  readonly adoptsStore: boolean;
   readonly timing: LeaseTiming;
   readonly retentionMs: number;
   /** Runs of an ended sweep, from the first of its leaderboard on, whose best checkpoint is kept. */
@@ -71,6 +73,7 @@ const schema = z.object({
   GRAFT_COORDINATOR_ADAPTIVE_PLAN: z.enum(['on', 'off'], { error: 'must be on or off' }).default('on'),
   GRAFT_COORDINATOR_DRAIN_MS: milliseconds(0, 600_000).default(10_000),
   ...MLFLOW_SETTINGS,
+  GRAFT_COORDINATOR_ADOPT_STORE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('off'),
   GRAFT_ARTIFACTS_DIR: z.string().refine(isArtifactAddress, ARTIFACT_ADDRESS_RULE).optional(),
   GRAFT_CACHE_DIR: z.string().optional(),
   GRAFT_STATE_DIR: z.string().optional(),
@@ -83,9 +86,11 @@ export const COORDINATOR_SETTINGS: readonly string[] = Object.keys(schema.shape)
 /** For `--help`. */
 export const COORDINATOR_HELP = `graft coordinator: takes sweeps, hands tasks to trainers, keeps the record in PostgreSQL.
 
-Usage: graft coordinator [--insecure] [--check-config] [--create-admin-token NAME] [--help]
+Usage: graft coordinator [--insecure] [--adopt-store] [--check-config] [--create-admin-token NAME] [--help]
 
   --insecure                  as GRAFT_COORDINATOR_INSECURE=on
+  --adopt-store               as GRAFT_COORDINATOR_ADOPT_STORE=on: this start takes the artifact store over from the cluster that
+                              its graft-store.json names, which must be gone for good
   --check-config              print the settings (without the password) and end; 78 where they can't be used
   --create-admin-token NAME   make a token with the role ADMIN in the database, print it and end: the first one; others are made
                               with \`graft token create\`
@@ -106,7 +111,9 @@ ${SECURITY_HELP}  GRAFT_COORDINATOR_CONNECTIONS    database connections of the p
                                    at the planning alone (on)
   GRAFT_COORDINATOR_DRAIN_MS       how long running calls may take to end after SIGTERM (10000)
 ${MLFLOW_HELP}  GRAFT_ARTIFACTS_DIR              artifact store, a folder that trainers share, or s3://<bucket>/<prefix>, with
-                                   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts)
+                                   AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts); it belongs to
+                                   the cluster of the database, as the graft-store.json in it says
+  GRAFT_COORDINATOR_ADOPT_STORE    on: take the store over from another cluster; not to be left on (off)
   GRAFT_CACHE_DIR, GRAFT_STATE_DIR what can be made again; what must stay (XDG folders)
   GRAFT_LOG_LEVEL                  fatal, error, warn, info, debug, trace or silent (info)
   OTEL_EXPORTER_OTLP_ENDPOINT      collector of OpenTelemetry traces, for example http://collector:4318; other OTEL_* too (off)
@@ -140,6 +147,7 @@ export function readCoordinatorConfig(env: Readonly<Record<string, string | unde
     security: securityConfigOf(read, read.GRAFT_COORDINATOR_LISTEN),
     databaseUrl: read.DATABASE_URL,
     databaseConnections: read.GRAFT_COORDINATOR_CONNECTIONS,
+    adoptsStore: read.GRAFT_COORDINATOR_ADOPT_STORE === 'on',
     artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(resolvePaths(env).stateDir, 'artifacts'),
     timing,
     retentionMs: read.GRAFT_COORDINATOR_RETENTION_MS,

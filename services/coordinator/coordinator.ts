@@ -36,6 +36,7 @@ import { MetricIngest } from './store/metrics/metric-ingest.ts';
 import { Signals } from './store/signals.ts';
 import { lookUpToken } from './store/tokens/look-up-token.ts';
 import { createMirror } from './start-mirror.ts';
+import { StoreClaim } from './store-claim.ts';
 import { createStore } from './store/store.ts';
 import type { Store } from './store/store.ts';
 import { startOperations } from './telemetry/operations.ts';
@@ -71,7 +72,7 @@ export interface Coordinator extends AsyncDisposable {
 /**
  * Puts a coordinator together and starts it.
  *
- * @throws ConfigError for certificates that can't be used; MigrationsPendingError, MigrationError, DatabaseUnavailableError
+ * @throws ConfigError for certificates that can't be used and for an artifact store of another cluster; MigrationsPendingError, MigrationError, DatabaseUnavailableError
  */
 export async function startCoordinator(config: CoordinatorConfig, log: Logger): Promise<Coordinator> {
   const { pending } = await readMigrationStatus(config.databaseUrl);
@@ -113,12 +114,17 @@ async function startParts(
   });
   parts.add(() => store.prisma.$disconnect());
   const artifacts = await openArtifactStore(config.artifactsDir);
+  const claim = await StoreClaim.open(store, artifacts, config.adoptsStore);
   const signals = new Signals(pool, log, outage);
   parts.add(() => signals[Symbol.asyncDispose]());
   await signals.ready;
   const reaper = new Reaper(store, config.timing.reaperMs);
-  const retention = new Retention(store, artifacts, { intervalMs: config.retentionMs, keepBest: config.keepBest });
-  const orphans = new OrphanRemoval(store, artifacts, config.orphanMs);
+  const retention = new Retention(store, artifacts, {
+    intervalMs: config.retentionMs,
+    keepBest: config.keepBest,
+    claim,
+  });
+  const orphans = new OrphanRemoval(store, artifacts, config.orphanMs, claim);
   let address = config.listen;
   const { databaseUrl } = config;
   const mirrored =
@@ -154,6 +160,7 @@ async function startParts(
     feed,
     signals,
     artifacts,
+    clusterId: claim.clusterId,
     timing: config.timing,
     keepBest: config.keepBest,
     mlflowUri,

@@ -15,6 +15,7 @@ interface Arguments {
   readonly 'check-config'?: boolean | undefined;
   readonly 'create-admin-token'?: string | undefined;
   readonly insecure?: boolean | undefined;
+  readonly 'adopt-store'?: boolean | undefined;
   readonly help?: boolean | undefined;
 }
 
@@ -24,6 +25,7 @@ function readArguments(args: readonly string[]): Arguments | null {
       'check-config': { type: 'boolean' },
       'create-admin-token': { type: 'string' },
       insecure: { type: 'boolean' },
+      'adopt-store': { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     } as const;
     return parseArgs({ args: [...args], options }).values;
@@ -88,7 +90,8 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const insecure = given.insecure === true ? { GRAFT_COORDINATOR_INSECURE: 'on' } : {};
-  const config = readConfigOrExplain({ ...process.env, ...insecure });
+  const adopting = given['adopt-store'] === true ? { GRAFT_COORDINATOR_ADOPT_STORE: 'on' } : {};
+  const config = readConfigOrExplain({ ...process.env, ...insecure, ...adopting });
   if (config === null) process.exitCode = EXIT_CONFIG;
   else if (given['check-config'] === true) process.stdout.write(`${JSON.stringify(describeConfig(config), null, 2)}\n`);
   else if (given['create-admin-token'] !== undefined) await createFirstToken(config, given['create-admin-token']);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type pg from 'pg';
+import { STORE_MARKER_URI } from '../../services/core/artifact-names.ts';
 import type { Finding } from './checker.ts';
 
 interface Expectation {
@@ -49,7 +50,7 @@ async function findBroken(rows: readonly Expectation[], artifactsDir: string): P
 function findUnowned(rows: readonly Expectation[], files: readonly StoredFile[], graceMs: number): Finding {
   const owned = new Set(rows.filter(({ state }) => state !== 'DELETED').map(({ uri }) => uri));
   const deleted = new Map(rows.filter(({ state }) => state === 'DELETED').map(({ uri, owner }) => [uri, owner]));
-  const unowned = files.filter(({ uri, ageMs }) => !owned.has(uri) && ageMs > graceMs);
+  const unowned = files.filter(({ uri, ageMs }) => !owned.has(uri) && uri !== STORE_MARKER_URI && ageMs > graceMs);
   const marked = rows.filter(({ state }) => state === 'DELETING');
   return {
     invariant: `no file is without a row (older than ${graceMs / 1_000} s), and none waits for its removal`,

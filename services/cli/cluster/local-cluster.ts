@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { applyMigrations } from '../../platform/db/apply-migrations.ts';
 import { startEmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
 import type { EmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
+import { EXIT_CONFIG } from '../../platform/lifecycle/run-process.ts';
 import { freePort, isFreePort } from '../../platform/net/free-port.ts';
 import type { GraftPaths } from '../../platform/paths.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
@@ -11,6 +12,7 @@ import { CliError, UsageError } from '../cli-errors.ts';
 import type { GraftClient, Trainer } from '../client/types.ts';
 import { withoutConnectionSettings } from '../connection.ts';
 import { ClusterLock } from './cluster-lock.ts';
+import { lastFatalMessage } from './last-fatal.ts';
 import { LogTail } from './log-tail.ts';
 import { nodeCommand } from './node-command.ts';
 import { PostgresKeeper } from './postgres-keeper.ts';
@@ -37,6 +39,8 @@ export interface LocalClusterOptions {
   readonly port: number | null;
   /** null: a PostgreSQL of our own in the state folder. */
   readonly databaseUrl: string | null;
+  /** The artifact store is taken over from another cluster at the first start of the coordinator. */
+  readonly adoptsStore?: boolean;
   /** Shows the children's logs as prefixed lines as well. */
   readonly onLogLine: ((line: string) => void) | null;
   /** What a person should hear. */
@@ -103,6 +107,7 @@ class ClusterParts {
       DATABASE_URL: databaseUrl,
       GRAFT_COORDINATOR_LISTEN: address,
       GRAFT_ARTIFACTS_DIR: this.#artifactsDir,
+      ...(this.#options.adoptsStore === true ? { GRAFT_COORDINATOR_ADOPT_STORE: 'on' } : {}),
     });
     this.#coordinator.start();
     const client = this.#options.openClient(address);
@@ -218,9 +223,11 @@ class ClusterParts {
   /** A part that dies again and again while starting will not come up by waiting. */
   #refuseCrashing(): void {
     for (const child of [this.#coordinator, ...this.#trainers]) {
-      if (child !== null && child.startCount > 3) {
-        throw new CliError(`${child.name} does not start. Its log: ${join(this.#logDir, `${child.name}.log`)}`);
-      }
+      // A setting that can't be used is not mended by another start.
+      if (child === null || !(child.startCount > 3 || child.lastExitCode === EXIT_CONFIG)) continue;
+      const logFile = join(this.#logDir, `${child.name}.log`);
+      const reason = lastFatalMessage(logFile);
+      throw new CliError(`${child.name} does not start${reason === null ? '' : `: ${reason}`}. Its log: ${logFile}`);
     }
   }
 }

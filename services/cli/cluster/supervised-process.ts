@@ -36,6 +36,7 @@ export class SupervisedProcess implements AsyncDisposable {
   #child: ChildProcess | null = null;
   #ended: Promise<void> = Promise.resolve();
   #startCount = 0;
+  #lastExitCode: number | null = null;
 
   constructor(options: SupervisedProcessOptions) {
     this.#options = options;
@@ -45,6 +46,11 @@ export class SupervisedProcess implements AsyncDisposable {
   /** How often the child was started. */
   get startCount(): number {
     return this.#startCount;
+  }
+
+  /** Of the last child that ended by itself; null: none has, or a signal ended it. */
+  get lastExitCode(): number | null {
+    return this.#lastExitCode;
   }
 
   get pid(): number | null {
@@ -125,7 +131,10 @@ export class SupervisedProcess implements AsyncDisposable {
         resolve(how);
       };
       child.once('error', (error) => done(error.message));
-      child.once('exit', (code, signal) => done(signal ?? `exit code ${String(code)}`));
+      child.once('exit', (code, signal) => {
+        this.#lastExitCode = code;
+        done(signal ?? `exit code ${String(code)}`);
+      });
     });
   }
 }

@@ -15,6 +15,7 @@ export interface ClusterFlags {
   readonly threads?: number;
   readonly port?: number;
   readonly databaseUrl?: string;
+  readonly adoptStore?: true;
   readonly verbose?: true;
 }
 
@@ -26,6 +27,7 @@ export function addClusterOptions(command: Command): Command {
     .option('--threads <number>', "threads of one slot's TensorFlow; default: the cores shared out", wholeNumber)
     .option('--port <number>', "the coordinator's port; default: 50051 if it is free", wholeNumber)
     .option('--database-url <url>', 'a PostgreSQL; default: DATABASE_URL, else one in the state folder')
+    .option('--adopt-store', 'take the artifact store over from a cluster whose database is gone for good')
     .option('--verbose', "show the processes' logs as well");
 }
 
@@ -63,6 +65,7 @@ export async function startCluster(context: CliContext, flags: ClusterFlags): Pr
       threadsPerSlot: flags.threads ?? null,
       port: flags.port ?? null,
       databaseUrl: flags.databaseUrl ?? (context.env['DATABASE_URL'] || null),
+      adoptsStore: flags.adoptStore === true,
       onLogLine: flags.verbose === true ? (line): void => say(context, line) : null,
       say: (text) => say(context, text),
       signal: context.signal,

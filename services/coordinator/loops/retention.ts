@@ -1,8 +1,11 @@
+import { artifactKind } from '../../core/artifact-names.ts';
+import { ArtifactNotOwnError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { isUnavailable } from '../../platform/db/database-error.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { markCollectable } from '../store/checkpoints/collect-checkpoints.ts';
 import { listMarked, noteRemoved } from '../store/checkpoints/remove-marked.ts';
+import type { StoreClaim } from '../store-claim.ts';
 import type { Store } from '../store/store.ts';
 import type { LeaderTask } from './leader-loop.ts';
 
@@ -12,6 +15,8 @@ export interface RetentionOptions {
   readonly intervalMs: number;
   /** Runs of an ended sweep, from the first of its leaderboard on, whose best checkpoint is kept. */
   readonly keepBest: number;
+  /** Asked before each pass that removes something whether the store is ours. */
+  readonly claim: Pick<StoreClaim, 'isOwned'>;
 }
 
 /**
@@ -23,28 +28,42 @@ export class Retention implements LeaderTask {
   readonly intervalMs: number;
   readonly #store: Store;
   readonly #artifacts: ArtifactStore;
-
+  readonly #claim: Pick<StoreClaim, 'isOwned'>;
   readonly #keepBest: number;
 
-  constructor(store: Store, artifacts: ArtifactStore, { intervalMs, keepBest }: RetentionOptions) {
+  constructor(store: Store, artifacts: ArtifactStore, { intervalMs, keepBest, claim }: RetentionOptions) {
     this.#store = store;
     this.#artifacts = artifacts;
     this.intervalMs = intervalMs;
     this.#keepBest = keepBest;
+    this.#claim = claim;
   }
 
   async pass(signal: AbortSignal): Promise<void> {
     await markCollectable(this.#store, { sweepId: null, keepBest: this.#keepBest });
-    for (const checkpoint of await listMarked(this.#store, BATCH_SIZE)) {
+    const marked = await listMarked(this.#store, BATCH_SIZE);
+    if (marked.length === 0 || !(await this.#claim.isOwned())) return;
+    for (const checkpoint of marked) {
       if (signal.aborted) return;
       try {
-        await this.#artifacts.remove(checkpoint.uri);
+        await this.#removeFile(checkpoint.uri);
         failpoint('retention.removed');
         await noteRemoved(this.#store, checkpoint.checkpointId);
       } catch (error) {
         if (isUnavailable(error)) throw error;
         this.#store.log.warn({ err: error, uri: checkpoint.uri }, 'file not removed; tried again with the next pass');
       }
+    }
+  }
+
+  /** What Graft has not named, or what is no file of the store any more, stays; the row says that it is ours no longer. */
+  async #removeFile(uri: string): Promise<void> {
+    try {
+      if (artifactKind(uri) === 'CHECKPOINT') await this.#artifacts.remove(uri);
+      else this.#store.log.warn({ uri }, 'file of a checkpoint left: Graft gives no such names');
+    } catch (error) {
+      if (!(error instanceof ArtifactNotOwnError)) throw error;
+      this.#store.log.warn({ uri, reason: error.message }, 'file of a checkpoint left');
     }
   }
 }

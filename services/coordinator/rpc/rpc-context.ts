@@ -13,6 +13,8 @@ export interface RpcContext {
   readonly feed: EventFeed;
   readonly signals: Signals;
   readonly artifacts: ArtifactStore;
+  /** Which the artifact store's marker has too. */
+  readonly clusterId: string;
   readonly timing: LeaseTiming;
   /** Runs of an ended sweep whose best checkpoint stays. */
   readonly keepBest: number;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, rmSync } from 'node:fs';
-import { link, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
@@ -59,6 +59,8 @@ const LOOK_INTERVAL_MS = 100;
 const DIGEST_LENGTH = 64;
 const COPY_NAME = /^[0-9a-f]{64}~(?!.*\.(part|lock)$)/;
 const COPY_OR_PART = /^[0-9a-f]{64}~(?!.*\.lock$)/;
+/** `<host>~<pid>~<number>~<digest>` */
+const PIN_NAME = /^[^~]*~\d+~\d+~[0-9a-f]{64}$/;
 let pinCount = 0;
 
 /** Copies whose digest was right once in this process, by place and change. */
@@ -207,8 +209,8 @@ export class ArtifactCache {
     for (const name of await readdir(folder)) {
       if (!COPY_OR_PART.test(name)) continue;
       const path = join(folder, name);
-      const found = await stat(path).catch(() => null);
-      if (found === null) continue;
+      const found = await lstat(path).catch(() => null);
+      if (found?.isFile() !== true) continue;
       const usedAtMs = name.endsWith('.part') ? found.mtimeMs : found.atimeMs;
       copies.push({ path, sizeBytes: found.size, usedAtMs, isPinned: found.nlink > 1 });
     }
@@ -225,9 +227,11 @@ export class ArtifactCache {
 
   async #dropDeadPins(): Promise<void> {
     for (const name of await readdir(this.#pins)) {
+      // What others have put here is theirs.
+      if (!PIN_NAME.test(name)) continue;
       const path = join(this.#pins, name);
-      const found = await stat(path).catch(() => null);
-      if (found !== null && !isOwnerAlive(name, found.atimeMs)) await rm(path, { force: true });
+      const found = await lstat(path).catch(() => null);
+      if (found?.isFile() === true && !isOwnerAlive(name, found.atimeMs)) await rm(path, { force: true });
     }
   }
 }

@@ -23,6 +23,8 @@ export interface ListedArtifact {
  * Every implementation passes `test/contract/artifact-store.test.ts`.
  */
 export interface ArtifactStore {
+  /** The folder, or `s3://<bucket>/<prefix>`; for messages. */
+  readonly place: string;
   /**
    * @throws {ArtifactUriError} for a uri outside the store, {ArtifactExistsError} when the uri has other bytes,
    * {ArtifactSpaceError} when the disk is full, {ArtifactUnwritableError} when nothing can be written there
@@ -30,17 +32,21 @@ export interface ArtifactStore {
   write(uri: string, bytes: Uint8Array): Promise<StoredArtifact>;
   /** As `write`, for content that does not fit in memory; nothing is stored when `chunks` throws. */
   writeStream(uri: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<StoredArtifact>;
-  /** @throws {ArtifactMissingError} (`core/errors.ts`) */
+  /** @throws {ArtifactMissingError} (`core/errors.ts`), {ArtifactUnreachableError} */
   read(uri: string): Promise<Buffer>;
   /**
    * The bytes from `offset` on, in parts that are the caller's; a reader that was cut off goes on where it was.
    *
-   * @throws {ArtifactMissingError} at the first part
+   * @throws {ArtifactMissingError} at the first part, {ArtifactUnreachableError}
    */
   readFrom(uri: string, offset: number): AsyncIterable<Uint8Array>;
-  /** Size in bytes, or null when there is no such file. */
+  /** Size in bytes, or null when there is no such file. @throws {ArtifactUnreachableError} */
   stat(uri: string): Promise<{ readonly sizeBytes: number } | null>;
-  /** Removes the file; one that is not there is no error. */
+  /**
+   * Removes the file; one that is not there is no error.
+   *
+   * @throws {ArtifactNotOwnError} for anything that is no regular file of this store
+   */
   remove(uri: string): Promise<void>;
   /** Everything there is, in no order; a file that comes or goes meanwhile may be told or not. */
   list(): AsyncIterable<ListedArtifact>;
@@ -86,6 +92,30 @@ export class ArtifactUnwritableError extends Error {
       `The artifact store (${place}) can't be written: ${cause.message}. Nothing of ${uri} was left behind. ${mend}`,
       { cause },
     );
+    this.uri = uri;
+  }
+}
+
+/** The store does not answer, or not with what it has. */
+export class ArtifactUnreachableError extends Error {
+  override readonly name = 'ArtifactUnreachableError';
+  readonly uri: string;
+
+  /** @param mend what a person can do about it, a sentence */
+  constructor(uri: string, place: string, cause: unknown, mend: string) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`The artifact store (${place}) can't be read: ${why}. ${uri} was asked for. ${mend}`, { cause });
+    this.uri = uri;
+  }
+}
+
+/** A link, a folder, a pipe, or a file in a folder that a link leads to: nothing that a store has written. */
+export class ArtifactNotOwnError extends Error {
+  override readonly name = 'ArtifactNotOwnError';
+  readonly uri: string;
+
+  constructor(uri: string, place: string, what: string) {
+    super(`${uri} is ${what}, no file that the artifact store (${place}) has written, and is not removed.`);
     this.uri = uri;
   }
 }

@@ -1,17 +1,44 @@
 import { createHash } from 'node:crypto';
-import { access, constants, link, mkdir, open, opendir, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  link,
+  lstat,
+  mkdir,
+  open,
+  opendir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { hashFile } from '../files/hash-file.ts';
 import { failpoint } from '../lifecycle/failpoint.ts';
-import { ArtifactExistsError, ArtifactSpaceError, ArtifactUnwritableError, splitUri } from './artifact-store.ts';
+import {
+  ArtifactExistsError,
+  ArtifactNotOwnError,
+  ArtifactSpaceError,
+  ArtifactUnreachableError,
+  ArtifactUnwritableError,
+  splitUri,
+} from './artifact-store.ts';
 import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-store.ts';
 
 /** EFBIG: a quota on the process. */
 const SPACE_ERROR_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const UNWRITABLE_CODES: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM', 'EIO']);
+/** What a disk or a network file system says that has gone, or that this user may not read. */
+const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
+  ...['EACCES', 'EPERM', 'EIO', 'ESTALE', 'ENOTCONN', 'ENODEV', 'ENXIO', 'EHOSTDOWN', 'EREMOTEIO', 'ETIMEDOUT'],
+  // Something on the way is no folder.
+  'ENOTDIR',
+]);
+const MEND_READING = 'Mount it, and give the user of the trainers the right to read it.';
 const MEND_FOLDER = 'Mount it for writing, and give the user of the trainers the right to write there.';
 /** What link(2) says on file systems without hard links. */
 const NO_LINK_CODES: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
@@ -33,6 +60,10 @@ export class DirectoryArtifactStore implements ArtifactStore {
   /** @param root created at the first write */
   constructor(root: string) {
     this.root = resolve(root);
+  }
+
+  get place(): string {
+    return this.root;
   }
 
   write(uri: string, bytes: Uint8Array): Promise<StoredArtifact> {
@@ -75,7 +106,9 @@ export class DirectoryArtifactStore implements ArtifactStore {
     });
     for (let position = offset; ;) {
       const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, position).catch((error: unknown) => {
+        throw this.#missingOr(error, uri);
+      });
       if (bytesRead === 0) return;
       position += bytesRead;
       yield buffer.subarray(0, bytesRead);
@@ -87,12 +120,26 @@ export class DirectoryArtifactStore implements ArtifactStore {
       return { sizeBytes: (await stat(this.localPath(uri))).size };
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return null;
-      throw error;
+      throw this.#missingOr(error, uri);
     }
   }
 
   async remove(uri: string): Promise<void> {
-    await rm(this.localPath(uri), { force: true });
+    const path = this.localPath(uri);
+    let folder: string;
+    let root: string;
+    try {
+      if (!(await lstat(path)).isFile()) throw new ArtifactNotOwnError(uri, this.root, 'a link, a folder or a device');
+      [folder, root] = await Promise.all([realpath(dirname(path)), realpath(this.root)]);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    // Where a link leads out, nobody knows whose the files are.
+    if (folder !== root && !folder.startsWith(`${root}${root.endsWith(sep) ? '' : sep}`)) {
+      throw new ArtifactNotOwnError(uri, this.root, `in ${folder}, where a link leads to`);
+    }
+    await rm(path, { force: true });
   }
 
   list(): AsyncIterable<ListedArtifact> {
@@ -115,6 +162,9 @@ export class DirectoryArtifactStore implements ArtifactStore {
   }
 
   #missingOr(error: unknown, uri: string): unknown {
+    if (UNREACHABLE_CODES.has(errorCode(error))) {
+      return new ArtifactUnreachableError(uri, this.root, error, MEND_READING);
+    }
     if (errorCode(error) !== 'ENOENT') return error;
     return new ArtifactMissingError(
       uri,

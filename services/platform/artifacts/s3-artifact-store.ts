@@ -12,7 +12,13 @@ import {
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { ArtifactMissingError } from '../../core/errors.ts';
-import { ArtifactExistsError, ArtifactSpaceError, ArtifactUnwritableError, splitUri } from './artifact-store.ts';
+import {
+  ArtifactExistsError,
+  ArtifactSpaceError,
+  ArtifactUnreachableError,
+  ArtifactUnwritableError,
+  splitUri,
+} from './artifact-store.ts';
 import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-store.ts';
 
 export interface S3Options {
@@ -30,8 +36,8 @@ const INSUFFICIENT_STORAGE = 507;
 /** What MinIO, Ceph and others call a bucket or a disk without room. */
 const FULL_NAMES: ReadonlySet<string> = new Set(['XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage']);
 const MEND_BUCKET =
-  'Check the address (AWS_ENDPOINT_URL_S3, AWS_REGION), that the bucket is there, and that the credentials may put objects ' +
-  'and abort uploads in it.';
+  'Check the address (AWS_ENDPOINT_URL_S3, AWS_REGION), that the bucket is there, and that the credentials may read and put ' +
+  'objects and abort uploads in it.';
 /** A listed upload that is not finished: `<uri>.<upload id>.upload.tmp`, where the id has no dot. */
 const UPLOAD_URI = /^(.+)\.([^./]+)\.upload\.tmp$/;
 
@@ -76,7 +82,7 @@ export class S3ArtifactStore implements ArtifactStore {
       if (!isRefusedAsExisting(error)) throw this.#writeError(error, uri);
       const sha256 = await source.drain().then(() => hash.digest('hex'));
       if (await this.#has(uri, sizeBytes, sha256)) return { uri, sizeBytes, sha256 };
-      throw new ArtifactExistsError(uri, this.#place);
+      throw new ArtifactExistsError(uri, this.place);
     }
     return { uri, sizeBytes, sha256: hash.digest('hex') };
   }
@@ -103,7 +109,8 @@ export class S3ArtifactStore implements ArtifactStore {
         }
         return;
       } catch (error) {
-        if (error instanceof ArtifactMissingError || isAnswer(error) || ++breaks > BREAKS_IN_A_ROW) throw error;
+        if (error instanceof ArtifactMissingError) throw error;
+        if (isAnswer(error) || ++breaks > BREAKS_IN_A_ROW) throw this.#readError(error, uri);
       }
     }
   }
@@ -116,7 +123,7 @@ export class S3ArtifactStore implements ArtifactStore {
       return { sizeBytes: ContentLength };
     } catch (error) {
       if (statusOf(error) === 404) return null;
-      throw error;
+      throw this.#readError(error, uri);
     }
   }
 
@@ -180,7 +187,7 @@ export class S3ArtifactStore implements ArtifactStore {
     } catch (error) {
       if (statusOf(error) === 416) return null;
       if (statusOf(error) !== 404) throw error;
-      throw new ArtifactMissingError(uri, `is not in the artifact store (${this.#place})`);
+      throw new ArtifactMissingError(uri, `is not in the artifact store (${this.place})`);
     }
   }
 
@@ -195,8 +202,14 @@ export class S3ArtifactStore implements ArtifactStore {
   #writeError(error: unknown, uri: string): unknown {
     if (!(error instanceof Error)) return error;
     const isFull = statusOf(error) === INSUFFICIENT_STORAGE || FULL_NAMES.has(error.name);
-    if (isFull) return new ArtifactSpaceError(uri, this.#place, error);
-    return new ArtifactUnwritableError(uri, this.#place, new Error(`${error.name}: ${error.message}`), MEND_BUCKET);
+    if (isFull) return new ArtifactSpaceError(uri, this.place, error);
+    return new ArtifactUnwritableError(uri, this.place, new Error(`${error.name}: ${error.message}`), MEND_BUCKET);
+  }
+
+  #readError(error: unknown, uri: string): unknown {
+    if (!(error instanceof Error)) return error;
+    const cause = new Error(`${error.name}: ${error.message}`, { cause: error });
+    return new ArtifactUnreachableError(uri, this.place, cause, MEND_BUCKET);
   }
 
   #key(uri: string): string {
@@ -208,7 +221,7 @@ export class S3ArtifactStore implements ArtifactStore {
     return this.#options.prefix === '' ? '' : `${this.#options.prefix}/`;
   }
 
-  get #place(): string {
+  get place(): string {
     return `s3://${this.#options.bucket}/${this.#options.prefix}`;
   }
 }

@@ -1,8 +1,10 @@
-import { appendFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricBatch, TaskLease } from './coordinator.ts';
 
 const KEEP_LEFTOVERS_MS = 7 * 24 * 3_600_000;
+/** `<task>.<lease epoch>.jsonl` */
+const JOURNAL_NAME = /^[^/]+\.\d+\.jsonl$/;
 
 /**
  * Everything an attempt has to report, as JSON lines, appended before it is sent and removed when the attempt has ended.
@@ -53,9 +55,10 @@ export class MetricJournal {
 export function removeOldJournals(directory: string, nowMs: number): void {
   mkdirSync(directory, { recursive: true });
   for (const name of readdirSync(directory)) {
+    if (!JOURNAL_NAME.test(name)) continue;
     const path = join(directory, name);
     // Another trainer on the same folder may remove it in between.
-    const modifiedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
-    if (nowMs - modifiedMs > KEEP_LEFTOVERS_MS) rmSync(path, { force: true });
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() === true && nowMs - found.mtimeMs > KEEP_LEFTOVERS_MS) rmSync(path, { force: true });
   }
 }

@@ -15,6 +15,10 @@ export class RemoteStore implements ArtifactStore {
     this.directory = new DirectoryArtifactStore(root);
   }
 
+  get place(): string {
+    return this.directory.place;
+  }
+
   write(uri: string, bytes: Uint8Array): Promise<StoredArtifact> {
     return this.directory.write(uri, bytes);
   }

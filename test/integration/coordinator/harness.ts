@@ -6,6 +6,7 @@ import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { createClient, NO_RETRY } from '../../../services/platform/rpc/client.ts';
 import type { RpcClient } from '../../../services/platform/rpc/client.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
+import type { ArtifactStore } from '../../../services/platform/artifacts/artifact-store.ts';
 import { DirectoryArtifactStore } from '../../../services/platform/artifacts/directory-artifact-store.ts';
 import { startCoordinator } from '../../../services/coordinator/coordinator.ts';
 import type { Coordinator } from '../../../services/coordinator/coordinator.ts';
@@ -39,8 +40,8 @@ export interface Harness extends AsyncDisposable {
   readonly databaseUrl: string;
   /** Rows of a statement. */
   query<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<R[]>;
-  /** A registered trainer. */
-  trainer(trainerId: string, slotCount?: number): Promise<SimulatedTrainer>;
+  /** A registered trainer. @param store the harness' folder if not given */
+  trainer(trainerId: string, slotCount?: number, store?: ArtifactStore): Promise<SimulatedTrainer>;
   /** Submits a spec; the identity of the sweep. */
   submit(spec: SweepSpec): Promise<string>;
   /** Everything a watch gives until it ends. */
@@ -101,8 +102,8 @@ async function launch(
     databaseUrl,
     query: async <R extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
       (await pool.query<R>(text, [...values])).rows,
-    trainer: async (trainerId, slotCount = 1) => {
-      const trainer = new SimulatedTrainer(trainerClient.call, artifacts, trainerId);
+    trainer: async (trainerId, slotCount = 1, store: ArtifactStore = artifacts) => {
+      const trainer = new SimulatedTrainer(trainerClient.call, store, trainerId);
       await trainer.register(slotCount);
       return trainer;
     },

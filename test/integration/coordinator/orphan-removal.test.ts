@@ -53,7 +53,7 @@ describe('OrphanRemoval', () => {
     utimesSync(harness.artifacts.localPath(registered.uri), then, then);
     const ofLiveTask = await put(`checkpoints/${runId}/head-0002-last-1.safetensors`, true);
     const lost = await put('checkpoints/gone/head-0001-last-1.safetensors', true);
-    const half = await put('features/a.safetensors.host-1-0.tmp', true);
+    const half = await put(`features/${'a'.repeat(64)}.safetensors.host-1-0.tmp`, true);
     const young = await put('checkpoints/gone/head-0002-last-1.safetensors', false);
     const features = await put('features/b.safetensors', true);
     const second = await harness.trainer('t2');
@@ -63,7 +63,9 @@ describe('OrphanRemoval', () => {
     const partInUse = await put(`features/${making.featureSets[0]?.key ?? ''}.parts/00000000`, true);
     const abandonedPart = await put(`features/${head.featureSets[0]?.key ?? ''}.parts/00000000`, true);
 
-    await new OrphanRemoval(store, harness.artifacts, MIN_AGE_MS).pass(new AbortController().signal);
+    await new OrphanRemoval(store, harness.artifacts, MIN_AGE_MS, { isOwned: () => Promise.resolve(true) }).pass(
+      new AbortController().signal,
+    );
 
     for (const kept of [registered.uri, ofLiveTask, young, features, partInUse])
       expect(await isThere(kept), kept).toBe(true);

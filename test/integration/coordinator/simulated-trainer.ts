@@ -9,7 +9,7 @@ import type {
   TaskError,
   TaskResult,
 } from '../../../services/core/task.ts';
-import type { DirectoryArtifactStore } from '../../../services/platform/artifacts/directory-artifact-store.ts';
+import type { ArtifactStore } from '../../../services/platform/artifacts/artifact-store.ts';
 import type { Calls } from '../../../services/platform/rpc/client.ts';
 import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
 import { checkpointFromProto, checkpointToProto, stages } from '../../../services/platform/rpc/convert/run.ts';
@@ -57,9 +57,9 @@ export function metricsOf(
 export class SimulatedTrainer {
   readonly trainerId: string;
   readonly #calls: TrainerCalls;
-  readonly #artifacts: DirectoryArtifactStore;
+  readonly #artifacts: ArtifactStore;
 
-  constructor(calls: TrainerCalls, artifacts: DirectoryArtifactStore, trainerId: string) {
+  constructor(calls: TrainerCalls, artifacts: ArtifactStore, trainerId: string) {
     this.#calls = calls;
     this.#artifacts = artifacts;
     this.trainerId = trainerId;

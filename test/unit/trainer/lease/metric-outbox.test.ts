@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -165,9 +165,13 @@ describe('MetricJournal', () => {
   });
 
   it('of long ago is cleaned away at the start', () => {
-    for (const name of ['old.jsonl', 'new.jsonl']) writeFileSync(join(directory, name), '');
-    utimesSync(join(directory, 'old.jsonl'), 0, 0);
+    for (const name of ['old.1.jsonl', 'new.1.jsonl']) writeFileSync(join(directory, name), '');
+    utimesSync(join(directory, 'old.1.jsonl'), 0, 0);
+    // A stranger's file and a folder stay, however old.
+    writeFileSync(join(directory, 'notes.jsonl'), '');
+    mkdirSync(join(directory, 'folder.1.jsonl'));
+    for (const name of ['notes.jsonl', 'folder.1.jsonl']) utimesSync(join(directory, name), 0, 0);
     removeOldJournals(directory, Date.now());
-    expect(readdirSync(directory)).toEqual(['new.jsonl']);
+    expect(readdirSync(directory)).toEqual(['folder.1.jsonl', 'new.1.jsonl', 'notes.jsonl']);
   });
 });

@@ -1,0 +1,43 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+
+const TAIL_BYTES = 65_536;
+/** Pino's number. */
+const FATAL = 60;
+
+/** Why a service ended, from the last line of its log that says so; null: none does. */
+export function lastFatalMessage(logFile: string): string | null {
+  for (const line of readTail(logFile).split('\n').toReversed()) {
+    const message = fatalMessage(line);
+    if (message !== null) return message.replace(/\.$/, '');
+  }
+  return null;
+}
+
+function fatalMessage(line: string): string | null {
+  try {
+    const { level, err } = JSON.parse(line) as {
+      readonly level?: unknown;
+      readonly err?: { readonly message?: unknown };
+    };
+    return level === FATAL && typeof err?.message === 'string' ? err.message : null;
+  } catch {
+    return null;
+  }
+}
+
+function readTail(file: string): string {
+  let handle: number;
+  try {
+    handle = openSync(file, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    const size = statSync(file).size;
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const count = readSync(handle, tail, 0, tail.length, Math.max(0, size - TAIL_BYTES));
+    return tail.toString('utf8', 0, count);
+  } finally {
+    closeSync(handle);
+  }
+}
