@@ -132,6 +132,14 @@ CREATE TABLE feature_sets (
     CONSTRAINT feature_sets_state_check CHECK (state = ANY (ARRAY['PLANNED'::text, 'COMPUTED'::text]))
 );
 
+CREATE TABLE leader_leases (
+    name text NOT NULL,
+    holder text NOT NULL,
+    term bigint NOT NULL,
+    expire_time timestamp(6) with time zone NOT NULL,
+    CONSTRAINT leader_leases_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE mlflow_runs (
     subject_id text NOT NULL,
     sweep_id text NOT NULL,
@@ -503,20 +511,27 @@ CREATE OR REPLACE FUNCTION public.grant_reader()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-    name text;
+    own_schema name;
+    view_name name;
 BEGIN
     IF to_regrole('graft_reader') IS NULL THEN
         RAISE NOTICE 'There is no role graft_reader. Have an administrator run CREATE ROLE graft_reader NOLOGIN, then run SELECT grant_reader() in this database.';
         RETURN;
     END IF;
-    GRANT USAGE ON SCHEMA public TO graft_reader;
-    FOR name IN
-        SELECT c.relname FROM pg_class c
-         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'v' AND pg_has_role(c.relowner, 'USAGE')
-           -- Those of extensions are not ours to grant.
-           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    FOR own_schema IN
+        SELECT n.nspname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+         WHERE p.proname = 'grant_reader' AND p.pronargs = 0 AND pg_has_role(p.proowner, 'USAGE')
+           AND EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = '_prisma_migrations')
     LOOP
-        EXECUTE format('GRANT SELECT ON public.%I TO graft_reader', name);
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO graft_reader', own_schema);
+        FOR view_name IN
+            SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = own_schema AND c.relkind = 'v' AND pg_has_role(c.relowner, 'USAGE')
+               -- Those of extensions are not ours to grant.
+               AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+        LOOP
+            EXECUTE format('GRANT SELECT ON %I.%I TO graft_reader', own_schema, view_name);
+        END LOOP;
     END LOOP;
 END
 $function$;
@@ -1065,6 +1080,11 @@ COMMENT ON COLUMN feature_sets.create_time IS 'When it was first planned.';
 COMMENT ON COLUMN feature_sets.dtype IS 'How the file stores the values: float32 or float16. They are computed and read as float32.';
 COMMENT ON FUNCTION grant_reader() IS 'Lets the role graft_reader read every view of Graft. For the owner of the views, after the role was made by hand.';
 COMMENT ON FUNCTION keep_measured_run() IS 'Refuses to delete or rename a run that has metrics.';
+COMMENT ON TABLE leader_leases IS 'Which coordinator runs the loops, and until when by the clock of the database.';
+COMMENT ON COLUMN leader_leases.name IS 'What the lease is for: loops.';
+COMMENT ON COLUMN leader_leases.holder IS 'The process that holds or last held it: a random identity of its own.';
+COMMENT ON COLUMN leader_leases.term IS 'One more with each change of the holder.';
+COMMENT ON COLUMN leader_leases.expire_time IS 'From then on another coordinator may take it.';
 COMMENT ON VIEW leaderboard IS 'Runs of each sweep ranked by validation, with test results where the test policy allowed them.';
 COMMENT ON COLUMN leaderboard.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN leaderboard.rank IS 'Place within the sweep, from 1, by best_value, of equal ones the earlier run first. Runs that failed or were cancelled come after those that can win, runs without a validated epoch last.';

@@ -30,10 +30,10 @@ async function startCluster(size: { readonly trainerCount: number; readonly leas
   return { folder, cluster, pool };
 }
 
-/** Process number of the session that holds the loops' lock. */
-async function leaderOf(pool: pg.Pool): Promise<number | undefined> {
-  const row = await firstRow<{ pid: number }>(pool, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted`);
-  return row?.pid;
+/** The coordinator that holds the lease of the loops. */
+async function leaderOf(pool: pg.Pool): Promise<string | undefined> {
+  const row = await firstRow<{ holder: string }>(pool, 'SELECT holder FROM leader_leases WHERE expire_time > now()');
+  return row?.holder;
 }
 
 function readLog(cluster: ChaosCluster, index: number): string {

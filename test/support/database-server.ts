@@ -35,8 +35,13 @@ export async function startTestDatabaseServer(): Promise<OwnedTestDatabaseServer
       await removeFolder();
     };
     try {
-      // The data is thrown away: what a crash of the machine would lose does not matter, the speed does.
-      await runOn(server.url, ['ALTER SYSTEM SET fsync = off', 'SELECT pg_reload_conf()']);
+      await runOn(server.url, [
+        // The data is thrown away: what a crash of the machine would lose does not matter, the speed does.
+        'ALTER SYSTEM SET fsync = off',
+        // Half an hour off UTC's hours, as the server of a person may be.
+        `ALTER SYSTEM SET timezone = 'Asia/Kolkata'`,
+        'SELECT pg_reload_conf()',
+      ]);
       return await prepare(server.url, stop);
     } catch (error) {
       await stop();

@@ -19,8 +19,17 @@ export interface PrismaKey {
   readonly target: string;
 }
 
+/** How Prisma Client calls a column. */
+export interface PrismaField {
+  readonly table: string;
+  readonly column: string;
+  readonly model: string;
+  readonly field: string;
+}
+
 export interface PrismaSchema {
   readonly modelNames: readonly string[];
+  readonly fields: readonly PrismaField[];
   readonly columns: readonly PrismaColumn[];
   readonly keys: readonly PrismaKey[];
 }
@@ -56,6 +65,9 @@ export function readPrismaSchema(file: string): PrismaSchema {
   const models = parseModels(readFileSync(file, 'utf8'));
   return {
     modelNames: models.map(({ name }) => name),
+    fields: models.flatMap(({ name: model, table, fields }) =>
+      fields.filter(isScalar).map(({ name: field, column }) => ({ table, column, model, field })),
+    ),
     columns: models.flatMap((model) => model.fields.filter(isScalar).map((field) => columnOf(model, field))),
     keys: models.flatMap((model) => keysOf(model, models)),
   };

@@ -275,6 +275,7 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   });
   await insertMirror(prisma);
   await insertToken(prisma);
+  await prisma.leaderLease.create({ data: { name: 'loops', holder: 'node-a', term: 1n, expireTime: START } });
 }
 
 async function insertToken(prisma: PrismaClient): Promise<void> {

@@ -10,10 +10,11 @@ export interface LeaderTask {
   readonly intervalMs: number;
   /** Done once when this coordinator becomes the one, before its first pass. */
   begin?(): Promise<void>;
+  /** @param signal aborts when the loops stop, and when this coordinator is no longer the leader. */
   pass(signal: AbortSignal): Promise<void>;
 }
 
-/** Runs leader tasks; each has its own rhythm, all share one lock. */
+/** Runs leader tasks; each has its own rhythm, all share one lease. */
 export class LeaderLoops implements AsyncDisposable {
   readonly #leadership: Leadership;
   readonly #tasks: readonly LeaderTask[];
@@ -32,12 +33,17 @@ export class LeaderLoops implements AsyncDisposable {
           intervalMs: task.intervalMs,
           log,
           pass: async (signal) => {
-            if (await this.#isLeader()) await task.pass(signal);
+            if (await this.#isLeader()) await this.#pass(task, signal);
             outage.over();
           },
           isExpected: (error) => outage.note(error),
         }),
     );
+  }
+
+  /** Whether this coordinator is the one that runs them. */
+  get isLeader(): boolean {
+    return this.#leadership.isHeld;
   }
 
   start(): void {
@@ -58,7 +64,24 @@ export class LeaderLoops implements AsyncDisposable {
     await this.stop();
   }
 
-  /** Loops that ask at the same moment share one look at the lock. */
+  /** Without AbortSignal.any, which keeps dependants of a long-lived signal alive on Node 20. */
+  async #pass(task: LeaderTask, stopped: AbortSignal): Promise<void> {
+    const controller = new AbortController();
+    const signals = [stopped, this.#leadership.signal];
+    const abort = (): void => controller.abort();
+    for (const signal of signals) signal.addEventListener('abort', abort, { once: true });
+    if (signals.some(({ aborted }) => aborted)) abort();
+    try {
+      if (!controller.signal.aborted) await task.pass(controller.signal);
+    } catch (error) {
+      // What an aborted pass throws is of no interest; another coordinator makes it.
+      if (!controller.signal.aborted) throw error;
+    } finally {
+      for (const signal of signals) signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Loops that ask at the same moment share one look at the lease. */
   async #isLeader(): Promise<boolean> {
     this.#term ??= this.#check().finally(() => {
       this.#term = null;

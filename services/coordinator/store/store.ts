@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Pool } from 'pg';
 import { PrismaClient } from '../../../prisma/client/client.ts';
+import { currentSchema } from '../../platform/db/current-schema.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 
 /** What every statement needs. Prisma and raw `pg` share one pool. */
@@ -38,7 +39,7 @@ export function createStore(options: StoreOptions): Store {
     pool: options.pool,
     // Prisma's own limit is 5 s; a sweep of 10,000 runs is 350,000 rows.
     prisma: new PrismaClient({
-      adapter: new PrismaPg(options.pool),
+      adapter: adapterOf(options.pool),
       transactionOptions: { maxWait: 10_000, timeout: 60_000 },
     }),
     log: options.log,
@@ -47,4 +48,13 @@ export function createStore(options: StoreOptions): Store {
     plansAdaptively: options.plansAdaptively ?? true,
     random: options.random ?? Math.random,
   };
+}
+
+/** Prisma qualifies tables with a schema, `public` unless told another one; which it is, the database knows. */
+function adapterOf(pool: Pool): PrismaPg {
+  return new (class extends PrismaPg {
+    override async connect(): ReturnType<PrismaPg['connect']> {
+      return new PrismaPg(pool, { schema: await currentSchema(pool) }).connect();
+    }
+  })(pool);
 }

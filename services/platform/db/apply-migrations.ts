@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { checkDatabase } from './check-database.ts';
+import { openClient } from './database-client.ts';
+import { parseDatabaseUrl } from './database-url.ts';
 import { errorCode, toDatabaseError } from './database-error.ts';
 import { MigrationError } from './migration-error.ts';
 import { findMigrationsDirectory, hasChecksum, readMigrations } from './read-migrations.ts';
@@ -8,9 +11,11 @@ import type { Migration } from './read-migrations.ts';
 /** The same number as Prisma's schema engine, so that `prisma migrate` and this runner keep out of each other's way. */
 const ADVISORY_LOCK = 72707369;
 const LOCK_TIMEOUT_MS = 120_000;
-const CONNECT_TIMEOUT_MS = 10_000;
 const LOCK_NOT_AVAILABLE = '55P03';
-const UNDEFINED_TABLE = '42P01';
+/** Unique violation in a catalog, and its name. */
+const ALREADY_THERE: ReadonlySet<string> = new Set(['23505', '42P06']);
+/** The schema that the migrations up to 20261130010000_schema name where they mean the one that they are applied to. */
+const NAMED_SCHEMA = 'public';
 
 /** As Prisma's schema engine makes it. */
 const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
@@ -45,20 +50,23 @@ export interface MigrationStatus {
 /**
  * Brings a database to the version of this code: applies what `_prisma_migrations` doesn't have yet, each migration in a
  * transaction with its row, under an advisory lock, so that any number of processes may call it at once. Afterwards
- * `prisma migrate status` finds nothing to do.
+ * `prisma migrate status` finds nothing to do. The tables go into the schema of `?schema=`, which is made where it is missing, else
+ * into the first one of `search_path` that exists.
  *
  * @returns names of the migrations applied by this call, in order.
- * @throws MigrationError, DatabaseUnavailableError
+ * @throws MigrationError, DatabaseSetupError, DatabaseUnavailableError
  */
 export async function applyMigrations(url: string, options: MigrateOptions = {}): Promise<readonly string[]> {
   const migrations = readMigrations(options.directory ?? findMigrationsDirectory());
   return withClient(url, async (client) => {
+    await createSchema(client, url);
+    const schema = await checkDatabase(client, configOf(url));
     await lock(client, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
     await client.query(CREATE_TABLE);
     const { pending } = compare(migrations, await readRows(client));
     for (const migration of pending) {
       const start = performance.now();
-      await apply(client, migration, options.onNotice ?? (() => undefined));
+      await apply(client, inSchema(migration, schema), options.onNotice ?? (() => undefined));
       options.onApplied?.(migration.name, (performance.now() - start) / 1000);
     }
     return pending.map(({ name }) => name);
@@ -68,34 +76,65 @@ export async function applyMigrations(url: string, options: MigrateOptions = {})
 /**
  * Says which migrations a database has and which it lacks; changes nothing.
  *
- * @throws MigrationError when the database can't be brought to this version, DatabaseUnavailableError
+ * @throws MigrationError when the database can't be brought to this version, DatabaseSetupError, DatabaseUnavailableError
  */
 export async function readMigrationStatus(url: string, directory?: string): Promise<MigrationStatus> {
   const migrations = readMigrations(directory ?? findMigrationsDirectory());
   return withClient(url, async (client) => {
+    if (await lacksSchema(client, url)) return { applied: [], pending: migrations.map(({ name }) => name) };
+    await checkDatabase(client, configOf(url));
     const { applied, pending } = compare(migrations, await readRows(client));
     return { applied: applied.map(({ name }) => name), pending: pending.map(({ name }) => name) };
   });
 }
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'graft-migrate',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-  });
-  // The query that is under way reports the loss; without a listener the event would end the process.
-  client.on('error', () => undefined);
+  let client: pg.Client | undefined;
   try {
-    await client.connect();
+    client = await openClient(configOf(url));
+    // The query that is under way reports the loss; without a listener the event would end the process.
+    client.on('error', () => undefined);
     return await work(client);
   } catch (error) {
     throw toDatabaseError(error);
   } finally {
     // Ends the session, which gives the advisory lock back.
-    await client.end().catch(() => undefined);
+    await client?.end().catch(() => undefined);
   }
+}
+
+function configOf(url: string): pg.ClientConfig {
+  return { connectionString: url, application_name: 'graft-migrate' };
+}
+
+/** Whether `?schema=` names a schema that does not exist. */
+async function lacksSchema(client: pg.Client, url: string): Promise<boolean> {
+  const { schema } = parseDatabaseUrl(url);
+  if (schema === null) return false;
+  const { rows } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
+  return rows.length === 0;
+}
+
+async function createSchema(client: pg.Client, url: string): Promise<void> {
+  if (!(await lacksSchema(client, url))) return;
+  const { schema } = parseDatabaseUrl(url);
+  try {
+    await client.query(`CREATE SCHEMA IF NOT EXISTS ${client.escapeIdentifier(schema ?? NAMED_SCHEMA)}`);
+  } catch (error) {
+    // Another process may be making it at this moment.
+    if (!ALREADY_THERE.has(errorCode(error))) throw error;
+  }
+}
+
+/** The migration for a schema; its checksum stays that of the file. */
+function inSchema(migration: Migration, schema: string): Migration {
+  if (schema === NAMED_SCHEMA || migration.name >= '20261130') return migration;
+  const name = pg.escapeIdentifier(schema);
+  const sql = migration.sql
+    .replaceAll(`ON SCHEMA ${NAMED_SCHEMA} `, () => `ON SCHEMA ${name} `)
+    .replaceAll(`'${NAMED_SCHEMA}'::regnamespace`, () => `${pg.escapeLiteral(name)}::regnamespace`)
+    .replaceAll(`${NAMED_SCHEMA}.%I`, () => `${name.replaceAll('%', '%%').replaceAll("'", "''")}.%I`);
+  return { ...migration, sql };
 }
 
 async function lock(client: pg.Client, timeoutMs: number): Promise<void> {
@@ -120,17 +159,18 @@ interface Row {
   readonly finished: boolean;
 }
 
+/** Rows of the table in the current schema: another one of the search path may hold another program's. */
 async function readRows(client: pg.Client): Promise<Row[]> {
-  try {
-    const { rows } = await client.query<Row>(
-      `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
-         FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name`,
-    );
-    return rows;
-  } catch (error) {
-    if (errorCode(error) === UNDEFINED_TABLE) return [];
-    throw error;
-  }
+  const { rows: tables } = await client.query<{ name: string | null }>(
+    `SELECT to_regclass(quote_ident(current_schema()) || '._prisma_migrations')::text AS name`,
+  );
+  const name = tables[0]?.name ?? null;
+  if (name === null) return [];
+  const { rows } = await client.query<Row>(
+    `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
+       FROM ${name} WHERE rolled_back_at IS NULL ORDER BY migration_name`,
+  );
+  return rows;
 }
 
 interface Comparison {

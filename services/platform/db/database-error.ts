@@ -47,7 +47,8 @@ export function isConflict(error: unknown): boolean {
 
 /** Whether a column's type was changed under a statement that this connection had prepared; another connection knows better. */
 export function isStalePlan(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('cached plan must not change result type');
+  // The message is in the server's language; the name of the function that raises it is not.
+  return error instanceof Error && 'routine' in error && error.routine === 'RevalidateCachedQuery';
 }
 
 /** Turns failures of the connection into DatabaseUnavailableError and leaves all others as they are. */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
+import { openClient } from './database-client.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { OutageLog } from './outage-log.ts';
 
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
-const CONNECT_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 30_000;
 const PING_TIMEOUT_MS = 10_000;
 
@@ -99,12 +99,10 @@ async function listenOnce(
   signal: AbortSignal,
   { onNotify, onConnect, pingIntervalMs, pingTimeoutMs }: Hooks,
 ): Promise<void> {
-  const client = new pg.Client({
-    ...(typeof source === 'string' ? { connectionString: source } : source.options),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    query_timeout: pingTimeoutMs,
-  });
+  const client = await openClient(
+    { ...(typeof source === 'string' ? { connectionString: source } : source.options), query_timeout: pingTimeoutMs },
+    signal,
+  );
   const lost = new AbortController();
   client.on('error', (error) => lost.abort(error));
   client.on('end', () => lost.abort(new Error('Connection terminated')));
@@ -113,7 +111,6 @@ async function listenOnce(
   });
   const either = AbortSignal.any([signal, lost.signal]);
   try {
-    await client.connect();
     await client.query(`LISTEN ${client.escapeIdentifier(channel)}`);
     onConnect();
     while (!either.aborted) {

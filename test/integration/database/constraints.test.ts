@@ -11,7 +11,9 @@ let client: pg.Client;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString: database.url, options: '-c timezone=UTC' }),
+  });
   await insertSampleRecord(prisma);
   await prisma.$disconnect();
   client = new pg.Client({ connectionString: database.url });

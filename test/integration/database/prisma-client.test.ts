@@ -55,6 +55,7 @@ test('Prisma Client writes and reads every model', async () => {
     MlflowRun: 1,
     MlflowServer: 1,
     Token: 1,
+    LeaderLease: 1,
   });
 });
 

@@ -78,7 +78,9 @@ test('a database that the first migration made and a sweep filled is brought to 
     rmSync(directory, { recursive: true });
   }
   await using filled = await createTestDatabase();
-  const prisma = new PrismaClient({ adapter: new PrismaPg(filled.url) });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString: filled.url, options: '-c timezone=UTC' }),
+  });
   await insertSampleRecord(prisma);
   await insertSecondSweep(prisma);
   await prisma.$disconnect();

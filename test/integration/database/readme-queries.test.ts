@@ -19,7 +19,9 @@ let reader: pg.Client;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString: database.url, options: '-c timezone=UTC' }),
+  });
   await insertSampleRecord(prisma);
   await insertSecondSweep(prisma);
   await prisma.$disconnect();

@@ -10,7 +10,9 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const prisma = new PrismaClient({ adapter: new PrismaPg(database.url) });
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString: database.url, options: '-c timezone=UTC' }),
+  });
   await insertSampleRecord(prisma);
   await prisma.$disconnect();
 });
