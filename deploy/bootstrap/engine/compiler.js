@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { downloadWheels, extractFromWheel } from '../pip.js';
+import { downloadWheels, extractFromArchive } from '../pip.js';
 import { lastLines, runProgram } from '../processes.js';
 import { SetupError } from '../setup-error.js';
 import { zig } from '../wheels.js';
@@ -93,7 +93,7 @@ async function withZig(context, use) {
   const { python, paths, remove } = await downloadWheels([zig], join(context.paths.cacheDir, 'scratch'));
   const folder = mkdtempSync(join(context.paths.cacheDir, 'scratch', 'zig-'));
   try {
-    for (const path of paths) await extractFromWheel(python, path, folder, ['ziglang/']);
+    for (const path of paths) await extractFromArchive(python, path, folder, ['ziglang/']);
     const program = join(folder, 'ziglang', 'zig');
     // Python's zipfile drops the mode of the files.
     chmodSync(program, 0o755);

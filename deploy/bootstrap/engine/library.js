@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFolder, digestOf } from '../files.js';
-import { downloadWheels, extractFromWheel } from '../pip.js';
+import { downloadWheels, extractFromArchive } from '../pip.js';
 import { runProgram } from '../processes.js';
 import { SetupError } from '../setup-error.js';
 import { nvidiaLibraries, tensorflowCpu, tensorflowGpu } from '../wheels.js';
@@ -121,7 +121,7 @@ async function unpackWheels(context, root, wheels) {
       const wanted = [...libraryFiles, ...HEADERS.map((prefix) => `include/${prefix}`)].map(
         (name) => `tensorflow/${name}`,
       );
-      for (const path of paths) await extractFromWheel(python, path, temporary, [...wanted, 'nvidia/']);
+      for (const path of paths) await extractFromArchive(python, path, temporary, [...wanted, 'nvidia/']);
     } finally {
       remove();
     }

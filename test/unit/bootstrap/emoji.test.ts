@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labelOf, splitEmoji } from '../../../deploy/bootstrap/emoji/split.js';
-import { readTarGz } from '../../../deploy/bootstrap/emoji/tar.js';
+import { extractFromArchive, findPython } from '../../../deploy/bootstrap/pip.js';
 
 describe('labelOf', () => {
   it('takes animals, food and drink', () => {
@@ -45,7 +45,7 @@ describe('splitEmoji', () => {
   });
 });
 
-describe('readTarGz', () => {
+describe('extractFromArchive', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'graft-tar-'));
@@ -57,38 +57,42 @@ describe('readTarGz', () => {
   function tarEntry(name: string, content: Buffer, prefix = '', type = '0'): Buffer {
     const header = Buffer.alloc(512);
     header.write(name, 0);
+    header.write('0000644\0', 100);
     header.write(content.length.toString(8).padStart(11, '0'), 124);
+    header.write('        ', 148);
     header.write(type, 156);
-    header.write('ustar\0', 257);
+    header.write('ustar\x0000', 257);
     header.write(prefix, 345);
+    const checksum = header.reduce((sum, byte) => sum + byte, 0);
+    header.write(`${checksum.toString(8).padStart(6, '0')}\0 `, 148);
     return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
   }
 
-  async function readAll(path: string, wanted: (name: string) => boolean): Promise<[string, string][]> {
-    const found: [string, string][] = [];
-    for await (const { name, content } of readTarGz(path, wanted)) found.push([name, content.toString('utf8')]);
-    return found;
-  }
-
-  it('yields the files wanted, whatever lies between them', async () => {
+  it('extracts the files wanted, whatever lies between them, and nothing outside the folder', async () => {
     const path = join(folder, 'a.tgz');
     const entries = [
       tarEntry('package/', Buffer.alloc(0), '', '5'),
       tarEntry('package/one.txt', Buffer.from('one')),
       tarEntry('package/big.bin', Buffer.alloc(300_000, 7)),
       tarEntry('img/64/two.png', Buffer.from('two'.repeat(400)), 'package'),
+      tarEntry('package/img/../../../outside.png', Buffer.from('no')),
       Buffer.alloc(1024),
     ];
     writeFileSync(path, gzipSync(Buffer.concat(entries)));
-    expect(await readAll(path, (name) => !name.endsWith('.bin'))).toEqual([
-      ['package/one.txt', 'one'],
-      ['package/img/64/two.png', 'two'.repeat(400)],
-    ]);
+    const target = join(folder, 'a', 'b');
+    await extractFromArchive(await findPython(), path, target, ['package/one.txt', 'package/img/']);
+    const files = readdirSync(join(folder, 'a'), { recursive: true, withFileTypes: true }).filter((one) =>
+      one.isFile(),
+    );
+    expect(files.map(({ name }) => name).sort()).toEqual(['one.txt', 'two.png']);
+    expect(readFileSync(join(target, 'package/img/64/two.png'), 'utf8')).toBe('two'.repeat(400));
   });
 
   it('fails on a file that is cut off', async () => {
     const path = join(folder, 'cut.tgz');
     writeFileSync(path, gzipSync(tarEntry('package/one.txt', Buffer.alloc(2_000, 1)).subarray(0, 1_200)));
-    await expect(readAll(path, () => true)).rejects.toThrow(/ends inside package\/one\.txt/);
+    await expect(extractFromArchive(await findPython(), path, join(folder, 'c'), ['package/'])).rejects.toThrow(
+      /could not be unpacked/,
+    );
   });
 });
