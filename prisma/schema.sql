@@ -570,6 +570,24 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION public.run_rank_key(state text, objective_metric text, objective_goal text, best_value double precision, best_val_loss double precision, best_val_accuracy double precision, run_index integer)
+ RETURNS double precision[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+SELECT ARRAY[
+    CASE WHEN best_value IS NULL OR best_value IN ('NaN', 'Infinity', '-Infinity') THEN 1 ELSE 0 END,
+    CASE WHEN state IN ('FAILED', 'CANCELLED', 'INFEASIBLE') THEN 1 ELSE 0 END,
+    CASE
+        WHEN best_value IS NULL OR best_value IN ('NaN', 'Infinity', '-Infinity') THEN 0
+        WHEN objective_goal = 'maximize' THEN - best_value
+        ELSE best_value
+    END,
+    CASE WHEN objective_metric = 'val_loss' THEN - COALESCE(best_val_accuracy, 'NaN') ELSE COALESCE(best_val_loss, 'NaN') END,
+    run_index
+]::double precision[]
+$function$;
+
 -- Triggers.
 
 CREATE TRIGGER epoch_metrics_check_runs AFTER INSERT ON epoch_metrics REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION check_metric_runs();
@@ -584,11 +602,7 @@ CREATE TRIGGER tasks_notify_update AFTER UPDATE OF state ON tasks FOR EACH ROW W
 
 CREATE VIEW leaderboard AS
  SELECT r.sweep_id,
-    row_number() OVER (PARTITION BY r.sweep_id ORDER BY (NULLIF(r.best_value, 'NaN'::double precision) IS NULL), (r.state = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text, 'INFEASIBLE'::text])), (
-        CASE s.objective_goal
-            WHEN 'maximize'::text THEN - NULLIF(r.best_value, 'NaN'::double precision)
-            ELSE NULLIF(r.best_value, 'NaN'::double precision)
-        END), r.run_index)::integer AS rank,
+    row_number() OVER (PARTITION BY r.sweep_id ORDER BY (run_rank_key(r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index)))::integer AS rank,
     r.run_id,
     r.run_index,
     r.state,
@@ -663,7 +677,22 @@ CREATE VIEW sweep_summaries AS
     work.slot_seconds,
     s.create_time,
     s.start_time,
-    s.end_time
+    s.end_time,
+    (( SELECT count(*) AS count
+           FROM runs r
+          WHERE r.sweep_id = s.sweep_id AND r.state = 'INFEASIBLE'::text))::integer AS infeasible_count,
+    (( SELECT count(*) AS count
+           FROM runs r
+          WHERE r.sweep_id = s.sweep_id AND r.state = 'STOPPED'::text))::integer AS stopped_count,
+    (( SELECT count(*) AS count
+           FROM runs r
+          WHERE r.sweep_id = s.sweep_id AND r.state = 'CANCELLED'::text))::integer AS cancelled_count,
+    ( SELECT l.run_id
+           FROM runs l
+             CROSS JOIN LATERAL ( SELECT run_rank_key(l.state, s.objective_metric, s.objective_goal, l.best_value, l.best_val_loss, l.best_val_accuracy, l.run_index) AS rank_key) k
+          WHERE l.sweep_id = s.sweep_id AND k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision
+          ORDER BY k.rank_key
+         LIMIT 1) AS best_run_id
    FROM sweeps s
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS run_count,
@@ -703,17 +732,14 @@ CREATE VIEW parameter_effects AS
             WHEN 'maximize'::text THEN max(o.value)
             ELSE min(o.value)
         END AS best_value,
-    (array_agg(r.run_id ORDER BY (
-        CASE s.objective_goal
-            WHEN 'maximize'::text THEN - o.value
-            ELSE o.value
-        END), r.run_index) FILTER (WHERE o.value IS NOT NULL))[1] AS best_run_id
+    (array_agg(r.run_id ORDER BY k.rank_key) FILTER (WHERE o.value IS NOT NULL))[1] AS best_run_id
    FROM runs r
      JOIN sweeps s ON s.sweep_id = r.sweep_id
      JOIN run_parameters p ON p.run_id = r.run_id AND (p.name = ANY (s.varied_names))
+     CROSS JOIN LATERAL ( SELECT run_rank_key(r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index) AS rank_key) k
      CROSS JOIN LATERAL ( SELECT
                 CASE
-                    WHEN r.state <> ALL (ARRAY['FAILED'::text, 'CANCELLED'::text, 'INFEASIBLE'::text]) THEN NULLIF(r.best_value, 'NaN'::double precision)
+                    WHEN k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision THEN r.best_value
                     ELSE NULL::double precision
                 END AS value) o
   GROUP BY r.sweep_id, s.sweep_id, p.name, p.number_value, p.int_value, p.bool_value, p.string_value;
@@ -1087,9 +1113,9 @@ COMMENT ON COLUMN leader_leases.term IS 'One more with each change of the holder
 COMMENT ON COLUMN leader_leases.expire_time IS 'From then on another coordinator may take it.';
 COMMENT ON VIEW leaderboard IS 'Runs of each sweep ranked by validation, with test results where the test policy allowed them.';
 COMMENT ON COLUMN leaderboard.sweep_id IS 'The sweep.';
-COMMENT ON COLUMN leaderboard.rank IS 'Place within the sweep, from 1, by best_value, of equal ones the earlier run first. Runs that failed or were cancelled come after those that can win, runs without a validated epoch last.';
+COMMENT ON COLUMN leaderboard.rank IS 'Place within the sweep, from 1, by best_value; of equal ones by the other validation metric at the best epoch, then by run_index. Runs that failed or were cancelled come after those that can win, runs without a finite best value last.';
 COMMENT ON COLUMN leaderboard.run_id IS 'The run.';
-COMMENT ON COLUMN leaderboard.run_index IS 'Number within the sweep; 0 is the baseline.';
+COMMENT ON COLUMN leaderboard.run_index IS 'Number within the sweep.';
 COMMENT ON COLUMN leaderboard.state IS 'State of the run.';
 COMMENT ON COLUMN leaderboard.parameters IS 'The parameters that differ between the runs, for example head.units=64 optimizer.learning_rate=0.001.';
 COMMENT ON COLUMN leaderboard.objective_metric IS 'What best_value and last_value are: val_loss or val_accuracy.';
@@ -1151,7 +1177,7 @@ COMMENT ON COLUMN parameter_effects.counted_count IS 'Those that count: not fail
 COMMENT ON COLUMN parameter_effects.mean_value IS 'Mean of their best values; null where none counts.';
 COMMENT ON COLUMN parameter_effects.deviation IS 'Standard deviation of their best values; null for fewer than two.';
 COMMENT ON COLUMN parameter_effects.best_value IS 'The best of them: highest or lowest, as the objective says.';
-COMMENT ON COLUMN parameter_effects.best_run_id IS 'The run with it; of equal ones the earlier.';
+COMMENT ON COLUMN parameter_effects.best_run_id IS 'The run with it; of equal ones the one that the leaderboard places first.';
 COMMENT ON VIEW run_attempts IS 'One row per attempt and run it served: where, how it ended, how long it took, what was lost. Tasks that serve the sweep as a whole (INDEX, FEATURES) have one row per attempt without a run. The sum of run_seconds is slot time, however many runs shared an attempt.';
 COMMENT ON COLUMN run_attempts.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN run_attempts.run_id IS 'The run; null: the task serves the sweep as a whole.';
@@ -1188,6 +1214,7 @@ COMMENT ON COLUMN run_parameters.number_value IS 'Value of a real parameter.';
 COMMENT ON COLUMN run_parameters.int_value IS 'Value of a whole-number parameter.';
 COMMENT ON COLUMN run_parameters.bool_value IS 'Value of a yes/no parameter.';
 COMMENT ON COLUMN run_parameters.string_value IS 'Value of a parameter with words.';
+COMMENT ON FUNCTION run_rank_key(text,text,text,double precision,double precision,double precision,integer) IS 'Orders the runs of a sweep, best first: runs with a finite objective value before those without, usable before FAILED, CANCELLED and INFEASIBLE, then by value, then by the other validation metric at the best epoch, then by number. The first run is the best one if its first two elements are 0.';
 COMMENT ON TABLE runs IS 'Hyper-parameter variants with their seeds; the unit of results.';
 COMMENT ON COLUMN runs.run_id IS 'Identity.';
 COMMENT ON COLUMN runs.sweep_id IS 'The sweep.';
@@ -1262,12 +1289,16 @@ COMMENT ON COLUMN sweep_summaries.dataset_path IS 'Folder of images that the swe
 COMMENT ON COLUMN sweep_summaries.class_names IS 'Names of the classes; their place from 0 is the label.';
 COMMENT ON COLUMN sweep_summaries.run_count IS 'Its runs.';
 COMMENT ON COLUMN sweep_summaries.succeeded_count IS 'Runs that SUCCEEDED.';
-COMMENT ON COLUMN sweep_summaries.failed_count IS 'Runs that are FAILED or INFEASIBLE.';
+COMMENT ON COLUMN sweep_summaries.failed_count IS 'Runs that are FAILED or INFEASIBLE; a sweep may have SUCCEEDED with such runs.';
 COMMENT ON COLUMN sweep_summaries.attempt_count IS 'Attempts of its tasks, lost ones included.';
 COMMENT ON COLUMN sweep_summaries.slot_seconds IS 'Seconds that slots were leased for it, lost attempts included; live ones up to now.';
 COMMENT ON COLUMN sweep_summaries.create_time IS 'When it was submitted.';
 COMMENT ON COLUMN sweep_summaries.start_time IS 'When the first task began.';
 COMMENT ON COLUMN sweep_summaries.end_time IS 'When it came to a final state.';
+COMMENT ON COLUMN sweep_summaries.infeasible_count IS 'Those of failed_count that are INFEASIBLE: they can''t be run at all.';
+COMMENT ON COLUMN sweep_summaries.stopped_count IS 'Runs that a rule ended early.';
+COMMENT ON COLUMN sweep_summaries.cancelled_count IS 'Runs that a person ended.';
+COMMENT ON COLUMN sweep_summaries.best_run_id IS 'The run that the leaderboard places first, if it can be the best one; null: none can.';
 COMMENT ON TABLE sweeps IS 'Tuning jobs: data set, search space, objective and budget.';
 COMMENT ON COLUMN sweeps.sweep_id IS 'Identity.';
 COMMENT ON COLUMN sweeps.request_id IS 'Chosen by the client; the same one gives the same sweep. Null: none was sent.';

@@ -6,7 +6,7 @@ export const EXIT = {
   /** Wrong arguments, or a sweep file or request with mistakes. */
   usage: 2,
   notFound: 3,
-  /** The command did its work, but the sweep ended failed or cancelled. */
+  /** The command did its work, but the sweep ended failed or cancelled; with `--strict`, or some of its runs failed. */
   sweepNotSucceeded: 4,
   unreachable: 5,
   /** No token, one that has ended, or one whose role does not allow it. */
@@ -21,7 +21,7 @@ Exit codes:
   1    unforeseen error
   2    wrong arguments, or a sweep file with mistakes (all are named)
   3    no such sweep, run, checkpoint or file
-  4    the sweep ended failed or cancelled
+  4    the sweep ended failed or cancelled; with --strict also: it succeeded, and some of its runs failed or were infeasible
   5    the coordinator can't be reached
   6    refused: no token, one that has ended, or one whose role does not allow it
   130  interrupted (Ctrl-C); a sweep that was watched goes on

@@ -36,8 +36,8 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     },
     async createSweep(requestId, spec) {
       const request = { requestId, spec: sweepSpecToProto(spec) };
-      const { sweep, duplicateCount } = await call.createSweep(request, { deadlineMs: 60_000 });
-      return { sweep: view.viewSweep(sweep), duplicateCount };
+      const { sweep, ...said } = await call.createSweep(request, { deadlineMs: 60_000 });
+      return { sweep: view.viewSweep(sweep), ...said };
     },
     async getSweep(sweepId) {
       return view.viewSweep((await call.getSweep({ sweepId })).sweep);

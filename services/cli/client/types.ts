@@ -14,6 +14,12 @@ export interface Sweep {
   readonly datasetId: string | null;
   readonly runCount: number;
   readonly finishedRunCount: number;
+  /** Finished runs by outcome, as are the next four. */
+  readonly succeededRunCount: number;
+  readonly failedRunCount: number;
+  readonly infeasibleRunCount: number;
+  readonly stoppedRunCount: number;
+  readonly cancelledRunCount: number;
   readonly bestRunId: string | null;
   readonly bestValue: number | null;
   readonly createTime: Date | null;
@@ -191,9 +197,22 @@ export interface SweepPlan {
   readonly runs: readonly PlannedRun[];
   readonly tasks: readonly PlannedTask[];
   readonly duplicateCount: number;
+  /** Runs that `max_runs` asks for and the search space does not have. */
+  readonly missingRunCount: number;
+  /** What a reader of the spec may not expect of its runs. */
+  readonly notes: readonly string[];
   readonly basePassCountAlone: number;
   readonly basePassCountShared: number;
   readonly cost: PlanCost;
+}
+
+/** A sweep that was submitted, with what was made of its spec. */
+export interface CreatedSweep {
+  readonly sweep: Sweep;
+  readonly duplicateCount: number;
+  /** As in `SweepPlan`. */
+  readonly missingRunCount: number;
+  readonly notes: readonly string[];
 }
 
 interface Slot {
@@ -329,7 +348,7 @@ export interface GraftClient {
   planSweep(spec: SweepSpec): Promise<SweepPlan>;
   /** What its stages were expected to take, and took. */
   getForecast(sweepId: string): Promise<SweepForecast>;
-  createSweep(requestId: string, spec: SweepSpec): Promise<{ readonly sweep: Sweep; readonly duplicateCount: number }>;
+  createSweep(requestId: string, spec: SweepSpec): Promise<CreatedSweep>;
   getSweep(sweepId: string): Promise<Sweep>;
   /** Newest first. */
   listSweeps(limit?: number): Promise<readonly Sweep[]>;

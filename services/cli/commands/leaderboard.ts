@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { Objective } from '../../core/objective.ts';
+import { canBeBest, describeTie } from '../../core/ranking.ts';
 import type { Leaderboard } from '../client/types.ts';
 import type { CliContext } from '../context.ts';
 import { formatInterval, formatMetric, formatParameters } from '../format.ts';
@@ -14,13 +16,16 @@ export function addLeaderboardCommand(program: Command, context: CliContext): vo
     .action(async (id: string, _own: unknown, command: Command) => {
       const options = globalOptions(command);
       await withClient(context, options, async (client) => {
-        const leaderboard = await client.getLeaderboard(await resolveSweepId(client, id));
-        writeResult(context, options, leaderboard, () => describeLeaderboard(leaderboard));
+        const sweepId = await resolveSweepId(client, id);
+        const leaderboard = await client.getLeaderboard(sweepId);
+        const objective = options.output === 'json' ? null : (await client.getSweep(sweepId)).spec.objective;
+        writeResult(context, options, leaderboard, () => describeLeaderboard(leaderboard, objective));
       });
     });
 }
 
-export function describeLeaderboard({ entries, testLookCount }: Leaderboard): string {
+/** @param objective of the sweep; null: what decided between equal runs is not said. */
+export function describeLeaderboard({ entries, testLookCount }: Leaderboard, objective: Objective | null): string {
   if (entries.length === 0) return 'The sweep has no runs yet.';
   const table = renderTable(
     [
@@ -45,5 +50,21 @@ export function describeLeaderboard({ entries, testLookCount }: Leaderboard): st
     ]),
   );
   const looks = testLookCount === 1 ? 'One run was' : `${testLookCount} runs were`;
-  return `${table}\n\n${looks} looked at on the test split; ranks come from validation alone.`;
+  return [
+    `${table}\n`,
+    ...tieNote(entries, objective),
+    `${looks} looked at on the test split; ranks come from validation alone.`,
+  ].join('\n');
+}
+
+/** What decided between the first run and others of the same value. */
+function tieNote(entries: Leaderboard['entries'], objective: Objective | null): readonly string[] {
+  const [first] = entries;
+  if (first === undefined || objective === null || !canBeBest(first.run)) return [];
+  const tie = describeTie(
+    objective,
+    first.run,
+    entries.map(({ run }) => run),
+  );
+  return tie === '' ? [] : [`Rank 1: ${tie}.`];
 }

@@ -35,6 +35,7 @@ export function describePlan(plan: SweepPlan): string {
   const shared = common === undefined ? [] : Object.keys(common.parameters).filter((name) => !varied.includes(name));
   return [
     `${plan.runs.length} runs${plan.duplicateCount === 0 ? '' : `, ${plan.duplicateCount} duplicates left out`}`,
+    ...plan.notes,
     runs,
     '',
     `All runs have: ${common === undefined ? '' : formatParameters(common.parameters, shared)}`,

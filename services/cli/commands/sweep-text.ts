@@ -1,19 +1,73 @@
-import type { Sweep } from '../client/types.ts';
+import { describeTie } from '../../core/ranking.ts';
+import { CliError } from '../cli-errors.ts';
+import type { Run, Sweep } from '../client/types.ts';
+import { EXIT } from '../exit-codes.ts';
 import { formatDuration, formatMetric, formatTime } from '../format.ts';
 import { renderFacts, renderTable } from '../table.ts';
 import { GRAFT } from '../program-name.ts';
 
-export function describeSweep(sweep: Sweep): string {
+/** `7 succeeded, 2 failed, 1 infeasible`: how the runs ended that have. */
+export function describeOutcomes(sweep: Sweep): string {
+  const counts: readonly (readonly [number, string])[] = [
+    [sweep.succeededRunCount, 'succeeded'],
+    [sweep.stoppedRunCount, 'stopped early'],
+    [sweep.cancelledRunCount, 'cancelled'],
+    [sweep.failedRunCount, 'failed'],
+    [sweep.infeasibleRunCount, 'infeasible'],
+  ];
+  return counts
+    .filter(([count]) => count > 0)
+    .map(([count, word]) => `${count} ${word}`)
+    .join(', ');
+}
+
+/** `SUCCEEDED (2 failed, 1 infeasible)`: the state, with the runs that it does not speak of. */
+export function describeState({ state, failedRunCount, infeasibleRunCount }: Sweep): string {
+  const parts = [
+    ...(failedRunCount === 0 ? [] : [`${failedRunCount} failed`]),
+    ...(infeasibleRunCount === 0 ? [] : [`${infeasibleRunCount} infeasible`]),
+  ];
+  return parts.length === 0 ? state : `${state} (${parts.join(', ')})`;
+}
+
+/** The best run by the rule of the leaderboard, and what decided between equal ones. */
+export function describeBest(sweep: Sweep, runs: readonly Run[]): string {
+  if (sweep.bestRunId === null) return '–';
+  const { objective } = sweep.spec;
+  const best = runs.find(({ runId }) => runId === sweep.bestRunId);
+  const tie = best === undefined ? '' : describeTie(objective, best, runs);
+  return `${sweep.bestRunId}, ${objective.metric} ${formatMetric(sweep.bestValue)}${tie === '' ? '' : ` (${tie})`}`;
+}
+
+/** What came of a sweep that has ended, in one line. */
+export function describeEnd(sweep: Sweep, runs: readonly Run[]): string {
+  const outcomes = describeOutcomes(sweep);
+  return (
+    `Sweep ${sweep.sweepId} ended ${sweep.state}: ${outcomes === '' ? 'no run has ended' : outcomes} of ` +
+    `${sweep.runCount} runs. Best: ${describeBest(sweep, runs)}.`
+  );
+}
+
+/** @throws CliError with exit code 4 where `strict` is asked for and runs of an ended sweep failed or were infeasible. */
+export function requireRuns(sweep: Sweep, strict: boolean): void {
+  if (!strict || sweep.state !== 'SUCCEEDED' || sweep.failedRunCount + sweep.infeasibleRunCount === 0) return;
+  throw new CliError(
+    `Sweep ${sweep.sweepId} ended ${describeState(sweep)}, and --strict asks for all runs. ` +
+      `\`${GRAFT} run list ${sweep.sweepId}\` tells why they failed.`,
+    EXIT.sweepNotSucceeded,
+  );
+}
+
+/** @param runs of the sweep; none: what decided between equal runs is not said. */
+export function describeSweep(sweep: Sweep, runs: readonly Run[] = []): string {
   const { spec } = sweep;
+  const outcomes = describeOutcomes(sweep);
   const facts: (readonly [string, string])[] = [
     ['sweep', sweep.sweepId],
     ['name', spec.displayName],
-    ['state', sweep.stateReason === '' ? sweep.state : `${sweep.state}: ${sweep.stateReason}`],
-    ['runs', `${sweep.finishedRunCount} of ${sweep.runCount} ended`],
-    [
-      'best',
-      sweep.bestRunId === null ? '–' : `${sweep.bestRunId}, ${spec.objective.metric} ${formatMetric(sweep.bestValue)}`,
-    ],
+    ['state', describeState(sweep) + (sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`)],
+    ['runs', `${sweep.finishedRunCount} of ${sweep.runCount} ended${outcomes === '' ? '' : `: ${outcomes}`}`],
+    ['best', describeBest(sweep, runs)],
     ['data', spec.dataset.path + (sweep.datasetId === null ? '' : ` (${sweep.datasetId})`)],
     ['strategy', spec.strategy],
     ['seed', String(spec.seed)],
@@ -43,7 +97,7 @@ export function describeSweeps(sweeps: readonly Sweep[]): string {
     sweeps.map((sweep) => [
       sweep.sweepId,
       sweep.spec.displayName,
-      sweep.state,
+      describeState(sweep),
       `${sweep.finishedRunCount}/${sweep.runCount}`,
       sweep.spec.objective.metric,
       formatMetric(sweep.bestValue),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { InvalidRequestError } from '../../core/errors.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { CliError, ViolationsError } from '../cli-errors.ts';
-import type { GraftClient, Sweep } from '../client/types.ts';
+import type { CreatedSweep, GraftClient, Sweep } from '../client/types.ts';
 import type { CliContext, GlobalOptions } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { say, writeResult } from '../output.ts';
@@ -12,9 +12,20 @@ import { toYamlViolation } from '../sweep-file/yaml-path.ts';
 import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
 import { describeRunTroubles } from './attempt-text.ts';
 import { describeForecast, describePlan } from './plan-text.ts';
-import { describeSweep, describeSweeps } from './sweep-text.ts';
+import { describeSweep, describeSweeps, requireRuns } from './sweep-text.ts';
 import { watchToEnd } from './watch.ts';
 import { GRAFT } from '../program-name.ts';
+
+const STRICT = ['--strict', 'exit code 4 also where runs of the sweep failed or were infeasible'] as const;
+
+interface StrictFlag {
+  readonly strict?: true;
+}
+
+interface SubmitFlags extends StrictFlag {
+  readonly requestId?: string;
+  readonly watch?: true;
+}
 
 /** `graft sweep …`. */
 export function addSweepCommands(program: Command, context: CliContext): void {
@@ -24,7 +35,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .description('launch the sweep of a YAML file')
     .option('--request-id <id>', 'the same id with the same file gives the same sweep')
     .option('--watch', 'stay and show its progress')
-    .action(async (file: string, own: { requestId?: string; watch?: true }, command: Command) => {
+    .option(...STRICT)
+    .action(async (file: string, own: SubmitFlags, command: Command) => {
       const options = globalOptions(command);
       await withClient(context, options, (client) => submit(context, options, client, file, own));
     });
@@ -42,10 +54,11 @@ export function addSweepCommands(program: Command, context: CliContext): void {
   sweep
     .command('watch <id>')
     .description("show a sweep's progress to its end; Ctrl-C leaves it running")
-    .action(async (id: string, _own: unknown, command: Command) => {
+    .option(...STRICT)
+    .action(async (id: string, own: StrictFlag, command: Command) => {
       const options = globalOptions(command);
       await withClient(context, options, async (client) => {
-        endAccordingly(await watchToEnd(context, options, client, await resolveSweepId(client, id)));
+        endAccordingly(await watchToEnd(context, options, client, await resolveSweepId(client, id)), own);
       });
     });
   sweep
@@ -61,7 +74,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
   sweep
     .command('get <id>')
     .description('one sweep: where it stands, what its stages were expected to take and took')
-    .action(async (id: string, _own: unknown, command: Command) => {
+    .option(...STRICT)
+    .action(async (id: string, own: StrictFlag, command: Command) => {
       const options = globalOptions(command);
       await withClient(context, options, async (client) => {
         const sweepId = await resolveSweepId(client, id);
@@ -70,9 +84,10 @@ export function addSweepCommands(program: Command, context: CliContext): void {
         const { startTime, endTime } = found;
         const compared = describeForecast(forecast, startTime, endTime);
         const runs = await client.listRuns(sweepId);
-        const parts = [describeSweep(found), compared, describeRunTroubles(runs)].filter((part) => part !== '');
+        const parts = [describeSweep(found, runs), compared, describeRunTroubles(runs)].filter((part) => part !== '');
         const text = parts.join('\n\n');
         writeResult(context, options, { ...found, forecast }, () => text);
+        if (own.strict === true) endAccordingly(found, own);
       });
     });
   addSteering(sweep, context);
@@ -109,24 +124,25 @@ async function submit(
   options: GlobalOptions,
   client: GraftClient,
   file: string,
-  own: { readonly requestId?: string; readonly watch?: true },
+  own: SubmitFlags,
 ): Promise<void> {
   const spec = await loadSweepFile(file, context.cwd);
   const requestId = own.requestId ?? randomUUID();
-  const { sweep, duplicateCount } = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));
+  const created = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));
   if (own.watch === undefined) {
-    writeResult(context, options, { sweep, duplicateCount }, () => describeSubmission(sweep, duplicateCount));
+    writeResult(context, options, created, () => describeSubmission(created));
     return;
   }
-  say(context, describeSubmission(sweep, duplicateCount));
-  endAccordingly(await watchToEnd(context, options, client, sweep.sweepId));
+  say(context, describeSubmission(created));
+  endAccordingly(await watchToEnd(context, options, client, created.sweep.sweepId), own);
 }
 
-function describeSubmission(sweep: Sweep, duplicateCount: number): string {
+function describeSubmission({ sweep, duplicateCount, notes }: CreatedSweep): string {
   const left =
     duplicateCount === 0 ? '' : ` (${duplicateCount} that would have trained the same as another are left out)`;
   return [
     `Sweep ${sweep.sweepId} with ${sweep.runCount} runs${left}.`,
+    ...notes,
     `Watch it:  ${GRAFT} sweep watch ${sweep.sweepId}`,
   ].join('\n');
 }
@@ -144,8 +160,12 @@ async function inYamlTerms<T>(file: string, spec: SweepSpec, call: () => Promise
   }
 }
 
-/** @throws CliError with the exit code for a sweep that did not succeed. */
-function endAccordingly(sweep: Sweep): void {
+/**
+ * @throws CliError with the exit code for a sweep that did not succeed, with `--strict` also for one in which runs failed or were
+ * infeasible.
+ */
+function endAccordingly(sweep: Sweep, { strict }: StrictFlag): void {
+  requireRuns(sweep, strict === true);
   if (sweep.state !== 'FAILED' && sweep.state !== 'CANCELLED') return;
   const reason = sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`;
   throw new CliError(`Sweep ${sweep.sweepId} ended ${sweep.state}${reason}`, EXIT.sweepNotSucceeded);

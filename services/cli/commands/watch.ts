@@ -1,16 +1,29 @@
 import { InterruptedError } from '../cli-errors.ts';
 import type { GraftClient, Sweep } from '../client/types.ts';
 import type { CliContext, GlobalOptions } from '../context.ts';
+import { describeEnd } from './sweep-text.ts';
 import { createDisplay, JsonDisplay } from '../progress/displays.ts';
 import { followSweep } from '../progress/follow-sweep.ts';
 import { GRAFT } from '../program-name.ts';
 
 /**
- * Shows a sweep's progress until it ends.
+ * Shows a sweep's progress until it ends, then what came of it.
  *
  * @throws InterruptedError after Ctrl-C; the sweep goes on.
  */
 export async function watchToEnd(
+  context: CliContext,
+  options: GlobalOptions,
+  client: GraftClient,
+  sweepId: string,
+): Promise<Sweep> {
+  const sweep = await showProgress(context, options, client, sweepId);
+  const runs = await client.listRuns(sweepId);
+  if (options.output !== 'json') context.stdout.write(`${describeEnd(sweep, runs)}\n`);
+  return sweep;
+}
+
+async function showProgress(
   context: CliContext,
   options: GlobalOptions,
   client: GraftClient,

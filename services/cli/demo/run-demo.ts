@@ -4,6 +4,7 @@ import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { CliError, InterruptedError, MissingError } from '../cli-errors.ts';
 import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
 import { describeLeaderboard } from '../commands/leaderboard.ts';
+import { describeEnd } from '../commands/sweep-text.ts';
 import { writeReport } from '../commands/report.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -45,7 +46,13 @@ export async function runDemoSweep(
   const reportFile = join(paths.stateDir, 'reports', `${ended.sweepId}.html`);
   await times.measure('report', () => writeReport(client, ended.sweepId, reportFile, signal));
   const leaderboard = await client.getLeaderboard(ended.sweepId);
-  stdout.write(`\n${describeLeaderboard(leaderboard)}\n`);
+  stdout.write(
+    `\n${describeEnd(
+      ended,
+      leaderboard.entries.map(({ run }) => run),
+    )}\n`,
+  );
+  stdout.write(`\n${describeLeaderboard(leaderboard, spec.objective)}\n`);
   const winner = leaderboard.entries[0];
   if (winner === undefined || winner.testResult === null)
     throw new CliError(`Sweep ${ended.sweepId} has no tested winner.`);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import { isDeadlineExceeded, isUnavailable } from '../../platform/rpc/errors.ts';
 import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
-import { addRuns, applyEvent, isAboutUnknownRun, startProgress } from './sweep-progress.ts';
+import { addRuns, applyEvent, changesRuns, startProgress } from './sweep-progress.ts';
 import type { SweepProgress } from './sweep-progress.ts';
 
 const FIRST_RETRY_MS = 500;
@@ -39,7 +39,7 @@ export async function followSweep(
         if (lost) display.note('connected again');
         lost = false;
         retryMs = FIRST_RETRY_MS;
-        if (isAboutUnknownRun(progress, event)) progress = addRuns(progress, await client.listRuns(sweepId));
+        if (changesRuns(progress, event)) progress = addRuns(progress, await client.listRuns(sweepId));
         progress = applyEvent(progress, event);
         display.show(progress, event);
       }

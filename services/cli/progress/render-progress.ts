@@ -1,9 +1,10 @@
 import { isTerminalRunState } from '../../core/states/run-state.ts';
+import { describeTie } from '../../core/ranking.ts';
 import { formatMetric, formatParameters, formatValue } from '../format.ts';
 import { cutLine, renderTable } from '../table.ts';
 import type { Column } from '../table.ts';
 import type { SweepEvent } from '../client/types.ts';
-import { epochLimitOf } from './sweep-progress.ts';
+import { epochLimitOf, rankedRun } from './sweep-progress.ts';
 import type { RunProgress, SweepProgress } from './sweep-progress.ts';
 
 export interface Screen {
@@ -31,8 +32,10 @@ export function renderProgress(progress: SweepProgress, screen: Screen): readonl
 export function describeEvent(progress: SweepProgress, event: SweepEvent): string | null {
   const { body } = event;
   switch (body.kind) {
-    case 'sweep_state':
-      return `sweep ${body.state}${because(body.reason)}`;
+    case 'sweep_state': {
+      const failed = body.state === 'SUCCEEDED' ? failures(progress.runs.values()) : '';
+      return `sweep ${body.state}${failed}${because(body.reason)}`;
+    }
     case 'run_state':
       return `run ${runName(progress, body.runId)} ${body.state}${because(body.reason)}`;
     case 'epoch':
@@ -70,14 +73,26 @@ function headerLine(progress: SweepProgress): string {
 
 function summaryLine(progress: SweepProgress, runs: readonly RunProgress[]): string {
   const ended = runs.filter(({ state }) => isTerminalRunState(state)).length;
-  const parts = [`${ended} of ${runs.length} runs ended`];
+  const parts = [`${ended} of ${runs.length} runs ended${failures(runs)}`];
   const best = progress.bestRunId === null ? undefined : progress.runs.get(progress.bestRunId);
   if (best !== undefined) {
-    parts.push(`best ${progress.objective.metric} ${formatMetric(best.bestValue)} (run ${best.run.runIndex})`);
+    const tie = describeTie(progress.objective, rankedRun(best), runs.map(rankedRun));
+    const named = `run ${best.run.runIndex}${tie === '' ? '' : `, ${tie}`}`;
+    parts.push(`best ${progress.objective.metric} ${formatMetric(best.bestValue)} (${named})`);
   }
   const working = [...progress.activeTasks.values()].map(({ stage }) => stage ?? 'task');
   if (working.length > 0) parts.push(`working on ${countWords(working)}`);
   return parts.join(' · ');
+}
+
+/** `, 2 FAILED, 1 INFEASIBLE`; empty where there is none. */
+function failures(runs: Iterable<RunProgress>): string {
+  const words = [...runs].map(({ state }) => state).filter((state) => state === 'FAILED' || state === 'INFEASIBLE');
+  return ['FAILED', 'INFEASIBLE']
+    .map((word) => ({ word, count: words.filter((state) => state === word).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ word, count }) => `, ${count} ${word}`)
+    .join('');
 }
 
 function countWords(words: readonly string[]): string {

@@ -1,5 +1,7 @@
 import { isBetter } from '../../core/objective.ts';
 import type { Objective } from '../../core/objective.ts';
+import { findBest } from '../../core/ranking.ts';
+import type { RankedRun } from '../../core/ranking.ts';
 import type {
   Run,
   Stage,
@@ -20,8 +22,16 @@ export interface RunProgress {
   readonly epoch: number;
   readonly valLoss: number | null;
   readonly valAccuracy: number | null;
-  /** Objective's best value so far. */
+  /** Objective's best value so far, those of a head that it shares included. */
   readonly bestValue: number | null;
+  /** At the best epoch, as is what follows. */
+  readonly bestValLoss: number | null;
+  readonly bestValAccuracy: number | null;
+}
+
+/** What a run is ranked by, as far as the events tell. */
+export function rankedRun({ run, state, bestValue, bestValLoss, bestValAccuracy }: RunProgress): RankedRun {
+  return { runIndex: run.runIndex, state, bestValue, bestValLoss, bestValAccuracy };
 }
 
 /** A sweep as a watcher sees it: a fold over its events. */
@@ -61,11 +71,22 @@ export function applyEvent(progress: SweepProgress, event: SweepEvent): SweepPro
   return { ...applyBody(progress, event.body), cursor: event.cursor };
 }
 
-/** Runs that were made since. */
+/** Runs that were made since, and what planning said of the others. */
 export function addRuns(progress: SweepProgress, runs: readonly Run[]): SweepProgress {
   const all = new Map(progress.runs);
-  for (const run of runs) if (!all.has(run.runId)) all.set(run.runId, freshRun(run));
+  for (const run of runs) {
+    const known = all.get(run.runId);
+    all.set(run.runId, known === undefined ? freshRun(run) : { ...known, run });
+  }
   return { ...progress, runs: all };
+}
+
+/** Whether the runs may be other ones from this event on: which of them share a head is known when the images are indexed. */
+export function changesRuns(progress: SweepProgress, event: SweepEvent): boolean {
+  const { body } = event;
+  return (
+    isAboutUnknownRun(progress, event) || (body.kind === 'task' && body.stage === 'INDEX' && body.state === 'SUCCEEDED')
+  );
 }
 
 /** Whether the event is about a run that is not known yet. */
@@ -91,6 +112,8 @@ function freshRun(run: Run): RunProgress {
     valLoss: null,
     valAccuracy: null,
     bestValue: null,
+    bestValLoss: null,
+    bestValAccuracy: null,
   };
 }
 
@@ -99,13 +122,16 @@ function applyBody(progress: SweepProgress, body: SweepEventBody): SweepProgress
     case 'sweep_state':
       return { ...progress, state: body.state, reason: body.reason };
     case 'run_state':
-      return withRun(progress, body.runId, (known) => ({
-        ...known,
-        state: body.state,
-        reason: body.reason,
-        stage: body.stage ?? known.stage,
-        epoch: body.stage !== null && body.stage !== known.stage ? 0 : known.epoch,
-      }));
+      return withBest(
+        withRun(progress, body.runId, (known) => ({
+          ...known,
+          state: body.state,
+          reason: body.reason,
+          stage: body.stage ?? known.stage,
+          epoch: body.stage !== null && body.stage !== known.stage ? 0 : known.epoch,
+        })),
+        [body.runId],
+      );
     case 'epoch':
       return applyEpoch(progress, body);
     case 'task':
@@ -115,20 +141,48 @@ function applyBody(progress: SweepProgress, body: SweepEventBody): SweepProgress
   }
 }
 
-function applyEpoch(progress: SweepProgress, body: Extract<SweepEventBody, { kind: 'epoch' }>): SweepProgress {
-  const value = body.metrics[progress.objective.metric] ?? Number.NaN;
-  const next = withRun(progress, body.runId, (known) => ({
-    ...known,
+type EpochBody = Extract<SweepEventBody, { kind: 'epoch' }>;
+
+function applyEpoch(progress: SweepProgress, body: EpochBody): SweepProgress {
+  const measured = withRun(progress, body.runId, (known) => ({
+    ...withBestValue(progress.objective, known, body),
     stage: body.stage ?? known.stage,
     epoch: body.epoch,
     valLoss: body.metrics['val_loss'] ?? null,
     valAccuracy: body.metrics['val_accuracy'] ?? null,
-    bestValue: isBetter(progress.objective, value, known.bestValue) ? value : known.bestValue,
   }));
-  const best = next.bestRunId === null ? null : (next.runs.get(next.bestRunId)?.bestValue ?? null);
-  return next.runs.has(body.runId) && isBetter(progress.objective, value, best)
-    ? { ...next, bestRunId: body.runId }
-    : next;
+  // A shared head's epochs are measured once, and count for all runs that start from it.
+  const sharing =
+    body.stage === 'HEAD'
+      ? [...progress.runs.values()].filter(({ run }) => run.headRunId === body.runId).map(({ run }) => run.runId)
+      : [];
+  const shared = sharing.reduce(
+    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, body)),
+    measured,
+  );
+  return withBest(shared, [body.runId, ...sharing]);
+}
+
+function withBestValue(objective: Objective, known: RunProgress, { metrics }: EpochBody): RunProgress {
+  const value = metrics[objective.metric] ?? Number.NaN;
+  if (!isBetter(objective, value, known.bestValue)) return known;
+  return {
+    ...known,
+    bestValue: value,
+    bestValLoss: metrics['val_loss'] ?? null,
+    bestValAccuracy: metrics['val_accuracy'] ?? null,
+  };
+}
+
+/** The best run after these have changed; all are looked at where the best one was among them. */
+function withBest(progress: SweepProgress, changed: readonly string[]): SweepProgress {
+  const { runs, objective, bestRunId } = progress;
+  const ids = bestRunId === null || !changed.includes(bestRunId) ? [bestRunId ?? '', ...changed] : [...runs.keys()];
+  const candidates = ids.flatMap((runId) => {
+    const known = runs.get(runId);
+    return known === undefined ? [] : [{ runId, ...rankedRun(known) }];
+  });
+  return { ...progress, bestRunId: findBest(objective, candidates)?.runId ?? null };
 }
 
 function applyTask(progress: SweepProgress, body: Extract<SweepEventBody, { kind: 'task' }>): SweepProgress {

@@ -1,5 +1,6 @@
 import { join, normalize } from 'node:path';
 import sharp from 'sharp';
+import { canBeBest } from '../../core/ranking.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { EpochMetric, GraftClient, Run, Sweep, SweepEvent, TestPrediction } from '../client/types.ts';
 import { confidenceOf, mostWrong } from './report-data.ts';
@@ -25,7 +26,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   const compared = leaderboard.entries.filter(
     ({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN',
   );
-  const winner = leaderboard.entries.find(({ testResult }) => testResult !== null)?.run.runId;
+  const winner = leaderboard.entries.find(({ run, testResult }) => testResult !== null && canBeBest(run))?.run.runId;
   const wanted = new Set([
     ...compared.map(({ run }) => run.runId),
     ...(winner === undefined ? [] : [winner]),

@@ -46,6 +46,13 @@ function plannedTasks(plan: NonNullable<ReportData['plan']>, runCount: number): 
         plan.duplicateCount === 0 ? '' : ` ${plan.duplicateCount} variants were the same as another and were left out.`
       }
     </p>
+    ${
+      plan.notes.length === 0
+        ? null
+        : html`<ul>
+            ${plan.notes.map((note) => html`<li>${note}</li>`)}
+          </ul>`
+    }
     <div class="scroll" tabindex="0" role="region" aria-label="Planned tasks">
       <table>
         <thead>

@@ -1,4 +1,6 @@
 import { formatDuration, formatMetric, formatParameters, formatPercent, formatTime } from '../format.ts';
+import { canBeBest, describeTie } from '../../core/ranking.ts';
+import { describeOutcomes, describeState } from '../commands/sweep-text.ts';
 import type { LeaderboardEntry } from '../client/types.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
@@ -28,7 +30,7 @@ export function renderReport(data: ReportData): string {
         <header>
           <h1>${title}</h1>
           <p class="faint">
-            Sweep ${sweep.sweepId} · ${sweep.state}${sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`}
+            Sweep ${sweep.sweepId} · ${describeState(sweep)}${sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`}
           </p>
           ${headline(data)}
         </header>
@@ -44,9 +46,13 @@ export function renderReport(data: ReportData): string {
   return page.text;
 }
 
-/** The winner's entry: the best by validation; null before the first validation. */
+/** The winner's entry: the best by validation, as in the sweep's `best_run_id`; null before the first validation. */
 function winnerOf(data: ReportData): LeaderboardEntry | null {
-  return data.leaderboard.entries.find(({ run }) => run.bestValue !== null) ?? null;
+  return data.leaderboard.entries.find(({ run }) => canBeBest(run)) ?? null;
+}
+
+function tieOf({ sweep, runs }: ReportData, winner: LeaderboardEntry | null): string {
+  return winner === null ? '' : describeTie(sweep.spec.objective, winner.run, runs);
 }
 
 function headline(data: ReportData): Html {
@@ -54,11 +60,15 @@ function headline(data: ReportData): Html {
   const test = winner?.testResult ?? null;
   const { sweep } = data;
   const took = durationOf(data);
+  const outcomes = describeOutcomes(sweep);
   const varied = winner === null ? '' : formatParameters(winner.run.parameters, winner.run.variedNames);
   return html`<dl class="headline">
     <div>
       <dt>Winner</dt>
-      <dd>${winner === null ? '–' : `Run ${winner.run.runIndex}`}<small>${varied}</small></dd>
+      <dd>
+        ${winner === null ? '–' : `Run ${winner.run.runIndex}`}<small>${varied}</small
+        ><small>${tieOf(data, winner)}</small>
+      </dd>
     </div>
     <div>
       <dt>Test accuracy</dt>
@@ -82,7 +92,7 @@ function headline(data: ReportData): Html {
     </div>
     <div>
       <dt>Runs</dt>
-      <dd>${sweep.runCount}<small>${sweep.finishedRunCount} ended</small></dd>
+      <dd>${sweep.runCount}<small>${sweep.finishedRunCount} ended${outcomes === '' ? '' : `: ${outcomes}`}</small></dd>
     </div>
     <div>
       <dt>Time</dt>

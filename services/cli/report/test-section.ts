@@ -1,3 +1,5 @@
+import { canBeBest } from '../../core/ranking.ts';
+import { firstRunIsBaseline } from '../../core/samplers/baseline.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
 import type { LeaderboardEntry, TestResult } from '../client/types.ts';
@@ -8,7 +10,7 @@ import type { ReportData, WrongImage } from './report-data.ts';
 
 /** What the winner does on the test split. */
 export function testSection(data: ReportData): Html | null {
-  const winner = data.leaderboard.entries.find(({ testResult }) => testResult !== null);
+  const winner = data.leaderboard.entries.find(({ run, testResult }) => testResult !== null && canBeBest(run));
   if (winner === undefined || winner.testResult === null) {
     return html`<section aria-labelledby="test">
       <h2 id="test">On the test split</h2>
@@ -33,6 +35,12 @@ export function testSection(data: ReportData): Html | null {
 /** Winner against baseline, in a sentence. */
 function verdict(data: ReportData, winner: LeaderboardEntry): string {
   const baseline = data.leaderboard.entries.find(({ run }) => run.runIndex === 0);
+  if (baseline !== undefined && !firstRunIsBaseline(data.sweep.spec, baseline.run.parameters)) {
+    return (
+      'There is no baseline to compare it with: the runs are draws, and none of them has the defaults. ' +
+      'With variants: [{}] in the sweep file they are trained as run 0.'
+    );
+  }
   if (baseline === undefined || baseline.run.runId === winner.run.runId) {
     return 'The winner is the baseline (run 0) itself, so there is nothing to compare it with.';
   }

@@ -27,6 +27,8 @@ export function previewToProto(preview: SweepPreview): PlanSweepResponse {
       featureBytes: bytes(task.featureBytes),
     })),
     duplicateCount: preview.duplicateCount,
+    missingRunCount: preview.missingCount,
+    notes: [...preview.notes],
     basePassCountAlone: BigInt(preview.basePassCountAlone),
     basePassCountShared: BigInt(preview.basePassCountShared),
     cost: costToProto(preview),

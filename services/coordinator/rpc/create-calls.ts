@@ -36,7 +36,8 @@ export function createCalls({
         traceparent: span?.traceparent ?? null,
       });
       span?.set({ 'graft.sweep_id': created.sweep.sweepId, 'graft.run_count': created.sweep.runCount });
-      return { sweep: sweepToProto(created.sweep), duplicateCount: created.duplicateCount };
+      const { sweep, duplicateCount, missingCount, notes } = created;
+      return { sweep: sweepToProto(sweep), duplicateCount, missingRunCount: missingCount, notes: [...notes] };
     },
   };
 }

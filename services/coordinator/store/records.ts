@@ -15,6 +15,12 @@ export interface SweepRecord {
   readonly datasetId: string | null;
   readonly runCount: number;
   readonly finishedRunCount: number;
+  /** Finished runs by outcome, as are the next four. */
+  readonly succeededRunCount: number;
+  readonly failedRunCount: number;
+  readonly infeasibleRunCount: number;
+  readonly stoppedRunCount: number;
+  readonly cancelledRunCount: number;
   readonly bestRunId: string | null;
   readonly bestValue: number | null;
   readonly createTime: Date;

@@ -1,37 +1,39 @@
 import { evaluationTaskIdOf } from '../ids.ts';
 import type { Objective } from '../objective.ts';
-import { isBetter } from '../objective.ts';
+import { canBeBest, findBest } from '../ranking.ts';
+import type { RankedRun } from '../ranking.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import type { TestRole } from '../task.ts';
 import { baseKey } from './cost/plan-cost.ts';
 import { groupBy } from './grouping.ts';
 import type { PlannedEvaluation, PlannedRun } from './plan.ts';
 
-export interface FinishedRun extends PlannedRun {
-  /** Best objective value by validation; null or not finite: the run has no checkpoint worth a look. */
-  readonly bestValue: number | null;
-}
+/** A run that has ended, with what it is ranked by. Where it can't be the best one, it has no checkpoint worth a look. */
+export interface FinishedRun extends PlannedRun, Omit<RankedRun, 'runIndex'> {}
 
 export interface EvaluationInput {
   readonly sweepId: string;
   readonly objective: Objective;
   readonly testPolicy: SweepSpec['testPolicy'];
   readonly runs: readonly FinishedRun[];
+  /** Whether run 0 is what the winner is compared with (`firstRunIsBaseline`). */
+  readonly hasBaseline: boolean;
 }
 
 /**
- * The looks at the test split, planned when all training has ended: the winner by validation and the first run as the
- * baseline, or every run that has a value. Runs with the same base share a task, because one pass over the test images
+ * The looks at the test split, planned when all training has ended: the winner by validation and the baseline, if there is one,
+ * or every run that has a value. Runs with the same base share a task, because one pass over the test images
  * serves them. A run that is both winner and baseline is the winner. No values, no tasks.
  */
 export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
   const candidates = input.runs
-    .filter((run) => run.bestValue !== null && Number.isFinite(run.bestValue))
+    .filter(canBeBest)
+    .map((run) => ({ ...run, runIndex: run.index }))
     .sort((a, b) => a.index - b.index);
-  const winner = findWinner(input.objective, candidates);
+  const winner = findBest(input.objective, candidates);
   const roles = new Map<string, TestRole>();
   for (const run of candidates) {
-    const role = roleOf(run, winner, input.testPolicy);
+    const role = roleOf(run, winner, input);
     if (role !== null) roles.set(run.runId, role);
   }
   const chosen = candidates.filter((run) => roles.has(run.runId));
@@ -46,19 +48,14 @@ export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
   }));
 }
 
-/** The best run by the objective; of equal ones the first. Null where no run has a value. */
-export function findWinner(objective: Objective, runs: readonly FinishedRun[]): FinishedRun | null {
-  let winner: FinishedRun | null = null;
-  for (const run of [...runs].sort((a, b) => a.index - b.index)) {
-    if (run.bestValue !== null && isBetter(objective, run.bestValue, winner?.bestValue ?? null)) winner = run;
-  }
-  return winner;
-}
-
-function roleOf(run: FinishedRun, winner: FinishedRun | null, policy: SweepSpec['testPolicy']): TestRole | null {
+function roleOf(
+  run: FinishedRun,
+  winner: FinishedRun | null,
+  { hasBaseline, testPolicy }: EvaluationInput,
+): TestRole | null {
   if (run.runId === winner?.runId) return 'WINNER';
-  if (run.index === 0) return 'BASELINE';
-  return policy === 'every_run' ? 'EVERY_RUN' : null;
+  if (run.index === 0 && hasBaseline) return 'BASELINE';
+  return testPolicy === 'every_run' ? 'EVERY_RUN' : null;
 }
 
 function describeRoles(group: readonly FinishedRun[], roles: ReadonlyMap<string, TestRole>): string {

@@ -1,7 +1,9 @@
 import { runIdOf } from '../ids.ts';
 import type { BackboneConfig, RunConfig } from '../run-config.ts';
+import { firstRunIsBaseline } from '../samplers/baseline.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
 import { sampleRuns, variedNames } from '../samplers/sample-runs.ts';
+import { samplingNotes } from '../samplers/sampling-notes.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import type { Stage } from '../task.ts';
@@ -41,6 +43,10 @@ export interface SweepPreview {
   readonly runs: readonly PreviewedRun[];
   readonly variedNames: readonly string[];
   readonly duplicateCount: number;
+  /** Runs that `max_runs` asks for and the search space does not have. */
+  readonly missingCount: number;
+  /** What a reader of the spec may not expect of its runs, as sentences. */
+  readonly notes: readonly string[];
   /** Each after everything it depends on. */
   readonly tasks: readonly PreviewedTask[];
   /** Passes of one split through a frozen base, if each run did its own in every epoch. */
@@ -75,7 +81,8 @@ const PREVIEW_ID = 'preview';
  * @param images null: the data set was never indexed. Expects a spec without violations.
  */
 export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPreview {
-  const { runs, duplicateCount } = sampleRuns(spec);
+  const sampled = sampleRuns(spec);
+  const { runs, duplicateCount, missingCount } = sampled;
   const planned = runs.map(({ index, parameters }) => ({
     runId: runIdOf(PREVIEW_ID, index),
     index,
@@ -96,7 +103,9 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     }),
     variedNames: variedNames(runs),
     duplicateCount,
-    tasks: previewTasks(spec, plan, planned, context),
+    missingCount,
+    notes: samplingNotes(spec, sampled),
+    tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
     cost: planCost(plan, context, needs, cluster.slotCount, testPolicy),
@@ -155,7 +164,17 @@ function passesShared(plan: Plan, runs: readonly PlannedRun[]): number {
   return passes;
 }
 
-function previewTasks(spec: SweepSpec, plan: Plan, runs: readonly PlannedRun[], context: CostContext): PreviewedTask[] {
+function hasBaseline(spec: SweepSpec, [first]: readonly SampledRun[]): boolean {
+  return first !== undefined && firstRunIsBaseline(spec, first.parameters);
+}
+
+function previewTasks(
+  spec: SweepSpec,
+  plan: Plan,
+  runs: readonly PlannedRun[],
+  context: CostContext,
+  withBaseline: boolean,
+): PreviewedTask[] {
   const indexes = new Map(runs.map(({ runId, index }) => [runId, index]));
   const positions = new Map(plan.tasks.map(({ taskId }, position) => [taskId, position + 1]));
   const references = weightsReferencesOf(runs.map(({ config }) => config));
@@ -186,7 +205,9 @@ function previewTasks(spec: SweepSpec, plan: Plan, runs: readonly PlannedRun[], 
     description: `test images for ${
       spec.testPolicy === 'every_run'
         ? `every run (${runs.length} looks)`
-        : 'the winner by validation and the first run'
+        : withBaseline
+          ? 'the winner by validation and the first run'
+          : 'the winner by validation; there is no baseline'
     }`,
     dependencies: middle.flatMap(({ stage }, position) => (stage === 'FEATURES' ? [] : [position + 1])),
     seconds: looks.reduce((sum, look) => sum + look.seconds, 0),

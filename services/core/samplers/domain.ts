@@ -1,4 +1,5 @@
 import type { ParameterDefinition } from '../search-space/parameter-definitions.ts';
+import { normalizeValue } from '../search-space/parameter-value.ts';
 import type { ParameterDomain, ParameterValue } from '../sweep/sweep-spec.ts';
 
 type Range = Extract<ParameterDomain, { kind: 'range' }>;
@@ -9,17 +10,82 @@ type Range = Extract<ParameterDomain, { kind: 'range' }>;
  */
 const SIGNIFICANT_DIGITS = 6;
 
-/** The values a grid tries, in order. */
+/** The values a grid tries, in order. A range with a step is not written out: it may have more values than memory. */
+export function gridList(domain: ParameterDomain, definition: ParameterDefinition): ValueList {
+  if (domain.kind === 'values' || domain.gridPoints === null) return listValues(domain, definition);
+  const values = gridPointsOf(domain, domain.gridPoints, definition);
+  return { count: values.length, at: (place) => values[place] ?? domain.min };
+}
+
+/** As `gridList`, written out. */
 export function gridValues(domain: ParameterDomain, definition: ParameterDefinition): ParameterValue[] {
-  if (domain.kind === 'values') return [...domain.values];
-  const { min, max, gridPoints } = domain;
-  if (gridPoints === null) return steppedValues(domain);
+  const { count, at } = gridList(domain, definition);
+  return Array.from({ length: count }, (_, place) => at(place));
+}
+
+function gridPointsOf(range: Range, gridPoints: number, definition: ParameterDefinition): number[] {
+  const { min, max, scale } = range;
   const values = Array.from({ length: gridPoints }, (_, index) => {
-    const part = gridPoints === 1 ? 0 : index / (gridPoints - 1);
-    const value = domain.scale === 'log' ? min * (max / min) ** part : min + part * (max - min);
-    return roundInto(domain, definition, value);
+    // The ends are what was written, with all their digits.
+    if (index === 0) return min;
+    if (index === gridPoints - 1) return max;
+    const part = index / (gridPoints - 1);
+    return roundInto(range, definition, scale === 'log' ? min * (max / min) ** part : min + part * (max - min));
   });
   return [...new Set(values)];
+}
+
+/** Different values of a domain, by place; `at` is defined for 0 to `count` - 1. */
+export interface ValueList {
+  readonly count: number;
+  readonly at: (place: number) => ParameterValue;
+}
+
+/**
+ * The values that `valueAt` can give, each once. A range of real numbers with more than `MAX_LISTED_REALS` of them is
+ * represented by the middles of `REAL_PARTS` equal parts.
+ */
+export function listValues(domain: ParameterDomain, definition: ParameterDefinition): ValueList {
+  if (domain.kind === 'values') {
+    const { values } = domain;
+    return { count: values.length, at: (place) => valueAt(domain, definition, (place + 0.5) / values.length) };
+  }
+  const { min, max, step } = domain;
+  if (step !== null) return { count: stepCount(min, max, step) + 1, at: (place) => stepAt(domain, place) };
+  if (definition.type === 'int') return { count: max - min + 1, at: (place) => min + place };
+  const reals = listReals(domain, definition);
+  if (reals !== null) return { count: reals.length, at: (place) => reals[place] ?? min };
+  return { count: REAL_PARTS, at: (place) => valueAt(domain, definition, (place + 0.5) / REAL_PARTS) };
+}
+
+/** More than a sweep can have runs, so that a longer list is never exhausted. */
+const MAX_LISTED_REALS = 20_000;
+const REAL_PARTS = 2 ** 20;
+
+/** All numbers of `SIGNIFICANT_DIGITS` digits within the bounds; null where there are too many to list. */
+function listReals(range: Range, definition: ParameterDefinition): readonly number[] | null {
+  const { min, max } = range;
+  if (min === max) return [min];
+  // Close to zero there is always another one.
+  if (min <= 0) return null;
+  const reals = new Set<number>();
+  let value = roundInto(range, definition, min);
+  while (value < max) {
+    reals.add(value);
+    if (reals.size > MAX_LISTED_REALS) return null;
+    const unit = 10 ** (Math.floor(Math.log10(value)) - SIGNIFICANT_DIGITS + 1);
+    const next = Number((value + unit).toPrecision(SIGNIFICANT_DIGITS));
+    // Bounds may have more digits than drawn numbers; the step from such a bound is shorter.
+    value = next > value ? next : value + unit;
+  }
+  return [...reals.add(roundInto(range, definition, max))];
+}
+
+/** Whether a value is one of the domain's. */
+export function domainHas(domain: ParameterDomain, definition: ParameterDefinition, value: ParameterValue): boolean {
+  if (domain.kind === 'values') return domain.values.some((one) => normalizeValue(definition, one) === value);
+  if (typeof value !== 'number' || value < domain.min || value > domain.max) return false;
+  return domain.step === null || stepAt(domain, Math.round((value - domain.min) / domain.step)) === value;
 }
 
 /** How many values a grid tries, without making them; a range with neither points nor a step counts as one. */
@@ -59,13 +125,11 @@ function steppedValue(range: Range, u: number): number {
   return stepAt(range, clamp(Math.round((min * (max / min) ** u - min) / step), 0, last));
 }
 
-function steppedValues(range: Range): number[] {
-  const last = range.step === null ? 0 : stepCount(range.min, range.max, range.step);
-  return Array.from({ length: last + 1 }, (_, index) => stepAt(range, index));
-}
-
 function stepAt(range: Range, index: number): number {
-  return clamp(shorten(range.min + index * (range.step ?? 1)), range.min, range.max);
+  const step = range.step ?? 1;
+  const value = range.min + index * step;
+  const isWhole = Number.isInteger(range.min) && Number.isInteger(step);
+  return clamp(isWhole ? value : shorten(value), range.min, range.max);
 }
 
 /** Steps that fit; a billionth more than whole counts as whole, because 0.1 steps do not add up exactly. */

@@ -1,7 +1,7 @@
 import type { Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
 import type { Dimension } from './dimensions.ts';
 import { dimensionExists, orderDimensions } from './dimensions.ts';
-import { gridValues } from './domain.ts';
+import { gridList } from './domain.ts';
 
 /**
  * Every combination, the last dimension changing fastest. A dimension that does not exist beside the values before it takes
@@ -23,7 +23,8 @@ function* combinations(ordered: readonly Dimension[], depth: number, chosen: Par
     yield* combinations(ordered, depth + 1, chosen);
     return;
   }
-  for (const value of gridValues(dimension.spec.domain, dimension.definition)) {
-    yield* combinations(ordered, depth + 1, { ...chosen, [dimension.spec.name]: value });
+  const { count, at } = gridList(dimension.spec.domain, dimension.definition);
+  for (let place = 0; place < count; place++) {
+    yield* combinations(ordered, depth + 1, { ...chosen, [dimension.spec.name]: at(place) });
   }
 }

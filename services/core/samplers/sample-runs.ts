@@ -1,13 +1,14 @@
 import { digestOf } from '../digest.ts';
 import { canonicalParameters } from '../search-space/canonical.ts';
-import { SEED_PARAMETERS } from '../search-space/parameter-definitions.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
+import { basePoint, defaultsOutsideSpace, drawsRuns } from './baseline.ts';
 import { gridPoints } from './grid.ts';
 import { randomPoints } from './random.ts';
+import { remainingPoints } from './remaining-points.ts';
 import { sobolPoints } from './sobol.ts';
 
 export interface SampledRun {
-  /** From 0; 0 is the baseline. */
+  /** From 0. */
   readonly index: number;
   /** Canonical: all that exist, sorted by name. */
   readonly parameters: Parameters;
@@ -17,11 +18,16 @@ export interface SampledRun {
 
 export interface SampledRuns {
   readonly runs: readonly SampledRun[];
-  /** Variants and draws that were the same as an earlier one and were left out. */
+  /** Variants, combinations and draws that were the same as an earlier one and were left out. */
   readonly duplicateCount: number;
+  /** Random and Sobol: runs that `maxRuns` asks for and the space does not have. 0 elsewhere: there it is a bound. */
+  readonly missingCount: number;
 }
 
-/** After so many draws in a row that gave nothing new, a random or Sobol search counts as exhausted. */
+/**
+ * After this many draws in a row that gave nothing new, the points that are left are enumerated. Drawing on would take ever
+ * longer, and the last points of a space of n would need n draws each.
+ */
 const MAX_REPEATS = 64;
 
 /** Most runs a sweep can have. */
@@ -29,31 +35,80 @@ export const MAX_RUNS = 10_000;
 
 /**
  * The runs of a sweep: listed variants first, then the strategy's own points, without repetitions, up to `maxRuns`. A pure
- * function of the spec. Random and Sobol go on drawing until `maxRuns` different runs are there or the space is exhausted.
+ * function of the spec. Random and Sobol start with the defaults where no variants are listed and the space contains them
+ * (`baseline.ts`). They draw until `maxRuns` different runs are there; where draws repeat, the points that are left follow in
+ * a seeded order, so that a finite space is exhausted.
  *
  * Expects a spec without violations; throws `InvalidRequestError` for unknown names and wrong values.
  */
 export function sampleRuns(spec: SweepSpec): SampledRuns {
   const limit = Math.min(spec.maxRuns ?? MAX_RUNS, MAX_RUNS);
-  const runs: SampledRun[] = [];
-  const seen = new Set<string>();
-  let duplicateCount = 0;
-  let repeats = 0;
-  for (const point of candidatePoints(spec)) {
-    if (runs.length >= limit || repeats >= MAX_REPEATS + spec.variants.length) break;
-    const parameters = canonicalParameters(point);
-    const digest = digestOf(parameters);
-    if (seen.has(digest)) {
-      duplicateCount++;
-      // A grid and a list end by themselves.
-      if (spec.strategy === 'random' || spec.strategy === 'sobol') repeats++;
-      continue;
-    }
-    repeats = 0;
-    seen.add(digest);
-    runs.push({ index: runs.length, parameters, digest });
+  const sampled = new RunCollector(limit);
+  const base = basePoint(spec);
+  for (const variant of spec.variants) sampled.add({ ...base, ...variant });
+  if (drawsRuns(spec)) {
+    if (spec.variants.length === 0 && defaultsOutsideSpace(spec).size === 0) sampled.add(base);
+    drawPoints(spec, base, sampled);
+  } else if (spec.strategy === 'grid') {
+    addAll(gridPoints(spec, base), sampled);
   }
-  return { runs, duplicateCount };
+  const { runs, duplicateCount } = sampled;
+  return { runs, duplicateCount, missingCount: drawsRuns(spec) ? limit - runs.length : 0 };
+}
+
+function drawPoints(spec: SweepSpec, base: Parameters, sampled: RunCollector): void {
+  let repeats = 0;
+  for (const point of spec.strategy === 'sobol' ? sobolPoints(spec, base) : randomPoints(spec, base)) {
+    if (sampled.isFull || repeats >= MAX_REPEATS + spec.variants.length) break;
+    repeats = sampled.add(point) ? 0 : repeats + 1;
+  }
+  const { duplicateCount } = sampled;
+  addAll(remainingPoints(spec, base), sampled);
+  // Points that the enumeration finds again were not drawn twice.
+  sampled.duplicateCount = duplicateCount;
+}
+
+function addAll(points: Iterable<Parameters>, sampled: RunCollector): void {
+  for (const point of points) {
+    if (sampled.isFull) return;
+    sampled.add(point);
+  }
+}
+
+/** Numbers the runs that are different from all before. */
+class RunCollector {
+  readonly runs: SampledRun[] = [];
+  duplicateCount = 0;
+  readonly #limit: number;
+  readonly #digests = new Set<string>();
+  /** Points as they came: one that comes again need not be made canonical, which is most of the work. */
+  readonly #points = new Set<string>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isFull(): boolean {
+    return this.runs.length >= this.#limit;
+  }
+
+  /** Adds a point as the next run, up to the limit; false where it is the same as an earlier one. */
+  add(point: Parameters): boolean {
+    if (this.isFull) return false;
+    const key = JSON.stringify(point);
+    if (!this.#points.has(key)) {
+      this.#points.add(key);
+      const parameters = canonicalParameters(point);
+      const digest = digestOf(parameters);
+      if (!this.#digests.has(digest)) {
+        this.#digests.add(digest);
+        this.runs.push({ index: this.runs.length, parameters, digest });
+        return true;
+      }
+    }
+    this.duplicateCount++;
+    return false;
+  }
 }
 
 /**
@@ -73,23 +128,4 @@ export function variedNames(runs: readonly { readonly parameters: Parameters }[]
     .filter(([, known]) => known.size > 1)
     .map(([name]) => name)
     .sort();
-}
-
-function* candidatePoints(spec: SweepSpec): Generator<Parameters> {
-  const seeds = Object.fromEntries(SEED_PARAMETERS.map((name) => [name, spec.seed]));
-  const base = { ...seeds, ...spec.base };
-  for (const variant of spec.variants) yield { ...base, ...variant };
-  switch (spec.strategy) {
-    case 'grid':
-      yield* gridPoints(spec, base);
-      break;
-    case 'random':
-      yield* randomPoints(spec, base);
-      break;
-    case 'sobol':
-      yield* sobolPoints(spec, base);
-      break;
-    case 'list':
-      break;
-  }
 }

@@ -129,6 +129,52 @@ describe('the life of a sweep', () => {
     expect(sweep?.state).toBe(SweepState.SUCCEEDED);
   });
 
+  it('counts the runs by outcome, and its best run is the one of the leaderboard, never one that failed', async () => {
+    const trainer = await harness.trainer('life', 1);
+    const variants = [{ cut: 'block9_pool' }, { epochs: 1 }, { epochs: 2 }, { epochs: 3 }];
+    const sweepId = await harness.submit(specOf({ strategy: 'list', parameters: [], variants }));
+    await trainer.workAll();
+    // What it measured stays when a run is ended afterwards; here the best one.
+    const { sweep: whole } = await harness.sweeps.getSweep({ sweepId });
+    expect(whole).toMatchObject({ state: SweepState.SUCCEEDED, succeededRunCount: 3, infeasibleRunCount: 1 });
+    await harness.query(`UPDATE runs SET state = 'FAILED' WHERE run_id = $1`, [whole?.bestRunId]);
+
+    const { sweep } = await harness.sweeps.getSweep({ sweepId });
+    expect(sweep).toMatchObject({
+      finishedRunCount: 4,
+      succeededRunCount: 2,
+      failedRunCount: 1,
+      infeasibleRunCount: 1,
+      stoppedRunCount: 0,
+      cancelledRunCount: 0,
+    });
+    const board = await harness.sweeps.getLeaderboard({ sweepId, pageSize: 0, pageToken: '' });
+    expect(sweep?.bestRunId).toBe(board.entries[0]?.run?.runId);
+    expect(sweep?.bestRunId).not.toBe(whole?.bestRunId);
+    const { sweeps } = await harness.sweeps.listSweeps({ pageSize: 0, pageToken: '' });
+    expect(sweeps.find((one) => one.sweepId === sweepId)).toEqual(sweep);
+  });
+
+  it('tests the winner alone where the runs are draws, and the defaults as baseline where they are among them', async () => {
+    const trainer = await harness.trainer('life', 1);
+    const rolesOf = async (min: number): Promise<unknown[]> => {
+      const domain = { kind: 'range', min, max: 0.01, scale: 'log', gridPoints: null, step: null } as const;
+      const parameters = [{ name: 'optimizer.learning_rate', domain, conditions: [] }];
+      const sweepId = await harness.submit(specOf({ strategy: 'random', maxRuns: 5, parameters }));
+      await trainer.workAll();
+      const { entries } = await harness.sweeps.getLeaderboard({ sweepId, pageSize: 0, pageToken: '' });
+      return entries.flatMap(({ run, testResult }) => (testResult ? [[run?.runIndex === 0, testResult.role]] : []));
+    };
+    const drawn = await rolesOf(0.002);
+    expect(drawn.map((one) => (one as unknown[])[1])).toEqual(['WINNER']);
+    const withDefaults = await rolesOf(0.0001);
+    expect(withDefaults.filter((one) => (one as unknown[])[0] === true)).toHaveLength(1);
+    expect([
+      [true, 'BASELINE'],
+      [true, 'WINNER'],
+    ]).toContainEqual(withDefaults.at(-1));
+  });
+
   it('fails with all problems of a data set in the reason', async () => {
     const trainer = await harness.trainer('life', 1);
     const sweepId = await harness.submit(specOf({ displayName: 'bad data' }));

@@ -1,6 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PrismaClient } from '../../../prisma/client/client.ts';
+import { canBeBest, compareRuns } from '../../../services/core/ranking.ts';
+import type { RunState } from '../../../services/core/states/run-state.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { runOn } from '../../support/database-server.ts';
@@ -49,6 +52,57 @@ test('leaderboard: NaN is never better', async () => {
     `UPDATE runs SET best_value = 0.95 WHERE run_index = 1`,
   ]);
   expect(found?.map((row) => row['run_index'])).toEqual([2, 0, 3, 1, 4]);
+});
+
+/** Every value a metric can have, twice as often those that tie. */
+const METRIC_VALUES = [null, NaN, Infinity, -Infinity, 0, 0.5, 0.5, 0.9, 0.9];
+const STATES: readonly RunState[] = ['SUCCEEDED', 'RUNNING', 'STOPPED', 'FAILED', 'CANCELLED', 'INFEASIBLE'];
+
+test.each([
+  { metric: 'val_loss', goal: 'minimize' },
+  { metric: 'val_accuracy', goal: 'maximize' },
+] as const)('run_rank_key orders runs as services/core does: $metric', async (objective) => {
+  const metric = fc.constantFrom(...METRIC_VALUES);
+  const run = fc.record({
+    state: fc.constantFrom(...STATES),
+    bestValue: metric,
+    bestValLoss: metric,
+    bestValAccuracy: metric,
+  });
+  const [drawn = []] = fc.sample(fc.array(run, { minLength: 300, maxLength: 300 }), { numRuns: 1, seed: 14 });
+  const runs = drawn.map((one, runIndex) => ({ ...one, runIndex }));
+  const quoted = (value: number | null): string => (value === null ? 'NULL' : `'${String(value)}'`);
+  const list = runs.map(
+    ({ runIndex, state, bestValue, bestValLoss, bestValAccuracy }) =>
+      `(${runIndex}, '${state}', ${[bestValue, bestValLoss, bestValAccuracy].map(quoted).join(', ')})`,
+  );
+  const found = await rows(
+    `SELECT i, k[1] = 0 AND k[2] = 0 AS can_be_best
+       FROM (SELECT i, run_rank_key(s, '${objective.metric}', '${objective.goal}', v::float8, l::float8, a::float8, i) AS k
+               FROM (VALUES ${list.join(', ')}) AS r (i, s, v, l, a)) AS keyed ORDER BY k`,
+  );
+  const ordered = [...runs].sort((a, b) => compareRuns(objective, a, b));
+  expect(found).toEqual(ordered.map((one) => ({ i: one.runIndex, can_be_best: canBeBest(one) })));
+});
+
+test('leaderboard and sweep_summaries break ties by the other metric, and no failed run is the best', async () => {
+  const [, board, summary] = await runOn(database.url, [
+    'UPDATE runs SET best_val_loss = CASE run_index WHEN 2 THEN 0.1 ELSE 0.2 END',
+    'SELECT run_index FROM leaderboard ORDER BY rank',
+    'SELECT succeeded_count, failed_count, infeasible_count, stopped_count, cancelled_count, best_run_id FROM sweep_summaries',
+    'UPDATE runs SET best_val_loss = 1 - best_value',
+  ]);
+  expect(board?.map((row) => row['run_index'])).toEqual([2, 1, 0, 3, 4]);
+  expect(summary).toEqual([
+    {
+      succeeded_count: 3,
+      failed_count: 2,
+      infeasible_count: 0,
+      stopped_count: 0,
+      cancelled_count: 0,
+      best_run_id: 's1-2',
+    },
+  ]);
 });
 
 test('leaderboard shows the varied parameters as text, in the order of the sweep, those that a run has', async () => {

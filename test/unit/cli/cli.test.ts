@@ -213,6 +213,47 @@ describe('watching', () => {
   });
 });
 
+describe('a sweep that succeeded with runs that did not', () => {
+  const partly = sampleSweep({ succeededRunCount: 2, failedRunCount: 2, infeasibleRunCount: 1 });
+  const runs = [
+    sampleRun(0, { state: 'FAILED', bestValue: 0.01 }),
+    ...[1, 2].map((index) => sampleRun(index, { bestValue: 0.05, bestValLoss: 0.05, bestValAccuracy: 0.9 })),
+    sampleRun(3, { bestValue: 0.05, bestValLoss: 0.05, bestValAccuracy: 0.95 }),
+    sampleRun(4, { state: 'INFEASIBLE', bestValue: null }),
+  ];
+  const client: Partial<GraftClient> = {
+    getSweep: () => Promise.resolve(partly),
+    listSweeps: () => Promise.resolve([partly]),
+    listRuns: () => Promise.resolve(runs),
+    getForecast: () => Promise.resolve({ stages: [], wallSeconds: null, aloneSeconds: null }),
+    watchSweep: () => events(sampleEvents([{ kind: 'sweep_state', state: 'SUCCEEDED', reason: '' }])),
+  };
+  const tie = 's1-r003, val_loss 0.0500 (tied with runs 1, 2; broken by val_accuracy)';
+
+  it('says so in list, get and watch, with the best run and what it is tied with', async () => {
+    expect((await run(['sweep', 'list'], client)).out).toContain('SUCCEEDED (2 failed, 1 infeasible)');
+    const got = await run(['sweep', 'get', 's1'], client);
+    expect(got.out).toContain('SUCCEEDED (2 failed, 1 infeasible)');
+    expect(got.out).toContain('5 of 5 ended: 2 succeeded, 2 failed, 1 infeasible');
+    expect(got.out).toContain(tie);
+    const watched = await run(['sweep', 'watch', 's1'], client);
+    expect(watched.out).toContain(
+      `Sweep s1 ended SUCCEEDED: 2 succeeded, 2 failed, 1 infeasible of 5 runs. Best: ${tie}.`,
+    );
+    expect([got.code, watched.code]).toEqual([0, 0]);
+    const { out } = await run(['sweep', 'get', 's1', '--output', 'json'], client);
+    expect(JSON.parse(out)).toMatchObject({ succeeded_run_count: 2, failed_run_count: 2, infeasible_run_count: 1 });
+  });
+
+  it.each(['watch', 'get'])('ends %s --strict with 4', async (command) => {
+    const { code, err } = await run(['sweep', command, 's1', '--strict'], client);
+    expect(code).toBe(4);
+    expect(err).toContain('Sweep s1 ended SUCCEEDED (2 failed, 1 infeasible), and --strict asks for all runs.');
+    const whole = { ...client, getSweep: () => Promise.resolve(sampleSweep()) };
+    expect((await run(['sweep', command, 's1', '--strict'], whole)).code).toBe(0);
+  });
+});
+
 describe('results', () => {
   const { leaderboard } = sampleReport();
 
@@ -239,6 +280,7 @@ describe('results', () => {
   it('are tables for people', async () => {
     const { out } = await run(['leaderboard', 'latest'], {
       listSweeps: (limit) => Promise.resolve(limit === 1 ? [sampleSweep()] : []),
+      getSweep: () => Promise.resolve(sampleSweep()),
       getLeaderboard: (id) => Promise.resolve(id === 's1' ? leaderboard : { entries: [], testLookCount: 0 }),
     });
     expect(out).toContain('0.9500 (0.9104 – 0.9726)');

@@ -84,6 +84,31 @@ describe('the fold over events', () => {
     }
   });
 
+  it('has the best run of the leaderboard: none that failed, of equal ones the one with the better other metric', () => {
+    const both = (index: number, valLoss: number, valAccuracy: number): SweepEventBody => ({
+      kind: 'epoch',
+      runId: `s1-r00${index}`,
+      stage: 'HEAD',
+      epoch: 1,
+      metrics: { val_loss: valLoss, val_accuracy: valAccuracy },
+    });
+    const measured = [both(0, 0.1, 0.9), both(1, 0.2, 0.8), both(2, 0.2, 0.85), both(3, 0.3, 0.99)];
+    expect(after(measured).bestRunId).toBe('s1-r000');
+    const failed = after([...measured, running(0, 'FAILED', 'out of luck')]);
+    expect(failed.bestRunId).toBe('s1-r002');
+    expect(renderProgress(failed, { columns: 200, rows: 40, colour: false }).at(-1)).toBe(
+      '1 of 5 runs ended, 1 FAILED · best val_loss 0.2000 (run 2, tied with run 1; broken by val_accuracy)',
+    );
+  });
+
+  it("counts a shared head's epochs for the runs that start from it", () => {
+    const sharing = runs.map((run) => (run.runIndex === 0 ? { ...run, headRunId: 's1-r001' } : run));
+    const progress = sampleEvents([epoch(1, 1, 0.2)]).reduce(applyEvent, startProgress(sampleSweep(), sharing));
+    // As in the record: both have the value, and the earlier run is first.
+    expect(progress.bestRunId).toBe('s1-r000');
+    expect(progress.runs.get('s1-r000')).toMatchObject({ bestValue: 0.2, epoch: 0 });
+  });
+
   it('asks for runs that it does not know', () => {
     const progress = startProgress(sampleSweep(), []);
     const [event] = sampleEvents([epoch(0, 1, 0.5)]);
@@ -112,7 +137,7 @@ describe('the live picture', () => {
       '     2  FAILED   HEAD     0/6         –        –  64     0.001          false',
       '     3  QUEUED                        –        –  128    0.001          true',
       '     4  QUEUED                        –        –  256    1e-5           false',
-      '1 of 5 runs ended · best val_loss 0.1250 (run 1) · working on HEAD',
+      '1 of 5 runs ended, 1 FAILED · best val_loss 0.1250 (run 1) · working on HEAD',
     ]);
   });
 

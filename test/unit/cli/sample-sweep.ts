@@ -35,6 +35,11 @@ export function sampleSweep(change: Partial<Sweep> = {}): Sweep {
     datasetId: 'd0123456789abcdef',
     runCount: 5,
     finishedRunCount: 5,
+    succeededRunCount: 5,
+    failedRunCount: 0,
+    infeasibleRunCount: 0,
+    stoppedRunCount: 0,
+    cancelledRunCount: 0,
     bestRunId: 's1-r003',
     bestValue: 0.05,
     createTime: new Date(START),
@@ -153,6 +158,8 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
     },
     plan: {
       runs: [],
+      missingRunCount: 0,
+      notes: [],
       tasks: [
         { stage: 'INDEX', runIndexes: [], description: 'index /data/pets', dependencies: [], ...EXPECTED },
         {

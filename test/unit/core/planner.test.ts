@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { featureSetKey } from '../../../services/core/planner/feature-set.ts';
-import { findWinner, planEvaluation } from '../../../services/core/planner/plan-evaluation.ts';
+import { planEvaluation } from '../../../services/core/planner/plan-evaluation.ts';
 import { infeasibleRuns, planSweep } from '../../../services/core/planner/plan-sweep.ts';
 import type { PlanInput } from '../../../services/core/planner/plan.ts';
 import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
 import { resolveUnfreeze } from '../../../services/core/planner/resolve-unfreeze.ts';
 import { weightsReferencesOf } from '../../../services/core/planner/weights-resolver.ts';
+import { findBest } from '../../../services/core/ranking.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import { RESIDUAL_LAYERS, VGG16_LAYERS } from './support/layers.ts';
@@ -266,11 +267,16 @@ describe('planEvaluation', () => {
   const finished = (values_: readonly (number | null)[], parameters: readonly Parameters[] = []) => ({
     ...input(values_.map((_, index) => parameters[index] ?? VGG)),
     testPolicy: 'winner' as const,
+    hasBaseline: true,
     runs: values_.map((bestValue, index) => ({
       runId: `r${index}`,
       index,
+      runIndex: index,
       config: compileRunConfig(parameters[index] ?? VGG),
+      state: 'SUCCEEDED' as const,
       bestValue,
+      bestValLoss: bestValue,
+      bestValAccuracy: null as number | null,
     })),
   });
 
@@ -294,7 +300,16 @@ describe('planEvaluation', () => {
     const all = { ...finished([0.7, 0.9, 0.8]), testPolicy: 'every_run' as const };
     const [task] = planEvaluation({ ...all, objective: { metric: 'val_accuracy', goal: 'maximize' } });
     expect(task?.roles).toEqual({ r0: 'BASELINE', r1: 'WINNER', r2: 'EVERY_RUN' });
-    expect(findWinner(all.objective, all.runs)?.runId).toBe('r0');
+    expect(findBest(all.objective, all.runs)?.runId).toBe('r0');
+  });
+
+  test('of equal runs the one with the better other metric wins, and a first draw is no baseline', () => {
+    const tied = finished([0.2, 0.3, 0.2]);
+    const runs = tied.runs.map((run) => ({ ...run, bestValAccuracy: run.index === 2 ? 0.9 : 0.8 }));
+    expect(planEvaluation({ ...tied, runs }).map((task) => task.roles)).toEqual([{ r0: 'BASELINE', r2: 'WINNER' }]);
+    expect(planEvaluation({ ...tied, runs, hasBaseline: false }).map((task) => task.roles)).toEqual([{ r2: 'WINNER' }]);
+    const all = { ...tied, runs, hasBaseline: false, testPolicy: 'every_run' as const };
+    expect(planEvaluation(all)[0]?.roles).toEqual({ r0: 'EVERY_RUN', r1: 'EVERY_RUN', r2: 'WINNER' });
   });
 });
 

@@ -1,4 +1,5 @@
 import type { CheckpointRecord } from '../records.ts';
+import { rankKey } from '../runs/rank-key.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';
@@ -35,14 +36,11 @@ export interface Collectable {
  */
 const COLLECTABLE = `
   WITH ended AS (
-    SELECT sweep_id, objective_goal FROM sweeps
+    SELECT sweep_id, objective_metric, objective_goal FROM sweeps
      WHERE state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND ($1::text IS NULL OR sweep_id = $1)
   ), placed AS (
     SELECT r.run_id, r.head_run_id, r.best_stage, r.best_epoch,
-           row_number() OVER (
-             PARTITION BY r.sweep_id
-             ORDER BY r.state IN ('FAILED', 'CANCELLED', 'INFEASIBLE'),
-                      CASE e.objective_goal WHEN 'maximize' THEN -r.best_value ELSE r.best_value END, r.run_index) AS place
+           row_number() OVER (PARTITION BY r.sweep_id ORDER BY ${rankKey('r', 'e')}) AS place
       FROM ended e JOIN runs r ON r.sweep_id = e.sweep_id
      WHERE r.best_value <> 'NaN'
   ), kept AS (

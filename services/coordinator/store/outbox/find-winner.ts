@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { Stage } from '../../../core/task.ts';
+import { canBeBest, rankKey } from '../runs/rank-key.ts';
 
 /** The best run of a sweep with the file of its best checkpoint. */
 export interface Winner {
@@ -30,10 +31,8 @@ export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | 
          ON c.state = 'STORED'
         AND CASE WHEN t.run_id IS NOT NULL THEN c.checkpoint_id = t.checkpoint_id
                  ELSE c.run_id = r.run_id AND c.kind = 'BEST' AND c.stage = r.best_stage END
-      WHERE r.sweep_id = $1 AND r.state IN ('SUCCEEDED', 'STOPPED') AND r.best_value IS NOT NULL AND r.best_value <> 'NaN'
-      ORDER BY t.run_id IS NULL,
-               CASE WHEN s.objective_goal = 'minimize' THEN r.best_value ELSE -r.best_value END, r.run_index,
-               c.epoch DESC
+      WHERE r.sweep_id = $1 AND r.state IN ('SUCCEEDED', 'STOPPED') AND ${canBeBest('r', 's')}
+      ORDER BY t.run_id IS NULL, ${rankKey('r', 's')}, c.epoch DESC
       LIMIT 1`,
     [sweepId],
   );

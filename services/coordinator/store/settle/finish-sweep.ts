@@ -1,6 +1,7 @@
 import { planEvaluation } from '../../../core/planner/plan-evaluation.ts';
-import type { Objective } from '../../../core/objective.ts';
+import { firstRunIsBaseline } from '../../../core/samplers/baseline.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import { forecastEvaluations } from './forecast-evaluations.ts';
@@ -80,12 +81,15 @@ interface FinishedRow {
   readonly run_id: string;
   readonly run_index: number;
   readonly parameters: Parameters;
+  readonly state: RunState;
   readonly best_value: number | null;
+  readonly best_val_loss: number | null;
+  readonly best_val_accuracy: number | null;
 }
 
 async function beginEvaluation(tx: StoreTransaction, store: Store, sweepId: string): Promise<void> {
   const { rows } = await tx.query<FinishedRow>(
-    `SELECT run_id, run_index, parameters, best_value
+    `SELECT run_id, run_index, parameters, state, best_value, best_val_loss, best_val_accuracy
        FROM runs WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'STOPPED') ORDER BY run_index`,
     [sweepId],
   );
@@ -97,11 +101,16 @@ async function beginEvaluation(tx: StoreTransaction, store: Store, sweepId: stri
   const runs = rows.map((row) => ({
     runId: row.run_id,
     index: row.run_index,
+    state: row.state,
     config: compileRunConfig(row.parameters),
     bestValue: row.best_value,
+    bestValLoss: row.best_val_loss,
+    bestValAccuracy: row.best_val_accuracy,
   }));
   const { objective, testPolicy } = spec;
-  const evaluations = planEvaluation({ sweepId, objective, testPolicy, runs });
+  const [first] = rows;
+  const hasBaseline = first?.run_index === 0 && firstRunIsBaseline(spec, first.parameters);
+  const evaluations = planEvaluation({ sweepId, objective, testPolicy, runs, hasBaseline });
   if (evaluations.length === 0) {
     await moveSweep(tx, sweepId, 'SUCCEEDED', `no run has a finite ${spec.objective.metric}, so nothing was tested`);
     return;
@@ -110,10 +119,7 @@ async function beginEvaluation(tx: StoreTransaction, store: Store, sweepId: stri
   await insertTasks(tx, sweepId, await forecastEvaluations(tx, store, sweepId, evaluations, configs));
 }
 
-async function readSpec(
-  tx: StoreTransaction,
-  sweepId: string,
-): Promise<{ readonly objective: Objective; readonly testPolicy: SweepSpec['testPolicy'] }> {
+async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {
   const { rows } = await tx.query<{ spec: SweepSpec }>('SELECT spec FROM sweeps WHERE sweep_id = $1', [sweepId]);
   if (!rows[0]) throw new Error(`Sweep ${sweepId} vanished while it was locked.`);
   return rows[0].spec;

@@ -3,6 +3,7 @@ import { digestOf } from '../../../core/digest.ts';
 import type { JsonValue } from '../../../core/digest.ts';
 import { indexTaskIdOf, runIdOf } from '../../../core/ids.ts';
 import { sampleRuns, variedNames } from '../../../core/samplers/sample-runs.ts';
+import { samplingNotes } from '../../../core/samplers/sampling-notes.ts';
 import { PARAMETER_DEFINITIONS } from '../../../core/search-space/parameter-definitions.ts';
 import type { SampledRun } from '../../../core/samplers/sample-runs.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
@@ -25,6 +26,10 @@ export interface NewSweep {
 export interface CreatedSweep {
   readonly sweep: SweepRecord;
   readonly duplicateCount: number;
+  /** Runs that `max_runs` asks for and the search space does not have. */
+  readonly missingCount: number;
+  /** What a reader of the spec may not expect of its runs. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -36,17 +41,19 @@ export interface CreatedSweep {
 export async function createSweep(store: Store, sweep: NewSweep): Promise<CreatedSweep> {
   const { sweepId, requestId, spec } = sweep;
   const specDigest = digestOf(spec as unknown as JsonValue);
-  const { runs, duplicateCount } = sampleRuns(spec);
+  const sampled = sampleRuns(spec);
+  const { runs, duplicateCount, missingCount } = sampled;
+  const said = { duplicateCount, missingCount, notes: samplingNotes(spec, sampled) };
   const known = await findByRequest(store, requestId, specDigest);
-  if (known !== null) return { sweep: await findSweep(store, known), duplicateCount };
+  if (known !== null) return { sweep: await findSweep(store, known), ...said };
   try {
     await insertSweep(store, sweep, specDigest, runs);
   } catch (error) {
     const winner = isUniqueViolation(error) ? await findByRequest(store, requestId, specDigest) : null;
     if (winner === null) throw error;
-    return { sweep: await findSweep(store, winner), duplicateCount };
+    return { sweep: await findSweep(store, winner), ...said };
   }
-  return { sweep: await findSweep(store, sweepId), duplicateCount };
+  return { sweep: await findSweep(store, sweepId), ...said };
 }
 
 async function findByRequest(store: Store, requestId: string, specDigest: string): Promise<string | null> {

@@ -2,6 +2,7 @@ import { NotFoundError } from '../../../core/errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Page, SweepRecord } from '../records.ts';
+import { canBeBest, rankKey } from '../runs/rank-key.ts';
 import { newestFirst } from '../newest-first.ts';
 import type { Store } from '../store.ts';
 
@@ -21,6 +22,11 @@ interface RunSummary {
   readonly sweep_id: string;
   readonly run_count: number;
   readonly finished_run_count: number;
+  readonly succeeded_run_count: number;
+  readonly failed_run_count: number;
+  readonly infeasible_run_count: number;
+  readonly stopped_run_count: number;
+  readonly cancelled_run_count: number;
   readonly best_run_id: string | null;
   readonly best_value: number | null;
 }
@@ -59,17 +65,22 @@ export async function listSweeps(
 
 async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map<string, RunSummary>> {
   const { rows } = await store.pool.query<RunSummary>(
-    `SELECT s.sweep_id, counts.run_count, counts.finished_run_count, best.run_id AS best_run_id, best.best_value
+    `SELECT s.sweep_id, counts.*, best.run_id AS best_run_id, best.best_value
        FROM sweeps s
        CROSS JOIN LATERAL (
          SELECT count(*)::int AS run_count,
-                count(*) FILTER (WHERE r.state NOT IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))::int AS finished_run_count
+                count(*) FILTER (WHERE r.state NOT IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))::int AS finished_run_count,
+                count(*) FILTER (WHERE r.state = 'SUCCEEDED')::int AS succeeded_run_count,
+                count(*) FILTER (WHERE r.state = 'FAILED')::int AS failed_run_count,
+                count(*) FILTER (WHERE r.state = 'INFEASIBLE')::int AS infeasible_run_count,
+                count(*) FILTER (WHERE r.state = 'STOPPED')::int AS stopped_run_count,
+                count(*) FILTER (WHERE r.state = 'CANCELLED')::int AS cancelled_run_count
            FROM runs r WHERE r.sweep_id = s.sweep_id
        ) counts
        LEFT JOIN LATERAL (
          SELECT r.run_id, r.best_value FROM runs r
-          WHERE r.sweep_id = s.sweep_id AND r.best_value IS NOT NULL AND r.best_value <> 'NaN'
-          ORDER BY CASE WHEN s.objective_goal = 'maximize' THEN -r.best_value ELSE r.best_value END, r.run_index
+          WHERE r.sweep_id = s.sweep_id AND ${canBeBest('r', 's')}
+          ORDER BY ${rankKey('r', 's')}
           LIMIT 1
        ) best ON true
       WHERE s.sweep_id = ANY($1)`,
@@ -87,6 +98,11 @@ function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
     datasetId: row.datasetId,
     runCount: summary?.run_count ?? 0,
     finishedRunCount: summary?.finished_run_count ?? 0,
+    succeededRunCount: summary?.succeeded_run_count ?? 0,
+    failedRunCount: summary?.failed_run_count ?? 0,
+    infeasibleRunCount: summary?.infeasible_run_count ?? 0,
+    stoppedRunCount: summary?.stopped_run_count ?? 0,
+    cancelledRunCount: summary?.cancelled_run_count ?? 0,
     bestRunId: summary?.best_run_id ?? null,
     bestValue: summary?.best_value ?? null,
     createTime: row.createTime,

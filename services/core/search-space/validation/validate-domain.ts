@@ -101,6 +101,13 @@ function validateStep(path: string, definition: NumericDefinition, range: Range,
       `must fit between min and max; received ${step}, and ${range.max - range.min} is between them.`,
     );
   }
+  if (range.scale === 'log') {
+    found.add(
+      `${path}.step`,
+      `contradicts scale: log: a step puts the same distance between values, a logarithmic scale the same ratio; ` +
+        `received step ${step}. Take step out (a grid then needs grid_points), or use scale: linear.`,
+    );
+  }
 }
 
 function validateGridPoints(

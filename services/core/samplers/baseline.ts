@@ -1,0 +1,42 @@
+import { SEED_PARAMETERS } from '../search-space/parameter-definitions.ts';
+import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
+import { dimensionExists, effectiveValue, orderDimensions } from './dimensions.ts';
+import { domainHas } from './domain.ts';
+
+/** Whether the strategy draws its runs, so that the first one says nothing of what was used before the search. */
+export function drawsRuns({ strategy }: Pick<SweepSpec, 'strategy'>): boolean {
+  return strategy === 'random' || strategy === 'sobol';
+}
+
+/** What all runs start from: the sweep's seeds and its base. Everything else is a default. */
+export function basePoint(spec: SweepSpec): Parameters {
+  return { ...Object.fromEntries(SEED_PARAMETERS.map((name) => [name, spec.seed])), ...spec.base };
+}
+
+/**
+ * Parameters that vary and can't have the value that they have without the search (base, else default), with that value
+ * (undefined: absent).
+ */
+export function defaultsOutsideSpace(spec: SweepSpec): ReadonlyMap<string, ParameterValue | undefined> {
+  const base = basePoint(spec);
+  const outside = new Map<string, ParameterValue | undefined>();
+  for (const dimension of orderDimensions(spec.parameters)) {
+    const { name, domain } = dimension.spec;
+    if (!dimensionExists(dimension, base)) continue;
+    const value = effectiveValue(base, name);
+    if (value === undefined || !domainHas(domain, dimension.definition, value)) outside.set(name, value);
+  }
+  return outside;
+}
+
+/**
+ * Whether the first run is what the others are compared with: the first listed variant, the first combination of a grid, or the
+ * defaults. The first draw of a random or Sobol search is not: it is one result of the search, as good as any other.
+ *
+ * @param firstRun canonical parameters of run 0.
+ */
+export function firstRunIsBaseline(spec: SweepSpec, firstRun: Parameters): boolean {
+  if (!drawsRuns(spec) || spec.variants.length > 0) return true;
+  const base = basePoint(spec);
+  return Object.entries(firstRun).every(([name, value]) => effectiveValue(base, name) === value);
+}
