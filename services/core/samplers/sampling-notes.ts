@@ -51,12 +51,10 @@ function leftOutNote(spec: SweepSpec, { runs, duplicateCount }: SampledRuns): st
 
 function countGrid(spec: SweepSpec): { readonly count: number; readonly isExact: boolean } {
   if (spec.parameters.length === 0) return { count: spec.variants.length === 0 ? 1 : 0, isExact: true };
+  const points = gridPoints(spec, basePoint(spec));
   let count = 0;
-  for (const _ of gridPoints(spec, basePoint(spec))) {
-    if (count === MAX_COUNTED) return { count, isExact: false };
-    count++;
-  }
-  return { count, isExact: true };
+  while (count < MAX_COUNTED && points.next().done !== true) count++;
+  return { count, isExact: points.next().done === true };
 }
 
 function valuesNotes({ name, domain }: ParameterSpec, isGrid: boolean): string[] {
