@@ -60,7 +60,7 @@ describe('weight files that Keras wrote', () => {
     skipWithoutKeras(context, venv);
     const graph = graphOf(SMALL);
     const path = join(folder, file);
-    const weights = await withArchivedWeights(path, SMALL, async (inside) => readHdf5Weights(inside, graph));
+    const weights = await withArchivedWeights(path, graphOf(SMALL), async (inside) => readHdf5Weights(inside, graph));
     expectFormula(graph, weights, `tensors that differ, ${file}`);
   });
 
@@ -97,7 +97,7 @@ describe('weight files that Keras wrote', () => {
   it('refuses what is no archive of Keras', async (context) => {
     skipWithoutKeras(context, venv);
     const open = async (path: string): Promise<string> =>
-      withArchivedWeights(path, SMALL, (file) => Promise.resolve(file));
+      withArchivedWeights(path, graphOf(SMALL), (file) => Promise.resolve(file));
     const archive = readFileSync(join(folder, 'whole.keras'));
     const cut = join(folder, 'cut.keras');
     writeFileSync(cut, archive.subarray(0, archive.length - 500));

@@ -1,98 +1,134 @@
-import { Dataset, Group } from 'h5wasm/node';
-import type { File } from 'h5wasm/node';
-import type { WeightTensor } from './backbone.ts';
+import { joinPath } from './hdf5-file.ts';
+import type { Hdf5File, StoredTensor } from './hdf5-file.ts';
+import { fileError } from './weight-file-error.ts';
 
-/** The weights of one layer as a file has them, in Keras' order; null where a tensor that the file speaks of is missing. */
+/** A tensor that a file lists for a layer. */
+export interface FileTensor {
+  /** `gamma`, as legacy files name it; null: the file says the position only. */
+  readonly role: string | null;
+  /** null: the file lists the tensor and lacks it. */
+  readonly stored: StoredTensor | null;
+}
+
+/** The weights of one layer as a file has them. */
 export interface FileLayer {
-  readonly name: string;
-  readonly tensors: readonly (WeightTensor | null)[];
-}
-
-/** A layer of a Keras 3 file. */
-export interface NumberedLayer {
-  /** `conv2d_3`: its class and its number among the layers of that class. */
-  readonly key: string;
-  /** Files say it since Keras 3.12 or so. */
+  /** null: Keras 3 before 3.12 or so stored no names. */
   readonly name: string | null;
-  readonly tensors: readonly (WeightTensor | null)[];
+  /** Its place in the file, for errors. */
+  readonly path: string;
+  /** `conv2d_3`, its class and its number among the layers of that class, in Keras 3's layout; else null. */
+  readonly key: string | null;
+  readonly tensors: readonly FileTensor[];
+}
+
+/** Layers with weights of one model in a file; a file holds several where models are nested. */
+export interface FileModel {
+  /** Its place in the file, for errors. */
+  readonly path: string;
+  readonly layers: readonly FileLayer[];
+}
+
+/** More than any model has; a group that contains itself would otherwise never end. */
+const MAX_DEPTH = 32;
+/** Models without weights of their own. */
+const NOT_LAYERS: ReadonlySet<string> = new Set(['vars', 'optimizer', 'optimizer_weights']);
+
+/** Models of a file in the legacy layout and in Keras 3's; empty: the file has another layout. */
+export function readModels(file: Hdf5File): readonly FileModel[] {
+  return [...legacyModels(file), ...numberedModels(file, '/', 0)];
 }
 
 /**
- * Layers with weights of the legacy layout (`layer_names`, `weight_names`), in the file's order; of weights alone or of a whole
- * model. null: the file has another layout.
+ * The legacy layout (`layer_names`, `weight_names`), of weights alone or of a whole model, layers in the file's order. A model
+ * inside it is one entry of `layer_names`, with the weights of all its layers: those that are trained first, then the others.
  */
-export function readLegacyLayers(file: File): readonly FileLayer[] | null {
-  const model = file.get('model_weights');
-  const root = model instanceof Group ? model : file;
-  const names = attributeNames(root, 'layer_names');
-  if (names.length === 0) return null;
-  return names.flatMap((name) => {
-    const group = root.get(name);
-    if (!(group instanceof Group)) return [];
-    const tensors = attributeNames(group, 'weight_names').map((weightName) => tensorAt(group, weightName));
-    return tensors.length === 0 ? [] : [{ name, tensors }];
+function legacyModels(file: Hdf5File): readonly FileModel[] {
+  const root = file.kindOf('/model_weights') === 'group' ? '/model_weights' : '/';
+  const entries = namesOf(file, root, 'layer_names').flatMap((name) => {
+    const path = joinPath(root, name);
+    if (file.kindOf(path) !== 'group') return [];
+    const tensors = namesOf(file, path, 'weight_names').map((weight) => ({
+      weight,
+      role: baseName(weight).replace(/:\d+$/, ''),
+      stored: file.tensor(path, weight),
+    }));
+    return tensors.length === 0 ? [] : [{ name, path, tensors }];
+  });
+  if (entries.length === 0) return [];
+  const outer = { path: root, layers: entries.map((entry) => ({ ...entry, key: null })) };
+  return [outer, ...entries.flatMap(({ path, tensors }) => nestedLegacyModels(path, tensors))];
+}
+
+/** Weights of a nested model are named `<layer>/<role>`, in some versions with the model's name before it. */
+function nestedLegacyModels(
+  path: string,
+  tensors: readonly (FileTensor & { readonly weight: string })[],
+): readonly FileModel[] {
+  const models = new Map<string, Map<string, FileTensor[]>>();
+  for (const tensor of tensors) {
+    const layer = parentName(tensor.weight);
+    const model = parentName(layer);
+    const layers = models.get(model) ?? new Map<string, FileTensor[]>();
+    models.set(model, layers);
+    layers.set(layer, [...(layers.get(layer) ?? []), tensor]);
+  }
+  return [...models].flatMap(([model, layers]) => {
+    // A single layer, whose weights have its own name in front.
+    if (layers.size === 1) return [];
+    return [
+      {
+        path: model === '' ? path : joinPath(path, model),
+        layers: [...layers].map(([layer, own]) => ({
+          name: baseName(layer),
+          path: joinPath(path, layer),
+          key: null,
+          tensors: own,
+        })),
+      },
+    ];
   });
 }
 
-/**
- * Layers with weights of Keras 3's layout (`layers/<class>_<number>/vars/<n>`): those of the model itself, then those of each
- * model inside it. Empty: the file has another layout.
- */
-export function readNumberedLayers(file: File): readonly (readonly NumberedLayer[])[] {
-  const root = file.get('layers');
-  if (!(root instanceof Group)) return [];
-  const inner = root.keys().map((key) => root.get(`${key}/layers`));
-  return [root, ...inner].flatMap((group) => (group instanceof Group ? [numberedLayers(group)] : []));
+/** Keras 3's layout: a group `vars` in each layer, and layers in the groups of models and wrappers, at any depth. */
+function numberedModels(file: Hdf5File, path: string, depth: number): readonly FileModel[] {
+  if (depth > MAX_DEPTH) throw fileError(file.source, `its groups are nested more than ${MAX_DEPTH} deep, at ${path}`);
+  const layers: FileLayer[] = [];
+  const inner: FileModel[] = [];
+  for (const key of file.children(path)) {
+    const child = joinPath(path, key);
+    if (NOT_LAYERS.has(key) || file.kindOf(child) !== 'group') continue;
+    const variables = joinPath(child, 'vars');
+    const tensors = file.kindOf(variables) === 'group' ? numberedTensors(file, variables) : [];
+    if (tensors.length > 0) {
+      layers.push({ name: file.strings(variables, 'name')?.[0] ?? null, path: child, key, tensors });
+    }
+    inner.push(...numberedModels(file, child, depth + 1));
+  }
+  return layers.length === 0 ? inner : [{ path, layers }, ...inner];
 }
 
-function numberedLayers(group: Group): readonly NumberedLayer[] {
-  return group.keys().flatMap((key) => {
-    const variables = group.get(`${key}/vars`);
-    if (!(variables instanceof Group)) return [];
-    const tensors = numberedTensors(variables);
-    const name: unknown = variables.attrs['name']?.value;
-    return tensors.length === 0 ? [] : [{ key, name: typeof name === 'string' ? name : null, tensors }];
-  });
-}
-
-function numberedTensors(variables: Group): readonly (WeightTensor | null)[] {
-  const numbers = variables.keys().map(Number);
-  const count = Math.max(-1, ...numbers) + 1;
-  return Array.from({ length: count }, (_, number) =>
-    numbers.includes(number) ? tensorAt(variables, String(number)) : null,
-  );
+function numberedTensors(file: Hdf5File, variables: string): readonly FileTensor[] {
+  const numbers = [...file.children(variables)].filter((key) => /^\d{1,3}$/.test(key));
+  const count = Math.max(-1, ...numbers.map(Number)) + 1;
+  return Array.from({ length: count }, (_, number) => ({ role: null, stored: file.tensor(variables, String(number)) }));
 }
 
 /** Keras splits attributes that are too long for HDF5 into `<name>0`, `<name>1`, … */
-function attributeNames(group: Group, name: string): readonly string[] {
-  const whole = textList(group, name);
+function namesOf(file: Hdf5File, group: string, name: string): readonly string[] {
+  const whole = file.strings(group, name);
   if (whole !== null) return whole;
   const parts: string[] = [];
   for (let index = 0; ; index++) {
-    const part = textList(group, `${name}${index}`);
+    const part = file.strings(group, `${name}${index}`);
     if (part === null) return parts;
     parts.push(...part);
   }
 }
 
-function textList(group: Group, name: string): readonly string[] | null {
-  const value: unknown = group.attrs[name]?.value;
-  if (value === undefined) return null;
-  return Array.isArray(value) ? value.map(String) : [];
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
-function tensorAt(group: Group, name: string): WeightTensor | null {
-  const dataset = group.get(name);
-  if (!(dataset instanceof Dataset)) return null;
-  const values = floats(dataset.value);
-  return values === null ? null : { shape: dataset.shape ?? [], values };
-}
-
-/** The count of a normalisation layer is a whole number, and one number comes without an array. */
-function floats(value: unknown): Float32Array | null {
-  if (value instanceof Float32Array) return value;
-  if (typeof value === 'number' || typeof value === 'bigint') return Float32Array.of(Number(value));
-  if (value instanceof Float64Array || value instanceof Int32Array) return Float32Array.from(value);
-  if (value instanceof BigInt64Array) return Float32Array.from(value, Number);
-  return null;
+function parentName(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

@@ -1,12 +1,12 @@
 import type { WeightsInfo, WeightsReference } from '../../core/task.ts';
 import { hashFileOnce } from '../../platform/files/hash-file.ts';
-import { readSafetensors } from '../checkpoints/safetensors.ts';
 import { BackboneError } from './backbone.ts';
 import type { Backbone } from './backbone.ts';
 import { hasPublishedNormalization } from './efficientnet.ts';
 import type { Weights } from './folded-weights.ts';
 import { createBackbone } from './graph-backbone.ts';
 import type { BackboneParts } from './graph-backbone.ts';
+import { readHdf5Apart } from './hdf5-reader.ts';
 import { readHdf5Weights } from './hdf5-weights.ts';
 import { withArchivedWeights } from './keras-archive.ts';
 import { buildLayerGraph } from './layer-graph.ts';
@@ -15,6 +15,8 @@ import type { Preprocessing } from './preprocessing.ts';
 import { randomWeights, randomWeightsDigest } from './random-weights.ts';
 import { backboneDefinition } from './registry.ts';
 import type { BackboneDefinition } from './registry.ts';
+import { readSafetensorsWeights } from './safetensors-weights.ts';
+import { lookalikeHint } from './weight-file-error.ts';
 import { findWeightFile } from './weight-file.ts';
 import type { WeightFileOptions } from './weight-file.ts';
 
@@ -31,7 +33,7 @@ const RANDOM_SEED = 0;
 /**
  * Loads a base with its weights: `imagenet`, `random`, or the path of a `.safetensors`, `.h5` or `.keras` file.
  *
- * @throws BackboneError, DownloadError, SafetensorsError
+ * @throws BackboneError, DownloadError
  */
 export async function loadBackbone(options: LoadOptions): Promise<Backbone> {
   return createBackbone(await loadBackboneParts(options));
@@ -55,6 +57,18 @@ export async function loadBackboneParts(options: LoadOptions): Promise<BackboneP
   const [weightsDigest, file] = await Promise.all([hashFileOnce(path, 'sha256'), readWeights(definition, path)]);
   const layers = layersFor(definition, options, file.weights)(options.inputSize);
   return { ...common, layers, weightsDigest, ...file };
+}
+
+/**
+ * Reads the weights once and drops them, so that a file that can't be used is refused before anything is planned on it. An HDF5
+ * file is read in a thread of its own, which costs a second: what comes later reads a file that has passed.
+ *
+ * @throws as `loadBackbone`
+ */
+export async function checkWeights(reference: WeightsReference, options: WeightFileOptions): Promise<void> {
+  if (reference.weights === 'random') return;
+  const definition = backboneDefinition(reference.backbone);
+  await readWeights(definition, await findWeightFile(definition, reference.weights, options), readHdf5Apart);
 }
 
 /**
@@ -97,21 +111,28 @@ interface WeightsWithPreprocessing {
   readonly preprocessing: Preprocessing;
 }
 
-async function readWeights(definition: BackboneDefinition, path: string): Promise<WeightsWithPreprocessing> {
+async function readWeights(
+  definition: BackboneDefinition,
+  path: string,
+  readHdf5: typeof readHdf5Weights = readHdf5Weights,
+): Promise<WeightsWithPreprocessing> {
   const { name, preprocessing } = definition;
   const graph = buildLayerGraph(name, definition.layers(DESCRIPTION_SIZE), DESCRIPTION_SIZE);
-  if (/\.(h5|hdf5)$/.test(path)) return { weights: await readHdf5Weights(path, graph), preprocessing };
+  if (/\.(h5|hdf5)$/.test(path)) return { weights: await readHdf5(path, graph), preprocessing };
   if (path.endsWith('.keras')) {
-    const weights = await withArchivedWeights(path, name, async (file) => readHdf5Weights(file, graph, path));
+    const weights = await withArchivedWeights(path, graph, async (file) => readHdf5(file, graph, path));
     return { weights, preprocessing };
   }
   if (!path.endsWith('.safetensors')) {
-    throw new BackboneError(`weights: "${path}" ends neither in .safetensors nor in .h5 nor in .keras.`, {
-      backbone: name,
-    });
+    throw new BackboneError(
+      `weights: "${path}" ends neither in .safetensors nor in .h5 nor in .keras${await lookalikeHint(path)}.`,
+      {
+        backbone: name,
+      },
+    );
   }
-  const { tensors, metadata } = await readSafetensors(path);
-  return { weights: tensors, preprocessing: preprocessingOf(definition, metadata['preprocessing']) };
+  const { weights, metadata } = await readSafetensorsWeights(path, graph);
+  return { weights, preprocessing: preprocessingOf(definition, metadata['preprocessing']) };
 }
 
 /** The weights say how they want their images; without a word, as the family does. */

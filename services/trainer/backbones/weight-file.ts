@@ -46,6 +46,7 @@ export async function findWeightFile(
   for (const candidate of candidates) {
     if (!(await isFile(candidate))) continue;
     if (md5 !== null) await checkMd5(definition, candidate, md5);
+    else await refuseTwoContents(definition, candidates);
     return candidate;
   }
   await download(definition, cached, options);
@@ -78,6 +79,18 @@ async function checkMd5(definition: BackboneDefinition, path: string, expected: 
   throw new BackboneError(
     `${path} is not the file that Keras publishes: its md5 is ${actual} instead of ${expected}. Delete it, and it is ` +
       'loaded anew; to use other weights, give their path.',
+    { backbone: definition.name },
+  );
+}
+
+/** Without a published digest nothing tells which of two files is the published one. */
+async function refuseTwoContents(definition: BackboneDefinition, candidates: readonly string[]): Promise<void> {
+  const digests = new Map<string, string>();
+  for (const path of candidates) if (await isFile(path)) digests.set(await hashFileOnce(path, 'sha256'), path);
+  if (digests.size < 2) return;
+  throw new BackboneError(
+    `weights: two different files could be the ImageNet weights of ${definition.name}: ${[...digests.values()].join(' and ')}. ` +
+      'Delete the wrong one, or give the path of the right one.',
     { backbone: definition.name },
   );
 }

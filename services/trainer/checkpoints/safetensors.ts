@@ -20,17 +20,17 @@ export interface SafetensorsFile {
 
 export type SafetensorsDtype = 'F32' | 'F16';
 
-export interface SafetensorsEntry {
+export interface SafetensorsEntry<Dtype = SafetensorsDtype> {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
   /** Of the first byte, from the start of the file. */
   readonly offset: number;
   readonly sizeBytes: number;
 }
 
-export interface SafetensorsHeader {
-  readonly entries: readonly SafetensorsEntry[];
+export interface SafetensorsHeader<Dtype = SafetensorsDtype> {
+  readonly entries: readonly SafetensorsEntry<Dtype>[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -50,6 +50,14 @@ export class SafetensorsError extends Error {
 const MAX_HEADER_BYTES = 100_000_000;
 const FLOAT_BYTES = 4;
 const DTYPE_BYTES: Readonly<Record<SafetensorsDtype, number>> = { F32: FLOAT_BYTES, F16: 2 };
+const OWN_DTYPE_BYTES: ReadonlyMap<unknown, number> = new Map(Object.entries(DTYPE_BYTES));
+/** All dtypes of the format, with bytes per value. */
+const FORMAT_DTYPE_BYTES: ReadonlyMap<unknown, number> = new Map([
+  ...['F64', 'I64', 'U64'].map((dtype) => [dtype, 8] as const),
+  ...['F32', 'I32', 'U32'].map((dtype) => [dtype, 4] as const),
+  ...['F16', 'BF16', 'I16', 'U16'].map((dtype) => [dtype, 2] as const),
+  ...['F8_E4M3', 'F8_E5M2', 'I8', 'U8', 'BOOL'].map((dtype) => [dtype, 1] as const),
+]);
 const READ_BYTES = 1 << 30;
 
 /**
@@ -116,7 +124,37 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   return await readHeader(file, path);
 }
 
+/** As `readSafetensorsHeader`, of a file that others wrote: in any of the format's dtypes. @throws {SafetensorsError} */
+export async function readForeignHeader(path: string): Promise<SafetensorsHeader<string>> {
+  await using file = await open(path, 'r');
+  return await readRawHeader(file, path, FORMAT_DTYPE_BYTES);
+}
+
+/** The bytes of one tensor, little-endian. @throws {SafetensorsError} */
+export async function readTensorBytes(
+  path: string,
+  { offset, sizeBytes }: Pick<SafetensorsEntry, 'offset' | 'sizeBytes'>,
+): Promise<Uint8Array> {
+  await using file = await open(path, 'r');
+  const bytes = new Uint8Array(sizeBytes);
+  await readFully(file, path, bytes, offset);
+  return bytes;
+}
+
 async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHeader> {
+  const { entries, metadata } = await readRawHeader(file, path, OWN_DTYPE_BYTES);
+  const own = entries.map(({ dtype, ...entry }): SafetensorsEntry => {
+    if (dtype === 'F32' || dtype === 'F16') return { ...entry, dtype };
+    throw wrongDtype(path, entry.name, dtype);
+  });
+  return { entries: own, metadata };
+}
+
+async function readRawHeader(
+  file: FileHandle,
+  path: string,
+  dtypes: ReadonlyMap<unknown, number>,
+): Promise<SafetensorsHeader<string>> {
   const fileSize = (await file.stat()).size;
   if (fileSize < 8)
     throw new SafetensorsError(path, `it has ${fileSize} bytes, fewer than the 8 of the header's length`);
@@ -128,16 +166,24 @@ async function readHeader(file: FileHandle, path: string): Promise<SafetensorsHe
   }
   const json = new Uint8Array(headerLength);
   await readFully(file, path, json, 8);
-  return parseHeader(path, json, 8 + headerLength, fileSize);
+  return parseHeader(path, json, { dtypes, dataStart: 8 + headerLength, fileSize });
 }
 
-function parseHeader(path: string, json: Uint8Array, dataStart: number, fileSize: number): SafetensorsHeader {
+interface HeaderContext {
+  /** Bytes per value of the dtypes that are read. */
+  readonly dtypes: ReadonlyMap<unknown, number>;
+  readonly dataStart: number;
+  readonly fileSize: number;
+}
+
+function parseHeader(path: string, json: Uint8Array, context: HeaderContext): SafetensorsHeader<string> {
+  const { dataStart, fileSize } = context;
   const header = parseJsonObject(path, json);
-  const entries: SafetensorsEntry[] = [];
+  const entries: SafetensorsEntry<string>[] = [];
   let metadata: Readonly<Record<string, string>> = {};
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') metadata = parseMetadata(path, value);
-    else entries.push(parseEntry(path, name, value, dataStart));
+    else entries.push(parseEntry(path, name, value, context));
   }
   entries.sort((a, b) => a.offset - b.offset || a.sizeBytes - b.sizeBytes);
   let expected = dataStart;
@@ -176,18 +222,24 @@ function parseMetadata(path: string, value: unknown): Readonly<Record<string, st
   return metadata;
 }
 
-function parseEntry(path: string, name: string, value: unknown, dataStart: number): SafetensorsEntry {
+function parseEntry(
+  path: string,
+  name: string,
+  value: unknown,
+  { dtypes, dataStart }: HeaderContext,
+): SafetensorsEntry<string> {
   const entry = isRecord(value) ? value : {};
   const shape = entry['shape'];
   const offsets = entry['data_offsets'];
   const dtype = entry['dtype'];
-  if (dtype !== 'F32' && dtype !== 'F16') throw wrongDtype(path, name, dtype);
+  const bytes = dtypes.get(dtype);
+  if (typeof dtype !== 'string' || bytes === undefined) throw wrongDtype(path, name, dtype);
   if (!isCountList(shape)) throw new SafetensorsError(path, `tensor ${name} has no valid shape`);
   if (!isCountList(offsets) || offsets.length !== 2) {
     throw new SafetensorsError(path, `tensor ${name} has no valid data_offsets`);
   }
   const [begin = 0, end = 0] = offsets;
-  if (end - begin !== elementCount(shape) * DTYPE_BYTES[dtype]) {
+  if (end - begin !== elementCount(shape) * bytes) {
     throw new SafetensorsError(path, `tensor ${name} of shape [${shape.join(', ')}] has ${end - begin} bytes`);
   }
   return { name, dtype, shape, offset: dataStart + begin, sizeBytes: end - begin };

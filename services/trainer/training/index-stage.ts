@@ -2,7 +2,7 @@ import { ArtifactMissingError } from '../../core/errors.ts';
 import type { TaskResult, WeightsInfo } from '../../core/task.ts';
 import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
-import { describeWeights } from '../backbones/load.ts';
+import { checkWeights, describeWeights } from '../backbones/load.ts';
 import { indexDataset } from '../data/index-dataset.ts';
 import { ManifestError, decodeManifest, encodeManifest } from '../data/manifest.ts';
 import { requireWeightsInside } from './task-context.ts';
@@ -24,6 +24,7 @@ export async function runIndexStage({
   for (const reference of task.weightsReferences) {
     await link.breatheOrStop(weights.length, task.weightsReferences.length, `weights of ${reference.backbone}`);
     await requireWeightsInside(dataRoot, reference.weights);
+    await checkWeights(reference, { cacheDir, onProgress });
     weights.push(await describeWeights(reference, { cacheDir, onProgress }));
   }
   return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };

@@ -60,6 +60,19 @@ describe('weight files', () => {
     await expect(findWeightFile(wanted, 'imagenet', { cacheDir, kerasDir })).rejects.toThrow(`instead of ${MD5}`);
   });
 
+  it('are refused when two files differ and no published digest tells which is right', async () => {
+    const published = backboneDefinition('mobilenet');
+    const wanted = { ...published, imagenet: { ...published.imagenet, fileName: 'w.h5', md5: null } };
+    const paths = [join(cacheDir, 'weights', 'w.h5'), join(kerasDir, 'w.h5')];
+    const find = async (): Promise<string> => findWeightFile(wanted, 'imagenet', { cacheDir, kerasDir });
+    for (const path of paths) writeFileSync(path, CONTENT);
+    expect(await find()).toBe(paths[0]);
+    writeFileSync(join(kerasDir, 'w.h5'), 'other weights');
+    await expect(find()).rejects.toThrow(
+      `two different files could be the ImageNet weights of mobilenet: ${paths.join(' and ')}`,
+    );
+  });
+
   it('may be given as a path; a wrong one is named', async () => {
     const path = join(folder, 'own.h5');
     writeFileSync(path, CONTENT);
