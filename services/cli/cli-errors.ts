@@ -1,3 +1,4 @@
+import { toldViolations } from '../core/errors.ts';
 import type { FieldViolation } from '../core/sweep/sweep-spec.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -26,11 +27,16 @@ export class ViolationsError extends CliError {
   override readonly name = 'ViolationsError';
   readonly violations: readonly FieldViolation[];
 
-  constructor(subject: string, violations: readonly FieldViolation[]) {
-    const count = violations.length === 1 ? 'one mistake' : `${violations.length} mistakes`;
-    const lines = violations.map(({ field, description }) => (field === '' ? description : `${field}: ${description}`));
-    super(`${subject} has ${count}:\n${lines.join('\n')}`, EXIT.usage);
-    this.violations = violations;
+  /** @param count of all mistakes, those that are not listed among them */
+  constructor(subject: string, violations: readonly FieldViolation[], count = violations.length) {
+    const told = toldViolations(violations);
+    const lines = told.map(({ field, description }) => (field === '' ? description : `${field}: ${description}`));
+    const more = count > told.length ? [`… and ${count - told.length} more; fix these first.`] : [];
+    super(
+      `${subject} has ${count === 1 ? 'one mistake' : `${count} mistakes`}:\n${[...lines, ...more].join('\n')}`,
+      EXIT.usage,
+    );
+    this.violations = told;
   }
 }
 

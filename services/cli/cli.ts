@@ -95,7 +95,7 @@ function explainError(error: unknown, interrupted: boolean): { readonly exitCode
   if (interrupted) return { exitCode: EXIT.interrupted, message: '' };
   if (error instanceof ConfigError) return { exitCode: EXIT.usage, message: error.message };
   if (error instanceof InvalidRequestError) {
-    return { exitCode: EXIT.usage, message: new ViolationsError('The request', error.violations).message };
+    return { exitCode: EXIT.usage, message: new ViolationsError('The request', error.violations, error.count).message };
   }
   if (isUnavailable(error) || (error instanceof RpcError && error.code === 'DEADLINE_EXCEEDED')) {
     return { exitCode: EXIT.unreachable, message: unreachable(error as Error) };

@@ -1,9 +1,11 @@
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
 import { readVersion } from '../platform/config/read-version.ts';
 import { readMigrationStatus } from '../platform/db/apply-migrations.ts';
 import { OutageLog } from '../platform/db/outage-log.ts';
 import { createPool } from '../platform/db/pool.ts';
+import { WorkerPool } from '../platform/lifecycle/worker-pool.ts';
 import { serverSecurity } from '../platform/rpc/security/server-security.ts';
 import { createServer } from '../platform/rpc/server.ts';
 import type { Interceptor, RpcServer } from '../platform/rpc/server.ts';
@@ -20,15 +22,18 @@ import { CallLimits } from './rpc/authorisation/call-limits.ts';
 import type { CallLimitsOptions } from './rpc/authorisation/call-limits.ts';
 import { TokenCache } from './rpc/authorisation/token-cache.ts';
 import { Health } from './rpc/health.ts';
+import type { PLAN_JOBS } from './rpc/planning/plan-worker.ts';
 import { addReflection } from './rpc/reflection/reflection-service.ts';
 import {
-  SweepServiceService,
+  SWEEP_SERVICE,
   sweepServiceHandlers,
   TokenServiceService,
   tokenServiceHandlers,
   TrainerServiceService,
   trainerServiceHandlers,
 } from './rpc/services.ts';
+import { LongAnswers } from './rpc/lists/long-answers.ts';
+import { requestLimits } from './rpc/limits/limit-table.ts';
 import { mapStoreErrors } from './rpc/store-errors.ts';
 import { EventFeed } from './store/events/event-feed.ts';
 import { Leadership } from './store/leadership.ts';
@@ -43,6 +48,16 @@ import { startOperations } from './telemetry/operations.ts';
 
 /** A transaction's own work between two statements takes milliseconds; a planning of ten thousand runs, a second. */
 const MIN_IDLE_IN_TRANSACTION_MS = 2_000;
+
+/** A processor is left for calls. A plan of 10,000 runs with many parameters takes some 300 MB. */
+const PLAN_THREADS = {
+  module: 'coordinator/rpc/planning/plan-worker',
+  threadCount: Math.min(2, Math.max(1, availableParallelism() - 1)),
+  maxQueued: 64,
+  maxPerCaller: 8,
+  idleMs: 30_000,
+  heapMib: 768,
+};
 
 /** The database is not at the version of this code. */
 export class MigrationsPendingError extends Error {
@@ -150,10 +165,12 @@ async function startParts(
   const around = operations === null ? [] : [operations.countCalls];
   const guards = config.security.needsTokens ? [authorisationOf(store, config.security, log)] : [];
   const interceptors = [...around, traceCalls(beginsTrace), mapStoreErrors, ...guards];
-  const server = createServer({ log, interceptors, credentials });
+  const server = createServer({ log, interceptors, credentials, limits: requestLimits() });
   const mlflowUri = config.mlflow?.server.trackingUri ?? null;
   const ingest = new MetricIngest(store);
   const feed = new EventFeed(store, signals);
+  const plans = new WorkerPool<typeof PLAN_JOBS>(PLAN_THREADS);
+  parts.add(() => plans[Symbol.asyncDispose]());
   const context = {
     store,
     ingest,
@@ -161,13 +178,15 @@ async function startParts(
     signals,
     artifacts,
     clusterId: claim.clusterId,
+    plans,
+    longAnswers: new LongAnswers(Math.max(1, Math.floor(config.databaseConnections / 3))),
     timing: config.timing,
     keepBest: config.keepBest,
     mlflowUri,
     log,
     version: readVersion(),
   };
-  server.addService(SweepServiceService, sweepServiceHandlers(context));
+  server.addService(SWEEP_SERVICE, sweepServiceHandlers(context));
   server.addService(TrainerServiceService, trainerServiceHandlers(context));
   server.addService(TokenServiceService, tokenServiceHandlers(context, config.security.needsTokens));
   health.addToServer(server.grpc);
@@ -208,7 +227,7 @@ class Parts {
 
 /** A sweep has a trace also where its client does not trace. */
 function beginsTrace(path: string): boolean {
-  return path === SweepServiceService.createSweep.path;
+  return path === SWEEP_SERVICE.createSweep.path;
 }
 
 function authorisationOf(store: Store, limits: CallLimitsOptions, log: Logger): Interceptor {

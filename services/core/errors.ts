@@ -58,14 +58,27 @@ export abstract class GraftError extends Error {
   }
 }
 
-/** The request has mistakes; all of them are listed, each with its field path. */
+/** Mistakes of one request that are reported; the rest is counted. */
+export const MAX_TOLD_VIOLATIONS = 50;
+
+/** Those of many mistakes that are reported: the first ones with a description (`ViolationList` makes no more than these). */
+export function toldViolations(violations: readonly FieldViolation[]): readonly FieldViolation[] {
+  return violations.filter(({ description }) => description !== '').slice(0, MAX_TOLD_VIOLATIONS);
+}
+
+/** The request has mistakes; the first ones are listed, each with its field path. */
 export class InvalidRequestError extends GraftError {
   readonly reason = 'INVALID_REQUEST';
+  /** At most `MAX_TOLD_VIOLATIONS`. */
   readonly violations: readonly FieldViolation[];
+  /** All mistakes, those that are not listed among them. */
+  readonly count: number;
 
-  constructor(violations: readonly FieldViolation[]) {
-    super(describeViolations(violations));
-    this.violations = violations;
+  constructor(violations: readonly FieldViolation[], count = violations.length) {
+    const told = toldViolations(violations);
+    super(describeViolations(told, count));
+    this.violations = told;
+    this.count = count;
   }
 }
 
@@ -319,9 +332,10 @@ export class RateLimitedError extends GraftError {
   }
 }
 
-function describeViolations(violations: readonly FieldViolation[]): string {
-  const count = violations.length === 1 ? 'one mistake' : `${violations.length} mistakes`;
-  return `The request has ${count}:\n${violations.map((v) => `  ${v.field}: ${v.description}`).join('\n')}`;
+function describeViolations(violations: readonly FieldViolation[], count: number): string {
+  const mistakes = count === 1 ? 'one mistake' : `${count} mistakes`;
+  const more = count > violations.length ? `\n  … and ${count - violations.length} more; fix these first.` : '';
+  return `The request has ${mistakes}:\n${violations.map((v) => `  ${v.field}: ${v.description}`).join('\n')}${more}`;
 }
 
 /** A trainer and a coordinator that are not made to work together (`version-skew.ts`). */

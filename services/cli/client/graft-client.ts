@@ -6,6 +6,7 @@ import { clientSecurity } from '../../platform/rpc/security/client-security.ts';
 import { sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import type { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
@@ -32,11 +33,18 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
   return {
     address,
     async planSweep(spec) {
-      return view.viewPlan(await call.planSweep({ spec: sweepSpecToProto(spec) }, { deadlineMs: 60_000 }));
+      const pages: PlanSweepResponse[] = [];
+      const request = { spec: sweepSpecToProto(spec), pageSize: 0 };
+      for (let pageToken: string | null = ''; pageToken !== null;) {
+        const page: PlanSweepResponse = await call.planSweep({ ...request, pageToken }, { deadlineMs: 120_000 });
+        pages.push(page);
+        pageToken = page.nextPageToken === '' ? null : page.nextPageToken;
+      }
+      return view.viewPlan(pages);
     },
     async createSweep(requestId, spec) {
       const request = { requestId, spec: sweepSpecToProto(spec) };
-      const { sweep, ...said } = await call.createSweep(request, { deadlineMs: 60_000 });
+      const { sweep, ...said } = await call.createSweep(request, { deadlineMs: 120_000 });
       return { sweep: view.viewSweep(sweep), ...said };
     },
     async getSweep(sweepId) {

@@ -145,23 +145,29 @@ export function viewTestPrediction(message: run.TestPrediction): TestPrediction 
   return { path, label, predictedLabel, probabilities };
 }
 
-export function viewPlan(message: service.PlanSweepResponse): SweepPlan {
+/** A plan of all its pages, one at least. */
+export function viewPlan(pages: readonly service.PlanSweepResponse[]): SweepPlan {
+  const message = requireMessage(pages[0], 'plan');
   return {
-    runs: message.runs.map(({ runIndex, parameters, variedNames, headRunIndex }) => ({
-      runIndex,
-      parameters: parametersFromProto(parameters, 'runs.parameters'),
-      variedNames,
-      headRunIndex,
-    })),
-    tasks: message.tasks.map((task) => ({
-      stage: stages.tryFromProto(task.stage),
-      runIndexes: task.runIndexes,
-      description: task.description,
-      dependencies: task.dependencies,
-      expectedSeconds: task.expectedSeconds,
-      expectedMemoryBytes: numberOf(task.expectedMemoryBytes, 'tasks.expected_memory_bytes'),
-      featureBytes: numberOf(task.featureBytes, 'tasks.feature_bytes'),
-    })),
+    runs: pages.flatMap(({ runs }) =>
+      runs.map(({ runIndex, parameters, variedNames, headRunIndex }) => ({
+        runIndex,
+        parameters: parametersFromProto(parameters, 'runs.parameters'),
+        variedNames,
+        headRunIndex,
+      })),
+    ),
+    tasks: pages
+      .flatMap(({ tasks }) => tasks)
+      .map((task) => ({
+        stage: stages.tryFromProto(task.stage),
+        runIndexes: task.runIndexes,
+        description: task.description,
+        dependencies: task.dependencies,
+        expectedSeconds: task.expectedSeconds,
+        expectedMemoryBytes: numberOf(task.expectedMemoryBytes, 'tasks.expected_memory_bytes'),
+        featureBytes: numberOf(task.featureBytes, 'tasks.feature_bytes'),
+      })),
     duplicateCount: message.duplicateCount,
     missingRunCount: message.missingRunCount,
     notes: message.notes,

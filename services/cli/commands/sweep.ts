@@ -156,6 +156,7 @@ async function inYamlTerms<T>(file: string, spec: SweepSpec, call: () => Promise
     throw new ViolationsError(
       file,
       error.violations.map((violation) => toYamlViolation(violation, spec)),
+      error.count,
     );
   }
 }

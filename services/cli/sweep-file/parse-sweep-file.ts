@@ -73,7 +73,8 @@ function withLines(
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
     .map(({ field, description, line }) => ({
       field,
-      description: line === null || field === '' ? description : `${description} (line ${line})`,
+      // One that is only counted has no description.
+      description: line === null || field === '' || description === '' ? description : `${description} (line ${line})`,
     }));
 }
 

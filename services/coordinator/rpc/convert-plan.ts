@@ -1,37 +1,51 @@
-import type { SweepPreview } from '../../core/planner/preview-sweep.ts';
+import type { PreviewedRun, PreviewedTask, SweepPreview } from '../../core/planner/preview-sweep.ts';
 import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
 import { stages } from '../../platform/rpc/convert/run.ts';
 import type {
   GetSweepResponse,
   PlanCost,
+  PlannedRun,
+  PlannedTask,
   PlanSweepResponse,
   StageForecast,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import type { StageForecastRecord, SweepForecastRecord } from '../store/sweeps/read-forecasts.ts';
 
-export function previewToProto(preview: SweepPreview): PlanSweepResponse {
+export function plannedRunToProto(run: PreviewedRun, variedNames: readonly string[]): PlannedRun {
   return {
-    runs: preview.runs.map(({ index, parameters, headRunIndex }) => ({
-      runIndex: index,
-      parameters: parametersToProto(parameters),
-      variedNames: [...preview.variedNames],
-      headRunIndex,
-    })),
-    tasks: preview.tasks.map((task) => ({
-      stage: stages.toProto(task.stage),
-      runIndexes: [...task.runIndexes],
-      description: task.description,
-      dependencies: [...task.dependencies],
-      expectedSeconds: task.seconds,
-      expectedMemoryBytes: bytes(task.memoryBytes),
-      featureBytes: bytes(task.featureBytes),
-    })),
+    runIndex: run.index,
+    parameters: parametersToProto(run.parameters),
+    variedNames: [...variedNames],
+    headRunIndex: run.headRunIndex,
+  };
+}
+
+export function plannedTaskToProto(task: PreviewedTask): PlannedTask {
+  return {
+    stage: stages.toProto(task.stage),
+    runIndexes: [...task.runIndexes],
+    description: task.description,
+    dependencies: [...task.dependencies],
+    expectedSeconds: task.seconds,
+    expectedMemoryBytes: bytes(task.memoryBytes),
+    featureBytes: bytes(task.featureBytes),
+  };
+}
+
+/** A page of a plan without its runs, its tasks and its token. */
+export function planSummaryToProto(preview: SweepPreview): PlanSweepResponse {
+  return {
+    runs: [],
+    tasks: [],
     duplicateCount: preview.duplicateCount,
     missingRunCount: preview.missingCount,
     notes: [...preview.notes],
     basePassCountAlone: BigInt(preview.basePassCountAlone),
     basePassCountShared: BigInt(preview.basePassCountShared),
     cost: costToProto(preview),
+    nextPageToken: '',
+    runCount: preview.runs.length,
+    taskCount: preview.tasks.length,
   };
 }
 

@@ -1,11 +1,13 @@
 import { checkpointToProto, runStates, stages } from '../../platform/rpc/convert/run.ts';
 import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
 import type * as proto from '../../../proto/gen/graft/v1/run.ts';
+import type { LeaderboardEntry } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { Stage } from '../../../proto/gen/graft/v1/run.ts';
 import type {
   AttemptRecord,
   CheckpointRecord,
   EpochMetricRecord,
+  LeaderboardRecord,
   RunRecord,
   TestResultRecord,
 } from '../store/records.ts';
@@ -69,5 +71,13 @@ export function testResultToProto(result: TestResultRecord): proto.TestResult {
     ...(rocAuc === null ? {} : { rocAuc }),
     confusionMatrix: [...result.confusionMatrix],
     classResults: result.classResults.map((classResult) => ({ ...classResult })),
+  };
+}
+
+export function leaderboardEntryToProto({ rank, run, testResult }: LeaderboardRecord): LeaderboardEntry {
+  return {
+    rank,
+    run: runToProto(run),
+    testResult: testResult === null ? undefined : testResultToProto(testResult),
   };
 }

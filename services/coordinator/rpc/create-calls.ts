@@ -1,52 +1,86 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { InvalidRequestError } from '../../core/errors.ts';
-import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
-import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import { requireMessage } from '../../platform/rpc/convert/fields.ts';
-import { sweepSpecFromProto } from '../../platform/rpc/convert/sweep.ts';
-import type { Handlers } from '../../platform/rpc/server.ts';
+import type { JobOptions } from '../../platform/lifecycle/worker-pool.ts';
+import { EncodedMessage } from '../../platform/rpc/encoded-message.ts';
+import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
 import { tracer } from '../../platform/telemetry/tracer.ts';
-import type { SweepSpec as ProtoSweepSpec } from '../../../proto/gen/graft/v1/sweep.ts';
-import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { newSweepId } from '../new-id.ts';
 import { createSweep } from '../store/sweeps/create-sweep.ts';
-import { previewOf } from '../store/sweeps/preview.ts';
-import { previewToProto } from './convert-plan.ts';
+import { previewInputsOf } from '../store/sweeps/preview.ts';
+import { callerOf } from './authorisation/caller.ts';
 import { sweepToProto } from './convert-sweep.ts';
+import { INDEX_KEY, pageToken, readPage } from './page.ts';
+import { PageCache } from './planning/page-cache.ts';
+import { PLAN_INPUTS, planInputsOf } from './planning/plan-inputs.ts';
+import type { PlanPage } from './planning/plan-pages.ts';
+import type { Checked, PlanJob } from './planning/plan-worker.ts';
+import { readPlanRequest } from './planning/read-plan-request.ts';
 import type { RpcContext } from './rpc-context.ts';
+import type { SWEEP_SERVICE } from './sweep-service.ts';
 
-const MAX_REQUEST_ID_LENGTH = 200;
+const PLAN_PAGE = {
+  defaultSize: 1_000,
+  maxSize: 1_000,
+  key: z.object({ run: INDEX_KEY, task: INDEX_KEY, inputs: PLAN_INPUTS }),
+};
 
-/** PlanSweep and CreateSweep. */
-export function createCalls({
-  store,
-}: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'planSweep' | 'createSweep'> {
+/** PlanSweep and CreateSweep. Their requests come encoded, and the threads of `plans` do the arithmetic. */
+export function createCalls(context: RpcContext): Pick<Handlers<typeof SWEEP_SERVICE>, 'planSweep' | 'createSweep'> {
+  const { store, plans, longAnswers } = context;
+  const cache = new PageCache<PlanPage>();
+
+  async function pageOf(job: PlanJob, specDigest: string, options: JobOptions): Promise<PlanPage> {
+    const known = cache.take(cacheKey(job, specDigest));
+    if (known !== null) return known;
+    const [first, ...others] = valueOf(await plans.run('plan', job, options));
+    if (first === undefined) throw new Error('A plan has a page at least.');
+    for (const page of others) cache.add(cacheKey({ ...job, from: page.from }, specDigest), page, page.bytes.length);
+    return first;
+  }
+
   return {
-    planSweep: async (request) => previewToProto(await previewOf(store, readSpec(request.spec))),
-    createSweep: async (request) => {
-      const spec = readSpec(request.spec);
-      if (request.requestId.length > MAX_REQUEST_ID_LENGTH) {
-        const description = `must have at most ${MAX_REQUEST_ID_LENGTH} characters; received ${request.requestId.length}.`;
-        throw new InvalidRequestError([{ field: 'request_id', description }]);
-      }
+    planSweep: async (bytes, call) => {
+      const { spec, specDigest, dataset, ...request } = readPlanRequest(bytes);
+      const scope = `plan/${specDigest}`;
+      const { limit: pageSize, after } = readPage(request, { ...PLAN_PAGE, scope });
+      const inputs = after?.inputs ?? (await inputsOf(dataset));
+      const from = { run: after?.run ?? 0, task: after?.task ?? 0 };
+      const page = await pageOf({ spec, inputs, from, pageSize }, specDigest, jobOptions(call));
+      const nextPageToken = pageToken(scope, page.next && { ...page.next, inputs });
+      const end = PlanSweepResponse.encode(PlanSweepResponse.fromPartial({ nextPageToken })).finish();
+      return new EncodedMessage(Buffer.concat([page.bytes, end]));
+    },
+    createSweep: async (bytes, call) => {
+      const sweepId = newSweepId();
+      const draft = valueOf(await plans.run('draft', { request: bytes, sweepId }, jobOptions(call)));
       const span = tracer().active;
-      const created = await createSweep(store, {
-        sweepId: newSweepId(),
-        requestId: request.requestId,
-        spec,
-        traceparent: span?.traceparent ?? null,
-      });
+      const created = await longAnswers.run(call.signal, () => createSweep(store, draft, span?.traceparent));
       span?.set({ 'graft.sweep_id': created.sweep.sweepId, 'graft.run_count': created.sweep.runCount });
       const { sweep, duplicateCount, missingCount, notes } = created;
       return { sweep: sweepToProto(sweep), duplicateCount, missingRunCount: missingCount, notes: [...notes] };
     },
   };
+
+  async function inputsOf(dataset: Parameters<typeof previewInputsOf>[1]): Promise<PlanJob['inputs']> {
+    const { cluster, images } = await previewInputsOf(store, dataset);
+    return planInputsOf(cluster, images);
+  }
 }
 
-/** Mistakes in the form and in the meaning are answered together; one field is named once. */
-function readSpec(message: ProtoSweepSpec | undefined): SweepSpec {
-  const { spec, violations: formal } = sweepSpecFromProto(requireMessage(message, 'spec'));
-  const named = new Set(formal.map(({ field }) => field));
-  const violations = [...formal, ...validateSweepSpec(spec).filter(({ field }) => !named.has(field))];
-  if (violations.length > 0) throw new InvalidRequestError(violations);
-  return spec;
+function jobOptions(call: CallContext): JobOptions {
+  return { caller: callerOf(call), signal: call.signal };
+}
+
+/** @throws InvalidRequestError */
+function valueOf<T>(result: Checked<T>): T {
+  if ('value' in result) return result.value;
+  throw new InvalidRequestError(result.violations, result.count);
+}
+
+function cacheKey({ inputs, from, pageSize }: PlanJob, specDigest: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([specDigest, inputs, from, pageSize]))
+    .digest('hex');
 }

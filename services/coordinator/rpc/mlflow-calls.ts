@@ -11,7 +11,13 @@ import { requireSweep } from './require-existing.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
-const KEY = z.object({ entryId: z.string().regex(/^\d{1,19}$/) });
+const MAX_BIGINT = 2n ** 63n - 1n;
+const KEY = z.object({
+  entryId: z
+    .string()
+    .regex(/^\d{1,19}$/)
+    .refine((id) => BigInt(id) <= MAX_BIGINT),
+});
 
 type Calls = Pick<
   Handlers<typeof SweepServiceService>,

@@ -29,9 +29,8 @@ export function readPage<K>(
   rules: PageRules<K>,
 ): { readonly limit: number; readonly after: K | null } {
   const violations: FieldViolation[] = [];
-  if (request.pageSize < 0 || request.pageSize > rules.maxSize) {
-    const description = `must be 1 to ${rules.maxSize}, or 0 for ${rules.defaultSize}; received ${request.pageSize}.`;
-    violations.push({ field: 'page_size', description });
+  if (request.pageSize < 0) {
+    violations.push({ field: 'page_size', description: `must be 0 or above; received ${request.pageSize}.` });
   }
   const after = request.pageToken === '' ? null : decode(request.pageToken, rules);
   if (after === undefined) {
@@ -40,7 +39,9 @@ export function readPage<K>(
     violations.push({ field: 'page_token', description });
   }
   if (violations.length > 0) throw new InvalidRequestError(violations);
-  return { limit: request.pageSize === 0 ? rules.defaultSize : request.pageSize, after: after ?? null };
+  // Above the largest one it is coerced, as AIP-158 says.
+  const limit = request.pageSize === 0 ? rules.defaultSize : Math.min(request.pageSize, rules.maxSize);
+  return { limit, after: after ?? null };
 }
 
 /** The token of the page that comes after `key`; empty where there is none. */
@@ -58,5 +59,31 @@ function decode<K>(token: string, rules: PageRules<K>): K | undefined {
   }
 }
 
-/** A time as PostgreSQL spells it, for keys that must keep microseconds. */
-export const TIME_KEY = z.string().regex(/^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}$/);
+const TIME_PATTERN = /^(\d{4})-(\d\d)-(\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?([+-]\d\d)(:\d\d)?$/;
+
+/** A time as PostgreSQL spells it, for keys that must keep microseconds. One that does not exist is no key of ours. */
+export const TIME_KEY = z.string().refine((text) => {
+  const [, year = '', month = '', day = '', time = '', , hours = '', minutes = ':00'] = TIME_PATTERN.exec(text) ?? [];
+  const asUtc = new Date(`${year}-${month}-${day}T${time}Z`);
+  // February 30th is March 2nd to JavaScript and a mistake to PostgreSQL.
+  const exists = !Number.isNaN(asUtc.getTime()) && asUtc.toISOString().startsWith(`${year}-${month}-${day}T${time}`);
+  return exists && Math.abs(Number(hours)) <= 15 && Number(minutes.slice(1)) < 60 && Number(year) > 0;
+});
+
+/** An identity in a key. */
+export const ID_KEY = z
+  .string()
+  .max(1_000)
+  .refine((id) => !id.includes('\0'));
+
+/** A path of an image in a key. */
+export const PATH_KEY = z
+  .string()
+  .max(8_192)
+  .refine((path) => !path.includes('\0'));
+
+/** An int4 column in a key, from 0 on. */
+export const INDEX_KEY = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);

@@ -1,10 +1,13 @@
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
+import type { WorkerPool } from '../../platform/lifecycle/worker-pool.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { EventFeed } from '../store/events/event-feed.ts';
 import type { MetricIngest } from '../store/metrics/metric-ingest.ts';
 import type { Signals } from '../store/signals.ts';
 import type { Store } from '../store/store.ts';
+import type { LongAnswers } from './lists/long-answers.ts';
+import type { PLAN_JOBS } from './planning/plan-worker.ts';
 
 /** What the handlers need. */
 export interface RpcContext {
@@ -15,6 +18,9 @@ export interface RpcContext {
   readonly artifacts: ArtifactStore;
   /** Which the artifact store's marker has too. */
   readonly clusterId: string;
+  /** Threads that plan and draw sweeps. */
+  readonly plans: WorkerPool<typeof PLAN_JOBS>;
+  readonly longAnswers: LongAnswers;
   readonly timing: LeaseTiming;
   /** Runs of an ended sweep whose best checkpoint stays. */
   readonly keepBest: number;

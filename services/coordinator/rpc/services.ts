@@ -1,5 +1,4 @@
 import type { Handlers } from '../../platform/rpc/server.ts';
-import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { createCalls } from './create-calls.ts';
@@ -11,15 +10,16 @@ import { resultCalls } from './result-calls.ts';
 import type { RpcContext } from './rpc-context.ts';
 import { runCalls } from './run-calls.ts';
 import { steerCalls } from './steer-calls.ts';
+import { SWEEP_SERVICE } from './sweep-service.ts';
 import { sweepCalls } from './sweep-calls.ts';
 import { watchSweep } from './watch-sweep.ts';
 import { workCalls } from './work-calls.ts';
 
-export { SweepServiceService, TokenServiceService, TrainerServiceService };
+export { SWEEP_SERVICE, TokenServiceService, TrainerServiceService };
 export { tokenCalls as tokenServiceHandlers } from './token-calls.ts';
 
 /** The public service. */
-export function sweepServiceHandlers(context: RpcContext): Handlers<typeof SweepServiceService> {
+export function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVICE> {
   return {
     ...createCalls(context),
     ...sweepCalls(context),

@@ -12,7 +12,7 @@ import { createToken } from '../store/tokens/create-token.ts';
 import { listTokens } from '../store/tokens/list-tokens.ts';
 import { revokeToken } from '../store/tokens/revoke-token.ts';
 import type { TokenRecord } from '../store/tokens/token-record.ts';
-import { pageToken, readPage, TIME_KEY } from './page.ts';
+import { ID_KEY, pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
@@ -20,7 +20,7 @@ const TOKENS = {
   scope: 'tokens',
   defaultSize: 100,
   maxSize: 1000,
-  key: z.object({ createTime: TIME_KEY, tokenId: z.string() }),
+  key: z.object({ createTime: TIME_KEY, tokenId: ID_KEY }),
 };
 const MAX_NAME_LENGTH = 100;
 const YEAR_10000_MS = Date.UTC(10_000, 0);

@@ -6,6 +6,8 @@ import type {
   WatchSweepResponse,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { PAGE_SIZE } from '../store/events/event-feed.ts';
+import { readLastCursor } from '../store/events/read-events.ts';
+import type { Store } from '../store/store.ts';
 import { eventToProto } from './convert-event.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
@@ -22,15 +24,13 @@ export function watchSweep(context: RpcContext): Handlers<typeof SweepServiceSer
 }
 
 async function* watch(
-  { feed, signals }: RpcContext,
+  { store, feed, signals }: RpcContext,
   request: WatchSweepRequest,
   call: CallContext,
 ): AsyncGenerator<WatchSweepResponse> {
   const sweepId = requireId(request.sweepId, 'sweep_id');
   let cursor = request.cursor;
-  if (cursor < 0n) {
-    throw new InvalidRequestError([{ field: 'cursor', description: `must be 0 or above; received ${cursor}.` }]);
-  }
+  if (cursor > 0n) await requireSeen(store, sweepId, cursor);
   using subscription = signals.subscribeEvents(sweepId);
   while (!call.signal.aborted) {
     const { events, isOver } = await feed.look(sweepId, cursor);
@@ -44,4 +44,13 @@ async function* watch(
     if (call.draining.aborted) throw new ShuttingDownError();
     await subscription.wait(POLL_MS, [call.signal, call.draining]);
   }
+}
+
+/** A client that waits behind an event that never was would miss all that come. @throws InvalidRequestError */
+async function requireSeen(store: Store, sweepId: string, cursor: bigint): Promise<void> {
+  const last = await readLastCursor(store.pool, sweepId);
+  // Without any event there is no sweep, which the first read finds.
+  if (last === null || cursor <= last) return;
+  const description = `must be at most ${last}, the number of the sweep's last event; received ${cursor}.`;
+  throw new InvalidRequestError([{ field: 'cursor', description }]);
 }

@@ -4,7 +4,7 @@ import type { FieldViolation, Parameters, ParameterValue } from '../sweep/sweep-
 import { minimumImageSize } from './backbones.ts';
 import { didYouMean } from './nearest-name.ts';
 import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } from './parameter-definitions.ts';
-import { normalizeValue, valueProblem } from './parameter-value.ts';
+import { normalizeValue, show, valueProblem } from './parameter-value.ts';
 
 /**
  * All parameters that exist in a run, sorted by name: defaults filled in, and those dropped whose parent rules them out or
@@ -70,7 +70,7 @@ function imageSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string |
 
 /** For messages about a name that is not in the table. */
 export function unknownParameter(name: string): string {
-  return `there is no parameter '${name}'.${didYouMean(name, PARAMETER_NAMES)}`;
+  return `there is no parameter ${show(name)}.${didYouMean(name, PARAMETER_NAMES)}`;
 }
 
 function ownValue(parameters: Parameters, name: string): ParameterValue | undefined {

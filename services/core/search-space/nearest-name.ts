@@ -25,12 +25,22 @@ export function editDistance(a: string, b: string): number {
   return at(previous, b.length);
 }
 
-/** The nearest of the names, at most a third of the letters (at least two) away; null where none is near. */
+/** Longest name for which a near one is looked for: the search takes time in proportion to it, for each of the names. */
+const MAX_SEARCHED_LENGTH = 64;
+/** Names that are compared; the closed tables have fewer, lists of a request may have more. */
+const MAX_COMPARED_NAMES = 200;
+
+/**
+ * The nearest of the names, at most a third of the letters (at least two) away; null where none is near, or the name is too
+ * long for a misspelt one.
+ */
 export function nearestName(name: string, names: readonly string[]): string | null {
+  if (name.length > MAX_SEARCHED_LENGTH) return null;
   const limit = Math.max(2, Math.floor(name.length / 3));
   let best: string | null = null;
   let bestDistance = limit + 1;
-  for (const candidate of names) {
+  for (const candidate of names.slice(0, MAX_COMPARED_NAMES)) {
+    if (candidate.length > MAX_SEARCHED_LENGTH) continue;
     const distance = distanceOf(name, candidate);
     if (distance < bestDistance) {
       best = candidate;

@@ -25,11 +25,15 @@ export function normalizeValue(definition: ParameterDefinition, value: Parameter
   return value === 0 ? 0 : value;
 }
 
-/** For messages: text in quotes, everything else as JSON says it. */
+/** Longest string that a message repeats in full. */
+const MAX_SHOWN_LENGTH = 120;
+
+/** For messages: a string in quotes (a long one cut, with its length), everything else as JSON says it. */
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return `'${value}'`;
+      if (value.length <= MAX_SHOWN_LENGTH) return `'${value}'`;
+      return `'${value.slice(0, MAX_SHOWN_LENGTH)}…' (${value.length} characters)`;
     case 'number':
     case 'bigint':
     case 'boolean':
@@ -86,5 +90,5 @@ function stringProblem(definition: StringDefinition, value: unknown): string | n
   }
   if (definition.choices.includes(value)) return null;
   const hint = didYouMean(value, definition.choices);
-  return `must be one of ${definition.choices.join(', ')}; received '${value}'.${hint}`;
+  return `must be one of ${definition.choices.join(', ')}; received ${show(value)}.${hint}`;
 }

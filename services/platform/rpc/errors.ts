@@ -40,6 +40,8 @@ const RETRY_INFO_TYPE = `${TYPE_PREFIX}google.rpc.RetryInfo`;
 // gRPC clients in C (Python, Ruby) refuse trailers above 8 KiB; base64 adds a third to the details.
 const MAX_MESSAGE_HEADER = 1_200;
 const MAX_VIOLATION_BYTES = 3_200;
+const MAX_METADATA_BYTES = 200;
+const MORE_MISTAKES = ' more mistakes; fix these first.';
 
 const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
   INVALID_REQUEST: status.INVALID_ARGUMENT,
@@ -123,10 +125,18 @@ export function isDeadlineExceeded(error: unknown): boolean {
 function serviceErrorOf(error: GraftError): ServiceError {
   const code = CODE_BY_REASON[error.reason];
   const message = fitHeader(error.message);
-  const info = ErrorInfo.fromPartial({ reason: error.reason, domain: ERROR_DOMAIN, metadata: { ...error.metadata } });
+  const metadataOfError = Object.entries(error.metadata).map(([key, value]) => [
+    key,
+    truncate(value, MAX_METADATA_BYTES),
+  ]);
+  const info = ErrorInfo.fromPartial({
+    reason: error.reason,
+    domain: ERROR_DOMAIN,
+    metadata: Object.fromEntries(metadataOfError) as Record<string, string>,
+  });
   const details = [{ typeUrl: ERROR_INFO_TYPE, value: Buffer.from(ErrorInfo.encode(info).finish()) }];
   if (error instanceof InvalidRequestError) {
-    const badRequest = BadRequest.fromPartial({ fieldViolations: fitViolations(error.violations) });
+    const badRequest = BadRequest.fromPartial({ fieldViolations: fitViolations(error.violations, error.count) });
     details.push({ typeUrl: BAD_REQUEST_TYPE, value: Buffer.from(BadRequest.encode(badRequest).finish()) });
   }
   if (error instanceof RateLimitedError) {
@@ -139,7 +149,7 @@ function serviceErrorOf(error: GraftError): ServiceError {
   return Object.assign(new Error(message), { code, details: message, metadata });
 }
 
-function fitViolations(violations: readonly FieldViolation[]): FieldViolation[] {
+function fitViolations(violations: readonly FieldViolation[], count: number): FieldViolation[] {
   const kept: FieldViolation[] = [];
   let size = 0;
   for (const { field, description } of violations) {
@@ -148,9 +158,17 @@ function fitViolations(violations: readonly FieldViolation[]): FieldViolation[] 
     if (size > MAX_VIOLATION_BYTES) break;
     kept.push(violation);
   }
-  const left = violations.length - kept.length;
-  if (left > 0) kept.push({ field: '', description: `${left} more mistakes; mend these first.` });
+  const left = count - kept.length;
+  if (left > 0) kept.push({ field: '', description: `${left}${MORE_MISTAKES}` });
   return kept;
+}
+
+/** Inverse of `fitViolations`: the last entry may count mistakes that were left out. */
+function restoreInvalid(violations: readonly FieldViolation[]): InvalidRequestError {
+  const last = violations.at(-1);
+  if (last?.field !== '' || !last.description.endsWith(MORE_MISTAKES)) return new InvalidRequestError(violations);
+  const left = Number.parseInt(last.description, 10);
+  return new InvalidRequestError(violations, violations.length - 1 + left);
 }
 
 /** grpc-message is percent-encoded: one character of another script takes up to twelve bytes. */
@@ -212,7 +230,7 @@ function construct(
   const number = (key: string): number => Number(metadata[key] ?? Number.NaN);
   switch (reason) {
     case 'INVALID_REQUEST':
-      return new InvalidRequestError(violations);
+      return restoreInvalid(violations);
     case 'NOT_FOUND':
       return new NotFoundError(text('kind'), text('id'));
     case 'REQUEST_ID_REUSED':

@@ -13,7 +13,10 @@ import type {
 } from '@grpc/grpc-js';
 import { ShuttingDownError } from '../../core/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { EncodedMessage } from './encoded-message.ts';
 import { toServiceError } from './errors.ts';
+import { unreadable } from './limits/request-limits.ts';
+import type { RequestLimits } from './limits/request-limits.ts';
 import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
 import { streamItems } from './stream-items.ts';
 import { traceFieldsOf } from './trace-calls.ts';
@@ -37,7 +40,7 @@ export interface CallContext {
   readonly peer: string;
 }
 
-export type UnaryHandler<Q, S> = (request: Q, context: CallContext) => Promise<S>;
+export type UnaryHandler<Q, S> = (request: Q, context: CallContext) => Promise<S | EncodedMessage>;
 export type ServerStreamHandler<Q, S> = (request: Q, context: CallContext) => AsyncIterable<S>;
 export type ClientStreamHandler<Q, S> = (requests: AsyncIterable<Q>, context: CallContext) => Promise<S>;
 export type BidiHandler<Q, S> = (requests: AsyncIterable<Q>, context: CallContext) => AsyncIterable<S>;
@@ -61,6 +64,8 @@ export interface RpcServerOptions {
   readonly log: Logger;
   /** The first one is outermost. */
   readonly interceptors?: readonly Interceptor[];
+  /** Checked before a request is decoded; none if not given. */
+  readonly limits?: Pick<RequestLimits, 'check'>;
   /** Insecure if not given: the cluster's network policy or a mesh guards the port. */
   readonly credentials?: ServerCredentials;
 }
@@ -122,7 +127,7 @@ class GrpcServer implements RpcServer {
     for (const [name, method] of Object.entries(definition)) {
       implementation[name] = this.#adapt(method, handlers[name as keyof D] as Handler<MethodShape>);
     }
-    this.grpc.addService(definition as never, implementation);
+    this.grpc.addService(withRawRequests(definition) as never, implementation);
   }
 
   async listen(address: string): Promise<number> {
@@ -164,20 +169,24 @@ class GrpcServer implements RpcServer {
         )) as UntypedHandleCall;
     }
     return ((call: ServerUnaryCall<unknown, unknown> | ServerReadableStream<unknown, unknown>, reply: SendReply) =>
-      void this.#serve(method, call, (context) => this.#serveUnary(call, run, reply, context))) as UntypedHandleCall;
+      void this.#serve(method, call, (context) =>
+        this.#serveUnary(method, call, run, reply, context),
+      )) as UntypedHandleCall;
   }
 
   async #serveUnary(
+    method: MethodShape,
     call: ServerUnaryCall<unknown, unknown> | ServerReadableStream<unknown, unknown>,
     run: Run,
     reply: SendReply,
     context: CallContext,
   ): Promise<void> {
-    const request = 'request' in call ? call.request : streamItems<unknown>(call, context.signal);
+    // A stream must be read from at once, so that no event is missed.
+    const requests = 'request' in call ? null : this.#decodeItems(method, streamItems<Buffer>(call, context.signal));
     let response: unknown;
     try {
       await this.#intercepted(context, async () => {
-        response = await run(request, context);
+        response = await run(requests ?? this.#decode(method, (call as { request: Buffer }).request), context);
       });
     } catch (error) {
       reply(this.#toServiceError(error, context));
@@ -192,11 +201,12 @@ class GrpcServer implements RpcServer {
     run: Run,
     context: CallContext,
   ): Promise<void> {
-    const request = method.requestStream
-      ? streamItems<unknown>(call as ServerDuplexStream<unknown, unknown>, context.signal)
-      : (call as ServerWritableStream<unknown, unknown>).request;
+    const requests = method.requestStream
+      ? this.#decodeItems(method, streamItems<Buffer>(call as ServerDuplexStream<unknown, unknown>, context.signal))
+      : null;
     try {
       await this.#intercepted(context, async () => {
+        const request = requests ?? this.#decode(method, (call as { request: Buffer }).request);
         for await (const item of run(request, context) as AsyncIterable<unknown>) {
           if (context.signal.aborted) return;
           if (!call.write(item)) await writable(call, context.signal);
@@ -207,6 +217,26 @@ class GrpcServer implements RpcServer {
       return;
     }
     call.end();
+  }
+
+  /** Within the interceptors, so that nothing is decoded for a caller who may not call. @throws InvalidRequestError */
+  #decode(method: MethodShape, bytes: Buffer): unknown {
+    this.#options.limits?.check(method.path, bytes);
+    try {
+      return method.requestDeserialize(bytes);
+    } catch {
+      throw unreadable(`request of ${method.path}`, 'they can not be decoded');
+    }
+  }
+
+  #decodeItems(method: MethodShape, items: AsyncIterableIterator<Buffer>): AsyncIterable<unknown> {
+    const next = async (): Promise<IteratorResult<unknown>> => {
+      const item = await items.next();
+      return item.done === true ? item : { done: false, value: this.#decode(method, item.value) };
+    };
+    const end = async (): Promise<IteratorResult<unknown>> =>
+      (await items.return?.()) ?? { done: true, value: undefined };
+    return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
   }
 
   async #intercepted(context: CallContext, handle: () => Promise<void>): Promise<void> {
@@ -246,6 +276,21 @@ class GrpcServer implements RpcServer {
       else this.#options.log.error(fields, 'call failed');
     });
   }
+}
+
+/** The service with requests as they came: they are checked and decoded behind the interceptors. */
+function withRawRequests(definition: ServiceShape): ServiceShape {
+  return Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => [
+      name,
+      {
+        ...method,
+        requestDeserialize: (bytes: Buffer) => bytes,
+        responseSerialize: (value: unknown) =>
+          value instanceof EncodedMessage ? value.bytes : method.responseSerialize(value as never),
+      },
+    ]),
+  );
 }
 
 /** Resolves when the stream takes more, or the call has ended. */

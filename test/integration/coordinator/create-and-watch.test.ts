@@ -93,7 +93,7 @@ describe('CreateSweep', () => {
 
   it('plans without doing anything', async () => {
     const before = await harness.query('SELECT count(*)::int AS count FROM sweeps');
-    const plan = await harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()) });
+    const plan = await harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()), pageSize: 0, pageToken: '' });
     expect(plan.runs).toHaveLength(2);
     expect(plan.tasks.length).toBeGreaterThanOrEqual(4);
     expect(plan.basePassCountAlone).toBeGreaterThan(plan.basePassCountShared);
@@ -165,7 +165,10 @@ describe('lists', () => {
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
     expect(joined).toEqual(all.sweeps.map(({ sweepId }) => sweepId));
-    await expect(harness.sweeps.listSweeps({ pageSize: 1001, pageToken: '' })).rejects.toThrow(/page_size/);
+    // AIP-158: what is above the maximum is coerced, what is negative refused.
+    const coerced = await harness.sweeps.listSweeps({ pageSize: 2 ** 31 - 1, pageToken: '' });
+    expect(coerced.sweeps.map(({ sweepId }) => sweepId)).toEqual(joined);
+    await expect(harness.sweeps.listSweeps({ pageSize: -1, pageToken: '' })).rejects.toThrow(/page_size/);
   });
 
   it('refuse a token of another list', async () => {

@@ -11,7 +11,8 @@ beforeEach(async () => {
 });
 afterEach(() => harness[Symbol.asyncDispose]());
 
-const plan = (): Promise<PlanSweepResponse> => harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()) });
+const plan = (): Promise<PlanSweepResponse> =>
+  harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()), pageSize: 0, pageToken: '' });
 
 function expectedSeconds(response: PlanSweepResponse, stage: Stage): number {
   return response.tasks.filter((task) => task.stage === stage).reduce((sum, task) => sum + task.expectedSeconds, 0);

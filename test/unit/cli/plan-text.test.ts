@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { viewPlan } from '../../../services/cli/client/view.ts';
 import { describeForecast, describePlan } from '../../../services/cli/commands/plan-text.ts';
 import { describeRun, explainRun } from '../../../services/cli/commands/run-text.ts';
-import { previewToProto } from '../../../services/coordinator/rpc/convert-plan.ts';
+import { pagesOf } from '../../../services/coordinator/rpc/planning/plan-pages.ts';
+import { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
 import { clusterOf } from '../core/support/plan-inputs.ts';
 import { PLAIN_SPEC, values } from '../core/support/specs.ts';
@@ -12,7 +13,8 @@ import { sampleRun, sampleSweep } from './sample-sweep.ts';
 function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], base = {}): string {
   const spec = { ...PLAIN_SPEC, base: { backbone: 'vgg16', epochs: 10, ...base }, parameters };
   const images = { imageCounts: { train: 200, validation: 100, test: 100 }, classCount: 2 };
-  return describePlan(viewPlan(previewToProto(previewSweep(spec, clusterOf(2), images))));
+  const pages = pagesOf(previewSweep(spec, clusterOf(2), images), { run: 0, task: 0 }, 1_000);
+  return describePlan(viewPlan(pages.map(({ bytes }) => PlanSweepResponse.decode(bytes))));
 }
 
 test('a plan is a tree: features, under them heads, under them what fine-tunes them', () => {

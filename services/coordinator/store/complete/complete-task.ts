@@ -2,7 +2,6 @@ import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
-import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
@@ -18,9 +17,7 @@ import { endWithError } from './end-with-error.ts';
 
 /** How an attempt ended: with a result, or failed as a whole. */
 export type TaskEnd =
-  | { readonly kind: 'result'; readonly result: TaskResult }
-  /** `damage`: what the caller has found wrong with checkpoints that the error names. */
-  | { readonly kind: 'error'; readonly error: TaskError; readonly damage?: ConfirmedDamage };
+  { readonly kind: 'result'; readonly result: TaskResult } | { readonly kind: 'error'; readonly error: TaskError };
 
 /**
  * Ends an attempt and moves its runs and its sweep on, in one transaction. Idempotent by (task, lease epoch): when the
@@ -39,7 +36,7 @@ export async function completeTask(store: Store, taskId: string, leaseEpoch: num
         if (state === 'SUCCEEDED' || state === 'FAILED') return [];
         throw new LeaseLostError(taskId, leaseEpoch);
       }
-      if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED', end.damage);
+      if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
       else await completeWithResult(tx, store, sweep, task, end.result);
       return [...tx.otherSweeps];
     },

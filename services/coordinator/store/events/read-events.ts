@@ -22,3 +22,13 @@ export async function readEvents(pool: Pool, sweepId: string, cursor: bigint, li
     event: decodePayload(row.kind, row.payload),
   }));
 }
+
+/** Number of the last event of a sweep; null: it has none. */
+export async function readLastCursor(pool: Pool, sweepId: string): Promise<bigint | null> {
+  const { rows } = await pool.query<{ last: string | bigint | null }>(
+    'SELECT max(event_id) AS last FROM events WHERE sweep_id = $1',
+    [sweepId],
+  );
+  const last = rows[0]?.last ?? null;
+  return last === null ? null : BigInt(last);
+}

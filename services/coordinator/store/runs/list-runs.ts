@@ -37,14 +37,18 @@ export async function findRun(store: Store, runId: string): Promise<RunRecord> {
   return toRun(rows[0]);
 }
 
-/** Everything that was tried for a run, oldest first. */
+/** Attempts of one answer. Each may have an error of several KiB. */
+const MAX_ATTEMPTS = 200;
+
+/** The latest attempts of a run, oldest first. */
 export async function listAttempts(store: Store, runId: string): Promise<AttemptRecord[]> {
   const attempts = await store.prisma.attempt.findMany({
     where: { task: { taskRuns: { some: { runId } } } },
     include: { task: { select: { stage: true } } },
-    orderBy: [{ createTime: 'asc' }, { leaseEpoch: 'asc' }],
+    orderBy: [{ createTime: 'desc' }, { leaseEpoch: 'desc' }],
+    take: MAX_ATTEMPTS,
   });
-  return attempts.map((attempt) => ({
+  return attempts.reverse().map((attempt) => ({
     taskId: attempt.taskId,
     stage: attempt.task.stage as Stage,
     leaseEpoch: attempt.leaseEpoch,

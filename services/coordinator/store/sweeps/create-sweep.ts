@@ -1,27 +1,12 @@
 import { RequestIdReusedError } from '../../../core/errors.ts';
-import { digestOf } from '../../../core/digest.ts';
-import type { JsonValue } from '../../../core/digest.ts';
-import { indexTaskIdOf, runIdOf } from '../../../core/ids.ts';
-import { sampleRuns, variedNames } from '../../../core/samplers/sample-runs.ts';
-import { samplingNotes } from '../../../core/samplers/sampling-notes.ts';
+import { indexTaskIdOf } from '../../../core/ids.ts';
 import { PARAMETER_DEFINITIONS } from '../../../core/search-space/parameter-definitions.ts';
-import type { SampledRun } from '../../../core/samplers/sample-runs.ts';
-import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Prisma } from '../../../../prisma/client/client.ts';
 import { encodePayload } from '../events/event.ts';
 import type { SweepRecord } from '../records.ts';
 import type { Store } from '../store.ts';
+import type { SweepDraft } from './draft-sweep.ts';
 import { findSweep } from './find-sweep.ts';
-
-export interface NewSweep {
-  readonly sweepId: string;
-  /** Empty: never the same. */
-  readonly requestId: string;
-  /** Without violations. */
-  readonly spec: SweepSpec;
-  /** W3C trace context that the work on it belongs to; none if not given. */
-  readonly traceparent?: string | null;
-}
 
 export interface CreatedSweep {
   readonly sweep: SweepRecord;
@@ -36,18 +21,19 @@ export interface CreatedSweep {
  * Inserts a sweep with its runs and its INDEX task in one transaction. Idempotent by request id: the same spec gives the
  * sweep that is there.
  *
- * @throws RequestIdReusedError for another spec; InvalidRequestError for parameters that don't exist.
+ * @throws RequestIdReusedError for another spec
  */
-export async function createSweep(store: Store, sweep: NewSweep): Promise<CreatedSweep> {
-  const { sweepId, requestId, spec } = sweep;
-  const specDigest = digestOf(spec as unknown as JsonValue);
-  const sampled = sampleRuns(spec);
-  const { runs, duplicateCount, missingCount } = sampled;
-  const said = { duplicateCount, missingCount, notes: samplingNotes(spec, sampled) };
+export async function createSweep(
+  store: Store,
+  draft: SweepDraft,
+  traceparent: string | null = null,
+): Promise<CreatedSweep> {
+  const { sweepId, requestId, specDigest, duplicateCount, missingCount, notes } = draft;
+  const said = { duplicateCount, missingCount, notes };
   const known = await findByRequest(store, requestId, specDigest);
   if (known !== null) return { sweep: await findSweep(store, known), ...said };
   try {
-    await insertSweep(store, sweep, specDigest, runs);
+    await insertSweep(store, draft, traceparent);
   } catch (error) {
     const winner = isUniqueViolation(error) ? await findByRequest(store, requestId, specDigest) : null;
     if (winner === null) throw error;
@@ -68,13 +54,9 @@ async function findByRequest(store: Store, requestId: string, specDigest: string
 }
 
 /** One transaction. Runs go in by statements of constant text: `createMany` of 10,000 runs takes most of a minute. */
-async function insertSweep(
-  store: Store,
-  { sweepId, requestId, spec, traceparent = null }: NewSweep,
-  specDigest: string,
-  runs: readonly SampledRun[],
-): Promise<void> {
+async function insertSweep(store: Store, draft: SweepDraft, traceparent: string | null): Promise<void> {
   const { prisma } = store;
+  const { sweepId, requestId, spec, specDigest } = draft;
   const event = { kind: 'SWEEP_STATE', state: 'ACTIVE', reason: '' } as const;
   await prisma.$transaction([
     prisma.sweep.create({
@@ -88,11 +70,11 @@ async function insertSweep(
         objectiveName: spec.objective.metric,
         objectiveGoal: spec.objective.goal,
         testPolicy: spec.testPolicy,
-        varied: variedNames(runs),
+        varied: [...draft.variedNames],
         traceparent,
       },
     }),
-    ...sharesOf(runs).map((share) => insertRuns(store, sweepId, share)),
+    ...draft.shares.map((rows) => insertRuns(store, sweepId, rows)),
     insertRunParameters(store, sweepId),
     prisma.task.create({
       data: {
@@ -112,28 +94,12 @@ async function insertSweep(
   ]);
 }
 
-/**
- * Runs of one statement. Prisma's engine is a WebAssembly module, whose memory never shrinks again: 10,000 runs in one statement
- * leave the coordinator 60 MB larger for good.
- */
-const SHARE_RUNS = 500;
-
-function sharesOf(runs: readonly SampledRun[]): readonly (readonly SampledRun[])[] {
-  const count = Math.ceil(runs.length / SHARE_RUNS);
-  return Array.from({ length: count }, (_, index) => runs.slice(index * SHARE_RUNS, (index + 1) * SHARE_RUNS));
-}
-
-function insertRuns(store: Store, sweepId: string, runs: readonly SampledRun[]): Prisma.PrismaPromise<number> {
-  const rows = runs.map(({ index, digest, parameters }) => ({
-    run_id: runIdOf(sweepId, index),
-    run_index: index,
-    digest,
-    parameters,
-  }));
+/** @param rows as JSON */
+function insertRuns(store: Store, sweepId: string, rows: string): Prisma.PrismaPromise<number> {
   return store.prisma.$executeRaw`
     INSERT INTO runs (run_id, sweep_id, run_index, parameters_digest, parameters, state, stage)
     SELECT r.run_id, ${sweepId}, r.run_index, r.digest, r.parameters, 'QUEUED', 'INDEX'
-      FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      FROM jsonb_to_recordset(${rows}::jsonb)
            AS r (run_id text, run_index int, digest text, parameters jsonb)`;
 }
 

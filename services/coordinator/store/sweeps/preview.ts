@@ -1,15 +1,21 @@
-import { previewSweep } from '../../../core/planner/preview-sweep.ts';
-import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
-import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type { Cluster } from '../../../core/planner/plan.ts';
+import type { KnownImages } from '../../../core/planner/preview-sweep.ts';
+import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import { readCluster, readKnownImages } from './read-cluster.ts';
 
-/** What a sweep would do on the slots that are there now. Writes nothing. */
-export async function previewOf(store: Store, spec: SweepSpec): Promise<SweepPreview> {
-  const known = await inTransaction(store, async (tx) => ({
+/**
+ * What a preview of a sweep depends on besides its spec: the slots that are there now, and what is known of the images.
+ *
+ * @param source null: not known, nothing is known of its images either
+ */
+export async function previewInputsOf(
+  store: Store,
+  source: DatasetSource | null,
+): Promise<{ readonly cluster: Cluster; readonly images: KnownImages | null }> {
+  return inTransaction(store, async (tx) => ({
     cluster: await readCluster(tx, store),
-    images: await readKnownImages(tx, spec.dataset),
+    images: source && (await readKnownImages(tx, source)),
   }));
-  return previewSweep(spec, known.cluster, known.images);
 }

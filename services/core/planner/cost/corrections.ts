@@ -12,9 +12,17 @@ export interface CostSample {
 export interface Corrections {
   /** 1 where nothing like it was measured. */
   factor(costClass: string): number;
+  /** The same as data, by class and by kind of work: what another thread or a page token carries. Absent: nothing was measured. */
+  readonly factors?: Readonly<Record<string, number>>;
 }
 
 export const NO_CORRECTIONS: Corrections = { factor: () => 1 };
+
+/** Inverse of `Corrections.factors`. */
+export function correctionsOf(factors: Readonly<Record<string, number>>): Corrections {
+  const byKey = new Map(Object.entries(factors));
+  return { factors, factor: (costClass) => byKey.get(costClass) ?? byKey.get(kindOf(costClass)) ?? 1 };
+}
 
 /** One odd measurement must not make a plan absurd. */
 const SMALLEST_FACTOR = 0.02;
@@ -37,12 +45,11 @@ export function correctionsFrom(samples: readonly CostSample[], fixedSeconds: nu
     const factor = Math.max(measuredSeconds - fixedSeconds, 0) / work;
     for (const key of [costClass, kindOf(costClass)]) factors.set(key, [...(factors.get(key) ?? []), factor]);
   }
-  return {
-    factor: (costClass) => {
-      const known = factors.get(costClass) ?? factors.get(kindOf(costClass));
-      return known === undefined ? 1 : Math.min(LARGEST_FACTOR, Math.max(SMALLEST_FACTOR, median(known)));
-    },
-  };
+  return correctionsOf(
+    Object.fromEntries(
+      [...factors].map(([key, known]) => [key, Math.min(LARGEST_FACTOR, Math.max(SMALLEST_FACTOR, median(known)))]),
+    ),
+  );
 }
 
 function kindOf(costClass: string): string {

@@ -11,7 +11,7 @@ export function validateDataset(dataset: DatasetSource, found: ViolationList): v
   } else if (!dataset.path.startsWith('/')) {
     found.add(
       'dataset.path',
-      `must be absolute, because trainers do not share a working folder; received '${dataset.path}'.`,
+      `must be absolute, because trainers do not share a working folder; received ${show(dataset.path)}.`,
     );
   }
   const fractions = dataset.splitFractions;

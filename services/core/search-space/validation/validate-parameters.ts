@@ -21,7 +21,7 @@ export function validateParameters(spec: SweepSpec, strategyKnown: boolean, foun
     const path = `parameters[${index}]`;
     const definition = findDefinition(parameter.name);
     if (definition === null) {
-      found.add(`${path}.name`, parameter.name === '' ? 'is missing.' : unknownParameter(parameter.name));
+      found.add(`${path}.name`, () => (parameter.name === '' ? 'is missing.' : unknownParameter(parameter.name)));
     } else {
       validateDomain(path, definition, parameter.domain, strategyKnown ? spec.strategy : null, found);
       validateParent(`${path}.name`, parameter.name, null, possible, found);
@@ -45,7 +45,7 @@ function validateFlat(
     const field = memberPath(path, name);
     const definition = findDefinition(name);
     if (definition === null) {
-      found.add(field, unknownParameter(name));
+      found.add(field, () => unknownParameter(name));
       continue;
     }
     const problem = valueProblem(definition, value);
@@ -97,12 +97,13 @@ function validateConditions(
     const path = `parameters[${index}].conditions[${position}]`;
     const definition = findDefinition(condition.name);
     if (definition === null) {
-      const names = spec.parameters.map((other) => other.name);
-      const near = didYouMean(condition.name, names);
-      found.add(
-        `${path}.name`,
-        near === '' ? unknownParameter(condition.name) : `there is no parameter '${condition.name}'.${near}`,
-      );
+      found.add(`${path}.name`, () => {
+        const near = didYouMean(
+          condition.name,
+          spec.parameters.map((other) => other.name),
+        );
+        return near === '' ? unknownParameter(condition.name) : `there is no parameter ${show(condition.name)}.${near}`;
+      });
       return;
     }
     const before = found.violations.length;

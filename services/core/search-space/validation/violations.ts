@@ -1,15 +1,19 @@
+import { MAX_TOLD_VIOLATIONS } from '../../errors.ts';
 import type { FieldViolation } from '../../sweep/sweep-spec.ts';
 
-/** Collects mistakes; every check goes on after the first one it finds. */
+/** Collects mistakes; every check continues after the first one it finds. */
 export class ViolationList {
+  /** All of them. Those beyond the ones that are reported have no description: making it may be costly. */
   readonly violations: FieldViolation[] = [];
 
   /**
    * @param field path as in the file, for example `parameters[2].range.min`.
-   * @param description what is wrong, what was received, how to mend it.
+   * @param description what is wrong, what was received, how to fix it; a function where it takes a search.
    */
-  add(field: string, description: string): void {
-    this.violations.push({ field, description });
+  add(field: string, description: string | (() => string)): void {
+    const isTold = this.violations.length < MAX_TOLD_VIOLATIONS;
+    const told = isTold && typeof description === 'function' ? description() : description;
+    this.violations.push({ field, description: isTold && typeof told === 'string' ? told : '' });
   }
 }
 

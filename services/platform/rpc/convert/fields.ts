@@ -1,17 +1,11 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
-import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
+import { ViolationList } from '../../../core/search-space/validation/violations.ts';
 
 /** Collects mistakes, so that all of them are answered at once. */
-export class Violations {
-  readonly list: FieldViolation[] = [];
-
-  add(field: string, description: string): void {
-    this.list.push({ field, description });
-  }
-
+export class Violations extends ViolationList {
   /** @throws InvalidRequestError where there are any. */
   throwIfAny(): void {
-    if (this.list.length > 0) throw new InvalidRequestError(this.list);
+    if (this.violations.length > 0) throw new InvalidRequestError(this.violations);
   }
 }
 

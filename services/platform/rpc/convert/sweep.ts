@@ -62,7 +62,7 @@ export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec 
     testPolicy: enumOr(TEST_POLICIES, message.testPolicy, 'winner', 'test_policy', violations),
     ...(message.mlflow === undefined ? {} : { mlflow: mlflowFromProto(message.mlflow) }),
   };
-  return { spec, violations: violations.list };
+  return { spec, violations: violations.violations };
 }
 
 function mlflowFromProto({ experiment, registerModel }: proto.MlflowTarget): MlflowTarget {

@@ -100,12 +100,22 @@ export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error
   }
 }
 
+/** A trainer sends no more of an error: its attempt ends with it, so it must not be refused for its length. */
+const MAX_SENT_CHARACTERS = 4_000;
+const MAX_SENT_PROBLEMS = 1_000;
+
+function cutMessage(message: string): string {
+  return message.length <= MAX_SENT_CHARACTERS ? message : `${message.slice(0, MAX_SENT_CHARACTERS - 1)}…`;
+}
+
 export function taskErrorToProto(error: TaskError): proto.TaskError {
   return {
     errorClass: errorClasses.toProto(error.errorClass),
     code: error.code,
-    message: error.message,
-    datasetProblems: error.datasetProblems.map(datasetProblemToProto),
+    message: cutMessage(error.message),
+    datasetProblems: error.datasetProblems
+      .slice(0, MAX_SENT_PROBLEMS)
+      .map((problem) => datasetProblemToProto({ ...problem, message: cutMessage(problem.message) })),
     missingFeatureKeys: [...(error.missingFeatureKeys ?? [])],
     manifestDamaged: error.manifestDamaged ?? false,
     damagedCheckpointIds: [...(error.damagedCheckpointIds ?? [])],

@@ -1,0 +1,8 @@
+import type { CallContext } from '../../../platform/rpc/server.ts';
+import { hashOfToken } from '../../new-token.ts';
+
+/** Whom limits count: the token, or the address of a client that sends none. */
+export function callerOf({ metadata, peer }: CallContext): string {
+  const header = metadata.get('authorization')[0];
+  return header === undefined ? peer.replace(/:\d+$/, '') : hashOfToken(header.toString());
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { RequestLimits } from '../../../platform/rpc/limits/request-limits.ts';
+import type { RequestLimitTable } from '../../../platform/rpc/limits/message-rules.ts';
+import { MAX_MESSAGE_BYTES } from '../../../platform/rpc/server.ts';
+
+const DESCRIPTORS = new URL('../../../../proto/gen/descriptor.binpb', import.meta.url);
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** `PATH_MAX` of Linux. */
+const PATH = { bytes: 4 * KIB };
+/** A URI of an artifact: a path, or a bucket with a key. */
+const URI = { bytes: 4 * KIB };
+const NAME = { bytes: 200 };
+/** Words for people that a trainer sends. It cuts its own below this (`platform/rpc/convert/task-result.ts`). */
+const WORDS = { bytes: 16 * KIB };
+/** Checked with the rest of a spec, so that all mistakes are answered at once. */
+const ANY_INTEGER = { min: null };
+/** Grows with the images and classes of a data set: the size of a message bounds it. */
+const OF_DATASET = { items: 1_000_000 };
+
+/**
+ * Limits on the lengths and counts of everything in a request, checked before any work (`platform/rpc/limits`). What a sweep
+ * may be beyond that (10,000 runs) is checked with its meaning. README.md of `proto` says the same to clients.
+ */
+export const LIMIT_TABLE: RequestLimitTable = {
+  defaults: { bytes: 1 * KIB, items: 1_000, requestBytes: 64 * KIB },
+  requestBytes: {
+    PlanSweepRequest: 1 * MIB,
+    CreateSweepRequest: 1 * MIB,
+    RegisterTrainerRequest: 256 * KIB,
+    LeaseTaskRequest: 1 * MIB,
+    HeartbeatRequest: 1 * MIB,
+    ReportMetricsRequest: 1 * MIB,
+    CompleteTaskRequest: MAX_MESSAGE_BYTES,
+    CompleteTaskInPartsRequest: MAX_MESSAGE_BYTES,
+  },
+  totals: { Parameter: 20_000, ParameterValue: 50_000 },
+  fields: {
+    'SweepSpec.display_name': { bytes: 800 },
+    'SweepSpec.base': { items: 200 },
+    'SweepSpec.parameters': { items: 200 },
+    'SweepSpec.variants': { items: 1_000 },
+    'SweepSpec.max_runs': ANY_INTEGER,
+    'SweepSpec.seed': ANY_INTEGER,
+    'Variant.parameters': { items: 200 },
+    'Objective.metric': NAME,
+    'MlflowTarget.experiment': { bytes: 2_000 },
+    'MlflowTarget.register_model': { bytes: 1 * KIB },
+    'DatasetSource.path': PATH,
+    'SplitFractions.seed': ANY_INTEGER,
+    'ParameterSpec.name': NAME,
+    'ParameterSpec.conditions': { items: 20 },
+    'ParameterCondition.name': NAME,
+    'ParameterCondition.values': { items: 1_000 },
+    'ParameterValues.values': { items: 10_000 },
+    'ParameterRange.grid_points': ANY_INTEGER,
+    'Parameter.name': NAME,
+    'ParameterValue.int_value': ANY_INTEGER,
+    'ParameterValue.string_value': PATH,
+    'CreateSweepRequest.request_id': { bytes: 800 },
+    'PlanSweepRequest.page_token': { bytes: 64 * KIB },
+    'ListTestPredictionsRequest.page_token': { bytes: 16 * KIB },
+    'ListEpochMetricsRequest.page_token': { bytes: 4 * KIB },
+    'LeaseTaskRequest.held_feature_keys': { items: 10_000 },
+    'Trainer.slots': { items: 256 },
+    'TaskProgress.detail': WORDS,
+    'EpochReport.epoch': { min: 1 },
+    'EpochReport.names': { items: 100 },
+    'EpochReport.values': { items: 100 },
+    'Checkpoint.uri': URI,
+    'TaskError.message': WORDS,
+    'TaskError.dataset_problems': { items: 100_000 },
+    'TaskError.missing_feature_keys': { items: 10_000 },
+    'DatasetProblem.path': { bytes: 8 * KIB },
+    'DatasetProblem.message': WORDS,
+    'Dataset.path': PATH,
+    'Dataset.class_names': OF_DATASET,
+    'Dataset.class_counts': OF_DATASET,
+    'Dataset.problems': { items: 100_000 },
+    'IndexResult.manifest_uri': URI,
+    'WeightsInfo.weights': PATH,
+    'WeightsInfo.layers': { items: 10_000 },
+    'FeatureSet.uri': URI,
+    'FeatureSet.shape': { items: 16 },
+    'TestResult.confusion_matrix': OF_DATASET,
+    'TestResult.class_results': OF_DATASET,
+    'EvaluateResult.predictions': OF_DATASET,
+    'TestPrediction.path': PATH,
+    'TestPrediction.probabilities': OF_DATASET,
+  },
+};
+
+/** The table, ready to check requests. */
+export function requestLimits(): RequestLimits {
+  return new RequestLimits(readFileSync(DESCRIPTORS), 'graft.v1', LIMIT_TABLE);
+}

@@ -1,0 +1,90 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { InvalidRequestError } from '../../../core/errors.ts';
+import { EncodedMessage } from '../../../platform/rpc/encoded-message.ts';
+import type { Page } from '../../store/records.ts';
+import type { LongAnswers } from './long-answers.ts';
+import { fitMessage } from './shorten-message.ts';
+import type { Encoder } from './shorten-message.ts';
+
+/** A page closes when it has as much: far under the 4 MiB of a message. */
+const PAGE_BYTES = 1024 * 1024;
+/** Rows that are read first, before it is known how large they are; later slices have at most ten times as many. */
+const FIRST_SLICE = 20;
+const LARGEST_SLICE = 200;
+
+export interface ListRequest<T, M, K> {
+  readonly after: K | null;
+  readonly limit: number;
+  /** Number of the response's repeated field. */
+  readonly field: number;
+  readonly fetch: (after: K | null, limit: number) => Promise<Page<T, K>>;
+  readonly toProto: (item: T) => M;
+  readonly encoder: Encoder<M>;
+  /** Most rows of one read; more than usual where a read costs much whatever its size. */
+  readonly largestSlice?: number;
+}
+
+/** Entries of a list, encoded as the response's repeated field, and the place of the next page. */
+export interface EncodedList<K> {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  readonly next: K | null;
+}
+
+/** The response of a list: its entries, and its other fields. */
+export function answerWith<M>(
+  { bytes }: { readonly bytes: Uint8Array },
+  response: Encoder<M> & { fromPartial(fields: Partial<M>): M },
+  fields: Partial<M>,
+): EncodedMessage {
+  return new EncodedMessage(Buffer.concat([bytes, response.encode(response.fromPartial(fields)).finish()]));
+}
+
+/**
+ * Of lists whose entries never vanish: a token of theirs always has entries behind it.
+ *
+ * @throws InvalidRequestError where there are none
+ */
+export function requireEntries(page: { readonly count: number }, request: { readonly after: unknown }): void {
+  if (page.count > 0 || request.after === null) return;
+  const description = 'is beyond the end of the list; send the next_page_token of the page before.';
+  throw new InvalidRequestError([{ field: 'page_token', description }]);
+}
+
+/**
+ * Reads and encodes a page of a list in slices: it closes by bytes as well as by entries, and no row is read that would not fit by
+ * far. A single entry that is larger than a message is shortened, so that the rest of the list can still be read.
+ */
+export async function encodeList<T, M, K>(
+  answers: LongAnswers,
+  request: ListRequest<T, M, K>,
+): Promise<EncodedList<K>> {
+  const { limit, field, fetch, toProto, encoder } = request;
+  const writer = new BinaryWriter();
+  let after = request.after;
+  let count = 0;
+  let bytes = 0;
+  let slice = FIRST_SLICE;
+  for (;;) {
+    const page = await fetch(after, Math.min(slice, limit - count));
+    await answers.turn();
+    let taken = 0;
+    for (const item of page.items) {
+      const encoded = fitMessage(toProto(item), encoder);
+      if (count > 0 && bytes + encoded.length > PAGE_BYTES) break;
+      writer.uint32((field << 3) | 2).bytes(encoded);
+      bytes += encoded.length;
+      count += 1;
+      taken += 1;
+    }
+    if (taken < page.items.length) {
+      // The key of the last entry that fits is known to the list only.
+      const next = taken === 0 ? after : (await fetch(after, taken)).next;
+      return { bytes: writer.finish(), count, next };
+    }
+    after = page.next;
+    if (after === null || count >= limit) return { bytes: writer.finish(), count, next: after };
+    const room = Math.ceil((PAGE_BYTES - bytes) / Math.max(1, bytes / count));
+    slice = Math.min(request.largestSlice ?? LARGEST_SLICE, Math.max(1, room));
+  }
+}

@@ -1,0 +1,52 @@
+import type { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { EncodedMessage } from '../../../platform/rpc/encoded-message.ts';
+import { MAX_MESSAGE_BYTES } from '../../../platform/rpc/server.ts';
+
+/** A generated message's own encoder. */
+export interface Encoder<M> {
+  encode(message: M): BinaryWriter;
+}
+
+/** A message has other fields beside its largest one. */
+const MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024;
+/** Longest list and longest string of each try. */
+const TRIES = [
+  { items: 100, characters: 1_000 },
+  { items: 10, characters: 200 },
+  { items: 1, characters: 50 },
+] as const;
+
+/**
+ * Encodes a message so that it fits into an answer. One that does not is shortened: lists and strings in it are cut, and a
+ * `state_reason` says so, where it has one. Requests are limited so that none of these come about any more; rows may be older.
+ */
+export function fitMessage<M>(message: M, encoder: Encoder<M>): Uint8Array {
+  const whole = encoder.encode(message).finish();
+  let bytes = whole;
+  for (const { items, characters } of TRIES) {
+    if (bytes.length <= MOST_BYTES) break;
+    const shorter = shortened(message, items, characters) as M;
+    bytes = encoder.encode(noted(shorter, whole.length)).finish();
+  }
+  return bytes;
+}
+
+/** An answer with one thing in it, shortened as by `fitMessage` where it has to be. */
+export function fitAnswer<M>(answer: M, encoder: Encoder<M>): EncodedMessage {
+  return new EncodedMessage(Buffer.from(fitMessage(answer, encoder)));
+}
+
+function noted<M>(message: M, byteCount: number): M {
+  if (typeof message !== 'object' || message === null) return message;
+  if ('sweep' in message) return { ...message, sweep: noted(message.sweep, byteCount) };
+  if (!('stateReason' in message)) return message;
+  const note = `(lists and strings are cut here: ${byteCount} bytes are more than an answer may have)`;
+  return { ...message, stateReason: `${String(message.stateReason)} ${note}`.trim() };
+}
+
+function shortened(value: unknown, items: number, characters: number): unknown {
+  if (typeof value === 'string') return value.length <= characters ? value : `${value.slice(0, characters)}…`;
+  if (Array.isArray(value)) return value.slice(0, items).map((item) => shortened(item, items, characters));
+  if (typeof value !== 'object' || value === null || value instanceof Date || value instanceof Uint8Array) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shortened(item, items, characters)]));
+}

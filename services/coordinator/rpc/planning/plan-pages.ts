@@ -1,0 +1,64 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { PlannedRun, PlannedTask, PlanSweepResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
+import { plannedRunToProto, plannedTaskToProto, planSummaryToProto } from '../convert-plan.ts';
+
+/** Where a page begins: the first run and the first task that it has. */
+export interface PlanCursor {
+  readonly run: number;
+  readonly task: number;
+}
+
+/** A page without its token, which the caller appends: protobuf messages are joined by writing one behind the other. */
+export interface PlanPage {
+  readonly bytes: Uint8Array;
+  readonly from: PlanCursor;
+  /** null: it is the last one. */
+  readonly next: PlanCursor | null;
+}
+
+/** Far under the 4 MiB of a message. */
+const PAGE_BYTES = 1024 * 1024;
+
+/** Cuts a plan into pages from a place on: runs first, then tasks, at most `pageSize` of each in a page. */
+export function pagesOf(preview: SweepPreview, from: PlanCursor, pageSize: number): PlanPage[] {
+  const pages: PlanPage[] = [];
+  for (let next: PlanCursor | null = from; next !== null; next = pages.at(-1)?.next ?? null) {
+    pages.push(pageFrom(preview, next, pageSize));
+  }
+  return pages;
+}
+
+function pageFrom(preview: SweepPreview, from: PlanCursor, pageSize: number): PlanPage {
+  const { runs, tasks } = preview;
+  const writer = new BinaryWriter();
+  let room = PAGE_BYTES;
+  /** @returns the first entry that is not in the page; a page has one entry at least */
+  const append = (field: number, first: number, count: number, encode: (index: number) => Uint8Array): number => {
+    const end = Math.min(count, first + pageSize);
+    for (let index = first; index < end; index += 1) {
+      const bytes = encode(index);
+      if (bytes.length > room && room < PAGE_BYTES) return index;
+      writer.uint32((field << 3) | 2).bytes(bytes);
+      room -= bytes.length;
+    }
+    return end;
+  };
+  const run = append(1, from.run, runs.length, (index) => encodedRun(preview, index));
+  const task = append(2, from.task, tasks.length, (index) => encodedTask(preview, index));
+  const next = run === runs.length && task === tasks.length ? null : { run, task };
+  writer.raw(PlanSweepResponse.encode(planSummaryToProto(preview)).finish());
+  return { bytes: writer.finish(), from, next };
+}
+
+function encodedRun(preview: SweepPreview, index: number): Uint8Array {
+  const run = preview.runs[index];
+  if (run === undefined) throw new RangeError(`The plan has no run ${index}.`);
+  return PlannedRun.encode(plannedRunToProto(run, preview.variedNames)).finish();
+}
+
+function encodedTask(preview: SweepPreview, index: number): Uint8Array {
+  const task = preview.tasks[index];
+  if (task === undefined) throw new RangeError(`The plan has no task ${index}.`);
+  return PlannedTask.encode(plannedTaskToProto(task)).finish();
+}

@@ -1,0 +1,74 @@
+import { CreateSweepRequest } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { SweepSpec as ProtoSweepSpec } from '../../../../proto/gen/graft/v1/sweep.ts';
+import { InvalidRequestError } from '../../../core/errors.ts';
+import { previewSweep } from '../../../core/planner/preview-sweep.ts';
+import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
+import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
+import { serveJobs } from '../../../platform/lifecycle/worker-jobs.ts';
+import { draftSweep } from '../../store/sweeps/draft-sweep.ts';
+import type { SweepDraft } from '../../store/sweeps/draft-sweep.ts';
+import { clusterOf } from './plan-inputs.ts';
+import type { PlanInputs } from './plan-inputs.ts';
+import { pagesOf } from './plan-pages.ts';
+import type { PlanCursor, PlanPage } from './plan-pages.ts';
+import { readSpec } from './read-spec.ts';
+
+/** A result, or mistakes in the request: errors lose their class between threads. */
+export type Checked<T> =
+  { readonly value: T } | { readonly violations: readonly FieldViolation[]; readonly count: number };
+
+export interface PlanJob {
+  /** Encoded. */
+  readonly spec: Uint8Array | null;
+  readonly inputs: PlanInputs;
+  readonly from: PlanCursor;
+  readonly pageSize: number;
+}
+
+/** Plans and drafts of sweeps: minutes of arithmetic in the worst case that the limits allow are seconds here, off the event loop. */
+export const PLAN_JOBS = {
+  /** Pages of a plan, from a place on. */
+  plan: ({ spec, inputs, from, pageSize }: PlanJob): Checked<readonly PlanPage[]> =>
+    checked(() => {
+      const read = readSpec(spec === null ? undefined : ProtoSweepSpec.decode(spec));
+      const preview = previewSweep(read, clusterOf(inputs), inputs.images);
+      requireWithin(from, preview);
+      return pagesOf(preview, from, pageSize);
+    }),
+
+  /** The rows of a new sweep. @param job.request an encoded CreateSweepRequest */
+  draft: ({ request, sweepId }: { readonly request: Uint8Array; readonly sweepId: string }): Checked<SweepDraft> =>
+    checked(() => {
+      const { requestId, spec } = CreateSweepRequest.decode(request);
+      requireShort(requestId);
+      return draftSweep(sweepId, requestId, readSpec(spec));
+    }),
+};
+
+const MAX_REQUEST_ID_LENGTH = 200;
+
+function requireShort(requestId: string): void {
+  if (requestId.length <= MAX_REQUEST_ID_LENGTH) return;
+  const description = `must have at most ${MAX_REQUEST_ID_LENGTH} characters; received ${requestId.length}.`;
+  throw new InvalidRequestError([{ field: 'request_id', description }]);
+}
+
+function requireWithin(from: PlanCursor, { runs, tasks }: SweepPreview): void {
+  if (from.run <= runs.length && from.task <= tasks.length) return;
+  const description = `is beyond the end: the plan has ${runs.length} runs and ${tasks.length} tasks. Plan from the first page on.`;
+  throw new InvalidRequestError([{ field: 'page_token', description }]);
+}
+
+function checked<T>(work: () => T): Checked<T> {
+  try {
+    return { value: work() };
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError)) throw error;
+    return { violations: error.violations, count: error.count };
+  }
+}
+
+serveJobs(PLAN_JOBS, (result) => {
+  const { value } = result as { readonly value?: unknown };
+  return Array.isArray(value) ? (value as readonly PlanPage[]).map(({ bytes }) => bytes.buffer as ArrayBuffer) : [];
+});

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { DatasetSource as ProtoDatasetSource } from '../../../../proto/gen/graft/v1/dataset.ts';
+import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
+import { readDatasetSource } from '../../../platform/rpc/convert/dataset.ts';
+import { Violations } from '../../../platform/rpc/convert/fields.ts';
+import { WireCursor } from '../../../platform/rpc/limits/wire-cursor.ts';
+
+const SPEC_FIELD = 1;
+const PAGE_SIZE_FIELD = 2;
+const PAGE_TOKEN_FIELD = 3;
+const DATASET_FIELD_OF_SPEC = 2;
+const LENGTH_DELIMITED = 2;
+
+/** PlanSweepRequest as far as the event loop needs it: the spec is decoded where it is planned. */
+export interface PlanRequest {
+  /** Encoded; null: none was sent. */
+  readonly spec: Uint8Array | null;
+  /** SHA-256 of the encoded spec, hexadecimal. */
+  readonly specDigest: string;
+  /** null: there is none, or a wrong one. */
+  readonly dataset: DatasetSource | null;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+/** @param bytes that the limits have found to be readable */
+export function readPlanRequest(bytes: Uint8Array): PlanRequest {
+  const fields = lastValues(bytes);
+  const spec = bytesOf(fields.get(SPEC_FIELD));
+  const token = bytesOf(fields.get(PAGE_TOKEN_FIELD));
+  const pageSize = fields.get(PAGE_SIZE_FIELD);
+  return {
+    spec,
+    specDigest: createHash('sha256')
+      .update(spec ?? Buffer.alloc(0))
+      .digest('hex'),
+    dataset: spec && datasetOf(spec),
+    pageSize: typeof pageSize === 'number' ? pageSize : 0,
+    pageToken: token === null ? '' : Buffer.from(token).toString('utf8'),
+  };
+}
+
+function datasetOf(spec: Uint8Array): DatasetSource | null {
+  const bytes = bytesOf(lastValues(spec).get(DATASET_FIELD_OF_SPEC));
+  if (bytes === null) return null;
+  const violations = new Violations();
+  const source = readDatasetSource(ProtoDatasetSource.decode(bytes), 'dataset', violations);
+  return violations.violations.length === 0 ? source : null;
+}
+
+function bytesOf(value: number | Uint8Array | undefined): Uint8Array | null {
+  return value instanceof Uint8Array ? value : null;
+}
+
+/** Fields of a message by number, numbers as int32; of a field that comes twice the last one counts, as everywhere. */
+function lastValues(bytes: Uint8Array): ReadonlyMap<number, number | Uint8Array> {
+  const cursor = new WireCursor(bytes);
+  const values = new Map<number, number | Uint8Array>();
+  while (cursor.position < bytes.length) {
+    const tag = cursor.varint().low;
+    if ((tag & 7) === LENGTH_DELIMITED) {
+      const end = cursor.endOfField(bytes.length);
+      values.set(tag >>> 3, bytes.subarray(cursor.position, end));
+      cursor.position = end;
+    } else if ((tag & 7) === 0) values.set(tag >>> 3, cursor.varint().low | 0);
+    else cursor.skip(tag & 7, bytes.length);
+  }
+  return values;
+}

@@ -1,0 +1,138 @@
+import { ScalarType } from '@bufbuild/protobuf';
+import type { DescField, DescMessage, FileRegistry } from '@bufbuild/protobuf';
+
+/** Limits of one field; what is left out has the default of its kind. */
+export interface FieldLimit {
+  /** Longest string, in bytes of UTF-8. */
+  readonly bytes?: number;
+  /** Most entries of a repeated field. */
+  readonly items?: number;
+  /** Smallest integer; null: any. */
+  readonly min?: number | null;
+}
+
+/** Limits of everything that requests may hold: one declarative table. */
+export interface RequestLimitTable {
+  /** Of fields that have no entry. Integers are 0 or above. */
+  readonly defaults: { readonly bytes: number; readonly items: number; readonly requestBytes: number };
+  /** Largest request in bytes, by the name of its message. */
+  readonly requestBytes: Readonly<Record<string, number>>;
+  /** By `Message.field`, without the package. */
+  readonly fields: Readonly<Record<string, FieldLimit>>;
+  /** Most messages of a kind in a whole request, by the message's name. */
+  readonly totals: Readonly<Record<string, number>>;
+}
+
+export type FieldKind = 'string' | 'message' | 'int32' | 'int64' | 'other';
+
+/** A field as the check needs it. */
+export interface FieldRule {
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly isList: boolean;
+  readonly maxBytes: number;
+  readonly maxItems: number;
+  readonly min: number | null;
+  /** Bytes of one entry in a packed list; null: numbers of variable length. */
+  readonly packedBytes: number | null;
+  readonly message: MessageRule | null;
+}
+
+/** A message as the check needs it. */
+export interface MessageRule {
+  /** Without the package. */
+  readonly name: string;
+  readonly fields: ReadonlyMap<number, FieldRule>;
+  readonly total: number;
+}
+
+const INT32: ReadonlySet<ScalarType> = new Set([ScalarType.INT32, ScalarType.SFIXED32, ScalarType.UINT32]);
+const INT64: ReadonlySet<ScalarType> = new Set([ScalarType.INT64, ScalarType.SFIXED64, ScalarType.UINT64]);
+const FOUR_BYTES: ReadonlySet<ScalarType> = new Set([ScalarType.FIXED32, ScalarType.SFIXED32, ScalarType.FLOAT]);
+const EIGHT_BYTES: ReadonlySet<ScalarType> = new Set([ScalarType.FIXED64, ScalarType.SFIXED64, ScalarType.DOUBLE]);
+
+/**
+ * The rules of requests, made of the table and the compiler's descriptors.
+ *
+ * @param packageName of the messages that the table is about; others (`google.protobuf`) have only the default lengths
+ * @throws Error for an entry of the table that names nothing
+ */
+export class MessageRules {
+  readonly #registry: FileRegistry;
+  readonly #packageName: string;
+  readonly #table: RequestLimitTable;
+  readonly #rules = new Map<string, MessageRule>();
+
+  constructor(registry: FileRegistry, packageName: string, table: RequestLimitTable) {
+    this.#registry = registry;
+    this.#packageName = packageName;
+    this.#table = table;
+    for (const entry of Object.keys(table.fields)) this.#requireField(entry);
+    for (const name of [...Object.keys(table.totals), ...Object.keys(table.requestBytes)]) this.#requireMessage(name);
+  }
+
+  /** @param typeName full name of a message */
+  of(typeName: string): MessageRule {
+    const message = this.#registry.getMessage(typeName);
+    if (message === undefined) throw new Error(`There is no message ${typeName}.`);
+    return this.#ruleOf(message);
+  }
+
+  /** Largest request with this message, in bytes. */
+  requestBytes(typeName: string): number {
+    return this.#table.requestBytes[this.#shortName(typeName)] ?? this.#table.defaults.requestBytes;
+  }
+
+  #ruleOf(message: DescMessage): MessageRule {
+    const known = this.#rules.get(message.typeName);
+    if (known !== undefined) return known;
+    const fields = new Map<number, FieldRule>();
+    const name = this.#shortName(message.typeName);
+    const rule = { name, fields, total: this.#table.totals[name] ?? Infinity };
+    // Before its fields, which may be of the same message.
+    this.#rules.set(message.typeName, rule);
+    for (const field of message.fields) fields.set(field.number, this.#fieldRuleOf(message, field));
+    return rule;
+  }
+
+  #fieldRuleOf(parent: DescMessage, field: DescField): FieldRule {
+    const isOwn = parent.typeName.startsWith(`${this.#packageName}.`);
+    const limit = this.#table.fields[`${this.#shortName(parent.typeName)}.${field.name}`] ?? {};
+    const scalar = field.fieldKind === 'scalar' || field.fieldKind === 'list' ? field.scalar : undefined;
+    const message = field.fieldKind === 'message' || field.fieldKind === 'list' ? field.message : undefined;
+    return {
+      name: field.name,
+      kind: kindOf(scalar, message),
+      isList: field.fieldKind === 'list' || field.fieldKind === 'map',
+      maxBytes: limit.bytes ?? this.#table.defaults.bytes,
+      maxItems: limit.items ?? this.#table.defaults.items,
+      min: limit.min === undefined ? (isOwn ? 0 : null) : limit.min,
+      packedBytes: scalar === undefined ? null : EIGHT_BYTES.has(scalar) ? 8 : FOUR_BYTES.has(scalar) ? 4 : null,
+      message: message === undefined ? null : this.#ruleOf(message),
+    };
+  }
+
+  #shortName(typeName: string): string {
+    const prefix = `${this.#packageName}.`;
+    return typeName.startsWith(prefix) ? typeName.slice(prefix.length) : typeName;
+  }
+
+  #requireMessage(name: string): DescMessage {
+    const message = this.#registry.getMessage(`${this.#packageName}.${name}`);
+    if (message === undefined) throw new Error(`The table of limits names ${name}, which does not exist.`);
+    return message;
+  }
+
+  #requireField(entry: string): void {
+    const [name = '', field = ''] = entry.split('.');
+    if (this.#requireMessage(name).fields.some((one) => one.name === field)) return;
+    throw new Error(`The table of limits names ${entry}, which does not exist.`);
+  }
+}
+
+function kindOf(scalar: ScalarType | undefined, message: DescMessage | undefined): FieldKind {
+  if (message !== undefined) return 'message';
+  if (scalar === ScalarType.STRING || scalar === ScalarType.BYTES) return 'string';
+  if (scalar !== undefined && INT32.has(scalar)) return 'int32';
+  return scalar !== undefined && INT64.has(scalar) ? 'int64' : 'other';
+}
