@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ArtifactMissingError, InvalidRequestError } from '../../core/errors.ts';
+import { ArtifactDamagedError, InvalidRequestError } from '../../core/errors.ts';
+import { describeDigest, findDamage } from '../../platform/artifacts/find-damage.ts';
 import { numberOf } from '../../platform/rpc/convert/fields.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
 import { Checkpoint } from '../../../proto/gen/graft/v1/run.ts';
@@ -11,6 +13,7 @@ import type {
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { findCollectable, markCollectable } from '../store/checkpoints/collect-checkpoints.ts';
 import { findCheckpoint, listCheckpoints, pinCheckpoint } from '../store/checkpoints/list-checkpoints.ts';
+import type { CheckpointRecord } from '../store/records.ts';
 import { checkpointRecordToProto } from './convert-run.ts';
 import { answerWith, encodeList } from './lists/encode-list.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from './page.ts';
@@ -86,9 +89,14 @@ async function* download(
     const description = `must be 0 to ${checkpoint.sizeBytes}, the file's size; received ${offset}.`;
     throw new InvalidRequestError([{ field: 'offset', description }]);
   }
+  const found = await artifacts.stat(checkpoint.uri);
+  if (found?.sizeBytes !== checkpoint.sizeBytes) throw damaged(checkpoint, await findDamage(artifacts, checkpoint));
   // The first message tells what is coming, also where no byte is left to send.
   let first: DownloadCheckpointResponse['checkpoint'] = checkpointRecordToProto(checkpoint);
+  // From an offset on, who has the beginning compares the whole.
+  const hash = offset === 0 ? createHash('sha256') : null;
   for await (const part of artifacts.readFrom(checkpoint.uri, offset)) {
+    hash?.update(part);
     for (let start = 0; start < part.byteLength; start += CHUNK_BYTES) {
       if (signal.aborted) return;
       const data = Buffer.from(part.buffer, part.byteOffset + start, Math.min(CHUNK_BYTES, part.byteLength - start));
@@ -97,8 +105,14 @@ async function* download(
       offset += data.length;
     }
   }
-  if (offset < checkpoint.sizeBytes) {
-    throw new ArtifactMissingError(checkpoint.uri, `is shorter than its row says (${checkpoint.sizeBytes} bytes)`);
-  }
+  const problem = hash === null ? null : describeDigest(hash.digest('hex'), checkpoint.sha256);
+  if (offset < checkpoint.sizeBytes || problem !== null) throw damaged(checkpoint, problem);
   if (first !== undefined) yield { checkpoint: first, offset: BigInt(offset), data: Buffer.alloc(0) };
+}
+
+function damaged({ checkpointId, uri }: CheckpointRecord, problem: string | null): ArtifactDamagedError {
+  return new ArtifactDamagedError(
+    uri,
+    `of checkpoint '${checkpointId}' ${problem ?? 'was cut off while it was read'}. Restore the file from a copy, or train the run again`,
+  );
 }

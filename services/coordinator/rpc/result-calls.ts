@@ -12,6 +12,7 @@ import type {
 import { completeTask } from '../store/complete/complete-task.ts';
 import { releaseTask } from '../store/tasks/release-task.ts';
 import type { ReleaseReason } from '../store/tasks/release-task.ts';
+import { confirmDamage } from './confirm-damage.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
@@ -21,19 +22,30 @@ const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(
 const MAX_RESULT_BYTES = 256 * 1024 * 1024;
 
 /** CompleteTask (whole or in parts) and ReleaseTask: the ways an attempt ends by its trainer. */
-export function resultCalls({
-  store,
-}: RpcContext): Pick<Handlers<typeof TrainerServiceService>, 'completeTask' | 'completeTaskInParts' | 'releaseTask'> {
+export function resultCalls(
+  context: RpcContext,
+): Pick<Handlers<typeof TrainerServiceService>, 'completeTask' | 'completeTaskInParts' | 'releaseTask'> {
+  const { store } = context;
   return {
     completeTask: async (request) => {
       const taskId = requireId(request.taskId, 'task_id');
-      await completeTask(store, taskId, request.leaseEpoch, taskEndFromProto(request.result));
+      await completeTask(
+        store,
+        taskId,
+        request.leaseEpoch,
+        await confirmDamage(context, taskEndFromProto(request.result)),
+      );
       return {};
     },
     completeTaskInParts: async (requests) => {
       const request = await joinParts(requests);
       const taskId = requireId(request.taskId, 'part.task_id');
-      await completeTask(store, taskId, request.leaseEpoch, taskEndFromProto(request.result));
+      await completeTask(
+        store,
+        taskId,
+        request.leaseEpoch,
+        await confirmDamage(context, taskEndFromProto(request.result)),
+      );
       return {};
     },
     releaseTask: async (request) => {

@@ -5,9 +5,9 @@ export type TaskState = 'WAITING' | 'READY' | 'LEASED' | 'RUNNING' | 'SUCCEEDED'
 
 export const TASK_STATES = defineStateMachine<TaskState>({
   WAITING: ['READY', 'CANCELLED'],
-  // SUCCEEDED: another sweep has made the same feature sets meanwhile.
-  READY: ['LEASED', 'SUCCEEDED', 'CANCELLED'],
-  // Back to READY: handed back, expired, or failed with another try left; to WAITING where a feature set it reads must be computed
+  // SUCCEEDED: another sweep has made the same feature sets meanwhile. WAITING: a file it reads was found damaged.
+  READY: ['LEASED', 'WAITING', 'SUCCEEDED', 'CANCELLED'],
+  // Back to READY: handed back, expired, or failed with another try left; to WAITING where a stored file it reads must be made
   // again before that try.
   LEASED: ['RUNNING', 'READY', 'WAITING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
   RUNNING: ['READY', 'WAITING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],

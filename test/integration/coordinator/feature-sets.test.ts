@@ -152,15 +152,33 @@ describe('a stored feature set whose file is gone', () => {
     expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(3);
   });
 
+  it('counts no failure, and lets no other task of the sweep begin that reads it', async () => {
+    const trainer = await harness.trainer('a', 2);
+    await harness.submit(specOf());
+    await trainer.workAll();
+    // Two tasks on the same sets: runs of two batch sizes are never one group.
+    const sizes = { name: 'batch_size', domain: { kind: 'values', values: [8, 16] }, conditions: [] } as const;
+    await harness.submit(specOf({ seed: 2, parameters: [sizes] }));
+    await trainer.work(await trainer.mustLease('INDEX'));
+    const head = await trainer.mustLease('HEAD');
+    await failWithoutFiles(trainer, head);
+    const features = await trainer.mustLease('FEATURES');
+    expect(await trainer.lease(1, 500)).toBeNull();
+    await trainer.work(features);
+    expect(await trainer.workAll()).toEqual(['HEAD', 'HEAD', 'EVALUATE']);
+    const counted = await harness.query(
+      'SELECT 1 FROM tasks WHERE failure_count + infrastructure_count + memory_count > 0',
+    );
+    expect(counted).toEqual([]);
+  });
+
   it('fails the task where it vanishes again and again', async () => {
     const trainer = await harness.trainer('a');
     const [head] = await headsOnStoredSets(trainer, [2]);
     await failWithoutFiles(trainer, head!);
-    for (const isLast of [false, true]) {
+    for (const isLast of [false, false, false, true]) {
       await trainer.work(await trainer.mustLease('FEATURES'));
-      // The second failure is followed by a wait of four seconds.
-      const retried = await trainer.lease(0, 8_000);
-      await failWithoutFiles(trainer, retried!);
+      await failWithoutFiles(trainer, await trainer.mustLease('HEAD'));
       if (isLast) expect(await trainer.lease(0, 500)).toBeNull();
     }
     const runs = await harness.query<{ state: string; reason: string }>(
@@ -168,7 +186,11 @@ describe('a stored feature set whose file is gone', () => {
       [head!.sweepId],
     );
     expect(runs).toHaveLength(2);
-    expect(runs.every(({ state, reason }) => state === 'FAILED' && reason.includes('failed 3 times'))).toBe(true);
+    expect(
+      runs.every(
+        ({ state, reason }) => state === 'FAILED' && /lost or damaged again after it had been computed/.test(reason),
+      ),
+    ).toBe(true);
   });
 
   it('of another task, or one that is not stored, changes nothing', async () => {

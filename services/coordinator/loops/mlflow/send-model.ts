@@ -1,4 +1,6 @@
-import { ArtifactMissingError } from '../../../core/errors.ts';
+import { createHash } from 'node:crypto';
+import { ArtifactDamagedError, ArtifactMissingError } from '../../../core/errors.ts';
+import { describeDigest } from '../../../platform/artifacts/find-damage.ts';
 import { artifactSource } from '../../../platform/mlflow/artifact-path.ts';
 import type { MlflowClient } from '../../../platform/mlflow/mlflow-client.ts';
 import { MlflowError } from '../../../platform/mlflow/mlflow-error.ts';
@@ -57,12 +59,15 @@ async function register(
 }
 
 async function readCheckpoint({ artifacts }: MirrorContext, winner: Winner): Promise<Uint8Array> {
-  try {
-    return await artifacts.read(winner.uri);
-  } catch (error) {
-    if (!(error instanceof ArtifactMissingError)) throw error;
-    throw new MlflowError('REFUSED', error.reason, error.message, { cause: error });
-  }
+  const bytes = await artifacts.read(winner.uri).catch((error: unknown) => {
+    throw error instanceof ArtifactMissingError
+      ? new MlflowError('REFUSED', error.reason, error.message, { cause: error })
+      : error;
+  });
+  const problem = describeDigest(createHash('sha256').update(bytes).digest('hex'), winner.sha256);
+  if (problem === null) return bytes;
+  const error = new ArtifactDamagedError(winner.uri, problem);
+  throw new MlflowError('REFUSED', error.reason, error.message, { cause: error });
 }
 
 /** @throws NotYetError while the run is still to come; MlflowError (REFUSED) when it never will. */

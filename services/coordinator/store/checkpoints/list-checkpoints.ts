@@ -1,4 +1,4 @@
-import { ArtifactMissingError, NotFoundError } from '../../../core/errors.ts';
+import { ArtifactDamagedError, ArtifactMissingError, NotFoundError } from '../../../core/errors.ts';
 import type { CheckpointRecord, Page } from '../records.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
@@ -37,13 +37,13 @@ export async function listCheckpoints(
   return { items: items.map(toCheckpoint), next };
 }
 
-/** `state` tells whether its file is still there. */
-type StatedRow = CheckpointRow & { readonly state: string };
+/** `state` tells whether its file is still there, `damage` what was found wrong with it. */
+type StatedRow = CheckpointRow & { readonly state: string; readonly damage: string | null };
 
-/** @throws NotFoundError; ArtifactMissingError that says why the file was removed. */
+/** @throws NotFoundError; ArtifactMissingError that says why the file was removed; ArtifactDamagedError. */
 export async function findCheckpoint(store: Store, checkpointId: string): Promise<CheckpointRecord> {
   const { rows } = await store.pool.query<StatedRow>(
-    `SELECT ${CHECKPOINT_COLUMNS}, c.state FROM checkpoints c WHERE c.checkpoint_id = $1`,
+    `SELECT ${CHECKPOINT_COLUMNS}, c.state, c.damage FROM checkpoints c WHERE c.checkpoint_id = $1`,
     [checkpointId],
   );
   return presentCheckpoint(rows[0], checkpointId);
@@ -52,12 +52,12 @@ export async function findCheckpoint(store: Store, checkpointId: string): Promis
 /**
  * Keeps a checkpoint whatever retention would do, or leaves it to retention again.
  *
- * @throws NotFoundError; ArtifactMissingError where it is too late.
+ * @throws NotFoundError; ArtifactMissingError where it is too late; ArtifactDamagedError.
  */
 export async function pinCheckpoint(store: Store, checkpointId: string, pinned: boolean): Promise<CheckpointRecord> {
   const { rows } = await store.pool.query<StatedRow>(
     `UPDATE checkpoints c SET pinned = CASE c.state WHEN 'STORED' THEN $2 ELSE c.pinned END
-      WHERE c.checkpoint_id = $1 RETURNING ${CHECKPOINT_COLUMNS}, c.state`,
+      WHERE c.checkpoint_id = $1 RETURNING ${CHECKPOINT_COLUMNS}, c.state, c.damage`,
     [checkpointId, pinned],
   );
   return presentCheckpoint(rows[0], checkpointId);
@@ -66,6 +66,9 @@ export async function pinCheckpoint(store: Store, checkpointId: string, pinned: 
 function presentCheckpoint(row: StatedRow | undefined, checkpointId: string): CheckpointRecord {
   if (row === undefined) throw new NotFoundError('checkpoint', checkpointId);
   if (row.state === 'STORED') return toCheckpoint(row);
+  if (row.damage !== null) {
+    throw new ArtifactDamagedError(row.uri, `of checkpoint '${checkpointId}' was taken out of use: ${row.damage}`);
+  }
   const why =
     row.kind === 'LAST'
       ? 'it was for resuming, and its run has a newer one or has ended'

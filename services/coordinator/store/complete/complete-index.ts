@@ -1,18 +1,23 @@
-import type { DatasetProblem } from '../../../core/dataset.ts';
+import type { ClassCount, Dataset, DatasetProblem } from '../../../core/dataset.ts';
 import { datasetIdOf } from '../../../core/ids.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import type { TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
+import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
+import { failSweep } from './fail-sweep.ts';
 
 export type IndexResult = Extract<TaskResult, { stage: 'INDEX' }>;
 
-/** Records the data set and the weights, and plans the sweep: its tasks exist from here on. */
+/**
+ * Records the data set and the weights, and plans the sweep: its tasks exist from here on. A sweep that is planned already has
+ * indexed again because its manifest was lost.
+ */
 export async function completeIndex(
   tx: StoreTransaction,
   store: Store,
@@ -21,6 +26,11 @@ export async function completeIndex(
   result: IndexResult,
   isOver: boolean,
 ): Promise<void> {
+  const known = await findIndexed(tx, sweep.sweepId);
+  if (known !== null) {
+    await completeIndexAgain(tx, store, sweep, task, result, known, isOver);
+    return;
+  }
   await insertDataset(tx, result);
   await tx.query(
     `UPDATE sweeps SET dataset_id = $2, weights = $3::jsonb, dataset_problems = $4::jsonb, planned = true
@@ -28,12 +38,65 @@ export async function completeIndex(
     [sweep.sweepId, result.dataset.datasetId, JSON.stringify(result.weights), JSON.stringify(result.dataset.problems)],
   );
   const { classCounts, classNames, problems } = result.dataset;
-  const imageCount = classCounts.reduce((sum, count) => sum + count.imageCount, 0);
-  const message = `${imageCount} images of ${classNames.length} classes${describeProblems(problems)}`;
+  const message = `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}`;
   await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   if (isOver) return;
   await writePlan(tx, store, sweep.sweepId, result);
   await settleSweep(tx, store, sweep, [task.taskId]);
+}
+
+interface IndexedRow {
+  readonly dataset_id: string;
+  readonly digest: string;
+  readonly class_names: string[];
+  readonly class_counts: ClassCount[];
+}
+
+/** The data set of a sweep that is planned; null before. */
+async function findIndexed(tx: StoreTransaction, sweepId: string): Promise<IndexedRow | null> {
+  const { rows } = await tx.query<IndexedRow>(
+    `SELECT d.dataset_id, d.digest, d.class_names, d.class_counts
+       FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id WHERE s.sweep_id = $1 AND s.planned`,
+    [sweepId],
+  );
+  return rows[0] ?? null;
+}
+
+/** The content must be what the sweep was planned with: features, curves and test results belong to it. */
+async function completeIndexAgain(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  result: IndexResult,
+  known: IndexedRow,
+  isOver: boolean,
+): Promise<void> {
+  if (result.dataset.digest === known.digest) {
+    await insertDataset(tx, result);
+    const message = `the same ${countImages(known.class_counts)} images again: the manifest is stored anew`;
+    await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+    await noteOtherSweeps(tx, task);
+    if (!isOver) await settleSweep(tx, store, sweep, [task.taskId]);
+    return;
+  }
+  const message = describeChange(result.dataset, known);
+  const error = { errorClass: 'PERMANENT', code: 'DATASET_CHANGED', message, datasetProblems: [] } as const;
+  await endAttempt(tx, task, { attempt: 'FAILED', task: 'FAILED', event: 'FAILED', message, error });
+  await noteOtherSweeps(tx, task);
+  if (!isOver) await failSweep(tx, sweep.sweepId, message);
+}
+
+function describeChange({ path, datasetId, classCounts, classNames }: Dataset, known: IndexedRow): string {
+  return (
+    `the manifest of data set ${known.dataset_id} was lost or damaged, and ${path} holds other images now: data set ${datasetId} ` +
+    `with ${countImages(classCounts)} images of ${classNames.length} classes instead of ${countImages(known.class_counts)} of ` +
+    `${known.class_names.length}. Restore the images as they were and submit the sweep again.`
+  );
+}
+
+function countImages(classCounts: readonly ClassCount[]): number {
+  return classCounts.reduce((sum, count) => sum + count.imageCount, 0);
 }
 
 /** For the sweep's events; `sweeps.dataset_problems` has each of them. */

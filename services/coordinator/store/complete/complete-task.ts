@@ -2,6 +2,7 @@ import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
+import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
@@ -17,7 +18,9 @@ import { endWithError } from './end-with-error.ts';
 
 /** How an attempt ended: with a result, or failed as a whole. */
 export type TaskEnd =
-  { readonly kind: 'result'; readonly result: TaskResult } | { readonly kind: 'error'; readonly error: TaskError };
+  | { readonly kind: 'result'; readonly result: TaskResult }
+  /** `damage`: what the caller has found wrong with checkpoints that the error names. */
+  | { readonly kind: 'error'; readonly error: TaskError; readonly damage?: ConfirmedDamage };
 
 /**
  * Ends an attempt and moves its runs and its sweep on, in one transaction. Idempotent by (task, lease epoch): when the
@@ -36,7 +39,7 @@ export async function completeTask(store: Store, taskId: string, leaseEpoch: num
         if (state === 'SUCCEEDED' || state === 'FAILED') return [];
         throw new LeaseLostError(taskId, leaseEpoch);
       }
-      if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED');
+      if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED', end.damage);
       else await completeWithResult(tx, store, sweep, task, end.result);
       return [...tx.otherSweeps];
     },

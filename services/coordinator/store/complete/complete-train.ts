@@ -14,6 +14,7 @@ import { summarizeRuns } from '../runs/summarize-runs.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import type { FencedTask } from '../tasks/fence.ts';
+import { isElsewhere } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { endWithError } from './end-with-error.ts';
@@ -24,6 +25,8 @@ interface MemberRow {
   readonly state: RunState;
   /** Whether another task of the run is still to come. */
   readonly has_more: boolean;
+  /** Whether another slot works on a later stage of it, while its head is trained again here. */
+  readonly is_elsewhere: boolean;
   /** Whether runs that go on wait for the head it trains here, so that its outcome counts though the run has ended. */
   readonly is_awaited: boolean;
   /** Whether other runs share its head. */
@@ -67,6 +70,7 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
                        AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more,
+            ${isElsewhere('tr', 'own')} AS is_elsewhere,
             ${isHeadAwaited('r', 'own')} AS is_awaited,
             EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared
        FROM task_runs tr JOIN tasks own ON own.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
@@ -120,7 +124,7 @@ async function moveAllOn(
   const byRun = new Map(members.map((member) => [member.run_id, member]));
   for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
     const member = byRun.get(outcome.runId);
-    const counts = member && (member.is_awaited || !isTerminalRunState(member.state));
+    const counts = member && !member.is_elsewhere && (member.is_awaited || !isTerminalRunState(member.state));
     if (counts) await moveOn(tx, store, sweep, task, member, outcome);
   }
 }
@@ -211,12 +215,13 @@ async function failMember(
   else await endRuns(tx, await whoShares(tx, task, runId), { to: decision.action, reason: decision.reason });
 }
 
-/** The run, and those that share its head where it is the head that failed. */
+/** The run, and those that share its head where it is the head that failed; not those that another slot works on. */
 async function whoShares(tx: StoreTransaction, task: FencedTask, runId: string): Promise<string[]> {
   if (task.stage !== 'HEAD') return [runId];
   const { rows } = await tx.query<{ run_id: string }>(
-    'SELECT run_id FROM runs WHERE run_id = $1 OR head_run_id = $1 ORDER BY run_id',
-    [runId],
+    `SELECT r.run_id FROM runs r JOIN tasks own ON own.task_id = $2
+      WHERE (r.run_id = $1 OR r.head_run_id = $1) AND NOT ${isElsewhere('r', 'own')} ORDER BY r.run_id`,
+    [runId, task.taskId],
   );
   return rows.map(({ run_id }) => run_id);
 }

@@ -1,8 +1,10 @@
+import type { Healing } from '../../../core/healing.ts';
 import { decideRetry, isStoreTrouble } from '../../../core/retry.ts';
 import type { RetryDecision } from '../../../core/retry.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
-import { remakeFeatures } from '../features/remake-features.ts';
+import { heal } from '../heal/heal.ts';
+import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
 import { moveRuns } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
 import type { LockedSweep } from '../move-sweep.ts';
@@ -11,16 +13,19 @@ import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import type { FencedTask } from '../tasks/fence.ts';
-import { runIdsOf } from '../tasks/run-ids-of.ts';
+import { runIdsOf, runIdsOnlyIn } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
+import { failSweep } from './fail-sweep.ts';
 
 /** How the attempt itself is recorded; what follows is decided by the error alone. */
 export type FailedAttemptState = 'FAILED' | 'EXPIRED' | 'RELEASED';
 
 /**
  * Ends an attempt that brought no result: the task is tried again, or fails with what depends on it (core/retry.ts). In a
- * sweep that is over nothing is tried again.
+ * sweep that is over nothing is tried again. One that found stored files damaged is not counted (`heal`).
+ *
+ * @param damage what was found wrong with checkpoints that the error names
  */
 export async function endWithError(
   tx: StoreTransaction,
@@ -29,6 +34,7 @@ export async function endWithError(
   task: FencedTask,
   error: TaskError,
   attempt: FailedAttemptState,
+  damage: ConfirmedDamage = new Map(),
 ): Promise<void> {
   if (isTerminalSweepState(sweep.state)) {
     await endAttempt(tx, task, { attempt, task: 'CANCELLED', event: attempt, message: error.message, error });
@@ -36,9 +42,41 @@ export async function endWithError(
     await noteOtherSweeps(tx, task);
     return;
   }
+  const healing = await heal(tx, sweep, task, error, damage);
+  if (healing !== null) {
+    await endHealing(tx, store, sweep, task, error, attempt, healing);
+    return;
+  }
   const decision = await decide(tx, store, task, error);
   if (decision.action === 'REQUEUE') await requeue(tx, sweep, task, error, attempt, decision);
   else await fail(tx, store, sweep, task, error, attempt, decision);
+}
+
+/** Nothing is counted: not the task but the store is at fault, and `heal` bounds how often. */
+async function endHealing(
+  tx: StoreTransaction,
+  store: Store,
+  sweep: LockedSweep,
+  task: FencedTask,
+  error: TaskError,
+  attempt: FailedAttemptState,
+  { waits, failure }: Healing,
+): Promise<void> {
+  const { message } = error;
+  if (failure !== null && (failure.runIds === null || task.stage === 'EVALUATE')) {
+    const { reason } = failure;
+    if (error.manifestDamaged === true) {
+      await endAttempt(tx, task, { attempt, task: 'FAILED', event: attempt, message: reason, error });
+      await failSweep(tx, task.sweepId, reason);
+    } else await fail(tx, store, sweep, task, error, attempt, { action: 'FAILED', code: error.code, reason });
+    return;
+  }
+  await endAttempt(tx, task, { attempt, task: waits ? 'WAITING' : 'READY', event: attempt, message, error });
+  await parkRuns(tx, sweep, task, `not counted: ${message}`);
+  if (failure?.runIds) {
+    await endRuns(tx, failure.runIds, { to: 'FAILED', reason: failure.reason });
+    await settleSweep(tx, store, sweep, [task.taskId]);
+  }
 }
 
 const COUNTERS: Readonly<Record<ErrorClass, string | null>> = {
@@ -77,9 +115,7 @@ async function requeue(
   decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
 ): Promise<void> {
   const { delayMs, reason, pausesSweep = false } = decision;
-  const isRemade = await remakeFeatures(tx, sweep, task, error.missingFeatureKeys ?? []);
-  const next = isRemade ? 'WAITING' : 'READY';
-  await endAttempt(tx, task, { attempt, task: next, event: attempt, message: error.message, error, delayMs });
+  await endAttempt(tx, task, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
   const isPaused =
     pausesSweep && (await moveSweep(tx, sweep.sweepId, 'PAUSED', `${error.message} Then resume the sweep.`));
   await parkRuns(tx, isPaused ? { ...sweep, state: 'PAUSED' } : sweep, task, reason);
@@ -93,7 +129,7 @@ export async function parkRuns(
   reason: string,
 ): Promise<void> {
   if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return;
-  const runIds = await runIdsOf(tx, task.taskId);
+  const runIds = await runIdsOnlyIn(tx, task.taskId);
   await moveRuns(tx, runIds, { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason, from: ['RUNNING'] });
 }
 
@@ -115,13 +151,12 @@ async function fail(
   const message = decision.reason;
   await endAttempt(tx, task, { attempt, task: 'FAILED', event: attempt, message, error });
   if (task.stage === 'INDEX') {
-    const reason = describeIndexFailure(error, message);
-    await endRuns(tx, await liveRunIdsOfSweep(tx, task.sweepId), { to: 'FAILED', reason });
-    await moveSweep(tx, task.sweepId, 'FAILED', reason);
+    await failSweep(tx, task.sweepId, describeIndexFailure(error, message));
+    await noteOtherSweeps(tx, task);
     return;
   }
   if (task.stage === 'HEAD' || task.stage === 'FINE_TUNE') {
-    await endRuns(tx, await runIdsOf(tx, task.taskId), { to: decision.action, reason: message });
+    await endRuns(tx, await runIdsOnlyIn(tx, task.taskId), { to: decision.action, reason: message });
   }
   await noteOtherSweeps(tx, task);
   await settleSweep(tx, store, sweep, [task.taskId]);
@@ -135,13 +170,4 @@ function describeIndexFailure(error: TaskError, message: string): string {
   const lines = listed.map((problem) => `${problem.code} ${problem.path}: ${problem.message}`);
   const rest = error.datasetProblems.length - listed.length;
   return [message, ...lines, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n');
-}
-
-async function liveRunIdsOfSweep(tx: StoreTransaction, sweepId: string): Promise<string[]> {
-  const { rows } = await tx.query<{ run_id: string }>(
-    `SELECT run_id FROM runs
-      WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') ORDER BY run_id`,
-    [sweepId],
-  );
-  return rows.map(({ run_id }) => run_id);
 }

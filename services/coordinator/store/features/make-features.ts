@@ -1,4 +1,4 @@
-import { insertTasks } from '../tasks/insert-tasks.ts';
+import { insertFirst } from '../heal/make-first.ts';
 import { countTasks } from '../tasks/count-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { noteMakers } from './claim-features.ts';
@@ -18,9 +18,8 @@ export async function makeFeatures(
   { keys, waiting, description }: UnplannedFeatures,
 ): Promise<void> {
   const taskId = `${sweepId}-f${await countTasks(tx, sweepId)}`;
-  await insertTasks(tx, sweepId, [
-    { taskId, stage: 'FEATURES', runIds: [], featureSets: keys.map((key) => ({ key })), dependsOn: [], description },
-  ]);
+  const featureSets = keys.map((key) => ({ key }));
+  await insertFirst(tx, sweepId, { taskId, stage: 'FEATURES', runIds: [], featureSets, dependsOn: [], description });
   await noteMakers(
     tx,
     keys.map((key) => [key, taskId]),

@@ -1,3 +1,7 @@
+import { MAX_REMAKES, RETRY, WAIT } from '../../../core/healing.ts';
+import type { Healing } from '../../../core/healing.ts';
+import { waitForMakers } from '../heal/make-first.ts';
+import { moveTasks } from '../move-tasks.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -5,52 +9,88 @@ import { findLiveMakers } from './claim-features.ts';
 import { makeFeatures } from './make-features.ts';
 
 /**
- * Feature sets whose stored files are gone, removed by hand or by a rule of the bucket, are computed again: once, by whichever
- * sweep met it first. The task waits for that; @returns false where it need not, because they are there again.
+ * Feature sets whose stored files are missing or damaged are computed again: once, by whichever sweep met it first. The task and
+ * all others of its sweep that read them wait for that; null where the task reads none of these sets.
  */
 export async function remakeFeatures(
   tx: StoreTransaction,
   sweep: LockedSweep,
   task: FencedTask,
   missing: readonly string[],
-): Promise<boolean> {
-  if (missing.length === 0) return false;
-  const lost = await lockLost(tx, task, missing);
-  if (lost.length === 0) return false;
+): Promise<Healing | null> {
+  const own = await lockSets(tx, task, missing);
+  if (own.length === 0) return null;
+  const lost = own.filter(({ is_stored_since }) => !is_stored_since);
+  if (lost.length === 0) return RETRY;
+  const keys = lost.map(({ feature_key }) => feature_key);
+  const worn = await findWorn(tx, sweep.sweepId, keys);
+  if (worn.length > 0) {
+    const reason =
+      `feature set ${worn.join(', ')} was lost or damaged again after it had been computed more than ${MAX_REMAKES} times ` +
+      'in this sweep; check the disk of the artifact store.';
+    return { waits: false, failure: { reason, runIds: null } };
+  }
   await tx.query(
     `UPDATE feature_sets
         SET state = 'PLANNED', uri = NULL, sha256 = NULL, shape = '{}', row_count = 0, size_bytes = 0, compute_seconds = NULL
       WHERE feature_key = ANY($1) AND state = 'COMPUTED'`,
-    [lost.map(({ feature_key }) => feature_key)],
+    [keys],
   );
   const live = await findLiveMakers(tx, lost);
   const isBeingMade = ({ computed_by_task_id: maker }: LostRow): boolean => maker !== null && live.has(maker);
   const unmade = lost.filter((row) => !isBeingMade(row)).map(({ feature_key }) => feature_key);
   if (unmade.length > 0) {
-    const description = 'feature sets that were stored and whose files are gone';
-    await makeFeatures(tx, sweep.sweepId, { keys: unmade, waiting: [task.taskId], description });
+    const description = 'feature sets that were stored and whose files are missing or damaged';
+    const waiting = await readersOf(tx, task, unmade);
+    await makeFeatures(tx, sweep.sweepId, { keys: unmade, waiting, description });
+    await moveTasks(tx, waiting, { to: 'WAITING', from: ['READY'] });
   }
-  await tx.query(
-    'INSERT INTO task_dependencies (task_id, depends_on_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING',
-    [task.taskId, [...new Set(lost.filter(isBeingMade).map(({ computed_by_task_id }) => computed_by_task_id))]],
+  const makers = lost.filter(isBeingMade).flatMap(({ computed_by_task_id: maker }) => maker ?? []);
+  if (makers.length > 0) await waitForMakers(tx, await readersOf(tx, task, keys), [...new Set(makers)]);
+  return WAIT;
+}
+
+/** The task itself, and those of its sweep that could begin to read these sets now or later. */
+async function readersOf(tx: StoreTransaction, task: FencedTask, keys: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ task_id: string }>(
+    `SELECT t.task_id FROM tasks t
+      WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ('WAITING', 'READY') AND t.stage <> 'FEATURES')
+        AND EXISTS (SELECT 1 FROM task_feature_sets u WHERE u.task_id = t.task_id AND u.feature_key = ANY($3))
+      ORDER BY t.task_id`,
+    [task.sweepId, task.taskId, keys],
   );
-  return true;
+  return rows.map(({ task_id }) => task_id);
+}
+
+/** Sets that this sweep has computed again so often that the store must be bad. */
+async function findWorn(tx: StoreTransaction, sweepId: string, keys: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ feature_key: string }>(
+    `SELECT u.feature_key FROM task_feature_sets u JOIN tasks t ON t.task_id = u.task_id
+      WHERE t.sweep_id = $1 AND t.stage = 'FEATURES' AND t.state = 'SUCCEEDED' AND u.feature_key = ANY($2)
+      GROUP BY u.feature_key HAVING count(*) > $3 ORDER BY u.feature_key`,
+    [sweepId, keys, MAX_REMAKES],
+  );
+  return rows.map(({ feature_key }) => feature_key);
 }
 
 interface LostRow {
   readonly feature_key: string;
   readonly computed_by_task_id: string | null;
+  /** Somebody has stored it since this attempt began. */
+  readonly is_stored_since: boolean;
 }
 
-/** Those of the task's own sets that nobody has stored since this attempt began; locked in the order of their keys. */
-async function lockLost(tx: StoreTransaction, task: FencedTask, missing: readonly string[]): Promise<LostRow[]> {
+/** Those of the missing sets that the task reads; locked in the order of their keys. */
+async function lockSets(tx: StoreTransaction, task: FencedTask, missing: readonly string[]): Promise<LostRow[]> {
+  if (missing.length === 0) return [];
   const { rows } = await tx.query<LostRow>(
-    `SELECT f.feature_key, f.computed_by_task_id FROM feature_sets f
+    `SELECT f.feature_key, f.computed_by_task_id,
+            f.state = 'COMPUTED' AND EXISTS (
+              SELECT 1 FROM tasks maker JOIN attempts a ON a.task_id = $1 AND a.lease_epoch = $2
+               WHERE maker.task_id = f.computed_by_task_id AND maker.end_time > a.create_time) AS is_stored_since
+       FROM feature_sets f
       WHERE f.feature_key = ANY($3)
         AND f.feature_key IN (SELECT feature_key FROM task_feature_sets WHERE task_id = $1)
-        AND (f.state <> 'COMPUTED' OR NOT EXISTS (
-              SELECT 1 FROM tasks maker JOIN attempts a ON a.task_id = $1 AND a.lease_epoch = $2
-               WHERE maker.task_id = f.computed_by_task_id AND maker.end_time > a.create_time))
       ORDER BY f.feature_key FOR NO KEY UPDATE OF f`,
     [task.taskId, task.leaseEpoch, missing],
   );

@@ -1,3 +1,4 @@
+import { isResumable } from '../checkpoints/resumable.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
@@ -34,6 +35,6 @@ const RESUME_POINTS = `
   SELECT tr.run_id, coalesce(max(c.epoch), 0) AS epoch
     FROM task_runs tr
     LEFT JOIN checkpoints c
-      ON c.run_id = tr.run_id AND c.stage = $2 AND c.kind = 'LAST' AND c.state = 'STORED'
+      ON c.run_id = tr.run_id AND c.stage = $2 AND ${isResumable('c')}
    WHERE tr.task_id = $1
    GROUP BY tr.run_id`;

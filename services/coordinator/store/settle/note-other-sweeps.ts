@@ -1,9 +1,9 @@
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
-/** Remembers the other sweeps that wait for this task's feature sets; they are settled after the commit. */
+/** Remembers the other sweeps that wait for this task's feature sets or manifest; they are settled after the commit. */
 export async function noteOtherSweeps(tx: StoreTransaction, task: FencedTask): Promise<void> {
-  if (task.stage !== 'FEATURES') return;
+  if (task.stage !== 'FEATURES' && task.stage !== 'INDEX') return;
   const { rows } = await tx.query<{ sweep_id: string }>(
     `SELECT DISTINCT t.sweep_id
        FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id

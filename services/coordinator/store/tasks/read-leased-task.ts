@@ -16,6 +16,7 @@ import type {
 import { together } from '../../../platform/db/together.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
 import type { CheckpointRow } from '../checkpoints/checkpoint-row.ts';
+import { isResumable } from '../checkpoints/resumable.ts';
 import { isHeadAwaited } from '../runs/shared-head.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
@@ -122,7 +123,7 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string): Promise<TaskR
        JOIN runs r ON r.run_id = tr.run_id
        LEFT JOIN LATERAL (
          SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints c
-          WHERE c.run_id = tr.run_id AND c.stage = t.stage AND c.kind = 'LAST' AND c.state = 'STORED'
+          WHERE c.run_id = tr.run_id AND c.stage = t.stage AND ${isResumable('c')}
           ORDER BY c.epoch DESC, c.create_time DESC LIMIT 1
        ) resume ON true
        LEFT JOIN LATERAL (

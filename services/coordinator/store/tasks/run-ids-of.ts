@@ -8,3 +8,20 @@ export async function runIdsOf(tx: StoreTransaction, taskId: string): Promise<st
   );
   return rows.map(({ run_id }) => run_id);
 }
+
+/** Those of them that no other training task works on. The head of a run may be trained again while the run is fine-tuned. */
+export async function runIdsOnlyIn(tx: StoreTransaction, taskId: string): Promise<string[]> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    `SELECT tr.run_id FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
+      WHERE tr.task_id = $1 AND NOT ${isElsewhere('tr', 't')} ORDER BY tr.run_id`,
+    [taskId],
+  );
+  return rows.map(({ run_id }) => run_id);
+}
+
+/** SQL: whether another training task works on a run. @param member alias of `task_runs`; @param task alias of its `tasks` */
+export function isElsewhere(member: string, task: string): string {
+  return `EXISTS (SELECT 1 FROM task_runs o JOIN tasks ot ON ot.task_id = o.task_id
+    WHERE o.run_id = ${member}.run_id AND ot.task_id <> ${task}.task_id AND ot.state IN ('LEASED', 'RUNNING')
+      AND ot.stage IN ('HEAD', 'FINE_TUNE'))`;
+}

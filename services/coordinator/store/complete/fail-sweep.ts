@@ -1,0 +1,27 @@
+import { moveSweep } from '../move-sweep.ts';
+import { moveTasks } from '../move-tasks.ts';
+import { endRuns } from '../runs/end-runs.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/** Ends a locked sweep whose data set can't be read, with all of its runs that have not ended and all tasks that wait. */
+export async function failSweep(tx: StoreTransaction, sweepId: string, reason: string): Promise<void> {
+  const tasks = await tx.query<{ task_id: string }>(
+    `SELECT task_id FROM tasks WHERE sweep_id = $1 AND state IN ('WAITING', 'READY') ORDER BY task_id`,
+    [sweepId],
+  );
+  const taskIds = tasks.rows.map(({ task_id }) => task_id);
+  for (const { taskId, stage } of await moveTasks(tx, taskIds, { to: 'CANCELLED', from: ['WAITING', 'READY'] })) {
+    tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message: reason });
+  }
+  const runs = await tx.query<{ run_id: string }>(
+    `SELECT run_id FROM runs
+      WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') ORDER BY run_id`,
+    [sweepId],
+  );
+  await endRuns(
+    tx,
+    runs.rows.map(({ run_id }) => run_id),
+    { to: 'FAILED', reason },
+  );
+  await moveSweep(tx, sweepId, 'FAILED', reason);
+}

@@ -1,0 +1,142 @@
+import { MAX_REMAKES } from '../../../core/healing.ts';
+import type { Healing, HealingFailure } from '../../../core/healing.ts';
+import type { RunState } from '../../../core/states/run-state.ts';
+import type { Stage } from '../../../core/task.ts';
+import type { LockedSweep } from '../move-sweep.ts';
+import type { FencedTask } from '../tasks/fence.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { waitForMakers } from './make-first.ts';
+import { trainAgain } from './train-again.ts';
+
+/** What the coordinator itself found wrong with checkpoints that a trainer reported as damaged, by checkpoint. */
+export type ConfirmedDamage = ReadonlyMap<string, string>;
+
+export interface DamagedCheckpoint {
+  readonly checkpoint_id: string;
+  readonly run_id: string;
+  readonly run_state: RunState;
+  /** Task that trained it. */
+  readonly task_id: string;
+  readonly stage: Stage;
+  readonly epoch: number;
+  readonly uri: string;
+  /** Whether the reporting task starts from it as the result of another stage, or resumes from it where not. */
+  readonly is_source: boolean;
+  /** Runs of the reporting task that start from it. */
+  readonly member_ids: string[];
+  /** Damaged ones of the same run, stage and kind before it. */
+  readonly damaged_before: number;
+  /** Whether the same epoch's tensors are stored a second time. */
+  readonly has_twin: boolean;
+}
+
+/**
+ * Takes damaged checkpoints out of use. A task that was to resume from one resumes from the one before it, or begins its stage
+ * again. Where one is the result of a stage that another starts from, that stage is trained again, to the same numbers, and all
+ * tasks of the sweep that need the result wait for it.
+ *
+ * @param damage what the coordinator itself found wrong, by checkpoint; those without an entry are left alone
+ */
+export async function replaceCheckpoints(
+  tx: StoreTransaction,
+  sweep: LockedSweep,
+  task: FencedTask,
+  damage: ConfirmedDamage,
+): Promise<Healing | null> {
+  const found = await readDamaged(tx, task, [...damage.keys()]);
+  if (found.length === 0) return null;
+  const worn = found.filter(({ damaged_before }) => damaged_before >= MAX_REMAKES);
+  const untrainable = found.filter((row) => row.is_source && !row.has_twin && !canBeTrainedAgain(task, row));
+  let waits = false;
+  for (const row of found) {
+    if (!row.is_source || worn.includes(row) || untrainable.includes(row)) continue;
+    const dependents = await dependentsOf(tx, task, row);
+    if (!row.has_twin) {
+      await waitForMakers(tx, dependents, [await trainAgain(tx, sweep, task, row)]);
+      waits = true;
+    }
+    await tx.query(
+      'UPDATE task_runs SET source_checkpoint_id = NULL WHERE source_checkpoint_id = $1 AND task_id = ANY($2)',
+      [row.checkpoint_id, dependents],
+    );
+  }
+  await markDamaged(tx, damage);
+  return { waits, failure: failureOf(worn, untrainable, damage) };
+}
+
+/** A run that was stopped, and is evaluated where it was, would be trained further than it was. */
+function canBeTrainedAgain(task: FencedTask, row: DamagedCheckpoint): boolean {
+  return task.stage !== 'EVALUATE' || row.run_state === 'SUCCEEDED' || !row.member_ids.includes(row.run_id);
+}
+
+function failureOf(
+  worn: readonly DamagedCheckpoint[],
+  untrainable: readonly DamagedCheckpoint[],
+  damage: ConfirmedDamage,
+): HealingFailure | null {
+  const whyOf = ({ checkpoint_id: id, uri }: DamagedCheckpoint): string => damage.get(id) ?? `${uri} is damaged`;
+  const reasons = [
+    ...worn.map((row) => `${whyOf(row)}, as ${MAX_REMAKES} before it were; check the disk of the artifact store`),
+    ...untrainable.map(
+      (row) => `${whyOf(row)}, and run ${row.run_id} is ${row.run_state}, so it can't be trained again`,
+    ),
+  ];
+  if (reasons.length === 0) return null;
+  const runIds = [...worn, ...untrainable].flatMap(({ member_ids: memberIds }) => memberIds);
+  return { reason: reasons.join('\n'), runIds: [...new Set(runIds)].sort() };
+}
+
+async function readDamaged(
+  tx: StoreTransaction,
+  task: FencedTask,
+  checkpointIds: readonly string[],
+): Promise<DamagedCheckpoint[]> {
+  if (checkpointIds.length === 0) return [];
+  const { rows } = await tx.query<DamagedCheckpoint>(
+    `SELECT c.checkpoint_id, c.run_id, r.state AS run_state, c.task_id, c.stage, c.epoch, c.uri,
+            EXISTS (SELECT 1 FROM task_runs tr WHERE tr.task_id = $1 AND tr.source_checkpoint_id = c.checkpoint_id) AS is_source,
+            ARRAY(SELECT tr.run_id FROM task_runs tr
+                   WHERE tr.task_id = $1 AND (tr.source_checkpoint_id = c.checkpoint_id OR c.stage = $2 AND tr.run_id = c.run_id)
+                   ORDER BY tr.run_id) AS member_ids,
+            (SELECT count(*)::int FROM checkpoints o
+              WHERE o.run_id = c.run_id AND o.stage = c.stage AND o.kind = c.kind AND o.damage IS NOT NULL
+                AND o.checkpoint_id <> c.checkpoint_id) AS damaged_before,
+            EXISTS (SELECT 1 FROM checkpoints o
+                     WHERE o.run_id = c.run_id AND o.stage = c.stage AND o.epoch = c.epoch AND o.kind = 'BEST'
+                       AND o.state = 'STORED' AND o.checkpoint_id <> ALL($3)) AS has_twin
+       FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
+      WHERE c.checkpoint_id = ANY($3)
+        AND (EXISTS (SELECT 1 FROM task_runs tr WHERE tr.task_id = $1 AND tr.source_checkpoint_id = c.checkpoint_id)
+             OR c.stage = $2 AND EXISTS (SELECT 1 FROM task_runs tr WHERE tr.task_id = $1 AND tr.run_id = c.run_id))
+      ORDER BY c.checkpoint_id`,
+    [task.taskId, task.stage, checkpointIds],
+  );
+  return rows;
+}
+
+/** The task itself, and those of its sweep that start from the checkpoint or would choose it when they are leased. */
+async function dependentsOf(tx: StoreTransaction, task: FencedTask, row: DamagedCheckpoint): Promise<string[]> {
+  const { rows } = await tx.query<{ task_id: string }>(
+    `SELECT DISTINCT t.task_id
+       FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id JOIN runs r ON r.run_id = tr.run_id
+      WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ('WAITING', 'READY'))
+        AND (tr.source_checkpoint_id = $3
+             OR tr.source_checkpoint_id IS NULL AND t.stage = 'EVALUATE' AND r.run_id = $4
+             OR tr.source_checkpoint_id IS NULL AND t.stage IN ('FINE_TUNE', 'EVALUATE') AND $5 = 'HEAD'
+                AND coalesce(r.head_run_id, r.run_id) = $4)
+      ORDER BY t.task_id`,
+    [task.sweepId, task.taskId, row.checkpoint_id, row.run_id, row.stage],
+  );
+  return rows.map(({ task_id }) => task_id);
+}
+
+/** They are not used any more, and retention removes the files. */
+async function markDamaged(tx: StoreTransaction, damage: ConfirmedDamage): Promise<void> {
+  await tx.query(
+    `UPDATE checkpoints c
+        SET damage = d.damage, state = 'DELETING'
+       FROM unnest($1::text[], $2::text[]) AS d (checkpoint_id, damage)
+      WHERE c.checkpoint_id = d.checkpoint_id AND c.state = 'STORED'`,
+    [[...damage.keys()], [...damage.values()]],
+  );
+}
