@@ -64,6 +64,10 @@ export function parseDatabaseUrl(
   const rootCert = own.get('sslrootcert') ?? env['PGSSLROOTCERT'] ?? defaultRootCert(mode);
   if (rootCert === 'system' && mode.startsWith('verify') && mode !== 'verify-full') throw weakMode(mode);
   if (rootCert === null && mode === 'verify-ca') throw weakMode(mode);
+  const schema = own.get('schema') ?? null;
+  if (schema?.includes('"') === true) {
+    throw new DatabaseSetupError(`schema of DATABASE_URL must not have the character ". Received: ${schema}.`);
+  }
   const isDirect = own.get('sslnegotiation') === 'direct';
   if (isDirect && ['disable', 'allow', 'prefer'].includes(mode)) {
     throw new DatabaseSetupError(
@@ -72,7 +76,7 @@ export function parseDatabaseUrl(
   }
   return {
     connectionString: rest === '' ? base : `${base}?${rest}`,
-    schema: own.get('schema') ?? null,
+    schema,
     ssl: {
       mode,
       rootCert,

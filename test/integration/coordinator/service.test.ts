@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -54,6 +57,8 @@ describe('the process', () => {
     database = await createTestDatabase();
   });
   afterAll(() => database.drop());
+  const stateDir = mkdtempSync(join(tmpdir(), 'graft-service-test-'));
+  afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
 
   function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     return spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
@@ -62,6 +67,7 @@ describe('the process', () => {
         HOME: process.env['HOME'],
         DATABASE_URL: database.url,
         GRAFT_COORDINATOR_LISTEN: '127.0.0.1:0',
+        GRAFT_STATE_DIR: stateDir,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -150,6 +156,7 @@ describe('a coordinator', () => {
     await using harness = await startHarness();
     const config = readCoordinatorConfig({
       DATABASE_URL: harness.databaseUrl,
+      GRAFT_ARTIFACTS_DIR: harness.artifacts.root,
       GRAFT_COORDINATOR_LISTEN: '127.0.0.1:0',
       GRAFT_COORDINATOR_REAPER_MS: '50',
       GRAFT_COORDINATOR_RETENTION_MS: '50',

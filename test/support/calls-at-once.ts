@@ -1,0 +1,58 @@
+import { createClient, NO_RETRY } from '../../services/platform/rpc/client.ts';
+import { SweepServiceService } from '../../proto/gen/graft/v1/sweep_service.ts';
+import { runOn } from './database-server.ts';
+
+/** A running coordinator. */
+export interface CallTarget {
+  readonly coordinator: { readonly address: string };
+}
+
+export interface CallsOutcome {
+  readonly answered: number;
+  /** Messages of calls that failed, each once. */
+  readonly failures: readonly string[];
+  readonly seconds: number;
+  /** Connections of the coordinators' pools that the server did not have. */
+  readonly refused: number;
+}
+
+const DEADLINE_MS = 60_000;
+/** Of one coordinator: its pool, two listeners and the leadership. */
+const WANTED = 13;
+
+/**
+ * Makes `count` calls at once, of several kinds and spread over coordinators, without a retry of the client.
+ *
+ * @param adminUrl of a role that has slots of its own, to count the connections of the others.
+ */
+export async function callsAtOnce(
+  targets: readonly CallTarget[],
+  count: number,
+  adminUrl: string,
+): Promise<CallsOutcome> {
+  const clients = targets.map(({ coordinator }) =>
+    createClient(SweepServiceService, { addresses: [coordinator.address], retry: NO_RETRY }),
+  );
+  const page = { pageSize: 10, pageToken: '' };
+  const began = performance.now();
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: count }, async (_, index) => {
+      const client = clients[index % clients.length];
+      if (client === undefined) throw new Error('no coordinator');
+      const options = { deadlineMs: DEADLINE_MS };
+      await (index % 3 === 0 ? client.call.listTrainers(page, options) : client.call.listSweeps(page, options));
+    }),
+  );
+  const seconds = (performance.now() - began) / 1_000;
+  const [rows] = await runOn(adminUrl, [
+    `SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'graft-coordinator'`,
+  ]);
+  for (const client of clients) client.close();
+  const failed = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : []));
+  return {
+    answered: count - failed.length,
+    failures: [...new Set(failed)],
+    seconds,
+    refused: targets.length * WANTED - Number(rows?.[0]?.['count']),
+  };
+}
