@@ -5,6 +5,7 @@ import type { LeaseTiming } from '../core/lease.ts';
 import { ARTIFACT_ADDRESS_RULE, isArtifactAddress } from '../platform/artifacts/open-artifact-store.ts';
 import { listenAddress } from '../platform/config/listen-address.ts';
 import { ConfigError, readConfig } from '../platform/config/read-config.ts';
+import { parseDatabaseUrl } from '../platform/db/database-url.ts';
 import { resolvePaths } from '../platform/paths.ts';
 import type { LogLevel } from '../platform/telemetry/logger.ts';
 import { describeMlflow, MLFLOW_HELP, MLFLOW_SETTINGS, mlflowConfigOf } from './mlflow-config.ts';
@@ -129,6 +130,7 @@ once with 130.
  */
 export function readCoordinatorConfig(env: Readonly<Record<string, string | undefined>>): CoordinatorConfig {
   const read = readConfig(schema, env, ['GRAFT_COORDINATOR_', 'GRAFT_MLFLOW_']);
+  checkDatabaseUrl(read.DATABASE_URL, env);
   const scaled = leaseTimingFor(read.GRAFT_COORDINATOR_LEASE_MS);
   const timing = {
     ...scaled,
@@ -158,6 +160,14 @@ export function readCoordinatorConfig(env: Readonly<Record<string, string | unde
     mlflow: mlflowConfigOf(read),
     logLevel: read.GRAFT_LOG_LEVEL,
   };
+}
+
+function checkDatabaseUrl(url: string, env: Readonly<Record<string, string | undefined>>): void {
+  try {
+    parseDatabaseUrl(url, env);
+  } catch (error) {
+    throw new ConfigError([error instanceof Error ? error.message : String(error)]);
+  }
 }
 
 /** How long an orderly end may take: running calls end, loops stop, connections close. Milliseconds. */

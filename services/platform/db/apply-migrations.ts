@@ -92,8 +92,6 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   let client: pg.Client | undefined;
   try {
     client = await openClient(configOf(url));
-    // The query that is under way reports the loss; without a listener the event would end the process.
-    client.on('error', () => undefined);
     return await work(client);
   } catch (error) {
     throw toDatabaseError(error);

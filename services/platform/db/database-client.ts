@@ -105,7 +105,10 @@ export async function openClient(config: DatabaseClientConfig, signal?: AbortSig
   for (let isSecond = false; ;) {
     const client = new DatabaseClient({ ...config, onRefused: undefined });
     try {
-      return await client.connect();
+      await client.connect();
+      // The query under way reports the loss; without a listener the event would end the process.
+      client.on('error', () => undefined);
+      return client;
     } catch (error) {
       if (isOtherSslNext(error) && !isSecond) {
         isSecond = true;
