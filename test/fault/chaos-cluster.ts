@@ -14,6 +14,8 @@ import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postg
 import { resolvePaths } from '../../services/platform/paths.ts';
 import { childrenOf, sendSignal } from './process-tree.ts';
 import type { FaultAction, LinkTarget, ProcessTarget } from './schedule.ts';
+import { damageStored, ownCacheDir } from './stored-damage.ts';
+import type { StoredTarget } from './stored-damage.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import type { ProxyMode } from './tcp-proxy.ts';
 
@@ -44,10 +46,19 @@ interface Link {
   readonly modes: Set<ProxyMode>;
 }
 
+export interface Injected {
+  readonly trainer: number | null;
+  readonly file?: string;
+  readonly undone: Promise<void>;
+}
+
 /** PostgreSQL, coordinators and trainers as processes, with a proxy between each trainer and each coordinator. */
 export class ChaosCluster implements AsyncDisposable {
   readonly artifactsDir: string;
+  readonly cacheDir: string;
   readonly logDir: string;
+  /** Files of the store that were damaged here; those that nobody reads any more stay so. */
+  readonly damagedUris = new Set<string>();
   readonly #options: ChaosClusterOptions;
   readonly #links: Link[] = [];
   #postgres: PostgresKeeper | null = null;
@@ -62,6 +73,7 @@ export class ChaosCluster implements AsyncDisposable {
   private constructor(options: ChaosClusterOptions) {
     this.#options = options;
     this.artifactsDir = join(options.folder, 'artifacts');
+    this.cacheDir = ownCacheDir(options.folder, resolvePaths(process.env).cacheDir);
     this.logDir = join(options.folder, 'logs');
   }
 
@@ -88,11 +100,11 @@ export class ChaosCluster implements AsyncDisposable {
   /**
    * Does a fault when its target lives; one against a trainer meets one that holds a lease, where there is any.
    *
-   * @returns which trainer it met, null where none; and a promise of the moment when it is undone.
+   * @returns which trainer or file it met, null where none; and a promise of the moment when it is undone.
    *
    * @throws Error when the target does not come back.
    */
-  async inject(action: FaultAction): Promise<{ readonly trainer: number | null; readonly undone: Promise<void> }> {
+  async inject(action: FaultAction): Promise<Injected> {
     switch (action.kind) {
       case 'KILL': {
         const { trainer, pid } = await this.#aim(action.target);
@@ -112,6 +124,8 @@ export class ChaosCluster implements AsyncDisposable {
       case 'POSTGRES':
         sendSignal(this.#postgresPid, action.shutdown === 'fast' ? 'SIGINT' : 'SIGQUIT');
         return { trainer: null, undone: Promise.resolve() };
+      case 'DAMAGE':
+        return { trainer: null, file: this.damage(action.stored) ?? 'no such file', undone: Promise.resolve() };
       case 'CUT':
       case 'BLACK_HOLE': {
         const trainer = await this.#busyTrainer(action.link.trainer);
@@ -126,6 +140,13 @@ export class ChaosCluster implements AsyncDisposable {
         return { trainer, undone: this.#disturb({ ...action.link, trainer }, mode, action.durationMs) };
       }
     }
+  }
+
+  /** Damages a stored file; gives its path, null where there is none. */
+  damage(target: StoredTarget): string | null {
+    const path = damageStored(this, target);
+    if (path !== null && target.kind !== 'images') this.damagedUris.add(path);
+    return path;
   }
 
   /** All that live now. */
@@ -235,7 +256,7 @@ export class ChaosCluster implements AsyncDisposable {
         ...process.env,
         END_WITH_PARENT: '1',
         GRAFT_STATE_DIR: join(this.#options.folder, name),
-        GRAFT_CACHE_DIR: resolvePaths(process.env).cacheDir,
+        GRAFT_CACHE_DIR: this.cacheDir,
         GRAFT_ARTIFACTS_DIR: this.artifactsDir,
         GRAFT_LOG_LEVEL: 'info',
         ...failpoints,

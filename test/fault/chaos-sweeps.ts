@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { cpSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGraftClient } from '../../services/cli/client/graft-client.ts';
@@ -22,17 +22,25 @@ export class ChaosSweeps implements Disposable {
   readonly client: GraftClient;
   readonly #folder: string;
   readonly #size: SweepSize;
+  readonly #isReusing: boolean;
   #count = 0;
 
-  private constructor(folder: string, size: SweepSize, addresses: readonly string[]) {
+  private constructor(folder: string, size: SweepSize, addresses: readonly string[], isReusing: boolean) {
     this.#folder = folder;
     this.#size = size;
+    this.#isReusing = isReusing;
     this.client = createGraftClient(addresses.join(','));
   }
 
-  static async prepare(folder: string, size: SweepSize, addresses: readonly string[]): Promise<ChaosSweeps> {
+  /** @param options `isReusing`: each second sweep is on the data of the one before it, and reads what that has stored */
+  static async prepare(
+    folder: string,
+    size: SweepSize,
+    addresses: readonly string[],
+    { isReusing = false }: { readonly isReusing?: boolean } = {},
+  ): Promise<ChaosSweeps> {
     await writeTinyDataset(join(folder, 'data'));
-    return new ChaosSweeps(folder, size, addresses);
+    return new ChaosSweeps(folder, size, addresses, isReusing);
   }
 
   /** Submits the next sweep, however often that takes; gives its identity. */
@@ -70,10 +78,13 @@ export class ChaosSweeps implements Disposable {
    * and the same pictures in the same order, so that the results must be the same.
    */
   async #nextSpec(): Promise<SweepSpec> {
-    const copy = join(this.#folder, `data-${this.#count}`);
-    cpSync(join(this.#folder, 'data'), copy, { recursive: true });
-    renameSync(join(copy, 'test/blue/000.png'), join(copy, `test/blue/000-${this.#count}.png`));
+    const number = this.#isReusing ? Math.floor(this.#count / 2) : this.#count;
     this.#count += 1;
+    const copy = join(this.#folder, `data-${number}`);
+    if (!existsSync(copy)) {
+      cpSync(join(this.#folder, 'data'), copy, { recursive: true });
+      renameSync(join(copy, 'test/blue/000.png'), join(copy, `test/blue/000-${number}.png`));
+    }
     const file = join(this.#folder, 'sweep.yaml');
     writeFileSync(file, sweepText(copy, this.#size));
     return loadSweepFile(file, this.#folder);

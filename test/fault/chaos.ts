@@ -13,7 +13,7 @@ const HELP = `Does harm to a small cluster that trains, then checks its record: 
   --keep         keep the folder also where nothing is wrong
 
 Kills and stops workers, trainers and coordinators, cuts, swallows and delays connections, restarts PostgreSQL, takes a worker's
-right to write files; of trainers it meets those that hold a lease. Exit code 1 where an invariant is violated; the folder with
+right to write files, damages stored files; of trainers it meets those that hold a lease. Exit code 1 where an invariant is violated; the folder with
 the database, the artifacts and all logs is then kept and named.
 `;
 

@@ -2,6 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { FILE_DAMAGES } from '../support/damage-file.ts';
+import type { FileDamage } from '../support/damage-file.ts';
+import { STORED_KINDS } from './stored-damage.ts';
+import type { StoredKind } from './stored-damage.ts';
 import { FAILPOINTS } from '../../services/platform/lifecycle/failpoint.ts';
 import type { FailpointName } from '../../services/platform/lifecycle/failpoint.ts';
 import { ChaosCluster } from './chaos-cluster.ts';
@@ -15,10 +19,15 @@ type Part = ProcessTarget['part'];
 
 export const PARTS: readonly Part[] = ['worker', 'supervisor', 'coordinator'];
 
-/** When a process comes to the point, the victim is killed: that process itself, or one it works with. */
+/** When a process comes to the point, the victim is killed: that process itself, or one it works with. Or a file is damaged. */
 export interface Scenario {
   readonly point: FailpointName;
-  readonly victim: Part;
+  readonly victim: Part | FileVictim;
+}
+
+export interface FileVictim {
+  readonly kind: StoredKind;
+  readonly damage: FileDamage;
 }
 
 export interface Outcome extends Scenario {
@@ -35,9 +44,25 @@ export interface MatrixResult {
   readonly findings: readonly Finding[];
 }
 
-export const ALL_SCENARIOS: readonly Scenario[] = (Object.keys(FAILPOINTS) as FailpointName[]).flatMap((point) =>
-  PARTS.map((victim) => ({ point, victim })),
-);
+/** Where a file has just been written, registered or is about to be read. */
+const DAMAGE_POINTS: Readonly<Record<StoredKind, readonly FailpointName[]>> = {
+  manifest: ['manifest.named', 'task.completed', 'lease.received'],
+  features: ['features.named', 'task.completed', 'lease.received'],
+  checkpoint: ['checkpoint.named', 'checkpoint.registering', 'checkpoint.registered', 'lease.received'],
+  images: ['features.named', 'lease.received'],
+};
+
+export const ALL_SCENARIOS: readonly Scenario[] = [
+  ...(Object.keys(FAILPOINTS) as FailpointName[]).flatMap((point) => PARTS.map((victim) => ({ point, victim }))),
+  ...STORED_KINDS.flatMap((kind) =>
+    DAMAGE_POINTS[kind].flatMap((point) => FILE_DAMAGES.map((damage) => ({ point, victim: { kind, damage } }))),
+  ),
+];
+
+/** For filters and tables: `worker`, `features flip`. */
+export function victimOf({ victim }: Scenario): string {
+  return typeof victim === 'string' ? victim : `${victim.kind} ${victim.damage}`;
+}
 
 const LEASE_MS = 3_000;
 const ORPHAN_MS = 6_000;
@@ -138,14 +163,7 @@ async function play(
   if (stopped === null) return { point, victim, reachedMs: null, recoveredMs: null, ends: [] };
   const reachedMs = performance.now() - began;
   const before = await readMark(pool);
-  const index = victim === 'coordinator' ? 0 : stopped.part === 'coordinator' ? number % TRAINER_COUNT : stopped.index;
-  const isSelf = victim === stopped.part;
-  const pid = isSelf ? stopped.pid : await cluster.livePid({ part: victim, index });
-  // The victim's children are nobody's when it is gone, so that all who stand still are looked up before.
-  const standing = cluster.livingProcesses().filter((other) => isStopped(other.pid));
-  const killed = performance.now();
-  sendSignal(pid, 'SIGKILL');
-  for (const other of standing) if (other.pid !== pid) sendSignal(other.pid, 'SIGCONT');
+  const harmed = await harm(victim, stopped, number, cluster);
   const after = await until(RECOVER_MS, async () => {
     // Some come to the point with the text that was armed before.
     for (const other of cluster.livingProcesses()) if (isStopped(other.pid)) sendSignal(other.pid, 'SIGCONT');
@@ -157,8 +175,31 @@ async function play(
       WHERE end_time > $1 AND state <> 'SUCCEEDED' ORDER BY end_time`,
     [before.time],
   );
-  const recoveredMs = after === null ? null : performance.now() - killed;
+  const recoveredMs = after === null ? null : performance.now() - harmed;
   return { point, victim, reachedMs, recoveredMs, ends: rows.map(({ text }) => text) };
+}
+
+/** Kills the victim, or damages the newest file of its kind, and lets all others go on. @returns when that was */
+async function harm(
+  victim: Scenario['victim'],
+  stopped: ProcessTarget & { readonly pid: number },
+  number: number,
+  cluster: ChaosCluster,
+): Promise<number> {
+  if (typeof victim !== 'string') {
+    cluster.damage({ ...victim, place: 0, part: 0.5 });
+    for (const other of cluster.livingProcesses()) if (isStopped(other.pid)) sendSignal(other.pid, 'SIGCONT');
+    return performance.now();
+  }
+  const index = victim === 'coordinator' ? 0 : stopped.part === 'coordinator' ? number % TRAINER_COUNT : stopped.index;
+  const isSelf = victim === stopped.part;
+  const pid = isSelf ? stopped.pid : await cluster.livePid({ part: victim, index });
+  // The victim's children are nobody's when it is gone, so that all who stand still are looked up before.
+  const standing = cluster.livingProcesses().filter((other) => isStopped(other.pid));
+  const killed = performance.now();
+  sendSignal(pid, 'SIGKILL');
+  for (const other of standing) if (other.pid !== pid) sendSignal(other.pid, 'SIGCONT');
+  return killed;
 }
 
 /** What is durable: grows with every epoch, checkpoint and end of an attempt. */
@@ -185,9 +226,9 @@ async function settledFindings(
   referenceSweepId: string,
   sweepIds: readonly string[],
 ): Promise<readonly Finding[]> {
-  const { databaseUrl, artifactsDir } = cluster;
+  const { databaseUrl, artifactsDir, damagedUris } = cluster;
   const check = (): Promise<readonly Finding[]> =>
-    checkRecord({ databaseUrl, artifactsDir, referenceSweepId, sweepIds, fileGraceMs: 0 });
+    checkRecord({ databaseUrl, artifactsDir, referenceSweepId, sweepIds, fileGraceMs: 0, damagedUris });
   const settled = await until(60_000, async () => {
     const findings = await check();
     if (findings.every(({ violations }) => violations.length === 0)) return findings;
@@ -197,11 +238,13 @@ async function settledFindings(
   return settled ?? (await check());
 }
 
-function describeOutcome({ point, victim, reachedMs, recoveredMs, ends }: Outcome): string {
-  if (reachedMs === null) return `${point.padEnd(24)} ${victim.padEnd(12)} nobody came to the point`;
+function describeOutcome(outcome: Outcome): string {
+  const { point, reachedMs, recoveredMs, ends } = outcome;
+  const victim = victimOf(outcome);
+  if (reachedMs === null) return `${point.padEnd(24)} ${victim.padEnd(20)} nobody came to the point`;
   const recovered = recoveredMs === null ? 'NOTHING NEW AFTERWARDS' : `goes on after ${seconds(recoveredMs)}`;
   const lost = ends.length === 0 ? 'no attempt lost' : ends.join(', ');
-  return `${point.padEnd(24)} ${victim.padEnd(12)} ${recovered} (${lost})`;
+  return `${point.padEnd(24)} ${victim.padEnd(20)} ${recovered} (${lost})`;
 }
 
 /** The outcomes as a table, then the invariants. */

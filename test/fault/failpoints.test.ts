@@ -15,17 +15,24 @@ const SCENARIOS: readonly Scenario[] = [
   { point: 'checkpoint.registering', victim: 'worker' },
   { point: 'complete.committed', victim: 'coordinator' },
   { point: 'task.completing', victim: 'supervisor' },
+  { point: 'manifest.named', victim: { kind: 'manifest', damage: 'truncate' } },
+  { point: 'features.named', victim: { kind: 'features', damage: 'flip' } },
+  { point: 'checkpoint.registered', victim: { kind: 'checkpoint', damage: 'delete' } },
 ];
 
-it('loses and doubles nothing when a process is killed between two steps', { timeout: 400_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-test-'));
-  const result = await runMatrix(SCENARIOS, folder, () => undefined);
-  // The folder stays where something is wrong: its logs tell what.
-  const report = `${describeMatrix(result)}\n${folder}`;
-  expect(
-    result.outcomes.map(({ recoveredMs }) => recoveredMs !== null),
-    report,
-  ).toEqual(SCENARIOS.map(() => true));
-  expect(report).not.toContain('VIOLATED');
-  rmSync(folder, { recursive: true, force: true });
-});
+it(
+  'loses and doubles nothing when a process is killed, or a file damaged, between two steps',
+  { timeout: 400_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-test-'));
+    const result = await runMatrix(SCENARIOS, folder, () => undefined);
+    // The folder stays where something is wrong: its logs tell what.
+    const report = `${describeMatrix(result)}\n${folder}`;
+    expect(
+      result.outcomes.map(({ recoveredMs }) => recoveredMs !== null),
+      report,
+    ).toEqual(SCENARIOS.map(() => true));
+    expect(report).not.toContain('VIOLATED');
+    rmSync(folder, { recursive: true, force: true });
+  },
+);

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALL_SCENARIOS, describeMatrix, runMatrix } from './failpoint-matrix.ts';
+import { ALL_SCENARIOS, describeMatrix, runMatrix, victimOf } from './failpoint-matrix.ts';
 
-/** `npm run failpoints [-- PART_OF_A_NAME]`: each named point × {worker, supervisor, coordinator} killed there once. */
+/** `npm run failpoints [-- PART_OF_A_NAME]`: each named point × {worker, supervisor, coordinator} killed there once, and files damaged. */
 async function main(filter: string): Promise<number> {
-  const scenarios = ALL_SCENARIOS.filter(({ point, victim }) => `${point} ${victim}`.includes(filter));
+  const scenarios = ALL_SCENARIOS.filter((scenario) => `${scenario.point} ${victimOf(scenario)}`.includes(filter));
   const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-'));
   process.stdout.write(`${scenarios.length} scenarios; everything is in ${folder}\n`);
   const result = await runMatrix(scenarios, folder, (text) => process.stdout.write(`${text}\n`));

@@ -29,6 +29,11 @@ const TEST_RESULTS = `SELECT r.sweep_id, r.run_index, t.role, t.accuracy, t.loss
                              t.confusion_matrix
                         FROM test_results t JOIN runs r USING (run_id)`;
 
+const PLACED_ATTEMPTS = `
+  SELECT a.*, t.sweep_id, t.stage, row_number() OVER (PARTITION BY a.task_id ORDER BY a.create_time) AS place,
+         min(a.lease_epoch) OVER (PARTITION BY a.task_id) AS first
+    FROM attempts a JOIN tasks t USING (task_id)`;
+
 export const RECORD_CHECKS: readonly RecordCheck[] = [
   {
     invariant: 'every sweep and every run has SUCCEEDED',
@@ -151,18 +156,26 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
        WHERE t.sweep_id ${IN_SWEEPS} AND (a.end_time IS NULL OR b.create_time < a.end_time)`,
   },
   {
-    invariant: 'lease epochs of a task are 1, 2, 3 … in the order of time',
+    invariant:
+      'lease epochs of a task are 1, 2, 3 … in the order of time, or continue those of another task of its run and stage',
     looked: `FROM tasks WHERE sweep_id ${IN_SWEEPS} AND lease_epoch > 1`,
-    unit: 'tasks that were leased more than once',
+    unit: 'tasks that were leased more than once, or continue another',
     violations: `
       SELECT format('task %s: attempt %s is number %s in time', task_id, lease_epoch, place) AS text
-        FROM (SELECT a.*, t.sweep_id, row_number() OVER (PARTITION BY a.task_id ORDER BY a.create_time) AS place
-                FROM attempts a JOIN tasks t USING (task_id)) a
-       WHERE sweep_id ${IN_SWEEPS} AND place <> lease_epoch
+        FROM (${PLACED_ATTEMPTS}) a
+       WHERE sweep_id ${IN_SWEEPS} AND lease_epoch <> first + place - 1
+      UNION ALL
+      SELECT format('task %s: its attempts begin at %s, and no other of its run and stage ends before that', a.task_id, a.first)
+        FROM (${PLACED_ATTEMPTS}) a
+       WHERE sweep_id ${IN_SWEEPS} AND place = 1 AND first > 1 AND NOT EXISTS (
+         SELECT 1 FROM task_runs own JOIN task_runs other ON other.run_id = own.run_id AND other.task_id <> own.task_id
+           JOIN tasks o ON o.task_id = other.task_id
+          WHERE own.task_id = a.task_id AND o.stage = a.stage AND o.lease_epoch = a.first - 1)
       UNION ALL
       SELECT format('task %s: its lease epoch is %s, but %s attempts are recorded', t.task_id, t.lease_epoch, count(a.task_id))
         FROM tasks t LEFT JOIN attempts a USING (task_id)
        WHERE t.sweep_id ${IN_SWEEPS}
-       GROUP BY t.task_id, t.lease_epoch HAVING count(a.task_id) <> t.lease_epoch`,
+       GROUP BY t.task_id, t.lease_epoch
+      HAVING count(a.task_id) <> t.lease_epoch - coalesce(min(a.lease_epoch) - 1, 0)`,
   },
 ];

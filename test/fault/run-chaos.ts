@@ -64,7 +64,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       orphanMs: ORPHAN_MS,
       say,
     });
-    using sweeps = await ChaosSweeps.prepare(folder, options.size, cluster.coordinatorAddresses);
+    using sweeps = await ChaosSweeps.prepare(folder, options.size, cluster.coordinatorAddresses, { isReusing: true });
     say('training the undisturbed sweep');
     const referenceSweepId = await sweeps.submit();
     const state = await sweeps.ended(referenceSweepId, UNDISTURBED_MS);
@@ -140,8 +140,8 @@ async function injectAll(
       const injected = await cluster.inject(fault.action);
       undone.push(injected.undone);
       done.push(fault);
-      const { trainer } = injected;
-      say(describeFault(fault) + (trainer === null ? '' : ` (trainer ${trainer})`));
+      const met = injected.file ?? (injected.trainer === null ? null : `trainer ${injected.trainer}`);
+      say(describeFault(fault) + (met === null ? '' : ` (${met})`));
     }
   } finally {
     await Promise.all(undone);
@@ -162,6 +162,7 @@ async function checkWhenSettled(
       referenceSweepId,
       sweepIds,
       fileGraceMs: 0,
+      damagedUris: cluster.damagedUris,
     });
     const isSettled = findings.every(({ violations }) => violations.length === 0);
     if (isSettled || Date.now() > deadline) return findings;

@@ -15,10 +15,12 @@ describe('planFaults', () => {
   });
 
   it('has every kind of fault in a round, within and past the lease', () => {
-    const actions = planFaults({ ...OPTIONS, faultCount: 19 }).map(({ action }) => action);
+    const actions = planFaults({ ...OPTIONS, faultCount: 23 }).map(({ action }) => action);
     expect(new Set(actions.map(({ kind }) => kind))).toEqual(
-      new Set(['KILL', 'STOP', 'CUT', 'BLACK_HOLE', 'DELAY', 'QUOTA', 'POSTGRES']),
+      new Set(['KILL', 'STOP', 'CUT', 'BLACK_HOLE', 'DELAY', 'QUOTA', 'POSTGRES', 'DAMAGE']),
     );
+    const damaged = actions.flatMap((action) => (action.kind === 'DAMAGE' ? [action.stored.kind] : []));
+    expect(damaged.toSorted()).toEqual(['checkpoint', 'features', 'images', 'manifest']);
     const stops = actions.filter((action) => action.kind === 'STOP');
     for (const part of ['worker', 'supervisor', 'coordinator']) {
       const lengths = stops.filter(({ target }) => target.part === part).map(({ durationMs }) => durationMs > 6_000);

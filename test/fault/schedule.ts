@@ -1,5 +1,8 @@
 import { createStream } from '../../services/core/rng/stream.ts';
 import type { RandomStream } from '../../services/core/rng/stream.ts';
+import { FILE_DAMAGES } from '../support/damage-file.ts';
+import { STORED_KINDS } from './stored-damage.ts';
+import type { StoredKind, StoredTarget } from './stored-damage.ts';
 
 /**
  * One thing that goes wrong. Durations are milliseconds; what has one is undone after it. QUOTA: the worker may write no file.
@@ -10,7 +13,8 @@ export type FaultAction =
   | { readonly kind: 'CUT' | 'BLACK_HOLE'; readonly link: LinkTarget; readonly durationMs: number }
   | { readonly kind: 'QUOTA'; readonly target: ProcessTarget; readonly durationMs: number }
   | { readonly kind: 'DELAY'; readonly link: LinkTarget; readonly durationMs: number; readonly delayMs: number }
-  | { readonly kind: 'POSTGRES'; readonly shutdown: 'fast' | 'immediate' };
+  | { readonly kind: 'POSTGRES'; readonly shutdown: 'fast' | 'immediate' }
+  | { readonly kind: 'DAMAGE'; readonly stored: StoredTarget };
 
 export interface ProcessTarget {
   readonly part: 'worker' | 'supervisor' | 'coordinator';
@@ -88,6 +92,8 @@ function describeAction(action: FaultAction): string {
       return `DELAY ${describeLink(action.link)} by ${seconds(action.delayMs)} for ${seconds(action.durationMs)}`;
     case 'POSTGRES':
       return `POSTGRES ${action.shutdown} shutdown and restart`;
+    case 'DAMAGE':
+      return `DAMAGE ${action.stored.kind} by ${action.stored.damage}`;
   }
 }
 
@@ -151,6 +157,7 @@ const CARDS: readonly Card[] = [
   }),
   () => ({ kind: 'POSTGRES', shutdown: 'fast' }),
   () => ({ kind: 'POSTGRES', shutdown: 'immediate' }),
+  ...STORED_KINDS.map(damageOf),
 ];
 
 type Lasting = 'within the lease' | 'past the lease';
@@ -163,6 +170,13 @@ function stopOf(part: ProcessTarget['part'], how: Lasting): Card {
   return (random, options) => {
     const target = targetOf(part, random, options);
     return { kind: 'STOP', target, durationMs: lasting(random, options, how) };
+  };
+}
+
+function damageOf(kind: StoredKind): Card {
+  return (random) => {
+    const damage = FILE_DAMAGES[below(random, FILE_DAMAGES.length)] ?? 'flip';
+    return { kind: 'DAMAGE', stored: { kind, damage, place: random.uniform(), part: random.uniform() } };
   };
 }
 

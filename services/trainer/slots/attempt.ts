@@ -1,3 +1,4 @@
+import { ArtifactMissingError } from '../../core/errors.ts';
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { LeasedTask, RunOutcome, TaskError } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
@@ -299,6 +300,8 @@ export class Attempt {
       this.abandon(message);
       return;
     }
+    // The file of a checkpoint was lost between its writing and this call, which is no fault of the run.
+    const isFileLost = error instanceof ArtifactMissingError;
     this.#log.error({ err: error }, 'the coordinator refused a report of this attempt');
     this.#isEnding = true;
     void this.#options.worker.kill();
@@ -306,8 +309,8 @@ export class Attempt {
       kind: 'error',
       error: {
         // A conflict means that the same attempt computed one epoch twice with different results: never right again.
-        errorClass: isConflict ? 'PERMANENT' : 'COUNTED',
-        code: isConflict ? 'METRIC_CONFLICT' : 'REPORT_REFUSED',
+        errorClass: isConflict ? 'PERMANENT' : isFileLost ? 'INFRASTRUCTURE' : 'COUNTED',
+        code: isConflict ? 'METRIC_CONFLICT' : isFileLost ? 'CHECKPOINT_LOST' : 'REPORT_REFUSED',
         message,
         datasetProblems: [],
       },
