@@ -29,13 +29,28 @@ export type DatasetProblemCode =
   | 'NEAR_DUPLICATE'
   | 'UNSUPPORTED_FORMAT'
   | 'TOO_FEW_IMAGES'
-  | 'UNREADABLE';
+  | 'UNREADABLE'
+  /** Of more pixels than are decoded. */
+  | 'IMAGE_TOO_LARGE'
+  /** Decoded, it shows nothing. */
+  | 'BLANK_IMAGE'
+  /** Two class names that look alike: spelled otherwise in Unicode, or in other letters' case. */
+  | 'SIMILAR_CLASSES'
+  /** Left there by a system or tool, or a link that is not followed; not read. */
+  | 'LEFT_OUT';
 
 export interface DatasetProblem {
   readonly code: DatasetProblemCode;
   readonly path: string;
   readonly message: string;
   readonly fatal: boolean;
+  /** Problems of the code that this one stands for, where they are not listed one by one; 1 if not given. */
+  readonly count?: number;
+}
+
+/** Number of problems, those that are not listed one by one included. */
+export function countProblems(problems: readonly DatasetProblem[]): number {
+  return problems.reduce((sum, { count = 1 }) => sum + count, 0);
 }
 
 /** An indexed data set without its images (they are in the manifest file). */

@@ -11,6 +11,7 @@ import { readConfig } from '../platform/config/read-config.ts';
 import { readVersion } from '../platform/config/read-version.ts';
 import { resolvePaths } from '../platform/paths.ts';
 import { parseAddresses } from '../platform/rpc/client.ts';
+import { DEFAULT_MAX_IMAGE_PIXELS, MAX_IMAGE_PIXELS_SETTING, MOST_IMAGE_PIXELS } from './data/image-limit.ts';
 
 export interface TrainerConfig {
   readonly coordinatorAddresses: readonly string[];
@@ -28,6 +29,8 @@ export interface TrainerConfig {
   readonly cacheDir: string;
   /** Folder that images and weights of a spec must lie in, wherever links lead; null: anywhere. */
   readonly dataRoot: string | null;
+  /** Pixels that an image may have. */
+  readonly maxImagePixels: number;
   /** What copies of a remote artifact store's files may take there; the least recently used ones go first. */
   readonly artifactCacheBytes: number;
   readonly stateDir: string;
@@ -59,6 +62,7 @@ const schema = z.object({
   GRAFT_SLOT_THREADS: wholeNumber(1024).optional(),
   GRAFT_ARTIFACTS_DIR: z.string().refine(isArtifactAddress, ARTIFACT_ADDRESS_RULE).optional(),
   GRAFT_DATA_ROOT: z.string().startsWith('/', 'must be an absolute path').optional(),
+  [MAX_IMAGE_PIXELS_SETTING]: wholeNumber(MOST_IMAGE_PIXELS).default(DEFAULT_MAX_IMAGE_PIXELS),
   GRAFT_CACHE_DIR: z.string().optional(),
   GRAFT_STATE_DIR: z.string().optional(),
   GRAFT_CHECKPOINT_SECONDS: z.coerce.number({ error: 'must be a number' }).min(0.1).max(86_400).default(10),
@@ -100,6 +104,8 @@ ${CONNECTION_HELP}  GRAFT_TRAINER_ID              identity, stable over restarts
   GRAFT_ARTIFACTS_DIR           artifact store, a folder all trainers share, or s3://<bucket>/<prefix>, with
                                 AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts)
   GRAFT_DATA_ROOT               folder that images and weights of a sweep must lie in, wherever links lead (anywhere)
+  GRAFT_MAX_IMAGE_PIXELS        pixels that an image may have, read from its header; larger ones are refused by name (178956970:
+                                0.5 GB decoded, in each of up to 8 processes a slot)
   GRAFT_CACHE_DIR               what can be made again (\${XDG_CACHE_HOME:-~/.cache}/graft)
   GRAFT_STATE_DIR               what must stay (\${XDG_DATA_HOME:-~/.local/share}/graft)
   GRAFT_CHECKPOINT_SECONDS      seconds between saves of the newest state (10)
@@ -131,6 +137,7 @@ export function readTrainerConfig(env: Environment): TrainerConfig {
     artifactsDir: read.GRAFT_ARTIFACTS_DIR ?? join(paths.stateDir, 'artifacts'),
     cacheDir: paths.cacheDir,
     dataRoot: read.GRAFT_DATA_ROOT ?? null,
+    maxImagePixels: read[MAX_IMAGE_PIXELS_SETTING],
     artifactCacheBytes: read.GRAFT_TRAINER_CACHE_BYTES,
     stateDir: paths.stateDir,
     checkpointSeconds: read.GRAFT_CHECKPOINT_SECONDS,

@@ -216,6 +216,7 @@ function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProces
     GRAFT_TRAINER_CACHE_BYTES: String(config.artifactCacheBytes),
     GRAFT_SLOT_THREADS: String(config.threadsPerSlot),
     GRAFT_CHECKPOINT_SECONDS: String(config.checkpointSeconds),
+    GRAFT_MAX_IMAGE_PIXELS: String(config.maxImagePixels),
     ...(config.dataRoot === null ? {} : { GRAFT_DATA_ROOT: config.dataRoot }),
   };
   const { gpuDevices } = config;

@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
-import { SPLITS } from '../../core/dataset.ts';
+import { countProblems, SPLITS } from '../../core/dataset.ts';
 import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
 import { CliError, UsageError } from '../cli-errors.ts';
 import type { CliContext, GlobalOptions } from '../context.ts';
@@ -83,7 +83,7 @@ function report(
 ): void {
   if (invalid !== null) {
     writeResult(context, options, { path, usable: false, problems: invalid }, () => describeProblems(invalid));
-    const fatal = invalid.filter((problem) => problem.fatal).length;
+    const fatal = countProblems(invalid.filter((problem) => problem.fatal));
     throw new CliError(`${path} can't be trained on: ${fatal} ${fatal === 1 ? 'problem' : 'problems'}.`, EXIT.usage);
   }
   if (found === null) throw new CliError(`The check of ${path} ended without an answer.`);
@@ -103,8 +103,27 @@ function describeDataset(dataset: Dataset): string {
   return `${dataset.path} can be trained on (${dataset.datasetId}).\n\n${table}${problems}`;
 }
 
+/** Problems of one kind that are shown as text; `--output json` has more. */
+const SHOWN_PROBLEMS = 20;
+
+/** Errors first; problems of one kind under one heading with their number. */
 function describeProblems(problems: readonly DatasetProblem[]): string {
-  return problems.map(({ code, message, fatal }) => `${fatal ? 'error' : 'note '}  ${code}: ${message}`).join('\n');
+  const kinds = new Map<string, DatasetProblem[]>();
+  for (const problem of problems.toSorted((a, b) => Number(b.fatal) - Number(a.fatal))) {
+    const heading = `${problem.fatal ? 'error' : 'note '}  ${problem.code}`;
+    kinds.set(heading, [...(kinds.get(heading) ?? []), problem]);
+  }
+  return [...kinds].map(([heading, same]) => describeKind(heading, same)).join('\n');
+}
+
+function describeKind(heading: string, problems: readonly DatasetProblem[]): string {
+  const total = countProblems(problems);
+  const messages = problems.filter(({ count }) => count === undefined).map(({ message }) => message);
+  if (total === 1) return `${heading}: ${messages.join('')}`;
+  const shown = messages.slice(0, SHOWN_PROBLEMS);
+  const more = total - shown.length;
+  const rest = more === 0 ? [] : [`… and ${more} more (--output json lists up to 500 of a kind)`];
+  return [`${heading}, ${total} times:`, ...[...shown, ...rest].map((line) => `         ${line}`)].join('\n');
 }
 
 /** `0.7,0.15,0.15`. */

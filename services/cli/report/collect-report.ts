@@ -1,6 +1,7 @@
 import { join, normalize } from 'node:path';
 import sharp from 'sharp';
 import { canBeBest } from '../../core/ranking.ts';
+import { readRegularFile } from '../../platform/files/read-regular-file.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { EpochMetric, GraftClient, Run, Sweep, SweepEvent, TestPrediction } from '../client/types.ts';
 import { confidenceOf, mostWrong } from './report-data.ts';
@@ -123,7 +124,7 @@ export async function thumbnail(root: string, path: string): Promise<string | nu
   // The path comes over the network; it must not lead out of the data set.
   if (!file.startsWith(normalize(`${root}/`))) return null;
   try {
-    const jpeg = await sharp(file)
+    const jpeg = await sharp(await readRegularFile(file))
       .rotate()
       .flatten({ background: '#ffffff' })
       .resize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS, { fit: 'inside', withoutEnlargement: true })

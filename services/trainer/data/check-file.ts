@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { DatasetProblemCode } from '../../core/dataset.ts';
-import { decodeAndAverage, ImageDecodeError } from './decode.ts';
+import { NotReadableFileError } from '../../platform/files/read-regular-file.ts';
+import { findBlank } from './blank-image.ts';
+import type { BlankImage } from './blank-image.ts';
+import { averageCells, decodeImage, ImageDecodeError } from './decode.ts';
+import type { DecodedImage } from './decode.ts';
 import { encodeFingerprint, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH, fingerprintOf } from './fingerprint.ts';
 import { foreignFormat } from './image-format.ts';
 
@@ -10,35 +14,64 @@ export interface FileCheck {
   readonly sizeBytes: number;
   /** Encoded (fingerprint.ts); null where it can't be decoded. */
   readonly fingerprint: string | null;
+  /** null: it shows something, or can't be decoded. */
+  readonly blank: BlankImage | null;
   /** null: it can be decoded. */
-  readonly problem: { readonly code: DatasetProblemCode; readonly reason: string } | null;
+  readonly problem: FileProblem | null;
+}
+
+/** Why a file is no image that can be trained on, or predicted for. */
+export interface FileProblem {
+  readonly code: DatasetProblemCode;
+  /** A clause, for example "the file is empty". */
+  readonly reason: string;
 }
 
 /** Hashes a file's contents and decodes them in full: only that finds an image that is cut off. */
 export function checkFile(contents: Uint8Array | Error): FileCheck {
   if (contents instanceof Error) {
-    const code = 'code' in contents ? String(contents.code) : contents.message;
-    return {
-      sha256: '',
-      sizeBytes: 0,
-      fingerprint: null,
-      problem: { code: 'UNREADABLE', reason: `it can't be read (${code})` },
-    };
+    return { sha256: '', sizeBytes: 0, fingerprint: null, blank: null, problem: problemOfReading(contents) };
   }
   const sha256 = createHash('sha256').update(contents).digest('hex');
-  return { sha256, sizeBytes: contents.length, ...look(contents) };
+  return { sha256, sizeBytes: contents.length, ...inspect(contents) };
 }
 
-function look(contents: Uint8Array): Pick<FileCheck, 'fingerprint' | 'problem'> {
-  const bad = (code: DatasetProblemCode, reason: string) => ({ fingerprint: null, problem: { code, reason } });
-  if (contents.length === 0) return bad('CORRUPT_IMAGE', 'the file is empty');
+/** @param error of `readRegularFile`. */
+export function problemOfReading(error: Error): FileProblem {
+  if (error instanceof NotReadableFileError) return { code: 'UNREADABLE', reason: error.message };
+  const code = 'code' in error ? String(error.code) : error.message;
+  return { code: 'UNREADABLE', reason: `it can't be read (${code})` };
+}
+
+/** Names what contents are that no decoder is asked about; null: a decoder is. */
+export function problemOfContents(contents: Uint8Array): FileProblem | null {
+  if (contents.length === 0) return { code: 'CORRUPT_IMAGE', reason: 'the file is empty' };
   const format = foreignFormat(contents);
-  if (format !== null) return bad('UNSUPPORTED_FORMAT', `its content is ${format}, whatever its name says`);
+  return format === null
+    ? null
+    : { code: 'UNSUPPORTED_FORMAT', reason: `its content is ${format}, whatever its name says` };
+}
+
+export function problemOfDecoding({ isTooLarge, reason }: ImageDecodeError): FileProblem {
+  return { code: isTooLarge ? 'IMAGE_TOO_LARGE' : 'CORRUPT_IMAGE', reason };
+}
+
+function inspect(contents: Uint8Array): Pick<FileCheck, 'fingerprint' | 'blank' | 'problem'> {
+  const problem = problemOfContents(contents);
+  if (problem !== null) return { fingerprint: null, blank: null, problem };
+  let decoded: DecodedImage;
   try {
-    const cells = decodeAndAverage(contents, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH);
-    return { fingerprint: encodeFingerprint(fingerprintOf(cells)), problem: null };
+    decoded = decodeImage(contents);
   } catch (error) {
     if (!(error instanceof ImageDecodeError)) throw error;
-    return bad('CORRUPT_IMAGE', error.reason);
+    return { fingerprint: null, blank: null, problem: problemOfDecoding(error) };
+  }
+  const { pixels, header } = decoded;
+  try {
+    const cells = averageCells(pixels, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH);
+    const blank = findBlank(contents, header, pixels, cells);
+    return { fingerprint: encodeFingerprint(fingerprintOf(cells)), blank, problem: null };
+  } finally {
+    pixels.dispose();
   }
 }

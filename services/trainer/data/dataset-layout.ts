@@ -1,10 +1,17 @@
-import { readdir, stat } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { SPLITS } from '../../core/dataset.ts';
 import type { DatasetProblem, DatasetProblemCode, Split } from '../../core/dataset.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
+import { findAlike, matchClasses, spell } from './class-names.ts';
+import type { FoundClass } from './class-names.ts';
+import { PathOutsideError } from './data-root.ts';
+import { compareText, showName } from './file-names.ts';
+import { listFolder } from './folder-entries.ts';
+import type { FolderEntry } from './folder-entries.ts';
 import { fileKind } from './image-format.ts';
+import { isLeftover } from './leftovers.ts';
 
 /** A file that by its place and name is an image of a class. */
 export interface ImageFile {
@@ -30,175 +37,234 @@ const SPLIT_ALIASES: Readonly<Record<Split, readonly string[]>> = {
   test: ['testing'],
 };
 
+/** Names of leftovers that one note lists. */
+const LISTED_LEFTOVERS = 20;
+
 /**
- * Finds the image files of a data set: `<split>/<class>/…` or, with split fractions, `<class>/…`. Class folders are searched
- * with their subfolders, links to folders inside them are not followed, hidden ones are left out (as Keras does).
+ * Finds the image files of a data set: `<split>/<class>/…` or, with split fractions, `<class>/…`. As Keras does, class folders are
+ * searched with their subfolders, links to folders inside them are not followed, and class folders whose name begins with a dot
+ * are left out. Otherwise than Keras, what systems and tools leave behind is left out too (`leftovers.ts`).
+ *
+ * @param dataRoot as in `requireInside`.
+ * @throws PathOutsideError for a link that leads out of the data root; nothing of what is there is listed.
  */
-export async function readLayout(source: DatasetSource): Promise<DatasetLayout> {
-  const reader = new LayoutReader(source);
+export async function readLayout(source: DatasetSource, dataRoot: string | null): Promise<DatasetLayout> {
+  const reader = new LayoutReader(source, dataRoot);
   return source.splitFractions === null ? reader.readSplits() : reader.readFlat();
 }
 
 class LayoutReader {
   private readonly root: string;
+  private readonly dataRoot: string | null;
   private readonly skipBadFiles: boolean;
   private readonly problems: DatasetProblem[] = [];
+  /** How often each leftover was met, by name. */
+  private readonly leftovers = new Map<string, number>();
 
-  constructor(source: DatasetSource) {
+  constructor(source: DatasetSource, dataRoot: string | null) {
     this.root = source.path;
+    this.dataRoot = dataRoot;
     this.skipBadFiles = source.skipBadFiles;
   }
 
   async readSplits(): Promise<DatasetLayout> {
-    const present = await this.folders('');
+    const present = await this.topFolders();
     if (present === null) return this.layout([], []);
-    const classesBySplit = new Map<Split, readonly string[]>();
+    const foldersBySplit = new Map<Split, readonly string[]>();
     for (const split of SPLITS) {
-      if (present.includes(split)) classesBySplit.set(split, (await this.folders(split)) ?? []);
-      else this.report('MISSING_SPLIT', split, missingSplitMessage(split, present));
+      if (!present.includes(split)) {
+        this.report('MISSING_SPLIT', split, missingSplitMessage(split, present));
+        continue;
+      }
+      const folders = await this.classFolders(split);
+      if (folders !== null) foldersBySplit.set(split, folders);
     }
-    const classNames = [...new Set([...classesBySplit.values()].flat())].sort(compareText);
+    const classes = this.match(foldersBySplit);
     const files: ImageFile[] = [];
-    for (const [split, classes] of classesBySplit) {
-      for (const className of classNames) {
-        const path = `${split}/${className}`;
-        if (classes.includes(className)) files.push(...(await this.imagesOf(path, className, split)));
-        else
-          this.report(
-            'CLASS_MISSING',
-            path,
-            `Split "${split}" has no folder of class "${className}", which others have.`,
-          );
+    for (const [split, names] of foldersBySplit) {
+      for (const { name: className, folders } of classes) {
+        const folder = folders.get(split);
+        if (folder !== undefined) files.push(...(await this.imagesOf(`${split}/${folder}`, className, split)));
+        else this.report('CLASS_MISSING', `${split}/${className}`, missingClassMessage(split, className, names));
       }
     }
-    return this.layout(classNames, files);
+    return this.layout(classes, files);
   }
 
   async readFlat(): Promise<DatasetLayout> {
-    const classNames = await this.folders('');
-    if (classNames === null) return this.layout([], []);
-    if (SPLITS.every((split) => classNames.includes(split))) {
+    const names = await this.classFolders('');
+    if (names === null) return this.layout([], []);
+    if (SPLITS.every((split) => names.includes(split))) {
       const message = 'The folder has train, validation and test in it: leave out the split fractions to use them.';
       this.report('CLASS_MISSING', '', message);
       return this.layout([], []);
     }
+    const classes = this.match(new Map([['', names]]));
     const files: ImageFile[] = [];
-    for (const className of classNames) files.push(...(await this.imagesOf(className, className, null)));
-    return this.layout(classNames, files);
+    for (const { name, folders } of classes) {
+      files.push(...(await this.imagesOf(folders.get('') ?? name, name, null)));
+    }
+    return this.layout(classes, files);
   }
 
-  private layout(classNames: readonly string[], files: readonly ImageFile[]): DatasetLayout {
-    if (classNames.length === 1 || (classNames.length === 0 && this.problems.length === 0)) {
+  private match(foldersByPlace: ReadonlyMap<string, readonly string[]>): readonly FoundClass[] {
+    const { classes, problems } = matchClasses(foldersByPlace);
+    this.problems.push(...problems);
+    return classes;
+  }
+
+  private layout(classes: readonly FoundClass[], files: readonly ImageFile[]): DatasetLayout {
+    const classNames = classes.map(({ name }) => name);
+    if (classNames.length === 1 || (classNames.length === 0 && !this.hasFatal())) {
       const found = classNames.length === 0 ? 'none was found' : `only "${classNames[0] ?? ''}" was found`;
       this.report('CLASS_MISSING', '', `A data set needs at least two class folders; ${found}.`);
     }
+    this.reportLeftovers();
     return { classNames, files, problems: this.problems };
   }
 
+  private hasFatal(since = 0): boolean {
+    return this.problems.slice(since).some(({ fatal }) => fatal);
+  }
+
   private async imagesOf(folder: string, className: string, split: Split | null): Promise<readonly ImageFile[]> {
-    const problemCount = this.problems.length;
+    const before = this.problems.length;
     const paths = await this.walk(folder);
-    if (paths.length === 0 && this.problems.length === problemCount) {
-      this.report('EMPTY_CLASS', folder, `Class folder "${folder}" has no image (.jpg, .jpeg, .png, .bmp or .gif).`);
+    // Where something else ends the sweep already, that is the reason for the lack.
+    if (paths.length === 0 && !this.hasFatal(before)) {
+      const left = this.problems.length - before;
+      const others = left === 0 ? '' : ` (${left} ${left === 1 ? 'entry is' : 'entries are'} left out)`;
+      const message = `Class folder "${folder}" has no image (.jpg, .jpeg, .png, .bmp or .gif)${others}. Add some, or remove the folder.`;
+      this.report('EMPTY_CLASS', folder, message);
     }
     return paths.map((path) => ({ path, className, split }));
   }
 
   /** Keras' order: folder by folder in the order of their paths, files by name within each. */
   private async walk(folder: string): Promise<readonly string[]> {
-    const folders = [folder];
-    const files: (readonly [string, readonly string[]])[] = [];
+    const folders = [Buffer.from(folder)];
+    const files: (readonly [Buffer, readonly Buffer[]])[] = [];
     for (let current = folders.pop(); current !== undefined; current = folders.pop()) {
-      const names: string[] = [];
-      for (const entry of await this.entries(current)) {
-        const path = `${current}/${entry.name}`;
-        if (entry.kind === 'folder') folders.push(path);
-        else if (entry.kind === 'special') this.reportSpecial(path, entry.name);
-        else if (entry.kind === 'file' && this.isImage(path, entry.name)) names.push(entry.name);
+      const paths: Buffer[] = [];
+      for (const { name, kind } of (await this.entries(current, () => true)) ?? []) {
+        const path = Buffer.concat([current, Buffer.from('/'), name]);
+        if (kind === 'folder') folders.push(path);
+        else if (kind === 'folder-link') this.reportLink(path);
+        else if (this.isImage(path, name, kind)) paths.push(path);
       }
-      files.push([current, names.sort(compareText)]);
+      files.push([current, paths.sort((a, b) => Buffer.compare(a, b))]);
     }
-    files.sort(([a], [b]) => compareText(a, b));
-    return files.flatMap(([parent, names]) => names.map((name) => `${parent}/${name}`));
+    files.sort(([a], [b]) => Buffer.compare(a, b));
+    return files.flatMap(([, paths]) => paths.map((path) => path.toString('utf8')));
   }
 
-  private isImage(path: string, name: string): boolean {
-    switch (fileKind(name)) {
-      case 'image':
-        return true;
-      case 'other-image':
-        this.report(
-          'UNSUPPORTED_FORMAT',
-          path,
-          `"${path}" is of a format that is not read; convert it to JPEG or PNG, or set skip_bad_files.`,
-          !this.skipBadFiles,
-        );
-        return false;
-      case 'other':
-        this.report('UNSUPPORTED_FORMAT', path, `"${path}" is no image by its name and is left out.`, false);
-        return false;
-      case 'system':
-        return false;
+  /** Whether a file, or a link to one, is read as an image; a broken link is, so that reading says what is wrong. */
+  private isImage(path: Buffer, name: Buffer, kind: FolderEntry['kind']): boolean {
+    const shown = showName(path);
+    const byName = fileKind(name.toString('utf8'));
+    if (byName === 'hidden') return false;
+    if (kind === 'special') {
+      // Reading a pipe would wait without end.
+      const message = `"${shown}" is a pipe, socket or device, no file; remove it, or set skip_bad_files.`;
+      this.report('UNREADABLE', shown, message, !this.skipBadFiles);
+      return false;
     }
+    if (byName === 'other') {
+      this.report('UNSUPPORTED_FORMAT', shown, `"${shown}" is no image by its name and is left out.`, false);
+      return false;
+    }
+    if (byName === 'other-image') {
+      const message = `"${shown}" is of a format that is not read; convert it to JPEG or PNG, or set skip_bad_files.`;
+      this.report('UNSUPPORTED_FORMAT', shown, message, !this.skipBadFiles);
+      return false;
+    }
+    if (isUtf8(path)) return true;
+    const message = `"${shown}" has a name that is not UTF-8 and is left out; rename it to use it.`;
+    this.report('UNREADABLE', shown, message, false);
+    return false;
   }
 
-  /** Reading a pipe would wait for ever. */
-  private reportSpecial(path: string, name: string): void {
-    if (fileKind(name) === 'system') return;
-    const message = `"${path}" is a pipe, socket or device, no file; remove it, or set skip_bad_files.`;
-    this.report('UNREADABLE', path, message, !this.skipBadFiles);
+  private reportLink(path: Buffer): void {
+    const shown = showName(path);
+    this.report('LEFT_OUT', shown, `"${shown}" is a link to a folder inside a class, which is not followed.`, false);
   }
 
-  /** Names of the folders within one, sorted; null when it can't be read. */
-  private async folders(path: string): Promise<readonly string[] | null> {
-    const before = this.problems.length;
+  private reportLeftovers(): void {
+    if (this.leftovers.size === 0) return;
+    const names = [...this.leftovers].sort(([a], [b]) => compareText(a, b));
+    const listed = names
+      .slice(0, LISTED_LEFTOVERS)
+      .map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`));
+    const more = names.length > listed.length ? ` and ${names.length - listed.length} more` : '';
+    const message = `Left out, because systems and tools leave them behind: ${listed.join(', ')}${more}.`;
+    this.report('LEFT_OUT', '', message, false);
+  }
+
+  /** Names of the class folders within a folder, sorted; null when it can't be read. */
+  private async classFolders(path: string): Promise<readonly string[] | null> {
+    const entries = await this.entries(Buffer.from(path), () => true);
+    if (entries === null) return null;
     const names: string[] = [];
-    for (const entry of await this.entries(path)) {
-      const isFolder = entry.kind === 'folder' || entry.kind === 'folder-link';
-      if (isFolder && !entry.name.startsWith('.')) names.push(entry.name);
+    for (const { name, kind } of entries) {
+      // Keras leaves them out as well.
+      if (name.toString('latin1').startsWith('.')) continue;
+      const shown = showName(path === '' ? name : Buffer.concat([Buffer.from(`${path}/`), name]));
+      if (kind === 'folder' || kind === 'folder-link') {
+        if (isUtf8(name)) names.push(name.toString('utf8'));
+        else this.report('UNREADABLE', shown, `Folder "${shown}" has a name that is not UTF-8: rename it.`);
+      } else if (kind === 'broken-link') {
+        this.report('UNREADABLE', shown, `"${shown}" is a link to nothing and is left out.`, false);
+      } else if (kind === 'unfollowed-link') {
+        this.report('UNREADABLE', shown, `"${shown}" is a link whose name is not UTF-8 and is left out.`, false);
+      }
     }
-    return this.problems.length > before ? null : names.sort(compareText);
+    return names.sort(compareText);
   }
 
-  private async entries(path: string): Promise<readonly Entry[]> {
+  /** Names of the folders at the top, sorted; null when it can't be read. A link is only followed where a split's name says so. */
+  private async topFolders(): Promise<readonly string[] | null> {
+    const isSplit = (name: string): boolean => SPLITS.some((split) => split === name);
+    const entries = await this.entries(Buffer.alloc(0), isSplit);
+    if (entries === null) return null;
+    const names: string[] = [];
+    for (const { name, kind } of entries) {
+      const text = showName(name);
+      if (kind === 'broken-link') this.report('UNREADABLE', text, `"${text}" is a link to nothing.`, false);
+      const isFolder = kind === 'folder' || kind === 'folder-link' || kind === 'unfollowed-link';
+      if (isFolder && !text.startsWith('.')) names.push(text);
+    }
+    return names.sort(compareText);
+  }
+
+  /** null where they can't be read, which is reported. */
+  private async entries(path: Buffer, isFollowed: (name: string) => boolean): Promise<readonly FolderEntry[] | null> {
+    const { root, dataRoot } = this;
     try {
-      const entries = await readdir(join(this.root, path), { withFileTypes: true });
-      return await Promise.all(
-        entries.map(async (entry): Promise<Entry> => {
-          if (entry.isDirectory()) return { name: entry.name, kind: 'folder' };
-          if (entry.isFile()) return { name: entry.name, kind: 'file' };
-          return { name: entry.name, kind: await this.linkKind(path, entry.name) };
-        }),
-      );
+      return await listFolder(path, { root, dataRoot, isFollowed, isWanted: (name) => this.isWanted(name) });
     } catch (error) {
+      if (error instanceof PathOutsideError) throw error;
+      const shown = showName(path);
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      const where = path === '' ? this.root : join(this.root, path);
+      const where = shown === '' ? root : join(root, shown);
       const hint =
         code === 'ENOENT' ? `it does not exist on this machine, ${hostname()}` : `it can't be read (${code})`;
-      this.report('UNREADABLE', path, `Folder ${where}: ${hint}.`);
-      return [];
+      this.report('UNREADABLE', shown, `Folder ${where}: ${hint}.`);
+      return null;
     }
   }
 
-  private async linkKind(folder: string, name: string): Promise<Entry['kind']> {
-    try {
-      const found = await stat(join(this.root, folder, name));
-      if (found.isDirectory()) return 'folder-link';
-      return found.isFile() ? 'file' : 'special';
-    } catch {
-      // A dangling link: reading it as an image says so.
-      return 'file';
-    }
+  private isWanted(bytes: Buffer): boolean {
+    const name = bytes.toString('utf8');
+    if (!isLeftover(name)) return true;
+    // Each file of a Mac has its own.
+    const shown = name.startsWith('._') ? '._*' : showName(bytes);
+    this.leftovers.set(shown, (this.leftovers.get(shown) ?? 0) + 1);
+    return false;
   }
 
   private report(code: DatasetProblemCode, path: string, message: string, fatal = true): void {
     this.problems.push({ code, path, message, fatal });
   }
-}
-
-interface Entry {
-  readonly name: string;
-  readonly kind: 'folder' | 'folder-link' | 'file' | 'special';
 }
 
 function missingSplitMessage(split: Split, present: readonly string[]): string {
@@ -208,7 +274,11 @@ function missingSplitMessage(split: Split, present: readonly string[]): string {
   return `There is no folder "${split}" (found: ${found}). If these are the classes, give split fractions.`;
 }
 
-/** By Unicode code points, as Python sorts; JavaScript's own order is by UTF-16 units. */
-export function compareText(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+function missingClassMessage(split: Split, className: string, names: readonly string[]): string {
+  const alike = findAlike(className, names);
+  if (alike === null) return `Split "${split}" has no folder of class "${className}", which others have.`;
+  return (
+    `Split "${split}" has no folder of class ${spell(className)}, which others have, but ${spell(alike)}, which differs only in ` +
+    'case, blanks or the form of its characters. Name them alike.'
+  );
 }

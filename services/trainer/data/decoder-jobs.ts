@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ManifestImage } from '../../core/dataset.ts';
+import { readRegularFile, readRegularFileSync } from '../../platform/files/read-regular-file.ts';
 import { checkFile } from './check-file.ts';
 import type { FileCheck } from './check-file.ts';
-import { decodeAndResize } from './decode.ts';
+import { decodeAndResize, ImageDecodeError } from './decode.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 
 /** Some images' share of a long piece of decoding; may be done in any process. */
@@ -42,30 +43,67 @@ export interface DecoderAnswers {
 export async function doJob<J extends DecoderJob>(job: J): Promise<DecoderAnswers[J['kind']]>;
 export async function doJob(job: DecoderJob): Promise<DecoderAnswers[DecoderJob['kind']]> {
   if (job.kind === 'rows') return writeRows(job);
-  const contents = await Promise.all(job.paths.map((path) => readOrError(join(job.root, path))));
-  return contents.map(checkFile);
+  const checks: FileCheck[] = [];
+  for (const share of await sharesOf(job.root, job.paths, (path) => path)) {
+    const contents = await Promise.all(share.map((path) => readOrError(join(job.root, path))));
+    checks.push(...contents.map(checkFile));
+  }
+  return checks;
+}
+
+/** Bytes of files that are in memory at once: all 32 of a job are, unless they are large. */
+const SHARE_BYTES = 64 * 2 ** 20;
+
+/** Cuts files into shares that are read at once, in their order. */
+async function sharesOf<T>(root: string, files: readonly T[], pathOf: (file: T) => string): Promise<readonly T[][]> {
+  const sizes = await Promise.all(files.map((file) => sizeOf(join(root, pathOf(file)))));
+  const shares: T[][] = [];
+  let bytes = Infinity;
+  for (const [index, file] of files.entries()) {
+    const size = sizes[index] ?? 0;
+    if (bytes + size > SHARE_BYTES) {
+      shares.push([]);
+      bytes = 0;
+    }
+    shares.at(-1)?.push(file);
+    bytes += size;
+  }
+  return shares;
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    // Reading it says what is wrong.
+    return 0;
+  }
 }
 
 async function readOrError(path: string): Promise<Uint8Array | Error> {
   try {
-    return await readFile(path);
+    return await readRegularFile(path);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
 }
 
 async function writeRows({ root, images, size, target, offset }: RowsJob): Promise<number[]> {
-  const contents = await Promise.all(images.map((image) => readUnchanged(root, image)));
   const file = openSync(target, 'r+');
   try {
     let position = offset;
-    return contents.map((bytes) => {
-      const pixels = decodeAndResize(bytes, size);
-      const row = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-      writeFully(file, row, position);
-      position += row.length;
-      return crc32(row);
-    });
+    const checksums: number[] = [];
+    for (const share of await sharesOf(root, images, ({ path }) => path)) {
+      const contents = await Promise.all(share.map((image) => readUnchanged(root, image)));
+      for (const [index, bytes] of contents.entries()) {
+        const pixels = decodeNamed(join(root, share[index]?.path ?? ''), bytes, size);
+        const row = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+        writeFully(file, row, position);
+        position += row.length;
+        checksums.push(crc32(row));
+      }
+    }
+    return checksums;
   } finally {
     closeSync(file);
   }
@@ -81,19 +119,29 @@ export function decodeRow(root: string, image: Pick<ManifestImage, 'path' | 'sha
   const path = join(root, image.path);
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readRegularFileSync(path);
   } catch (error) {
     throw unreadable(path, error);
   }
-  const pixels = decodeAndResize(requireUnchanged(path, bytes, image), size);
+  const pixels = decodeNamed(path, requireUnchanged(path, bytes, image), size);
   return Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+}
+
+/** @throws ImageDecodeError with the file's name: where it was indexed, it could be decoded. */
+function decodeNamed(path: string, bytes: Uint8Array, size: number): Float32Array {
+  try {
+    return decodeAndResize(bytes, size);
+  } catch (error) {
+    if (!(error instanceof ImageDecodeError)) throw error;
+    throw new ImageDecodeError(`${path}: ${error.reason}`, { cause: error });
+  }
 }
 
 async function readUnchanged(root: string, image: Pick<ManifestImage, 'path' | 'sha256'>): Promise<Buffer> {
   const path = join(root, image.path);
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegularFile(path);
   } catch (error) {
     throw unreadable(path, error);
   }

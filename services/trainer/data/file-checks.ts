@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ProgressListener } from '../engine/progress.ts';
 import type { FileCheck } from './check-file.ts';
 import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
+import { maxImagePixels } from './image-limit.ts';
 
 export interface CheckFilesOptions {
   readonly root: string;
@@ -18,8 +19,11 @@ export interface CheckFilesOptions {
 /** A remembered check: size, time of change in milliseconds, the result. */
 type Memory = Record<string, readonly [number, number, FileCheck]>;
 
-/** Part of the memory's name: another decoder may judge otherwise. */
-const MEMORY_VERSION = 3;
+/** Part of the memory: another decoder, or another limit, may judge otherwise. */
+function memoryVersion(): string {
+  return `4 ${maxImagePixels()}`;
+}
+
 /** Looked up at once. */
 const STAT_FILES = 64;
 /** A file changed so recently may change again within the clock's resolution, unseen. */
@@ -88,8 +92,11 @@ async function findFile(root: string, path: string, remembered: Memory[string] |
 
 async function readMemory(path: string): Promise<Memory> {
   try {
-    const { version, files } = JSON.parse(await readFile(path, 'utf8')) as { version?: number; files?: Memory };
-    return version === MEMORY_VERSION && files !== undefined ? files : {};
+    const { version, files } = JSON.parse(await readFile(path, 'utf8')) as {
+      version?: string | number;
+      files?: Memory;
+    };
+    return version === memoryVersion() && files !== undefined ? files : {};
   } catch {
     // None yet, or cut off: everything is checked anew.
     return {};
@@ -99,6 +106,6 @@ async function readMemory(path: string): Promise<Memory> {
 async function writeMemory(path: string, files: Memory): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true });
   const temporary = `${path}.${process.pid}.part`;
-  await writeFile(temporary, JSON.stringify({ version: MEMORY_VERSION, files }));
+  await writeFile(temporary, JSON.stringify({ version: memoryVersion(), files }));
   await rename(temporary, path);
 }

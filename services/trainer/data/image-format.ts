@@ -16,15 +16,12 @@ const OTHER_IMAGE_EXTENSIONS = [
   '.raw',
 ];
 
-/** Files that systems and tools leave in folders. */
-const SYSTEM_FILES = ['thumbs.db', 'desktop.ini'];
-
-export type FileKind = 'image' | 'other-image' | 'other' | 'system';
+export type FileKind = 'image' | 'other-image' | 'other' | 'hidden';
 
 /** What a file is by its name. */
 export function fileKind(name: string): FileKind {
   const lower = name.toLowerCase();
-  if (lower.startsWith('.') || SYSTEM_FILES.includes(lower)) return 'system';
+  if (lower.startsWith('.')) return 'hidden';
   if (EXTENSIONS.some((extension) => lower.endsWith(extension))) return 'image';
   return OTHER_IMAGE_EXTENSIONS.some((extension) => lower.endsWith(extension)) ? 'other-image' : 'other';
 }

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
-import { SPLITS } from '../../core/dataset.ts';
+import { countProblems, SPLITS } from '../../core/dataset.ts';
 import type { ClassCount, Dataset, DatasetProblem, ManifestImage, Split } from '../../core/dataset.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
 import type { ProgressListener } from '../engine/progress.ts';
-import { requireAllInside, requireInside } from './data-root.ts';
+import { requireInside } from './data-root.ts';
 import { readLayout } from './dataset-layout.ts';
 import type { DatasetLayout, ImageFile } from './dataset-layout.ts';
 import { drawSplits } from './draw-splits.ts';
+import { blankProblems, boundProblems, fileProblems } from './dataset-problems.ts';
 import { findDuplicates } from './duplicates.ts';
 import { checkFiles } from './file-checks.ts';
 import type { FileCheck } from './check-file.ts';
@@ -30,9 +31,10 @@ export class DatasetInvalidError extends Error {
 
   constructor(path: string, problems: readonly DatasetProblem[]) {
     const fatal = problems.filter((problem) => problem.fatal);
-    const count = fatal.length === 1 ? 'one problem' : `${fatal.length} problems`;
+    const total = countProblems(fatal);
+    const count = total === 1 ? 'one problem' : `${total} problems`;
     const lines = fatal.slice(0, SHOWN_PROBLEMS).map(({ code, message }) => `  ${code}: ${message}`);
-    if (fatal.length > SHOWN_PROBLEMS) lines.push(`  … and ${fatal.length - SHOWN_PROBLEMS} more`);
+    if (total > lines.length) lines.push(`  … and ${total - lines.length} more`);
     super(`Data set ${path} has ${count}:\n${lines.join('\n')}`);
     this.path = path;
     this.problems = problems;
@@ -51,30 +53,22 @@ export async function indexDataset(options: IndexOptions): Promise<IndexedDatase
   const { source, cacheDir, dataRoot = null, onProgress } = options;
   const root = resolve(source.path);
   await requireInside(dataRoot, root, 'dataset.path');
-  const layout = await readLayout({ ...source, path: root });
+  const layout = await readLayout({ ...source, path: root }, dataRoot);
   const paths = layout.files.map(({ path }) => path);
-  await requireAllInside(dataRoot, root, paths);
   const checks = await checkFiles({ root, paths, cacheDir, ...(onProgress ? { onProgress } : {}) });
-  const problems = [...layout.problems, ...fileProblems(checks, source.skipBadFiles)];
+  const found = [...layout.problems, ...fileProblems(checks, source.skipBadFiles)];
   const images = manifestImages(layout, checks, source);
-  problems.push(...countProblems(layout, images, problems, source), ...findDuplicates(images, source.allowDuplicates));
-  problems.push(
+  found.push(...classProblems(layout, images, found, source), ...blankProblems(images, checks));
+  found.push(...findDuplicates(images, source.allowDuplicates));
+  found.push(
     ...nearDuplicateProblems(findNearDuplicates(images, fingerprintsOf(checks)), {
       isStrict: source.strict ?? false,
       isAllowed: source.allowDuplicates,
     }),
   );
+  const problems = boundProblems(found);
   if (problems.some(({ fatal }) => fatal)) throw new DatasetInvalidError(root, problems);
   return { dataset: describe(root, layout.classNames, images, problems), images };
-}
-
-function fileProblems(checks: ReadonlyMap<string, FileCheck>, skipBadFiles: boolean): readonly DatasetProblem[] {
-  return [...checks].flatMap(([path, { problem }]) => {
-    if (problem === null) return [];
-    const remedy = skipBadFiles ? 'It is left out' : 'Mend or remove it, or set skip_bad_files';
-    const message = `"${path}": ${problem.reason}. ${remedy}.`;
-    return [{ code: problem.code, path, message, fatal: !skipBadFiles }];
-  });
 }
 
 function manifestImages(
@@ -103,7 +97,7 @@ function fingerprintsOf(checks: ReadonlyMap<string, FileCheck>): ReadonlyMap<str
 }
 
 /** Classes that have files but, in a split, none that is of use. */
-function countProblems(
+function classProblems(
   layout: DatasetLayout,
   images: readonly ManifestImage[],
   known: readonly DatasetProblem[],
@@ -115,7 +109,7 @@ function countProblems(
     for (const split of expectedSplits(files, source)) {
       if (images.some((image) => image.split === split && image.label === label)) continue;
       const path = files.some((file) => file.split === split) ? `${split}/${className}` : className;
-      if (known.some((problem) => problem.path === path)) continue;
+      if (known.some((problem) => problem.fatal && problem.path === path)) continue;
       const count = files.filter((file) => file.split === null || file.split === split).length;
       const message = `Split "${split}" gets no usable image of class "${className}" (${count} files were found for it).`;
       problems.push({ code: 'TOO_FEW_IMAGES', path, message, fatal: true });

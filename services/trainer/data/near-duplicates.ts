@@ -66,8 +66,9 @@ export function nearDuplicateProblems(
     return { code: 'NEAR_DUPLICATE', path: second.path, message, fatal };
   });
   if (duplicates.length <= MAX_LISTED) return problems;
-  const message = `${duplicates.length - MAX_LISTED} more images look like one of another split.`;
-  return [...problems, { code: 'NEAR_DUPLICATE', path: '', message, fatal }];
+  const count = duplicates.length - MAX_LISTED;
+  const message = `${count} more images look like one of another split.`;
+  return [...problems, { code: 'NEAR_DUPLICATE', path: '', message, fatal, count }];
 }
 
 function toCandidate(image: ManifestImage, encoded: string | undefined): Candidate | null {

@@ -60,6 +60,8 @@ export interface WorkerEnvironment {
   readonly GRAFT_SLOT_THREADS: string;
   /** Seconds between saves of the newest state. */
   readonly GRAFT_CHECKPOINT_SECONDS: string;
+  /** Pixels that an image may have; `data/image-limit.ts` reads it. */
+  readonly GRAFT_MAX_IMAGE_PIXELS: string;
   /** Folder that images and weights of a spec must lie in; not set: anywhere. */
   readonly GRAFT_DATA_ROOT?: string;
 }

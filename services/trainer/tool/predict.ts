@@ -1,7 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { Backbone } from '../backbones/backbone.ts';
+import { readRegularFile } from '../../platform/files/read-regular-file.ts';
+import { problemOfContents, problemOfReading } from '../data/check-file.ts';
 import { decodeAndResize, ImageDecodeError } from '../data/decode.ts';
+import { fileKind } from '../data/image-format.ts';
 import { tf } from '../engine/engine.ts';
 import { predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { Network } from '../training/network.ts';
@@ -42,7 +45,9 @@ interface Model {
 
 async function predictBatch(images: readonly string[], model: Model): Promise<readonly ImagePrediction[]> {
   const size = model.config.imageSize;
-  const decoded = await Promise.all(images.map((image) => decodeFile(image, size)));
+  // One after the other: of a large file only its few pixels stay.
+  const decoded: (Float32Array | string)[] = [];
+  for (const image of images) decoded.push(await decodeFile(image, size));
   const good = decoded.filter((pixels) => pixels instanceof Float32Array);
   const logits = good.length === 0 ? [] : logitsOf(good, model);
   let row = 0;
@@ -57,13 +62,20 @@ async function predictBatch(images: readonly string[], model: Model): Promise<re
   });
 }
 
-/** Pixels, or what is wrong with the file. */
+/**
+ * Pixels, or what is wrong with the file: what training would not read, prediction does not either. A name without one of the
+ * endings of an image is no obstacle here, where each file is named by a person.
+ */
 async function decodeFile(path: string, size: number): Promise<Float32Array | string> {
+  if (fileKind(basename(path)) === 'other-image') {
+    return 'it is of a format that is not read, as in training; convert it to JPEG or PNG';
+  }
   try {
-    return decodeAndResize(await readFile(path), size);
+    const contents = await readRegularFile(path);
+    return problemOfContents(contents)?.reason ?? decodeAndResize(contents, size);
   } catch (error) {
     if (error instanceof ImageDecodeError) return error.reason;
-    return `it can't be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`;
+    return problemOfReading(error instanceof Error ? error : new Error(String(error))).reason;
   }
 }
 

@@ -47,6 +47,7 @@ async function startBench(options: ScriptedCoordinatorOptions = {}, saveMs = 5_0
     artifactCacheBytes: 1e9,
     cacheDir: stateDir,
     dataRoot: null,
+    maxImagePixels: 1e8,
     stateDir,
     checkpointSeconds: 10,
     saveMs,

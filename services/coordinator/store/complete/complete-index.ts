@@ -102,7 +102,7 @@ function countImages(classCounts: readonly ClassCount[]): number {
 /** For the sweep's events; `sweeps.dataset_problems` has each of them. */
 function describeProblems(problems: readonly DatasetProblem[]): string {
   const counts = new Map<string, number>();
-  for (const { code } of problems) counts.set(code, (counts.get(code) ?? 0) + 1);
+  for (const { code, count = 1 } of problems) counts.set(code, (counts.get(code) ?? 0) + count);
   const named = [...counts].map(([code, count]) => `${count} ${code}`);
   const [first] = problems;
   return first === undefined ? '' : `; found and let pass: ${named.join(', ')}, for example ${first.message}`;

@@ -1,4 +1,5 @@
 import type { Healing } from '../../../core/healing.ts';
+import { countProblems } from '../../../core/dataset.ts';
 import { decideRetry, isStoreTrouble } from '../../../core/retry.ts';
 import type { RetryDecision } from '../../../core/retry.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
@@ -162,12 +163,13 @@ async function fail(
   await settleSweep(tx, store, sweep, [task.taskId]);
 }
 
-/** All problems at once, so that a person mends them in one go. */
+/** All problems at once, so that a person fixes them in one go; each once: a trainer's message may list them already. */
 function describeIndexFailure(error: TaskError, message: string): string {
   const problems = error.datasetProblems.filter(({ fatal }) => fatal);
-  const listed = (problems.length > 0 ? problems : error.datasetProblems).slice(0, 20);
+  const all = problems.length > 0 ? problems : error.datasetProblems;
+  const listed = all.slice(0, 20).filter((problem) => problem.message === '' || !message.includes(problem.message));
   if (listed.length === 0) return message;
   const lines = listed.map((problem) => `${problem.code} ${problem.path}: ${problem.message}`);
-  const rest = error.datasetProblems.length - listed.length;
+  const rest = countProblems(all) - listed.length;
   return [message, ...lines, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n');
 }

@@ -18,6 +18,10 @@ const PROBLEM_CODES: Readonly<Record<DatasetProblemCode, true>> = {
   UNSUPPORTED_FORMAT: true,
   TOO_FEW_IMAGES: true,
   UNREADABLE: true,
+  IMAGE_TOO_LARGE: true,
+  BLANK_IMAGE: true,
+  SIMILAR_CLASSES: true,
+  LEFT_OUT: true,
 };
 
 export function datasetSourceToProto(source: DatasetSource): proto.DatasetSource {
@@ -93,7 +97,8 @@ export function datasetFromProto(message: proto.Dataset, field: string): Dataset
 }
 
 export function datasetProblemToProto(problem: DatasetProblem): proto.DatasetProblem {
-  return { code: problem.code, path: problem.path, message: problem.message, fatal: problem.fatal };
+  const { code, path, message, fatal, count = 0 } = problem;
+  return { code, path, message, fatal, count };
 }
 
 /** @throws InvalidRequestError for a code that is not in the closed list. */
@@ -111,6 +116,7 @@ export function datasetProblemFromProto(message: proto.DatasetProblem, field: st
     path: message.path,
     message: message.message,
     fatal: message.fatal,
+    ...(message.count > 0 ? { count: message.count } : {}),
   };
 }
 

@@ -2,9 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCli } from '../../../../services/cli/cli.ts';
 import { EXIT } from '../../../../services/cli/exit-codes.ts';
 import type { DatasetProblem } from '../../../../services/core/dataset.ts';
 import { openImageCache } from '../../../../services/trainer/data/image-cache.ts';
@@ -13,6 +11,7 @@ import { tf } from '../../../../services/trainer/engine/engine.ts';
 import { writeFiles } from '../../../support/picture.ts';
 import { badImages } from './bad-images.ts';
 import type { BadImage } from './bad-images.ts';
+import { checkWithCli } from './check-folder.ts';
 
 const GOOD = ['train/cat', 'train/dog', 'validation/cat', 'validation/dog', 'test/cat', 'test/dog'];
 const CLASS_FOLDER = 'train/cat';
@@ -39,11 +38,14 @@ describe('a folder with bad images', () => {
 
   /** Each bad file is named once, with its reason; the good and the merely odd ones are not. */
   function expectReported(problems: readonly DatasetProblem[], fatal: boolean): void {
-    const bad = images.filter(({ problem }) => problem !== null).map(({ name }) => `${CLASS_FOLDER}/${name}`);
+    const bad = images
+      .filter(({ problem, isBlank }) => problem !== null || isBlank)
+      .map(({ name }) => `${CLASS_FOLDER}/${name}`);
     expect(problems.map(({ path }) => path).sort()).toEqual([...bad, `${CLASS_FOLDER}/pipe.jpg`].sort());
-    for (const { name, problem } of images) {
-      if (problem === null) continue;
+    for (const { name, problem, isBlank } of images) {
       const found = problems.find(({ path }) => path === `${CLASS_FOLDER}/${name}`);
+      if (isBlank) expect(found).toMatchObject({ code: 'BLANK_IMAGE', fatal: false });
+      if (problem === null) continue;
       expect(found).toMatchObject({ code: problem.code, fatal });
       expect(found?.message).toContain(`"${CLASS_FOLDER}/${name}"`);
       expect(found?.message).toMatch(problem.message);
@@ -76,7 +78,7 @@ describe('a folder with bad images', () => {
   });
 
   it('is reported file by file by `graft dataset check`, which ends in order', { timeout: 60_000 }, async () => {
-    const { code, out, err } = await check(root, folder, []);
+    const { code, out, err } = await checkWithCli(root, folder, ['--output', 'json']);
     expect(code, err).toBe(EXIT.usage);
     const result = JSON.parse(out) as { usable: boolean; problems: DatasetProblem[] };
     expect(result.usable).toBe(false);
@@ -85,34 +87,10 @@ describe('a folder with bad images', () => {
   });
 
   it('can be checked by `graft dataset check --skip-bad-files`', { timeout: 60_000 }, async () => {
-    const { code, out, err } = await check(root, folder, ['--skip-bad-files']);
+    const { code, out, err } = await checkWithCli(root, folder, ['--output', 'json', '--skip-bad-files']);
     expect(code, err).toBe(0);
     const result = JSON.parse(out) as { usable: boolean; dataset: { problems: DatasetProblem[] } };
     expect(result.usable).toBe(true);
     expectReported(result.dataset.problems, false);
   });
 });
-
-/** The command with its own process for TensorFlow, JSON on standard output. */
-async function check(
-  root: string,
-  folder: string,
-  flags: readonly string[],
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let out = '';
-  let err = '';
-  const code = await runCli(['dataset', 'check', root, '--output', 'json', ...flags], {
-    env: process.env,
-    cwd: folder,
-    // Not the memory of what the tests before have checked.
-    paths: { cacheDir: join(folder, 'cli-cache'), stateDir: join(folder, 'state') },
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    signal: new AbortController().signal,
-    signals: { onSecond: null },
-    openClient: () => {
-      throw new Error('checking a folder needs no coordinator');
-    },
-  });
-  return { code, out, err };
-}

@@ -8,7 +8,12 @@ export interface BadImage {
   readonly name: string;
   readonly bytes: Uint8Array;
   /** null: TensorFlow decodes it, so Graft trains on it. */
-  readonly problem: { readonly code: 'CORRUPT_IMAGE' | 'UNSUPPORTED_FORMAT'; readonly message: RegExp } | null;
+  readonly problem: {
+    readonly code: 'CORRUPT_IMAGE' | 'UNSUPPORTED_FORMAT' | 'IMAGE_TOO_LARGE';
+    readonly message: RegExp;
+  } | null;
+  /** Whether it is of one colour, of which a note is made. */
+  readonly isBlank: boolean;
 }
 
 /** Pixels of a side. */
@@ -21,25 +26,37 @@ export async function badImages(): Promise<readonly BadImage[]> {
 
 async function oddImages(): Promise<readonly BadImage[]> {
   const pixels = sharp(await pictureBytes('odd', 'png', SIZE));
-  const frames = await sharp(Buffer.alloc(SIZE * SIZE * 2 * 3, 90), {
-    raw: { width: SIZE, height: SIZE * 2, channels: 3, pageHeight: SIZE },
-  })
+  const frames = await twoFrames()
     .gif({ delay: [50, 50] })
     .toBuffer();
   return [
-    accepted('one-pixel.jpg', await pictureBytes('one', 'jpeg', 1)),
-    accepted('one-pixel.png', await pictureBytes('one', 'png', 1)),
-    accepted('wide.jpg', await plain(20_000, 1).jpeg().toBuffer()),
-    accepted('tall.png', await plain(1, 20_000).png().toBuffer()),
+    blank('one-pixel.jpg', await pictureBytes('one', 'jpeg', 1)),
+    blank('one-pixel.png', await pictureBytes('one', 'png', 1)),
+    blank('wide.jpg', await plain(20_000, 1).jpeg().toBuffer()),
+    blank('tall.png', await plain(1, 20_000).png().toBuffer()),
     accepted('cmyk.jpg', await pixels.clone().toColourspace('cmyk').jpeg().toBuffer()),
     accepted('deep.png', await pixels.clone().toColourspace('rgb16').png().toBuffer()),
     accepted('transparent.png', await pixels.clone().ensureAlpha(0.5).png().toBuffer()),
     accepted('gray.jpg', await pixels.clone().grayscale().jpeg().toBuffer()),
-    accepted('animated.gif', frames),
+    blank('animated.gif', frames),
     // TensorFlow goes by the content.
     accepted('png-named.jpg', await pixels.clone().png().toBuffer()),
     accepted('web-named.jpg', await pixels.clone().webp().toBuffer()),
+    corrupt('web-alpha.jpg', await pixels.clone().ensureAlpha(0.5).webp().toBuffer(), /WebP with transparency/),
+    corrupt(
+      'web-animated.jpg',
+      await twoFrames()
+        .webp({ delay: [50, 50] })
+        .toBuffer(),
+      /WebP with animation/,
+    ),
   ];
+}
+
+/** Of which the second one is brighter. */
+function twoFrames(): Sharp {
+  const values = Buffer.concat([Buffer.alloc(SIZE * SIZE * 3, 90), Buffer.alloc(SIZE * SIZE * 3, 200)]);
+  return sharp(values, { raw: { width: SIZE, height: SIZE * 2, channels: 3, pageHeight: SIZE } });
 }
 
 async function brokenImages(): Promise<readonly BadImage[]> {
@@ -68,29 +85,37 @@ async function lyingHeaders(): Promise<readonly BadImage[]> {
   const gif = await sharp(png).gif().toBuffer();
   return [
     corrupt('no-height.jpg', jpegOfSize(jpeg, SIZE, 0), /JPEG/i),
-    corrupt('huge.jpg', jpegOfSize(jpeg, 65_000, 65_000), /JPEG/i),
+    tooLarge('huge.jpg', jpegOfSize(jpeg, 65_000, 65_000), /65,000 × 65,000 pixels/),
     corrupt('no-width.png', pngOfSize(png, 0, SIZE), /PNG/i),
-    corrupt('huge.png', pngOfSize(png, 2 ** 31 - 1, 2 ** 31 - 1), /PNG/i),
-    corrupt('large.png', pngOfSize(png, 60_000, 60_000), /PNG size too large/i),
+    tooLarge('huge.png', pngOfSize(png, 2 ** 31 - 1, 2 ** 31 - 1), /2,147,483,647 × 2,147,483,647 pixels/),
+    tooLarge('large.png', pngOfSize(png, 60_000, 60_000), /3,600,000,000 in all/),
     corrupt('no-width.bmp', bitmap(0, SIZE), /Width must be positive/),
-    corrupt('huge.bmp', bitmap(2 ** 31 - 1, 2 ** 31 - 1), /Total possible pixel bytes must be less/),
+    tooLarge('huge.bmp', bitmap(2 ** 31 - 1, 2 ** 31 - 1), /at most 178,956,970 are decoded/),
     // Only the frame's own size counts.
     accepted('no-canvas.gif', gifOfSize(gif, 0, 0)),
     corrupt('no-frame.gif', gifFrameOfSize(gif, 0, 0), /GIF/i),
-    corrupt('huge-frame.gif', gifFrameOfSize(gif, 65_535, 65_535), /GIF/i),
+    tooLarge('huge-frame.gif', gifFrameOfSize(gif, 65_535, 65_535), /65,535 × 65,535 pixels/),
   ];
 }
 
 function accepted(name: string, bytes: Uint8Array): BadImage {
-  return { name, bytes, problem: null };
+  return { name, bytes, problem: null, isBlank: false };
+}
+
+function blank(name: string, bytes: Uint8Array): BadImage {
+  return { name, bytes, problem: null, isBlank: true };
 }
 
 function corrupt(name: string, bytes: Uint8Array, message: RegExp): BadImage {
-  return { name, bytes, problem: { code: 'CORRUPT_IMAGE', message } };
+  return { name, bytes, problem: { code: 'CORRUPT_IMAGE', message }, isBlank: false };
 }
 
 function foreign(name: string, bytes: Uint8Array, message: RegExp): BadImage {
-  return { name, bytes, problem: { code: 'UNSUPPORTED_FORMAT', message } };
+  return { name, bytes, problem: { code: 'UNSUPPORTED_FORMAT', message }, isBlank: false };
+}
+
+function tooLarge(name: string, bytes: Uint8Array, message: RegExp): BadImage {
+  return { name, bytes, problem: { code: 'IMAGE_TOO_LARGE', message }, isBlank: false };
 }
 
 function plain(width: number, height: number): Sharp {
