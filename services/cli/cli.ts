@@ -21,15 +21,17 @@ import { addUpCommand } from './commands/up.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, EXIT_CODE_HELP } from './exit-codes.ts';
 import { GRAFT } from './program-name.ts';
+import { SafeStream } from './safe-stream.ts';
 
 /** Runs one command and gives the exit code; nothing is thrown. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  const safe = { ...context, stdout: new SafeStream(context.stdout), stderr: new SafeStream(context.stderr) };
   try {
-    await buildProgram(context).parseAsync(args, { from: 'user' });
+    await buildProgram(safe).parseAsync(args, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     const { exitCode, message } = explainError(error, context.signal.aborted);
-    if (message !== '') context.stderr.write(`${message}\n`);
+    if (message !== '') safe.stderr.write(`${message}\n`);
     return exitCode;
   }
 }

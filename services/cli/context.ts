@@ -5,6 +5,8 @@ import type { GraftClient } from './client/types.ts';
 /** Where text goes: standard output or error, or a test's buffer. */
 export interface TextStream {
   write(text: string): unknown;
+  /** Writes colours and movements of the cursor, where `write` would show them as text (`SafeStream`). */
+  writeControl?(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

@@ -1,3 +1,4 @@
+import { escapeControls } from '../core/text/control-characters.ts';
 import type { ParameterValue } from '../core/sweep/sweep-spec.ts';
 
 const NOTHING = '–';
@@ -21,7 +22,7 @@ export function formatInterval(value: number, low: number, high: number): string
 /** A learning rate stays readable (`1e-5`), a whole number stays whole. */
 export function formatValue(value: ParameterValue | undefined): string {
   if (value === undefined) return NOTHING;
-  if (typeof value !== 'number') return String(value);
+  if (typeof value !== 'number') return escapeControls(String(value));
   if (Number.isInteger(value)) return String(value);
   const short = Number(value.toPrecision(4));
   return Math.abs(short) < 1e-3 ? short.toExponential() : String(short);

@@ -1,3 +1,4 @@
+import { escapeControlsInJson } from '../core/text/control-characters.ts';
 import type { CliContext, GlobalOptions } from './context.ts';
 
 /** Writes a result: as one JSON value with proto field names (`--output json`), or as text for people. */
@@ -6,9 +7,12 @@ export function writeResult(context: CliContext, options: GlobalOptions, value: 
   context.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`);
 }
 
-/** JSON with snake_case names; NaN and infinities, which JSON has no numbers for, as the texts proto's JSON uses. */
+/**
+ * JSON with snake_case names; NaN and infinities, which JSON has no numbers for, as the texts proto's JSON uses. Control
+ * characters of any kind are JSON escapes.
+ */
 export function toJson(value: unknown, indent = 2): string {
-  return JSON.stringify(toSnakeCase(value), null, indent);
+  return escapeControlsInJson(JSON.stringify(toSnakeCase(value), null, indent));
 }
 
 /** Something that is not the result. */

@@ -1,3 +1,4 @@
+import { escapeControls } from '../core/text/control-characters.ts';
 import type { TextStream } from './context.ts';
 import { cutLine } from './table.ts';
 
@@ -14,12 +15,18 @@ export class StatusLine {
 
   show(text: string): void {
     if (this.#stream.isTTY !== true) return;
-    this.#stream.write(`\r\u001b[2K${cutLine(text, (this.#stream.columns || DEFAULT_COLUMNS) - 1)}`);
+    const line = cutLine(escapeControls(text), (this.#stream.columns || DEFAULT_COLUMNS) - 1);
+    this.#control(`\r\u001b[2K${line}`);
     this.#isShown = true;
   }
 
   clear(): void {
-    if (this.#isShown) this.#stream.write('\r\u001b[2K');
+    if (this.#isShown) this.#control('\r\u001b[2K');
     this.#isShown = false;
+  }
+
+  #control(text: string): void {
+    if (this.#stream.writeControl === undefined) this.#stream.write(text);
+    else this.#stream.writeControl(text);
   }
 }

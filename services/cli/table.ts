@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { escapeControls } from '../core/text/control-characters.ts';
 
 const NO_BORDERS = {
   top: '',
@@ -24,15 +25,15 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** A borderless table, one line per row, without trailing blanks. */
+/** A borderless table, one line per row, without trailing blanks. Control characters in cells are escaped. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
     chars: NO_BORDERS,
-    head: columns.map(({ title }) => title),
+    head: columns.map(({ title }) => escapeControls(title)),
     colAligns: columns.map(({ align }) => align ?? 'left'),
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
   });
-  for (const row of rows) table.push([...row]);
+  for (const row of rows) table.push(row.map(escapeControls));
   return table
     .toString()
     .split('\n')
@@ -40,10 +41,15 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     .join('\n');
 }
 
-/** `name  value` lines. */
+/** `name  value` lines. Further lines of a value stand below it, so that none looks like a fact of its own. */
 export function renderFacts(facts: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...facts.map(([name]) => name.length));
-  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+  const indent = ' '.repeat(width + 2);
+  return facts
+    .map(([name, value]) =>
+      `${name.padEnd(width)}  ${value.split('\n').map(escapeControls).join(`\n${indent}`)}`.trimEnd(),
+    )
+    .join('\n');
 }
 
 /** Cuts a line to so many columns; colour codes count nothing. */

@@ -2,6 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
 import { countProblems, SPLITS } from '../../core/dataset.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
 import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
 import { CliError, UsageError } from '../cli-errors.ts';
 import type { CliContext, GlobalOptions } from '../context.ts';
@@ -118,7 +119,7 @@ function describeProblems(problems: readonly DatasetProblem[]): string {
 
 function describeKind(heading: string, problems: readonly DatasetProblem[]): string {
   const total = countProblems(problems);
-  const messages = problems.filter(({ count }) => count === undefined).map(({ message }) => message);
+  const messages = problems.filter(({ count }) => count === undefined).map(({ message }) => escapeControls(message));
   if (total === 1) return `${heading}: ${messages.join('')}`;
   const shown = messages.slice(0, SHOWN_PROBLEMS);
   const more = total - shown.length;

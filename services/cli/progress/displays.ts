@@ -1,3 +1,4 @@
+import { escapeControls } from '../../core/text/control-characters.ts';
 import type { TextStream } from '../context.ts';
 import type { SweepEvent } from '../client/types.ts';
 import { toJson } from '../output.ts';
@@ -52,7 +53,7 @@ export class LineDisplay implements ProgressDisplay {
 
   show(progress: SweepProgress, event: SweepEvent | null): void {
     if (event === null) {
-      const name = progress.displayName === '' ? '' : ` “${progress.displayName}”`;
+      const name = progress.displayName === '' ? '' : ` “${escapeControls(progress.displayName)}”`;
       this.#stream.write(`sweep ${progress.sweepId}${name} with ${progress.runs.size} runs: ${progress.state}\n`);
       return;
     }
@@ -109,13 +110,18 @@ class LiveDisplay implements ProgressDisplay {
     };
     const lines = renderProgress(this.#progress, screen);
     // One write per picture, so that nothing flickers.
-    this.#stream.write(`${this.#eraseCode()}${lines.join('\n')}\n`);
+    this.#control(`${this.#eraseCode()}${lines.join('\n')}\n`);
     this.#drawnLines = lines.length;
   }
 
   #erase(): void {
-    this.#stream.write(this.#eraseCode());
+    this.#control(this.#eraseCode());
     this.#drawnLines = 0;
+  }
+
+  #control(text: string): void {
+    if (this.#stream.writeControl === undefined) this.#stream.write(text);
+    else this.#stream.writeControl(text);
   }
 
   #eraseCode(): string {

@@ -1,3 +1,4 @@
+import { escapeControls } from '../../core/text/control-characters.ts';
 import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { describeTie } from '../../core/ranking.ts';
 import { formatMetric, formatParameters, formatValue } from '../format.ts';
@@ -41,7 +42,7 @@ export function describeEvent(progress: SweepProgress, event: SweepEvent): strin
     case 'epoch':
       return epochLine(progress, body.runId, body.epoch, body.metrics);
     case 'task':
-      return `task ${body.taskId} ${body.stage ?? ''} ${body.state}${onTrainer(body.trainerId)}${because(body.message)}`;
+      return `task ${escapeControls(body.taskId)} ${body.stage ?? ''} ${body.state}${onTrainer(body.trainerId)}${because(body.message)}`;
     case 'test_result': {
       const { runId, accuracy, accuracyLow, accuracyHigh, imageCount } = body.result;
       const interval = `${formatMetric(accuracyLow)} – ${formatMetric(accuracyHigh)}`;
@@ -67,7 +68,7 @@ function epochLine(
 }
 
 function headerLine(progress: SweepProgress): string {
-  const name = progress.displayName === '' ? '' : ` “${progress.displayName}”`;
+  const name = progress.displayName === '' ? '' : ` “${escapeControls(progress.displayName)}”`;
   return `Sweep ${progress.sweepId}${name}: ${progress.state}${because(progress.reason)}`;
 }
 
@@ -176,9 +177,9 @@ function runName(progress: SweepProgress, runId: string): string {
 }
 
 function because(reason: string): string {
-  return reason === '' ? '' : `: ${reason}`;
+  return reason === '' ? '' : `: ${escapeControls(reason)}`;
 }
 
 function onTrainer(trainerId: string): string {
-  return trainerId === '' ? '' : ` on ${trainerId}`;
+  return trainerId === '' ? '' : ` on ${escapeControls(trainerId)}`;
 }

@@ -1,3 +1,5 @@
+import { escapeControlsInLines } from '../../core/text/control-characters.ts';
+
 /** Markup that is safe to put into a page as it is. */
 export class Html {
   readonly text: string;
@@ -18,9 +20,9 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
   return new Html(text);
 }
 
-/** For text inside elements and quoted attributes. */
+/** For text inside elements and quoted attributes. Bidirectional and other controls would reorder the text around them. */
 function escapeHtml(text: string): string {
-  return text
+  return escapeControlsInLines(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -145,7 +145,11 @@ function dimensionSchema(definition: ParameterDefinition): JsonSchema {
       max: value,
       scale: { enum: [...SCALES], default: 'linear' },
       grid_points: { type: 'integer', minimum: 2, description: 'For a grid: points the range is cut into.' },
-      step: { type: 'number', exclusiveMinimum: 0, description: 'Distance between allowed values from min on.' },
+      step: {
+        type: 'number',
+        exclusiveMinimum: 0,
+        description: 'Distance between allowed values from min on; linear scale only.',
+      },
       when,
     },
   };

@@ -1,15 +1,20 @@
 import { dirname, resolve } from 'node:path';
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, Node as YamlNode } from 'yaml';
 import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
 import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import { MissingError, ViolationsError } from '../cli-errors.ts';
+import { ViolationsError } from '../cli-errors.ts';
+import { explainSyntax, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';
 import { readSweep } from './read-sweep.ts';
 import type { SweepFileFolders } from './read-sweep.ts';
 import { isMapping, pathOf, ShapeReader } from './shape-reader.ts';
 import { toYamlViolation } from './yaml-path.ts';
+
+/** Aliases of one anchor that may be resolved; more is an attack on memory. */
+const MAX_ALIAS_COUNT = 100;
+/** One bracket that is missing can be a mistake in each line below. */
+const MAX_SYNTAX_MISTAKES = 20;
 
 export interface ParsedSweepFile {
   /** Usable only where there are no violations. */
@@ -21,15 +26,12 @@ export interface ParsedSweepFile {
 /**
  * Reads a sweep file.
  *
- * @throws MissingError where there is no such file; ViolationsError with all mistakes of shape and meaning at once.
+ * @throws MissingError where there is no such file; UsageError for one that is no text in UTF-8; ViolationsError with all mistakes
+ * of shape and meaning at once.
  */
 export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpec> {
   const file = resolve(cwd, path);
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new MissingError(
-      `${path}: the sweep file can't be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`,
-    );
-  });
+  const text = await readSweepText(path, file);
   const { spec, violations } = parseSweepFile(text, { folder: dirname(file), home: homedir() });
   if (violations.length > 0) throw new ViolationsError(path, violations);
   return spec;
@@ -38,23 +40,45 @@ export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpe
 /** Reads the text of a sweep file (YAML 1.2, or JSON), naming every mistake. */
 export function parseSweepFile(text: string, folders: SweepFileFolders): ParsedSweepFile {
   const lineCounter = new LineCounter();
-  // Duplicate keys are found here; the rest of the file is still read.
-  const document = parseDocument(text, { lineCounter, prettyErrors: false });
   const reader = new ShapeReader();
-  for (const { message, pos } of document.errors) {
-    reader.fail('', `line ${lineCounter.linePos(pos[0]).line}: ${message}.`.replace(/\.\.$/, '.'));
-  }
-  const isUnreadable = document.errors.some(({ code }) => code !== 'DUPLICATE_KEY');
-  const root = isUnreadable ? {} : (document.toJS() as unknown);
+  const parsed = parseYaml(text, lineCounter, reader);
+  const root = parsed?.root ?? {};
   const spec = readSweep(root, reader, folders);
   // Half a file would give mistakes that are not there.
-  if (isUnreadable || !isMapping(root ?? {})) {
+  if (parsed === null || !isMapping(root)) {
     return { spec, violations: reader.violations.filter(({ field }) => field === '') };
   }
   const meaning = validateSweepSpec(spec)
     .map((violation) => toYamlViolation(violation, spec))
     .filter(({ field }) => !reader.hasFailed(field) && !dependsOn(field, reader.unreadable));
-  return { spec, violations: withLines([...reader.violations, ...meaning], document, lineCounter) };
+  return { spec, violations: withLines([...reader.violations, ...meaning], parsed.document, lineCounter) };
+}
+
+/** The document with its value; null where it can't be read, for a reason that `reader` then has. */
+function parseYaml(
+  text: string,
+  lineCounter: LineCounter,
+  reader: ShapeReader,
+): { readonly document: Document; readonly root: unknown } | null {
+  try {
+    // Duplicate keys are found here; the rest of the file is still read. Merge keys (<<) are of YAML 1.1, and people use them.
+    const document = parseDocument(text, { lineCounter, prettyErrors: false, merge: true });
+    // A tag that is not known (!include, !env) is a warning of the parser, which then takes the text beside it.
+    const mistakes = [...document.errors, ...document.warnings].map(
+      ({ message, pos, code }) => `line ${lineCounter.linePos(pos[0]).line}: ${explainSyntax(code, message, text)}`,
+    );
+    for (const mistake of [...new Set(mistakes)].slice(0, MAX_SYNTAX_MISTAKES)) reader.fail('', mistake);
+    if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return null;
+    const root = document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }) as unknown;
+    const problem = typeof root === 'string' ? NO_YAML : nestingProblem(root);
+    if (problem === null) return { document, root };
+    reader.fail('', problem);
+  } catch (error) {
+    // Aliases that stand for more than they may, merge keys of something else than a mapping, nesting beyond the stack.
+    const what = error instanceof RangeError ? 'it is nested too deeply' : (error as Error).message.replace(/\.$/, '');
+    reader.fail('', `the file can't be read: ${what}.`);
+  }
+  return null;
 }
 
 /** A condition on a dimension that could not be read looks impossible, and is not. */

@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
+import { pathSyntaxProblem } from '../../core/search-space/validation/path-problem.ts';
 import type { Objective } from '../../core/objective.ts';
 import type {
   DatasetSource,
@@ -40,12 +41,12 @@ export interface SweepFileFolders {
  */
 export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFileFolders): SweepSpec {
   const file = reader.mapping(root ?? {}, '', SWEEP_KEYS) ?? {};
-  const parameters = readParameterSpecs(file['parameters'], reader);
-  const variants = readVariants(file['variants'], reader);
+  const parameters = readParameterSpecs(file['parameters'], reader).map((spec) => placeDimension(spec, folders));
+  const variants = readVariants(file['variants'], reader).map((variant) => placeAllWeights(variant, folders));
   return {
     displayName: reader.text(file['display_name'], 'display_name') ?? '',
     dataset: readDataset(file['dataset'], reader, folders),
-    base: readParameters(file['base'], 'base', reader),
+    base: placeAllWeights(readParameters(file['base'], 'base', reader), folders),
     parameters,
     // Whether there is such a strategy is checked with the rest: what it needs is not complained about when there is none.
     strategy:
@@ -72,9 +73,36 @@ function readDataset(value: unknown, reader: ShapeReader, folders: SweepFileFold
   };
 }
 
+/** What is no path at all is left as it is: the check of the spec says what is wrong with it. */
 function absolute(path: string, { folder, home }: SweepFileFolders): string {
   if (path === '~' || path.startsWith('~/')) return join(home, path.slice(1));
-  return isAbsolute(path) ? path : resolve(folder, path);
+  return isAbsolute(path) || pathSyntaxProblem(path, '') !== null ? path : resolve(folder, path);
+}
+
+/** A weight file is relative to the sweep file, as the images are. Words without a slash or an ending are names. */
+function placeWeights(name: string, value: ParameterValue, folders: SweepFileFolders): ParameterValue {
+  const isPath = name === 'weights' && typeof value === 'string' && /[/~]|\.[A-Za-z0-9]+$/.test(value);
+  return isPath ? absolute(value, folders) : value;
+}
+
+function placeAllWeights(parameters: Parameters, folders: SweepFileFolders): Parameters {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [name, placeWeights(name, value, folders)]),
+  );
+}
+
+function placeDimension(spec: ParameterSpec, folders: SweepFileFolders): ParameterSpec {
+  const { name, domain } = spec;
+  const place = (value: ParameterValue): ParameterValue => placeWeights(name, value, folders);
+  const conditions = spec.conditions.map((condition) => ({
+    ...condition,
+    values: condition.values.map((value) => placeWeights(condition.name, value, folders)),
+  }));
+  return {
+    ...spec,
+    domain: domain.kind === 'values' ? { ...domain, values: domain.values.map(place) } : domain,
+    conditions,
+  };
 }
 
 function readFractions(value: unknown, reader: ShapeReader): SplitFractions | null {
@@ -126,6 +154,10 @@ function collectParameters(
 ): void {
   for (const [key, value] of Object.entries(mapping)) {
     const name = prefix === '' ? key : `${prefix}.${key}`;
+    if (key === '__proto__') {
+      reader.fail(pathOf(root, name), 'there is no parameter of that name.');
+      continue;
+    }
     if (isMapping(value)) {
       collectParameters(value, name, root, into, reader);
       continue;

@@ -45,7 +45,9 @@ export class ShapeReader {
   refuseUnknownKeys(value: Mapping, path: string, keys: readonly string[]): void {
     for (const key of Object.keys(value)) {
       if (keys.includes(key)) continue;
-      const hint = didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
+      const hint = key.trimStart().startsWith('//')
+        ? ' Comments begin with #; // is of JSON5, which is not read.'
+        : didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
       this.fail(pathOf(path, key), `there is no such key.${hint}`);
     }
   }

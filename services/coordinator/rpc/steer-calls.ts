@@ -1,3 +1,5 @@
+import { InvalidRequestError } from '../../core/errors.ts';
+import { controlProblem } from '../../core/text/control-characters.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
 import type { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
 import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
@@ -18,7 +20,7 @@ export function steerCalls({
   return {
     pauseSweep: async (request) => {
       const sweepId = requireId(request.sweepId, 'sweep_id');
-      await pauseSweep(store, sweepId, request.reason);
+      await pauseSweep(store, sweepId, requireReason(request.reason));
       return answer(sweepId);
     },
     resumeSweep: async (request) => {
@@ -28,8 +30,15 @@ export function steerCalls({
     },
     cancelSweep: async (request) => {
       const sweepId = requireId(request.sweepId, 'sweep_id');
-      await cancelSweep(store, sweepId, request.reason);
+      await cancelSweep(store, sweepId, requireReason(request.reason));
       return answer(sweepId);
     },
   };
+}
+
+/** @throws InvalidRequestError for control characters other than line feeds. */
+function requireReason(reason: string): string {
+  const [description] = reason.split('\n').flatMap((line) => controlProblem(line) ?? []);
+  if (description !== undefined) throw new InvalidRequestError([{ field: 'reason', description }]);
+  return reason;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { IllegalStateError, InvalidRequestError } from '../../core/errors.ts';
+import { controlProblem } from '../../core/text/control-characters.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import type { TokenRole } from '../../core/token-role.ts';
 import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
@@ -64,6 +65,9 @@ function refuseMistakes({ name, role, expireTime }: CreateTokenRequest): void {
   if (name.trim() === '' || name.length > MAX_NAME_LENGTH) {
     const description = `must have 1 to ${MAX_NAME_LENGTH} characters; received ${name.length}.`;
     violations.push({ field: 'name', description });
+  } else {
+    const description = controlProblem(name);
+    if (description !== null) violations.push({ field: 'name', description });
   }
   if (roles.tryFromProto(role) === null) {
     violations.push({ field: 'role', description: `must be one of ${roles.values.join(', ')}; received ${role}.` });

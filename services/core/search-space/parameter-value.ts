@@ -1,3 +1,4 @@
+import { controlProblem, escapeControls } from '../text/control-characters.ts';
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
 import type { NumericDefinition, ParameterDefinition, StringDefinition } from './parameter-definitions.ts';
 import { didYouMean } from './nearest-name.ts';
@@ -32,8 +33,8 @@ const MAX_SHOWN_LENGTH = 120;
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      if (value.length <= MAX_SHOWN_LENGTH) return `'${value}'`;
-      return `'${value.slice(0, MAX_SHOWN_LENGTH)}…' (${value.length} characters)`;
+      if (value.length <= MAX_SHOWN_LENGTH) return `'${escapeControls(value)}'`;
+      return `'${escapeControls(value.slice(0, MAX_SHOWN_LENGTH))}…' (${value.length} characters)`;
     case 'number':
     case 'bigint':
     case 'boolean':
@@ -86,7 +87,7 @@ function stringProblem(definition: StringDefinition, value: unknown): string | n
   }
   if (typeof value !== 'string') return `must be ${describeAllowed(definition)}; received ${show(value)}.`;
   if (definition.choices === null) {
-    return value === '' && !definition.allowEmpty ? 'must not be empty.' : null;
+    return value === '' && !definition.allowEmpty ? 'must not be empty.' : controlProblem(value);
   }
   if (definition.choices.includes(value)) return null;
   const hint = didYouMean(value, definition.choices);

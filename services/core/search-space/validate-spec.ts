@@ -4,11 +4,13 @@ import { gridPoints } from '../samplers/grid.ts';
 import { gridSize } from '../samplers/domain.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../samplers/sobol-sequence.ts';
 import type { FieldViolation, StrategyName, SweepSpec } from '../sweep/sweep-spec.ts';
+import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from './backbones.ts';
 import { didYouMean } from './nearest-name.ts';
 import { show } from './parameter-value.ts';
 import { validateDataset } from './validation/validate-dataset.ts';
 import { validateParameters } from './validation/validate-parameters.ts';
+import { validateWeights } from './validation/validate-weights.ts';
 import { validateMlflow } from './validation/validate-mlflow.ts';
 import { memberPath, ViolationList } from './validation/violations.ts';
 
@@ -28,6 +30,7 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   validateDataset(spec.dataset, found);
   const strategyKnown = validateChoice('strategy', spec.strategy, STRATEGIES, found);
   validateParameters(spec, strategyKnown, found);
+  validateWeights(spec, found);
   validateMaxRuns(spec, found);
   if (strategyKnown) validateStrategy(spec, found);
   validateSeed(spec.seed, found);
@@ -43,7 +46,10 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
 function validateDisplayName(name: string, found: ViolationList): void {
   if (name.length > MAX_NAME_LENGTH) {
     found.add('display_name', `must have at most ${MAX_NAME_LENGTH} characters; received ${name.length}.`);
+    return;
   }
+  const problem = controlProblem(name);
+  if (problem !== null) found.add('display_name', problem);
 }
 
 function validateChoice(field: string, value: string, choices: readonly string[], found: ViolationList): boolean {

@@ -1,5 +1,6 @@
 import type { DatasetSource } from '../../sweep/sweep-spec.ts';
 import { show } from '../parameter-value.ts';
+import { pathProblem } from './path-problem.ts';
 import type { ViolationList } from './violations.ts';
 
 /** Fractions are written by people: 0.7 + 0.15 + 0.15 is not exactly 1. */
@@ -8,11 +9,9 @@ const SUM_TOLERANCE = 1e-6;
 export function validateDataset(dataset: DatasetSource, found: ViolationList): void {
   if (dataset.path === '') {
     found.add('dataset.path', 'is missing. Give the folder of the images as the trainers see it, from / on.');
-  } else if (!dataset.path.startsWith('/')) {
-    found.add(
-      'dataset.path',
-      `must be absolute, because trainers do not share a working folder; received ${show(dataset.path)}.`,
-    );
+  } else {
+    const problem = pathProblem(dataset.path, 'a folder of images');
+    if (problem !== null) found.add('dataset.path', problem);
   }
   const fractions = dataset.splitFractions;
   if (fractions === null) return;

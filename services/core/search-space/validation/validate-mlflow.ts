@@ -1,4 +1,5 @@
 import type { MlflowTarget } from '../../sweep/sweep-spec.ts';
+import { controlProblem } from '../../text/control-characters.ts';
 import { show } from '../parameter-value.ts';
 import type { ViolationList } from './violations.ts';
 
@@ -7,6 +8,10 @@ const MAX_EXPERIMENT_LENGTH = 500;
 const MAX_MODEL_LENGTH = 256;
 
 export function validateMlflow({ experiment, registerModel }: MlflowTarget, found: ViolationList): void {
+  for (const [field, name] of Object.entries({ experiment, register_model: registerModel })) {
+    const problem = controlProblem(name);
+    if (problem !== null) found.add(`mlflow.${field}`, problem);
+  }
   if (experiment.length > MAX_EXPERIMENT_LENGTH) {
     found.add(
       'mlflow.experiment',

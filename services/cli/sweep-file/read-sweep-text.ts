@@ -1,0 +1,104 @@
+import { readFile, stat } from 'node:fs/promises';
+import { MissingError, UsageError } from '../cli-errors.ts';
+
+/** A spec of 10,000 listed variants has about 3 MB. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** For a file whose whole content is one text. */
+export const NO_YAML =
+  'the file is no YAML mapping. A sweep file has lines like `dataset: { path: /data/pets }`; TOML (key = value) and other formats ' +
+  'are not read. `npx graft schema` prints what may be in it.';
+
+/**
+ * Reads a sweep file as text.
+ *
+ * @param path as it was given, for messages; @param file the same, absolute.
+ * @throws MissingError where it can't be read; UsageError where it is a folder, a URL, too large, or not UTF-8.
+ */
+export async function readSweepText(path: string, file: string): Promise<string> {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) {
+    throw new UsageError(`${path}: is a URL, and sweep files are read from this machine. Download it first.`);
+  }
+  const bytes = await readBytes(path, file);
+  if (startsWith(bytes, 0xff, 0xfe) || startsWith(bytes, 0xfe, 0xff) || bytes.subarray(0, 1_000).includes(0)) {
+    throw new UsageError(
+      `${path}: is encoded as UTF-16 (or is no text). Save it as UTF-8, for example with \`iconv -f UTF-16 -t UTF-8\`.`,
+    );
+  }
+  try {
+    // A byte order mark is left out by the decoder.
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(
+      `${path}: is not UTF-8 (line ${firstWrongLine(bytes)}). Save it as UTF-8, for example with \`iconv -f ISO-8859-1 -t UTF-8\`.`,
+    );
+  }
+}
+
+async function readBytes(path: string, file: string): Promise<Uint8Array> {
+  try {
+    const found = await stat(file);
+    if (found.isDirectory()) throw new UsageError(`${path}: is a folder. Name the sweep file in it.`);
+    if (found.size > MAX_BYTES) {
+      throw new UsageError(`${path}: has ${found.size} bytes, and a sweep file has at most ${MAX_BYTES}.`);
+    }
+    return await readFile(file);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new MissingError(
+      `${path}: the sweep file can't be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`,
+    );
+  }
+}
+
+function startsWith(bytes: Uint8Array, ...head: readonly number[]): boolean {
+  return head.every((byte, index) => bytes[index] === byte);
+}
+
+function firstWrongLine(bytes: Uint8Array): number {
+  const lines = Buffer.from(bytes).toString('latin1').split('\n');
+  const wrong = lines.findIndex((line) => {
+    const raw = Buffer.from(line, 'latin1');
+    return !Buffer.from(raw.toString('utf8'), 'utf8').equals(raw);
+  });
+  return wrong + 1;
+}
+
+/** The parser's message, and what to do where it does not say so. */
+export function explainSyntax(code: string, message: string, text: string): string {
+  const said = `${message}.`.replace(/\.\.$/, '.');
+  if (message.includes('call stack')) return "the file can't be read: it is nested too deeply.";
+  switch (code) {
+    case 'MULTIPLE_DOCS':
+      return 'another document begins here (---), and a sweep file has one. Put each sweep into a file of its own.';
+    case 'TAB_AS_INDENT':
+      return `${said} Use blanks.`;
+    case 'TAG_RESOLVE_FAILED':
+      return `${said} Tags (!name) are not read: write the value itself.`;
+    default:
+      return /^\s*\/\//m.test(text) ? `${said} Comments begin with #; // is of JSON5, which is not read.` : said;
+  }
+}
+
+/** Far more than any key of a sweep file needs. */
+const MAX_DEPTH = 32;
+
+/** What is wrong with a value that contains itself (an alias within its own anchor) or is nested too deeply; null: nothing. */
+export function nestingProblem(root: unknown): string | null {
+  const done = new Set<object>();
+  const open = new Set<object>();
+  const visit = (value: unknown): string | null => {
+    if (typeof value !== 'object' || value === null || done.has(value)) return null;
+    if (open.has(value)) return "the file can't be read: an alias (*name) stands within its own anchor (&name).";
+    if (open.size === MAX_DEPTH) return `the file can't be read: it is nested more than ${MAX_DEPTH} levels deep.`;
+    open.add(value);
+    for (const item of Object.values(value)) {
+      const problem = visit(item);
+      if (problem !== null) return problem;
+    }
+    open.delete(value);
+    done.add(value);
+    return null;
+  };
+  return visit(root);
+}
