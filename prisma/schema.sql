@@ -140,6 +140,16 @@ CREATE TABLE leader_leases (
     CONSTRAINT leader_leases_pkey PRIMARY KEY (name)
 );
 
+CREATE TABLE machine_faults (
+    task_id text NOT NULL,
+    trainer_id text NOT NULL,
+    slot_index integer NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT machine_faults_pkey PRIMARY KEY (task_id, trainer_id, slot_index)
+);
+
 CREATE TABLE mlflow_runs (
     subject_id text NOT NULL,
     sweep_id text NOT NULL,
@@ -247,6 +257,8 @@ CREATE TABLE slots (
     device_name text NOT NULL,
     memory_bytes bigint NOT NULL,
     thread_count integer NOT NULL,
+    bench_reason text NOT NULL DEFAULT ''::text,
+    benched_by_faults boolean NOT NULL DEFAULT false,
     CONSTRAINT slots_pkey PRIMARY KEY (trainer_id, slot_index),
     CONSTRAINT slots_device_kind_check CHECK (device_kind = ANY (ARRAY['cpu'::text, 'gpu'::text])),
     CONSTRAINT slots_slot_index_check CHECK (slot_index >= 0)
@@ -337,6 +349,7 @@ CREATE TABLE tasks (
     forecast_memory_bytes bigint,
     required_memory_bytes bigint,
     peak_memory_bytes bigint,
+    machine_round_count integer NOT NULL DEFAULT 0,
     CONSTRAINT tasks_pkey PRIMARY KEY (task_id),
     CONSTRAINT tasks_command_check CHECK (command = ANY (ARRAY['ABANDON'::text, 'PAUSE'::text, 'STOP'::text, 'KILL'::text, 'CHECKPOINT_NOW'::text])),
     CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
@@ -424,6 +437,8 @@ ALTER SEQUENCE outbox_outbox_id_seq OWNED BY outbox.outbox_id;
 ALTER TABLE attempts ADD CONSTRAINT attempts_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
 ALTER TABLE checkpoints ADD CONSTRAINT checkpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE events ADD CONSTRAINT events_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE machine_faults ADD CONSTRAINT machine_faults_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
+ALTER TABLE machine_faults ADD CONSTRAINT machine_faults_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
 ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE outbox ADD CONSTRAINT outbox_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
@@ -456,6 +471,7 @@ CREATE INDEX epoch_metrics_superseded_idx ON epoch_metrics USING btree (task_id,
 CREATE UNIQUE INDEX epoch_metrics_surviving_key ON epoch_metrics USING btree (run_id, stage, epoch, name) WHERE superseded_by IS NULL;
 CREATE INDEX events_sweep_id_event_id_idx ON events USING btree (sweep_id, event_id);
 CREATE INDEX events_sweep_state_idx ON events USING btree (sweep_id, create_time) WHERE kind = 'SWEEP_STATE'::text;
+CREATE INDEX machine_faults_trainer_id_idx ON machine_faults USING btree (trainer_id);
 CREATE UNIQUE INDEX mlflow_runs_run_id_key ON mlflow_runs USING btree (run_id);
 CREATE INDEX outbox_dead_idx ON outbox USING btree (outbox_id) WHERE dead_time IS NOT NULL;
 CREATE INDEX outbox_pending_idx ON outbox USING btree (COALESCE(run_id, sweep_id), outbox_id) WHERE dead_time IS NULL;
@@ -1130,6 +1146,13 @@ COMMENT ON COLUMN leaderboard.test_accuracy_low IS 'Lower end of the 95 % Wilson
 COMMENT ON COLUMN leaderboard.test_accuracy_high IS 'Upper end of the 95 % Wilson interval.';
 COMMENT ON COLUMN leaderboard.test_role IS 'Why the run was evaluated: WINNER, BASELINE or EVERY_RUN.';
 COMMENT ON COLUMN leaderboard.seconds IS 'Seconds from the first work on the run to its end (or to now), waits between its stages included.';
+COMMENT ON TABLE machine_faults IS 'Tasks that failed by a fault of a machine (store, data path, disk, device) and may do well on another one. Rows go when the trainer is found healthy, when every other slot has failed the task too (then it says nothing of the machine), and after an hour.';
+COMMENT ON COLUMN machine_faults.task_id IS 'The task.';
+COMMENT ON COLUMN machine_faults.trainer_id IS 'The trainer it failed on.';
+COMMENT ON COLUMN machine_faults.slot_index IS 'The slot.';
+COMMENT ON COLUMN machine_faults.code IS 'Name of the error, for example DATA_MISSING; DEVICE_LOST is about the slot, the others about the machine.';
+COMMENT ON COLUMN machine_faults.message IS 'For a person: what, where, and how to mend it.';
+COMMENT ON COLUMN machine_faults.create_time IS 'When the attempt ended.';
 COMMENT ON TABLE mlflow_runs IS 'Which MLflow run mirrors a sweep or a run, and who sends to it at the moment.';
 COMMENT ON COLUMN mlflow_runs.subject_id IS 'The run, or the sweep for the parent run.';
 COMMENT ON COLUMN mlflow_runs.sweep_id IS 'The sweep.';
@@ -1264,6 +1287,8 @@ COMMENT ON COLUMN slots.device_kind IS 'cpu or gpu.';
 COMMENT ON COLUMN slots.device_name IS 'As the device calls itself.';
 COMMENT ON COLUMN slots.memory_bytes IS 'Memory it may use; 0 where unknown.';
 COMMENT ON COLUMN slots.thread_count IS 'Intra-op threads.';
+COMMENT ON COLUMN slots.bench_reason IS 'Why it gets no tasks; empty: it gets some.';
+COMMENT ON COLUMN slots.benched_by_faults IS 'Whether failed tasks benched it, and not what its trainer said when it registered.';
 COMMENT ON VIEW stage_forecasts IS 'One row per sweep and stage: what was expected when it was planned, and what it took. Forecasts foresee no early stopping and no lost attempts.';
 COMMENT ON COLUMN stage_forecasts.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN stage_forecasts.stage IS 'INDEX, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
@@ -1364,6 +1389,7 @@ COMMENT ON COLUMN tasks.forecast_seconds IS 'Seconds that it was expected to tak
 COMMENT ON COLUMN tasks.forecast_memory_bytes IS 'Most memory that the worker process was expected to hold.';
 COMMENT ON COLUMN tasks.required_memory_bytes IS 'Slots with less memory are not given the task: its forecast, corrected by the peaks of earlier tasks of its cost class; null: not known.';
 COMMENT ON COLUMN tasks.peak_memory_bytes IS 'Most memory that the worker held in the attempt that succeeded; null: not measured.';
+COMMENT ON COLUMN tasks.machine_round_count IS 'How often every slot that could take it has failed it by a fault of its machine, since the sweep was last paused for that.';
 COMMENT ON VIEW test_answers IS 'One row per evaluated run and test image: what the run''s best checkpoint says of it.';
 COMMENT ON COLUMN test_answers.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN test_answers.run_id IS 'The run.';

@@ -1,3 +1,4 @@
+import { decideMachineFault, isMachineFault } from './machine-fault.ts';
 import type { ErrorClass } from './task.ts';
 
 /** How often things went wrong before; each counter includes the failure that is being decided. */
@@ -17,6 +18,10 @@ export interface RetryInput extends RetryCounters {
   readonly message: string;
   /** Uniform in [0, 1); the caller draws it. */
   readonly jitter: number;
+  /** Of an error about the machine: whether another slot may take the task; no if not given. */
+  readonly hasOtherSlot?: boolean;
+  /** Of an error about the machine: times that no other slot could, this one included. */
+  readonly machineRounds?: number;
 }
 
 export type RetryDecision =
@@ -40,7 +45,7 @@ export const MAX_MEMORY_HALVINGS = 3;
 /** Permanent errors that say "this variant can't exist" rather than "something is broken". */
 export const INFEASIBLE_CODES: ReadonlySet<string> = new Set(['INVALID_PARAMETERS', 'UNSUPPORTED_MODEL']);
 
-/** INFRASTRUCTURE errors that every attempt would meet again; they are not counted. */
+/** Errors about the place where all trainers write. */
 const STORE_CODES: ReadonlySet<string> = new Set(['DISK_FULL', 'STORE_UNWRITABLE']);
 
 /** Whether the error is about the place where all trainers write. */
@@ -53,6 +58,7 @@ export function isStoreTrouble({ code }: { readonly code: string }): boolean {
  * whole and one member of a fused group.
  */
 export function decideRetry(input: RetryInput): RetryDecision {
+  if (isMachineFault(input)) return afterMachineFault(input);
   switch (input.errorClass) {
     case 'INFRASTRUCTURE':
       return afterInfrastructure(input);
@@ -71,11 +77,24 @@ export function decideRetry(input: RetryInput): RetryDecision {
   }
 }
 
+/** Not counted, whatever follows. */
+function afterMachineFault(input: RetryInput): RetryDecision {
+  const { code, message, errorClass, hasOtherSlot = false, machineRounds = Infinity, jitter } = input;
+  const isPermanent = errorClass === 'PERMANENT';
+  const { action, reason } = decideMachineFault({
+    code,
+    message,
+    isPermanent,
+    hasOther: hasOtherSlot,
+    round: machineRounds,
+  });
+  if (action === 'FAIL') return { action: 'FAILED', code, reason };
+  const delayMs = action === 'AGAIN' ? backoffMs(machineRounds, jitter) : 0;
+  const again = { action: 'REQUEUE', delayMs, microBatchDivisor: divisorOf(input), reason } as const;
+  return action === 'PAUSE' ? { ...again, pausesSweep: true } : again;
+}
+
 function afterInfrastructure(input: RetryInput): RetryDecision {
-  if (isStoreTrouble(input)) {
-    const reason = `waits until the sweep is resumed: ${input.message}`;
-    return { action: 'REQUEUE', delayMs: 0, microBatchDivisor: divisorOf(input), reason, pausesSweep: true };
-  }
   const times = input.infrastructureInARow;
   if (times >= MAX_INFRASTRUCTURE_IN_A_ROW) {
     return {

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
+import { isMachineFault } from '../core/machine-fault.ts';
+import type { LeasedTask, TaskError } from '../core/task.ts';
 import type { Logger } from '../platform/telemetry/logger.ts';
 import { clientSecurity } from '../platform/rpc/security/client-security.ts';
+import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
 import { artifactCacheFolder, copiedNames } from '../platform/artifacts/artifact-cache.ts';
 import { HAND_BACK_MS } from './config.ts';
 import type { TrainerConfig } from './config.ts';
@@ -9,6 +12,7 @@ import { GrpcCoordinator } from './lease/grpc-coordinator.ts';
 import { Heartbeat } from './lease/heartbeat.ts';
 import { removeOldJournals } from './lease/metric-journal.ts';
 import { MetricStream } from './lease/metric-stream.ts';
+import { MachineHealth } from './lease/machine-health.ts';
 import { Registration } from './lease/registration.ts';
 import { claimTrainerIdentity } from './lease/trainer-identity.ts';
 import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
@@ -44,7 +48,11 @@ export async function runTrainer(options: TrainerOptions, signal: AbortSignal): 
   const { metricsListen: listen, gpuDevices } = config;
   const operations = listen === null ? null : await startOperations({ listen, log, hasGpus: gpuDevices.length > 0 });
   const coordinator = operations === null ? grpc : new MeteredCoordinator(grpc, operations.metrics);
-  const trainer = new Trainer(options, coordinator, identity.trainerId);
+  const { trainerId } = identity;
+  const { cacheDir, hostname } = config;
+  const artifacts = await openArtifactStore(config.artifactsDir);
+  const health = new MachineHealth({ artifacts, cacheDir, hostname, trainerId });
+  const trainer = new Trainer(options, coordinator, trainerId, health);
   try {
     await trainer.run(signal);
   } finally {
@@ -61,6 +69,7 @@ class Trainer {
   readonly #options: TrainerOptions;
   readonly #coordinator: Coordinator;
   readonly #trainerId: string;
+  readonly #health: MachineHealth;
   readonly #slots: readonly Slot[];
   /** Of feature sets that this machine has read, made or copied. */
   readonly #heldFeatureKeys = new Set<string>();
@@ -70,10 +79,11 @@ class Trainer {
   #registration: Registration | null = null;
   #isDraining = false;
 
-  constructor(options: TrainerOptions, coordinator: Coordinator, trainerId: string) {
+  constructor(options: TrainerOptions, coordinator: Coordinator, trainerId: string, health: MachineHealth) {
     this.#options = options;
     this.#coordinator = coordinator;
     this.#trainerId = trainerId;
+    this.#health = health;
     this.#slots = Array.from(
       { length: options.config.slotCount },
       (_, slotIndex) =>
@@ -84,6 +94,8 @@ class Trainer {
           metricStream: () => required(this.#metricStream),
           timing: () => required(this.#registration).timing,
           register: () => required(this.#registration).renew(),
+          beforeTask: () => this.#suspected(health.beforeTask()),
+          explain: (error, task) => this.#explain(error, task),
           heldFeatureKeys: this.#heldFeatureKeys,
           onChange: () => this.#heartbeat?.trigger(),
           log: options.log,
@@ -99,7 +111,7 @@ class Trainer {
       const engines = await this.#prepareSlots(signal);
       for (const key of await copiedFeatureKeys(config.cacheDir)) this.#heldFeatureKeys.add(key);
       const description = this.#describe(engines);
-      this.#registration = new Registration(this.#coordinator, description, log, this.#ending.signal);
+      this.#registration = new Registration(this.#coordinator, description, this.#health, log, this.#ending.signal);
       removeOldJournals(this.#journals, Date.now());
       await this.#registration.renew();
     } catch (error) {
@@ -163,6 +175,18 @@ class Trainer {
     const work = Promise.all(this.#slots.map((slot) => slot.run(signal)));
     await aborted(signal);
     await this.#drain(work);
+  }
+
+  async #explain(error: TaskError, task: LeasedTask): Promise<TaskError> {
+    const explained = await this.#suspected(this.#health.explain(error, task));
+    return explained ?? error;
+  }
+
+  /** Whoever has found a fault of this machine lets it be looked at again. */
+  async #suspected(found: Promise<TaskError | null>): Promise<TaskError | null> {
+    const error = await found;
+    if (error !== null && isMachineFault(error)) this.#registration?.suspect(error.code === 'STORE_FOREIGN');
+    return error;
   }
 
   /** Workers save, tasks are handed back; what takes too long is cut off. */

@@ -25,9 +25,17 @@ beforeAll(async () => {
 afterAll(() => harness[Symbol.asyncDispose]());
 
 function trainerOf(version: string): RegisterTrainerRequest {
-  const slot = { deviceKind: 'cpu', deviceName: 'cpu', memoryBytes: 0n, threadCount: 1, taskId: '', stage: 0 as const };
+  const slot = {
+    deviceKind: 'cpu',
+    deviceName: 'cpu',
+    memoryBytes: 0n,
+    threadCount: 1,
+    benchReason: '',
+    taskId: '',
+    stage: 0 as const,
+  };
   const trainer = { trainerId: `trainer-${version}`, hostname: 'host', version, engineVersion: '', state: '' };
-  return { trainer: { ...trainer, heartbeatTime: undefined, slots: [{ ...slot, slotIndex: 0 }] } };
+  return { store: undefined, trainer: { ...trainer, heartbeatTime: undefined, slots: [{ ...slot, slotIndex: 0 }] } };
 }
 
 describe('versions', () => {

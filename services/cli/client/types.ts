@@ -223,6 +223,8 @@ interface Slot {
   readonly threadCount: number;
   readonly taskId: string | null;
   readonly stage: Stage | null;
+  /** Why it gets no tasks; null: it does. */
+  readonly benchReason: string | null;
 }
 
 export interface Trainer {

@@ -223,6 +223,7 @@ export function viewTrainer(message: trainer.Trainer): Trainer {
       threadCount: slot.threadCount,
       taskId: textOrNull(slot.taskId),
       stage: stages.tryFromProto(slot.stage),
+      benchReason: textOrNull(slot.benchReason),
     })),
     heartbeatTime: heartbeatTime ?? null,
   };

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Trainer } from '../client/types.ts';
 import type { CliContext } from '../context.ts';
 import { formatTime } from '../format.ts';
 import { writeResult } from '../output.ts';
@@ -23,7 +24,11 @@ export function addTrainersCommand(program: Command, context: CliContext): void 
             String(slot.slotIndex),
             `${slot.deviceKind} ${slot.deviceName}`.trim(),
             String(slot.threadCount),
-            slot.taskId === null ? 'idle' : `${slot.stage ?? ''} ${slot.taskId}`,
+            slot.taskId === null
+              ? slot.benchReason === null
+                ? 'idle'
+                : 'benched'
+              : `${slot.stage ?? ''} ${slot.taskId}`,
             formatTime(trainer.heartbeatTime),
           ]),
         );
@@ -31,11 +36,25 @@ export function addTrainersCommand(program: Command, context: CliContext): void 
         writeResult(context, options, trainers, () =>
           rows.length === 0
             ? `No trainer has registered. Start one with \`${GRAFT} trainer\`, or all on this machine with \`${GRAFT} up\`.`
-            : renderTable(
-                columns.map((title) => ({ title })),
-                rows,
-              ),
+            : [
+                renderTable(
+                  columns.map((title) => ({ title })),
+                  rows,
+                ),
+                ...benchLines(trainers),
+              ].join('\n'),
         );
       });
     });
+}
+
+/** Why slots get no tasks; slots of one trainer with the same reason together. */
+function benchLines(trainers: readonly Trainer[]): readonly string[] {
+  return trainers.flatMap(({ trainerId, hostname, slots }) => {
+    const reasons = new Set(slots.flatMap(({ benchReason }) => (benchReason === null ? [] : [benchReason])));
+    return [...reasons].map((reason) => {
+      const benched = slots.filter(({ benchReason }) => benchReason === reason).map(({ slotIndex }) => slotIndex);
+      return `\n${trainerId} (${hostname}), slot ${benched.join(', ')}, is benched: ${reason}`;
+    });
+  });
 }

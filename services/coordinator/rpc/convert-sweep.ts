@@ -48,6 +48,7 @@ export function trainerToProto(trainer: TrainerRecord): Trainer {
       threadCount: slot.threadCount,
       taskId: slot.taskId ?? '',
       stage: slot.stage === null ? Stage.UNSPECIFIED : stages.toProto(slot.stage),
+      benchReason: slot.benchReason ?? '',
     })),
     heartbeatTime: trainer.heartbeatTime,
   };

@@ -1,6 +1,7 @@
 import { InvalidRequestError, VersionSkewError } from '../../core/errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import type { LeasedTask } from '../../core/task.ts';
+import { whyBenched } from '../../core/store-owner.ts';
 import { areCompatible } from '../../core/version-skew.ts';
 import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
@@ -27,7 +28,9 @@ export function leaseCalls(
 ): Pick<Handlers<typeof TrainerServiceService>, 'registerTrainer' | 'leaseTask'> {
   return {
     registerTrainer: async (request) => {
-      const trainer = readTrainer(requireMessage(request.trainer, 'trainer'));
+      const described = readTrainer(requireMessage(request.trainer, 'trainer'));
+      const benchReason = whyBenched(request.store ?? null, context.clusterId, described.hostname);
+      const trainer = { ...described, benchReason };
       if (!areCompatible(trainer.version, context.version)) {
         context.log.warn(
           { trainer_id: trainer.trainerId, trainer_version: trainer.version },
@@ -36,10 +39,14 @@ export function leaseCalls(
         throw new VersionSkewError(trainer.version, context.version);
       }
       await registerTrainer(context.store, trainer);
-      context.log.info({ trainer_id: trainer.trainerId, slots: trainer.slots.length }, 'trainer registered');
+      const fields = { trainer_id: trainer.trainerId, slots: trainer.slots.length };
+      if (benchReason === null) context.log.info(fields, 'trainer registered');
+      else context.log.warn({ ...fields, reason: benchReason }, 'trainer registered and benched');
       return {
         heartbeatInterval: durationToProto(context.timing.heartbeatMs),
         leaseDuration: durationToProto(context.timing.leaseMs),
+        clusterId: context.clusterId,
+        benchReason: benchReason ?? '',
       };
     },
     leaseTask: async (request, call) => {
@@ -81,7 +88,7 @@ function readWait(request: LeaseTaskRequest): number {
   throw new InvalidRequestError([{ field: 'wait_duration', description }]);
 }
 
-function readTrainer(trainer: Trainer): NewTrainer {
+function readTrainer(trainer: Trainer): Omit<NewTrainer, 'benchReason'> {
   const violations: FieldViolation[] = [];
   const seen = new Set<number>();
   for (const [position, slot] of trainer.slots.entries()) {

@@ -126,6 +126,8 @@ export interface SlotRecord {
   /** What it works on; null where idle. */
   readonly taskId: string | null;
   readonly stage: Stage | null;
+  /** Why it gets no tasks; null: it does. */
+  readonly benchReason: string | null;
 }
 
 export interface TrainerRecord {
@@ -133,7 +135,8 @@ export interface TrainerRecord {
   readonly hostname: string;
   readonly version: string;
   readonly engineVersion: string;
-  readonly state: 'READY' | 'DRAINING' | 'LOST';
+  /** BENCHED: it lives, and none of its slots gets tasks. */
+  readonly state: 'READY' | 'DRAINING' | 'LOST' | 'BENCHED';
   readonly slots: readonly SlotRecord[];
   readonly heartbeatTime: Date;
 }

@@ -19,6 +19,8 @@ export class StoreTransaction {
   readonly #outbox: OutboxDraft | null;
   /** Sweeps the caller must settle afterwards, each in a transaction of its own: only one sweep may be locked at a time. */
   readonly otherSweeps = new Set<string>();
+  /** Trainers whose machine's faults the caller must weigh afterwards (`faults/review-benches.ts`): slots come before sweeps. */
+  readonly suspects = new Set<string>();
 
   constructor(client: PoolClient, isMirrored: boolean) {
     this.#client = client;

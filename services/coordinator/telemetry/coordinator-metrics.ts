@@ -105,6 +105,10 @@ function databaseGauges(metrics: Metrics): DatabaseGauges {
     help: 'Slots of trainers that are not lost.',
     labels: ['device_kind'],
   });
+  const benchedSlots = metrics.gauge({
+    name: 'graft_slots_benched',
+    help: 'Slots of living trainers that get no tasks, because of their store, data, disk or device; `graft trainers` says why.',
+  });
   const heartbeatAge = metrics.gauge({
     name: 'graft_trainer_heartbeat_age_seconds',
     help: 'Seconds since the last sign of life of the most silent trainer that is not lost; 0: no trainer.',
@@ -118,12 +122,25 @@ function databaseGauges(metrics: Metrics): DatabaseGauges {
     name: 'graft_outbox_age_seconds',
     help: 'Seconds that the oldest pending row waits to be mirrored; 0: none.',
   });
-  const all = [outbox, outboxAge, tasks, leaseAge, overdueLeases, retries, sweeps, runs, trainers, slots, heartbeatAge];
+  const all = [
+    outbox,
+    outboxAge,
+    tasks,
+    leaseAge,
+    overdueLeases,
+    retries,
+    sweeps,
+    runs,
+    trainers,
+    slots,
+    benchedSlots,
+    heartbeatAge,
+  ];
   return {
     forget: () => {
       for (const gauge of all) gauge.reset();
       // Without labels a reset gauge would say 0.
-      for (const gauge of [overdueLeases, heartbeatAge, outboxAge]) gauge.remove();
+      for (const gauge of [overdueLeases, benchedSlots, heartbeatAge, outboxAge]) gauge.remove();
     },
     show: (now) => {
       for (const stage of STAGES) {
@@ -136,9 +153,10 @@ function databaseGauges(metrics: Metrics): DatabaseGauges {
       for (const [error_class, count] of Object.entries(now.retries)) retries.set({ error_class }, count);
       showCounts(sweeps, SWEEP_STATES.live, now.sweeps);
       showCounts(runs, RUN_STATES.states, now.runs);
-      showCounts(trainers, ['READY', 'DRAINING', 'LOST'], now.trainers);
+      showCounts(trainers, ['READY', 'BENCHED', 'DRAINING', 'LOST'], now.trainers);
       for (const device_kind of ['cpu', 'gpu']) slots.set({ device_kind }, 0);
       for (const { deviceKind, count } of now.slots) slots.set({ device_kind: deviceKind }, count);
+      benchedSlots.set(now.benchedSlots);
       heartbeatAge.set(now.oldestHeartbeatSeconds);
       outbox.set({ state: 'pending' }, now.outbox.pending);
       outbox.set({ state: 'dead' }, now.outbox.dead);

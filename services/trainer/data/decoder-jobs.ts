@@ -149,12 +149,17 @@ async function readUnchanged(root: string, image: Pick<ManifestImage, 'path' | '
 }
 
 function unreadable(path: string, error: unknown): ImageCacheError {
-  return new ImageCacheError(path, `${path} was indexed, but can't be read now: ${String(error)}.`, { cause: error });
+  return new ImageCacheError(path, `${path} was indexed, but can't be read now: ${String(error)}.`, {
+    cause: error,
+    fault: 'MISSING',
+  });
 }
 
 function requireUnchanged(path: string, bytes: Buffer, { sha256 }: Pick<ManifestImage, 'sha256'>): Buffer {
   if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
-  throw new ImageCacheError(path, `${path} was changed after the data set was indexed. Submit the sweep again.`);
+  throw new ImageCacheError(path, `${path} was changed after the data set was indexed. Submit the sweep again.`, {
+    fault: 'CHANGED',
+  });
 }
 
 export function writeFully(file: number, bytes: Uint8Array, position: number): void {

@@ -1,4 +1,5 @@
 import { doJob } from './decoder-jobs.ts';
+import { ImageCacheError } from './image-cache-error.ts';
 import type { DecoderJob } from './decoder-jobs.ts';
 import type { DecoderReply } from './decoders.ts';
 
@@ -20,8 +21,17 @@ async function replyTo(job: DecoderJob): Promise<DecoderReply> {
     const { name, message } = error;
     const path = 'path' in error ? String(error.path) : undefined;
     const reason = 'reason' in error ? String(error.reason) : undefined;
+    const fault = error instanceof ImageCacheError ? error.fault : null;
+    const code = 'code' in error ? String(error.code) : undefined;
     return {
-      error: { name, message, ...(path === undefined ? {} : { path }), ...(reason === undefined ? {} : { reason }) },
+      error: {
+        name,
+        message,
+        fault,
+        ...(path === undefined ? {} : { path }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(code === undefined ? {} : { code }),
+      },
     };
   }
 }

@@ -6,6 +6,7 @@ import { ImageDecodeError } from './decode.ts';
 import { doJob } from './decoder-jobs.ts';
 import type { DecoderAnswers, DecoderJob } from './decoder-jobs.ts';
 import { ImageCacheError } from './image-cache-error.ts';
+import type { ImageFault } from './image-cache-error.ts';
 
 /** Images of one job: about 50 ms, so that the process that decodes itself can answer its supervisor in between. */
 const JOB_IMAGES = 32;
@@ -24,6 +25,9 @@ export type DecoderReply =
         readonly message: string;
         readonly path?: string;
         readonly reason?: string;
+        readonly fault?: ImageFault | null;
+        /** Of the kernel. */
+        readonly code?: string;
       };
     };
 
@@ -111,8 +115,12 @@ class DecoderProcess {
 }
 
 /** The classes decide whether a task is tried again. */
-function reviveError({ name, message, path, reason }: Extract<DecoderReply, { error: unknown }>['error']): Error {
-  if (name === 'ImageCacheError') return new ImageCacheError(path ?? '', message);
+function reviveError(error: Extract<DecoderReply, { error: unknown }>['error']): Error {
+  const { name, message, path, reason, fault = null, code } = error;
+  if (name === 'ImageCacheError') return new ImageCacheError(path ?? '', message, { fault });
   if (name === 'ImageDecodeError') return new ImageDecodeError(reason ?? message);
-  return new Error(message);
+  return Object.assign(new Error(message), {
+    ...(code !== undefined && { code }),
+    ...(path !== undefined && { path }),
+  });
 }

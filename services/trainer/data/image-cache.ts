@@ -103,6 +103,7 @@ async function checkDiskSpace(path: string, { size, cacheDir }: ImageCacheOption
     path,
     `${count} decoded images of ${size} pixels need ${megabytes(needed)} MB in ${cacheDir}, which has ` +
       `${megabytes(bavail * bsize)} MB free. Free some, or point GRAFT_CACHE_DIR at a larger disk.`,
+    { fault: 'SPACE' },
   );
 }
 

@@ -1,4 +1,5 @@
 import type { LeaseTiming } from '../../core/lease.ts';
+import type { StoreReport } from '../../core/store-owner.ts';
 import type { CheckpointRef, LeasedTask, Stage } from '../../core/task.ts';
 import type { TaskEnd } from '../../platform/rpc/convert/task-result.ts';
 
@@ -86,12 +87,20 @@ export class UnreadableTaskError extends Error {
   }
 }
 
+/** What a coordinator answers to a trainer. */
+export interface Registered extends LeaseTiming {
+  /** Whose artifact store the trainer must use; empty: the coordinator is of a version that does not say. */
+  readonly clusterId: string;
+  /** Why the trainer gets no tasks; empty: it does. */
+  readonly benchReason: string;
+}
+
 /**
  * The coordinator as a trainer sees it, in the domain's types. All calls are idempotent; failures are the typed errors
  * of `core/errors.ts`, or the transport's.
  */
 export interface Coordinator {
-  register(trainer: TrainerDescription): Promise<LeaseTiming>;
+  register(trainer: TrainerDescription, store: StoreReport): Promise<Registered>;
   /** @returns null where no task became ready in time. @throws UnreadableTaskError */
   leaseTask(wanted: WantedTask, signal: AbortSignal): Promise<LeasedTask | null>;
   heartbeat(tasks: readonly TaskProgress[], draining: boolean, deadlineMs: number): Promise<readonly TaskDirective[]>;

@@ -1,5 +1,5 @@
 import { leaseTimingFor, DEFAULT_LEASE_TIMING } from '../../core/lease.ts';
-import type { LeaseTiming } from '../../core/lease.ts';
+import type { StoreReport } from '../../core/store-owner.ts';
 import type { CheckpointRef, LeasedTask } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { createClient, NO_RETRY } from '../../platform/rpc/client.ts';
@@ -23,6 +23,7 @@ import type {
   Coordinator,
   MetricAnswer,
   MetricBatch,
+  Registered,
   ReleaseReason,
   SlotDescription,
   TaskCommand,
@@ -58,8 +59,9 @@ export class GrpcCoordinator implements Coordinator {
     this.#client = createClient(TrainerServiceService, { addresses, retry: NO_RETRY, ...(security && { security }) });
   }
 
-  async register(trainer: TrainerDescription): Promise<LeaseTiming> {
+  async register(trainer: TrainerDescription, store: StoreReport): Promise<Registered> {
     const response = await this.#client.call.registerTrainer({
+      store,
       trainer: {
         trainerId: trainer.trainerId,
         hostname: trainer.hostname,
@@ -72,7 +74,8 @@ export class GrpcCoordinator implements Coordinator {
     });
     const leaseMs = durationFromProto(response.leaseDuration, DEFAULT_LEASE_TIMING.leaseMs);
     const timing = leaseTimingFor(leaseMs);
-    return { ...timing, heartbeatMs: durationFromProto(response.heartbeatInterval, timing.heartbeatMs) };
+    const heartbeatMs = durationFromProto(response.heartbeatInterval, timing.heartbeatMs);
+    return { ...timing, heartbeatMs, clusterId: response.clusterId, benchReason: response.benchReason };
   }
 
   async leaseTask(wanted: WantedTask, signal: AbortSignal): Promise<LeasedTask | null> {
@@ -163,6 +166,7 @@ function slotToProto(slot: SlotDescription) {
     threadCount: slot.threadCount,
     taskId: '',
     stage: 0 as const,
+    benchReason: '',
   };
 }
 

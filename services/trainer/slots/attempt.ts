@@ -25,6 +25,8 @@ export interface AttemptOptions {
   readonly metrics: AttemptMetrics;
   readonly timing: () => LeaseTiming;
   readonly register: () => Promise<void>;
+  /** An attempt's error as it is, or the machine's fault behind it; as it is if not given. */
+  readonly explain?: (error: TaskError, task: LeasedTask) => Promise<TaskError>;
   readonly log: Logger;
   /** Milliseconds on a clock that only goes forward; for tests. */
   readonly now?: () => number;
@@ -258,7 +260,13 @@ export class Attempt {
     this.#log.warn({ error_class: error.errorClass, code: error.code, reason: error.message }, 'attempt failed');
     this.#span.set({ 'graft.error_class': error.errorClass, 'error.type': error.code });
     this.#span.fail(error.message);
-    this.#endWith(() => this.#complete({ kind: 'error', error }));
+    // What a lost device has left in the worker is of no use; the next worker finds out whether it is back.
+    if (error.code === 'DEVICE_LOST') void this.#options.worker.kill();
+    this.#endWith(async () => this.#complete({ kind: 'error', error: await this.#explained(error) }));
+  }
+
+  async #explained(error: TaskError): Promise<TaskError> {
+    return (await this.#options.explain?.(error, this.task)) ?? error;
   }
 
   /** The last step, after everything that was reported before it. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseTiming } from '../../core/lease.ts';
-import type { LeasedTask } from '../../core/task.ts';
+import type { LeasedTask, TaskError } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import { UnreadableTaskError } from '../lease/coordinator.ts';
@@ -28,6 +28,10 @@ export interface SlotOptions {
   readonly metricStream: () => MetricStream;
   readonly timing: () => LeaseTiming;
   readonly register: () => Promise<void>;
+  /** Why this machine can't begin a task; null: it can. */
+  readonly beforeTask: () => Promise<TaskError | null>;
+  /** An attempt's error as it is, or the machine's fault behind it. */
+  readonly explain: (error: TaskError, task: LeasedTask) => Promise<TaskError>;
   /** Keys of feature sets that this machine has read or made; shared by its slots. */
   readonly heldFeatureKeys: Set<string>;
   /** Something changed that the coordinator should hear at once. */
@@ -130,9 +134,15 @@ export class Slot {
       await this.#handBack(task);
       return;
     }
-    const { coordinator, metricStream, timing, register, heldFeatureKeys, onChange } = this.#options;
+    const { coordinator, metricStream, timing, register, explain, heldFeatureKeys, onChange } = this.#options;
+    const fault = await this.#options.beforeTask();
+    if (fault !== null) {
+      this.#log.error({ task_id: task.taskId, reason: fault.message }, 'leased task not begun');
+      await this.#endWithout(task, fault, signal);
+      return;
+    }
     const metrics = metricStream().open(task);
-    const attempt = new Attempt({ task, worker, coordinator, metrics, timing, register, log: this.#log });
+    const attempt = new Attempt({ task, worker, coordinator, metrics, timing, register, explain, log: this.#log });
     this.#attempt = attempt;
     attempt.start();
     onChange();
@@ -182,7 +192,6 @@ export class Slot {
 
   async #refuse(error: UnreadableTaskError, signal: AbortSignal): Promise<void> {
     this.#log.error({ err: error }, 'leased task refused');
-    const { coordinator, register } = this.#options;
     // While a cluster is upgraded, a coordinator may plan what only its newer trainers can read.
     const taskError = {
       errorClass: 'INFRASTRUCTURE',
@@ -190,9 +199,13 @@ export class Slot {
       message: error.message,
       datasetProblems: [],
     } as const;
-    await untilAnswered({ signal, register }, () =>
-      coordinator.completeTask(error.lease, { kind: 'error', error: taskError }, signal),
-    );
+    await this.#endWithout(error.lease, taskError, signal);
+  }
+
+  /** Ends an attempt that no worker has begun. */
+  async #endWithout(lease: TaskLease, error: TaskError, signal: AbortSignal): Promise<void> {
+    const { coordinator, register } = this.#options;
+    await untilAnswered({ signal, register }, () => coordinator.completeTask(lease, { kind: 'error', error }, signal));
   }
 
   /** Its worker may have died while the slot waited for work; null when the trainer drains before there is another. */

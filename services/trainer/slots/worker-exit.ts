@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { ErrorClass, TaskError } from '../../core/task.ts';
+import { isDeviceLost } from '../training/device-lost.ts';
 
 /** How a worker process ended, and what was known of it. */
 export interface WorkerExit {
@@ -19,6 +21,8 @@ export interface WorkerExit {
 
 // What V8, the C++ library and TensorFlow's allocators say before they abort.
 const OUT_OF_MEMORY_WORDS = /out of memory|bad_alloc|Allocation failed|OOM when allocating|failed to allocate/i;
+/** What the C library and Node say. */
+const DISK_FULL_WORDS = /ENOSPC|EDQUOT|No space left on device|Disk quota exceeded/;
 /** The kernel kills near the limit, not at it: our last sample is some hundred milliseconds old. */
 const NEAR_LIMIT = 0.8;
 
@@ -48,6 +52,12 @@ function diagnose(exit: WorkerExit): { errorClass: ErrorClass; code: string; why
   }
   if (OUT_OF_MEMORY_WORDS.test(exit.lastWords)) {
     return { errorClass: 'MEMORY', code: 'OUT_OF_MEMORY', why: `It could not get the memory it asked for. ${used}` };
+  }
+  if (isDeviceLost(exit.lastWords)) {
+    return { errorClass: 'INFRASTRUCTURE', code: 'DEVICE_LOST', why: `The device was lost on host ${hostname()}.` };
+  }
+  if (DISK_FULL_WORDS.test(exit.lastWords)) {
+    return { errorClass: 'INFRASTRUCTURE', code: 'DISK_FULL', why: `A disk of host ${hostname()} is full.` };
   }
   if (exit.signal === 'SIGTERM' || exit.signal === 'SIGINT' || exit.signal === 'SIGHUP') {
     return { errorClass: 'INFRASTRUCTURE', code: 'WORKER_KILLED', why: 'Something outside ended it.' };

@@ -1,9 +1,10 @@
-import type { LeaseTiming } from '../../core/lease.ts';
+import type { StoreReport } from '../../core/store-owner.ts';
 import type { CheckpointRef, LeasedTask, Stage } from '../../core/task.ts';
 import type {
   Coordinator,
   MetricAnswer,
   MetricBatch,
+  Registered,
   ReleaseReason,
   TaskDirective,
   TaskEnd,
@@ -37,8 +38,8 @@ export class MeteredCoordinator implements Coordinator {
     this.#metrics = metrics;
   }
 
-  async register(trainer: TrainerDescription): Promise<LeaseTiming> {
-    const timing = await this.#inner.register(trainer);
+  async register(trainer: TrainerDescription, store: StoreReport): Promise<Registered> {
+    const timing = await this.#inner.register(trainer, store);
     this.#metrics.registered(timing, trainer.slots.length);
     return timing;
   }

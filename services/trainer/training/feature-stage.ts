@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { FeatureSetRef, TaskResult } from '../../core/task.ts';
 import type { StoredArtifact } from '../../platform/artifacts/artifact-store.ts';
 import { inSpan } from '../../platform/telemetry/tracer.ts';
@@ -74,9 +75,9 @@ async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): P
   const detail = found.length === 0 ? 'the task names no weights of it' : `here ${found.join(', ')}`;
   throw new TaskFailureError(
     'PERMANENT',
-    'DIGEST_MISMATCH',
+    'WEIGHTS_DIFFER',
     `The features ${set.key} need weights of ${set.backbone} with the digest ${set.weightsDigest}, but ${detail}. ` +
-      'All trainers must have the same weight files.',
+      `This was host ${hostname()}. All trainers must have the same weight files.`,
   );
 }
 

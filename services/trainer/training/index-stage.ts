@@ -1,10 +1,16 @@
+import { readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { ArtifactMissingError } from '../../core/errors.ts';
+import { SAME_PATH_RULE } from '../../core/machine-fault.ts';
 import type { TaskResult, WeightsInfo } from '../../core/task.ts';
 import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { checkWeights, describeWeights } from '../backbones/load.ts';
-import { indexDataset } from '../data/index-dataset.ts';
+import { DatasetInvalidError, indexDataset } from '../data/index-dataset.ts';
+import type { IndexOptions } from '../data/index-dataset.ts';
 import { ManifestError, decodeManifest, encodeManifest } from '../data/manifest.ts';
+import type { IndexedDataset } from '../data/manifest.ts';
+import { TaskFailureError } from './task-error.ts';
 import { requireWeightsInside } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 
@@ -17,7 +23,7 @@ export async function runIndexStage({
   link,
 }: TaskContext): Promise<TaskResult> {
   const { onProgress } = link;
-  const indexed = await indexDataset({ source: task.datasetSource, cacheDir, dataRoot, onProgress });
+  const indexed = await indexHere({ source: task.datasetSource, cacheDir, dataRoot, onProgress });
   const manifestUri = manifestUriOf(indexed.dataset.digest);
   await storeManifest(artifacts, manifestUri, encodeManifest(indexed));
   const weights: WeightsInfo[] = [];
@@ -28,6 +34,28 @@ export async function runIndexStage({
     weights.push(await describeWeights(reference, { cacheDir, onProgress }));
   }
   return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };
+}
+
+/** @throws TaskFailureError where it is this machine that can't read the folder; what `indexDataset` throws */
+async function indexHere(options: IndexOptions): Promise<IndexedDataset> {
+  try {
+    return await indexDataset(options);
+  } catch (error) {
+    if (!(error instanceof DatasetInvalidError)) throw error;
+    const { path, problems, message } = error;
+    const isUnreadable = problems.some(({ code, fatal }) => code === 'UNREADABLE' && fatal);
+    const names = await readdir(path).catch(() => null);
+    // An empty folder is what a mount point is without its file system.
+    if (names !== null && names.length > 0 && !isUnreadable) throw error;
+    const what = names === null ? "can't be read" : names.length === 0 ? 'is empty' : "can't be read as a whole";
+    const told = `${message}\n${path} ${what} on host ${hostname()}. ${SAME_PATH_RULE}`;
+    throw new TaskFailureError(
+      'PERMANENT',
+      (names ?? []).length === 0 ? 'DATA_MISSING' : 'DATA_UNREADABLE',
+      told,
+      problems,
+    );
+  }
 }
 
 /**

@@ -1,9 +1,12 @@
+import { dirname } from 'node:path';
+import { STORE_MARKER_URI } from '../../core/artifact-names.ts';
 import type { LeasedTask, TaskError, TaskResult } from '../../core/task.ts';
 import { ArtifactCache, artifactCacheFolder } from '../../platform/artifacts/artifact-cache.ts';
 import { inSpan } from '../../platform/telemetry/tracer.ts';
 import { runEvaluateStage } from './evaluate-stage.ts';
 import { runFeatureStage } from './feature-stage.ts';
 import { runIndexStage } from './index-stage.ts';
+import type { TaskPlaces } from './machine-error.ts';
 import { resetPeakMemory } from './peak-memory.ts';
 import type { TaskContext, WorkerOptions } from './task-context.ts';
 import { taskErrorOf } from './task-error.ts';
@@ -25,8 +28,22 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
     else link.emit({ type: 'completed', taskId, result: end });
   } catch (error) {
     if (error instanceof TaskStoppedError) link.emit({ type: 'stopped', taskId, action: error.action });
-    else link.emit({ type: 'failed', taskId, error: await nameDamagedFeatures(taskErrorOf(error), task, options) });
+    else
+      link.emit({
+        type: 'failed',
+        taskId,
+        error: await nameDamagedFeatures(taskErrorOf(error, placesOf(task, options)), task, options),
+      });
   }
+}
+
+function placesOf(task: LeasedTask, { artifacts, cacheDir }: WorkerOptions): TaskPlaces {
+  const store = artifacts.localPath(STORE_MARKER_URI);
+  return {
+    store: store === null ? null : dirname(store),
+    cache: cacheDir,
+    data: task.dataset?.path ?? task.datasetSource.path,
+  };
 }
 
 /** All of them at once: each costs the task an attempt. A store that can't be asked leaves the error as it is. */

@@ -1,5 +1,7 @@
 import type { DatasetProblem } from '../../core/dataset.ts';
 import type { ErrorClass, TaskError } from '../../core/task.ts';
+import { machineErrorOf } from './machine-error.ts';
+import type { TaskPlaces } from './machine-error.ts';
 import { DatasetInvalidError } from '../data/index-dataset.ts';
 
 /** Stored files that an attempt found missing or damaged. They are made again, and the failure is not counted. */
@@ -40,7 +42,6 @@ const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
   ['UnknownLayerError', 'PARAMETERS_INVALID'],
   ['BackboneError', 'BACKBONE_INVALID'],
   ['DatasetInvalidError', 'DATASET_INVALID'],
-  ['PathOutsideError', 'PATH_OUTSIDE'],
   ['ManifestError', 'DATASET_INVALID'],
   ['ImageDecodeError', 'DATASET_INVALID'],
   ['CheckpointError', 'CHECKPOINT_INVALID'],
@@ -53,14 +54,20 @@ const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
 const OUT_OF_MEMORY =
   /OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhausted|received an exception:\s?Status: 1,|Array buffer allocation failed|bad_alloc|out of memory/i;
 
-/** Sorts an error into the classes that decide about retries (semantics: "Attempts and retries"). */
-export function taskErrorOf(error: unknown): TaskError {
+/**
+ * Sorts an error into the classes that decide about retries (semantics: "Attempts and retries").
+ *
+ * @param places folders of this machine, to tell whose fault an error of its disks is; null: not known
+ */
+export function taskErrorOf(error: unknown, places: TaskPlaces | null = null): TaskError {
   if (error instanceof TaskFailureError) {
     const { errorClass, code, message, datasetProblems, damage } = error;
     return { errorClass, code, message, datasetProblems, ...damage };
   }
   const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
   if (OUT_OF_MEMORY.test(message)) return plainError('MEMORY', 'OUT_OF_MEMORY', message);
+  const machineError = machineErrorOf(error, places);
+  if (machineError !== null) return machineError;
   const permanentCode = PERMANENT_ERRORS.get(name);
   if (permanentCode !== undefined) {
     const datasetProblems = error instanceof DatasetInvalidError ? error.problems : [];

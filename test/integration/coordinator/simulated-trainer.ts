@@ -16,8 +16,10 @@ import { checkpointFromProto, checkpointToProto, stages } from '../../../service
 import { taskEndToProto } from '../../../services/platform/rpc/convert/task-result.ts';
 import { leasedTaskFromProto } from '../../../services/platform/rpc/convert/task.ts';
 import type {
+  RegisterTrainerResponse,
   ReportMetricsRequest,
   ReportMetricsResponse,
+  StoreReport,
   TaskDirective,
   TrainerServiceService,
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
@@ -65,8 +67,10 @@ export class SimulatedTrainer {
     this.trainerId = trainerId;
   }
 
-  async register(slotCount: number): Promise<void> {
-    await this.#calls.registerTrainer({
+  /** @param store what it says of its machine; nothing, as trainers of an older version, if not given */
+  async register(slotCount: number, store?: StoreReport): Promise<RegisterTrainerResponse> {
+    return this.#calls.registerTrainer({
+      store,
       trainer: {
         trainerId: this.trainerId,
         hostname: 'host',
@@ -81,6 +85,7 @@ export class SimulatedTrainer {
           memoryBytes: 0n,
           threadCount: 1,
           taskId: '',
+          benchReason: '',
           stage: 0,
         })),
       },

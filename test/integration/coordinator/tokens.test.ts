@@ -72,6 +72,7 @@ function errorOf(promise: Promise<unknown>): Promise<unknown> {
 const CREATE_SWEEP = { requestId: '', spec: sweepSpecToProto(specOf()) };
 const LIST_SWEEPS = { pageSize: 0, pageToken: '' };
 const REGISTER: RegisterTrainerRequest = {
+  store: undefined,
   trainer: {
     trainerId: 'trainer-1',
     hostname: 'host',
@@ -85,6 +86,7 @@ const REGISTER: RegisterTrainerRequest = {
         deviceName: 'cpu',
         memoryBytes: 1n,
         threadCount: 1,
+        benchReason: '',
         taskId: '',
         stage: Stage.UNSPECIFIED,
       },

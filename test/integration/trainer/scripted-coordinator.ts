@@ -79,6 +79,8 @@ export class ScriptedCoordinator {
         return Promise.resolve({
           heartbeatInterval: durationToProto(heartbeatMs),
           leaseDuration: durationToProto(leaseMs),
+          clusterId: '',
+          benchReason: '',
         });
       },
       leaseTask: (request, context) => this.#lease(request, context),

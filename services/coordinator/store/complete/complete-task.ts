@@ -2,6 +2,7 @@ import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
+import { reviewBenches } from '../faults/review-benches.ts';
 import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
@@ -29,22 +30,23 @@ export type TaskEnd =
  * @throws LeaseLostError, InvalidRequestError
  */
 export async function completeTask(store: Store, taskId: string, leaseEpoch: number, end: TaskEnd): Promise<void> {
-  const otherSweeps = await inTransaction(
+  const { otherSweeps, suspects } = await inTransaction(
     store,
     async (tx) => {
       const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
       const task = await tryFence(tx, taskId, leaseEpoch);
       if (task === null) {
         const state = await attemptStateOf(tx, taskId, leaseEpoch);
-        if (state === 'SUCCEEDED' || state === 'FAILED') return [];
+        if (state === 'SUCCEEDED' || state === 'FAILED') return { otherSweeps: [], suspects: [] };
         throw new LeaseLostError(taskId, leaseEpoch);
       }
       if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED', end.damage);
       else await completeWithResult(tx, store, sweep, task, end.result);
-      return [...tx.otherSweeps];
+      return { otherSweeps: [...tx.otherSweeps], suspects: [...tx.suspects] };
     },
     'complete',
   );
+  await reviewBenches(store, suspects);
   await settleSweeps(store, otherSweeps);
 }
 

@@ -1,4 +1,5 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
+import { isMachineFault } from '../../../core/machine-fault.ts';
 import { decideRetry } from '../../../core/retry.ts';
 import { isTerminalRunState } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
@@ -210,8 +211,10 @@ async function failMember(
     countedFailures: error.errorClass === 'COUNTED' ? 1 : 0,
     infrastructureInARow: error.errorClass === 'INFRASTRUCTURE' ? 1 : 0,
     memoryFailures: error.errorClass === 'MEMORY' ? 1 : 0,
+    // In a task of its own it meets this machine again only where there is no other.
+    hasOtherSlot: isMachineFault(error),
   });
-  if (decision.action === 'REQUEUE') await retryAlone(tx, task, runId, error.errorClass, decision);
+  if (decision.action === 'REQUEUE') await retryAlone(tx, task, runId, error, decision);
   else await endRuns(tx, await whoShares(tx, task, runId), { to: decision.action, reason: decision.reason });
 }
 

@@ -1,9 +1,12 @@
 import type { Healing } from '../../../core/healing.ts';
 import { countProblems } from '../../../core/dataset.ts';
-import { decideRetry, isStoreTrouble } from '../../../core/retry.ts';
+import { isMachineFault } from '../../../core/machine-fault.ts';
+import { decideRetry } from '../../../core/retry.ts';
 import type { RetryDecision } from '../../../core/retry.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
+import { forgetRounds, recordFault } from '../faults/record-fault.ts';
+import type { RecordedFault } from '../faults/record-fault.ts';
 import { heal } from '../heal/heal.ts';
 import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
 import { moveRuns } from '../move-runs.ts';
@@ -33,22 +36,24 @@ export async function endWithError(
   store: Store,
   sweep: LockedSweep,
   task: FencedTask,
-  error: TaskError,
+  told: TaskError,
   attempt: FailedAttemptState,
   damage: ConfirmedDamage = new Map(),
 ): Promise<void> {
   if (isTerminalSweepState(sweep.state)) {
-    await endAttempt(tx, task, { attempt, task: 'CANCELLED', event: attempt, message: error.message, error });
+    await endAttempt(tx, task, { attempt, task: 'CANCELLED', event: attempt, message: told.message, error: told });
     await cancelRunsOf(tx, task, sweep);
     await noteOtherSweeps(tx, task);
     return;
   }
-  const healing = await heal(tx, sweep, task, error, damage);
+  const healing = await heal(tx, sweep, task, told, damage);
   if (healing !== null) {
-    await endHealing(tx, store, sweep, task, error, attempt, healing);
+    await endHealing(tx, store, sweep, task, told, attempt, healing);
     return;
   }
-  const decision = await decide(tx, store, task, error);
+  const fault = isMachineFault(told) ? await recordFault(tx, task, told) : undefined;
+  const error = { ...told, message: fault?.message ?? told.message };
+  const decision = await decide(tx, store, task, error, fault);
   if (decision.action === 'REQUEUE') await requeue(tx, sweep, task, error, attempt, decision);
   else await fail(tx, store, sweep, task, error, attempt, decision);
 }
@@ -89,8 +94,14 @@ const COUNTERS: Readonly<Record<ErrorClass, string | null>> = {
 };
 
 /** The counter is stored before the next attempt exists, so that no crash can lose a failure. */
-async function decide(tx: StoreTransaction, store: Store, task: FencedTask, error: TaskError): Promise<RetryDecision> {
-  const counter = isStoreTrouble(error) ? null : COUNTERS[error.errorClass];
+async function decide(
+  tx: StoreTransaction,
+  store: Store,
+  task: FencedTask,
+  error: TaskError,
+  fault: RecordedFault | undefined,
+): Promise<RetryDecision> {
+  const counter = fault !== undefined ? null : COUNTERS[error.errorClass];
   const { rows } = await tx.query<{ failure_count: number; infrastructure_count: number; memory_count: number }>(
     `UPDATE tasks SET ${counter === null ? 'state = state' : `${counter} = ${counter} + 1`}
       WHERE task_id = $1 RETURNING failure_count, infrastructure_count, memory_count`,
@@ -104,6 +115,7 @@ async function decide(tx: StoreTransaction, store: Store, task: FencedTask, erro
     countedFailures: rows[0]?.failure_count ?? 0,
     infrastructureInARow: rows[0]?.infrastructure_count ?? 0,
     memoryFailures: rows[0]?.memory_count ?? 0,
+    ...(fault && { hasOtherSlot: fault.hasOtherSlot, machineRounds: fault.machineRounds }),
   });
 }
 
@@ -117,6 +129,7 @@ async function requeue(
 ): Promise<void> {
   const { delayMs, reason, pausesSweep = false } = decision;
   await endAttempt(tx, task, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
+  if (pausesSweep) await forgetRounds(tx, task.taskId);
   const isPaused =
     pausesSweep && (await moveSweep(tx, sweep.sweepId, 'PAUSED', `${error.message} Then resume the sweep.`));
   await parkRuns(tx, isPaused ? { ...sweep, state: 'PAUSED' } : sweep, task, reason);

@@ -1,5 +1,7 @@
 import type { RetryDecision } from '../../../core/retry.ts';
-import type { ErrorClass } from '../../../core/task.ts';
+import { isMachineFault } from '../../../core/machine-fault.ts';
+import type { TaskError } from '../../../core/task.ts';
+import { recordFault } from '../faults/record-fault.ts';
 import { moveRuns } from '../move-runs.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
@@ -13,9 +15,10 @@ export async function retryAlone(
   tx: StoreTransaction,
   task: FencedTask,
   runId: string,
-  errorClass: ErrorClass,
+  error: TaskError,
   decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
 ): Promise<void> {
+  const { errorClass } = error;
   const taskId = `${task.taskId}-${runId.slice(runId.lastIndexOf('-') + 1)}`;
   const { rows } = await tx.query<{ feature_key: string }>(
     'SELECT feature_key FROM task_feature_sets WHERE task_id = $1 ORDER BY feature_key',
@@ -41,7 +44,7 @@ export async function retryAlone(
       task.leaseEpoch,
       decision.delayMs,
       errorClass === 'COUNTED' ? 1 : 0,
-      errorClass === 'INFRASTRUCTURE' ? 1 : 0,
+      errorClass === 'INFRASTRUCTURE' && !isMachineFault(error) ? 1 : 0,
       errorClass === 'MEMORY' ? 1 : 0,
     ],
   );
@@ -51,5 +54,6 @@ export async function retryAlone(
       WHERE (r.run_id = $2 OR ($3 = 'HEAD' AND r.head_run_id = $2)) AND t.state = 'WAITING'`,
     [taskId, runId, task.stage],
   );
+  if (isMachineFault(error)) await recordFault(tx, task, error, taskId);
   await moveRuns(tx, [runId], { to: 'QUEUED', reason: decision.reason });
 }

@@ -21,6 +21,8 @@ export interface Operations {
   readonly oldestHeartbeatSeconds: number;
   /** Slots of trainers that are not LOST. */
   readonly slots: readonly { readonly deviceKind: 'cpu' | 'gpu'; readonly count: number }[];
+  /** Slots of living trainers that get no tasks. */
+  readonly benchedSlots: number;
   /** What is still to be mirrored to MLflow, and what it has refused. */
   readonly outbox: { readonly pending: number; readonly dead: number; readonly oldestSeconds: number };
 }
@@ -51,12 +53,16 @@ SELECT
      SELECT runs.state, count(*)::int AS count FROM runs JOIN sweeps USING (sweep_id)
       WHERE sweeps.state IN ('ACTIVE', 'PAUSED') GROUP BY runs.state) AS row) AS runs,
   (SELECT coalesce(json_agg(row), '[]') FROM (
-     SELECT state, count(*)::int AS count FROM trainers GROUP BY state) AS row) AS trainers,
+     SELECT CASE WHEN state = 'READY'
+                  AND (SELECT bool_and(bench_reason <> '') FROM slots WHERE slots.trainer_id = trainers.trainer_id)
+                 THEN 'BENCHED' ELSE state END AS state, count(*)::int AS count FROM trainers GROUP BY 1) AS row) AS trainers,
   (SELECT coalesce(greatest(0, extract(epoch FROM max(now() - heartbeat_time))), 0)::float8
      FROM trainers WHERE state <> 'LOST') AS "oldestHeartbeatSeconds",
   (SELECT coalesce(json_agg(row), '[]') FROM (
      SELECT device_kind AS "deviceKind", count(*)::int AS count FROM slots JOIN trainers USING (trainer_id)
       WHERE trainers.state <> 'LOST' GROUP BY device_kind) AS row) AS slots,
+  (SELECT count(*)::int FROM slots JOIN trainers USING (trainer_id)
+    WHERE trainers.state = 'READY' AND slots.bench_reason <> '') AS "benchedSlots",
   (SELECT json_build_object(
             'pending', count(*) FILTER (WHERE dead_time IS NULL), 'dead', count(*) FILTER (WHERE dead_time IS NOT NULL),
             'oldestSeconds', coalesce(extract(epoch FROM now() - min(create_time) FILTER (WHERE dead_time IS NULL)), 0)::float8)

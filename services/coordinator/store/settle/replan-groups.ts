@@ -49,7 +49,8 @@ export async function findReplannableSweeps(store: Store, limit: number): Promis
 
 /** Without any slot nothing can be said; a plan for one slot is as good as any then. */
 const COUNT_SLOTS = `
-  SELECT greatest(count(*), 1) FROM slots k JOIN trainers n USING (trainer_id) WHERE n.state = 'READY'`;
+  SELECT greatest(count(*), 1) FROM slots k JOIN trainers n USING (trainer_id)
+   WHERE n.state = 'READY' AND k.bench_reason = ''`;
 
 /**
  * Cuts the training that nobody has begun into the groups that the present slots want, and leaves out runs that have ended. What

@@ -27,7 +27,7 @@ export async function readCluster(tx: StoreTransaction, store: Store): Promise<C
   }>(
     `SELECT count(*)::int AS slot_count, bool_or(s.device_kind = 'cpu') AS has_cpu,
             min(greatest(s.thread_count, 1)) AS thread_count, min(s.memory_bytes) AS memory_bytes
-       FROM slots s JOIN trainers t USING (trainer_id) WHERE t.state = 'READY'`,
+       FROM slots s JOIN trainers t USING (trainer_id) WHERE t.state = 'READY' AND s.bench_reason = ''`,
   );
   const row = rows[0];
   const slots =

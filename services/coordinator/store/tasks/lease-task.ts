@@ -7,6 +7,7 @@ import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 import { touchTrainer } from '../trainers/mark-lost-trainers.ts';
+import { noteAllBenched } from '../faults/note-all-benched.ts';
 import { expireLease } from './expire-lease.ts';
 import type { LiveLease } from './expire-lease.ts';
 import { noteTooLarge } from './note-too-large.ts';
@@ -39,8 +40,11 @@ export async function leaseTask(store: Store, request: LeaseRequest): Promise<Le
   if (outcome.isBusy && (await dropForgottenLease(store, request))) outcome = await tryLease(store, request);
   if (outcome.isQuiet) await touchTrainer(store, request.trainerId);
   const { leased } = outcome;
-  if (leased === null) await noteTooLarge(store);
-  else if (!leased.isSweepNoted) await noteSweepStart(store, leased.task.sweepId);
+  if (leased === null) {
+    await noteTooLarge(store);
+    await noteAllBenched(store);
+  }
+  if (leased !== null && !leased.isSweepNoted) await noteSweepStart(store, leased.task.sweepId);
   return leased?.task ?? null;
 }
 
@@ -59,8 +63,8 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
       const [slot, { held, isBusy }] = await together([lockSlot(tx, store, request), findLeases(tx, store, request)]);
       const { isQuiet } = slot;
       if (held) return { leased: await readLeasedTask(tx, held.taskId, held.leaseEpoch), isBusy: false, isQuiet };
-      if (slot.draining || isBusy) return { leased: null, isBusy, isQuiet };
-      const picked = await pickTask(tx, request.heldFeatureKeys, slot.memoryBytes);
+      if (slot.draining || slot.isBenched || isBusy) return { leased: null, isBusy, isQuiet };
+      const picked = await pickTask(tx, request.heldFeatureKeys, { ...request, memoryBytes: slot.memoryBytes });
       const leased = picked === null ? null : await takeTask(tx, store, request, picked, slot.threadCount);
       return { leased, isBusy, isQuiet };
     },
@@ -88,6 +92,7 @@ async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<
 
 interface Slot {
   readonly draining: boolean;
+  readonly isBenched: boolean;
   readonly isQuiet: boolean;
   readonly threadCount: number;
   readonly memoryBytes: number;
@@ -98,11 +103,12 @@ async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseReques
   const { rows } = await tx.prepared<{
     state: string;
     is_quiet: boolean;
+    is_benched: boolean;
     thread_count: number;
     memory_bytes: string | number;
   }>(
     `SELECT t.state, t.state = 'LOST' OR t.heartbeat_time < now() - $3 * interval '1 millisecond' AS is_quiet, s.thread_count,
-            s.memory_bytes
+            s.memory_bytes, s.bench_reason <> '' AS is_benched
        FROM slots s JOIN trainers t USING (trainer_id)
       WHERE s.trainer_id = $1 AND s.slot_index = $2
         FOR NO KEY UPDATE OF s`,
@@ -110,8 +116,8 @@ async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseReques
   );
   const row = rows[0];
   if (!row) throw new TrainerUnknownError(request.trainerId);
-  const { state, is_quiet: isQuiet, thread_count: threadCount, memory_bytes: memoryBytes } = row;
-  return { draining: state === 'DRAINING', isQuiet, threadCount, memoryBytes: Number(memoryBytes) };
+  const { state, is_quiet: isQuiet, thread_count: threadCount, memory_bytes: memoryBytes, is_benched: isBenched } = row;
+  return { draining: state === 'DRAINING', isBenched, isQuiet, threadCount, memoryBytes: Number(memoryBytes) };
 }
 
 /**

@@ -10,7 +10,7 @@ export async function noteTooLarge(store: Store): Promise<void> {
     `WITH largest AS (
        SELECT s.trainer_id, s.slot_index, s.memory_bytes
          FROM slots s JOIN trainers t USING (trainer_id)
-        WHERE t.state = 'READY'
+        WHERE t.state = 'READY' AND s.bench_reason = ''
         ORDER BY s.memory_bytes = 0 DESC, s.memory_bytes DESC, s.trainer_id, s.slot_index LIMIT 1
      ), too_large AS (
        SELECT DISTINCT ON (t.sweep_id) t.sweep_id,

@@ -1,3 +1,4 @@
+import { isFaultOf, otherSlots } from '../faults/other-slots.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 export interface PickedTask {
@@ -14,22 +15,31 @@ export interface PickedTask {
  * never get the same task. Two statements instead of one ordered by "holds", because that would look up the feature sets of
  * every ready task at every lease.
  *
- * @param memoryBytes of the slot, which is given nothing that needs more; 0: not known
+ * A task that has failed by a fault of the slot's machine is left to the others, as long as there are some.
  */
 export async function pickTask(
   tx: StoreTransaction,
   heldFeatureKeys: readonly string[],
-  memoryBytes: number,
+  slot: PickingSlot,
 ): Promise<PickedTask | null> {
+  const { memoryBytes, trainerId, slotIndex } = slot;
   if (heldFeatureKeys.length > 0) {
     const { rows } = await tx.prepared<PickedRow>(
-      pickSql('AND t.task_id IN (SELECT task_id FROM task_feature_sets WHERE feature_key = ANY($2))'),
-      [memoryBytes, heldFeatureKeys],
+      pickSql('AND t.task_id IN (SELECT task_id FROM task_feature_sets WHERE feature_key = ANY($4))'),
+      [memoryBytes, trainerId, slotIndex, heldFeatureKeys],
     );
     if (rows[0]) return toPicked(rows[0]);
   }
-  const { rows } = await tx.prepared<PickedRow>(pickSql(''), [memoryBytes]);
+  const { rows } = await tx.prepared<PickedRow>(pickSql(''), [memoryBytes, trainerId, slotIndex]);
   return rows[0] ? toPicked(rows[0]) : null;
+}
+
+/** Who asks. */
+export interface PickingSlot {
+  readonly trainerId: string;
+  readonly slotIndex: number;
+  /** It is given nothing that needs more; 0: not known. */
+  readonly memoryBytes: number;
 }
 
 interface PickedRow {
@@ -51,6 +61,8 @@ function pickSql(condition: string): string {
        SELECT t.task_id, t.lease_epoch, t.memory_count FROM tasks t
         WHERE t.sweep_id = s.sweep_id AND t.state = 'READY' AND t.not_before_time <= now() ${condition}
           AND ($1::bigint = 0 OR coalesce(t.required_memory_bytes, 0) <= $1::bigint)
+          AND NOT EXISTS (SELECT 1 FROM machine_faults f
+                           WHERE f.task_id = t.task_id AND ${isFaultOf('f', '$2', '$3::int')} AND EXISTS (${otherSlots('t')}))
           AND (t.stage <> 'FEATURES' OR NOT EXISTS (${OTHER_MAKERS}))
         ORDER BY t.position, t.task_id
         LIMIT 1

@@ -28,7 +28,7 @@ export async function listTrainers(
     hostname: row.hostname,
     version: row.version,
     engineVersion: row.engineVersion,
-    state: row.state as TrainerRecord['state'],
+    state: shownState(row),
     heartbeatTime: row.heartbeatTime,
     slots: row.slots.map((slot) => ({
       slotIndex: slot.slotIndex,
@@ -38,10 +38,20 @@ export async function listTrainers(
       threadCount: slot.threadCount,
       taskId: busy.get(`${row.trainerId}/${slot.slotIndex}`)?.taskId ?? null,
       stage: busy.get(`${row.trainerId}/${slot.slotIndex}`)?.stage ?? null,
+      benchReason: slot.benchReason === '' ? null : slot.benchReason,
     })),
   }));
   const last = shown.at(-1);
   return { items, next: rows.length > limit && last ? { trainerId: last.trainerId } : null };
+}
+
+/** A trainer all of whose slots are benched works on nothing; one that is silent or ends is that first. */
+function shownState(row: {
+  readonly state: string;
+  readonly slots: readonly { readonly benchReason: string }[];
+}): TrainerRecord['state'] {
+  const isBenched = row.slots.length > 0 && row.slots.every(({ benchReason }) => benchReason !== '');
+  return row.state === 'READY' && isBenched ? 'BENCHED' : (row.state as TrainerRecord['state']);
 }
 
 async function readBusySlots(

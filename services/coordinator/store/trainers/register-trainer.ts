@@ -1,3 +1,4 @@
+import { wakeSlots } from '../faults/review-benches.ts';
 import { inTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 
@@ -14,11 +15,16 @@ export interface NewTrainer {
     readonly memoryBytes: number;
     readonly threadCount: number;
   }[];
+  /** Why its slots get no tasks; null: they do. */
+  readonly benchReason: string | null;
 }
 
-/** Inserts or renews a trainer and makes its slots exactly those given. Its leases stay as they are. */
+/**
+ * Inserts or renews a trainer and makes its slots exactly those given. Its leases stay as they are. One that is found healthy is off
+ * the bench, and what failed on it before says nothing more.
+ */
 export async function registerTrainer(store: Store, trainer: NewTrainer): Promise<void> {
-  const { slots } = trainer;
+  const { slots, benchReason } = trainer;
   await inTransaction(store, async (tx) => {
     await tx.query(
       `INSERT INTO trainers (trainer_id, hostname, version, engine_version, state, heartbeat_time)
@@ -28,16 +34,20 @@ export async function registerTrainer(store: Store, trainer: NewTrainer): Promis
               state = 'READY', heartbeat_time = now()`,
       [trainer.trainerId, trainer.hostname, trainer.version, trainer.engineVersion],
     );
+    const { rowCount: benched } = await tx.query(`SELECT 1 FROM slots WHERE trainer_id = $1 AND bench_reason <> ''`, [
+      trainer.trainerId,
+    ]);
     await tx.query('DELETE FROM slots WHERE trainer_id = $1 AND slot_index <> ALL($2)', [
       trainer.trainerId,
       slots.map(({ slotIndex }) => slotIndex),
     ]);
     await tx.query(
-      `INSERT INTO slots (trainer_id, slot_index, device_kind, device_name, memory_bytes, thread_count)
-       SELECT $1, s.* FROM unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::int[]) AS s
+      `INSERT INTO slots (trainer_id, slot_index, device_kind, device_name, memory_bytes, thread_count, bench_reason)
+       SELECT $1, s.*, $7 FROM unnest($2::int[], $3::text[], $4::text[], $5::bigint[], $6::int[]) AS s
        ON CONFLICT (trainer_id, slot_index) DO UPDATE
           SET device_kind = excluded.device_kind, device_name = excluded.device_name,
-              memory_bytes = excluded.memory_bytes, thread_count = excluded.thread_count`,
+              memory_bytes = excluded.memory_bytes, thread_count = excluded.thread_count,
+              bench_reason = excluded.bench_reason, benched_by_faults = false`,
       [
         trainer.trainerId,
         slots.map(({ slotIndex }) => slotIndex),
@@ -45,7 +55,11 @@ export async function registerTrainer(store: Store, trainer: NewTrainer): Promis
         slots.map(({ deviceName }) => deviceName),
         slots.map(({ memoryBytes }) => Math.round(memoryBytes)),
         slots.map(({ threadCount }) => threadCount),
+        benchReason ?? '',
       ],
     );
+    if (benchReason !== null) return;
+    await tx.query('DELETE FROM machine_faults WHERE trainer_id = $1', [trainer.trainerId]);
+    if ((benched ?? 0) > 0) await wakeSlots(tx);
   });
 }

@@ -1,0 +1,24 @@
+import { SLOT_FAULT_CODES } from '../../../core/machine-fault.ts';
+
+const SLOT_CODES = SLOT_FAULT_CODES.map((code) => `'${code}'`).join(', ');
+
+/**
+ * Whether a slot is one of those by whose fault a task failed: the fault is the device's, or that of its whole machine.
+ *
+ * @param fault alias of a row of machine_faults
+ * @param trainer SQL of the slot's trainer_id
+ * @param index SQL of its slot_index
+ */
+export function isFaultOf(fault: string, trainer: string, index: string): string {
+  return `${fault}.trainer_id = ${trainer} AND (${fault}.code NOT IN (${SLOT_CODES}) OR ${fault}.slot_index = ${index})`;
+}
+
+/** Slots of living trainers that may take a task and have not failed it by a fault of their machine. @param task alias of its row */
+export function otherSlots(task: string): string {
+  return `
+    SELECT 1 FROM slots os JOIN trainers ot USING (trainer_id)
+     WHERE ot.state = 'READY' AND os.bench_reason = ''
+       AND (os.memory_bytes = 0 OR coalesce(${task}.required_memory_bytes, 0) <= os.memory_bytes)
+       AND NOT EXISTS (SELECT 1 FROM machine_faults other_fault WHERE other_fault.task_id = ${task}.task_id
+                         AND ${isFaultOf('other_fault', 'os.trainer_id', 'os.slot_index')})`;
+}

@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { probeUri } from '../../core/artifact-names.ts';
+import { isMachineFault, SAME_PATH_RULE } from '../../core/machine-fault.ts';
+import { SAME_STORE_RULE, whyBenched } from '../../core/store-owner.ts';
+import type { StoreReport } from '../../core/store-owner.ts';
+import type { LeasedTask, TaskError } from '../../core/task.ts';
+import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
+import { readMarker } from '../../platform/artifacts/store-marker.ts';
+
+/** What is written to see whether the store takes anything: a page would fit on nearly any full disk. */
+const PROBE_BYTES = 256 * 1024;
+/** A network file system that hangs answers never. */
+const PROBE_DEADLINE_MS = 20_000;
+/** Errors about stored files that a store which is not the cluster's explains. */
+const STORE_CODES: ReadonlySet<string> = new Set(['ARTIFACT_MISSING', 'FEATURES_MISSING', 'CHECKPOINT_INVALID']);
+
+export interface MachineHealthOptions {
+  readonly artifacts: ArtifactStore;
+  readonly cacheDir: string;
+  readonly hostname: string;
+  readonly trainerId: string;
+}
+
+/** Whether this machine can do its work: its artifact store is the cluster's and takes files, and what sweeps read is there. */
+export class MachineHealth {
+  readonly #options: MachineHealthOptions;
+  /** Folders and files that tasks could not read here. */
+  readonly #missedPaths = new Set<string>();
+  /** As the coordinator says; null: not known, or it does not say. */
+  #clusterId: string | null = null;
+  /** A task has failed by this machine's fault since the last report. */
+  #isSuspect = false;
+
+  constructor(options: MachineHealthOptions) {
+    this.#options = options;
+  }
+
+  get isSuspect(): boolean {
+    return this.#isSuspect;
+  }
+
+  /** @param clusterId empty: the coordinator is of a version that does not say */
+  belongsTo(clusterId: string): void {
+    this.#clusterId = clusterId === '' ? null : clusterId;
+  }
+
+  /** Looks at everything there is to look at. Nothing is written to a store that is not known to be the cluster's. */
+  async report(): Promise<StoreReport> {
+    this.#isSuspect = false;
+    const place = this.#options.artifacts.place;
+    const deadline = new AbortController();
+    const late = sleep(PROBE_DEADLINE_MS, undefined, { signal: deadline.signal, ref: false }).then((): StoreReport => ({
+      place,
+      clusterId: '',
+      problem: `The artifact store ${place} did not answer host ${this.#options.hostname} within ${PROBE_DEADLINE_MS / 1_000} s.`,
+    }));
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([this.#look(place), late]);
+    } finally {
+      deadline.abort();
+    }
+  }
+
+  /** Why a task can't be begun here, before anything is read or written; null: it can. */
+  async beforeTask(): Promise<TaskError | null> {
+    if (this.#clusterId === null) return null;
+    const { artifacts, hostname } = this.#options;
+    let clusterId: string;
+    try {
+      clusterId = await this.#readClusterId();
+    } catch (error) {
+      return this.#suspect(fault('STORE_UNREACHABLE', this.#storeProblem(error)));
+    }
+    const reason = whyBenched({ place: artifacts.place, clusterId, problem: '' }, this.#clusterId, hostname);
+    return reason === null ? null : this.#suspect(fault('STORE_FOREIGN', reason));
+  }
+
+  /** The error of a failed attempt as it is, or the machine's fault that is behind it. */
+  async explain(error: TaskError, task: LeasedTask): Promise<TaskError> {
+    if (STORE_CODES.has(error.code) || hasDamage(error)) return (await this.beforeTask()) ?? error;
+    if (!isMachineFault(error)) return error;
+    const place = PLACES[error.code];
+    if (place === 'DATA') this.#missedPaths.add(task.dataset?.path ?? task.datasetSource.path);
+    if (place === 'WEIGHTS') for (const path of weightFiles(task)) this.#missedPaths.add(path);
+    return this.#suspect(error);
+  }
+
+  #suspect(error: TaskError): TaskError {
+    this.#isSuspect = true;
+    return error;
+  }
+
+  async #look(place: string): Promise<StoreReport> {
+    let clusterId = '';
+    try {
+      clusterId = await this.#readClusterId();
+      if (this.#clusterId !== null && clusterId === this.#clusterId) await this.#probeStore();
+    } catch (error) {
+      return { place, clusterId, problem: this.#storeProblem(error) };
+    }
+    const cacheProblem = await this.#probeCache();
+    if (cacheProblem !== null) return { place, clusterId, problem: cacheProblem };
+    const missing: string[] = [];
+    for (const path of this.#missedPaths) {
+      if (await isReadable(path)) this.#missedPaths.delete(path);
+      else missing.push(path);
+    }
+    const problem =
+      missing.length === 0
+        ? ''
+        : `${missing.join(', ')} can't be read on host ${this.#options.hostname}, or is empty there. ${SAME_PATH_RULE}`;
+    return { place, clusterId, problem };
+  }
+
+  async #readClusterId(): Promise<string> {
+    const marker = await readMarker(this.#options.artifacts);
+    return marker === null || marker === 'DAMAGED' ? '' : marker.clusterId;
+  }
+
+  async #probeStore(): Promise<void> {
+    const { artifacts, trainerId } = this.#options;
+    const uri = probeUri(`${trainerId}.${randomUUID()}`);
+    try {
+      await artifacts.write(uri, Buffer.alloc(PROBE_BYTES, randomUUID()));
+    } finally {
+      await artifacts.remove(uri).catch(() => undefined);
+    }
+  }
+
+  /** @returns why it takes no files; null: it does */
+  async #probeCache(): Promise<string | null> {
+    const { cacheDir } = this.#options;
+    const path = join(cacheDir, `.probe-${randomUUID()}`);
+    try {
+      await mkdir(cacheDir, { recursive: true });
+      await writeFile(path, Buffer.alloc(PROBE_BYTES));
+      return null;
+    } catch (error) {
+      return `The cache folder ${cacheDir} of host ${this.#options.hostname} (GRAFT_CACHE_DIR) takes no files: ${messageOf(error)}.`;
+    } finally {
+      await rm(path, { force: true }).catch(() => undefined);
+    }
+  }
+
+  #storeProblem(error: unknown): string {
+    return `${messageOf(error)} This was host ${this.#options.hostname}. ${SAME_STORE_RULE}`;
+  }
+}
+
+const PLACES: Readonly<Record<string, 'DATA' | 'WEIGHTS' | undefined>> = {
+  DATA_MISSING: 'DATA',
+  DATA_UNREADABLE: 'DATA',
+  WEIGHTS_MISSING: 'WEIGHTS',
+};
+
+function fault(code: string, message: string): TaskError {
+  return { errorClass: 'INFRASTRUCTURE', code, message, datasetProblems: [] };
+}
+
+function hasDamage({
+  missingFeatureKeys = [],
+  manifestDamaged = false,
+  damagedCheckpointIds = [],
+}: TaskError): boolean {
+  return missingFeatureKeys.length > 0 || manifestDamaged || damagedCheckpointIds.length > 0;
+}
+
+function weightFiles({ weightsReferences, runs }: LeasedTask): readonly string[] {
+  const named = [
+    ...weightsReferences.map(({ weights }) => weights),
+    ...runs.map(({ parameters }) => parameters['weights']),
+  ];
+  return named.filter((weights): weights is string => typeof weights === 'string' && weights.startsWith('/'));
+}
+
+/** A file that is there, or a folder with something in it: a mount point without its file system is empty. */
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile() || (await readdir(path)).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
