@@ -1,3 +1,5 @@
+import type { ErrorClass } from './task.ts';
+
 interface FaultKind {
   /** What the fault is a fault of: one device, or all slots of the machine. */
   readonly of: 'SLOT' | 'MACHINE';
@@ -26,8 +28,8 @@ const MACHINE_FAULTS: ReadonlyMap<string, FaultKind> = new Map<string, FaultKind
   /** Images there are others than in the manifest. */
   ['DATA_CHANGED', { of: 'MACHINE', rounds: 0 }],
   ['WEIGHTS_MISSING', { of: 'MACHINE', rounds: 0 }],
-  /** Other bytes than the features were made with. */
-  ['WEIGHTS_DIFFER', { of: 'MACHINE', rounds: 0 }],
+  /** Other weights than the features were made with, where nothing stored is damaged. */
+  ['DIGEST_MISMATCH', { of: 'MACHINE', rounds: 0 }],
   /** They can't be downloaded from there. */
   ['WEIGHTS_UNAVAILABLE', { of: 'MACHINE', rounds: 3 }],
   /** The machine's GRAFT_DATA_ROOT does not allow the path. */
@@ -47,7 +49,15 @@ export const SAME_PATH_RULE = 'Every trainer must see the images and weights of 
 export const FAULTS_TO_BENCH = 2;
 
 /** Whether an attempt's error is about the machine rather than the task. */
-export function isMachineFault({ code }: { readonly code: string }): boolean {
+export function isMachineFault({
+  code,
+  errorClass,
+}: {
+  readonly code: string;
+  readonly errorClass: ErrorClass;
+}): boolean {
+  // The same name with another class is about a stored file, which heals.
+  if (code === 'DIGEST_MISMATCH' && errorClass !== 'PERMANENT') return false;
   return MACHINE_FAULTS.has(code);
 }
 

@@ -75,7 +75,7 @@ async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): P
   const detail = found.length === 0 ? 'the task names no weights of it' : `here ${found.join(', ')}`;
   throw new TaskFailureError(
     'PERMANENT',
-    'WEIGHTS_DIFFER',
+    'DIGEST_MISMATCH',
     `The features ${set.key} need weights of ${set.backbone} with the digest ${set.weightsDigest}, but ${detail}. ` +
       `This was host ${hostname()}. All trainers must have the same weight files.`,
   );

@@ -46,8 +46,10 @@ describe('a fault of the machine', () => {
       'LEASE_EXPIRED',
       'ARTIFACT_MISSING',
     ]) {
-      expect(isMachineFault({ code }), code).toBe(false);
+      expect(isMachineFault({ code, errorClass: 'INFRASTRUCTURE' }), code).toBe(false);
     }
+    expect(isMachineFault({ code: 'DIGEST_MISMATCH', errorClass: 'PERMANENT' })).toBe(true);
+    expect(isMachineFault({ code: 'DIGEST_MISMATCH', errorClass: 'INFRASTRUCTURE' })).toBe(false);
   });
 
   test('that all trainers have says who they were and what each said', () => {
