@@ -38,6 +38,7 @@ import { mapStoreErrors } from './rpc/store-errors.ts';
 import { EventFeed } from './store/events/event-feed.ts';
 import { Leadership } from './store/leadership.ts';
 import { MetricIngest } from './store/metrics/metric-ingest.ts';
+import type { STORED_PLANS } from './store/planning/stored-plans.ts';
 import { Signals } from './store/signals.ts';
 import { lookUpToken } from './store/tokens/look-up-token.ts';
 import { createMirror } from './start-mirror.ts';
@@ -55,6 +56,16 @@ const PLAN_THREADS = {
   threadCount: Math.min(2, Math.max(1, availableParallelism() - 1)),
   maxQueued: 64,
   maxPerCaller: 8,
+  idleMs: 30_000,
+  heapMib: 768,
+};
+
+/** Of sweeps that are stored: no client's plans stand before them. */
+const STORED_PLAN_THREAD = {
+  module: 'coordinator/store/planning/stored-plans-thread',
+  threadCount: 1,
+  maxQueued: 10_000,
+  maxPerCaller: 10_000,
   idleMs: 30_000,
   heapMib: 768,
 };
@@ -120,7 +131,13 @@ async function startParts(
     outage,
   });
   parts.add(() => pool.end());
+  const storedPlans = new WorkerPool<typeof STORED_PLANS>(STORED_PLAN_THREAD);
+  parts.add(() => storedPlans[Symbol.asyncDispose]());
   const store = createStore({
+    planner: {
+      planStored: (input) => storedPlans.run('planStored', input, { caller: '' }),
+      regroup: (input) => storedPlans.run('regroup', input, { caller: '' }),
+    },
     pool,
     log,
     leaseMs: config.timing.leaseMs,

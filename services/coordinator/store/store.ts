@@ -3,6 +3,8 @@ import type { Pool } from 'pg';
 import { PrismaClient } from '../../../prisma/client/client.ts';
 import { currentSchema } from '../../platform/db/current-schema.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
+import { STORED_PLANS } from './planning/stored-plans.ts';
+import type { PlanStoredInput, RegroupInput } from './planning/stored-plans.ts';
 
 /** What every statement needs. Prisma and raw `pg` share one pool. */
 export interface Store {
@@ -18,9 +20,23 @@ export interface Store {
    * together are a function of the spec and the number of slots at the planning alone.
    */
   readonly plansAdaptively: boolean;
+  /** Plans sweeps, in a thread of its own where the coordinator has one. */
+  readonly planner: Planner;
   /** Uniform in [0, 1), for the jitter of back-offs. */
   readonly random: () => number;
 }
+
+/** Does the planning of stored sweeps. */
+export interface Planner {
+  planStored(input: PlanStoredInput): Promise<ReturnType<typeof STORED_PLANS.planStored>>;
+  regroup(input: RegroupInput): Promise<ReturnType<typeof STORED_PLANS.regroup>>;
+}
+
+/** Plans at once, on the event loop. */
+const PLAN_HERE: Planner = {
+  planStored: async (input) => Promise.resolve(STORED_PLANS.planStored(input)),
+  regroup: async (input) => Promise.resolve(STORED_PLANS.regroup(input)),
+};
 
 export interface StoreOptions {
   readonly pool: Pool;
@@ -30,6 +46,8 @@ export interface StoreOptions {
   readonly isMirrored?: boolean;
   /** Default true. */
   readonly plansAdaptively?: boolean;
+  /** Default: on the event loop. */
+  readonly planner?: Planner;
   readonly random?: () => number;
 }
 
@@ -46,6 +64,7 @@ export function createStore(options: StoreOptions): Store {
     leaseMs: options.leaseMs,
     isMirrored: options.isMirrored ?? false,
     plansAdaptively: options.plansAdaptively ?? true,
+    planner: options.planner ?? PLAN_HERE,
     random: options.random ?? Math.random,
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import { prepared } from '../../platform/db/prepared.ts';
 import { together } from '../../platform/db/together.ts';
@@ -10,6 +11,9 @@ import { appendOutbox } from './outbox/append-outbox.ts';
 import { entriesOf, OutboxDraft } from './outbox/outbox-entry.ts';
 import type { OutboxEntry } from './outbox/outbox-entry.ts';
 import type { Store } from './store.ts';
+
+/** Half of the shortest time that the server lets a transaction be idle. */
+const SIGN_OF_LIFE_MS = 1_000;
 
 /** One transaction: its statements and the events it leaves. Triggers notify whoever waits, at the commit. */
 export class StoreTransaction {
@@ -34,6 +38,26 @@ export class StoreTransaction {
   /** For the statements of every lease, report and completion (platform/db/prepared.ts). */
   async prepared<R extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<QueryResult<R>> {
     return this.#client.query<R>(prepared(text, values));
+  }
+
+  /**
+   * Waits for work outside the database with the transaction open. Speaks to the server meanwhile, which ends transactions of
+   * coordinators that hang.
+   */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const ended = work.then(
+      () => true,
+      () => true,
+    );
+    for (;;) {
+      const waited = new AbortController();
+      const pause = sleep(SIGN_OF_LIFE_MS, false, { signal: waited.signal }).catch(() => false);
+      if (await Promise.race([ended, pause])) {
+        waited.abort();
+        return work;
+      }
+      await this.#client.query('SELECT 1');
+    }
   }
 
   /** Kept back to the end of the transaction, because writing events takes the last lock. */

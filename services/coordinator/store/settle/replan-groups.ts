@@ -1,10 +1,8 @@
 import type { PlannedTask } from '../../../core/planner/plan.ts';
-import { planGroups } from '../../../core/planner/plan-groups.ts';
-import type { PlanGroupsInput, UnbegunRun } from '../../../core/planner/plan-groups.ts';
-import { compileRunConfig } from '../../../core/search-space/compile.ts';
-import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import { lockSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
+import { clusterDataOf } from '../planning/stored-plans.ts';
+import type { RegroupInput } from '../planning/stored-plans.ts';
 import { isHeadAwaited } from '../runs/shared-head.ts';
 import type { Store } from '../store.ts';
 import { readCluster } from '../sweeps/read-cluster.ts';
@@ -65,7 +63,7 @@ export async function replanGroups(store: Store, sweepId: string): Promise<boole
     const input = await readInput(tx, store, sweepId, unbegun);
     if (input === null) return false;
     await tx.query('UPDATE sweeps SET planned_slot_count = $2 WHERE sweep_id = $1', [sweepId, input.cluster.slotCount]);
-    const planned = planGroups(input);
+    const planned = await tx.during(store.planner.regroup(input));
     let changed = false;
     // Heads first: fine-tunings are to wait for the new ones.
     for (const stage of ['HEAD', 'FINE_TUNE'] as const) {
@@ -104,15 +102,15 @@ async function readInput(
   store: Store,
   sweepId: string,
   unbegun: readonly UnbegunTask[],
-): Promise<PlanGroupsInput | null> {
+): Promise<RegroupInput | null> {
   const { rows } = await tx.query<{
     run_id: string;
     run_index: number;
-    parameters: Parameters;
+    parameters: string;
     head_run_id: string;
     stages: GroupStage[];
   }>(
-    `SELECT r.run_id, r.run_index, r.parameters, coalesce(r.head_run_id, r.run_id) AS head_run_id,
+    `SELECT r.run_id, r.run_index, r.parameters::text AS parameters, coalesce(r.head_run_id, r.run_id) AS head_run_id,
             array_agg(t.stage) AS stages
        FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
       WHERE t.task_id = ANY($1)
@@ -123,14 +121,14 @@ async function readInput(
   );
   const indexed = await readIndexed(tx, sweepId);
   if (indexed === null || rows.length === 0) return null;
-  const runs = rows.map((run): UnbegunRun => ({
+  const runs = rows.map((run) => ({
     runId: run.run_id,
     index: run.run_index,
-    config: compileRunConfig(run.parameters),
+    parameters: run.parameters,
     headRunId: run.head_run_id,
-    stages: new Set(run.stages),
+    stages: run.stages,
   }));
-  return { sweepId, ...indexed, runs, cluster: await readCluster(tx, store) };
+  return { sweepId, ...indexed, runs, cluster: clusterDataOf(await readCluster(tx, store)) };
 }
 
 /** Brings the rows to the wanted groups: what is there already stays, the other tasks are given up and new ones made. */

@@ -1,16 +1,17 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
-import { planCost } from '../../../core/planner/cost/plan-cost.ts';
+import { makespanSeconds } from '../../../core/planner/cost/makespan.ts';
+import { timed } from '../../../core/planner/cost/plan-cost.ts';
 import { forecastFeatures } from '../../../core/planner/cost/task-cost.ts';
 import type { CostContext } from '../../../core/planner/cost/task-cost.ts';
-import type { Plan, PlanInput, PlannedRun, PlannedTask } from '../../../core/planner/plan.ts';
-import { costContextOf, infeasibleRuns, planSweep } from '../../../core/planner/plan-sweep.ts';
-import { needsOf } from '../../../core/planner/run-needs.ts';
-import { resolverOf, UnresolvedWeightsError } from '../../../core/planner/weights-resolver.ts';
-import { compileRunConfig } from '../../../core/search-space/compile.ts';
-import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type { Plan, PlannedTask } from '../../../core/planner/plan.ts';
+import { costContextOf } from '../../../core/planner/plan-sweep.ts';
+import { resolverOf } from '../../../core/planner/weights-resolver.ts';
+import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Dataset } from '../../../core/dataset.ts';
 import type { WeightsInfo } from '../../../core/task.ts';
 import { claimFeatures } from '../features/claim-features.ts';
+import { clusterDataOf } from '../planning/stored-plans.ts';
+import type { StoredRun } from '../planning/stored-plans.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import type { Store } from '../store.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
@@ -30,59 +31,56 @@ export interface Indexed {
  * @throws InvalidRequestError for weights that are missing
  */
 export async function writePlan(tx: StoreTransaction, store: Store, sweepId: string, indexed: Indexed): Promise<void> {
-  const runs = await leaveOutInfeasible(tx, await readPlannedRuns(tx, sweepId), indexed.weights);
+  const runs = await readStoredRuns(tx, sweepId);
   if (runs.length === 0) return;
   const spec = await readSpec(tx, sweepId);
-  const input: PlanInput = {
-    sweepId,
-    objective: spec.objective,
-    runs,
-    dataset: {
-      digest: indexed.dataset.digest,
-      imageCounts: countImages(indexed.dataset.classCounts),
-      classCount: indexed.dataset.classNames.length,
-    },
-    weights: indexed.weights,
-    cluster: await readCluster(tx, store),
+  const cluster = await readCluster(tx, store);
+  const dataset = {
+    digest: indexed.dataset.digest,
+    imageCounts: countImages(indexed.dataset.classCounts),
+    classCount: indexed.dataset.classNames.length,
   };
-  const plan = planSweep(input);
-  const context = costContextOf(input, resolverOf(input.weights));
+  const { weights } = indexed;
+  const { objective, testPolicy } = spec;
+  const plan = await tx.during(
+    store.planner.planStored({
+      sweepId,
+      objective,
+      testPolicy,
+      runs,
+      dataset,
+      weights,
+      cluster: clusterDataOf(cluster),
+    }),
+  );
+  if ('unresolved' in plan) {
+    throw new InvalidRequestError([{ field: 'index.weights', description: plan.unresolved }]);
+  }
+  for (const { runId, reason } of plan.infeasible.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
+    await endRuns(tx, [runId], { to: 'INFEASIBLE', reason });
+  }
+  if (plan.infeasible.length === runs.length) return;
+  const context = costContextOf({ dataset, cluster }, resolverOf(weights));
   const claimed = await claimFeatures(tx, plan.tasks);
   const tasks = claimed.map((task) => forecastAgain(context, task));
   await insertTasks(tx, sweepId, tasks);
   await noteSharedHeads(tx, plan);
-  await noteForecast(tx, sweepId, { ...plan, tasks }, input, spec.testPolicy);
+  const slotCount = Math.max(1, Math.floor(cluster.slotCount));
+  await tx.query(
+    `UPDATE sweeps SET planned_slot_count = $2, forecast_wall_seconds = $3, forecast_alone_seconds = $4
+      WHERE sweep_id = $1`,
+    [sweepId, cluster.slotCount, plan.aroundSeconds + makespanSeconds(timed({ tasks }), slotCount), plan.aloneSeconds],
+  );
 }
 
-/** Runs that may still be trained, by number. */
-async function readPlannedRuns(tx: StoreTransaction, sweepId: string): Promise<PlannedRun[]> {
-  const { rows } = await tx.query<{ run_id: string; run_index: number; parameters: Parameters }>(
-    `SELECT run_id, run_index, parameters FROM runs
+/** Runs that may still be trained, by number. Their parameters are parsed where they are planned. */
+async function readStoredRuns(tx: StoreTransaction, sweepId: string): Promise<StoredRun[]> {
+  const { rows } = await tx.query<{ run_id: string; run_index: number; parameters: string }>(
+    `SELECT run_id, run_index, parameters::text AS parameters FROM runs
       WHERE sweep_id = $1 AND state IN ('QUEUED', 'PAUSED') ORDER BY run_index`,
     [sweepId],
   );
-  return rows.map((row) => ({
-    runId: row.run_id,
-    index: row.run_index,
-    config: compileRunConfig(row.parameters),
-  }));
-}
-
-async function leaveOutInfeasible(
-  tx: StoreTransaction,
-  runs: readonly PlannedRun[],
-  weights: readonly WeightsInfo[],
-): Promise<readonly PlannedRun[]> {
-  try {
-    const infeasible = new Map(infeasibleRuns({ runs, weights }).map((run) => [run.runId, run.reason]));
-    for (const [runId, reason] of [...infeasible].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      await endRuns(tx, [runId], { to: 'INFEASIBLE', reason });
-    }
-    return runs.filter(({ runId }) => !infeasible.has(runId));
-  } catch (error) {
-    if (!(error instanceof UnresolvedWeightsError)) throw error;
-    throw new InvalidRequestError([{ field: 'index.weights', description: error.message }]);
-  }
+  return rows.map((row) => ({ runId: row.run_id, index: row.run_index, parameters: row.parameters }));
 }
 
 async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {
@@ -96,30 +94,12 @@ function forecastAgain(context: CostContext, task: PlannedTask): PlannedTask {
   return task.stage === 'FEATURES' ? { ...task, forecast: forecastFeatures(context, task.featureSets) } : task;
 }
 
-async function noteSharedHeads(tx: StoreTransaction, { sharedHeads }: Plan): Promise<void> {
+async function noteSharedHeads(tx: StoreTransaction, { sharedHeads }: Pick<Plan, 'sharedHeads'>): Promise<void> {
   if (sharedHeads.size === 0) return;
   await tx.query(
     `UPDATE runs r SET head_run_id = h.head_run_id
        FROM unnest($1::text[], $2::text[]) AS h (run_id, head_run_id)
       WHERE r.run_id = h.run_id`,
     [[...sharedHeads.keys()], [...sharedHeads.values()]],
-  );
-}
-
-async function noteForecast(
-  tx: StoreTransaction,
-  sweepId: string,
-  plan: Plan,
-  input: PlanInput,
-  testPolicy: SweepSpec['testPolicy'],
-): Promise<void> {
-  const resolver = resolverOf(input.weights);
-  const context = costContextOf(input, resolver);
-  const needs = input.runs.map((run) => needsOf(run, input.dataset.digest, resolver));
-  const cost = planCost(plan, context, needs, input.cluster.slotCount, testPolicy);
-  await tx.query(
-    `UPDATE sweeps SET planned_slot_count = $2, forecast_wall_seconds = $3, forecast_alone_seconds = $4
-      WHERE sweep_id = $1`,
-    [sweepId, input.cluster.slotCount, cost.wallSeconds, cost.slotSecondsAlone],
   );
 }

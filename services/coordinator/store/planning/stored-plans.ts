@@ -1,0 +1,111 @@
+import { correctionsOf } from '../../../core/planner/cost/corrections.ts';
+import { makespanSeconds } from '../../../core/planner/cost/makespan.ts';
+import { planCost, timed } from '../../../core/planner/cost/plan-cost.ts';
+import type { KeyedFeatureSet } from '../../../core/planner/feature-set.ts';
+import type { Cluster, InfeasibleRun, PlanInput, PlannedRun, PlannedTask } from '../../../core/planner/plan.ts';
+import { planGroups } from '../../../core/planner/plan-groups.ts';
+import { costContextOf, infeasibleRuns, planSweep } from '../../../core/planner/plan-sweep.ts';
+import { needsOf } from '../../../core/planner/run-needs.ts';
+import { resolverOf, UnresolvedWeightsError } from '../../../core/planner/weights-resolver.ts';
+import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+
+/** A run as its row has it; the parameters stay text until they are in the thread that reads them. */
+export interface StoredRun {
+  readonly runId: string;
+  readonly index: number;
+  readonly parameters: string;
+}
+
+/** Corrections as data. */
+export type ClusterData = Omit<Cluster, 'corrections'> & { readonly factors: Readonly<Record<string, number>> };
+
+type StoredInput = Omit<PlanInput, 'runs' | 'cluster'> & { readonly cluster: ClusterData };
+
+export interface PlanStoredInput extends StoredInput {
+  readonly runs: readonly StoredRun[];
+  readonly testPolicy: SweepSpec['testPolicy'];
+}
+
+export interface StoredPlan {
+  readonly infeasible: readonly InfeasibleRun[];
+  readonly tasks: readonly PlannedTask[];
+  readonly sharedHeads: ReadonlyMap<string, string>;
+  /** Seconds before the first planned task and behind the last one. */
+  readonly aroundSeconds: number;
+  readonly aloneSeconds: number;
+}
+
+export interface RegroupInput extends StoredInput {
+  readonly runs: readonly (StoredRun & {
+    readonly headRunId: string;
+    readonly stages: readonly ('HEAD' | 'FINE_TUNE')[];
+  })[];
+}
+
+export function clusterDataOf({ corrections, ...cluster }: Cluster): ClusterData {
+  return { ...cluster, factors: corrections.factors ?? {} };
+}
+
+/** Plans of stored sweeps: seconds of arithmetic for 10,000 runs. A coordinator does them in a thread of its own. */
+export const STORED_PLANS = {
+  /** Plans a sweep whose images and weights are known. @returns `unresolved` for weights that are missing */
+  planStored: (input: PlanStoredInput): StoredPlan | { readonly unresolved: string } => {
+    const all = input.runs.map(compiled);
+    try {
+      const infeasible = infeasibleRuns({ runs: all, weights: input.weights });
+      const left = new Set(infeasible.map(({ runId }) => runId));
+      const runs = all.filter(({ runId }) => !left.has(runId));
+      return { infeasible, ...(runs.length === 0 ? NO_PLAN : planOf(input, runs)) };
+    } catch (error) {
+      if (!(error instanceof UnresolvedWeightsError)) throw error;
+      return { unresolved: error.message };
+    }
+  },
+
+  /** Groups of runs whose training nobody has begun. */
+  regroup: ({ runs, cluster, ...input }: RegroupInput): readonly PlannedTask[] =>
+    withSharedSets(
+      planGroups({
+        ...input,
+        cluster: clusterOf(cluster),
+        runs: runs.map((run) => ({ ...compiled(run), headRunId: run.headRunId, stages: new Set(run.stages) })),
+      }),
+    ),
+};
+
+const NO_PLAN = { tasks: [], sharedHeads: new Map<string, string>(), aroundSeconds: 0, aloneSeconds: 0 };
+
+function planOf(stored: PlanStoredInput, runs: readonly PlannedRun[]): Omit<StoredPlan, 'infeasible'> {
+  const input: PlanInput = { ...stored, runs, cluster: clusterOf(stored.cluster) };
+  const plan = planSweep(input);
+  const resolver = resolverOf(input.weights);
+  const needs = runs.map((run) => needsOf(run, input.dataset.digest, resolver));
+  const { slotCount } = input.cluster;
+  const cost = planCost(plan, costContextOf(input, resolver), needs, slotCount, stored.testPolicy);
+  return {
+    tasks: withSharedSets(plan.tasks),
+    sharedHeads: plan.sharedHeads,
+    aroundSeconds: cost.wallSeconds - makespanSeconds(timed(plan), cost.slotCount),
+    aloneSeconds: cost.slotSecondsAlone,
+  };
+}
+
+/** One object for each feature set: what is the same object is sent to another thread once. */
+function withSharedSets(tasks: readonly PlannedTask[]): PlannedTask[] {
+  const known = new Map<string, KeyedFeatureSet>();
+  const shared = (set: KeyedFeatureSet): KeyedFeatureSet => {
+    const first = known.get(set.key) ?? set;
+    known.set(set.key, first);
+    return first;
+  };
+  return tasks.map((task) => ({ ...task, featureSets: task.featureSets.map(shared) }));
+}
+
+function clusterOf({ factors, ...cluster }: ClusterData): Cluster {
+  return { ...cluster, corrections: correctionsOf(factors) };
+}
+
+function compiled({ runId, index, parameters }: StoredRun): PlannedRun {
+  return { runId, index, config: compileRunConfig(JSON.parse(parameters) as Parameters) };
+}
