@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { hashFile } from '../../platform/files/hash-file.ts';
 import type { Checkpoint, GraftClient } from './types.ts';
 import { toJson } from '../output.ts';
 import { CliError } from '../cli-errors.ts';
@@ -10,6 +11,7 @@ const card = z.object({
   sweep_id: z.string(),
   class_names: z.array(z.string()).min(2),
   parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  sha256: z.string().nullish(),
 });
 
 /** What a checkpoint file needs beside it to be used without the coordinator: `<file>.json`. */
@@ -21,6 +23,8 @@ export interface CheckpointCard {
   readonly classNames: readonly string[];
   /** All of the run. */
   readonly parameters: Readonly<Record<string, number | string | boolean>>;
+  /** Of the file, where it was the registered one when the card was written; null: not known. */
+  readonly sha256: string | null;
 }
 
 /** Asks the coordinator for the run and its classes, and writes them beside the checkpoint's file. */
@@ -35,7 +39,8 @@ export async function writeCheckpointCard(
     throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`);
   const { classNames } = await client.getDataset(datasetId, run.sweepId);
   const { checkpointId, runId } = checkpoint;
-  const made = { checkpointId, runId, sweepId: run.sweepId, classNames, parameters: run.parameters };
+  const sha256 = (await hashFile(file, 'sha256')) === checkpoint.sha256 ? checkpoint.sha256 : null;
+  const made = { checkpointId, runId, sweepId: run.sweepId, classNames, parameters: run.parameters, sha256 };
   await writeFile(cardPath(file), `${toJson(made)}\n`);
   return made;
 }
@@ -54,8 +59,19 @@ export async function readCheckpointCard(file: string): Promise<CheckpointCard |
       `${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it to have it made again.`,
     );
   }
-  const { checkpoint_id, run_id, sweep_id, class_names, parameters } = parsed.data;
-  return { checkpointId: checkpoint_id, runId: run_id, sweepId: sweep_id, classNames: class_names, parameters };
+  const { checkpoint_id, run_id, sweep_id, class_names, parameters, sha256 = null } = parsed.data;
+  return { checkpointId: checkpoint_id, runId: run_id, sweepId: sweep_id, classNames: class_names, parameters, sha256 };
+}
+
+/** @throws CliError for a file whose bytes are not those that were saved with its card. */
+export async function requireUndamaged(file: string, { checkpointId, sha256 }: CheckpointCard): Promise<void> {
+  if (sha256 === null) return;
+  const actual = await hashFile(file, 'sha256');
+  if (actual === sha256) return;
+  throw new CliError(
+    `${file} is damaged: it was saved as checkpoint ${checkpointId} with sha256 ${sha256}, and is ${actual} now. Download it ` +
+      `again: graft checkpoint download ${checkpointId}.`,
+  );
 }
 
 function cardPath(file: string): string {

@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ArtifactDamagedError } from '../../core/errors.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError } from '../cli-errors.ts';
 import type { Checkpoint, GraftClient } from './types.ts';
@@ -20,7 +21,8 @@ export interface CheckpointDownloadOptions {
  * Saves a checkpoint. What has come is kept in `<file>.<id>.part`, and a later call goes on from there; the file gets its
  * name when size and digest are right.
  *
- * @throws CliError when the bytes are not those the coordinator has registered; NotFoundError for an unknown id.
+ * @throws CliError when the bytes are not those the coordinator has registered; ArtifactDamagedError when they are damaged in the
+ * store; NotFoundError for an unknown id.
  */
 export async function downloadCheckpointFile(
   client: GraftClient,
@@ -38,6 +40,8 @@ export async function downloadCheckpointFile(
       break;
     } catch (error) {
       signal.throwIfAborted();
+      // Nothing of it is worth keeping: the next call begins anew, and is told the same while the file is damaged.
+      if (error instanceof ArtifactDamagedError) await rm(part, { force: true });
       if (!isUnavailable(error) || retries >= MAX_RETRIES) throw error;
       // Only tries without any progress count.
       retries = (await sizeOf(part)) > offset ? 0 : retries + 1;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Option } from 'commander';
-import { readCheckpointCard, writeCheckpointCard } from '../client/checkpoint-card.ts';
+import { readCheckpointCard, requireUndamaged, writeCheckpointCard } from '../client/checkpoint-card.ts';
 import type { CheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
 import { MissingError } from '../cli-errors.ts';
@@ -32,7 +32,8 @@ export function weightsOption(): Option {
 /**
  * A checkpoint by its file or its id: a file is used with the card beside it, without a coordinator; an id is downloaded.
  *
- * @throws MissingError for a file that is no checkpoint; NotFoundError for an unknown id.
+ * @throws MissingError for a file that is no checkpoint; CliError for one that was damaged after its download; NotFoundError for an
+ * unknown id.
  */
 export async function findCheckpoint(
   context: CliContext,
@@ -64,7 +65,10 @@ async function fileWithCard(
 /** A file that was copied without its card still names its run, which the coordinator knows. */
 async function cardOf(context: CliContext, options: GlobalOptions, file: string): Promise<CheckpointCard> {
   const card = await readCheckpointCard(file);
-  if (card !== null) return card;
+  if (card !== null) {
+    await requireUndamaged(file, card);
+    return card;
+  }
   const runId = await runIdIn(file);
   if (runId === null) throw new MissingError(`${file} is no checkpoint of Graft: it names no run.`);
   return withClient(context, options, async (client) => {

@@ -3,10 +3,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readCheckpointCard, writeCheckpointCard } from '../../../services/cli/client/checkpoint-card.ts';
+import {
+  readCheckpointCard,
+  requireUndamaged,
+  writeCheckpointCard,
+} from '../../../services/cli/client/checkpoint-card.ts';
+import { ArtifactDamagedError } from '../../../services/core/errors.ts';
 import { downloadCheckpointFile } from '../../../services/cli/client/download-checkpoint.ts';
 import type { Checkpoint, CheckpointChunk, GraftClient } from '../../../services/cli/client/types.ts';
 import { RpcError } from '../../../services/platform/rpc/errors.ts';
+import { damageFile } from '../../support/damage-file.ts';
 import { sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
 
 const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
@@ -83,6 +89,18 @@ describe('downloading a checkpoint', () => {
     await expect(downloadCheckpointFile(client(0, other), 'c1', file, options)).rejects.toThrow(checkpoint.sha256);
     expect(readdirSync(join(folder, 'deep'))).toEqual([]);
   });
+
+  it('keeps nothing of a checkpoint that is damaged in the store', async () => {
+    const damaged = new ArtifactDamagedError('checkpoints/c1', "of checkpoint 'c1' is damaged");
+    const failing = {
+      async *downloadCheckpoint(): AsyncGenerator<CheckpointChunk> {
+        yield await Promise.resolve({ checkpoint, offset: 0, data: bytes.subarray(0, CHUNK) });
+        throw damaged;
+      },
+    } as unknown as GraftClient;
+    await expect(downloadCheckpointFile(failing, 'c1', file, options)).rejects.toBe(damaged);
+    expect(readdirSync(join(folder, 'deep'))).toEqual([]);
+  });
 });
 
 describe('the card beside a checkpoint', () => {
@@ -92,5 +110,20 @@ describe('the card beside a checkpoint', () => {
     const written = await writeCheckpointCard(client(0), checkpoint, file);
     expect(await readCheckpointCard(file)).toEqual(written);
     expect(written).toMatchObject({ runId: 's1-r003', classNames: ['cat', 'dog'], parameters: { 'head.units': 128 } });
+  });
+
+  it.each(['truncate', 'flip'] as const)('tells that the file was damaged after its download (%s)', async (damage) => {
+    await downloadCheckpointFile(client(0), 'c1', file, options);
+    const card = await writeCheckpointCard(client(0), checkpoint, file);
+    await requireUndamaged(file, card);
+    damageFile(file, damage);
+    await expect(requireUndamaged(file, card)).rejects.toThrow(/is damaged: it was saved as checkpoint c1/);
+  });
+
+  it('claims nothing of a file that is not the registered one', async () => {
+    await downloadCheckpointFile(client(0), 'c1', file, options);
+    const card = await writeCheckpointCard(client(0), { ...checkpoint, sha256: '0'.repeat(64) }, file);
+    expect(card.sha256).toBeNull();
+    await requireUndamaged(file, card);
   });
 });

@@ -12,6 +12,7 @@ import {
   partImagesOf,
   storeFeatures,
 } from '../../../../services/trainer/training/feature-parts.ts';
+import { FILE_DAMAGES, damageFile } from '../../../support/damage-file.ts';
 
 const KEY = 'a'.repeat(64);
 const LAYOUT: FeatureLayout = { key: KEY, dtype: 'F32', shape: [2, 3], imageCount: 10, partImages: 4 };
@@ -87,6 +88,23 @@ describe('feature sets in parts', () => {
     expect(computed).toEqual([4, 6, 8]);
     expect(readFileSync(artifacts.localPath(stored.uri)).equals(wanted)).toBe(true);
   });
+
+  it.each(FILE_DAMAGES)(
+    'computes a part again that was damaged before the whole file was put together (%s)',
+    async (damage) => {
+      const whole = await storeFeatures(artifacts, LAYOUT, compute());
+      await artifacts.remove(whole.uri);
+      const starts: number[] = [];
+      const stored = await storeFeatures(artifacts, LAYOUT, (start, end) => {
+        starts.push(start);
+        const first = artifacts.localPath(`features/${LAYOUT.key}.parts/00000000`);
+        if (starts.length === 2) damageFile(first, damage);
+        return compute()(start, end);
+      });
+      expect(stored).toEqual(whole);
+      expect(starts).toEqual([0, 4, 8, 0]);
+    },
+  );
 
   it('takes over a whole file that nobody has registered, and removes a damaged one', async () => {
     const stored = await storeFeatures(artifacts, LAYOUT, compute());
