@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { DEFAULT_BACKBONE } from '../../services/core/search-space/backbones.ts';
@@ -17,6 +16,7 @@ import { trainInKeras } from '../parity/training-curves-keras.ts';
 import type { KerasCurve, KerasPhase, TestCount } from '../parity/training-curves-keras.ts';
 import { compareCurves, renderComparison } from './side-by-side-report.ts';
 import type { Comparison } from './side-by-side-report.ts';
+import { runScript, temporaryFolder } from '../support/run-script.ts';
 
 const HELP = `Trains methods A, B and C in Graft and in Keras from the same weights on the same photographs.
 
@@ -121,7 +121,7 @@ async function main(): Promise<number> {
     process.stderr.write(`Keras can't be installed here, so there is nothing to compare with: ${venv.reason}\n`);
     return 1;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
+  const folder = temporaryFolder('graft-bench-');
   try {
     const comparisons = await compare(settings, venv.python, folder);
     process.stdout.write(comparisons.map(renderComparison).join('\n'));
@@ -210,4 +210,4 @@ function comparisonOf(
   return compareCurves({ title, isExact, epochs, graftTest: graft.test, kerasTest: keras.test });
 }
 
-process.exitCode = await main();
+await runScript(main);

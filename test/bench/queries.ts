@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -8,6 +7,7 @@ import { applyMigrations } from '../../services/platform/db/apply-migrations.ts'
 import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
 import { insertLargeRecord, LARGE_RUN, LARGE_SWEEP } from '../support/large-record.ts';
 import { readmeQueries } from '../support/readme-queries.ts';
+import { runScript, temporaryFolder } from '../support/run-script.ts';
 
 const HELP = `How long each view and each question of prisma/README.md takes in a database with 10,000 runs and a million metrics.
 
@@ -38,7 +38,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
+  const folder = temporaryFolder('graft-bench-');
   const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: () => undefined });
   try {
     await applyMigrations(server.url);
@@ -131,4 +131,4 @@ async function medianMs(client: pg.Client, query: string): Promise<number> {
   return times.toSorted((a, b) => a - b)[Math.floor(REPEATS / 2)] ?? Number.NaN;
 }
 
-process.exitCode = await main();
+await runScript(main);

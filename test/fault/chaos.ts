@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runChaos } from './run-chaos.ts';
 import { describeFault } from './schedule.ts';
+import { runScript, temporaryFolder } from '../support/run-script.ts';
 
 const HELP = `Does harm to a small cluster that trains, then checks its record: npm run chaos -- [OPTIONS]
 
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   const seed = readNumber('seed', values.seed, 1);
   const faultCount = readNumber('faults', values.faults, 100);
   const limitMs = values.minutes === undefined ? null : readNumber('minutes', values.minutes, 0) * 60_000;
-  const folder = mkdtempSync(join(tmpdir(), `graft-chaos-${seed}-`));
+  const folder = temporaryFolder(`graft-chaos-${seed}-`);
   const say = (text: string): void => {
     process.stdout.write(`${text}\n`);
   };
@@ -60,4 +60,4 @@ async function main(): Promise<number> {
   return 1;
 }
 
-process.exitCode = await main();
+await runScript(main);

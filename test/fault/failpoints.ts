@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { runScript, temporaryFolder } from '../support/run-script.ts';
 import { ALL_SCENARIOS, describeMatrix, runMatrix, victimOf } from './failpoint-matrix.ts';
 
 /** `npm run failpoints [-- PART_OF_A_NAME]`: each named point × {worker, supervisor, coordinator} killed there once, and files damaged. */
 async function main(filter: string): Promise<number> {
   const scenarios = ALL_SCENARIOS.filter((scenario) => `${scenario.point} ${victimOf(scenario)}`.includes(filter));
-  const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-'));
+  const folder = temporaryFolder('graft-failpoints-');
   process.stdout.write(`${scenarios.length} scenarios; everything is in ${folder}\n`);
   const result = await runMatrix(scenarios, folder, (text) => process.stdout.write(`${text}\n`));
   process.stdout.write(`\n${describeMatrix(result)}\n`);
@@ -17,4 +16,4 @@ async function main(filter: string): Promise<number> {
   return isGood ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv[2] ?? '');
+await runScript(() => main(process.argv[2] ?? ''));

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { renderTable } from '../../services/cli/table.ts';
@@ -9,6 +7,7 @@ import type { MethodFindings } from './fuzz-methods.ts';
 import { startGuardedCoordinator } from './guarded-coordinator.ts';
 import { sendGarbage } from './http2-garbage.ts';
 import { allMethods, HEALTH, RawClient } from './raw-calls.ts';
+import { runScript, temporaryFolder } from '../support/run-script.ts';
 
 const HELP = `Sends random and mutated messages to every method of a coordinator, with a token that may call it and without any, and broken
 HTTP/2 to its port.
@@ -35,7 +34,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const seed = Number(values.seed);
-  const folder = mkdtempSync(join(tmpdir(), 'graft-fuzz-'));
+  const folder = temporaryFolder('graft-fuzz-');
   try {
     await using guarded = await startGuardedCoordinator(folder);
     const { coordinator } = guarded;
@@ -98,4 +97,4 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
-process.exitCode = await main();
+await runScript(main);

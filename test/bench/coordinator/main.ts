@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { measureScheduler } from './scheduler.ts';
+import { runScript, temporaryFolder } from '../../support/run-script.ts';
 
 const HELP = `How well the coordinator keeps slots busy: one-second tasks on simulated slots, through real gRPC and PostgreSQL.
 
@@ -28,7 +27,7 @@ async function main(): Promise<number> {
   }
   const taskCount = Number(values.tasks);
   const slotCount = Number(values.slots);
-  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
+  const folder = temporaryFolder('graft-bench-');
   try {
     const say = (line: string): boolean => process.stderr.write(`${line}\n`);
     const outcome = await measureScheduler({ taskCount, slotCount, folder, say });
@@ -46,4 +45,4 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
+await runScript(main);

@@ -4,6 +4,7 @@ import { native } from '../../../services/trainer/heads/native-module.ts';
 import { kerasVenv } from '../../parity/keras-venv.ts';
 import { BATCH, HEADS_CASES, HeadsBench, UNITS } from './measure.ts';
 import type { HeadsCase, HeadsMeasurement } from './measure.ts';
+import { runScript } from '../../support/run-script.ts';
 
 const HELP = `Milliseconds of a training step: Keras one head after the other, Graft all of them together, in turns.
 
@@ -64,4 +65,4 @@ async function main(): Promise<number> {
   return missed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+await runScript(main);

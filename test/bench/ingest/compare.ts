@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createStore } from '../../../services/coordinator/store/store.ts';
 import { applyMigrations } from '../../../services/platform/db/apply-migrations.ts';
@@ -10,6 +9,7 @@ import { measureIngest, measurePrisma, measureStreams, useServer } from './sides
 import type { Measurement } from './sides.ts';
 import { pointsOf, pointsOfBatch } from './work.ts';
 import type { Load } from './work.ts';
+import { temporaryFolder } from '../../support/run-script.ts';
 
 export type IngestShape = Omit<Load, 'batchesPerTask'>;
 
@@ -38,7 +38,7 @@ export async function compareIngest(shape: IngestShape, seconds: number): Promis
     const one = { ...shape, batchesPerTask: 1 };
     return { ...one, batchesPerTask: Math.max(1, Math.round((rate * seconds) / pointsOf(one))) };
   };
-  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
+  const folder = temporaryFolder('graft-bench-');
   const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), log: () => undefined });
   try {
     await applyMigrations(server.url);

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { compareIngest, pointsPerSecond } from './compare.ts';
 import type { IngestShape } from './compare.ts';
 import type { Measurement } from './sides.ts';
+import { runScript } from '../../support/run-script.ts';
 
 const HELP = `Durable metric points per second: one coordinator against Prisma's createMany, side by side in one run.
 
@@ -64,4 +65,4 @@ function render(shape: IngestShape, peers: readonly Measurement[], own: readonly
   return `${trainers} trainers, each a fused group of ${runsPerTask} runs, ${epochsPerBatch} epochs a batch.\n\n${lines.join('\n')}\n`;
 }
 
-process.exitCode = await main();
+await runScript(main);

@@ -2,7 +2,6 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +13,7 @@ import { specOf } from '../../integration/coordinator/harness.ts';
 import { CoordinatorProcess } from '../../support/coordinator-process.ts';
 import { measureCoordinatorMemory } from '../coordinator/memory.ts';
 import type { LoadAnswer, LoadCall, LoadJob } from './client.ts';
+import { runScript, temporaryFolder } from '../../support/run-script.ts';
 
 const RUN_COUNT = 10_000;
 const WATCH: LoadCall = 'WatchSweep, the last event of an ended sweep';
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'graft-load-'));
+  const folder = temporaryFolder('graft-load-');
   try {
     const failures = await measureCalls(folder, Number(values.seconds), Number(values.clients));
     const isFlat = Number(values.memory) === 0 || (await measureMemory(folder, Number(values.memory)));
@@ -147,4 +147,4 @@ async function measureMemory(folder: string, seconds: number): Promise<boolean> 
   return memory.lastBytes <= 1.1 * memory.firstBytes;
 }
 
-process.exitCode = await main();
+await runScript(main);

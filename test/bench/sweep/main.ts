@@ -1,6 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { DEFAULT_BACKBONE } from '../../../services/core/search-space/backbones.ts';
@@ -20,6 +19,7 @@ import { KerasPeer } from './keras-peer.ts';
 import { renderRows } from './row.ts';
 import type { Row } from './row.ts';
 import { secondSweep } from './second-sweep.ts';
+import { runScript, temporaryFolder } from '../../support/run-script.ts';
 
 const PARTS: Readonly<Record<string, (context: BenchContext) => Promise<Row | readonly Row[]>>> = {
   'shared-stream': sharedStream,
@@ -63,7 +63,7 @@ async function main(): Promise<number> {
     process.stderr.write(`Keras can't be installed here, so there is nothing to compare with: ${venv.reason}\n`);
     return 1;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'graft-bench-'));
+  const folder = temporaryFolder('graft-bench-');
   try {
     const { cacheDir } = resolvePaths(process.env);
     const context: BenchContext = {
@@ -94,4 +94,4 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
+await runScript(main);

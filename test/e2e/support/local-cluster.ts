@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../services/platform/net/free-port.ts';
+import { temporaryFolder } from '../../support/run-script.ts';
 
 export const REPOSITORY = new URL('../../..', import.meta.url).pathname;
 const LAUNCHER = join(REPOSITORY, 'services/cli/graft.js');
@@ -37,7 +37,7 @@ export class LocalCluster implements AsyncDisposable {
       readonly env?: Readonly<Record<string, string>>;
     } = {},
   ): Promise<LocalCluster> {
-    const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), 'graft-e2e-'));
+    const stateDir = options.stateDir ?? temporaryFolder('graft-e2e-');
     // A port of its own: while a killed coordinator is down, another test's cluster must not take its place.
     const flags = ['--port', String(await freePort()), '--trainers', String(options.trainers ?? 1)];
     const child = spawn(process.execPath, [LAUNCHER, 'up', ...flags], {
