@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeCheckpoint, writeFormulaWeights } from '../parity/export-checkpoint-file.ts';
+import { pictureBytes, writeFiles } from '../support/picture.ts';
 import { runCli } from './support/local-cluster.ts';
 import type { CliResult } from './support/local-cluster.ts';
 
@@ -70,6 +72,53 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(code, stderr).toBe(0);
     const { predictions } = JSON.parse(stdout) as { predictions: { probabilities: number[] }[] };
     expect(predictions[0]?.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+  });
+
+  it('predicts for the files that training reads, and for no others; a pipe does not block it', async () => {
+    const data = join(folder, 'data');
+    const places = ['train/cat', 'train/dog', 'validation/cat', 'validation/dog', 'test/cat', 'test/dog'];
+    await writeFiles(data, Object.fromEntries(places.map((place) => [`${place}/a.png`, null])));
+    const webp = await sharp(await pictureBytes('webp'))
+      .webp()
+      .toBuffer();
+    const files = {
+      'photo.webp': webp,
+      // Keras goes by the name, TensorFlow by the content.
+      'web-named.jpg': webp,
+      'transparent.jpg': await sharp(await pictureBytes('webp'))
+        .ensureAlpha(0.5)
+        .webp()
+        .toBuffer(),
+      'page.jpg': '<!DOCTYPE html>',
+      'scan.tiff': await sharp(await pictureBytes('tiff'))
+        .tiff()
+        .toBuffer(),
+      'good.png': null,
+    };
+    await writeFiles(join(data, 'train/cat'), files);
+    execFileSync('mkfifo', [join(data, 'train/cat/pipe.png')]);
+    const images = [...Object.keys(files), 'pipe.png'].map((name) => join(data, 'train/cat', name));
+
+    const args = ['--checkpoint', checkpoint, '--weights', weights, ...images, '--output', 'json'];
+    const { code, stdout, stderr } = await graft('predict', ...args);
+    expect(code).toBe(1);
+    expect(stderr).toContain('5 of 7 images could not be read');
+    const { predictions } = JSON.parse(stdout) as { predictions: { image: string; problem: string | null }[] };
+    const refused = predictions.filter(({ problem }) => problem !== null).map(({ image }) => image);
+
+    const check = await graft('dataset', 'check', data, '--skip-bad-files', '--allow-duplicates', '--output', 'json');
+    expect(check.code, check.stderr).toBe(0);
+    const { dataset } = JSON.parse(check.stdout) as { dataset: { problems: { path: string }[] } };
+    expect(refused.toSorted()).toEqual(dataset.problems.map(({ path }) => join(data, path)).toSorted());
+    expect(predictions.map(({ problem }) => problem)).toEqual([
+      expect.stringContaining('of a format that is not read, as in training'),
+      null,
+      expect.stringContaining('WebP with transparency'),
+      'its content is HTML, whatever its name says',
+      expect.stringContaining('of a format that is not read, as in training'),
+      null,
+      'it is a pipe, socket or device, not a file',
+    ]);
   });
 
   it('exports into a folder as model, and does not replace what is there', async () => {

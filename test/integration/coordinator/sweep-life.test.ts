@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
 import { RunState, Stage } from '../../../proto/gen/graft/v1/run.ts';
+import type { DatasetProblem } from '../../../services/core/dataset.ts';
 import { wilsonInterval } from '../../../services/core/statistics/wilson-interval.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
@@ -193,5 +194,26 @@ describe('the life of a sweep', () => {
     expect(sweep?.stateReason).toContain('train/cat/1.jpg: is no image; remove it');
     expect(sweep?.stateReason).toContain('MISSING_SPLIT test');
     expect(sweep?.finishedRunCount).toBe(2);
+  });
+
+  it('tells each problem of a data set once where the trainer lists them already, and counts those that are not listed', async () => {
+    const trainer = await harness.trainer('life', 1);
+    const sweepId = await harness.submit(specOf({ displayName: 'bad data, listed' }));
+    const listed: DatasetProblem[] = [
+      { code: 'CORRUPT_IMAGE', path: 'train/cat/1.jpg', message: '"train/cat/1.jpg" is cut off.', fatal: true },
+      { code: 'CORRUPT_IMAGE', path: '', message: '7 more are not listed.', fatal: true, count: 7 },
+    ];
+    const message = ['Data set /data/animals has 8 problems:', ...listed.map((problem) => problem.message)].join(
+      '\n  ',
+    );
+    await trainer.fail(await trainer.mustLease('INDEX'), {
+      errorClass: 'PERMANENT',
+      code: 'DATASET_INVALID',
+      message,
+      datasetProblems: listed,
+    });
+    const { sweep } = await harness.sweeps.getSweep({ sweepId });
+    expect(sweep?.stateReason.match(/cut off/g)).toHaveLength(1);
+    expect(sweep?.stateReason.match(/7 more/g)).toHaveLength(1);
   });
 });
