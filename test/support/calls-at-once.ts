@@ -1,4 +1,6 @@
 import { createClient, NO_RETRY } from '../../services/platform/rpc/client.ts';
+import { sweepSpecToProto } from '../../services/platform/rpc/convert/sweep.ts';
+import { specOf } from '../integration/coordinator/harness.ts';
 import { SweepServiceService } from '../../proto/gen/graft/v1/sweep_service.ts';
 import { runOn } from './database-server.ts';
 
@@ -21,7 +23,7 @@ const DEADLINE_MS = 60_000;
 const WANTED = 13;
 
 /**
- * Makes `count` calls at once, of several kinds and spread over coordinators, without a retry of the client.
+ * Makes `count` calls at once, reads and one in 75 a new sweep (a caller may submit 8 at once), spread over coordinators, without a retry of the client.
  *
  * @param adminUrl of a role that has slots of its own, to count the connections of the others.
  */
@@ -33,14 +35,17 @@ export async function callsAtOnce(
   const clients = targets.map(({ coordinator }) =>
     createClient(SweepServiceService, { addresses: [coordinator.address], retry: NO_RETRY }),
   );
-  const page = { pageSize: 10, pageToken: '' };
+  const spec = sweepSpecToProto(specOf());
+  const { sweep } = (await clients[0]?.call.createSweep({ requestId: '', spec })) ?? {};
+  const sweepId = sweep?.sweepId ?? '';
   const began = performance.now();
   const outcomes = await Promise.allSettled(
     Array.from({ length: count }, async (_, index) => {
       const client = clients[index % clients.length];
       if (client === undefined) throw new Error('no coordinator');
       const options = { deadlineMs: DEADLINE_MS };
-      await (index % 3 === 0 ? client.call.listTrainers(page, options) : client.call.listSweeps(page, options));
+      if (index % 75 === 0) await client.call.createSweep({ requestId: '', spec }, options);
+      else await client.call.getSweep({ sweepId }, options);
     }),
   );
   const seconds = (performance.now() - began) / 1_000;

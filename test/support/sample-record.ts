@@ -275,6 +275,7 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   });
   await insertMirror(prisma);
   await insertToken(prisma);
+  await prisma.cluster.create({ data: { clusterId: '0b5f2d3e-6b0a-4a53-9d0e-3c1f7a2e9b11' } });
   await prisma.leaderLease.create({ data: { name: 'loops', holder: 'node-a', term: 1n, expireTime: START } });
 }
 

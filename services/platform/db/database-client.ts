@@ -179,7 +179,8 @@ function explain(error: unknown, target: DatabaseUrl | null): unknown {
   if (CERTIFICATE.test(errorCode(error)) && target !== null) {
     const message =
       `The certificate of the database is not accepted (${describeSsl(target.ssl)}): ${error.message}. Give the file of the CA that ` +
-      'signed it as sslrootcert=/path/of/ca.crt in DATABASE_URL, and for sslmode=verify-full the host name that it was issued for.';
+      'signed it as sslrootcert=/path/of/ca.crt in DATABASE_URL, and for sslmode=verify-full the host name ' +
+      'that it was issued for. On Kubernetes deploy/components/private-ca mounts the file.';
     return new DatabaseSetupError(message, { cause: error });
   }
   if (NO_SSL.test(error.message) && target !== null) {

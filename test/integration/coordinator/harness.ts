@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
+import { createPool } from '../../../services/platform/db/pool.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { createClient, NO_RETRY } from '../../../services/platform/rpc/client.ts';
 import type { RpcClient } from '../../../services/platform/rpc/client.ts';
@@ -87,8 +88,7 @@ async function launch(
   const sweepClient = createClient(SweepServiceService, clientOptions);
   const trainerClient = createClient(TrainerServiceService, clientOptions);
   const artifacts = new DirectoryArtifactStore(folder);
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-  pool.on('error', () => undefined);
+  const pool = createPool(databaseUrl, { applicationName: 'test', max: 2, log: createLogger('test', 'silent') });
   const stop = async (): Promise<void> => {
     sweepClient.close();
     trainerClient.close();

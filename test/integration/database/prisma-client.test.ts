@@ -56,6 +56,7 @@ test('Prisma Client writes and reads every model', async () => {
     MlflowServer: 1,
     Token: 1,
     LeaderLease: 1,
+    Cluster: 1,
   });
 });
 

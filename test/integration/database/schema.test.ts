@@ -6,7 +6,7 @@ import { createTestDatabase, databaseServerStarted } from '../../support/databas
 import { runOn } from '../../support/database-server.ts';
 import { whyNoReader } from '../../support/reader-role.ts';
 import { specOf, startHarness } from '../coordinator/harness.ts';
-import type { Harness } from '../coordinator/harness.ts';
+import { indexesASweep } from '../coordinator/indexes-a-sweep.ts';
 
 const PAGE = { pageSize: 100, pageToken: '' };
 const log = createLogger('test', 'silent');
@@ -22,21 +22,6 @@ function withParameter(url: string, name: string, value: string): string {
 /** Statements of a connection that has the server's search path, as an administrator's has. */
 const TABLES = `SELECT n.nspname AS schema, count(*)::int AS tables FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind = 'r' AND c.relname IN ('sweeps', 'tokens', 'leader_leases', '_prisma_migrations') GROUP BY 1 ORDER BY 1`;
-
-/** A sweep is submitted, leased, indexed and watched: raw SQL, Prisma, notifications and views. */
-async function works(harness: Harness): Promise<void> {
-  const trainer = await harness.trainer('t1');
-  const leased = trainer.mustLease('INDEX');
-  const sweepId = await harness.submit(specOf());
-  const task = await leased;
-  expect(task.sweepId).toBe(sweepId);
-  await trainer.work(task);
-  expect((await harness.sweeps.getSweep({ sweepId })).sweep?.datasetId).not.toBe('');
-  expect((await harness.sweeps.listSweeps(PAGE)).sweeps.map((sweep) => sweep.sweepId)).toEqual([sweepId]);
-  expect((await harness.sweeps.getLeaderboard({ sweepId, ...PAGE })).entries).toHaveLength(2);
-  const [summary] = await harness.query<{ sweep_id: string }>('SELECT sweep_id FROM sweep_summaries');
-  expect(summary).toEqual({ sweep_id: sweepId });
-}
 
 test.each([
   ['of the database', '', (name: string) => [`ALTER DATABASE ${name} SET search_path = graft`]],
@@ -54,7 +39,7 @@ test.each([
   await applyMigrations(url);
   expect(await runOn(database.url, [TABLES])).toEqual([[{ schema: 'graft', tables: 4 }]]);
   await using harness = await startHarness({ databaseUrl: url });
-  await works(harness);
+  await indexesASweep(harness);
   expect(await createAdminToken(url, 'first', log)).toMatch(/./);
   if (options !== '') expect(await harness.query('SHOW work_mem')).toEqual([{ work_mem: '8MB' }]);
 });
