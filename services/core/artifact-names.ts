@@ -19,14 +19,15 @@ const FORMS: readonly (readonly [ArtifactKind, RegExp])[] = [
   ['PROBE', /^probes\/[0-9A-Za-z_.-]+\.probe$/],
 ];
 /** On its way to a name: `<uri>.<host>-<pid>-<number>.tmp` in a folder, `<uri>.<upload id>.upload.tmp` in a bucket. */
-const TEMPORARY = /^(.+?)\.(?:[^/]+-\d+-\d+|[^./]+\.upload)\.tmp$/;
+const TEMPORARY_END = String.raw`\.(?:[^/]+-\d+-\d+|[^./]+\.upload)\.tmp$`;
+/** A form with the end behind it: a host's name may have dots, so that the end alone does not tell where the uri ends. */
+const TEMPORARY = FORMS.map(([, form]) => new RegExp(form.source.replace(/\$$/, TEMPORARY_END)));
 
 /** What a file of the artifact store is to Graft; null: nothing, it is a stranger's. */
 export function artifactKind(uri: string): ArtifactKind | null {
   const kind = FORMS.find(([, form]) => form.test(uri))?.[0];
   if (kind !== undefined) return kind;
-  const [, target] = TEMPORARY.exec(uri) ?? [];
-  return target !== undefined && FORMS.some(([, form]) => form.test(target)) ? 'TEMPORARY' : null;
+  return TEMPORARY.some((form) => form.test(uri)) ? 'TEMPORARY' : null;
 }
 
 /** Where a process tries whether the store takes anything. @param name letters, digits, dots, dashes and underscores */

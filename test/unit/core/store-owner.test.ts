@@ -19,6 +19,8 @@ describe('artifactKind', () => {
     [probeUri('node 1/é'), 'PROBE'],
     [`features/${DIGEST}.safetensors.gpu-node-7.example-41-0.tmp`, 'TEMPORARY'],
     ['checkpoints/r/head-0001-00000-last-1.safetensors.Zm9v-_x.upload.tmp', 'TEMPORARY'],
+    ['checkpoints/r/fine-tune-0002-00000-last-2.safetensors.node-1.example-41-0.tmp', 'TEMPORARY'],
+    [`datasets/${DIGEST}.jsonl.vm-13223-12.tmp`, 'TEMPORARY'],
   ])('%s is %s', (uri, kind) => {
     expect(artifactKind(uri)).toBe(kind);
   });
