@@ -95,6 +95,15 @@ function validateConditions(
 ): void {
   parameter.conditions.forEach((condition, position) => {
     const path = `parameters[${index}].conditions[${position}]`;
+    const first = parameter.conditions.findIndex((other) => other.name === condition.name);
+    if (first < position) {
+      const place = `parameters[${index}].conditions[${first}]`;
+      found.add(
+        `${path}.name`,
+        `'${condition.name}' has a condition already, at ${place}. Put the values of both there.`,
+      );
+      return;
+    }
     const definition = findDefinition(condition.name);
     if (definition === null) {
       found.add(`${path}.name`, () => {

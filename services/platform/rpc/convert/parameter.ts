@@ -47,10 +47,13 @@ export function readParameters(
   violations: Violations,
 ): Record<string, ParameterValue> {
   const parameters = new Map<string, ParameterValue>();
+  const positions = new Map<string, number>();
   messages.forEach(({ name, value: message }, index) => {
     const path = `${field}[${index}]`;
     const value = parameterValueFromProto(message, `${path}.value`, violations);
-    if (parameters.has(name)) violations.add(`${path}.name`, `'${name}' is given twice; keep one of them.`);
+    const first = positions.get(name);
+    if (first === undefined) positions.set(name, index);
+    else violations.add(`${path}.name`, `'${name}' is given already, at ${field}[${first}]; keep one of them.`);
     if (value !== null) parameters.set(name, value);
   });
   // fromEntries defines own properties, so that even a parameter named __proto__ is only a name.
