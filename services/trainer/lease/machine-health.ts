@@ -31,15 +31,9 @@ export class MachineHealth {
   readonly #missedPaths = new Set<string>();
   /** As the coordinator says; null: not known, or it does not say. */
   #clusterId: string | null = null;
-  /** A task has failed by this machine's fault since the last report. */
-  #isSuspect = false;
 
   constructor(options: MachineHealthOptions) {
     this.#options = options;
-  }
-
-  get isSuspect(): boolean {
-    return this.#isSuspect;
   }
 
   /** @param clusterId empty: the coordinator is of a version that does not say */
@@ -49,7 +43,6 @@ export class MachineHealth {
 
   /** Looks at everything there is to look at. Nothing is written to a store that is not known to be the cluster's. */
   async report(): Promise<StoreReport> {
-    this.#isSuspect = false;
     const place = this.#options.artifacts.place;
     const deadline = new AbortController();
     const late = sleep(PROBE_DEADLINE_MS, undefined, { signal: deadline.signal, ref: false }).then((): StoreReport => ({
@@ -73,10 +66,10 @@ export class MachineHealth {
     try {
       clusterId = await this.#readClusterId();
     } catch (error) {
-      return this.#suspect(fault('STORE_UNREACHABLE', this.#storeProblem(error)));
+      return fault('STORE_UNREACHABLE', this.#storeProblem(error));
     }
     const reason = whyBenched({ place: artifacts.place, clusterId, problem: '' }, this.#clusterId, hostname);
-    return reason === null ? null : this.#suspect(fault('STORE_FOREIGN', reason));
+    return reason === null ? null : fault('STORE_FOREIGN', reason);
   }
 
   /** The error of a failed attempt as it is, or the machine's fault that is behind it. */
@@ -86,11 +79,6 @@ export class MachineHealth {
     const place = PLACES[error.code];
     if (place === 'DATA') this.#missedPaths.add(task.dataset?.path ?? task.datasetSource.path);
     if (place === 'WEIGHTS') for (const path of weightFiles(task)) this.#missedPaths.add(path);
-    return this.#suspect(error);
-  }
-
-  #suspect(error: TaskError): TaskError {
-    this.#isSuspect = true;
     return error;
   }
 

@@ -14,6 +14,8 @@ export interface TrainerProcessOptions {
   readonly folder: string;
   readonly cacheDir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Command line that starts the trainer's, for example one that gives it file systems of its own. */
+  readonly prefix?: readonly [string, ...string[]];
   /** File descriptor that gets the log; nowhere if not given. */
   readonly log?: number;
 }
@@ -26,8 +28,8 @@ export class TrainerProcess implements AsyncDisposable {
   constructor(options: TrainerProcessOptions) {
     const { trainerId, folder } = options;
     this.trainerId = trainerId;
-    const [command, ...args] = nodeCommand('trainer/main', { endWithParent: true });
-    this.#child = spawn(command, args, {
+    const [command, ...args] = [...(options.prefix ?? []), ...nodeCommand('trainer/main', { endWithParent: true })];
+    this.#child = spawn(command ?? process.execPath, args, {
       env: {
         ...process.env,
         END_WITH_PARENT: '1',
@@ -42,6 +44,10 @@ export class TrainerProcess implements AsyncDisposable {
       },
       stdio: ['pipe', 'ignore', options.log ?? (process.env['WORKER_LOG'] === undefined ? 'ignore' : 'inherit')],
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
   }
 
   /** Its worker ends with it, as its channel closes. */

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { isMachineFault } from '../../../../services/core/machine-fault.ts';
+import { ArtifactUnreachableError } from '../../../../services/platform/artifacts/artifact-store.ts';
+import { WeightFileMissingError } from '../../../../services/trainer/backbones/weight-file.ts';
+import { ImageCacheError } from '../../../../services/trainer/data/image-cache-error.ts';
+import { errorOfExit } from '../../../../services/trainer/slots/worker-exit.ts';
+import { taskErrorOf } from '../../../../services/trainer/training/task-error.ts';
+
+const PLACES = { store: '/mnt/store', cache: '/var/cache/graft', data: '/data/cats' };
+
+function kernel(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: it says, open '${path}'`), { code, path });
+}
+
+describe('taskErrorOf', () => {
+  test.each([
+    ['STORE_UNREACHABLE', kernel('EIO', '/mnt/store/features/a.safetensors')],
+    ['STORE_UNREACHABLE', kernel('ESTALE', '/mnt/store/datasets/b.jsonl')],
+    ['STORE_UNREACHABLE', new ArtifactUnreachableError('a', 's3://b/c', new Error('ECONNREFUSED'), 'Mend it.')],
+    ['DATA_UNREADABLE', kernel('EACCES', '/data/cats/train/a/1.png')],
+    ['DATA_UNREADABLE', new Error('decoding broke', { cause: kernel('ENOTCONN', '/data/cats/train') })],
+    ['DISK_UNUSABLE', kernel('EROFS', '/var/cache/graft/images/x.part')],
+    // Beside the folder, not below it.
+    ['DISK_UNUSABLE', kernel('EACCES', '/data/cats-and-dogs/1.png')],
+    ['DISK_FULL', kernel('ENOSPC', '/var/cache/graft/images/x.part')],
+    ['DISK_FULL', kernel('EDQUOT', '/mnt/store/x')],
+    ['DISK_FULL', new ImageCacheError('/c', 'need 9 MB', { fault: 'SPACE' })],
+    ['DATA_MISSING', new ImageCacheError('/data/cats/1.png', 'gone', { fault: 'MISSING' })],
+    ['DATA_CHANGED', new ImageCacheError('/data/cats/1.png', 'other bytes', { fault: 'CHANGED' })],
+    ['WEIGHTS_MISSING', new WeightFileMissingError('vgg16', '/w/vgg.h5')],
+    ['DEVICE_LOST', new Error('Internal: failed call to cuCtxSynchronize: CUDA_ERROR_ECC_UNCORRECTABLE')],
+    ['DEVICE_LOST', new Error('NVRM: GPU at PCI:0000:01:00: GPU has fallen off the bus.')],
+  ])('says that %s is the machine’s fault', (code, error) => {
+    const told = taskErrorOf(error, PLACES);
+    expect(told.code).toBe(code);
+    expect(isMachineFault(told)).toBe(true);
+    expect(['INFRASTRUCTURE', 'PERMANENT']).toContain(told.errorClass);
+    if (code.startsWith('DATA') || code === 'WEIGHTS_MISSING') expect(told.message).toContain('under the same path');
+  });
+
+  test.each([
+    ['ENOENT', kernel('ENOENT', '/mnt/store/x'), 'COUNTED'],
+    ['a bug', new TypeError('x is not a function'), 'COUNTED'],
+    ['a damaged cache', new ImageCacheError('/c', 'is damaged'), 'COUNTED'],
+    ['memory', new Error('OOM when allocating tensor'), 'MEMORY'],
+    ['CUDA memory', new Error('CUDA_ERROR_OUT_OF_MEMORY: out of memory'), 'MEMORY'],
+  ])('does not say so of %s', (_what, error, errorClass) => {
+    const told = taskErrorOf(error, PLACES);
+    expect(told.errorClass).toBe(errorClass);
+    expect(isMachineFault(told)).toBe(false);
+  });
+});
+
+test.each([
+  ['DEVICE_LOST', 'F tensorflow/… CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected'],
+  ['DISK_FULL', 'Error: ENOSPC: no space left on device, write'],
+  ['WORKER_CRASHED', 'Segmentation fault'],
+])('a worker that died with the words of %s', (code, lastWords) => {
+  const exit = {
+    code: 134,
+    signal: null,
+    isIntended: false,
+    peakMemoryBytes: 0,
+    memoryLimitBytes: 0,
+    outOfMemoryKills: 0,
+  };
+  expect(errorOfExit({ ...exit, lastWords }, 'epoch 1').code).toBe(code);
+});
