@@ -29,7 +29,7 @@ export class TrainerProcess implements AsyncDisposable {
     const { trainerId, folder } = options;
     this.trainerId = trainerId;
     const [command, ...args] = [...(options.prefix ?? []), ...nodeCommand('trainer/main', { endWithParent: true })];
-    this.#child = spawn(command ?? process.execPath, args, {
+    this.#child = spawn(command, args, {
       env: {
         ...process.env,
         END_WITH_PARENT: '1',
