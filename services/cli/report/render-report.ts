@@ -1,4 +1,5 @@
 import { formatDuration, formatMetric, formatParameters, formatPercent, formatTime } from '../format.ts';
+import { countProblems } from '../../core/dataset.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
 import { describeOutcomes, describeState } from '../commands/sweep-text.ts';
 import type { LeaderboardEntry } from '../client/types.ts';
@@ -169,14 +170,16 @@ function imageCounts({ dataset }: ReportData): Html | null {
 /** Everything that indexing found and let pass; duplicates across splits make a test accuracy look better than it is. */
 function problemsOf({ dataset }: ReportData): Html | null {
   if (dataset === null || dataset.problems.length === 0) return null;
-  const count = dataset.problems.length;
+  const count = countProblems(dataset.problems);
+  const shown = dataset.problems.slice(0, SHOWN_PROBLEMS);
+  const rest = count - countProblems(shown);
   return html`<details open>
     <summary>
       ${count === 1 ? 'One problem' : `${String(count)} problems`} of the data that did not stop the sweep
     </summary>
     <ul>
-      ${dataset.problems.slice(0, SHOWN_PROBLEMS).map(({ code, message }) => html`<li>${code}: ${message}</li>`)}
-      ${count > SHOWN_PROBLEMS ? html`<li>… and ${count - SHOWN_PROBLEMS} more: table <code>datasets</code></li>` : null}
+      ${shown.map(({ code, message }) => html`<li>${code}: ${message}</li>`)}
+      ${rest > 0 ? html`<li>… and ${rest} more: table <code>sweeps</code>, <code>dataset_problems</code></li>` : null}
     </ul>
   </details>`;
 }

@@ -63,6 +63,29 @@ describe('the report', () => {
     expect(headline).toContain('2 min 05 s');
   });
 
+  it('counts the problems of the data, those that are not listed too, and says where all are', () => {
+    const { dataset } = sampleReport();
+    const blank = (number: number) =>
+      ({
+        code: 'BLANK_IMAGE',
+        path: `train/cat/${number}.png`,
+        message: `"${number}.png" is blank.`,
+        fatal: false,
+      }) as const;
+    const rest = {
+      code: 'BLANK_IMAGE',
+      path: '',
+      message: '70 more are not listed.',
+      fatal: false,
+      count: 70,
+    } as const;
+    const problems = [...Array.from({ length: 25 }, (_, index) => blank(index)), rest];
+    const text = textOf(open({ dataset: dataset && { ...dataset, problems } }).document.querySelector('details'));
+    expect(text).toContain('95 problems of the data that did not stop the sweep');
+    expect(text.match(/is blank/g)).toHaveLength(20);
+    expect(text).toContain('… and 75 more: table sweeps, dataset_problems');
+  });
+
   it('has the leaderboard by rank with intervals, and says how many looks at the test split were taken', () => {
     const rows = [...document.querySelectorAll('section[aria-labelledby=leaderboard] tbody tr')];
     expect(rows.map((row) => textOf(row.querySelector('th')))).toEqual(['3', '4', '2', '1', '0']);

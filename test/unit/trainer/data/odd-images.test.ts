@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import type { PngOptions } from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EXIT } from '../../../../services/cli/exit-codes.ts';
+import { readTrainerConfig } from '../../../../services/trainer/config.ts';
 import { decodeAndResize, decodeImage, ImageDecodeError } from '../../../../services/trainer/data/decode.ts';
 import { readImageHeader } from '../../../../services/trainer/data/image-header.ts';
 import { boolAttribute, executeOp, typeAttribute } from '../../../../services/trainer/engine/op.ts';
@@ -105,6 +106,9 @@ describe('an image of too many pixels', () => {
     expect((await indexFolder(root)).lines).toEqual(['BLANK_IMAGE train/cat/wide.png']);
     vi.stubEnv('GRAFT_MAX_IMAGE_PIXELS', 'many');
     expect(() => decodeImage(plainPng(1, 1))).toThrow(/GRAFT_MAX_IMAGE_PIXELS: must be an integer from 1 to/);
+    expect(readTrainerConfig({}).maxImagePixels).toBe(178_956_970);
+    expect(readTrainerConfig({ GRAFT_MAX_IMAGE_PIXELS: '1000' }).maxImagePixels).toBe(1000);
+    expect(() => readTrainerConfig({ GRAFT_MAX_IMAGE_PIXELS: '0' })).toThrow(/GRAFT_MAX_IMAGE_PIXELS/);
   });
 
   it('is known by the header of each format, and a GIF by all of its frames', async () => {
