@@ -66,6 +66,8 @@ export interface LayerInfo {
   readonly block: string;
   /** Whether the base can be split after it: everything above depends on its output alone. */
   readonly splittable: boolean;
+  /** No weight of it trains in fine-tuning. Absent: it is not known (trainers before this was told). */
+  readonly untrainable?: boolean;
 }
 
 export interface WeightsInfo extends WeightsReference {

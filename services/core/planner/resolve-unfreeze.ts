@@ -49,13 +49,20 @@ export function layersUpTo(layers: readonly LayerInfo[], cut: string | null): re
  * @param layers of the whole base, in order.
  * @param cut layer the base ends with; null: its last one.
  * @param unfreeze a number of last layers ("4"), a layer's name, a block's name, `last_block` or `all`.
- * Throws `UnknownLayerError` where the base has no such layer or block, or not so many layers.
+ * Throws `UnknownLayerError` where the base has no such layer or block, not so many layers, or no weights to train in them.
  */
 export function resolveUnfreeze(layers: readonly LayerInfo[], cut: string | null, unfreeze: string): UnfreezePoint {
   const base = layersUpTo(layers, cut);
   const index = lowestTrainable(base, unfreeze);
   const lowest = base[index];
   if (lowest === undefined) throw new UnknownLayerError('fine_tune.unfreeze', unfreeze, 'the base has no layers.');
+  if (base.slice(index).every(({ untrainable }) => untrainable === true)) {
+    throw new UnknownLayerError(
+      'fine_tune.unfreeze',
+      unfreeze,
+      `'${unfreeze}' unfreezes nothing that could train: no layer from '${lowest.name}' on has weights to train. Unfreeze a lower layer.`,
+    );
+  }
   const prefix = base.slice(0, index).findLast((layer) => layer.splittable);
   return { trainableFrom: lowest.name, prefixCut: prefix?.name ?? null };
 }

@@ -8,6 +8,7 @@ import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from './backbones.ts';
 import { didYouMean } from './nearest-name.ts';
 import { show } from './parameter-value.ts';
+import { mayUnfreezeNothing, unfreezeProblem } from './untrainable-layers.ts';
 import { validateDataset } from './validation/validate-dataset.ts';
 import { validateParameters } from './validation/validate-parameters.ts';
 import { validateWeights } from './validation/validate-weights.ts';
@@ -141,21 +142,28 @@ function countGrid(spec: SweepSpec): number {
   return count;
 }
 
+const UNFREEZE = 'fine_tune.unfreeze';
 const LARGEST_MINIMUM_IMAGE_SIZE = Math.max(...BACKBONE_NAMES.map(minimumImageSize));
 /** Parameters with values that are right alone and wrong beside others: no head phase, images too small for their backbone. */
 const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
   epochs: (value) => value === 0,
   image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
+  [UNFREEZE]: mayUnfreezeNothing,
 };
 
 /** Looks at the runs themselves where one may have such values; a spec of many parameters should not have to be asked for them. */
 function validateContradictions(spec: SweepSpec, found: ViolationList): void {
   const needsLargeImages = (name: unknown): boolean => minimumImageSize(String(name)) > MINIMUM_IMAGE_SIZE;
   const mayContradict =
-    placeOf(spec, 'epochs', DOUBTFUL['epochs']) !== null || placeOf(spec, 'backbone', needsLargeImages) !== null;
+    ['epochs', UNFREEZE].some((name) => placeOf(spec, name, DOUBTFUL[name]) !== null) ||
+    placeOf(spec, 'backbone', needsLargeImages) !== null;
   if (!mayContradict) return;
   try {
-    sampleRuns(spec);
+    const { runs } = sampleRuns(spec);
+    const problems = new Set(runs.map(({ parameters }) => unfreezeProblem(parameters)));
+    for (const problem of problems) {
+      if (problem !== null) found.add(placeOf(spec, UNFREEZE, DOUBTFUL[UNFREEZE]) ?? UNFREEZE, problem);
+    }
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
     for (const { field, description } of error.violations) {

@@ -1,7 +1,7 @@
 import type { LayerInfo } from '../../core/task.ts';
 import { BackboneError } from './backbone.ts';
 import { kerasOrder } from './keras-order.ts';
-import { outputShapeOf, weightSpecsOf } from './layer-shapes.ts';
+import { isTrained, outputShapeOf, weightSpecsOf } from './layer-shapes.ts';
 import type { ImageShape, WeightSpec } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
 
@@ -45,7 +45,15 @@ export function buildLayerGraph(backbone: string, layers: readonly Layer[], inpu
     shapes.push(shape);
     weights.push(weightSpecsOf(layer, inputShapes[0]?.[2] ?? 0));
   }
-  return { backbone, layers: ordered, indexOf, inputsOf, shapes, weights, infos: layerInfos(ordered, inputsOf) };
+  return {
+    backbone,
+    layers: ordered,
+    indexOf,
+    inputsOf,
+    shapes,
+    weights,
+    infos: layerInfos(ordered, inputsOf, weights),
+  };
 }
 
 /** Position of a layer; null means the last one. Errors: `BackboneError` that lists near names. */
@@ -74,14 +82,19 @@ export function splittableIndex(graph: LayerGraph, name: string | null): number 
   return index;
 }
 
-function layerInfos(layers: readonly Layer[], inputsOf: readonly (readonly number[])[]): readonly LayerInfo[] {
+function layerInfos(
+  layers: readonly Layer[],
+  inputsOf: readonly (readonly number[])[],
+  weights: readonly (readonly WeightSpec[])[],
+): readonly LayerInfo[] {
   const infos: LayerInfo[] = [];
   // Earliest layer that anything above the current position reads.
   let lowestRead = Infinity;
   for (let index = layers.length - 1; index >= 0; index--) {
     const layer = layers[index];
     if (layer === undefined) continue;
-    infos.unshift({ name: layer.name, block: layer.block, splittable: lowestRead >= index });
+    const untrainable = (weights[index] ?? []).some(isTrained) ? {} : { untrainable: true };
+    infos.unshift({ name: layer.name, block: layer.block, splittable: lowestRead >= index, ...untrainable });
     lowestRead = Math.min(lowestRead, ...(inputsOf[index] ?? []));
   }
   return infos;

@@ -1,6 +1,7 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
 import type {
   ErrorClass,
+  LayerInfo,
   RunOutcome,
   RunOutcomeKind,
   TaskError,
@@ -50,7 +51,12 @@ export function taskResultToProto(result: TaskResult): ProtoResult {
         backbone: info.backbone,
         weights: info.weights,
         digest: info.digest,
-        layers: info.layers.map(({ name, block, splittable }) => ({ name, block, splittable })),
+        layers: info.layers.map(({ name, block, splittable, untrainable }) => ({
+          name,
+          block,
+          splittable,
+          untrainable: untrainable ?? false,
+        })),
       }));
       const dataset = datasetToProto(result.dataset);
       return { $case: 'index', value: { dataset, manifestUri: result.manifestUri, weights } };
@@ -67,6 +73,11 @@ export function taskResultToProto(result: TaskResult): ProtoResult {
   }
 }
 
+/** What a trainer does not say is absent, not false. */
+function layerFromProto({ untrainable, ...layer }: proto.LayerInfo): LayerInfo {
+  return untrainable ? { ...layer, untrainable } : layer;
+}
+
 /** @throws InvalidRequestError that names the field. */
 export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): TaskResult {
   switch (result.$case) {
@@ -75,7 +86,7 @@ export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error
         stage: 'INDEX',
         dataset: datasetFromProto(requireMessage(result.value.dataset, 'index.dataset'), 'index.dataset'),
         manifestUri: result.value.manifestUri,
-        weights: result.value.weights,
+        weights: result.value.weights.map((info) => ({ ...info, layers: info.layers.map(layerFromProto) })),
       };
     case 'features':
       return {
