@@ -1,4 +1,4 @@
-import type { Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
+import type { Parameters } from '../sweep/sweep-spec.ts';
 
 const EFFICIENTNET = ['top_bn', 'top_activation'];
 const RESNET = ['conv5_block3_3_bn', 'conv5_block3_add', 'conv5_block3_out'];
@@ -30,7 +30,7 @@ export function lastUntrainableLayers(backbone: string): readonly string[] {
 
 /** Whether there is a base for which the value unfreezes nothing that could train. */
 export function mayUnfreezeNothing(value: unknown): boolean {
-  return LAST_LAYERS.some(([, layers]) => unfreezesOnly(layers, String(value as ParameterValue)));
+  return LAST_LAYERS.some(([, layers]) => unfreezesOnly(layers, String(value)));
 }
 
 /**
