@@ -275,6 +275,14 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   });
   await insertMirror(prisma);
   await insertToken(prisma);
+  const fault = {
+    taskId: 't-head',
+    trainerId: 'node-a',
+    slotIndex: 0,
+    code: 'DATA_MISSING',
+    message: 'no such folder',
+  };
+  await prisma.machineFault.create({ data: fault });
   await prisma.cluster.create({ data: { clusterId: '0b5f2d3e-6b0a-4a53-9d0e-3c1f7a2e9b11' } });
   await prisma.leaderLease.create({ data: { name: 'loops', holder: 'node-a', term: 1n, expireTime: START } });
 }

@@ -57,6 +57,7 @@ test('Prisma Client writes and reads every model', async () => {
     Token: 1,
     LeaderLease: 1,
     Cluster: 1,
+    MachineFault: 1,
   });
 });
 
