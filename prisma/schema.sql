@@ -471,7 +471,6 @@ CREATE INDEX epoch_metrics_superseded_idx ON epoch_metrics USING btree (task_id,
 CREATE UNIQUE INDEX epoch_metrics_surviving_key ON epoch_metrics USING btree (run_id, stage, epoch, name) WHERE superseded_by IS NULL;
 CREATE INDEX events_sweep_id_event_id_idx ON events USING btree (sweep_id, event_id);
 CREATE INDEX events_sweep_state_idx ON events USING btree (sweep_id, create_time) WHERE kind = 'SWEEP_STATE'::text;
-CREATE INDEX machine_faults_trainer_id_idx ON machine_faults USING btree (trainer_id);
 CREATE UNIQUE INDEX mlflow_runs_run_id_key ON mlflow_runs USING btree (run_id);
 CREATE INDEX outbox_dead_idx ON outbox USING btree (outbox_id) WHERE dead_time IS NOT NULL;
 CREATE INDEX outbox_pending_idx ON outbox USING btree (COALESCE(run_id, sweep_id), outbox_id) WHERE dead_time IS NULL;
