@@ -2,17 +2,23 @@ import { rmSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { renderTable } from '../../services/cli/table.ts';
+import { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { fuzzMethod } from './fuzz-methods.ts';
 import type { MethodFindings } from './fuzz-methods.ts';
 import { startGuardedCoordinator } from './guarded-coordinator.ts';
 import { sendGarbage } from './http2-garbage.ts';
 import { allMethods, HEALTH, RawClient } from './raw-calls.ts';
 import { runScript, temporaryFolder } from '../support/run-script.ts';
+import { measureWorst } from './worst.ts';
 
 const HELP = `Sends random and mutated messages to every method of a coordinator, with a token that may call it and without any, and broken
 HTTP/2 to its port.
 
   npm run fuzz [-- --messages 100000 --connections 20000 --seed 1 --only TEXT]
+  npm run fuzz -- --worst [--seconds 60]
+
+With --worst, eight clients send the costliest requests that the limits allow instead, and the latencies of cheap calls beside them
+are printed; the exit code is 1 when the coordinator loses the leadership, takes the trainer for lost, or answers INTERNAL.
 
 The exit code is 1 when the coordinator dies, answers with an error of its own, tells anything of its inside, or its memory
 grows beyond 600 MB.
@@ -26,6 +32,8 @@ async function main(): Promise<number> {
       connections: { type: 'string', default: '20000' },
       seed: { type: 'string', default: '1' },
       only: { type: 'string', default: '' },
+      worst: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '60' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -33,6 +41,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  if (values.worst) return await worst(Number(values.seconds));
   const seed = Number(values.seed);
   const folder = temporaryFolder('graft-fuzz-');
   try {
@@ -64,6 +73,34 @@ async function main(): Promise<number> {
     );
     const highest = Math.max(after, ...findings.map(({ highestBytes }) => highestBytes));
     return health.code === 'OK' && faults.length === 0 && highest <= MEMORY_LIMIT_BYTES ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function worst(seconds: number): Promise<number> {
+  const folder = temporaryFolder('graft-fuzz-');
+  try {
+    await using coordinator = await CoordinatorProcess.start(folder, {
+      env: { GRAFT_LOG_LEVEL: 'error' },
+      isBuilt: true,
+    });
+    const found = await measureWorst({ coordinator, seconds, runCount: 10_000 });
+    const rows = Object.entries(found.cheap).map(([name, { count, p50, p99, max }]) => [
+      name,
+      String(count),
+      ...[p50, p99, max].map((milliseconds) => milliseconds.toFixed(1)),
+    ]);
+    const columns = ['calls', 'p50 ms', 'p99 ms', 'max ms'].map((title) => ({ title, align: 'right' as const }));
+    process.stdout.write(`${renderTable([{ title: 'call' }, ...columns], rows)}\n\n`);
+    const ended = Object.entries(found.rude).map(([key, count]) => `${key} ${count}`);
+    process.stdout.write(
+      `Eight rude clients: ${ended.join(', ')}.\n` +
+        `Leadership: ${found.leaderLost} of ${found.leaderLooks} looks found it lost. Trainer: ${found.trainerState}. ` +
+        `Memory: at most ${megabytes(found.highestBytes)}. Load of the machine: ${found.load.map((one) => one.toFixed(1)).join(' → ')}.\n`,
+    );
+    const isHealthy = found.leaderLost === 0 && found.trainerState === 'READY';
+    return isHealthy && !ended.some((key) => /INTERNAL|UNKNOWN/.test(key)) ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

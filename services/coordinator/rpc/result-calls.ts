@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../../core/errors.ts';
+import { InvalidRequestError, RateLimitedError } from '../../core/errors.ts';
 import { JoinedResult } from '../../platform/rpc/convert/result-parts.ts';
 import { taskEndFromProto } from '../../platform/rpc/convert/task-result.ts';
 import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
@@ -12,20 +12,25 @@ import type {
 import { completeTask } from '../store/complete/complete-task.ts';
 import { releaseTask } from '../store/tasks/release-task.ts';
 import type { ReleaseReason } from '../store/tasks/release-task.ts';
+import { callerOf } from './authorisation/caller.ts';
 import { confirmDamage } from './confirm-damage.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
 
-/** Of all parts of a result together: a million predictions of two classes are some 80 MB. */
-const MAX_RESULT_BYTES = 256 * 1024 * 1024;
+/** In memory, of all parts of a result together: a million predictions of two classes are some 280 MB. */
+const MAX_RESULT_BYTES = 384 * 1024 * 1024;
+/** In memory, of all results that a token is sending in parts: as much as one of them may take. */
+const MAX_CALLER_BYTES = MAX_RESULT_BYTES;
+const RETRY_MS = 5_000;
 
 /** CompleteTask (whole or in parts) and ReleaseTask: the ways an attempt ends by its trainer. */
 export function resultCalls(
   context: RpcContext,
 ): Pick<Handlers<typeof TrainerServiceService>, 'completeTask' | 'completeTaskInParts' | 'releaseTask'> {
   const { store } = context;
+  const held = new HeldBytes();
   return {
     completeTask: async (request) => {
       const taskId = requireId(request.taskId, 'task_id');
@@ -37,16 +42,21 @@ export function resultCalls(
       );
       return {};
     },
-    completeTaskInParts: async (requests) => {
-      const request = await joinParts(requests);
-      const taskId = requireId(request.taskId, 'part.task_id');
-      await completeTask(
-        store,
-        taskId,
-        request.leaseEpoch,
-        await confirmDamage(context, taskEndFromProto(request.result)),
-      );
-      return {};
+    completeTaskInParts: async (requests, call) => {
+      const memory = held.of(callerOf(call));
+      try {
+        const request = await joinParts(requests, memory);
+        const taskId = requireId(request.taskId, 'part.task_id');
+        await completeTask(
+          store,
+          taskId,
+          request.leaseEpoch,
+          await confirmDamage(context, taskEndFromProto(request.result)),
+        );
+        return {};
+      } finally {
+        memory.release();
+      }
     },
     releaseTask: async (request) => {
       const reason = RELEASE_REASONS.fromProto(request.reason, 'reason');
@@ -56,7 +66,40 @@ export function resultCalls(
   };
 }
 
-async function joinParts(requests: AsyncIterable<CompleteTaskInPartsRequest>): Promise<CompleteTaskRequest> {
+/** What the results that come in parts take in memory, by caller. */
+class HeldBytes {
+  readonly #byCaller = new Map<string, number>();
+
+  /** The memory of one result; `set` throws RateLimitedError where its caller has too much. */
+  of(caller: string): ResultMemory {
+    let own = 0;
+    const set = (bytes: number): void => {
+      const all = (this.#byCaller.get(caller) ?? 0) - own + bytes;
+      own = bytes;
+      if (all > 0) this.#byCaller.set(caller, all);
+      else this.#byCaller.delete(caller);
+    };
+    return {
+      set: (bytes) => {
+        set(bytes);
+        if ((this.#byCaller.get(caller) ?? 0) <= MAX_CALLER_BYTES) return;
+        const mib = MAX_CALLER_BYTES / 2 ** 20;
+        throw new RateLimitedError(`The results that a token sends in parts may take ${mib} MiB at once.`, RETRY_MS);
+      },
+      release: () => set(0),
+    };
+  }
+}
+
+interface ResultMemory {
+  set(bytes: number): void;
+  release(): void;
+}
+
+async function joinParts(
+  requests: AsyncIterable<CompleteTaskInPartsRequest>,
+  memory: ResultMemory,
+): Promise<CompleteTaskRequest> {
   const joined = new JoinedResult();
   let first: CompleteTaskRequest | null = null;
   for await (const { part } of requests) {
@@ -75,6 +118,7 @@ async function joinParts(requests: AsyncIterable<CompleteTaskInPartsRequest>): P
           'or use a smaller test split.',
       );
     }
+    memory.set(joined.bytes);
   }
   if (first === null) throw invalidPart('is missing: nothing was sent.');
   return { ...first, result: joined.result };

@@ -45,7 +45,7 @@ export class JoinedResult {
   #whole: ProtoResult | undefined;
   #bytes = 0;
 
-  /** About what it takes here. */
+  /** About what it takes in memory. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -60,7 +60,7 @@ export class JoinedResult {
       const known = this.#results.get(runId);
       if (known === undefined) this.#results.set(runId, { testResult, predictions: [...predictions] });
       else for (const prediction of predictions) known.predictions.push(prediction);
-      for (const prediction of predictions) this.#bytes += predictionBytes(prediction);
+      for (const prediction of predictions) this.#bytes += OBJECT_BYTES + predictionBytes(prediction);
     }
     return true;
   }
@@ -71,6 +71,9 @@ export class JoinedResult {
     return { $case: 'evaluate', value: { results: [...this.#results.values()] } };
   }
 }
+
+/** What a prediction takes in memory beside its strings and probabilities: an object, two strings' heads, an array. */
+const OBJECT_BYTES = 200;
 
 /** An upper bound: tags and lengths take less than 32 bytes. */
 function predictionBytes(prediction: Omit<Prediction, 'probabilities'> & { probabilities: readonly number[] }): number {
