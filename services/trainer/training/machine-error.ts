@@ -29,6 +29,10 @@ export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskE
     return { ...fault('WEIGHTS_MISSING', `${message} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
   }
   switch (name) {
+    case 'ArtifactSpaceError':
+      return fault('DISK_FULL', `${message} This was host ${hostname()}.`);
+    case 'ArtifactUnwritableError':
+      return fault('STORE_UNWRITABLE', `${message} This was host ${hostname()}.`);
     case 'ArtifactUnreachableError':
       return fault('STORE_UNREACHABLE', `${message} This was host ${hostname()}.`);
     case 'DownloadError':
