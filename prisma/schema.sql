@@ -24,10 +24,12 @@ CREATE TABLE attempts (
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     end_time timestamp(6) with time zone,
     micro_batch_divisor integer NOT NULL DEFAULT 1,
+    lease_secret_hash text,
     CONSTRAINT attempts_pkey PRIMARY KEY (task_id, lease_epoch),
     CONSTRAINT attempts_error_class_check CHECK (error_class = ANY (ARRAY['INFRASTRUCTURE'::text, 'MEMORY'::text, 'PERMANENT'::text, 'NUMERIC'::text, 'COUNTED'::text])),
     CONSTRAINT attempts_last_sequence_check CHECK (last_sequence >= 0),
     CONSTRAINT attempts_lease_epoch_check CHECK (lease_epoch >= 1),
+    CONSTRAINT attempts_lease_secret_hash_check CHECK (lease_secret_hash ~ '^[0-9a-f]{64}$'::text),
     CONSTRAINT attempts_micro_batch_divisor_check CHECK (micro_batch_divisor = ANY (ARRAY[1, 2, 4, 8])),
     CONSTRAINT attempts_state_check CHECK (state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'RELEASED'::text, 'FAILED'::text, 'EXPIRED'::text]))
 );
@@ -409,10 +411,12 @@ CREATE TABLE tokens (
     expire_time timestamp(6) with time zone,
     revoke_time timestamp(6) with time zone,
     last_use_time timestamp(6) with time zone,
+    trainer_ids text[] NOT NULL DEFAULT '{}'::text[],
     CONSTRAINT tokens_pkey PRIMARY KEY (token_id),
     CONSTRAINT tokens_name_check CHECK (name <> ''::text),
     CONSTRAINT tokens_role_check CHECK (role = ANY (ARRAY['VIEWER'::text, 'SUBMITTER'::text, 'TRAINER'::text, 'ADMIN'::text])),
-    CONSTRAINT tokens_token_hash_check CHECK (token_hash ~ '^[0-9a-f]{64}$'::text)
+    CONSTRAINT tokens_token_hash_check CHECK (token_hash ~ '^[0-9a-f]{64}$'::text),
+    CONSTRAINT tokens_trainer_ids_check CHECK (trainer_ids = '{}'::text[] OR role = 'TRAINER'::text)
 );
 
 CREATE TABLE trainers (
@@ -423,7 +427,12 @@ CREATE TABLE trainers (
     state text NOT NULL,
     heartbeat_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    secret_hash text,
+    refusal_count integer NOT NULL DEFAULT 0,
+    drain_reason text,
     CONSTRAINT trainers_pkey PRIMARY KEY (trainer_id),
+    CONSTRAINT trainers_refusal_count_check CHECK (refusal_count >= 0),
+    CONSTRAINT trainers_secret_hash_check CHECK (secret_hash ~ '^[0-9a-f]{64}$'::text),
     CONSTRAINT trainers_state_check CHECK (state = ANY (ARRAY['READY'::text, 'DRAINING'::text, 'LOST'::text]))
 );
 
@@ -994,6 +1003,7 @@ COMMENT ON COLUMN attempts.thread_count IS 'Intra-op threads it computed with; r
 COMMENT ON COLUMN attempts.create_time IS 'When it was leased.';
 COMMENT ON COLUMN attempts.end_time IS 'When it ended.';
 COMMENT ON COLUMN attempts.micro_batch_divisor IS 'Batches are worked off in so many parts with accumulated gradients: 2, 4, 8 after attempts that ran out of memory, else 1.';
+COMMENT ON COLUMN attempts.lease_secret_hash IS 'SHA-256 of the secret that every write under this lease must show; null: leased by a trainer that is not bound';
 COMMENT ON FUNCTION check_metric_runs() IS 'Refuses metrics of runs that do not exist, once per statement: a foreign key would look for each row.';
 COMMENT ON VIEW checkpoint_lineage IS 'One row per checkpoint: what it was made from, by which attempt, and whether a test result is its. Follow parent_checkpoint_id to the pretrained weights; it may be of another run, whose head this one shares.';
 COMMENT ON COLUMN checkpoint_lineage.sweep_id IS 'The sweep.';
@@ -1438,6 +1448,7 @@ COMMENT ON COLUMN tokens.create_time IS 'When it was made.';
 COMMENT ON COLUMN tokens.expire_time IS 'When it ends by itself; null: never.';
 COMMENT ON COLUMN tokens.revoke_time IS 'When it was revoked; null: it was not.';
 COMMENT ON COLUMN tokens.last_use_time IS 'A call that used it, at most a minute before the last one; null: none so far.';
+COMMENT ON COLUMN tokens.trainer_ids IS 'trainers that the token may speak for; empty: any that its role allows';
 COMMENT ON TABLE trainers IS 'Processes on GPU nodes that offer slots.';
 COMMENT ON COLUMN trainers.trainer_id IS 'Identity, given by the trainer and stable over its restarts.';
 COMMENT ON COLUMN trainers.hostname IS 'Host it runs on.';
@@ -1446,3 +1457,6 @@ COMMENT ON COLUMN trainers.engine_version IS 'TensorFlow''s version.';
 COMMENT ON COLUMN trainers.state IS 'READY, DRAINING (takes no new work) or LOST (no heartbeat).';
 COMMENT ON COLUMN trainers.heartbeat_time IS 'Last sign of life.';
 COMMENT ON COLUMN trainers.create_time IS 'When it first registered.';
+COMMENT ON COLUMN trainers.secret_hash IS 'SHA-256 of the secret that the first registration bound this identity to; null: not bound';
+COMMENT ON COLUMN trainers.refusal_count IS 'reports that were refused because they can not be true; the third one drains the trainer';
+COMMENT ON COLUMN trainers.drain_reason IS 'why the coordinator gives it no more work; null: it does';

@@ -26,7 +26,10 @@ export async function createAdminToken(databaseUrl: string, name: string, log: L
   const { prisma } = createStore({ pool, log, leaseMs: 0 });
   try {
     const { secret, hash: tokenHash } = newToken();
-    await createToken({ prisma }, { tokenId: newTokenId(), tokenHash, name, role: 'ADMIN', expireTime: null });
+    await createToken(
+      { prisma },
+      { tokenId: newTokenId(), tokenHash, name, role: 'ADMIN', trainerIds: [], expireTime: null },
+    );
     return secret;
   } finally {
     await prisma.$disconnect();

@@ -18,6 +18,9 @@ export type ErrorReason =
   | 'PERMISSION_DENIED'
   | 'RATE_LIMITED'
   | 'VERSION_SKEW'
+  | 'REPORT_REFUSED'
+  | 'LEASE_NOT_HELD'
+  | 'TRAINER_ID_TAKEN'
   | 'ARTIFACT_DAMAGED';
 
 export const ERROR_REASONS: readonly ErrorReason[] = [
@@ -37,6 +40,9 @@ export const ERROR_REASONS: readonly ErrorReason[] = [
   'PERMISSION_DENIED',
   'RATE_LIMITED',
   'VERSION_SKEW',
+  'REPORT_REFUSED',
+  'LEASE_NOT_HELD',
+  'TRAINER_ID_TAKEN',
   'ARTIFACT_DAMAGED',
 ];
 
@@ -68,7 +74,7 @@ export function toldViolations(violations: readonly FieldViolation[]): readonly 
 
 /** The request has mistakes; the first ones are listed, each with its field path. */
 export class InvalidRequestError extends GraftError {
-  readonly reason = 'INVALID_REQUEST';
+  readonly reason: ErrorReason = 'INVALID_REQUEST';
   /** At most `MAX_TOLD_VIOLATIONS`. */
   readonly violations: readonly FieldViolation[];
   /** All mistakes, those that are not listed among them. */

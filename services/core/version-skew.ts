@@ -12,3 +12,10 @@ export function areCompatible(version: string, other: string): boolean {
   if (major === undefined || major !== otherMajor) return false;
   return Math.abs(Number(minor) - Number(otherMinor)) <= MAX_MINORS_APART;
 }
+
+/** Whether `version` is of an older minor version than `other`, of the same major one. */
+export function isOlderMinor(version: string, other: string): boolean {
+  const [, major, minor] = VERSION.exec(version) ?? [];
+  const [, otherMajor, otherMinor] = VERSION.exec(other) ?? [];
+  return major !== undefined && major === otherMajor && Number(minor) < Number(otherMinor);
+}

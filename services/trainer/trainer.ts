@@ -14,7 +14,7 @@ import { removeOldJournals } from './lease/metric-journal.ts';
 import { MetricStream } from './lease/metric-stream.ts';
 import { MachineHealth } from './lease/machine-health.ts';
 import { Registration } from './lease/registration.ts';
-import { claimTrainerIdentity } from './lease/trainer-identity.ts';
+import { claimTrainerIdentity, trainerSecretOf } from './lease/trainer-identity.ts';
 import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
@@ -43,8 +43,14 @@ export async function runTrainer(options: TrainerOptions, signal: AbortSignal): 
   const identity =
     config.trainerId === null
       ? claimTrainerIdentity(config.stateDir, config.hostname, process.pid)
-      : { trainerId: config.trainerId, release: (): void => undefined };
-  const grpc = new GrpcCoordinator(config.coordinatorAddresses, identity.trainerId, security);
+      : {
+          trainerId: config.trainerId,
+          trainerSecret: trainerSecretOf(config.stateDir, config.trainerId),
+          release: (): void => undefined,
+        };
+  const onDrained = (reason: string): void =>
+    log.error({ trainer_id: identity.trainerId, reason }, 'the coordinator gives this trainer no more work');
+  const grpc = new GrpcCoordinator(config.coordinatorAddresses, identity, security, onDrained);
   const { metricsListen: listen, gpuDevices } = config;
   const operations = listen === null ? null : await startOperations({ listen, log, hasGpus: gpuDevices.length > 0 });
   const coordinator = operations === null ? grpc : new MeteredCoordinator(grpc, operations.metrics);

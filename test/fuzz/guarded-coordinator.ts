@@ -36,6 +36,7 @@ export async function startGuardedCoordinator(folder: string): Promise<GuardedCo
     name: 'fuzz',
     role: TokenRole.TRAINER,
     expireTime: undefined,
+    trainerIds: [],
   });
   tokens.close();
   return {

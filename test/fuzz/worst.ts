@@ -62,10 +62,18 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
     patient,
   );
   const trainerId = 'polite';
+  const trainerSecret = 'p'.repeat(43);
   const slot = { slotIndex: 0, deviceKind: 'cpu', deviceName: 'cpu', memoryBytes: 1_000_000_000n, threadCount: 1 };
   const trainer = { trainerId, hostname: 'here', version: readVersion(), engineVersion: '1', state: '' };
   await trainers.call.registerTrainer({
-    trainer: { ...trainer, slots: [{ ...slot, taskId: '', stage: 0 }], heartbeatTime: undefined },
+    trainer: {
+      ...trainer,
+      slots: [{ ...slot, taskId: '', stage: 0 }],
+      heartbeatTime: undefined,
+      refusalCount: 0,
+      drainReason: '',
+    },
+    trainerSecret,
   } as Parameters<typeof trainers.call.registerTrainer>[0]);
   // Leases find nothing: what is measured is how long a call takes, not what a task is made of.
   for (const { sweep } of [large, small]) await pauseSweep({ sweepId: sweep?.sweepId ?? '', reason: 'measured' });
@@ -96,10 +104,13 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
   let request = 0;
   await Promise.all([
     measure('GetSweep', () => getSweep({ sweepId: small.sweep?.sweepId ?? '' }, patient)),
-    measure('Heartbeat', () => trainers.call.heartbeat({ trainerId, tasks: [], draining: false }, patient)),
+    measure('Heartbeat', () =>
+      trainers.call.heartbeat({ trainerId, trainerSecret, tasks: [], draining: false }, patient),
+    ),
     measure('LeaseTask', () => {
       request += 1;
-      const lease = { requestId: `r${request}`, trainerId, slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+      const speaker = { trainerId, trainerSecret, slotIndex: 0 };
+      const lease = { ...speaker, requestId: `r${request}`, heldFeatureKeys: [], waitDuration: undefined };
       return trainers.call.leaseTask(lease, patient);
     }),
     watchLeader(),

@@ -128,7 +128,7 @@ describe('calls', () => {
       server.addService(TrainerServiceService, handlers as never);
       const port = await server.listen('127.0.0.1:0');
       using client = createClient(TrainerServiceService, { addresses: [`127.0.0.1:${port}`] });
-      const beat = () => client.call.heartbeat({ trainerId: 't', tasks: [], draining: false });
+      const beat = () => client.call.heartbeat({ trainerId: 't', trainerSecret: '', tasks: [], draining: false });
       await expect(beat()).rejects.toThrow();
       await inSpan('work', {}, () => expect(beat()).rejects.toThrow());
       await server.drain(0);

@@ -35,7 +35,12 @@ function trainerOf(version: string): RegisterTrainerRequest {
     stage: 0 as const,
   };
   const trainer = { trainerId: `trainer-${version}`, hostname: 'host', version, engineVersion: '', state: '' };
-  return { store: undefined, trainer: { ...trainer, heartbeatTime: undefined, slots: [{ ...slot, slotIndex: 0 }] } };
+  const told = { heartbeatTime: undefined, refusalCount: 0, drainReason: '' };
+  return {
+    store: undefined,
+    trainer: { ...trainer, ...told, slots: [{ ...slot, slotIndex: 0 }] },
+    trainerSecret: 'a'.repeat(43),
+  };
 }
 
 describe('versions', () => {
@@ -51,6 +56,17 @@ describe('versions', () => {
   ])('%s beside %s: %s', (one, other, expected) => {
     expect(areCompatible(one, other)).toBe(expected);
     expect(areCompatible(other, one)).toBe(expected);
+  });
+
+  it('of the same minor version have secrets; an older trainer may have none, and holds its leases without', async () => {
+    const own = readVersion();
+    const [major = 0, minor = 0] = own.split('.').map(Number);
+    const without = (version: string) => harness.trainers.registerTrainer({ ...trainerOf(version), trainerSecret: '' });
+    await expect(without(own)).rejects.toThrow(/trainer_secret: must be 22 to 128 letters.*received none/);
+    await expect(without(`${major}.${minor + 1}.0`)).rejects.toThrow(/trainer_secret/);
+    await expect(without(`${major}.${minor - 1}.0`)).resolves.toBeDefined();
+    await harness.query('DELETE FROM slots');
+    await harness.query('DELETE FROM trainers');
   });
 
   it('of trainers are looked at when they register', async () => {
@@ -69,12 +85,12 @@ describe('versions', () => {
 });
 
 describe.each([
-  ['of the committed baseline', baselineService],
-  ['of a later version, with fields that nobody here knows,', futureService],
-])('a trainer %s', (_which, service) => {
+  ['of the committed baseline, which may know of no secrets,', baselineService, '0.0.9'],
+  ['of a later version, with fields that nobody here knows,', futureService, '0.1.0'],
+])('a trainer %s', (_which, service, version) => {
   it('does a whole sweep', async () => {
     using client = createClient(service(), { addresses: [harness.coordinator.address] });
-    const trainer = new SimulatedTrainer(client.call, harness.artifacts, 'other');
+    const trainer = new SimulatedTrainer(client.call, harness.artifacts, 'other', version);
     await trainer.register(1);
     const sweepId = await harness.submit(specOf({ dataset: { ...specOf().dataset, path: `/data/${_which}` } }));
     expect(await trainer.workAll()).toEqual(expect.arrayContaining(['INDEX', 'HEAD', 'EVALUATE']));
@@ -102,7 +118,10 @@ describe('a trainer of this version', () => {
       },
     } as never);
     const port = await server.listen('127.0.0.1:0');
-    const coordinator = new GrpcCoordinator([`127.0.0.1:${port}`], 'trainer');
+    const coordinator = new GrpcCoordinator([`127.0.0.1:${port}`], {
+      trainerId: 'trainer',
+      trainerSecret: 'a'.repeat(43),
+    });
     const { signal } = new AbortController();
     try {
       // A command is advice: without it the task goes on.

@@ -129,6 +129,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
       });
       return trainers.map(view.viewTrainer);
     },
+    async forgetTrainer(trainerId) {
+      await call.forgetTrainer({ trainerId });
+    },
     async getDataset(datasetId, sweepId) {
       return view.viewDataset((await call.getDataset({ datasetId, sweepId })).dataset);
     },

@@ -15,8 +15,13 @@ export function tokenCalls(
   call: Calls<typeof TokenServiceService>,
 ): Pick<GraftClient, 'createToken' | 'listTokens' | 'revokeToken'> {
   return {
-    async createToken({ name, role, expireTime }) {
-      const request = { name, role: roles.toProto(role), expireTime: expireTime ?? undefined };
+    async createToken({ name, role, expireTime, trainerIds }) {
+      const request = {
+        name,
+        role: roles.toProto(role),
+        expireTime: expireTime ?? undefined,
+        trainerIds: [...trainerIds],
+      };
       // A second try would make a second token, and the first one's secret is lost with its answer.
       const { token, secret } = await call.createToken(request, { retry: NO_RETRY });
       return { token: viewToken(token), secret };
@@ -44,5 +49,6 @@ function viewToken(message: ProtoToken | undefined): Token {
     expireTime: token.expireTime ?? null,
     revokeTime: token.revokeTime ?? null,
     lastUseTime: token.lastUseTime ?? null,
+    trainerIds: token.trainerIds,
   };
 }

@@ -235,6 +235,10 @@ export interface Trainer {
   readonly state: string;
   readonly slots: readonly Slot[];
   readonly heartbeatTime: Date | null;
+  /** Reports of it that were refused because they can't be true. */
+  readonly refusalCount: number;
+  /** Why the coordinator gives it no more work; null: it does. */
+  readonly drainReason: string | null;
 }
 
 export type SweepEventBody =
@@ -334,6 +338,8 @@ export interface Token {
   readonly revokeTime: Date | null;
   /** null: none so far. */
   readonly lastUseTime: Date | null;
+  /** Trainers that it may speak for; empty: any that its role allows. */
+  readonly trainerIds: readonly string[];
 }
 
 export interface TokenToMake {
@@ -341,6 +347,7 @@ export interface TokenToMake {
   readonly role: TokenRole;
   /** null: never. */
   readonly expireTime: Date | null;
+  readonly trainerIds: readonly string[];
 }
 
 /** The public service as the commands use it; lists are read to their last page. */
@@ -371,6 +378,8 @@ export interface GraftClient {
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
   listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
   listTrainers(): Promise<readonly Trainer[]>;
+  /** Frees the identity of a trainer that is LOST or drained by the coordinator. */
+  forgetTrainer(trainerId: string): Promise<void>;
   /** As the sweep read it: its folder, the problems found there. */
   getDataset(datasetId: string, sweepId: string): Promise<Dataset>;
   getMlflowStatus(): Promise<MlflowStatus>;

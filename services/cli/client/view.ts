@@ -208,7 +208,8 @@ function bytesOrNull(value: bigint | undefined, field: string): number | null {
 }
 
 export function viewTrainer(message: trainer.Trainer): Trainer {
-  const { trainerId, hostname, version, engineVersion, state, slots, heartbeatTime } = message;
+  const { trainerId, hostname, version, engineVersion, state, slots, heartbeatTime, refusalCount, drainReason } =
+    message;
   return {
     trainerId,
     hostname,
@@ -226,6 +227,8 @@ export function viewTrainer(message: trainer.Trainer): Trainer {
       benchReason: textOrNull(slot.benchReason),
     })),
     heartbeatTime: heartbeatTime ?? null,
+    refusalCount,
+    drainReason: textOrNull(drainReason),
   };
 }
 

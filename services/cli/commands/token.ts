@@ -14,6 +14,7 @@ const DAY_MS = 86_400_000;
 interface CreateFlags {
   readonly role: Lowercase<TokenRole>;
   readonly expires?: number;
+  readonly trainerId?: readonly string[];
 }
 
 /** `graft token …`. */
@@ -28,11 +29,13 @@ export function addTokenCommands(program: Command, context: CliContext): void {
         .makeOptionMandatory(),
     )
     .option('--expires <days>', 'days until it ends by itself; default: never', days)
+    .option('--trainer-id <id...>', 'for the role trainer: the trainers that it may speak for; default: any')
     .action(async (name: string, own: CreateFlags, command: Command) => {
       const options = globalOptions(command);
       const expireTime = own.expires === undefined ? null : new Date(Date.now() + own.expires * DAY_MS);
       await withClient(context, options, async (client) => {
-        const made = await client.createToken({ name, role: own.role.toUpperCase() as TokenRole, expireTime });
+        const role = own.role.toUpperCase() as TokenRole;
+        const made = await client.createToken({ name, role, expireTime, trainerIds: own.trainerId ?? [] });
         writeResult(context, options, { ...made.token, secret: made.secret }, () => made.secret);
         say(
           context,
@@ -65,13 +68,14 @@ export function addTokenCommands(program: Command, context: CliContext): void {
 
 function describeTokens(tokens: readonly Token[], now: Date): string {
   if (tokens.length === 0) return 'There is no token.';
-  const columns = ['token', 'name', 'role', 'made', 'state', 'used last'];
+  const columns = ['token', 'name', 'role', 'trainers', 'made', 'state', 'used last'];
   return renderTable(
     columns.map((title) => ({ title })),
     tokens.map((token) => [
       token.tokenId,
       token.name,
       token.role?.toLowerCase() ?? 'unknown',
+      token.role !== 'TRAINER' ? '' : token.trainerIds.length === 0 ? 'any' : token.trainerIds.join(' '),
       formatTime(token.createTime),
       stateOf(token, now),
       formatTime(token.lastUseTime),

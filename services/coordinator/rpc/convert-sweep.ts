@@ -51,5 +51,7 @@ export function trainerToProto(trainer: TrainerRecord): Trainer {
       benchReason: slot.benchReason ?? '',
     })),
     heartbeatTime: trainer.heartbeatTime,
+    refusalCount: trainer.refusalCount,
+    drainReason: trainer.drainReason ?? '',
   };
 }

@@ -1,18 +1,24 @@
 import { InvalidRequestError, VersionSkewError } from '../../core/errors.ts';
-import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
+import { checkLeaseRequest, checkTrainer, trainerSecretMistake } from '../../core/reports/check-trainer.ts';
 import type { LeasedTask } from '../../core/task.ts';
 import { whyBenched } from '../../core/store-owner.ts';
-import { areCompatible } from '../../core/version-skew.ts';
+import { areCompatible, isOlderMinor } from '../../core/version-skew.ts';
 import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { leasedTaskToProto } from '../../platform/rpc/convert/task.ts';
 import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
 import type { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
-import type { LeaseTaskRequest, TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import type {
+  LeaseTaskRequest,
+  RegisterTrainerRequest,
+  TrainerServiceService,
+} from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { leaseTask } from '../store/tasks/lease-task.ts';
 import { nextLookMs } from '../store/tasks/next-look.ts';
 import { registerTrainer } from '../store/trainers/register-trainer.ts';
 import type { NewTrainer } from '../store/trainers/register-trainer.ts';
+import { hashOfSecret, leaseSecretOf } from '../trainer-secrets.ts';
+import { requireTrainer } from './authorisation/trainer-scope.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
 
@@ -27,17 +33,12 @@ export function leaseCalls(
   context: RpcContext,
 ): Pick<Handlers<typeof TrainerServiceService>, 'registerTrainer' | 'leaseTask'> {
   return {
-    registerTrainer: async (request) => {
-      const described = readTrainer(requireMessage(request.trainer, 'trainer'));
+    registerTrainer: async (request, call) => {
+      requireTrainer(call, request.trainer?.trainerId ?? '');
+      refuseOtherVersions(context, requireMessage(request.trainer, 'trainer'));
+      const described = readTrainer(request, context.version);
       const benchReason = whyBenched(request.store ?? null, context.clusterId, described.hostname);
       const trainer = { ...described, benchReason };
-      if (!areCompatible(trainer.version, context.version)) {
-        context.log.warn(
-          { trainer_id: trainer.trainerId, trainer_version: trainer.version },
-          'trainer refused: its version',
-        );
-        throw new VersionSkewError(trainer.version, context.version);
-      }
       await registerTrainer(context.store, trainer);
       const fields = { trainer_id: trainer.trainerId, slots: trainer.slots.length };
       if (benchReason === null) context.log.info(fields, 'trainer registered');
@@ -51,9 +52,17 @@ export function leaseCalls(
     },
     leaseTask: async (request, call) => {
       const task = await waitForTask(context, request, call);
-      return { task: task === null ? undefined : leasedTaskToProto(task) };
+      if (task === null) return { task: undefined, leaseSecret: '' };
+      const { requestId, trainerSecret } = request;
+      return { task: leasedTaskToProto(task), leaseSecret: leaseSecretOf(trainerSecret, { ...task, requestId }) };
     },
   };
+}
+
+function refuseOtherVersions({ log, version }: RpcContext, trainer: Trainer): void {
+  if (areCompatible(trainer.version, version)) return;
+  log.warn({ trainer_id: trainer.trainerId, trainer_version: trainer.version }, 'trainer refused: its version');
+  throw new VersionSkewError(trainer.version, version);
 }
 
 async function waitForTask(
@@ -61,11 +70,19 @@ async function waitForTask(
   request: LeaseTaskRequest,
   call: CallContext,
 ): Promise<LeasedTask | null> {
+  const trainerId = requireId(request.trainerId, 'trainer_id');
+  requireTrainer(call, trainerId);
+  const { requestId, slotIndex, heldFeatureKeys, trainerSecret } = request;
+  const violations = checkLeaseRequest({ requestId, slotIndex, heldFeatureKeys });
+  if (violations.length > 0) throw new InvalidRequestError(violations);
   const lease = {
-    requestId: requireId(request.requestId, 'request_id'),
-    trainerId: requireId(request.trainerId, 'trainer_id'),
-    slotIndex: request.slotIndex,
-    heldFeatureKeys: request.heldFeatureKeys,
+    requestId,
+    trainerId,
+    trainerSecretHash: hashOfSecret(trainerSecret),
+    leaseSecretHash: (taskId: string, leaseEpoch: number): string =>
+      hashOfSecret(leaseSecretOf(trainerSecret, { taskId, leaseEpoch, requestId })),
+    slotIndex,
+    heldFeatureKeys,
   };
   const deadline = performance.now() + readWait(request);
   using subscription = signals.subscribeTasks();
@@ -88,29 +105,14 @@ function readWait(request: LeaseTaskRequest): number {
   throw new InvalidRequestError([{ field: 'wait_duration', description }]);
 }
 
-function readTrainer(trainer: Trainer): Omit<NewTrainer, 'benchReason'> {
-  const violations: FieldViolation[] = [];
-  const seen = new Set<number>();
-  for (const [position, slot] of trainer.slots.entries()) {
-    const field = `trainer.slots[${position}]`;
-    if (slot.slotIndex < 0 || seen.has(slot.slotIndex)) {
-      const description = `must be 0 or above and each only once; received ${slot.slotIndex}.`;
-      violations.push({ field: `${field}.slot_index`, description });
-    }
-    seen.add(slot.slotIndex);
-    if (slot.deviceKind !== 'cpu' && slot.deviceKind !== 'gpu') {
-      violations.push({
-        field: `${field}.device_kind`,
-        description: `must be cpu or gpu; received '${slot.deviceKind}'.`,
-      });
-    }
-  }
-  if (trainer.slots.length === 0) {
-    violations.push({ field: 'trainer.slots', description: 'a trainer needs one slot at least; received none.' });
-  }
-  if (violations.length > 0) throw new InvalidRequestError(violations);
-  return {
-    trainerId: requireId(trainer.trainerId, 'trainer.trainer_id'),
+function readTrainer(
+  { trainer: message, trainerSecret }: RegisterTrainerRequest,
+  version: string,
+): Omit<NewTrainer, 'benchReason'> {
+  const trainer = requireMessage(message, 'trainer');
+  requireId(trainer.trainerId, 'trainer.trainer_id');
+  const description = {
+    trainerId: trainer.trainerId,
     hostname: trainer.hostname,
     version: trainer.version,
     engineVersion: trainer.engineVersion,
@@ -122,4 +124,9 @@ function readTrainer(trainer: Trainer): Omit<NewTrainer, 'benchReason'> {
       threadCount: slot.threadCount,
     })),
   };
+  const violations = checkTrainer(description);
+  const secretMistake = trainerSecretMistake(trainerSecret, !isOlderMinor(trainer.version, version));
+  if (secretMistake !== null) violations.push({ field: 'trainer_secret', description: secretMistake });
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+  return { ...description, secretHash: hashOfSecret(trainerSecret) };
 }

@@ -1,4 +1,5 @@
 import { LeaseLostError, MetricConflictError, SequenceGapError, ShuttingDownError } from '../../core/errors.ts';
+import { LeaseNotHeldError, ReportRefusedError } from '../../core/trainer-errors.ts';
 import { numberOf } from '../../platform/rpc/convert/fields.ts';
 import { stages } from '../../platform/rpc/convert/run.ts';
 import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
@@ -8,29 +9,31 @@ import type {
   TrainerServiceService,
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import type { MetricBatch } from '../store/metrics/metric-batch.ts';
-import type { MetricIngest } from '../store/metrics/metric-ingest.ts';
+import type { LeaseClaim } from '../store/tasks/fence.ts';
 import { BoundedAnswers } from './bounded-answers.ts';
-import { requireId } from './require-id.ts';
+import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from './rpc-context.ts';
 
 /** Batches of one stream that are read but not answered; more are not read, so that the client feels it. */
 const MAX_IN_FLIGHT = 16;
+/** Characters; a batch may have thousands of mistakes. */
+const MAX_ERROR_MESSAGE = 2_000;
 
 /**
  * Stores batches and acknowledges them: in order per attempt, side by side over attempts. What is wrong with one batch is
  * answered for that batch; the stream lives.
  */
-export function reportMetrics({ ingest }: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
-  return (requests, call) => report(ingest, requests, call);
+export function reportMetrics(context: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
+  return (requests, call) => report(context, requests, call);
 }
 
 async function* report(
-  ingest: MetricIngest,
+  context: RpcContext,
   requests: AsyncIterable<ReportMetricsRequest>,
   call: CallContext,
 ): AsyncGenerator<ReportMetricsResponse> {
   const answers = new BoundedAnswers<ReportMetricsResponse>(MAX_IN_FLIGHT);
-  const reading = readAll(ingest, requests, answers, call);
+  const reading = readAll(context, requests, answers, call);
   // Told by `answers` as well; without a handler an early failure would end the process.
   reading.catch(() => undefined);
   const stop = (): void => answers.fail(new ShuttingDownError());
@@ -44,7 +47,7 @@ async function* report(
 }
 
 async function readAll(
-  ingest: MetricIngest,
+  context: RpcContext,
   requests: AsyncIterable<ReportMetricsRequest>,
   answers: BoundedAnswers<ReportMetricsResponse>,
   call: CallContext,
@@ -52,8 +55,8 @@ async function readAll(
   try {
     for await (const request of requests) {
       if (call.draining.aborted) return;
-      await answers.run(() => answer(ingest, request));
-      await ingest.room();
+      await answers.run(() => answer(context, request, call));
+      await context.ingest.room();
     }
     answers.end();
   } catch (error) {
@@ -61,26 +64,42 @@ async function readAll(
   }
 }
 
-async function answer(ingest: MetricIngest, request: ReportMetricsRequest): Promise<ReportMetricsResponse> {
+async function answer(
+  { ingest, store }: RpcContext,
+  request: ReportMetricsRequest,
+  call: CallContext,
+): Promise<ReportMetricsResponse> {
   const { taskId, leaseEpoch, sequence } = request;
-  const response = { taskId, leaseEpoch, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
+  const response = {
+    taskId,
+    leaseEpoch,
+    sequence,
+    errorReason: '',
+    errorMessage: '',
+    expectedSequence: 0n,
+    stoppedRunIds: [],
+  };
+  const claim = readClaim(request, call);
   try {
-    return { ...response, stoppedRunIds: [...(await ingest.submit(readBatch(request)))] };
+    const stoppedRunIds = await asReport(store, claim, () => ingest.submit(readBatch(claim, request)));
+    return { ...response, stoppedRunIds: [...stoppedRunIds] };
   } catch (error) {
     if (error instanceof SequenceGapError) {
       return { ...response, errorReason: error.reason, expectedSequence: BigInt(error.expected) };
     }
-    if (error instanceof LeaseLostError || error instanceof MetricConflictError) {
+    if (error instanceof ReportRefusedError) {
+      return { ...response, errorReason: error.reason, errorMessage: error.message.slice(0, MAX_ERROR_MESSAGE) };
+    }
+    if (error instanceof LeaseLostError || error instanceof LeaseNotHeldError || error instanceof MetricConflictError) {
       return { ...response, errorReason: error.reason };
     }
     throw error;
   }
 }
 
-function readBatch(request: ReportMetricsRequest): MetricBatch {
+function readBatch(claim: LeaseClaim, request: ReportMetricsRequest): MetricBatch {
   return {
-    taskId: requireId(request.taskId, 'task_id'),
-    leaseEpoch: request.leaseEpoch,
+    ...claim,
     sequence: numberOf(request.sequence, 'sequence'),
     epochs: request.epochs.map((report, index) => ({
       runId: report.runId,

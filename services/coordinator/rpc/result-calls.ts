@@ -1,4 +1,5 @@
 import { InvalidRequestError, RateLimitedError } from '../../core/errors.ts';
+import { checkTaskError } from '../../core/reports/check-error.ts';
 import { JoinedResult } from '../../platform/rpc/convert/result-parts.ts';
 import { taskEndFromProto } from '../../platform/rpc/convert/task-result.ts';
 import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
@@ -14,8 +15,11 @@ import { releaseTask } from '../store/tasks/release-task.ts';
 import type { ReleaseReason } from '../store/tasks/release-task.ts';
 import { callerOf } from './authorisation/caller.ts';
 import { confirmDamage } from './confirm-damage.ts';
-import { requireId } from './require-id.ts';
+import { findManifest } from '../store/datasets/find-manifest.ts';
+import type { LeaseClaim } from '../store/tasks/fence.ts';
+import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from './rpc-context.ts';
+import { readTestLabels } from './test-labels.ts';
 
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
 
@@ -32,38 +36,42 @@ export function resultCalls(
   const { store } = context;
   const held = new HeldBytes();
   return {
-    completeTask: async (request) => {
-      const taskId = requireId(request.taskId, 'task_id');
-      await completeTask(
-        store,
-        taskId,
-        request.leaseEpoch,
-        await confirmDamage(context, taskEndFromProto(request.result)),
-      );
+    completeTask: async (request, call) => {
+      const claim = readClaim(request, call);
+      await asReport(store, claim, () => complete(context, claim, request));
       return {};
     },
     completeTaskInParts: async (requests, call) => {
       const memory = held.of(callerOf(call));
       try {
         const request = await joinParts(requests, memory);
-        const taskId = requireId(request.taskId, 'part.task_id');
-        await completeTask(
-          store,
-          taskId,
-          request.leaseEpoch,
-          await confirmDamage(context, taskEndFromProto(request.result)),
-        );
+        const claim = readClaim(request, call, 'part.');
+        await asReport(store, claim, () => complete(context, claim, request));
         return {};
       } finally {
         memory.release();
       }
     },
-    releaseTask: async (request) => {
-      const reason = RELEASE_REASONS.fromProto(request.reason, 'reason');
-      await releaseTask(store, requireId(request.taskId, 'task_id'), request.leaseEpoch, reason);
+    releaseTask: async (request, call) => {
+      const claim = readClaim(request, call);
+      await asReport(store, claim, () =>
+        releaseTask(store, claim, RELEASE_REASONS.fromProto(request.reason, 'reason')),
+      );
       return {};
     },
   };
+}
+
+async function complete(context: RpcContext, claim: LeaseClaim, { result }: CompleteTaskRequest): Promise<void> {
+  const { store, artifacts, log } = context;
+  const told = taskEndFromProto(result);
+  const violations = told.kind === 'error' ? checkTaskError(told.error, 'error') : [];
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+  const end = await confirmDamage(context, told);
+  const isEvaluation = end.kind === 'result' && end.result.stage === 'EVALUATE';
+  const manifestUri = isEvaluation ? await findManifest(store, claim.taskId) : null;
+  const labels = manifestUri === null ? null : await readTestLabels(artifacts, manifestUri, log);
+  await completeTask(store, claim, end, labels);
 }
 
 /** What the results that come in parts take in memory, by caller. */
@@ -105,7 +113,7 @@ async function joinParts(
   for await (const { part } of requests) {
     if (part?.result === undefined) throw invalidPart('needs a result; received none.');
     first ??= part;
-    const isSame = part.taskId === first.taskId && part.leaseEpoch === first.leaseEpoch && joined.add(part.result);
+    const isSame = isOfLease(part, first) && joined.add(part.result);
     if (!isSame) {
       throw invalidPart(
         `must go on with the result of task '${first.taskId}', lease ${first.leaseEpoch}; ` +
@@ -122,6 +130,15 @@ async function joinParts(
   }
   if (first === null) throw invalidPart('is missing: nothing was sent.');
   return { ...first, result: joined.result };
+}
+
+function isOfLease(part: CompleteTaskRequest, first: CompleteTaskRequest): boolean {
+  return (
+    part.taskId === first.taskId &&
+    part.leaseEpoch === first.leaseEpoch &&
+    part.trainerId === first.trainerId &&
+    part.leaseSecret === first.leaseSecret
+  );
 }
 
 function invalidPart(description: string): InvalidRequestError {

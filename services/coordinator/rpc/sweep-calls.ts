@@ -14,6 +14,7 @@ import { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
 import { findDataset, findDatasetOfSweep, listDatasets } from '../store/datasets/list-datasets.ts';
 import { findSweep, listSweeps } from '../store/sweeps/find-sweep.ts';
 import { readForecasts } from '../store/sweeps/read-forecasts.ts';
+import { forgetTrainer } from '../store/trainers/forget-trainer.ts';
 import { listTrainers } from '../store/trainers/list-trainers.ts';
 import { forecastsToProto } from './convert-plan.ts';
 import { datasetRecordToProto, sweepToProto, trainerToProto } from './convert-sweep.ts';
@@ -39,12 +40,16 @@ const TRAINERS = { scope: 'trainers', defaultSize: 100, maxSize: 1000, key: z.ob
 
 type Calls = Pick<
   Handlers<typeof SweepServiceService>,
-  'getSweep' | 'listSweeps' | 'listTrainers' | 'listDatasets' | 'getDataset'
+  'getSweep' | 'listSweeps' | 'listTrainers' | 'forgetTrainer' | 'listDatasets' | 'getDataset'
 >;
 
-/** Reads of sweeps, trainers and data sets. */
+/** Reads of sweeps, trainers and data sets, and ForgetTrainer. */
 export function sweepCalls({ store, longAnswers }: RpcContext): Calls {
   return {
+    forgetTrainer: async (request) => {
+      await forgetTrainer(store, requireId(request.trainerId, 'trainer_id'));
+      return {};
+    },
     getSweep: async (request) => {
       const sweep = await findSweep(store, requireId(request.sweepId, 'sweep_id'));
       const answer = { sweep: sweepToProto(sweep), ...forecastsToProto(await readForecasts(store, sweep.sweepId)) };

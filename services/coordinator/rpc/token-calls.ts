@@ -3,6 +3,7 @@ import { IllegalStateError, InvalidRequestError } from '../../core/errors.ts';
 import { controlProblem } from '../../core/text/control-characters.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import type { TokenRole } from '../../core/token-role.ts';
+import { trainerIdMistake } from '../../core/reports/check-trainer.ts';
 import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
 import { TokenRole as ProtoTokenRole } from '../../../proto/gen/graft/v1/token_service.ts';
@@ -24,6 +25,7 @@ const TOKENS = {
   key: z.object({ createTime: TIME_KEY, tokenId: ID_KEY }),
 };
 const MAX_NAME_LENGTH = 100;
+const MAX_TRAINER_IDS = 100;
 const YEAR_10000_MS = Date.UTC(10_000, 0);
 
 const roles = upperCaseEnum<TokenRole, typeof ProtoTokenRole>(ProtoTokenRole);
@@ -45,6 +47,7 @@ export function tokenCalls({ store }: Pick<RpcContext, 'store'>, isOn: boolean):
         tokenHash,
         name: request.name,
         role: roles.fromProto(request.role, 'role'),
+        trainerIds: request.trainerIds,
         expireTime: request.expireTime ?? null,
       });
       return { token: tokenToProto(token), secret };
@@ -60,7 +63,7 @@ export function tokenCalls({ store }: Pick<RpcContext, 'store'>, isOn: boolean):
   };
 }
 
-function refuseMistakes({ name, role, expireTime }: CreateTokenRequest): void {
+function refuseMistakes({ name, role, expireTime, trainerIds }: CreateTokenRequest): void {
   const violations: FieldViolation[] = [];
   if (name.trim() === '' || name.length > MAX_NAME_LENGTH) {
     const description = `must have 1 to ${MAX_NAME_LENGTH} characters; received ${name.length}.`;
@@ -72,6 +75,7 @@ function refuseMistakes({ name, role, expireTime }: CreateTokenRequest): void {
   if (roles.tryFromProto(role) === null) {
     violations.push({ field: 'role', description: `must be one of ${roles.values.join(', ')}; received ${role}.` });
   }
+  violations.push(...mistakesInTrainerIds(trainerIds, roles.tryFromProto(role)));
   // A date beyond what JavaScript has is no number at all.
   if (expireTime !== undefined && !(expireTime.getTime() > Date.now() && expireTime.getTime() < YEAR_10000_MS)) {
     const received = Number.isNaN(expireTime.getTime()) ? 'no date' : expireTime.toISOString();
@@ -79,6 +83,23 @@ function refuseMistakes({ name, role, expireTime }: CreateTokenRequest): void {
     violations.push({ field: 'expire_time', description });
   }
   if (violations.length > 0) throw new InvalidRequestError(violations);
+}
+
+function mistakesInTrainerIds(trainerIds: readonly string[], role: TokenRole | null): FieldViolation[] {
+  if (trainerIds.length === 0) return [];
+  if (role !== 'TRAINER') {
+    return [
+      { field: 'trainer_ids', description: `are for the role TRAINER; received them with ${role ?? 'no role'}.` },
+    ];
+  }
+  if (trainerIds.length > MAX_TRAINER_IDS) {
+    const description = `must be at most ${MAX_TRAINER_IDS}; received ${trainerIds.length}.`;
+    return [{ field: 'trainer_ids', description }];
+  }
+  return trainerIds.flatMap((trainerId, index) => {
+    const description = trainerIdMistake(trainerId);
+    return description === null ? [] : [{ field: `trainer_ids[${index}]`, description }];
+  });
 }
 
 function tokenToProto(token: TokenRecord): Token {
@@ -90,5 +111,6 @@ function tokenToProto(token: TokenRecord): Token {
     expireTime: token.expireTime ?? undefined,
     revokeTime: token.revokeTime ?? undefined,
     lastUseTime: token.lastUseTime ?? undefined,
+    trainerIds: [...token.trainerIds],
   };
 }

@@ -139,6 +139,10 @@ export interface TrainerRecord {
   readonly state: 'READY' | 'DRAINING' | 'LOST' | 'BENCHED';
   readonly slots: readonly SlotRecord[];
   readonly heartbeatTime: Date;
+  /** Reports of it that were refused. */
+  readonly refusalCount: number;
+  /** Why the coordinator gives it no more work; null: it does. */
+  readonly drainReason: string | null;
 }
 
 export interface DatasetRecord {

@@ -23,6 +23,7 @@ import {
   VersionSkewError,
 } from '../../core/errors.ts';
 import type { ErrorMetadata, ErrorReason } from '../../core/errors.ts';
+import { LeaseNotHeldError, ReportRefusedError, TrainerIdTakenError } from '../../core/trainer-errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../proto/gen/google/rpc/error_details.ts';
 import { durationToProto } from './convert/duration.ts';
@@ -60,6 +61,9 @@ const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
   PERMISSION_DENIED: status.PERMISSION_DENIED,
   RATE_LIMITED: status.RESOURCE_EXHAUSTED,
   VERSION_SKEW: status.FAILED_PRECONDITION,
+  REPORT_REFUSED: status.INVALID_ARGUMENT,
+  LEASE_NOT_HELD: status.PERMISSION_DENIED,
+  TRAINER_ID_TAKEN: status.PERMISSION_DENIED,
   ARTIFACT_DAMAGED: status.DATA_LOSS,
 };
 
@@ -269,6 +273,12 @@ function construct(
       return new PermissionDeniedError(text('method'), text('role'), text('needed_role'));
     case 'RATE_LIMITED':
       return new RateLimitedError(message, number('retry_ms'));
+    case 'REPORT_REFUSED':
+      return new ReportRefusedError(violations);
+    case 'LEASE_NOT_HELD':
+      return new LeaseNotHeldError(text('task_id'), number('lease_epoch'));
+    case 'TRAINER_ID_TAKEN':
+      return new TrainerIdTakenError(text('trainer_id'));
   }
 }
 

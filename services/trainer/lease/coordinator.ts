@@ -68,7 +68,9 @@ export interface MetricBatch extends TaskLease {
 export interface MetricAnswer extends TaskLease {
   readonly sequence: number;
   /** null: the batch is durable. */
-  readonly refusal: 'LEASE_LOST' | 'SEQUENCE_GAP' | 'METRIC_CONFLICT' | null;
+  readonly refusal: 'LEASE_LOST' | 'LEASE_NOT_HELD' | 'SEQUENCE_GAP' | 'METRIC_CONFLICT' | 'REPORT_REFUSED' | null;
+  /** With REPORT_REFUSED: the mistakes; else empty. */
+  readonly message?: string;
   /** With SEQUENCE_GAP. */
   readonly expectedSequence: number;
   readonly stoppedRunIds: readonly string[];

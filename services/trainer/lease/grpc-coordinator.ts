@@ -1,4 +1,6 @@
 import { leaseTimingFor, DEFAULT_LEASE_TIMING } from '../../core/lease.ts';
+import { MAX_DETAIL } from '../../core/reports/check-progress.ts';
+import { cleanText } from '../../core/reports/text-rules.ts';
 import type { StoreReport } from '../../core/store-owner.ts';
 import type { CheckpointRef, LeasedTask } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
@@ -37,7 +39,7 @@ import type {
 
 const COMMANDS = upperCaseEnum<TaskCommand, typeof ProtoTaskCommand>(ProtoTaskCommand);
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
-const REFUSALS = ['LEASE_LOST', 'SEQUENCE_GAP', 'METRIC_CONFLICT'] as const;
+const REFUSALS = ['LEASE_LOST', 'LEASE_NOT_HELD', 'SEQUENCE_GAP', 'METRIC_CONFLICT', 'REPORT_REFUSED'] as const;
 /** A long poll's answer may need a moment beyond its wait. */
 const LEASE_MARGIN_MS = 10_000;
 /** A result with the predictions of a large test split is stored in one transaction. */
@@ -45,17 +47,44 @@ const COMPLETE_DEADLINE_MS = 30_000;
 /** More for each further part of it. */
 const PART_DEADLINE_MS = 1_000;
 
+/** Who speaks for a trainer. */
+export interface TrainerCredentials {
+  readonly trainerId: string;
+  readonly trainerSecret: string;
+}
+
+/** What a write shows beside the lease. */
+interface HolderProof {
+  readonly trainerId: string;
+  readonly leaseSecret: string;
+}
+
 /**
- * The coordinator over gRPC. Calls are not tried again here: each caller has its own patience and tells an answer that
+ * The coordinator over gRPC; the only one that knows the secrets of trainer and leases, so that they are in no log, journal or worker. Calls are not tried again here: each caller has its own patience and tells an answer that
  * never came from one that says no.
  */
 export class GrpcCoordinator implements Coordinator {
   readonly #trainerId: string;
+  readonly #trainerSecret: string;
   readonly #client: RpcClient<typeof TrainerServiceService>;
+  readonly #onDrained: (reason: string) => void;
+  /** By slot: a slot has one lease at a time. */
+  readonly #leases = new Map<number, TaskLease & { readonly leaseSecret: string }>();
+  #drainReason = '';
 
-  /** @param security neither TLS nor token if not given. */
-  constructor(addresses: readonly string[], trainerId: string, security?: ClientSecurity) {
+  /**
+   * @param security neither TLS nor token if not given.
+   * @param onDrained called once when the coordinator says why it gives no more work.
+   */
+  constructor(
+    addresses: readonly string[],
+    { trainerId, trainerSecret }: TrainerCredentials,
+    security?: ClientSecurity,
+    onDrained: (reason: string) => void = () => undefined,
+  ) {
     this.#trainerId = trainerId;
+    this.#trainerSecret = trainerSecret;
+    this.#onDrained = onDrained;
     this.#client = createClient(TrainerServiceService, { addresses, retry: NO_RETRY, ...(security && { security }) });
   }
 
@@ -70,7 +99,10 @@ export class GrpcCoordinator implements Coordinator {
         state: 'READY',
         slots: trainer.slots.map(slotToProto),
         heartbeatTime: undefined,
+        refusalCount: 0,
+        drainReason: '',
       },
+      trainerSecret: this.#trainerSecret,
     });
     const leaseMs = durationFromProto(response.leaseDuration, DEFAULT_LEASE_TIMING.leaseMs);
     const timing = leaseTimingFor(leaseMs);
@@ -79,17 +111,20 @@ export class GrpcCoordinator implements Coordinator {
   }
 
   async leaseTask(wanted: WantedTask, signal: AbortSignal): Promise<LeasedTask | null> {
-    const { task } = await this.#client.call.leaseTask(
+    const { task, leaseSecret } = await this.#client.call.leaseTask(
       {
         requestId: wanted.requestId,
         trainerId: this.#trainerId,
         slotIndex: wanted.slotIndex,
         heldFeatureKeys: [...wanted.heldFeatureKeys],
         waitDuration: durationToProto(wanted.waitMs),
+        trainerSecret: this.#trainerSecret,
       },
       { signal, deadlineMs: wanted.waitMs + LEASE_MARGIN_MS },
     );
     if (task === undefined) return null;
+    const { taskId, leaseEpoch } = task;
+    this.#leases.set(wanted.slotIndex, { taskId, leaseEpoch, leaseSecret });
     try {
       return leasedTaskFromProto(task);
     } catch (error) {
@@ -102,8 +137,15 @@ export class GrpcCoordinator implements Coordinator {
     draining: boolean,
     deadlineMs: number,
   ): Promise<readonly TaskDirective[]> {
-    const request = { trainerId: this.#trainerId, tasks: tasks.map(progressToProto), draining };
-    const { directives } = await this.#client.call.heartbeat(request, { deadlineMs });
+    const request = {
+      trainerId: this.#trainerId,
+      trainerSecret: this.#trainerSecret,
+      tasks: tasks.map((task) => ({ ...progressToProto(task), leaseSecret: this.#proofOf(task).leaseSecret })),
+      draining,
+    };
+    const { directives, drainReason } = await this.#client.call.heartbeat(request, { deadlineMs });
+    if (drainReason !== '' && drainReason !== this.#drainReason) this.#onDrained(drainReason);
+    this.#drainReason = drainReason;
     return directives.map(({ taskId, leaseEpoch, command, stoppedRunIds }) => ({
       taskId,
       leaseEpoch,
@@ -115,7 +157,7 @@ export class GrpcCoordinator implements Coordinator {
   async registerCheckpoint(lease: TaskLease, checkpoint: CheckpointRef, signal: AbortSignal): Promise<CheckpointRef> {
     const { taskId, leaseEpoch } = lease;
     const response = await this.#client.call.registerCheckpoint(
-      { taskId, leaseEpoch, checkpoint: checkpointToProto(checkpoint) },
+      { taskId, leaseEpoch, ...this.#proofOf(lease), checkpoint: checkpointToProto(checkpoint) },
       { signal },
     );
     return checkpointFromProto(requireMessage(response.checkpoint, 'checkpoint'), 'checkpoint');
@@ -123,7 +165,8 @@ export class GrpcCoordinator implements Coordinator {
 
   async completeTask(lease: TaskLease, end: TaskEnd, signal: AbortSignal): Promise<void> {
     const { taskId, leaseEpoch } = lease;
-    const parts = splitResult(taskEndToProto(end)).map((result) => ({ taskId, leaseEpoch, result }));
+    const proof = this.#proofOf(lease);
+    const parts = splitResult(taskEndToProto(end)).map((result) => ({ taskId, leaseEpoch, ...proof, result }));
     const [only, ...others] = parts;
     const options = { signal, deadlineMs: COMPLETE_DEADLINE_MS + others.length * PART_DEADLINE_MS };
     if (only !== undefined && others.length === 0) {
@@ -139,17 +182,28 @@ export class GrpcCoordinator implements Coordinator {
 
   async releaseTask(lease: TaskLease, reason: ReleaseReason, signal: AbortSignal): Promise<void> {
     const { taskId, leaseEpoch } = lease;
-    await this.#client.call.releaseTask({ taskId, leaseEpoch, reason: RELEASE_REASONS.toProto(reason) }, { signal });
+    const request = { taskId, leaseEpoch, ...this.#proofOf(lease), reason: RELEASE_REASONS.toProto(reason) };
+    await this.#client.call.releaseTask(request, { signal });
   }
 
   async *reportMetrics(batches: AsyncIterable<MetricBatch>, signal: AbortSignal): AsyncGenerator<MetricAnswer> {
-    for await (const answer of this.#client.call.reportMetrics(batchesToProto(batches), { signal })) {
+    const requests = batchesToProto(batches, (lease) => this.#proofOf(lease));
+    for await (const answer of this.#client.call.reportMetrics(requests, { signal })) {
       yield answerFromProto(answer);
     }
   }
 
   close(): void {
     this.#client.close();
+  }
+
+  /** A lease that this process did not get has no secret here, and the coordinator says so. */
+  #proofOf({ taskId, leaseEpoch }: TaskLease): HolderProof {
+    for (const lease of this.#leases.values()) {
+      if (lease.taskId !== taskId || lease.leaseEpoch !== leaseEpoch) continue;
+      return { trainerId: this.#trainerId, leaseSecret: lease.leaseSecret };
+    }
+    return { trainerId: this.#trainerId, leaseSecret: '' };
   }
 }
 
@@ -176,15 +230,19 @@ function progressToProto(progress: TaskProgress) {
     leaseEpoch: progress.leaseEpoch,
     stepCount: BigInt(Math.round(progress.stepCount)),
     stepLimit: BigInt(Math.round(progress.stepLimit)),
-    detail: progress.detail,
+    detail: cleanText(progress.detail, MAX_DETAIL),
   };
 }
 
-async function* batchesToProto(batches: AsyncIterable<MetricBatch>): AsyncGenerator<ReportMetricsRequest> {
+async function* batchesToProto(
+  batches: AsyncIterable<MetricBatch>,
+  proofOf: (lease: TaskLease) => HolderProof,
+): AsyncGenerator<ReportMetricsRequest> {
   for await (const { taskId, leaseEpoch, sequence, epochs } of batches) {
     yield {
       taskId,
       leaseEpoch,
+      ...proofOf({ taskId, leaseEpoch }),
       sequence: BigInt(sequence),
       epochs: epochs.map(({ runId, stage, epoch, values }) => ({
         runId,
@@ -207,6 +265,7 @@ function answerFromProto(response: ReportMetricsResponse): MetricAnswer {
     refusal: refusalOf(response.errorReason),
     expectedSequence: Number(response.expectedSequence),
     stoppedRunIds: response.stoppedRunIds,
+    ...(response.errorMessage === '' ? {} : { message: response.errorMessage }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { ReportRefusedError } from '../../core/trainer-errors.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator.ts';
 import type { MetricJournal } from './metric-journal.ts';
@@ -8,12 +9,18 @@ const MAX_EPOCHS_PER_BATCH = 256;
 /** The outbox is closed: the lease was lost, or the coordinator refused a batch for good. */
 export class OutboxClosedError extends Error {
   override readonly name = 'OutboxClosedError';
-  readonly reason: 'LEASE_LOST' | 'METRIC_CONFLICT' | 'SEQUENCE_LOST' | 'DROPPED';
+  readonly reason: 'LEASE_LOST' | 'METRIC_CONFLICT' | 'REPORT_REFUSED' | 'SEQUENCE_LOST' | 'DROPPED';
 
-  constructor(lease: TaskLease, reason: OutboxClosedError['reason']) {
-    super(`Metrics of task ${lease.taskId} (lease ${lease.leaseEpoch}) can't be reported any more: ${reason}.`);
+  constructor(lease: TaskLease, reason: OutboxClosedError['reason'], detail = '') {
+    const why = detail === '' ? reason : `${reason}: ${detail}`;
+    super(`Metrics of task ${lease.taskId} (lease ${lease.leaseEpoch}) can't be reported any more: ${why}.`);
     this.reason = reason;
   }
+}
+
+/** Whether the coordinator says that what was reported can't be true. */
+export function isRefusedReport(error: unknown): boolean {
+  return error instanceof OutboxClosedError ? error.reason === 'REPORT_REFUSED' : error instanceof ReportRefusedError;
 }
 
 interface Waiter {
@@ -102,15 +109,19 @@ export class MetricOutbox {
         this.#goBackTo(answer.expectedSequence);
         return;
       case 'LEASE_LOST':
+      case 'LEASE_NOT_HELD':
+        this.close('LEASE_LOST');
+        return;
       case 'METRIC_CONFLICT':
-        this.close(answer.refusal);
+      case 'REPORT_REFUSED':
+        this.close(answer.refusal, answer.message);
     }
   }
 
   /** Nothing is sent any more, and who waits is told. */
-  close(reason: OutboxClosedError['reason']): void {
+  close(reason: OutboxClosedError['reason'], detail?: string): void {
     if (this.#closed !== null) return;
-    this.#closed = new OutboxClosedError(this.lease, reason);
+    this.#closed = new OutboxClosedError(this.lease, reason, detail);
     this.#unacknowledged.length = 0;
     this.#epochs = [];
     for (const waiter of this.#waiters) waiter.reject(this.#closed);

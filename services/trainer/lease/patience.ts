@@ -10,6 +10,7 @@ import {
   NotFoundError,
   TrainerUnknownError,
 } from '../../core/errors.ts';
+import { LeaseNotHeldError, TrainerIdTakenError } from '../../core/trainer-errors.ts';
 import { RpcError } from '../../platform/rpc/errors.ts';
 
 /** Milliseconds; the last one again and again. */
@@ -30,13 +31,16 @@ export type Failure =
 
 /** Sorts failures; everything about the connection means `AGAIN`, because a trainer outlives its coordinators. */
 export function classifyFailure(error: unknown): Failure {
-  if (error instanceof LeaseLostError || error instanceof IllegalStateError) return 'LOST';
+  if (error instanceof LeaseLostError || error instanceof LeaseNotHeldError || error instanceof IllegalStateError) {
+    return 'LOST';
+  }
   if (error instanceof TrainerUnknownError) return 'REGISTER';
   if (
     error instanceof InvalidRequestError ||
     error instanceof NotFoundError ||
     error instanceof ArtifactMissingError ||
-    error instanceof MetricConflictError
+    error instanceof MetricConflictError ||
+    error instanceof TrainerIdTakenError
   ) {
     return 'REFUSED';
   }

@@ -1,16 +1,16 @@
-import { ArtifactMissingError } from '../../core/errors.ts';
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { LeasedTask, RunOutcome, TaskError } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Span } from '../../platform/telemetry/tracer.ts';
 import type { Coordinator, ReleaseReason, TaskDirective, TaskEnd, TaskProgress } from '../lease/coordinator.ts';
-import { OutboxClosedError } from '../lease/metric-outbox.ts';
+import { isRefusedReport } from '../lease/metric-outbox.ts';
 import type { AttemptMetrics } from '../lease/metric-stream.ts';
 import { classifyFailure, untilAnswered } from '../lease/patience.ts';
 import { startAttemptSpan } from './attempt-span.ts';
 import { ProgressWatch } from './progress-watch.ts';
 import type { SlotEvent } from './protocol.ts';
+import { errorOfRefusal } from './refused-call.ts';
 import { describeProcess, errorOfExit } from './worker-exit.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -302,27 +302,15 @@ export class Attempt {
   async #onCallFailure(error: unknown): Promise<void> {
     if (this.#isEnded) return;
     const message = error instanceof Error ? error.message : String(error);
-    const isConflict = error instanceof OutboxClosedError && error.reason === 'METRIC_CONFLICT';
-    const isLost = error instanceof OutboxClosedError ? !isConflict : classifyFailure(error) === 'LOST';
-    if (isLost) {
+    const refused = errorOfRefusal(error);
+    if (refused === null) {
       this.abandon(message);
       return;
     }
-    // The file of a checkpoint was lost between its writing and this call, which is no fault of the run.
-    const isFileLost = error instanceof ArtifactMissingError;
     this.#log.error({ err: error }, 'the coordinator refused a report of this attempt');
     this.#isEnding = true;
     void this.#options.worker.kill();
-    await this.#complete({
-      kind: 'error',
-      error: {
-        // A conflict means that the same attempt computed one epoch twice with different results: never right again.
-        errorClass: isConflict ? 'PERMANENT' : isFileLost ? 'INFRASTRUCTURE' : 'COUNTED',
-        code: isConflict ? 'METRIC_CONFLICT' : isFileLost ? 'CHECKPOINT_LOST' : 'REPORT_REFUSED',
-        message,
-        datasetProblems: [],
-      },
-    });
+    await this.#complete({ kind: 'error', error: refused });
     this.#end();
   }
 
@@ -339,8 +327,9 @@ export class Attempt {
         this.abandon(message);
       } else if (end.kind === 'result') {
         this.#log.error({ err: error }, 'the coordinator refused the result');
-        // Another attempt would bring the same result.
-        const refused = { errorClass: 'PERMANENT', code: 'RESULT_REFUSED', message, datasetProblems: [] } as const;
+        // Another attempt would bring the same result, unless it can't be true: then this trainer is at fault.
+        const errorClass = isRefusedReport(error) ? 'INFRASTRUCTURE' : 'PERMANENT';
+        const refused = { errorClass, code: 'RESULT_REFUSED', message, datasetProblems: [] } as const;
         await this.#complete({ kind: 'error', error: refused });
       } else {
         this.#log.error({ err: error }, 'the coordinator refused the error too; the lease is left to expire');

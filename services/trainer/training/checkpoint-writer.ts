@@ -1,3 +1,4 @@
+import { checkpointUri } from '../../core/checkpoint-uri.ts';
 import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { inSpan } from '../../platform/telemetry/tracer.ts';
@@ -69,9 +70,9 @@ export class CheckpointWriter {
     trained: readonly NamedTensor[],
     optimizerSlots: readonly NamedTensor[],
   ): Promise<CheckpointRef> {
-    const uri = checkpointUri(state, kind, this.#leaseEpoch);
-    const parts = encodeTrainingCheckpoint(state, trained, optimizerSlots);
     const { runId, stage, epoch } = state;
+    const uri = checkpointUri({ runId, stage, epoch, kind, leaseEpoch: this.#leaseEpoch }, state.stepInEpoch);
+    const parts = encodeTrainingCheckpoint(state, trained, optimizerSlots);
     const attributes = { 'graft.run_id': runId, 'graft.epoch': epoch, 'graft.checkpoint_kind': kind };
     const { sha256, sizeBytes } = await inSpan('write checkpoint', { attributes }, () =>
       this.#artifacts.writeStream(uri, parts),
@@ -85,11 +86,4 @@ export class CheckpointWriter {
 
 function positionOf(member: Member): string {
   return `${member.epoch}/${member.stepInEpoch}`;
-}
-
-function checkpointUri(state: TrainingState, kind: CheckpointKind, leaseEpoch: number): string {
-  const stage = state.stage === 'HEAD' ? 'head' : 'fine-tune';
-  const epoch = String(state.epoch).padStart(4, '0');
-  const step = String(state.stepInEpoch).padStart(5, '0');
-  return `checkpoints/${state.runId}/${stage}-${epoch}-${step}-${kind.toLowerCase()}-${leaseEpoch}.safetensors`;
 }

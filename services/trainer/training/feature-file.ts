@@ -22,11 +22,6 @@ export interface FeatureLayout {
   readonly partImages: number;
 }
 
-/** Place of a feature set in the artifact store. */
-export function featureSetUri(key: string): string {
-  return `features/${key}.safetensors`;
-}
-
 export function valuesPerImage(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

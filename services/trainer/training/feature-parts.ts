@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore, StoredArtifact } from '../../platform/artifacts/artifact-store.ts';
-import { bytesPerImage, featureFileHeader, featureSetUri } from './feature-file.ts';
+import { featureSetUri } from '../../core/reports/check-features.ts';
+import { bytesPerImage, featureFileHeader } from './feature-file.ts';
 import type { FeatureLayout } from './feature-file.ts';
 import { toHalves } from './half-precision.ts';
 

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { SAME_PATH_RULE } from '../../core/machine-fault.ts';
+import { manifestUriOf } from '../../core/reports/check-index.ts';
 import type { TaskResult, WeightsInfo } from '../../core/task.ts';
 import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
@@ -81,9 +82,4 @@ async function isManifest(artifacts: ArtifactStore, uri: string): Promise<boolea
     if (error instanceof ManifestError || error instanceof ArtifactMissingError) return false;
     throw error;
   }
-}
-
-/** Place of a manifest in the artifact store. */
-function manifestUriOf(digest: string): string {
-  return `datasets/${digest}.jsonl`;
 }

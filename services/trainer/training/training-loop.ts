@@ -120,7 +120,8 @@ export class TrainingLoop {
     for (const member of members) {
       const clock = this.#clocks.get(member.runId) ?? { startMs: performance.now(), imageCount: 0 };
       this.#clocks.delete(member.runId);
-      const seconds = (performance.now() - clock.startMs) / 1000;
+      // Never 0, so that images a second are a number.
+      const seconds = Math.max(1e-6, (performance.now() - clock.startMs) / 1000);
       try {
         const values = member.finishEpoch(validation.get(member.runId) ?? EMPTY_SUMS);
         this.#emitEpoch(member, { ...values, seconds, images_per_second: clock.imageCount / seconds });

@@ -11,9 +11,10 @@ const [address = '', side = '', trainer = '', loadText = ''] = process.argv.slic
 const load = JSON.parse(loadText) as Load;
 
 const requests = Array.from({ length: load.batchesPerTask }, (_, index): ReportMetricsRequest => {
-  const batch = batchOf(side, load, Number(trainer), index + 1);
+  const { secretHash: leaseSecret, ...batch } = batchOf(side, load, Number(trainer), index + 1);
   return {
     ...batch,
+    leaseSecret,
     sequence: BigInt(batch.sequence),
     epochs: batch.epochs.map((report) => ({
       ...report,

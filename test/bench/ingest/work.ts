@@ -40,7 +40,8 @@ export function batchOf(side: string, load: Load, trainer: number, sequence: num
       epochs.push({ runId: runIdOf(side, trainer, run), stage: 'HEAD' as const, epoch, names: NAMES, values });
     }
   }
-  return { taskId: taskIdOf(side, trainer), leaseEpoch: 1, sequence, epochs };
+  // Leases from before secrets existed: what holds them is nothing more.
+  return { taskId: taskIdOf(side, trainer), leaseEpoch: 1, trainerId: '', secretHash: '', sequence, epochs };
 }
 
 /** A sweep whose trainers have just leased their tasks. */

@@ -61,7 +61,7 @@ describe('from the domain over the wire and back', () => {
     );
     fc.assert(
       fc.property(end, (value) => {
-        const request = { taskId: 't', leaseEpoch: 1, result: taskEndToProto(value) };
+        const request = { taskId: 't', leaseEpoch: 1, trainerId: '', leaseSecret: '', result: taskEndToProto(value) };
         expect(taskEndFromProto(wired(CompleteTaskRequest, request).result)).toEqual(value);
       }),
     );

@@ -20,6 +20,7 @@ import {
   UnauthenticatedError,
   VersionSkewError,
 } from '../../../services/core/errors.ts';
+import { LeaseNotHeldError, ReportRefusedError, TrainerIdTakenError } from '../../../services/core/trainer-errors.ts';
 import type { GraftError } from '../../../services/core/errors.ts';
 import { fromServiceError, isUnavailable, RpcError, toServiceError } from '../../../services/platform/rpc/errors.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../proto/gen/google/rpc/error_details.ts';
@@ -48,6 +49,12 @@ const ALL: readonly (readonly [GraftError, status])[] = [
   [new PermissionDeniedError('CreateSweep', 'VIEWER', 'SUBMITTER'), status.PERMISSION_DENIED],
   [new RateLimitedError('At most 50 calls a second.', 1_500), status.RESOURCE_EXHAUSTED],
   [new VersionSkewError('0.3.0', '0.1.0'), status.FAILED_PRECONDITION],
+  [
+    new ReportRefusedError([{ field: 'epochs[0].epoch', description: 'must be 1 to 3; received 9.' }]),
+    status.INVALID_ARGUMENT,
+  ],
+  [new LeaseNotHeldError('t1', 3), status.PERMISSION_DENIED],
+  [new TrainerIdTakenError('trainer-1'), status.PERMISSION_DENIED],
   [new ArtifactDamagedError('checkpoints/c1', 'of checkpoint k1 has another digest'), status.DATA_LOSS],
 ];
 

@@ -17,6 +17,15 @@ import {
 
 afterEach(endServices);
 
+const LEASE_REQUEST = {
+  requestId: 'q',
+  trainerId: 't',
+  trainerSecret: '',
+  slotIndex: 0,
+  heldFeatureKeys: [],
+  waitDuration: undefined,
+};
+
 describe('unary calls', () => {
   it('carry requests, answers and typed errors', async () => {
     const { address } = await startTrainerService({
@@ -25,6 +34,7 @@ describe('unary calls', () => {
         if (request.trainerId === 'broken') throw new TypeError('secret detail');
         return await Promise.resolve({
           directives: [{ taskId: request.trainerId, leaseEpoch: 1, command: 0, stoppedRunIds: ['r'] }],
+          drainReason: '',
         });
       },
     });
@@ -40,9 +50,11 @@ describe('unary calls', () => {
   });
 
   it('are tried again at the next address while a coordinator is away', async () => {
-    const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
+    const { address } = await startTrainerService({
+      heartbeat: () => Promise.resolve({ directives: [], drainReason: '' }),
+    });
     const { call } = trainerClient([await closedPort(), address]);
-    await expect(call.heartbeat(HEARTBEAT)).resolves.toEqual({ directives: [] });
+    await expect(call.heartbeat(HEARTBEAT)).resolves.toEqual({ directives: [], drainReason: '' });
   });
 
   it('are tried again at the next address when a coordinator hangs, which is left for later calls too', async () => {
@@ -53,16 +65,19 @@ describe('unary calls', () => {
         return new Promise(() => undefined);
       },
     });
-    const works = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
+    const works = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [], drainReason: '' }) });
     const { call } = trainerClient([hangs.address, works.address]);
-    await expect(call.heartbeat(HEARTBEAT, { deadlineMs: 1_000 })).resolves.toEqual({ directives: [] });
+    await expect(call.heartbeat(HEARTBEAT, { deadlineMs: 1_000 })).resolves.toEqual({
+      directives: [],
+      drainReason: '',
+    });
     await call.heartbeat(HEARTBEAT);
     expect(asked).toBe(1);
     // A caller that tries by itself gets the failure, and its next call goes to the other one.
     const patient = trainerClient([hangs.address, works.address]);
     const options = { retry: NO_RETRY, deadlineMs: 200 };
     await expect(patient.call.heartbeat(HEARTBEAT, options)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
-    await expect(patient.call.heartbeat(HEARTBEAT, options)).resolves.toEqual({ directives: [] });
+    await expect(patient.call.heartbeat(HEARTBEAT, options)).resolves.toEqual({ directives: [], drainReason: '' });
     expect(asked).toBe(2);
   });
 
@@ -70,11 +85,14 @@ describe('unary calls', () => {
     const { address } = await startTrainerService({
       heartbeat: async () => {
         await new Promise((resolve) => setTimeout(resolve, 600));
-        return { directives: [] };
+        return { directives: [], drainReason: '' };
       },
     });
     const { call } = trainerClient([address]);
-    await expect(call.heartbeat(HEARTBEAT, { deadlineMs: 1_000 })).resolves.toEqual({ directives: [] });
+    await expect(call.heartbeat(HEARTBEAT, { deadlineMs: 1_000 })).resolves.toEqual({
+      directives: [],
+      drainReason: '',
+    });
   });
 
   it('are tried again after UNAVAILABLE but not after a lost lease', async () => {
@@ -83,7 +101,9 @@ describe('unary calls', () => {
     const { address } = await startTrainerService({
       heartbeat: () => {
         unavailable += 1;
-        return unavailable < 3 ? Promise.reject(new ShuttingDownError()) : Promise.resolve({ directives: [] });
+        return unavailable < 3
+          ? Promise.reject(new ShuttingDownError())
+          : Promise.resolve({ directives: [], drainReason: '' });
       },
       releaseTask: () => {
         lost += 1;
@@ -93,7 +113,9 @@ describe('unary calls', () => {
     const { call } = trainerClient([address]);
     await call.heartbeat(HEARTBEAT);
     expect(unavailable).toBe(3);
-    await expect(call.releaseTask({ taskId: 't', leaseEpoch: 1, reason: 1 })).rejects.toBeInstanceOf(LeaseLostError);
+    await expect(
+      call.releaseTask({ taskId: 't', leaseEpoch: 1, trainerId: '', leaseSecret: '', reason: 1 }),
+    ).rejects.toBeInstanceOf(LeaseLostError);
     expect(lost).toBe(1);
   });
 
@@ -110,11 +132,11 @@ describe('unary calls', () => {
       leaseTask: async (_request, { signal }) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         aborted.resolve();
-        return { task: undefined };
+        return { task: undefined, leaseSecret: '' };
       },
     });
     const { call } = trainerClient([address]);
-    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const request = LEASE_REQUEST;
     await expect(call.leaseTask(request, { deadlineMs: 100 })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
     await aborted.promise;
   });
@@ -125,11 +147,11 @@ describe('unary calls', () => {
       leaseTask: async (_request, { signal }) => {
         begun.resolve();
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-        return { task: undefined };
+        return { task: undefined, leaseSecret: '' };
       },
     });
     const { call } = trainerClient([address]);
-    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const request = LEASE_REQUEST;
     const controller = new AbortController();
     const answer = call.leaseTask(request, { signal: controller.signal });
     await begun.promise;
@@ -146,10 +168,10 @@ describe('unary calls', () => {
         await next();
         seen.push(`${name} out`);
       };
-    const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) }, [
-      note('outer'),
-      note('inner'),
-    ]);
+    const { address } = await startTrainerService(
+      { heartbeat: () => Promise.resolve({ directives: [], drainReason: '' }) },
+      [note('outer'), note('inner')],
+    );
     await trainerClient([address]).call.heartbeat(HEARTBEAT);
     expect(seen).toEqual([
       'outer in /graft.v1.TrainerService/Heartbeat',
@@ -160,7 +182,9 @@ describe('unary calls', () => {
   });
 
   it('refuse a message above 4 MiB', async () => {
-    const { address } = await startTrainerService({ heartbeat: () => Promise.resolve({ directives: [] }) });
+    const { address } = await startTrainerService({
+      heartbeat: () => Promise.resolve({ directives: [], drainReason: '' }),
+    });
     const answer = trainerClient([address]).call.heartbeat({ ...HEARTBEAT, trainerId: 'x'.repeat(5 * 1024 * 1024) });
     await expect(answer).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
   });
@@ -173,15 +197,15 @@ describe('drain', () => {
       leaseTask: async (_request, { draining }) => {
         begun.resolve();
         await new Promise((resolve) => draining.addEventListener('abort', resolve, { once: true }));
-        return { task: undefined };
+        return { task: undefined, leaseSecret: '' };
       },
     });
     const { call } = trainerClient([address]);
-    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const request = LEASE_REQUEST;
     const answer = call.leaseTask(request);
     await begun.promise;
     await server.drain(5_000);
-    await expect(answer).resolves.toEqual({ task: undefined });
+    await expect(answer).resolves.toEqual({ task: undefined, leaseSecret: '' });
     await expect(call.heartbeat(HEARTBEAT, { retry: NO_RETRY })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
@@ -195,7 +219,7 @@ describe('drain', () => {
         );
       },
     });
-    const request = { requestId: 'q', trainerId: 't', slotIndex: 0, heldFeatureKeys: [], waitDuration: undefined };
+    const request = LEASE_REQUEST;
     const answer = trainerClient([address]).call.leaseTask(request, { retry: NO_RETRY });
     const failed = expect(answer).rejects.toThrow();
     const signal = await begun.promise;

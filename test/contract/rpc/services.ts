@@ -6,6 +6,7 @@ import type { Handlers, Interceptor } from '../../../services/platform/rpc/serve
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import type { ReportMetricsRequest, ReportMetricsResponse } from '../../../proto/gen/graft/v1/trainer_service.ts';
 
 type TrainerDefinition = typeof TrainerServiceService;
 type WatchHandler = Handlers<typeof SweepServiceService>['watchSweep'];
@@ -61,7 +62,7 @@ export async function closedPort(): Promise<string> {
   return typeof address === 'object' && address !== null ? `127.0.0.1:${address.port}` : unexpected();
 }
 
-export const HEARTBEAT = { trainerId: 't1', tasks: [], draining: false };
+export const HEARTBEAT = { trainerId: 't1', trainerSecret: '', tasks: [], draining: false };
 
 export async function startSweepService(watchSweep: WatchHandler): Promise<RpcClient<typeof SweepServiceService>> {
   const server = createServer({ log });
@@ -74,19 +75,13 @@ export async function startSweepService(watchSweep: WatchHandler): Promise<RpcCl
   return client;
 }
 
-export function batch(sequence: bigint): { taskId: string; leaseEpoch: number; sequence: bigint; epochs: never[] } {
-  return { taskId: 't', leaseEpoch: 1, sequence, epochs: [] };
+export function batch(sequence: bigint): ReportMetricsRequest {
+  return { taskId: 't', leaseEpoch: 1, sequence, epochs: [], trainerId: '', leaseSecret: '' };
 }
 
-export function answerTo(sequence: bigint): {
-  taskId: string;
-  leaseEpoch: number;
-  sequence: bigint;
-  errorReason: string;
-  expectedSequence: bigint;
-  stoppedRunIds: string[];
-} {
-  return { taskId: 't', leaseEpoch: 1, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
+export function answerTo(sequence: bigint): ReportMetricsResponse {
+  const refusal = { errorReason: '', errorMessage: '', expectedSequence: 0n };
+  return { taskId: 't', leaseEpoch: 1, sequence, ...refusal, stoppedRunIds: [] };
 }
 
 export function eventOf(cursor: number, reason: string): ReturnType<typeof watchEvent> {

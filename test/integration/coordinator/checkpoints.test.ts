@@ -34,8 +34,7 @@ describe('RegisterCheckpoint', () => {
     const again = await trainer.checkpoint(head, runId, 1, 'BEST');
     expect(again).toEqual(first);
     const other = {
-      taskId: head.taskId,
-      leaseEpoch: head.leaseEpoch,
+      ...trainer.proof(head),
       checkpoint: checkpointToProto({ ...first, sha256: 'x' }),
     };
     await expect(harness.trainers.registerCheckpoint(other)).rejects.toThrow(InvalidRequestError);
@@ -45,8 +44,7 @@ describe('RegisterCheckpoint', () => {
     const first = await trainer.checkpoint(head, runId, 1, 'BEST');
     const register = (changes: object) =>
       harness.trainers.registerCheckpoint({
-        taskId: head.taskId,
-        leaseEpoch: head.leaseEpoch,
+        ...trainer.proof(head),
         checkpoint: checkpointToProto({ ...first, ...changes }),
       });
     await expect(register({ uri: 'checkpoints/nothing' })).rejects.toThrow(ArtifactMissingError);

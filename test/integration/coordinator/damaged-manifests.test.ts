@@ -85,7 +85,7 @@ describe('a manifest that is lost or damaged', () => {
     const digest = 'e'.repeat(64);
     const classCounts = result.dataset.classCounts.map((count) => ({ ...count, imageCount: 9 }));
     const dataset = { ...result.dataset, digest, datasetId: `d${digest.slice(0, 16)}`, classCounts };
-    await trainer.complete(index, { ...result, dataset });
+    await trainer.complete(index, { ...result, dataset, manifestUri: `datasets/${digest}.jsonl` });
     const { state, reason } = await sweepState(id);
     expect(state).toBe('FAILED');
     expect(reason).toMatch(

@@ -8,31 +8,43 @@ import { GrpcCoordinator } from '../../../services/trainer/lease/grpc-coordinato
 import { CompleteTaskRequest } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
+import { simulatedDataset } from './simulated-dataset.ts';
+import type { SimulatedDataset, SimulatedImage } from './simulated-dataset.ts';
+import { CLASS_NAMES } from './simulated-trainer.ts';
 import type { SimulatedTrainer } from './simulated-trainer.ts';
 
 let harness: Harness;
 let trainer: SimulatedTrainer;
+let lastRequest = '';
 beforeAll(async () => {
   harness = await startHarness();
   trainer = await harness.trainer('t1');
 });
 afterAll(() => harness[Symbol.asyncDispose]());
 
-function prediction(index: number, probabilities: readonly number[]): TestPrediction {
-  const label = index % 2;
-  return {
-    path: `test/${String(index).padStart(6, '0')}.jpg`,
-    label,
-    predictedLabel: index % 3 === 0 ? 1 - label : label,
-    probabilities,
-  };
+/** Of every third image it is wrong. */
+function predict({ path, label }: SimulatedImage, index: number, classCount: number): TestPrediction {
+  const predictedLabel = index % 3 === 0 ? (label + 1) % classCount : label;
+  const rest = 0.5 / classCount;
+  const probabilities = Array.from({ length: classCount }, (_, of) => rest + (of === predictedLabel ? 0.5 : 0));
+  return { path, label, predictedLabel, probabilities };
+}
+
+function predictionsOf({ images, classNames }: SimulatedDataset): TestPrediction[] {
+  return images.filter(({ split }) => split === 'test').map((image, index) => predict(image, index, classNames.length));
+}
+
+function lossOf(predictions: readonly TestPrediction[]): number {
+  const losses = predictions.map(({ label, probabilities }) => -Math.log(probabilities[label] ?? 0));
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
 /** The evaluation of a new sweep, as a trainer gets it. */
 async function leaseEvaluation(seed: number): Promise<LeasedTask> {
   await harness.submit(specOf({ seed, testPolicy: 'every_run' }));
   for (;;) {
-    const task = await trainer.lease(0, 10_000);
+    lastRequest = trainer.newRequestId();
+    const task = await trainer.lease(0, 10_000, lastRequest);
     if (task === null) throw new Error('nothing to evaluate');
     if (task.stage === 'EVALUATE') return task;
     await trainer.work(task);
@@ -44,7 +56,7 @@ function endOf(task: LeasedTask, predictions: readonly TestPrediction[]) {
     runId: run.runId,
     checkpointId: run.sourceCheckpoint?.checkpointId ?? '',
     role: run.role ?? ('EVERY_RUN' as const),
-    loss: 0.25,
+    loss: lossOf(predictions),
     predictions,
   }));
   return { kind: 'result', result: { stage: 'EVALUATE', measurements } } as const;
@@ -67,31 +79,33 @@ async function readAll(runId: string): Promise<{ pages: number; predictions: Tes
 
 describe('a result above the size of a message', () => {
   it.each([
-    ['many images', 1, Array.from({ length: 42_000 }, (_, index) => prediction(index, [0.25, 0.75]))],
+    ['many images', 1, simulatedDataset(CLASS_NAMES, () => 21_000)],
     [
       'many classes',
       2,
-      Array.from({ length: 400 }, (_, index) =>
-        prediction(
-          index,
-          Array.from({ length: 1_000 }, (_value, of) => (index + of) / 2_000),
-        ),
+      simulatedDataset(
+        Array.from({ length: 1_000 }, (_, label) => `class-${label}`),
+        (label) => (label < 400 ? 1 : 0),
       ),
     ],
   ])(
     'goes from the trainer to the database and back: %s',
-    async (_title, seed, predictions) => {
+    async (_title, seed, dataset) => {
+      trainer.dataset = dataset;
+      const predictions = predictionsOf(dataset);
       const task = await leaseEvaluation(seed);
       const end = endOf(task, predictions);
       const whole = CompleteTaskRequest.encode({
-        taskId: task.taskId,
-        leaseEpoch: 1,
+        ...trainer.proof(task),
         result: taskEndToProto(end),
       }).finish();
       expect(whole.length).toBeGreaterThan(MAX_MESSAGE_BYTES);
-      const coordinator = new GrpcCoordinator([harness.coordinator.address], 't1');
+      const coordinator = new GrpcCoordinator([harness.coordinator.address], trainer);
       try {
         const signal = new AbortController().signal;
+        // The same request again: it learns the lease's secret.
+        const wanted = { requestId: lastRequest, slotIndex: 0, heldFeatureKeys: [], waitMs: 0 };
+        expect(await coordinator.leaseTask(wanted, signal)).toEqual(task);
         await coordinator.completeTask(task, end, signal);
         // The answer may have been lost: the same once more has no effect.
         await coordinator.completeTask(task, end, signal);
@@ -100,7 +114,7 @@ describe('a result above the size of a message', () => {
       }
       for (const { runId } of task.runs) {
         const read = await readAll(runId);
-        expect(read.predictions).toEqual(predictions);
+        expect(read.predictions).toEqual(predictions.toSorted((a, b) => (a.path < b.path ? -1 : 1)));
         expect(read.pages).toBeGreaterThan(1);
       }
       const rows = await harness.query<{ image_count: number; correct_count: number }>(
@@ -114,12 +128,13 @@ describe('a result above the size of a message', () => {
   );
 
   it('is refused where its parts are not of one task, and nothing is stored', async () => {
+    trainer.dataset = simulatedDataset(CLASS_NAMES);
     const task = await leaseEvaluation(3);
-    const result = taskEndToProto(endOf(task, [prediction(0, [0.5, 0.5])]));
-    const { taskId, leaseEpoch } = task;
+    const result = taskEndToProto(endOf(task, predictionsOf(trainer.dataset)));
+    const proof = trainer.proof(task);
     async function* parts() {
-      yield await Promise.resolve({ part: { taskId, leaseEpoch, result } });
-      yield { part: { taskId: 'another', leaseEpoch, result } };
+      yield await Promise.resolve({ part: { ...proof, result } });
+      yield { part: { ...proof, taskId: 'another', result } };
     }
     const sent = (async () => {
       for await (const answer of harness.trainers.completeTaskInParts(parts())) expect(answer).toBeUndefined();
@@ -140,7 +155,9 @@ describe('splitting', () => {
       checkpointId: `c${run}`,
       role: 'EVERY_RUN' as const,
       loss: run,
-      predictions: Array.from({ length: count * 10 }, (_, index) => prediction(index, [0.5, 0.5])),
+      predictions: Array.from({ length: count * 10 }, (_, index) =>
+        predict({ path: `test/${String(index).padStart(6, '0')}.jpg`, split: 'test', label: index % 2 }, index, 2),
+      ),
     }));
     const whole = taskEndToProto({ kind: 'result', result: { stage: 'EVALUATE', measurements } });
     for (const [bytes, expected] of [

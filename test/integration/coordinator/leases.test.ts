@@ -54,6 +54,7 @@ describe('LeaseTask', () => {
     const call = {
       requestId: 'r',
       trainerId: 'nobody',
+      trainerSecret: '',
       slotIndex: 0,
       heldFeatureKeys: [],
       waitDuration: durationToProto(0),
@@ -135,6 +136,7 @@ describe('LeaseTask', () => {
     const { task } = await harness.trainers.leaseTask({
       requestId: randomUUID(),
       trainerId: 't1',
+      trainerSecret: trainer.trainerSecret,
       slotIndex: 0,
       heldFeatureKeys: keys.map(({ feature_key }) => feature_key),
       waitDuration: durationToProto(0),

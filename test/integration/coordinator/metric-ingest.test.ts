@@ -86,7 +86,7 @@ describe('many batches in one transaction', () => {
     if (!first || !second || !third || !fourth) throw new Error('four batches were made');
     const before = await ingestBatches(store, [first]);
     expect(before[0]?.kind).toBe('STORED');
-    const conflict = { ...change(first, { values: NAMES.map(() => 7) }), sequence: 2 };
+    const conflict = { ...change(first, { values: NAMES.map(() => 0.7) }), sequence: 2 };
     const outcomes = await ingestBatches(store, [
       first,
       conflict,
@@ -188,10 +188,14 @@ describe('summaries', () => {
           epochs.set(runId, epoch);
           const names = ['loss', 'val_loss', 'val_accuracy'].filter(() => random() < 0.9);
           // A few values only, so that there are ties.
-          const values = names.map(() => [0.1, 0.2, 0.3, Number.NaN, Infinity, -0][Math.floor(random() * 6)] ?? 0);
+          // No accuracy is infinite.
+          const most = (name: string): number => (name === 'val_accuracy' ? 1 : Infinity);
+          const values = names.map(
+            (name) => [0.1, 0.2, 0.3, Number.NaN, most(name), -0][Math.floor(random() * 6)] ?? 0,
+          );
           return [{ runId, stage, epoch, names, values }];
         });
-        return { taskId: taskIdOf('fold', trainer), leaseEpoch: 1, sequence, epochs: reports };
+        return { ...batchOf('fold', load, trainer, 1), sequence, epochs: reports };
       });
       expect((await ingestBatches(store, batches)).map(({ kind }) => kind)).toEqual(['STORED', 'STORED']);
       const folded = await rows(`SELECT ${COLUMNS} FROM runs WHERE sweep_id = 'benchfold' ORDER BY run_id`);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InvalidRequestError } from '../../../services/core/errors.ts';
 import type { LeasedTask } from '../../../services/core/task.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
@@ -14,7 +13,7 @@ let sweepId: string;
 beforeAll(async () => {
   harness = await startHarness();
   trainer = await harness.trainer('t1');
-  sweepId = await harness.submit(specOf());
+  sweepId = await harness.submit(specOf({ base: { ...specOf().base, epochs: 9 } }));
   await trainer.work(await trainer.mustLease('INDEX'));
   await trainer.work(await trainer.mustLease('FEATURES'));
   head = await trainer.mustLease('HEAD');
@@ -46,7 +45,7 @@ describe('ReportMetrics', () => {
     const batch = trainer.batch(head, 2, 3);
     const changed = {
       ...batch,
-      epochs: batch.epochs.map((report) => ({ ...report, values: report.values.map((v) => v + 1) })),
+      epochs: batch.epochs.map((report) => ({ ...report, values: report.values.map((v) => v / 2) })),
     };
     const [answer] = await trainer.report([changed]);
     expect(answer?.errorReason).toBe('METRIC_CONFLICT');
@@ -72,9 +71,7 @@ describe('ReportMetrics', () => {
       names: ['loss', 'val_loss', 'val_accuracy'],
       values: [Infinity, NaN, -Infinity],
     };
-    const [answer] = await trainer.report([
-      { taskId: head.taskId, leaseEpoch: head.leaseEpoch, sequence: 4n, epochs: [report] },
-    ]);
+    const [answer] = await trainer.report([{ ...trainer.proof(head), sequence: 4n, epochs: [report] }]);
     expect(answer?.errorReason).toBe('');
     const { metrics } = await harness.sweeps.listEpochMetrics({ sweepId: '', runId, pageSize: 0, pageToken: '' });
     expect(metrics.filter(({ epoch }) => epoch === 4).map(({ name, value }) => [name, value])).toEqual([
@@ -87,10 +84,16 @@ describe('ReportMetrics', () => {
     expect(run?.bestValue).toBe(before?.bestValue);
   });
 
-  it('ends the stream for a batch that is no batch of the task', async () => {
-    const batch = trainer.batch(head, 9, 5);
+  it('refuses a batch that is no batch of the task, and the stream lives', async () => {
+    const batch = trainer.batch(head, 5, 5);
     const wrong = { ...batch, epochs: batch.epochs.map((report) => ({ ...report, runId: 'nobody' })) };
-    await expect(trainer.report([wrong])).rejects.toThrow(InvalidRequestError);
+    const answers = await trainer.report([wrong, trainer.batch(head, 1, 1)]);
+    const refused = answers.find(({ sequence }) => sequence === 5n);
+    expect(answers.map(({ sequence, errorReason }) => `${sequence} ${errorReason}`).toSorted()).toEqual([
+      '1 ',
+      '5 REPORT_REFUSED',
+    ]);
+    expect(refused?.errorMessage).toContain("epochs[0].run_id: 'nobody' is no run of task");
   });
 
   it('gives pages of metrics that join without gap or repetition', async () => {

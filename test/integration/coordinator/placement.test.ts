@@ -103,13 +103,14 @@ describe('affinity', () => {
       await maker.work(features);
     }
     // The second trainer asks first, and would get the first group if it held nothing.
-    for (const [trainerId, keys] of [
-      ['other', held[1]!],
-      ['t', held[0]!],
+    for (const [{ trainerId, trainerSecret }, keys] of [
+      [other, held[1]!],
+      [trainer, held[0]!],
     ] as const) {
       const { task } = await harness.trainers.leaseTask({
         requestId: randomUUID(),
         trainerId,
+        trainerSecret,
         slotIndex: 0,
         heldFeatureKeys: [...keys],
         waitDuration: durationToProto(0),

@@ -143,6 +143,7 @@ describe('a coordinator', () => {
       await watching;
       await waiting;
       const again = await harness.trainer('t1');
+      again.takeOver(trainer);
       const [directive] = await again.heartbeat([task]);
       expect(directive?.command).toBe(0);
       await again.work(task);

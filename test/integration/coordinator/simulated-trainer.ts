@@ -1,13 +1,18 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { datasetIdOf } from '../../../services/core/ids.ts';
+import { checkpointUri } from '../../../services/core/checkpoint-uri.ts';
+import type { Split } from '../../../services/core/dataset.ts';
+import { endOfBase, outputShapeAt } from '../../../services/core/planner/cost/base-cost.ts';
+import { featureSetUri } from '../../../services/core/reports/check-features.ts';
 import type {
   CheckpointKind,
   CheckpointRef,
+  FeatureSetRef,
   LeasedTask,
   RunOutcome,
   Stage,
   TaskError,
   TaskResult,
+  TestPrediction,
 } from '../../../services/core/task.ts';
 import type { ArtifactStore } from '../../../services/platform/artifacts/artifact-store.ts';
 import type { Calls } from '../../../services/platform/rpc/client.ts';
@@ -24,11 +29,20 @@ import type {
   TrainerServiceService,
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
 
+import { datasetOf, simulatedDataset } from './simulated-dataset.ts';
+import type { SimulatedDataset, SimulatedImage } from './simulated-dataset.ts';
+
+/** What every write of a trainer carries. */
+export interface LeaseProof {
+  readonly taskId: string;
+  readonly leaseEpoch: number;
+  readonly trainerId: string;
+  readonly leaseSecret: string;
+}
+
 type TrainerCalls = Calls<typeof TrainerServiceService>;
 
 export const CLASS_NAMES = ['cat', 'dog'];
-const DIGEST = createHash('sha256').update('animals').digest('hex');
-
 /** Layers of a made-up base, in the shape INDEX reports them. */
 const LAYERS = ['block1_conv', 'block1_pool', 'block2_conv', 'block2_pool'].map((name) => ({
   name,
@@ -60,11 +74,28 @@ export class SimulatedTrainer {
   readonly trainerId: string;
   readonly #calls: TrainerCalls;
   readonly #artifacts: ArtifactStore;
+  readonly #version: string;
+  /** What its INDEX finds. */
+  dataset: SimulatedDataset = simulatedDataset(CLASS_NAMES);
+  /** Secrets of its leases, by task and lease epoch. */
+  readonly #leaseSecrets = new Map<string, string>();
 
-  constructor(calls: TrainerCalls, artifacts: ArtifactStore, trainerId: string) {
+  constructor(calls: TrainerCalls, artifacts: ArtifactStore, trainerId: string, version = '0.1.0') {
+    this.#version = version;
     this.#calls = calls;
     this.#artifacts = artifacts;
     this.trainerId = trainerId;
+  }
+
+  /** Always the same for the same identity, as if it were kept on disk. */
+  get trainerSecret(): string {
+    return createHash('sha256').update(`secret of ${this.trainerId}`).digest('base64url');
+  }
+
+  /** What a write under a lease carries. */
+  proof({ taskId, leaseEpoch }: Pick<LeasedTask, 'taskId' | 'leaseEpoch'>): LeaseProof {
+    const leaseSecret = this.#leaseSecrets.get(`${taskId}/${leaseEpoch}`) ?? '';
+    return { taskId, leaseEpoch, trainerId: this.trainerId, leaseSecret };
   }
 
   /** @param store what it says of its machine; nothing, as trainers of an older version, if not given */
@@ -74,7 +105,7 @@ export class SimulatedTrainer {
       trainer: {
         trainerId: this.trainerId,
         hostname: 'host',
-        version: '0.1.0',
+        version: this.#version,
         engineVersion: '2.21.0',
         state: '',
         heartbeatTime: undefined,
@@ -88,19 +119,24 @@ export class SimulatedTrainer {
           benchReason: '',
           stage: 0,
         })),
+        refusalCount: 0,
+        drainReason: '',
       },
+      trainerSecret: this.trainerSecret,
     });
   }
 
   /** @param requestId a new one if not given. */
   async lease(slotIndex = 0, waitMs = 0, requestId = this.newRequestId()): Promise<LeasedTask | null> {
-    const { task } = await this.#calls.leaseTask({
+    const { task, leaseSecret } = await this.#calls.leaseTask({
       requestId,
       trainerId: this.trainerId,
       slotIndex,
       heldFeatureKeys: [],
       waitDuration: durationToProto(waitMs),
+      trainerSecret: this.trainerSecret,
     });
+    if (task) this.#leaseSecrets.set(`${task.taskId}/${task.leaseEpoch}`, leaseSecret);
     return task ? leasedTaskFromProto(task) : null;
   }
 
@@ -111,6 +147,11 @@ export class SimulatedTrainer {
     return task;
   }
 
+  /** Goes on with the leases of another connection of the same trainer. */
+  takeOver(other: SimulatedTrainer): void {
+    for (const [lease, secret] of other.#leaseSecrets) this.#leaseSecrets.set(lease, secret);
+  }
+
   newRequestId(): string {
     return randomUUID();
   }
@@ -118,10 +159,12 @@ export class SimulatedTrainer {
   async heartbeat(tasks: readonly LeasedTask[], draining = false): Promise<TaskDirective[]> {
     const { directives } = await this.#calls.heartbeat({
       trainerId: this.trainerId,
+      trainerSecret: this.trainerSecret,
       draining,
-      tasks: tasks.map(({ taskId, leaseEpoch }) => ({
-        taskId,
-        leaseEpoch,
+      tasks: tasks.map((task) => ({
+        taskId: task.taskId,
+        leaseEpoch: task.leaseEpoch,
+        leaseSecret: this.proof(task).leaseSecret,
         stepCount: 1n,
         stepLimit: 9n,
         detail: 'works',
@@ -141,8 +184,7 @@ export class SimulatedTrainer {
   /** The batch of one epoch of all runs of a task. */
   batch(task: LeasedTask, epoch: number, sequence: number): ReportMetricsRequest {
     return {
-      taskId: task.taskId,
-      leaseEpoch: task.leaseEpoch,
+      ...this.proof(task),
       sequence: BigInt(sequence),
       epochs: task.runs
         .filter(({ stopped }) => !stopped)
@@ -155,13 +197,12 @@ export class SimulatedTrainer {
   }
 
   async checkpoint(task: LeasedTask, runId: string, epoch: number, kind: CheckpointKind): Promise<CheckpointRef> {
-    const uri = `checkpoints/${runId}/${task.stage.toLowerCase()}-${epoch}-${kind.toLowerCase()}-${task.leaseEpoch}.safetensors`;
+    const uri = checkpointUri({ runId, stage: task.stage, epoch, kind, leaseEpoch: task.leaseEpoch }, 0);
     const stored = await this.#artifacts.write(uri, Buffer.from(`${uri} `.repeat(4000)));
     const value = metricsOf({ runId }, task.stage, epoch)[task.objective.metric] ?? null;
     const reference = { ...stored, checkpointId: '', runId, stage: task.stage, epoch, kind, value };
     const { checkpoint } = await this.#calls.registerCheckpoint({
-      taskId: task.taskId,
-      leaseEpoch: task.leaseEpoch,
+      ...this.proof(task),
       checkpoint: checkpointToProto(reference),
     });
     if (!checkpoint) throw new Error('no checkpoint in the answer');
@@ -169,24 +210,27 @@ export class SimulatedTrainer {
   }
 
   async complete(task: LeasedTask, result: TaskResult): Promise<void> {
-    const { taskId, leaseEpoch } = task;
-    await this.#calls.completeTask({ taskId, leaseEpoch, result: taskEndToProto({ kind: 'result', result }) });
+    await this.#calls.completeTask({ ...this.proof(task), result: taskEndToProto({ kind: 'result', result }) });
   }
 
   async fail(task: LeasedTask, error: Partial<TaskError>): Promise<void> {
-    const { taskId, leaseEpoch } = task;
     const whole: TaskError = { errorClass: 'COUNTED', code: 'BUG', message: 'it broke', datasetProblems: [], ...error };
-    await this.#calls.completeTask({ taskId, leaseEpoch, result: taskEndToProto({ kind: 'error', error: whole }) });
+    await this.#calls.completeTask({ ...this.proof(task), result: taskEndToProto({ kind: 'error', error: whole }) });
   }
 
   async release(task: LeasedTask, reason: 1 | 2 | 3): Promise<void> {
-    await this.#calls.releaseTask({ taskId: task.taskId, leaseEpoch: task.leaseEpoch, reason });
+    await this.#calls.releaseTask({ ...this.proof(task), reason });
   }
 
   /** Does a task from beginning to end, as a trainer would. */
   async work(task: LeasedTask): Promise<void> {
+    if (task.stage === 'INDEX') await this.storeManifest();
     if (task.stage === 'HEAD' || task.stage === 'FINE_TUNE') await this.train(task);
     else await this.complete(task, this.resultOf(task));
+  }
+
+  async storeManifest(): Promise<void> {
+    await this.#artifacts.write(this.dataset.manifestUri, this.dataset.manifest);
   }
 
   /** Trains from the resume checkpoint on and completes. */
@@ -207,19 +251,12 @@ export class SimulatedTrainer {
   resultOf(task: LeasedTask): TaskResult {
     switch (task.stage) {
       case 'INDEX':
-        return indexResultOf(task);
+        return indexResultOf(task, this.dataset);
       case 'FEATURES':
         return {
           stage: 'FEATURES',
           seconds: 1.5,
-          featureSets: task.featureSets.map((set) => ({
-            ...set,
-            uri: `features/${set.key}`,
-            shape: [512],
-            rowCount: 10,
-            sha256: set.key,
-            sizeBytes: 10 * 512 * 4,
-          })),
+          featureSets: task.featureSets.map((set) => computedSet(set, this.dataset)),
         };
       case 'EVALUATE':
         return {
@@ -228,8 +265,8 @@ export class SimulatedTrainer {
             runId: run.runId,
             checkpointId: run.sourceCheckpoint?.checkpointId ?? '',
             role: run.role ?? 'EVERY_RUN',
-            loss: 0.25,
-            predictions: Array.from({ length: 20 }, (_, index) => predictionOf(index)),
+            loss: LOSS,
+            predictions: imagesOf(this.dataset, 'test').map(predictionOf),
           })),
         };
       default:
@@ -258,29 +295,35 @@ export function outcomeOf(runId: string, epochCount: number, changes: Partial<Ru
   return { runId, kind: 'SUCCEEDED', error: null, epochCount, peakMemoryBytes: 1000, ...changes };
 }
 
-/** 20 images, 18 of them right: accuracy 0.9. */
-function predictionOf(index: number): { path: string; label: number; predictedLabel: number; probabilities: number[] } {
-  const label = index % 2;
-  const predictedLabel = index < 2 ? 1 - label : label;
-  const p = predictedLabel === 1 ? 0.8 : 0.2;
-  return { path: `test/${CLASS_NAMES[label] ?? ''}/${index}.jpg`, label, predictedLabel, probabilities: [1 - p, p] };
+/** Mean cross-entropy of the predictions. */
+const LOSS = -(18 * Math.log(0.8) + 2 * Math.log(0.2)) / 20;
+
+function imagesOf({ images }: SimulatedDataset, split: Split): SimulatedImage[] {
+  return images.filter((image) => image.split === split);
 }
 
-function indexResultOf(task: LeasedTask): TaskResult {
+function computedSet(set: FeatureSetRef, dataset: SimulatedDataset): FeatureSetRef {
+  const { size, channels } = outputShapeAt(set.backbone, set.imageSize, endOfBase(set.backbone));
+  const shape = set.pooling === 'none' ? [size, size, channels] : [channels];
+  const rowCount = imagesOf(dataset, set.split).length;
+  const valueBytes = set.dtype === 'float16' ? 2 : 4;
+  const sizeBytes = rowCount * shape.reduce((product, side) => product * side, 1) * valueBytes;
+  return { ...set, uri: featureSetUri(set.key), shape, rowCount, sha256: set.key, sizeBytes };
+}
+
+/** 20 images, 18 of them right: accuracy 0.9. */
+function predictionOf({ path, label }: SimulatedImage, index: number): TestPrediction {
+  const predictedLabel = index < 2 ? 1 - label : label;
+  const p = predictedLabel === 1 ? 0.8 : 0.2;
+  return { path, label, predictedLabel, probabilities: [1 - p, p] };
+}
+
+function indexResultOf(task: LeasedTask, dataset: SimulatedDataset): TaskResult {
   return {
     stage: 'INDEX',
-    manifestUri: `manifests/${DIGEST}.json`,
-    dataset: {
-      datasetId: datasetIdOf(DIGEST),
-      path: task.datasetSource.path,
-      digest: DIGEST,
-      classNames: CLASS_NAMES,
-      classCounts: (['train', 'validation', 'test'] as const).flatMap((split) =>
-        CLASS_NAMES.map((className) => ({ split, className, imageCount: 10 })),
-      ),
-      problems: [],
-    },
-    weights: task.weightsReferences.map((reference) => ({ ...reference, digest: 'w'.repeat(64), layers: LAYERS })),
+    manifestUri: dataset.manifestUri,
+    dataset: datasetOf(dataset, task.datasetSource.path),
+    weights: task.weightsReferences.map((reference) => ({ ...reference, digest: 'f'.repeat(64), layers: LAYERS })),
   };
 }
 

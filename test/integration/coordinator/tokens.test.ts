@@ -57,8 +57,9 @@ function connect(token: TokenConfig | null): Connection {
   return { sweeps: sweeps.call, trainers: trainers.call, tokens: tokens.call };
 }
 
-async function make(role: keyof typeof TokenRole, expireTime?: Date) {
-  const { token, secret } = await admin.tokens.createToken({ name: role, role: TokenRole[role], expireTime });
+async function make(role: keyof typeof TokenRole, expireTime?: Date, trainerIds: string[] = []) {
+  const request = { name: role, role: TokenRole[role], expireTime, trainerIds };
+  const { token, secret } = await admin.tokens.createToken(request);
   return { tokenId: token?.tokenId ?? '', secret, ...connect({ value: new Secret(secret) }) };
 }
 
@@ -92,7 +93,10 @@ const REGISTER: RegisterTrainerRequest = {
       },
     ],
     heartbeatTime: undefined,
+    refusalCount: 0,
+    drainReason: '',
   },
+  trainerSecret: 'a'.repeat(43),
 };
 
 describe('tokens', () => {
@@ -124,7 +128,8 @@ describe('tokens', () => {
       () => trainer.sweeps.createSweep(CREATE_SWEEP),
       () => trainer.sweeps.listSweeps(LIST_SWEEPS),
       () => submitter.trainers.registerTrainer(REGISTER),
-      () => submitter.tokens.createToken({ name: 'mine', role: TokenRole.ADMIN, expireTime: undefined }),
+      () =>
+        submitter.tokens.createToken({ name: 'mine', role: TokenRole.ADMIN, expireTime: undefined, trainerIds: [] }),
       () => submitter.tokens.listTokens(LIST_SWEEPS),
       () => submitter.sweeps.collectCheckpoints({ sweepId: '', keepBestCount: 0, dryRun: true }),
     ]) {
@@ -191,7 +196,7 @@ describe('tokens', () => {
   });
 
   it('to be made are checked, all mistakes at once', async () => {
-    const request = { name: ' ', role: TokenRole.UNSPECIFIED, expireTime: new Date(0) };
+    const request = { name: ' ', role: TokenRole.UNSPECIFIED, expireTime: new Date(0), trainerIds: [] };
     expect(await errorOf(admin.tokens.createToken(request))).toMatchObject({
       violations: [{ field: 'name' }, { field: 'role' }, { field: 'expire_time' }],
     });
@@ -236,7 +241,7 @@ describe('without a token', () => {
 it('tokens are not made by a coordinator that asks for none', async () => {
   await using open = await startHarness({ databaseUrl: harness.databaseUrl });
   using client = createClient(TokenServiceService, { addresses: [open.coordinator.address], retry: NO_RETRY });
-  const request = { name: 'eve', role: TokenRole.ADMIN, expireTime: undefined };
+  const request = { name: 'eve', role: TokenRole.ADMIN, expireTime: undefined, trainerIds: [] };
   expect(await errorOf(client.call.createToken(request))).toMatchObject({
     reason: 'ILLEGAL_STATE',
     message: expect.stringContaining('GRAFT_COORDINATOR_TOKENS=on') as string,

@@ -144,9 +144,9 @@ export class ScriptedCoordinator {
   async #lease(request: LeaseTaskRequest, { signal, draining }: CallContext) {
     this.#add({ kind: 'asked', request });
     const known = this.#given.get(request.requestId);
-    if (known !== undefined) return { task: leasedTaskToProto(known) };
+    if (known !== undefined) return { task: leasedTaskToProto(known), leaseSecret: secretOf(known) };
     while (this.#queue.length === 0) {
-      if (signal.aborted || draining.aborted) return { task: undefined };
+      if (signal.aborted || draining.aborted) return { task: undefined, leaseSecret: '' };
       await new Promise<void>((resolve) => {
         this.#arrived = resolve;
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -154,20 +154,21 @@ export class ScriptedCoordinator {
       });
     }
     const task = this.#queue.shift();
-    if (task === undefined) return { task: undefined };
+    if (task === undefined) return { task: undefined, leaseSecret: '' };
     this.#given.set(request.requestId, task);
     this.#add({ kind: 'leased', taskId: task.taskId, requestId: request.requestId });
     if (this.loseLeaseAnswers > 0) {
       this.loseLeaseAnswers -= 1;
       throw new Error('the answer gets lost');
     }
-    return { task: leasedTaskToProto(task) };
+    return { task: leasedTaskToProto(task), leaseSecret: secretOf(task) };
   }
 
   async #heartbeat(request: HeartbeatRequest) {
     if (this.forgetTrainer) throw new TrainerUnknownError(request.trainerId);
     this.#add({ kind: 'heartbeat', request });
     return await Promise.resolve({
+      drainReason: '',
       directives: request.tasks.map(({ taskId, leaseEpoch }) => ({
         taskId,
         leaseEpoch,
@@ -180,7 +181,8 @@ export class ScriptedCoordinator {
 
   async *#reportMetrics(requests: AsyncIterable<ReportMetricsRequest>): AsyncGenerator<ReportMetricsResponse> {
     for await (const { taskId, leaseEpoch, sequence, epochs } of requests) {
-      const answer = { taskId, leaseEpoch, sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
+      const refusal = { errorReason: '', errorMessage: '', expectedSequence: 0n };
+      const answer = { taskId, leaseEpoch, sequence, ...refusal, stoppedRunIds: [] };
       const key = `${taskId}/${leaseEpoch}`;
       const last = this.#sequences.get(key) ?? 0;
       if (this.#isFenced(taskId, 'metrics')) {
@@ -209,4 +211,8 @@ export class ScriptedCoordinator {
   #isFenced(taskId: string, kind: WriteKind): boolean {
     return this.lostTasks.has(taskId) && this.fenced.has(kind);
   }
+}
+
+function secretOf({ taskId, leaseEpoch }: LeasedTask): string {
+  return `secret of ${taskId}/${leaseEpoch}`;
 }

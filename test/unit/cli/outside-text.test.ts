@@ -82,6 +82,7 @@ describe('text from outside in the terminal', () => {
           expireTime: null,
           revokeTime: null,
           lastUseTime: null,
+          trainerIds: [],
         },
       ]),
   };

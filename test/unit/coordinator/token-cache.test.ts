@@ -23,11 +23,11 @@ function bench(maxEntries?: number) {
   });
   const add = (change: Partial<LookedUpToken> = {}): string => {
     const { secret, hash } = newToken();
-    rows.set(hash, { tokenId: 't1', name: 'ana', role: 'VIEWER', state: 'LIVE', ...change });
+    rows.set(hash, { tokenId: 't1', name: 'ana', role: 'VIEWER', trainerIds: [], state: 'LIVE', ...change });
     return secret;
   };
   const end = (secret: string): void => {
-    rows.set(hashOfToken(secret), { tokenId: 't1', name: 'ana', role: 'VIEWER', state: 'REVOKED' });
+    rows.set(hashOfToken(secret), { tokenId: 't1', name: 'ana', role: 'VIEWER', trainerIds: [], state: 'REVOKED' });
   };
   return { cache, state, add, end };
 }

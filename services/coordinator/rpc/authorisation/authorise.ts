@@ -6,6 +6,7 @@ import type { Logger } from '../../../platform/telemetry/logger.ts';
 import { hashOfToken } from '../../new-token.ts';
 import type { CallLimits } from './call-limits.ts';
 import { METHOD_ROLES } from './method-roles.ts';
+import { limitToTrainers } from './trainer-scope.ts';
 import type { Need } from './method-roles.ts';
 import type { LiveToken, TokenCache } from './token-cache.ts';
 
@@ -26,6 +27,7 @@ export function authorise(tokens: TokenCache, limits: CallLimits, log: Logger): 
     });
     try {
       check(context.path, need, token, log);
+      limitToTrainers(context, token.trainerIds);
       await next();
     } catch (error) {
       throw ended[0] ?? error;

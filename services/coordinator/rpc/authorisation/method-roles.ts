@@ -29,6 +29,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   getLeaderboard: 'VIEWER',
   listTestPredictions: 'VIEWER',
   listTrainers: 'VIEWER',
+  forgetTrainer: 'ADMIN',
   listDatasets: 'VIEWER',
   getDataset: 'VIEWER',
   getMlflowStatus: 'VIEWER',

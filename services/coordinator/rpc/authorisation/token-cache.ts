@@ -7,6 +7,8 @@ export interface LiveToken {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
+  /** Trainers that it may speak for; empty: any that its role allows. */
+  readonly trainerIds: readonly string[];
 }
 
 export interface TokenCacheOptions {

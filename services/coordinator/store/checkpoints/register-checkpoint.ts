@@ -1,8 +1,11 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
+import type { Objective } from '../../../core/objective.ts';
+import { checkCheckpoint } from '../../../core/reports/check-checkpoint.ts';
 import type { CheckpointRef } from '../../../core/task.ts';
 import type { CheckpointRecord } from '../records.ts';
+import { epochLimitOf } from '../tasks/epoch-limit.ts';
 import { fence } from '../tasks/fence.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';
 import { markRunning } from '../tasks/mark-running.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -15,20 +18,19 @@ import { markSuperfluous } from './mark-superfluous.ts';
  * Makes a checkpoint exist. The file must be in the store already (the caller has looked). Idempotent by uri; marks what
  * it makes superfluous for removal.
  *
- * @throws LeaseLostError, InvalidRequestError
+ * @throws LeaseLostError, LeaseNotHeldError, InvalidRequestError
  */
 export async function registerCheckpoint(
   store: Store,
-  taskId: string,
-  leaseEpoch: number,
+  claim: LeaseClaim,
   checkpointId: string,
   checkpoint: CheckpointRef,
 ): Promise<CheckpointRecord> {
   return inTransaction(
     store,
     async (tx) => {
-      const task = await fence(tx, taskId, leaseEpoch);
-      await checkBelongs(tx, task, checkpoint);
+      const task = await fence(tx, claim);
+      await requirePlausible(tx, task, checkpoint);
       const known = await findByUri(tx, checkpoint.uri);
       if (known) return sameOrThrow(known, checkpoint);
       await markRunning(tx, task);
@@ -36,7 +38,7 @@ export async function registerCheckpoint(
       await markSuperfluous(tx, checkpoint.runId, checkpoint.stage);
       // A new checkpoint is progress: the task is not in a crash loop.
       await tx.query('UPDATE tasks SET infrastructure_count = 0 WHERE task_id = $1 AND infrastructure_count > 0', [
-        taskId,
+        task.taskId,
       ]);
       return stored;
     },
@@ -44,19 +46,29 @@ export async function registerCheckpoint(
   );
 }
 
-async function checkBelongs(tx: StoreTransaction, task: FencedTask, checkpoint: CheckpointRef): Promise<void> {
-  if (checkpoint.stage !== task.stage) {
-    const description = `must be the task's stage ${task.stage}; received ${checkpoint.stage}.`;
-    throw new InvalidRequestError([{ field: 'checkpoint.stage', description }]);
-  }
-  const { rowCount } = await tx.query('SELECT 1 FROM task_runs WHERE task_id = $1 AND run_id = $2', [
-    task.taskId,
-    checkpoint.runId,
-  ]);
-  if (rowCount !== 1) {
-    const description = `'${checkpoint.runId}' is no run of task ${task.taskId}.`;
-    throw new InvalidRequestError([{ field: 'checkpoint.run_id', description }]);
-  }
+/** @throws InvalidRequestError */
+async function requirePlausible(tx: StoreTransaction, task: FencedTask, checkpoint: CheckpointRef): Promise<void> {
+  const { rows } = await tx.query<{
+    metric: Objective['metric'];
+    epoch_limit: number | null;
+    reported_value: number | null;
+  }>(
+    `SELECT s.objective_metric AS metric, m.value AS reported_value,
+            CASE WHEN r.run_id IS NOT NULL THEN ${epochLimitOf('r', 't')} END AS epoch_limit
+       FROM tasks t
+       JOIN sweeps s ON s.sweep_id = t.sweep_id
+       LEFT JOIN task_runs tr ON tr.task_id = t.task_id AND tr.run_id = $2
+       LEFT JOIN runs r ON r.run_id = tr.run_id
+       LEFT JOIN epoch_metrics m
+         ON m.run_id = r.run_id AND m.stage = t.stage AND m.epoch = $3 AND m.name = s.objective_metric AND m.superseded_by IS NULL
+      WHERE t.task_id = $1`,
+    [task.taskId, checkpoint.runId, checkpoint.epoch],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error(`Task ${task.taskId} vanished while it was locked.`);
+  const { metric, epoch_limit: epochLimit, reported_value: reportedValue } = row;
+  const violations = checkCheckpoint(checkpoint, { ...task, epochLimit, metric, reportedValue });
+  if (violations.length > 0) throw new InvalidRequestError(violations);
 }
 
 async function findByUri(tx: StoreTransaction, uri: string): Promise<CheckpointRecord | null> {

@@ -1,4 +1,9 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
+import type { ClassCount } from '../../../core/dataset.ts';
+import { checkEvaluate } from '../../../core/reports/check-evaluate.ts';
+import type { EvaluatedRun } from '../../../core/reports/check-evaluate.ts';
+import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import { testStatistics } from '../../../core/statistics/test-statistics.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TestMeasurement, TestRole } from '../../../core/task.ts';
@@ -11,26 +16,28 @@ import type { StoreTransaction } from '../transaction.ts';
 import { insertTestResult } from '../runs/insert-test-result.ts';
 import { endAttempt } from './end-attempt.ts';
 
-interface Member {
-  readonly role: TestRole;
-  readonly checkpointId: string | null;
-}
-
-/** Records what the trainer saw on the test split; every figure is computed here, from the predictions. */
+/**
+ * Records what the trainer saw on the test split; every figure is computed here, from the predictions.
+ *
+ * @param labels of the test images by path, from the manifest; null: it could not be read, and only numbers are compared.
+ * @throws InvalidRequestError for predictions of other images, or a result of anything but the checkpoints that were handed out.
+ */
 export async function completeEvaluate(
   tx: StoreTransaction,
   store: Store,
   sweep: LockedSweep,
   task: FencedTask,
   measurements: readonly TestMeasurement[],
+  labels: ReadonlyMap<string, number> | null,
 ): Promise<void> {
-  const members = await readMembers(tx, task.taskId);
-  const classNames = await readClassNames(tx, task.sweepId);
-  checkMeasurements(members, measurements);
+  const runs = await readRuns(tx, task.taskId);
+  const { classNames, imageCounts } = await readTestSplit(tx, task.sweepId);
+  const violations = checkEvaluate(measurements, runs, { classCount: classNames.length, imageCounts, labels });
+  if (violations.length > 0) throw new InvalidRequestError(violations);
+  const roles = new Map(runs.map(({ runId, role }) => [runId, role]));
   for (const [index, measurement] of measurements.entries()) {
-    const member = members.get(measurement.runId);
-    if (!member) continue;
-    const result = toResult(measurement, member, classNames, `evaluate.results[${index}].predictions`);
+    const role = roles.get(measurement.runId) ?? measurement.role;
+    const result = toResult(measurement, role, classNames, `evaluate.results[${index}].predictions`);
     await insertTestResult(tx, result, measurement.predictions);
     tx.emit(task.sweepId, { kind: 'TEST_RESULT', result });
   }
@@ -40,39 +47,46 @@ export async function completeEvaluate(
   if (!isTerminalSweepState(sweep.state)) await settleSweep(tx, store, sweep, [task.taskId]);
 }
 
-async function readMembers(tx: StoreTransaction, taskId: string): Promise<Map<string, Member>> {
-  const { rows } = await tx.query<{ run_id: string; role: TestRole | null; source_checkpoint_id: string | null }>(
-    'SELECT run_id, role, source_checkpoint_id FROM task_runs WHERE task_id = $1 ORDER BY run_id',
+async function readRuns(tx: StoreTransaction, taskId: string): Promise<EvaluatedRun[]> {
+  const { rows } = await tx.query<{
+    run_id: string;
+    role: TestRole | null;
+    source_checkpoint_id: string | null;
+    parameters: Parameters;
+  }>(
+    `SELECT tr.run_id, tr.role, tr.source_checkpoint_id, r.parameters
+       FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id WHERE tr.task_id = $1 ORDER BY tr.run_id`,
     [taskId],
   );
-  return new Map(
-    rows.map((row) => [row.run_id, { role: row.role ?? 'EVERY_RUN', checkpointId: row.source_checkpoint_id }]),
-  );
+  return rows.map((row) => {
+    const { labelSmoothing, head } = compileRunConfig(row.parameters);
+    return {
+      runId: row.run_id,
+      checkpointId: row.source_checkpoint_id ?? '',
+      role: row.role ?? 'EVERY_RUN',
+      labelSmoothing,
+      hasPenalty: head.l2 > 0,
+    };
+  });
 }
 
-async function readClassNames(tx: StoreTransaction, sweepId: string): Promise<string[]> {
-  const { rows } = await tx.query<{ class_names: string[] }>(
-    'SELECT d.class_names FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id WHERE s.sweep_id = $1',
+async function readTestSplit(
+  tx: StoreTransaction,
+  sweepId: string,
+): Promise<{ readonly classNames: readonly string[]; readonly imageCounts: readonly number[] }> {
+  const { rows } = await tx.query<{ class_names: string[]; class_counts: readonly ClassCount[] }>(
+    `SELECT d.class_names, d.class_counts FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id
+      WHERE s.sweep_id = $1`,
     [sweepId],
   );
-  return rows[0]?.class_names ?? [];
-}
-
-/** Exactly the checkpoints that were handed out, so that a result can't be of anything else. */
-function checkMeasurements(members: ReadonlyMap<string, Member>, measurements: readonly TestMeasurement[]): void {
-  const given = new Map(measurements.map((measurement) => [measurement.runId, measurement.checkpointId]));
-  const wrong = [...members].filter(([runId, { checkpointId }]) => given.get(runId) !== (checkpointId ?? ''));
-  const unknown = measurements.filter(({ runId }) => !members.has(runId));
-  if (wrong.length === 0 && unknown.length === 0) return;
-  const expected = [...members].map(([runId, { checkpointId }]) => `${runId} from ${checkpointId ?? 'no checkpoint'}`);
-  const received = measurements.map(({ runId, checkpointId }) => `${runId} from ${checkpointId}`);
-  const description = `must be of ${expected.join(', ')}; received ${received.join(', ') || 'none'}.`;
-  throw new InvalidRequestError([{ field: 'evaluate.results', description }]);
+  const { class_names: classNames, class_counts: counts } = rows[0] ?? { class_names: [], class_counts: [] };
+  const inTest = new Map(counts.filter(({ split }) => split === 'test').map((count) => [count.className, count]));
+  return { classNames, imageCounts: classNames.map((name) => inTest.get(name)?.imageCount ?? 0) };
 }
 
 function toResult(
   measurement: TestMeasurement,
-  member: Member,
+  role: TestRole,
   classNames: readonly string[],
   field: string,
 ): TestResultRecord {
@@ -80,7 +94,7 @@ function toResult(
   return {
     runId: measurement.runId,
     checkpointId: measurement.checkpointId,
-    role: member.role,
+    role,
     accuracy: statistics.accuracy,
     accuracyLow: statistics.accuracyLow,
     accuracyHigh: statistics.accuracyHigh,

@@ -1,6 +1,7 @@
 import type { ClassCount, Dataset, DatasetProblem } from '../../../core/dataset.ts';
 import { datasetIdOf } from '../../../core/ids.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
+import { checkIndex } from '../../../core/reports/check-index.ts';
 import type { TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
@@ -8,6 +9,7 @@ import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
 import type { FencedTask } from '../tasks/fence.ts';
+import { readWeightsReferences } from '../tasks/read-leased-task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
@@ -26,6 +28,7 @@ export async function completeIndex(
   result: IndexResult,
   isOver: boolean,
 ): Promise<void> {
+  await requirePlausible(tx, sweep.sweepId, result);
   const known = await findIndexed(tx, sweep.sweepId);
   if (known !== null) {
     await completeIndexAgain(tx, store, sweep, task, result, known, isOver);
@@ -43,6 +46,17 @@ export async function completeIndex(
   if (isOver) return;
   await writePlan(tx, store, sweep.sweepId, result);
   await settleSweep(tx, store, sweep, [task.taskId]);
+}
+
+/** @throws InvalidRequestError */
+async function requirePlausible(tx: StoreTransaction, sweepId: string, result: IndexResult): Promise<void> {
+  const { rows } = await tx.query<{ path: string }>(
+    `SELECT spec -> 'dataset' ->> 'path' AS path FROM sweeps WHERE sweep_id = $1`,
+    [sweepId],
+  );
+  const weights = await readWeightsReferences(tx, sweepId);
+  const violations = checkIndex(result, { path: rows[0]?.path ?? '', weights });
+  if (violations.length > 0) throw new InvalidRequestError(violations);
 }
 
 interface IndexedRow {

@@ -8,7 +8,7 @@ import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { attemptStateOf, tryFence } from '../tasks/fence.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { completeEvaluate } from './complete-evaluate.ts';
@@ -27,21 +27,27 @@ export type TaskEnd =
  * Ends an attempt and moves its runs and its sweep on, in one transaction. Idempotent by (task, lease epoch): when the
  * attempt was ended by an earlier call, nothing happens.
  *
- * @throws LeaseLostError, InvalidRequestError
+ * @param testLabels of the test images by path, for EVALUATE; null: not known.
+ * @throws LeaseLostError, LeaseNotHeldError, InvalidRequestError
  */
-export async function completeTask(store: Store, taskId: string, leaseEpoch: number, end: TaskEnd): Promise<void> {
+export async function completeTask(
+  store: Store,
+  claim: LeaseClaim,
+  end: TaskEnd,
+  testLabels: ReadonlyMap<string, number> | null = null,
+): Promise<void> {
   const { otherSweeps, suspects } = await inTransaction(
     store,
     async (tx) => {
-      const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
-      const task = await tryFence(tx, taskId, leaseEpoch);
+      const sweep = await lockSweepOfTask(tx, claim);
+      const task = await tryFence(tx, claim);
       if (task === null) {
-        const state = await attemptStateOf(tx, taskId, leaseEpoch);
+        const state = await attemptStateOf(tx, claim);
         if (state === 'SUCCEEDED' || state === 'FAILED') return { otherSweeps: [], suspects: [] };
-        throw new LeaseLostError(taskId, leaseEpoch);
+        throw new LeaseLostError(claim.taskId, claim.leaseEpoch);
       }
       if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED', end.damage);
-      else await completeWithResult(tx, store, sweep, task, end.result);
+      else await completeWithResult(tx, store, sweep, task, end.result, testLabels);
       return { otherSweeps: [...tx.otherSweeps], suspects: [...tx.suspects] };
     },
     'complete',
@@ -51,7 +57,10 @@ export async function completeTask(store: Store, taskId: string, leaseEpoch: num
 }
 
 /** A task never changes its sweep, so the identity may be read before the lock. @throws LeaseLostError without a task. */
-export async function lockSweepOfTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<LockedSweep> {
+export async function lockSweepOfTask(
+  tx: StoreTransaction,
+  { taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>,
+): Promise<LockedSweep> {
   const { rows } = await tx.prepared<{ sweep_id: string; state: SweepState }>(
     `SELECT sweep_id, state FROM sweeps WHERE sweep_id = (SELECT sweep_id FROM tasks WHERE task_id = $1)
         FOR NO KEY UPDATE`,
@@ -68,6 +77,7 @@ async function completeWithResult(
   sweep: LockedSweep,
   task: FencedTask,
   result: TaskResult,
+  testLabels: ReadonlyMap<string, number> | null,
 ): Promise<void> {
   checkStage(task, result);
   // What comes after the sweep's end is kept where others can use it, and moves nothing.
@@ -80,7 +90,7 @@ async function completeWithResult(
     case 'TRAIN':
       return completeTrain(tx, store, sweep, task, result.outcomes);
     case 'EVALUATE':
-      return completeEvaluate(tx, store, sweep, task, result.measurements);
+      return completeEvaluate(tx, store, sweep, task, result.measurements, testLabels);
   }
 }
 

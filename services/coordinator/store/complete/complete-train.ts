@@ -1,10 +1,10 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { isMachineFault } from '../../../core/machine-fault.ts';
+import { checkTrain } from '../../../core/reports/check-train.ts';
 import { decideRetry } from '../../../core/retry.ts';
 import { isTerminalRunState } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
 import type { RunOutcome, TaskError } from '../../../core/task.ts';
 import { together } from '../../../platform/db/together.ts';
 import { moveRuns } from '../move-runs.ts';
@@ -14,6 +14,7 @@ import { isHeadAwaited } from '../runs/shared-head.ts';
 import { summarizeRuns } from '../runs/summarize-runs.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
+import { epochLimitOf } from '../tasks/epoch-limit.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import { isElsewhere } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -24,6 +25,7 @@ import { retryAlone } from './retry-alone.ts';
 interface MemberRow {
   readonly run_id: string;
   readonly state: RunState;
+  readonly epoch_limit: number;
   /** Whether another task of the run is still to come. */
   readonly has_more: boolean;
   /** Whether another slot works on a later stage of it, while its head is trained again here. */
@@ -67,7 +69,7 @@ export async function completeTrain(
 
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
   const { rows } = await tx.prepared<MemberRow>(
-    `SELECT r.run_id, r.state,
+    `SELECT r.run_id, r.state, ${epochLimitOf('r', 'own')} AS epoch_limit,
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
                        AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more,
@@ -82,19 +84,12 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
 }
 
 function checkOutcomes(members: readonly MemberRow[], outcomes: readonly RunOutcome[]): void {
-  const violations: FieldViolation[] = [];
-  const known = new Set(members.map(({ run_id }) => run_id));
-  const given = new Set(outcomes.map(({ runId }) => runId));
-  for (const [index, { runId }] of outcomes.entries()) {
-    if (!known.has(runId)) {
-      violations.push({ field: `train.outcomes[${index}].run_id`, description: `'${runId}' is no run of the task.` });
-    }
-  }
-  const missing = members.filter(({ run_id, state }) => !given.has(run_id) && !isTerminalRunState(state));
-  if (missing.length > 0) {
-    const description = `must have one for each run; missing: ${missing.map(({ run_id }) => run_id).join(', ')}.`;
-    violations.push({ field: 'train.outcomes', description });
-  }
+  const facts = members.map(({ run_id: runId, state, epoch_limit: epochLimit }) => ({
+    runId,
+    epochLimit,
+    hasEnded: isTerminalRunState(state),
+  }));
+  const violations = checkTrain(outcomes, facts);
   if (violations.length > 0) throw new InvalidRequestError(violations);
 }
 

@@ -1,33 +1,37 @@
 import type { Stage } from '../../../core/task.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import { isHeadAwaited } from '../runs/shared-head.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import { epochLimitOf } from '../tasks/epoch-limit.ts';
+import { isHolder } from '../tasks/fence.ts';
+import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /** An attempt whose lease has been checked and whose task is locked until the end of the transaction. */
 export interface FencedAttempt extends FencedTask {
   /** Number of the last batch that counts, those accepted in this transaction included. */
   lastSequence: number;
-  readonly runIds: ReadonlySet<string>;
+  /** Epochs of the stage, by run of the task. */
+  readonly epochLimits: ReadonlyMap<string, number>;
   readonly stoppedRunIds: readonly string[];
 }
 
-export interface Lease {
-  readonly taskId: string;
-  readonly leaseEpoch: number;
+/** With the holder, so that who claims another's lease neither shares nor delays what the holder sends. */
+export function leaseKey({ taskId, leaseEpoch, trainerId, secretHash }: LeaseClaim): string {
+  return `${taskId}/${leaseEpoch}/${trainerId}/${secretHash}`;
 }
 
-export function leaseKey({ taskId, leaseEpoch }: Lease): string {
-  return `${taskId}/${leaseEpoch}`;
-}
-
-/** `fence` for many leases at once, in the order of their tasks; a lease that is lost has no entry in the answer. */
+/**
+ * `fence` for many leases at once, in the order of their tasks; a lease that is lost has no entry in the answer, and NOT_HELD is
+ * one of somebody else.
+ */
 export async function fenceAttempts(
   tx: StoreTransaction,
-  leases: readonly Lease[],
-): Promise<ReadonlyMap<string, FencedAttempt>> {
+  leases: readonly LeaseClaim[],
+): Promise<ReadonlyMap<string, FencedAttempt | 'NOT_HELD'>> {
   const unique = [...new Map(leases.map((lease) => [leaseKey(lease), lease])).values()];
   const { rows } = await tx.prepared<{
+    place: string;
+    is_held: boolean;
     task_id: string;
     lease_epoch: number;
     sweep_id: string;
@@ -35,27 +39,43 @@ export async function fenceAttempts(
     state: 'LEASED' | 'RUNNING';
     trainer_id: string;
   }>(
-    `SELECT t.task_id, t.lease_epoch, t.sweep_id, t.stage, t.state, t.trainer_id
+    `SELECT l.place::text AS place, t.task_id, t.lease_epoch, t.sweep_id, t.stage, t.state, t.trainer_id,
+            ${isHolder('l.trainer_id', 'l.secret_hash')} AS is_held
        FROM tasks t
-       JOIN unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
+       JOIN unnest($1::text[], $2::int[], $3::text[], $4::text[]) WITH ORDINALITY
+            AS l (task_id, lease_epoch, trainer_id, secret_hash, place)
          ON l.task_id = t.task_id AND l.lease_epoch = t.lease_epoch
+       JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
       WHERE t.state IN ('LEASED', 'RUNNING')
       ORDER BY t.task_id
         FOR NO KEY UPDATE OF t`,
-    [textArray(unique.map(({ taskId }) => taskId)), int4Array(unique.map(({ leaseEpoch }) => leaseEpoch))],
+    [
+      textArray(unique.map(({ taskId }) => taskId)),
+      int4Array(unique.map(({ leaseEpoch }) => leaseEpoch)),
+      textArray(unique.map(({ trainerId }) => trainerId)),
+      textArray(unique.map(({ secretHash }) => secretHash)),
+    ],
   );
-  const tasks = rows.map((row) => ({
-    taskId: row.task_id,
-    leaseEpoch: row.lease_epoch,
-    sweepId: row.sweep_id,
-    stage: row.stage,
-    state: row.state,
-    trainerId: row.trainer_id,
-  }));
-  return tasks.length === 0 ? new Map() : readAttempts(tx, tasks);
+  const found = new Map<string, FencedAttempt | 'NOT_HELD'>();
+  const held = new Map<string, FencedTask>();
+  for (const row of rows) {
+    const claim = unique[Number(row.place) - 1];
+    if (claim === undefined) continue;
+    if (!row.is_held) found.set(leaseKey(claim), 'NOT_HELD');
+    else {
+      const { task_id: taskId, lease_epoch: leaseEpoch, sweep_id: sweepId, stage, state, trainer_id: trainerId } = row;
+      held.set(leaseKey(claim), { taskId, leaseEpoch, sweepId, stage, state, trainerId });
+    }
+  }
+  const attempts = held.size === 0 ? new Map<string, FencedAttempt>() : await readAttempts(tx, [...held.values()]);
+  for (const [key, { taskId }] of held) {
+    const attempt = attempts.get(taskId);
+    if (attempt) found.set(key, attempt);
+  }
+  return found;
 }
 
-/** A statement of its own: it must see what the transaction that held the locks before has written. */
+/** By task. A statement of its own: it must see what the transaction that held the locks before has written. */
 async function readAttempts(
   tx: StoreTransaction,
   tasks: readonly FencedTask[],
@@ -64,10 +84,13 @@ async function readAttempts(
     task_id: string;
     last_sequence: string;
     run_ids: string[];
+    epoch_limits: number[];
     stopped_run_ids: string[];
   }>(
     `SELECT a.task_id, a.last_sequence::text AS last_sequence,
-            coalesce(array_agg(r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}') AS run_ids,
+            coalesce(array_agg(r.run_id ORDER BY r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}') AS run_ids,
+            coalesce(array_agg(${epochLimitOf('r', 't')} ORDER BY r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}')
+              AS epoch_limits,
             coalesce(array_agg(r.run_id ORDER BY r.run_id) FILTER (
               WHERE r.state IN ('STOPPING', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
                 AND NOT ${isHeadAwaited('r', 't')}), '{}') AS stopped_run_ids
@@ -87,10 +110,10 @@ async function readAttempts(
       const attempt: FencedAttempt = {
         ...task,
         lastSequence: Number(row.last_sequence),
-        runIds: new Set(row.run_ids),
+        epochLimits: new Map(row.run_ids.map((runId, index) => [runId, row.epoch_limits[index] ?? 0])),
         stoppedRunIds: row.stopped_run_ids,
       };
-      return [leaseKey(task), attempt];
+      return [task.taskId, attempt];
     }),
   );
 }

@@ -5,6 +5,8 @@ import {
   MetricConflictError,
   SequenceGapError,
 } from '../../../core/errors.ts';
+import { checkMetrics } from '../../../core/reports/check-metrics.ts';
+import { LeaseNotHeldError } from '../../../core/trainer-errors.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import { together } from '../../../platform/db/together.ts';
 import type { Store } from '../store.ts';
@@ -14,7 +16,6 @@ import { fenceAttempts, leaseKey } from './fence-attempts.ts';
 import type { FencedAttempt } from './fence-attempts.ts';
 import { insertMetrics } from './insert-metrics.ts';
 import type { InsertMode } from './insert-metrics.ts';
-import { checkBatch } from './metric-batch.ts';
 import type { MetricBatch } from './metric-batch.ts';
 import { updateSummaries } from './update-summaries.ts';
 
@@ -23,7 +24,7 @@ export type BatchOutcome =
   /** Durable, now or before; with the runs of the group that must stop. */
   | { readonly kind: 'STORED'; readonly stoppedRunIds: readonly string[] }
   /**
-   * Nothing of it is stored: LeaseLostError, SequenceGapError, InvalidRequestError, MetricConflictError (the run is marked),
+   * Nothing of it is stored: LeaseLostError, LeaseNotHeldError, SequenceGapError, InvalidRequestError, MetricConflictError (the run is marked),
    * or what the database said.
    */
   | { readonly kind: 'REFUSED'; readonly error: unknown };
@@ -72,10 +73,12 @@ async function ingest(
   const accepted: { readonly attempt: FencedAttempt; readonly batch: MetricBatch }[] = [];
   const outcomes = batches.map((batch): BatchOutcome => {
     const attempt = attempts.get(leaseKey(batch));
-    const error = attempt ? accept(attempt, batch) : new LeaseLostError(batch.taskId, batch.leaseEpoch);
-    if (error instanceof Error) return { kind: 'REFUSED', error };
-    if (attempt && error === 'NEW') accepted.push({ attempt, batch });
-    return { kind: 'STORED', stoppedRunIds: attempt?.stoppedRunIds ?? [] };
+    if (attempt === undefined) return refused(new LeaseLostError(batch.taskId, batch.leaseEpoch));
+    if (attempt === 'NOT_HELD') return refused(new LeaseNotHeldError(batch.taskId, batch.leaseEpoch));
+    const verdict = accept(attempt, batch);
+    if (verdict instanceof Error) return refused(verdict);
+    if (verdict === 'NEW') accepted.push({ attempt, batch });
+    return { kind: 'STORED', stoppedRunIds: attempt.stoppedRunIds };
   });
   if (accepted.length === 0) return outcomes;
   const changed = [...new Set(accepted.map(({ attempt }) => attempt))];
@@ -98,12 +101,20 @@ async function ingest(
   return outcomes;
 }
 
+function refused(error: Error): BatchOutcome {
+  return { kind: 'REFUSED', error };
+}
+
 /** @returns REPEATED: stored before; NEW: to be stored, and counted as the last one of its attempt. */
 function accept(attempt: FencedAttempt, batch: MetricBatch): 'NEW' | 'REPEATED' | Error {
   const { lastSequence } = attempt;
+  if (batch.sequence < 1) {
+    const description = `counts from 1; received ${batch.sequence}.`;
+    return new InvalidRequestError([{ field: 'sequence', description }]);
+  }
   if (batch.sequence <= lastSequence) return 'REPEATED';
   if (batch.sequence > lastSequence + 1) return new SequenceGapError(lastSequence + 1, batch.sequence);
-  const violations = checkBatch(batch, attempt.stage, attempt.runIds);
+  const violations = checkMetrics(batch.epochs, attempt);
   if (violations.length > 0) return new InvalidRequestError(violations);
   attempt.lastSequence = batch.sequence;
   return 'NEW';

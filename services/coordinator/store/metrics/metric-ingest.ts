@@ -49,7 +49,7 @@ export class MetricIngest {
   /**
    * Resolves when the batch is durable, with the runs of the group that must stop.
    *
-   * @throws LeaseLostError, SequenceGapError, MetricConflictError (nothing of the batch is stored; the run is marked),
+   * @throws LeaseLostError, LeaseNotHeldError, SequenceGapError, MetricConflictError (nothing of the batch is stored; the run is marked),
    * InvalidRequestError and DatabaseUnavailableError.
    */
   submit(batch: MetricBatch): Promise<readonly string[]> {

@@ -4,7 +4,7 @@ import { endWithError } from '../complete/end-with-error.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
-import { fence } from './fence.ts';
+import { lockLease } from './fence.ts';
 
 export interface LiveLease {
   readonly taskId: string;
@@ -30,7 +30,7 @@ export async function findExpiredLeases(store: Store, limit: number): Promise<Li
  */
 export async function expireLease(store: Store, lease: LiveLease, why: string, silentMs: number): Promise<boolean> {
   const result = await inTransaction(store, async (tx) => {
-    const sweep = await lockSweepOfTask(tx, lease.taskId, lease.leaseEpoch);
+    const sweep = await lockSweepOfTask(tx, lease);
     const { rowCount } = await tx.query(
       `SELECT 1 FROM tasks
         WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING')
@@ -39,7 +39,8 @@ export async function expireLease(store: Store, lease: LiveLease, why: string, s
       [lease.taskId, lease.leaseEpoch, store.leaseMs, silentMs],
     );
     if (rowCount !== 1) return null;
-    const task = await fence(tx, lease.taskId, lease.leaseEpoch);
+    const task = await lockLease(tx, lease);
+    if (task === null) return null;
     const message = `${why} (trainer ${task.trainerId}, lease ${lease.leaseEpoch})`;
     const error: TaskError = { errorClass: 'INFRASTRUCTURE', code: 'LEASE_EXPIRED', message, datasetProblems: [] };
     await endWithError(tx, store, sweep, task, error, 'EXPIRED');

@@ -1,7 +1,17 @@
 import { LeaseLostError } from '../../../core/errors.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { Stage } from '../../../core/task.ts';
+import { LeaseNotHeldError } from '../../../core/trainer-errors.ts';
 import type { StoreTransaction } from '../transaction.ts';
+
+/** A lease, and what shows that the caller is its holder. */
+export interface LeaseClaim {
+  readonly taskId: string;
+  readonly leaseEpoch: number;
+  readonly trainerId: string;
+  /** Of the secret that LeaseTask answered with, hexadecimal; empty: none was sent. */
+  readonly secretHash: string;
+}
 
 /** A task whose lease has been checked and whose row is locked until the end of the transaction. */
 export interface FencedTask {
@@ -14,53 +24,82 @@ export interface FencedTask {
 }
 
 /**
- * The fence of every write of a trainer: the lease epoch must be the present one and the task must be live. The lock keeps
- * the reaper and the next lease out until this transaction ends. A lease that is over by the clock but that nobody has
- * taken back yet still counts: the row lock decides who comes first.
+ * Whether attempt `a` is the one of a claim. The attempts of a trainer from before secrets existed have none: such a trainer sends
+ * no secret, and no trainer_id but in heartbeats.
  *
- * @throws LeaseLostError also for a task that does not exist: the caller must stop either way.
+ * @param trainerId, secretHash SQL
  */
-export async function fence(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<FencedTask> {
-  const task = await tryFence(tx, taskId, leaseEpoch);
-  if (task === null) throw new LeaseLostError(taskId, leaseEpoch);
+export function isHolder(trainerId: string, secretHash: string): string {
+  return `CASE WHEN a.lease_secret_hash IS NULL THEN ${secretHash} = '' AND ${trainerId} IN ('', a.trainer_id)
+               ELSE a.lease_secret_hash = ${secretHash} AND a.trainer_id = ${trainerId} END`;
+}
+
+/**
+ * The fence of every write of a trainer: the lease epoch must be the present one, the task must be live, and the caller must
+ * hold the lease. The lock keeps the reaper and the next lease out until this transaction ends. A lease that is over by the
+ * clock but that nobody has taken back yet still counts: the row lock decides who comes first.
+ *
+ * @throws LeaseLostError also for a task that does not exist: the caller must stop either way. LeaseNotHeldError
+ */
+export async function fence(tx: StoreTransaction, claim: LeaseClaim): Promise<FencedTask> {
+  const task = await tryFence(tx, claim);
+  if (task === null) throw new LeaseLostError(claim.taskId, claim.leaseEpoch);
   return task;
 }
 
-/** How the attempt of a lease stands; null where there was none. */
-export async function attemptStateOf(
-  tx: StoreTransaction,
-  taskId: string,
-  leaseEpoch: number,
-): Promise<AttemptState | null> {
-  const { rows } = await tx.query<{ state: AttemptState }>(
-    'SELECT state FROM attempts WHERE task_id = $1 AND lease_epoch = $2',
-    [taskId, leaseEpoch],
+/**
+ * How the attempt of a lease stands; null where there was none.
+ *
+ * @throws LeaseNotHeldError
+ */
+export async function attemptStateOf(tx: StoreTransaction, claim: LeaseClaim): Promise<AttemptState | null> {
+  const { taskId, leaseEpoch, trainerId, secretHash } = claim;
+  const { rows } = await tx.query<{ state: AttemptState; is_held: boolean }>(
+    `SELECT a.state, ${isHolder('$3', '$4')} AS is_held FROM attempts a WHERE a.task_id = $1 AND a.lease_epoch = $2`,
+    [taskId, leaseEpoch, trainerId, secretHash],
   );
-  return rows[0]?.state ?? null;
+  const row = rows[0];
+  if (row?.is_held === false) throw new LeaseNotHeldError(taskId, leaseEpoch);
+  return row?.state ?? null;
 }
 
-/** `fence` for callers to whom a lease that is over may be no error; null then. */
-export async function tryFence(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<FencedTask | null> {
-  const { rows } = await tx.prepared<{
-    sweep_id: string;
-    stage: Stage;
-    state: 'LEASED' | 'RUNNING';
-    trainer_id: string;
-  }>(
-    `SELECT sweep_id, stage, state, trainer_id
-       FROM tasks
-      WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING')
-        FOR NO KEY UPDATE`,
-    [taskId, leaseEpoch],
+/** `fence` for callers to whom a lease that is over may be no error; null then. @throws LeaseNotHeldError */
+export async function tryFence(tx: StoreTransaction, claim: LeaseClaim): Promise<FencedTask | null> {
+  const { taskId, leaseEpoch, trainerId, secretHash } = claim;
+  const { rows } = await tx.prepared<TaskRow & { readonly is_held: boolean }>(
+    `SELECT t.sweep_id, t.stage, t.state, t.trainer_id, ${isHolder('$3', '$4')} AS is_held
+       FROM tasks t JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
+      WHERE t.task_id = $1 AND t.lease_epoch = $2 AND t.state IN ('LEASED', 'RUNNING')
+        FOR NO KEY UPDATE OF t`,
+    [taskId, leaseEpoch, trainerId, secretHash],
   );
   const row = rows[0];
   if (!row) return null;
-  return {
-    taskId,
-    leaseEpoch,
-    sweepId: row.sweep_id,
-    stage: row.stage,
-    state: row.state,
-    trainerId: row.trainer_id,
-  };
+  if (!row.is_held) throw new LeaseNotHeldError(taskId, leaseEpoch);
+  return toFenced(claim, row);
+}
+
+/** The fence of the coordinator itself, which ends leases that it gave; null where the lease is over. */
+export async function lockLease(
+  tx: StoreTransaction,
+  lease: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>,
+): Promise<FencedTask | null> {
+  const { rows } = await tx.query<TaskRow>(
+    `SELECT sweep_id, stage, state, trainer_id FROM tasks
+      WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING') FOR NO KEY UPDATE`,
+    [lease.taskId, lease.leaseEpoch],
+  );
+  return rows[0] ? toFenced(lease, rows[0]) : null;
+}
+
+interface TaskRow {
+  readonly sweep_id: string;
+  readonly stage: Stage;
+  readonly state: 'LEASED' | 'RUNNING';
+  readonly trainer_id: string;
+}
+
+function toFenced({ taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>, row: TaskRow): FencedTask {
+  const { sweep_id: sweepId, stage, state, trainer_id: trainerId } = row;
+  return { taskId, leaseEpoch, sweepId, stage, state, trainerId };
 }

@@ -1,14 +1,15 @@
 import { TrainerUnknownError } from '../../../core/errors.ts';
+import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import { isHeadAwaited } from '../runs/shared-head.ts';
+import { isHolder } from './fence.ts';
+import type { LeaseClaim } from './fence.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 
-export interface TaskProgress {
-  readonly taskId: string;
-  readonly leaseEpoch: number;
+export interface TaskProgress extends Omit<LeaseClaim, 'trainerId'> {
   readonly stepCount: bigint;
   /** 0 where unknown. */
   readonly stepLimit: bigint;
@@ -27,39 +28,62 @@ export interface TaskDirective {
 
 export interface Heartbeat {
   readonly trainerId: string;
+  /** Empty: none was sent. */
+  readonly trainerSecretHash: string;
   readonly draining: boolean;
   readonly tasks: readonly TaskProgress[];
 }
 
+export interface HeartbeatAnswer {
+  readonly directives: readonly TaskDirective[];
+  /** null: the trainer is given work. */
+  readonly drainReason: string | null;
+}
+
 /**
- * Renews the leases a trainer says it holds and answers with what to do about each, in the order of the request.
+ * Renews the leases a trainer says it holds, and does hold, and answers with what to do about each, in the order of the request.
+ * Leases of a trainer that the coordinator has drained are not renewed.
  *
- * @throws TrainerUnknownError
+ * @throws TrainerUnknownError, TrainerIdTakenError
  */
-export async function recordHeartbeat(store: Store, beat: Heartbeat): Promise<TaskDirective[]> {
+export async function recordHeartbeat(store: Store, beat: Heartbeat): Promise<HeartbeatAnswer> {
   // A statement of its own: the trainer's row is not part of the lock order.
-  const { rowCount } = await store.pool.query(
-    `UPDATE trainers SET heartbeat_time = now(), state = $2 WHERE trainer_id = $1`,
-    [beat.trainerId, beat.draining ? 'DRAINING' : 'READY'],
+  const { rows } = await store.pool.query<{ drain_reason: string | null }>(
+    `UPDATE trainers SET heartbeat_time = now(), state = CASE WHEN drain_reason IS NULL THEN $2 ELSE 'DRAINING' END
+      WHERE trainer_id = $1 AND coalesce(secret_hash, '') = $3
+      RETURNING drain_reason`,
+    [beat.trainerId, beat.draining ? 'DRAINING' : 'READY', beat.trainerSecretHash],
   );
-  if (rowCount !== 1) throw new TrainerUnknownError(beat.trainerId);
-  if (beat.tasks.length === 0) return [];
-  return inTransaction(store, async (tx) => {
+  if (rows[0] === undefined) throw await whyNotOwn(store, beat.trainerId);
+  const { drain_reason: drainReason } = rows[0];
+  if (beat.tasks.length === 0) return { directives: [], drainReason };
+  if (drainReason !== null) return { directives: beat.tasks.map(abandon), drainReason };
+  const directives = await inTransaction(store, async (tx) => {
     await renewLeases(tx, beat, store.leaseMs);
-    const states = await readStates(tx, beat.tasks);
+    const states = await readStates(tx, beat);
     return beat.tasks.map((task) => directiveFor(task, states.get(task.taskId), beat.draining));
   });
+  return { directives, drainReason };
+}
+
+async function whyNotOwn(store: Store, trainerId: string): Promise<Error> {
+  const { rowCount } = await store.pool.query(
+    'SELECT 1 FROM trainers WHERE trainer_id = $1 AND secret_hash IS NOT NULL',
+    [trainerId],
+  );
+  return rowCount === 0 ? new TrainerUnknownError(trainerId) : new TrainerIdTakenError(trainerId);
 }
 
 async function renewLeases(tx: StoreTransaction, beat: Heartbeat, leaseMs: number): Promise<void> {
   const { rows } = await tx.query<{ task_id: string; lease_epoch: number }>(
     `WITH beat AS (
-       SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::text[])
-                  AS b (task_id, lease_epoch, step_count, step_limit, detail)
+       SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::text[], $7::text[])
+                  AS b (task_id, lease_epoch, step_count, step_limit, detail, secret_hash)
      ), locked AS MATERIALIZED (
        SELECT t.task_id, b.step_count, b.step_limit, b.detail
          FROM tasks t JOIN beat b ON b.task_id = t.task_id AND b.lease_epoch = t.lease_epoch
-        WHERE t.state IN ('LEASED', 'RUNNING')
+         JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
+        WHERE t.state IN ('LEASED', 'RUNNING') AND t.trainer_id = $8 AND ${isHolder('$8', 'b.secret_hash')}
         ORDER BY t.task_id
           FOR NO KEY UPDATE OF t
      )
@@ -75,6 +99,8 @@ async function renewLeases(tx: StoreTransaction, beat: Heartbeat, leaseMs: numbe
       beat.tasks.map(({ stepLimit }) => stepLimit.toString()),
       beat.tasks.map(({ detail }) => detail),
       leaseMs,
+      beat.tasks.map(({ secretHash }) => secretHash),
+      beat.trainerId,
     ],
   );
   await tx.query(
@@ -94,7 +120,7 @@ interface LiveState {
 
 async function readStates(
   tx: StoreTransaction,
-  tasks: readonly TaskProgress[],
+  { tasks, trainerId }: Heartbeat,
 ): Promise<ReadonlyMap<string, LiveState>> {
   const { rows } = await tx.query<{
     task_id: string;
@@ -109,9 +135,17 @@ async function readStates(
                      AND r.state IN ('STOPPING', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
                      AND NOT ${isHeadAwaited('r', 't')}
                    ORDER BY r.run_id) AS stopped_run_ids
-       FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
-      WHERE t.task_id = ANY($1) AND t.state IN ('LEASED', 'RUNNING')`,
-    [tasks.map(({ taskId }) => taskId)],
+       FROM unnest($1::text[], $2::int[], $3::text[]) AS b (task_id, lease_epoch, secret_hash)
+       JOIN tasks t ON t.task_id = b.task_id AND t.lease_epoch = b.lease_epoch
+       JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
+       JOIN sweeps s ON s.sweep_id = t.sweep_id
+      WHERE t.state IN ('LEASED', 'RUNNING') AND t.trainer_id = $4 AND ${isHolder('$4', 'b.secret_hash')}`,
+    [
+      tasks.map(({ taskId }) => taskId),
+      tasks.map(({ leaseEpoch }) => leaseEpoch),
+      tasks.map(({ secretHash }) => secretHash),
+      trainerId,
+    ],
   );
   return new Map(
     rows.map((row) => [
@@ -128,8 +162,12 @@ async function readStates(
 
 function directiveFor(task: TaskProgress, live: LiveState | undefined, draining: boolean): TaskDirective {
   const { taskId, leaseEpoch } = task;
-  if (live?.leaseEpoch !== leaseEpoch) return { taskId, leaseEpoch, command: 'ABANDON', stoppedRunIds: [] };
+  if (live?.leaseEpoch !== leaseEpoch) return abandon(task);
   return { taskId, leaseEpoch, command: commandFor(live, draining), stoppedRunIds: live.stoppedRunIds };
+}
+
+function abandon({ taskId, leaseEpoch }: TaskProgress): TaskDirective {
+  return { taskId, leaseEpoch, command: 'ABANDON', stoppedRunIds: [] };
 }
 
 /** The more severe one wins; it follows from the rows, so it is told again until it has been obeyed. */

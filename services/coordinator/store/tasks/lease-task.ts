@@ -1,4 +1,5 @@
 import { LeaseLostError, TrainerUnknownError } from '../../../core/errors.ts';
+import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import { microBatchDivisorAfter } from '../../../core/retry.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { LeasedTask } from '../../../core/task.ts';
@@ -23,6 +24,10 @@ const QUIET_LEASE_PART = 4;
 export interface LeaseRequest {
   readonly requestId: string;
   readonly trainerId: string;
+  /** Of the trainer's own secret; empty: none was sent. */
+  readonly trainerSecretHash: string;
+  /** Hash of the secret of the lease that this request may get; empty: a trainer without a secret. */
+  readonly leaseSecretHash: (taskId: string, leaseEpoch: number) => string;
   readonly slotIndex: number;
   readonly heldFeatureKeys: readonly string[];
 }
@@ -32,7 +37,7 @@ export interface LeaseRequest {
  * lives, the same request gets the same task, and the lease is renewed. A request whose lease has expired before its answer
  * arrived gets a new lease.
  *
- * @throws TrainerUnknownError when the trainer or the slot is not registered; LeaseLostError when the request's attempt was
+ * @throws TrainerUnknownError when the trainer or the slot is not registered; TrainerIdTakenError; LeaseLostError when the request's attempt was
  * ended by the trainer itself, so that a late copy of a request can't take a task nobody works on.
  */
 export async function leaseTask(store: Store, request: LeaseRequest): Promise<LeasedTask | null> {
@@ -102,20 +107,27 @@ interface Slot {
 async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseRequest): Promise<Slot> {
   const { rows } = await tx.prepared<{
     state: string;
+    is_own: boolean;
+    is_bound: boolean;
     is_quiet: boolean;
     is_benched: boolean;
     thread_count: number;
     memory_bytes: string | number;
   }>(
-    `SELECT t.state, t.state = 'LOST' OR t.heartbeat_time < now() - $3 * interval '1 millisecond' AS is_quiet, s.thread_count,
-            s.memory_bytes, s.bench_reason <> '' AS is_benched
+    `SELECT CASE WHEN t.drain_reason IS NULL THEN t.state ELSE 'DRAINING' END AS state,
+            coalesce(t.secret_hash, '') = $4 AS is_own, t.secret_hash IS NOT NULL AS is_bound,
+            t.state = 'LOST' OR t.heartbeat_time < now() - $3 * interval '1 millisecond' AS is_quiet,
+            s.thread_count, s.memory_bytes, s.bench_reason <> '' AS is_benched
        FROM slots s JOIN trainers t USING (trainer_id)
       WHERE s.trainer_id = $1 AND s.slot_index = $2
         FOR NO KEY UPDATE OF s`,
-    [request.trainerId, request.slotIndex, store.leaseMs / QUIET_LEASE_PART],
+    [request.trainerId, request.slotIndex, store.leaseMs / QUIET_LEASE_PART, request.trainerSecretHash],
   );
   const row = rows[0];
   if (!row) throw new TrainerUnknownError(request.trainerId);
+  if (!row.is_own) {
+    throw row.is_bound ? new TrainerIdTakenError(request.trainerId) : new TrainerUnknownError(request.trainerId);
+  }
   const { state, is_quiet: isQuiet, thread_count: threadCount, memory_bytes: memoryBytes, is_benched: isBenched } = row;
   return { draining: state === 'DRAINING', isBenched, isQuiet, threadCount, memoryBytes: Number(memoryBytes) };
 }
@@ -193,9 +205,18 @@ async function takeTask(
   );
   const begun = tx.prepared(
     `INSERT INTO attempts (task_id, lease_epoch, trainer_id, slot_index, request_id, state, thread_count,
-                           micro_batch_divisor)
-     VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7)`,
-    [taskId, leaseEpoch, trainerId, slotIndex, requestId, threadCount, microBatchDivisorAfter(memoryFailures)],
+                           micro_batch_divisor, lease_secret_hash)
+     VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7, nullif($8, ''))`,
+    [
+      taskId,
+      leaseEpoch,
+      trainerId,
+      slotIndex,
+      requestId,
+      threadCount,
+      microBatchDivisorAfter(memoryFailures),
+      request.leaseSecretHash(taskId, leaseEpoch),
+    ],
   );
   await together([leased, begun, prepareRuns(tx, taskId, leaseEpoch)]);
   const read = await readLeasedTask(tx, taskId, leaseEpoch);

@@ -189,7 +189,8 @@ async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<Fe
   }));
 }
 
-async function readWeightsReferences(tx: StoreTransaction, sweepId: string): Promise<WeightsReference[]> {
+/** Weights that the runs of a sweep name. */
+export async function readWeightsReferences(tx: StoreTransaction, sweepId: string): Promise<WeightsReference[]> {
   const { rows } = await tx.query<{ backbone: string; weights: string }>(
     `SELECT DISTINCT parameters ->> 'backbone' AS backbone, parameters ->> 'weights' AS weights
        FROM runs WHERE sweep_id = $1 ORDER BY 1, 2`,

@@ -6,6 +6,7 @@ import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import { attemptStateOf, fence } from './fence.ts';
+import type { LeaseClaim } from './fence.ts';
 
 export type ReleaseReason = 'DRAINING' | 'PAUSED' | 'PREEMPTED';
 
@@ -19,18 +20,13 @@ const WORDS: Readonly<Record<ReleaseReason, string>> = {
  * Hands a task back unfinished: it is ready again, or cancelled with its sweep. A trainer that ends or loses its node counts
  * as an infrastructure end (not as a failure). Idempotent by (task, lease epoch).
  *
- * @throws LeaseLostError
+ * @throws LeaseLostError, LeaseNotHeldError
  */
-export async function releaseTask(
-  store: Store,
-  taskId: string,
-  leaseEpoch: number,
-  reason: ReleaseReason,
-): Promise<void> {
+export async function releaseTask(store: Store, claim: LeaseClaim, reason: ReleaseReason): Promise<void> {
   const otherSweeps = await inTransaction(store, async (tx) => {
-    const sweep = await lockSweepOfTask(tx, taskId, leaseEpoch);
-    if ((await attemptStateOf(tx, taskId, leaseEpoch)) === 'RELEASED') return [];
-    const task = await fence(tx, taskId, leaseEpoch);
+    const sweep = await lockSweepOfTask(tx, claim);
+    if ((await attemptStateOf(tx, claim)) === 'RELEASED') return [];
+    const task = await fence(tx, claim);
     const message = `handed back: ${WORDS[reason]}`;
     if (isTerminalSweepState(sweep.state)) {
       await endAttempt(tx, task, { attempt: 'RELEASED', task: 'CANCELLED', event: 'RELEASED', message, error: null });

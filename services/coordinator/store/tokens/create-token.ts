@@ -9,10 +9,12 @@ export interface TokenToCreate {
   readonly tokenHash: string;
   readonly name: string;
   readonly role: TokenRole;
+  /** Trainers that it may speak for; empty: any. TRAINER only. */
+  readonly trainerIds: readonly string[];
   /** null: never. */
   readonly expireTime: Date | null;
 }
 
 export async function createToken(store: Pick<Store, 'prisma'>, token: TokenToCreate): Promise<TokenRecord> {
-  return toTokenRecord(await store.prisma.token.create({ data: token }));
+  return toTokenRecord(await store.prisma.token.create({ data: { ...token, trainerIds: [...token.trainerIds] } }));
 }

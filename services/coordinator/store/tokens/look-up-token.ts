@@ -5,6 +5,8 @@ export interface LookedUpToken {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
+  /** Empty: any. */
+  readonly trainerIds: readonly string[];
   readonly state: 'LIVE' | 'EXPIRED' | 'REVOKED';
 }
 
@@ -17,7 +19,7 @@ export interface LookedUpToken {
 export async function lookUpToken({ pool }: Pick<Store, 'pool'>, tokenHash: string): Promise<LookedUpToken | null> {
   const { rows } = await pool.query<LookedUpToken>(
     `WITH found AS (
-       SELECT token_id, name, role, last_use_time,
+       SELECT token_id, name, role, trainer_ids, last_use_time,
               CASE WHEN revoke_time IS NOT NULL THEN 'REVOKED' WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'LIVE' END AS state
          FROM tokens WHERE token_hash = $1
      ), noted AS (
@@ -25,7 +27,7 @@ export async function lookUpToken({ pool }: Pick<Store, 'pool'>, tokenHash: stri
         WHERE t.token_id = f.token_id AND f.state = 'LIVE'
           AND (f.last_use_time IS NULL OR f.last_use_time < now() - interval '1 minute')
      )
-     SELECT token_id AS "tokenId", name, role, state FROM found`,
+     SELECT token_id AS "tokenId", name, role, trainer_ids AS "trainerIds", state FROM found`,
     [tokenHash],
   );
   return rows[0] ?? null;

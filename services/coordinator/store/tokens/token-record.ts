@@ -6,6 +6,8 @@ export interface TokenRecord {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
+  /** Trainers that it may speak for; empty: any. */
+  readonly trainerIds: readonly string[];
   readonly createTime: Date;
   /** null: never. */
   readonly expireTime: Date | null;
@@ -16,6 +18,6 @@ export interface TokenRecord {
 }
 
 export function toTokenRecord(row: Token): TokenRecord {
-  const { tokenId, name, role, createTime, expireTime, revokeTime, lastUseTime } = row;
-  return { tokenId, name, role: role as TokenRole, createTime, expireTime, revokeTime, lastUseTime };
+  const { tokenId, name, role, trainerIds, createTime, expireTime, revokeTime, lastUseTime } = row;
+  return { tokenId, name, role: role as TokenRole, trainerIds, createTime, expireTime, revokeTime, lastUseTime };
 }

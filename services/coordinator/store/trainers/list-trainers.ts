@@ -30,6 +30,8 @@ export async function listTrainers(
     engineVersion: row.engineVersion,
     state: shownState(row),
     heartbeatTime: row.heartbeatTime,
+    refusalCount: row.refusalCount,
+    drainReason: row.drainReason,
     slots: row.slots.map((slot) => ({
       slotIndex: slot.slotIndex,
       deviceKind: slot.deviceKind,

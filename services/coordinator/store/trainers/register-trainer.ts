@@ -1,9 +1,12 @@
+import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import { wakeSlots } from '../faults/review-benches.ts';
 import { inTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 
 export interface NewTrainer {
   readonly trainerId: string;
+  /** Empty: a trainer from before secrets existed. */
+  readonly secretHash: string;
   readonly hostname: string;
   readonly version: string;
   readonly engineVersion: string;
@@ -22,18 +25,24 @@ export interface NewTrainer {
 /**
  * Inserts or renews a trainer and makes its slots exactly those given. Its leases stay as they are. One that is found healthy is off
  * the bench, and what failed on it before says nothing more.
+ * The first secret that comes with an identity is the only one that is taken from then on.
+ *
+ * @throws TrainerIdTakenError
  */
 export async function registerTrainer(store: Store, trainer: NewTrainer): Promise<void> {
   const { slots, benchReason } = trainer;
   await inTransaction(store, async (tx) => {
-    await tx.query(
-      `INSERT INTO trainers (trainer_id, hostname, version, engine_version, state, heartbeat_time)
-       VALUES ($1, $2, $3, $4, 'READY', now())
+    const { rowCount } = await tx.query(
+      `INSERT INTO trainers AS known (trainer_id, hostname, version, engine_version, state, heartbeat_time, secret_hash)
+       VALUES ($1, $2, $3, $4, 'READY', now(), nullif($5, ''))
        ON CONFLICT (trainer_id) DO UPDATE
           SET hostname = excluded.hostname, version = excluded.version, engine_version = excluded.engine_version,
-              state = 'READY', heartbeat_time = now()`,
-      [trainer.trainerId, trainer.hostname, trainer.version, trainer.engineVersion],
+              state = CASE WHEN known.drain_reason IS NULL THEN 'READY' ELSE 'DRAINING' END, heartbeat_time = now(),
+              secret_hash = excluded.secret_hash
+        WHERE known.secret_hash IS NULL OR known.secret_hash = excluded.secret_hash`,
+      [trainer.trainerId, trainer.hostname, trainer.version, trainer.engineVersion, trainer.secretHash],
     );
+    if (rowCount !== 1) throw new TrainerIdTakenError(trainer.trainerId);
     const { rowCount: benched } = await tx.query(`SELECT 1 FROM slots WHERE trainer_id = $1 AND bench_reason <> ''`, [
       trainer.trainerId,
     ]);

@@ -14,6 +14,7 @@ import {
 } from '../../../../proto/gen/graft/v1/task.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/task.ts';
 import type { CompleteTaskRequest } from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import { cleanText } from '../../../core/reports/text-rules.ts';
 import { datasetFromProto, datasetProblemFromProto, datasetProblemToProto, datasetToProto } from './dataset.ts';
 import { upperCaseEnum } from './enum-codec.ts';
 import { numberOf, requireMessage } from './fields.ts';
@@ -123,7 +124,8 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
   return {
     errorClass: errorClasses.toProto(error.errorClass),
     code: error.code,
-    message: cutMessage(error.message),
+    // A library's or a worker's words may have anything in them.
+    message: cleanText(error.message, MAX_SENT_CHARACTERS),
     datasetProblems: error.datasetProblems
       .slice(0, MAX_SENT_PROBLEMS)
       .map((problem) => datasetProblemToProto({ ...problem, message: cutMessage(problem.message) })),

@@ -1,0 +1,48 @@
+import { InvalidRequestError } from '../../core/errors.ts';
+import { ReportRefusedError } from '../../core/trainer-errors.ts';
+import type { CallContext } from '../../platform/rpc/server.ts';
+import type { LeaseClaim } from '../store/tasks/fence.ts';
+import type { Store } from '../store/store.ts';
+import { noteRefusal } from '../store/trainers/note-refusal.ts';
+import { hashOfSecret } from '../trainer-secrets.ts';
+import { requireTrainer } from './authorisation/trainer-scope.ts';
+import { requireId } from './require-id.ts';
+
+/** What every write of a trainer carries. */
+interface LeasedWrite {
+  readonly taskId: string;
+  readonly leaseEpoch: number;
+  readonly trainerId: string;
+  readonly leaseSecret: string;
+}
+
+/**
+ * The lease that a write claims.
+ *
+ * @param prefix of the fields' names, for example `part.`
+ * @throws InvalidRequestError; PermissionDeniedError for a token of other trainers.
+ */
+export function readClaim(request: LeasedWrite, call: CallContext, prefix = ''): LeaseClaim {
+  const { leaseEpoch, trainerId, leaseSecret } = request;
+  // A trainer from before lease secrets sends no trainer_id either.
+  if (trainerId !== '' || leaseSecret !== '') requireId(trainerId, `${prefix}trainer_id`);
+  requireTrainer(call, trainerId);
+  const taskId = requireId(request.taskId, `${prefix}task_id`);
+  return { taskId, leaseEpoch, trainerId, secretHash: hashOfSecret(leaseSecret) };
+}
+
+/**
+ * Runs what checks and stores a report. A mistake in it is REPORT_REFUSED and counts against the trainer, if it holds the lease.
+ *
+ * @throws ReportRefusedError in the place of InvalidRequestError
+ */
+export async function asReport<T>(store: Store, claim: LeaseClaim, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError)) throw error;
+    const [first] = error.violations;
+    await noteRefusal(store, claim, `${first?.field ?? ''} ${first?.description ?? ''}`.trim().slice(0, 500));
+    throw new ReportRefusedError(error.violations);
+  }
+}

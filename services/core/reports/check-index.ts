@@ -1,0 +1,122 @@
+import { SPLITS } from '../dataset.ts';
+import type { Dataset } from '../dataset.ts';
+import { datasetIdOf } from '../ids.ts';
+import type { FieldViolation } from '../sweep/sweep-spec.ts';
+import type { WeightsInfo, WeightsReference } from '../task.ts';
+import { storableMistake } from './check-error.ts';
+import { Mistakes } from './mistakes.ts';
+import { SHA256, lineMistake, sha256Mistake, shown } from './text-rules.ts';
+
+/** What the task asked for. */
+export interface IndexFacts {
+  /** As in the sweep's spec. */
+  readonly path: string;
+  readonly weights: readonly WeightsReference[];
+}
+
+const MAX_NAME = 255;
+const MAX_CLASSES = 100_000;
+const MAX_LAYERS = 10_000;
+const MAX_IMAGES = 2 ** 31 - 1;
+
+/** Place of a data set's manifest in the artifact store. */
+export function manifestUriOf(digest: string): string {
+  return `datasets/${digest}.jsonl`;
+}
+
+/** Mistakes in the result of INDEX. */
+export function checkIndex(
+  result: { readonly dataset: Dataset; readonly manifestUri: string; readonly weights: readonly WeightsInfo[] },
+  facts: IndexFacts,
+): FieldViolation[] {
+  const mistakes = new Mistakes();
+  const { dataset, manifestUri, weights } = result;
+  const { digest, datasetId } = dataset;
+  mistakes.add('index.dataset.digest', sha256Mistake(digest));
+  if (datasetId !== datasetIdOf(digest)) {
+    const description = `must be ${shown(datasetIdOf(digest))} for digest ${shown(digest)}; received ${shown(datasetId)}.`;
+    mistakes.add('index.dataset.dataset_id', description);
+  }
+  if (manifestUri !== manifestUriOf(digest)) {
+    mistakes.add('index.manifest_uri', `must be ${manifestUriOf(shown(digest))}; received ${shown(manifestUri)}.`);
+  }
+  // A relative path depends on the folder that a trainer was started in.
+  const path = absolutePath(facts.path);
+  if (path !== null && dataset.path !== path) {
+    const description = `must be ${path}, as the sweep says; received ${shown(dataset.path)}.`;
+    mistakes.add('index.dataset.path', description);
+  }
+  mistakes.add('index.dataset.path', storableMistake(dataset.path));
+  checkClasses(dataset, mistakes);
+  for (const [index, { path, message, fatal }] of dataset.problems.entries()) {
+    const field = `index.dataset.problems[${index}]`;
+    mistakes.add(`${field}.path`, storableMistake(path));
+    mistakes.add(`${field}.message`, storableMistake(message));
+    if (fatal) mistakes.add(`${field}.fatal`, 'must be false in a data set that can be used; received true.');
+  }
+  checkWeights(weights, facts.weights, mistakes);
+  return mistakes.list;
+}
+
+function checkClasses({ classNames, classCounts }: Dataset, mistakes: Mistakes): void {
+  const names = new Set(classNames);
+  if (classNames.length < 2 || classNames.length > MAX_CLASSES || names.size !== classNames.length) {
+    const description = `must be 2 to ${MAX_CLASSES} names, each once; received ${classNames.length}, ${names.size} different ones.`;
+    mistakes.add('index.dataset.class_names', description);
+  }
+  for (const [index, name] of classNames.entries()) {
+    const field = `index.dataset.class_names[${index}]`;
+    mistakes.add(field, name === '' ? 'must not be empty.' : lineMistake(name, MAX_NAME));
+  }
+  const seen = new Set<string>();
+  for (const [index, { split, className, imageCount }] of classCounts.entries()) {
+    const field = `index.dataset.class_counts[${index}]`;
+    const key = `${split}/${className}`;
+    if (!names.has(className) || seen.has(key)) {
+      mistakes.add(field, `must be of each class and split once; received ${shown(key)}.`);
+    }
+    seen.add(key);
+    mistakes.count(`${field}.image_count`, imageCount, 0, MAX_IMAGES);
+  }
+  if (seen.size < SPLITS.length * names.size) {
+    const description = `must be of each class in ${SPLITS.join(', ')}; received ${seen.size}.`;
+    mistakes.add('index.dataset.class_counts', description);
+  }
+}
+
+function checkWeights(weights: readonly WeightsInfo[], asked: readonly WeightsReference[], mistakes: Mistakes): void {
+  const wanted = new Set(asked.map(keyOf));
+  for (const [index, info] of weights.entries()) {
+    const field = `index.weights[${index}]`;
+    if (!wanted.delete(keyOf(info))) {
+      const description = `must be weights that the task asks for, each once; received ${shown(info.backbone)}, ${shown(info.weights)}.`;
+      mistakes.add(`${field}.weights`, description);
+    }
+    mistakes.add(`${field}.digest`, SHA256.test(info.digest) ? null : sha256Mistake(info.digest));
+    const names = new Set(info.layers.map(({ name }) => name));
+    if (info.layers.length === 0 || info.layers.length > MAX_LAYERS || names.size !== info.layers.length) {
+      const description = `must be 1 to ${MAX_LAYERS}, each name once; received ${info.layers.length}, ${names.size} different ones.`;
+      mistakes.add(`${field}.layers`, description);
+    }
+    for (const [place, { name, block }] of info.layers.slice(0, MAX_LAYERS).entries()) {
+      mistakes.add(`${field}.layers[${place}].name`, name === '' ? 'must not be empty.' : lineMistake(name, MAX_NAME));
+      mistakes.add(`${field}.layers[${place}].block`, lineMistake(block, MAX_NAME));
+    }
+  }
+  if (wanted.size > 0) mistakes.add('index.weights', `must be all that the task asks for; ${wanted.size} are missing.`);
+}
+
+/** Without empty parts, `.` and `..`; null for a relative path. */
+function absolutePath(path: string): string | null {
+  if (!path.startsWith('/')) return null;
+  const parts: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}
+
+function keyOf({ backbone, weights }: WeightsReference): string {
+  return JSON.stringify([backbone, weights]);
+}

@@ -1,0 +1,44 @@
+import type { FieldViolation } from '../sweep/sweep-spec.ts';
+import type { RunOutcome } from '../task.ts';
+import { checkTaskError } from './check-error.ts';
+import { Mistakes } from './mistakes.ts';
+import { shown } from './text-rules.ts';
+
+/** A run of the task. */
+export interface TrainMember {
+  readonly runId: string;
+  /** Of the stage. */
+  readonly epochLimit: number;
+  /** Whether its outcome may be left out, because it has ended meanwhile. */
+  readonly hasEnded: boolean;
+}
+
+/** A petabyte. */
+const MAX_BYTES = 2 ** 50;
+
+/** Mistakes in the result of HEAD or FINE_TUNE. */
+export function checkTrain(outcomes: readonly RunOutcome[], members: readonly TrainMember[]): FieldViolation[] {
+  const mistakes = new Mistakes();
+  const byRun = new Map(members.map((member) => [member.runId, member]));
+  const given = new Set<string>();
+  for (const [index, outcome] of outcomes.entries()) {
+    const field = `train.outcomes[${index}]`;
+    const { runId, error } = outcome;
+    const member = byRun.get(runId);
+    if (member === undefined) mistakes.add(`${field}.run_id`, `${shown(runId)} is no run of the task.`);
+    if (given.has(runId)) mistakes.add(`${field}.run_id`, `must be each run once; received ${shown(runId)} twice.`);
+    given.add(runId);
+    mistakes.count(`${field}.epoch_count`, outcome.epochCount, 0, member?.epochLimit ?? Infinity);
+    mistakes.range(`${field}.peak_memory_bytes`, outcome.peakMemoryBytes, 0, MAX_BYTES);
+    if (error !== null && outcome.kind !== 'FAILED') {
+      mistakes.add(`${field}.error`, `must be absent unless the run FAILED; received ${outcome.kind}.`);
+    }
+    if (error !== null) mistakes.addAll(checkTaskError(error, `${field}.error`));
+  }
+  const missing = members.filter(({ runId, hasEnded }) => !hasEnded && !given.has(runId));
+  if (missing.length > 0) {
+    const description = `must have one for each run; missing: ${missing.map(({ runId }) => runId).join(', ')}.`;
+    mistakes.add('train.outcomes', description);
+  }
+  return mistakes.list;
+}
