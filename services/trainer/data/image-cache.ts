@@ -120,8 +120,6 @@ class FileImageCache implements ImageCache {
   private readonly contents: ImageFileContents;
   private readonly decoding: Decoding | null;
   private readonly checksums: Buffer;
-  /** Rows whose checksum was right once since the opening. */
-  private readonly checked: Uint8Array;
   private file: number | null;
 
   /** @param decoding null where all are there */
@@ -133,7 +131,6 @@ class FileImageCache implements ImageCache {
     this.size = size;
     this.labels = Int32Array.from(images, ({ label }) => label);
     this.paths = images.map((image) => image.path);
-    this.checked = new Uint8Array(images.length);
     this.decoding = decoding;
     this.file = openToRepair(decoding?.temporary ?? path);
     this.checksums = decoding?.checksums ?? Buffer.alloc(images.length * 4);
@@ -166,9 +163,9 @@ class FileImageCache implements ImageCache {
     this.file = null;
   }
 
+  /** At each reading: the file may be damaged while it is open. 0.2 ms for an image of 180 pixels. */
   private isIntact(row: Buffer, index: number): boolean {
-    if (this.checked[index] === 0 && crc32(row) === this.checksums.readUInt32LE(index * 4)) this.checked[index] = 1;
-    return this.checked[index] === 1;
+    return crc32(row) === this.checksums.readUInt32LE(index * 4);
   }
 
   private decodeAgain(row: Buffer, index: number): void {
@@ -176,7 +173,6 @@ class FileImageCache implements ImageCache {
     if (image === undefined) throw new RangeError(`unreachable: image ${index}`);
     decodeRow(this.contents.dataset.path, image, this.size).copy(row);
     this.checksums.writeUInt32LE(crc32(row), index * 4);
-    this.checked[index] = 1;
     if (this.file === null) return;
     try {
       writeFully(this.file, row, this.rowOffset(index));
