@@ -702,33 +702,31 @@ CREATE VIEW sweep_summaries AS
     s.create_time,
     s.start_time,
     s.end_time,
-    (( SELECT count(*) AS count
-           FROM runs r
-          WHERE r.sweep_id = s.sweep_id AND r.state = 'INFEASIBLE'::text))::integer AS infeasible_count,
-    (( SELECT count(*) AS count
-           FROM runs r
-          WHERE r.sweep_id = s.sweep_id AND r.state = 'STOPPED'::text))::integer AS stopped_count,
-    (( SELECT count(*) AS count
-           FROM runs r
-          WHERE r.sweep_id = s.sweep_id AND r.state = 'CANCELLED'::text))::integer AS cancelled_count,
-    ( SELECT l.run_id
-           FROM runs l
-             CROSS JOIN LATERAL ( SELECT run_rank_key(l.state, s.objective_metric, s.objective_goal, l.best_value, l.best_val_loss, l.best_val_accuracy, l.run_index) AS rank_key) k
-          WHERE l.sweep_id = s.sweep_id AND k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision
-          ORDER BY k.rank_key
-         LIMIT 1) AS best_run_id
+    runs.infeasible_count,
+    runs.stopped_count,
+    runs.cancelled_count,
+    best.run_id AS best_run_id
    FROM sweeps s
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS run_count,
             count(*) FILTER (WHERE r.state = 'SUCCEEDED'::text)::integer AS succeeded_count,
-            count(*) FILTER (WHERE r.state = ANY (ARRAY['FAILED'::text, 'INFEASIBLE'::text]))::integer AS failed_count
+            count(*) FILTER (WHERE r.state = ANY (ARRAY['FAILED'::text, 'INFEASIBLE'::text]))::integer AS failed_count,
+            count(*) FILTER (WHERE r.state = 'INFEASIBLE'::text)::integer AS infeasible_count,
+            count(*) FILTER (WHERE r.state = 'STOPPED'::text)::integer AS stopped_count,
+            count(*) FILTER (WHERE r.state = 'CANCELLED'::text)::integer AS cancelled_count
            FROM runs r
           WHERE r.sweep_id = s.sweep_id) runs
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS attempt_count,
             COALESCE(EXTRACT(epoch FROM sum(COALESCE(a.end_time, now()) - a.create_time)), 0::numeric)::double precision AS slot_seconds
            FROM tasks t
              JOIN attempts a ON a.task_id = t.task_id
-          WHERE t.sweep_id = s.sweep_id) work;
+          WHERE t.sweep_id = s.sweep_id) work
+     LEFT JOIN LATERAL ( SELECT r.run_id
+           FROM runs r
+             CROSS JOIN LATERAL ( SELECT run_rank_key(r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index) AS rank_key) k
+          WHERE r.sweep_id = s.sweep_id AND k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision
+          ORDER BY k.rank_key
+         LIMIT 1) best ON true;
 
 CREATE VIEW run_parameter_values AS
  SELECT r.sweep_id,

@@ -18,8 +18,7 @@ CREATE TABLE "machine_faults" (
     CONSTRAINT "machine_faults_trainer_id_fkey" FOREIGN KEY ("trainer_id") REFERENCES "trainers"("trainer_id") ON DELETE NO ACTION ON UPDATE NO ACTION
 );
 
-CREATE INDEX "machine_faults_trainer_id_idx" ON "machine_faults"("trainer_id");
-
+-- Faults are few, and gone after an hour: no index on them would ever be read.
 COMMENT ON COLUMN "slots"."bench_reason" IS 'Why it gets no tasks; empty: it gets some.';
 COMMENT ON COLUMN "slots"."benched_by_faults" IS 'Whether failed tasks benched it, and not what its trainer said when it registered.';
 COMMENT ON COLUMN "tasks"."machine_round_count" IS 'How often every slot that could take it has failed it by a fault of its machine, since the sweep was last paused for that.';

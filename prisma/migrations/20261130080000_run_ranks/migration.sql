@@ -93,29 +93,64 @@ CROSS JOIN LATERAL (
 GROUP BY r.sweep_id, s.sweep_id, p.name, p.number_value, p.int_value, p.bool_value, p.string_value;
 COMMENT ON COLUMN "parameter_effects"."best_run_id" IS 'The run with it; of equal ones the one that the leaderboard places first.';
 
--- Columns are added behind those that the view has by now. Subqueries of columns that nobody reads are not evaluated.
-DO $$
-BEGIN
-    EXECUTE 'CREATE OR REPLACE VIEW "sweep_summaries" AS ' || regexp_replace(
-        pg_get_viewdef('"sweep_summaries"'::regclass),
-        's\.end_time\s+FROM (\(*sweeps s)',
-        $view$s.end_time,
-    (SELECT count(*) FROM runs r WHERE r.sweep_id = s.sweep_id AND r.state = 'INFEASIBLE')::integer AS infeasible_count,
-    (SELECT count(*) FROM runs r WHERE r.sweep_id = s.sweep_id AND r.state = 'STOPPED')::integer AS stopped_count,
-    (SELECT count(*) FROM runs r WHERE r.sweep_id = s.sweep_id AND r.state = 'CANCELLED')::integer AS cancelled_count,
-    (SELECT l.run_id
-       FROM runs l
-       CROSS JOIN LATERAL (
-         SELECT run_rank_key(
-            l.state, s.objective_metric, s.objective_goal, l.best_value, l.best_val_loss, l.best_val_accuracy, l.run_index
-         ) AS rank_key
-       ) k
-      WHERE l.sweep_id = s.sweep_id AND k.rank_key[1] = 0 AND k.rank_key[2] = 0
-      ORDER BY k.rank_key LIMIT 1) AS best_run_id
-   FROM \1$view$
-    );
-END
-$$;
+CREATE OR REPLACE VIEW "sweep_summaries" AS
+SELECT
+    s.sweep_id,
+    s.display_name,
+    s.state,
+    s.state_reason,
+    s.objective_metric,
+    s.objective_goal,
+    s.varied_names,
+    s.dataset_id,
+    d.digest AS dataset_digest,
+    COALESCE((s.spec -> 'dataset') ->> 'path', d.path) AS dataset_path,
+    d.class_names,
+    runs.run_count,
+    runs.succeeded_count,
+    runs.failed_count,
+    work.attempt_count,
+    work.slot_seconds,
+    s.create_time,
+    s.start_time,
+    s.end_time,
+    runs.infeasible_count,
+    runs.stopped_count,
+    runs.cancelled_count,
+    best.run_id AS best_run_id
+FROM sweeps s
+LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+CROSS JOIN LATERAL (
+    SELECT
+        count(*)::integer AS run_count,
+        (count(*) FILTER (WHERE r.state = 'SUCCEEDED'))::integer AS succeeded_count,
+        (count(*) FILTER (WHERE r.state IN ('FAILED', 'INFEASIBLE')))::integer AS failed_count,
+        (count(*) FILTER (WHERE r.state = 'INFEASIBLE'))::integer AS infeasible_count,
+        (count(*) FILTER (WHERE r.state = 'STOPPED'))::integer AS stopped_count,
+        (count(*) FILTER (WHERE r.state = 'CANCELLED'))::integer AS cancelled_count
+    FROM runs r
+    WHERE r.sweep_id = s.sweep_id
+) runs
+CROSS JOIN LATERAL (
+    SELECT
+        count(*)::integer AS attempt_count,
+        COALESCE(EXTRACT(EPOCH FROM sum(COALESCE(a.end_time, now()) - a.create_time)), 0)::double precision AS slot_seconds
+    FROM tasks t
+    JOIN attempts a ON a.task_id = t.task_id
+    WHERE t.sweep_id = s.sweep_id
+) work
+LEFT JOIN LATERAL (
+    SELECT r.run_id
+    FROM runs r
+    CROSS JOIN LATERAL (
+        SELECT run_rank_key(
+            r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index
+        ) AS rank_key
+    ) k
+    WHERE r.sweep_id = s.sweep_id AND k.rank_key[1] = 0 AND k.rank_key[2] = 0
+    ORDER BY k.rank_key
+    LIMIT 1
+) best ON true;
 COMMENT ON COLUMN "sweep_summaries"."failed_count" IS 'Runs that are FAILED or INFEASIBLE; a sweep may have SUCCEEDED with such runs.';
 COMMENT ON COLUMN "sweep_summaries"."infeasible_count" IS 'Those of failed_count that are INFEASIBLE: they can''t be run at all.';
 COMMENT ON COLUMN "sweep_summaries"."stopped_count" IS 'Runs that a rule ended early.';
