@@ -54,8 +54,9 @@ const DAMAGE_POINTS: Readonly<Record<StoredKind, readonly FailpointName[]>> = {
 
 export const ALL_SCENARIOS: readonly Scenario[] = [
   ...(Object.keys(FAILPOINTS) as FailpointName[]).flatMap((point) => PARTS.map((victim) => ({ point, victim }))),
+  // Never one point twice in a row: a process that came to no point in between takes the second arming for the first.
   ...STORED_KINDS.flatMap((kind) =>
-    DAMAGE_POINTS[kind].flatMap((point) => FILE_DAMAGES.map((damage) => ({ point, victim: { kind, damage } }))),
+    FILE_DAMAGES.flatMap((damage) => DAMAGE_POINTS[kind].map((point) => ({ point, victim: { kind, damage } }))),
   ),
 ];
 
