@@ -239,7 +239,10 @@ describe('without a token', () => {
 });
 
 it('tokens are not made by a coordinator that asks for none', async () => {
-  await using open = await startHarness({ databaseUrl: harness.databaseUrl });
+  await using open = await startHarness({
+    databaseUrl: harness.databaseUrl,
+    env: { GRAFT_ARTIFACTS_DIR: harness.artifacts.root },
+  });
   using client = createClient(TokenServiceService, { addresses: [open.coordinator.address], retry: NO_RETRY });
   const request = { name: 'eve', role: TokenRole.ADMIN, expireTime: undefined, trainerIds: [] };
   expect(await errorOf(client.call.createToken(request))).toMatchObject({
@@ -255,7 +258,11 @@ describe('limits', () => {
     async () => {
       await using other = await startHarness({
         databaseUrl: harness.databaseUrl,
-        env: { GRAFT_COORDINATOR_TOKENS: 'on', GRAFT_COORDINATOR_CALLS_PER_SECOND: '20' },
+        env: {
+          GRAFT_ARTIFACTS_DIR: harness.artifacts.root,
+          GRAFT_COORDINATOR_TOKENS: 'on',
+          GRAFT_COORDINATOR_CALLS_PER_SECOND: '20',
+        },
       });
       const { secret } = await make('VIEWER');
       const addresses = [other.coordinator.address];

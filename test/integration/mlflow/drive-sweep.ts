@@ -64,11 +64,12 @@ export async function paramsOfRecord(harness: Harness, runId: string): Promise<R
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
-export const ODD_METRIC = 'gradient norm, 99 %';
+/** The metric that `trainWithLoss` reports as infinite and NaN at first. */
+export const DIVERGED_METRIC = 'loss';
 
 /**
  * A sweep to its end, with what makes metrics awkward: a task that is handed back after two epochs without a checkpoint, so
- * that they are trained and counted again, and a metric with an odd name that is infinite and NaN.
+ * that they are trained and counted again, and a loss that is infinite and NaN in them.
  */
 export async function trainWithLoss(trainer: SimulatedTrainer): Promise<void> {
   let task = await trainer.mustLease('INDEX');
@@ -83,13 +84,13 @@ export async function trainWithLoss(trainer: SimulatedTrainer): Promise<void> {
     const odd = [Number.POSITIVE_INFINITY, Number.NaN][epoch - 1] ?? 0;
     const epochs = batch.epochs.map((report) => ({
       ...report,
-      names: [...report.names, ODD_METRIC],
-      values: [...report.values, odd],
+      values: report.values.map((value, index) => (report.names[index] === DIVERGED_METRIC ? odd : value)),
     }));
     return { ...batch, epochs };
   });
   const answers = await trainer.report(batches);
-  if (answers.some(({ errorReason }) => errorReason !== '')) throw new Error(`refused: ${JSON.stringify(answers)}`);
+  const refusal = answers.find(({ errorReason }) => errorReason !== '');
+  if (refusal !== undefined) throw new Error(`refused: ${refusal.errorReason}`);
   await trainer.release(task, 1);
   await trainer.workAll();
 }
