@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { claimTrainerIdentity } from '../../../../services/trainer/lease/trainer-identity.ts';
+import { claimTrainerIdentity, trainerSecretOf } from '../../../../services/trainer/lease/trainer-identity.ts';
 
 // Larger than any process number of Linux, so that it names a process that is gone.
 const DEAD = 2 ** 22 + 1;
@@ -29,5 +31,72 @@ describe('claimTrainerIdentity', () => {
     const first = claimTrainerIdentity(stateDir, 'host', process.ppid);
     const second = claimTrainerIdentity(stateDir, 'host', process.pid);
     expect(second.trainerId).not.toBe(first.trainerId);
+  });
+});
+
+describe('trainerSecretOf', () => {
+  const file = (): string => join(stateDir, 'trainers', 'gpu-1.secret');
+
+  it('is 32 random bytes in a file that only this user reads, and stays over restarts', () => {
+    const secret = trainerSecretOf(stateDir, 'gpu-1');
+    expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
+    expect(readFileSync(file(), 'utf8')).toBe(secret);
+    expect(statSync(file()).mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(stateDir, 'trainers'))).toEqual(['gpu-1.secret']);
+    expect(trainerSecretOf(stateDir, 'gpu-1')).toBe(secret);
+    expect(trainerSecretOf(stateDir, 'gpu-2')).not.toBe(secret);
+  });
+
+  it('belongs to the identity that is claimed', () => {
+    const { trainerId, trainerSecret } = claimTrainerIdentity(stateDir, 'host', DEAD);
+    expect(trainerSecretOf(stateDir, trainerId)).toBe(trainerSecret);
+    expect(claimTrainerIdentity(stateDir, 'host', process.pid)).toMatchObject({ trainerId, trainerSecret });
+  });
+
+  it.each([
+    ['empty', ''],
+    ['cut short', 'a'.repeat(42)],
+    ['overwritten with something else', '\0'.repeat(43)],
+  ])('that is %s is not made anew, because the coordinator knows the old one: what to do is said', (_what, content) => {
+    trainerSecretOf(stateDir, 'gpu-1');
+    writeFileSync(file(), content);
+    expect(() => trainerSecretOf(stateDir, 'gpu-1')).toThrow(
+      `${file()} is damaged: it must hold the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
+        '`graft trainers forget gpu-1` as an administrator.',
+    );
+    expect(readFileSync(file(), 'utf8')).toBe(content);
+  });
+
+  it('is read with the newline that an editor leaves at its end', () => {
+    const secret = trainerSecretOf(stateDir, 'gpu-1');
+    writeFileSync(file(), `${secret}\n`);
+    expect(trainerSecretOf(stateDir, 'gpu-1')).toBe(secret);
+  });
+
+  it('is one for two processes that start at once', { timeout: 30_000 }, async () => {
+    const module = new URL('../../../../services/trainer/lease/trainer-identity.ts', import.meta.url).href;
+    // Both wait for a word, so that starting Node does not put one behind the other.
+    const script = `
+      import { trainerSecretOf } from ${JSON.stringify(module)};
+      process.stdout.write('ready ');
+      process.stdin.once('data', () => {
+        const secrets = Array.from({ length: 50 }, (_, i) => trainerSecretOf(${JSON.stringify(stateDir)}, 'gpu-' + i));
+        process.stdout.write(secrets.join(' '));
+        process.stdin.destroy();
+      });`;
+    const children = [0, 1].map(() =>
+      spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      }),
+    );
+    const said = children.map(({ stdout }) => text(stdout));
+    await Promise.all(children.map(async ({ stdout }) => new Promise((resolve) => stdout.once('data', resolve))));
+    for (const { stdin } of children) stdin.write('go');
+    const [one, other] = await Promise.all(said);
+    expect(one?.split(' ')).toHaveLength(51);
+    expect(other).toBe(one);
+    expect(readdirSync(join(stateDir, 'trainers')).toSorted()).toEqual(
+      Array.from({ length: 50 }, (_, index) => `gpu-${index}.secret`).toSorted(),
+    );
   });
 });
