@@ -179,7 +179,7 @@ async function startParts(
           certificateExpires,
         });
   if (operations !== null) parts.add(() => operations.server.stop());
-  const around = operations === null ? [] : [operations.countCalls];
+  const around = operations === null ? [] : [operations.countCalls, operations.refusals.interceptor];
   const guards = config.security.needsTokens ? [authorisationOf(store, config.security, log)] : [];
   const interceptors = [...around, traceCalls(beginsTrace), mapStoreErrors, ...guards];
   const server = createServer({ log, interceptors, credentials, limits: requestLimits() });
@@ -202,6 +202,7 @@ async function startParts(
     mlflowUri,
     log,
     version: readVersion(),
+    noteRefusal: (path: string, error: unknown) => operations?.refusals.note(path, error),
   };
   server.addService(SWEEP_SERVICE, sweepServiceHandlers(context));
   server.addService(TrainerServiceService, trainerServiceHandlers(context));

@@ -65,7 +65,7 @@ async function readAll(
 }
 
 async function answer(
-  { ingest, store }: RpcContext,
+  { ingest, store, noteRefusal }: RpcContext,
   request: ReportMetricsRequest,
   call: CallContext,
 ): Promise<ReportMetricsResponse> {
@@ -84,6 +84,7 @@ async function answer(
     const stoppedRunIds = await asReport(store, claim, () => ingest.submit(readBatch(claim, request)));
     return { ...response, stoppedRunIds: [...stoppedRunIds] };
   } catch (error) {
+    noteRefusal(call.path, error);
     if (error instanceof SequenceGapError) {
       return { ...response, errorReason: error.reason, expectedSequence: BigInt(error.expected) };
     }

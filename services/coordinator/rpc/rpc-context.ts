@@ -29,4 +29,6 @@ export interface RpcContext {
   readonly log: Logger;
   /** Graft's, for trainers of another one. */
   readonly version: string;
+  /** Counts a refusal that is an answer of a stream; calls that end with theirs are counted where they end. */
+  readonly noteRefusal: (path: string, error: unknown) => void;
 }

@@ -7,6 +7,8 @@ import { Metrics } from '../../platform/telemetry/metrics.ts';
 import { askDatabase, countConnections, readOperations } from '../store/operations/read-operations.ts';
 import type { Store } from '../store/store.ts';
 import { addCoordinatorMetrics } from './coordinator-metrics.ts';
+import { refusedReports } from './refused-reports.ts';
+import type { RefusedReports } from './refused-reports.ts';
 
 export interface OperationsOptions {
   /** `host:port` */
@@ -20,10 +22,11 @@ export interface OperationsOptions {
   readonly certificateExpires: () => Date | null;
 }
 
-/** The coordinator's operations port, and the interceptor that counts its calls. */
+/** The coordinator's operations port, the interceptor that counts its calls, and what counts refused reports. */
 export interface Operations {
   readonly server: OperationsServer;
   readonly countCalls: Interceptor;
+  readonly refusals: RefusedReports;
 }
 
 /**
@@ -35,6 +38,7 @@ export async function startOperations(options: OperationsOptions): Promise<Opera
   const { listen, log, store, isLeader, isServing, certificateExpires } = options;
   const metrics = new Metrics();
   const countCalls = callMetrics(metrics);
+  const refusals = refusedReports(metrics);
   addCoordinatorMetrics(metrics, {
     readOperations: () => readOperations(store),
     isLeader,
@@ -51,5 +55,5 @@ export async function startOperations(options: OperationsOptions): Promise<Opera
       return 'the database does not answer';
     }
   };
-  return { server: await startOperationsServer({ listen, metrics, whyNotReady, log }), countCalls };
+  return { server: await startOperationsServer({ listen, metrics, whyNotReady, log }), countCalls, refusals };
 }

@@ -8,6 +8,7 @@ import { callMetrics } from '../../../services/platform/rpc/call-metrics.ts';
 import { Metrics } from '../../../services/platform/telemetry/metrics.ts';
 import type { MetricFacts } from '../../../services/platform/telemetry/metrics.ts';
 import { addCoordinatorMetrics } from '../../../services/coordinator/telemetry/coordinator-metrics.ts';
+import { refusedReports } from '../../../services/coordinator/telemetry/refused-reports.ts';
 import { TrainerMetrics } from '../../../services/trainer/telemetry/trainer-metrics.ts';
 import { prometheusRule } from './support/custom-resources.ts';
 import { DEPLOY } from './support/kustomize.ts';
@@ -52,6 +53,7 @@ function factsOfAllServices(): ReadonlyMap<string, MetricFacts> {
   const coordinator = new Metrics();
   callMetrics(coordinator);
   addCoordinatorMetrics(coordinator, null);
+  refusedReports(coordinator);
   const trainer = new Metrics();
   new TrainerMetrics(trainer, null);
   return new Map([...coordinator.facts(), ...trainer.facts()].map((fact) => [fact.name, fact]));
@@ -95,6 +97,7 @@ const PROMISED = {
   'ingest lag': 'graft_trainer_metric_ingest_seconds',
   'outbox depth': 'graft_outbox_rows',
   'retries by class': 'graft_task_retries',
+  'refused reports': 'graft_reports_refused_total',
 };
 
 describe('metrics', () => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Stage } from '../../../proto/gen/graft/v1/run.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { readCoordinatorConfig } from '../../../services/coordinator/config.ts';
@@ -111,6 +112,55 @@ describe("the coordinator's operations port", () => {
     const values = [...failed.labels.values()].flatMap((set) => [...set]);
     for (const identity of ['trainer-with-a-name', sweep?.sweepId ?? '', task.taskId])
       expect(values).not.toContain(identity);
+  });
+
+  it('counts refused reports by method and reason, in calls and in streams', async () => {
+    const { database, folder } = await databaseAndFolder();
+    const coordinator = await start(database, folder);
+    const { sweeps, trainers } = clientsOf(coordinator);
+    const artifacts = new DirectoryArtifactStore(folder);
+    const refused = async (method: string, reason: string) =>
+      (await scrape(coordinator.port)).value('graft_reports_refused_total', { method, reason });
+    await sweeps.createSweep({ requestId: '', spec: sweepSpecToProto(specOf()) });
+    const trainer = new SimulatedTrainer(trainers, artifacts, 'honest');
+    await trainer.register(1);
+    const task = await trainer.mustLease('INDEX');
+    expect(await refused('CompleteTask', 'REPORT_REFUSED')).toBe(0);
+    await expect(trainer.fail(task, { code: 'no code' })).rejects.toMatchObject({ reason: 'REPORT_REFUSED' });
+    expect(await refused('CompleteTask', 'REPORT_REFUSED')).toBe(1);
+
+    const lie = { runId: 'r', stage: Stage.HEAD, epoch: 1, names: ['cheat'], values: [0.5] };
+    const stranger = { ...trainer.proof(task), trainerId: 'stranger' };
+    const answers = await trainer.report([
+      { ...trainer.proof(task), sequence: 1n, epochs: [lie] },
+      { ...stranger, sequence: 1n, epochs: [] },
+    ]);
+    // Batches of different claims are answered in any order.
+    expect(answers.map(({ errorReason }) => errorReason).toSorted()).toEqual(['LEASE_NOT_HELD', 'REPORT_REFUSED']);
+    expect(await refused('ReportMetrics', 'REPORT_REFUSED')).toBe(1);
+    expect(await refused('ReportMetrics', 'LEASE_NOT_HELD')).toBe(1);
+    await expect(trainers.releaseTask({ ...stranger, reason: 1 })).rejects.toMatchObject({ reason: 'LEASE_NOT_HELD' });
+    expect(await refused('ReleaseTask', 'LEASE_NOT_HELD')).toBe(1);
+
+    const thief = new (class extends SimulatedTrainer {
+      override get trainerSecret(): string {
+        return 'x'.repeat(43);
+      }
+    })(trainers, artifacts, 'honest');
+    await expect(thief.register(1)).rejects.toMatchObject({ reason: 'TRAINER_ID_TAKEN' });
+    expect(await refused('RegisterTrainer', 'TRAINER_ID_TAKEN')).toBe(1);
+    for (const { path } of Object.values(TrainerServiceService)) {
+      expect(await refused(path.slice(path.lastIndexOf('/') + 1), 'REPORT_REFUSED'), path).toBeDefined();
+    }
+    // What is no refusal is none here.
+    await trainer.work(task);
+    expect(await refused('CompleteTask', 'REPORT_REFUSED')).toBe(1);
+    const all = await scrape(coordinator.port);
+    expect([...(all.labels.get('reason') ?? [])].toSorted()).toEqual([
+      'LEASE_NOT_HELD',
+      'REPORT_REFUSED',
+      'TRAINER_ID_TAKEN',
+    ]);
   });
 
   it('has one leader among the replicas, and another one after its end', async () => {
