@@ -1,5 +1,5 @@
 import { SPLITS } from '../dataset.ts';
-import type { Dataset } from '../dataset.ts';
+import type { ClassCount, Dataset } from '../dataset.ts';
 import { datasetIdOf } from '../ids.ts';
 import type { FieldViolation } from '../sweep/sweep-spec.ts';
 import type { WeightsInfo, WeightsReference } from '../task.ts';
@@ -69,9 +69,10 @@ function checkClasses({ classNames, classCounts }: Dataset, mistakes: Mistakes):
     mistakes.add(field, name === '' ? 'must not be empty.' : lineMistake(name, MAX_NAME));
   }
   const seen = new Set<string>();
-  for (const [index, { split, className, imageCount }] of classCounts.entries()) {
+  for (const [index, count] of classCounts.entries()) {
+    const { className, imageCount } = count;
     const field = `index.dataset.class_counts[${index}]`;
-    const key = `${split}/${className}`;
+    const key = classKeyOf(count);
     if (!names.has(className) || seen.has(key)) {
       mistakes.add(field, `must be of each class and split once; received ${shown(key)}.`);
     }
@@ -104,6 +105,44 @@ function checkWeights(weights: readonly WeightsInfo[], asked: readonly WeightsRe
     }
   }
   if (wanted.size > 0) mistakes.add('index.weights', `must be all that the task asks for; ${wanted.size} are missing.`);
+}
+
+/** Mistakes in a data set whose digest is known: the digest is of class names and images, so it has one list of each. */
+export function checkKnownContent(
+  dataset: Pick<Dataset, 'datasetId' | 'classNames' | 'classCounts'>,
+  known: Pick<Dataset, 'classNames' | 'classCounts'>,
+): FieldViolation[] {
+  const mistakes = new Mistakes();
+  const { datasetId, classNames, classCounts } = dataset;
+  const differsAt = Array.from({ length: Math.max(classNames.length, known.classNames.length) }).findIndex(
+    (_, index) => classNames[index] !== known.classNames[index],
+  );
+  if (differsAt >= 0) {
+    const [was, is] = [known.classNames, classNames].map((names) => {
+      const name = names[differsAt];
+      return name === undefined ? 'no class' : shown(name);
+    });
+    mistakes.add(
+      `index.dataset.class_names[${differsAt}]`,
+      `must be ${was}, as data set ${datasetId} has it; received ${is}.`,
+    );
+  }
+  const counts = countsByClass(known.classCounts);
+  for (const [index, count] of classCounts.entries()) {
+    const was = counts.get(classKeyOf(count)) ?? 0;
+    if (was === count.imageCount) continue;
+    const description = `must be ${was}, as data set ${datasetId} has it; received ${count.imageCount}.`;
+    mistakes.add(`index.dataset.class_counts[${index}].image_count`, description);
+  }
+  return mistakes.list;
+}
+
+function countsByClass(counts: readonly ClassCount[]): ReadonlyMap<string, number> {
+  return new Map(counts.map((count) => [classKeyOf(count), count.imageCount]));
+}
+
+function classKeyOf({ split, className }: ClassCount): string {
+  return `${split}/${className}`;
 }
 
 /** Without empty parts, `.` and `..`; null for a relative path. */

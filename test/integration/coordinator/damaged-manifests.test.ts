@@ -102,6 +102,23 @@ describe('a manifest that is lost or damaged', () => {
     );
   });
 
+  it('is not taken from a trainer that names other counts for the same digest', async () => {
+    const id = await harness.submit(specOf());
+    await trainer.work(await trainer.mustLease('INDEX'));
+    await trainer.fail(await trainer.mustLease('FEATURES'), damaged);
+    const index = await trainer.mustLease('INDEX');
+    const result = trainer.resultOf(index);
+    if (result.stage !== 'INDEX') throw new Error('no index result');
+    const classCounts = result.dataset.classCounts.map((count) => ({ ...count, imageCount: 9 }));
+    await expect(
+      trainer.complete(index, { ...result, dataset: { ...result.dataset, classCounts } }),
+    ).rejects.toMatchObject({ reason: 'REPORT_REFUSED', violations: { length: 6 } });
+    await trainer.work(index);
+    await trainer.workAll();
+    expect(await sweepState(id)).toEqual({ state: 'SUCCEEDED', reason: '' });
+    await expectNothingCounted(id);
+  });
+
   it('fails the sweep where it is lost again and again', async () => {
     const id = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));

@@ -116,3 +116,45 @@ it('features that one sweep cannot compute, because its folder is gone, are comp
   const states = await harness.query('SELECT sweep_id, state FROM sweeps ORDER BY create_time');
   expect(states.at(-1)).toEqual({ sweep_id: b, state: 'SUCCEEDED' });
 });
+
+it('a known digest has its classes and counts: another answer for it is refused, and the row stays', async () => {
+  const a = await submit('/data/animals', 1);
+  await index();
+  await harness.sweeps.cancelSweep({ sweepId: a, reason: '' });
+  const b = await submit('/mnt/copy', 2);
+  const row = () => harness.query('SELECT class_names, class_counts, path FROM datasets');
+  const before = await row();
+  const task = await trainer.mustLease('INDEX');
+  const honest = trainer.resultOf(task);
+  if (honest.stage !== 'INDEX') throw new Error('unreachable: the task is INDEX');
+  const { classCounts } = honest.dataset;
+  const [first, ...others] = classCounts;
+  if (first === undefined) throw new Error('unreachable: there are classes');
+  const renamed = (from: string, to: string) =>
+    classCounts.map((count) => (count.className === from ? { ...count, className: to } : count));
+  const lies: readonly [Partial<typeof honest.dataset>, string][] = [
+    [{ classNames: ['dog', 'cat'] }, "class_names[0]: must be 'cat', as data set"],
+    [{ classNames: ['cat', 'fox'], classCounts: renamed('dog', 'fox') }, "class_names[1]: must be 'dog'"],
+    [
+      {
+        classNames: ['cat', 'dog', 'fox'],
+        classCounts: [...classCounts, ...renamed('dog', 'fox').filter(({ className }) => className === 'fox')],
+      },
+      'class_names[2]: must be no class',
+    ],
+    [{ classCounts: [{ ...first, imageCount: 11 }, ...others] }, 'class_counts[0].image_count: must be 10'],
+  ];
+  for (const [lie, text] of lies) {
+    const refused = trainer.complete(task, { ...honest, dataset: { ...honest.dataset, ...lie } });
+    const error: unknown = await refused.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ reason: 'REPORT_REFUSED' });
+    expect(String(error)).toContain(text);
+    await harness.query('UPDATE trainers SET refusal_count = 0');
+  }
+  expect(await row()).toEqual(before);
+  // Their order says nothing.
+  await trainer.complete(task, { ...honest, dataset: { ...honest.dataset, classCounts: classCounts.toReversed() } });
+  expect(await row()).toEqual(before);
+  await trainer.workAll();
+  expect((await harness.query('SELECT state FROM sweeps WHERE sweep_id = $1', [b]))[0]).toEqual({ state: 'SUCCEEDED' });
+});

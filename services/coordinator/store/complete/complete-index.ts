@@ -1,7 +1,7 @@
 import type { ClassCount, Dataset, DatasetProblem } from '../../../core/dataset.ts';
 import { datasetIdOf } from '../../../core/ids.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
-import { checkIndex } from '../../../core/reports/check-index.ts';
+import { checkIndex, checkKnownContent } from '../../../core/reports/check-index.ts';
 import type { TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
@@ -126,7 +126,7 @@ function describeProblems(problems: readonly DatasetProblem[]): string {
  * Records content that is new. A known row keeps the folder and the problems of its first indexing: this sweep's own are in its
  * spec and in `sweeps.dataset_problems`.
  *
- * @throws InvalidRequestError for an identity that is not the digest's.
+ * @throws InvalidRequestError for an identity that is not the digest's, and for other classes or counts than the known row has.
  */
 async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: IndexResult): Promise<void> {
   const expected = datasetIdOf(dataset.digest);
@@ -134,10 +134,11 @@ async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: Ind
     const description = `must be ${expected} for digest ${dataset.digest}; received '${dataset.datasetId}'.`;
     throw new InvalidRequestError([{ field: 'index.dataset.dataset_id', description }]);
   }
-  await tx.query(
+  const { rows } = await tx.query<{ class_names: string[]; class_counts: ClassCount[] }>(
     `INSERT INTO datasets (dataset_id, digest, path, class_names, class_counts, problems, manifest_uri)
      VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
-     ON CONFLICT (dataset_id) DO UPDATE SET manifest_uri = excluded.manifest_uri`,
+     ON CONFLICT (dataset_id) DO UPDATE SET manifest_uri = excluded.manifest_uri
+     RETURNING class_names, class_counts`,
     [
       dataset.datasetId,
       dataset.digest,
@@ -148,4 +149,8 @@ async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: Ind
       manifestUri,
     ],
   );
+  const violations = rows.flatMap((row) =>
+    checkKnownContent(dataset, { classNames: row.class_names, classCounts: row.class_counts }),
+  );
+  if (violations.length > 0) throw new InvalidRequestError(violations);
 }
