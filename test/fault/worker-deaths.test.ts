@@ -51,6 +51,7 @@ function startTrainer(first: Death): (death: Death) => void {
   const config = readTrainerConfig({
     GRAFT_COORDINATOR: harness.coordinator.address,
     GRAFT_TRAINER_ID: 'real',
+    GRAFT_ARTIFACTS_DIR: harness.artifacts.root,
     GRAFT_SLOTS: '1',
     GRAFT_STATE_DIR: folder,
     GRAFT_CACHE_DIR: folder,

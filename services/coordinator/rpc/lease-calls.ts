@@ -89,10 +89,11 @@ async function waitForTask(
   for (;;) {
     // A client that has gone would leave a task lying until its lease expires.
     call.signal.throwIfAborted();
+    const tryTime = performance.now();
     const task = await leaseTask(store, lease);
     const remaining = deadline - performance.now();
     if (task !== null || remaining <= 0 || call.draining.aborted) return task;
-    const next = (await nextLookMs(store, lease.trainerId, lease.slotIndex)) ?? POLL_MS;
+    const next = (await nextLookMs(store, lease.trainerId, lease.slotIndex, performance.now() - tryTime)) ?? POLL_MS;
     const waitMs = Math.min(remaining, POLL_MS, Math.max(MIN_WAIT_MS, next));
     await subscription.wait(waitMs, [call.signal, call.draining]);
   }

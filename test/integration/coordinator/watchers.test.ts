@@ -26,7 +26,7 @@ afterEach(() => harness[Symbol.asyncDispose]());
 async function startSecond(listen: string): Promise<Coordinator> {
   const config = readCoordinatorConfig({
     DATABASE_URL: harness.databaseUrl,
-    GRAFT_ARTIFACTS_DIR: '/nowhere',
+    GRAFT_ARTIFACTS_DIR: harness.artifacts.root,
     GRAFT_COORDINATOR_LISTEN: listen,
     GRAFT_COORDINATOR_DRAIN_MS: '1000',
     GRAFT_LOG_LEVEL: 'silent',

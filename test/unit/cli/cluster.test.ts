@@ -12,6 +12,7 @@ import {
 } from '../../../services/cli/cluster/cluster-lock.ts';
 import { LogTail } from '../../../services/cli/cluster/log-tail.ts';
 import { nodeCommand } from '../../../services/cli/cluster/node-command.ts';
+import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { PostgresKeeper } from '../../../services/cli/cluster/postgres-keeper.ts';
 import { SupervisedProcess } from '../../../services/cli/cluster/supervised-process.ts';
 import { CliSignals } from '../../../services/cli/signals.ts';
@@ -108,7 +109,8 @@ describe('a child of a parent that is killed', () => {
        console.log('runs'); setInterval(() => {}, 1000);`,
     );
     const logFile = join(folder, 'service.log');
-    const command = nodeCommand('x', { endWithParent: true }).slice(0, -1).concat(service);
+    const [node, ...supervised] = nodeCommand('x', { endWithParent: true }).slice(0, -1);
+    const command = [node, ...typescriptLoader(), ...supervised, service];
     const parent = join(folder, 'parent.mts');
     writeFileSync(
       parent,
@@ -116,8 +118,7 @@ describe('a child of a parent that is killed', () => {
        new SupervisedProcess({ name: 'service', command: ${JSON.stringify(command)}, env: { ...process.env, END_WITH_PARENT: '1' },
          logFile: ${JSON.stringify(logFile)}, say: () => {} }).start();`,
     );
-    const [program, ...args] = [...nodeCommand('x').slice(0, -1), parent];
-    const killed = spawn(program, args, { stdio: 'ignore' });
+    const killed = spawn(process.execPath, [...typescriptLoader(), parent], { stdio: 'ignore' });
     const read = (): string => readFileSync(logFile, 'utf8');
     await until(() => expect(read()).toContain('runs'));
     killed.kill('SIGKILL');
