@@ -17,12 +17,16 @@ import { EncodedMessage } from './encoded-message.ts';
 import { toServiceError } from './errors.ts';
 import { unreadable } from './limits/request-limits.ts';
 import type { RequestLimits } from './limits/request-limits.ts';
+import { UnreadAnswers } from './limits/unread-answers.ts';
 import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service-shape.ts';
 import { streamItems } from './stream-items.ts';
 import { traceFieldsOf } from './trace-calls.ts';
 
 /** Both directions; pages and chunks keep real messages far below. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** Of answers that clients have not read yet: a few large ones of a connection, and a bound on memory for all. */
+const UNREAD = { maxBytesPerConnection: 16 * 1024 * 1024, maxBytes: 64 * 1024 * 1024 };
 
 /** What a handler knows about its call besides the request. */
 export interface CallContext {
@@ -103,6 +107,7 @@ class GrpcServer implements RpcServer {
   readonly #draining = new AbortController();
   // One controller per call instead of AbortSignal.any, which keeps dependants of a long-lived signal alive on Node 20.
   readonly #calls = new Set<AbortController>();
+  readonly #unread = new UnreadAnswers(UNREAD);
   #drained: Promise<void> | null = null;
 
   constructor(options: RpcServerOptions) {
@@ -113,7 +118,9 @@ class GrpcServer implements RpcServer {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       // Of one connection; a client that wants more waits.
-      'grpc.max_concurrent_streams': 2_000,
+      'grpc.max_concurrent_streams': 1_000,
+      // MB of one connection that HTTP/2 holds, unsent items of streams for the most part; new calls are refused above.
+      'grpc-node.max_session_memory': 64,
       // Counts calls for a service that nobody offers here.
       'grpc.enable_channelz': 0,
       // A client that vanished without a FIN is noticed within 30 s.
@@ -183,16 +190,21 @@ class GrpcServer implements RpcServer {
   ): Promise<void> {
     // A stream must be read from at once, so that no event is missed.
     const requests = 'request' in call ? null : this.#decodeItems(method, streamItems<Buffer>(call, context.signal));
-    let response: unknown;
+    let answer: EncodedMessage | undefined;
     try {
       await this.#intercepted(context, async () => {
-        response = await run(requests ?? this.#decode(method, (call as { request: Buffer }).request), context);
+        const request = requests ?? this.#decode(method, (call as { request: Buffer }).request);
+        answer = encoded(method, await run(request, context));
+        const read = this.#unread.add(context.peer, answer.bytes.length);
+        // gRPC says so as well when an answer has been sent in full.
+        if (call.cancelled) read();
+        else (call as EventEmitter).once('cancelled', read);
       });
     } catch (error) {
       reply(this.#toServiceError(error, context));
       return;
     }
-    reply(null, response);
+    reply(null, answer);
   }
 
   async #serveStream(
@@ -286,11 +298,14 @@ function withRawRequests(definition: ServiceShape): ServiceShape {
       {
         ...method,
         requestDeserialize: (bytes: Buffer) => bytes,
-        responseSerialize: (value: unknown) =>
-          value instanceof EncodedMessage ? value.bytes : method.responseSerialize(value as never),
+        responseSerialize: (value: unknown) => encoded(method, value).bytes,
       },
     ]),
   );
+}
+
+function encoded(method: MethodShape, value: unknown): EncodedMessage {
+  return value instanceof EncodedMessage ? value : new EncodedMessage(method.responseSerialize(value as never));
 }
 
 /** Resolves when the stream takes more, or the call has ended. */
