@@ -10,8 +10,9 @@ import { splitListenAddress } from '../../../services/platform/config/listen-add
 import { readTrainerConfig, TRAINER_SETTINGS, trainerGraceMs } from '../../../services/trainer/config.ts';
 import { DEPLOY, findKustomize, render, renderComponent } from './support/kustomize.ts';
 import type { Rendering } from './support/kustomize.ts';
-import { environmentOf, find, isOwnImage, selects, serviceOf, workload, workloadsOf } from './support/manifests.ts';
-import type { Container, Labels, Manifest, PodSpec, Probe, SecretVolume } from './support/manifests.ts';
+import { environmentOf, find, isOwnImage, serviceOf, workload, workloadsOf } from './support/manifests.ts';
+import type { Container, Manifest, PodSpec, Probe, SecretVolume } from './support/manifests.ts';
+import { checkSelectors } from './support/selectors.ts';
 import { schemaVenv, validate } from './support/validate.ts';
 
 const OVERLAYS = readdirSync(join(DEPLOY, 'overlays'), { withFileTypes: true })
@@ -358,47 +359,4 @@ function filesOf(pod: PodSpec): readonly string[] {
 
 function portOf(probe: Probe): string | number | null {
   return probe.grpc?.port ?? probe.httpGet?.port ?? null;
-}
-
-interface WithSelectors {
-  readonly selector?: Labels & { readonly matchLabels?: Labels };
-  readonly podSelector?: Parameters<typeof selects>[0];
-  readonly ports?: readonly { readonly name: string; readonly targetPort: string }[];
-  readonly endpoints?: readonly { readonly port: string }[];
-  readonly serviceName?: string;
-  readonly scaleTargetRef?: { readonly kind: string; readonly name: string };
-}
-
-function checkSelectors(manifests: readonly Manifest[]): void {
-  const pods = workloadsOf(manifests);
-  for (const { kind, metadata, ...manifest } of manifests) {
-    const spec = (manifest.spec ?? {}) as WithSelectors;
-    const where = `${kind} ${metadata.name}`;
-    if (kind === 'Service') {
-      const found = pods.filter(({ labels }) => selects({ matchLabels: spec.selector ?? {} }, labels));
-      expect(found, where).toHaveLength(1);
-      const names = found[0]!.pod.containers.flatMap(({ ports = [] }) => ports.map(({ name }) => name));
-      for (const { targetPort } of spec.ports ?? []) expect(names, where).toContain(targetPort);
-    } else if (['Deployment', 'StatefulSet', 'PodDisruptionBudget'].includes(kind)) {
-      expect(
-        pods.filter(({ labels }) => selects(spec.selector ?? {}, labels)).map(({ name }) => name),
-        where,
-      ).toEqual([metadata.name]);
-      if (spec.serviceName !== undefined) find(manifests, 'Service', spec.serviceName);
-    } else if (kind === 'NetworkPolicy') {
-      expect(pods.filter(({ labels }) => selects(spec.podSelector ?? {}, labels)).length, where).toBeGreaterThan(0);
-    } else if (kind === 'ServiceMonitor') {
-      const services = manifests.filter(
-        (one) => one.kind === 'Service' && selects(spec.selector ?? {}, one.metadata.labels ?? {}),
-      );
-      expect(services, where).toHaveLength(1);
-      const ports = (services[0]!.spec as WithSelectors).ports?.map(({ name }) => name);
-      for (const { port } of spec.endpoints ?? []) expect(ports, where).toContain(port);
-    } else if (spec.scaleTargetRef !== undefined) {
-      find(manifests, spec.scaleTargetRef.kind, spec.scaleTargetRef.name);
-    }
-  }
-  // Every pod falls under the policy that denies what no other one allows.
-  const deny = find(manifests, 'NetworkPolicy', 'graft-default-deny').spec as WithSelectors;
-  expect(pods.filter(({ labels }) => !selects(deny.podSelector ?? {}, labels))).toEqual([]);
 }
