@@ -28,7 +28,7 @@ const PLAN_PAGE = {
 
 /** PlanSweep and CreateSweep. Their requests come encoded, and the threads of `plans` do the arithmetic. */
 export function createCalls(context: RpcContext): Pick<Handlers<typeof SWEEP_SERVICE>, 'planSweep' | 'createSweep'> {
-  const { store, plans, longAnswers } = context;
+  const { store, plans, submissions } = context;
   const cache = new PageCache<PlanPage>();
 
   async function pageOf(job: PlanJob, specDigest: string, options: JobOptions): Promise<PlanPage> {
@@ -56,7 +56,7 @@ export function createCalls(context: RpcContext): Pick<Handlers<typeof SWEEP_SER
       const sweepId = newSweepId();
       const draft = valueOf(await plans.run('draft', { request: bytes, sweepId }, jobOptions(call)));
       const span = tracer().active;
-      const created = await longAnswers.run(call.signal, () => createSweep(store, draft, span?.traceparent));
+      const created = await submissions.run(call.signal, () => createSweep(store, draft, span?.traceparent));
       span?.set({ 'graft.sweep_id': created.sweep.sweepId, 'graft.run_count': created.sweep.runCount });
       const { sweep, duplicateCount, missingCount, notes } = created;
       return { sweep: sweepToProto(sweep), duplicateCount, missingRunCount: missingCount, notes: [...notes] };

@@ -20,7 +20,10 @@ export interface RpcContext {
   readonly clusterId: string;
   /** Threads that plan and draw sweeps. */
   readonly plans: WorkerPool<typeof PLAN_JOBS>;
+  /** Lists. */
   readonly longAnswers: LongAnswers;
+  /** Sweeps that are being inserted, apart from lists because each can take seconds. */
+  readonly submissions: LongAnswers;
   readonly timing: LeaseTiming;
   /** Runs of an ended sweep whose best checkpoint stays. */
   readonly keepBest: number;
