@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
 import { LocalCluster, eventually } from './support/local-cluster.ts';
 
-const EPOCHS = { cached: 60, augmented: 24, fineTune: 12 };
+/** Enough to be under way while three faults are done, also on a fast machine. */
+const EPOCHS = { cached: 120, augmented: 96, fineTune: 30 };
 
 const SWEEP = `
 display_name: faults
