@@ -1,8 +1,9 @@
 import { cpSync, existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { buildFolder, digestOf } from './files.js';
+import { fileURLToPath } from 'node:url';
+import { buildFolder, digestOf, listFiles } from './files.js';
 
-/** What is compiled: everything that a service or the command line imports. */
+/** Folders with everything that a service or the command line imports. */
 const SOURCES = ['services', 'proto/gen', 'prisma/client'];
 /** Read at run time, from the same place within the output. */
 const FILES = ['proto/gen/descriptor.binpb', 'prisma/migrations'];
@@ -55,11 +56,9 @@ export async function compile(root, sources, out) {
 
 /** @param {string} root */
 export function listSources(root) {
-  return SOURCES.flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && /(?<!\.d)\.ts$/.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name)),
-  ).sort();
+  return SOURCES.flatMap((folder) => listFiles(join(root, folder)))
+    .filter((path) => /(?<!\.d)\.ts$/.test(path))
+    .sort();
 }
 
 /**
@@ -69,7 +68,9 @@ export function listSources(root) {
  * @param {readonly string[]} sources
  */
 function stampOf(root, sources) {
-  const inputs = [...sources, join(root, 'package-lock.json'), ...FILES.map((file) => join(root, file))];
+  const copied = FILES.flatMap((file) => listFiles(join(root, file)));
+  // This file says how they are compiled.
+  const inputs = [...sources, ...copied, join(root, 'package-lock.json'), fileURLToPath(import.meta.url)];
   return digestOf(
     inputs.flatMap((path) => {
       const { mtimeMs, size } = statSync(path);

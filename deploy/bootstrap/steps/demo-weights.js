@@ -54,8 +54,7 @@ async function convert(context, target) {
       preprocessing_formula: '(x - 127) / 128',
       kernel_layout: 'HWIO, depthwise HWC1',
     });
-    mkdirSync(dirname(target), { recursive: true });
-    const temporary = `${target}.${process.pid}.tmp`;
+    const temporary = join(folder, 'converted.safetensors');
     const result = await runProgram(python, [CONVERTER, file, temporary, metadata]);
     if (result.code !== 0 || Number(result.stdout) !== TENSORS) {
       throw new SetupError(
@@ -64,6 +63,7 @@ async function convert(context, target) {
         { output: lastLines(result) },
       );
     }
+    mkdirSync(dirname(target), { recursive: true });
     renameSync(temporary, target);
   } finally {
     remove();

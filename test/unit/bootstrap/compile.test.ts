@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -52,6 +52,15 @@ describe('compileOnce', () => {
     expect(folders[1]).toBe(folders[0]);
     expect(new Set(folders.slice(1)).size).toBe(3);
     expect(folders[4]).toBe(folders[2]);
+  });
+
+  it('copies a file again that has changed below its folder', async () => {
+    mkdirSync(join(root, 'prisma/migrations/1_init'));
+    write('prisma/migrations/1_init/migration.sql', 'SELECT 1');
+    await compileOnce(root);
+    write('prisma/migrations/1_init/migration.sql', 'SELECT 22');
+    const folder = await compileOnce(root);
+    expect(readFileSync(join(folder, 'prisma/migrations/1_init/migration.sql'), 'utf8')).toBe('SELECT 22');
   });
 
   it('keeps the outputs that processes may still load from, and removes older ones', async () => {
