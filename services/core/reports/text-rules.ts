@@ -1,8 +1,7 @@
-/** U+0000 to U+001F, U+007F to U+009F, and what changes the direction of text; lone surrogates. */
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
-/** Of several lines: with line breaks and tabs. */
-const CONTROLS_BUT_LINES =
-  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
+import { escapeControlsInJson, hasControls, replaceControls } from '../text/control-characters.ts';
+
+/** In text of several lines: line breaks, tabs, and the marks that names of files in Hebrew or Arabic may have. */
+const OF_LINES: ReadonlySet<string> = new Set(['\t', '\n', '\r', '\u061c', '\u200e', '\u200f', '\u2028', '\u2029']);
 const SHOWN = 60;
 
 /** 64 hexadecimal digits in lower case. */
@@ -10,12 +9,12 @@ export const SHA256 = /^[0-9a-f]{64}$/;
 
 /** A mistake in one line of text, as the description of a violation; null: none. */
 export function lineMistake(text: string, maxLength: number): string | null {
-  return mistake(text, maxLength, CONTROLS, 'no control or direction characters');
+  return mistake(text, maxLength, undefined, 'no control or direction characters');
 }
 
 /** As `lineMistake`, for text of several lines. */
 export function textMistake(text: string, maxLength: number): string | null {
-  return mistake(text, maxLength, CONTROLS_BUT_LINES, 'no control characters but line breaks and tabs');
+  return mistake(text, maxLength, OF_LINES, 'no control characters but line breaks and tabs');
 }
 
 /** A mistake in a digest; null: none. */
@@ -25,21 +24,26 @@ export function sha256Mistake(digest: string): string | null {
 
 /** Text of a stranger in a message: quoted, control characters escaped, cut. */
 export function shown(text: string): string {
-  const cut = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
-  const escaped = JSON.stringify(cut).replace(
-    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const escaped = escapeControlsInJson(JSON.stringify(cutText(text, SHOWN + 1)));
   return `'${escaped.slice(1, -1)}'`;
 }
 
 /** Makes text of several lines fit `textMistake`: control characters become U+FFFD, what is too long is cut. */
 export function cleanText(text: string, maxLength: number): string {
-  const cut = text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
-  return cut.replace(new RegExp(CONTROLS_BUT_LINES, 'gu'), '\ufffd');
+  return replaceControls(cutText(text, maxLength), () => '\ufffd', OF_LINES);
 }
 
-function mistake(text: string, maxLength: number, controls: RegExp, rule: string): string | null {
+/** Text of at most so many characters, the last one an ellipsis where something is left out. */
+export function cutText(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
+}
+
+function mistake(
+  text: string,
+  maxLength: number,
+  allowed: ReadonlySet<string> | undefined,
+  rule: string,
+): string | null {
   if (text.length > maxLength) return `must have at most ${maxLength} characters; received ${text.length}.`;
-  return controls.test(text) ? `must have ${rule}; received ${shown(text)}.` : null;
+  return hasControls(text, allowed) ? `must have ${rule}; received ${shown(text)}.` : null;
 }

@@ -5,25 +5,41 @@
  */
 const CONTROLS = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
+const LINE_FEED: ReadonlySet<string> = new Set(['\n']);
+const LINES: ReadonlySet<string> = new Set(['\n', '\t']);
 const SHORT: ReadonlyMap<string, string> = new Map([
   ['\n', '\\n'],
   ['\r', '\\r'],
   ['\t', '\\t'],
 ]);
 
+/** Whether the text has such a character, but for those allowed. */
+export function hasControls(text: string, allowed: ReadonlySet<string> = new Set()): boolean {
+  return replaceControls(text, () => '', allowed).length < text.length;
+}
+
+/** The text with each such character replaced, but for those allowed. */
+export function replaceControls(
+  text: string,
+  replace: (control: string) => string,
+  allowed: ReadonlySet<string> = new Set(),
+): string {
+  return text.replace(CONTROLS, (control) => (allowed.has(control) ? control : replace(control)));
+}
+
 /** The text with such characters as `\n`, `\x1b` or `\u202e`, so that it is one line and shows what is in it. */
 export function escapeControls(text: string): string {
-  return text.replace(CONTROLS, escapeOne);
+  return replaceControls(text, escapeOne);
 }
 
 /** As `escapeControls`, for a whole text with lines of its own: line feeds and tabs stay. */
 export function escapeControlsInLines(text: string): string {
-  return text.replace(CONTROLS, (control) => (control === '\n' || control === '\t' ? control : escapeOne(control)));
+  return replaceControls(text, escapeOne, LINES);
 }
 
 /** As `escapeControls`, within the strings of a JSON text: they stay the same strings. */
 export function escapeControlsInJson(json: string): string {
-  return json.replace(CONTROLS, (control) => (control === '\n' ? control : unicodeEscape(control)));
+  return replaceControls(json, unicodeEscape, LINE_FEED);
 }
 
 /** Characters of a long name that are shown before and after the wrong one. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SPLITS } from '../../core/dataset.ts';
 import type { DatasetProblem, DatasetProblemCode, Split } from '../../core/dataset.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
+import { controlProblem } from '../../core/text/control-characters.ts';
 import { findAlike, matchClasses, spell } from './class-names.ts';
 import type { FoundClass } from './class-names.ts';
 import { PathOutsideError } from './data-root.ts';
@@ -210,8 +211,9 @@ class LayoutReader {
       if (name.toString('latin1').startsWith('.')) continue;
       const shown = showName(path === '' ? name : Buffer.concat([Buffer.from(`${path}/`), name]));
       if (kind === 'folder' || kind === 'folder-link') {
-        if (isUtf8(name)) names.push(name.toString('utf8'));
-        else this.report('UNREADABLE', shown, `Folder "${shown}" has a name that is not UTF-8: rename it.`);
+        const problem = isUtf8(name) ? controlProblem(name.toString('utf8')) : 'is not UTF-8: rename it.';
+        if (problem === null) names.push(name.toString('utf8'));
+        else this.report('UNREADABLE', shown, `The name of folder "${shown}" ${problem}`);
       } else if (kind === 'broken-link') {
         this.report('UNREADABLE', shown, `"${shown}" is a link to nothing and is left out.`, false);
       } else if (kind === 'unfollowed-link') {

@@ -1,7 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-
-/** Characters that a terminal or a reader would not see as they are: controls, and what turns the direction of text. */
-const UNSEEN = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+import { replaceControls } from '../../core/text/control-characters.ts';
 
 /** A file's name or path for messages: bytes that are not UTF-8 as `\xNN`, characters that can't be seen as `\u{N}`. */
 export function showName(name: Buffer): string {
@@ -12,7 +10,7 @@ export function showName(name: Buffer): string {
     shown += length === 0 ? `\\x${bytes.toString('hex')}` : bytes.toString('utf8');
     at += bytes.length;
   }
-  return shown.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+  return replaceControls(shown, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 /** Bytes of the character at a place, 1 to 4; 0 where none is. */

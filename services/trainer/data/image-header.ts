@@ -139,7 +139,7 @@ function webpSize(bytes: Buffer): HeaderSize | null {
 /** Whether a WebP file has what TensorFlow does not decode into three channels, and what that is; null: nothing. */
 export function webpObstacle(contents: Uint8Array): 'animation' | 'transparency' | null {
   const bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength);
-  if (bytes.length < 26 || webpSize(bytes) === null) return null;
+  if (readImageHeader(bytes)?.format !== 'WebP') return null;
   const chunk = bytes.toString('latin1', 12, 16);
   if (chunk === 'VP8X' && (bytes.readUInt8(20) & 0x02) !== 0) return 'animation';
   if (chunk === 'VP8X' && (bytes.readUInt8(20) & 0x10) !== 0) return 'transparency';

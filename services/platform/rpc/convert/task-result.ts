@@ -14,7 +14,7 @@ import {
 } from '../../../../proto/gen/graft/v1/task.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/task.ts';
 import type { CompleteTaskRequest } from '../../../../proto/gen/graft/v1/trainer_service.ts';
-import { cleanText } from '../../../core/reports/text-rules.ts';
+import { cleanText, cutText } from '../../../core/reports/text-rules.ts';
 import { datasetFromProto, datasetProblemFromProto, datasetProblemToProto, datasetToProto } from './dataset.ts';
 import { upperCaseEnum } from './enum-codec.ts';
 import { numberOf, requireMessage } from './fields.ts';
@@ -116,10 +116,6 @@ export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error
 const MAX_SENT_CHARACTERS = 4_000;
 const MAX_SENT_PROBLEMS = 1_000;
 
-function cutMessage(message: string): string {
-  return message.length <= MAX_SENT_CHARACTERS ? message : `${message.slice(0, MAX_SENT_CHARACTERS - 1)}…`;
-}
-
 export function taskErrorToProto(error: TaskError): proto.TaskError {
   return {
     errorClass: errorClasses.toProto(error.errorClass),
@@ -128,7 +124,7 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
     message: cleanText(error.message, MAX_SENT_CHARACTERS),
     datasetProblems: error.datasetProblems
       .slice(0, MAX_SENT_PROBLEMS)
-      .map((problem) => datasetProblemToProto({ ...problem, message: cutMessage(problem.message) })),
+      .map((problem) => datasetProblemToProto({ ...problem, message: cutText(problem.message, MAX_SENT_CHARACTERS) })),
     missingFeatureKeys: [...(error.missingFeatureKeys ?? [])],
     manifestDamaged: error.manifestDamaged ?? false,
     damagedCheckpointIds: [...(error.damagedCheckpointIds ?? [])],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PathOutsideError } from '../../../../services/trainer/data/data-root.ts';
+import { lineMistake } from '../../../../services/core/reports/text-rules.ts';
 import { showName } from '../../../../services/trainer/data/file-names.ts';
 import { pictureBytes, writeFiles } from '../../../support/picture.ts';
 import { indexFolder } from './check-folder.ts';
@@ -134,6 +135,20 @@ describe('names that are not UTF-8', () => {
     expect((await indexFolder(root)).lines).toEqual(['UNREADABLE train/alpha/\\xe9/1.png']);
     mkdirSync(bytes(at('train/'), 0xe9));
     expect((await indexFolder(root)).lines).toContain('UNREADABLE train/\\xe9!');
+  });
+
+  it('of a class are an error where they have a character that a coordinator takes for no name', async () => {
+    await writeSplits('alpha', 'beta');
+    for (const character of ['\n', '\u001b', '\u200f', '\u202e', '\u061c', '\u2028']) {
+      const name = `x${character}y`;
+      expect(lineMistake(name, 255), name).not.toBeNull();
+      mkdirSync(at('train', name));
+      const { problems, lines } = await indexFolder(root);
+      const code = `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+      expect(lines.filter((line) => line.startsWith('UNREADABLE'))).toHaveLength(1);
+      expect(problems.find(({ code: kind }) => kind === 'UNREADABLE')?.message).toContain(`received ${code}`);
+      rmSync(at('train', name), { recursive: true });
+    }
   });
 
   it('are shown with each wrong byte escaped, and characters that are not seen too', () => {

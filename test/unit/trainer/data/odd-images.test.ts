@@ -172,6 +172,15 @@ describe('an image of too many pixels', () => {
     }
   });
 
+  it('is a damaged image where a WebP ends at any byte of its header', async () => {
+    const whole = await sharp({ create: { width: 9, height: 9, channels: 3, background: 'red' } })
+      .webp()
+      .toBuffer();
+    for (let length = 12; length <= 32; length += 1) {
+      expect(() => decodeImage(whole.subarray(0, length)), String(length)).toThrow(ImageDecodeError);
+    }
+  });
+
   it('gets the same pixels as a small one where it is within the limit but large', async () => {
     const bytes = await sharp(await smoothPicture(3))
       .resize(2400, 1800, { fit: 'fill' })
