@@ -1,8 +1,9 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { sha256Hex } from '../core/digest.ts';
 
 /** SHA-256, hexadecimal, of a trainer's or a lease's secret; empty where none was sent. Both have 128 random bits or more. */
 export function hashOfSecret(secret: string): string {
-  return secret === '' ? '' : createHash('sha256').update(secret).digest('hex');
+  return secret === '' ? '' : sha256Hex(secret);
 }
 
 /**

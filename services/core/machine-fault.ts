@@ -1,4 +1,4 @@
-import type { ErrorClass } from './task.ts';
+import type { ErrorClass, TaskError } from './task.ts';
 
 interface FaultKind {
   /** What the fault is a fault of: one device, or all slots of the machine. */
@@ -59,6 +59,11 @@ export function isMachineFault({
   // The same name with another class is about a stored file, which heals.
   if (code === 'DIGEST_MISMATCH' && errorClass !== 'PERMANENT') return false;
   return MACHINE_FAULTS.has(code);
+}
+
+/** The error of a machine's fault. @param code one of the list above */
+export function machineFault(code: string, message: string): TaskError {
+  return { errorClass: 'INFRASTRUCTURE', code, message, datasetProblems: [] };
 }
 
 export interface MachineFaultInput {

@@ -8,7 +8,7 @@ export interface StoreMarker {
 
 const FORMAT = 'graft-store-1';
 
-/** The marker's bytes, readable for whoever finds the file. */
+/** The marker's bytes, readable for a person who finds the file. */
 export function encodeMarker({ clusterId, createTime }: StoreMarker): string {
   const note =
     'This folder belongs to one Graft cluster. Without this file its coordinators and trainers refuse to use it.';

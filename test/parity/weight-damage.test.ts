@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Weights } from '../../services/trainer/backbones/folded-weights.ts';
 import { loadBackboneParts } from '../../services/trainer/backbones/load.ts';
-import { taskErrorOf } from '../../services/trainer/training/task-error.ts';
+import { refusalOf } from '../support/refused-weights.ts';
 import { formulaWeight } from './formula.ts';
 import { kerasVenv, runPython, skipWithoutKeras } from './keras-venv.ts';
 import type { KerasVenv } from './keras-venv.ts';
@@ -95,13 +95,6 @@ describe('weight files as Keras and h5py write them, and as they get damaged', (
     ['twins.keras', 'more than once, at /layers/functional/layers and /layers/functional_1/layers'],
   ])('refuses %s once, with file and layer', async ([file, wanted], context) => {
     skipWithoutKeras(context, venv);
-    const error: unknown = await read(file).then(
-      () => null,
-      (reason: unknown) => reason,
-    );
-    const { errorClass, code, message } = taskErrorOf(error);
-    expect({ errorClass, code }).toEqual({ errorClass: 'PERMANENT', code: 'BACKBONE_INVALID' });
-    expect(message).toContain(join(folder, file));
-    expect(message).toContain(wanted);
+    expect(await refusalOf(read(file), join(folder, file))).toContain(wanted);
   });
 });

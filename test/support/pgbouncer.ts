@@ -1,16 +1,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
 import { chooseServerAccount } from '../../services/platform/db/embedded-postgres/account.ts';
 import { freePort } from '../../services/platform/net/free-port.ts';
-import { own, serverFolder } from './postgres-server.ts';
-
-const READY_MS = 20_000;
-const POLL_MS = 30;
+import { endServer, own, serverFolder, untilAnswers } from './postgres-server.ts';
 
 export type PoolMode = 'session' | 'transaction' | 'statement';
 
@@ -81,32 +75,11 @@ export class PgBouncer implements AsyncDisposable {
     });
     const url = `postgresql://${username}@127.0.0.1:${listenPort}/${database}${search}`;
     const bouncer = new PgBouncer(url, child, folder);
-    await bouncer.#ready();
+    await untilAnswers(url, child);
     return bouncer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null) {
-      const ended = once(this.#child, 'exit');
-      this.#child.kill('SIGQUIT');
-      await ended;
-    }
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async #ready(): Promise<void> {
-    const endAt = performance.now() + READY_MS;
-    for (;;) {
-      const client = new pg.Client({ connectionString: this.url });
-      try {
-        await client.connect();
-        return;
-      } catch (error) {
-        if (performance.now() > endAt || this.#child.exitCode !== null) throw error;
-        await delay(POLL_MS);
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    }
+    await endServer(this.#child, this.#folder);
   }
 }

@@ -77,7 +77,7 @@ export class PostgresServer implements AsyncDisposable {
     ];
     const child = spawn(join(bin, 'postgres'), args, { ...run, stdio: ['ignore', 'ignore', 'ignore'] });
     const server = new PostgresServer(port, account, child, folder);
-    await server.#ready();
+    await untilAnswers(server.url('postgres'), child);
     return server;
   }
 
@@ -86,32 +86,38 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null) {
-      const ended = once(this.#child, 'exit');
-      this.#child.kill('SIGQUIT');
-      await ended;
-    }
-    rmSync(this.#folder, { recursive: true, force: true });
+    await endServer(this.#child, this.#folder);
   }
+}
 
-  async #ready(): Promise<void> {
-    const endAt = performance.now() + READY_MS;
-    for (;;) {
-      const client = new pg.Client({ connectionString: this.url('postgres') });
-      try {
-        await client.connect();
-        return;
-      } catch (error) {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-        // 28000: it answers, and pg_hba.conf keeps us out.
-        if (code === '28000') return;
-        if (performance.now() > endAt || this.#child.exitCode !== null) throw error;
-        await delay(POLL_MS);
-      } finally {
-        await client.end().catch(() => undefined);
-      }
+/** Waits until a server lets a client in, or says that it may not. @throws what the last try met, when the server ends or takes too long */
+export async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
+  const endAt = performance.now() + READY_MS;
+  for (;;) {
+    const client = new pg.Client({ connectionString: url });
+    try {
+      await client.connect();
+      return;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      // 28000: it answers, and pg_hba.conf keeps us out.
+      if (code === '28000') return;
+      if (performance.now() > endAt || child.exitCode !== null) throw error;
+      await delay(POLL_MS);
+    } finally {
+      await client.end().catch(() => undefined);
     }
   }
+}
+
+/** Ends a server at once and removes its folder. */
+export async function endServer(child: ChildProcess, folder: string): Promise<void> {
+  if (child.exitCode === null) {
+    const ended = once(child, 'exit');
+    child.kill('SIGQUIT');
+    await ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** The programs of Debian's PostgreSQL of a major version; null where it is not installed. */

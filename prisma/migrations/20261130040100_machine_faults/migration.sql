@@ -27,5 +27,5 @@ COMMENT ON COLUMN "machine_faults"."task_id" IS 'The task.';
 COMMENT ON COLUMN "machine_faults"."trainer_id" IS 'The trainer it failed on.';
 COMMENT ON COLUMN "machine_faults"."slot_index" IS 'The slot.';
 COMMENT ON COLUMN "machine_faults"."code" IS 'Name of the error, for example DATA_MISSING; DEVICE_LOST is about the slot, the others about the machine.';
-COMMENT ON COLUMN "machine_faults"."message" IS 'For a person: what, where, and how to mend it.';
+COMMENT ON COLUMN "machine_faults"."message" IS 'For a person: what, where, and how to fix it.';
 COMMENT ON COLUMN "machine_faults"."create_time" IS 'When the attempt ended.';

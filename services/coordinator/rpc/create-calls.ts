@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { sha256Hex } from '../../core/digest.ts';
 import { InvalidRequestError } from '../../core/errors.ts';
 import type { JobOptions } from '../../platform/lifecycle/worker-pool.ts';
 import { EncodedMessage } from '../../platform/rpc/encoded-message.ts';
@@ -80,7 +80,5 @@ function valueOf<T>(result: Checked<T>): T {
 }
 
 function cacheKey({ inputs, from, pageSize }: PlanJob, specDigest: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([specDigest, inputs, from, pageSize]))
-    .digest('hex');
+  return sha256Hex(JSON.stringify([specDigest, inputs, from, pageSize]));
 }

@@ -21,7 +21,7 @@ export async function readMarker(store: ArtifactStore): Promise<StoreMarker | 'D
   }
 }
 
-/** Writes the marker where there is none; whoever is first has the store. @returns whose it is now */
+/** Writes the marker where there is none, so that the first cluster has the store. @returns the marker that is there now */
 export async function writeMarker(store: ArtifactStore, marker: StoreMarker): Promise<StoreMarker | 'DAMAGED' | null> {
   try {
     await store.write(STORE_MARKER_URI, Buffer.from(encodeMarker(marker)));

@@ -34,7 +34,7 @@ export interface CallContext {
   readonly path: string;
   /** Aborts when the client has gone or cancelled, its deadline is over, or the server is forced to end. */
   readonly signal: AbortSignal;
-  /** Aborts `signal` with this reason; whoever calls it says what the client is told. */
+  /** Aborts `signal` with this reason; the caller chooses what the client receives. */
   readonly abort: (reason: Error) => void;
   /** Aborts when the server begins to drain: long polls and watches should answer or end now. */
   readonly draining: AbortSignal;

@@ -1,4 +1,4 @@
-import { startThread } from '../../platform/lifecycle/thread-program.ts';
+import { startThread } from '../../platform/lifecycle/node-program.ts';
 import { BackboneError } from './backbone.ts';
 import type { WeightTensor } from './backbone.ts';
 import type { LayerGraph } from './layer-graph.ts';
@@ -32,7 +32,7 @@ export async function readHdf5Apart(
   const { backbone } = graph;
   const request: Hdf5Request = { path, graph, shownPath };
   const source = { path: shownPath, backbone };
-  const thread = startThread('trainer/backbones/hdf5-thread', request);
+  const thread = startThread('trainer/backbones/hdf5-thread', { workerData: request });
   let timer: NodeJS.Timeout | undefined;
   try {
     const reply = await new Promise<Hdf5Reply>((resolve, reject) => {

@@ -4,8 +4,7 @@ import type { Hdf5Reply, Hdf5Request } from './hdf5-reader.ts';
 import { readHdf5Weights } from './hdf5-weights.ts';
 
 /** The thread of `hdf5-reader.ts`: reads one file and ends. */
-const { request } = workerData as { readonly request: Hdf5Request };
-const { path, graph, shownPath } = request;
+const { path, graph, shownPath } = workerData as Hdf5Request;
 try {
   const weights = await readHdf5Weights(path, graph, shownPath);
   const buffers = [...weights.values()].flatMap(({ values: { buffer } }) =>

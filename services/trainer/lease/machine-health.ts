@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probeUri } from '../../core/artifact-names.ts';
-import { isMachineFault, SAME_PATH_RULE } from '../../core/machine-fault.ts';
+import { isMachineFault, machineFault, SAME_PATH_RULE } from '../../core/machine-fault.ts';
 import { SAME_STORE_RULE, whyBenched } from '../../core/store-owner.ts';
 import type { StoreReport } from '../../core/store-owner.ts';
 import type { LeasedTask, TaskError } from '../../core/task.ts';
@@ -66,10 +66,10 @@ export class MachineHealth {
     try {
       clusterId = await this.#readClusterId();
     } catch (error) {
-      return fault('STORE_UNREACHABLE', this.#storeProblem(error));
+      return machineFault('STORE_UNREACHABLE', this.#storeProblem(error));
     }
     const reason = whyBenched({ place: artifacts.place, clusterId, problem: '' }, this.#clusterId, hostname);
-    return reason === null ? null : fault('STORE_FOREIGN', reason);
+    return reason === null ? null : machineFault('STORE_FOREIGN', reason);
   }
 
   /** The error of a failed attempt as it is, or the machine's fault that is behind it. */
@@ -144,10 +144,6 @@ const PLACES: Readonly<Record<string, 'DATA' | 'WEIGHTS' | undefined>> = {
   DATA_UNREADABLE: 'DATA',
   WEIGHTS_MISSING: 'WEIGHTS',
 };
-
-function fault(code: string, message: string): TaskError {
-  return { errorClass: 'INFRASTRUCTURE', code, message, datasetProblems: [] };
-}
 
 function hasDamage({
   missingFeatureKeys = [],

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { isAbsolute, relative, sep } from 'node:path';
-import { SAME_PATH_RULE } from '../../core/machine-fault.ts';
+import { machineFault, SAME_PATH_RULE } from '../../core/machine-fault.ts';
 import type { TaskError } from '../../core/task.ts';
 import { WeightFileMissingError } from '../backbones/weight-file.ts';
 import type { ImageCacheError } from '../data/image-cache-error.ts';
@@ -16,7 +16,7 @@ export interface TaskPlaces {
 /** What the kernel says of a disk or a mount that has gone, is broken, or is not this user's. */
 const IO_CODES: ReadonlySet<string> = new Set([
   ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE', 'ENOTCONN', 'ENODEV', 'ENXIO', 'EHOSTDOWN', 'EREMOTEIO'],
-  ...['ETIMEDOUT', 'EUCLEAN', 'EFBIG'],
+  ...['ETIMEDOUT', 'EUCLEAN'],
 ]);
 const SPACE_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
@@ -24,22 +24,22 @@ const SPACE_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskError | null {
   const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
   if (isDeviceLost(message))
-    return fault('DEVICE_LOST', `The device of this slot is lost: ${message} (host ${hostname()})`);
+    return machineFault('DEVICE_LOST', `The device of this slot is lost: ${message} (host ${hostname()})`);
   if (error instanceof WeightFileMissingError) {
-    return { ...fault('WEIGHTS_MISSING', `${message} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
+    return { ...machineFault('WEIGHTS_MISSING', `${message} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
   }
   switch (name) {
     case 'ArtifactSpaceError':
-      return fault('DISK_FULL', `${message} This was host ${hostname()}.`);
+      return machineFault('DISK_FULL', `${message} This was host ${hostname()}.`);
     case 'ArtifactUnwritableError':
-      return fault('STORE_UNWRITABLE', `${message} This was host ${hostname()}.`);
+      return machineFault('STORE_UNWRITABLE', `${message} This was host ${hostname()}.`);
     case 'ArtifactUnreachableError':
-      return fault('STORE_UNREACHABLE', `${message} This was host ${hostname()}.`);
+      return machineFault('STORE_UNREACHABLE', `${message} This was host ${hostname()}.`);
     case 'DownloadError':
-      return fault('WEIGHTS_UNAVAILABLE', `${message} This was host ${hostname()}.`);
+      return machineFault('WEIGHTS_UNAVAILABLE', `${message} This was host ${hostname()}.`);
     case 'PathOutsideError':
       return {
-        ...fault('PATH_OUTSIDE', `${message} This was host ${hostname()}; trainers may differ in it.`),
+        ...machineFault('PATH_OUTSIDE', `${message} This was host ${hostname()}; trainers may differ in it.`),
         errorClass: 'PERMANENT',
       };
     case 'ImageCacheError': {
@@ -54,11 +54,11 @@ function imageFault(message: string, error: Pick<ImageCacheError, 'fault'>): Tas
   const told = `${message} This was host ${hostname()}.`;
   switch (error.fault) {
     case 'MISSING':
-      return fault('DATA_MISSING', `${told} ${SAME_PATH_RULE}`);
+      return machineFault('DATA_MISSING', `${told} ${SAME_PATH_RULE}`);
     case 'CHANGED':
-      return { ...fault('DATA_CHANGED', `${told} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
+      return { ...machineFault('DATA_CHANGED', `${told} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
     case 'SPACE':
-      return fault('DISK_FULL', told);
+      return machineFault('DISK_FULL', told);
     case null:
       return null;
   }
@@ -69,12 +69,13 @@ function ioFault(error: unknown, places: TaskPlaces): TaskError | null {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
     const { code = '', path = '' } = cause as NodeJS.ErrnoException;
     const told = `${cause.message} (host ${hostname()}).`;
-    if (SPACE_CODES.has(code)) return fault('DISK_FULL', `A disk is full: ${told} Free some space there.`);
+    if (SPACE_CODES.has(code)) return machineFault('DISK_FULL', `A disk is full: ${told} Free some space there.`);
     if (!IO_CODES.has(code)) continue;
-    if (isBelow(places.store, path)) return fault('STORE_UNREACHABLE', `The artifact store can't be used: ${told}`);
+    if (isBelow(places.store, path))
+      return machineFault('STORE_UNREACHABLE', `The artifact store can't be used: ${told}`);
     if (isBelow(places.data, path))
-      return fault('DATA_UNREADABLE', `The images can't be read: ${told} ${SAME_PATH_RULE}`);
-    return fault('DISK_UNUSABLE', `${told} The cache folder is ${places.cache} (GRAFT_CACHE_DIR).`);
+      return machineFault('DATA_UNREADABLE', `The images can't be read: ${told} ${SAME_PATH_RULE}`);
+    return machineFault('DISK_UNUSABLE', `${told} The cache folder is ${places.cache} (GRAFT_CACHE_DIR).`);
   }
   return null;
 }
@@ -83,8 +84,4 @@ function isBelow(folder: string | null, path: string): boolean {
   if (folder === null || path === '') return false;
   const way = relative(folder, path);
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-function fault(code: string, message: string): TaskError {
-  return { errorClass: 'INFRASTRUCTURE', code, message, datasetProblems: [] };
 }

@@ -7,7 +7,7 @@ export interface ClusterIdentity {
   readonly storeMarkTime: Date | null;
 }
 
-/** The identity of the cluster that the database belongs to; made by whoever asks first. */
+/** The identity of the cluster that the database belongs to; made at the first request. */
 export async function readClusterIdentity({ pool }: Pick<Store, 'pool'>): Promise<ClusterIdentity> {
   await pool.query('INSERT INTO cluster (cluster_id) VALUES (gen_random_uuid()::text) ON CONFLICT DO NOTHING');
   const { rows } = await pool.query<{ cluster_id: string; store_mark_time: Date | null }>(

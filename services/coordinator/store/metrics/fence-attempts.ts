@@ -1,9 +1,8 @@
-import type { Stage } from '../../../core/task.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import { isHeadAwaited } from '../runs/shared-head.ts';
 import { epochLimitOf } from '../tasks/epoch-limit.ts';
-import { isHolder } from '../tasks/fence.ts';
-import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';
+import { isHolder, toFenced } from '../tasks/fence.ts';
+import type { FencedTask, LeaseClaim, TaskRow } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /** An attempt whose lease has been checked and whose task is locked until the end of the transaction. */
@@ -29,17 +28,8 @@ export async function fenceAttempts(
   leases: readonly LeaseClaim[],
 ): Promise<ReadonlyMap<string, FencedAttempt | 'NOT_HELD'>> {
   const unique = [...new Map(leases.map((lease) => [leaseKey(lease), lease])).values()];
-  const { rows } = await tx.prepared<{
-    place: string;
-    is_held: boolean;
-    task_id: string;
-    lease_epoch: number;
-    sweep_id: string;
-    stage: Stage;
-    state: 'LEASED' | 'RUNNING';
-    trainer_id: string;
-  }>(
-    `SELECT l.place::text AS place, t.task_id, t.lease_epoch, t.sweep_id, t.stage, t.state, t.trainer_id,
+  const { rows } = await tx.prepared<TaskRow & { readonly place: string; readonly is_held: boolean }>(
+    `SELECT l.place::text AS place, t.sweep_id, t.stage, t.state, t.trainer_id,
             ${isHolder('l.trainer_id', 'l.secret_hash')} AS is_held
        FROM tasks t
        JOIN unnest($1::text[], $2::int[], $3::text[], $4::text[]) WITH ORDINALITY
@@ -61,11 +51,8 @@ export async function fenceAttempts(
   for (const row of rows) {
     const claim = unique[Number(row.place) - 1];
     if (claim === undefined) continue;
-    if (!row.is_held) found.set(leaseKey(claim), 'NOT_HELD');
-    else {
-      const { task_id: taskId, lease_epoch: leaseEpoch, sweep_id: sweepId, stage, state, trainer_id: trainerId } = row;
-      held.set(leaseKey(claim), { taskId, leaseEpoch, sweepId, stage, state, trainerId });
-    }
+    if (row.is_held) held.set(leaseKey(claim), toFenced(claim, row));
+    else found.set(leaseKey(claim), 'NOT_HELD');
   }
   const attempts = held.size === 0 ? new Map<string, FencedAttempt>() : await readAttempts(tx, [...held.values()]);
   for (const [key, { taskId }] of held) {

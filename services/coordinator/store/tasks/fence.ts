@@ -92,14 +92,15 @@ export async function lockLease(
   return rows[0] ? toFenced(lease, rows[0]) : null;
 }
 
-interface TaskRow {
+/** What is read of a live task. */
+export interface TaskRow {
   readonly sweep_id: string;
   readonly stage: Stage;
   readonly state: 'LEASED' | 'RUNNING';
   readonly trainer_id: string;
 }
 
-function toFenced({ taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>, row: TaskRow): FencedTask {
+export function toFenced({ taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>, row: TaskRow): FencedTask {
   const { sweep_id: sweepId, stage, state, trainer_id: trainerId } = row;
   return { taskId, leaseEpoch, sweepId, stage, state, trainerId };
 }

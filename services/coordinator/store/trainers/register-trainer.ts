@@ -1,23 +1,12 @@
+import type { TrainerDescription } from '../../../core/reports/check-trainer.ts';
 import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import { wakeSlots } from '../faults/review-benches.ts';
 import { inTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 
-export interface NewTrainer {
-  readonly trainerId: string;
+export interface NewTrainer extends TrainerDescription {
   /** Empty: a trainer from before secrets existed. */
   readonly secretHash: string;
-  readonly hostname: string;
-  readonly version: string;
-  readonly engineVersion: string;
-  readonly slots: readonly {
-    readonly slotIndex: number;
-    readonly deviceKind: string;
-    readonly deviceName: string;
-    /** 0 where unknown. */
-    readonly memoryBytes: number;
-    readonly threadCount: number;
-  }[];
   /** Why its slots get no tasks; null: they do. */
   readonly benchReason: string | null;
 }

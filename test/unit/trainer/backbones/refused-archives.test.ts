@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ZipFile } from 'yazl';
 import { checkWeights, loadBackboneParts } from '../../../../services/trainer/backbones/load.ts';
 import { encodeSafetensors } from '../../../../services/trainer/checkpoints/safetensors.ts';
-import { taskErrorOf } from '../../../../services/trainer/training/task-error.ts';
+import { refusalOf } from '../../../support/refused-weights.ts';
 import {
   SMALL_BACKBONE,
   SMALL_GRAPH,
@@ -24,15 +24,8 @@ async function read(path: string): Promise<ReadonlyMap<string, unknown>> {
     .weights;
 }
 
-async function refusal(path: string): Promise<string> {
-  const error: unknown = await read(path).then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  const { errorClass, code, message } = taskErrorOf(error);
-  expect({ errorClass, code }).toEqual({ errorClass: 'PERMANENT', code: 'BACKBONE_INVALID' });
-  expect(message).toContain(path);
-  return message;
+function refusal(path: string): Promise<string> {
+  return refusalOf(read(path), path);
 }
 
 describe('weights in a .keras archive', () => {

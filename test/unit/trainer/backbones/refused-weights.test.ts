@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readHdf5Apart } from '../../../../services/trainer/backbones/hdf5-reader.ts';
 import { readHdf5Weights } from '../../../../services/trainer/backbones/hdf5-weights.ts';
 import { taskErrorOf } from '../../../../services/trainer/training/task-error.ts';
+import { refusalOf } from '../../../support/refused-weights.ts';
 import {
   SMALL_BACKBONE,
   SMALL_WEIGHTS,
@@ -35,15 +36,8 @@ describe('weights in an HDF5 file', () => {
   }
 
   /** The message of a refusal, which no attempt repeats and which names the file. */
-  async function refusal(backbone?: string): Promise<string> {
-    const error: unknown = await read(backbone).then(
-      () => null,
-      (reason: unknown) => reason,
-    );
-    const { errorClass, code, message } = taskErrorOf(error);
-    expect({ errorClass, code }).toEqual({ errorClass: 'PERMANENT', code: 'BACKBONE_INVALID' });
-    expect(message).toContain(path);
-    return message;
+  function refusal(backbone?: string): Promise<string> {
+    return refusalOf(read(backbone), path);
   }
 
   async function changed(name: string, change: (values: Float32Array) => void): Promise<void> {
