@@ -78,7 +78,8 @@ async function failureOf(worker: WorkerProcess, task: LeasedTask): Promise<TaskE
   let lastWords = '';
   worker.child.stderr?.on('data', (chunk: Buffer) => (lastWords += chunk.toString('utf8')));
   const ended = new Promise<TaskError>((resolve) =>
-    worker.child.once('exit', (code, signal) =>
+    // As the supervisor does: at 'exit' its last words may not be read yet.
+    worker.child.once('close', (code, signal) =>
       resolve(
         errorOfExit(
           {
