@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BoundedAnswers } from '../../../services/coordinator/rpc/bounded-answers.ts';
+import { BoundedAnswers } from '../../../services/coordinator/rpc/trainer-service/bounded-answers.ts';
 
 /** A promise and its end. */
 function gate(): { readonly opened: Promise<void>; open(): void } {

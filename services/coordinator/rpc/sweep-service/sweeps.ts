@@ -1,28 +1,28 @@
 import { z } from 'zod';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import { Dataset } from '../../../proto/gen/graft/v1/dataset.ts';
-import { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import { Dataset } from '../../../../proto/gen/graft/v1/dataset.ts';
+import { Sweep } from '../../../../proto/gen/graft/v1/sweep.ts';
 import {
   GetDatasetResponse,
   GetSweepResponse,
   ListDatasetsResponse,
   ListSweepsResponse,
   ListTrainersResponse,
-} from '../../../proto/gen/graft/v1/sweep_service.ts';
-import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
-import { findDataset, findDatasetOfSweep, listDatasets } from '../store/datasets/list-datasets.ts';
-import { findSweep, listSweeps } from '../store/sweeps/find-sweep.ts';
-import { readForecasts } from '../store/sweeps/read-forecasts.ts';
-import { forgetTrainer } from '../store/trainers/forget-trainer.ts';
-import { listTrainers } from '../store/trainers/list-trainers.ts';
-import { forecastsToProto } from './convert-plan.ts';
-import { datasetRecordToProto, sweepToProto, trainerToProto } from './convert-sweep.ts';
-import { answerWith, encodeList } from './lists/encode-list.ts';
-import { fitAnswer } from './lists/shorten-message.ts';
-import { ID_KEY, pageToken, readPage, TIME_KEY } from './page.ts';
-import { requireId } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+} from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { Trainer } from '../../../../proto/gen/graft/v1/trainer.ts';
+import { findDataset, findDatasetOfSweep, listDatasets } from '../../store/datasets/list-datasets.ts';
+import { findSweep, listSweeps } from '../../store/sweeps/find-sweep.ts';
+import { readForecasts } from '../../store/sweeps/read-forecasts.ts';
+import { forgetTrainer } from '../../store/trainers/forget-trainer.ts';
+import { listTrainers } from '../../store/trainers/list-trainers.ts';
+import { forecastsToProto } from '../convert-plan.ts';
+import { datasetRecordToProto, sweepToProto, trainerToProto } from '../convert-sweep.ts';
+import { answerWith, encodeList } from '../lists/encode-list.ts';
+import { fitAnswer } from '../lists/shorten-message.ts';
+import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';
+import { requireId } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 const SWEEPS = {
   scope: 'sweeps',

@@ -1,24 +1,24 @@
-import { ArtifactMissingError, InvalidRequestError } from '../../core/errors.ts';
-import { checkProgress } from '../../core/reports/check-progress.ts';
-import type { CheckpointRef } from '../../core/task.ts';
-import { ArtifactUriError } from '../../platform/artifacts/artifact-store.ts';
-import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
-import { requireMessage } from '../../platform/rpc/convert/fields.ts';
-import { checkpointFromProto } from '../../platform/rpc/convert/run.ts';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import { TaskCommand as ProtoTaskCommand } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import type { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { newCheckpointId } from '../new-id.ts';
-import { registerCheckpoint } from '../store/checkpoints/register-checkpoint.ts';
-import { recordHeartbeat } from '../store/tasks/heartbeat.ts';
-import type { Store } from '../store/store.ts';
-import type { TaskCommand, TaskProgress } from '../store/tasks/heartbeat.ts';
-import { checkpointRecordToProto } from './convert-run.ts';
-import { hashOfSecret } from '../trainer-secrets.ts';
-import { requireTrainer } from './authorisation/trainer-scope.ts';
+import { ArtifactMissingError, InvalidRequestError } from '../../../core/errors.ts';
+import { checkProgress } from '../../../core/reports/check-progress.ts';
+import type { CheckpointRef } from '../../../core/task.ts';
+import { ArtifactUriError } from '../../../platform/artifacts/artifact-store.ts';
+import type { ArtifactStore } from '../../../platform/artifacts/artifact-store.ts';
+import { requireMessage } from '../../../platform/rpc/convert/fields.ts';
+import { checkpointFromProto } from '../../../platform/rpc/convert/run.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import { TaskCommand as ProtoTaskCommand } from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import type { TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import { newCheckpointId } from '../../new-id.ts';
+import { registerCheckpoint } from '../../store/checkpoints/register-checkpoint.ts';
+import { recordHeartbeat } from '../../store/tasks/heartbeat.ts';
+import type { Store } from '../../store/store.ts';
+import type { TaskCommand, TaskProgress } from '../../store/tasks/heartbeat.ts';
+import { checkpointRecordToProto } from '../convert-run.ts';
+import { hashOfSecret } from '../../trainer-secrets.ts';
+import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { asReport, readClaim } from './read-claim.ts';
-import { requireId } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+import { requireId } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 const COMMANDS: Readonly<Record<TaskCommand, ProtoTaskCommand>> = {
   NONE: ProtoTaskCommand.UNSPECIFIED,

@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { IllegalStateError } from '../../core/errors.ts';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { listDeadLetters } from '../store/outbox/list-dead-letters.ts';
-import { readMlflowStatus } from '../store/outbox/read-status.ts';
-import { resendSweep } from '../store/outbox/resend-sweep.ts';
-import { retryDeadLetters } from '../store/outbox/retry-dead-letters.ts';
-import { pageToken, readPage } from './page.ts';
-import { requireSweep } from './require-existing.ts';
-import { requireId } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+import { IllegalStateError } from '../../../core/errors.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { listDeadLetters } from '../../store/outbox/list-dead-letters.ts';
+import { readMlflowStatus } from '../../store/outbox/read-status.ts';
+import { resendSweep } from '../../store/outbox/resend-sweep.ts';
+import { retryDeadLetters } from '../../store/outbox/retry-dead-letters.ts';
+import { pageToken, readPage } from '../page.ts';
+import { requireSweep } from '../require-existing.ts';
+import { requireId } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 const MAX_BIGINT = 2n ** 63n - 1n;
 const KEY = z.object({

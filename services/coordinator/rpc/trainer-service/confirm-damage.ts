@@ -1,7 +1,7 @@
-import { findDamage } from '../../platform/artifacts/find-damage.ts';
-import { findCheckpointFiles } from '../store/checkpoints/find-files.ts';
-import type { TaskEnd } from '../store/complete/complete-task.ts';
-import type { RpcContext } from './rpc-context.ts';
+import { findDamage } from '../../../platform/artifacts/find-damage.ts';
+import { findCheckpointFiles } from '../../store/checkpoints/find-files.ts';
+import type { TaskEnd } from '../../store/complete/complete-task.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 /**
  * Reads the checkpoints that a failed attempt names as damaged. Their files are removed afterwards, so the word of a trainer

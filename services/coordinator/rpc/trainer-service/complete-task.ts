@@ -1,24 +1,24 @@
-import { InvalidRequestError, RateLimitedError } from '../../core/errors.ts';
-import { checkTaskError } from '../../core/reports/check-error.ts';
-import { JoinedResult } from '../../platform/rpc/convert/result-parts.ts';
-import { taskEndFromProto } from '../../platform/rpc/convert/task-result.ts';
-import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import { ReleaseReason as ProtoReleaseReason } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import { InvalidRequestError, RateLimitedError } from '../../../core/errors.ts';
+import { checkTaskError } from '../../../core/reports/check-error.ts';
+import { JoinedResult } from '../../../platform/rpc/convert/result-parts.ts';
+import { taskEndFromProto } from '../../../platform/rpc/convert/task-result.ts';
+import { upperCaseEnum } from '../../../platform/rpc/convert/enum-codec.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import { ReleaseReason as ProtoReleaseReason } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import type {
   CompleteTaskInPartsRequest,
   CompleteTaskRequest,
   TrainerServiceService,
-} from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { completeTask } from '../store/complete/complete-task.ts';
-import { releaseTask } from '../store/tasks/release-task.ts';
-import type { ReleaseReason } from '../store/tasks/release-task.ts';
-import { callerOf } from './authorisation/caller.ts';
+} from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import { completeTask } from '../../store/complete/complete-task.ts';
+import { releaseTask } from '../../store/tasks/release-task.ts';
+import type { ReleaseReason } from '../../store/tasks/release-task.ts';
+import { callerOf } from '../authorisation/caller.ts';
 import { confirmDamage } from './confirm-damage.ts';
-import { findManifest } from '../store/datasets/find-manifest.ts';
-import type { LeaseClaim } from '../store/tasks/fence.ts';
+import { findManifest } from '../../store/datasets/find-manifest.ts';
+import type { LeaseClaim } from '../../store/tasks/fence.ts';
 import { asReport, readClaim } from './read-claim.ts';
-import type { RpcContext } from './rpc-context.ts';
+import type { RpcContext } from '../rpc-context.ts';
 import { readTestLabels } from './test-labels.ts';
 
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);

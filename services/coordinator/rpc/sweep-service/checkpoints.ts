@@ -1,25 +1,25 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ArtifactDamagedError, InvalidRequestError } from '../../core/errors.ts';
-import { describeDigest, findDamage } from '../../platform/artifacts/find-damage.ts';
-import { numberOf } from '../../platform/rpc/convert/fields.ts';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import { Checkpoint } from '../../../proto/gen/graft/v1/run.ts';
-import { ListCheckpointsResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { ArtifactDamagedError, InvalidRequestError } from '../../../core/errors.ts';
+import { describeDigest, findDamage } from '../../../platform/artifacts/find-damage.ts';
+import { numberOf } from '../../../platform/rpc/convert/fields.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import { Checkpoint } from '../../../../proto/gen/graft/v1/run.ts';
+import { ListCheckpointsResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type {
   DownloadCheckpointRequest,
   DownloadCheckpointResponse,
   SweepServiceService,
-} from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { findCollectable, markCollectable } from '../store/checkpoints/collect-checkpoints.ts';
-import { findCheckpoint, listCheckpoints, pinCheckpoint } from '../store/checkpoints/list-checkpoints.ts';
-import type { CheckpointRecord } from '../store/records.ts';
-import { checkpointRecordToProto } from './convert-run.ts';
-import { answerWith, encodeList } from './lists/encode-list.ts';
-import { ID_KEY, pageToken, readPage, TIME_KEY } from './page.ts';
-import { requireOwnerExists, requireSweep } from './require-existing.ts';
-import { requireId, requireOwner } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+} from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { findCollectable, markCollectable } from '../../store/checkpoints/collect-checkpoints.ts';
+import { findCheckpoint, listCheckpoints, pinCheckpoint } from '../../store/checkpoints/list-checkpoints.ts';
+import type { CheckpointRecord } from '../../store/records.ts';
+import { checkpointRecordToProto } from '../convert-run.ts';
+import { answerWith, encodeList } from '../lists/encode-list.ts';
+import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';
+import { requireOwnerExists, requireSweep } from '../require-existing.ts';
+import { requireId, requireOwner } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 const KEY = z.object({ runId: ID_KEY, createTime: TIME_KEY, checkpointId: ID_KEY });
 const CHUNK_BYTES = 64 * 1024;

@@ -1,14 +1,14 @@
-import { InvalidRequestError } from '../../core/errors.ts';
-import { controlProblem } from '../../core/text/control-characters.ts';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import type { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
-import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { cancelSweep } from '../store/sweeps/cancel-sweep.ts';
-import { findSweep } from '../store/sweeps/find-sweep.ts';
-import { pauseSweep, resumeSweep } from '../store/sweeps/steer-sweep.ts';
-import { sweepToProto } from './convert-sweep.ts';
-import { requireId } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+import { InvalidRequestError } from '../../../core/errors.ts';
+import { controlProblem } from '../../../core/text/control-characters.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import type { Sweep } from '../../../../proto/gen/graft/v1/sweep.ts';
+import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { cancelSweep } from '../../store/sweeps/cancel-sweep.ts';
+import { findSweep } from '../../store/sweeps/find-sweep.ts';
+import { pauseSweep, resumeSweep } from '../../store/sweeps/steer-sweep.ts';
+import { sweepToProto } from '../convert-sweep.ts';
+import { requireId } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 /** PauseSweep, ResumeSweep and CancelSweep: each answers with the sweep as it is afterwards. */
 export function steerCalls({

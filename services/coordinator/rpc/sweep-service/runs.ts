@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Handlers } from '../../platform/rpc/server.ts';
-import { EpochMetric, Run, TestPrediction } from '../../../proto/gen/graft/v1/run.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
+import { EpochMetric, Run, TestPrediction } from '../../../../proto/gen/graft/v1/run.ts';
 import {
   GetLeaderboardResponse,
   GetRunResponse,
@@ -8,19 +8,19 @@ import {
   ListEpochMetricsResponse,
   ListRunsResponse,
   ListTestPredictionsResponse,
-} from '../../../proto/gen/graft/v1/sweep_service.ts';
-import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { listEpochMetrics } from '../store/metrics/list-epoch-metrics.ts';
-import { findRun, listAttempts, listRuns } from '../store/runs/list-runs.ts';
-import { listTestPredictions } from '../store/runs/list-test-predictions.ts';
-import { countTestLooks, readLeaderboard } from '../store/runs/read-leaderboard.ts';
-import { attemptToProto, epochMetricToProto, leaderboardEntryToProto, runToProto } from './convert-run.ts';
-import { answerWith, encodeList, requireEntries } from './lists/encode-list.ts';
-import { fitAnswer } from './lists/shorten-message.ts';
-import { ID_KEY, INDEX_KEY, pageToken, PATH_KEY, readPage } from './page.ts';
-import { requireOwnerExists, requireSweep } from './require-existing.ts';
-import { requireId, requireOwner } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+} from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { listEpochMetrics } from '../../store/metrics/list-epoch-metrics.ts';
+import { findRun, listAttempts, listRuns } from '../../store/runs/list-runs.ts';
+import { listTestPredictions } from '../../store/runs/list-test-predictions.ts';
+import { countTestLooks, readLeaderboard } from '../../store/runs/read-leaderboard.ts';
+import { attemptToProto, epochMetricToProto, leaderboardEntryToProto, runToProto } from '../convert-run.ts';
+import { answerWith, encodeList, requireEntries } from '../lists/encode-list.ts';
+import { fitAnswer } from '../lists/shorten-message.ts';
+import { ID_KEY, INDEX_KEY, pageToken, PATH_KEY, readPage } from '../page.ts';
+import { requireOwnerExists, requireSweep } from '../require-existing.ts';
+import { requireId, requireOwner } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 const RUN_KEY = z.object({ runIndex: INDEX_KEY });
 const RANK_KEY = z.object({ rank: INDEX_KEY });

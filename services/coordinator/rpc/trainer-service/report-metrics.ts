@@ -1,18 +1,18 @@
-import { LeaseLostError, MetricConflictError, SequenceGapError, ShuttingDownError } from '../../core/errors.ts';
-import { LeaseNotHeldError, ReportRefusedError } from '../../core/trainer-errors.ts';
-import { numberOf } from '../../platform/rpc/convert/fields.ts';
-import { stages } from '../../platform/rpc/convert/run.ts';
-import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
+import { LeaseLostError, MetricConflictError, SequenceGapError, ShuttingDownError } from '../../../core/errors.ts';
+import { LeaseNotHeldError, ReportRefusedError } from '../../../core/trainer-errors.ts';
+import { numberOf } from '../../../platform/rpc/convert/fields.ts';
+import { stages } from '../../../platform/rpc/convert/run.ts';
+import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
 import type {
   ReportMetricsRequest,
   ReportMetricsResponse,
   TrainerServiceService,
-} from '../../../proto/gen/graft/v1/trainer_service.ts';
-import type { MetricBatch } from '../store/metrics/metric-batch.ts';
-import type { LeaseClaim } from '../store/tasks/fence.ts';
+} from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import type { MetricBatch } from '../../store/metrics/metric-batch.ts';
+import type { LeaseClaim } from '../../store/tasks/fence.ts';
 import { BoundedAnswers } from './bounded-answers.ts';
 import { asReport, readClaim } from './read-claim.ts';
-import type { RpcContext } from './rpc-context.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 /** Batches of one stream that are read but not answered; more are not read, so that the client feels it. */
 const MAX_IN_FLIGHT = 16;

@@ -1,16 +1,16 @@
-import { InvalidRequestError, ShuttingDownError } from '../../core/errors.ts';
-import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
+import { InvalidRequestError, ShuttingDownError } from '../../../core/errors.ts';
+import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
 import type {
   SweepServiceService,
   WatchSweepRequest,
   WatchSweepResponse,
-} from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { PAGE_SIZE } from '../store/events/event-feed.ts';
-import { readLastCursor } from '../store/events/read-events.ts';
-import type { Store } from '../store/store.ts';
-import { eventToProto } from './convert-event.ts';
-import { requireId } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+} from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { PAGE_SIZE } from '../../store/events/event-feed.ts';
+import { readLastCursor } from '../../store/events/read-events.ts';
+import type { Store } from '../../store/store.ts';
+import { eventToProto } from '../convert-event.ts';
+import { requireId } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 /** Finds what a lost notification would have told. */
 const POLL_MS = 10_000;

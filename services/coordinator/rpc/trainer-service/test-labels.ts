@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline/promises';
 import { Readable } from 'node:stream';
-import { ArtifactMissingError } from '../../core/errors.ts';
-import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
-import type { Logger } from '../../platform/telemetry/logger.ts';
+import { ArtifactMissingError } from '../../../core/errors.ts';
+import type { ArtifactStore } from '../../../platform/artifacts/artifact-store.ts';
+import type { Logger } from '../../../platform/telemetry/logger.ts';
 
 /**
  * Labels of the test images by path, read line by line from a manifest in the artifact store, so that other calls are answered

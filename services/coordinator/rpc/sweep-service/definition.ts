@@ -1,4 +1,4 @@
-import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 
 const asItCame = (bytes: Buffer): Buffer => bytes;
 

@@ -1,26 +1,26 @@
-import { InvalidRequestError, VersionSkewError } from '../../core/errors.ts';
-import { checkLeaseRequest, checkTrainer, trainerSecretMistake } from '../../core/reports/check-trainer.ts';
-import type { LeasedTask } from '../../core/task.ts';
-import { whyBenched } from '../../core/store-owner.ts';
-import { areCompatible, isOlderMinor } from '../../core/version-skew.ts';
-import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
-import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
-import { leasedTaskToProto } from '../../platform/rpc/convert/task.ts';
-import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
-import type { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
+import { InvalidRequestError, VersionSkewError } from '../../../core/errors.ts';
+import { checkLeaseRequest, checkTrainer, trainerSecretMistake } from '../../../core/reports/check-trainer.ts';
+import type { LeasedTask } from '../../../core/task.ts';
+import { whyBenched } from '../../../core/store-owner.ts';
+import { areCompatible, isOlderMinor } from '../../../core/version-skew.ts';
+import { durationFromProto, durationToProto } from '../../../platform/rpc/convert/duration.ts';
+import { numberOf, requireMessage } from '../../../platform/rpc/convert/fields.ts';
+import { leasedTaskToProto } from '../../../platform/rpc/convert/task.ts';
+import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
+import type { Trainer } from '../../../../proto/gen/graft/v1/trainer.ts';
 import type {
   LeaseTaskRequest,
   RegisterTrainerRequest,
   TrainerServiceService,
-} from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { leaseTask } from '../store/tasks/lease-task.ts';
-import { nextLookMs } from '../store/tasks/next-look.ts';
-import { registerTrainer } from '../store/trainers/register-trainer.ts';
-import type { NewTrainer } from '../store/trainers/register-trainer.ts';
-import { hashOfSecret, leaseSecretOf } from '../trainer-secrets.ts';
-import { requireTrainer } from './authorisation/trainer-scope.ts';
-import { requireId } from './require-id.ts';
-import type { RpcContext } from './rpc-context.ts';
+} from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import { leaseTask } from '../../store/tasks/lease-task.ts';
+import { nextLookMs } from '../../store/tasks/next-look.ts';
+import { registerTrainer } from '../../store/trainers/register-trainer.ts';
+import type { NewTrainer } from '../../store/trainers/register-trainer.ts';
+import { hashOfSecret, leaseSecretOf } from '../../trainer-secrets.ts';
+import { requireTrainer } from '../authorisation/trainer-scope.ts';
+import { requireId } from '../require-id.ts';
+import type { RpcContext } from '../rpc-context.ts';
 
 const MAX_WAIT_MS = 30_000;
 /** Finds what a lost notification would have told. */

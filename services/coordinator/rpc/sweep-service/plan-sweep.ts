@@ -1,24 +1,24 @@
 import { z } from 'zod';
-import { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { sha256Hex } from '../../core/digest.ts';
-import { InvalidRequestError } from '../../core/errors.ts';
-import type { JobOptions } from '../../platform/lifecycle/worker-pool.ts';
-import { EncodedMessage } from '../../platform/rpc/encoded-message.ts';
-import type { CallContext, Handlers } from '../../platform/rpc/server.ts';
-import { tracer } from '../../platform/telemetry/tracer.ts';
-import { newSweepId } from '../new-id.ts';
-import { createSweep } from '../store/sweeps/create-sweep.ts';
-import { previewInputsOf } from '../store/sweeps/preview.ts';
-import { callerOf } from './authorisation/caller.ts';
-import { sweepToProto } from './convert-sweep.ts';
-import { INDEX_KEY, pageToken, readPage } from './page.ts';
-import { PageCache } from './planning/page-cache.ts';
-import { PLAN_INPUTS, planInputsOf } from './planning/plan-inputs.ts';
-import type { PlanPage } from './planning/plan-pages.ts';
-import type { Checked, PlanJob } from './planning/plan-worker.ts';
-import { readPlanRequest } from './planning/read-plan-request.ts';
-import type { RpcContext } from './rpc-context.ts';
-import type { SWEEP_SERVICE } from './sweep-service.ts';
+import { PlanSweepResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { sha256Hex } from '../../../core/digest.ts';
+import { InvalidRequestError } from '../../../core/errors.ts';
+import type { JobOptions } from '../../../platform/lifecycle/worker-pool.ts';
+import { EncodedMessage } from '../../../platform/rpc/encoded-message.ts';
+import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
+import { tracer } from '../../../platform/telemetry/tracer.ts';
+import { newSweepId } from '../../new-id.ts';
+import { createSweep } from '../../store/sweeps/create-sweep.ts';
+import { previewInputsOf } from '../../store/sweeps/preview.ts';
+import { callerOf } from '../authorisation/caller.ts';
+import { sweepToProto } from '../convert-sweep.ts';
+import { INDEX_KEY, pageToken, readPage } from '../page.ts';
+import { PageCache } from '../planning/page-cache.ts';
+import { PLAN_INPUTS, planInputsOf } from '../planning/plan-inputs.ts';
+import type { PlanPage } from '../planning/plan-pages.ts';
+import type { Checked, PlanJob } from '../planning/plan-worker.ts';
+import { readPlanRequest } from '../planning/read-plan-request.ts';
+import type { RpcContext } from '../rpc-context.ts';
+import type { SWEEP_SERVICE } from './definition.ts';
 
 const PLAN_PAGE = {
   defaultSize: 1_000,
