@@ -3,7 +3,7 @@ import { GraftError, InvalidRequestError } from '../core/errors.ts';
 import type { ErrorReason } from '../core/errors.ts';
 import { ConfigError } from '../platform/config/read-config.ts';
 import { RpcError, isUnavailable } from '../platform/rpc/errors.ts';
-import { CliError, ViolationsError } from './cli-errors.ts';
+import { CliError, ViolationsError } from './terminal/cli-errors.ts';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { addDemoCommand } from './commands/demo.ts';
@@ -18,10 +18,10 @@ import { addSweepCommands } from './commands/sweep.ts';
 import { addTokenCommands } from './commands/token.ts';
 import { addTrainersCommand } from './commands/trainers.ts';
 import { addUpCommand } from './commands/up.ts';
-import type { CliContext } from './context.ts';
-import { EXIT, EXIT_CODE_HELP } from './exit-codes.ts';
-import { GRAFT } from './program-name.ts';
-import { SafeStream } from './safe-stream.ts';
+import type { CliContext } from './context/cli-context.ts';
+import { EXIT, EXIT_CODE_HELP } from './terminal/exit-codes.ts';
+import { GRAFT } from './terminal/program-name.ts';
+import { SafeStream } from './terminal/safe-stream.ts';
 
 /** Runs one command and gives the exit code; nothing is thrown. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {

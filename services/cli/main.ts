@@ -4,7 +4,7 @@ import { resolvePaths } from '../platform/paths.ts';
 import { startTracing } from '../platform/telemetry/start-tracing.ts';
 import { runCli } from './cli.ts';
 import { createGraftClient } from './client/graft-client.ts';
-import { CliSignals } from './signals.ts';
+import { CliSignals } from './terminal/signals.ts';
 
 const signals = new CliSignals(process);
 const tracing = await startTracing({

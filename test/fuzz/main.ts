@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { renderTable } from '../../services/cli/table.ts';
+import { renderTable } from '../../services/cli/terminal/table.ts';
 import { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { fuzzMethod } from './fuzz-methods.ts';
 import type { MethodFindings } from './fuzz-methods.ts';

@@ -1,4 +1,4 @@
-import { connectionOf } from '../../services/cli/connection.ts';
+import { connectionOf } from '../../services/cli/context/connection-options.ts';
 import { GraftError } from '../../services/core/errors.ts';
 import { createClient, NO_RETRY } from '../../services/platform/rpc/client.ts';
 import { RpcError } from '../../services/platform/rpc/errors.ts';

@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hashFile } from '../../platform/files/hash-file.ts';
 import type { Checkpoint, GraftClient } from './types.ts';
-import { toJson } from '../output.ts';
-import { CliError } from '../cli-errors.ts';
+import { toJson } from '../terminal/output.ts';
+import { CliError } from '../terminal/cli-errors.ts';
 
 const card = z.object({
   checkpoint_id: z.string(),

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamagedError } from '../../core/errors.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
-import { CliError } from '../cli-errors.ts';
+import { CliError } from '../terminal/cli-errors.ts';
 import type { Checkpoint, GraftClient } from './types.ts';
 
 const RETRY_MS = 1_000;

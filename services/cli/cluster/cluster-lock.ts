@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { commandLineOf, identifyProcess, isAlive } from '../../platform/db/embedded-postgres/process-table.ts';
 import type { ProcessIdentity } from '../../platform/db/embedded-postgres/process-table.ts';
 import { withStartLock } from '../../platform/db/embedded-postgres/start-lock.ts';
-import { CliError, UsageError } from '../cli-errors.ts';
+import { CliError, UsageError } from '../terminal/cli-errors.ts';
 
 const DRAIN_WAIT_MS = 30_000;
 const POLL_MS = 100;

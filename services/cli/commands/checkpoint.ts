@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { CliContext } from '../context.ts';
+import type { CliContext } from '../context/cli-context.ts';
 import type { Checkpoint, Collected } from '../client/types.ts';
-import { UsageError } from '../cli-errors.ts';
+import { UsageError } from '../terminal/cli-errors.ts';
 import { writeCheckpointCard } from '../client/checkpoint-card.ts';
-import { formatBytes, formatMetric, formatTime } from '../format.ts';
-import { say, writeResult } from '../output.ts';
-import { renderTable } from '../table.ts';
+import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
+import { say, writeResult } from '../terminal/output.ts';
+import { renderTable } from '../terminal/table.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
 import { addCheckpointExport } from './export-checkpoint.ts';
 import { globalOptions, LATEST, resolveSweepId, withClient } from './client-command.ts';

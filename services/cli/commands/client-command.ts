@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
 import { ConfigError } from '../../platform/config/read-config.ts';
 import { inSpan } from '../../platform/telemetry/tracer.ts';
-import { MissingError, UsageError } from '../cli-errors.ts';
+import { MissingError, UsageError } from '../terminal/cli-errors.ts';
 import type { GraftClient } from '../client/types.ts';
 import { findLiveCluster } from '../cluster/cluster-lock.ts';
-import { connectionOf } from '../connection.ts';
-import type { CliContext, GlobalOptions } from '../context.ts';
-import { GRAFT } from '../program-name.ts';
+import { connectionOf } from '../context/connection-options.ts';
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 
 const DEFAULT_ADDRESS = '127.0.0.1:50051';
 

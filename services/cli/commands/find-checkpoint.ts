@@ -5,9 +5,9 @@ import { Option } from 'commander';
 import { readCheckpointCard, requireUndamaged, writeCheckpointCard } from '../client/checkpoint-card.ts';
 import type { CheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
-import { MissingError } from '../cli-errors.ts';
-import type { CliContext, GlobalOptions } from '../context.ts';
-import { say } from '../output.ts';
+import { MissingError } from '../terminal/cli-errors.ts';
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { say } from '../terminal/output.ts';
 import { withClient } from './client-command.ts';
 
 export interface FoundCheckpoint {

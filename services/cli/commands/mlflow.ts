@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { MlflowDeadLetter, MlflowStatus } from '../client/types.ts';
-import type { CliContext } from '../context.ts';
-import { formatTime } from '../format.ts';
-import { writeResult } from '../output.ts';
-import { GRAFT } from '../program-name.ts';
-import { renderFacts, renderTable } from '../table.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { formatTime } from '../terminal/format.ts';
+import { writeResult } from '../terminal/output.ts';
+import { GRAFT } from '../terminal/program-name.ts';
+import { renderFacts, renderTable } from '../terminal/table.ts';
 import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
 
 /** `graft mlflow …`. */

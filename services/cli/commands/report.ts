@@ -1,11 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { GraftClient } from '../client/types.ts';
-import type { CliContext } from '../context.ts';
-import { writeResult } from '../output.ts';
-import { collectReport } from '../report/collect-report.ts';
-import { renderReport } from '../report/render-report.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { writeResult } from '../terminal/output.ts';
+import { writeReport } from '../report/write-report.ts';
 import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
 
 /** `graft report SWEEP -o FILE`. */
@@ -23,16 +20,4 @@ export function addReportCommand(program: Command, context: CliContext): void {
         writeResult(context, options, { sweepId, file }, () => file);
       });
     });
-}
-
-/** Collects and writes a report; the folder is made. */
-export async function writeReport(
-  client: GraftClient,
-  sweepId: string,
-  file: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const page = renderReport(await collectReport(client, sweepId, signal));
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, page);
 }

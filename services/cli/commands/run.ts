@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { CliContext } from '../context.ts';
-import { writeResult } from '../output.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { writeResult } from '../terminal/output.ts';
 import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
-import { describeRun, describeRuns, explainRun } from './run-text.ts';
+import { describeRun, describeRuns, explainRun } from '../describe/run-text.ts';
 
 /** `graft run …`. */
 export function addRunCommands(program: Command, context: CliContext): void {

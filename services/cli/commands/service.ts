@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import { nodeCommand } from '../cluster/node-command.ts';
-import { CliError } from '../cli-errors.ts';
-import { settingsOf } from '../connection.ts';
-import type { CliContext } from '../context.ts';
+import { CliError } from '../terminal/cli-errors.ts';
+import { settingsOf } from '../context/connection-options.ts';
+import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './client-command.ts';
 
 /** `graft coordinator` and `graft trainer`: one service in the foreground, configured by the environment. */

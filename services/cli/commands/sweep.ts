@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { InvalidRequestError } from '../../core/errors.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import { CliError, ViolationsError } from '../cli-errors.ts';
+import { CliError, ViolationsError } from '../terminal/cli-errors.ts';
 import type { CreatedSweep, GraftClient, Sweep } from '../client/types.ts';
-import type { CliContext, GlobalOptions } from '../context.ts';
-import { EXIT } from '../exit-codes.ts';
-import { say, writeResult } from '../output.ts';
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
+import { say, writeResult } from '../terminal/output.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
 import { toYamlViolation } from '../sweep-file/yaml-path.ts';
 import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
-import { describeRunTroubles } from './attempt-text.ts';
-import { describeForecast, describePlan } from './plan-text.ts';
-import { describeSweep, describeSweeps, requireRuns } from './sweep-text.ts';
+import { describeRunTroubles } from '../describe/attempt-text.ts';
+import { describeForecast, describePlan } from '../describe/plan-text.ts';
+import { describeSweep, describeSweeps, requireRuns } from '../describe/sweep-text.ts';
 import { watchToEnd } from './watch.ts';
-import { GRAFT } from '../program-name.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 
 const STRICT = ['--strict', 'exit code 4 also where runs of the sweep failed or were infeasible'] as const;
 

@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import { TOKEN_ROLES } from '../../core/token-role.ts';
 import type { TokenRole } from '../../core/token-role.ts';
 import type { Token } from '../client/types.ts';
-import type { CliContext } from '../context.ts';
-import { formatTime } from '../format.ts';
-import { say, writeResult } from '../output.ts';
-import { renderTable } from '../table.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { formatTime } from '../terminal/format.ts';
+import { say, writeResult } from '../terminal/output.ts';
+import { renderTable } from '../terminal/table.ts';
 import { globalOptions, withClient } from './client-command.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { Trainer } from '../client/types.ts';
-import type { CliContext } from '../context.ts';
-import { formatTime } from '../format.ts';
-import { writeResult } from '../output.ts';
-import { renderTable } from '../table.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { formatTime } from '../terminal/format.ts';
+import { writeResult } from '../terminal/output.ts';
+import { renderTable } from '../terminal/table.ts';
 import { globalOptions, withClient } from './client-command.ts';
-import { GRAFT } from '../program-name.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 
 /** `graft trainers`. */
 export function addTrainersCommand(program: Command, context: CliContext): void {

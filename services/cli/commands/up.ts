@@ -1,13 +1,13 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { InterruptedError } from '../cli-errors.ts';
+import { InterruptedError } from '../terminal/cli-errors.ts';
 import { startLocalCluster } from '../cluster/local-cluster.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
-import type { CliContext } from '../context.ts';
-import { formatDuration } from '../format.ts';
-import { say, writeResult } from '../output.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { formatDuration } from '../terminal/format.ts';
+import { say, writeResult } from '../terminal/output.ts';
 import { globalOptions } from './client-command.ts';
-import { GRAFT } from '../program-name.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 
 export interface ClusterFlags {
   readonly trainers?: number;

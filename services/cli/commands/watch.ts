@@ -1,10 +1,10 @@
-import { InterruptedError } from '../cli-errors.ts';
+import { InterruptedError } from '../terminal/cli-errors.ts';
 import type { GraftClient, Sweep } from '../client/types.ts';
-import type { CliContext, GlobalOptions } from '../context.ts';
-import { describeEnd } from './sweep-text.ts';
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { describeEnd } from '../describe/sweep-text.ts';
 import { createDisplay, JsonDisplay } from '../progress/displays.ts';
 import { followSweep } from '../progress/follow-sweep.ts';
-import { GRAFT } from '../program-name.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 
 /**
  * Shows a sweep's progress until it ends, then what came of it.

@@ -8,7 +8,7 @@ import type { Split } from '../../core/dataset.ts';
 import { SPLITS } from '../../core/dataset.ts';
 import { downloadFile } from '../../platform/http/download.ts';
 import type { DownloadProgress } from '../../platform/http/download.ts';
-import { CliError } from '../cli-errors.ts';
+import { CliError } from '../terminal/cli-errors.ts';
 
 /** Microsoft's public archive of the Asirra pictures. */
 export const CATS_VS_DOGS_ARCHIVE = {

@@ -1,4 +1,4 @@
-import { formatDuration } from '../format.ts';
+import { formatDuration } from '../terminal/format.ts';
 
 /** How long each part of the demo took. */
 export class PartTimes {

@@ -1,7 +1,7 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
-import type { TextStream } from '../context.ts';
 import type { SweepEvent } from '../client/types.ts';
-import { toJson } from '../output.ts';
+import { toJson } from '../terminal/output.ts';
+import type { TextStream } from '../terminal/output.ts';
 import type { ProgressDisplay } from './follow-sweep.ts';
 import { describeEvent, renderProgress } from './render-progress.ts';
 import type { SweepProgress } from './sweep-progress.ts';

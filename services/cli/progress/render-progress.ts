@@ -1,9 +1,9 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { describeTie } from '../../core/ranking.ts';
-import { formatMetric, formatParameters, formatValue } from '../format.ts';
-import { cutLine, renderTable } from '../table.ts';
-import type { Column } from '../table.ts';
+import { formatMetric, formatParameters, formatValue } from '../terminal/format.ts';
+import { cutLine, renderTable } from '../terminal/table.ts';
+import type { Column } from '../terminal/table.ts';
 import type { SweepEvent } from '../client/types.ts';
 import { epochLimitOf, rankedRun } from './sweep-progress.ts';
 import type { RunProgress, SweepProgress } from './sweep-progress.ts';

@@ -1,5 +1,5 @@
-import { describeIndexes } from '../commands/plan-text.ts';
-import { formatDuration } from '../format.ts';
+import { describeIndexes } from '../describe/plan-text.ts';
+import { formatDuration } from '../terminal/format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData, TaskHistory } from './report-data.ts';

@@ -1,7 +1,7 @@
-import { formatDuration, formatMetric, formatParameters, formatPercent, formatTime } from '../format.ts';
+import { formatDuration, formatMetric, formatParameters, formatPercent, formatTime } from '../terminal/format.ts';
 import { countProblems } from '../../core/dataset.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
-import { describeOutcomes, describeState } from '../commands/sweep-text.ts';
+import { describeOutcomes, describeState } from '../describe/sweep-text.ts';
 import type { LeaderboardEntry } from '../client/types.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';

@@ -1,4 +1,4 @@
-import { formatInterval, formatMetric, formatParameters, formatValue } from '../format.ts';
+import { formatInterval, formatMetric, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderChart } from './chart.ts';
 import { curvePoints } from './curves.ts';
 import { html } from './html.ts';

@@ -3,7 +3,7 @@ import { firstRunIsBaseline } from '../../core/samplers/baseline.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
 import type { LeaderboardEntry, TestResult } from '../client/types.ts';
-import { formatMetric, formatPercent } from '../format.ts';
+import { formatMetric, formatPercent } from '../terminal/format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData, WrongImage } from './report-data.ts';

@@ -4,7 +4,7 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
 import type { Document, Node as YamlNode } from 'yaml';
 import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
 import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import { ViolationsError } from '../cli-errors.ts';
+import { ViolationsError } from '../terminal/cli-errors.ts';
 import { explainSyntax, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';
 import { readSweep } from './read-sweep.ts';
 import type { SweepFileFolders } from './read-sweep.ts';

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { MissingError, UsageError } from '../cli-errors.ts';
+import { MissingError, UsageError } from '../terminal/cli-errors.ts';
 
 /** A spec of 10,000 listed variants has about 3 MB. */
 const MAX_BYTES = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { CliError, InterruptedError } from '../cli-errors.ts';
+import { CliError, InterruptedError } from '../terminal/cli-errors.ts';
 import { nodeCommand } from '../cluster/node-command.ts';
 
 /** One JSON line of `services/trainer/tool`; its protocol file has the details. */

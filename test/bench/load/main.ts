@@ -7,7 +7,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { ParameterDomain } from '../../../services/core/sweep/sweep-spec.ts';
-import { renderTable } from '../../../services/cli/table.ts';
+import { renderTable } from '../../../services/cli/terminal/table.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { specOf } from '../../integration/coordinator/harness.ts';
 import { CoordinatorProcess } from '../../support/coordinator-process.ts';

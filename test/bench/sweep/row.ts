@@ -1,4 +1,4 @@
-import { renderTable } from '../../../services/cli/table.ts';
+import { renderTable } from '../../../services/cli/terminal/table.ts';
 
 /** One line of the table. */
 export interface Row {

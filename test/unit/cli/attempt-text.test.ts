@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunAttempt } from '../../../services/cli/client/types.ts';
-import { describeRunTroubles, describeTroubles } from '../../../services/cli/commands/attempt-text.ts';
+import { describeRunTroubles, describeTroubles } from '../../../services/cli/describe/attempt-text.ts';
 import { sampleRun } from './sample-sweep.ts';
 
 function attempt(leaseEpoch: number, changes: Partial<RunAttempt>): RunAttempt {

@@ -15,8 +15,8 @@ import { nodeCommand } from '../../../services/cli/cluster/node-command.ts';
 import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { PostgresKeeper } from '../../../services/cli/cluster/postgres-keeper.ts';
 import { SupervisedProcess } from '../../../services/cli/cluster/supervised-process.ts';
-import { CliSignals } from '../../../services/cli/signals.ts';
-import type { SignalSource } from '../../../services/cli/signals.ts';
+import { CliSignals } from '../../../services/cli/terminal/signals.ts';
+import type { SignalSource } from '../../../services/cli/terminal/signals.ts';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'graft-cluster-'))));

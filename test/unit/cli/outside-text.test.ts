@@ -8,8 +8,8 @@ import type { GraftClient, SweepEvent } from '../../../services/cli/client/types
 import { createDisplay } from '../../../services/cli/progress/displays.ts';
 import { startProgress } from '../../../services/cli/progress/sweep-progress.ts';
 import { renderReport } from '../../../services/cli/report/render-report.ts';
-import { SafeStream } from '../../../services/cli/safe-stream.ts';
-import { StatusLine } from '../../../services/cli/status-line.ts';
+import { SafeStream } from '../../../services/cli/terminal/safe-stream.ts';
+import { StatusLine } from '../../../services/cli/terminal/status-line.ts';
 import { loadSweepFile, parseSweepFile } from '../../../services/cli/sweep-file/parse-sweep-file.ts';
 import { sampleEvents, sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
 

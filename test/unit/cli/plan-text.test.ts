@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { viewPlan } from '../../../services/cli/client/view.ts';
-import { describeForecast, describePlan } from '../../../services/cli/commands/plan-text.ts';
-import { describeRun, explainRun } from '../../../services/cli/commands/run-text.ts';
+import { describeForecast, describePlan } from '../../../services/cli/describe/plan-text.ts';
+import { describeRun, explainRun } from '../../../services/cli/describe/run-text.ts';
 import { pagesOf } from '../../../services/coordinator/rpc/planning/plan-pages.ts';
 import { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';

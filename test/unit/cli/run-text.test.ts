@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeRun } from '../../../services/cli/commands/run-text.ts';
+import { describeRun } from '../../../services/cli/describe/run-text.ts';
 import { sampleRun } from './sample-sweep.ts';
 
 describe('a run in words', () => {

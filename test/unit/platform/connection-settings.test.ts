@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { newToken } from '../../../services/coordinator/new-token.ts';
-import { connectionOf, withoutConnectionSettings } from '../../../services/cli/connection.ts';
+import { connectionOf, withoutConnectionSettings } from '../../../services/cli/context/connection-options.ts';
 import { ConfigError } from '../../../services/platform/config/read-config.ts';
 import { clientSecurity } from '../../../services/platform/rpc/security/client-security.ts';
 import { tokenSource } from '../../../services/platform/rpc/security/token-source.ts';

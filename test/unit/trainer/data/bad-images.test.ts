@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EXIT } from '../../../../services/cli/exit-codes.ts';
+import { EXIT } from '../../../../services/cli/terminal/exit-codes.ts';
 import type { DatasetProblem } from '../../../../services/core/dataset.ts';
 import { openImageCache } from '../../../../services/trainer/data/image-cache.ts';
 import { DatasetInvalidError, indexDataset } from '../../../../services/trainer/data/index-dataset.ts';

@@ -6,7 +6,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import type { PngOptions } from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EXIT } from '../../../../services/cli/exit-codes.ts';
+import { EXIT } from '../../../../services/cli/terminal/exit-codes.ts';
 import { readTrainerConfig } from '../../../../services/trainer/config.ts';
 import { decodeAndResize, decodeImage, ImageDecodeError } from '../../../../services/trainer/data/decode.ts';
 import { readImageHeader } from '../../../../services/trainer/data/image-header.ts';

@@ -1,5 +1,5 @@
-import { escapeControls } from '../core/text/control-characters.ts';
-import type { ParameterValue } from '../core/sweep/sweep-spec.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
 
 const NOTHING = '–';
 

@@ -7,9 +7,9 @@ import {
   formatParameters,
   formatTime,
   formatValue,
-} from '../format.ts';
-import { GRAFT } from '../program-name.ts';
-import { renderFacts, renderTable } from '../table.ts';
+} from '../terminal/format.ts';
+import { GRAFT } from '../terminal/program-name.ts';
+import { renderFacts, renderTable } from '../terminal/table.ts';
 import { describeTroubles } from './attempt-text.ts';
 
 export function describeRuns(runs: readonly Run[]): string {

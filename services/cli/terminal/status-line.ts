@@ -1,5 +1,5 @@
-import { escapeControls } from '../core/text/control-characters.ts';
-import type { TextStream } from './context.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import type { TextStream } from './output.ts';
 import { cutLine } from './table.ts';
 
 const DEFAULT_COLUMNS = 80;

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
-import { escapeControls } from '../core/text/control-characters.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
 
 const NO_BORDERS = {
   top: '',

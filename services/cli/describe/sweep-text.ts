@@ -1,10 +1,10 @@
 import { describeTie } from '../../core/ranking.ts';
-import { CliError } from '../cli-errors.ts';
+import { CliError } from '../terminal/cli-errors.ts';
 import type { Run, Sweep } from '../client/types.ts';
-import { EXIT } from '../exit-codes.ts';
-import { formatDuration, formatMetric, formatTime } from '../format.ts';
-import { renderFacts, renderTable } from '../table.ts';
-import { GRAFT } from '../program-name.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
+import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
+import { renderFacts, renderTable } from '../terminal/table.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 
 /** `7 succeeded, 2 failed, 1 infeasible`: how the runs ended that have. */
 export function describeOutcomes(sweep: Sweep): string {

@@ -1,10 +1,26 @@
-import { escapeControlsInJson } from '../core/text/control-characters.ts';
-import type { CliContext, GlobalOptions } from './context.ts';
+import { escapeControlsInJson } from '../../core/text/control-characters.ts';
+
+/** Where text goes: standard output or error, or a test's buffer. */
+export interface TextStream {
+  write(text: string): unknown;
+  /** Writes colours and movements of the cursor, where `write` would show them as text (`SafeStream`). */
+  writeControl?(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+export type OutputFormat = 'table' | 'json';
 
 /** Writes a result: as one JSON value with proto field names (`--output json`), or as text for people. */
-export function writeResult(context: CliContext, options: GlobalOptions, value: unknown, text: () => string): void {
-  const shown = options.output === 'json' ? toJson(value) : text();
-  context.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`);
+export function writeResult(
+  { stdout }: { readonly stdout: TextStream },
+  { output }: { readonly output: OutputFormat },
+  value: unknown,
+  text: () => string,
+): void {
+  const shown = output === 'json' ? toJson(value) : text();
+  stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`);
 }
 
 /**
@@ -16,8 +32,8 @@ export function toJson(value: unknown, indent = 2): string {
 }
 
 /** Something that is not the result. */
-export function say(context: CliContext, text: string): void {
-  context.stderr.write(`${text}\n`);
+export function say({ stderr }: { readonly stderr: TextStream }, text: string): void {
+  stderr.write(`${text}\n`);
 }
 
 function toSnakeCase(value: unknown): unknown {

@@ -1,5 +1,5 @@
-import { escapeControlsInLines } from '../core/text/control-characters.ts';
-import type { TextStream } from './context.ts';
+import { escapeControlsInLines } from '../../core/text/control-characters.ts';
+import type { TextStream } from './output.ts';
 
 /**
  * A stream that shows control characters instead of sending them to the terminal. All output of the command line passes through

@@ -1,6 +1,6 @@
 import type { SweepForecast, SweepPlan } from '../client/types.ts';
-import { formatBytes, formatDuration, formatParameters, formatValue } from '../format.ts';
-import { renderTable } from '../table.ts';
+import { formatBytes, formatDuration, formatParameters, formatValue } from '../terminal/format.ts';
+import { renderTable } from '../terminal/table.ts';
 
 type PlannedTask = SweepPlan['tasks'][number];
 

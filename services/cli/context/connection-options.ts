@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { CONNECTION_SETTINGS, connectionConfigOf } from '../platform/config/connection-settings.ts';
-import type { ConnectionConfig } from '../platform/config/connection-settings.ts';
-import { readConfig } from '../platform/config/read-config.ts';
-import type { GlobalOptions } from './context.ts';
+import { CONNECTION_SETTINGS, connectionConfigOf } from '../../platform/config/connection-settings.ts';
+import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
+import { readConfig } from '../../platform/config/read-config.ts';
+import type { GlobalOptions } from './cli-context.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

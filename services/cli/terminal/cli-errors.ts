@@ -1,5 +1,5 @@
-import { toldViolations } from '../core/errors.ts';
-import type { FieldViolation } from '../core/sweep/sweep-spec.ts';
+import { toldViolations } from '../../core/errors.ts';
+import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import { EXIT } from './exit-codes.ts';
 
 /** An error with an exit code and a message that a person can act on; no stack trace is shown. */

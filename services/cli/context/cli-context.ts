@@ -1,18 +1,7 @@
-import type { ConnectionConfig } from '../platform/config/connection-settings.ts';
-import type { GraftPaths } from '../platform/paths.ts';
-import type { GraftClient } from './client/types.ts';
-
-/** Where text goes: standard output or error, or a test's buffer. */
-export interface TextStream {
-  write(text: string): unknown;
-  /** Writes colours and movements of the cursor, where `write` would show them as text (`SafeStream`). */
-  writeControl?(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
-}
-
-type OutputFormat = 'table' | 'json';
+import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
+import type { GraftPaths } from '../../platform/paths.ts';
+import type { GraftClient } from '../client/types.ts';
+import type { OutputFormat, TextStream } from '../terminal/output.ts';
 
 /** Everything a command takes from the world. */
 export interface CliContext {
