@@ -7,7 +7,7 @@ import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts'
 import { artifactCacheFolder, copiedNames } from '../platform/artifacts/artifact-cache.ts';
 import { HAND_BACK_MS } from './config.ts';
 import type { TrainerConfig } from './config.ts';
-import type { Coordinator, TrainerDescription } from './lease/coordinator.ts';
+import type { Coordinator, TrainerDescription } from './lease/coordinator-port.ts';
 import { GrpcCoordinator } from './lease/grpc-coordinator.ts';
 import { Heartbeat } from './lease/heartbeat.ts';
 import { removeOldJournals } from './lease/metric-journal.ts';
@@ -15,7 +15,7 @@ import { MetricStream } from './lease/metric-stream.ts';
 import { MachineHealth } from './lease/machine-health.ts';
 import { Registration } from './lease/registration.ts';
 import { claimTrainerIdentity, trainerSecretOf } from './lease/trainer-identity.ts';
-import type { EngineInfo, WorkerEnvironment } from './slots/protocol.ts';
+import type { EngineInfo, WorkerEnvironment } from './slots/worker-protocol.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
 import { nodeProgram } from '../platform/lifecycle/node-program.ts';

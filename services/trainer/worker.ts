@@ -5,14 +5,14 @@ import { startTracing } from '../platform/telemetry/start-tracing.ts';
 import type { Tracing } from '../platform/telemetry/start-tracing.ts';
 import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
 import { engineInfo, threadCount } from './engine/engine.ts';
-import type { SlotCommand, SlotEvent, WorkerEnvironment } from './slots/protocol.ts';
+import type { SlotCommand, SlotEvent, WorkerEnvironment } from './slots/worker-protocol.ts';
 import { runTask } from './training/run-task.ts';
 import type { WorkerOptions } from './training/task-context.ts';
 import { TaskLink } from './training/task-link.ts';
 
 /**
  * The process of one slot: does one task at a time for its supervisor and ends when the supervisor does. Everything it
- * says goes over the IPC channel (`slots/protocol.ts`).
+ * says goes over the IPC channel (`slots/worker-protocol.ts`).
  */
 const log = createLogger('graft-worker');
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { LeasedTask, RunOutcome } from '../../services/core/task.ts';
-import type { SlotCommand, SlotEvent } from '../../services/trainer/slots/protocol.ts';
+import type { SlotCommand, SlotEvent } from '../../services/trainer/slots/worker-protocol.ts';
 
 /**
  * A worker without TensorFlow that dies, really, as the file `GRAFT_TEST_DEATH` says: by itself, by a signal, or because it gets no

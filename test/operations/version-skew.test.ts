@@ -5,7 +5,7 @@ import { areCompatible } from '../../services/core/version-skew.ts';
 import { readVersion } from '../../services/platform/config/read-version.ts';
 import { createClient } from '../../services/platform/rpc/client.ts';
 import { createServer } from '../../services/platform/rpc/server.ts';
-import { UnreadableTaskError } from '../../services/trainer/lease/coordinator.ts';
+import { UnreadableTaskError } from '../../services/trainer/lease/coordinator-port.ts';
 import { GrpcCoordinator } from '../../services/trainer/lease/grpc-coordinator.ts';
 import { classifyFailure } from '../../services/trainer/lease/patience.ts';
 import { TrainerServiceService } from '../../proto/gen/graft/v1/trainer_service.ts';

@@ -11,7 +11,7 @@ import type { Tensor } from '../../services/trainer/engine/engine.ts';
 import type { ExportFormat } from '../../services/trainer/export/export-model.ts';
 import { exportCheckpoint } from '../../services/trainer/tool/export-checkpoint.ts';
 import { predict } from '../../services/trainer/tool/predict.ts';
-import type { ToolEvent } from '../../services/trainer/tool/protocol.ts';
+import type { ToolEvent } from '../../services/trainer/tool/tool-protocol.ts';
 import { writeCheckpoint, writeFormulaWeights } from './export-checkpoint-file.ts';
 import { formulaImages } from './formula.ts';
 import { kerasVenv, runPython, skipWithoutKeras } from './keras-venv.ts';

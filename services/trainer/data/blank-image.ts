@@ -1,6 +1,6 @@
 import type { Tensor } from '../engine/engine.ts';
-import { alphaRange, channelRange, deepRange } from './decode.ts';
-import type { ChannelRange } from './decode.ts';
+import { alphaRange, channelRange, deepRange } from './decode-image.ts';
+import type { ChannelRange } from './decode-image.ts';
 import type { ImageHeader } from './image-header.ts';
 
 /**

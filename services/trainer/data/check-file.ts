@@ -3,8 +3,8 @@ import type { DatasetProblemCode } from '../../core/dataset.ts';
 import { NotReadableFileError } from '../../platform/files/read-regular-file.ts';
 import { findBlank } from './blank-image.ts';
 import type { BlankImage } from './blank-image.ts';
-import { averageCells, decodeImage, ImageDecodeError } from './decode.ts';
-import type { DecodedImage } from './decode.ts';
+import { averageCells, decodeImage, ImageDecodeError } from './decode-image.ts';
+import type { DecodedImage } from './decode-image.ts';
 import { encodeFingerprint, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH, fingerprintOf } from './fingerprint.ts';
 import { foreignFormat } from './image-format.ts';
 

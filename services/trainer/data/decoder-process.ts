@@ -1,9 +1,9 @@
-import { doJob } from './decoder-jobs.ts';
+import { doJob } from './image-jobs.ts';
 import { ImageCacheError } from './image-cache-error.ts';
-import type { DecoderJob } from './decoder-jobs.ts';
-import type { DecoderReply } from './decoders.ts';
+import type { DecoderJob } from './image-jobs.ts';
+import type { DecoderReply } from './decoder-pool.ts';
 
-/** One of the processes of `decoders.ts`: does the jobs that come over the IPC channel and ends with who started it. */
+/** One of the processes of `decoder-pool.ts`: does the jobs that come over the IPC channel and ends with who started it. */
 process.on('disconnect', () => process.exit(0));
 // Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
 process.on('SIGINT', () => undefined);

@@ -5,14 +5,14 @@ import { crc32 } from 'node:zlib';
 import type { Dataset, ManifestImage, Split } from '../../core/dataset.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
-import { decodeRow, writeFully } from './decoder-jobs.ts';
-import { Decoding } from './decoding.ts';
-import type { DecodingOptions } from './decoding.ts';
+import { decodeRow, writeFully } from './image-jobs.ts';
+import { ImageFileWriter } from './image-file-writer.ts';
+import type { ImageFileWriterOptions } from './image-file-writer.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 import { HEADER_BYTES, fileBytes, imageFileHeader, rowBytes } from './image-file.ts';
 import type { ImageFileContents } from './image-file.ts';
 
-export interface ImageCacheOptions extends DecodingOptions {
+export interface ImageCacheOptions extends ImageFileWriterOptions {
   readonly dataset: Dataset;
   /** All of the manifest's. */
   readonly images: readonly ManifestImage[];
@@ -68,7 +68,7 @@ export async function openImageCache(options: ImageCacheOptions): Promise<ImageC
   if (await isComplete(path, contents)) return new FileImageCache(path, contents, null);
   await mkdir(folder, { recursive: true });
   await checkDiskSpace(path, options, images.length);
-  const cache = new FileImageCache(path, contents, new Decoding(path, contents, options));
+  const cache = new FileImageCache(path, contents, new ImageFileWriter(path, contents, options));
   if (options.beforeDecoded === true) return cache;
   try {
     await cache.decoded(images.length);
@@ -118,12 +118,12 @@ class FileImageCache implements ImageCache {
   readonly paths: readonly string[];
   private readonly path: string;
   private readonly contents: ImageFileContents;
-  private readonly decoding: Decoding | null;
+  private readonly decoding: ImageFileWriter | null;
   private readonly checksums: Buffer;
   private file: number | null;
 
   /** @param decoding null where all are there */
-  constructor(path: string, contents: ImageFileContents, decoding: Decoding | null) {
+  constructor(path: string, contents: ImageFileContents, decoding: ImageFileWriter | null) {
     const { images, size } = contents;
     this.path = path;
     this.contents = contents;

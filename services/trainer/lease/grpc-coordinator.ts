@@ -20,7 +20,7 @@ import {
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import type { ReportMetricsRequest, ReportMetricsResponse } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
-import { UnreadableTaskError } from './coordinator.ts';
+import { UnreadableTaskError } from './coordinator-port.ts';
 import type {
   Coordinator,
   MetricAnswer,
@@ -35,7 +35,7 @@ import type {
   TaskProgress,
   TrainerDescription,
   WantedTask,
-} from './coordinator.ts';
+} from './coordinator-port.ts';
 
 const COMMANDS = upperCaseEnum<TaskCommand, typeof ProtoTaskCommand>(ProtoTaskCommand);
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);

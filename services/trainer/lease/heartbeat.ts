@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
-import type { Coordinator, TaskDirective, TaskProgress } from './coordinator.ts';
+import type { Coordinator, TaskDirective, TaskProgress } from './coordinator-port.ts';
 import { classifyFailure, retryDelayMs } from './patience.ts';
 
 /** Leases run out while nobody answers, so a heartbeat is tried more often than other calls. */

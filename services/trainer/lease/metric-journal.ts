@@ -1,6 +1,6 @@
 import { appendFileSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MetricBatch, TaskLease } from './coordinator.ts';
+import type { MetricBatch, TaskLease } from './coordinator-port.ts';
 
 const KEEP_LEFTOVERS_MS = 7 * 24 * 3_600_000;
 /** `<task>.<lease epoch>.jsonl` */

@@ -1,6 +1,6 @@
 import { ReportRefusedError } from '../../core/trainer-errors.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
-import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator.ts';
+import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator-port.ts';
 import type { MetricJournal } from './metric-journal.ts';
 
 /** One message stays far below the limit: some 20 kB for 256 epochs of seven metrics. */

@@ -3,7 +3,7 @@ import type { LeaseTiming } from '../../core/lease.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { NoAnswerError } from '../../platform/rpc/errors.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
-import type { Coordinator, MetricAnswer, MetricBatch, TaskLease } from './coordinator.ts';
+import type { Coordinator, MetricAnswer, MetricBatch, TaskLease } from './coordinator-port.ts';
 import { MetricJournal } from './metric-journal.ts';
 import { MetricOutbox } from './metric-outbox.ts';
 import { classifyFailure, retryDelayMs } from './patience.ts';

@@ -1,6 +1,6 @@
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
-import type { Coordinator, Registered, TrainerDescription } from './coordinator.ts';
+import type { Coordinator, Registered, TrainerDescription } from './coordinator-port.ts';
 import type { MachineHealth } from './machine-health.ts';
 import { untilAnswered } from './patience.ts';
 

@@ -4,12 +4,12 @@ import type { LeaseTiming } from '../../core/lease.ts';
 import type { LeasedTask, TaskError } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
-import { UnreadableTaskError } from '../lease/coordinator.ts';
-import type { Coordinator, TaskDirective, TaskLease, TaskProgress } from '../lease/coordinator.ts';
+import { UnreadableTaskError } from '../lease/coordinator-port.ts';
+import type { Coordinator, TaskDirective, TaskLease, TaskProgress } from '../lease/coordinator-port.ts';
 import type { MetricStream } from '../lease/metric-stream.ts';
 import { classifyFailure, retryDelayMs, untilAnswered } from '../lease/patience.ts';
 import { Attempt } from './attempt.ts';
-import type { EngineInfo } from './protocol.ts';
+import type { EngineInfo } from './worker-protocol.ts';
 import { WorkerProcess, WorkerStartError } from './worker-process.ts';
 import type { WorkerProcessOptions } from './worker-process.ts';
 

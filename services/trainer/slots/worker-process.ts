@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../../platform/telemetry/logger.ts';
-import type { EngineInfo, SlotCommand, SlotEvent } from './protocol.ts';
+import type { EngineInfo, SlotCommand, SlotEvent } from './worker-protocol.ts';
 import { readMemoryLimit, readOutOfMemoryKills, readPeakMemory } from './worker-exit.ts';
 import type { WorkerExit } from './worker-exit.ts';
 
@@ -14,7 +14,7 @@ const MEMORY_SAMPLE_MS = 500;
 const READY_TIMEOUT_MS = 180_000;
 
 export interface WorkerProcessOptions {
-  /** Script that speaks `protocol.ts`, with the arguments Node needs to run it. */
+  /** Script that speaks `worker-protocol.ts`, with the arguments Node needs to run it. */
   readonly script: string;
   readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;

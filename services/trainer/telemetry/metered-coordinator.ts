@@ -12,7 +12,7 @@ import type {
   TaskProgress,
   TrainerDescription,
   WantedTask,
-} from '../lease/coordinator.ts';
+} from '../lease/coordinator-port.ts';
 import type { TrainerMetrics } from './trainer-metrics.ts';
 
 interface HeldTask {

@@ -1,5 +1,5 @@
 import { DatasetInvalidError, indexDataset } from '../data/index-dataset.ts';
-import type { ToolEvent, ToolRequest } from './protocol.ts';
+import type { ToolEvent, ToolRequest } from './tool-protocol.ts';
 
 const PROGRESS_INTERVAL_MS = 200;
 

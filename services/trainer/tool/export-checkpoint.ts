@@ -1,5 +1,5 @@
 import { exportModel } from '../export/export-model.ts';
-import type { ToolEvent, ToolRequest } from './protocol.ts';
+import type { ToolEvent, ToolRequest } from './tool-protocol.ts';
 import { openCheckpoint } from './open-checkpoint.ts';
 
 const PROGRESS_INTERVAL_MS = 200;

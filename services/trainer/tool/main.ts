@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
-import type { ToolEvent, ToolRequest } from './protocol.ts';
+import type { ToolEvent, ToolRequest } from './tool-protocol.ts';
 
 // Standard output is the events' alone; whatever a library prints goes to standard error.
 const write = process.stdout.write.bind(process.stdout);

@@ -3,14 +3,14 @@ import type { RunConfig } from '../../core/run-config.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { readRegularFile } from '../../platform/files/read-regular-file.ts';
 import { problemOfContents, problemOfReading } from '../data/check-file.ts';
-import { decodeAndResize, ImageDecodeError } from '../data/decode.ts';
+import { decodeAndResize, ImageDecodeError } from '../data/decode-image.ts';
 import { fileKind } from '../data/image-format.ts';
 import { tf } from '../engine/engine.ts';
 import { predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { Network } from '../training/network.ts';
 import { pool } from '../training/pooling.ts';
 import { openCheckpoint } from './open-checkpoint.ts';
-import type { ImagePrediction, ToolEvent, ToolRequest } from './protocol.ts';
+import type { ImagePrediction, ToolEvent, ToolRequest } from './tool-protocol.ts';
 
 const BATCH_SIZE = 32;
 

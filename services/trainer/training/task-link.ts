@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ProgressListener } from '../engine/progress.ts';
-import type { SlotCommand, SlotEvent } from '../slots/protocol.ts';
+import type { SlotCommand, SlotEvent } from '../slots/worker-protocol.ts';
 
 const PROGRESS_INTERVAL_MS = 1_000;
 const YIELD_INTERVAL_MS = 5;

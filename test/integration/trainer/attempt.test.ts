@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { leaseTimingFor } from '../../../services/core/lease.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
-import type { Coordinator, TaskEnd } from '../../../services/trainer/lease/coordinator.ts';
+import type { Coordinator, TaskEnd } from '../../../services/trainer/lease/coordinator-port.ts';
 import { OutboxClosedError } from '../../../services/trainer/lease/metric-outbox.ts';
 import type { AttemptMetrics } from '../../../services/trainer/lease/metric-stream.ts';
 import { Attempt } from '../../../services/trainer/slots/attempt.ts';

@@ -1,6 +1,6 @@
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import type { LeasedTask, RunOutcome } from '../../../services/core/task.ts';
-import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/protocol.ts';
+import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/worker-protocol.ts';
 
 /**
  * A worker without TensorFlow, for tests of the supervisor: what it does with a task is told by the first run's

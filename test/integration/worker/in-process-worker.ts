@@ -1,5 +1,5 @@
 import type { LeasedTask } from '../../../services/core/task.ts';
-import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/protocol.ts';
+import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/worker-protocol.ts';
 import { runTask } from '../../../services/trainer/training/run-task.ts';
 import { TaskLink } from '../../../services/trainer/training/task-link.ts';
 import type { WorkerOptions } from '../../../services/trainer/training/task-context.ts';

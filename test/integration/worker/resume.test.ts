@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import type { FeatureSetRef, LeasedTask, Stage, TaskRun } from '../../../services/core/task.ts';
-import type { SlotEvent } from '../../../services/trainer/slots/protocol.ts';
+import type { SlotEvent } from '../../../services/trainer/slots/worker-protocol.ts';
 import { readTrainingCheckpoint } from '../../../services/trainer/checkpoints/training-checkpoint.ts';
 import { DirectoryArtifactStore } from '../../../services/platform/artifacts/directory-artifact-store.ts';
 import { InProcessWorker } from './in-process-worker.ts';

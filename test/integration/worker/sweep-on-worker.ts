@@ -12,7 +12,7 @@ import type {
   TaskRun,
   WeightsInfo,
 } from '../../../services/core/task.ts';
-import type { SlotEvent } from '../../../services/trainer/slots/protocol.ts';
+import type { SlotEvent } from '../../../services/trainer/slots/worker-protocol.ts';
 import type { TaskRunner } from './worker-process.ts';
 
 export interface IndexedSweep {

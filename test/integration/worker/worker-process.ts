@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { LeasedTask } from '../../../services/core/task.ts';
-import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/protocol.ts';
+import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/worker-protocol.ts';
 
 export interface WorkerProcessOptions {
   readonly artifactsDir: string;

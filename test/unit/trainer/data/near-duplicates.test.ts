@@ -5,7 +5,7 @@ import type { Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { ManifestImage, Split } from '../../../../services/core/dataset.ts';
 import { createStream } from '../../../../services/core/rng/stream.ts';
-import { decodeAndAverage } from '../../../../services/trainer/data/decode.ts';
+import { decodeAndAverage } from '../../../../services/trainer/data/decode-image.ts';
 import {
   decodeFingerprint,
   differenceHash,

@@ -8,7 +8,7 @@ import type { PngOptions } from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EXIT } from '../../../../services/cli/terminal/exit-codes.ts';
 import { readTrainerConfig } from '../../../../services/trainer/config.ts';
-import { decodeAndResize, decodeImage, ImageDecodeError } from '../../../../services/trainer/data/decode.ts';
+import { decodeAndResize, decodeImage, ImageDecodeError } from '../../../../services/trainer/data/decode-image.ts';
 import { readImageHeader } from '../../../../services/trainer/data/image-header.ts';
 import { boolAttribute, executeOp, typeAttribute } from '../../../../services/trainer/engine/op.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';

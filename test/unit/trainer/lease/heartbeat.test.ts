@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { leaseTimingFor } from '../../../../services/core/lease.ts';
 import { TrainerUnknownError } from '../../../../services/core/errors.ts';
 import { createLogger } from '../../../../services/platform/telemetry/logger.ts';
-import type { Coordinator, TaskDirective, TaskProgress } from '../../../../services/trainer/lease/coordinator.ts';
+import type { Coordinator, TaskDirective, TaskProgress } from '../../../../services/trainer/lease/coordinator-port.ts';
 import { Heartbeat } from '../../../../services/trainer/lease/heartbeat.ts';
 
 const PROGRESS: TaskProgress = { taskId: 't1', leaseEpoch: 1, stepCount: 3, stepLimit: 9, detail: 'epoch 1' };

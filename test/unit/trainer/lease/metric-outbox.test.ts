@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EpochReport, MetricAnswer } from '../../../../services/trainer/lease/coordinator.ts';
+import type { EpochReport, MetricAnswer } from '../../../../services/trainer/lease/coordinator-port.ts';
 import { MetricJournal, removeOldJournals } from '../../../../services/trainer/lease/metric-journal.ts';
 import { MetricOutbox, OutboxClosedError } from '../../../../services/trainer/lease/metric-outbox.ts';
 

@@ -7,7 +7,7 @@ import type { ManifestImage } from '../../core/dataset.ts';
 import { readRegularFile, readRegularFileSync } from '../../platform/files/read-regular-file.ts';
 import { checkFile } from './check-file.ts';
 import type { FileCheck } from './check-file.ts';
-import { decodeAndResize, ImageDecodeError } from './decode.ts';
+import { decodeAndResize, ImageDecodeError } from './decode-image.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 
 /** Some images' share of a long piece of decoding; may be done in any process. */

@@ -2,25 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import type { ProgressListener } from '../engine/progress.ts';
-import { writeFully } from './decoder-jobs.ts';
-import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
+import { writeFully } from './image-jobs.ts';
+import { decoderCountFor, jobsOf, runDecoders } from './decoder-pool.ts';
 import { HEADER_BYTES, imageFileHeader, rowBytes } from './image-file.ts';
 import type { ImageFileContents } from './image-file.ts';
 
-export interface DecodingOptions {
+export interface ImageFileWriterOptions {
   /** Processes that decode; by the number of images if not given. */
   readonly decoderCount?: number;
   readonly onProgress?: ProgressListener;
 }
 
 /** Images on their way into a file, which gets its name when all of them are there. */
-export class Decoding {
+export class ImageFileWriter {
   /** The file until then. */
   readonly temporary: string;
   /** CRC-32 of each row that is there, little endian. */
   readonly checksums: Buffer;
   readonly #contents: ImageFileContents;
-  readonly #options: DecodingOptions;
+  readonly #options: ImageFileWriterOptions;
   readonly #events = new EventEmitter();
   readonly #abort = new AbortController();
   readonly #whole: Promise<void>;
@@ -29,7 +29,7 @@ export class Decoding {
   /** So many images from the first on are there. */
   #readable = 0;
 
-  constructor(path: string, contents: ImageFileContents, options: DecodingOptions) {
+  constructor(path: string, contents: ImageFileContents, options: ImageFileWriterOptions) {
     this.#contents = contents;
     this.#options = options;
     this.temporary = `${path}.${randomUUID()}.part`;

@@ -2,9 +2,9 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { threadCount } from '../engine/engine.ts';
 import { nodeProgram } from '../../platform/lifecycle/node-program.ts';
-import { ImageDecodeError } from './decode.ts';
-import { doJob } from './decoder-jobs.ts';
-import type { DecoderAnswers, DecoderJob } from './decoder-jobs.ts';
+import { ImageDecodeError } from './decode-image.ts';
+import { doJob } from './image-jobs.ts';
+import type { DecoderAnswers, DecoderJob } from './image-jobs.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 import type { ImageFault } from './image-cache-error.ts';
 

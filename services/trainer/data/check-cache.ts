@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgressListener } from '../engine/progress.ts';
 import type { FileCheck } from './check-file.ts';
-import { decoderCountFor, jobsOf, runDecoders } from './decoders.ts';
+import { decoderCountFor, jobsOf, runDecoders } from './decoder-pool.ts';
 import { maxImagePixels } from './image-limit.ts';
 
 export interface CheckFilesOptions {
