@@ -1,7 +1,7 @@
 import { runStates, stages } from '../../platform/rpc/convert/run.ts';
 import { sweepStates } from '../../platform/rpc/convert/sweep.ts';
 import type { WatchSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import type { StoredEvent, SweepEvent } from '../store/events/event.ts';
+import type { StoredEvent, SweepEvent } from '../../core/records/event.ts';
 import { testResultToProto } from './convert-run.ts';
 
 export function eventToProto({ cursor, eventTime, event }: StoredEvent): WatchSweepResponse {

@@ -9,7 +9,7 @@ import type {
   PlanSweepResponse,
   StageForecast,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import type { StageForecastRecord, SweepForecastRecord } from '../store/sweeps/read-forecasts.ts';
+import type { StageForecastRecord, SweepForecastRecord } from '../../core/records/forecast.ts';
 
 export function plannedRunToProto(run: PreviewedRun, variedNames: readonly string[]): PlannedRun {
   return {

@@ -3,14 +3,12 @@ import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
 import type * as proto from '../../../proto/gen/graft/v1/run.ts';
 import type { LeaderboardEntry } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { Stage } from '../../../proto/gen/graft/v1/run.ts';
-import type {
-  AttemptRecord,
-  CheckpointRecord,
-  EpochMetricRecord,
-  LeaderboardRecord,
-  RunRecord,
-  TestResultRecord,
-} from '../store/records.ts';
+import type { AttemptRecord } from '../../core/records/attempt.ts';
+import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
+import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { TestResultRecord } from '../../core/records/test-result.ts';
 
 export function runToProto(run: RunRecord): proto.Run {
   return {

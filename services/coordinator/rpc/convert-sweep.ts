@@ -5,7 +5,9 @@ import type { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
 import type { Trainer } from '../../../proto/gen/graft/v1/trainer.ts';
 import { Stage } from '../../../proto/gen/graft/v1/run.ts';
 import { stages } from '../../platform/rpc/convert/run.ts';
-import type { DatasetRecord, SweepRecord, TrainerRecord } from '../store/records.ts';
+import type { DatasetRecord } from '../../core/records/dataset.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { TrainerRecord } from '../../core/records/trainer.ts';
 
 export function sweepToProto(sweep: SweepRecord): Sweep {
   return {

@@ -13,7 +13,7 @@ import { newToken } from '../new-token.ts';
 import { createToken } from '../store/tokens/create-token.ts';
 import { listTokens } from '../store/tokens/list-tokens.ts';
 import { revokeToken } from '../store/tokens/revoke-token.ts';
-import type { TokenRecord } from '../store/tokens/token-record.ts';
+import type { TokenRecord } from '../../core/records/token.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';

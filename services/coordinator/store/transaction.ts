@@ -6,7 +6,7 @@ import { withTransaction } from '../../platform/db/transaction.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { FailpointTransaction } from '../../platform/lifecycle/failpoint.ts';
 import { appendEvents } from './events/append-events.ts';
-import type { SweepEvent } from './events/event.ts';
+import type { SweepEvent } from '../../core/records/event.ts';
 import { appendOutbox } from './outbox/append-outbox.ts';
 import { entriesOf, OutboxDraft } from './outbox/outbox-entry.ts';
 import type { OutboxEntry } from './outbox/outbox-entry.ts';

@@ -15,7 +15,7 @@ import type {
   Stage,
   TestRole,
 } from '../../../services/core/task.ts';
-import type { OutboxKind } from '../../../services/coordinator/store/outbox/outbox-entry.ts';
+import type { OutboxKind } from '../../../services/core/records/mlflow.ts';
 import { createTestDatabase, databaseServerStarted } from '../../support/database.ts';
 import { runOn } from '../../support/database-server.ts';
 

@@ -1,7 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { EncodedMessage } from '../../../platform/rpc/encoded-message.ts';
-import type { Page } from '../../store/records.ts';
+import type { Page } from '../../store/page.ts';
 import type { LongAnswers } from './long-answers.ts';
 import { fitMessage } from './shorten-message.ts';
 import type { Encoder } from './shorten-message.ts';

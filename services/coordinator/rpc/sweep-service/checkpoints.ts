@@ -13,7 +13,7 @@ import type {
 } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { findCollectable, markCollectable } from '../../store/checkpoints/collect-checkpoints.ts';
 import { findCheckpoint, listCheckpoints, pinCheckpoint } from '../../store/checkpoints/list-checkpoints.ts';
-import type { CheckpointRecord } from '../../store/records.ts';
+import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
 import { checkpointRecordToProto } from '../convert-run.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';

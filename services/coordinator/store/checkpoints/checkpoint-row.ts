@@ -1,5 +1,5 @@
 import type { CheckpointKind, Stage } from '../../../core/task.ts';
-import type { CheckpointRecord } from '../records.ts';
+import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
 
 /** A row of `checkpoints`, read directly or inside `to_jsonb`, which spells numbers and times differently. */
 export interface CheckpointRow {

@@ -1,4 +1,4 @@
-import type { CheckpointRecord } from '../records.ts';
+import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
 import { rankKey } from '../runs/rank-key.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';

@@ -1,5 +1,6 @@
 import { ArtifactDamagedError, ArtifactMissingError, NotFoundError } from '../../../core/errors.ts';
-import type { CheckpointRecord, Page } from '../records.ts';
+import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
+import type { Page } from '../page.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';

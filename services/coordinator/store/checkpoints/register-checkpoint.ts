@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../../../core/errors.ts';
 import type { Objective } from '../../../core/objective.ts';
 import { checkCheckpoint } from '../../../core/reports/check-checkpoint.ts';
 import type { CheckpointRef } from '../../../core/task.ts';
-import type { CheckpointRecord } from '../records.ts';
+import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
 import { epochLimitOf } from '../tasks/epoch-limit.ts';
 import { fence } from '../tasks/fence.ts';
 import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';

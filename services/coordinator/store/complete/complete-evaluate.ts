@@ -8,7 +8,7 @@ import { testStatistics } from '../../../core/statistics/test-statistics.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TestMeasurement, TestRole } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
-import type { TestResultRecord } from '../records.ts';
+import type { TestResultRecord } from '../../../core/records/test-result.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import type { FencedTask } from '../tasks/fence.ts';

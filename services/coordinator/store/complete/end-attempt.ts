@@ -3,7 +3,7 @@ import type { TaskState } from '../../../core/states/task-state.ts';
 import { TASK_STATES } from '../../../core/states/task-state.ts';
 import type { TaskError } from '../../../core/task.ts';
 import { together } from '../../../platform/db/together.ts';
-import type { TaskEventState } from '../events/event.ts';
+import type { TaskEventState } from '../../../core/records/event.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 

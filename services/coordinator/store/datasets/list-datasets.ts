@@ -1,7 +1,8 @@
 import { InvalidRequestError, NotFoundError } from '../../../core/errors.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Dataset } from '../../../../prisma/client/client.ts';
-import type { DatasetRecord, Page } from '../records.ts';
+import type { DatasetRecord } from '../../../core/records/dataset.ts';
+import type { Page } from '../page.ts';
 import { newestFirst } from '../newest-first.ts';
 import type { Store } from '../store.ts';
 

@@ -2,7 +2,7 @@ import type { QueryConfig } from 'pg';
 import { textArray } from '../../../platform/db/binary-array.ts';
 import { prepared } from '../../../platform/db/prepared.ts';
 import { encodePayload } from './event.ts';
-import type { SweepEvent } from './event.ts';
+import type { SweepEvent } from '../../../core/records/event.ts';
 
 /** First key of the advisory locks that order the events of one sweep. */
 const EVENT_LOCK_SPACE = 0x67726674;

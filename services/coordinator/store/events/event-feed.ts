@@ -1,7 +1,7 @@
 import type { Signals } from '../signals.ts';
 import type { Store } from '../store.ts';
 import { isSettled } from '../sweeps/is-settled.ts';
-import type { StoredEvent } from './event.ts';
+import type { StoredEvent } from '../../../core/records/event.ts';
 import { readEvents } from './read-events.ts';
 
 /** Events read at a time. */

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { decodePayload } from './event.ts';
-import type { StoredEvent } from './event.ts';
+import type { StoredEvent } from '../../../core/records/event.ts';
 
 interface EventRow {
   readonly event_id: string | bigint;

@@ -1,5 +1,6 @@
 import type { Stage } from '../../../core/task.ts';
-import type { EpochMetricRecord, Page } from '../records.ts';
+import type { EpochMetricRecord } from '../../../core/records/epoch-metric.ts';
+import type { Page } from '../page.ts';
 import type { Store } from '../store.ts';
 
 export interface MetricKey {

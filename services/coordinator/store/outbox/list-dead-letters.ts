@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
-import type { DeadLetterRecord, Page } from '../records.ts';
+import type { DeadLetterRecord } from '../../../core/records/mlflow.ts';
+import type { Page } from '../page.ts';
 
 /** Dead letters, oldest first, after `after`; of one sweep, or of all where `sweepId` is null. */
 export async function listDeadLetters(

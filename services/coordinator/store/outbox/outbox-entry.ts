@@ -1,9 +1,6 @@
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { Stage } from '../../../core/task.ts';
-import type { SweepEvent } from '../events/event.ts';
-
-/** What an entry points at; see the comment of the column. */
-export type OutboxKind = 'SWEEP' | 'RUN' | 'METRICS' | 'TEST_RESULT' | 'REPORT' | 'MODEL';
+import type { SweepEvent } from '../../../core/records/event.ts';
 
 /**
  * Something to be mirrored: a pointer to rows, not their content. What is sent is read from the rows at the moment of

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { MlflowStatusRecord } from '../records.ts';
+import type { MlflowStatusRecord } from '../../../core/records/mlflow.ts';
 
 /** What waits, what was refused, and how the server answered last. */
 export async function readMlflowStatus(pool: Pool, trackingUri: string | null): Promise<MlflowStatusRecord> {

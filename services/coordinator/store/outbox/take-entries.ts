@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Stage } from '../../../core/task.ts';
 import type { Subject } from './claim-subjects.ts';
-import type { OutboxKind } from './outbox-entry.ts';
+import type { OutboxKind } from '../../../core/records/mlflow.ts';
 
 /** An entry that is being sent. */
 export interface TakenEntry {

@@ -1,5 +1,5 @@
 import type { TestPrediction } from '../../../core/task.ts';
-import type { TestResultRecord } from '../records.ts';
+import type { TestResultRecord } from '../../../core/records/test-result.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /** A run's result on the test split with its classes and all its predictions. */

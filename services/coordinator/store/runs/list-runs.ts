@@ -1,7 +1,9 @@
 import { NotFoundError } from '../../../core/errors.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { ErrorClass, Stage } from '../../../core/task.ts';
-import type { AttemptRecord, Page, RunRecord } from '../records.ts';
+import type { AttemptRecord } from '../../../core/records/attempt.ts';
+import type { Page } from '../page.ts';
+import type { RunRecord } from '../../../core/records/run.ts';
 import type { Store } from '../store.ts';
 import { RUN_COLUMNS, toRun } from './run-row.ts';
 import type { RunRow } from './run-row.ts';

@@ -1,5 +1,5 @@
 import type { TestPrediction } from '../../../core/task.ts';
-import type { Page } from '../records.ts';
+import type { Page } from '../page.ts';
 import type { Store } from '../store.ts';
 
 export interface PredictionKey {

@@ -1,5 +1,7 @@
 import type { TestRole } from '../../../core/task.ts';
-import type { LeaderboardRecord, Page, TestResultRecord } from '../records.ts';
+import type { LeaderboardRecord } from '../../../core/records/leaderboard.ts';
+import type { Page } from '../page.ts';
+import type { TestResultRecord } from '../../../core/records/test-result.ts';
 import type { Store } from '../store.ts';
 import { RUN_COLUMNS, toRun } from './run-row.ts';
 import type { RunRow } from './run-row.ts';

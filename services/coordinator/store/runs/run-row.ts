@@ -1,7 +1,7 @@
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
-import type { RunRecord } from '../records.ts';
+import type { RunRecord } from '../../../core/records/run.ts';
 
 /** A row of `runs` with what is derived of it; read by raw `pg`, because Prisma's JSON protocol has no NaN. */
 export interface RunRow {

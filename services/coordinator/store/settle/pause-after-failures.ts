@@ -1,5 +1,5 @@
 import { MAX_FAILED_RUNS_IN_A_ROW, mustPauseSweep } from '../../../core/retry.ts';
-import type { SweepEvent } from '../events/event.ts';
+import type { SweepEvent } from '../../../core/records/event.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';

@@ -3,7 +3,7 @@ import { indexTaskIdOf } from '../../../core/ids.ts';
 import { PARAMETER_DEFINITIONS } from '../../../core/search-space/parameter-definitions.ts';
 import type { Prisma } from '../../../../prisma/client/client.ts';
 import { encodePayload } from '../events/event.ts';
-import type { SweepRecord } from '../records.ts';
+import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { Store } from '../store.ts';
 import type { SweepDraft } from './draft-sweep.ts';
 import { findSweep } from './find-sweep.ts';

@@ -1,7 +1,8 @@
 import { NotFoundError } from '../../../core/errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
-import type { Page, SweepRecord } from '../records.ts';
+import type { Page } from '../page.ts';
+import type { SweepRecord } from '../../../core/records/sweep.ts';
 import { canBeBest, rankKey } from '../runs/rank-key.ts';
 import { newestFirst } from '../newest-first.ts';
 import type { Store } from '../store.ts';

@@ -7,7 +7,7 @@ import type { ImageCounts } from '../../../core/planner/cost/task-cost.ts';
 import type { Cluster } from '../../../core/planner/plan.ts';
 import type { KnownImages } from '../../../core/planner/preview-sweep.ts';
 import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
-import type { DatasetRecord } from '../records.ts';
+import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { Store } from '../store.ts';
 import type { StoreTransaction } from '../transaction.ts';
 

@@ -1,5 +1,5 @@
 import type { PlanInput } from '../../../core/planner/plan.ts';
-import type { DatasetRecord } from '../records.ts';
+import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { countImages } from './read-cluster.ts';
 

@@ -1,7 +1,7 @@
 import type { TokenRole } from '../../../core/token-role.ts';
 import type { Store } from '../store.ts';
 import { toTokenRecord } from './token-record.ts';
-import type { TokenRecord } from './token-record.ts';
+import type { TokenRecord } from '../../../core/records/token.ts';
 
 export interface TokenToCreate {
   readonly tokenId: string;

@@ -1,8 +1,8 @@
-import type { Page } from '../records.ts';
+import type { Page } from '../page.ts';
 import { newestFirst } from '../newest-first.ts';
 import type { Store } from '../store.ts';
 import { toTokenRecord } from './token-record.ts';
-import type { TokenRecord } from './token-record.ts';
+import type { TokenRecord } from '../../../core/records/token.ts';
 
 export interface TokenKey {
   readonly createTime: string;

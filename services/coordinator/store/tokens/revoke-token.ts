@@ -1,7 +1,7 @@
 import { NotFoundError } from '../../../core/errors.ts';
 import type { Store } from '../store.ts';
 import { toTokenRecord } from './token-record.ts';
-import type { TokenRecord } from './token-record.ts';
+import type { TokenRecord } from '../../../core/records/token.ts';
 
 /**
  * Ends a token; one that was revoked before keeps the time of its first revocation.

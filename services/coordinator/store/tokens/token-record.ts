@@ -1,21 +1,6 @@
+import type { TokenRecord } from '../../../core/records/token.ts';
 import type { TokenRole } from '../../../core/token-role.ts';
 import type { Token } from '../../../../prisma/client/client.ts';
-
-/** A token as it may be shown: neither its secret nor its hash. */
-export interface TokenRecord {
-  readonly tokenId: string;
-  readonly name: string;
-  readonly role: TokenRole;
-  /** Trainers that it may speak for; empty: any. */
-  readonly trainerIds: readonly string[];
-  readonly createTime: Date;
-  /** null: never. */
-  readonly expireTime: Date | null;
-  /** null: it was not revoked. */
-  readonly revokeTime: Date | null;
-  /** At most a minute before the last call; null: none so far. */
-  readonly lastUseTime: Date | null;
-}
 
 export function toTokenRecord(row: Token): TokenRecord {
   const { tokenId, name, role, trainerIds, createTime, expireTime, revokeTime, lastUseTime } = row;

@@ -1,5 +1,6 @@
 import type { Stage } from '../../../core/task.ts';
-import type { Page, TrainerRecord } from '../records.ts';
+import type { Page } from '../page.ts';
+import type { TrainerRecord } from '../../../core/records/trainer.ts';
 import type { Store } from '../store.ts';
 
 export interface TrainerKey {
