@@ -24,14 +24,8 @@ import { TokenCache } from './rpc/authorisation/token-cache.ts';
 import { Health } from './rpc/health.ts';
 import type { PLAN_JOBS } from './rpc/planning/plan-worker.ts';
 import { addReflection } from './rpc/reflection/reflection-service.ts';
-import {
-  SWEEP_SERVICE,
-  sweepServiceHandlers,
-  TokenServiceService,
-  tokenServiceHandlers,
-  TrainerServiceService,
-  trainerServiceHandlers,
-} from './rpc/services.ts';
+import { addServices } from './rpc/services.ts';
+import { SWEEP_SERVICE } from './rpc/sweep-service/definition.ts';
 import { LongAnswers } from './rpc/lists/long-answers.ts';
 import { requestLimits } from './rpc/limits/limit-table.ts';
 import { mapStoreErrors } from './rpc/store-errors.ts';
@@ -205,9 +199,7 @@ async function startParts(
     version: readVersion(),
     noteRefusal: (path: string, error: unknown) => operations?.refusals.note(path, error),
   };
-  server.addService(SWEEP_SERVICE, sweepServiceHandlers(context));
-  server.addService(TrainerServiceService, trainerServiceHandlers(context));
-  server.addService(TokenServiceService, tokenServiceHandlers(context, config.security.needsTokens));
+  addServices(server, context, config.security.needsTokens);
   health.addToServer(server.grpc);
   addReflection(server);
   parts.add(() => drain(server, health, config.drainMs));

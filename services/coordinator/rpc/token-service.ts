@@ -36,7 +36,10 @@ const roles = upperCaseEnum<TokenRole, typeof ProtoTokenRole>(ProtoTokenRole);
  * @param isOn whether calls need tokens. Otherwise anybody is an administrator, and none may be made: one made now would still
  * be good when tokens are needed.
  */
-export function tokenCalls({ store }: Pick<RpcContext, 'store'>, isOn: boolean): Handlers<typeof TokenServiceService> {
+export function tokenServiceHandlers(
+  { store }: Pick<RpcContext, 'store'>,
+  isOn: boolean,
+): Handlers<typeof TokenServiceService> {
   return {
     createToken: async (request) => {
       if (!isOn) throw new IllegalStateError('the tokens', 'OFF', 'add to', ['GRAFT_COORDINATOR_TOKENS=on']);

@@ -1,3 +1,4 @@
+import type { JobOptions } from '../../../platform/lifecycle/worker-pool.ts';
 import type { CallContext } from '../../../platform/rpc/server.ts';
 import { hashOfToken } from '../../new-token.ts';
 
@@ -5,4 +6,8 @@ import { hashOfToken } from '../../new-token.ts';
 export function callerOf({ metadata, peer }: CallContext): string {
   const header = metadata.get('authorization')[0];
   return header === undefined ? peer.replace(/:\d+$/, '') : hashOfToken(header.toString());
+}
+
+export function jobOptions(call: CallContext): JobOptions {
+  return { caller: callerOf(call), signal: call.signal };
 }

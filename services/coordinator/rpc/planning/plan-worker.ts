@@ -3,19 +3,16 @@ import { SweepSpec as ProtoSweepSpec } from '../../../../proto/gen/graft/v1/swee
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { previewSweep } from '../../../core/planner/preview-sweep.ts';
 import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
-import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
 import { serveJobs } from '../../../platform/lifecycle/worker-jobs.ts';
 import { draftSweep } from '../../store/sweeps/draft-sweep.ts';
 import type { SweepDraft } from '../../store/sweeps/draft-sweep.ts';
+import { checked } from './checked.ts';
+import type { Checked } from './checked.ts';
 import { clusterOf } from './plan-inputs.ts';
 import type { PlanInputs } from './plan-inputs.ts';
 import { pagesOf } from './plan-pages.ts';
 import type { PlanCursor, PlanPage } from './plan-pages.ts';
 import { readSpec } from './read-spec.ts';
-
-/** A result, or mistakes in the request: errors lose their class between threads. */
-export type Checked<T> =
-  { readonly value: T } | { readonly violations: readonly FieldViolation[]; readonly count: number };
 
 export interface PlanJob {
   /** Encoded. */
@@ -57,15 +54,6 @@ function requireWithin(from: PlanCursor, { runs, tasks }: SweepPreview): void {
   if (from.run <= runs.length && from.task <= tasks.length) return;
   const description = `is beyond the end: the plan has ${runs.length} runs and ${tasks.length} tasks. Plan from the first page on.`;
   throw new InvalidRequestError([{ field: 'page_token', description }]);
-}
-
-function checked<T>(work: () => T): Checked<T> {
-  try {
-    return { value: work() };
-  } catch (error) {
-    if (!(error instanceof InvalidRequestError)) throw error;
-    return { violations: error.violations, count: error.count };
-  }
 }
 
 serveJobs(PLAN_JOBS, (result) => {

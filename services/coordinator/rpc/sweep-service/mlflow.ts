@@ -25,7 +25,7 @@ type Calls = Pick<
 >;
 
 /** The MLflow mirror, for people: how it is doing, and what they can do about it. */
-export function mlflowCalls({ store, mlflowUri }: RpcContext): Calls {
+export function mlflowHandlers({ store, mlflowUri }: RpcContext): Calls {
   function requireMirror(): void {
     if (mlflowUri !== null) return;
     const wanted = 'GRAFT_MLFLOW_TRACKING_URI set at the coordinator';

@@ -11,7 +11,7 @@ import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
 /** PauseSweep, ResumeSweep and CancelSweep: each answers with the sweep as it is afterwards. */
-export function steerCalls({
+export function steerHandlers({
   store,
 }: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'pauseSweep' | 'resumeSweep' | 'cancelSweep'> {
   async function answer(sweepId: string): Promise<{ sweep: Sweep }> {

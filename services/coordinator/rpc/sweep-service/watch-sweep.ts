@@ -19,7 +19,7 @@ const POLL_MS = 10_000;
  * Events after the cursor, in the order they were committed, until the sweep is over and all is sent. Reads a page at a time
  * and no further than the client has taken it.
  */
-export function watchSweep(context: RpcContext): Handlers<typeof SweepServiceService>['watchSweep'] {
+export function watchSweepHandler(context: RpcContext): Handlers<typeof SweepServiceService>['watchSweep'] {
   return (request, call) => watch(context, request, call);
 }
 

@@ -2,17 +2,13 @@ import { InvalidRequestError, RateLimitedError } from '../../../core/errors.ts';
 import { checkTaskError } from '../../../core/reports/check-error.ts';
 import { JoinedResult } from '../../../platform/rpc/convert/result-parts.ts';
 import { taskEndFromProto } from '../../../platform/rpc/convert/task-result.ts';
-import { upperCaseEnum } from '../../../platform/rpc/convert/enum-codec.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
-import { ReleaseReason as ProtoReleaseReason } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import type {
   CompleteTaskInPartsRequest,
   CompleteTaskRequest,
   TrainerServiceService,
 } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import { completeTask } from '../../store/complete/complete-task.ts';
-import { releaseTask } from '../../store/tasks/release-task.ts';
-import type { ReleaseReason } from '../../store/tasks/release-task.ts';
 import { callerOf } from '../authorisation/caller.ts';
 import { confirmDamage } from './confirm-damage.ts';
 import { findManifest } from '../../store/datasets/find-manifest.ts';
@@ -21,18 +17,16 @@ import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';
 import { readTestLabels } from './test-labels.ts';
 
-const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
-
 /** In memory, of all parts of a result together: a million predictions of two classes are some 280 MB. */
 const MAX_RESULT_BYTES = 384 * 1024 * 1024;
 /** In memory, of all results that a token is sending in parts: as much as one of them may take. */
 const MAX_CALLER_BYTES = MAX_RESULT_BYTES;
 const RETRY_MS = 5_000;
 
-/** CompleteTask (whole or in parts) and ReleaseTask: the ways an attempt ends by its trainer. */
-export function resultCalls(
+/** CompleteTask, whole or in parts. */
+export function completeTaskHandlers(
   context: RpcContext,
-): Pick<Handlers<typeof TrainerServiceService>, 'completeTask' | 'completeTaskInParts' | 'releaseTask'> {
+): Pick<Handlers<typeof TrainerServiceService>, 'completeTask' | 'completeTaskInParts'> {
   const { store } = context;
   const held = new HeldBytes();
   return {
@@ -51,13 +45,6 @@ export function resultCalls(
       } finally {
         memory.release();
       }
-    },
-    releaseTask: async (request, call) => {
-      const claim = readClaim(request, call);
-      await asReport(store, claim, () =>
-        releaseTask(store, claim, RELEASE_REASONS.fromProto(request.reason, 'reason')),
-      );
-      return {};
     },
   };
 }

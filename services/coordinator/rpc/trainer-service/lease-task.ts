@@ -1,22 +1,12 @@
-import { InvalidRequestError, VersionSkewError } from '../../../core/errors.ts';
-import { checkLeaseRequest, checkTrainer, trainerSecretMistake } from '../../../core/reports/check-trainer.ts';
+import { InvalidRequestError } from '../../../core/errors.ts';
+import { checkLeaseRequest } from '../../../core/reports/check-trainer.ts';
 import type { LeasedTask } from '../../../core/task.ts';
-import { whyBenched } from '../../../core/store-owner.ts';
-import { areCompatible, isOlderMinor } from '../../../core/version-skew.ts';
-import { durationFromProto, durationToProto } from '../../../platform/rpc/convert/duration.ts';
-import { numberOf, requireMessage } from '../../../platform/rpc/convert/fields.ts';
+import { durationFromProto } from '../../../platform/rpc/convert/duration.ts';
 import { leasedTaskToProto } from '../../../platform/rpc/convert/task.ts';
 import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
-import type { Trainer } from '../../../../proto/gen/graft/v1/trainer.ts';
-import type {
-  LeaseTaskRequest,
-  RegisterTrainerRequest,
-  TrainerServiceService,
-} from '../../../../proto/gen/graft/v1/trainer_service.ts';
+import type { LeaseTaskRequest, TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import { leaseTask } from '../../store/tasks/lease-task.ts';
 import { nextLookMs } from '../../store/tasks/next-look.ts';
-import { registerTrainer } from '../../store/trainers/register-trainer.ts';
-import type { NewTrainer } from '../../store/trainers/register-trainer.ts';
 import { hashOfSecret, leaseSecretOf } from '../../trainer-secrets.ts';
 import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { requireId } from '../require-id.ts';
@@ -28,41 +18,13 @@ const POLL_MS = 10_000;
 /** A bound for waits that end by the database's clock, which may be a little ahead or behind. */
 const MIN_WAIT_MS = 20;
 
-/** RegisterTrainer and LeaseTask. */
-export function leaseCalls(
-  context: RpcContext,
-): Pick<Handlers<typeof TrainerServiceService>, 'registerTrainer' | 'leaseTask'> {
-  return {
-    registerTrainer: async (request, call) => {
-      requireTrainer(call, request.trainer?.trainerId ?? '');
-      refuseOtherVersions(context, requireMessage(request.trainer, 'trainer'));
-      const described = readTrainer(request, context.version);
-      const benchReason = whyBenched(request.store ?? null, context.clusterId, described.hostname);
-      const trainer = { ...described, benchReason };
-      await registerTrainer(context.store, trainer);
-      const fields = { trainer_id: trainer.trainerId, slots: trainer.slots.length };
-      if (benchReason === null) context.log.info(fields, 'trainer registered');
-      else context.log.warn({ ...fields, reason: benchReason }, 'trainer registered and benched');
-      return {
-        heartbeatInterval: durationToProto(context.timing.heartbeatMs),
-        leaseDuration: durationToProto(context.timing.leaseMs),
-        clusterId: context.clusterId,
-        benchReason: benchReason ?? '',
-      };
-    },
-    leaseTask: async (request, call) => {
-      const task = await waitForTask(context, request, call);
-      if (task === null) return { task: undefined, leaseSecret: '' };
-      const { requestId, trainerSecret } = request;
-      return { task: leasedTaskToProto(task), leaseSecret: leaseSecretOf(trainerSecret, { ...task, requestId }) };
-    },
+export function leaseTaskHandler(context: RpcContext): Handlers<typeof TrainerServiceService>['leaseTask'] {
+  return async (request, call) => {
+    const task = await waitForTask(context, request, call);
+    if (task === null) return { task: undefined, leaseSecret: '' };
+    const { requestId, trainerSecret } = request;
+    return { task: leasedTaskToProto(task), leaseSecret: leaseSecretOf(trainerSecret, { ...task, requestId }) };
   };
-}
-
-function refuseOtherVersions({ log, version }: RpcContext, trainer: Trainer): void {
-  if (areCompatible(trainer.version, version)) return;
-  log.warn({ trainer_id: trainer.trainerId, trainer_version: trainer.version }, 'trainer refused: its version');
-  throw new VersionSkewError(trainer.version, version);
 }
 
 async function waitForTask(
@@ -104,30 +66,4 @@ function readWait(request: LeaseTaskRequest): number {
   if (waitMs >= 0 && waitMs <= MAX_WAIT_MS) return waitMs;
   const description = `must be 0 to ${MAX_WAIT_MS / 1000} s; received ${waitMs / 1000} s.`;
   throw new InvalidRequestError([{ field: 'wait_duration', description }]);
-}
-
-function readTrainer(
-  { trainer: message, trainerSecret }: RegisterTrainerRequest,
-  version: string,
-): Omit<NewTrainer, 'benchReason'> {
-  const trainer = requireMessage(message, 'trainer');
-  requireId(trainer.trainerId, 'trainer.trainer_id');
-  const description = {
-    trainerId: trainer.trainerId,
-    hostname: trainer.hostname,
-    version: trainer.version,
-    engineVersion: trainer.engineVersion,
-    slots: trainer.slots.map((slot, position) => ({
-      slotIndex: slot.slotIndex,
-      deviceKind: slot.deviceKind,
-      deviceName: slot.deviceName,
-      memoryBytes: numberOf(slot.memoryBytes, `trainer.slots[${position}].memory_bytes`),
-      threadCount: slot.threadCount,
-    })),
-  };
-  const violations = checkTrainer(description);
-  const secretMistake = trainerSecretMistake(trainerSecret, !isOlderMinor(trainer.version, version));
-  if (secretMistake !== null) violations.push({ field: 'trainer_secret', description: secretMistake });
-  if (violations.length > 0) throw new InvalidRequestError(violations);
-  return { ...description, secretHash: hashOfSecret(trainerSecret) };
 }

@@ -23,7 +23,7 @@ const MAX_ERROR_MESSAGE = 2_000;
  * Stores batches and acknowledges them: in order per attempt, side by side over attempts. What is wrong with one batch is
  * answered for that batch; the stream lives.
  */
-export function reportMetrics(context: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
+export function reportMetricsHandler(context: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
   return (requests, call) => report(context, requests, call);
 }
 
