@@ -133,6 +133,34 @@ const importMatrix = [
   },
 ];
 
+const noSentence =
+  /^\*[\s*]*(?:(?:about|above|after|against|along|among|around|as|at|because|before|behind|below|beneath|beside|besides|between|beyond|by|despite|during|except|for|from|how|if|in|inside|into|like|near|of|off|on|onto|out|outside|over|per|since|so|than|through|to|towards?|under|unless|until|unto|upon|via|what|whatever|when|whenever|where|wherever|whether|which|while|who|whoever|whom|whose|why|with|within|without)(?![\w-]))/i;
+
+/** A doc comment is a sentence: it starts with a verb or a noun phrase, not with a preposition or a question word. */
+const docComments = {
+  rules: {
+    sentence: {
+      create: (context) => ({
+        Program() {
+          for (const comment of context.sourceCode.getAllComments()) {
+            if (comment.type === 'Block' && noSentence.test(comment.value)) {
+              context.report({ loc: comment.loc, message: 'Start a doc comment with a verb ("Returns …") or a noun.' });
+            }
+          }
+        },
+      }),
+    },
+  },
+};
+
+/** Folders whose doc comments are sentences already. */
+const docCommentsHold = [
+  'services/cli/tool/**/*.ts',
+  'services/core/rng/**/*.ts',
+  'test/databases/**/*.ts',
+  'test/property/**/*.ts',
+];
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'dist/', 'proto/gen/', 'prisma/client/', 'coverage/'] },
   {
@@ -154,6 +182,11 @@ export default tseslint.config(
     },
   },
   ...importMatrix,
+  {
+    files: docCommentsHold,
+    plugins: { 'doc-comment': docComments },
+    rules: { 'doc-comment/sentence': 'error' },
+  },
   {
     files: ['services/core/**/*.ts'],
     rules: {
