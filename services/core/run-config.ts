@@ -35,7 +35,7 @@ export interface RunConfig {
 }
 
 export interface BackboneConfig {
-  /** Name in the registry of `trainer/backbones`. */
+  /** One of `core/network/backbones.ts`. */
   readonly name: string;
   /** `imagenet`, `random`, or a path as the trainers see it. */
   readonly weights: string;

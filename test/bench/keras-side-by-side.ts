@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { DEFAULT_BACKBONE } from '../../services/core/search-space/backbones.ts';
+import { DEFAULT_BACKBONE } from '../../services/core/network/backbones.ts';
 import { compileRunConfig } from '../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../services/core/sweep/sweep-spec.ts';
 import type { CheckpointRef } from '../../services/core/task.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { minimumImageSize } from '../../services/core/search-space/backbones.ts';
-import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
-import type { LayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
+import { minimumImageSize } from '../../services/core/network/backbones.ts';
+import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
+import type { LayerGraph } from '../../services/core/network/layer-graph.ts';
 import { backboneDefinition, REGISTERED_BACKBONES } from '../../services/trainer/backbones/registry.ts';
 
 interface Recording {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backbone } from '../../services/trainer/backbones/backbone.ts';
 import { createBackbone } from '../../services/trainer/backbones/graph-backbone.ts';
-import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
+import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import { preprocessImages } from '../../services/trainer/backbones/preprocessing.ts';
 import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { compileRunConfig } from '../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../services/core/sweep/sweep-spec.ts';
-import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
+import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import { loadBackbone } from '../../services/trainer/backbones/load.ts';
 import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
 import { encodeSafetensors } from '../../services/trainer/checkpoints/safetensors.ts';

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileRunConfig } from '../../services/core/search-space/compile.ts';
-import { resolveUnfreeze } from '../../services/core/planner/resolve-unfreeze.ts';
+import { resolveUnfreeze } from '../../services/core/network/resolve-unfreeze.ts';
 import type { ManifestImage, Split } from '../../services/core/dataset.ts';
 import type { Parameters } from '../../services/core/sweep/sweep-spec.ts';
 import type { CheckpointRef, FeatureSetRef } from '../../services/core/task.ts';

@@ -1,7 +1,7 @@
 import { File, ready } from 'h5wasm/node';
 import type { Group } from 'h5wasm/node';
-import { buildLayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
-import type { LayerGraph } from '../../services/trainer/backbones/layer-graph.ts';
+import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
+import type { LayerGraph } from '../../services/core/network/layer-graph.ts';
 import { randomWeights } from '../../services/trainer/backbones/random-weights.ts';
 import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
 

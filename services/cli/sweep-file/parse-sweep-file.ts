@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { homedir } from 'node:os';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, Node as YamlNode } from 'yaml';
-import { validateSweepSpec } from '../../core/search-space/validate-spec.ts';
+import { validateSweepSpec } from '../../core/validation/validate-spec.ts';
 import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
 import { explainSyntax, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';

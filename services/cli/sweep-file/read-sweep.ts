@@ -1,6 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
-import { pathSyntaxProblem } from '../../core/search-space/validation/path-problem.ts';
+import { pathSyntaxProblem } from '../../core/validation/path-problem.ts';
 import type { Objective } from '../../core/objective.ts';
 import type {
   DatasetSource,

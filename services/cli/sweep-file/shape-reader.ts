@@ -1,4 +1,4 @@
-import { didYouMean } from '../../core/search-space/nearest-name.ts';
+import { didYouMean } from '../../core/text/nearest-name.ts';
 import { show } from '../../core/search-space/parameter-value.ts';
 import type { FieldViolation, ParameterValue } from '../../core/sweep/sweep-spec.ts';
 

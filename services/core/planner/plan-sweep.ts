@@ -7,7 +7,7 @@ import { groupBy } from './grouping.ts';
 import { shareHeads } from './head-phase.ts';
 import { layOut } from './lay-out.ts';
 import type { InfeasibleRun, Plan, PlanInput } from './plan.ts';
-import { UnknownLayerError } from './resolve-unfreeze.ts';
+import { UnknownLayerError } from '../network/resolve-unfreeze.ts';
 import { needsOf } from './run-needs.ts';
 import type { RunNeeds } from './run-needs.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';

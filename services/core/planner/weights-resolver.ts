@@ -2,7 +2,7 @@ import type { BackboneConfig, RunConfig } from '../run-config.ts';
 import type { WeightsInfo, WeightsReference } from '../task.ts';
 import { endOfBase, pointAfter } from './cost/base-cost.ts';
 import type { BasePoint } from './cost/base-cost.ts';
-import { layersUpTo, resolveUnfreeze } from './resolve-unfreeze.ts';
+import { layersUpTo, resolveUnfreeze } from '../network/resolve-unfreeze.ts';
 
 /** What the planner must know of the weights; a preview answers from the parameters alone. */
 export interface WeightsResolver {

@@ -1,8 +1,8 @@
 import { digestOf } from '../digest.ts';
 import { InvalidRequestError } from '../errors.ts';
 import type { FieldViolation, Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
-import { minimumImageSize } from './backbones.ts';
-import { didYouMean } from './nearest-name.ts';
+import { minimumImageSize } from '../network/backbones.ts';
+import { didYouMean } from '../text/nearest-name.ts';
 import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } from './parameter-definitions.ts';
 import { normalizeValue, show, valueProblem } from './parameter-value.ts';
 

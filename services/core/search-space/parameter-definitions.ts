@@ -1,5 +1,5 @@
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
-import { BACKBONE_NAMES, DEFAULT_BACKBONE, MINIMUM_IMAGE_SIZE } from './backbones.ts';
+import { BACKBONE_NAMES, DEFAULT_BACKBONE, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
 
 export type ParameterType = 'int' | 'number' | 'bool' | 'string';
 

@@ -1,7 +1,7 @@
 import { controlProblem, escapeControls } from '../text/control-characters.ts';
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
 import type { NumericDefinition, ParameterDefinition, StringDefinition } from './parameter-definitions.ts';
-import { didYouMean } from './nearest-name.ts';
+import { didYouMean } from '../text/nearest-name.ts';
 
 /**
  * What is wrong with a value, what was received, and how to mend it; null where it is right.

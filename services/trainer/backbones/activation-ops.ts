@@ -1,7 +1,7 @@
 import type { Tensor } from '../engine/engine.ts';
 import { executeOp, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
-import type { Activation } from './layer.ts';
+import type { Activation } from '../../core/network/layer.ts';
 
 let floatType: readonly OpAttribute[] | null = null;
 

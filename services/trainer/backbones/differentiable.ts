@@ -3,7 +3,7 @@ import type { Tensor, Tensor4D } from '../engine/engine.ts';
 import { executeOp, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
 import { activationGradient, applyActivation, keptForGradient } from './activation-ops.ts';
-import type { Activation } from './layer.ts';
+import type { Activation } from '../../core/network/layer.ts';
 
 let floatType: readonly OpAttribute[] | null = null;
 

@@ -1,9 +1,9 @@
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { WeightTensor } from './backbone.ts';
 import type { ConvolutionUnit } from './fused-layers.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import { kernelName } from './layer.ts';
-import type { BatchNormLayer, NormalizationLayer, RescalingLayer } from './layer.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import { kernelName } from '../../core/network/layer.ts';
+import type { BatchNormLayer, NormalizationLayer, RescalingLayer } from '../../core/network/layer.ts';
 
 /** A kernel and an offset per output channel that do what a convolution and its BatchNormalization do (inference mode). */
 export interface FoldedWeights {

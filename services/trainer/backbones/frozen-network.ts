@@ -8,8 +8,8 @@ import type { Weights } from './folded-weights.ts';
 import { fusedConvolution } from './fused-convolution.ts';
 import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import { kernelName } from './layer.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import { kernelName } from '../../core/network/layer.ts';
 import type {
   AveragePoolLayer,
   BatchNormLayer,
@@ -17,7 +17,7 @@ import type {
   NormalizationLayer,
   Padding,
   RescalingLayer,
-} from './layer.ts';
+} from '../../core/network/layer.ts';
 
 const WINDOW_OPS = { conv: 'Conv2D', depthwise: 'DepthwiseConv2dNative' } as const;
 

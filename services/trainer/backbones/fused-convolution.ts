@@ -3,7 +3,7 @@ import type { Tensor } from '../engine/engine.ts';
 import { executeOp, intAttribute, stringAttribute, typeAttribute, typesAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
 import { applyActivation } from './activation-ops.ts';
-import type { Activation } from './layer.ts';
+import type { Activation } from '../../core/network/layer.ts';
 
 export type FusableOp = 'Conv2D' | 'DepthwiseConv2dNative';
 

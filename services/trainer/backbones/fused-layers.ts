@@ -1,6 +1,6 @@
-import type { LayerGraph } from './layer-graph.ts';
-import { isConvolution } from './layer.ts';
-import type { Activation, ConvolutionLayer, Layer, Padding } from './layer.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import { isConvolution } from '../../core/network/layer.ts';
+import type { Activation, ConvolutionLayer, Layer, Padding } from '../../core/network/layer.ts';
 
 /** A convolution with the padding before it and the normalisation and activation after it: computed in one go. */
 export interface ConvolutionUnit {

@@ -1,13 +1,13 @@
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { Backbone, BackboneTop, ForwardRange } from './backbone.ts';
 import type { Weights } from './folded-weights.ts';
 import { FrozenNetwork } from './frozen-network.ts';
-import { buildLayerGraph, layerIndex, splittableIndex } from './layer-graph.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import type { ImageShape } from './layer-shapes.ts';
-import type { Layer } from './layer.ts';
+import { buildLayerGraph, layerIndex, splittableIndex } from '../../core/network/layer-graph.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import type { ImageShape } from '../../core/network/layer-shapes.ts';
+import type { Layer } from '../../core/network/layer.ts';
 import { preprocessImages } from './preprocessing.ts';
 import type { Preprocessing } from './preprocessing.ts';
 import { TrainableTop } from './trainable-top.ts';

@@ -1,7 +1,7 @@
 import { startThread } from '../../platform/lifecycle/node-program.ts';
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { WeightTensor } from './backbone.ts';
-import type { LayerGraph } from './layer-graph.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import { fileError } from './weight-file-error.ts';
 
 export interface Hdf5Request {

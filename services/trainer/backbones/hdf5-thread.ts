@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { Hdf5Reply, Hdf5Request } from './hdf5-reader.ts';
 import { readHdf5Weights } from './hdf5-weights.ts';
 

@@ -1,5 +1,5 @@
 import type { Hdf5File, StoredTensor } from './hdf5-file.ts';
-import type { WeightSpec } from './layer-shapes.ts';
+import type { WeightSpec } from '../../core/network/layer-shapes.ts';
 import { FORMAT_BYTES, toFloat32, valueProblem } from './weight-values.ts';
 import type { FloatFormat } from './weight-values.ts';
 

@@ -1,12 +1,12 @@
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { WeightTensor } from './backbone.ts';
 import { Hdf5File } from './hdf5-file.ts';
 import type { StoredTensor } from './hdf5-file.ts';
 import { readModels } from './hdf5-layers.ts';
 import type { FileModel } from './hdf5-layers.ts';
 import { readStoredTensor, storageProblem } from './hdf5-values.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import type { WeightSpec } from './layer-shapes.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import type { WeightSpec } from '../../core/network/layer-shapes.ts';
 import { otherBackboneHint } from './other-backbone.ts';
 import { fileError, layerError } from './weight-file-error.ts';
 import type { WeightSource } from './weight-file-error.ts';

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import { openPromise } from 'yauzl';
 import type { Entry, ZipFile } from 'yauzl';
-import type { LayerGraph } from './layer-graph.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import { fileError, lookalikeHint } from './weight-file-error.ts';
 import type { WeightSource } from './weight-file-error.ts';
 

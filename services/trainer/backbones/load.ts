@@ -1,15 +1,15 @@
 import type { WeightsInfo, WeightsReference } from '../../core/task.ts';
 import { hashFileOnce } from '../../platform/files/hash-file.ts';
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { Backbone } from './backbone.ts';
-import { hasPublishedNormalization } from './efficientnet.ts';
+import { IMAGENET_DEVIATIONS } from '../../core/network/backbones/efficientnet.ts';
 import type { Weights } from './folded-weights.ts';
 import { createBackbone } from './graph-backbone.ts';
 import type { BackboneParts } from './graph-backbone.ts';
 import { readHdf5Apart } from './hdf5-reader.ts';
 import { readHdf5Weights } from './hdf5-weights.ts';
 import { withArchivedWeights } from './keras-archive.ts';
-import { buildLayerGraph } from './layer-graph.ts';
+import { buildLayerGraph } from '../../core/network/layer-graph.ts';
 import { PREPROCESSINGS } from './preprocessing.ts';
 import type { Preprocessing } from './preprocessing.ts';
 import { randomWeights, randomWeightsDigest } from './random-weights.ts';
@@ -143,4 +143,10 @@ function preprocessingOf(definition: BackboneDefinition, name: string | undefine
   throw new BackboneError(`The weights ask for preprocessing "${name}"; known are ${PREPROCESSINGS.join(', ')}.`, {
     backbone: definition.name,
   });
+}
+
+/** Whether weights descend from Keras' published ones, which hold deviations for variances. */
+function hasPublishedNormalization(weights: Weights): boolean {
+  const variance = weights.get('normalization/variance')?.values ?? [];
+  return IMAGENET_DEVIATIONS.every((deviation, channel) => Math.abs((variance[channel] ?? NaN) - deviation) < 1e-3);
 }

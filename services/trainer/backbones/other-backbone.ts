@@ -1,6 +1,6 @@
-import { BackboneError } from './backbone.ts';
-import { buildLayerGraph } from './layer-graph.ts';
-import type { LayerGraph } from './layer-graph.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
+import { buildLayerGraph } from '../../core/network/layer-graph.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import { REGISTERED_BACKBONES, backboneDefinition } from './registry.ts';
 
 /** At which every base can be put together; weights don't depend on it. */

@@ -1,6 +1,6 @@
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { Backbone } from './backbone.ts';
-import { buildLayerGraph, layerIndex } from './layer-graph.ts';
+import { buildLayerGraph, layerIndex } from '../../core/network/layer-graph.ts';
 import { backboneDefinition } from './registry.ts';
 
 /** A base with its layers and shapes, but without weights: it can't compute. */

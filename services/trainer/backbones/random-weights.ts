@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { initStream } from '../../core/rng/stream.ts';
 import type { WeightTensor } from './backbone.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import type { WeightSpec } from './layer-shapes.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import type { WeightSpec } from '../../core/network/layer-shapes.ts';
 
 /** Part of the digest: a change of the formula changes the digest. */
 const FORMULA = 'glorot-uniform-philox-1';

@@ -1,19 +1,19 @@
-import { BackboneError } from './backbone.ts';
-import { DENSENET121, DENSENET169, DENSENET201, denseNetLayers } from './densenet.ts';
-import type { DenseNetDepths } from './densenet.ts';
-import { efficientNetLite0Layers } from './efficientnet-lite.ts';
-import { EFFICIENTNET_V2_SCALES, efficientNetV2Layers } from './efficientnet-v2.ts';
-import { EFFICIENTNET_SCALES, efficientNetLayers } from './efficientnet.ts';
-import type { EfficientNetScale } from './efficientnet.ts';
-import type { Layer } from './layer.ts';
-import { mobileNetV2Layers } from './mobilenet-v2.ts';
-import { mobileNetLayers } from './mobilenet.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
+import { DENSENET121, DENSENET169, DENSENET201, denseNetLayers } from '../../core/network/backbones/densenet.ts';
+import type { DenseNetDepths } from '../../core/network/backbones/densenet.ts';
+import { efficientNetLite0Layers } from '../../core/network/backbones/efficientnet-lite.ts';
+import { EFFICIENTNET_V2_SCALES, efficientNetV2Layers } from '../../core/network/backbones/efficientnet-v2.ts';
+import { EFFICIENTNET_SCALES, efficientNetLayers } from '../../core/network/backbones/efficientnet.ts';
+import type { EfficientNetScale } from '../../core/network/backbones/efficientnet.ts';
+import type { Layer } from '../../core/network/layer.ts';
+import { mobileNetV2Layers } from '../../core/network/backbones/mobilenet-v2.ts';
+import { mobileNetLayers } from '../../core/network/backbones/mobilenet.ts';
 import type { Preprocessing } from './preprocessing.ts';
-import { RESNET101, RESNET152, RESNET50, resNetLayers, resNetV2Layers } from './resnet.ts';
-import type { ResNetDepths } from './resnet.ts';
-import { VGG16, VGG19, vggLayers } from './vgg.ts';
-import type { VggBlocks } from './vgg.ts';
-import { xceptionLayers } from './xception.ts';
+import { RESNET101, RESNET152, RESNET50, resNetLayers, resNetV2Layers } from '../../core/network/backbones/resnet.ts';
+import type { ResNetDepths } from '../../core/network/backbones/resnet.ts';
+import { VGG16, VGG19, vggLayers } from '../../core/network/backbones/vgg.ts';
+import type { VggBlocks } from '../../core/network/backbones/vgg.ts';
+import { xceptionLayers } from '../../core/network/backbones/xception.ts';
 
 /** Where the `imagenet` weights of a base come from. */
 interface WeightSource {

@@ -1,7 +1,7 @@
 import { SafetensorsError, readForeignHeader, readTensorBytes } from '../checkpoints/safetensors.ts';
 import type { SafetensorsEntry } from '../checkpoints/safetensors.ts';
 import type { WeightTensor } from './backbone.ts';
-import type { LayerGraph } from './layer-graph.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import { otherBackboneHint } from './other-backbone.ts';
 import { fileError, layerError, lookalikeHint } from './weight-file-error.ts';
 import { sameShape } from './weight-matching.ts';

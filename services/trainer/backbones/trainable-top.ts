@@ -7,10 +7,10 @@ import type { Weights } from './folded-weights.ts';
 import { padImage } from './frozen-network.ts';
 import { fuseLayers } from './fused-layers.ts';
 import type { ConvolutionUnit, PlainUnit, Unit } from './fused-layers.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import { isTrained } from './layer-shapes.ts';
-import { kernelName } from './layer.ts';
-import type { SeparableLayer } from './layer.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import { isTrained } from '../../core/network/layer-shapes.ts';
+import { kernelName } from '../../core/network/layer.ts';
+import type { SeparableLayer } from '../../core/network/layer.ts';
 
 export interface TopRange {
   /** Position of the layer whose output is the input; −1: 0..255 images. */

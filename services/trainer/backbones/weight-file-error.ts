@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 
 /** A weight file and the base that it is read for, as errors name them. */
 export interface WeightSource {

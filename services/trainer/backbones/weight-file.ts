@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hashFileOnce } from '../../platform/files/hash-file.ts';
 import { downloadFile } from '../../platform/http/download.ts';
 import type { ProgressListener } from '../engine/progress.ts';
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { BackboneDefinition } from './registry.ts';
 
 export interface WeightFileOptions {

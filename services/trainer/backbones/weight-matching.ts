@@ -1,8 +1,8 @@
 import type { StoredTensor } from './hdf5-file.ts';
 import type { FileLayer, FileModel } from './hdf5-layers.ts';
-import type { LayerGraph } from './layer-graph.ts';
-import type { WeightSpec } from './layer-shapes.ts';
-import type { Layer } from './layer.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import type { WeightSpec } from '../../core/network/layer-shapes.ts';
+import type { Layer } from '../../core/network/layer.ts';
 
 interface LayerWithWeights {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { fromHalves } from '../training/half-precision.ts';
-import type { WeightSpec } from './layer-shapes.ts';
+import type { WeightSpec } from '../../core/network/layer-shapes.ts';
 
 /** Number formats that weights are read from; all become float32. */
 export type FloatFormat = 'float16' | 'bfloat16' | 'float32' | 'float64';

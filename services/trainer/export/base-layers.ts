@@ -1,9 +1,9 @@
 import { channelCoefficients, weightOf } from '../backbones/folded-weights.ts';
 import type { Weights } from '../backbones/folded-weights.ts';
-import { layerIndex } from '../backbones/layer-graph.ts';
-import type { LayerGraph } from '../backbones/layer-graph.ts';
-import type { ImageShape } from '../backbones/layer-shapes.ts';
-import type { Layer, NormalizationLayer } from '../backbones/layer.ts';
+import { layerIndex } from '../../core/network/layer-graph.ts';
+import type { LayerGraph } from '../../core/network/layer-graph.ts';
+import type { ImageShape } from '../../core/network/layer-shapes.ts';
+import type { Layer, NormalizationLayer } from '../../core/network/layer.ts';
 import type { ConfigValue, KerasClass, KerasLayer, KerasWeight } from './keras-layer.ts';
 
 export interface BaseOptions {

@@ -1,6 +1,6 @@
 import type { RunConfig } from '../../core/run-config.ts';
 import type { BackboneParts } from '../backbones/graph-backbone.ts';
-import { buildLayerGraph } from '../backbones/layer-graph.ts';
+import { buildLayerGraph } from '../../core/network/layer-graph.ts';
 import { baseLayers } from './base-layers.ts';
 import { headLayers } from './head-layers.ts';
 import type { KerasLayer, KerasModel } from './keras-layer.ts';

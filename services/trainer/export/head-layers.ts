@@ -1,5 +1,5 @@
 import type { HeadConfig } from '../../core/run-config.ts';
-import { outputCountOf } from '../../core/planner/head-variables.ts';
+import { outputCountOf } from '../../core/network/head-variables.ts';
 import type { KerasClass, KerasLayer } from './keras-layer.ts';
 
 const POOLING_CLASSES: Readonly<Record<HeadConfig['pooling'], KerasClass>> = {

@@ -1,6 +1,6 @@
 import type { HeadConfig } from '../../core/run-config.ts';
-import { denseShapes, outputCountOf } from '../../core/planner/head-variables.ts';
-import type { DenseShape } from '../../core/planner/head-variables.ts';
+import { denseShapes, outputCountOf } from '../../core/network/head-variables.ts';
+import type { DenseShape } from '../../core/network/head-variables.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor } from '../engine/engine.ts';

@@ -1,4 +1,4 @@
-import type { DenseShape } from '../../core/planner/head-variables.ts';
+import type { DenseShape } from '../../core/network/head-variables.ts';
 import { initStream } from '../../core/rng/stream.ts';
 
 /** Keras' `GlorotUniform` kernel of a layer, drawn from ("init", tensor). Biases start as zeros. */

@@ -2,7 +2,7 @@ import type { ManifestImage } from '../../core/dataset.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
 import type { HeadTargets } from './head.ts';
-import { outputCountOf } from '../../core/planner/head-variables.ts';
+import { outputCountOf } from '../../core/network/head-variables.ts';
 
 /** Sums over images, so that parts can be added up. */
 export interface LossSums {

@@ -1,4 +1,4 @@
-import { denseShapes, outputCountOf, slotNamesOf } from '../../core/planner/head-variables.ts';
+import { denseShapes, outputCountOf, slotNamesOf } from '../../core/network/head-variables.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import type { HeadConfig, OptimizerConfig } from '../../core/run-config.ts';
 import { initialKernel } from './initial-kernel.ts';

@@ -1,4 +1,4 @@
-import { slotNamesOf } from '../../core/planner/head-variables.ts';
+import { slotNamesOf } from '../../core/network/head-variables.ts';
 import type {
   AdamConfig,
   AdamwConfig,

@@ -5,7 +5,7 @@ import type { CheckpointRef, TaskResult, TaskRun, TestMeasurement, TestPredictio
 import type { Backbone } from '../backbones/backbone.ts';
 import { epochBatches } from '../data/batches.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
-import { outputCountOf } from '../../core/planner/head-variables.ts';
+import { outputCountOf } from '../../core/network/head-variables.ts';
 import { Loss, predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { LossSums } from '../heads/loss.ts';
 import { openCheckpoint, requireIntact } from './checkpoint-file.ts';

@@ -2,7 +2,7 @@ import type { RandomStream } from '../../core/rng/stream.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { Pooling } from '../../core/task.ts';
 import { poolingOf } from '../../core/planner/feature-set.ts';
-import { resolveUnfreeze } from '../../core/planner/resolve-unfreeze.ts';
+import { resolveUnfreeze } from '../../core/network/resolve-unfreeze.ts';
 import type { Backbone, BackboneTop } from '../backbones/backbone.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';

@@ -1,4 +1,4 @@
-import { DEFAULT_BACKBONE } from '../../../services/core/search-space/backbones.ts';
+import { DEFAULT_BACKBONE } from '../../../services/core/network/backbones.ts';
 import { BATCH_SIZE, SEED, SIZE } from './context.ts';
 import type { BenchContext } from './context.ts';
 import { GraftSide } from './graft-side.ts';

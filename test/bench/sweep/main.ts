@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { DEFAULT_BACKBONE } from '../../../services/core/search-space/backbones.ts';
+import { DEFAULT_BACKBONE } from '../../../services/core/network/backbones.ts';
 import { resolvePaths } from '../../../services/platform/paths.ts';
 import { backboneDefinition } from '../../../services/trainer/backbones/registry.ts';
 import { findWeightFile } from '../../../services/trainer/backbones/weight-file.ts';

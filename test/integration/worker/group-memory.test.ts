@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { headGroupBytes } from '../../../services/core/planner/head-memory.ts';
+import { headGroupBytes } from '../../../services/core/network/head-memory.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import type { FeatureSetRef } from '../../../services/core/task.ts';

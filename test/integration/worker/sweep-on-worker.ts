@@ -1,5 +1,5 @@
 import { withKey, poolingOf } from '../../../services/core/planner/feature-set.ts';
-import { resolveUnfreeze } from '../../../services/core/planner/resolve-unfreeze.ts';
+import { resolveUnfreeze } from '../../../services/core/network/resolve-unfreeze.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Dataset, Split } from '../../../services/core/dataset.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';

@@ -12,7 +12,7 @@ import type {
 } from '../../../services/core/search-space/parameter-definitions.ts';
 import { findDefinition, PARAMETER_DEFINITIONS } from '../../../services/core/search-space/parameter-definitions.ts';
 import { valueProblem } from '../../../services/core/search-space/parameter-value.ts';
-import { validateSweepSpec } from '../../../services/core/search-space/validate-spec.ts';
+import { validateSweepSpec } from '../../../services/core/validation/validate-spec.ts';
 import type { ParameterSpec, ParameterValue, SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { PLAIN_SPEC } from '../../unit/core/support/specs.ts';
 

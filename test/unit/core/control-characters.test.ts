@@ -5,7 +5,7 @@ import {
   escapeControlsInJson,
   escapeControlsInLines,
 } from '../../../services/core/text/control-characters.ts';
-import { validateSweepSpec } from '../../../services/core/search-space/validate-spec.ts';
+import { validateSweepSpec } from '../../../services/core/validation/validate-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { PLAIN_SPEC, values } from './support/specs.ts';
 

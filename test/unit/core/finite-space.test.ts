@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
 import { sampleRuns } from '../../../services/core/samplers/sample-runs.ts';
 import { samplingNotes } from '../../../services/core/samplers/sampling-notes.ts';
-import { validateSweepSpec } from '../../../services/core/search-space/validate-spec.ts';
+import { validateSweepSpec } from '../../../services/core/validation/validate-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { clusterOf } from './support/plan-inputs.ts';
 import { PLAIN_SPEC, range, values, when } from './support/specs.ts';

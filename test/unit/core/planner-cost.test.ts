@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BACKBONE_NAMES } from '../../../services/core/search-space/backbones.ts';
+import { BACKBONE_NAMES } from '../../../services/core/network/backbones.ts';
 import {
   BASE_INPUT,
   costBetween,

@@ -4,7 +4,7 @@ import { planEvaluation } from '../../../services/core/planner/plan-evaluation.t
 import { infeasibleRuns, planSweep } from '../../../services/core/planner/plan-sweep.ts';
 import type { PlanInput } from '../../../services/core/planner/plan.ts';
 import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
-import { resolveUnfreeze } from '../../../services/core/planner/resolve-unfreeze.ts';
+import { resolveUnfreeze } from '../../../services/core/network/resolve-unfreeze.ts';
 import { weightsReferencesOf } from '../../../services/core/planner/weights-resolver.ts';
 import { findBest } from '../../../services/core/ranking.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';

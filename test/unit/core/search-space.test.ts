@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { canonicalParameters, parametersDigest } from '../../../services/core/search-space/canonical.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
-import { editDistance, nearestName } from '../../../services/core/search-space/nearest-name.ts';
+import { editDistance, nearestName } from '../../../services/core/text/nearest-name.ts';
 import { PARAMETER_DEFINITIONS, PARAMETER_NAMES } from '../../../services/core/search-space/parameter-definitions.ts';
 import type { ParameterDefinition } from '../../../services/core/search-space/parameter-definitions.ts';
 import { describeAllowed, valueProblem } from '../../../services/core/search-space/parameter-value.ts';

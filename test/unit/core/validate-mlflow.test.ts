@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { validateMlflow } from '../../../services/core/search-space/validation/validate-mlflow.ts';
-import { ViolationList } from '../../../services/core/search-space/validation/violations.ts';
+import { validateMlflow } from '../../../services/core/validation/validate-mlflow.ts';
+import { ViolationList } from '../../../services/core/validation/violations.ts';
 
 function fieldsOf(experiment: string, registerModel: string): string[] {
   const found = new ViolationList();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { BACKBONE_NAMES } from '../../../services/core/search-space/backbones.ts';
-import { validateSweepSpec } from '../../../services/core/search-space/validate-spec.ts';
+import { BACKBONE_NAMES } from '../../../services/core/network/backbones.ts';
+import { validateSweepSpec } from '../../../services/core/validation/validate-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { PLAIN_SPEC, range, values, when } from './support/specs.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidRequestError } from '../../../services/core/errors.ts';
-import { validateSweepSpec } from '../../../services/core/search-space/validate-spec.ts';
+import { validateSweepSpec } from '../../../services/core/validation/validate-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { parametersFromProto } from '../../../services/platform/rpc/convert/parameter.ts';
 import { PLAIN_SPEC, values, when } from '../core/support/specs.ts';

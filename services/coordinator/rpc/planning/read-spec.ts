@@ -1,6 +1,6 @@
 import type { SweepSpec as ProtoSweepSpec } from '../../../../proto/gen/graft/v1/sweep.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
-import { validateSweepSpec } from '../../../core/search-space/validate-spec.ts';
+import { validateSweepSpec } from '../../../core/validation/validate-spec.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { requireMessage } from '../../../platform/rpc/convert/fields.ts';
 import { sweepSpecFromProto } from '../../../platform/rpc/convert/sweep.ts';

@@ -1,5 +1,5 @@
 import type { HeadConfig } from '../../run-config.ts';
-import { denseShapes } from '../head-variables.ts';
+import { denseShapes } from '../../network/head-variables.ts';
 import type { OutputShape } from './base-cost.ts';
 import type { DeviceSpeed } from './device-speed.ts';
 

@@ -1,5 +1,5 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
-import { ViolationList } from '../../../core/search-space/validation/violations.ts';
+import { ViolationList } from '../../../core/validation/violations.ts';
 
 /** Collects mistakes, so that all of them are answered at once. */
 export class Violations extends ViolationList {

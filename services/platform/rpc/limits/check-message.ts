@@ -1,5 +1,5 @@
 import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
-import { ViolationList } from '../../../core/search-space/validation/violations.ts';
+import { ViolationList } from '../../../core/validation/violations.ts';
 import type { FieldRule, MessageRule } from './message-rules.ts';
 import { UnreadableMessageError, WireCursor } from './wire-cursor.ts';
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BACKBONE_NAMES } from '../../../../services/core/search-space/backbones.ts';
-import { resolveUnfreeze } from '../../../../services/core/planner/resolve-unfreeze.ts';
+import { BACKBONE_NAMES } from '../../../../services/core/network/backbones.ts';
+import { resolveUnfreeze } from '../../../../services/core/network/resolve-unfreeze.ts';
 import type { Backbone } from '../../../../services/trainer/backbones/backbone.ts';
-import { BackboneError } from '../../../../services/trainer/backbones/backbone.ts';
+import { BackboneError } from '../../../../services/core/network/backbone-error.ts';
 import { createBackbone } from '../../../../services/trainer/backbones/graph-backbone.ts';
-import { kerasOrder } from '../../../../services/trainer/backbones/keras-order.ts';
-import { buildLayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
-import { isTrained } from '../../../../services/trainer/backbones/layer-shapes.ts';
+import { kerasOrder } from '../../../../services/core/network/keras-order.ts';
+import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
+import { isTrained } from '../../../../services/core/network/layer-shapes.ts';
 import { loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { randomWeights, randomWeightsDigest } from '../../../../services/trainer/backbones/random-weights.ts';
 import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';

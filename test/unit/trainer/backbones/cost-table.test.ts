@@ -6,8 +6,8 @@ import {
   outputShapeAt,
   pointAfter,
 } from '../../../../services/core/planner/cost/base-cost.ts';
-import { buildLayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
-import type { LayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
+import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
+import type { LayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';
 
 const SIZE = 224;

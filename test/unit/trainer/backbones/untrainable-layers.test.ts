@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { infeasibleRuns } from '../../../../services/core/planner/plan-sweep.ts';
 import { compileRunConfig } from '../../../../services/core/search-space/compile.ts';
-import { lastUntrainableLayers } from '../../../../services/core/search-space/untrainable-layers.ts';
-import { validateSweepSpec } from '../../../../services/core/search-space/validate-spec.ts';
+import { lastUntrainableLayers } from '../../../../services/core/validation/untrainable-layers.ts';
+import { validateSweepSpec } from '../../../../services/core/validation/validate-spec.ts';
 import type { Parameters, SweepSpec } from '../../../../services/core/sweep/sweep-spec.ts';
-import { buildLayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
-import type { LayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
-import { isTrained } from '../../../../services/trainer/backbones/layer-shapes.ts';
+import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
+import type { LayerGraph } from '../../../../services/core/network/layer-graph.ts';
+import { isTrained } from '../../../../services/core/network/layer-shapes.ts';
 import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';
 import { PLAIN_SPEC, values } from '../../core/support/specs.ts';
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { buildLayerGraph } from '../../../../services/trainer/backbones/layer-graph.ts';
+import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import { describeWeights, loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { randomWeights } from '../../../../services/trainer/backbones/random-weights.ts';
 import { backboneDefinition } from '../../../../services/trainer/backbones/registry.ts';

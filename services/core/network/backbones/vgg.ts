@@ -1,4 +1,4 @@
-import type { Layer } from './layer.ts';
+import type { Layer } from '../layer.ts';
 
 /** Convolutions per block and their filters (Simonyan and Zisserman 2014, configurations D and E). */
 export type VggBlocks = readonly (readonly [convolutionCount: number, filters: number])[];

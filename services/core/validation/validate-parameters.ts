@@ -1,9 +1,9 @@
-import type { ParameterSpec, Parameters, SweepSpec } from '../../sweep/sweep-spec.ts';
-import { unknownParameter } from '../canonical.ts';
-import type { ParentCondition } from '../parameter-definitions.ts';
-import { findDefinition } from '../parameter-definitions.ts';
-import { didYouMean } from '../nearest-name.ts';
-import { show, valueProblem } from '../parameter-value.ts';
+import type { ParameterSpec, Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
+import { unknownParameter } from '../search-space/canonical.ts';
+import type { ParentCondition } from '../search-space/parameter-definitions.ts';
+import { findDefinition } from '../search-space/parameter-definitions.ts';
+import { didYouMean } from '../text/nearest-name.ts';
+import { show, valueProblem } from '../search-space/parameter-value.ts';
 import { PossibleValues } from './possible-values.ts';
 import { validateDomain, validateValues } from './validate-domain.ts';
 import type { ViolationList } from './violations.ts';

@@ -1,6 +1,6 @@
-import type { ParameterDomain, StrategyName } from '../../sweep/sweep-spec.ts';
-import type { NumericDefinition, ParameterDefinition } from '../parameter-definitions.ts';
-import { describeAllowed, normalizeValue, show, valueProblem, withinBounds } from '../parameter-value.ts';
+import type { ParameterDomain, StrategyName } from '../sweep/sweep-spec.ts';
+import type { NumericDefinition, ParameterDefinition } from '../search-space/parameter-definitions.ts';
+import { describeAllowed, normalizeValue, show, valueProblem, withinBounds } from '../search-space/parameter-value.ts';
 import type { ViolationList } from './violations.ts';
 
 type Range = Extract<ParameterDomain, { kind: 'range' }>;

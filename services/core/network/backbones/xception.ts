@@ -1,5 +1,5 @@
-import { LayerList } from './layer-list.ts';
-import type { Layer } from './layer.ts';
+import { LayerList } from '../layer-list.ts';
+import type { Layer } from '../layer.ts';
 
 /** Filters of the two separable convolutions of the blocks whose shortcut is a strided convolution. */
 const STRIDED_BLOCKS = [

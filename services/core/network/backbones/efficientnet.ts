@@ -1,6 +1,5 @@
-import type { Weights } from './folded-weights.ts';
-import { LayerList } from './layer-list.ts';
-import type { Layer } from './layer.ts';
+import { LayerList } from '../layer-list.ts';
+import type { Layer } from '../layer.ts';
 import { pushSqueezeExcitation } from './squeeze-excitation.ts';
 
 /** Standard deviations of ImageNet's red, green and blue on the scale 0..1, as in Keras' file. */
@@ -90,12 +89,6 @@ export function efficientNetLayers({ width, depth, inputSize, published }: Effic
   const top = { filters: roundFilters(TOP_FILTERS, width), kernelSize: 1, padding: 'same' } as const;
   pushNormAndSwish(list, 'top_', pushConv(list, 'top_conv', output, top));
   return list.layers;
-}
-
-/** Whether weights descend from Keras' published ones, which hold deviations for variances. */
-export function hasPublishedNormalization(weights: Weights): boolean {
-  const variance = weights.get('normalization/variance')?.values ?? [];
-  return IMAGENET_DEVIATIONS.every((deviation, channel) => Math.abs((variance[channel] ?? NaN) - deviation) < 1e-3);
 }
 
 interface BlockSpec extends EfficientNetStage {

@@ -1,6 +1,6 @@
 import { EFFICIENTNET_STAGES } from './efficientnet.ts';
 import type { EfficientNetStage } from './efficientnet.ts';
-import type { Layer } from './layer.ts';
+import type { Layer } from '../layer.ts';
 
 const EPSILON = 1e-3;
 const STEM_FILTERS = 32;

@@ -1,4 +1,4 @@
-import type { Layer } from './layer.ts';
+import type { Layer } from '../layer.ts';
 
 /** Of every BatchNormalization of the family (Keras passes it explicitly; its own default is the same 1e-3). */
 const EPSILON = 1e-3;

@@ -1,5 +1,5 @@
-import type { LayerInfo } from '../../core/task.ts';
-import { BackboneError } from './backbone.ts';
+import type { LayerInfo } from '../task.ts';
+import { BackboneError } from './backbone-error.ts';
 import { kerasOrder } from './keras-order.ts';
 import { isTrained, outputShapeOf, weightSpecsOf } from './layer-shapes.ts';
 import type { ImageShape, WeightSpec } from './layer-shapes.ts';

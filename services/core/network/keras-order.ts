@@ -1,4 +1,4 @@
-import { BackboneError } from './backbone.ts';
+import { BackboneError } from './backbone-error.ts';
 import type { Layer } from './layer.ts';
 
 /**

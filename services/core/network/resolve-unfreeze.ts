@@ -1,4 +1,4 @@
-import { didYouMean } from '../search-space/nearest-name.ts';
+import { didYouMean } from '../text/nearest-name.ts';
 import type { LayerInfo } from '../task.ts';
 
 export interface UnfreezePoint {

@@ -1,7 +1,7 @@
-import type { ParameterSpec, ParameterValue, Parameters, SweepSpec } from '../../sweep/sweep-spec.ts';
-import { findDefinition, parentAllows } from '../parameter-definitions.ts';
-import type { ParentCondition } from '../parameter-definitions.ts';
-import { normalizeValue, valueProblem } from '../parameter-value.ts';
+import type { ParameterSpec, ParameterValue, Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
+import { findDefinition, parentAllows } from '../search-space/parameter-definitions.ts';
+import type { ParentCondition } from '../search-space/parameter-definitions.ts';
+import { normalizeValue, valueProblem } from '../search-space/parameter-value.ts';
 
 /**
  * Which values a parameter can have in any run of a spec: an over-approximation that looks at each parameter on its own. What

@@ -1,6 +1,6 @@
-import type { ParameterValue, SweepSpec } from '../../sweep/sweep-spec.ts';
-import { didYouMean } from '../nearest-name.ts';
-import { controlProblem } from '../../text/control-characters.ts';
+import type { ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
+import { didYouMean } from '../text/nearest-name.ts';
+import { controlProblem } from '../text/control-characters.ts';
 import { pathProblem } from './path-problem.ts';
 import { memberPath } from './violations.ts';
 import type { ViolationList } from './violations.ts';

@@ -1,4 +1,4 @@
-import type { LayerList } from './layer-list.ts';
+import type { LayerList } from '../layer-list.ts';
 
 export interface SqueezeSpec {
   /** `block2a_`: before the layers' names. */

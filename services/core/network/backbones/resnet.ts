@@ -1,5 +1,5 @@
-import { LayerList } from './layer-list.ts';
-import type { Layer } from './layer.ts';
+import { LayerList } from '../layer-list.ts';
+import type { Layer } from '../layer.ts';
 
 /** `1.001e-5` everywhere in Keras' file. */
 const EPSILON = 1.001e-5;

@@ -1,5 +1,5 @@
-import { MAX_TOLD_VIOLATIONS } from '../../errors.ts';
-import type { FieldViolation } from '../../sweep/sweep-spec.ts';
+import { MAX_TOLD_VIOLATIONS } from '../errors.ts';
+import type { FieldViolation } from '../sweep/sweep-spec.ts';
 
 /** Collects mistakes; every check continues after the first one it finds. */
 export class ViolationList {

@@ -1,5 +1,5 @@
-import { LayerList } from './layer-list.ts';
-import type { Layer } from './layer.ts';
+import { LayerList } from '../layer-list.ts';
+import type { Layer } from '../layer.ts';
 
 /** Filters (before the width multiplier) and stride of each depthwise separable block. */
 const BLOCKS = [

@@ -1,7 +1,7 @@
 import { IMAGENET_DEVIATIONS } from './efficientnet.ts';
 import type { EfficientNetScale } from './efficientnet.ts';
-import { LayerList } from './layer-list.ts';
-import type { Layer } from './layer.ts';
+import { LayerList } from '../layer-list.ts';
+import type { Layer } from '../layer.ts';
 import { pushSqueezeExcitation } from './squeeze-excitation.ts';
 
 /** V2B0 to V2B3. */
