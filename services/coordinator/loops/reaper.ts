@@ -2,7 +2,7 @@ import { isUnavailable } from '../../platform/db/database-error.ts';
 import { findReplannableSweeps, replanGroups } from '../store/settle/replan-groups.ts';
 import { settleSweeps, findUnsettledSweeps } from '../store/settle/settle-sweeps.ts';
 import type { Store } from '../store/store.ts';
-import { expireLease, extendLiveLeases, findExpiredLeases } from '../store/tasks/expire-lease.ts';
+import { expireLease, extendLiveLeases, findExpiredLeases } from '../store/leases/expire-lease.ts';
 import { markLostTrainers } from '../store/trainers/mark-lost-trainers.ts';
 import type { LeaderTask } from './leader-loop.ts';
 

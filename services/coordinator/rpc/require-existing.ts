@@ -1,6 +1,6 @@
 import { findRun } from '../store/runs/list-runs.ts';
 import type { Store } from '../store/store.ts';
-import { isSettled } from '../store/sweeps/is-settled.ts';
+import { isSettled } from '../store/events/is-settled.ts';
 
 /** An empty list of a sweep that does not exist is NOT_FOUND, not empty. @throws NotFoundError */
 export async function requireSweep(store: Store, sweepId: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Handlers } from '../../../platform/rpc/server.ts';
 import { Dataset } from '../../../../proto/gen/graft/v1/dataset.ts';
 import { GetDatasetResponse, ListDatasetsResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
-import { findDataset, findDatasetOfSweep, listDatasets } from '../../store/datasets/list-datasets.ts';
+import { findDataset, findDatasetOfSweep, listDatasets } from '../../store/datasets/read-datasets.ts';
 import { datasetRecordToProto } from '../convert-sweep.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { fitAnswer } from '../lists/shorten-message.ts';

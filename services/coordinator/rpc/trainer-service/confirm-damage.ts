@@ -1,5 +1,5 @@
 import { findDamage } from '../../../platform/artifacts/find-damage.ts';
-import { findCheckpointFiles } from '../../store/checkpoints/find-files.ts';
+import { findCheckpointFiles } from '../../store/checkpoints/find-checkpoint-files.ts';
 import type { TaskEnd } from '../../store/complete/complete-task.ts';
 import type { RpcContext } from '../rpc-context.ts';
 

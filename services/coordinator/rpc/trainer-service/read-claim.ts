@@ -3,7 +3,7 @@ import { ReportRefusedError } from '../../../core/trainer-errors.ts';
 import type { CallContext } from '../../../platform/rpc/server.ts';
 import type { LeaseClaim } from '../../store/tasks/fence.ts';
 import type { Store } from '../../store/store.ts';
-import { noteRefusal } from '../../store/trainers/note-refusal.ts';
+import { noteRefusal } from '../../store/trainers/record-refusal.ts';
 import { hashOfSecret } from '../../trainer-secrets.ts';
 import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { requireId } from '../require-id.ts';

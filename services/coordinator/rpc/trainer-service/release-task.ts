@@ -2,8 +2,8 @@ import { upperCaseEnum } from '../../../platform/rpc/convert/enum-codec.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import { ReleaseReason as ProtoReleaseReason } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import type { TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
-import { releaseTask } from '../../store/tasks/release-task.ts';
-import type { ReleaseReason } from '../../store/tasks/release-task.ts';
+import { releaseTask } from '../../store/leases/release-task.ts';
+import type { ReleaseReason } from '../../store/leases/release-task.ts';
 import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';
 

@@ -1,5 +1,5 @@
 import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
-import { rankKey } from '../runs/rank-key.ts';
+import { rankKey } from '../run-sql.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';

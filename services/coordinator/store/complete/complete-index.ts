@@ -9,7 +9,7 @@ import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
 import type { FencedTask } from '../tasks/fence.ts';
-import { readWeightsReferences } from '../tasks/read-leased-task.ts';
+import { readWeightsReferences } from '../leases/read-leased-task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';

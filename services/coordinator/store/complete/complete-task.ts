@@ -3,7 +3,7 @@ import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
 import { reviewBenches } from '../faults/review-benches.ts';
-import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
+import type { ConfirmedDamage } from '../repair/replace-checkpoints.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';

@@ -1,4 +1,4 @@
-import type { Healing } from '../../../core/healing.ts';
+import type { Healing } from '../../../core/repair.ts';
 import { countProblems } from '../../../core/dataset.ts';
 import { isMachineFault } from '../../../core/machine-fault.ts';
 import { decideRetry } from '../../../core/retry.ts';
@@ -7,8 +7,8 @@ import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
 import { forgetRounds, recordFault } from '../faults/record-fault.ts';
 import type { RecordedFault } from '../faults/record-fault.ts';
-import { heal } from '../heal/heal.ts';
-import type { ConfirmedDamage } from '../heal/replace-checkpoints.ts';
+import { heal } from '../repair/repair-artifacts.ts';
+import type { ConfirmedDamage } from '../repair/replace-checkpoints.ts';
 import { moveRuns } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
 import type { LockedSweep } from '../move-sweep.ts';

@@ -1,6 +1,6 @@
 import type { Signals } from '../signals.ts';
 import type { Store } from '../store.ts';
-import { isSettled } from '../sweeps/is-settled.ts';
+import { isSettled } from './is-settled.ts';
 import type { StoredEvent } from '../../../core/records/event.ts';
 import { readEvents } from './read-events.ts';
 

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { Stage } from '../../../core/task.ts';
-import { canBeBest, rankKey } from '../runs/rank-key.ts';
+import { canBeBest, rankKey } from '../run-sql.ts';
 
 /** The best run of a sweep with the file of its best checkpoint. */
 export interface Winner {

@@ -1,4 +1,4 @@
-import { makeFeatures } from '../features/make-features.ts';
+import { makeFeatures } from '../features/insert-feature-task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
 

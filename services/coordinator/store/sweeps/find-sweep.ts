@@ -3,8 +3,8 @@ import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Page } from '../page.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
-import { canBeBest, rankKey } from '../runs/rank-key.ts';
-import { newestFirst } from '../newest-first.ts';
+import { canBeBest, rankKey } from '../run-sql.ts';
+import { newestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 
 interface SweepRow {

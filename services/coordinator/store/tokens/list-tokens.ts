@@ -1,5 +1,5 @@
 import type { Page } from '../page.ts';
-import { newestFirst } from '../newest-first.ts';
+import { newestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 import { toTokenRecord } from './token-record.ts';
 import type { TokenRecord } from '../../../core/records/token.ts';

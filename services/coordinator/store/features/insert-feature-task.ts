@@ -1,4 +1,4 @@
-import { insertFirst } from '../heal/make-first.ts';
+import { insertFirst } from '../tasks/insert-first.ts';
 import { countTasks } from '../tasks/count-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { noteMakers } from './claim-features.ts';

@@ -3,7 +3,7 @@ import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Dataset } from '../../../../prisma/client/client.ts';
 import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { Page } from '../page.ts';
-import { newestFirst } from '../newest-first.ts';
+import { newestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 
 export interface DatasetKey {

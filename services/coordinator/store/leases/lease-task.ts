@@ -11,7 +11,7 @@ import { touchTrainer } from '../trainers/mark-lost-trainers.ts';
 import { noteAllBenched } from '../faults/note-all-benched.ts';
 import { expireLease } from './expire-lease.ts';
 import type { LiveLease } from './expire-lease.ts';
-import { noteTooLarge } from './note-too-large.ts';
+import { noteTooLarge } from './record-wait-reasons.ts';
 import { pickTask } from './pick-task.ts';
 import type { PickedTask } from './pick-task.ts';
 import { prepareRuns } from './prepare-runs.ts';

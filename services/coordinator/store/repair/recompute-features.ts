@@ -1,12 +1,12 @@
-import { MAX_REMAKES, RETRY, WAIT } from '../../../core/healing.ts';
-import type { Healing } from '../../../core/healing.ts';
-import { waitForMakers } from '../heal/make-first.ts';
+import { MAX_REMAKES, RETRY, WAIT } from '../../../core/repair.ts';
+import type { Healing } from '../../../core/repair.ts';
+import { waitForMakers } from '../tasks/insert-first.ts';
 import { moveTasks } from '../move-tasks.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { findLiveMakers } from './claim-features.ts';
-import { makeFeatures } from './make-features.ts';
+import { findLiveMakers } from '../features/claim-features.ts';
+import { makeFeatures } from '../features/insert-feature-task.ts';
 
 /**
  * Feature sets whose stored files are missing or damaged are computed again: once, by whichever sweep met it first. The task and

@@ -1,10 +1,10 @@
-import { MAX_REMAKES, RETRY, WAIT } from '../../../core/healing.ts';
-import type { Healing } from '../../../core/healing.ts';
+import { MAX_REMAKES, RETRY, WAIT } from '../../../core/repair.ts';
+import type { Healing } from '../../../core/repair.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { countTasks } from '../tasks/count-tasks.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { insertFirst, waitForMakers } from './make-first.ts';
+import { insertFirst, waitForMakers } from '../tasks/insert-first.ts';
 
 /**
  * Has a lost or damaged manifest made again by a further INDEX task, once in the cluster; all tasks of the sweep wait for it.

@@ -1,10 +1,10 @@
-import type { Healing } from '../../../core/healing.ts';
+import type { Healing } from '../../../core/repair.ts';
 import type { TaskError } from '../../../core/task.ts';
-import { remakeFeatures } from '../features/remake-features.ts';
+import { remakeFeatures } from './recompute-features.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { indexAgain } from './index-again.ts';
+import { indexAgain } from './reindex.ts';
 import { replaceCheckpoints } from './replace-checkpoints.ts';
 import type { ConfirmedDamage } from './replace-checkpoints.ts';
 

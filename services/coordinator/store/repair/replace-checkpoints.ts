@@ -1,12 +1,12 @@
-import { MAX_REMAKES } from '../../../core/healing.ts';
-import type { Healing, HealingFailure } from '../../../core/healing.ts';
+import { MAX_REMAKES } from '../../../core/repair.ts';
+import type { Healing, HealingFailure } from '../../../core/repair.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { waitForMakers } from './make-first.ts';
-import { trainAgain } from './train-again.ts';
+import { waitForMakers } from '../tasks/insert-first.ts';
+import { trainAgain } from './retrain.ts';
 
 /** What the coordinator itself found wrong with checkpoints that a trainer reported as damaged, by checkpoint. */
 export type ConfirmedDamage = ReadonlyMap<string, string>;

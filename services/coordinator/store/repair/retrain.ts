@@ -2,7 +2,7 @@ import { countTasks } from '../tasks/count-tasks.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { insertFirst } from './make-first.ts';
+import { insertFirst } from '../tasks/insert-first.ts';
 import type { DamagedCheckpoint } from './replace-checkpoints.ts';
 
 /**

@@ -4,7 +4,7 @@ import { endWithError } from '../complete/end-with-error.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
-import { lockLease } from './fence.ts';
+import { lockLease } from '../tasks/fence.ts';
 
 export interface LiveLease {
   readonly taskId: string;

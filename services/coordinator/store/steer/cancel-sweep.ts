@@ -7,7 +7,7 @@ import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { runIdsIn } from './steer-sweep.ts';
+import { runIdsIn } from './pause-sweep.ts';
 
 /**
  * Ends a sweep: what waits is cancelled at once; runs a slot works on are STOPPING until the slot answers or its lease

@@ -1,5 +1,5 @@
-import { insertTasks } from '../tasks/insert-tasks.ts';
-import type { NewTask } from '../tasks/insert-tasks.ts';
+import { insertTasks } from './insert-tasks.ts';
+import type { NewTask } from './insert-tasks.ts';
 import { moveTasks } from '../move-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 

@@ -5,8 +5,8 @@ import { cancelRunsOf, endWithError, parkRuns } from '../complete/end-with-error
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
-import { attemptStateOf, fence } from './fence.ts';
-import type { LeaseClaim } from './fence.ts';
+import { attemptStateOf, fence } from '../tasks/fence.ts';
+import type { LeaseClaim } from '../tasks/fence.ts';
 
 export type ReleaseReason = 'DRAINING' | 'PAUSED' | 'PREEMPTED';
 
