@@ -1,41 +1,42 @@
 import { join } from 'node:path';
 import { isMachineFault } from '../core/machine-fault.ts';
-import type { LeasedTask, TaskError } from '../core/task.ts';
-import type { Logger } from '../platform/telemetry/logger.ts';
-import { clientSecurity } from '../platform/rpc/security/client-security.ts';
-import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
+import type { TaskError } from '../core/task.ts';
 import { artifactCacheFolder, copiedNames } from '../platform/artifacts/artifact-cache.ts';
+import { openArtifactStore } from '../platform/artifacts/open-artifact-store.ts';
+import { nodeProgram } from '../platform/lifecycle/node-program.ts';
+import type { NodeProgram } from '../platform/lifecycle/node-program.ts';
+import { clientSecurity } from '../platform/rpc/security/client-security.ts';
+import type { Logger } from '../platform/telemetry/logger.ts';
 import { HAND_BACK_MS } from './config.ts';
 import type { TrainerConfig } from './config.ts';
 import type { Coordinator, TrainerDescription } from './lease/coordinator-port.ts';
 import { GrpcCoordinator } from './lease/grpc-coordinator.ts';
 import { Heartbeat } from './lease/heartbeat.ts';
+import { MachineHealth } from './lease/machine-health.ts';
 import { removeOldJournals } from './lease/metric-journal.ts';
 import { MetricStream } from './lease/metric-stream.ts';
-import { MachineHealth } from './lease/machine-health.ts';
 import { Registration } from './lease/registration.ts';
 import { claimTrainerIdentity, trainerSecretOf } from './lease/trainer-identity.ts';
-import type { EngineInfo, WorkerEnvironment } from './slots/worker-protocol.ts';
+import { RestartingWorker } from './slots/restarting-worker.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
-import { nodeProgram } from '../platform/lifecycle/node-program.ts';
-import type { NodeProgram } from '../platform/lifecycle/node-program.ts';
+import type { EngineInfo, WorkerEnvironment } from './slots/worker-protocol.ts';
 import { MeteredCoordinator } from './telemetry/metered-coordinator.ts';
 import { startOperations } from './telemetry/operations.ts';
 
 export interface TrainerOptions {
   readonly config: TrainerConfig;
   readonly log: Logger;
-  /** The TensorFlow worker if not given. */
+  /** Default: the TensorFlow worker. */
   readonly workerProgram?: NodeProgram;
 }
 
 /**
- * Runs a trainer until the signal aborts, then drains it: no new tasks, workers save, tasks are handed back. A
- * coordinator that is away is waited for, however long.
+ * Runs a trainer until the signal aborts, then drains it: it leases no more, workers save, and tasks are handed back. Waits
+ * for a coordinator for as long as none answers.
  *
- * @throws ConfigError for certificates or a token that can't be used.
- * @throws WorkerStartError when no worker can be started at all.
+ * @throws {ConfigError} for certificates or a token that can't be used.
+ * @throws {WorkerStartError} when no worker can be started at all.
  */
 export async function runTrainer(options: TrainerOptions, signal: AbortSignal): Promise<void> {
   const { config, log } = options;
@@ -48,21 +49,27 @@ export async function runTrainer(options: TrainerOptions, signal: AbortSignal): 
           trainerSecret: trainerSecretOf(config.stateDir, config.trainerId),
           release: (): void => undefined,
         };
+  const { trainerId } = identity;
   const onDrained = (reason: string): void =>
-    log.error({ trainer_id: identity.trainerId, reason }, 'the coordinator gives this trainer no more work');
+    log.error({ trainer_id: trainerId, reason }, 'the coordinator gives this trainer no more work');
   const grpc = new GrpcCoordinator(config.coordinatorAddresses, identity, security, onDrained);
-  const { metricsListen: listen, gpuDevices } = config;
+  const { cacheDir, hostname, metricsListen: listen, gpuDevices } = config;
   const operations = listen === null ? null : await startOperations({ listen, log, hasGpus: gpuDevices.length > 0 });
   const coordinator = operations === null ? grpc : new MeteredCoordinator(grpc, operations.metrics);
-  const { trainerId } = identity;
-  const { cacheDir, hostname } = config;
   const artifacts = await openArtifactStore(config.artifactsDir);
   const health = new MachineHealth({ artifacts, cacheDir, hostname, trainerId });
-  const trainer = new Trainer(options, coordinator, trainerId, health);
+  const workers = Array.from(
+    { length: config.slotCount },
+    (_, slotIndex) => new RestartingWorker(workerOptions(options, slotIndex), log.child({ slot: slotIndex })),
+  );
+  const parts = { config, log, trainerId, coordinator, health, workers };
+  const ending = new AbortController();
   try {
-    await trainer.run(signal);
+    const registration = await start(parts, signal, ending);
+    if (registration !== null) await work(parts, registration, signal);
   } finally {
-    await trainer.close();
+    ending.abort(new Error('The trainer ends.'));
+    await Promise.all(workers.map((worker) => worker.close()));
     coordinator.close();
     await operations?.server.stop();
     identity.release();
@@ -70,169 +77,128 @@ export async function runTrainer(options: TrainerOptions, signal: AbortSignal): 
   }
 }
 
-/** The composition root: slots, one heartbeat and one metric stream around one coordinator. */
-class Trainer {
-  readonly #options: TrainerOptions;
-  readonly #coordinator: Coordinator;
-  readonly #trainerId: string;
-  readonly #health: MachineHealth;
-  readonly #slots: readonly Slot[];
-  /** Of feature sets that this machine has read, made or copied. */
-  readonly #heldFeatureKeys = new Set<string>();
-  readonly #ending = new AbortController();
-  #metricStream: MetricStream | null = null;
-  #heartbeat: Heartbeat | null = null;
-  #registration: Registration | null = null;
-  #isDraining = false;
+interface TrainerParts {
+  readonly config: TrainerConfig;
+  readonly log: Logger;
+  readonly trainerId: string;
+  readonly coordinator: Coordinator;
+  readonly health: MachineHealth;
+  /** By slot. */
+  readonly workers: readonly RestartingWorker[];
+}
 
-  constructor(options: TrainerOptions, coordinator: Coordinator, trainerId: string, health: MachineHealth) {
-    this.#options = options;
-    this.#coordinator = coordinator;
-    this.#trainerId = trainerId;
-    this.#health = health;
-    this.#slots = Array.from(
-      { length: options.config.slotCount },
-      (_, slotIndex) =>
-        new Slot({
-          slotIndex,
-          worker: workerOptions(options, slotIndex),
-          coordinator,
-          metricStream: () => required(this.#metricStream),
-          timing: () => required(this.#registration).timing,
-          register: () => required(this.#registration).renew(),
-          beforeTask: () => this.#suspected(health.beforeTask()),
-          explain: (error, task) => this.#explain(error, task),
-          heldFeatureKeys: this.#heldFeatureKeys,
-          onChange: () => this.#heartbeat?.trigger(),
-          log: options.log,
-        }),
-    );
-  }
-
-  async run(signal: AbortSignal): Promise<void> {
-    const { config, log } = this.#options;
-    const giveUpStarting = (): void => this.#ending.abort(signal.reason);
-    signal.addEventListener('abort', giveUpStarting, { once: true });
-    try {
-      const engines = await this.#prepareSlots(signal);
-      for (const key of await copiedFeatureKeys(config.cacheDir)) this.#heldFeatureKeys.add(key);
-      const description = this.#describe(engines);
-      this.#registration = new Registration(this.#coordinator, description, this.#health, log, this.#ending.signal);
-      removeOldJournals(this.#journals, Date.now());
-      await this.#registration.renew();
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', giveUpStarting);
-    }
-    if (signal.aborted) return;
-    log.info({ coordinator: config.coordinatorAddresses, slots: config.slotCount }, 'trainer is ready');
-    await this.#work(signal);
-  }
-
-  /** Ends whatever is left; nothing is handed back here. */
-  async close(): Promise<void> {
-    this.#ending.abort(new Error('The trainer ends.'));
-    await this.#heartbeat?.stop();
-    await this.#metricStream?.stop();
-    await Promise.all(this.#slots.map((slot) => slot.close()));
-  }
-
-  async #prepareSlots(signal: AbortSignal): Promise<readonly EngineInfo[]> {
+/**
+ * Starts the workers, which report their devices, and registers the trainer.
+ *
+ * @param ending ends the registration's retries and checks.
+ * @returns null when the signal aborts first.
+ */
+async function start(parts: TrainerParts, signal: AbortSignal, ending: AbortController): Promise<Registration | null> {
+  const { config, log, coordinator, health, workers } = parts;
+  const giveUp = (): void => ending.abort(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
     const interrupted = new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     });
-    return await Promise.race([Promise.all(this.#slots.map((slot) => slot.prepare(signal))), interrupted]);
-  }
-
-  async #work(signal: AbortSignal): Promise<void> {
-    const { log } = this.#options;
-    const registration = required(this.#registration);
-    const register = (): Promise<void> => registration.renew();
-    const metricStream = new MetricStream({
-      coordinator: this.#coordinator,
-      journalDirectory: this.#journals,
-      timing: () => registration.timing,
-      log,
-      register,
-      onStoppedRuns: (lease, runIds) => {
-        for (const slot of this.#slots) slot.stopRuns(lease, runIds);
-      },
-    });
-    const heartbeat = new Heartbeat({
-      coordinator: this.#coordinator,
-      timing: () => registration.timing,
-      log,
-      register,
-      tasks: () => this.#slots.map(({ progress }) => progress).filter((progress) => progress !== null),
-      isDraining: () => this.#isDraining,
-      onDirective: (directive) => {
-        for (const slot of this.#slots) slot.obey(directive);
-      },
-      onSilence: (silentMs) => {
-        for (const slot of this.#slots) slot.pauseForSilence(silentMs);
-      },
-    });
-    this.#metricStream = metricStream;
-    this.#heartbeat = heartbeat;
-    metricStream.start();
-    heartbeat.start();
-    const work = Promise.all(this.#slots.map((slot) => slot.run(signal)));
-    await aborted(signal);
-    await this.#drain(work);
-  }
-
-  async #explain(error: TaskError, task: LeasedTask): Promise<TaskError> {
-    const explained = await this.#suspected(this.#health.explain(error, task));
-    return explained ?? error;
-  }
-
-  /** Whoever has found a fault of this machine lets it be looked at again. */
-  async #suspected(found: Promise<TaskError | null>): Promise<TaskError | null> {
-    const error = await found;
-    if (error !== null && isMachineFault(error)) this.#registration?.suspect(error.code === 'STORE_FOREIGN');
-    return error;
-  }
-
-  /** Workers save, tasks are handed back; what takes too long is cut off. */
-  async #drain(work: Promise<unknown>): Promise<void> {
-    const {
-      log,
-      config: { saveMs },
-    } = this.#options;
-    log.info({ save_ms: saveMs }, 'draining: workers save, tasks are handed back');
-    this.#isDraining = true;
-    this.#heartbeat?.trigger();
-    if (await endsWithin(work, saveMs)) return;
-    for (const slot of this.#slots) slot.killAndRelease();
-    if (await endsWithin(work, HAND_BACK_MS)) return;
-    log.warn('not everything could be handed back; those leases will expire');
-  }
-
-  #describe(engines: readonly EngineInfo[]): TrainerDescription {
-    const { hostname, version } = this.#options.config;
-    return {
-      trainerId: this.#trainerId,
-      hostname,
-      version,
-      engineVersion: engines[0]?.engineVersion ?? '',
-      slots: engines.map((engine, slotIndex) => ({
-        slotIndex,
-        deviceKind: engine.deviceKind,
-        deviceName: engine.deviceName,
-        memoryBytes: engine.memoryBytes,
-        threadCount: engine.threadCount,
-      })),
-    };
-  }
-
-  get #journals(): string {
-    return join(this.#options.config.stateDir, 'journals');
+    const engines = await Promise.race([Promise.all(workers.map((worker) => worker.start(signal))), interrupted]);
+    removeOldJournals(journalsOf(config), Date.now());
+    const description = describe(parts, engines);
+    return await Registration.open({ coordinator, description, health, log, signal: ending.signal });
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 
-/** Copies of an earlier life are as good as new ones. */
+/** Runs the slots with one heartbeat and one metric stream until the signal aborts, then drains them. */
+async function work(parts: TrainerParts, registration: Registration, signal: AbortSignal): Promise<void> {
+  const { config, log, coordinator, health, workers } = parts;
+  /** Schedules a check of the machine when an error is its fault. */
+  const checked = async <T extends TaskError | null>(found: Promise<T>): Promise<T> => {
+    const error = await found;
+    if (error !== null && isMachineFault(error)) registration.suspect(error.code === 'STORE_FOREIGN');
+    return error;
+  };
+  const shared = {
+    coordinator,
+    log,
+    timing: () => registration.timing,
+    register: () => registration.renew(),
+  };
+  const metricStream = new MetricStream({ ...shared, journalDirectory: journalsOf(config) });
+  const heldFeatureKeys = new Set(await copiedFeatureKeys(config.cacheDir));
+  const slots = workers.map(
+    (worker, slotIndex) =>
+      new Slot({
+        ...shared,
+        slotIndex,
+        worker,
+        metricStream,
+        beforeTask: () => checked(health.beforeTask()),
+        explain: (error, task) => checked(health.explain(error, task)),
+        heldFeatureKeys,
+        log: log.child({ slot: slotIndex }),
+      }),
+  );
+  const heartbeat = new Heartbeat({
+    ...shared,
+    tasks: () => slots.map(({ progress }) => progress).filter((progress) => progress !== null),
+    isDraining: () => signal.aborted,
+    onDirective: (directive) => {
+      for (const slot of slots) slot.obey(directive);
+    },
+    onSilence: (silentMs) => {
+      for (const slot of slots) slot.pauseForSilence(silentMs);
+    },
+  });
+  try {
+    metricStream.start();
+    heartbeat.start();
+    log.info({ coordinator: config.coordinatorAddresses, slots: config.slotCount }, 'trainer is ready');
+    const running = Promise.all(slots.map((slot) => slot.run(signal, () => heartbeat.trigger())));
+    await aborted(signal);
+    heartbeat.trigger();
+    await drain(parts, slots, running);
+  } finally {
+    await heartbeat.stop();
+    await metricStream.stop();
+    for (const slot of slots) slot.close();
+  }
+}
+
+/** Waits while workers save and tasks are handed back; kills the workers that take longer than `saveMs`. */
+async function drain({ log, config }: TrainerParts, slots: readonly Slot[], running: Promise<unknown>): Promise<void> {
+  log.info({ save_ms: config.saveMs }, 'draining: workers save, tasks are handed back');
+  if (await endsWithin(running, config.saveMs)) return;
+  for (const slot of slots) slot.killAndRelease();
+  if (await endsWithin(running, HAND_BACK_MS)) return;
+  log.warn('not every task could be handed back; the remaining leases will expire');
+}
+
+function describe({ trainerId, config }: TrainerParts, engines: readonly EngineInfo[]): TrainerDescription {
+  return {
+    trainerId,
+    hostname: config.hostname,
+    version: config.version,
+    engineVersion: engines[0]?.engineVersion ?? '',
+    slots: engines.map(({ deviceKind, deviceName, memoryBytes, threadCount }, slotIndex) => ({
+      slotIndex,
+      deviceKind,
+      deviceName,
+      memoryBytes,
+      threadCount,
+    })),
+  };
+}
+
+function journalsOf({ stateDir }: TrainerConfig): string {
+  return join(stateDir, 'journals');
+}
+
+/** Returns the keys of feature sets whose files an earlier process has left in the cache. */
 async function copiedFeatureKeys(cacheDir: string): Promise<readonly string[]> {
   const names = await copiedNames(artifactCacheFolder(cacheDir));
   return names.flatMap((name) => /^([0-9a-f]{64})\.safetensors$/.exec(name)?.[1] ?? []);
@@ -256,11 +222,11 @@ function workerOptions(options: TrainerOptions, slotIndex: number): WorkerProces
     execArgv: workerProgram.execArgv,
     env: {
       ...process.env,
-      // A worker calls nobody.
+      // A worker makes no calls to the coordinator.
       GRAFT_TOKEN: undefined,
       ...own,
       CUDA_VISIBLE_DEVICES: device,
-      // TensorFlow reads these when it is loaded. One op runs at a time, so a second inter-op thread would only wait.
+      // TensorFlow reads these when it is loaded. One op runs at a time, so a second inter-op thread would be idle.
       TF_NUM_INTRAOP_THREADS: String(config.threadsPerSlot),
       TF_NUM_INTEROP_THREADS: '1',
     },
@@ -285,9 +251,4 @@ async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> 
   } finally {
     clearTimeout(timer);
   }
-}
-
-function required<T>(value: T | null): T {
-  if (value === null) throw new Error('The trainer is not running yet.');
-  return value;
 }

@@ -75,8 +75,8 @@ describe('a worker with too little address space (RLIMIT_AS)', { timeout: 180_00
 
 /** As the supervisor sees it: the worker says so itself, or its last words and its end tell. */
 async function failureOf(worker: WorkerProcess, task: LeasedTask): Promise<TaskError> {
-  let lastWords = '';
-  worker.child.stderr?.on('data', (chunk: Buffer) => (lastWords += chunk.toString('utf8')));
+  let lastOutput = '';
+  worker.child.stderr?.on('data', (chunk: Buffer) => (lastOutput += chunk.toString('utf8')));
   const ended = new Promise<TaskError>((resolve) =>
     // As the supervisor does: at 'exit' its last words may not be read yet.
     worker.child.once('close', (code, signal) =>
@@ -85,11 +85,10 @@ async function failureOf(worker: WorkerProcess, task: LeasedTask): Promise<TaskE
           {
             code,
             signal,
-            isIntended: false,
             peakMemoryBytes: 0,
             memoryLimitBytes: 0,
             outOfMemoryKills: 0,
-            lastWords,
+            lastOutput,
           },
           'fine-tuning',
         ),

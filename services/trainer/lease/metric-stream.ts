@@ -8,12 +8,9 @@ import { MetricJournal } from './metric-journal.ts';
 import { MetricOutbox } from './metric-outbox.ts';
 import { classifyFailure, retryDelayMs } from './patience.ts';
 
-/** Epochs of cached features take milliseconds; what comes within this time shares a batch and a transaction. */
+/** Epochs on cached features take milliseconds; epochs within this time share a batch and a transaction. */
 const BATCH_MS = 100;
-/**
- * Batches that stay without any answer for this part of a lease (20 s of 30 s) mean that the stream is dead, whatever TCP
- * says.
- */
+/** A stream counts as dead, whatever TCP reports, when batches stay unanswered for this part of a lease (20 s of 30 s). */
 const ANSWER_TIMEOUT_SHARE = 2 / 3;
 
 export interface MetricStreamOptions {
@@ -21,16 +18,19 @@ export interface MetricStreamOptions {
   readonly journalDirectory: string;
   readonly timing: () => LeaseTiming;
   readonly log: Logger;
-  /** Runs of a fused group that must stop. */
-  readonly onStoppedRuns: (lease: TaskLease, runIds: readonly string[]) => void;
-  /** The coordinator does not know the trainer. */
+  /** Registers the trainer; called when the coordinator does not know it. */
   readonly register: () => Promise<void>;
 }
 
-/** One stream per trainer for the metrics of all its attempts; it is opened again and again until `stop`. */
-export class MetricStream implements AsyncDisposable {
+interface OpenOutbox {
+  readonly outbox: MetricOutbox;
+  readonly onStoppedRuns: (runIds: readonly string[]) => void;
+}
+
+/** The stream that carries the metrics of all of a trainer's attempts. It is reopened after every failure until `stop`. */
+export class MetricStream {
   readonly #options: MetricStreamOptions;
-  readonly #outboxes = new Map<string, MetricOutbox>();
+  readonly #open = new Map<string, OpenOutbox>();
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
@@ -52,17 +52,17 @@ export class MetricStream implements AsyncDisposable {
     await this.#running;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-  }
-
-  /** Begins an attempt; sequence numbers count from 1. */
-  open(lease: TaskLease): AttemptMetrics {
+  /**
+   * Opens the outbox of an attempt, whose sequence numbers count from 1.
+   *
+   * @param onStoppedRuns called with runs of a fused group that must stop.
+   */
+  open(lease: TaskLease, onStoppedRuns: OpenOutbox['onStoppedRuns']): AttemptMetrics {
     const journal = new MetricJournal(this.#options.journalDirectory, lease, (error) =>
-      this.#options.log.warn({ err: error, task_id: lease.taskId }, 'metric journal can not be written'),
+      this.#options.log.warn({ err: error, task_id: lease.taskId }, 'the metric journal could not be written'),
     );
     const outbox = new MetricOutbox(lease, journal);
-    this.#outboxes.set(keyOf(lease), outbox);
+    this.#open.set(keyOf(lease), { outbox, onStoppedRuns });
     return {
       report: (epoch) => {
         outbox.add(epoch);
@@ -75,7 +75,7 @@ export class MetricStream implements AsyncDisposable {
       },
       close: () => {
         outbox.close('DROPPED');
-        this.#outboxes.delete(keyOf(lease));
+        this.#open.delete(keyOf(lease));
         journal.remove();
       },
     };
@@ -83,7 +83,7 @@ export class MetricStream implements AsyncDisposable {
 
   #sealAll(): void {
     this.#batchTimer = null;
-    for (const outbox of this.#outboxes.values()) outbox.seal();
+    for (const { outbox } of this.#open.values()) outbox.seal();
     this.#notify();
   }
 
@@ -91,7 +91,7 @@ export class MetricStream implements AsyncDisposable {
     for (let failures = 0; !signal.aborted;) {
       try {
         await this.#carry(signal, () => (failures = 0));
-        // A coordinator that drains ends the stream in order; the next one may need a moment to be there.
+        // A coordinator that drains ends the stream in order; another one may need a moment to be ready.
         if (this.#isWaiting) {
           await sleep(retryDelayMs(failures), undefined, { signal }).catch(() => undefined);
           failures += 1;
@@ -101,17 +101,17 @@ export class MetricStream implements AsyncDisposable {
         if (classifyFailure(error) === 'REGISTER') await this.#options.register().catch(() => undefined);
         const reason = error instanceof Error ? error.message : String(error);
         const delayMs = retryDelayMs(failures);
-        this.#options.log.warn({ reason, delay_ms: delayMs }, 'metric stream broke; opening it again');
+        this.#options.log.warn({ reason, delay_ms: delayMs }, 'metric stream broke; reopening it');
         failures += 1;
         await sleep(delayMs, undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  /** One stream, from its first batch to its end. */
+  /** Carries one stream from its first batch to its end. */
   async #carry(signal: AbortSignal, onAnswer: () => void): Promise<void> {
-    for (const outbox of this.#outboxes.values()) outbox.rewind();
-    // No connection is held while there is nothing to say.
+    for (const { outbox } of this.#open.values()) outbox.rewind();
+    // No stream is held open while there is nothing to send.
     const first = await this.#next(signal);
     if (first === null) return;
     const stream = new AbortController();
@@ -139,18 +139,18 @@ export class MetricStream implements AsyncDisposable {
   }
 
   get #isWaiting(): boolean {
-    return [...this.#outboxes.values()].some((outbox) => outbox.hasUnacknowledged);
+    return [...this.#open.values()].some(({ outbox }) => outbox.hasUnacknowledged);
   }
 
   async *#batches(first: MetricBatch, signal: AbortSignal): AsyncGenerator<MetricBatch> {
     for (let batch: MetricBatch | null = first; batch !== null; batch = await this.#next(signal)) yield batch;
   }
 
-  /** Waits for a batch to send; null when the stream ends. */
+  /** Waits for the next batch to send. Resolves to null when the stream ends. */
   async #next(signal: AbortSignal): Promise<MetricBatch | null> {
     for (;;) {
       if (signal.aborted) return null;
-      for (const outbox of this.#outboxes.values()) {
+      for (const { outbox } of this.#open.values()) {
         const batch = outbox.takeNext();
         if (batch !== null) return batch;
       }
@@ -162,15 +162,15 @@ export class MetricStream implements AsyncDisposable {
   }
 
   #receive(answer: MetricAnswer): void {
-    const outbox = this.#outboxes.get(keyOf(answer));
-    if (outbox === undefined) return;
-    outbox.receive(answer);
+    const open = this.#open.get(keyOf(answer));
+    if (open === undefined) return;
+    open.outbox.receive(answer);
     if (answer.refusal === null) failpoint('metrics.acknowledged');
     if (answer.refusal !== null) {
       this.#options.log.warn({ ...answer }, 'metric batch refused');
       this.#notify();
     }
-    if (answer.stoppedRunIds.length > 0) this.#options.onStoppedRuns(outbox.lease, answer.stoppedRunIds);
+    if (answer.stoppedRunIds.length > 0) open.onStoppedRuns(answer.stoppedRunIds);
   }
 
   #notify(): void {
@@ -179,16 +179,16 @@ export class MetricStream implements AsyncDisposable {
   }
 }
 
-/** One attempt's way to the stream. */
+/** The metrics of one attempt. */
 export interface AttemptMetrics {
   readonly report: (epoch: MetricBatch['epochs'][number]) => void;
-  /** Resolves when all epochs reported so far are durable. @throws OutboxClosedError */
+  /** Resolves when all epochs reported so far are durable. Rejects with {OutboxClosedError} when they can't be any more. */
   readonly acknowledged: () => Promise<void>;
-  /** Ends it; what is not acknowledged is dropped. */
+  /** Closes the outbox; batches that are not acknowledged are dropped. */
   readonly close: () => void;
 }
 
-/** Calls `onSilence` when nothing was heard for a time although something is awaited. */
+/** Calls `onSilence` when no answer came for `limitMs` although one is awaited. */
 class Watchdog {
   readonly #timer: NodeJS.Timeout;
   #heardAt = performance.now();

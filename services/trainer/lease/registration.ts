@@ -4,112 +4,123 @@ import type { Coordinator, Registered, TrainerDescription } from './coordinator-
 import type { MachineHealth } from './machine-health.ts';
 import { untilAnswered } from './patience.ts';
 
-/** Heartbeats between two looks at a machine that is benched, or on which a task has failed. */
-const LOOK_AFTER_HEARTBEATS = 3;
-const MAX_LOOK_MS = 900_000;
-/** Faults of so long ago don't make the next look wait longer. */
+/** Heartbeats between two checks of a machine that is benched, or on which a task has failed. */
+const CHECK_AFTER_HEARTBEATS = 3;
+const MAX_CHECK_DELAY_MS = 900_000;
+/** Faults older than this don't delay the next check. */
 const FORGET_MS = 3_600_000;
 
+export interface RegistrationOptions {
+  readonly coordinator: Coordinator;
+  readonly description: TrainerDescription;
+  readonly health: MachineHealth;
+  readonly log: Logger;
+  /** Ends retries and checks. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Tells the coordinator who the trainer is and whether its machine can work: at the start, whenever the coordinator has forgotten,
- * and again and again while the machine is benched or has failed a task, so that one that was mended works again by itself.
+ * The trainer's registration: reports to the coordinator who the trainer is and whether its machine can work. It is renewed
+ * when the coordinator does not know the trainer, and periodically while the machine is benched or has failed a task. So a
+ * machine that was repaired works again by itself.
  */
 export class Registration {
-  readonly #coordinator: Coordinator;
-  readonly #description: TrainerDescription;
-  readonly #health: MachineHealth;
-  readonly #log: Logger;
-  readonly #signal: AbortSignal;
-  #timing: LeaseTiming | null = null;
-  #running: Promise<void> | null = null;
-  #lookTimer: NodeJS.Timeout | null = null;
-  #looks = 0;
-  #lookedAt = 0;
-  #isBenched = false;
+  readonly #options: RegistrationOptions;
+  #registered: Registered;
+  /** A renewal on its way. */
+  #renewal: Promise<void> | null = null;
+  #checkTimer: NodeJS.Timeout | null = null;
+  #scheduledAt = 0;
+  /** Checks for faults that came back within `FORGET_MS`; each doubles the delay. */
+  #checkCount = 0;
 
-  constructor(
-    coordinator: Coordinator,
-    description: TrainerDescription,
-    health: MachineHealth,
-    log: Logger,
-    signal: AbortSignal,
-  ) {
-    this.#coordinator = coordinator;
-    this.#description = description;
-    this.#health = health;
-    this.#log = log;
-    this.#signal = signal;
+  private constructor(options: RegistrationOptions, registered: Registered) {
+    this.#options = options;
+    this.#registered = registered;
+    this.#accept(registered);
   }
 
-  /** As the coordinator told; known after the first `renew`. */
+  /** Registers the trainer for the first time. Waits for as long as no coordinator answers. */
+  static async open(options: RegistrationOptions): Promise<Registration> {
+    const registered = await report(options);
+    if (registered.benchReason !== '' || registered.clusterId === '') return new Registration(options, registered);
+    // Before the cluster's ID was known, nothing could be written to the store to check it.
+    return new Registration(options, await report(options));
+  }
+
+  /** Timing of leases, as the coordinator reported it last. */
   get timing(): LeaseTiming {
-    if (this.#timing === null) throw new Error('The trainer has not registered yet.');
-    return this.#timing;
+    return this.#registered;
   }
 
-  /** Resolves when registered; callers at the same time share one call. Waits as long as the coordinator is away. */
+  /** Registers again; concurrent callers share one call. Waits for as long as no coordinator answers. */
   async renew(): Promise<void> {
-    this.#running ??= this.#register().finally(() => (this.#running = null));
-    await this.#running;
+    this.#renewal ??= report(this.#options)
+      .then((registered) => this.#accept(registered))
+      .finally(() => (this.#renewal = null));
+    await this.#renewal;
   }
 
-  /** A task has failed by this machine's fault: looks at it soon, and at once where it can't go on at all. */
+  /**
+   * Schedules a check of this machine after it has failed a task.
+   *
+   * @param isCertain the machine can't work at all: it is checked at once.
+   */
   suspect(isCertain: boolean): void {
     if (isCertain) void this.renew().catch(() => undefined);
-    else this.#lookSoon();
+    else this.#scheduleCheck();
   }
 
-  async #register(): Promise<void> {
-    const isFirst = this.#timing === null;
-    let registered = await this.#tell();
-    this.#timing = registered;
-    this.#health.belongsTo(registered.clusterId);
-    // Only now is it known whether the store is one to write to.
-    if (isFirst && registered.benchReason === '' && registered.clusterId !== '') registered = await this.#tell();
+  #accept(registered: Registered): void {
+    const { description, log } = this.#options;
     const { benchReason: reason, ...timing } = registered;
-    this.#timing = registered;
-    this.#isBenched = reason !== '';
-    const { trainerId } = this.#description;
-    if (this.#isBenched)
-      this.#log.error({ trainer_id: trainerId, reason }, 'registered, and benched: no tasks until this is mended');
-    else this.#log.info({ trainer_id: trainerId, ...timing }, 'registered');
-    if (this.#isBenched) this.#lookSoon();
+    this.#registered = registered;
+    const fields = { trainer_id: description.trainerId };
+    if (reason === '') {
+      log.info({ ...fields, ...timing }, 'registered');
+    } else {
+      log.error({ ...fields, reason }, 'registered, but benched: it gets no tasks until this is fixed');
+      this.#scheduleCheck();
+    }
   }
 
-  /** The more often, the later: a machine that fails again and again must not cost a task every few seconds. */
-  #lookSoon(): void {
-    if (this.#lookTimer !== null || this.#signal.aborted) return;
+  /** Faults that come back double the delay, so that a bad machine does not fail a task every few seconds. */
+  #scheduleCheck(): void {
+    const { signal } = this.#options;
+    if (this.#checkTimer !== null || signal.aborted) return;
     const now = performance.now();
-    // A bench is looked at in the same rhythm for as long as it lasts; only faults that come back make it slower.
-    if (now - this.#lookedAt > FORGET_MS) this.#looks = 0;
+    if (now - this.#scheduledAt > FORGET_MS) this.#checkCount = 0;
     const delayMs = Math.min(
-      MAX_LOOK_MS,
-      LOOK_AFTER_HEARTBEATS * this.timing.heartbeatMs * 2 ** Math.min(this.#looks, 10),
+      MAX_CHECK_DELAY_MS,
+      CHECK_AFTER_HEARTBEATS * this.timing.heartbeatMs * 2 ** Math.min(this.#checkCount, 10),
     );
-    if (!this.#isBenched) this.#looks += 1;
-    this.#lookedAt = now;
-    this.#lookTimer = setTimeout(() => {
-      this.#lookTimer = null;
+    // A benched machine is checked at a constant interval for as long as the bench lasts.
+    if (this.#registered.benchReason === '') this.#checkCount += 1;
+    this.#scheduledAt = now;
+    this.#checkTimer = setTimeout(() => {
+      this.#checkTimer = null;
       void this.renew().catch(() => undefined);
     }, delayMs);
-    this.#lookTimer.unref();
-    this.#signal.addEventListener('abort', () => clearTimeout(this.#lookTimer ?? undefined), { once: true });
-  }
-
-  async #tell(): Promise<Registered> {
-    const report = await this.#health.report();
-    return await untilAnswered(
-      {
-        signal: this.#signal,
-        register: () => Promise.resolve(),
-        onRetry: (error, delayMs) =>
-          this.#log.warn({ reason: messageOf(error), delay_ms: delayMs }, 'could not register; trying again'),
-      },
-      () => this.#coordinator.register(this.#description, report),
-    );
+    this.#checkTimer.unref();
+    signal.addEventListener('abort', () => clearTimeout(this.#checkTimer ?? undefined), { once: true });
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Checks the machine and reports it with the trainer's description, until a coordinator answers. */
+async function report({ coordinator, description, health, log, signal }: RegistrationOptions): Promise<Registered> {
+  const store = await health.report();
+  const registered = await untilAnswered(
+    {
+      signal,
+      register: () => Promise.resolve(),
+      onRetry: (error, delayMs) =>
+        log.warn(
+          { reason: error instanceof Error ? error.message : String(error), delay_ms: delayMs },
+          'could not register; retrying',
+        ),
+    },
+    () => coordinator.register(description, store),
+  );
+  health.belongsTo(registered.clusterId);
+  return registered;
 }

@@ -5,62 +5,60 @@ import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Span } from '../../platform/telemetry/tracer.ts';
 import type { Coordinator, ReleaseReason, TaskDirective, TaskEnd, TaskProgress } from '../lease/coordinator-port.ts';
 import { isRefusedReport } from '../lease/metric-outbox.ts';
-import type { AttemptMetrics } from '../lease/metric-stream.ts';
-import { classifyFailure, untilAnswered } from '../lease/patience.ts';
+import type { AttemptMetrics, MetricStream } from '../lease/metric-stream.ts';
+import { classifyFailure } from '../lease/patience.ts';
+import { AttemptCalls } from './attempt-calls.ts';
+import { isOpen, mayEnter } from './attempt-mode.ts';
+import type { AttemptMode } from './attempt-mode.ts';
 import { startAttemptSpan } from './attempt-span.ts';
 import { ProgressWatch } from './progress-watch.ts';
-import type { SlotEvent } from './worker-protocol.ts';
 import { errorOfRefusal } from './refused-call.ts';
 import { describeProcess, errorOfExit } from './worker-exit.ts';
 import type { WorkerProcess } from './worker-process.ts';
+import type { SlotEvent } from './worker-protocol.ts';
 
 const STUCK_CHECK_MS = 1_000;
-/** A worker that is asked to stop may finish its step and save; longer than that it is not waited for. */
+/** Time that a worker has to finish its step and save after STOP, before it is killed. */
 const STOP_DEADLINE_MS = 60_000;
 
 export interface AttemptOptions {
   readonly task: LeasedTask;
   readonly worker: WorkerProcess;
   readonly coordinator: Coordinator;
-  readonly metrics: AttemptMetrics;
+  readonly metricStream: Pick<MetricStream, 'open'>;
   readonly timing: () => LeaseTiming;
   readonly register: () => Promise<void>;
-  /** An attempt's error as it is, or the machine's fault behind it; as it is if not given. */
+  /** Returns the attempt's error unchanged, or the machine fault behind it. Default: unchanged. */
   readonly explain?: (error: TaskError, task: LeasedTask) => Promise<TaskError>;
   readonly log: Logger;
-  /** Milliseconds on a clock that only goes forward; for tests. */
+  /** Milliseconds on a monotonic clock; for tests. */
   readonly now?: () => number;
   /** For tests. */
   readonly stopDeadlineMs?: number;
 }
 
 /**
- * One execution of a leased task by a worker. Its events become calls in the order they came, one after the other:
- * a checkpoint is registered when all epochs before it are durable, and the end is told when everything before it is.
+ * One execution of a leased task by a worker. The worker's events become calls to the coordinator, one after the other, in the
+ * order of the events. So a checkpoint is registered only when all epochs before it are durable, and the outcome is reported
+ * only when everything before it is. `attempt-mode.ts` describes the states.
  */
 export class Attempt {
   readonly task: LeasedTask;
-  /** Resolves when nothing is left to do; never rejects. */
+  /** Resolves when the attempt has ended; never rejects. */
   readonly ended: Promise<void>;
   readonly #options: AttemptOptions;
   readonly #log: Logger;
   readonly #span: Span;
+  readonly #metrics: AttemptMetrics;
   readonly #now: () => number;
-  readonly #calls = new AbortController();
+  readonly #calls: AttemptCalls;
   readonly #watch: ProgressWatch;
   readonly #epochCounts = new Map<string, number>();
   readonly #stoppedRunIds = new Set<string>();
+  readonly #timers = new Map<'stuck' | 'silence' | 'stop', NodeJS.Timeout>();
   readonly #resolveEnded: () => void;
-  #stuckTimer: NodeJS.Timeout | null = null;
-  #silenceTimer: NodeJS.Timeout | null = null;
-  #stopTimer: NodeJS.Timeout | null = null;
+  #mode: AttemptMode = { name: 'working' };
   #progress = { stepCount: 0, stepLimit: 0, detail: 'starting' };
-  #chain: Promise<void> = Promise.resolve();
-  #releaseReason: ReleaseReason = 'PAUSED';
-  #asked: 'pause' | 'stop' | null = null;
-  /** The last step of the chain is known. */
-  #isEnding = false;
-  #isEnded = false;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
@@ -73,6 +71,8 @@ export class Attempt {
       lease_epoch: leaseEpoch,
       ...this.#span.fields,
     });
+    this.#calls = new AttemptCalls({ ...options, span: this.#span, log: this.#log });
+    this.#metrics = options.metricStream.open(options.task, (runIds) => this.stopRuns(runIds));
     this.#now = options.now ?? ((): number => performance.now());
     this.#watch = new ProgressWatch(this.#now());
     let resolveEnded = (): void => undefined;
@@ -91,91 +91,110 @@ export class Attempt {
     this.#log.info({ stage, runs: runs.map(({ runId }) => runId) }, 'attempt begins');
     worker.listen(
       (event) => this.#onEvent(event),
-      (exit) => this.#endWithError(errorOfExit(exit, this.#progress.detail)),
+      (exit) => this.#finishWithError(errorOfExit(exit, this.#progress.detail)),
     );
-    this.#stuckTimer = setInterval(() => this.#checkStuck(), STUCK_CHECK_MS);
+    this.#timers.set(
+      'stuck',
+      setInterval(() => this.#checkStuck(), STUCK_CHECK_MS),
+    );
     // The worker's spans are children of the attempt's.
     const traceparent = this.#span.traceparent ?? this.task.traceparent;
     worker.send({ type: 'start', task: { ...this.task, traceparent } });
     failpoint('attempt.started');
   }
 
-  /** What the coordinator wants of this task; the same directive may come with every heartbeat until it is obeyed. */
+  /** Obeys the coordinator's directive. The same directive may come with every heartbeat until it takes effect. */
   obey(directive: TaskDirective): void {
     this.stopRuns(directive.stoppedRunIds);
     switch (directive.command) {
       case null:
         return;
       case 'ABANDON':
-        this.abandon('the coordinator says that the lease is over');
+        this.abandon('the coordinator reports that the lease is lost');
         return;
       case 'PAUSE':
         this.pause('PAUSED');
         return;
       case 'STOP':
-        this.#askToStop();
+        this.#stop();
         return;
       case 'KILL':
-        this.#killAndStop('killing the worker as told');
+        this.#killAndStop('KILL received; the worker is killed');
         return;
       case 'CHECKPOINT_NOW':
-        this.#control('checkpoint');
+        if (isOpen(this.#mode)) this.#control('checkpoint');
     }
   }
 
-  /** Runs of the group that must stop; the others go on. */
+  /** Stops single runs of the group; the other runs continue. */
   stopRuns(runIds: readonly string[]): void {
     const { taskId } = this.task;
     for (const runId of runIds) {
-      if (this.#stoppedRunIds.has(runId) || this.#isEnding) continue;
+      if (this.#stoppedRunIds.has(runId) || !isOpen(this.#mode)) continue;
       this.#stoppedRunIds.add(runId);
       this.#options.worker.send({ type: 'stop-run', taskId, runId });
     }
   }
 
-  /** Saves and hands the task back; a drain outranks the reason given before. */
+  /** Asks the worker to save, then hands the task back. DRAINING replaces the reason of an earlier pause. */
   pause(reason: ReleaseReason): void {
-    if (this.#asked === null || reason === 'DRAINING') this.#releaseReason = reason;
-    if (this.#asked !== null || this.#isEnding) return;
-    this.#asked = 'pause';
-    this.#log.info({ reason }, 'pausing');
-    this.#control('pause');
+    if (this.#mode.name === 'working') {
+      this.#enter({ name: 'pausing', releaseReason: reason });
+      this.#log.info({ reason }, 'pausing');
+      this.#control('pause');
+    } else if (this.#mode.name !== 'ended' && reason === 'DRAINING') {
+      this.#enter({ name: this.#mode.name, releaseReason: reason });
+    }
   }
 
   /**
-   * No answer for so long that the lease may end any moment: saves, and hands the task back when the coordinator is
-   * there again. A worker that does not stop before the lease ends is killed.
+   * Pauses because the coordinator has not answered for so long that the lease may expire at any moment. The task is handed
+   * back when the coordinator answers. A worker that has not stopped when the lease ends is killed.
    */
   pauseForSilence(silentMs: number): void {
-    if (this.#isEnding) return;
-    this.#log.warn({ silent_ms: Math.round(silentMs) }, 'no answer from the coordinator; the work pauses');
+    if (!isOpen(this.#mode)) return;
+    this.#log.warn({ silent_ms: Math.round(silentMs) }, 'no answer from the coordinator; pausing');
     this.pause('PREEMPTED');
+    if (this.#timers.has('silence')) return;
     const { leaseMs, silenceLimitMs } = this.#options.timing();
-    this.#silenceTimer ??= setTimeout(
-      () => this.#killAndFail('COORDINATOR_LOST', 'No answer from the coordinator until the lease ended.'),
+    const timer = setTimeout(
+      () => this.#killAndFail('COORDINATOR_LOST', 'The coordinator did not answer before the lease ended.'),
       leaseMs - silenceLimitMs,
     );
+    this.#timers.set('silence', timer);
   }
 
-  /** The lease is lost: the worker is killed, and nothing more is written. */
+  /** Ends an attempt that has lost its lease: the worker is killed, and nothing more is written. */
   abandon(reason: string): void {
-    if (this.#isEnded) return;
+    if (this.#mode.name === 'ended') return;
     this.#log.warn({ reason }, 'attempt abandoned');
     this.#span.fail(reason);
     void this.#options.worker.kill();
     this.#end();
   }
 
-  /** The last resort of a drain: the worker is killed and the task handed back as its last checkpoint left it. */
+  /** Kills the worker and hands the task back at its last checkpoint; used when a drain takes too long. */
   killAndRelease(): void {
-    if (this.#isEnding) return;
+    if (!isOpen(this.#mode)) return;
     this.#log.warn('the worker did not save in time; it is killed');
     void this.#options.worker.kill();
-    this.#endWith(() => this.#release('DRAINING'));
+    this.#finish(() => this.#calls.release('DRAINING'));
+  }
+
+  /** Enters a mode if the current one allows it (`attempt-mode.ts`). Returns whether it did. */
+  #enter(next: AttemptMode): boolean {
+    if (!mayEnter(this.#mode, next)) return false;
+    this.#mode = next;
+    return true;
+  }
+
+  /** Reason for handing the task back after a pause. */
+  get #releaseReason(): ReleaseReason {
+    return 'releaseReason' in this.#mode ? this.#mode.releaseReason : 'PAUSED';
   }
 
   #onEvent(event: SlotEvent): void {
-    if (event.type === 'ready' || event.taskId !== this.task.taskId || this.#isEnding) return;
+    if (event.type === 'ready' || event.taskId !== this.task.taskId || !isOpen(this.#mode)) return;
     switch (event.type) {
       case 'progress':
         if (event.detail !== this.#progress.detail) this.#watch.touch(this.#now());
@@ -187,65 +206,64 @@ export class Attempt {
         this.#watch.touch(this.#now());
         this.#epochCounts.set(runId, epoch);
         this.#span.event('epoch', { 'graft.run_id': runId, 'graft.stage': stage, 'graft.epoch': epoch });
-        this.#options.metrics.report({ runId, stage, epoch, values });
+        this.#metrics.report({ runId, stage, epoch, values });
         return;
       }
       case 'checkpoint': {
         this.#watch.touch(this.#now());
         const durable = this.#acknowledged();
-        this.#then(async () => {
+        this.#queue(async () => {
           await durable;
-          failpoint('checkpoint.registering');
-          await this.#call((signal) =>
-            this.#options.coordinator.registerCheckpoint(this.task, event.checkpoint, signal),
-          );
-          failpoint('checkpoint.registered');
+          await this.#calls.registerCheckpoint(event.checkpoint);
         });
         return;
       }
       case 'completed':
-        this.#endWith(() => this.#complete({ kind: 'result', result: event.result }));
+        this.#finish(() => this.#complete({ kind: 'result', result: event.result }));
         return;
       case 'failed':
-        this.#endWithError(event.error);
+        this.#finishWithError(event.error);
         return;
       case 'stopped':
-        this.#endWith(() => (event.action === 'pause' ? this.#release(this.#releaseReason) : this.#completeStopped()));
+        this.#finish(() =>
+          event.action === 'pause' ? this.#calls.release(this.#releaseReason) : this.#completeStopped(),
+        );
     }
   }
 
-  #askToStop(): void {
-    if (this.#asked === 'stop' || this.#isEnding) return;
-    this.#asked = 'stop';
+  #stop(): void {
+    if (this.#mode.name === 'stopping') return;
+    if (!this.#enter({ name: 'stopping', releaseReason: this.#releaseReason })) return;
     this.#log.info('stopping');
     this.#control('stop');
     const deadlineMs = this.#options.stopDeadlineMs ?? STOP_DEADLINE_MS;
-    this.#stopTimer = setTimeout(
+    const timer = setTimeout(
       () => this.#killAndStop(`the worker did not stop within ${deadlineMs / 1_000} s; it is killed`),
       deadlineMs,
     );
+    this.#timers.set('stop', timer);
   }
 
   #control(action: 'pause' | 'stop' | 'checkpoint'): void {
-    if (!this.#isEnding) this.#options.worker.send({ type: 'control', taskId: this.task.taskId, action });
+    this.#options.worker.send({ type: 'control', taskId: this.task.taskId, action });
   }
 
-  /** The epochs that were reported so far are the result. */
+  /** Kills the worker; the epochs reported so far are the result. */
   #killAndStop(why: string): void {
-    if (this.#isEnding) return;
+    if (!isOpen(this.#mode)) return;
     this.#log.info(why);
     void this.#options.worker.kill();
-    this.#endWith(() => this.#completeStopped());
+    this.#finish(() => this.#completeStopped());
   }
 
   #killAndFail(code: string, message: string): void {
-    if (this.#isEnding) return;
+    if (!isOpen(this.#mode)) return;
     void this.#options.worker.kill();
-    this.#endWithError({ errorClass: 'INFRASTRUCTURE', code, message, datasetProblems: [] });
+    this.#finishWithError({ errorClass: 'INFRASTRUCTURE', code, message, datasetProblems: [] });
   }
 
   #checkStuck(): void {
-    const stuckMs = this.#isEnding ? null : this.#watch.stuckForMs(this.#now());
+    const stuckMs = isOpen(this.#mode) ? this.#watch.stuckForMs(this.#now()) : null;
     if (stuckMs === null) return;
     const { stepCount, stepLimit, detail } = this.#progress;
     this.#killAndFail(
@@ -255,52 +273,45 @@ export class Attempt {
     );
   }
 
-  #endWithError(error: TaskError): void {
-    if (this.#isEnding) return;
+  #finishWithError(error: TaskError): void {
+    if (!isOpen(this.#mode)) return;
     this.#log.warn({ error_class: error.errorClass, code: error.code, reason: error.message }, 'attempt failed');
     this.#span.set({ 'graft.error_class': error.errorClass, 'error.type': error.code });
     this.#span.fail(error.message);
-    // What a lost device has left in the worker is of no use; the next worker finds out whether it is back.
+    // The worker's state is useless after its device was lost; the next worker checks whether the device is back.
     if (error.code === 'DEVICE_LOST') void this.#options.worker.kill();
-    this.#endWith(async () => this.#complete({ kind: 'error', error: await this.#explained(error) }));
+    this.#finish(async () => this.#complete({ kind: 'error', error: await this.#explained(error) }));
   }
 
   async #explained(error: TaskError): Promise<TaskError> {
     return (await this.#options.explain?.(error, this.task)) ?? error;
   }
 
-  /** The last step, after everything that was reported before it. */
-  #endWith(step: () => Promise<void>): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
+  /** Decides the outcome: queues its call behind everything that was reported before, then ends the attempt. */
+  #finish(lastCall: () => Promise<void>): void {
+    if (!isOpen(this.#mode)) return;
+    this.#enter({ name: 'reporting', releaseReason: this.#releaseReason });
     const durable = this.#acknowledged();
-    this.#then(async () => {
+    this.#queue(async () => {
       await durable;
-      await step();
+      await lastCall();
       this.#end();
     });
   }
 
-  /** Asked for at once, so that it covers exactly the epochs so far; its failure is met where it is awaited. */
+  /** Requested immediately, so that it covers exactly the epochs so far. Its failure is handled where it is awaited. */
   #acknowledged(): Promise<void> {
-    const acknowledged = this.#options.metrics.acknowledged();
+    const acknowledged = this.#metrics.acknowledged();
     acknowledged.catch(() => undefined);
     return acknowledged;
   }
 
-  #then(step: () => Promise<void>): void {
-    this.#chain = this.#chain.then(async () => {
-      if (this.#isEnded) return;
-      try {
-        await step();
-      } catch (error) {
-        await this.#onCallFailure(error);
-      }
-    });
+  #queue(step: () => Promise<void>): void {
+    this.#calls.queue(step, (error) => this.#onCallFailure(error));
   }
 
   async #onCallFailure(error: unknown): Promise<void> {
-    if (this.#isEnded) return;
+    if (this.#mode.name === 'ended') return;
     const message = error instanceof Error ? error.message : String(error);
     const refused = errorOfRefusal(error);
     if (refused === null) {
@@ -308,7 +319,7 @@ export class Attempt {
       return;
     }
     this.#log.error({ err: error }, 'the coordinator refused a report of this attempt');
-    this.#isEnding = true;
+    this.#enter({ name: 'reporting', releaseReason: this.#releaseReason });
     void this.#options.worker.kill();
     await this.#complete({ kind: 'error', error: refused });
     this.#end();
@@ -316,18 +327,15 @@ export class Attempt {
 
   async #complete(end: TaskEnd): Promise<void> {
     try {
-      failpoint('task.completing');
-      await this.#call((signal) => this.#options.coordinator.completeTask(this.task, end, signal));
-      failpoint('task.completed');
-      this.#log.info({ kind: end.kind }, 'attempt completed');
+      await this.#calls.complete(end);
     } catch (error) {
-      if (this.#isEnded) return;
+      if (this.#mode.name === 'ended') return;
       const message = error instanceof Error ? error.message : String(error);
       if (classifyFailure(error) === 'LOST') {
         this.abandon(message);
       } else if (end.kind === 'result') {
         this.#log.error({ err: error }, 'the coordinator refused the result');
-        // Another attempt would bring the same result, unless it can't be true: then this trainer is at fault.
+        // Another attempt would compute the same result. An impossible result, however, is this trainer's fault.
         const errorClass = isRefusedReport(error) ? 'INFRASTRUCTURE' : 'PERMANENT';
         const refused = { errorClass, code: 'RESULT_REFUSED', message, datasetProblems: [] } as const;
         await this.#complete({ kind: 'error', error: refused });
@@ -337,11 +345,11 @@ export class Attempt {
     }
   }
 
-  /** STOP and KILL: the runs' epochs so far are their result; other stages have nothing to keep. */
+  /** Completes HEAD and FINE_TUNE with the epochs so far; other stages have no partial result and are handed back. */
   async #completeStopped(): Promise<void> {
     const { stage, runs } = this.task;
     if (stage !== 'HEAD' && stage !== 'FINE_TUNE') {
-      await this.#release('PAUSED');
+      await this.#calls.release('PAUSED');
       return;
     }
     const peakMemoryBytes = this.#options.worker.peakMemoryBytes;
@@ -355,36 +363,12 @@ export class Attempt {
     await this.#complete({ kind: 'result', result: { stage: 'TRAIN', outcomes } });
   }
 
-  async #release(reason: ReleaseReason): Promise<void> {
-    await this.#call((signal) => this.#options.coordinator.releaseTask(this.task, reason, signal));
-    this.#log.info({ reason }, 'task handed back');
-  }
-
-  async #call<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this.#calls;
-    return await untilAnswered(
-      {
-        signal,
-        register: this.#options.register,
-        onRetry: (error, delayMs) =>
-          this.#log.warn(
-            { reason: error instanceof Error ? error.message : String(error), delay_ms: delayMs },
-            'call not answered; making it again',
-          ),
-      },
-      () => this.#span.run(() => call(signal)),
-    );
-  }
-
   #end(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.#isEnding = true;
+    if (!this.#enter({ name: 'ended' })) return;
     this.#options.worker.unlisten();
-    if (this.#stuckTimer !== null) clearInterval(this.#stuckTimer);
-    for (const timer of [this.#silenceTimer, this.#stopTimer]) if (timer !== null) clearTimeout(timer);
-    this.#options.metrics.close();
-    this.#calls.abort(new Error('The attempt has ended.'));
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#metrics.close();
+    this.#calls.end();
     this.#span.end();
     this.#resolveEnded();
   }

@@ -5,23 +5,24 @@ import type { EngineInfo, SlotCommand, SlotEvent } from './worker-protocol.ts';
 import { readMemoryLimit, readOutOfMemoryKills, readPeakMemory } from './worker-exit.ts';
 import type { WorkerExit } from './worker-exit.ts';
 
-const LAST_WORDS_BYTES = 4_096;
-/** Our logger's levels below "warn". */
+const LAST_OUTPUT_BYTES = 4_096;
+/** A line of our logger below level "warn". */
 const ROUTINE_LOG_LINE = /^\{"level":[123]0,/;
-const LAST_WORDS_MS = 1_000;
+const LAST_OUTPUT_MS = 1_000;
 const MEMORY_SAMPLE_MS = 500;
-/** TensorFlow with CUDA needs some seconds; a cold disk much longer. */
+/** Starting TensorFlow with CUDA takes some seconds, and much longer from a cold disk. */
 const READY_TIMEOUT_MS = 180_000;
 
 export interface WorkerProcessOptions {
-  /** Script that speaks `worker-protocol.ts`, with the arguments Node needs to run it. */
+  /** Script that implements `worker-protocol.ts`. */
   readonly script: string;
+  /** Arguments that Node needs to run the script. */
   readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
 }
 
-/** The worker ended, or was not ready in time, before it could work. */
+/** Thrown when a worker ended, or was not ready in time, before it could work. */
 export class WorkerStartError extends Error {
   override readonly name = 'WorkerStartError';
   readonly exit: WorkerExit | null;
@@ -31,37 +32,46 @@ export class WorkerStartError extends Error {
       exit === null
         ? `it was not ready within ${READY_TIMEOUT_MS / 1_000} s`
         : `it ended with ${exit.signal ?? `exit code ${exit.code ?? 'unknown'}`}`;
-    const words = exit?.lastWords.trim() ?? '';
-    super(`The worker process could not start: ${how}.${words === '' ? '' : `\n${words}`}`);
+    const output = exit?.lastOutput.trim() ?? '';
+    super(`The worker process could not start: ${how}.${output === '' ? '' : `\n${output}`}`);
     this.exit = exit;
   }
 }
 
 const living = new Set<ChildProcess>();
 
-/** Ends all worker processes of this supervisor at once; the last resort when it exits itself. */
+/** Kills all worker processes of this supervisor when it exits. */
 function killAllWorkers(): void {
   for (const child of living) child.kill('SIGKILL');
 }
 process.on('exit', killAllWorkers);
 
 /**
- * One worker process, which does the TensorFlow work of a slot and is kept between tasks. It has a process group of its
- * own, so that a Ctrl-C reaches only the supervisor, which lets it save first; when the supervisor dies, its IPC channel
- * closes and it ends itself.
+ * The life of a worker process.
+ *
+ * - `alive`: it starts, or can take commands.
+ * - `killed`: `kill` was called. It writes nothing more, but holds its memory until it has ended.
+ * - `ended`: its exit is known.
+ */
+type Life =
+  { readonly state: 'alive' } | { readonly state: 'killed' } | { readonly state: 'ended'; readonly exit: WorkerExit };
+
+/**
+ * A worker process, which does the TensorFlow work of a slot and is kept between tasks. It has its own process group: Ctrl-C
+ * reaches only the supervisor, which lets the worker save first. When the supervisor dies, the IPC channel closes and the
+ * worker exits.
  */
 export class WorkerProcess {
   readonly pid: number;
-  /** Resolves when it has ended; never rejects. */
+  /** Resolves when the process has ended; never rejects. */
   readonly exited: Promise<WorkerExit>;
   readonly #child: ChildProcess;
   readonly #ready: Promise<EngineInfo>;
   #onEvent: (event: SlotEvent) => void = () => undefined;
   #onDeath: (exit: WorkerExit) => void = () => undefined;
-  #exit: WorkerExit | null = null;
-  #isIntended = false;
+  #life: Life = { state: 'alive' };
   #peakMemoryBytes = 0;
-  #lastWords = '';
+  #lastOutput = '';
 
   constructor(options: WorkerProcessOptions) {
     const killsBefore = readOutOfMemoryKills();
@@ -80,27 +90,27 @@ export class WorkerProcess {
     sampler.unref();
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-        if (this.#exit !== null) return;
+        if (this.#life.state === 'ended') return;
         clearInterval(sampler);
         living.delete(this.#child);
-        this.#exit = {
+        const exit: WorkerExit = {
           code,
           signal,
-          isIntended: this.#isIntended,
           peakMemoryBytes: this.#peakMemoryBytes,
           memoryLimitBytes: readMemoryLimit(),
           outOfMemoryKills: readOutOfMemoryKills() - killsBefore,
-          lastWords: this.#lastWords,
+          lastOutput: this.#lastOutput,
         };
-        resolve(this.#exit);
-        this.#onDeath(this.#exit);
+        this.#life = { state: 'ended', exit };
+        resolve(exit);
+        this.#onDeath(exit);
       };
-      // `close` comes after the pipes are read, so that the last words are complete; a process of the worker's own that
-      // outlives it would keep them open for ever.
+      // `close` comes after the pipes are read, so the last output is complete. But a child of the worker that outlives it
+      // would keep the pipes open for ever; hence the timeout after `exit`.
       this.#child.once('close', end);
-      this.#child.once('exit', (code, signal) => setTimeout(() => end(code, signal), LAST_WORDS_MS).unref());
+      this.#child.once('exit', (code, signal) => setTimeout(() => end(code, signal), LAST_OUTPUT_MS).unref());
       this.#child.once('error', (error) => {
-        this.#lastWords += `${error.message}\n`;
+        this.#lastOutput += `${error.message}\n`;
         if (this.#child.pid === undefined) end(null, null);
       });
     });
@@ -108,47 +118,45 @@ export class WorkerProcess {
     this.#ready.catch(() => undefined);
   }
 
-  /** null while it lives. */
-  get exit(): WorkerExit | null {
-    return this.#exit;
-  }
-
-  /** It lives and nobody has killed it. */
   get isUsable(): boolean {
-    return this.#exit === null && !this.#isIntended;
+    return this.#life.state === 'alive';
   }
 
   get peakMemoryBytes(): number {
     return this.#peakMemoryBytes;
   }
 
-  /** @throws WorkerStartError */
+  /**
+   * Resolves when the worker can take a task.
+   *
+   * @throws {WorkerStartError} when it ends first, or is not ready within 180 s.
+   */
   async ready(): Promise<EngineInfo> {
     return await this.#ready;
   }
 
-  /** Who gets its events and its death from now on; `kill` takes both away. */
+  /** Sets the receivers of its events and its death; `kill` removes both. A death in the past is delivered too. */
   listen(onEvent: (event: SlotEvent) => void, onDeath: (exit: WorkerExit) => void): void {
     this.#onEvent = onEvent;
     this.#onDeath = onDeath;
-    const exit = this.#exit;
-    if (exit !== null) queueMicrotask(() => onDeath(exit));
+    const life = this.#life;
+    if (life.state === 'ended') queueMicrotask(() => onDeath(life.exit));
   }
 
-  /** Nobody listens any more. */
+  /** Removes the receivers. */
   unlisten(): void {
     this.#onEvent = (): void => undefined;
     this.#onDeath = (): void => undefined;
   }
 
-  /** A command to a process that has just died is dropped; its end is told by `exited`. */
+  /** Sends a command; drops it if the process has just died, which `exited` reports. */
   send(command: SlotCommand): void {
     if (this.#child.connected) this.#child.send(command, () => undefined);
   }
 
-  /** SIGKILL: it writes nothing more from the moment this returns. Resolves when it has ended. */
+  /** Sends SIGKILL: from the moment this returns, the process writes nothing more. Resolves when it has ended. */
   async kill(): Promise<WorkerExit> {
-    this.#isIntended = true;
+    if (this.#life.state === 'alive') this.#life = { state: 'killed' };
     this.unlisten();
     this.#child.kill('SIGKILL');
     return await this.exited;
@@ -173,7 +181,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Standard output of a trainer is for results, so both streams of a worker go to standard error. */
+  /** Forwards both output streams of a worker to standard error: standard output of a trainer is for results. */
   #listen(stream: NodeJS.ReadableStream | null): void {
     stream?.on('data', (chunk: Buffer) => {
       this.#remember(chunk.toString('utf8'));
@@ -181,10 +189,10 @@ export class WorkerProcess {
     });
   }
 
-  /** What the worker logged in good order says nothing about its end. */
-  #remember(text: string): void {
-    const lines = text.split(/(?<=\n)/).filter((line) => !ROUTINE_LOG_LINE.test(line));
-    this.#lastWords = (this.#lastWords + lines.join('')).slice(-LAST_WORDS_BYTES);
+  /** Keeps the end of the output, without routine log lines, which do not explain how a worker ended. */
+  #remember(output: string): void {
+    const lines = output.split(/(?<=\n)/).filter((line) => !ROUTINE_LOG_LINE.test(line));
+    this.#lastOutput = (this.#lastOutput + lines.join('')).slice(-LAST_OUTPUT_BYTES);
   }
 
   #sampleMemory(): void {

@@ -17,7 +17,7 @@ afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.kill()));
 });
 
-/** A real worker process and a coordinator that only notes what it is told. */
+/** A real worker process and a coordinator that only records what it receives. */
 class Bench {
   readonly ends: TaskEnd[] = [];
   nowMs = 0;
@@ -47,7 +47,7 @@ class Bench {
       task: taskOf('t1', { script, epochs: 3 }),
       worker,
       coordinator,
-      metrics,
+      metricStream: { open: () => metrics },
       timing: () => leaseTimingFor(30_000),
       register: () => Promise.resolve(),
       log,
@@ -60,9 +60,9 @@ class Bench {
 }
 
 describe('an attempt', { timeout: 20_000 }, () => {
-  it('whose worker is stuck is killed and reported with what it was doing', async () => {
+  it('is killed when its worker is stuck, and reports what the worker was doing', async () => {
     const bench = new Bench();
-    // The last thing the worker does before it hangs.
+    // The worker's last action before it hangs.
     const registered = new Promise<void>((resolve) => {
       bench.registerCheckpoint = () => {
         resolve();
@@ -81,7 +81,7 @@ describe('an attempt', { timeout: 20_000 }, () => {
     expect((await worker.exited).signal).toBe('SIGKILL');
   });
 
-  it('whose worker does not react to STOP ends as asked after the deadline', async () => {
+  it('completes with STOPPED outcomes when its worker does not react to STOP before the deadline', async () => {
     const bench = new Bench();
     const registered = new Promise<void>((resolve) => {
       bench.registerCheckpoint = () => {
@@ -99,7 +99,7 @@ describe('an attempt', { timeout: 20_000 }, () => {
     expect((await worker.exited).signal).toBe('SIGKILL');
   });
 
-  it('whose checkpoint is refused fails, and its worker is killed', async () => {
+  it('fails, and its worker is killed, when a checkpoint is refused', async () => {
     const bench = new Bench();
     bench.registerCheckpoint = () => Promise.reject(new TypeError('no such run'));
     const { attempt, worker } = await bench.start('hang');
@@ -110,7 +110,7 @@ describe('an attempt', { timeout: 20_000 }, () => {
     expect(worker.isUsable).toBe(false);
   });
 
-  it('that computed an epoch twice with different results fails for good', async () => {
+  it('fails permanently when it computed an epoch twice with different results', async () => {
     const bench = new Bench();
     bench.acknowledged = () =>
       Promise.reject(new OutboxClosedError({ taskId: 't1', leaseEpoch: 1 }, 'METRIC_CONFLICT'));
@@ -119,7 +119,7 @@ describe('an attempt', { timeout: 20_000 }, () => {
     expect(bench.ends).toMatchObject([{ error: { errorClass: 'PERMANENT', code: 'METRIC_CONFLICT' } }]);
   });
 
-  it('whose result is refused tells so as an error', async () => {
+  it('reports an error when its result is refused', async () => {
     const bench = new Bench();
     bench.completeTask = (end) => {
       bench.ends.push(end);

@@ -11,11 +11,10 @@ const GIB = 1024 ** 3;
 const EXIT: WorkerExit = {
   code: null,
   signal: null,
-  isIntended: false,
   peakMemoryBytes: GIB,
   memoryLimitBytes: 8 * GIB,
   outOfMemoryKills: 0,
-  lastWords: '',
+  lastOutput: '',
 };
 
 describe('errorOfExit', () => {
@@ -27,14 +26,19 @@ describe('errorOfExit', () => {
     ['a kill that the container counted', { signal: 'SIGKILL', outOfMemoryKills: 1 }, 'MEMORY', 'OUT_OF_MEMORY'],
     ['a kill near the limit', { signal: 'SIGKILL', peakMemoryBytes: 7 * GIB }, 'MEMORY', 'OUT_OF_MEMORY'],
     ['a kill at an unknown limit', { signal: 'SIGKILL', memoryLimitBytes: 0 }, 'INFRASTRUCTURE', 'WORKER_KILLED'],
-    ['V8 without memory', { signal: 'SIGABRT', lastWords: 'JavaScript heap out of memory' }, 'MEMORY', 'OUT_OF_MEMORY'],
-    ['TensorFlow without memory', { code: 1, lastWords: 'OOM when allocating tensor' }, 'MEMORY', 'OUT_OF_MEMORY'],
+    [
+      'V8 without memory',
+      { signal: 'SIGABRT', lastOutput: 'JavaScript heap out of memory' },
+      'MEMORY',
+      'OUT_OF_MEMORY',
+    ],
+    ['TensorFlow without memory', { code: 1, lastOutput: 'OOM when allocating tensor' }, 'MEMORY', 'OUT_OF_MEMORY'],
   ])('takes %s for what it is', (_name, exit, errorClass, code) => {
     expect(errorOfExit({ ...EXIT, ...exit }, 'epoch 3')).toMatchObject({ errorClass, code });
   });
 
   it('says what was done, how it ended, and its last words', () => {
-    const { message } = errorOfExit({ ...EXIT, code: 7, lastWords: 'shape mismatch\n' }, 'epoch 3 of 9');
+    const { message } = errorOfExit({ ...EXIT, code: 7, lastOutput: 'shape mismatch\n' }, 'epoch 3 of 9');
     expect(message).toContain('exit code 7');
     expect(message).toContain('epoch 3 of 9');
     expect(message).toContain('shape mismatch');

@@ -55,14 +55,13 @@ test.each([
   ['DEVICE_LOST', 'F tensorflow/… CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected'],
   ['DISK_FULL', 'Error: ENOSPC: no space left on device, write'],
   ['WORKER_CRASHED', 'Segmentation fault'],
-])('a worker that died with the words of %s', (code, lastWords) => {
+])('a worker that died with the words of %s', (code, lastOutput) => {
   const exit = {
     code: 134,
     signal: null,
-    isIntended: false,
     peakMemoryBytes: 0,
     memoryLimitBytes: 0,
     outOfMemoryKills: 0,
   };
-  expect(errorOfExit({ ...exit, lastWords }, 'epoch 1').code).toBe(code);
+  expect(errorOfExit({ ...exit, lastOutput }, 'epoch 1').code).toBe(code);
 });
