@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ConfigError } from '../platform/config/read-config.ts';
+import { milliseconds } from '../platform/config/setting.ts';
+import type { Settings, ValuesOf } from '../platform/config/setting.ts';
 import type { MlflowServer } from '../platform/mlflow/transport.ts';
 
 export interface MlflowConfig {
@@ -11,35 +13,44 @@ export interface MlflowConfig {
   readonly intervalMs: number;
 }
 
-const milliseconds = (min: number, max: number) =>
-  z.coerce.number({ error: 'must be a whole number of milliseconds' }).int('must be a whole number').min(min).max(max);
-
-/** The part of the coordinator's settings that is about MLflow. */
 export const MLFLOW_SETTINGS = {
-  GRAFT_MLFLOW_TRACKING_URI: z
-    .string()
-    .refine(isTrackingUri, 'must be http(s)://host:port, without credentials, for example https://mlflow.example')
-    .optional(),
-  GRAFT_MLFLOW_EXPERIMENT: z.string().max(500, 'must have at most 500 characters').default('graft'),
-  GRAFT_MLFLOW_USERNAME: z.string().optional(),
-  GRAFT_MLFLOW_PASSWORD: z.string().optional(),
-  GRAFT_MLFLOW_TOKEN: z.string().optional(),
-  GRAFT_MLFLOW_CA_FILE: z.string().optional(),
-  GRAFT_MLFLOW_TIMEOUT_MS: milliseconds(100, 600_000).default(30_000),
-  GRAFT_MLFLOW_INTERVAL_MS: milliseconds(10, 600_000).default(2_000),
-} as const;
+  GRAFT_MLFLOW_TRACKING_URI: {
+    schema: z
+      .string()
+      .refine(isTrackingUri, 'must be http(s)://host:port, without credentials, for example https://mlflow.example'),
+    unset: 'none',
+    help: 'MLflow server that sweeps and runs are mirrored to, http(s)://host:port',
+  },
+  GRAFT_MLFLOW_EXPERIMENT: {
+    schema: z.string().max(500, 'must have at most 500 characters'),
+    default: 'graft',
+    help: 'experiment of sweeps that name none',
+  },
+  GRAFT_MLFLOW_USERNAME: { schema: z.string(), unset: 'none', help: 'user name for basic authentication' },
+  GRAFT_MLFLOW_PASSWORD: { schema: z.string(), unset: 'none', help: 'password for basic authentication' },
+  GRAFT_MLFLOW_TOKEN: {
+    schema: z.string(),
+    unset: 'none',
+    help: 'token for bearer authentication, instead of user name and password',
+  },
+  GRAFT_MLFLOW_CA_FILE: {
+    schema: z.string(),
+    unset: 'none',
+    help: 'PEM file of authorities to trust besides the well-known ones',
+  },
+  GRAFT_MLFLOW_TIMEOUT_MS: {
+    schema: milliseconds(100, 600_000),
+    default: 30_000,
+    help: 'time-out of a request in milliseconds; uploads have ten times as long',
+  },
+  GRAFT_MLFLOW_INTERVAL_MS: {
+    schema: milliseconds(10, 600_000),
+    default: 2_000,
+    help: 'milliseconds between two polls of the outbox',
+  },
+} satisfies Settings;
 
-/** For `--help`. */
-export const MLFLOW_HELP = `  GRAFT_MLFLOW_TRACKING_URI        MLflow server that everything is mirrored to, http(s)://host:port (none)
-  GRAFT_MLFLOW_EXPERIMENT          experiment of sweeps that name none (graft)
-  GRAFT_MLFLOW_USERNAME, _PASSWORD for basic authentication
-  GRAFT_MLFLOW_TOKEN               for bearer authentication, instead of the two
-  GRAFT_MLFLOW_CA_FILE             PEM file of certificates to trust besides the well-known ones
-  GRAFT_MLFLOW_TIMEOUT_MS          how long an answer may take; uploads have ten times as long (30000)
-  GRAFT_MLFLOW_INTERVAL_MS         between two looks for something to send (2000)
-`;
-
-type MlflowSettings = z.infer<z.ZodObject<typeof MLFLOW_SETTINGS>>;
+type MlflowSettings = ValuesOf<typeof MLFLOW_SETTINGS>;
 
 /**
  * @returns null where no server is set.

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { splitListenAddress } from '../platform/config/listen-address.ts';
 import { ConfigError } from '../platform/config/read-config.ts';
+import { integer, switchedOn } from '../platform/config/setting.ts';
+import type { Settings, ValuesOf } from '../platform/config/setting.ts';
 import { isLoopbackHost } from '../platform/net/loopback.ts';
 import type { ServerTls } from '../platform/rpc/security/server-security.ts';
 
@@ -15,33 +17,45 @@ export interface SecurityConfig {
   readonly openCalls: number;
 }
 
-const wholeNumber = (max: number) => z.coerce.number({ error: 'must be a whole number' }).int().min(1).max(max);
-
-/** Part of the coordinator's schema. */
 export const SECURITY_SETTINGS = {
-  GRAFT_COORDINATOR_TLS_CERT: z.string().optional(),
-  GRAFT_COORDINATOR_TLS_KEY: z.string().optional(),
-  GRAFT_COORDINATOR_TLS_CLIENT_CA: z.string().optional(),
-  GRAFT_COORDINATOR_TOKENS: z.enum(['on', 'off'], { error: 'must be on or off' }).optional(),
-  GRAFT_COORDINATOR_CALLS_PER_SECOND: wholeNumber(1_000_000).default(1_000),
-  GRAFT_COORDINATOR_OPEN_CALLS: wholeNumber(1_000_000).default(2_000),
-  GRAFT_COORDINATOR_INSECURE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('off'),
-};
+  GRAFT_COORDINATOR_TLS_CERT: {
+    schema: z.string(),
+    unset: 'no TLS',
+    help: 'PEM file of the certificate, followed by intermediate ones; turns TLS on; read again when it changes',
+  },
+  GRAFT_COORDINATOR_TLS_KEY: {
+    schema: z.string(),
+    unset: 'no TLS',
+    help: 'PEM file of the private key of GRAFT_COORDINATOR_TLS_CERT; read again when it changes',
+  },
+  GRAFT_COORDINATOR_TLS_CLIENT_CA: {
+    schema: z.string(),
+    unset: 'clients need no certificate',
+    help: 'PEM file of authorities; clients must present a certificate that one of them signed',
+  },
+  GRAFT_COORDINATOR_TOKENS: {
+    schema: switchedOn,
+    unset: 'on with TLS, else off',
+    help: 'on: every call needs a token from `graft token create`',
+  },
+  GRAFT_COORDINATOR_CALLS_PER_SECOND: {
+    schema: integer(1, 1_000_000),
+    default: 1_000,
+    help: 'calls per second allowed to one token, in bursts of up to twice as many',
+  },
+  GRAFT_COORDINATOR_OPEN_CALLS: {
+    schema: integer(1, 1_000_000),
+    default: 2_000,
+    help: 'streams and waiting calls that one token may have open at once',
+  },
+  GRAFT_COORDINATOR_INSECURE: {
+    schema: switchedOn,
+    default: 'off',
+    help: 'on: may listen beyond loopback without TLS or tokens; any client that reaches the port may then do everything',
+  },
+} satisfies Settings;
 
-/** For `--help`. */
-export const SECURITY_HELP = `  GRAFT_COORDINATOR_TLS_CERT, GRAFT_COORDINATOR_TLS_KEY
-                                   PEM files of certificate (intermediate ones after it) and private key: gRPC with TLS. They
-                                   are read again when they change (no TLS)
-  GRAFT_COORDINATOR_TLS_CLIENT_CA  PEM file; clients must show a certificate of one of these authorities (they need none)
-  GRAFT_COORDINATOR_TOKENS         on: every call needs a token from \`graft token create\` (on with TLS, otherwise off)
-  GRAFT_COORDINATOR_CALLS_PER_SECOND
-                                   what one token may call; twice as much at once (1000)
-  GRAFT_COORDINATOR_OPEN_CALLS     streams and waiting calls that one token may have open (2000)
-  GRAFT_COORDINATOR_INSECURE       on: may listen beyond loopback without TLS or tokens: whoever reaches the port may do everything
-                                   (off)
-`;
-
-type Read = z.infer<z.ZodObject<typeof SECURITY_SETTINGS>>;
+type Read = ValuesOf<typeof SECURITY_SETTINGS>;
 
 /**
  * @param listen `host:port` of the gRPC port.

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { ConfigError, readSettings } from '../platform/config/read-config.ts';
+import { settingsHelp } from '../platform/config/setting.ts';
+import { DATABASE_SETTINGS } from '../platform/config/shared-settings.ts';
 import { applyMigrations, readMigrationStatus } from '../platform/db/apply-migrations.ts';
 import { isUnavailable } from '../platform/db/database-error.ts';
 
-/** The numbers of `graft`, where it has the same; 3 is "not there yet". */
+/** Exit codes. They agree with those of `graft`; 3 means that migrations are pending. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, pending: 3, unreachable: 5 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -17,22 +20,24 @@ const HELP = `Brings the database of DATABASE_URL to the version of this code.
 
 Usage: migrate [--check | --wait SECONDS] [--help]
 
-  --check         change nothing; say whether the database is up to date
-  --wait SECONDS  change nothing; wait so long until another process has brought it up to date
-  --help          this
+  --check         change nothing; report whether the database is up to date
+  --wait SECONDS  change nothing; wait until another process has brought the database up to date, for SECONDS at most
+  --help          print this help
 
-Any number of these may run at once: they wait for each other.
+Settings are environment variables (default):
+${settingsHelp(DATABASE_SETTINGS)}
+Any number of these processes may run at once: they wait for each other.
 
 Exit codes:
   0   up to date
   1   the database can't be brought to this version (the message says why and what to do)
-  2   wrong arguments, or DATABASE_URL is not set
-  3   with --check: migrations are pending; with --wait: they still are
+  2   wrong arguments, or DATABASE_URL is missing or malformed
+  3   with --check or --wait: migrations are pending
   5   the database can't be reached`;
 
-const LOOK_AGAIN_MS = 1_000;
+const POLL_MS = 1_000;
 
-/** Runs the command; prints instead of throwing. */
+/** Runs the command. Prints errors instead of throwing them. */
 export async function migrate(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
@@ -47,16 +52,13 @@ export async function migrate(
     out(HELP);
     return EXIT.ok;
   }
-  const url = env['DATABASE_URL'] ?? '';
-  if (url === '') {
-    error('DATABASE_URL is not set. Set it to postgresql://user:password@host:5432/database.');
-    return EXIT.usage;
-  }
   try {
+    const { DATABASE_URL: url } = readSettings(DATABASE_SETTINGS, env);
     if (options.waitMs !== null) return await waitUntilApplied(url, options.waitMs, out);
     return options.check ? await check(url, out) : await apply(url, out);
   } catch (problem) {
     error(problem instanceof Error ? problem.message : String(problem));
+    if (problem instanceof ConfigError) return EXIT.usage;
     return isUnavailable(problem) ? EXIT.unreachable : EXIT.failure;
   }
 }
@@ -80,11 +82,11 @@ async function apply(url: string, out: Output['out']): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-/** A database that can't be reached yet is waited for as well. */
+/** Waits until the migrations are applied. A database that can't be reached yet is waited for as well. */
 async function waitUntilApplied(url: string, waitMs: number, out: Output['out']): Promise<ExitCode> {
   const endAt = performance.now() + waitMs;
   for (let said = ''; ;) {
-    const isLast = performance.now() + LOOK_AGAIN_MS > endAt;
+    const isLast = performance.now() + POLL_MS > endAt;
     try {
       const { pending } = await readMigrationStatus(url);
       if (pending.length === 0 || isLast) return await check(url, out);
@@ -96,13 +98,13 @@ async function waitUntilApplied(url: string, waitMs: number, out: Output['out'])
       if (said === '') out('Waiting for the database.');
       said = 'database';
     }
-    await sleep(LOOK_AGAIN_MS);
+    await sleep(POLL_MS);
   }
 }
 
 interface Options {
   readonly check: boolean;
-  /** Milliseconds; null: don't wait. */
+  /** Milliseconds; null: does not wait. */
   readonly waitMs: number | null;
   readonly help: boolean;
 }
@@ -118,7 +120,8 @@ function readOptions(args: readonly string[]): Options | string {
       },
     }).values;
     if (wait === undefined) return { check, waitMs: null, help };
-    if (!/^\d{1,6}$/.test(wait)) return `--wait: must be whole seconds. Received: "${wait}".`;
+    if (!/^\d{1,6}$/.test(wait))
+      return `--wait: must be an integer number of seconds, with at most 6 digits. Received: "${wait}".`;
     return check ? '--check and --wait exclude each other.' : { check, waitMs: Number(wait) * 1_000, help };
   } catch (problem) {
     return problem instanceof Error ? problem.message : String(problem);

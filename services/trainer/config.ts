@@ -3,11 +3,13 @@ import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ARTIFACT_ADDRESS_RULE, isArtifactAddress } from '../platform/artifacts/open-artifact-store.ts';
-import { CONNECTION_HELP, CONNECTION_SETTINGS, connectionConfigOf } from '../platform/config/connection-settings.ts';
+import { CONNECTION_SETTINGS, connectionConfigOf } from '../platform/config/connection-settings.ts';
 import type { ConnectionConfig } from '../platform/config/connection-settings.ts';
 import { listenAddress } from '../platform/config/listen-address.ts';
-import { readConfig } from '../platform/config/read-config.ts';
+import { readSettings } from '../platform/config/read-config.ts';
+import { integer, milliseconds, settingsHelp } from '../platform/config/setting.ts';
+import type { Settings } from '../platform/config/setting.ts';
+import { SHARED_SETTINGS } from '../platform/config/shared-settings.ts';
 import { readVersion } from '../platform/config/read-version.ts';
 import { resolvePaths } from '../platform/paths.ts';
 import { parseAddresses } from '../platform/rpc/client.ts';
@@ -48,71 +50,78 @@ const END_MS = 5_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const wholeNumber = (max: number) =>
-  z.coerce.number({ error: 'must be a whole number' }).int('must be a whole number').min(1).max(max);
-
-const schema = z.object({
-  GRAFT_COORDINATOR: z.string().default('127.0.0.1:50051').transform(addressesOf),
+export const TRAINER_SETTINGS = {
+  GRAFT_COORDINATOR: {
+    schema: z.string().transform(addressesOf),
+    default: '127.0.0.1:50051',
+    help: 'host:port of the coordinator, or several separated by commas',
+  },
   ...CONNECTION_SETTINGS,
-  GRAFT_TRAINER_ID: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores')
-    .optional(),
-  GRAFT_SLOTS: wholeNumber(64).optional(),
-  GRAFT_SLOT_THREADS: wholeNumber(1024).optional(),
-  GRAFT_ARTIFACTS_DIR: z.string().refine(isArtifactAddress, ARTIFACT_ADDRESS_RULE).optional(),
-  GRAFT_DATA_ROOT: z.string().startsWith('/', 'must be an absolute path').optional(),
-  [MAX_IMAGE_PIXELS_SETTING]: wholeNumber(MOST_IMAGE_PIXELS).default(DEFAULT_MAX_IMAGE_PIXELS),
-  GRAFT_CACHE_DIR: z.string().optional(),
-  GRAFT_STATE_DIR: z.string().optional(),
-  GRAFT_CHECKPOINT_SECONDS: z.coerce.number({ error: 'must be a number' }).min(0.1).max(86_400).default(10),
-  GRAFT_TRAINER_SAVE_MS: z.coerce
-    .number({ error: 'must be a whole number of milliseconds' })
-    .int('must be a whole number')
-    .min(0)
-    .max(3_600_000)
-    .default(20_000),
-  GRAFT_TRAINER_CACHE_BYTES: z.coerce
-    .number({ error: 'must be a whole number of bytes' })
-    .int('must be a whole number')
-    .min(0)
-    .max(2 ** 50)
-    .default(20 * 2 ** 30),
-  GRAFT_TRAINER_METRICS_LISTEN: listenAddress().optional(),
-  GRAFT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-});
+  GRAFT_TRAINER_ID: {
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores'),
+    unset: '<hostname>-<random, kept in the state folder>',
+    help: 'identity of the trainer, stable over restarts',
+  },
+  GRAFT_TRAINER_SAVE_MS: {
+    schema: milliseconds(0, 3_600_000),
+    default: 20_000,
+    help: 'milliseconds that workers may take to save after SIGTERM',
+  },
+  GRAFT_TRAINER_CACHE_BYTES: {
+    schema: integer(0, 2 ** 50, 'bytes'),
+    default: 20 * 2 ** 30,
+    help: 'bytes that copies of files from S3 may take in the cache folder; the least recently used are removed first',
+  },
+  GRAFT_TRAINER_METRICS_LISTEN: {
+    schema: listenAddress(),
+    unset: 'off',
+    help: 'host:port for /metrics, /healthz and /readyz over HTTP',
+  },
+  GRAFT_SLOTS: {
+    schema: integer(1, 64),
+    unset: 'number of NVIDIA GPUs, else 1',
+    help: 'slots, each with a worker process',
+  },
+  GRAFT_SLOT_THREADS: { schema: integer(1, 1024), unset: 'cores / slots', help: 'TensorFlow threads of a slot' },
+  GRAFT_DATA_ROOT: {
+    schema: z.string().startsWith('/', 'must be an absolute path'),
+    unset: 'anywhere',
+    help: 'folder that must contain the images and weights of a sweep, with links resolved',
+  },
+  [MAX_IMAGE_PIXELS_SETTING]: {
+    schema: integer(1, MOST_IMAGE_PIXELS, 'pixels'),
+    default: DEFAULT_MAX_IMAGE_PIXELS,
+    help:
+      'pixels that an image may have, read from its header; larger images are refused by name. The default is 0.5 GB decoded, ' +
+      'in each of up to 8 processes a slot',
+  },
+  GRAFT_CHECKPOINT_SECONDS: {
+    schema: secondsBetweenSaves(),
+    default: 10,
+    help: 'seconds between two saves of the latest training state',
+  },
+  ...SHARED_SETTINGS,
+} satisfies Settings;
 
-/** All environment variables that a trainer reads, for the checks of images and manifests. */
-export const TRAINER_SETTINGS: readonly string[] = Object.keys(schema.shape);
+function secondsBetweenSaves(): z.ZodType<number> {
+  const error = 'must be a number from 0.1 to 86400 seconds';
+  return z.coerce.number({ error }).min(0.1, error).max(86_400, error);
+}
 
-/** For `--help`. */
+/** The output of `--help`. */
 export const TRAINER_HELP = `graft trainer: leases tasks from a coordinator and trains.
 
 Usage: graft trainer [--coordinator HOST:PORT] [--check-config] [--help]
 
-  --coordinator    instead of GRAFT_COORDINATOR
-  --check-config   print the settings and end; 78 where they can't be used
+  --coordinator    overrides GRAFT_COORDINATOR
+  --check-config   print the settings and exit; exit code 78 if they can't be used
 
-Everything is set by environment variables:
-  GRAFT_COORDINATOR             host:port of the coordinator, or several with commas (127.0.0.1:50051)
-${CONNECTION_HELP}  GRAFT_TRAINER_ID              identity, stable over restarts (<hostname>-<random, kept in the state folder>)
-  GRAFT_TRAINER_SAVE_MS         how long workers may save after SIGTERM (20000)
-  GRAFT_TRAINER_CACHE_BYTES     what copies of files from S3 may take in the cache folder (21474836480, 20 GiB)
-  GRAFT_TRAINER_METRICS_LISTEN  host:port for /metrics, /healthz and /readyz over HTTP (off)
-  GRAFT_SLOTS                   slots, each a worker process (number of NVIDIA GPUs, else 1)
-  GRAFT_SLOT_THREADS            threads of one slot's TensorFlow (cores / slots)
-  GRAFT_ARTIFACTS_DIR           artifact store, a folder all trainers share, or s3://<bucket>/<prefix>, with
-                                AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID … (<state folder>/artifacts)
-  GRAFT_DATA_ROOT               folder that images and weights of a sweep must lie in, wherever links lead (anywhere)
-  GRAFT_MAX_IMAGE_PIXELS        pixels that an image may have, read from its header; larger ones are refused by name (178956970:
-                                0.5 GB decoded, in each of up to 8 processes a slot)
-  GRAFT_CACHE_DIR               what can be made again (\${XDG_CACHE_HOME:-~/.cache}/graft)
-  GRAFT_STATE_DIR               what must stay (\${XDG_DATA_HOME:-~/.local/share}/graft)
-  GRAFT_CHECKPOINT_SECONDS      seconds between saves of the newest state (10)
-  GRAFT_LOG_LEVEL               fatal, error, warn, info, debug, trace or silent (info)
-  OTEL_EXPORTER_OTLP_ENDPOINT   collector of OpenTelemetry traces, for example http://collector:4318; other OTEL_* too (off)
-
-SIGTERM or SIGINT: takes no new task, saves, hands tasks back, ends with 0; a second one ends at once with 130.
+Settings are environment variables (default):
+${settingsHelp(TRAINER_SETTINGS)}
+SIGTERM or SIGINT: the trainer leases no new task, saves, hands its tasks back and exits with 0. A second one ends it at once with
+exit code 130.
 `;
 
 /**
@@ -121,7 +130,7 @@ SIGTERM or SIGINT: takes no new task, saves, hands tasks back, ends with 0; a se
  * @throws ConfigError with every problem.
  */
 export function readTrainerConfig(env: Environment): TrainerConfig {
-  const read = readConfig(schema, env, ['GRAFT_TRAINER_', 'GRAFT_SLOT', 'GRAFT_TLS_', 'GRAFT_TOKEN']);
+  const read = readSettings(TRAINER_SETTINGS, env, ['GRAFT_TRAINER_', 'GRAFT_SLOT', 'GRAFT_TLS_', 'GRAFT_TOKEN']);
   const paths = resolvePaths(env);
   const gpus = findGpus(env);
   const slotCount = read.GRAFT_SLOTS ?? Math.max(1, gpus.length);

@@ -1,7 +1,6 @@
-import { z } from 'zod';
 import { CONNECTION_SETTINGS, connectionConfigOf } from '../../platform/config/connection-settings.ts';
 import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
-import { readConfig } from '../../platform/config/read-config.ts';
+import { readSettings } from '../../platform/config/read-config.ts';
 import type { GlobalOptions } from './cli-context.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,10 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws ConfigError with every problem.
  */
 export function connectionOf(env: Environment, options: ConnectionOptions): ConnectionConfig {
-  const read = readConfig(z.object(CONNECTION_SETTINGS), { ...env, ...settingsOf(options) }, [
-    'GRAFT_TLS_',
-    'GRAFT_TOKEN',
-  ]);
+  const read = readSettings(CONNECTION_SETTINGS, { ...env, ...settingsOf(options) }, ['GRAFT_TLS_', 'GRAFT_TOKEN']);
   return connectionConfigOf(read);
 }
 

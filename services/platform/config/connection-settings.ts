@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { ConfigError } from './read-config.ts';
 import { Secret } from './secret.ts';
+import { switchedOn } from './setting.ts';
+import type { Settings, ValuesOf } from './setting.ts';
 
 /** How a client (the CLI, a trainer) connects to coordinators. */
 export interface ConnectionConfig {
@@ -25,29 +27,38 @@ export type TokenConfig = { readonly value: Secret } | { readonly file: string }
 /** `graft_` and 32 random bytes as base64url. */
 export const TOKEN_PATTERN = /^graft_[A-Za-z0-9_-]{43}$/;
 
-/** Of every client; part of its service's schema. */
+/** Settings of every client: the CLI and trainers. */
 export const CONNECTION_SETTINGS = {
-  GRAFT_TLS_CA: z.string().optional(),
-  GRAFT_TLS_CERT: z.string().optional(),
-  GRAFT_TLS_KEY: z.string().optional(),
-  GRAFT_TLS_SERVER_NAME: z
-    .string()
-    .regex(/^[A-Za-z0-9.-]+$/, 'must be a host name')
-    .optional(),
-  GRAFT_TOKEN: z.string().optional(),
-  GRAFT_TOKEN_FILE: z.string().optional(),
-  GRAFT_INSECURE: z.enum(['on', 'off'], { error: 'must be on or off' }).default('off'),
-};
+  GRAFT_TLS_CA: {
+    schema: z.string(),
+    unset: 'no TLS',
+    help: 'PEM file of the authorities to trust, or `public` for the well-known ones; turns TLS on',
+  },
+  GRAFT_TLS_CERT: {
+    schema: z.string(),
+    unset: 'none',
+    help: 'PEM file of the client certificate, for coordinators that require one',
+  },
+  GRAFT_TLS_KEY: { schema: z.string(), unset: 'none', help: 'PEM file of the private key of GRAFT_TLS_CERT' },
+  GRAFT_TLS_SERVER_NAME: {
+    schema: z.string().regex(/^[A-Za-z0-9.-]+$/, 'must be a host name'),
+    unset: 'host of the address',
+    help: "name in the coordinator's certificate, if it differs from the address",
+  },
+  GRAFT_TOKEN: { schema: z.string(), unset: 'none', help: 'token that `graft token create` printed' },
+  GRAFT_TOKEN_FILE: {
+    schema: z.string(),
+    unset: 'none',
+    help: 'file that holds the token instead; read again when it changes',
+  },
+  GRAFT_INSECURE: {
+    schema: switchedOn,
+    default: 'off',
+    help: 'on: the token may be sent to another machine without TLS',
+  },
+} satisfies Settings;
 
-/** For `--help`. */
-export const CONNECTION_HELP = `  GRAFT_TLS_CA                  connect with TLS; a PEM file of the authorities to trust, or \`public\` for well-known ones (no TLS)
-  GRAFT_TLS_CERT, GRAFT_TLS_KEY PEM files of the certificate to show, where coordinators ask for one
-  GRAFT_TLS_SERVER_NAME         the name in the coordinator's certificate, where it is not that of the address
-  GRAFT_TOKEN, GRAFT_TOKEN_FILE the token from \`graft token create\`, or a file with it, which is read again when it changes
-  GRAFT_INSECURE                on: the token may be sent without TLS to another machine (off)
-`;
-
-type Read = z.infer<z.ZodObject<typeof CONNECTION_SETTINGS>>;
+type Read = ValuesOf<typeof CONNECTION_SETTINGS>;
 
 /** @throws ConfigError with every problem; a token is never part of its text. */
 export function connectionConfigOf(read: Read): ConnectionConfig {

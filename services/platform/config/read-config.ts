@@ -1,6 +1,6 @@
-import type { z } from 'zod';
+import type { Settings, ValuesOf } from './setting.ts';
 
-/** Thrown when environment variables can't be used; lists all of them with what was received. */
+/** Thrown when settings can't be used. Lists every problem with the variable, the value received and how to fix it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -20,28 +20,53 @@ function describeValue(name: string, value: string | undefined): string {
 }
 
 /**
- * Reads a service's configuration from the environment, the only place where it is read. Variables that start with one
- * of `ownPrefixes` and are not in the schema are errors, which catches typing mistakes. Empty counts as unset.
+ * Reads the settings of a service from the environment. An empty variable counts as unset. A variable that starts with one of
+ * `ownPrefixes` and is not in the table is a problem, which catches misspelt names.
  *
- * @throws ConfigError with every problem, each naming the variable and what was received.
+ * @throws ConfigError with every problem, each naming the variable and the value received.
  */
-export function readConfig<T extends z.ZodObject>(
-  schema: T,
+export function readSettings<T extends Settings>(
+  settings: T,
   env: Readonly<Record<string, string | undefined>>,
   ownPrefixes: readonly string[] = [],
-): z.infer<T> {
-  const known = new Set(Object.keys(schema.shape));
-  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => known.has(name) && value !== ''));
+): ValuesOf<T> {
+  const names = Object.keys(settings);
   const problems = Object.keys(env)
-    .filter((name) => ownPrefixes.some((prefix) => name.startsWith(prefix)) && !known.has(name))
-    .map((name) => `${name}: no such setting. Known: ${[...known].join(', ')}.`);
-  const parsed = schema.safeParse(given);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const name = String(issue.path[0] ?? '');
-      problems.push(`${name}: ${issue.message}. Received: ${describeValue(name, given[name])}.`);
+    .filter((name) => ownPrefixes.some((prefix) => name.startsWith(prefix)) && !(name in settings))
+    .map((name) => `${name}: no such setting. Known: ${names.join(', ')}.`);
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(settings)) {
+    const given = env[name] === '' ? undefined : env[name];
+    if (given === undefined && 'unset' in setting) continue;
+    // Defaults pass through the schema as well, because some are transformed.
+    const fallback = 'default' in setting ? setting.default : undefined;
+    const parsed = setting.schema.safeParse(given ?? fallback);
+    if (parsed.success) values[name] = parsed.data;
+    else {
+      const received = describeValue(name, given);
+      problems.push(...parsed.error.issues.map(({ message }) => `${name}: ${message}. Received: ${received}.`));
     }
   }
-  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
-  return parsed.data;
+  if (problems.length > 0) throw new ConfigError(problems);
+  return values as ValuesOf<T>;
+}
+
+/**
+ * Runs checks that span several settings, and returns the results.
+ *
+ * @throws ConfigError with the problems of all checks.
+ */
+export function checkTogether<T extends readonly unknown[]>(...checks: { readonly [K in keyof T]: () => T[K] }): T {
+  const problems: string[] = [];
+  const results = checks.map((check) => {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+      return undefined;
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return results as unknown as T;
 }

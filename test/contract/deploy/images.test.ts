@@ -8,6 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COORDINATOR_SETTINGS } from '../../../services/coordinator/config.ts';
+import { DATABASE_SETTINGS } from '../../../services/platform/config/shared-settings.ts';
 import { freePort } from '../../../services/platform/net/free-port.ts';
 import { TRAINER_SETTINGS } from '../../../services/trainer/config.ts';
 import { createTestDatabase } from '../../support/database.ts';
@@ -22,9 +23,9 @@ type Service = (typeof SERVICES)[number];
 /** Variables that something else than our services reads. */
 const FOREIGN_SETTINGS = ['NODE_ENV', 'HOME', 'NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES'];
 const SETTINGS: Readonly<Record<Service, readonly string[]>> = {
-  coordinator: COORDINATOR_SETTINGS,
-  trainer: TRAINER_SETTINGS,
-  migrate: ['DATABASE_URL'],
+  coordinator: Object.keys(COORDINATOR_SETTINGS),
+  trainer: Object.keys(TRAINER_SETTINGS),
+  migrate: Object.keys(DATABASE_SETTINGS),
 };
 
 function stagesOf(service: Service): readonly Stage[] {

@@ -7,6 +7,7 @@ import {
   readCoordinatorConfig,
 } from '../../../services/coordinator/config.ts';
 import { splitListenAddress } from '../../../services/platform/config/listen-address.ts';
+import { DATABASE_SETTINGS } from '../../../services/platform/config/shared-settings.ts';
 import { readTrainerConfig, TRAINER_SETTINGS, trainerGraceMs } from '../../../services/trainer/config.ts';
 import { DEPLOY, findKustomize, render, renderComponent } from './support/kustomize.ts';
 import type { Rendering } from './support/kustomize.ts';
@@ -184,11 +185,13 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
           const names = Object.keys(environment);
           switch (serviceOf(container)) {
             case 'coordinator':
-              expect([...COORDINATOR_SETTINGS, ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
+              expect([...Object.keys(COORDINATOR_SETTINGS), ...FOREIGN_SETTINGS]).toEqual(
+                expect.arrayContaining(names),
+              );
               expect(readCoordinatorConfig(environment).listen).toBe('0.0.0.0:50051');
               break;
             case 'trainer':
-              expect([...TRAINER_SETTINGS, ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
+              expect([...Object.keys(TRAINER_SETTINGS), ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
               expect(readTrainerConfig(environment)).toMatchObject({
                 coordinatorAddresses: ['graft-coordinator:50051'],
                 slotCount: 1,
@@ -197,7 +200,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
               });
               break;
             default:
-              expect(['DATABASE_URL', ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
+              expect([...Object.keys(DATABASE_SETTINGS), ...FOREIGN_SETTINGS]).toEqual(expect.arrayContaining(names));
               expect(names).toContain('DATABASE_URL');
           }
         }

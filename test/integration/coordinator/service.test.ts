@@ -38,7 +38,7 @@ describe('the configuration', () => {
     const read = (): unknown => readCoordinatorConfig(env);
     expect(read).toThrow(ConfigError);
     for (const part of [
-      /DATABASE_URL: is needed/,
+      /DATABASE_URL: must be set/,
       /GRAFT_COORDINATOR_LISTEN: must be host:port/,
       /GRAFT_COORDINATOR_LEASE: no such setting/,
       /GRAFT_LOG_LEVEL/,

@@ -201,7 +201,7 @@ describe('the command', () => {
     expect(await run(['--chek'])).toMatchObject({ code: 2, out: '' });
     expect(await run([], '')).toMatchObject({
       code: 2,
-      error: expect.stringContaining('DATABASE_URL is not set') as string,
+      error: expect.stringContaining('DATABASE_URL: must be set') as string,
     });
     expect(await run([], 'postgresql://nobody@127.0.0.1:1/graft')).toMatchObject({ code: 5 });
     await run([]);
