@@ -3,7 +3,6 @@ import { readVersion } from '../platform/config/read-version.ts';
 import { resolvePaths } from '../platform/paths.ts';
 import { startTracing } from '../platform/telemetry/start-tracing.ts';
 import { runCli } from './cli.ts';
-import { createGraftClient } from './client/graft-client.ts';
 import { CliSignals } from './terminal/signals.ts';
 
 const signals = new CliSignals(process);
@@ -21,7 +20,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stderr: process.stderr,
   signal: signals.signal,
   signals,
-  openClient: createGraftClient,
 });
 signals.close();
 await tracing.stop();

@@ -1,87 +1,31 @@
 import type { Command } from 'commander';
-import type { MlflowDeadLetter, MlflowStatus } from '../client/types.ts';
 import type { CliContext } from '../context/cli-context.ts';
-import { formatTime } from '../terminal/format.ts';
-import { writeResult } from '../terminal/output.ts';
-import { GRAFT } from '../terminal/program-name.ts';
-import { renderFacts, renderTable } from '../terminal/table.ts';
-import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
+import { globalOptions } from './global-options.ts';
 
 /** `graft mlflow …`. */
 export function addMlflowCommands(program: Command, context: CliContext): void {
-  const mlflow = program.command('mlflow').description('the mirror of sweeps and runs in MLflow');
+  const mlflow = program.command('mlflow').description('inspect and repair the mirror of sweeps and runs in MLflow');
   mlflow
     .command('status')
-    .description('what is still to be sent to MLflow, what it refused, and how it answered last')
-    .action(async (_own: unknown, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        const status = await client.getMlflowStatus();
-        const deadLetters = status.deadLetterCount === 0 ? [] : await client.listMlflowDeadLetters(null);
-        writeResult(context, options, { ...status, deadLetters }, () => describeStatus(status, deadLetters));
-      });
+    .description('print what waits to be sent to MLflow, what MLflow refused, and its last answer')
+    .action(async (_flags: unknown, command: Command) => {
+      const { showMlflowStatus } = await import('../actions/manage-mlflow.ts');
+      await showMlflowStatus(context, globalOptions(command));
     });
   mlflow
     .command('retry [sweep]')
-    .description('send again what MLflow refused, of one sweep or of all; do it when the reason is mended')
-    .action(async (id: string | undefined, _own: unknown, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        const sweepId = id === undefined ? null : await resolveSweepId(client, id);
-        const entryCount = await client.retryMlflowDeadLetters(sweepId);
-        writeResult(context, options, { sweepId, entryCount }, () => describeCount(entryCount));
-      });
+    .description('resend what MLflow refused, of one sweep or of all sweeps, after the cause is fixed')
+    .action(async (sweep: string | undefined, _flags: unknown, command: Command) => {
+      const { retryMlflow } = await import('../actions/manage-mlflow.ts');
+      await retryMlflow(context, globalOptions(command), sweep);
     });
   mlflow
     .command('resend <sweep>')
     .description(
-      'send all of a sweep: one that is older than the mirror, or whose MLflow runs are gone; nothing is doubled',
+      'send a whole sweep that is older than the mirror, or whose MLflow runs were deleted; creates no duplicates',
     )
-    .action(async (id: string, _own: unknown, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        const sweepId = await resolveSweepId(client, id);
-        const entryCount = await client.resendToMlflow(sweepId);
-        writeResult(context, options, { sweepId, entryCount }, () => describeCount(entryCount));
-      });
+    .action(async (sweep: string, _flags: unknown, command: Command) => {
+      const { resendToMlflow } = await import('../actions/manage-mlflow.ts');
+      await resendToMlflow(context, globalOptions(command), sweep);
     });
-}
-
-function describeCount(entryCount: number): string {
-  const changes = entryCount === 1 ? '1 change is' : `${entryCount} changes are`;
-  return `${changes} to be sent. See how it goes:  ${GRAFT} mlflow status`;
-}
-
-function describeStatus(status: MlflowStatus, deadLetters: readonly MlflowDeadLetter[]): string {
-  const { trackingUri, pendingEntryCount, pendingSubjectCount, deadLetterCount } = status;
-  const pending =
-    pendingEntryCount === 0
-      ? 'nothing'
-      : `${pendingEntryCount} changes of ${pendingSubjectCount} sweeps and runs, the oldest of ${formatTime(status.oldestPendingTime)}`;
-  const facts: [string, string][] = [
-    ['server', trackingUri ?? 'none: nothing is mirrored (GRAFT_MLFLOW_TRACKING_URI at the coordinator)'],
-    ['to be sent', pending],
-    ['refused', deadLetterCount === 0 ? 'nothing' : `${deadLetterCount}; send again with ${GRAFT} mlflow retry`],
-    ['sent last', formatTime(status.successTime)],
-  ];
-  if (status.failureTime !== null) {
-    facts.push(['failed last', `${formatTime(status.failureTime)}  ${status.errorCode}: ${status.errorMessage}`]);
-  }
-  if (status.nextTryTime !== null) {
-    facts.push(['next try', `${formatTime(status.nextTryTime)}, after ${status.failureCount} failures in a row`]);
-  }
-  if (deadLetters.length === 0) return renderFacts(facts);
-  const columns = ['refused', 'sweep', 'run', 'what', 'sent', 'why'];
-  const table = renderTable(
-    columns.map((title) => ({ title })),
-    deadLetters.map((letter) => [
-      formatTime(letter.deadTime),
-      letter.sweepId,
-      letter.runId ?? '',
-      letter.kind,
-      `${letter.attemptCount}×`,
-      `${letter.errorCode}: ${letter.errorMessage}`,
-    ]),
-  );
-  return `${renderFacts(facts)}\n\n${table}`;
 }

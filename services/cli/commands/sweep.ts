@@ -1,173 +1,67 @@
-import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { InvalidRequestError } from '../../core/errors.ts';
-import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import { CliError, ViolationsError } from '../terminal/cli-errors.ts';
-import type { CreatedSweep, GraftClient, Sweep } from '../client/types.ts';
-import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { EXIT } from '../terminal/exit-codes.ts';
-import { say, writeResult } from '../terminal/output.ts';
-import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
-import { toYamlViolation } from '../sweep-file/yaml-path.ts';
-import { globalOptions, resolveSweepId, withClient } from './client-command.ts';
-import { describeRunTroubles } from '../describe/attempt-text.ts';
-import { describeForecast, describePlan } from '../describe/plan-text.ts';
-import { describeSweep, describeSweeps, requireRuns } from '../describe/sweep-text.ts';
-import { watchToEnd } from './watch.ts';
-import { GRAFT } from '../terminal/program-name.ts';
+import type { StrictFlag } from '../actions/require-success.ts';
+import type { SubmitFlags } from '../actions/submit-sweep.ts';
+import type { CliContext } from '../context/cli-context.ts';
+import { globalOptions } from './global-options.ts';
 
-const STRICT = ['--strict', 'exit code 4 also where runs of the sweep failed or were infeasible'] as const;
-
-interface StrictFlag {
-  readonly strict?: true;
-}
-
-interface SubmitFlags extends StrictFlag {
-  readonly requestId?: string;
-  readonly watch?: true;
-}
+const STRICT = ['--strict', 'exit with code 4 if any run failed or was infeasible'] as const;
 
 /** `graft sweep …`. */
 export function addSweepCommands(program: Command, context: CliContext): void {
   const sweep = program.command('sweep').description('submit, watch and steer sweeps');
   sweep
     .command('submit <file>')
-    .description('launch the sweep of a YAML file')
-    .option('--request-id <id>', 'the same id with the same file gives the same sweep')
-    .option('--watch', 'stay and show its progress')
+    .description('submit the sweep that a YAML file describes')
+    .option(
+      '--request-id <id>',
+      'idempotency key: the same id with the same file returns the same sweep (default: random)',
+    )
+    .option('--watch', 'show progress until the sweep ends')
     .option(...STRICT)
-    .action(async (file: string, own: SubmitFlags, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, (client) => submit(context, options, client, file, own));
+    .action(async (file: string, flags: SubmitFlags, command: Command) => {
+      const { submitSweep } = await import('../actions/submit-sweep.ts');
+      await submitSweep(context, globalOptions(command), file, flags);
     });
   sweep
     .command('plan <file>')
-    .description('say what the sweep would do, without doing it')
-    .action(async (file: string, _own: unknown, command: Command) => {
-      const options = globalOptions(command);
-      const spec = await loadSweepFile(file, context.cwd);
-      await withClient(context, options, async (client) => {
-        const plan = await inYamlTerms(file, spec, () => client.planSweep(spec));
-        writeResult(context, options, plan, () => describePlan(plan));
-      });
+    .description('print the runs, tasks and expected cost of a sweep, without submitting it')
+    .action(async (file: string, _flags: unknown, command: Command) => {
+      const { planSweep } = await import('../actions/submit-sweep.ts');
+      await planSweep(context, globalOptions(command), file);
     });
   sweep
     .command('watch <id>')
-    .description("show a sweep's progress to its end; Ctrl-C leaves it running")
+    .description('show the progress of a sweep until it ends; Ctrl-C leaves it running')
     .option(...STRICT)
-    .action(async (id: string, own: StrictFlag, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        endAccordingly(await watchToEnd(context, options, client, await resolveSweepId(client, id)), own);
-      });
+    .action(async (id: string, flags: StrictFlag, command: Command) => {
+      const { watchSweep } = await import('../actions/watch-sweep.ts');
+      await watchSweep(context, globalOptions(command), id, flags);
     });
   sweep
     .command('list')
-    .description('all sweeps, newest first')
-    .action(async (_own: unknown, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        const sweeps = await client.listSweeps();
-        writeResult(context, options, sweeps, () => describeSweeps(sweeps));
-      });
+    .description('list all sweeps, latest first')
+    .action(async (_flags: unknown, command: Command) => {
+      const { listSweeps } = await import('../actions/show-sweeps.ts');
+      await listSweeps(context, globalOptions(command));
     });
   sweep
     .command('get <id>')
-    .description('one sweep: where it stands, what its stages were expected to take and took')
+    .description('print one sweep: state, best run, expected and measured time of its stages')
     .option(...STRICT)
-    .action(async (id: string, own: StrictFlag, command: Command) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        const sweepId = await resolveSweepId(client, id);
-        const found = await client.getSweep(sweepId);
-        const forecast = await client.getForecast(sweepId);
-        const { startTime, endTime } = found;
-        const compared = describeForecast(forecast, startTime, endTime);
-        const runs = await client.listRuns(sweepId);
-        const parts = [describeSweep(found, runs), compared, describeRunTroubles(runs)].filter((part) => part !== '');
-        const text = parts.join('\n\n');
-        writeResult(context, options, { ...found, forecast }, () => text);
-        if (own.strict === true) endAccordingly(found, own);
-      });
+    .action(async (id: string, flags: StrictFlag, command: Command) => {
+      const { getSweep } = await import('../actions/show-sweeps.ts');
+      await getSweep(context, globalOptions(command), id, flags);
     });
-  addSteering(sweep, context);
-}
-
-function addSteering(sweep: Command, context: CliContext): void {
-  const steer = (
-    name: string,
-    description: string,
-    takesReason: boolean,
-    act: (client: GraftClient, sweepId: string, reason: string) => Promise<Sweep>,
-  ): void => {
+  for (const [name, description] of [
+    ['pause', 'lease no more tasks of a sweep; running tasks are saved and handed back'],
+    ['resume', 'continue a paused sweep'],
+    ['cancel', 'end a sweep; running tasks may save a checkpoint first'],
+  ] as const) {
     const command = sweep.command(`${name} <id>`).description(description);
-    if (takesReason) command.option('--reason <text>', 'kept and shown', '');
-    command.action(async (id: string, own: { reason?: string }) => {
-      const options = globalOptions(command);
-      await withClient(context, options, async (client) => {
-        const changed = await act(client, await resolveSweepId(client, id), own.reason ?? '');
-        writeResult(context, options, changed, () => describeSweep(changed));
-      });
+    if (name !== 'resume') command.option('--reason <text>', 'reason, stored and shown with the state', '');
+    command.action(async (id: string, flags: { readonly reason?: string }) => {
+      const { steerSweep } = await import('../actions/steer-sweep.ts');
+      await steerSweep(context, globalOptions(command), name, id, flags.reason ?? '');
     });
-  };
-  steer('pause', 'lease nothing new; running work is saved and handed back', true, (client, id, reason) =>
-    client.pauseSweep(id, reason),
-  );
-  steer('resume', 'go on after a pause', false, (client, id) => client.resumeSweep(id));
-  steer('cancel', 'end a sweep; running work may be saved', true, (client, id, reason) =>
-    client.cancelSweep(id, reason),
-  );
-}
-
-async function submit(
-  context: CliContext,
-  options: GlobalOptions,
-  client: GraftClient,
-  file: string,
-  own: SubmitFlags,
-): Promise<void> {
-  const spec = await loadSweepFile(file, context.cwd);
-  const requestId = own.requestId ?? randomUUID();
-  const created = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));
-  if (own.watch === undefined) {
-    writeResult(context, options, created, () => describeSubmission(created));
-    return;
   }
-  say(context, describeSubmission(created));
-  endAccordingly(await watchToEnd(context, options, client, created.sweep.sweepId), own);
-}
-
-function describeSubmission({ sweep, duplicateCount, notes }: CreatedSweep): string {
-  const left =
-    duplicateCount === 0 ? '' : ` (${duplicateCount} that would have trained the same as another are left out)`;
-  return [
-    `Sweep ${sweep.sweepId} with ${sweep.runCount} runs${left}.`,
-    ...notes,
-    `Watch it:  ${GRAFT} sweep watch ${sweep.sweepId}`,
-  ].join('\n');
-}
-
-/** Mistakes that only the coordinator finds are told with the paths of the file, too. */
-async function inYamlTerms<T>(file: string, spec: SweepSpec, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (!(error instanceof InvalidRequestError)) throw error;
-    throw new ViolationsError(
-      file,
-      error.violations.map((violation) => toYamlViolation(violation, spec)),
-      error.count,
-    );
-  }
-}
-
-/**
- * @throws CliError with the exit code for a sweep that did not succeed, with `--strict` also for one in which runs failed or were
- * infeasible.
- */
-function endAccordingly(sweep: Sweep, { strict }: StrictFlag): void {
-  requireRuns(sweep, strict === true);
-  if (sweep.state !== 'FAILED' && sweep.state !== 'CANCELLED') return;
-  const reason = sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`;
-  throw new CliError(`Sweep ${sweep.sweepId} ended ${sweep.state}${reason}`, EXIT.sweepNotSucceeded);
 }

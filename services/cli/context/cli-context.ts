@@ -16,11 +16,8 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** For a command that has something to do at a second Ctrl-C. */
   readonly signals: { onSecond: (() => void) | null };
-  /**
-   * @param connection neither TLS nor token if not given.
-   * @throws Error for an address that is none; ConfigError for certificates or a token that can't be used.
-   */
-  readonly openClient: (address: string, connection?: ConnectionConfig) => GraftClient;
+  /** For tests; `createGraftClient` otherwise. */
+  readonly openClient?: (address: string, connection?: ConnectionConfig) => GraftClient;
 }
 
 /** Options that every command takes. */

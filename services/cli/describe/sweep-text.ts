@@ -1,7 +1,5 @@
 import { describeTie } from '../../core/ranking.ts';
-import { CliError } from '../terminal/cli-errors.ts';
 import type { Run, Sweep } from '../client/types.ts';
-import { EXIT } from '../terminal/exit-codes.ts';
 import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { GRAFT } from '../terminal/program-name.ts';
@@ -45,16 +43,6 @@ export function describeEnd(sweep: Sweep, runs: readonly Run[]): string {
   return (
     `Sweep ${sweep.sweepId} ended ${sweep.state}: ${outcomes === '' ? 'no run has ended' : outcomes} of ` +
     `${sweep.runCount} runs. Best: ${describeBest(sweep, runs)}.`
-  );
-}
-
-/** @throws CliError with exit code 4 where `strict` is asked for and runs of an ended sweep failed or were infeasible. */
-export function requireRuns(sweep: Sweep, strict: boolean): void {
-  if (!strict || sweep.state !== 'SUCCEEDED' || sweep.failedRunCount + sweep.infeasibleRunCount === 0) return;
-  throw new CliError(
-    `Sweep ${sweep.sweepId} ended ${describeState(sweep)}, and --strict asks for all runs. ` +
-      `\`${GRAFT} run list ${sweep.sweepId}\` tells why they failed.`,
-    EXIT.sweepNotSucceeded,
   );
 }
 

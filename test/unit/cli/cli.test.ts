@@ -164,7 +164,7 @@ describe('exit codes', () => {
       interrupt.signal,
     );
     expect(code).toBe(130);
-    expect(err).toContain('Sweep s1 goes on. Watch it again:  npx graft sweep watch s1');
+    expect(err).toContain('Sweep s1 continues. Watch it again:  npx graft sweep watch s1');
   });
 });
 
@@ -248,7 +248,9 @@ describe('a sweep that succeeded with runs that did not', () => {
   it.each(['watch', 'get'])('ends %s --strict with 4', async (command) => {
     const { code, err } = await run(['sweep', command, 's1', '--strict'], client);
     expect(code).toBe(4);
-    expect(err).toContain('Sweep s1 ended SUCCEEDED (2 failed, 1 infeasible), and --strict asks for all runs.');
+    expect(err).toContain(
+      'Sweep s1 ended SUCCEEDED (2 failed, 1 infeasible), and --strict requires that every run succeeds.',
+    );
     const whole = { ...client, getSweep: () => Promise.resolve(sampleSweep()) };
     expect((await run(['sweep', command, 's1', '--strict'], whole)).code).toBe(0);
   });

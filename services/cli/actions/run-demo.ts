@@ -1,21 +1,22 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
-import { InterruptedError, MissingError } from '../terminal/cli-errors.ts';
+import { createGraftClient } from '../client/graft-client.ts';
 import { findLiveCluster } from '../cluster/cluster-lock.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { demoSpec, EMOJI_SCALE, PHOTO_SCALE } from '../demo/demo-sweep.ts';
 import { PartTimes } from '../demo/part-times.ts';
-import { demoDataFolder, runDemoSweep } from '../demo/run-demo.ts';
-import type { DemoResult } from '../demo/run-demo.ts';
-import { GRAFT } from '../terminal/program-name.ts';
+import { demoDataFolder, runDemoSweep } from '../demo/run-demo-sweep.ts';
+import type { DemoResult } from '../demo/run-demo-sweep.ts';
+import { InterruptedError, MissingError } from '../terminal/cli-errors.ts';
 import { say } from '../terminal/output.ts';
-import { addClusterOptions, startCluster, stopCluster, waitForInterrupt } from './up.ts';
-import type { ClusterFlags } from './up.ts';
+import { GRAFT } from '../terminal/program-name.ts';
+import { startCluster, stopCluster, waitForInterrupt } from './run-cluster.ts';
+import type { ClusterFlags } from './run-cluster.ts';
 
-interface DemoFlags extends ClusterFlags {
+/** Flags of `graft demo`. */
+export interface DemoFlags extends ClusterFlags {
   readonly data?: string;
   readonly keep?: true;
 }
@@ -23,36 +24,26 @@ interface DemoFlags extends ClusterFlags {
 interface DemoCluster {
   readonly address: string;
   readonly databaseUrl: string;
-  /** null: it was up before, and is not ours to stop. */
+  /** null: the cluster ran before the demo, which must not stop it. */
   readonly own: LocalCluster | null;
 }
 
 /** `graft demo`. */
-export function addDemoCommand(program: Command, context: CliContext): void {
-  addClusterOptions(program.command('demo'))
-    .description('a whole sweep on this machine, from images to the leaderboard; an interrupted one goes on')
-    .option('--data <dir>', 'your own images, <dir>/{train,validation,test}/<class>/<image>')
-    .option('--keep', 'keep everything up at the end, until Ctrl-C')
-    .action(async (flags: DemoFlags) => {
-      await demo(context, flags);
-    });
-}
-
-async function demo(context: CliContext, flags: DemoFlags): Promise<void> {
+export async function runDemo(context: CliContext, flags: DemoFlags): Promise<void> {
   const spec =
     flags.data === undefined
       ? demoSpec(demoDataFolder(context.paths.cacheDir), EMOJI_SCALE)
       : demoSpec(existingFolder(context, flags.data), PHOTO_SCALE);
   const times = new PartTimes();
   const cluster = await times.measure('start', () => findOrStartCluster(context, flags));
-  const client = context.openClient(cluster.address);
+  const client = (context.openClient ?? createGraftClient)(cluster.address);
   let result: DemoResult | null = null;
   let isKept = cluster.own === null;
   try {
     result = await runDemoSweep(context, client, spec, times);
     if (flags.keep === true && cluster.own !== null) {
       isKept = true;
-      context.stdout.write(`\n${closingWords(cluster, result, true, times)}\n\nEverything stays up until Ctrl-C.\n`);
+      context.stdout.write(`\n${closingWords(cluster, result, true, times)}\n\nThe cluster runs until Ctrl-C.\n`);
       await waitForInterrupt(context);
     }
   } finally {
@@ -69,7 +60,7 @@ async function demo(context: CliContext, flags: DemoFlags): Promise<void> {
 async function findOrStartCluster(context: CliContext, flags: DemoFlags): Promise<DemoCluster> {
   const live = findLiveCluster(context.paths.stateDir);
   if (live !== null && live.address !== null && live.databaseUrl !== null) {
-    say(context, `Using the cluster that is up already: ${live.address} (process ${live.owner.pid}).`);
+    say(context, `Using the cluster that runs already: ${live.address} (process ${live.owner.pid}).`);
     return { address: live.address, databaseUrl: live.databaseUrl, own: null };
   }
   say(context, 'Starting PostgreSQL, a coordinator and trainers on this machine …');
@@ -78,8 +69,9 @@ async function findOrStartCluster(context: CliContext, flags: DemoFlags): Promis
 }
 
 /**
- * On two cores, two trainers of one thread each took 50 s for the demo's sweep where one trainer of two threads took 79 s: its
- * tasks are many and small, and some run side by side. GPUs are shared out among the slots of one trainer.
+ * Returns the number of trainers for the demo. On two cores, two trainers of one thread each took 50 s for its sweep where one
+ * trainer of two threads took 79 s: the tasks are many and small, and some run in parallel. With GPUs, one trainer has a slot
+ * for each.
  */
 function demoTrainers(): number {
   return existsSync('/dev/nvidia0') ? 1 : Math.min(2, availableParallelism());
@@ -91,7 +83,7 @@ function existingFolder(context: CliContext, data: string): string {
   return folder;
 }
 
-/** Where to look further, with lines that work as they are. */
+/** Returns the last output: the report, and commands that explore the results. */
 function closingWords(
   cluster: DemoCluster,
   { sweep, reportFile }: DemoResult,
@@ -101,8 +93,8 @@ function closingWords(
   const { sweepId } = sweep;
   const { address, databaseUrl } = cluster;
   const state = isUp
-    ? 'The cluster is up. Look further:'
-    : `The cluster has been stopped; its record stays. Start it again with \`${GRAFT} up\`, then:`;
+    ? 'The cluster runs. Explore the results:'
+    : `The cluster has stopped and keeps its data. Start it again with \`${GRAFT} up\`, then:`;
   return [
     `Report:  ${reportFile}`,
     '',

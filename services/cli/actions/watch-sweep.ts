@@ -1,15 +1,30 @@
-import { InterruptedError } from '../terminal/cli-errors.ts';
 import type { GraftClient, Sweep } from '../client/types.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeEnd } from '../describe/sweep-text.ts';
 import { createDisplay, JsonDisplay } from '../progress/displays.ts';
 import { followSweep } from '../progress/follow-sweep.ts';
+import { InterruptedError } from '../terminal/cli-errors.ts';
 import { GRAFT } from '../terminal/program-name.ts';
+import { requireSuccess } from './require-success.ts';
+import type { StrictFlag } from './require-success.ts';
+import { resolveSweepId, withClient } from './with-client.ts';
+
+/** `graft sweep watch`. */
+export async function watchSweep(
+  context: CliContext,
+  options: GlobalOptions,
+  id: string,
+  flags: StrictFlag,
+): Promise<void> {
+  await withClient(context, options, async (client) => {
+    requireSuccess(await watchToEnd(context, options, client, await resolveSweepId(client, id)), flags);
+  });
+}
 
 /**
- * Shows a sweep's progress until it ends, then what came of it.
+ * Shows a sweep's progress until it ends, then its outcome.
  *
- * @throws InterruptedError after Ctrl-C; the sweep goes on.
+ * @throws InterruptedError after Ctrl-C; the sweep continues.
  */
 export async function watchToEnd(
   context: CliContext,
@@ -38,7 +53,7 @@ async function showProgress(
     return await followSweep(client, sweepId, display, context.signal);
   } catch (error) {
     if (!context.signal.aborted) throw error;
-    throw new InterruptedError(`Sweep ${sweepId} goes on. Watch it again:  ${GRAFT} sweep watch ${sweepId}`);
+    throw new InterruptedError(`Sweep ${sweepId} continues. Watch it again:  ${GRAFT} sweep watch ${sweepId}`);
   } finally {
     display.close();
   }

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import type { CheckpointCard } from '../client/checkpoint-card.ts';
 import { CliError } from '../terminal/cli-errors.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
@@ -10,8 +9,7 @@ import { formatPercent } from '../terminal/format.ts';
 import { writeResult } from '../terminal/output.ts';
 import { renderTable } from '../terminal/table.ts';
 import { runTool } from '../tool/run-tool.ts';
-import { globalOptions } from './client-command.ts';
-import { findCheckpoint, weightsOption } from './find-checkpoint.ts';
+import { findCheckpoint } from './find-checkpoint.ts';
 
 interface Prediction {
   readonly image: string;
@@ -20,27 +18,21 @@ interface Prediction {
   readonly problem: string | null;
 }
 
-/** `graft predict --checkpoint FILE_OR_ID IMAGE…`. */
-export function addPredictCommand(program: Command, context: CliContext): void {
-  program
-    .command('predict <image...>')
-    .description('classify images with a checkpoint')
-    .requiredOption(
-      '--checkpoint <file-or-id>',
-      'a file saved by `graft checkpoint download`, or the id of a checkpoint',
-    )
-    .addOption(weightsOption())
-    .action(async (images: string[], own: { checkpoint: string; weights?: string }, command: Command) => {
-      const options = globalOptions(command);
-      const folder = await mkdtemp(join(tmpdir(), 'graft-predict-'));
-      try {
-        const choice = { named: own.checkpoint, weights: own.weights, folder };
-        const { file, card } = await findCheckpoint(context, options, choice);
-        await predict(context, options, file, card, images);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
-    });
+/** `graft predict`. */
+export async function predictImages(
+  context: CliContext,
+  options: GlobalOptions,
+  images: readonly string[],
+  flags: { readonly checkpoint: string; readonly weights?: string },
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'graft-predict-'));
+  try {
+    const choice = { named: flags.checkpoint, weights: flags.weights, folder };
+    const { file, card } = await findCheckpoint(context, options, choice);
+    await predict(context, options, file, card, images);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function predict(

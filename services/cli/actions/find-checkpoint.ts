@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Option } from 'commander';
 import { readCheckpointCard, requireUndamaged, writeCheckpointCard } from '../client/checkpoint-card.ts';
 import type { CheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
 import { MissingError } from '../terminal/cli-errors.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { say } from '../terminal/output.ts';
-import { withClient } from './client-command.ts';
+import { withClient } from './with-client.ts';
 
 export interface FoundCheckpoint {
   readonly file: string;
@@ -22,11 +21,6 @@ export interface CheckpointChoice {
   readonly weights: string | undefined;
   /** For a downloaded checkpoint. */
   readonly folder: string;
-}
-
-/** `--weights FILE`. */
-export function weightsOption(): Option {
-  return new Option('--weights <file>', "the base's weight file, where it is not where the trainers had it");
 }
 
 /**

@@ -1,0 +1,146 @@
+import { resolve } from 'node:path';
+import { writeCheckpointCard } from '../client/checkpoint-card.ts';
+import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
+import type { Checkpoint, Collected } from '../client/types.ts';
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { UsageError } from '../terminal/cli-errors.ts';
+import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
+import { say, writeResult } from '../terminal/output.ts';
+import { renderTable } from '../terminal/table.ts';
+import { LATEST, resolveSweepId, withClient } from './with-client.ts';
+
+/** Flags of `graft checkpoint gc`. */
+export interface CollectFlags {
+  readonly dryRun?: true;
+  readonly sweep?: string;
+  readonly keep?: string;
+}
+
+/** `graft checkpoint list`. */
+export async function listCheckpoints(
+  context: CliContext,
+  options: GlobalOptions,
+  sweep: string | undefined,
+  { run }: { readonly run?: string },
+): Promise<void> {
+  await withClient(context, options, async (client) => {
+    const of = run === undefined ? { sweepId: await resolveSweepId(client, sweep ?? LATEST) } : { runId: run };
+    const checkpoints = await client.listCheckpoints(of);
+    writeResult(context, options, checkpoints, () => describeCheckpoints(checkpoints));
+  });
+}
+
+/** `graft checkpoint download`. */
+export async function downloadCheckpoint(
+  context: CliContext,
+  options: GlobalOptions,
+  id: string,
+  out: string,
+): Promise<void> {
+  const file = resolve(context.cwd, out);
+  await withClient(context, options, async (client) => {
+    const saved = await downloadCheckpointFile(client, id, file, {
+      signal: context.signal,
+      note: (text) => say(context, text),
+    });
+    await writeCheckpointCard(client, saved, file);
+    const value = { file, checkpoint: saved };
+    writeResult(context, options, value, () => `${file}: ${formatBytes(saved.sizeBytes)}, sha256 ${saved.sha256}`);
+  });
+}
+
+/** `graft checkpoint pin` and `unpin`. */
+export async function pinCheckpoint(
+  context: CliContext,
+  options: GlobalOptions,
+  id: string,
+  pinned: boolean,
+): Promise<void> {
+  await withClient(context, options, async (client) => {
+    const saved = await client.pinCheckpoint(id, pinned);
+    const text = `${saved.checkpointId}: ${saved.pinned ? 'pinned; it is kept until it is unpinned' : 'not pinned'}.`;
+    writeResult(context, options, saved, () => text);
+  });
+}
+
+/** `graft checkpoint gc`. */
+export async function collectCheckpoints(
+  context: CliContext,
+  options: GlobalOptions,
+  flags: CollectFlags,
+): Promise<void> {
+  const keepBest = flags.keep === undefined ? null : readKeep(flags.keep);
+  await withClient(context, options, async (client) => {
+    const sweepId = flags.sweep === undefined ? null : await resolveSweepId(client, flags.sweep);
+    const dryRun = flags.dryRun ?? false;
+    const collected = await client.collectCheckpoints({ sweepId, keepBest, dryRun });
+    writeResult(context, options, collected, () => describeCollected(collected, dryRun));
+  });
+}
+
+function readKeep(text: string): number {
+  const keep = Number(text);
+  if (Number.isSafeInteger(keep) && keep >= 1) return keep;
+  throw new UsageError(`--keep: must be a whole number of at least 1; received '${text}'.`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  RUN_ENDED: 'its run has ended, nothing resumes from it',
+  NOT_AMONG_BEST: 'not of one of the best runs',
+};
+
+function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collected, dryRun: boolean): string {
+  if (count === 0) return 'Every checkpoint is needed.';
+  const table = renderTable(
+    [
+      { title: 'run' },
+      { title: 'stage' },
+      { title: 'epoch', align: 'right' },
+      { title: 'kind' },
+      { title: 'size', align: 'right' },
+      { title: 'why' },
+    ],
+    checkpoints.map(({ checkpoint: { runId, stage, epoch, kind, sizeBytes: size }, reason }) => [
+      runId,
+      stage ?? '',
+      String(epoch),
+      kind ?? '',
+      formatBytes(size),
+      REASONS[reason] ?? reason,
+    ]),
+  );
+  const more = count > checkpoints.length ? `\n… and ${count - checkpoints.length} more` : '';
+  const what = `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'}, ${formatBytes(sizeBytes)}`;
+  return (
+    `${table}${more}\n\n${dryRun ? 'Would remove' : 'Removing'} ${what}; ` +
+    `of an ended sweep the best ${keepBest}, what was tested and what is pinned stay.`
+  );
+}
+
+function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {
+  if (checkpoints.length === 0) return 'There are no checkpoints.';
+  return renderTable(
+    [
+      { title: 'checkpoint' },
+      { title: 'run' },
+      { title: 'stage' },
+      { title: 'epoch', align: 'right' },
+      { title: 'kind' },
+      { title: 'value', align: 'right' },
+      { title: 'size', align: 'right' },
+      { title: 'saved' },
+      { title: '' },
+    ],
+    checkpoints.map((saved) => [
+      saved.checkpointId,
+      saved.runId,
+      saved.stage ?? '',
+      String(saved.epoch),
+      saved.kind ?? '',
+      formatMetric(saved.value),
+      formatBytes(saved.sizeBytes),
+      formatTime(saved.createTime),
+      saved.pinned ? 'pinned' : '',
+    ]),
+  );
+}

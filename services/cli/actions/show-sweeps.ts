@@ -1,0 +1,38 @@
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { describeRunTroubles } from '../describe/attempt-text.ts';
+import { describeForecast } from '../describe/plan-text.ts';
+import { describeSweep, describeSweeps } from '../describe/sweep-text.ts';
+import { writeResult } from '../terminal/output.ts';
+import { requireSuccess } from './require-success.ts';
+import type { StrictFlag } from './require-success.ts';
+import { resolveSweepId, withClient } from './with-client.ts';
+
+/** `graft sweep list`. */
+export async function listSweeps(context: CliContext, options: GlobalOptions): Promise<void> {
+  await withClient(context, options, async (client) => {
+    const sweeps = await client.listSweeps();
+    writeResult(context, options, sweeps, () => describeSweeps(sweeps));
+  });
+}
+
+/** `graft sweep get`. */
+export async function getSweep(
+  context: CliContext,
+  options: GlobalOptions,
+  id: string,
+  flags: StrictFlag,
+): Promise<void> {
+  await withClient(context, options, async (client) => {
+    const sweepId = await resolveSweepId(client, id);
+    const sweep = await client.getSweep(sweepId);
+    const forecast = await client.getForecast(sweepId);
+    const runs = await client.listRuns(sweepId);
+    const parts = [
+      describeSweep(sweep, runs),
+      describeForecast(forecast, sweep.startTime, sweep.endTime),
+      describeRunTroubles(runs),
+    ];
+    writeResult(context, options, { ...sweep, forecast }, () => parts.filter((part) => part !== '').join('\n\n'));
+    if (flags.strict === true) requireSuccess(sweep, flags);
+  });
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context/cli-context.ts';
+import { globalOptions } from './global-options.ts';
+
+/** `graft leaderboard` and `graft report`: the results of a whole sweep. */
+export function addResultCommands(program: Command, context: CliContext): void {
+  program
+    .command('leaderboard <sweep>')
+    .description('rank the runs of a sweep by validation, with the test results that its policy allows')
+    .action(async (sweep: string, _flags: unknown, command: Command) => {
+      const { showLeaderboard } = await import('../actions/show-leaderboard.ts');
+      await showLeaderboard(context, globalOptions(command), sweep);
+    });
+  program
+    .command('report <sweep>')
+    .description('write a report of a sweep: one self-contained HTML file')
+    .requiredOption('-o, --out <file>', 'HTML file to write')
+    .action(async (sweep: string, flags: { readonly out: string }, command: Command) => {
+      const { reportSweep } = await import('../actions/report-sweep.ts');
+      await reportSweep(context, globalOptions(command), sweep, flags.out);
+    });
+}
