@@ -1,4 +1,4 @@
-import { NotFoundError } from '../../core/errors.ts';
+import { LeaseLostError, NotFoundError } from '../../core/errors.ts';
 import { SWEEP_STATES, sweepStatesBefore } from '../../core/states/sweep-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { StoreTransaction } from './transaction.ts';
@@ -22,6 +22,21 @@ export async function lockSweep(tx: StoreTransaction, sweepId: string): Promise<
   const row = rows[0];
   if (!row) throw new NotFoundError('sweep', sweepId);
   return { sweepId, state: row.state };
+}
+
+/** A task never changes its sweep, so the identity may be read before the lock. @throws LeaseLostError without a task. */
+export async function lockSweepOfTask(
+  tx: StoreTransaction,
+  { taskId, leaseEpoch }: { readonly taskId: string; readonly leaseEpoch: number },
+): Promise<LockedSweep> {
+  const { rows } = await tx.prepared<{ sweep_id: string; state: SweepState }>(
+    `SELECT sweep_id, state FROM sweeps WHERE sweep_id = (SELECT sweep_id FROM tasks WHERE task_id = $1)
+        FOR NO KEY UPDATE`,
+    [taskId],
+  );
+  const row = rows[0];
+  if (!row) throw new LeaseLostError(taskId, leaseEpoch);
+  return { sweepId: row.sweep_id, state: row.state };
 }
 
 /** Compare-and-set by the transition table; true when the sweep has moved. */

@@ -14,3 +14,28 @@ export function rankKey(run: string, sweep: string): string {
 export function canBeBest(run: string, sweep: string): string {
   return `(${rankKey(run, sweep)})[1:2] = '{0,0}'`;
 }
+
+/**
+ * SQL: whether others wait for what a run's training task makes, so that the training goes on though the run itself has ended or
+ * is told to stop. Runs that share a head wait for it: it belongs to all of them. An evaluation waits for a stage that is
+ * trained again because its checkpoint was lost or damaged.
+ *
+ * @param run alias of `runs`; @param task alias of `tasks`.
+ */
+export function isHeadAwaited(run: string, task: string): string {
+  return `(${task}.stage = 'HEAD' AND EXISTS (
+    SELECT 1 FROM runs f WHERE f.head_run_id = ${run}.run_id AND f.state IN ('QUEUED', 'PAUSED'))
+    OR EXISTS (SELECT 1 FROM task_dependencies ed JOIN tasks e ON e.task_id = ed.task_id
+                WHERE ed.depends_on_id = ${task}.task_id AND e.stage = 'EVALUATE' AND e.state = 'WAITING'))`;
+}
+
+/**
+ * SQL of the epochs that a run is to train in a task's stage, from the run's parameters: every default is in them. `runs.epoch_limit`
+ * is of the stage that the run is in, which is another one where it has ended and its head is still awaited.
+ *
+ * @param run, task names of the rows
+ */
+export function epochLimitSql(run: string, task: string): string {
+  const name = `CASE ${task}.stage WHEN 'FINE_TUNE' THEN 'fine_tune.epochs' ELSE 'epochs' END`;
+  return `coalesce((${run}.parameters ->> ${name})::float8::int, 2147483647)`;
+}

@@ -11,7 +11,7 @@ import type {
 import { completeTask } from '../../store/complete/complete-task.ts';
 import { callerOf } from '../authorisation/caller.ts';
 import { confirmDamage } from './confirm-damage.ts';
-import { findManifest } from '../../store/datasets/find-manifest.ts';
+import { findManifest } from '../../store/datasets/read-datasets.ts';
 import type { LeaseClaim } from '../../store/tasks/fence.ts';
 import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';

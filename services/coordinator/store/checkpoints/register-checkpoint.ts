@@ -3,10 +3,9 @@ import type { Objective } from '../../../core/objective.ts';
 import { checkCheckpoint } from '../../../core/reports/check-checkpoint.ts';
 import type { CheckpointRef } from '../../../core/task.ts';
 import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
-import { epochLimitOf } from '../tasks/epoch-limit.ts';
-import { fence } from '../tasks/fence.ts';
+import { epochLimitSql } from '../run-sql.ts';
+import { fence, markRunning } from '../tasks/fence.ts';
 import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';
-import { markRunning } from '../tasks/mark-running.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
@@ -54,7 +53,7 @@ async function requirePlausible(tx: StoreTransaction, task: FencedTask, checkpoi
     reported_value: number | null;
   }>(
     `SELECT s.objective_metric AS metric, m.value AS reported_value,
-            CASE WHEN r.run_id IS NOT NULL THEN ${epochLimitOf('r', 't')} END AS epoch_limit
+            CASE WHEN r.run_id IS NOT NULL THEN ${epochLimitSql('r', 't')} END AS epoch_limit
        FROM tasks t
        JOIN sweeps s ON s.sweep_id = t.sweep_id
        LEFT JOIN task_runs tr ON tr.task_id = t.task_id AND tr.run_id = $2

@@ -3,7 +3,7 @@ import { checkFeatures } from '../../../core/reports/check-features.ts';
 import type { AskedFeatureSet } from '../../../core/reports/check-features.ts';
 import type { TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
-import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
+import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import type { FencedTask } from '../tasks/fence.ts';
@@ -42,7 +42,7 @@ export async function completeFeatures(
   }
   const message = `${asked.length} feature sets in ${result.seconds.toFixed(1)} s`;
   await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
-  await noteOtherSweeps(tx, task);
+  await recordDependentSweeps(tx, task);
   await settleSweep(tx, store, sweep, [task.taskId]);
 }
 

@@ -4,12 +4,12 @@ import { InvalidRequestError } from '../../../core/errors.ts';
 import { checkIndex, checkKnownContent } from '../../../core/reports/check-index.ts';
 import type { TaskResult } from '../../../core/task.ts';
 import type { LockedSweep } from '../move-sweep.ts';
-import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
+import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
 import type { FencedTask } from '../tasks/fence.ts';
-import { readWeightsReferences } from '../leases/read-leased-task.ts';
+import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
@@ -90,14 +90,14 @@ async function completeIndexAgain(
     await insertDataset(tx, result);
     const message = `the same ${countImages(known.class_counts)} images again: the manifest is stored anew`;
     await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
-    await noteOtherSweeps(tx, task);
+    await recordDependentSweeps(tx, task);
     if (!isOver) await settleSweep(tx, store, sweep, [task.taskId]);
     return;
   }
   const message = describeChange(result.dataset, known);
   const error = { errorClass: 'PERMANENT', code: 'DATASET_CHANGED', message, datasetProblems: [] } as const;
   await endAttempt(tx, task, { attempt: 'FAILED', task: 'FAILED', event: 'FAILED', message, error });
-  await noteOtherSweeps(tx, task);
+  await recordDependentSweeps(tx, task);
   if (!isOver) await failSweep(tx, sweep.sweepId, message);
 }
 

@@ -1,9 +1,9 @@
 import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
 import { reviewBenches } from '../faults/review-benches.ts';
-import type { ConfirmedDamage } from '../repair/replace-checkpoints.ts';
+import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
+import { lockSweepOfTask } from '../move-sweep.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
@@ -54,21 +54,6 @@ export async function completeTask(
   );
   await reviewBenches(store, suspects);
   await settleSweeps(store, otherSweeps);
-}
-
-/** A task never changes its sweep, so the identity may be read before the lock. @throws LeaseLostError without a task. */
-export async function lockSweepOfTask(
-  tx: StoreTransaction,
-  { taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>,
-): Promise<LockedSweep> {
-  const { rows } = await tx.prepared<{ sweep_id: string; state: SweepState }>(
-    `SELECT sweep_id, state FROM sweeps WHERE sweep_id = (SELECT sweep_id FROM tasks WHERE task_id = $1)
-        FOR NO KEY UPDATE`,
-    [taskId],
-  );
-  const row = rows[0];
-  if (!row) throw new LeaseLostError(taskId, leaseEpoch);
-  return { sweepId: row.sweep_id, state: row.state };
 }
 
 async function completeWithResult(

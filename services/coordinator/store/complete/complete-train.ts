@@ -10,11 +10,10 @@ import { together } from '../../../platform/db/together.ts';
 import { moveRuns } from '../move-runs.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
-import { isHeadAwaited } from '../runs/shared-head.ts';
+import { epochLimitSql, isHeadAwaited } from '../run-sql.ts';
 import { summarizeRuns } from '../runs/summarize-runs.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
-import { epochLimitOf } from '../tasks/epoch-limit.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import { isElsewhere } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -69,7 +68,7 @@ export async function completeTrain(
 
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
   const { rows } = await tx.prepared<MemberRow>(
-    `SELECT r.run_id, r.state, ${epochLimitOf('r', 'own')} AS epoch_limit,
+    `SELECT r.run_id, r.state, ${epochLimitSql('r', 'own')} AS epoch_limit,
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
                        AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more,

@@ -8,12 +8,12 @@ import type { ErrorClass, TaskError } from '../../../core/task.ts';
 import { forgetRounds, recordFault } from '../faults/record-fault.ts';
 import type { RecordedFault } from '../faults/record-fault.ts';
 import { heal } from '../repair/repair-artifacts.ts';
-import type { ConfirmedDamage } from '../repair/replace-checkpoints.ts';
+import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
 import { moveRuns } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
-import { noteOtherSweeps } from '../settle/note-other-sweeps.ts';
+import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { Store } from '../store.ts';
 import type { FencedTask } from '../tasks/fence.ts';
@@ -43,7 +43,7 @@ export async function endWithError(
   if (isTerminalSweepState(sweep.state)) {
     await endAttempt(tx, task, { attempt, task: 'CANCELLED', event: attempt, message: told.message, error: told });
     await cancelRunsOf(tx, task, sweep);
-    await noteOtherSweeps(tx, task);
+    await recordDependentSweeps(tx, task);
     return;
   }
   const healing = await heal(tx, sweep, task, told, damage);
@@ -166,13 +166,13 @@ async function fail(
   await endAttempt(tx, task, { attempt, task: 'FAILED', event: attempt, message, error });
   if (task.stage === 'INDEX') {
     await failSweep(tx, task.sweepId, describeIndexFailure(error, message));
-    await noteOtherSweeps(tx, task);
+    await recordDependentSweeps(tx, task);
     return;
   }
   if (task.stage === 'HEAD' || task.stage === 'FINE_TUNE') {
     await endRuns(tx, await runIdsOnlyIn(tx, task.taskId), { to: decision.action, reason: message });
   }
-  await noteOtherSweeps(tx, task);
+  await recordDependentSweeps(tx, task);
   await settleSweep(tx, store, sweep, [task.taskId]);
 }
 

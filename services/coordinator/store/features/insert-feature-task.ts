@@ -1,5 +1,5 @@
 import { insertFirst } from '../tasks/insert-first.ts';
-import { countTasks } from '../tasks/count-tasks.ts';
+import { countTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { noteMakers } from './claim-features.ts';
 

@@ -1,5 +1,5 @@
 import type { TaskError } from '../../../core/task.ts';
-import { lockSweepOfTask } from '../complete/complete-task.ts';
+import { lockSweepOfTask } from '../move-sweep.ts';
 import { endWithError } from '../complete/end-with-error.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';

@@ -2,7 +2,7 @@ import { TrainerUnknownError } from '../../../core/errors.ts';
 import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import { isHeadAwaited } from '../runs/shared-head.ts';
+import { isHeadAwaited } from '../run-sql.ts';
 import { isHolder } from '../tasks/fence.ts';
 import type { LeaseClaim } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';

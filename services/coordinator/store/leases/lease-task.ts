@@ -7,11 +7,10 @@ import { together } from '../../../platform/db/together.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
-import { touchTrainer } from '../trainers/mark-lost-trainers.ts';
-import { noteAllBenched } from '../faults/note-all-benched.ts';
+import { touchTrainer } from '../trainers/touch-trainer.ts';
 import { expireLease } from './expire-lease.ts';
 import type { LiveLease } from './expire-lease.ts';
-import { noteTooLarge } from './record-wait-reasons.ts';
+import { recordWaitReasons } from './record-wait-reasons.ts';
 import { pickTask } from './pick-task.ts';
 import type { PickedTask } from './pick-task.ts';
 import { prepareRuns } from './prepare-runs.ts';
@@ -45,10 +44,7 @@ export async function leaseTask(store: Store, request: LeaseRequest): Promise<Le
   if (outcome.isBusy && (await dropForgottenLease(store, request))) outcome = await tryLease(store, request);
   if (outcome.isQuiet) await touchTrainer(store, request.trainerId);
   const { leased } = outcome;
-  if (leased === null) {
-    await noteTooLarge(store);
-    await noteAllBenched(store);
-  }
+  if (leased === null) await recordWaitReasons(store);
   if (leased !== null && !leased.isSweepNoted) await noteSweepStart(store, leased.task.sweepId);
   return leased?.task ?? null;
 }

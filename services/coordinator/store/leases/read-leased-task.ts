@@ -3,21 +3,13 @@ import type { Dataset, Split } from '../../../core/dataset.ts';
 import { RUN_STATES } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
-import type {
-  FeatureDtype,
-  FeatureSetRef,
-  LeasedTask,
-  Pooling,
-  Stage,
-  TaskRun,
-  TestRole,
-  WeightsReference,
-} from '../../../core/task.ts';
+import type { FeatureDtype, FeatureSetRef, LeasedTask, Pooling, Stage, TaskRun, TestRole } from '../../../core/task.ts';
 import { together } from '../../../platform/db/together.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
 import type { CheckpointRow } from '../checkpoints/checkpoint-row.ts';
 import { isResumable } from '../checkpoints/resumable.ts';
-import { isHeadAwaited } from '../runs/shared-head.ts';
+import { isHeadAwaited } from '../run-sql.ts';
+import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 interface TaskRow {
@@ -187,14 +179,4 @@ async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<Fe
     sha256: row.sha256,
     sizeBytes: Number(row.size_bytes),
   }));
-}
-
-/** Weights that the runs of a sweep name. */
-export async function readWeightsReferences(tx: StoreTransaction, sweepId: string): Promise<WeightsReference[]> {
-  const { rows } = await tx.query<{ backbone: string; weights: string }>(
-    `SELECT DISTINCT parameters ->> 'backbone' AS backbone, parameters ->> 'weights' AS weights
-       FROM runs WHERE sweep_id = $1 ORDER BY 1, 2`,
-    [sweepId],
-  );
-  return rows.map(({ backbone, weights }) => ({ backbone, weights }));
 }

@@ -1,11 +1,20 @@
 import type { Store } from '../store.ts';
 
 /**
+ * Records in the state reason of sweeps why their ready tasks wait for a slot. Called when a slot found nothing to lease; the next lease of
+ * the sweep clears the reason (`lease-task.ts`).
+ */
+export async function recordWaitReasons(store: Store): Promise<void> {
+  await recordTooLarge(store);
+  await recordAllBenched(store);
+}
+
+/**
  * Says in the sweep's state reason why a task of it stays where it is: no slot of a living trainer has the memory. Asked when
  * a slot found nothing to do; a slot whose memory is not known (0) may be given anything. Gone again when the task is leased
  * (`lease-task.ts`).
  */
-export async function noteTooLarge(store: Store): Promise<void> {
+async function recordTooLarge(store: Store): Promise<void> {
   await store.pool.query(
     `WITH largest AS (
        SELECT s.trainer_id, s.slot_index, s.memory_bytes
@@ -25,5 +34,25 @@ export async function noteTooLarge(store: Store): Promise<void> {
      UPDATE sweeps s SET state_reason = w.reason
        FROM too_large w
       WHERE s.sweep_id = w.sweep_id AND s.state = 'ACTIVE' AND s.state_reason <> w.reason`,
+  );
+}
+
+/**
+ * Says in the state reason of sweeps with ready tasks that nobody takes them: every slot of every living trainer is benched.
+ * Asked when a slot found nothing to do; gone again when a task is leased (`tasks/lease-task.ts`).
+ */
+async function recordAllBenched(store: Store): Promise<void> {
+  await store.pool.query(
+    `WITH living AS (
+       SELECT s.trainer_id, t.hostname, s.slot_index, s.bench_reason FROM slots s JOIN trainers t USING (trainer_id)
+        WHERE t.state = 'READY'
+     ), benched AS (
+       SELECT string_agg(DISTINCT format('%s (%s): %s', trainer_id, hostname, bench_reason), E'\\n') AS reasons
+         FROM living HAVING count(*) > 0 AND bool_and(bench_reason <> '')
+     )
+     UPDATE sweeps s SET state_reason = 'waits: every trainer is benched. ' || b.reasons
+       FROM benched b
+      WHERE s.state = 'ACTIVE' AND s.state_reason <> 'waits: every trainer is benched. ' || b.reasons
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.sweep_id = s.sweep_id AND t.state = 'READY')`,
   );
 }

@@ -1,5 +1,5 @@
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import { lockSweepOfTask } from '../complete/complete-task.ts';
+import { lockSweepOfTask } from '../move-sweep.ts';
 import { endAttempt } from '../complete/end-attempt.ts';
 import { cancelRunsOf, endWithError, parkRuns } from '../complete/end-with-error.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';

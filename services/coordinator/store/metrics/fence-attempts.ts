@@ -1,6 +1,5 @@
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
-import { isHeadAwaited } from '../runs/shared-head.ts';
-import { epochLimitOf } from '../tasks/epoch-limit.ts';
+import { epochLimitSql, isHeadAwaited } from '../run-sql.ts';
 import { isHolder, toFenced } from '../tasks/fence.ts';
 import type { FencedTask, LeaseClaim, TaskRow } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -76,7 +75,7 @@ async function readAttempts(
   }>(
     `SELECT a.task_id, a.last_sequence::text AS last_sequence,
             coalesce(array_agg(r.run_id ORDER BY r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}') AS run_ids,
-            coalesce(array_agg(${epochLimitOf('r', 't')} ORDER BY r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}')
+            coalesce(array_agg(${epochLimitSql('r', 't')} ORDER BY r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}')
               AS epoch_limits,
             coalesce(array_agg(r.run_id ORDER BY r.run_id) FILTER (
               WHERE r.state IN ('STOPPING', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')

@@ -1,7 +1,7 @@
 import { MAX_REMAKES, RETRY, WAIT } from '../../../core/repair.ts';
 import type { Healing } from '../../../core/repair.ts';
 import type { LockedSweep } from '../move-sweep.ts';
-import { countTasks } from '../tasks/count-tasks.ts';
+import { countTasks } from '../tasks/insert-tasks.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { insertFirst, waitForMakers } from '../tasks/insert-first.ts';

@@ -6,7 +6,7 @@ import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { indexAgain } from './reindex.ts';
 import { replaceCheckpoints } from './replace-checkpoints.ts';
-import type { ConfirmedDamage } from './replace-checkpoints.ts';
+import type { ConfirmedDamage } from './damaged-checkpoint.ts';
 
 /**
  * Has stored files that an attempt found missing or damaged made again, and the task wait for them. Such an attempt is not

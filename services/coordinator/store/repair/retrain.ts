@@ -1,9 +1,9 @@
-import { countTasks } from '../tasks/count-tasks.ts';
+import { countTasks } from '../tasks/insert-tasks.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { LockedSweep } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { insertFirst } from '../tasks/insert-first.ts';
-import type { DamagedCheckpoint } from './replace-checkpoints.ts';
+import type { DamagedCheckpoint } from './damaged-checkpoint.ts';
 
 /**
  * A task that trains the stage of a damaged checkpoint again, for that run alone; the one that does so already, if there is one.

@@ -1,7 +1,9 @@
 import { NotFoundError } from '../../../core/errors.ts';
 import { lockSweep } from '../move-sweep.ts';
 import type { Store } from '../store.ts';
+import type { FencedTask } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
+import type { StoreTransaction } from '../transaction.ts';
 import { settleSweep } from './settle-sweep.ts';
 
 /** Settles sweeps one after the other, each in its own transaction. */
@@ -46,4 +48,16 @@ export async function findUnsettledSweeps(store: Store, limit: number): Promise<
     [limit],
   );
   return rows.map(({ sweep_id }) => sweep_id);
+}
+
+/** Remembers the other sweeps that wait for this task's feature sets or manifest; they are settled after the commit. */
+export async function recordDependentSweeps(tx: StoreTransaction, task: FencedTask): Promise<void> {
+  if (task.stage !== 'FEATURES' && task.stage !== 'INDEX') return;
+  const { rows } = await tx.query<{ sweep_id: string }>(
+    `SELECT DISTINCT t.sweep_id
+       FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
+      WHERE d.depends_on_id = $1 AND t.sweep_id <> $2 AND t.state = 'WAITING'`,
+    [task.taskId, task.sweepId],
+  );
+  for (const { sweep_id } of rows) tx.otherSweeps.add(sweep_id);
 }

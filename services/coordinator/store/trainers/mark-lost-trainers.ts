@@ -10,12 +10,3 @@ export async function markLostTrainers(store: Store, silentMs: number): Promise<
   );
   return rows.map(({ trainer_id }) => trainer_id);
 }
-
-/** A long poll is a sign of life as well; a trainer without tasks may send nothing else. */
-export async function touchTrainer(store: Store, trainerId: string): Promise<void> {
-  await store.pool.query(
-    `UPDATE trainers SET heartbeat_time = now(), state = CASE WHEN drain_reason IS NOT NULL THEN 'DRAINING' WHEN state = 'LOST' THEN 'READY' ELSE state END
-      WHERE trainer_id = $1`,
-    [trainerId],
-  );
-}

@@ -1,0 +1,12 @@
+import type { WeightsReference } from '../../../core/task.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/** Weights that the runs of a sweep name. */
+export async function readWeightsReferences(tx: StoreTransaction, sweepId: string): Promise<WeightsReference[]> {
+  const { rows } = await tx.query<{ backbone: string; weights: string }>(
+    `SELECT DISTINCT parameters ->> 'backbone' AS backbone, parameters ->> 'weights' AS weights
+       FROM runs WHERE sweep_id = $1 ORDER BY 1, 2`,
+    [sweepId],
+  );
+  return rows.map(({ backbone, weights }) => ({ backbone, weights }));
+}
