@@ -1,7 +1,7 @@
 import { startOperationsServer } from '../../platform/http/operations-server.ts';
 import type { OperationsServer } from '../../platform/http/operations-server.ts';
 import { callMetrics } from '../../platform/rpc/call-metrics.ts';
-import type { Interceptor } from '../../platform/rpc/server.ts';
+import type { Interceptor } from '../../platform/rpc/call-context.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import { Metrics } from '../../platform/telemetry/metrics.ts';
 import { askDatabase, countConnections, readOperations } from '../store/operations/read-operations.ts';

@@ -1,5 +1,5 @@
 import { GraftError } from '../../core/errors.ts';
-import type { Interceptor } from '../../platform/rpc/server.ts';
+import type { Interceptor } from '../../platform/rpc/call-context.ts';
 import type { Metrics } from '../../platform/telemetry/metrics.ts';
 
 const SERVICE = '/graft.v1.TrainerService/';

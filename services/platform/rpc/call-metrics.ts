@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { toServiceError } from './errors.ts';
-import type { Interceptor } from './server.ts';
+import type { Interceptor } from './call-context.ts';
 
 /** Seconds. Leases and watches are long polls and streams of half a minute and more. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

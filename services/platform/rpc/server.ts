@@ -2,7 +2,6 @@ import { setMaxListeners } from 'node:events';
 import type { EventEmitter } from 'node:events';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type {
-  Metadata,
   ServerDuplexStream,
   ServerReadableStream,
   ServerUnaryCall,
@@ -13,6 +12,7 @@ import type {
 } from '@grpc/grpc-js';
 import { ShuttingDownError } from '../../core/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { CallContext, Interceptor } from './call-context.ts';
 import { EncodedMessage } from './encoded-message.ts';
 import { toServiceError } from './errors.ts';
 import { unreadable } from './limits/request-limits.ts';
@@ -27,22 +27,6 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** Of answers that clients have not read yet: a few large ones of a connection, and a bound on memory for all. */
 const UNREAD = { maxBytesPerConnection: 16 * 1024 * 1024, maxBytes: 64 * 1024 * 1024 };
-
-/** What a handler knows about its call besides the request. */
-export interface CallContext {
-  /** For example `/graft.v1.TrainerService/LeaseTask`. */
-  readonly path: string;
-  /** Aborts when the client has gone or cancelled, its deadline is over, or the server is forced to end. */
-  readonly signal: AbortSignal;
-  /** Aborts `signal` with this reason; the caller chooses what the client receives. */
-  readonly abort: (reason: Error) => void;
-  /** Aborts when the server begins to drain: long polls and watches should answer or end now. */
-  readonly draining: AbortSignal;
-  /** Request headers. */
-  readonly metadata: Metadata;
-  /** Address of the client. */
-  readonly peer: string;
-}
 
 export type UnaryHandler<Q, S> = (request: Q, context: CallContext) => Promise<S | EncodedMessage>;
 export type ServerStreamHandler<Q, S> = (request: Q, context: CallContext) => AsyncIterable<S>;
@@ -60,9 +44,6 @@ export type Handler<M extends MethodShape> = M['requestStream'] extends true
 
 /** All calls of a service. */
 export type Handlers<D extends ServiceShape> = { readonly [K in keyof D]: Handler<D[K]> };
-
-/** Runs around every call; `next` resolves when the call is answered and throws what the handler threw. */
-export type Interceptor = (context: CallContext, next: () => Promise<void>) => Promise<void>;
 
 export interface RpcServerOptions {
   readonly log: Logger;

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { tracer } from '../telemetry/tracer.ts';
 import type { Attributes, Span, TraceFields } from '../telemetry/tracer.ts';
 import { toServiceError } from './errors.ts';
-import type { CallContext, Interceptor } from './server.ts';
+import type { CallContext, Interceptor } from './call-context.ts';
 
 /** W3C Trace Context, as gRPC's own instrumentations send it. */
 const HEADER = 'traceparent';

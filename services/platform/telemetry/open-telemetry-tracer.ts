@@ -4,7 +4,6 @@ import type { Context, Span as ApiSpan, SpanContext, Tracer as ApiTracer } from 
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
-import type { TracingOptions } from './start-tracing.ts';
 import type { Attributes, Span, SpanOptions, TraceFields, Tracer } from './tracer.ts';
 
 /** A collector is near. OpenTelemetry's 10 s would hold up the end of every command while it is away. */
@@ -20,6 +19,16 @@ const KINDS = {
   server: SpanKind.SERVER,
   consumer: SpanKind.CONSUMER,
 } as const;
+
+export interface TracingOptions {
+  /** `service.name`, unless OTEL_SERVICE_NAME names another. */
+  readonly service: string;
+  /** Graft's version. */
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What an operator should hear: settings that can't be followed, a collector that is away. */
+  readonly warn: (message: string) => void;
+}
 
 /**
  * Spans by OpenTelemetry's SDK, sent as OTLP over HTTP (protobuf). Endpoint, headers, sampler, limits, batches, service name

@@ -1,3 +1,4 @@
+import type { TracingOptions } from './open-telemetry-tracer.ts';
 import { useTracer } from './tracer.ts';
 
 /** The process's tracing; also where it is off. */
@@ -6,16 +7,6 @@ export interface Tracing extends AsyncDisposable {
   flush(): Promise<void>;
   /** `flush`, then nothing is traced any more. Calling it again does no harm. */
   stop(): Promise<void>;
-}
-
-export interface TracingOptions {
-  /** `service.name`, unless OTEL_SERVICE_NAME names another. */
-  readonly service: string;
-  /** Graft's version. */
-  readonly version: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** What an operator should hear: settings that can't be followed, a collector that is away. */
-  readonly warn: (message: string) => void;
 }
 
 const OFF: Tracing = {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { InternalError, LeaseLostError, ShuttingDownError } from '../../../services/core/errors.ts';
 import { NO_RETRY, parseAddresses } from '../../../services/platform/rpc/client.ts';
 import { RpcError } from '../../../services/platform/rpc/errors.ts';
-import type { Interceptor } from '../../../services/platform/rpc/server.ts';
+import type { Interceptor } from '../../../services/platform/rpc/call-context.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import {
   HEARTBEAT,

@@ -3,7 +3,8 @@ import type { LeasedTask } from '../../../services/core/task.ts';
 import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
 import { leasedTaskToProto } from '../../../services/platform/rpc/convert/task.ts';
 import { createServer } from '../../../services/platform/rpc/server.ts';
-import type { CallContext, RpcServer } from '../../../services/platform/rpc/server.ts';
+import type { CallContext } from '../../../services/platform/rpc/call-context.ts';
+import type { RpcServer } from '../../../services/platform/rpc/server.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { TaskCommand, TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import type {

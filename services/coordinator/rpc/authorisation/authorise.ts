@@ -1,7 +1,7 @@
 import { PermissionDeniedError, UnauthenticatedError } from '../../../core/errors.ts';
 import { includesRole } from '../../../core/token-role.ts';
 import { TOKEN_PATTERN } from '../../../platform/config/connection-settings.ts';
-import type { CallContext, Interceptor } from '../../../platform/rpc/server.ts';
+import type { CallContext, Interceptor } from '../../../platform/rpc/call-context.ts';
 import type { Logger } from '../../../platform/telemetry/logger.ts';
 import { hashOfToken } from '../../new-token.ts';
 import type { CallLimits } from './call-limits.ts';

@@ -1,5 +1,5 @@
 import type { JobOptions } from '../../../platform/lifecycle/worker-pool.ts';
-import type { CallContext } from '../../../platform/rpc/server.ts';
+import type { CallContext } from '../../../platform/rpc/call-context.ts';
 import { hashOfToken } from '../../new-token.ts';
 
 /** Whom limits count: the token, or the address of a client that sends none. */

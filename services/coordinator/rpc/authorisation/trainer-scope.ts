@@ -1,5 +1,5 @@
 import { PermissionDeniedError } from '../../../core/errors.ts';
-import type { CallContext } from '../../../platform/rpc/server.ts';
+import type { CallContext } from '../../../platform/rpc/call-context.ts';
 
 /** Trainers that the token of a call in progress may speak for; calls that are not here may speak for any. */
 const SCOPES = new WeakMap<CallContext, ReadonlySet<string>>();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { CallContext, RpcServer } from '../../../platform/rpc/server.ts';
+import type { CallContext } from '../../../platform/rpc/call-context.ts';
+import type { RpcServer } from '../../../platform/rpc/server.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
 import { healthDescriptor } from './health-descriptor.ts';
 import { decodeRequest, encodeResponse } from './reflection-messages.ts';

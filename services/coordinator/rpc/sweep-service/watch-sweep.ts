@@ -1,5 +1,6 @@
 import { InvalidRequestError, ShuttingDownError } from '../../../core/errors.ts';
-import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
+import type { CallContext } from '../../../platform/rpc/call-context.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
 import type {
   SweepServiceService,
   WatchSweepRequest,

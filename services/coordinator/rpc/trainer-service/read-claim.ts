@@ -1,6 +1,6 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { ReportRefusedError } from '../../../core/trainer-errors.ts';
-import type { CallContext } from '../../../platform/rpc/server.ts';
+import type { CallContext } from '../../../platform/rpc/call-context.ts';
 import type { LeaseClaim } from '../../store/tasks/fence.ts';
 import type { Store } from '../../store/store.ts';
 import { noteRefusal } from '../../store/trainers/record-refusal.ts';

@@ -2,7 +2,8 @@ import { LeaseLostError, MetricConflictError, SequenceGapError, ShuttingDownErro
 import { LeaseNotHeldError, ReportRefusedError } from '../../../core/trainer-errors.ts';
 import { numberOf } from '../../../platform/rpc/convert/fields.ts';
 import { stages } from '../../../platform/rpc/convert/run.ts';
-import type { CallContext, Handlers } from '../../../platform/rpc/server.ts';
+import type { CallContext } from '../../../platform/rpc/call-context.ts';
+import type { Handlers } from '../../../platform/rpc/server.ts';
 import type {
   ReportMetricsRequest,
   ReportMetricsResponse,
