@@ -8,9 +8,9 @@ import { damageError } from './task-error.ts';
 import type { TaskFailureError } from './task-error.ts';
 
 /**
- * Opens all checkpoints that a task starts from, before it begins, so that one attempt finds all that are damaged.
+ * Checks all checkpoints that a task starts from before it begins, so that one attempt finds all damaged ones.
  *
- * @throws {TaskFailureError} that names those whose files are missing or damaged
+ * @throws {TaskFailureError} with all checkpoints whose files are missing or damaged.
  */
 export async function requireIntact(
   { cache }: Pick<TaskContext, 'cache'>,
@@ -30,7 +30,11 @@ export async function requireIntact(
   if (damaged.length > 0) throw damagedCheckpoints(damaged, messages);
 }
 
-/** Reads a checkpoint whose bytes are those that were registered. @throws {TaskFailureError} when they are not */
+/**
+ * Reads a checkpoint.
+ *
+ * @throws {TaskFailureError} when its bytes are not those that were registered.
+ */
 export async function openCheckpoint(
   { cache }: Pick<TaskContext, 'cache'>,
   reference: CheckpointRef,

@@ -8,12 +8,12 @@ import type { TrainingState } from '../checkpoints/training-checkpoint.ts';
 import type { Member } from './member.ts';
 import type { TaskLink } from './task-link.ts';
 
-/** Saving may take at most this part of the time. */
+/** Maximum share of the time that saving may take. */
 const SAVE_TIME_SHARE = 0.1;
 
 /**
- * Saves members of a group: of each first the best epoch, when it changed, then the newest state, so that whoever finds the
- * newest state finds the best one it speaks of as well.
+ * Saves members of a group. For each member, the best epoch is saved first, if it changed, and then the latest state. So a
+ * reader of the latest state always finds the best epoch to which it refers.
  */
 export class CheckpointWriter {
   readonly #artifacts: ArtifactStore;
@@ -24,8 +24,8 @@ export class CheckpointWriter {
   #nextSaveMs: number;
 
   /**
-   * @param leaseEpoch part of the file names, so that attempts never overwrite one another's files
-   * @param intervalSeconds the least time between two saves by the clock
+   * @param leaseEpoch part of the file names, so that attempts never overwrite one another's files.
+   * @param intervalSeconds minimum time between two periodic saves.
    */
   constructor(artifacts: ArtifactStore, link: TaskLink, leaseEpoch: number, intervalSeconds: number) {
     this.#artifacts = artifacts;
@@ -35,17 +35,17 @@ export class CheckpointWriter {
     this.#nextSaveMs = performance.now() + this.#intervalMs;
   }
 
-  /** Takes note that a member stands where it was saved. */
+  /** Records that a member is at the position at which it was saved. */
   resumed(member: Member): void {
     this.#savedAt.set(member.runId, positionOf(member));
   }
 
-  /** Saves every member that moved since its last save. */
+  /** Saves every member whose position changed since its last save. */
   async save(members: readonly Member[]): Promise<void> {
     for (const member of members) await this.#saveMember(member);
   }
 
-  /** Saves when the clock says so. */
+  /** Saves if the interval since the last save has elapsed. */
   async saveIfDue(members: readonly Member[]): Promise<void> {
     const start = performance.now();
     if (start < this.#nextSaveMs) return;

@@ -1,7 +1,7 @@
 import type { Objective } from '../../core/objective.ts';
 import type { EarlyStoppingConfig } from '../../core/run-config.ts';
 
-/** What must survive a restart. */
+/** The state that a checkpoint must contain. */
 export interface EarlyStoppingState {
   readonly best: number | null;
   /** Epochs since the last improvement. */
@@ -12,11 +12,11 @@ export interface EarlyStoppingState {
 export const INITIAL_EARLY_STOPPING: EarlyStoppingState = { best: null, wait: 0, stopped: false };
 
 /**
- * One epoch of Keras 3.15 `EarlyStopping(monitor, patience, min_delta)` (keras/src/callbacks/early_stopping.py), which
- * compares in float32 and never stops after the first epoch.
+ * Returns the state after an epoch, as Keras 3.15 `EarlyStopping(monitor, patience, min_delta)`
+ * (keras/src/callbacks/early_stopping.py), which compares in float32 and never stops after the first epoch.
  *
- * @param epoch from 1
- * @param value of the objective's metric
+ * @param epoch from 1.
+ * @param value of the objective's metric.
  */
 export function stepEarlyStopping(
   state: EarlyStoppingState,
@@ -32,7 +32,7 @@ export function stepEarlyStopping(
   return { best: state.best, wait, stopped: wait >= config.patience && epoch > 1 };
 }
 
-/** Keras 3.15 `MonitorCallback._is_improvement` (keras/src/callbacks/monitor_callback.py). */
+/** Implements Keras 3.15 `MonitorCallback._is_improvement` (keras/src/callbacks/monitor_callback.py). */
 export function isImprovement(
   goal: Objective['goal'],
   value: number,

@@ -9,7 +9,7 @@ import { outputCountOf } from '../../core/network/head-variables.ts';
 import { Loss, predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { LossSums } from '../heads/loss.ts';
 import { openCheckpoint, requireIntact } from './checkpoint-file.ts';
-import { addSums, assignAll } from './member.ts';
+import { addSums, assignAll, NO_SUMS } from './member.ts';
 import { FineTuneNetwork, HeadNetwork } from './network.ts';
 import type { Network } from './network.ts';
 import { openSplitReader } from './split-reader.ts';
@@ -34,7 +34,7 @@ interface Evaluation extends Subject {
   sums: LossSums;
 }
 
-/** Stage EVALUATE: each run's best checkpoint on the test split. Runs on one base share the pass over the images. */
+/** Executes EVALUATE: each run's best checkpoint on the test split. Runs on one base share the pass over the images. */
 export async function runEvaluateStage(context: TaskContext): Promise<TaskResult> {
   const indexed = await openDataset(context);
   const subjects = context.task.runs.filter(({ stopped }) => !stopped).map(subjectOf);
@@ -114,7 +114,7 @@ async function openEvaluation(
     throw error;
   }
   const loss = new Loss(classCount, config.labelSmoothing, null);
-  return { ...subject, network, loss, predictions: [], sums: { imageCount: 0, lossSum: 0, correctCount: 0 } };
+  return { ...subject, network, loss, predictions: [], sums: NO_SUMS };
 }
 
 async function readAll(
@@ -159,7 +159,7 @@ function measurementOf({ run, source, network, sums, predictions }: Evaluation):
     runId: run.runId,
     checkpointId: source.checkpointId,
     role: run.role ?? 'EVERY_RUN',
-    // As Keras' evaluate: the penalty is part of the loss.
+    // Keras' `evaluate` includes the penalty in the loss.
     loss: Math.fround(sums.lossSum / sums.imageCount + network.penaltyValue()),
     predictions,
   };
@@ -170,6 +170,6 @@ function unfreezeOf(run: TaskRun, { fineTune }: RunConfig): string {
   throw new TaskFailureError(
     'PERMANENT',
     'CHECKPOINT_INVALID',
-    `The checkpoint of run ${run.runId} is of FINE_TUNE, but its parameters say fine_tune.enabled = false.`,
+    `The checkpoint of run ${run.runId} is of FINE_TUNE, but its parameters have fine_tune.enabled = false.`,
   );
 }

@@ -11,14 +11,14 @@ import { TaskFailureError, damageError } from './task-error.ts';
 const TENSOR = 'features';
 const BYTES = { F32: 4, F16: 2 } as const;
 
-/** What a feature set's file holds: one tensor [images, …shape], with its key and the digests of its parts in the header. */
+/** The file of a feature set: one tensor [images, …shape]. The header has the set's key and the digests of its parts. */
 export interface FeatureLayout {
   readonly key: string;
   readonly dtype: SafetensorsEntry['dtype'];
-  /** Of one image. */
+  /** Shape of one image's features. */
   readonly shape: readonly number[];
   readonly imageCount: number;
-  /** Images of one part, the last one excepted. */
+  /** Images of every part but the last. */
   readonly partImages: number;
 }
 
@@ -30,7 +30,7 @@ export function bytesPerImage({ dtype, shape }: Pick<FeatureLayout, 'dtype' | 's
   return valuesPerImage(shape) * BYTES[dtype];
 }
 
-/** @param partDigests SHA-256 of each part's bytes, hexadecimal */
+/** @param partDigests SHA-256 of each part's bytes, hexadecimal. */
 export function featureFileHeader(layout: FeatureLayout, partDigests: readonly string[]): Buffer {
   const { key, dtype, shape, imageCount, partImages } = layout;
   return encodeSafetensorsHeader([{ name: TENSOR, shape: [imageCount, ...shape], dtype }], {
@@ -42,17 +42,17 @@ export function featureFileHeader(layout: FeatureLayout, partDigests: readonly s
 
 /** Rows of a feature set, one per image of its split. */
 export interface FeatureRows {
-  /** Of one image. */
+  /** Shape of one image's features. */
   readonly shape: readonly number[];
   readonly rowCount: number;
-  /** Bytes that all rows take as float32. */
+  /** Size of all rows as float32, in bytes. */
   readonly float32Bytes: number;
-  /** Values of some rows one after the other; a consecutive run is one read. */
+  /** Returns the values of some rows, concatenated. Consecutive rows are one read. */
   read(indices: ArrayLike<number>): Float32Array;
   close(): void;
 }
 
-/** @throws {TaskFailureError} when the set was not computed, or its file is missing or damaged */
+/** Opens a feature set. @throws {TaskFailureError} when it was not computed, or its file is missing or damaged. */
 export async function openFeatureRows(cache: ArtifactCache, set: FeatureSetRef): Promise<FeatureRows> {
   const { uri, sha256, sizeBytes } = set;
   if (uri === null || sha256 === null) {
@@ -66,7 +66,7 @@ export async function openFeatureRows(cache: ArtifactCache, set: FeatureSetRef):
       throw new TaskFailureError(
         'PERMANENT',
         'DIGEST_MISMATCH',
-        `${uri} holds feature set ${metadata['key'] ?? 'unknown'}, but ${set.key} was asked for.`,
+        `${uri} holds feature set ${metadata['key'] ?? 'unknown'}, but ${set.key} was requested.`,
       );
     }
     return new FileRows(set.key, local, entry);
@@ -95,7 +95,8 @@ async function readFeatureHeader(
 ): Promise<{ readonly entry: SafetensorsEntry; readonly metadata: Readonly<Record<string, string>> }> {
   const { entries, metadata } = await readSafetensorsHeader(path);
   const [entry] = entries;
-  if (entry?.name !== TENSOR || entries.length !== 1) throw new Error(`${path} has no tensor "${TENSOR}" alone.`);
+  if (entry?.name !== TENSOR || entries.length !== 1)
+    throw new Error(`${path} must have exactly one tensor, "${TENSOR}".`);
   return { entry, metadata };
 }
 

@@ -7,27 +7,27 @@ import { bytesPerImage, featureFileHeader } from './feature-file.ts';
 import type { FeatureLayout } from './feature-file.ts';
 import { toHalves } from './half-precision.ts';
 
-/** A killed extraction loses at most so many images: 10 s of VGG16 at 180 pixels on two cores. */
+/** Images that a killed extraction loses at most: 10 s of VGG16 at 180 pixels on two cores. */
 const MOST_PART_IMAGES = 128;
 const MOST_PART_BYTES = 64 * 2 ** 20;
 const DIGEST_BYTES = 32;
-/** Assemblies of one set in one attempt, where parts are lost again and again. */
+/** Assemblies of one set in one attempt, if parts are lost repeatedly. */
 const MOST_TRIES = 3;
-/** A thousand million images in parts of 64. */
+/** Suffices for a billion images in parts of 64. */
 const MOST_HEADER_BYTES = 2 ** 30;
 
-/** Images of one part: whole batches, so that an extraction that goes on makes the same batches, and the same bits. */
+/** Returns the images of one part: whole batches, so that a resumed extraction has the same batches and the same bits. */
 export function partImagesOf(layout: Pick<FeatureLayout, 'dtype' | 'shape'>, batchSize: number): number {
   const fitting = Math.min(MOST_PART_IMAGES, Math.floor(MOST_PART_BYTES / bytesPerImage(layout)));
   return Math.max(1, Math.floor(fitting / batchSize)) * batchSize;
 }
 
 /**
- * Computes a feature set part by part. Each part is stored when it is done, so whoever goes on after a kill, here or on
- * another machine, computes only what is missing. Then the parts are put together to one file, the same to the last byte
- * however often it was begun anew, and removed. A part that is lost or damaged by then is computed again.
+ * Computes a feature set part by part. Each part is stored when it is complete, so an extraction that was killed is resumed, on
+ * any machine, with the missing parts. Then the parts are assembled into one file and removed. The file is the same to the last
+ * byte, however often the extraction was interrupted. A part that was lost or damaged meanwhile is recomputed.
  *
- * @param compute outputs of the images from `start` up to `end`, in order, as float32
+ * @param compute returns the outputs of the images from `start` (inclusive) to `end` (exclusive), in order, as float32.
  */
 export async function storeFeatures(
   artifacts: ArtifactStore,
@@ -43,7 +43,7 @@ export async function storeFeatures(
     } catch (error) {
       if (tries === MOST_TRIES) throw error;
       if (error instanceof ArtifactExistsError) {
-        // An attempt that has lost its lease and doesn't know it yet was quicker, or what it left is damaged and removed now.
+        // Another attempt, whose lease is lost, stored the file first. A damaged one is removed here.
         const found = await findStoredFeatures(artifacts, layout);
         if (found !== null) return found;
       } else if (!(error instanceof LostPartError)) throw error;
@@ -51,7 +51,7 @@ export async function storeFeatures(
   }
 }
 
-/** @returns the digests of all parts, which are stored */
+/** Computes and stores the missing parts. @returns the digests of all parts. */
 async function makeParts(
   artifacts: ArtifactStore,
   layout: FeatureLayout,
@@ -71,8 +71,8 @@ async function makeParts(
 }
 
 /**
- * The whole file, as an attempt leaves it that was killed before its end was recorded. Nobody knows its digest yet, so its
- * bytes are compared with the parts' digests in its own header; a damaged one is removed.
+ * Returns the stored file of an attempt that was killed before it could report it; null if there is none. No digest of it is
+ * recorded, so its bytes are compared with the part digests in its header. A damaged file is removed.
  */
 export async function findStoredFeatures(
   artifacts: ArtifactStore,
@@ -99,7 +99,7 @@ async function digestIfIntact(reader: ByteReader, layout: FeatureLayout): Promis
   if (headerLength > MOST_HEADER_BYTES) return null;
   const header = Buffer.concat([lengthBytes, await reader.take(Number(headerLength))]);
   const digests = /"part_sha256":"([0-9a-f ]*)"/.exec(header.toString())?.[1]?.split(' ') ?? [];
-  // The same layout and digests make the same bytes, so this compares everything else that the header says.
+  // The header is a function of layout and digests, so this compares everything in it.
   if (!header.equals(featureFileHeader(layout, digests))) return null;
   whole.update(header);
   const { imageCount, partImages } = layout;
@@ -113,7 +113,7 @@ async function digestIfIntact(reader: ByteReader, layout: FeatureLayout): Promis
   return (await reader.take(1)).length === 0 ? whole.digest('hex') : null;
 }
 
-/** Takes so many bytes at a time from chunks of any size. */
+/** Reads a given number of bytes at a time from chunks of any size. */
 class ByteReader {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array();
@@ -122,7 +122,7 @@ class ByteReader {
     this.#iterator = chunks[Symbol.asyncIterator]();
   }
 
-  /** Fewer at the end. */
+  /** Returns the next `length` bytes, or fewer at the end. */
   async take(length: number): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
     for (let missing = length; missing > 0;) {
@@ -139,13 +139,13 @@ class ByteReader {
     return Buffer.concat(pieces);
   }
 
-  /** The rest is not read. */
+  /** Closes the source without reading the rest. */
   async close(): Promise<void> {
     await this.#iterator.return?.();
   }
 }
 
-/** Also those that an attempt left which was killed after the whole file was stored. */
+/** Removes all parts, including those of an attempt that was killed after it had stored the file. */
 async function removeParts(artifacts: ArtifactStore, layout: FeatureLayout): Promise<void> {
   for (let start = 0; start < layout.imageCount; start += layout.partImages) {
     await artifacts.remove(partUri(layout.key, start));
@@ -156,7 +156,7 @@ function partUri(key: string, start: number): string {
   return `features/${key}.parts/${String(start).padStart(8, '0')}`;
 }
 
-/** Digest of a part that is there, or null. A damaged one is removed. */
+/** Returns the digest of a stored part; null if there is none. A damaged part is removed. */
 async function findPart(artifacts: ArtifactStore, uri: string, sizeBytes: number): Promise<string | null> {
   const found = await artifacts.stat(uri);
   if (found === null) return null;
@@ -190,7 +190,7 @@ async function makePart(
     return digest.toString('hex');
   } catch (error) {
     if (!(error instanceof ArtifactExistsError)) throw error;
-    // An attempt that has lost its lease and doesn't know it yet, with another number of threads, was quicker.
+    // Another attempt, whose lease is lost and which may have another number of threads, stored the part first.
     return (await findPart(artifacts, uri, sizeBytes)) ?? (await Promise.reject(error));
   }
 }
@@ -214,11 +214,11 @@ async function* assemble(
   }
 }
 
-/** A part was lost or damaged between its writing and the assembly. */
+/** Thrown when a part was lost or damaged between its writing and the assembly. */
 class LostPartError extends Error {
   override readonly name = 'LostPartError';
 }
 
 function lostPart(uri: string, what: string): LostPartError {
-  return new LostPartError(`The part ${uri} can't be put into the whole file: ${what}.`);
+  return new LostPartError(`The part ${uri} can't be assembled into the file: ${what}.`);
 }

@@ -16,21 +16,23 @@ import type { TaskContext } from './task-context.ts';
 import { TaskFailureError } from './task-error.ts';
 
 /**
- * Images of one forward pass. On a CPU larger ones are not faster and cost memory: 32 images of 180 pixels take 265 MB in
- * VGG16's first block. A GPU is not full with so few.
+ * Images of one forward pass. On a CPU, larger batches are not faster and cost memory: 32 images of 180 pixels take 265 MB in
+ * VGG16's first block. 32 images don't fill a GPU.
  */
 const BATCH_SIZE = { cpu: 32, gpu: 128 } as const;
 
-/** Stage FEATURES: runs each split's images once through the frozen layers and stores the outputs. */
+/** Executes FEATURES: runs each split's images once through the frozen layers and stores the outputs. */
 export async function runFeatureStage(context: TaskContext): Promise<TaskResult> {
   const startMs = performance.now();
   const indexed = await openDataset(context);
   const featureSets: FeatureSetRef[] = [];
   const base = new CurrentBackbone(context);
   try {
-    // Another task of the cluster may have stored some since this one was planned.
+    // Other tasks may have stored some of the sets since this task was planned.
     for (const set of context.task.featureSets) {
-      featureSets.push(set.uri === null ? await extract(context, set, indexed, await base.for(set)) : set);
+      featureSets.push(
+        set.uri === null ? await extract({ context, set, indexed, backbone: await base.for(set) }) : set,
+      );
     }
   } finally {
     base.dispose();
@@ -38,7 +40,7 @@ export async function runFeatureStage(context: TaskContext): Promise<TaskResult>
   return { stage: 'FEATURES', featureSets, seconds: (performance.now() - startMs) / 1000 };
 }
 
-/** Keeps a base as long as one set after the other is of it. */
+/** Keeps the base of the previous set open, for a next set of the same base. */
 class CurrentBackbone {
   readonly #context: TaskContext;
   #backbone: Backbone | null = null;
@@ -62,7 +64,7 @@ class CurrentBackbone {
   }
 }
 
-/** The base with the weights that the set's key names, of those that the sweep uses. */
+/** Opens the base with the weights from which the set's key was computed; the sweep must use them. */
 async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): Promise<Backbone> {
   const { task, cacheDir, link } = context;
   const candidates = task.weightsReferences.filter(({ backbone }) => backbone === set.backbone);
@@ -72,21 +74,25 @@ async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): P
     if (digest === set.weightsDigest) return openBackbone(context, set.backbone, reference.weights, set.imageSize);
     found.push(`"${reference.weights}" has ${digest}`);
   }
-  const detail = found.length === 0 ? 'the task names no weights of it' : `here ${found.join(', ')}`;
+  const detail = found.length === 0 ? 'the task names no weights of this backbone' : `here ${found.join(', ')}`;
   throw new TaskFailureError(
     'PERMANENT',
     'DIGEST_MISMATCH',
-    `The features ${set.key} need weights of ${set.backbone} with the digest ${set.weightsDigest}, but ${detail}. ` +
-      `This was host ${hostname()}. All trainers must have the same weight files.`,
+    `The features ${set.key} need weights of ${set.backbone} with the digest ${set.weightsDigest}, but ${detail} ` +
+      `(host ${hostname()}). All trainers must have the same weight files.`,
   );
 }
 
-async function extract(
-  context: TaskContext,
-  set: FeatureSetRef,
-  indexed: IndexedDataset,
-  backbone: Backbone,
-): Promise<FeatureSetRef> {
+/** The features to compute. */
+interface Extraction {
+  readonly context: TaskContext;
+  readonly set: FeatureSetRef;
+  readonly indexed: IndexedDataset;
+  readonly backbone: Backbone;
+}
+
+async function extract(extraction: Extraction): Promise<FeatureSetRef> {
+  const { context, set, indexed, backbone } = extraction;
   const batchSize = BATCH_SIZE[engineInfo().deviceKind];
   const imageCount = indexed.images.filter(({ split }) => split === set.split).length;
   const [height, width, channels] = backbone.outputShape(set.cut);
@@ -97,20 +103,16 @@ async function extract(
   const attributes = { 'graft.split': set.split, 'graft.backbone': set.backbone, 'graft.image_count': imageCount };
   const { uri, sha256, sizeBytes } =
     (await findStoredFeatures(context.artifacts, layout)) ??
-    (await inSpan('extract features', { attributes }, () =>
-      compute(context, set, layout, batchSize, indexed, backbone),
-    ));
+    (await inSpan('extract features', { attributes }, () => compute(extraction, layout, batchSize)));
   return { ...set, uri, shape, rowCount: imageCount, sha256, sizeBytes };
 }
 
 async function compute(
-  { artifacts, cache, cacheDir, decodesBeside, link, task }: TaskContext,
-  set: FeatureSetRef,
+  { context, set, indexed, backbone }: Extraction,
   layout: FeatureLayout,
   batchSize: number,
-  indexed: IndexedDataset,
-  backbone: Backbone,
 ): Promise<StoredArtifact> {
+  const { artifacts, cache, cacheDir, decodesBeside, link, task } = context;
   const input: InputSpec = { layer: set.cut ?? backbone.layers.at(-1)?.name ?? null, pooling: set.pooling };
   const reader = await openSplitReader({
     cache,
@@ -135,7 +137,7 @@ async function compute(
         await link.breatheOrStop(next, reader.count, detail);
       }
     });
-    // The decoded images are kept for who trains with augmentation.
+    // The decoded images are kept for runs that train with augmentation.
     await reader.decoded(reader.count);
     return stored;
   } finally {

@@ -15,7 +15,7 @@ import { TaskFailureError } from './task-error.ts';
 import { requireWeightsInside } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 
-/** Stage INDEX: looks at every image, stores the manifest, and finds the weights that the sweep names. */
+/** Executes INDEX: checks every image, stores the manifest, and resolves the weights that the sweep names. */
 export async function runIndexStage({
   task,
   artifacts,
@@ -37,7 +37,7 @@ export async function runIndexStage({
   return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };
 }
 
-/** @throws TaskFailureError where it is this machine that can't read the folder; what `indexDataset` throws */
+/** @throws {TaskFailureError} when this machine can't read the folder; otherwise the errors of `indexDataset`. */
 async function indexHere(options: IndexOptions): Promise<IndexedDataset> {
   try {
     return await indexDataset(options);
@@ -46,22 +46,21 @@ async function indexHere(options: IndexOptions): Promise<IndexedDataset> {
     const { path, problems, message } = error;
     const isUnreadable = problems.some(({ code, fatal }) => code === 'UNREADABLE' && fatal);
     const names = await readdir(path).catch(() => null);
-    // An empty folder is what a mount point is without its file system.
+    // A mount point without its file system is an empty folder.
     if (names !== null && names.length > 0 && !isUnreadable) throw error;
     const what = names === null ? "can't be read" : names.length === 0 ? 'is empty' : "can't be read as a whole";
-    const told = `${message}\n${path} ${what} on host ${hostname()}. ${SAME_PATH_RULE}`;
     throw new TaskFailureError(
       'PERMANENT',
       (names ?? []).length === 0 ? 'DATA_MISSING' : 'DATA_UNREADABLE',
-      told,
-      problems,
+      `${message}\n${path} ${what} on host ${hostname()}. ${SAME_PATH_RULE}`,
+      { datasetProblems: problems },
     );
   }
 }
 
 /**
- * The same images in another folder have a manifest of this name too; it differs in the folder only. One that is damaged is
- * replaced.
+ * Stores a manifest. A manifest of this name may exist: that of the same images in another folder, which differs in the folder
+ * only. A damaged one is replaced.
  */
 async function storeManifest(artifacts: ArtifactStore, uri: string, bytes: Buffer): Promise<void> {
   try {

@@ -9,17 +9,17 @@ import type { TrainedVariable } from '../heads/trained-variable.ts';
 import type { InputSpec, Network } from './network.ts';
 import type { Batch } from './split-reader.ts';
 
-/** What a step needs besides the batch. */
+/** The inputs of a step besides the batch. */
 export interface LearnerStep {
   readonly loss: Loss;
   readonly learningRate: number;
-  /** Draws for this step. */
+  /** Random stream of this step. */
   readonly dropout: RandomStream;
 }
 
-/** What a step gave, which may still be on the device. */
+/** The output of a step, which may still be on the device. */
 export interface StepOutput {
-  /** Logits [n, outputs] and the L2 part of the loss, both from before the update. Waits for the device. */
+  /** Returns the logits [n, outputs] and the L2 part of the loss, both from before the update. Waits for the device. */
   read(): { readonly logits: Float32Array; readonly penalty: number };
   dispose(): void;
 }
@@ -27,24 +27,24 @@ export interface StepOutput {
 interface LearnerState {
   readonly input: InputSpec;
   readonly variables: readonly TrainedVariable[];
-  /** Of the optimizer, named `<slot>/<variable>`. */
+  /** The optimizer's variables, named `<slot>/<variable>`. */
   readonly slotVariables: readonly TrainedVariable[];
-  /** Optimizer steps done. */
+  /** Completed optimizer steps. */
   readonly iterations: number;
-  /** After `slotVariables` were assigned from a checkpoint. */
+  /** Sets the step count, after `slotVariables` were assigned from a checkpoint. */
   restoreIterations(iterations: number): void;
-  /** L2 penalty of the loss now. */
+  /** Returns the L2 penalty of the current weights. */
   penaltyValue(): number;
   dispose(): void;
 }
 
-/** A network and its optimizer on TensorFlow's ops; takes its steps alone. */
+/** A network and its optimizer on TensorFlow's ops. Its steps are not fused with those of others. */
 export class NetworkLearner implements LearnerState {
   readonly kind = 'network';
   readonly #network: Network;
   readonly #optimizer: Optimizer;
 
-  /** The network becomes the learner's. */
+  /** Takes ownership of the network. */
   constructor(network: Network, optimizer: OptimizerConfig) {
     this.#network = network;
     this.#optimizer = new Optimizer(optimizer, network.variables);
@@ -82,7 +82,7 @@ export class NetworkLearner implements LearnerState {
     };
   }
 
-  /** Logits [n, outputs] without dropout. */
+  /** Returns logits [n, outputs] without dropout. */
   predict(batch: Batch): Float32Array {
     const logits = this.#network.predict(batch.input(this.input));
     try {
@@ -102,13 +102,13 @@ export class NetworkLearner implements LearnerState {
   }
 }
 
-/** A head in native code; takes its steps together with others that read the same features. */
+/** A head in native code. Its steps are fused with those of other heads on the same features. */
 export class NativeLearner implements LearnerState {
   readonly kind = 'native';
   readonly input: InputSpec;
   readonly head: NativeHead;
 
-  /** The head becomes the learner's. */
+  /** Takes ownership of the head. */
   constructor(input: InputSpec, head: NativeHead) {
     this.input = input;
     this.head = head;
@@ -139,14 +139,12 @@ export class NativeLearner implements LearnerState {
   }
 }
 
-/** What a member trains, and how. */
+/** The part of a member that is trained, with its optimizer. */
 export type Learner = NetworkLearner | NativeLearner;
 
 /**
- * One step of each learner on one batch, fused where they are heads on the same features. Who else is in the group changes
- * nothing in what a learner computes.
- *
- * @returns in the order of the steps
+ * Takes one step of each learner on one batch. Heads on the same features are fused; what a learner computes does not depend
+ * on the others of its group.
  */
 export function trainTogether(
   steps: readonly (LearnerStep & { readonly learner: Learner })[],
@@ -170,7 +168,7 @@ export function trainTogether(
   return outputs;
 }
 
-/** Logits [n, outputs] of each learner without dropout, fused as in training. */
+/** Returns logits [n, outputs] of each learner without dropout. Heads are fused as in training. */
 export function predictTogether(learners: readonly Learner[], batch: Batch): ReadonlyMap<Learner, Float32Array> {
   const outputs = new Map<Learner, Float32Array>();
   const fused = new Map<string, { readonly learner: NativeLearner }[]>();
@@ -196,7 +194,7 @@ function appendTo<T>(groups: Map<string, T[]>, { input }: NativeLearner, item: T
   else group.push(item);
 }
 
-/** [n, features] of a group that reads the same input. */
+/** Returns the features [n, features] of a group that reads the same input. */
 function featuresOf(batch: Batch, [first]: readonly { readonly learner: NativeLearner }[]): Float32Array {
   if (first === undefined) throw new RangeError('unreachable: groups are not empty');
   return batch.input(first.learner.input).dataSync<'float32'>();

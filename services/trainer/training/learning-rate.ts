@@ -1,12 +1,13 @@
 import type { ScheduleConfig } from '../../core/run-config.ts';
 import { isImprovement } from './early-stopping.ts';
 
-/** What must survive a restart. */
+/** The state that a checkpoint must contain. */
 export interface ScheduleState {
-  /** Before the schedule's step function; float32, as Keras keeps it. */
+  /** Rate to which the schedule is applied; float32, as in Keras. */
   readonly baseRate: number;
-  /** Of `plateau`: best val_loss and epochs without improvement. */
+  /** Best val_loss of `plateau`. */
   readonly best: number | null;
+  /** Epochs of `plateau` without improvement. */
   readonly wait: number;
 }
 
@@ -14,22 +15,23 @@ export function initialScheduleState(learningRate: number): ScheduleState {
   return { baseRate: Math.fround(learningRate), best: null, wait: 0 };
 }
 
-/** Keras' default of `ReduceLROnPlateau(min_delta)`. */
+/** Default `min_delta` of Keras' `ReduceLROnPlateau`. */
 const PLATEAU_MIN_DELTA = 1e-4;
 
-/** What a schedule counts in. */
+/** The length of a phase, in which schedules are defined. */
 export interface PhaseLength {
   readonly stepsPerEpoch: number;
   readonly epochs: number;
 }
 
 /**
- * Learning rate of a step, float32, as Keras 3.15's schedules give it (keras/src/optimizers/schedules/learning_rate_schedule.py).
+ * Returns the learning rate of a step in float32, as Keras 3.15's schedules
+ * (keras/src/optimizers/schedules/learning_rate_schedule.py):
  * `cosine`: `CosineDecay(initial, all steps, alpha)`.
  * `step`: `ExponentialDecay(initial, stepEpochs · stepsPerEpoch, factor, staircase=True)`.
  * `exponential`: `ExponentialDecay(initial, decayEpochs · stepsPerEpoch, decayRate)`.
  *
- * @param step from 0, over the whole phase
+ * @param step from 0, over the whole phase.
  */
 export function learningRateAt(
   schedule: ScheduleConfig,
@@ -68,8 +70,8 @@ function exponentialDecay(rate: number, factor: number, periods: number): number
 }
 
 /**
- * After an epoch. `plateau`: Keras 3.15 `ReduceLROnPlateau(monitor='val_loss', factor, patience, min_lr)` with its default
- * min_delta 1e-4 and cooldown 0 (keras/src/callbacks/reduce_lr_on_plateau.py).
+ * Returns the state after an epoch. `plateau` is Keras 3.15 `ReduceLROnPlateau(monitor='val_loss', factor, patience, min_lr)`
+ * with its default min_delta 1e-4 and cooldown 0 (keras/src/callbacks/reduce_lr_on_plateau.py).
  */
 export function stepSchedule(schedule: ScheduleConfig, state: ScheduleState, valLoss: number): ScheduleState {
   if (schedule.name !== 'plateau') return state;

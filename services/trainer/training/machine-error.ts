@@ -13,33 +13,33 @@ export interface TaskPlaces {
   readonly data: string | null;
 }
 
-/** What the kernel says of a disk or a mount that has gone, is broken, or is not this user's. */
+/** Error codes of a disk or a mount that is unavailable, broken, or not accessible to this user. */
 const IO_CODES: ReadonlySet<string> = new Set([
   ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE', 'ENOTCONN', 'ENODEV', 'ENXIO', 'EHOSTDOWN', 'EREMOTEIO'],
   ...['ETIMEDOUT', 'EUCLEAN'],
 ]);
 const SPACE_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
-/** The fault of this machine that an error speaks of; null: it speaks of none. */
+/** Returns the machine fault that an error reports; null if it reports none. */
 export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskError | null {
   const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
   if (isDeviceLost(message))
-    return machineFault('DEVICE_LOST', `The device of this slot is lost: ${message} (host ${hostname()})`);
+    return machineFault('DEVICE_LOST', `The device of this slot was lost: ${message} (host ${hostname()})`);
   if (error instanceof WeightFileMissingError) {
     return { ...machineFault('WEIGHTS_MISSING', `${message} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
   }
   switch (name) {
     case 'ArtifactSpaceError':
-      return machineFault('DISK_FULL', `${message} This was host ${hostname()}.`);
+      return machineFault('DISK_FULL', onHost(message));
     case 'ArtifactUnwritableError':
-      return machineFault('STORE_UNWRITABLE', `${message} This was host ${hostname()}.`);
+      return machineFault('STORE_UNWRITABLE', onHost(message));
     case 'ArtifactUnreachableError':
-      return machineFault('STORE_UNREACHABLE', `${message} This was host ${hostname()}.`);
+      return machineFault('STORE_UNREACHABLE', onHost(message));
     case 'DownloadError':
-      return machineFault('WEIGHTS_UNAVAILABLE', `${message} This was host ${hostname()}.`);
+      return machineFault('WEIGHTS_UNAVAILABLE', onHost(message));
     case 'PathOutsideError':
       return {
-        ...machineFault('PATH_OUTSIDE', `${message} This was host ${hostname()}; trainers may differ in it.`),
+        ...machineFault('PATH_OUTSIDE', `${message} (Host ${hostname()}; trainers may have different folders.)`),
         errorClass: 'PERMANENT',
       };
     case 'ImageCacheError': {
@@ -51,33 +51,37 @@ export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskE
 }
 
 function imageFault(message: string, error: Pick<ImageCacheError, 'fault'>): TaskError | null {
-  const told = `${message} This was host ${hostname()}.`;
+  const located = onHost(message);
   switch (error.fault) {
     case 'MISSING':
-      return machineFault('DATA_MISSING', `${told} ${SAME_PATH_RULE}`);
+      return machineFault('DATA_MISSING', `${located} ${SAME_PATH_RULE}`);
     case 'CHANGED':
-      return { ...machineFault('DATA_CHANGED', `${told} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
+      return { ...machineFault('DATA_CHANGED', `${located} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
     case 'SPACE':
-      return machineFault('DISK_FULL', told);
+      return machineFault('DISK_FULL', located);
     case null:
       return null;
   }
 }
 
-/** By what the kernel said, and of which path. */
+/** Classifies an I/O error by its code and path. */
 function ioFault(error: unknown, places: TaskPlaces): TaskError | null {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
     const { code = '', path = '' } = cause as NodeJS.ErrnoException;
-    const told = `${cause.message} (host ${hostname()}).`;
-    if (SPACE_CODES.has(code)) return machineFault('DISK_FULL', `A disk is full: ${told} Free some space there.`);
+    const problem = `${cause.message} (host ${hostname()}).`;
+    if (SPACE_CODES.has(code)) return machineFault('DISK_FULL', `A disk is full: ${problem} Free some space there.`);
     if (!IO_CODES.has(code)) continue;
     if (isBelow(places.store, path))
-      return machineFault('STORE_UNREACHABLE', `The artifact store can't be used: ${told}`);
+      return machineFault('STORE_UNREACHABLE', `The artifact store can't be used: ${problem}`);
     if (isBelow(places.data, path))
-      return machineFault('DATA_UNREADABLE', `The images can't be read: ${told} ${SAME_PATH_RULE}`);
-    return machineFault('DISK_UNUSABLE', `${told} The cache folder is ${places.cache} (GRAFT_CACHE_DIR).`);
+      return machineFault('DATA_UNREADABLE', `The images can't be read: ${problem} ${SAME_PATH_RULE}`);
+    return machineFault('DISK_UNUSABLE', `${problem} The cache folder is ${places.cache} (GRAFT_CACHE_DIR).`);
   }
   return null;
+}
+
+function onHost(message: string): string {
+  return `${message} (Host ${hostname()}.)`;
 }
 
 function isBelow(folder: string | null, path: string): boolean {

@@ -14,7 +14,7 @@ import type { Learner, LearnerStep, StepOutput } from './learner.ts';
 import { initialScheduleState, learningRateAt, stepSchedule } from './learning-rate.ts';
 import { TaskFailureError } from './task-error.ts';
 
-/** One training stage of a run: the head phase, or fine-tuning, which is compiled anew. */
+/** One training stage of a run: the head, or fine-tuning with an optimizer of its own. */
 export interface Phase {
   readonly stage: 'HEAD' | 'FINE_TUNE';
   readonly epochs: number;
@@ -32,11 +32,10 @@ export interface MemberOptions {
   readonly objective: Objective;
   /** Digest of the base's weights. */
   readonly baseDigest: string;
-  /** Of one epoch. */
   readonly stepsPerEpoch: number;
 }
 
-/** What is reported of an epoch, as Keras would log it (float32). */
+/** The metrics of an epoch as Keras logs them (float32). */
 export type EpochValues = Readonly<Record<'loss' | 'accuracy' | 'val_loss' | 'val_accuracy' | 'learning_rate', number>>;
 
 interface PendingStep {
@@ -44,11 +43,11 @@ interface PendingStep {
   readonly labels: readonly number[];
 }
 
-const NO_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
-/** Outputs wait on the device this long, because reading them makes a GPU's queue run empty. */
+export const NO_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
+/** Steps whose outputs stay on the device: reading an output makes a GPU's queue run empty. */
 const PENDING_STEPS = 32;
 
-/** A run in training: its learner and everything that decides what comes next. */
+/** A run in training: its learner, and the state that determines its next step. */
 export class Member {
   readonly runId: string;
   readonly config: RunConfig;
@@ -64,11 +63,11 @@ export class Member {
   #earlyStopping = INITIAL_EARLY_STOPPING;
   #best: { readonly epoch: number; readonly value: number; readonly checkpoint: CheckpointRef | null } | null = null;
   #lastValue: number | null = null;
-  /** Tensors of the best epoch since the start, kept for the next one: 64 heads of 13 MB would be much garbage. */
+  /** Tensors of the best epoch since the start. Their arrays are reused: 64 heads of 13 MB would be much garbage. */
   #bestTensors: readonly NamedTensor[] | null = null;
   #isBestUnsaved = false;
 
-  /** The learner becomes the member's. */
+  /** Takes ownership of the learner. */
   constructor(options: MemberOptions) {
     this.#options = options;
     this.runId = options.runId;
@@ -78,12 +77,12 @@ export class Member {
     this.#schedule = initialScheduleState(options.phase.optimizer.learningRate);
   }
 
-  /** Epochs done. */
+  /** Completed epochs. */
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** Steps done of the epoch under way. */
+  /** Completed steps of the current epoch. */
   get stepInEpoch(): number {
     return this.#stepInEpoch;
   }
@@ -92,12 +91,12 @@ export class Member {
     return this.#earlyStopping.stopped;
   }
 
-  /** Whether there is nothing left to train. */
+  /** True when nothing is left to train. */
   get isDone(): boolean {
     return this.#epoch >= this.phase.epochs || this.isEarlyStopped;
   }
 
-  /** What the learner needs for the next step. */
+  /** Returns the inputs of the learner's next step. */
   nextStep(): LearnerStep & { readonly learner: Learner } {
     return {
       learner: this.learner,
@@ -107,7 +106,7 @@ export class Member {
     };
   }
 
-  /** After the learner did `nextStep`; the output becomes the member's. */
+  /** Records that the learner did `nextStep`; takes ownership of the output. */
   finishStep(output: StepOutput, labels: readonly number[]): void {
     this.#pending.push({ output, labels });
     this.#step += 1;
@@ -115,15 +114,15 @@ export class Member {
     if (this.#pending.length >= PENDING_STEPS || this.#stepInEpoch === this.#options.stepsPerEpoch) this.#settle();
   }
 
-  /** Loss sums of some validation images. @param logits [labels, outputs] */
+  /** Returns the loss sums of some validation images. @param logits [labels, outputs]. */
   measure(logits: Float32Array, labels: readonly number[]): LossSums {
     return this.#options.loss.measure(logits, labels, false);
   }
 
   /**
-   * Ends an epoch whose steps are all done.
+   * Ends an epoch after its last step.
    *
-   * @throws {TaskFailureError} NUMERIC when a loss is not a finite number
+   * @throws {TaskFailureError} of class NUMERIC when a loss is not finite.
    */
   finishEpoch(validation: LossSums): EpochValues {
     const { objective, learner } = this.#options;
@@ -158,7 +157,7 @@ export class Member {
     return values;
   }
 
-  /** The best epoch's state and tensors when they are better than what was saved last; null otherwise. */
+  /** Returns the best epoch's state and tensors; null if they are saved. */
   unsavedBest(): { readonly state: TrainingState; readonly trained: readonly NamedTensor[] } | null {
     if (!this.#isBestUnsaved || this.#bestTensors === null || this.#best === null) return null;
     const state: TrainingState = {
@@ -171,13 +170,13 @@ export class Member {
     return { state, trained: this.#bestTensors };
   }
 
-  /** @param checkpoint where `unsavedBest` lies now */
+  /** Records the checkpoint of `unsavedBest`. */
   bestWasSaved(checkpoint: CheckpointRef): void {
     if (this.#best !== null) this.#best = { ...this.#best, checkpoint };
     this.#isBestUnsaved = false;
   }
 
-  /** Everything needed to go on from here. */
+  /** Returns everything that is needed to resume from here. */
   snapshot(): {
     readonly state: TrainingState;
     readonly trained: readonly NamedTensor[];
@@ -192,9 +191,9 @@ export class Member {
   }
 
   /**
-   * Goes on from a checkpoint of the same stage, exactly.
+   * Resumes exactly from a checkpoint of the same stage.
    *
-   * @throws {CheckpointError} when it belongs to something else
+   * @throws {CheckpointError} when it belongs to another run, stage, base or optimizer.
    */
   resume(path: string, { state, trained, optimizerSlots }: TrainingCheckpoint): void {
     checkOwner(path, state, this.#owner());
@@ -202,7 +201,7 @@ export class Member {
       throw new CheckpointError(
         path,
         'stage',
-        `it is a ${state.kind} one of ${state.stage}; ${this.phase.stage} can go on from a LAST one of its own only.`,
+        `it is a ${state.kind} checkpoint of ${state.stage}; ${this.phase.stage} resumes only from its own LAST checkpoint.`,
       );
     }
     if (state.optimizer.name !== this.phase.optimizer.name) {
@@ -230,12 +229,12 @@ export class Member {
     this.learner.dispose();
   }
 
-  /** Turns waiting outputs into sums, in the order of the steps. */
+  /** Adds pending outputs to the sums, in the order of the steps. */
   #settle(): void {
     for (const { output, labels } of this.#pending.splice(0)) {
       const { logits, penalty } = output.read();
       const sums = this.#options.loss.measure(logits, labels, true);
-      // Keras weighs a batch's loss, penalty included, by its images.
+      // Keras weights a batch's loss, including the penalty, by its images.
       this.#sums = addSums(this.#sums, { ...sums, lossSum: sums.lossSum + penalty * labels.length });
       output.dispose();
     }
@@ -298,7 +297,6 @@ export class Member {
   }
 }
 
-/** Sums over both. */
 export function addSums(a: LossSums, b: LossSums): LossSums {
   return {
     imageCount: a.imageCount + b.imageCount,
@@ -310,7 +308,7 @@ export function addSums(a: LossSums, b: LossSums): LossSums {
 /**
  * Assigns saved values by name.
  *
- * @throws {CheckpointError} when one is missing
+ * @throws {CheckpointError} when one is missing.
  */
 export function assignAll(
   path: string,
@@ -324,7 +322,7 @@ export function assignAll(
   }
 }
 
-/** @param into tensors of the same variables, whose arrays are to be used again */
+/** @param into tensors of the same variables, whose arrays are reused. */
 function tensorsOf(
   variables: readonly TrainedVariable[],
   into: readonly NamedTensor[] | null = null,

@@ -6,9 +6,9 @@ import type { ResourceVariable } from '../heads/resource-variable.ts';
 import type { InputSpec, Network, NetworkStep } from './network.ts';
 
 /**
- * A network that works off each batch in parts, one after the other, and adds up their gradients weighted by their images:
- * the step is that of the whole batch, up to rounding, and needs the memory of a part. Only dropout draws other masks: each
- * part its own, from the step's stream.
+ * A network that processes each batch in micro-batches, one after the other, and adds up their gradients, weighted by their
+ * images. The step equals that of the whole batch up to rounding, and needs the memory of one micro-batch. Only dropout differs:
+ * each micro-batch draws its own masks from the step's stream.
  */
 export class MicroBatchNetwork implements Network {
   readonly input: InputSpec;
@@ -16,8 +16,9 @@ export class MicroBatchNetwork implements Network {
   readonly #divisor: number;
 
   /**
-   * @param whole becomes this network's
-   * @param divisor parts of a batch, 2 or more
+   * Takes ownership of the whole network.
+   *
+   * @param divisor number of micro-batches, 2 or more.
    */
   constructor(whole: Network, divisor: number) {
     this.input = whole.input;
@@ -42,7 +43,7 @@ export class MicroBatchNetwork implements Network {
       };
       const step = this.#whole.train(rows, partTargets, dropout);
       logits.push(step.logits);
-      // The weights stand still between the parts, and so does their penalty.
+      // The weights, and so their penalty, are the same for all micro-batches.
       if (penalty === null) penalty = step.penalty;
       else step.penalty?.dispose();
       gradients = addWeighted(gradients, step.gradients, count / rowCount);
@@ -67,7 +68,7 @@ export class MicroBatchNetwork implements Network {
   }
 }
 
-/** Rows of each part: as equal as they can be, none empty. */
+/** Divides rows into micro-batches of nearly equal size, none empty. */
 export function partsOf(
   rowCount: number,
   divisor: number,
@@ -79,7 +80,7 @@ export function partsOf(
   });
 }
 
-/** What `compute` makes of a batch, part by part. Both tensors are the caller's. */
+/** Applies `compute` to a batch, micro-batch by micro-batch. The caller owns input and output. */
 export function computeInParts(input: Tensor, divisor: number, compute: (rows: Tensor) => Tensor): Tensor {
   if (divisor === 1) return compute(input);
   const outputs = partsOf(rowsOf(input), divisor).map(({ begin, count }) => {
@@ -93,7 +94,7 @@ export function computeInParts(input: Tensor, divisor: number, compute: (rows: T
   return joined;
 }
 
-/** sums + weight · gradients; takes both. */
+/** Returns sums + weight · gradients; disposes of both. */
 function addWeighted(sums: readonly Tensor[], gradients: readonly Tensor[], weight: number): readonly Tensor[] {
   return gradients.map((gradient, index) => {
     const sum = sums[index];

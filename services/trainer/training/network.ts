@@ -11,9 +11,9 @@ import type { HeadStep, HeadTargets } from '../heads/head.ts';
 import { ResourceVariable } from '../heads/resource-variable.ts';
 import { featuresGradient, featuresOf } from './pooling.ts';
 
-/** What a network reads: outputs of the frozen layers below it. */
+/** The input of a network: outputs of the frozen layers below it. */
 export interface InputSpec {
-  /** Layer of the base; null: 0..255 images. */
+  /** Layer of the base; null: images with values 0..255. */
   readonly layer: string | null;
   /** Applied to the layer's outputs. */
   readonly pooling: Pooling;
@@ -21,15 +21,15 @@ export interface InputSpec {
 
 export type NetworkStep = Omit<HeadStep, 'featureGradient'>;
 
-/** What a run trains. */
+/** The network that a run trains. */
 export interface Network {
   readonly input: InputSpec;
   readonly variables: readonly ResourceVariable[];
-  /** One step's logits and gradients (in the order of `variables`), all the caller's. */
+  /** Computes logits and gradients (in the order of `variables`) of one step. The caller owns the tensors. */
   train(input: Tensor, targets: HeadTargets, dropout: RandomStream): NetworkStep;
-  /** Logits [n, outputs] without dropout. */
+  /** Returns logits [n, outputs] without dropout. */
   predict(input: Tensor): Tensor;
-  /** L2 penalty of the loss now. */
+  /** Returns the L2 penalty of the current weights. */
   penaltyValue(): number;
   dispose(): void;
 }
@@ -68,7 +68,7 @@ export class HeadNetwork implements Network {
   }
 }
 
-/** The unfrozen layers of the base with the head on them. BatchNormalization stays frozen, in inference mode. */
+/** The unfrozen layers of the base under the head. BatchNormalization stays frozen, in inference mode. */
 export class FineTuneNetwork implements Network {
   readonly input: InputSpec;
   readonly variables: readonly ResourceVariable[];
@@ -77,7 +77,7 @@ export class FineTuneNetwork implements Network {
   readonly #topVariables: readonly ResourceVariable[];
   readonly #head: Head;
 
-  /** @throws {UnknownLayerError} when the base has no such layers to unfreeze */
+  /** @throws {UnknownLayerError} when the base does not have the layers to unfreeze. */
   constructor(config: RunConfig, unfreeze: string, backbone: Backbone, classCount: number) {
     const { trainableFrom } = resolveUnfreeze(backbone.layers, config.backbone.cut, unfreeze);
     this.#pooling = config.head.pooling;
@@ -90,20 +90,20 @@ export class FineTuneNetwork implements Network {
     this.variables = [...this.#topVariables, ...this.#head.variables];
   }
 
-  /** The part that a trained head's checkpoint holds. */
+  /** The variables that are in the checkpoint of a trained head. */
   get headVariables(): readonly ResourceVariable[] {
     return this.#head.variables;
   }
 
   train(input: Tensor, targets: HeadTargets, dropout: RandomStream): NetworkStep {
     const kept: { head?: HeadStep } = {};
-    // The head is written out by hand; here it is one op of the gradient tape, with its own gradients put aside.
+    // The head computes its own gradients. For the gradient tape it is one op; the gradients of its variables are kept aside.
     const headOp = tf.customGrad((outputs, save) => {
       const features = featuresOf(outputs as Tensor4D, this.#pooling);
       const step = this.#head.train(features, targets, dropout, true);
       kept.head = step;
       for (const tensor of [step.logits, step.penalty, ...step.gradients]) if (tensor !== null) tf.keep(tensor);
-      if (step.featureGradient === null) throw new Error('unreachable: the gradient was asked for');
+      if (step.featureGradient === null) throw new Error('unreachable: the gradient was requested');
       (save as (tensors: Tensor[]) => void)([
         featuresGradient(outputs as Tensor4D, features, step.featureGradient, this.#pooling),
       ]);
@@ -137,19 +137,19 @@ export class FineTuneNetwork implements Network {
   }
 }
 
-/** Name of the layer that a run's base ends with. */
-export function lastLayer(config: RunConfig, backbone: Backbone): string {
+/** Returns the name of the layer with which a run's base ends. */
+function lastLayer(config: RunConfig, backbone: Backbone): string {
   const last = config.backbone.cut ?? backbone.layers.at(-1)?.name;
   if (last === undefined) throw new RangeError(`The backbone ${backbone.name} has no layers.`);
   return last;
 }
 
-/** What a head on the frozen base reads. */
+/** Returns the input of a head on the frozen base. */
 export function headInput(config: RunConfig, backbone: Backbone): InputSpec {
   return { layer: lastLayer(config, backbone), pooling: poolingOf(config.head) };
 }
 
-/** Length of one image's features after pooling or flattening. */
+/** Returns the number of features of one image after pooling or flattening. */
 export function featureCountOf(config: RunConfig, backbone: Backbone): number {
   const [height, width, channels] = backbone.outputShape(config.backbone.cut);
   return config.head.pooling === 'flatten' ? height * width * channels : channels;

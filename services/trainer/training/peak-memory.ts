@@ -1,17 +1,17 @@
 import { writeFileSync } from 'node:fs';
 
-/** Most memory, in bytes, that this process has held since `resetPeakMemory`; on other systems than Linux since its start. */
+/** Returns the peak memory of this process in bytes since `resetPeakMemory`; since its start on systems other than Linux. */
 export function readPeakMemory(): number {
-  // libuv gives kilobytes on every system.
+  // libuv reports kilobytes on every system.
   return process.resourceUsage().maxRSS * 1024;
 }
 
-/** Begins anew, so that a task is not charged with what an earlier one of the same worker took. */
+/** Resets the peak, so that it does not include earlier tasks of the same worker. */
 export function resetPeakMemory(): void {
   try {
-    // proc(5): 5 sets the highest resident size, which getrusage reports too, to the present one.
+    // proc(5): writing 5 sets the peak resident size, which getrusage reports too, to the current size.
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Not Linux, or forbidden: the figure is then an upper bound.
+    // Not Linux, or not permitted: the value is then an upper bound.
   }
 }

@@ -3,7 +3,7 @@ import type { Pooling } from '../../core/task.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
 
-/** Keras' GlobalAveragePooling2D or GlobalMaxPooling2D: [n, h, w, c] → [n, c]; `none` changes nothing. */
+/** Applies Keras' GlobalAveragePooling2D or GlobalMaxPooling2D: [n, h, w, c] → [n, c]; `none` returns the input. */
 export function pool(outputs: Tensor4D, pooling: Pooling): Tensor {
   switch (pooling) {
     case 'avg':
@@ -15,13 +15,13 @@ export function pool(outputs: Tensor4D, pooling: Pooling): Tensor {
   }
 }
 
-/** A head's features [n, features] from outputs of a base [n, h, w, c]; as Keras' Flatten or global pooling. */
+/** Returns a head's features [n, features] of base outputs [n, h, w, c], by Keras' Flatten or global pooling. */
 export function featuresOf(outputs: Tensor4D, pooling: HeadConfig['pooling']): Tensor {
   if (pooling !== 'flatten') return pool(outputs, pooling);
   return tf.reshape(outputs, [outputs.shape[0], -1]);
 }
 
-/** Gradient at the outputs from that at the features. Equal maxima share, as in TensorFlow's gradient of Max. */
+/** Returns the gradient of the outputs for that of the features. Equal maxima share it, as in TensorFlow's gradient of Max. */
 export function featuresGradient(
   outputs: Tensor4D,
   features: Tensor,

@@ -14,7 +14,7 @@ import { TaskStoppedError } from './task-link.ts';
 import type { StopAction, TaskLink } from './task-link.ts';
 import { runTrainStage } from './train-stage.ts';
 
-/** Does one task and reports its end: `completed`, `failed`, or `stopped` after `pause` or `stop`. Never throws. */
+/** Executes a task and reports its end: `completed`, `failed`, or `stopped` after `pause` or `stop`. Never throws. */
 export async function runTask(task: LeasedTask, options: WorkerOptions, link: TaskLink): Promise<void> {
   const { taskId } = task;
   resetPeakMemory();
@@ -32,7 +32,7 @@ export async function runTask(task: LeasedTask, options: WorkerOptions, link: Ta
       link.emit({
         type: 'failed',
         taskId,
-        error: await nameDamagedFeatures(taskErrorOf(error, placesOf(task, options)), task, options),
+        error: await addDamagedFeatures(taskErrorOf(error, placesOf(task, options)), task, options),
       });
   }
 }
@@ -46,8 +46,11 @@ function placesOf(task: LeasedTask, { artifacts, cacheDir }: WorkerOptions): Tas
   };
 }
 
-/** All of them at once: each costs the task an attempt. A store that can't be asked leaves the error as it is. */
-async function nameDamagedFeatures(error: TaskError, task: LeasedTask, options: WorkerOptions): Promise<TaskError> {
+/**
+ * Adds all other damaged feature sets to the error, so that they don't each cost an attempt. Returns the error unchanged if the
+ * store can't be read.
+ */
+async function addDamagedFeatures(error: TaskError, task: LeasedTask, options: WorkerOptions): Promise<TaskError> {
   if (error.missingFeatureKeys === undefined || task.stage === 'FEATURES') return error;
   const cache = openCache(options);
   const keys = new Set(error.missingFeatureKeys);

@@ -25,25 +25,27 @@ const GATHER = [
   intAttribute('batch_dims', 0),
 ];
 
-/** Inputs and labels of some images; each input is made once and shared by everyone who asks for it. */
+/** Inputs and labels of some images. Each input is computed once and shared. */
 export interface Batch {
   readonly labels: readonly number[];
-  /** Stays the batch's. */
+  /** Returns an input, which the batch owns. */
   input(spec: InputSpec): Tensor;
   dispose(): void;
 }
 
-/** One split's images as networks want them. */
+/** Reads the images of one split as the inputs of networks. */
 export interface SplitReader {
   readonly count: number;
   readonly labels: Int32Array;
-  /** As in the manifest. */
+  /** Paths of the manifest. */
   readonly paths: readonly string[];
   /** Resolves when the first `count` images can be read. */
   decoded(count: number): Promise<void>;
   /**
-   * @param indices places among the split's images in manifest order
-   * @param epoch from 1; only augmentation depends on it
+   * Reads a batch.
+   *
+   * @param indices of images within the split, in manifest order.
+   * @param epoch from 1; only augmentation depends on it.
    */
   read(indices: Uint32Array, epoch: number): Batch;
   dispose(): void;
@@ -51,19 +53,19 @@ export interface SplitReader {
 
 export interface SplitReaderOptions {
   readonly cache: ArtifactCache;
-  /** For decoded images. */
+  /** Folder of decoded images. */
   readonly cacheDir: string;
   readonly indexed: IndexedDataset;
   readonly backbone: Backbone;
   readonly split: Split;
-  /** Everything that will be asked for. */
+  /** All inputs that will be requested. */
   readonly inputs: readonly InputSpec[];
-  /** What is stored already; anything else is computed from the images at each reading. */
+  /** Stored features. Other inputs are computed from the images at each read. */
   readonly featureSets: readonly FeatureSetRef[];
   readonly augmentation: AugmentationConfig | null;
-  /** The frozen layers see a batch in so many parts, where memory is short; default 1. */
+  /** Number of micro-batches in which the frozen layers process a batch; default 1. */
   readonly microBatchDivisor?: number;
-  /** Opens while images are decoded, without progress of that; default false. Readers wait for `decoded`. */
+  /** Opens while images are still being decoded, without reporting that progress; readers wait for `decoded`. Default: false. */
   readonly beforeDecoded?: boolean;
   readonly onProgress: ProgressListener;
 }
@@ -187,17 +189,16 @@ class LazyBatch implements Batch {
   }
 }
 
-/** A feature set that is read. */
+/** The rows of a stored feature set. */
 interface StoredRows {
-  /** [indices, …shape]; the caller's. */
+  /** Returns a tensor [indices, …shape], which the caller owns. */
   gather(indices: Uint32Array): Tensor;
   dispose(): void;
 }
 
 /**
- * A set of at most so many bytes is held by TensorFlow. A larger one, as that of all outputs of a middle layer, stays on the
- * disk, which means in the kernel's page cache while there is memory to spare: the 8 MB of a batch are read in 2 ms, where
- * the step behind takes hundreds.
+ * Maximum size of a set that TensorFlow holds in memory. A larger set, such as all outputs of a middle layer, stays on the disk
+ * and, while memory suffices, in the kernel's page cache. Reading the 8 MB of a batch takes 2 ms; the step takes hundreds.
  */
 const MOST_HELD_BYTES = 256 * 2 ** 20;
 

@@ -15,52 +15,53 @@ import type { IndexedDataset } from '../data/manifest.ts';
 import { TaskFailureError, damageError } from './task-error.ts';
 import type { TaskLink } from './task-link.ts';
 
-/** What a worker process gives to every task. */
+/** Settings of a worker process, which are the same for all of its tasks. */
 export interface WorkerOptions {
   readonly artifacts: ArtifactStore;
   readonly cacheDir: string;
-  /** Folder that images and weights of a spec must lie in, wherever links lead; anywhere if null or not given. */
+  /** Folder in which images and weights must lie after links are resolved. Null or undefined: no limit. */
   readonly dataRoot?: string | null;
-  /** What copies of a remote store's files may take; not needed where the store is a folder. */
+  /** Maximum size of the copies of a remote store's files. Default: unlimited. */
   readonly artifactCacheBytes?: number;
   /**
-   * Whether images are decoded while the base computes the features of the first ones. Default: on a GPU, during whose work
-   * the processor is idle; where the processor itself is the device, it would only take more memory.
+   * Decodes images while the base computes the features of the first ones. Default: true on a GPU, during whose work the
+   * CPU is idle. On a CPU it would only take more memory.
    */
   readonly decodesBeside?: boolean;
-  /** Least seconds between two saves of the newest state. */
+  /** Minimum number of seconds between two saves of the latest state. */
   readonly checkpointSeconds: number;
 }
 
-/** What an executor works with. */
+/** The environment of a task's execution. */
 export interface TaskContext extends WorkerOptions {
   readonly task: LeasedTask;
   readonly link: TaskLink;
-  /** Files of the artifact store on this machine. */
+  /** Local copies of the artifact store's files. */
   readonly cache: ArtifactCache;
 }
 
 /**
- * The data set that the task's manifest describes.
+ * Opens the data set that the task's manifest describes.
  *
- * @throws {TaskFailureError} when the task has none, or its manifest is missing or damaged; {PathOutsideError}
+ * @throws {TaskFailureError} when the task has none, or its manifest is missing or damaged.
+ * @throws {PathOutsideError} when its folder is outside `dataRoot`.
  */
 export async function openDataset({ task, artifacts, dataRoot = null }: TaskContext): Promise<IndexedDataset> {
   const { dataset, manifestUri, taskId, datasetSource } = task;
   if (dataset === null || manifestUri === null) {
-    throw new TaskFailureError('PERMANENT', 'TASK_INVALID', `Task ${taskId} (${task.stage}) came without a data set.`);
+    throw new TaskFailureError('PERMANENT', 'TASK_INVALID', `Task ${taskId} (${task.stage}) has no data set.`);
   }
-  // The sweep's own folder: a coordinator of an earlier version sends the one in which the same images were indexed last.
+  // The sweep's folder. A coordinator of an earlier version sends the folder in which the same images were indexed last.
   const path = resolve(datasetSource.path);
   await requireInside(dataRoot, path, 'dataset.path');
   const { images, dataset: indexed } = await readManifest(artifacts, manifestUri);
   if (indexed.digest !== dataset.digest) {
     throw damagedManifest(
       'DIGEST_MISMATCH',
-      `The manifest ${manifestUri} describes data set ${indexed.digest}, but the task is about ${dataset.digest}.`,
+      `The manifest ${manifestUri} describes data set ${indexed.digest}, but the task needs ${dataset.digest}.`,
     );
   }
-  // The manifest names the folder in which the content was indexed first.
+  // The manifest has the folder in which the content was indexed first.
   return { dataset: { ...dataset, path }, images };
 }
 
@@ -80,7 +81,7 @@ function damagedManifest(code: string, message: string): TaskFailureError {
   return damageError(code, message, { manifestDamaged: true });
 }
 
-/** Loads a base and reports progress meanwhile; without its weights where the task computes nothing with them. */
+/** Loads a base and reports progress. Its weights are not loaded when the task computes nothing with them. */
 export async function openBackbone(
   { cacheDir, dataRoot = null, link, task }: TaskContext,
   backbone: string,
@@ -94,17 +95,17 @@ export async function openBackbone(
 }
 
 /**
- * Weights are a word or the path of a file.
+ * Checks a weights reference: a name, or the path of a file.
  *
- * @throws {PathOutsideError}
+ * @throws {PathOutsideError} when the file is outside `dataRoot`.
  */
 export async function requireWeightsInside(dataRoot: string | null, weights: string): Promise<void> {
   if (weights !== 'imagenet' && weights !== 'random') await requireInside(dataRoot, weights, 'weights');
 }
 
 /**
- * Digest of the weights that made all the features that the task's runs read, or null when they need the base itself: heads
- * on cached features don't, and their feature sets know the digest.
+ * Returns the digest of the weights from which all features of the task's runs were computed; null if the runs need the base
+ * itself. Heads on cached features don't need it, and their feature sets contain the digest.
  */
 function digestOfStoredBase(task: LeasedTask, backbone: string, inputSize: number): string | null {
   if (task.stage !== 'HEAD') return null;
@@ -120,7 +121,7 @@ function readsOnly({ parameters }: TaskRun, sets: readonly FeatureSetRef[]): boo
   try {
     config = compileRunConfig(parameters);
   } catch {
-    // The stage says what is wrong with it.
+    // The stage reports the invalid parameters.
     return true;
   }
   if (config.method !== 'cached') return false;

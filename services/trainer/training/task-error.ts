@@ -4,14 +4,14 @@ import { machineErrorOf } from './machine-error.ts';
 import type { TaskPlaces } from './machine-error.ts';
 import { DatasetInvalidError } from '../data/index-dataset.ts';
 
-/** Stored files that an attempt found missing or damaged. They are made again, and the failure is not counted. */
+/** Stored files that an attempt found missing or damaged. They are recomputed, and the failure is not counted. */
 export type StoredDamage = Pick<TaskError, 'missingFeatureKeys' | 'manifestDamaged' | 'damagedCheckpointIds'>;
 
-/** An error whose class is known where it is thrown. */
+/** Thrown where the class of an error is known. */
 export class TaskFailureError extends Error {
   override readonly name = 'TaskFailureError';
   readonly errorClass: ErrorClass;
-  /** For example DATASET_INVALID. */
+  /** Error code, such as DATASET_INVALID. */
   readonly code: string;
   readonly datasetProblems: readonly DatasetProblem[];
   readonly damage: StoredDamage;
@@ -20,10 +20,10 @@ export class TaskFailureError extends Error {
     errorClass: ErrorClass,
     code: string,
     message: string,
-    datasetProblems: readonly DatasetProblem[] = [],
-    damage: StoredDamage = {},
+    details: { readonly datasetProblems?: readonly DatasetProblem[]; readonly damage?: StoredDamage } = {},
   ) {
     super(message);
+    const { datasetProblems = [], damage = {} } = details;
     this.errorClass = errorClass;
     this.code = code;
     this.datasetProblems = datasetProblems;
@@ -31,12 +31,12 @@ export class TaskFailureError extends Error {
   }
 }
 
-/** An error about stored files, which says nothing about the task that met them. */
+/** Returns an error about stored files, which is not the fault of the task that read them. */
 export function damageError(code: string, message: string, damage: StoredDamage): TaskFailureError {
-  return new TaskFailureError('INFRASTRUCTURE', code, message, [], damage);
+  return new TaskFailureError('INFRASTRUCTURE', code, message, { damage });
 }
 
-/** Errors that trying again can't help, by name, with what they are called in the record. */
+/** Codes of errors that a retry can't fix, by the error's name. */
 const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
   ['InvalidRequestError', 'PARAMETERS_INVALID'],
   ['UnknownLayerError', 'PARAMETERS_INVALID'],
@@ -50,14 +50,14 @@ const PERMANENT_ERRORS: ReadonlyMap<string, string> = new Map([
   ['ArtifactUriError', 'ARTIFACT_MISSING'],
 ]);
 
-/** TensorFlow's own words; tfjs passes only the message on. oneDNN's status 1 is `dnnl_out_of_memory`. */
+/** TensorFlow's messages, of which tfjs keeps nothing else. oneDNN's status 1 is `dnnl_out_of_memory`. */
 const OUT_OF_MEMORY =
   /OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhausted|received an exception:\s?Status: 1,|Array buffer allocation failed|bad_alloc|out of memory/i;
 
 /**
- * Sorts an error into the classes that decide about retries (semantics: "Attempts and retries").
+ * Classifies an error; the class decides about retries (`core/retry.ts`).
  *
- * @param places folders of this machine, to tell whose fault an error of its disks is; null: not known
+ * @param places folders of this machine, which attribute errors of its disks; null: unknown.
  */
 export function taskErrorOf(error: unknown, places: TaskPlaces | null = null): TaskError {
   if (error instanceof TaskFailureError) {

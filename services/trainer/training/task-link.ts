@@ -7,7 +7,7 @@ const YIELD_INTERVAL_MS = 5;
 
 export type StopAction = 'pause' | 'stop';
 
-/** Thrown to leave work that has nothing to save when `pause` or `stop` came. */
+/** Thrown to leave work that has nothing to save after `pause` or `stop`. */
 export class TaskStoppedError extends Error {
   override readonly name = 'TaskStoppedError';
   readonly action: StopAction;
@@ -19,8 +19,8 @@ export class TaskStoppedError extends Error {
 }
 
 /**
- * One task's line to the supervisor: events out, commands in. TensorFlow's calls block the event loop, so work must call
- * `breathe` between its steps, or no command arrives and no event leaves.
+ * The link between a task and the supervisor: events out, commands in. TensorFlow's calls block the event loop, so work must
+ * call `breathe` between its steps; otherwise no command arrives and no event is sent.
  */
 export class TaskLink {
   readonly taskId: string;
@@ -40,14 +40,14 @@ export class TaskLink {
     this.#send(event);
   }
 
-  /** Takes a `control` or `stop-run` command of this task. */
+  /** Receives a `control` or `stop-run` command of this task. */
   receive(command: Exclude<SlotCommand, { type: 'start' }>): void {
     if (command.type === 'stop-run') this.#stoppedRunIds.add(command.runId);
     else if (command.action === 'checkpoint') this.#checkpointWanted = true;
     else this.#action = command.action;
   }
 
-  /** `pause` or `stop` once one of them came. */
+  /** The latest `pause` or `stop`; null if none was received. */
   get action(): StopAction | null {
     return this.#action;
   }
@@ -56,7 +56,7 @@ export class TaskLink {
     return this.#stoppedRunIds.has(runId);
   }
 
-  /** Whether a checkpoint was asked for since the last call. */
+  /** Returns whether a checkpoint was requested since the last call. */
   takeCheckpointRequest(): boolean {
     const wanted = this.#checkpointWanted;
     this.#checkpointWanted = false;
@@ -66,7 +66,7 @@ export class TaskLink {
   /**
    * Lets messages in and out, and reports progress at most once a second.
    *
-   * @param stepCount steps done of `stepLimit`
+   * @param stepCount completed steps of `stepLimit`.
    */
   async breathe(stepCount: number, stepLimit: number, detail: string): Promise<void> {
     this.#reportProgress(stepCount, stepLimit, detail);
@@ -76,13 +76,17 @@ export class TaskLink {
     this.#lastBreathMs = performance.now();
   }
 
-  /** As `breathe`, for work without anything to save. @throws {TaskStoppedError} */
+  /** Calls `breathe` for work that has nothing to save. @throws {TaskStoppedError} after `pause` or `stop`. */
   async breatheOrStop(stepCount: number, stepLimit: number, detail: string): Promise<void> {
     await this.breathe(stepCount, stepLimit, detail);
     this.#stopIfAsked();
   }
 
-  /** For work that lets the event loop turn by itself. Throws `TaskStoppedError` into it when it is to stop. */
+  /**
+   * Reports the progress of work that lets the event loop turn by itself.
+   *
+   * @throws {TaskStoppedError} after `pause` or `stop`.
+   */
   readonly onProgress: ProgressListener = ({ done, total, detail }) => {
     this.#reportProgress(done, total, detail);
     this.#stopIfAsked();

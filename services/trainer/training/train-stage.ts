@@ -5,7 +5,7 @@ import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { CheckpointError } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
-import type { IndexedDataset } from '../data/manifest.ts';
+import type { ManifestImage } from '../../core/dataset.ts';
 import { nodeBackend } from '../engine/engine.ts';
 import { Loss, classWeightsOf } from '../heads/loss.ts';
 import { NativeHead } from '../heads/native-head.ts';
@@ -26,7 +26,7 @@ import { TaskFailureError, taskErrorOf } from './task-error.ts';
 import { TrainingLoop, runOutcome } from './training-loop.ts';
 import type { TrainingEnd } from './training-loop.ts';
 
-/** Validation images of one step: heads are cheap, and unfrozen layers need memory. */
+/** Images of one validation step. Heads need little memory; unfrozen layers need much. */
 const VALIDATION_BATCH_SIZE = { HEAD: 256, FINE_TUNE: 32 } as const;
 
 type TrainStage = Phase['stage'];
@@ -36,7 +36,17 @@ interface ConfiguredRun {
   readonly config: RunConfig;
 }
 
-/** Stages HEAD and FINE_TUNE: trains the runs of the task as one group. */
+/** Everything that the runs of a group share. */
+interface Group {
+  readonly context: TaskContext;
+  readonly stage: TrainStage;
+  readonly backbone: Backbone;
+  readonly classCount: number;
+  readonly trainImages: readonly ManifestImage[];
+  readonly writer: CheckpointWriter;
+}
+
+/** Executes HEAD and FINE_TUNE: trains the runs of the task as one group. */
 export async function runTrainStage(context: TaskContext, stage: TrainStage): Promise<TrainingEnd> {
   const { task, artifacts, link } = context;
   const outcomes: RunOutcome[] = [];
@@ -56,7 +66,10 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
   let validation: SplitReader | null = null;
   try {
     const writer = new CheckpointWriter(artifacts, link, task.leaseEpoch, context.checkpointSeconds);
-    members.push(...(await createMembers(context, stage, configured, indexed, backbone, writer, outcomes)));
+    const classCount = indexed.dataset.classNames.length;
+    const trainImages = indexed.images.filter(({ split }) => split === 'train');
+    const group = { context, stage, backbone, classCount, trainImages, writer };
+    members.push(...(await createMembers(group, configured, outcomes)));
     if (members.length === 0) return { outcomes, action: null };
     const readers = { ...context, indexed, backbone, inputs: members.map(({ learner }) => learner.input) };
     const { microBatchDivisor } = task;
@@ -79,12 +92,12 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
   }
 }
 
-/** The checkpoint whose tensors a run starts with: a resumed one has all of them. */
+/** Returns the checkpoint that a run starts from. A checkpoint to resume contains all tensors, so the source is not needed. */
 function startingPoint({ resumeCheckpoint, sourceCheckpoint }: TaskRun): CheckpointRef | null {
   return resumeCheckpoint ?? sourceCheckpoint;
 }
 
-/** Runs that are to be trained; those that were stopped, or whose parameters are wrong, have their outcome at once. */
+/** Compiles the parameters of the runs to train. Adds outcomes for runs that were stopped or whose parameters are invalid. */
 function configureRuns(runs: readonly TaskRun[], outcomes: RunOutcome[]): readonly ConfiguredRun[] {
   return runs.flatMap((run) => {
     if (run.stopped) {
@@ -100,7 +113,7 @@ function configureRuns(runs: readonly TaskRun[], outcomes: RunOutcome[]): readon
   });
 }
 
-/** A group shares its batches; the planner sees to it, and a mistake there must not train on the wrong images. */
+/** Refuses a group whose runs don't read the same batches: a planner bug must not train on the wrong images. */
 function checkGroup(runs: readonly ConfiguredRun[]): void {
   const keys = new Set(runs.map(({ config }) => batchKey(config)));
   if (keys.size <= 1) return;
@@ -117,22 +130,16 @@ function batchKey(config: RunConfig): string {
   return JSON.stringify([config.backbone.name, config.imageSize, config.batchSize, config.dataSeed]);
 }
 
-async function createMembers(
-  context: TaskContext,
-  stage: TrainStage,
-  runs: readonly ConfiguredRun[],
-  indexed: IndexedDataset,
-  backbone: Backbone,
-  writer: CheckpointWriter,
-  outcomes: RunOutcome[],
-): Promise<Member[]> {
+/** @param outcomes receives the failures of single runs. */
+async function createMembers(group: Group, runs: readonly ConfiguredRun[], outcomes: RunOutcome[]): Promise<Member[]> {
   const members: Member[] = [];
-  for (const { run, config } of runs) {
+  for (const configured of runs) {
     try {
-      members.push(await createMember(context, stage, run, config, indexed, backbone, writer));
+      members.push(await createMember(group, configured));
     } catch (error) {
       const taskError = taskErrorOf(error);
-      // One run's bad checkpoint or layer name is its own affair; anything else hits all of them.
+      const { run } = configured;
+      // A run's bad checkpoint or layer name fails this run only; any other error fails the group.
       if (taskError.errorClass !== 'PERMANENT') {
         for (const member of members) member.dispose();
         throw error;
@@ -143,19 +150,11 @@ async function createMembers(
   return members;
 }
 
-async function createMember(
-  context: TaskContext,
-  stage: TrainStage,
-  run: TaskRun,
-  config: RunConfig,
-  indexed: IndexedDataset,
-  backbone: Backbone,
-  writer: CheckpointWriter,
-): Promise<Member> {
-  const classCount = indexed.dataset.classNames.length;
-  const trainImages = indexed.images.filter(({ split }) => split === 'train');
-  const phase = phaseOf(stage, run, config);
-  const learner = await createLearner(context, phase, run, config, backbone, classCount);
+async function createMember(group: Group, configured: ConfiguredRun): Promise<Member> {
+  const { context, stage, backbone, classCount, trainImages, writer } = group;
+  const { run, config } = configured;
+  const phase = phaseOf(stage, configured);
+  const learner = await createLearner(group, configured, phase);
   const member = new Member({
     runId: run.runId,
     config,
@@ -178,41 +177,31 @@ async function createMember(
   }
 }
 
-/** On a CPU heads are trained by native code, many at once; everything else by TensorFlow's ops. */
-async function createLearner(
-  context: TaskContext,
-  { stage, optimizer }: Phase,
-  run: TaskRun,
-  config: RunConfig,
-  backbone: Backbone,
-  classCount: number,
-): Promise<Learner> {
+/** On a CPU, native code trains heads, many at once. TensorFlow's ops train everything else. */
+async function createLearner(group: Group, configured: ConfiguredRun, { stage, optimizer }: Phase): Promise<Learner> {
+  const { context, backbone, classCount } = group;
+  const { config } = configured;
   if (stage === 'HEAD' && !nodeBackend().isUsingGpuDevice) {
     const featureCount = featureCountOf(config, backbone);
     const head = new NativeHead(config.head, optimizer, featureCount, classCount, config.seed);
     return new NativeLearner(headInput(config, backbone), head);
   }
   const whole =
-    stage === 'HEAD'
-      ? new HeadNetwork(config, backbone, classCount)
-      : await createFineTuneNetwork(context, run, config, backbone, classCount);
+    stage === 'HEAD' ? new HeadNetwork(config, backbone, classCount) : await createFineTuneNetwork(group, configured);
   const { microBatchDivisor } = context.task;
   return new NetworkLearner(microBatchDivisor > 1 ? new MicroBatchNetwork(whole, microBatchDivisor) : whole, optimizer);
 }
 
-/** Fine-tuning on a head that was not trained would destroy the base's features, so the run must say that it wants it. */
-async function createFineTuneNetwork(
-  context: TaskContext,
-  run: TaskRun,
-  config: RunConfig,
-  backbone: Backbone,
-  classCount: number,
-): Promise<Network> {
+/**
+ * Creates the network of a fine-tuning, with the values of the trained head. Fine-tuning under an untrained head would destroy
+ * the base's features, so the run must allow it explicitly.
+ */
+async function createFineTuneNetwork(group: Group, configured: ConfiguredRun): Promise<Network> {
+  const { context, backbone, classCount } = group;
+  const { run, config } = configured;
+  const { unfreeze, allowUntrainedHead } = fineTuneOf(configured);
   if (run.sourceCheckpoint === null) {
-    const fineTune = fineTuneOf(run, config);
-    if (config.epochs === 0 && fineTune.allowUntrainedHead) {
-      return new FineTuneNetwork(config, fineTune.unfreeze, backbone, classCount);
-    }
+    if (config.epochs === 0 && allowUntrainedHead) return new FineTuneNetwork(config, unfreeze, backbone, classCount);
     throw new TaskFailureError(
       'PERMANENT',
       'CHECKPOINT_MISSING',
@@ -220,13 +209,11 @@ async function createFineTuneNetwork(
         'fine_tune.allow_untrained_head is false or epochs is not 0.',
     );
   }
-  // `resume` assigns every variable, and the head's file may be damaged by now.
-  if (run.resumeCheckpoint !== null) {
-    return new FineTuneNetwork(config, fineTuneOf(run, config).unfreeze, backbone, classCount);
-  }
+  // `resume` assigns every variable, so the head's file is not needed and may even be damaged.
+  if (run.resumeCheckpoint !== null) return new FineTuneNetwork(config, unfreeze, backbone, classCount);
   const { path, checkpoint } = await openCheckpoint(context, run.sourceCheckpoint);
   checkBase(path, checkpoint, backbone);
-  const network = new FineTuneNetwork(config, fineTuneOf(run, config).unfreeze, backbone, classCount);
+  const network = new FineTuneNetwork(config, unfreeze, backbone, classCount);
   try {
     assignAll(path, network.headVariables, checkpoint.trained);
     return network;
@@ -236,7 +223,7 @@ async function createFineTuneNetwork(
   }
 }
 
-/** @throws {CheckpointError} when the tensors belong to a base with other weights */
+/** Checks the base of a checkpoint. @throws {CheckpointError} when its tensors belong to a base with other weights. */
 export function checkBase(path: string, { state }: TrainingCheckpoint, backbone: Backbone): void {
   if (state.baseDigest === backbone.weightsDigest) return;
   throw new CheckpointError(
@@ -247,20 +234,20 @@ export function checkBase(path: string, { state }: TrainingCheckpoint, backbone:
   );
 }
 
-function phaseOf(stage: TrainStage, run: TaskRun, config: RunConfig): Phase {
+function phaseOf(stage: TrainStage, configured: ConfiguredRun): Phase {
   if (stage === 'HEAD') {
-    const { epochs, optimizer, schedule, earlyStopping } = config;
+    const { epochs, optimizer, schedule, earlyStopping } = configured.config;
     return { stage, epochs, optimizer, schedule, earlyStopping };
   }
-  const { epochs, optimizer, schedule, earlyStopping } = fineTuneOf(run, config);
+  const { epochs, optimizer, schedule, earlyStopping } = fineTuneOf(configured);
   return { stage, epochs, optimizer, schedule, earlyStopping };
 }
 
-function fineTuneOf(run: TaskRun, config: RunConfig) {
+function fineTuneOf({ run, config }: ConfiguredRun) {
   if (config.fineTune !== null) return config.fineTune;
   throw new TaskFailureError(
     'PERMANENT',
     'PARAMETERS_INVALID',
-    `Run ${run.runId} was leased for FINE_TUNE, but its parameters say fine_tune.enabled = false.`,
+    `Run ${run.runId} was leased for FINE_TUNE, but its parameters have fine_tune.enabled = false.`,
   );
 }

@@ -2,7 +2,7 @@ import type { RunOutcome, RunOutcomeKind, TaskError } from '../../core/task.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
 import type { LossSums } from '../heads/loss.ts';
 import { predictTogether, trainTogether } from './learner.ts';
-import { addSums } from './member.ts';
+import { addSums, NO_SUMS } from './member.ts';
 import type { Member } from './member.ts';
 import { epochBatches } from '../data/batches.ts';
 import type { Batch, SplitReader } from './split-reader.ts';
@@ -15,7 +15,7 @@ export interface TrainingLoopOptions {
   readonly writer: CheckpointWriter;
   readonly train: SplitReader;
   readonly validation: SplitReader;
-  /** The same for all members. */
+  /** Shared by all members, like `dataSeed`. */
   readonly batchSize: number;
   readonly dataSeed: number;
   /** Images of one validation step. */
@@ -24,20 +24,20 @@ export interface TrainingLoopOptions {
 
 export interface TrainingEnd {
   readonly outcomes: readonly RunOutcome[];
-  /** Set when `pause` or `stop` ended it; everything is saved then. */
+  /** The command that ended training after everything was saved; null if all members are done. */
   readonly action: StopAction | null;
 }
 
-/** Wall clock of an epoch that a member takes part in. */
+/** Wall clock of a member's epoch. */
 interface EpochClock {
   readonly startMs: number;
   imageCount: number;
 }
 
 /**
- * Trains runs that read the same batches: each batch is made once and every member that stands at it takes a step. A member
- * leaves when it is done, stopped early or by command, or its loss is no number; the others go on. Members that were
- * resumed further ahead wait until the others have come up to them.
+ * Trains runs that read the same batches: each batch is computed once, and every member at this position takes a step. A member
+ * leaves when it is done, stopped early, stopped by command, or its loss is not finite; the others continue. Members that were
+ * resumed at a later position wait until the others have reached it.
  */
 export class TrainingLoop {
   readonly #options: TrainingLoopOptions;
@@ -48,7 +48,7 @@ export class TrainingLoop {
   readonly #stepsPerEpoch: number;
   #stepCount = 0;
 
-  /** The members become the loop's. */
+  /** Takes ownership of the members. */
   constructor(options: TrainingLoopOptions, members: readonly Member[]) {
     this.#options = options;
     this.#stepsPerEpoch = Math.ceil(options.train.count / options.batchSize);
@@ -73,7 +73,7 @@ export class TrainingLoop {
     }
   }
 
-  /** @param epoch from 1 */
+  /** @param epoch from 1. */
   async #trainEpoch(epoch: number): Promise<void> {
     const { train, link, batchSize, dataSeed } = this.#options;
     const batches = epochBatches({ count: train.count, batchSize, order: { dataSeed, epoch } });
@@ -90,14 +90,14 @@ export class TrainingLoop {
         batch.dispose();
       }
       this.#stepCount += 1;
-      // The last step is followed by the end of the epoch, so that no command comes between them.
+      // The epoch ends directly after its last step, so no command comes between them.
       if (step === batches.length - 1) await this.#finishEpoch(members, epoch);
       await this.#breathe(epoch, step);
       if (link.action !== null) return;
     }
   }
 
-  /** Whoever shares a batch shares the time that making it takes. */
+  /** Starts the clocks of an epoch. Members that share a batch share the time that reading it takes. */
   #startClock({ runId }: Member): void {
     if (!this.#clocks.has(runId)) this.#clocks.set(runId, { startMs: performance.now(), imageCount: 0 });
   }
@@ -120,10 +120,10 @@ export class TrainingLoop {
     for (const member of members) {
       const clock = this.#clocks.get(member.runId) ?? { startMs: performance.now(), imageCount: 0 };
       this.#clocks.delete(member.runId);
-      // Never 0, so that images a second are a number.
+      // Never 0: images per second must be finite.
       const seconds = Math.max(1e-6, (performance.now() - clock.startMs) / 1000);
       try {
-        const values = member.finishEpoch(validation.get(member.runId) ?? EMPTY_SUMS);
+        const values = member.finishEpoch(validation.get(member.runId) ?? NO_SUMS);
         this.#emitEpoch(member, { ...values, seconds, images_per_second: clock.imageCount / seconds });
       } catch (error) {
         const taskError = taskErrorOf(error);
@@ -131,7 +131,7 @@ export class TrainingLoop {
         this.#leave(member, 'FAILED', taskError);
       }
     }
-    // After all were timed, because saving takes time.
+    // Saving takes time, so it comes after all members were timed.
     for (const member of members) {
       if (this.#active.has(member.runId) && member.isDone) await this.#leaveSaved(member, doneKind(member));
     }
@@ -150,20 +150,20 @@ export class TrainingLoop {
         );
         for (const member of members) {
           const measured = member.measure(logits.get(member.learner) ?? new Float32Array(), batch.labels);
-          sums.set(member.runId, addSums(sums.get(member.runId) ?? EMPTY_SUMS, measured));
+          sums.set(member.runId, addSums(sums.get(member.runId) ?? NO_SUMS, measured));
         }
       } finally {
         batch.dispose();
       }
       done += indices.length;
-      // The step stands still meanwhile; the changing text shows that the worker does not.
+      // The step count does not change during validation; the changing detail shows that the worker is not stuck.
       const detail = `epoch ${epoch}, validation image ${done} of ${validation.count}`;
       await this.#options.link.breathe(this.#stepCount, this.#stepLimit, detail);
     }
     return sums;
   }
 
-  /** Lets messages through and does what they ask. */
+  /** Lets messages through and obeys their commands. */
   async #breathe(epoch: number, step: number): Promise<void> {
     const { link, writer } = this.#options;
     await link.breathe(this.#stepCount, this.#stepLimit, `epoch ${epoch}, step ${step + 1} of ${this.#stepsPerEpoch}`);
@@ -183,7 +183,7 @@ export class TrainingLoop {
   #leave(member: Member, kind: RunOutcomeKind, error: TaskError | null = null): void {
     this.#active.delete(member.runId);
     this.#outcomes.set(member.runId, runOutcome(member.runId, kind, member.epoch, error));
-    // What it holds is of no use any more, and others may need the memory.
+    // Its memory is released at once, since others may need it.
     member.dispose();
   }
 
@@ -194,9 +194,7 @@ export class TrainingLoop {
   }
 }
 
-const EMPTY_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
-
-/** @param epochCount epochs done in the stage */
+/** @param epochCount completed epochs of the stage. */
 export function runOutcome(
   runId: string,
   kind: RunOutcomeKind,
