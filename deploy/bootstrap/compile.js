@@ -6,7 +6,7 @@ import { buildFolder, digestOf, listFiles } from './files.js';
 /** Folders with everything that a service or the command line imports. */
 const SOURCES = ['services', 'proto/gen', 'prisma/client'];
 /** Read at run time, from the same place within the output. */
-const FILES = ['proto/gen/descriptor.binpb', 'prisma/migrations'];
+const FILES = ['proto/gen/descriptor.binpb', 'proto/gen/grpc.binpb', 'prisma/migrations'];
 /** Outputs that stay; processes of the one before may still load modules from it. */
 const KEPT = 3;
 

@@ -35,11 +35,12 @@ function protoGenerator(context, lock) {
   return {
     name: 'proto',
     digest: digestOf([lock, digestOfFolder(folder, isInput)]),
-    outputs: [join(folder, 'gen', 'graft', 'v1'), join(folder, 'gen', 'descriptor.binpb')],
+    outputs: ['graft', 'descriptor.binpb', 'grpc.binpb'].map((name) => join(folder, 'gen', name)),
     async make() {
       await runTool(context, 'buf', ['generate'], folder);
       mkdirSync(join(folder, 'gen'), { recursive: true });
-      await runTool(context, 'buf', ['build', '-o', join('gen', 'descriptor.binpb')], folder);
+      await runTool(context, 'buf', ['build', '--exclude-path', 'grpc', '-o', join('gen', 'descriptor.binpb')], folder);
+      await runTool(context, 'buf', ['build', '--path', 'grpc', '-o', join('gen', 'grpc.binpb')], folder);
     },
   };
 }

@@ -14,7 +14,8 @@ beforeEach(() => {
   for (const folder of ['services/cli', 'proto/gen', 'prisma/client', 'prisma/migrations', 'node_modules'])
     mkdirSync(join(root, folder), { recursive: true });
   symlinkSync(join(repositoryRoot, 'node_modules', 'yaml'), join(root, 'node_modules', 'yaml'));
-  cpSync(join(repositoryRoot, 'proto/gen/descriptor.binpb'), join(root, 'proto/gen/descriptor.binpb'));
+  for (const path of ['proto/gen/descriptor.binpb', 'proto/gen/grpc.binpb'])
+    cpSync(join(repositoryRoot, path), join(root, path));
   write('package.json', '{ "type": "module" }');
   write('package-lock.json', '{}');
   write('services/name.ts', 'export const NAME: string = new URL(import.meta.url).pathname;\n');
