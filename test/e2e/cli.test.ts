@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { costInNodes, filesLoadedBy } from '../support/command-cost.ts';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
 import { LocalCluster, eventually, isAlive, runCli } from './support/local-cluster.ts';
 
@@ -68,6 +69,16 @@ parameters:
     expect(document.querySelectorAll('figure svg').length).toBe(4);
     expect(document.querySelectorAll('[aria-labelledby=plan] tbody tr').length).toBeGreaterThan(6);
   }, 120_000);
+
+  it('answers sweep get with at most ten times the processor time of an empty Node', async () => {
+    const args = ['sweep', 'get', 'latest'];
+    const env = { GRAFT_COORDINATOR: cluster.address, GRAFT_STATE_DIR: cluster.stateDir };
+    const files = await filesLoadedBy(args, env);
+    expect(files).toContain('services/cli/actions/show-sweeps.js');
+    const other = /^(yaml|undici|pg|sharp|linkedom|@observablehq|@aws-sdk|@prisma|@opentelemetry)\//;
+    expect(files.filter((file) => other.test(file))).toEqual([]);
+    expect(await costInNodes(args, env)).toBeLessThan(10);
+  }, 60_000);
 
   it('downloads a checkpoint and predicts with it, without the coordinator', async () => {
     const listed = (await cluster.cliJson(['checkpoint', 'list'])) as Listed[];
