@@ -114,7 +114,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
       expect.stringContaining('of a format that is not read, as in training'),
       null,
       expect.stringContaining('WebP with transparency'),
-      'its content is HTML, whatever its name says',
+      'its content is HTML, despite its name',
       expect.stringContaining('of a format that is not read, as in training'),
       null,
       'it is a pipe, socket or device, not a file',

@@ -5,43 +5,43 @@ import type { Tensor, Tensor2D, Tensor4D } from '../engine/engine.ts';
 import { executeOp, stringAttribute, typeAttribute } from '../engine/op.ts';
 import { rotationTransforms, translationTransforms, zoomTransforms } from './transforms.ts';
 
-/** What was drawn for one image. */
+/** Random values drawn for one image, one field per layer. */
 export interface AugmentationDraw {
   readonly flip: boolean;
-  /** Degrees; positive turns counter-clockwise, as in Keras. */
+  /** Rotation in degrees; positive is counter-clockwise, as in Keras. */
   readonly angle: number;
-  /** Of the height; 1: unchanged. */
+  /** Fraction of the height that is shown; 1 leaves it unchanged. */
   readonly zoom: number;
-  /** 1: unchanged. */
+  /** Fraction of the width that is shown; 1 leaves it unchanged. */
   readonly widthZoom: number;
-  /** Part of the height; positive: downward. */
+  /** Shift as a fraction of the height; positive is downward. */
   readonly downward: number;
-  /** Part of the width; positive: to the right. */
+  /** Shift as a fraction of the width; positive is to the right. */
   readonly rightward: number;
-  /** Factor of the distance from the channel's mean; 1: unchanged. */
+  /** Factor applied to each value's distance from the channel mean; 1 leaves it unchanged. */
   readonly contrast: number;
-  /** Part of 255 that is added; 0: unchanged. */
+  /** Fraction of 255 that is added to every value; 0 leaves it unchanged. */
   readonly brightness: number;
 }
 
 export interface AugmentationPosition {
-  /** From 1. */
+  /** One-based epoch number. */
   readonly epoch: number;
-  /** Number of each image of the batch: its place in the manifest's training split. */
+  /** Index of each image of the batch within the manifest's training split. */
   readonly indices: ArrayLike<number>;
 }
 
-/** Keras' `value_range`, what images have. */
+/** Upper bound of the pixel values (Keras' `value_range`). */
 const MAX_VALUE = 255;
 
 /**
- * Draws for one image in one epoch. Always the same numbers in the same order, so that switching one layer off doesn't change
- * what the others do; a layer that comes to Graft draws after those that were there before it.
+ * Draws the random values for one image in one epoch. The sequence of draws is fixed, so disabling one layer does not
+ * change the draws of the others. A layer added later must draw after all existing ones.
  */
 export function drawAugmentation(config: AugmentationConfig, epoch: number, imageIndex: number): AugmentationDraw {
   const random = augmentStream(config.seed, epoch, imageIndex);
   const around = (centre: number, factor: number): number => random.uniformBetween(centre - factor, centre + factor);
-  // Keras: flips where a uniform number is at most 0.5.
+  // Keras flips if the uniform number is at most 0.5.
   const flip = random.uniform() <= 0.5;
   const angle = around(0, config.rotation * 360);
   const zoom = around(1, config.zoom);
@@ -53,17 +53,17 @@ export function drawAugmentation(config: AugmentationConfig, epoch: number, imag
     widthZoom: config.zoomWidth === null ? zoom : ownWidthZoom,
     downward: around(0, config.translationHeight),
     rightward: around(0, config.translationWidth),
-    // Keras' bounds of a single factor are max(-factor, 0) and factor, so contrast never gets lower.
+    // Keras' bounds for a single factor are max(-factor, 0) and factor, so contrast never decreases.
     contrast: random.uniformBetween(1, 1 + config.contrast),
     brightness: around(0, config.brightness),
   };
 }
 
 /**
- * Flip, rotation, zoom, translation, contrast and brightness as Keras' layers `RandomFlip` to `RandomBrightness` one after the
- * other in this order, with random numbers that depend on (augmentation seed, epoch, image) alone.
+ * Applies flip, rotation, zoom, translation, contrast and brightness in this order, as Keras' layers `RandomFlip` to
+ * `RandomBrightness` do. The random numbers depend only on (augmentation seed, epoch, image).
  *
- * @param images [n, height, width, 3] float32, 0..255; not freed.
+ * @param images [n, height, width, 3] float32, 0..255 RGB; the caller keeps ownership.
  * @returns a new tensor of the same shape.
  */
 export function augmentBatch(images: Tensor4D, config: AugmentationConfig, position: AugmentationPosition): Tensor4D {
@@ -71,7 +71,7 @@ export function augmentBatch(images: Tensor4D, config: AugmentationConfig, posit
   return applyDraws(images, config, draws);
 }
 
-/** The layers with given draws, one per image. */
+/** Applies the layers with the given draws, one per image. */
 export function applyDraws(images: Tensor4D, config: AugmentationConfig, draws: readonly AugmentationDraw[]): Tensor4D {
   const [count] = images.shape;
   if (draws.length !== count) throw new RangeError(`${count} images need as many draws; received ${draws.length}.`);
@@ -94,7 +94,7 @@ export function applyDraws(images: Tensor4D, config: AugmentationConfig, draws: 
   });
 }
 
-/** Transforms of the layers that are on, in their order. */
+/** Returns the affine transforms of the enabled layers, in layer order. */
 function geometry(
   { rotation, zoom, zoomWidth, translationHeight, translationWidth }: AugmentationConfig,
   draws: readonly AugmentationDraw[],
@@ -113,14 +113,17 @@ function geometry(
   return layers;
 }
 
-/** Keras draws once per image, also for `horizontal_and_vertical`: such an image is turned by half a turn. */
+/**
+ * Flips images. Keras draws once per image even for `horizontal_and_vertical`, so such an image is rotated by 180
+ * degrees.
+ */
 function flipImages(images: Tensor4D, flips: readonly boolean[], mode: AugmentationConfig['flip']): Tensor4D {
   const axes = { none: [], horizontal: [2], vertical: [1], horizontal_and_vertical: [1, 2] }[mode];
   const condition = tf.tensor(flips.map(Number), [flips.length, 1, 1, 1], 'bool');
   return tf.where<Tensor4D>(condition, tf.reverse(images, axes), images);
 }
 
-/** One `ImageProjectiveTransformV3` for the batch. */
+/** Transforms the batch with a single `ImageProjectiveTransformV3` op. */
 function transformImages(
   images: Tensor4D,
   transforms: Tensor2D,
@@ -136,7 +139,7 @@ function transformImages(
   return executeOp('ImageProjectiveTransformV3', attributes, inputs) as Tensor4D;
 }
 
-/** Keras 3.15 `RandomContrast._adjust_contrast`: about each channel's mean over the image. */
+/** Scales contrast about each channel's mean over the image, as Keras 3.15 `RandomContrast._adjust_contrast` does. */
 function adjustContrast(images: Tensor4D, factors: readonly number[]): Tensor4D {
   const means = tf.mean(tf.mean(images, 1, true), 2, true);
   const factor = tf.tensor4d([...factors], [factors.length, 1, 1, 1]);
@@ -144,7 +147,7 @@ function adjustContrast(images: Tensor4D, factors: readonly number[]): Tensor4D 
   return tf.clipByValue(adjusted, 0, MAX_VALUE);
 }
 
-/** Keras 3.15 `RandomBrightness.transform_images`: the same addition to all channels. */
+/** Adds the same offset to all channels, as Keras 3.15 `RandomBrightness.transform_images` does. */
 function adjustBrightness(images: Tensor4D, parts: readonly number[]): Tensor4D {
   const delta = tf.mul(tf.tensor4d([...parts], [parts.length, 1, 1, 1]), MAX_VALUE);
   return tf.clipByValue(tf.add<Tensor4D>(images, delta), 0, MAX_VALUE);

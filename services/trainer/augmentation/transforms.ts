@@ -3,16 +3,16 @@ import type { Tensor1D, Tensor2D } from '../engine/engine.ts';
 
 const RADIANS_PER_DEGREE = Math.PI / 180;
 
-// All functions go through the same float32 ops in the same order as Keras, so that the matrices are equal to the last bit:
-// at 180 pixels the last bit of a coordinate already moves a noisy pixel by 0.004 of 255. Rows are the eight numbers of
-// ImageProjectiveTransformV3: output (x, y) takes the input at ((a0·x + a1·y + a2) / k, (b0·x + b1·y + b2) / k).
+// All functions execute the same float32 ops in the same order as Keras, so the matrices are bit-identical. At 180
+// pixels the last bit of a coordinate already changes a noisy pixel by 0.004 of 255. Rows hold the eight parameters of
+// ImageProjectiveTransformV3: output (x, y) samples the input at ((a0·x + a1·y + a2) / k, (b0·x + b1·y + b2) / k).
 
 /**
- * Rotations about the image's centre, as Keras 3.15 `RandomRotation` makes them (`_compute_affine_matrix` without scale, shear
- * and shift).
+ * Returns rotations about the image centre, as Keras 3.15 `RandomRotation` computes them (`_compute_affine_matrix`
+ * without scale, shear and shift).
  *
- * @param angles in degrees, one per image.
- * @returns [images, 8].
+ * @param angles degrees, one per image.
+ * @returns [images, 8] float32.
  */
 export function rotationTransforms(angles: readonly number[], height: number, width: number): Tensor2D {
   return tf.tidy(() => {
@@ -30,11 +30,11 @@ export function rotationTransforms(angles: readonly number[], height: number, wi
 }
 
 /**
- * Zooms about the image's centre, as Keras 3.15 `RandomZoom` makes them (`_get_zoom_matrix`).
+ * Returns zooms about the image centre, as Keras 3.15 `RandomZoom` computes them (`_get_zoom_matrix`).
  *
- * @param zooms part of the image's height that is shown, one per image: below 1 enlarges.
- * @param widthZooms the same of its width.
- * @returns [images, 8].
+ * @param zooms fraction of the image height that is shown, one per image; below 1 enlarges.
+ * @param widthZooms fraction of the image width, likewise.
+ * @returns [images, 8] float32.
  */
 export function zoomTransforms(
   zooms: readonly number[],
@@ -53,11 +53,11 @@ export function zoomTransforms(
 }
 
 /**
- * Shifts, as Keras 3.15 `RandomTranslation` makes them (`_get_translation_matrix`).
+ * Returns shifts, as Keras 3.15 `RandomTranslation` computes them (`_get_translation_matrix`).
  *
- * @param downward part of the image's height, one per image; negative: upward.
- * @param rightward part of its width; negative: to the left.
- * @returns [images, 8].
+ * @param downward fraction of the image height, one per image; negative is upward.
+ * @param rightward fraction of the image width; negative is to the left.
+ * @returns [images, 8] float32.
  */
 export function translationTransforms(
   downward: readonly number[],

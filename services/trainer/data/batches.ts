@@ -2,25 +2,27 @@ import { shuffleStream } from '../../core/rng/stream.ts';
 
 export interface EpochOrder {
   readonly dataSeed: number;
-  /** From 1. */
+  /** One-based epoch number. */
   readonly epoch: number;
 }
 
 export interface BatchesOptions {
-  /** Images of the split. */
+  /** Number of images in the split. */
   readonly count: number;
   readonly batchSize: number;
-  /** null: manifest order, as for validation and test. */
+  /** null keeps manifest order, as for validation and test. */
   readonly order: EpochOrder | null;
 }
 
 /**
- * Image numbers of an epoch's batches, in order. The last batch has what is left. The same order for all runs with the same
- * data seed, whatever their batch size.
+ * Returns the image indices of an epoch's batches. The last batch holds the remainder. The order depends on the data
+ * seed and the epoch only, so runs with different batch sizes see the same sequence.
+ *
+ * @throws {RangeError} when `batchSize` is not a positive integer.
  */
 export function epochBatches({ count, batchSize, order }: BatchesOptions): readonly Uint32Array[] {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new RangeError(`batchSize must be a whole number of at least 1; received ${batchSize}.`);
+    throw new RangeError(`batchSize must be an integer of at least 1; received ${batchSize}.`);
   }
   const indices =
     order === null

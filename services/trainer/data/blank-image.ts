@@ -4,31 +4,32 @@ import type { ChannelRange } from './decode-image.ts';
 import type { ImageHeader } from './image-header.ts';
 
 /**
- * Greatest difference between two values of a channel, of 255, up to which a picture counts as blank: 12-bit values in 16-bit
- * files decode to 0 to 15, and a sheet of paper as JPEG has noise of about 4.
+ * Largest range of a channel's values (of 255) at which an image counts as blank. 12-bit values stored in 16-bit files
+ * decode to 0 to 15; a photographed sheet of paper has JPEG noise of about 4.
  */
 const MAX_SPREAD = 15;
-/** Greatest value up to which a picture from 16-bit values counts as black: 14-bit values decode to 0 to 63. */
+/** Largest value at which an image with 16-bit channels counts as black. 14-bit values decode to 0 to 63. */
 const MAX_DEEP_VALUE = 63;
-/** Above, the cause is not looked for: that takes up to 12 bytes a pixel. */
+/** Largest image whose cause is determined: that decodes the file again, at up to 12 bytes a pixel. */
 const MAX_CAUSE_PIXELS = 16_000_000;
 
-/** A picture that, decoded as Keras decodes it, shows nothing: nearly one colour. */
+/** An image that shows nearly one colour when decoded as Keras decodes it. */
 export interface BlankImage {
-  /** Least and greatest value over all channels, 0 to 255. */
+  /** Smallest and largest value over all channels, 0 to 255. */
   readonly low: number;
   readonly high: number;
-  /** A sentence with the likely cause; empty where none is known. */
+  /** A sentence that names the likely cause; empty if unknown. */
   readonly cause: string;
 }
 
 /**
- * Tells whether a decoded picture is blank. Nearly all pictures are told by their cells, at no cost; only where those are alike
- * (a texture, a plain surface) are the pixels compared.
+ * Detects a blank image. The cells alone rule out nearly all images at no cost; pixels are compared only if the cells
+ * are alike (a texture, a plain surface).
  *
- * @param contents the file, for the cause.
+ * @param contents the encoded file, to determine the cause.
  * @param pixels height × width × 3 uint8.
  * @param cells area averages, RGB, 0 to 255.
+ * @returns null if the image is not blank.
  */
 export function findBlank(
   contents: Uint8Array,

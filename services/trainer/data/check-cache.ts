@@ -8,30 +8,32 @@ import { maxImagePixels } from './image-limit.ts';
 
 export interface CheckFilesOptions {
   readonly root: string;
-  /** Relative to the root. */
+  /** Paths relative to the root. */
   readonly paths: readonly string[];
   readonly cacheDir: string;
-  /** Processes that decode; by the number of images if not given. */
+  /** Number of decoder processes; derived from the number of images by default. */
   readonly decoderCount?: number;
   readonly onProgress?: ProgressListener;
 }
 
-/** A remembered check: size, time of change in milliseconds, the result. */
+/** Cached checks by path: size in bytes, modification time in milliseconds, result. */
 type Memory = Record<string, readonly [number, number, FileCheck]>;
 
-/** Part of the memory: another decoder, or another limit, may judge otherwise. */
+/** Returns the cache version. It includes the pixel limit, because another limit can change a result. */
 function memoryVersion(): string {
   return `4 ${maxImagePixels()}`;
 }
 
-/** Looked up at once. */
+/** Number of concurrent `stat` calls. */
 const STAT_FILES = 64;
-/** A file changed so recently may change again within the clock's resolution, unseen. */
+/**
+ * Minimum age of a file for its check to be cached: a second change within the clock's resolution would go undetected.
+ */
 const SETTLING_MS = 2000;
 
 /**
- * Hashes and decodes every file. What was found is kept per (path, size, time of change) in `<cacheDir>/index`, so that a second
- * time costs a `stat` per file.
+ * Hashes and decodes every file. Results are cached by (path, size, modification time) in `<cacheDir>/index`, so a
+ * repeated check costs one `stat` per file.
  */
 export async function checkFiles(options: CheckFilesOptions): Promise<ReadonlyMap<string, FileCheck>> {
   const { root, paths, cacheDir, onProgress } = options;
@@ -68,7 +70,7 @@ interface FoundFile {
   readonly known: FileCheck | null;
 }
 
-/** In the order of the paths. */
+/** Looks up each file's cached check, in the order of `paths`. */
 async function lookUp(root: string, paths: readonly string[], memory: Memory): Promise<ReadonlyMap<string, FoundFile>> {
   const files = new Map<string, FoundFile>();
   for (let start = 0; start < paths.length; start += STAT_FILES) {
@@ -85,7 +87,7 @@ async function findFile(root: string, path: string, remembered: Memory[string] |
     const known = remembered?.[0] === size && remembered[1] === mtimeMs ? remembered[2] : null;
     return { sizeBytes: size, modifiedMs: mtimeMs, settled: Date.now() - mtimeMs > SETTLING_MS, known };
   } catch {
-    // Reading it will tell what is wrong.
+    // Reading the file reports the problem.
     return { sizeBytes: 0, modifiedMs: 0, settled: false, known: null };
   }
 }
@@ -98,7 +100,7 @@ async function readMemory(path: string): Promise<Memory> {
     };
     return version === memoryVersion() && files !== undefined ? files : {};
   } catch {
-    // None yet, or cut off: everything is checked anew.
+    // No cache yet, or it is truncated: every file is checked.
     return {};
   }
 }

@@ -8,26 +8,26 @@ import type { DecodedImage } from './decode-image.ts';
 import { encodeFingerprint, FINGERPRINT_HEIGHT, FINGERPRINT_WIDTH, fingerprintOf } from './fingerprint.ts';
 import { foreignFormat } from './image-format.ts';
 
-/** What is known of one image file. */
+/** Result of checking one image file. */
 export interface FileCheck {
   readonly sha256: string;
   readonly sizeBytes: number;
-  /** Encoded (fingerprint.ts); null where it can't be decoded. */
+  /** Encoded by `encodeFingerprint`; null if the image can't be decoded. */
   readonly fingerprint: string | null;
-  /** null: it shows something, or can't be decoded. */
+  /** null if the image is not blank, or can't be decoded. */
   readonly blank: BlankImage | null;
-  /** null: it can be decoded. */
+  /** null if the image can be decoded. */
   readonly problem: FileProblem | null;
 }
 
-/** Why a file is no image that can be trained on, or predicted for. */
+/** A reason that a file can be used neither for training nor for prediction. */
 export interface FileProblem {
   readonly code: DatasetProblemCode;
   /** A clause, for example "the file is empty". */
   readonly reason: string;
 }
 
-/** Hashes a file's contents and decodes them in full: only that finds an image that is cut off. */
+/** Hashes a file's contents and decodes them in full, which is the only way to detect a truncated image. */
 export function checkFile(contents: Uint8Array | Error): FileCheck {
   if (contents instanceof Error) {
     return { sha256: '', sizeBytes: 0, fingerprint: null, blank: null, problem: problemOfReading(contents) };
@@ -36,20 +36,18 @@ export function checkFile(contents: Uint8Array | Error): FileCheck {
   return { sha256, sizeBytes: contents.length, ...inspect(contents) };
 }
 
-/** @param error of `readRegularFile`. */
+/** Converts an error thrown by `readRegularFile`. */
 export function problemOfReading(error: Error): FileProblem {
   if (error instanceof NotReadableFileError) return { code: 'UNREADABLE', reason: error.message };
   const code = 'code' in error ? String(error.code) : error.message;
   return { code: 'UNREADABLE', reason: `it can't be read (${code})` };
 }
 
-/** Names what contents are that no decoder is asked about; null: a decoder is. */
+/** Returns the problem of contents that are not passed to a decoder at all; null if they are to be decoded. */
 export function problemOfContents(contents: Uint8Array): FileProblem | null {
   if (contents.length === 0) return { code: 'CORRUPT_IMAGE', reason: 'the file is empty' };
   const format = foreignFormat(contents);
-  return format === null
-    ? null
-    : { code: 'UNSUPPORTED_FORMAT', reason: `its content is ${format}, whatever its name says` };
+  return format === null ? null : { code: 'UNSUPPORTED_FORMAT', reason: `its content is ${format}, despite its name` };
 }
 
 export function problemOfDecoding({ isTooLarge, reason }: ImageDecodeError): FileProblem {

@@ -1,20 +1,20 @@
 import type { DatasetProblem } from '../../core/dataset.ts';
 import { compareText, showName } from './file-names.ts';
 
-/** A class, with its folder in each place (a split, or the whole data set) that has one. */
+/** A class with its folder in each place (a split, or the whole data set) that contains one. */
 export interface FoundClass {
-  /** As its folders are named; in NFC where they are spelled differently. */
+  /** Name of the folders; the NFC form if their spellings differ. */
   readonly name: string;
-  /** Name of the folder by place. */
+  /** Folder name by place. */
   readonly folders: ReadonlyMap<string, string>;
 }
 
 /**
- * Makes classes of folders. Names that Unicode holds to be the same text are one class: a Mac decomposes names (é as two
- * characters) that other systems compose, so one split often has the one spelling and one the other.
+ * Groups folders into classes. Canonically equivalent Unicode names are one class: macOS decomposes characters (é as
+ * two code points) that other systems compose, so splits often differ in spelling.
  *
  * @param foldersByPlace names of the class folders; the place is `''` or a split.
- * @returns classes sorted by name, as Keras sorts; a class's number is its place.
+ * @returns classes sorted by name, as Keras sorts; a class's label is its index.
  */
 export function matchClasses(foldersByPlace: ReadonlyMap<string, readonly string[]>): {
   readonly classes: readonly FoundClass[];
@@ -42,12 +42,12 @@ export function matchClasses(foldersByPlace: ReadonlyMap<string, readonly string
   return { classes, problems };
 }
 
-/** Name among others that looks like one that is missing; null: none does. */
+/** Returns the name among `others` that is confusable with a missing one; null if there is none. */
 export function findAlike(name: string, others: readonly string[]): string | null {
   return others.find((other) => other !== name && lookOf(other) === lookOf(name)) ?? null;
 }
 
-/** A name with its spelling: characters beyond ASCII, blanks at the ends and such are seen. */
+/** Quotes a name so that non-ASCII characters and leading or trailing blanks are visible. */
 export function spell(name: string): string {
   const shown = showName(Buffer.from(name));
   if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name)) return `"${shown}"`;
@@ -59,7 +59,7 @@ function codePoint(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
-/** What two names have in common that a person would call the same. */
+/** Returns a key that is equal for names a person would read as the same. */
 function lookOf(name: string): string {
   return name
     .normalize('NFKC')
@@ -93,7 +93,7 @@ function spellingProblem(text: string, folders: ReadonlyMap<string, string>): Da
   return { code: 'SIMILAR_CLASSES', path: text, message, fatal: false };
 }
 
-/** Two classes of one place that a person would take for one; they stay two, as Keras has them. */
+/** Reports pairs of confusable classes in one place. They remain two classes, as in Keras. */
 function alikeProblems(place: string, names: readonly string[]): readonly DatasetProblem[] {
   const first = new Map<string, string>();
   return names.flatMap((name): DatasetProblem[] => {

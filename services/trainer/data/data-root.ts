@@ -1,38 +1,38 @@
 import { readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 
-/** A path of a spec that leads out of the folder that sweeps may read (GRAFT_DATA_ROOT). */
+/** Thrown for a path of a spec that leads out of the folder that sweeps may read (GRAFT_DATA_ROOT). */
 export class PathOutsideError extends Error {
   override readonly name = 'PathOutsideError';
 
   constructor(field: string, path: string, dataRoot: string) {
     super(
       `${field}: "${path}" lies outside ${dataRoot}, the folder that trainers may read (GRAFT_DATA_ROOT), or leads out of it ` +
-        'by a link. Move the data into it.',
+        'through a link. Move the data into it.',
     );
   }
 }
 
-/** Links that lead to links are followed so far, as Linux does. */
+/** Maximum number of links followed in one path, as on Linux. */
 const MAX_LINKS = 40;
 
 /**
- * Refuses paths that are not below the data root, also where links lead there, even to nothing: the answer does not tell what
- * exists outside. A path to nothing inside is let through: what opens it says that it is missing.
+ * Refuses a path outside the data root, including one that leads out through links, even broken ones: the response must
+ * not reveal what exists outside. A nonexistent path inside is accepted; opening it reports that it is missing.
  *
- * @param dataRoot null: everything may be read.
- * @param field of the spec, for the message.
- * @throws PathOutsideError
+ * @param dataRoot null allows every path.
+ * @param field field of the spec, for the message.
+ * @throws {PathOutsideError} when the path leads outside.
  */
 export async function requireInside(dataRoot: string | null, path: string, field: string): Promise<void> {
   if (dataRoot === null) return;
-  // First by the name alone.
+  // Compare the name alone first.
   const root = resolve(dataRoot);
   if (!isBelow(root, resolve(path))) throw new PathOutsideError(field, path, dataRoot);
   if (!isBelow(await realpath(root), await targetOf(path))) throw new PathOutsideError(field, path, dataRoot);
 }
 
-/** Where a path leads when all links are followed, also where nothing is there. */
+/** Returns the path with all links resolved, even if nothing exists there. */
 async function targetOf(path: string): Promise<string> {
   try {
     return await realpath(path);
@@ -41,7 +41,7 @@ async function targetOf(path: string): Promise<string> {
   }
 }
 
-/** Follows link by link, as far as there are any; a loop of links ends where it has been followed `MAX_LINKS` times. */
+/** Follows one link at a time as far as links exist. A cycle of links ends after `MAX_LINKS` steps. */
 async function followByName(path: string, followed: { links: number }): Promise<string> {
   const parent = dirname(path);
   if (parent === path) return path;
@@ -53,7 +53,7 @@ async function followByName(path: string, followed: { links: number }): Promise<
   return followByName(resolve(folder, target), followed);
 }
 
-/** null: it is no link. */
+/** Returns a link's target; null if the path is not a link. */
 async function linkTarget(path: string): Promise<string | null> {
   try {
     return await readlink(path);

@@ -14,40 +14,40 @@ import type { FolderEntry } from './folder-entries.ts';
 import { fileKind } from './image-format.ts';
 import { isLeftover } from './leftovers.ts';
 
-/** A file that by its place and name is an image of a class. */
+/** A file whose location and name make it an image of a class. */
 export interface ImageFile {
-  /** Relative to the data set's folder, with `/`. */
+  /** Path relative to the data set folder, separated by `/`. */
   readonly path: string;
   readonly className: string;
-  /** null: to be drawn (flat layout). */
+  /** null if the split is to be drawn (flat layout). */
   readonly split: Split | null;
 }
 
 export interface DatasetLayout {
-  /** Sorted; a class's number is its place. */
+  /** Class names in sorted order; a class's label is its index. */
   readonly classNames: readonly string[];
-  /** By split, class, then Keras' file order. */
+  /** Image files ordered by split, class, then Keras' file order. */
   readonly files: readonly ImageFile[];
   readonly problems: readonly DatasetProblem[];
 }
 
-/** Names that people give to a split folder and that Graft doesn't look for. */
+/** Common names of split folders that Graft does not read; used for hints. */
 const SPLIT_ALIASES: Readonly<Record<Split, readonly string[]>> = {
   train: ['training'],
   validation: ['val', 'valid', 'dev'],
   test: ['testing'],
 };
 
-/** Names of leftovers that one note lists. */
+/** Maximum number of names that one message about leftovers lists. */
 const LISTED_LEFTOVERS = 20;
 
 /**
- * Finds the image files of a data set: `<split>/<class>/…` or, with split fractions, `<class>/…`. As Keras does, class folders are
- * searched with their subfolders, links to folders inside them are not followed, and class folders whose name begins with a dot
- * are left out. Otherwise than Keras, what systems and tools leave behind is left out too (`leftovers.ts`).
+ * Finds the image files of a data set: `<split>/<class>/…`, or `<class>/…` with split fractions. As in Keras, class
+ * folders are searched recursively, links to folders inside them are not followed, and class folders whose name begins
+ * with a dot are left out. Unlike Keras, files left by operating systems and tools are left out too (`leftovers.ts`).
  *
  * @param dataRoot as in `requireInside`.
- * @throws PathOutsideError for a link that leads out of the data root; nothing of what is there is listed.
+ * @throws {PathOutsideError} when a link leads out of the data root; nothing outside is listed.
  */
 export async function readLayout(source: DatasetSource, dataRoot: string | null): Promise<DatasetLayout> {
   const reader = new LayoutReader(source, dataRoot);
@@ -59,7 +59,7 @@ class LayoutReader {
   private readonly dataRoot: string | null;
   private readonly skipBadFiles: boolean;
   private readonly problems: DatasetProblem[] = [];
-  /** How often each leftover was met, by name. */
+  /** Number of occurrences by leftover name. */
   private readonly leftovers = new Map<string, number>();
 
   constructor(source: DatasetSource, dataRoot: string | null) {
@@ -96,7 +96,7 @@ class LayoutReader {
     const names = await this.classFolders('');
     if (names === null) return this.layout([], []);
     if (SPLITS.every((split) => names.includes(split))) {
-      const message = 'The folder has train, validation and test in it: leave out the split fractions to use them.';
+      const message = 'The folder contains train, validation and test: omit the split fractions to use them.';
       this.report('CLASS_MISSING', '', message);
       return this.layout([], []);
     }
@@ -131,7 +131,7 @@ class LayoutReader {
   private async imagesOf(folder: string, className: string, split: Split | null): Promise<readonly ImageFile[]> {
     const before = this.problems.length;
     const paths = await this.walk(folder);
-    // Where something else ends the sweep already, that is the reason for the lack.
+    // If another problem is already fatal, it is the cause of the missing images.
     if (paths.length === 0 && !this.hasFatal(before)) {
       const left = this.problems.length - before;
       const others = left === 0 ? '' : ` (${left} ${left === 1 ? 'entry is' : 'entries are'} left out)`;
@@ -141,7 +141,7 @@ class LayoutReader {
     return paths.map((path) => ({ path, className, split }));
   }
 
-  /** Keras' order: folder by folder in the order of their paths, files by name within each. */
+  /** Walks in Keras' order: folders sorted by path, files sorted by name within each. */
   private async walk(folder: string): Promise<readonly string[]> {
     const folders = [Buffer.from(folder)];
     const files: (readonly [Buffer, readonly Buffer[]])[] = [];
@@ -159,23 +159,26 @@ class LayoutReader {
     return files.flatMap(([, paths]) => paths.map((path) => path.toString('utf8')));
   }
 
-  /** Whether a file, or a link to one, is read as an image; a broken link is, so that reading says what is wrong. */
+  /**
+   * Returns whether a file, or a link to one, is read as an image. A broken link is, so that reading it reports the
+   * problem.
+   */
   private isImage(path: Buffer, name: Buffer, kind: FolderEntry['kind']): boolean {
     const shown = showName(path);
     const byName = fileKind(name.toString('utf8'));
     if (byName === 'hidden') return false;
     if (kind === 'special') {
-      // Reading a pipe would wait without end.
-      const message = `"${shown}" is a pipe, socket or device, no file; remove it, or set skip_bad_files.`;
+      // Reading a pipe would block forever.
+      const message = `"${shown}" is a pipe, socket or device, not a file; remove it, or set skip_bad_files.`;
       this.report('UNREADABLE', shown, message, !this.skipBadFiles);
       return false;
     }
     if (byName === 'other') {
-      this.report('UNSUPPORTED_FORMAT', shown, `"${shown}" is no image by its name and is left out.`, false);
+      this.report('UNSUPPORTED_FORMAT', shown, `"${shown}" has no extension of an image and is left out.`, false);
       return false;
     }
     if (byName === 'other-image') {
-      const message = `"${shown}" is of a format that is not read; convert it to JPEG or PNG, or set skip_bad_files.`;
+      const message = `"${shown}" has a format that is not supported; convert it to JPEG or PNG, or set skip_bad_files.`;
       this.report('UNSUPPORTED_FORMAT', shown, message, !this.skipBadFiles);
       return false;
     }
@@ -197,17 +200,17 @@ class LayoutReader {
       .slice(0, LISTED_LEFTOVERS)
       .map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`));
     const more = names.length > listed.length ? ` and ${names.length - listed.length} more` : '';
-    const message = `Left out, because systems and tools leave them behind: ${listed.join(', ')}${more}.`;
+    const message = `Left out as leftovers of operating systems and tools: ${listed.join(', ')}${more}.`;
     this.report('LEFT_OUT', '', message, false);
   }
 
-  /** Names of the class folders within a folder, sorted; null when it can't be read. */
+  /** Returns the names of the class folders within a folder, sorted; null if it can't be read. */
   private async classFolders(path: string): Promise<readonly string[] | null> {
     const entries = await this.entries(Buffer.from(path), () => true);
     if (entries === null) return null;
     const names: string[] = [];
     for (const { name, kind } of entries) {
-      // Keras leaves them out as well.
+      // Keras leaves them out, too.
       if (name.toString('latin1').startsWith('.')) continue;
       const shown = showName(path === '' ? name : Buffer.concat([Buffer.from(`${path}/`), name]));
       if (kind === 'folder' || kind === 'folder-link') {
@@ -215,7 +218,7 @@ class LayoutReader {
         if (problem === null) names.push(name.toString('utf8'));
         else this.report('UNREADABLE', shown, `The name of folder "${shown}" ${problem}`);
       } else if (kind === 'broken-link') {
-        this.report('UNREADABLE', shown, `"${shown}" is a link to nothing and is left out.`, false);
+        this.report('UNREADABLE', shown, `"${shown}" is a broken link and is left out.`, false);
       } else if (kind === 'unfollowed-link') {
         this.report('UNREADABLE', shown, `"${shown}" is a link whose name is not UTF-8 and is left out.`, false);
       }
@@ -223,7 +226,10 @@ class LayoutReader {
     return names.sort(compareText);
   }
 
-  /** Names of the folders at the top, sorted; null when it can't be read. A link is only followed where a split's name says so. */
+  /**
+   * Returns the names of the top-level folders, sorted; null if the root can't be read. A link is followed only if it
+   * has the name of a split.
+   */
   private async topFolders(): Promise<readonly string[] | null> {
     const isSplit = (name: string): boolean => SPLITS.some((split) => split === name);
     const entries = await this.entries(Buffer.alloc(0), isSplit);
@@ -231,14 +237,14 @@ class LayoutReader {
     const names: string[] = [];
     for (const { name, kind } of entries) {
       const text = showName(name);
-      if (kind === 'broken-link') this.report('UNREADABLE', text, `"${text}" is a link to nothing.`, false);
+      if (kind === 'broken-link') this.report('UNREADABLE', text, `"${text}" is a broken link.`, false);
       const isFolder = kind === 'folder' || kind === 'folder-link' || kind === 'unfollowed-link';
       if (isFolder && !text.startsWith('.')) names.push(text);
     }
     return names.sort(compareText);
   }
 
-  /** null where they can't be read, which is reported. */
+  /** Lists a folder's entries; null if it can't be read, which is reported. */
   private async entries(path: Buffer, isFollowed: (name: string) => boolean): Promise<readonly FolderEntry[] | null> {
     const { root, dataRoot } = this;
     try {
@@ -258,7 +264,7 @@ class LayoutReader {
   private isWanted(bytes: Buffer): boolean {
     const name = bytes.toString('utf8');
     if (!isLeftover(name)) return true;
-    // Each file of a Mac has its own.
+    // macOS creates one of these for each file.
     const shown = name.startsWith('._') ? '._*' : showName(bytes);
     this.leftovers.set(shown, (this.leftovers.get(shown) ?? 0) + 1);
     return false;
@@ -273,14 +279,14 @@ function missingSplitMessage(split: Split, present: readonly string[]): string {
   const alias = SPLIT_ALIASES[split].find((name) => present.includes(name));
   if (alias !== undefined) return `There is no folder "${split}", but "${alias}": rename it.`;
   const found = present.length === 0 ? 'no folder' : present.slice(0, 8).join(', ');
-  return `There is no folder "${split}" (found: ${found}). If these are the classes, give split fractions.`;
+  return `There is no folder "${split}" (found: ${found}). If these are the classes, set split fractions.`;
 }
 
 function missingClassMessage(split: Split, className: string, names: readonly string[]): string {
   const alike = findAlike(className, names);
-  if (alike === null) return `Split "${split}" has no folder of class "${className}", which others have.`;
+  if (alike === null) return `Split "${split}" has no folder of class "${className}", which other splits have.`;
   return (
-    `Split "${split}" has no folder of class ${spell(className)}, which others have, but ${spell(alike)}, which differs only in ` +
-    'case, blanks or the form of its characters. Name them alike.'
+    `Split "${split}" has no folder of class ${spell(className)}, which other splits have, but ${spell(alike)}, which differs only in ` +
+    'case, blanks or the form of its characters. Rename one of them.'
   );
 }

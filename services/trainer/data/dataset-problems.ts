@@ -1,20 +1,22 @@
 import type { DatasetProblem, ManifestImage } from '../../core/dataset.ts';
 import type { FileCheck } from './check-file.ts';
 
-/** Problems of one kind that are listed; more are counted. */
+/** Maximum number of listed problems of one kind; further ones are only counted. */
 export const MAX_LISTED = 500;
 
-/** What is wrong with single files; fatal unless bad files are left out. */
+/** Returns the problems of single files. They are fatal unless bad files are skipped. */
 export function fileProblems(checks: ReadonlyMap<string, FileCheck>, skipBadFiles: boolean): readonly DatasetProblem[] {
   return [...checks].flatMap(([path, { problem }]) => {
     if (problem === null) return [];
-    const remedy = skipBadFiles ? 'It is left out' : 'Mend or remove it, or set skip_bad_files';
+    const remedy = skipBadFiles ? 'It is left out' : 'Fix or remove it, or set skip_bad_files';
     const message = `"${path}": ${problem.reason}. ${remedy}.`;
     return [{ code: problem.code, path, message, fatal: !skipBadFiles }];
   });
 }
 
-/** Images that show nothing, as Keras decodes them, and why that may be. They are trained on all the same. */
+/**
+ * Reports images that are blank when decoded as Keras decodes them, with the likely cause. They are still trained on.
+ */
 export function blankProblems(
   images: readonly ManifestImage[],
   checks: ReadonlyMap<string, FileCheck>,
@@ -30,8 +32,8 @@ export function blankProblems(
 }
 
 /**
- * Lists each problem once, and of each kind no more than a person reads: a folder with a million text files must not make a
- * message of 200 MB. The last of a kind stands for all that are not listed.
+ * Lists each problem once, and limits the number of each kind to what a person reads: a folder with a million text
+ * files must not produce a message of 200 MB. The last problem of a kind carries the count of the unlisted ones.
  */
 export function boundProblems(problems: readonly DatasetProblem[]): readonly DatasetProblem[] {
   const kinds = new Map<string, DatasetProblem[]>();

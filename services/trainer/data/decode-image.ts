@@ -6,11 +6,14 @@ import { readImageHeader, webpObstacle } from './image-header.ts';
 import type { ImageHeader } from './image-header.ts';
 import { MAX_IMAGE_PIXELS_SETTING, maxImagePixels } from './image-limit.ts';
 
-/** A file that TensorFlow's decoder rejects, or that is too large for it; `reason` is a clause without the noise. */
+/**
+ * Thrown for an image that TensorFlow's decoder rejects, or that is too large to decode. `reason` is a clause without
+ * decoder noise.
+ */
 export class ImageDecodeError extends Error {
   override readonly name = 'ImageDecodeError';
   readonly reason: string;
-  /** Whether it is larger than `maxImagePixels`, and so was not decoded at all. */
+  /** true if the image exceeds `maxImagePixels` and was therefore not decoded. */
   readonly isTooLarge: boolean;
 
   constructor(reason: string, options: ErrorOptions & { readonly isTooLarge?: boolean } = {}) {
@@ -20,20 +23,21 @@ export class ImageDecodeError extends Error {
   }
 }
 
-/** A decoded image: height × width × 3 uint8, RGB. tfjs names its type int32. */
+/** A decoded image: height × width × 3 uint8, RGB. tfjs calls its type int32. */
 export interface DecodedImage {
   readonly pixels: Tensor;
-  /** null where the decoder knows a format of which nothing else is known. */
+  /** null if the decoder supports the format but `readImageHeader` does not. */
   readonly header: ImageHeader | null;
 }
 
 /**
- * Decodes an image in full, as `keras.utils.image_dataset_from_directory` does: `tf.image.decode_image`, three channels (of a
- * transparent image the colours, whatever its alpha says; of 16 bits the upper 8), first frame of a GIF; the EXIF orientation is
- * not applied. An image of more pixels than `maxImagePixels` is refused by its header, before memory is taken for it.
+ * Decodes an image in full, as `keras.utils.image_dataset_from_directory` does: `tf.image.decode_image` to three
+ * channels. Transparency is dropped, 16-bit channels are reduced to their upper 8 bits, a GIF yields its first frame,
+ * and the EXIF orientation is ignored. An image of more pixels than `maxImagePixels` is refused by its header, before
+ * memory is allocated.
  *
- * @returns the caller's; a `tf.tidy` around it disposes of it.
- * @throws ImageDecodeError
+ * @returns tensors that the caller owns; a surrounding `tf.tidy` disposes of them.
+ * @throws {ImageDecodeError} when the image can't be decoded or is too large.
  */
 export function decodeImage(bytes: Uint8Array): DecodedImage {
   const header = readImageHeader(bytes);
@@ -45,9 +49,9 @@ export function decodeImage(bytes: Uint8Array): DecodedImage {
 }
 
 /**
- * Averages an image over a few cells.
+ * Averages an image over a grid of cells.
  *
- * @param pixels of `decodeImage`.
+ * @param pixels the pixels of a `DecodedImage`.
  * @returns height × width × 3 averages from 0 to 255, RGB, row-major.
  */
 export function averageCells(pixels: Tensor, height: number, width: number): Float32Array {
@@ -61,9 +65,9 @@ export function averageCells(pixels: Tensor, height: number, width: number): Flo
 }
 
 /**
- * Decodes an image as `decodeImage` does and averages it over a few cells.
+ * Decodes an image as `decodeImage` does and averages it over a grid of cells.
  *
- * @throws ImageDecodeError
+ * @throws {ImageDecodeError} when the image can't be decoded or is too large.
  */
 export function decodeAndAverage(bytes: Uint8Array, height: number, width: number): Float32Array {
   const { pixels } = decodeImage(bytes);
@@ -72,19 +76,19 @@ export function decodeAndAverage(bytes: Uint8Array, height: number, width: numbe
   return cells;
 }
 
-/** Least and greatest value of each channel. */
+/** Smallest and largest value of each channel. */
 export interface ChannelRange {
   readonly low: Float32Array;
   readonly high: Float32Array;
 }
 
-/** @param pixels of `decodeImage`. */
+/** Returns each channel's range over the pixels of a `DecodedImage`. */
 export function channelRange(pixels: Tensor): ChannelRange {
   const { range, cast } = opAttributes();
   return rangeOf(pixels, range, cast);
 }
 
-/** As `channelRange`, of the alpha channel that decoding drops; null where the file's format has none. */
+/** Returns the range of the alpha channel, which `decodeImage` drops; null if the format has none. */
 export function alphaRange(bytes: Uint8Array): ChannelRange | null {
   const { decodeAlpha, range, cast } = opAttributes();
   const all = rangeOfDecoded(bytes, decodeAlpha, range, cast);
@@ -92,8 +96,8 @@ export function alphaRange(bytes: Uint8Array): ChannelRange | null {
 }
 
 /**
- * As `channelRange`, of the values that a file of 16 bits a channel has before decoding drops the lower 8: 0 to 65,535. null where
- * the file's format has no such values.
+ * Returns each channel's range of the original 16-bit values (0 to 65,535), of which `decodeImage` drops the lower 8
+ * bits. null if the format has no such values.
  */
 export function deepRange(bytes: Uint8Array): ChannelRange | null {
   const { decodeDeep, deepRange: range } = opAttributes();
@@ -101,12 +105,12 @@ export function deepRange(bytes: Uint8Array): ChannelRange | null {
   return parts === null ? null : { low: parts.low.map(toDeep), high: parts.high.map(toDeep) };
 }
 
-/** TensorFlow gives 16 bits as parts of the greatest value. */
+/** Converts TensorFlow's 16-bit values, which are fractions of the maximum. */
 function toDeep(value: number): number {
   return Math.round(value * 65_535);
 }
 
-/** null where the decoder does not give such pixels. */
+/** Returns the range of the pixels as decoded with other attributes; null if the decoder doesn't support them. */
 function rangeOfDecoded(
   bytes: Uint8Array,
   attributes: readonly OpAttribute[],
@@ -127,7 +131,10 @@ function rangeOfDecoded(
   }
 }
 
-/** @param cast to float32, because tfjs can't read uint8; null: the pixels are float32. */
+/**
+ * Returns each channel's range. `cast` converts to float32, because tfjs can't read uint8; null if the pixels are
+ * float32.
+ */
 function rangeOf(pixels: Tensor, range: readonly OpAttribute[], cast: readonly OpAttribute[] | null): ChannelRange {
   const ends = tf.tidy(() => {
     const axes = tf.tensor1d([0, 1], 'int32');
@@ -140,33 +147,33 @@ function rangeOf(pixels: Tensor, range: readonly OpAttribute[], cast: readonly O
 }
 
 /**
- * Decodes and resizes as `keras.utils.image_dataset_from_directory` does: `tf.image.resize` to a square, bilinear, without
- * antialias and without keeping the aspect ratio; an image of that size already keeps its pixels.
+ * Decodes and resizes an image as `keras.utils.image_dataset_from_directory` does: `tf.image.resize` to a square,
+ * bilinear, without antialiasing and without preserving the aspect ratio. An image of the target size keeps its pixels.
  *
  * @returns size × size × 3 values from 0 to 255, RGB, row-major.
- * @throws ImageDecodeError
+ * @throws {ImageDecodeError} when the image can't be decoded or is too large.
  */
 export function decodeAndResize(bytes: Uint8Array, size: number): Float32Array {
   const resized = tf.tidy(() => {
-    // tfjs believes uint8 to be int32, so tensors of it only go from op to op here.
+    // tfjs treats uint8 as int32, so uint8 tensors are only passed from op to op here.
     const { pixels, header } = decodeImage(bytes);
     const { cast, resize, resizeBytes } = opAttributes();
     const target = tf.tensor1d([size, size], 'int32');
-    // The resize op's uint8 version gives the same values, bit by bit. It takes three times as long by itself, but a large image
-    // as float32 takes four times the memory and, from some megapixels on, most of the time.
+    // The resize op's uint8 kernel returns bit-identical values. By itself it takes three times as long, but a large
+    // image as float32 takes four times the memory and, above a few megapixels, most of the time.
     if ((header?.pixelCount ?? 0) >= LARGE_IMAGE_PIXELS) {
       return executeOp('ResizeBilinear', resizeBytes, [tf.expandDims<Tensor4D>(pixels, 0), target]);
     }
     const image = tf.expandDims<Tensor4D>(executeOp('Cast', cast, [pixels]), 0);
     return executeOp('ResizeBilinear', resize, [image, target]);
   });
-  // Not inside the tidy, which would search a returned array for tensors, value by value (80 ms for one image).
+  // Outside the tidy, which would search a returned array for tensors, value by value (80 ms for one image).
   const pixels = resized.dataSync<'float32'>();
   resized.dispose();
   return pixels;
 }
 
-/** From here on an image is resized as it is, in uint8. */
+/** Number of pixels from which an image is resized as uint8. */
 const LARGE_IMAGE_PIXELS = 4_000_000;
 
 function tooLargeReason({ width, height, pixelCount, frameCount }: ImageHeader, limit: number): string {
@@ -190,7 +197,10 @@ function decode(bytes: Uint8Array, attributes: readonly OpAttribute[]): Tensor {
   }
 }
 
-/** TensorFlow: "Invalid TF_Status: 3\nMessage: {{function_node …}} Invalid JPEG data … [Op:DecodeImage]". */
+/**
+ * Extracts the reason from TensorFlow's message: "Invalid TF_Status: 3
+ * Message: {{function_node …}} Invalid JPEG data … [Op:DecodeImage]".
+ */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const text = message.replace(/^[\s\S]*?Message:\s*/, '');

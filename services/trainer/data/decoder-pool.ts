@@ -8,15 +8,18 @@ import type { DecoderAnswers, DecoderJob } from './image-jobs.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 import type { ImageFault } from './image-cache-error.ts';
 
-/** Images of one job: about 50 ms, so that the process that decodes itself can answer its supervisor in between. */
+/**
+ * Images per job: about 50 ms of work, so that a process that decodes by itself can still answer its supervisor in
+ * between.
+ */
 const JOB_IMAGES = 32;
 
-/** Loading TensorFlow takes a process about as long as decoding so many images. */
+/** Images per decoder process. Decoding this many takes about as long as loading TensorFlow in a process. */
 const IMAGES_PER_PROCESS = 1_000;
-/** Each holds about 250 MB. */
+/** Upper limit of decoder processes; each uses about 250 MB. */
 const MOST_PROCESSES = 8;
 
-/** How a process answers. */
+/** Reply of a decoder process to one job. */
 export type DecoderReply =
   | { readonly answer: DecoderAnswers[DecoderJob['kind']] }
   | {
@@ -26,17 +29,20 @@ export type DecoderReply =
         readonly path?: string;
         readonly reason?: string;
         readonly fault?: ImageFault | null;
-        /** Of the kernel. */
+        /** Error code of the kernel, for example ENOENT. */
         readonly code?: string;
       };
     };
 
-/** For so many images: as many processes as the slot has threads, and one, which is this process, for few. */
+/**
+ * Returns the number of decoder processes for an image count: at most one per thread of the slot. For few images it is
+ * 1, meaning this process.
+ */
 export function decoderCountFor(imageCount: number): number {
   return Math.max(1, Math.min(threadCount, MOST_PROCESSES, Math.floor(imageCount / IMAGES_PER_PROCESS)));
 }
 
-/** Cuts a long piece of work into jobs; `first` is the place of a share's first item among all. */
+/** Splits work into jobs. `first` is the index of a share's first item among all items. */
 export function jobsOf<T, J>(items: readonly T[], jobOf: (share: readonly T[], first: number) => J): readonly J[] {
   return Array.from({ length: Math.ceil(items.length / JOB_IMAGES) }, (_, index) => {
     const first = index * JOB_IMAGES;
@@ -45,11 +51,11 @@ export function jobsOf<T, J>(items: readonly T[], jobOf: (share: readonly T[], f
 }
 
 /**
- * Does jobs in several processes, because the TensorFlow binding isn't safe in several threads of one; with a count of 1 in this
- * process. Answers come in any order.
+ * Runs jobs in several processes, because the TensorFlow binding is not thread-safe; a count of 1 runs them in this
+ * process. Answers arrive in any order.
  *
- * @param signal no job begins after it was aborted
- * @throws what the first job that fails throws; the others are given up.
+ * @param signal prevents further jobs from starting once aborted.
+ * @throws the error of the first job that fails; the remaining jobs are abandoned.
  */
 export async function runDecoders<J extends DecoderJob>(
   jobs: readonly J[],
@@ -60,7 +66,7 @@ export async function runDecoders<J extends DecoderJob>(
   const decoders = decoderCount > 1 ? Array.from({ length: decoderCount }, () => new DecoderProcess()) : [];
   const waiting = jobs.values();
   const work = async (run: (job: J) => Promise<DecoderAnswers[J['kind']]>): Promise<void> => {
-    // The iterator is shared: each takes the next one when it is free.
+    // The iterator is shared: each worker takes the next job when it is free.
     for (const job of waiting) {
       signal?.throwIfAborted();
       onAnswer(job, await run(job));
@@ -74,17 +80,17 @@ export async function runDecoders<J extends DecoderJob>(
   }
 }
 
-/** `decoder-process.ts`, which does one job after the other. */
+/** A child process running `decoder-process.ts`, which executes one job at a time. */
 class DecoderProcess {
   readonly #child: ChildProcess;
-  /** Rejects when it ends, whoever ended it. */
+  /** Rejects when the process ends, for whatever reason. */
   readonly #ended: Promise<never>;
 
   constructor() {
     const { script, execArgv } = nodeProgram('trainer/data/decoder-process');
     this.#child = fork(script, [], {
       execArgv: [...execArgv],
-      // The device is the worker's.
+      // The GPU belongs to the worker.
       env: { ...process.env, GRAFT_SLOT_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -92,7 +98,7 @@ class DecoderProcess {
     this.#ended = new Promise((_, reject) => {
       this.#child.once('error', reject).once('exit', (code, signal) => {
         const how = signal ?? `exit code ${code ?? 'unknown'}`;
-        reject(new Error(`A process that decodes images ended with ${how}.`));
+        reject(new Error(`A decoder process ended with ${how}.`));
       });
     });
     this.#ended.catch(() => undefined);
@@ -102,7 +108,7 @@ class DecoderProcess {
     const answered = new Promise<DecoderReply>((resolve) => {
       this.#child.once('message', (message) => resolve(message as DecoderReply));
     });
-    // Where it can't be sent, the process has ended.
+    // If sending fails, the process has ended.
     this.#child.send(job, () => undefined);
     const reply = await Promise.race([answered, this.#ended]);
     if ('error' in reply) throw reviveError(reply.error);
@@ -114,7 +120,7 @@ class DecoderProcess {
   }
 }
 
-/** The classes decide whether a task is tried again. */
+/** Restores the class of an error, which decides whether the task is retried. */
 function reviveError(error: Extract<DecoderReply, { error: unknown }>['error']): Error {
   const { name, message, path, reason, fault = null, code } = error;
   if (name === 'ImageCacheError') return new ImageCacheError(path ?? '', message, { fault });

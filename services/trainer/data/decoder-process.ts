@@ -3,11 +3,14 @@ import { ImageCacheError } from './image-cache-error.ts';
 import type { DecoderJob } from './image-jobs.ts';
 import type { DecoderReply } from './decoder-pool.ts';
 
-/** One of the processes of `decoder-pool.ts`: does the jobs that come over the IPC channel and ends with who started it. */
+/**
+ * Entry point of a decoder process (`decoder-pool.ts`): executes the jobs that arrive over IPC and exits with its
+ * parent.
+ */
 process.on('disconnect', () => process.exit(0));
-// Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
+// Terminals send Ctrl-C to the whole process group; the supervisor decides what happens to the task.
 process.on('SIGINT', () => undefined);
-// A quota on file sizes is to fail the write (EFBIG), not to end the process.
+// A quota on file sizes must fail the write (EFBIG), not end the process.
 process.on('SIGXFSZ', () => undefined);
 process.on('message', (job) => {
   void replyTo(job as DecoderJob).then((reply) => process.send?.(reply));

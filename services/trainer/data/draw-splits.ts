@@ -9,10 +9,10 @@ export interface DrawnFile {
 }
 
 /**
- * Draws each file's split, class by class, so that every split has the same share of each class. Files with the same content
- * go into the same split. The draw depends on the seed, the class and the files' contents, not on their names.
+ * Draws each file's split class by class, so that every split has the same class proportions. Files with identical
+ * contents get the same split. The draw depends on the seed, the class and the files' contents, not on their names.
  *
- * @returns the splits in the order of the files.
+ * @returns the splits, in the order of the files.
  */
 export function drawSplits(files: readonly DrawnFile[], fractions: SplitFractions): readonly Split[] {
   const splits = new Map<string, Split>();
@@ -24,14 +24,14 @@ export function drawSplits(files: readonly DrawnFile[], fractions: SplitFraction
     const bounds = splitBounds(contents.length, fractions);
     for (const [position, index] of order.entries()) {
       const content = contents[index] ?? '';
-      // The same picture in two classes: the first class decides.
+      // If two classes contain the same picture, the first class decides.
       if (!splits.has(content)) splits.set(content, splitAt(bounds, position));
     }
   }
   return files.map(({ sha256 }) => splits.get(sha256) ?? 'train');
 }
 
-/** Where train and validation end. */
+/** Returns the end positions of train and validation. */
 function splitBounds(count: number, { train, validation, test }: SplitFractions): readonly [number, number] {
   const total = train + validation + test;
   const testCount = share(count, test / total);
@@ -39,7 +39,7 @@ function splitBounds(count: number, { train, validation, test }: SplitFractions)
   return [count - testCount - validationCount, count - testCount];
 }
 
-/** At least one where anything was asked for. */
+/** Returns the number of files of a split; at least one if its fraction is positive. */
 function share(count: number, fraction: number): number {
   return fraction === 0 ? 0 : Math.min(count, Math.max(1, Math.round(count * fraction)));
 }

@@ -1,8 +1,8 @@
 import type { DatasetProblem, ManifestImage } from '../../core/dataset.ts';
 
 /**
- * Images with the same bytes in two splits (a test on what was trained on says nothing) and in two classes (one label is
- * wrong). The first kind is fatal unless allowed.
+ * Finds images with identical bytes in two splits (the test would measure training data) and in two classes (one label
+ * is wrong). The first kind is fatal unless allowed.
  */
 export function findDuplicates(images: readonly ManifestImage[], allowed: boolean): readonly DatasetProblem[] {
   const byContent = new Map<string, ManifestImage[]>();
@@ -20,12 +20,14 @@ function duplicatesOf(first: ManifestImage, others: readonly ManifestImage[], al
   return others.flatMap((other): DatasetProblem[] => {
     const { path } = other;
     if (other.split !== first.split) {
-      const remedy = allowed ? 'It is kept, as allow_duplicates says' : 'Remove one of them, or set allow_duplicates';
+      const remedy = allowed
+        ? 'It is kept because allow_duplicates is set'
+        : 'Remove one of them, or set allow_duplicates';
       const message = `"${path}" (${other.split}) has the same content as "${first.path}" (${first.split}). ${remedy}.`;
       return [{ code: 'EXACT_DUPLICATE', path, message, fatal: !allowed }];
     }
     if (other.label === first.label) return [];
-    const message = `"${path}" has the same content as "${first.path}", which is of another class.`;
+    const message = `"${path}" has the same content as "${first.path}", which belongs to another class.`;
     return [{ code: 'EXACT_DUPLICATE', path, message, fatal: false }];
   });
 }

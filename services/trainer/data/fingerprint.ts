@@ -1,18 +1,20 @@
-/** Cells of a fingerprint: rows and columns of an area average of the picture. */
+/** Rows and columns of the area average that makes up a fingerprint. */
 export const FINGERPRINT_HEIGHT = 8;
 export const FINGERPRINT_WIDTH = 9;
 const CELLS = FINGERPRINT_HEIGHT * FINGERPRINT_WIDTH;
 const RGB = 3;
 
-/** Weights of red, green and blue in brightness (ITU-R BT.601, as JPEG has them). */
+/** Weights of red, green and blue in luma (ITU-R BT.601, as in JPEG). */
 const LUMA = [0.299, 0.587, 0.114] as const;
 
-/** A picture of 9 × 8 brightnesses: what is left of it after it has been stored anew, smaller or in another format. */
+/** A perceptual fingerprint: 9 × 8 luma values, which change little when a picture is re-encoded or scaled down. */
 export type Fingerprint = Uint8Array;
 
 /**
+ * Computes the fingerprint of a picture.
+ *
  * @param cells 8 × 9 × 3 averages from 0 to 255, RGB, row-major.
- * @returns 72 brightnesses from 0 to 255, row-major.
+ * @returns 72 luma values from 0 to 255, row-major.
  */
 export function fingerprintOf(cells: Float32Array): Fingerprint {
   return Uint8Array.from({ length: CELLS }, (_, cell) => {
@@ -21,7 +23,7 @@ export function fingerprintOf(cells: Float32Array): Fingerprint {
   });
 }
 
-/** For JSON. */
+/** Encodes a fingerprint for JSON. */
 export function encodeFingerprint(fingerprint: Fingerprint): string {
   return Buffer.from(fingerprint).toString('base64');
 }
@@ -30,12 +32,15 @@ export function decodeFingerprint(text: string): Fingerprint {
   return new Uint8Array(Buffer.from(text, 'base64'));
 }
 
-/** Parts of 16 bits, so that one of four is all but equal in two hashes that differ in up to seven bits. */
+/**
+ * A 64-bit hash as four parts of 16 bits. If two hashes differ in at most seven bits, at least one part differs in at
+ * most one.
+ */
 export type DifferenceHash = readonly [number, number, number, number];
 
 /**
- * dHash (Krawetz 2013): one bit per pair of neighbours in a row, whether the right one is brighter. Brightness and contrast of the
- * whole picture drop out.
+ * Computes the dHash (Krawetz 2013): one bit per pair of horizontal neighbours, set if the right one is brighter. The
+ * hash ignores the overall brightness and contrast.
  */
 export function differenceHash(fingerprint: Fingerprint): DifferenceHash {
   const parts: [number, number, number, number] = [0, 0, 0, 0];
@@ -51,24 +56,24 @@ export function differenceHash(fingerprint: Fingerprint): DifferenceHash {
   return parts;
 }
 
-/** Bits that differ, 0 to 64. */
+/** Returns the number of differing bits, 0 to 64. */
 export function hammingDistance(a: DifferenceHash, b: DifferenceHash): number {
   return bitCount(a[0] ^ b[0]) + bitCount(a[1] ^ b[1]) + bitCount(a[2] ^ b[2]) + bitCount(a[3] ^ b[3]);
 }
 
-/** Mean difference of brightness over the cells, 0 to 255. */
+/** Returns the mean absolute difference of the cells' luma, 0 to 255. */
 export function meanDifference(a: Fingerprint, b: Fingerprint): number {
   let sum = 0;
   for (let cell = 0; cell < CELLS; cell += 1) sum += Math.abs((a[cell] ?? 0) - (b[cell] ?? 0));
   return sum / CELLS;
 }
 
-/** Difference between the brightest and the darkest cell. */
+/** Returns the difference between the brightest and the darkest cell. */
 export function contrastOf(fingerprint: Fingerprint): number {
   return Math.max(...fingerprint) - Math.min(...fingerprint);
 }
 
-/** Of a whole number of up to 32 bits (Hacker's Delight, 5-1). */
+/** Counts the set bits of a 32-bit integer (Hacker's Delight, 5-1). */
 function bitCount(value: number): number {
   let bits = value - ((value >>> 1) & 0x55555555);
   bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { requireInside } from './data-root.ts';
 
 export interface FolderEntry {
-  /** As the file system has it: any bytes. */
+  /** Raw bytes, as the file system stores them. */
   readonly name: Buffer;
   /**
-   * `special`: a pipe, socket or device, itself or by a link. `broken-link`: leads to nothing. `unfollowed-link`: nobody looked where
-   * it leads, because its name is not UTF-8 or of no interest.
+   * `special`: a pipe, socket or device, directly or through a link. `unfollowed-link`: the target was not examined,
+   * because the name is not UTF-8 or is irrelevant.
    */
   readonly kind: 'folder' | 'folder-link' | 'file' | 'special' | 'broken-link' | 'unfollowed-link';
 }
@@ -16,19 +16,20 @@ export interface FolderEntry {
 export interface ListFolderOptions {
   /** The data set's folder. */
   readonly root: string;
-  /** As in `requireInside`. */
+  /** The data root, as in `requireInside`. */
   readonly dataRoot: string | null;
-  /** By name: others are not listed, and not followed. */
+  /** Selects entries by name; others are neither listed nor followed. */
   readonly isWanted: (name: Buffer) => boolean;
-  /** By name: whether to see what a link leads to. */
+  /** Selects by name the links whose target is examined. */
   readonly isFollowed: (name: string) => boolean;
 }
 
 /**
- * Lists a folder. Links are followed to see what they lead to, after it is clear that this lies inside the data root.
+ * Lists a folder. The target of a link is examined only after it is known to be inside the data root.
  *
- * @param folder relative to the data set's.
- * @throws PathOutsideError for a link that leads out of the data root; an error of the system, with its code.
+ * @param folder path relative to the data set's folder.
+ * @throws {PathOutsideError} when a link leads out of the data root; a system error (with its code) when the folder
+ * can't be read.
  */
 export async function listFolder(folder: Buffer, options: ListFolderOptions): Promise<readonly FolderEntry[]> {
   const { root, dataRoot, isWanted, isFollowed } = options;

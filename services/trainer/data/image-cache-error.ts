@@ -1,11 +1,14 @@
-/** What about this machine's files is wrong: an image is not there, is not the one that was indexed, or the cache has no room. */
+/**
+ * Fault of this machine's files: the image is missing, differs from the indexed one, or the disk has no room for the
+ * cache.
+ */
 export type ImageFault = 'MISSING' | 'CHANGED' | 'SPACE';
 
-/** An image file isn't what the manifest says any more, or the cache file can't be made or read. */
+/** Thrown when an image file no longer matches the manifest, or the cache file can't be written or read. */
 export class ImageCacheError extends Error {
   override readonly name = 'ImageCacheError';
   readonly path: string;
-  /** null: the cache file itself. */
+  /** null if the cache file itself is at fault. */
   readonly fault: ImageFault | null;
 
   constructor(path: string, message: string, options: ErrorOptions & { readonly fault?: ImageFault | null } = {}) {

@@ -14,50 +14,52 @@ import type { ImageFileContents } from './image-file.ts';
 
 export interface ImageCacheOptions extends ImageFileWriterOptions {
   readonly dataset: Dataset;
-  /** All of the manifest's. */
+  /** All images of the manifest; the cache selects those of its split. */
   readonly images: readonly ManifestImage[];
   readonly split: Split;
   /** Height and width in pixels. */
   readonly size: number;
   readonly cacheDir: string;
-  /** Opens at once, also where images are still to be decoded; default false. Readers wait for `decoded`. */
+  /** Opens immediately even if images are still to be decoded; default false. Readers must await `decoded`. */
   readonly beforeDecoded?: boolean;
 }
 
-/** The decoded images of one split at one size. Image numbers are places among the split's images in manifest order. */
+/**
+ * The decoded images of one split at one size. Image indices are positions among the split's images in manifest order.
+ */
 export interface ImageCache {
   readonly count: number;
   readonly size: number;
   readonly labels: Int32Array;
-  /** As in the manifest. */
+  /** Image paths as in the manifest. */
   readonly paths: readonly string[];
   /**
    * Resolves when the first `count` images can be read.
    *
-   * @throws ImageCacheError
+   * @throws {ImageCacheError} when decoding fails.
    */
   decoded(count: number): Promise<void>;
   /**
-   * Rows that are damaged or missing in the file are decoded again on the spot and written back, so a bad byte costs one
-   * decoding and no attempt.
+   * Reads images. Rows that are damaged or missing in the file are decoded again immediately and written back, so a
+   * damaged byte costs one decoding, not an attempt.
    *
-   * @returns [indices.length, size, size, 3] float32, 0..255 RGB; the caller's.
-   * @throws {ImageCacheError} when such a row's image is not what was indexed
+   * @returns [indices.length, size, size, 3] float32, 0..255 RGB; owned by the caller.
+   * @throws {ImageCacheError} when the image of such a row differs from the indexed one.
    */
   read(indices: ArrayLike<number>): Tensor4D;
-  /** Also gives up what is not decoded yet. */
+  /** Closes the file and cancels decoding that is still in progress. */
   close(): void;
 }
 
-/** Left free on the disk. */
+/** Bytes that remain free on the disk. */
 const RESERVE_BYTES = 256 * 2 ** 20;
 
 /**
- * Opens the decoded images, decoding them first if that was not done yet. They are kept as float32, as Keras' resize gives
- * them: bilinear values are no whole numbers, and rounding to uint8 would break parity. Two processes may do this at the
- * same time: each writes a file of its own, and the last one's rename wins.
+ * Opens the decoded images and decodes them first if necessary. They are stored as float32, as Keras' resize returns
+ * them: bilinear values are not integers, and rounding to uint8 would break parity. Two processes may decode at the
+ * same time: each writes its own file, and the last rename wins.
  *
- * @throws ImageCacheError
+ * @throws {ImageCacheError} when decoding fails or the disk has no room.
  */
 export async function openImageCache(options: ImageCacheOptions): Promise<ImageCache> {
   const { dataset, split, size, cacheDir } = options;
@@ -102,7 +104,7 @@ async function checkDiskSpace(path: string, { size, cacheDir }: ImageCacheOption
   throw new ImageCacheError(
     path,
     `${count} decoded images of ${size} pixels need ${megabytes(needed)} MB in ${cacheDir}, which has ` +
-      `${megabytes(bavail * bsize)} MB free. Free some, or point GRAFT_CACHE_DIR at a larger disk.`,
+      `${megabytes(bavail * bsize)} MB free. Free disk space, or point GRAFT_CACHE_DIR at a larger disk.`,
     { fault: 'SPACE' },
   );
 }
@@ -122,7 +124,7 @@ class FileImageCache implements ImageCache {
   private readonly checksums: Buffer;
   private file: number | null;
 
-  /** @param decoding null where all are there */
+  /** @param decoding null if all images are decoded */
   constructor(path: string, contents: ImageFileContents, decoding: ImageFileWriter | null) {
     const { images, size } = contents;
     this.path = path;
@@ -163,7 +165,10 @@ class FileImageCache implements ImageCache {
     this.file = null;
   }
 
-  /** At each reading: the file may be damaged while it is open. 0.2 ms for an image of 180 pixels. */
+  /**
+   * Verifies a row at each read, since the file may be damaged while it is open. Takes 0.2 ms for an image of 180
+   * pixels.
+   */
   private isIntact(row: Buffer, index: number): boolean {
     return crc32(row) === this.checksums.readUInt32LE(index * 4);
   }
@@ -178,7 +183,7 @@ class FileImageCache implements ImageCache {
       writeFully(this.file, row, this.rowOffset(index));
       writeFully(this.file, this.checksums.subarray(index * 4, index * 4 + 4), this.checksumOffset(index));
     } catch {
-      // A folder that can't be written, or a full disk: the next reader decodes the row as well.
+      // The folder is read-only or the disk is full: the next reader decodes the row again.
     }
   }
 
@@ -190,9 +195,9 @@ class FileImageCache implements ImageCache {
     return HEADER_BYTES + this.count * rowBytes(this.size) + index * 4;
   }
 
-  /** @returns false where the file ends early or can't be read */
+  /** @returns false if the file ends early or can't be read */
   private readAt(target: Buffer, position: number): boolean {
-    if (this.file === null) throw new ImageCacheError(this.path, `${this.path} was closed already.`);
+    if (this.file === null) throw new ImageCacheError(this.path, `${this.path} is already closed.`);
     let done = 0;
     while (done < target.length) {
       const read = readOrNothing(this.file, target.subarray(done), position + done);
@@ -203,7 +208,7 @@ class FileImageCache implements ImageCache {
   }
 }
 
-/** A sector that can't be read is as good as missing. */
+/** Returns 0 bytes for a sector that can't be read, which counts as missing. */
 function readOrNothing(file: number, target: Buffer, position: number): number {
   try {
     return readSync(file, target, 0, target.length, position);
@@ -212,7 +217,7 @@ function readOrNothing(file: number, target: Buffer, position: number): number {
   }
 }
 
-/** For writing too, unless nothing may be written there. */
+/** Opens a file for reading and writing, or for reading only if it is not writable. */
 function openToRepair(path: string): number {
   try {
     return openSync(path, 'r+');

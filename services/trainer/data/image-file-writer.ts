@@ -8,25 +8,25 @@ import { HEADER_BYTES, imageFileHeader, rowBytes } from './image-file.ts';
 import type { ImageFileContents } from './image-file.ts';
 
 export interface ImageFileWriterOptions {
-  /** Processes that decode; by the number of images if not given. */
+  /** Number of decoder processes; derived from the number of images by default. */
   readonly decoderCount?: number;
   readonly onProgress?: ProgressListener;
 }
 
-/** Images on their way into a file, which gets its name when all of them are there. */
+/** Decodes images into a temporary file, which gets its final name when all of them are written. */
 export class ImageFileWriter {
-  /** The file until then. */
+  /** Path of the file until it gets its final name. */
   readonly temporary: string;
-  /** CRC-32 of each row that is there, little endian. */
+  /** CRC-32 of each row written, little endian. */
   readonly checksums: Buffer;
   readonly #contents: ImageFileContents;
   readonly #options: ImageFileWriterOptions;
   readonly #events = new EventEmitter();
   readonly #abort = new AbortController();
   readonly #whole: Promise<void>;
-  /** Jobs end in any order: first image and number of images of those that have ended. */
+  /** Completed jobs, which end in any order: index of the first image → number of images. */
   readonly #ended = new Map<number, number>();
-  /** So many images from the first on are there. */
+  /** Number of leading images that can be read. */
   #readable = 0;
 
   constructor(path: string, contents: ImageFileContents, options: ImageFileWriterOptions) {
@@ -35,21 +35,21 @@ export class ImageFileWriter {
     this.temporary = `${path}.${randomUUID()}.part`;
     this.checksums = Buffer.alloc(contents.images.length * 4);
     this.#whole = this.#writeFile(openSync(this.temporary, 'wx'), path);
-    // Whoever waits is told; nobody may be waiting at the time.
+    // Waiting callers receive the rejection; there may be none.
     this.#whole.catch(() => undefined);
   }
 
   /**
-   * Resolves when the first `count` images are there, for all of them when the file has its name.
+   * Resolves when the first `count` images are written; for all of them, when the file has its final name.
    *
-   * @throws ImageCacheError, ImageDecodeError
+   * @throws {ImageCacheError} or {ImageDecodeError} when decoding fails.
    */
   async until(count: number): Promise<void> {
     if (count >= this.#contents.images.length) return this.#whole;
     while (this.#readable < count) await Promise.race([this.#whole, once(this.#events, 'rows')]);
   }
 
-  /** Leaves nothing behind, unless all images are there already. */
+  /** Stops decoding and removes the temporary file unless all images are written. */
   stop(): void {
     this.#abort.abort();
   }

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Dataset, ManifestImage, Split } from '../../core/dataset.ts';
 
-/** The file of one split's decoded images at one size: header, float32 rows, one CRC-32 per row. */
+/** Contents of the file with one split's decoded images at one size: header, float32 rows, one CRC-32 per row. */
 export interface ImageFileContents {
   readonly dataset: Dataset;
   readonly split: Split;
-  /** The split's. */
+  /** Images of the split, in manifest order. */
   readonly images: readonly ManifestImage[];
   /** Height and width in pixels. */
   readonly size: number;
@@ -13,7 +13,7 @@ export interface ImageFileContents {
 
 const MAGIC = 'graftimg';
 const VERSION = 1;
-/** Magic, version, count, size, then SHA-256 of what the rows must be. */
+/** Size of the header: magic, version, count, size, then the SHA-256 of everything that determines the rows. */
 export const HEADER_BYTES = 64;
 const FLOAT_BYTES = 4;
 

@@ -1,7 +1,7 @@
-/** Keras' allow-list (`image_dataset_utils.ALLOWLIST_FORMATS`). */
+/** Extensions that Keras accepts (`image_dataset_utils.ALLOWLIST_FORMATS`). */
 const EXTENSIONS = ['.bmp', '.gif', '.jpeg', '.jpg', '.png'];
 
-/** Image files of other formats, which people put into data sets in the belief that they are used. */
+/** Extensions of other image formats, which users put into data sets in the belief that they are read. */
 const OTHER_IMAGE_EXTENSIONS = [
   '.webp',
   '.tif',
@@ -18,7 +18,7 @@ const OTHER_IMAGE_EXTENSIONS = [
 
 export type FileKind = 'image' | 'other-image' | 'other' | 'hidden';
 
-/** What a file is by its name. */
+/** Classifies a file by its name. */
 export function fileKind(name: string): FileKind {
   const lower = name.toLowerCase();
   if (lower.startsWith('.')) return 'hidden';
@@ -27,8 +27,8 @@ export function fileKind(name: string): FileKind {
 }
 
 /**
- * What the first bytes say a file is when it is of a format that TensorFlow doesn't decode; null when they say nothing. WebP and
- * JPEG XL are not among them: TensorFlow decodes them under an allowed name, and so Keras trains on them.
+ * Returns the format that the first bytes identify if TensorFlow does not decode it; null otherwise. WebP and JPEG XL
+ * are not included: TensorFlow decodes them under an accepted extension, and so Keras trains on them.
  */
 export function foreignFormat(bytes: Uint8Array): string | null {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1');

@@ -1,20 +1,22 @@
-/** An image file's size as its header states it, read without decoding anything. */
+/** Properties that an image file's header states, read without decoding. */
 export interface ImageHeader {
   readonly format: 'JPEG' | 'PNG' | 'GIF' | 'BMP' | 'WebP' | 'JPEG XL';
   readonly width: number;
   readonly height: number;
-  /** Pixels that a decoder holds in memory: of all frames of a GIF, which is read whole for its first frame. */
+  /**
+   * Pixels that a decoder holds in memory; for a GIF those of all frames, because it is read whole for its first frame.
+   */
   readonly pixelCount: number;
-  /** Frames of a GIF; 1 for the others, of which one picture is decoded. */
+  /** Number of frames of a GIF; 1 for other formats, of which one picture is decoded. */
   readonly frameCount: number;
-  /** Bits of a channel. */
+  /** Bits per channel. */
   readonly bitDepth: number;
 }
 
 /**
- * Reads the size of an image of a format that TensorFlow decodes.
+ * Reads the header of an image in a format that TensorFlow decodes.
  *
- * @returns null where the bytes are of no such format or end within the header; the decoder says what is wrong with them.
+ * @returns null for another format and for a truncated header; the decoder then reports the problem.
  */
 export function readImageHeader(contents: Uint8Array): ImageHeader | null {
   const bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength);
@@ -34,7 +36,9 @@ export function readImageHeader(contents: Uint8Array): ImageHeader | null {
 
 type HeaderSize = Pick<ImageHeader, 'width' | 'height'> & Partial<ImageHeader>;
 
-/** Each returns null for bytes of another format, and throws RangeError where the file ends too early. */
+/**
+ * Readers by format. Each returns null for bytes of another format and throws RangeError if the file ends too early.
+ */
 const READERS: readonly (readonly [ImageHeader['format'], (bytes: Buffer) => HeaderSize | null])[] = [
   ['JPEG', jpegSize],
   ['PNG', pngSize],
@@ -44,12 +48,15 @@ const READERS: readonly (readonly [ImageHeader['format'], (bytes: Buffer) => Hea
   ['JPEG XL', jpegXlSize],
 ];
 
-/** Frame headers (SOF0 to SOF15) without the tables among their numbers (DHT, JPG, DAC). */
+/**
+ * Returns whether a marker is a frame header (SOF0 to SOF15), excluding the tables in that number range (DHT, JPG,
+ * DAC).
+ */
 function isFrameMarker(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 }
 
-/** Markers without a segment behind them: TEM, RST0 to RST7, SOI, and stuffed bytes. */
+/** Returns whether a marker has no segment: TEM, RST0 to RST7, SOI, and stuffed bytes. */
 function isLoneMarker(marker: number): boolean {
   return marker === 0x00 || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 }
@@ -58,7 +65,7 @@ function jpegSize(bytes: Buffer): HeaderSize | null {
   if (bytes.length < 3 || bytes.readUIntBE(0, 3) !== 0xffd8ff) return null;
   let at = 2;
   for (;;) {
-    // As libjpeg: bytes that are no marker are skipped, and a marker may be filled up with FF.
+    // As in libjpeg, bytes that are not a marker are skipped, and a marker may be padded with FF.
     while (bytes.readUInt8(at) !== 0xff) at += 1;
     while (bytes.readUInt8(at) === 0xff) at += 1;
     const marker = bytes.readUInt8(at);
@@ -81,12 +88,12 @@ function pngSize(bytes: Buffer): HeaderSize | null {
   return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20), bitDepth: bytes.readUInt8(24) };
 }
 
-/** giflib reads all frames into memory, whatever the canvas says, so the frames are added up. */
+/** Sums the frames, because giflib reads all of them into memory regardless of the canvas size. */
 function gifSize(bytes: Buffer): HeaderSize | null {
   if (!['GIF87a', 'GIF89a'].includes(bytes.toString('latin1', 0, 6))) return null;
   let [width, height, pixelCount, frameCount] = [0, 0, 0, 0];
   let at = 13 + colorTableBytes(bytes.readUInt8(10));
-  // A file that ends early counts as far as it goes: its frames are allocated before that is noticed.
+  // A truncated file counts as far as it reads: its frames are allocated before the truncation is detected.
   while (at + 10 <= bytes.length) {
     const block = bytes.readUInt8(at);
     if (block === 0x21) {
@@ -116,7 +123,7 @@ function afterSubBlocks(bytes: Buffer, start: number): number {
 
 function bmpSize(bytes: Buffer): HeaderSize | null {
   if (bytes.toString('latin1', 0, 2) !== 'BM') return null;
-  // A negative height says that the rows come from the top.
+  // A negative height means that rows are stored top-down.
   return { width: Math.abs(bytes.readInt32LE(18)), height: Math.abs(bytes.readInt32LE(22)) };
 }
 
@@ -136,7 +143,7 @@ function webpSize(bytes: Buffer): HeaderSize | null {
   }
 }
 
-/** Whether a WebP file has what TensorFlow does not decode into three channels, and what that is; null: nothing. */
+/** Returns the feature that makes TensorFlow refuse a WebP file with three channels; null if there is none. */
 export function webpObstacle(contents: Uint8Array): 'animation' | 'transparency' | null {
   const bytes = Buffer.from(contents.buffer, contents.byteOffset, contents.byteLength);
   if (readImageHeader(bytes)?.format !== 'WebP') return null;
@@ -147,7 +154,7 @@ export function webpObstacle(contents: Uint8Array): 'animation' | 'transparency'
 }
 
 const JPEG_XL_CONTAINER = Buffer.from('0000000c4a584c200d0a870a', 'hex');
-/** Width by height, by the number in the header (ISO/IEC 18181-1, SizeHeader); 0: the width is stated itself. */
+/** Width-to-height ratios by the number in the header (ISO/IEC 18181-1, SizeHeader); 0 means an explicit width. */
 const JPEG_XL_RATIOS: readonly (readonly [number, number])[] = [
   [0, 0],
   [1, 1],
@@ -177,7 +184,7 @@ function jpegXlSize(bytes: Buffer): HeaderSize | null {
   return { height, width: over === 0 ? length() : Math.floor((height * over) / under) };
 }
 
-/** Where the code stream begins: at once, or in a box of the container. */
+/** Returns the offset of the code stream, which starts immediately or in a box of the container. */
 function jpegXlStart(bytes: Buffer): number | null {
   if (bytes.length >= 2 && bytes.readUInt16BE(0) === 0xff0a) return 0;
   if (!bytes.subarray(0, 12).equals(JPEG_XL_CONTAINER)) return null;
@@ -186,9 +193,9 @@ function jpegXlStart(bytes: Buffer): number | null {
     const type = bytes.toString('latin1', at + 4, at + 8);
     const content = at + (length === 1 ? 16 : 8);
     if (type === 'jxlc') return content;
-    // The number of the part comes first.
+    // The part number precedes the data.
     if (type === 'jxlp') return content + 4;
-    // 0: the box goes on to the end of the file.
+    // A length of 0 means that the box extends to the end of the file.
     if (length === 0) return null;
     at += Math.max(8, length === 1 ? Number(bytes.readBigUInt64BE(at + 8)) : length);
   }

@@ -10,36 +10,40 @@ import type { FileCheck } from './check-file.ts';
 import { decodeAndResize, ImageDecodeError } from './decode-image.ts';
 import { ImageCacheError } from './image-cache-error.ts';
 
-/** Some images' share of a long piece of decoding; may be done in any process. */
+/** A job that checks a share of the files; can be executed in any process. */
 export interface CheckJob {
   readonly kind: 'check';
   readonly root: string;
-  /** Relative to the root. */
+  /** Paths relative to the root. */
   readonly paths: readonly string[];
 }
 
-/** Decodes images into a file, row after row. */
+/** A job that decodes images into a file, row after row. */
 export interface RowsJob {
   readonly kind: 'rows';
   readonly root: string;
   readonly images: readonly Pick<ManifestImage, 'path' | 'sha256'>[];
   /** Height and width in pixels. */
   readonly size: number;
-  /** A file that exists. */
+  /** Path of the file, which must exist. */
   readonly target: string;
-  /** Byte of the file at which the first image's row begins. */
+  /** Byte offset of the first image's row. */
   readonly offset: number;
 }
 
 export type DecoderJob = CheckJob | RowsJob;
 
-/** What each kind of job gives: a check per path, a CRC-32 per row. */
+/** Result of each kind of job: a check per path, a CRC-32 per row. */
 export interface DecoderAnswers {
   readonly check: readonly FileCheck[];
   readonly rows: readonly number[];
 }
 
-/** @throws ImageCacheError, ImageDecodeError for rows; a check tells what is wrong instead */
+/**
+ * Executes a job. A `check` reports problems in its result.
+ *
+ * @throws {ImageCacheError} or {ImageDecodeError} for `rows`.
+ */
 export async function doJob<J extends DecoderJob>(job: J): Promise<DecoderAnswers[J['kind']]>;
 export async function doJob(job: DecoderJob): Promise<DecoderAnswers[DecoderJob['kind']]> {
   if (job.kind === 'rows') return writeRows(job);
@@ -51,10 +55,10 @@ export async function doJob(job: DecoderJob): Promise<DecoderAnswers[DecoderJob[
   return checks;
 }
 
-/** Bytes of files that are in memory at once: all 32 of a job are, unless they are large. */
+/** Maximum total bytes of files in memory at once: all 32 of a job, unless they are large. */
 const SHARE_BYTES = 64 * 2 ** 20;
 
-/** Cuts files into shares that are read at once, in their order. */
+/** Groups files into shares that are read at once, preserving their order. */
 async function sharesOf<T>(root: string, files: readonly T[], pathOf: (file: T) => string): Promise<readonly T[][]> {
   const sizes = await Promise.all(files.map((file) => sizeOf(join(root, pathOf(file)))));
   const shares: T[][] = [];
@@ -75,7 +79,7 @@ async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch {
-    // Reading it says what is wrong.
+    // Reading the file reports the problem.
     return 0;
   }
 }
@@ -110,10 +114,10 @@ async function writeRows({ root, images, size, target, offset }: RowsJob): Promi
 }
 
 /**
- * Decodes one image at once, without a turn of the event loop.
+ * Decodes one image synchronously.
  *
- * @returns the bytes of its row
- * @throws {ImageCacheError} when the file is not what was indexed, {ImageDecodeError}
+ * @returns the bytes of its row.
+ * @throws {ImageCacheError} when the file differs from the indexed one; {ImageDecodeError} when it can't be decoded.
  */
 export function decodeRow(root: string, image: Pick<ManifestImage, 'path' | 'sha256'>, size: number): Buffer {
   const path = join(root, image.path);
@@ -127,7 +131,11 @@ export function decodeRow(root: string, image: Pick<ManifestImage, 'path' | 'sha
   return Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
 }
 
-/** @throws ImageDecodeError with the file's name: where it was indexed, it could be decoded. */
+/**
+ * Decodes an image. The error carries the path, because at indexing the file could be decoded.
+ *
+ * @throws {ImageDecodeError} when it can't be decoded.
+ */
 function decodeNamed(path: string, bytes: Uint8Array, size: number): Float32Array {
   try {
     return decodeAndResize(bytes, size);

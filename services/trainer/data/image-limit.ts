@@ -1,19 +1,20 @@
 /**
- * Pixels that an image may have by default: 178,956,970, at which Pillow too refuses one as a decompression bomb. Decoded, it
- * takes 0.5 GB (3 bytes a pixel; a progressive JPEG three times that while it is decoded), in each process that decodes.
+ * Default limit of pixels per image: 178,956,970, at which Pillow also refuses an image as a decompression bomb. Such
+ * an image takes 0.5 GB decoded (3 bytes a pixel, and three times that while a progressive JPEG is decoded), in each
+ * decoder process.
  */
 export const DEFAULT_MAX_IMAGE_PIXELS = 178_956_970;
 
 export const MAX_IMAGE_PIXELS_SETTING = 'GRAFT_MAX_IMAGE_PIXELS';
 
-/** No decoder goes beyond: TensorFlow refuses larger images. */
+/** Hard limit: TensorFlow refuses larger images. */
 export const MOST_IMAGE_PIXELS = 2 ** 29 - 1;
 
 /**
- * Pixels that an image may have, from the environment: workers, decoding processes and the tool behind `graft dataset check`
- * and `graft predict` all have it from there, so that they judge alike.
+ * Reads the limit of pixels per image from the environment. Workers, decoder processes and the tool behind `graft
+ * dataset check` and `graft predict` all read it there, so they agree.
  *
- * @throws Error that names the setting.
+ * @throws {Error} that names the setting when its value is not in range.
  */
 export function maxImagePixels(env: Readonly<Record<string, string | undefined>> = process.env): number {
   const text = env[MAX_IMAGE_PIXELS_SETTING];

@@ -18,12 +18,12 @@ import type { IndexedDataset } from './manifest.ts';
 export interface IndexOptions {
   readonly source: DatasetSource;
   readonly cacheDir: string;
-  /** Folder that the images must lie in, wherever links lead; anywhere if null or not given. */
+  /** Folder that must contain the images, with all links resolved; unrestricted if null or undefined. */
   readonly dataRoot?: string | null;
   readonly onProgress?: ProgressListener;
 }
 
-/** A data set that can't be trained on; `problems` has all that was found, the harmless ones too. */
+/** Thrown for a data set that can't be trained on; `problems` lists all findings, including harmless ones. */
 export class DatasetInvalidError extends Error {
   override readonly name = 'DatasetInvalidError';
   readonly path: string;
@@ -44,10 +44,11 @@ export class DatasetInvalidError extends Error {
 const SHOWN_PROBLEMS = 20;
 
 /**
- * Reads a data set's folder: finds the images of `<split>/<class>/…` or (with split fractions) `<class>/…`, hashes and decodes
- * each, and names the whole by a digest. Everything that is wrong is found in one go.
+ * Indexes a data set's folder: finds the images of `<split>/<class>/…`, or `<class>/…` with split fractions, hashes and
+ * decodes each, and identifies the content by a digest. All problems are reported at once.
  *
- * @throws DatasetInvalidError when at least one problem is fatal; PathOutsideError.
+ * @throws {DatasetInvalidError} when at least one problem is fatal; {PathOutsideError} when the path leads out of the
+ * data root.
  */
 export async function indexDataset(options: IndexOptions): Promise<IndexedDataset> {
   const { source, cacheDir, dataRoot = null, onProgress } = options;
@@ -88,7 +89,7 @@ function manifestImages(
     sha256,
     sizeBytes,
   }));
-  // The layout's order is kept within each split.
+  // Keep the layout's order within each split.
   return SPLITS.flatMap((split) => images.filter((image) => image.split === split));
 }
 
@@ -96,7 +97,7 @@ function fingerprintsOf(checks: ReadonlyMap<string, FileCheck>): ReadonlyMap<str
   return new Map([...checks].flatMap(([path, { fingerprint }]) => (fingerprint === null ? [] : [[path, fingerprint]])));
 }
 
-/** Classes that have files but, in a split, none that is of use. */
+/** Reports classes that have files but no usable image in some split. */
 function classProblems(
   layout: DatasetLayout,
   images: readonly ManifestImage[],
@@ -111,14 +112,14 @@ function classProblems(
       const path = files.some((file) => file.split === split) ? `${split}/${className}` : className;
       if (known.some((problem) => problem.fatal && problem.path === path)) continue;
       const count = files.filter((file) => file.split === null || file.split === split).length;
-      const message = `Split "${split}" gets no usable image of class "${className}" (${count} files were found for it).`;
+      const message = `Split "${split}" has no usable image of class "${className}" (out of ${count} files).`;
       problems.push({ code: 'TOO_FEW_IMAGES', path, message, fatal: true });
     }
   }
   return problems;
 }
 
-/** Empty classes and missing splits are reported by the layout. */
+/** Returns the splits that must contain a class. Empty classes and missing splits are reported by the layout. */
 function expectedSplits(files: readonly ImageFile[], { splitFractions }: DatasetSource): readonly Split[] {
   if (splitFractions === null) return SPLITS.filter((split) => files.some((file) => file.split === split));
   return files.length === 0 ? [] : SPLITS.filter((split) => splitFractions[split] > 0);

@@ -4,11 +4,11 @@ import type { Dataset, ManifestImage } from '../../core/dataset.ts';
 /** A data set with its images; the content of a manifest file. */
 export interface IndexedDataset {
   readonly dataset: Dataset;
-  /** By split (train, validation, test), class, then Keras' file order. */
+  /** Images ordered by split (train, validation, test), class, then Keras' file order. */
   readonly images: readonly ManifestImage[];
 }
 
-/** A manifest file that is damaged or of another version. */
+/** Thrown for a manifest file that is damaged or has another version. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError';
   readonly path: string;
@@ -21,7 +21,7 @@ export class ManifestError extends Error {
 
 const FORMAT = 'graft-manifest-1';
 
-/** SHA-256 over the classes and all images, hexadecimal; the name of the data set's content. */
+/** Returns the SHA-256 over the classes and all images, hexadecimal; it identifies the data set's content. */
 export function manifestDigest(classNames: readonly string[], images: readonly ManifestImage[]): string {
   const hash = createHash('sha256');
   hash.update(`${JSON.stringify([FORMAT, classNames])}\n`);
@@ -29,27 +29,29 @@ export function manifestDigest(classNames: readonly string[], images: readonly M
   return hash.digest('hex');
 }
 
-/** One JSON line with the data set, then one per image. */
+/** Encodes a manifest as JSON lines: the data set first, then one line per image. */
 export function encodeManifest({ dataset, images }: IndexedDataset): Buffer {
   const lines = [JSON.stringify({ format: FORMAT, dataset }), ...images.map(imageLine)];
   return Buffer.from(`${lines.join('\n')}\n`);
 }
 
 /**
- * @param path for errors
- * @throws ManifestError when the bytes are not what `encodeManifest` made.
+ * Decodes the output of `encodeManifest`.
+ *
+ * @param path path of the file, for errors.
+ * @throws {ManifestError} when the bytes are no such output or are damaged.
  */
 export function decodeManifest(path: string, bytes: Buffer): IndexedDataset {
   const [head = '', ...lines] = bytes.toString('utf8').trimEnd().split('\n');
   const parsed = parseJson(path, head) as { readonly format?: unknown; readonly dataset?: Dataset | null } | null;
   const dataset = parsed?.format === FORMAT ? parsed.dataset : null;
   if (dataset === null || dataset === undefined) {
-    throw new ManifestError(path, `its first line doesn't say "${FORMAT}"`);
+    throw new ManifestError(path, `its first line does not state "${FORMAT}"`);
   }
   if (!Array.isArray(dataset.classNames)) throw new ManifestError(path, 'its first line names no classes');
   const images = lines.map((line) => parseImage(path, line));
   if (manifestDigest(dataset.classNames, images) !== dataset.digest) {
-    throw new ManifestError(path, "its digest doesn't fit its lines");
+    throw new ManifestError(path, 'its digest does not match its lines');
   }
   return { dataset, images };
 }

@@ -2,13 +2,13 @@ import type { DatasetProblem, ManifestImage } from '../../core/dataset.ts';
 import { contrastOf, decodeFingerprint, differenceHash, hammingDistance, meanDifference } from './fingerprint.ts';
 import type { DifferenceHash, Fingerprint } from './fingerprint.ts';
 
-/** Differing bits of the difference hashes, of 64. */
+/** Maximum Hamming distance of two difference hashes, of 64 bits. */
 const MAX_DISTANCE = 7;
-/** Mean difference of the cells' brightness, of 255. */
+/** Maximum mean difference of the cells' luma, of 255. */
 const MAX_MEAN_DIFFERENCE = 10;
-/** Below, a picture has nothing to tell it by: an empty sky looks like any other. */
+/** Minimum contrast: a picture below it has no features to compare, since an empty sky resembles any other. */
 const MIN_CONTRAST = 16;
-/** More are counted, not listed. */
+/** Maximum number of listed pairs; further ones are only counted. */
 const MAX_LISTED = 100;
 
 interface Candidate {
@@ -17,22 +17,21 @@ interface Candidate {
   readonly hash: DifferenceHash;
 }
 
-/** Two images of different splits that look alike. */
+/** Two similar images in different splits. */
 export interface NearDuplicate {
   readonly first: ManifestImage;
   readonly second: ManifestImage;
 }
 
 /**
- * Images of two splits that show the same picture, stored anew: in another format, quality or size. Exact duplicates are not
- * among them. Two things must agree, the difference hash and the brightness of 72 cells; a crop or a mirrored picture is not
- * found.
+ * Finds images of two splits that show the same picture in another format, quality or size; exact duplicates are
+ * excluded. Both the difference hash and the luma of 72 cells must match. Cropped and mirrored pictures are not found.
  *
- * The hashes are looked up by their four parts of 16 bits: of seven differing bits one part has one at most, so each part is
- * looked up as it is and with each bit flipped. 100,000 images need some ten million comparisons instead of five thousand
- * million.
+ * Hashes are indexed by their four parts of 16 bits. Of seven differing bits at least one part has at most one, so each
+ * part is looked up unchanged and with each bit flipped. 100,000 images need some ten million comparisons instead of
+ * five billion.
  *
- * @param fingerprints by path, encoded; an image without one is left out.
+ * @param fingerprints encoded fingerprints by path; an image without one is skipped.
  */
 export function findNearDuplicates(
   images: readonly ManifestImage[],
@@ -54,20 +53,22 @@ export function findNearDuplicates(
   return found;
 }
 
-/** What is told of them; fatal where the data set is checked strictly. */
+/** Converts near-duplicates to problems, which are fatal if the data set is checked strictly. */
 export function nearDuplicateProblems(
   duplicates: readonly NearDuplicate[],
   { isStrict, isAllowed }: { readonly isStrict: boolean; readonly isAllowed: boolean },
 ): readonly DatasetProblem[] {
   const fatal = isStrict && !isAllowed;
-  const remedy = fatal ? 'Remove one of them, or do not set strict' : 'A test on what was trained on says little';
+  const remedy = fatal
+    ? 'Remove one of them, or do not set strict'
+    : 'Testing on training images overestimates accuracy';
   const problems = duplicates.slice(0, MAX_LISTED).map(({ first, second }): DatasetProblem => {
     const message = `"${second.path}" (${second.split}) looks like "${first.path}" (${first.split}). ${remedy}.`;
     return { code: 'NEAR_DUPLICATE', path: second.path, message, fatal };
   });
   if (duplicates.length <= MAX_LISTED) return problems;
   const count = duplicates.length - MAX_LISTED;
-  const message = `${count} more images look like one of another split.`;
+  const message = `${count} more images resemble an image of another split.`;
   return [...problems, { code: 'NEAR_DUPLICATE', path: '', message, fatal, count }];
 }
 
@@ -101,7 +102,7 @@ function isNear(a: Candidate, b: Candidate): boolean {
 
 const ONE_BIT: readonly number[] = Array.from({ length: 16 }, (_, bit) => 1 << bit);
 
-/** The part's number above its bits. */
+/** Returns the index keys of a hash: the part's position above its bits. */
 function keysOf(hash: DifferenceHash): readonly number[] {
   return hash.map((part, place) => (place << 16) | part);
 }

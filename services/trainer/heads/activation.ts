@@ -7,7 +7,7 @@ const T = [typeAttribute('T', 'float32')];
 
 type ActivationName = HeadConfig['activation'];
 
-/** Keras' activation of that name (`gelu` is the exact one, with erf; `swish` is x·sigmoid(x)). */
+/** Applies Keras' activation of that name (`gelu` is the exact variant with erf; `swish` is x·sigmoid(x)). */
 export function activate(name: ActivationName, x: Tensor): Tensor {
   switch (name) {
     case 'linear':
@@ -24,11 +24,11 @@ export function activate(name: ActivationName, x: Tensor): Tensor {
 }
 
 /**
- * Gradient at the activation's input.
+ * Returns the gradient with respect to the activation's input.
  *
- * @param x its input
- * @param y its output
- * @param dy gradient at its output
+ * @param x input of the activation.
+ * @param y output of the activation.
+ * @param dy gradient with respect to the output.
  */
 export function activationGradient(name: ActivationName, x: Tensor, y: Tensor, dy: Tensor): Tensor {
   switch (name) {

@@ -3,10 +3,11 @@ import { tf } from '../engine/engine.ts';
 import type { Scalar, Tensor } from '../engine/engine.ts';
 
 /**
- * Keras 3.15's gradient clipping (keras/src/optimizers/base_optimizer.py `_clip_gradients`), in its order of operations.
+ * Clips gradients as Keras 3.15 does (keras/src/optimizers/base_optimizer.py `_clip_gradients`), in the same order of
+ * operations.
  *
- * @param gradients stay the caller's
- * @returns tensors of the enclosing tidy, of the same shapes
+ * @param gradients the caller keeps ownership.
+ * @returns tensors of the enclosing tidy, of the same shapes.
  */
 export function clipGradients(gradients: readonly Tensor[], { by, limit }: GradientClipping): readonly Tensor[] {
   switch (by) {
@@ -24,7 +25,10 @@ function clipByNorm(gradient: Tensor, limit: number): Tensor {
   return tf.div(tf.mul(gradient, limit), tf.maximum(norm, limit));
 }
 
-/** A norm that is no finite number makes all gradients NaN, as in Keras, so that the run fails instead of going on. */
+/**
+ * Clips by global norm. A non-finite norm makes all gradients NaN, as in Keras, so that the run fails instead of
+ * continuing.
+ */
 function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): readonly Tensor[] {
   const squares = gradients.map((gradient) => tf.sum<Scalar>(tf.square(gradient)));
   const norm = tf.sqrt(tf.sum(tf.stack(squares)));

@@ -8,11 +8,12 @@ const RANDOM = [typeAttribute('dtype', 'float32'), typeAttribute('T', 'int32'), 
 const BOOL_TO_FLOAT = [typeAttribute('SrcT', 'bool'), typeAttribute('DstT', 'float32')];
 
 /**
- * Inverted dropout as Keras does it: 0 where a uniform number is below the rate, else 1 / (1 − rate).
+ * Returns an inverted-dropout mask as Keras defines it: 0 where a uniform number is below the rate, else 1 / (1 −
+ * rate).
  *
- * The step's stream gives the seed; the numbers come from TensorFlow's `StatelessRandomUniform`, which is Philox too and
- * the same on every device: 0.05 ms for 32 × 256 numbers. In JavaScript a mask over 12,800 features would cost more than
- * the rest of the step.
+ * The step's stream provides the seed. The numbers come from TensorFlow's `StatelessRandomUniform`, which is Philox as
+ * well and identical on every device; it takes 0.05 ms for 32 × 256 numbers. A mask over 12,800 features computed in
+ * JavaScript would cost more than the rest of the step.
  *
  * @param rate in [0, 1)
  */

@@ -16,23 +16,23 @@ const MATMUL_LEFT_TRANSPOSED = matMulAttributes(true, false);
 const MATMUL_RIGHT_TRANSPOSED = matMulAttributes(false, true);
 const SUM = [boolAttribute('keep_dims', false), typeAttribute('T', 'float32'), typeAttribute('Tidx', 'int32')];
 
-/** What one training step of a head gives; all tensors are the caller's. */
+/** Result of one training step of a head; the caller owns all tensors. */
 export interface HeadStep {
   /** [n, outputs], before sigmoid or softmax. */
   readonly logits: Tensor;
-  /** In the order of `Head.variables`. */
+  /** Gradients in the order of `Head.variables`. */
   readonly gradients: readonly Tensor[];
-  /** L2 penalty of the loss, a scalar; null where there is none. */
+  /** L2 penalty of the loss, a scalar; null without L2. */
   readonly penalty: Tensor | null;
-  /** [n, features]; null when it was not asked for. */
+  /** [n, features]; null unless requested. */
   readonly featureGradient: Tensor | null;
 }
 
-/** Of one batch. */
+/** Targets of one batch. */
 export interface HeadTargets {
   /** [n, outputs]: 0, 1 or smoothed. */
   readonly values: Tensor;
-  /** [n, 1], null: 1. */
+  /** [n, 1]; null means that all weights are 1. */
   readonly sampleWeights: Tensor | null;
 }
 
@@ -49,14 +49,15 @@ interface HiddenPass {
 }
 
 /**
- * [Dense(units, activation) → Dropout] × layers → Dense(1) for two classes, else Dense(classes); without hidden layers the
- * dropout is on the features. Kernels start as Keras' `GlorotUniform`, drawn from ("init", tensor), biases as zeros.
+ * A classifier head: [Dense(units, activation) → Dropout] × layers → Dense(1) for two classes, else Dense(classes).
+ * Without hidden layers, dropout applies to the features. Kernels are initialised by Keras' `GlorotUniform`, drawn from
+ * ("init", tensor), biases by zeros.
  *
- * Forward and backward are written out on TensorFlow's ops: a head has few of them, and tfjs' gradient tape and
- * tensor bookkeeping cost more than their arithmetic.
+ * Forward and backward passes are written out on TensorFlow ops: a head has few of them, and tfjs' gradient tape and
+ * tensor bookkeeping cost more than the arithmetic.
  */
 export class Head {
-  /** Kernel and bias of each layer, from the features up. */
+  /** Kernel and bias of each layer, from the features to the output. */
   readonly variables: readonly ResourceVariable[];
   readonly outputCount: number;
   readonly #config: HeadConfig;
@@ -65,8 +66,8 @@ export class Head {
   readonly #l2Factor: Tensor;
 
   /**
-   * @param featureCount length of one image's features after pooling or flattening
-   * @param seed of the run
+   * @param featureCount length of one image's features after pooling or flattening.
+   * @param seed seed of the run.
    */
   constructor(config: HeadConfig, featureCount: number, classCount: number, seed: number) {
     this.#config = config;
@@ -80,7 +81,7 @@ export class Head {
     this.#l2Factor = tf.keep(tf.scalar(2 * config.l2));
   }
 
-  /** Logits [n, outputs] without dropout. @param features [n, features] */
+  /** Returns the logits [n, outputs] without dropout. `features` is [n, features]. */
   predict(features: Tensor): Tensor {
     return tf.tidy(() => {
       let x = features;
@@ -90,14 +91,14 @@ export class Head {
   }
 
   /**
-   * Logits with dropout and the gradients of the batch's mean loss (binary or categorical cross-entropy of the logits,
-   * plus l2 times the kernels' squared sum). The variables are not held when this returns.
+   * Returns the logits with dropout and the gradients of the batch's mean loss: binary or categorical cross-entropy of
+   * the logits, plus l2 times the squared sum of the kernels. No buffer of the variables is held on return.
    *
    * @param features [n, features]
-   * @param dropout draws for this step
+   * @param dropout random stream of this step's dropout.
    */
   train(features: Tensor, targets: HeadTargets, dropout: RandomStream, withFeatureGradient: boolean): HeadStep {
-    // tidy keeps every tensor that it finds in an object; its type says so for plain records only.
+    // tidy keeps every tensor it finds in an object, but its type allows plain records only.
     const compute = (): unknown => this.#trainInTidy(features, targets, dropout, withFeatureGradient);
     return tf.tidy(compute as () => Tensor) as unknown as HeadStep;
   }
@@ -143,7 +144,7 @@ export class Head {
     };
   }
 
-  /** d(mean loss)/d(logits) = (probability − target) · weight / n, for sigmoid and softmax alike. */
+  /** d(mean loss)/d(logits) = (probability − target) · weight / n, for both sigmoid and softmax. */
   #logitGradient(logits: Tensor, targets: HeadTargets): Tensor {
     const probabilities = executeOp(this.outputCount === 1 ? 'Sigmoid' : 'Softmax', T, [logits]);
     const difference = executeOp('Sub', T, [probabilities, targets.values]);
@@ -161,12 +162,12 @@ export class Head {
 
   #penalty(): Tensor | null {
     if (this.#config.l2 === 0) return null;
-    // L2Loss is half the squared sum.
+    // L2Loss computes half the squared sum.
     const halves = [...this.#hidden, this.#output].map(({ kernel }) => executeOp('L2Loss', T, [kernel.read()]));
     return halves.map((half) => multiply(half, this.#l2Factor)).reduce((a, b) => executeOp('AddV2', T, [a, b]));
   }
 
-  /** L2 penalty of the loss now, 0 where there is none. */
+  /** Returns the current L2 penalty of the loss; 0 without L2. */
   penaltyValue(): number {
     return tf.tidy(() => this.#penalty()?.dataSync()[0] ?? 0);
   }

@@ -4,7 +4,7 @@ import { tf } from '../engine/engine.ts';
 import type { HeadTargets } from './head.ts';
 import { outputCountOf } from '../../core/network/head-variables.ts';
 
-/** Sums over images, so that parts can be added up. */
+/** Sums over images, which can be added across parts of a batch. */
 export interface LossSums {
   readonly imageCount: number;
   readonly lossSum: number;
@@ -14,15 +14,14 @@ export interface LossSums {
 /**
  * Keras' binary cross-entropy (two classes) or categorical cross-entropy, with label smoothing and class weights.
  *
- * A Keras model whose last activation is sigmoid or softmax computes its loss from the logits
- * (keras/src/backend/tensorflow/nn.py `_get_logits`), so nothing is clipped at 1e-7, and neither is it here. Losses are summed
- * in double precision.
+ * A Keras model that ends in a sigmoid or softmax computes its loss from the logits (keras/src/backend/tensorflow/nn.py
+ * `_get_logits`), so nothing is clipped at 1e-7 there, nor here. Losses are summed in double precision.
  */
 export class Loss {
   readonly classCount: number;
   readonly #outputCount: number;
   readonly #smoothing: number;
-  /** By class; null: all 1. */
+  /** Class weights by label; null means that all are 1. */
   readonly #classWeights: readonly number[] | null;
 
   constructor(classCount: number, labelSmoothing: number, classWeights: readonly number[] | null) {
@@ -32,7 +31,7 @@ export class Loss {
     this.#classWeights = classWeights;
   }
 
-  /** Tensors of one batch, the caller's. */
+  /** Returns the target tensors of one batch; the caller owns them. */
   targets(labels: readonly number[]): HeadTargets {
     const rows = labels.length;
     const values = this.fillTargets(labels, new Float32Array(rows * this.#outputCount));
@@ -45,7 +44,7 @@ export class Loss {
     };
   }
 
-  /** @param out gets [labels, outputs]: 0, 1 or smoothed */
+  /** @param out receives [labels, outputs]: 0, 1 or smoothed. */
   fillTargets(labels: readonly number[], out: Float32Array): Float32Array {
     let at = 0;
     for (const label of labels) {
@@ -54,7 +53,7 @@ export class Loss {
     return out;
   }
 
-  /** @param out gets each label's class weight */
+  /** @param out receives each label's class weight. */
   fillSampleWeights(labels: readonly number[], out: Float32Array): Float32Array {
     const weights = this.#classWeights;
     if (weights === null) return out.fill(1);
@@ -63,10 +62,11 @@ export class Loss {
   }
 
   /**
-   * Loss and correct answers. An answer is right as in Keras: probability above 0.5 for class 1, else the largest one.
+   * Computes loss and accuracy sums. As in Keras, a prediction is correct by probability above 0.5 for class 1, or by
+   * the largest probability.
    *
    * @param logits row-major [images, outputs]
-   * @param weighted whether class weights count (training; Keras leaves them out of validation)
+   * @param weighted applies class weights (training); Keras ignores them in validation.
    */
   measure(logits: Float32Array, labels: readonly number[], weighted: boolean): LossSums {
     let lossSum = 0;
@@ -83,7 +83,7 @@ export class Loss {
   #crossEntropy(logits: Float32Array, label: number): number {
     const first = logits[0] ?? 0;
     if (this.#outputCount === 1) {
-      // tf.nn.sigmoid_cross_entropy_with_logits
+      // As tf.nn.sigmoid_cross_entropy_with_logits.
       return Math.max(first, 0) - first * this.#target(label, 0) + Math.log1p(Math.exp(-Math.abs(first)));
     }
     const largest = logits.reduce((a, b) => Math.max(a, b));
@@ -97,7 +97,7 @@ export class Loss {
   }
 }
 
-/** Probability of every class, from one image's logits. */
+/** Returns the probability of every class, from one image's logits. */
 export function probabilitiesOf(logits: Float32Array): readonly number[] {
   if (logits.length === 1) {
     const probability = sigmoid(logits[0] ?? 0);
@@ -109,14 +109,17 @@ export function probabilitiesOf(logits: Float32Array): readonly number[] {
   return powers.map((power) => power / sum);
 }
 
-/** Class of one image by its logits. */
+/** Returns the predicted class of one image. */
 export function predictedLabel(logits: Float32Array): number {
-  // In float32, where a logit just above 0 still gives exactly 0.5.
+  // Computed in float32, where a logit slightly above 0 still yields exactly 0.5.
   if (logits.length === 1) return Math.fround(sigmoid(logits[0] ?? 0)) > 0.5 ? 1 : 0;
   return logits.reduce((best, z, output) => (z > (logits[best] ?? 0) ? output : best), 0);
 }
 
-/** `balanced`: images / (classes × images of the class), as scikit-learn's `compute_class_weight`; null for `none`. */
+/**
+ * Returns the class weights. `balanced` is images / (classes × images of the class), as in scikit-learn's
+ * `compute_class_weight`; `none` returns null.
+ */
 export function classWeightsOf(
   mode: RunConfig['classWeights'],
   trainImages: readonly Pick<ManifestImage, 'label'>[],

@@ -8,48 +8,48 @@ import type { NativeHandle, NativeHeadConfig } from './native-module.ts';
 import { checkLength, elementCount } from './trained-variable.ts';
 import type { TrainedVariable } from './trained-variable.ts';
 
-/** What a step of one head needs besides the images. */
+/** Inputs of one head's step apart from the images. */
 export interface NativeStep {
   readonly head: NativeHead;
   readonly loss: Loss;
   readonly learningRate: number;
-  /** Draws for this step. */
+  /** Random stream of this step's dropout. */
   readonly dropout: RandomStream;
 }
 
 export interface NativeStepResult {
   /** [rows, outputs], before sigmoid or softmax and before the update. */
   readonly logits: Float32Array;
-  /** L2 part of the loss; 0 where there is none. */
+  /** L2 part of the loss; 0 without L2. */
   readonly penalty: number;
 }
 
 /**
- * A head with its optimizer in our own native code (`native/`), for CPUs: the same mathematics as `Head` and `Optimizer`, but
- * the gradient of a weight is multiplied out in registers and applied at once, so that a step walks through weights and slots
- * once for the forward pass and once for the update.
+ * A head with its optimizer in native code (`native/`), for CPUs. The mathematics are those of `Head` and `Optimizer`.
+ * A weight's gradient is computed in registers and applied immediately, so a step traverses weights and slots once for
+ * the forward pass and once for the update.
  *
- * Heads that read the same features take a step together (`trainHeads`). What a head computes depends on neither the others
- * nor the number of threads, to the last bit.
+ * Heads that read the same features execute a step together (`trainHeads`). A head's result is bit-identical regardless
+ * of the other heads and of the number of threads.
  */
 export class NativeHead {
-  /** Kernel and bias of each layer, from the features up. */
+  /** Kernel and bias of each layer, from the features to the output. */
   readonly variables: readonly TrainedVariable[];
-  /** Named `<slot>/<variable>`, slot by slot. */
+  /** Optimizer slots named `<slot>/<variable>`, ordered by slot. */
   readonly slotVariables: readonly TrainedVariable[];
   readonly featureCount: number;
   readonly outputCount: number;
-  /** Two numbers each are drawn for a step. */
+  /** Number of dropout masks; each consumes two random numbers per step. */
   readonly maskCount: number;
   readonly handle: NativeHandle;
   readonly #optimizer: OptimizerConfig;
   #iterations = 0;
 
   /**
-   * Kernels start as Keras' `GlorotUniform`, biases and slots as zeros.
+   * Creates a head. Kernels are initialised by Keras' `GlorotUniform`, biases and slots by zeros.
    *
-   * @param featureCount length of one image's features after pooling or flattening
-   * @param seed of the run
+   * @param featureCount length of one image's features after pooling or flattening.
+   * @param seed seed of the run.
    */
   constructor(config: HeadConfig, optimizer: OptimizerConfig, featureCount: number, classCount: number, seed: number) {
     const layers = denseShapes(config, featureCount, classCount);
@@ -82,17 +82,17 @@ export class NativeHead {
     for (const [index, layer] of layers.entries()) this.variables[2 * index]?.assign(initialKernel(layer, seed));
   }
 
-  /** Steps done; Adam's bias correction depends on it. */
+  /** Number of steps done; Adam's bias correction depends on it. */
   get iterations(): number {
     return this.#iterations;
   }
 
-  /** After `slotVariables` were assigned from a checkpoint. */
+  /** Restores the step count after `slotVariables` were assigned from a checkpoint. */
   restoreIterations(iterations: number): void {
     this.#iterations = iterations;
   }
 
-  /** Counts a step and returns Adam's betas to the power of its number; ones for the other optimizers. */
+  /** Counts a step and returns Adam's betas to the power of the step number; ones for other optimizers. */
   countStep(): readonly [number, number] {
     this.#iterations += 1;
     const { name } = this.#optimizer;
@@ -101,22 +101,22 @@ export class NativeHead {
     return [Math.pow(Math.fround(beta1), this.#iterations), Math.pow(Math.fround(beta2), this.#iterations)];
   }
 
-  /** L2 penalty of the loss now, 0 where there is none. */
+  /** Returns the current L2 penalty of the loss; 0 without L2. */
   penaltyValue(): number {
     return native.penaltyOf(this.handle);
   }
 
-  /** Frees its memory at once. */
+  /** Frees the native memory immediately. */
   dispose(): void {
     native.disposeHead(this.handle);
   }
 }
 
 /**
- * One optimizer step of each head on the same images.
+ * Executes one optimizer step of each head on the same images.
  *
- * @param features [rows, features]; every head reads all of them
- * @returns in the order of the steps
+ * @param features [rows, features], read by every head.
+ * @returns results in the order of `steps`.
  */
 export function trainHeads(
   steps: readonly NativeStep[],
@@ -156,9 +156,9 @@ export function trainHeads(
 }
 
 /**
- * Logits [rows, outputs] of each head, without dropout.
+ * Returns the logits [rows, outputs] of each head, without dropout.
  *
- * @param features [rows, features]; every head reads all of them
+ * @param features [rows, features], read by every head.
  */
 export function predictHeads(
   heads: readonly NativeHead[],
@@ -173,7 +173,7 @@ export function predictHeads(
   return heads.map(({ outputCount }) => logits.subarray(outputAt, (outputAt += rows * outputCount)));
 }
 
-/** One tensor in the module's memory. */
+/** One tensor in the memory of the native module. */
 class NativeVariable implements TrainedVariable {
   readonly name: string;
   readonly shape: readonly number[];
@@ -200,11 +200,11 @@ class NativeVariable implements TrainedVariable {
   }
 }
 
-/** In the order of `native/activation.h`. */
+/** Activations in the order of `native/activation.h`. */
 const ACTIVATIONS: readonly HeadConfig['activation'][] = ['linear', 'relu', 'tanh', 'gelu', 'swish'];
-/** In the order of `Clipping` in `native/head.h`. */
+/** Clipping modes in the order of `Clipping` in `native/head.h`. */
 const CLIPPINGS = ['none', 'norm', 'global_norm', 'value'];
-/** In the order of `Rule` in `native/kernels.h`. */
+/** Update rules in the order of `Rule` in `native/kernels.h`. */
 const RULES = [
   'rmsprop',
   'rmsprop_momentum',

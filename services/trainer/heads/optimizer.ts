@@ -19,21 +19,21 @@ const DTYPE = typeAttribute('dtype', 'float32');
 const LOCKING = boolAttribute('use_locking', false);
 
 /**
- * Keras 3.15's optimizers (keras/src/optimizers/{rmsprop,adam,adamw,sgd}.py) on TensorFlow's fused in-place ops, whose
- * formulas are the same, epsilon included: inside the root for RMSprop, outside for Adam. Checked against Keras by
- * `test/parity/optimizers.test.ts`.
+ * Keras 3.15's optimizers (keras/src/optimizers/{rmsprop,adam,adamw,sgd}.py) on TensorFlow's fused in-place ops. The
+ * formulas are the same, including epsilon: inside the root for RMSprop, outside for Adam.
+ * `test/parity/optimizers.test.ts` compares them with Keras.
  */
 export class Optimizer {
   readonly #clipping: GradientClipping | null;
   readonly #rule: UpdateRule;
   readonly #variables: readonly ResourceVariable[];
-  /** By slot name, in the order of the variables. */
+  /** Slot variables by slot name, in the order of the variables. */
   readonly #slots: ReadonlyMap<string, readonly ResourceVariable[]>;
-  /** Of those that matter: without momentum RMSprop's op still wants a variable for it, whose value is multiplied by 0. */
+  /** Only slots that carry state. The RMSprop op requires a momentum variable even when momentum is 0. */
   readonly #slotNames: readonly string[];
   #iterations = 0;
 
-  /** @param variables owned by the caller */
+  /** @param variables the caller keeps ownership. */
   constructor(config: OptimizerConfig, variables: readonly ResourceVariable[]) {
     this.#clipping = config.clipping ?? null;
     this.#rule = createUpdateRule(config);
@@ -42,22 +42,22 @@ export class Optimizer {
     this.#slots = new Map(this.#rule.slotNames.map((slot) => [slot, variables.map((v) => zerosLike(v, slot))]));
   }
 
-  /** Steps done; Adam's bias correction depends on it. */
+  /** Number of steps done; Adam's bias correction depends on it. */
   get iterations(): number {
     return this.#iterations;
   }
 
-  /** Every slot variable, named `<slot>/<variable>`, slot by slot. */
+  /** Slot variables named `<slot>/<variable>`, ordered by slot. */
   get slotVariables(): readonly ResourceVariable[] {
     return this.#slotNames.flatMap((name) => this.#slots.get(name) ?? []);
   }
 
-  /** After `slotVariables` were assigned from a checkpoint. */
+  /** Restores the step count after `slotVariables` were assigned from a checkpoint. */
   restoreIterations(iterations: number): void {
     this.#iterations = iterations;
   }
 
-  /** @param gradients in the order of the variables, of the same shapes; stay the caller's */
+  /** Applies one step. `gradients` has the order and shapes of the variables; the caller keeps ownership. */
   apply(gradients: readonly Tensor[], learningRate: number): void {
     tf.tidy(() => {
       const step = this.#rule.prepare(learningRate, this.#iterations);
@@ -87,7 +87,7 @@ type UpdateStep = (variable: ResourceVariable, slot: (name: string) => Tensor, g
 
 interface UpdateRule {
   readonly slotNames: readonly string[];
-  /** The update of one step; tensors made here belong to the enclosing tidy. */
+  /** Prepares the update of one step; tensors created here belong to the enclosing tidy. */
   prepare(learningRate: number, iterations: number): UpdateStep;
   dispose(): void;
 }
@@ -108,7 +108,7 @@ function createUpdateRule(config: OptimizerConfig): UpdateRule {
 function createRmspropRule(config: RmspropConfig): UpdateRule {
   const constants = keepScalars([config.rho, config.momentum, config.epsilon]);
   const name = config.centered ? 'ResourceApplyCenteredRMSProp' : 'ResourceApplyRMSProp';
-  // Order of the op's inputs: var, [mg,] ms, mom, lr, rho, momentum, epsilon, grad.
+  // Input order of the op: var, [mg,] ms, mom, lr, rho, momentum, epsilon, grad.
   const slotNames = config.centered ? ['average_gradient', 'velocity', 'momentum'] : ['velocity', 'momentum'];
   return {
     slotNames,
@@ -148,7 +148,7 @@ function createAdamRule(config: AdamConfig | AdamwConfig, weightDecay: number): 
   };
 }
 
-/** Keras' `variable - variable * weight_decay * learning_rate`, before the update, biases included. */
+/** Applies Keras' `variable - variable * weight_decay * learning_rate` before the update, to biases as well. */
 function decay(variable: ResourceVariable, weightDecay: number, learningRate: number): void {
   const value = variable.read();
   const decayed = executeOp('Mul', [T], [value, tf.scalar(weightDecay)]);

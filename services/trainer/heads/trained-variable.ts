@@ -1,23 +1,31 @@
-/** A float32 tensor that training changes: a weight, or an optimizer's slot of one. */
+/** A float32 tensor that training changes: a weight or one of its optimizer slots. */
 export interface TrainedVariable {
   readonly name: string;
   readonly shape: readonly number[];
   /**
-   * A copy of the values, row-major.
+   * Returns a copy of the values, row-major.
    *
-   * @param into where to put it, of the right length; absent: a new array
+   * @param into array of the right length to fill; a new one by default.
    */
   values(into?: Float32Array): Float32Array;
-  /** @throws {RangeError} when the values do not fill the shape */
+  /**
+   * Replaces the values.
+   *
+   * @throws {RangeError} when the values do not match the shape.
+   */
   assign(values: Float32Array): void;
 }
 
-/** Values that the shape holds. */
+/** Returns the number of values in the shape. */
 export function elementCount({ shape }: Pick<TrainedVariable, 'shape'>): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** @throws {RangeError} when the values do not fill the variable's shape */
+/**
+ * Checks the number of values.
+ *
+ * @throws {RangeError} when the values do not match the variable's shape.
+ */
 export function checkLength(variable: Pick<TrainedVariable, 'name' | 'shape'>, values: Float32Array): void {
   if (values.length === elementCount(variable)) return;
   throw new RangeError(`${variable.name} of shape [${variable.shape.join(', ')}] can't take ${values.length} values.`);

@@ -72,7 +72,7 @@ it('a sweep reads its own folder after another sweep has indexed a copy of its i
 
 it('what indexing let pass under the flags of one sweep is not said of another', async () => {
   const a = await submit('/data/animals', 1);
-  await index([duplicate('It is kept, as allow_duplicates says.')]);
+  await index([duplicate('It is kept because allow_duplicates is set.')]);
   await harness.sweeps.cancelSweep({ sweepId: a, reason: '' });
   const b = await submit('/mnt/copy', 2);
   await index();
@@ -80,11 +80,11 @@ it('what indexing let pass under the flags of one sweep is not said of another',
   const datasetId = datasets[0]?.datasetId ?? '';
   const problemsOf = async (sweepId: string) =>
     (await harness.sweeps.getDataset({ datasetId, sweepId })).dataset?.problems.map(({ message }) => message);
-  expect(await problemsOf(a)).toEqual(['It is kept, as allow_duplicates says.']);
+  expect(await problemsOf(a)).toEqual(['It is kept because allow_duplicates is set.']);
   expect(await problemsOf(b)).toEqual([]);
   // A sweep that was indexed before its own problems were recorded has those of the data set.
   await harness.query('UPDATE sweeps SET dataset_problems = NULL WHERE sweep_id = $1', [b]);
-  expect(await problemsOf(b)).toEqual(['It is kept, as allow_duplicates says.']);
+  expect(await problemsOf(b)).toEqual(['It is kept because allow_duplicates is set.']);
 });
 
 it('a data set is asked about for a sweep that is on it, or refused', async () => {

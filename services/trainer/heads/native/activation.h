@@ -5,7 +5,7 @@
 
 namespace graft {
 
-// Numbered as in native-heads.ts.
+// Numbered as in native-head.ts.
 enum class Activation { linear, relu, tanh, gelu, swish };
 
 inline float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
@@ -18,7 +18,7 @@ inline float activate(float x) {
     case Activation::linear:
       return x;
     case Activation::relu:
-      // Not max(x, 0): what is no number must stay so, or a run that diverged would look sound.
+      // Not max(x, 0): NaN must stay NaN, or a run that diverged would appear sound.
       return x < 0 ? 0 : x;
     case Activation::tanh:
       return std::tanh(x);
@@ -49,7 +49,7 @@ inline float derivative(float x) {
   }
 }
 
-// Calls `work` with the activation as a template argument, so that loops inside are made for it.
+// Calls `work` with the activation as a template argument, so that its loops are specialised.
 template <class Work>
 inline void with_activation(Activation kind, const Work& work) {
   switch (kind) {

@@ -1,4 +1,4 @@
-// The heads as a Node module; native-heads.ts says what each function takes.
+// Node-API binding of the heads; native-module.ts documents the arguments of each function.
 #include <node_api.h>
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 namespace graft {
 namespace {
 
-// A call that JavaScript got an exception for already.
+// Thrown when a JavaScript exception is already pending.
 struct Thrown {};
 
 void check(napi_env env, napi_status status) {
   if (status == napi_ok) return;
   bool is_pending = false;
   napi_is_exception_pending(env, &is_pending);
-  if (!is_pending) napi_throw_type_error(env, nullptr, "graft heads: an argument is not of the kind that is wanted");
+  if (!is_pending) napi_throw_type_error(env, nullptr, "graft heads: an argument has the wrong type");
   throw Thrown{};
 }
 
@@ -83,21 +83,21 @@ struct TypeOf<int32_t> {
   static constexpr napi_typedarray_type type = napi_int32_array;
 };
 
-// The numbers of a typed array of that length.
+// Returns the elements of a typed array of the given length.
 template <class T>
 T* numbers_of(napi_env env, napi_value value, size_t wanted, const char* name) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
   check(env, napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr));
-  if (type != TypeOf<T>::type) refuse(env, std::string(name) + " is an array of another type");
+  if (type != TypeOf<T>::type) refuse(env, std::string(name) + " is an array of the wrong element type");
   if (length != wanted) {
     refuse(env, std::string(name) + " has " + std::to_string(length) + " numbers, not " + std::to_string(wanted));
   }
   return static_cast<T*>(data);
 }
 
-// What a handle points to; empty after its head was disposed of.
+// The target of a handle; empty after its head was disposed of.
 using HeadPlace = std::unique_ptr<Head>;
 
 Head& head_of(napi_env env, napi_value handle) {
@@ -166,11 +166,11 @@ napi_value dispose_head(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Values of a head's variable (kernel and bias by layer), or of one of its slots.
+// Returns the values of a head's variable (kernel and bias by layer), or of one of its slots.
 float* variable_of(napi_env env, const napi_value* arguments, size_t& count) {
   Head& head = head_of(env, arguments[0]);
   const size_t variable = static_cast<size_t>(number_of(env, arguments[1]));
-  // −1: the variable itself.
+  // −1 selects the variable itself.
   const int slot = static_cast<int>(number_of(env, arguments[2]));
   if (variable >= 2 * head.layers().size() || slot >= head.slot_count()) refuse(env, "there is no such variable");
   const Layer& layer = head.layers()[variable / 2];
@@ -273,14 +273,14 @@ napi_value set_thread_count(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// instructionSet() → text
+// instructionSet() → string
 napi_value instruction_set(napi_env env, napi_callback_info) {
   napi_value result;
   check(env, napi_create_string_utf8(env, kernels(env).name, NAPI_AUTO_LENGTH, &result));
   return result;
 }
 
-// No C++ exception may get into Node.
+// Stops C++ exceptions at the boundary to Node.
 template <napi_value (*FUNCTION)(napi_env, napi_callback_info)>
 napi_value guarded(napi_env env, napi_callback_info info) {
   try {

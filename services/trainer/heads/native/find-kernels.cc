@@ -17,8 +17,8 @@ namespace {
 
 constexpr unsigned bit(int number) { return 1u << number; }
 
-// What of x86-64-v3 and x86-64-v4 a compiler would use. Asked by hand: __builtin_cpu_supports wants a part of the compiler's
-// library that can't be linked into a module everywhere.
+// Features of x86-64-v3 and x86-64-v4 that a compiler would use. They are queried by cpuid: __builtin_cpu_supports
+// needs a part of the compiler's runtime that can't be linked into a module everywhere.
 struct Machine {
   bool has_v3 = false;
   bool has_v4 = false;
@@ -28,7 +28,7 @@ struct Machine {
     if (!__get_cpuid(1, &a, &b, &c, &d)) return;
     constexpr unsigned FMA_AND_SAVED_STATE = bit(12) | bit(27);
     if ((c & FMA_AND_SAVED_STATE) != FMA_AND_SAVED_STATE) return;
-    // Which registers the operating system saves.
+    // Registers that the operating system saves.
     unsigned saved, high;
     asm volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;

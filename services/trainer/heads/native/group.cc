@@ -7,11 +7,11 @@
 namespace graft {
 namespace {
 
-// Above this a head's kernel would not stay in a core's share of the third-level cache between forward and update, so all
-// threads work on one head at a time.
+// Above this size a head's kernel would not stay in a core's share of the third-level cache between forward and update,
+// so all threads work on one head at a time.
 constexpr size_t LARGE_KERNEL_BYTES = size_t{4} << 20;
 
-// [inputs][rows] of [rows][inputs]; kept between the calls, which come one after the other.
+// Transposes [rows][inputs] to [inputs][rows]. The buffer is kept between calls, which are sequential.
 const float* turned(const float* features, ptrdiff_t rows, ptrdiff_t inputs) {
   static std::vector<float>* kept = new std::vector<float>();
   kept->resize(rows * inputs);
@@ -27,8 +27,9 @@ const float* turned(const float* features, ptrdiff_t rows, ptrdiff_t inputs) {
   return out;
 }
 
-// How finely the parts of a step are cut. More pieces than threads, so that a thread that lost its core for a while is not
-// waited for; but narrow columns of weights are read more slowly (32 of 256: a sixth), which the forward pass feels.
+// Number of pieces of a step's parts. There are more pieces than threads, so that a thread that lost its core does not
+// delay the others. Narrow columns of weights are read more slowly, though (32 of 256: by a sixth), which affects the
+// forward pass.
 struct Cut {
   int columns;
   int rows;
@@ -54,7 +55,7 @@ void train_one(WorkerPool& pool, Head& head, const Batch& batch, const Step& ste
   pool.run(cut.rows, [&](int piece) { head.update(piece, cut.rows); });
 }
 
-// Calls work(index, cut) for every head: small ones side by side, one per thread, the others one after the other.
+// Calls work(index, cut) for every head: small heads in parallel, one per thread, the others one after the other.
 template <class Work>
 void each_head(WorkerPool& pool, const std::vector<Head*>& heads, const Work& work) {
   const int threads = pool.thread_count();

@@ -7,12 +7,12 @@
 
 namespace graft {
 
-// One optimizer step of each head. A head's numbers depend on neither the others nor the number of threads.
+// Executes one optimizer step of each head. A head's result depends neither on the others nor on the number of threads.
 //
-// features: [rows][inputs], of all heads.
+// features: [rows][inputs], read by all heads.
 void train_heads(const std::vector<Head*>& heads, const float* features, ptrdiff_t rows, const std::vector<Step>& steps);
 
-// Logits [rows][outputs] of each head, without dropout.
+// Returns the logits [rows][outputs] of each head, without dropout.
 void predict_heads(const std::vector<Head*>& heads, const float* features, ptrdiff_t rows,
                    const std::vector<float*>& logits);
 

@@ -13,13 +13,13 @@ namespace graft {
 namespace {
 
 constexpr size_t HUGE_PAGE = size_t{2} << 20;
-// Below this, rounding up to whole huge pages would cost more than a tenth.
+// Below this size, rounding up to whole huge pages would waste more than a tenth.
 constexpr size_t HUGE_PAGES_FROM = 20 * HUGE_PAGE;
 constexpr size_t LINE_FLOATS = 16;
 
 size_t padded(size_t floats) { return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS; }
 
-// The part of [0, count) that is a piece's, in multiples of `unit`.
+// Returns a piece's part of [0, count), in multiples of `unit`.
 std::pair<ptrdiff_t, ptrdiff_t> range_of(ptrdiff_t count, ptrdiff_t unit, int piece, int pieces) {
   const ptrdiff_t units = (count + unit - 1) / unit;
   return {std::min(count, units * piece / pieces * unit), std::min(count, units * (piece + 1) / pieces * unit)};
@@ -36,7 +36,7 @@ size_t floats_of(const HeadConfig& config) {
   return floats * (1 + slots_of(config.optimizer.rule));
 }
 
-// to [columns][rows] from [rows][columns], for some of its rows; in squares, so that both sides stay in few lines.
+// Transposes some rows of [rows][columns] into [columns][rows], in squares, so that both sides touch few cache lines.
 void transpose(const float* from, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t first, ptrdiff_t last, float* to) {
   constexpr ptrdiff_t SIDE = 16;
   for (ptrdiff_t r0 = first; r0 < last; r0 += SIDE) {
@@ -69,7 +69,7 @@ struct Activating {
   }
 };
 
-// gradients[row][column] times mask and derivative, for some columns.
+// Multiplies gradients[row][column] by mask and derivative, for some columns.
 struct Differentiating {
   Layer& layer;
   ptrdiff_t rows, first, last;
@@ -282,7 +282,7 @@ GradientFactors Head::factors_of(size_t l) const {
   return {inputs_of(l), layers_[l].gradients.data(), batch_.rows, layers_[l].outputs};
 }
 
-// A bias is a kernel's row whose input is always one.
+// A bias is a kernel row whose input is always one.
 GradientFactors Head::bias_factors_of(size_t l) const {
   return {ones_.data(), layers_[l].gradients.data(), batch_.rows, layers_[l].outputs};
 }
@@ -317,7 +317,7 @@ void Head::begin_update() {
     const double bias_squares = kernels_.gradient_squares(bias_factors_of(l), layers_[l].bias.values, 0, 1, 0);
     all_squares += kernel_squares + bias_squares;
     if (config_.clipping != Clipping::norm) continue;
-    // Keras: gradient * limit / max(norm, limit). Written so that a norm that is no number makes the gradient none.
+    // Keras: gradient * limit / max(norm, limit). Written so that a NaN norm makes the gradient NaN.
     const auto divisor = [&](double squares) {
       const float norm = static_cast<float>(std::sqrt(squares));
       return norm < limit ? limit : norm;
@@ -327,7 +327,7 @@ void Head::begin_update() {
     bias.divisor = divisor(bias_squares);
   }
   if (config_.clipping != Clipping::global_norm) return;
-  // Keras: limit * min(1 / norm, 1 / limit), and no number when the norm is not finite.
+  // Keras: limit * min(1 / norm, 1 / limit), and NaN if the norm is not finite.
   const float norm = static_cast<float>(std::sqrt(all_squares));
   const float scale = limit * std::min(1 / norm, 1 / limit) + (norm - norm);
   for (GradientChange& change : changes_) change.scale = scale;

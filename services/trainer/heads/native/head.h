@@ -1,4 +1,4 @@
-// One head: its variables, its optimizer's slots and the parts of a training step.
+// One head: its variables, its optimizer slots and the parts of a training step.
 #pragma once
 
 #include <cstddef>
@@ -10,16 +10,16 @@
 
 namespace graft {
 
-// Numbered as in native-heads.ts.
+// Numbered as in native-head.ts.
 enum class Clipping { none, norm, global_norm, value };
 
 struct HeadConfig {
   ptrdiff_t inputs = 0;
-  // Of the hidden layers.
+  // Units of the hidden layers.
   std::vector<ptrdiff_t> units;
   ptrdiff_t outputs = 0;
   Activation activation = Activation::linear;
-  // Rate, and what is kept is multiplied by.
+  // Dropout rate, and the factor for kept values.
   float dropout = 0;
   float dropout_scale = 1;
   float l2 = 0;
@@ -28,29 +28,29 @@ struct HeadConfig {
   float clipping_limit = 0;
 };
 
-// Images as a step reads them: [features][rows].
+// Images in the layout that a step reads: [features][rows].
 struct Batch {
   const float* features = nullptr;
   ptrdiff_t rows = 0;
 };
 
-// What a step of one head needs besides the images.
+// Inputs of one head's step apart from the images.
 struct Step {
   // [rows][outputs]
   const float* targets = nullptr;
   // [rows]
   const float* sample_weights = nullptr;
-  // A pair for each dropout mask.
+  // A pair of seeds for each dropout mask.
   const int32_t* seeds = nullptr;
   float rate = 0;
-  // Adam's, beta to the power of the step's number from 1.
+  // Adam's betas to the power of the step number, which starts at 1.
   float beta1_power = 0;
   float beta2_power = 0;
   // [rows][outputs], before sigmoid or softmax.
   float* logits = nullptr;
 };
 
-// Memory that starts as zeros, in huge pages where it is large: a step walks through all of it.
+// Zero-initialised memory, in huge pages if it is large, because a step traverses all of it.
 class Arena {
  public:
   explicit Arena(size_t floats);
@@ -73,19 +73,19 @@ struct Layer {
   std::vector<float> sums;
   // [rows][outputs] of the activations; empty without dropout.
   std::vector<float> mask;
-  // [outputs][rows], after activation and dropout: what the next layer reads.
+  // [outputs][rows], after activation and dropout: the input of the next layer.
   std::vector<float> activated;
-  // [rows][outputs], at `sums`; and [outputs][rows].
+  // [rows][outputs], with respect to `sums`; and [outputs][rows].
   std::vector<float> gradients;
   std::vector<float> gradients_transposed;
   // [outputs][inputs]
   std::vector<float> kernel_transposed;
-  // Squares of the kernel and of its gradient by blocks of rows, summed in order whoever computed them.
+  // Squares of the kernel and of its gradient by blocks of rows, summed in a fixed order regardless of the thread.
   std::vector<double> kernel_squares;
   std::vector<double> gradient_squares;
 };
 
-// Rows of a kernel whose squares are summed together.
+// Number of kernel rows whose squares are summed together.
 constexpr ptrdiff_t SQUARES_ROWS = 64;
 
 class Head {
@@ -95,11 +95,11 @@ class Head {
   const HeadConfig& config() const { return config_; }
   std::vector<Layer>& layers() { return layers_; }
   int slot_count() const { return slot_count_; }
-  // Of the largest kernel.
+  // Bytes of the largest kernel.
   size_t kernel_bytes() const;
   int mask_count() const;
 
-  // The parts of a step, in this order; those with a piece may run on several threads at once.
+  // The parts of a step, in this order; those with a piece argument may run on several threads at once.
   void begin(const Batch& batch, const Step* step);
   void forward(size_t layer, int piece, int pieces);
   void output(float* logits);
@@ -111,9 +111,9 @@ class Head {
   bool clips_by_norm() const {
     return config_.clipping == Clipping::norm || config_.clipping == Clipping::global_norm;
   }
-  // L2's part of the loss, after all pieces of `forward` of a training step.
+  // L2 part of the loss, after all pieces of `forward` of a training step.
   double penalty() const;
-  // The same for the kernels as they are now.
+  // The same for the current kernels.
   double penalty_now();
 
  private:
@@ -129,13 +129,13 @@ class Head {
   Arena arena_;
   std::vector<Layer> layers_;
   Batch batch_;
-  // Null when nothing is trained.
+  // Null outside training.
   const Step* step_ = nullptr;
   // The features after dropout, [features][rows].
   std::vector<float> dropped_features_;
   std::vector<float> ones_;
   Update update_;
-  // Of kernel and bias of each layer.
+  // One per kernel and bias of each layer.
   std::vector<GradientChange> changes_;
 };
 

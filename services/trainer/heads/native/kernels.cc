@@ -9,12 +9,13 @@
 namespace graft {
 namespace GRAFT_INSTRUCTION_SET {
 
-// Registers side by side in a tile.
+// Number of adjacent registers in a tile.
 constexpr int TILE_VECTORS = 2;
 constexpr int TILE_COLUMNS = TILE_VECTORS * LANES;
-// Rows of weights worked on before the next ones: 64 rows of 256 columns are 64 KiB, which the second-level cache holds.
+// Rows of weights processed before the next ones: 64 rows of 256 columns are 64 KiB, which the second-level cache
+// holds.
 constexpr ptrdiff_t DEPTH_BLOCK = 64;
-// Rows of a gradient that are worked on panel by panel; a panel's part of the next ones is fetched ahead.
+// Rows of a gradient that are processed panel by panel; a panel's part of the next rows is prefetched.
 constexpr ptrdiff_t ROW_BLOCK = 32;
 
 // A tile's part of a row: `VECTORS` whole registers, or the first `width` columns of one.
@@ -85,7 +86,7 @@ template <int VECTORS, bool WHOLE>
 inline void product_panel(const Product& p, ptrdiff_t column, ptrdiff_t from, ptrdiff_t depth, int width) {
   ptrdiff_t row = 0;
   if (p.rows >= TILE_ROWS) {
-    // The first rows' tile fetches the next block of weights while this one is worked on.
+    // The first rows' tile prefetches the next block of weights while this one is processed.
     product_tile<TILE_ROWS, VECTORS, WHOLE, true>(p, row, column, from, depth, width);
     row += TILE_ROWS;
   }
@@ -138,7 +139,7 @@ inline Lanes changed(Lanes gradient, Lanes value, const GradientChange& change) 
   return gradient;
 }
 
-// Takes the tiles of a gradient and applies them.
+// Consumes the tiles of a gradient and applies them.
 template <class RuleLanes>
 struct Applying {
   const Trained& variable;
@@ -162,7 +163,7 @@ struct Applying {
   }
 };
 
-// Takes the tiles of a gradient and sums their squares.
+// Consumes the tiles of a gradient and sums their squares.
 struct Squaring {
   const float* values;
   float l2_factor;
@@ -190,7 +191,7 @@ struct GradientPanels {
 
   template <int ROWS, int VECTORS, bool WHOLE>
   void tile(ptrdiff_t row, ptrdiff_t column, int width) const {
-    // What the same panel of the next rows will need.
+    // Prefetch for the same panel of the next rows.
     for (int r = 0; r < ROWS; r++)
       for (int v = 0; v < VECTORS; v++) taker.fetch((row + ROW_BLOCK + r) * factors.outputs + column + v * LANES);
     Lanes sum[ROWS][VECTORS];

@@ -6,7 +6,7 @@
 
 namespace graft {
 
-// Keras' optimizers; numbered as in native-heads.ts.
+// Keras' optimizers; numbered as in native-head.ts.
 enum class Rule { rmsprop, rmsprop_momentum, rmsprop_centered, rmsprop_centered_momentum, adam, sgd, sgd_momentum, sgd_nesterov };
 
 constexpr int MAX_SLOTS = 3;
@@ -17,33 +17,33 @@ struct Trained {
   float* slots[MAX_SLOTS] = {};
 };
 
-// What an optimizer does in one step.
+// Parameters of an optimizer's update in one step.
 struct Update {
   Rule rule = Rule::sgd;
   float rate = 0;
-  // RMSprop's and SGD's; Adam's beta 1.
+  // Momentum of RMSprop and SGD; beta 1 of Adam.
   float momentum = 0;
-  // RMSprop's; Adam's beta 2.
+  // Rho of RMSprop; beta 2 of Adam.
   float rho = 0;
   float epsilon = 0;
-  // Adam's rate with the corrections of its bias.
+  // Adam's rate including its bias corrections.
   float corrected_rate = 0;
-  // AdamW's; 0: none.
+  // AdamW's weight decay; 0 for none.
   float weight_decay = 0;
 };
 
-// What becomes of a gradient before it is applied, in this order.
+// Changes to a gradient before it is applied, in this order.
 struct GradientChange {
-  // Of the value that is added; 0 for biases.
+  // Factor of the value that is added to the gradient; 0 for biases.
   float l2_factor = 0;
-  // Largest absolute value; 0: any.
+  // Largest absolute value; 0 for no limit.
   float value_limit = 0;
-  // The gradient times `scale`, divided by `divisor`.
+  // The gradient is multiplied by `scale` and divided by `divisor`.
   float scale = 1;
   float divisor = 1;
 };
 
-// A dense layer's gradient, not yet multiplied out: inputs^T times output gradients.
+// A dense layer's gradient in factored form: inputs^T times output gradients.
 struct GradientFactors {
   // [inputs][batch]
   const float* inputs = nullptr;
@@ -59,19 +59,21 @@ struct Kernels {
   // [rows][columns].
   void (*multiply)(const float* inputs, ptrdiff_t rows, const float* weights, ptrdiff_t depth, ptrdiff_t columns,
                    ptrdiff_t first, ptrdiff_t last, float* out);
-  // Multiplies the gradient of the rows [first, last) out and applies it in place; it never is in memory.
+  // Computes the gradient of the rows [first, last) and applies it in place; it is never in memory.
   void (*update)(const GradientFactors& factors, const Trained& variable, ptrdiff_t first, ptrdiff_t last,
                  const GradientChange& change, const Update& update);
-  // Sum of the gradient's squares, L2 included, in the rows [first, last).
+  // Returns the sum of the gradient's squares, L2 included, in the rows [first, last).
   double (*gradient_squares)(const GradientFactors& factors, const float* values, ptrdiff_t first, ptrdiff_t last,
                              float l2_factor);
-  // Sum of squares.
+  // Returns the sum of squares.
   double (*squares)(const float* values, ptrdiff_t count);
-  // TensorFlow's StatelessRandomUniform of these seeds from element `first` on, as a dropout mask: 0 below the rate, else scale.
+  // Writes a dropout mask from TensorFlow's StatelessRandomUniform of these seeds, starting at element `first`: 0 below
+  // the rate, else scale.
   void (*dropout_mask)(int32_t seed0, int32_t seed1, ptrdiff_t first, ptrdiff_t count, float rate, float scale, float* out);
 };
 
-// For the best instruction set of this machine, or the one named (avx512, avx2, basic); null where the machine lacks it.
+// Returns the kernels for the best instruction set of this machine, or for the named one (avx512, avx2, basic); null if
+// unsupported.
 const Kernels* find_kernels(const char* name);
 
 }  // namespace graft

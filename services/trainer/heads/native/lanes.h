@@ -1,6 +1,6 @@
-// A vector register of floats for the instruction set that this file is compiled for. Every operation is one per element
-// and contraction is off (see deploy/bootstrap/engine/heads.js), so an element's value never depends on which register, tile
-// or thread it falls into.
+// A vector register of floats for the instruction set that this file is compiled for. Every operation is elementwise
+// and contraction is disabled (see deploy/bootstrap/engine/heads.js), so an element's value never depends on its
+// register, tile or thread.
 #pragma once
 
 #if defined(__AVX512F__) || defined(__AVX2__)
@@ -14,7 +14,7 @@ namespace GRAFT_INSTRUCTION_SET {
 
 using Lanes = __m512;
 constexpr int LANES = 16;
-// 16 of the 32 registers are sums; 8 sums hide the latency of a multiply-add.
+// 16 of the 32 registers hold sums; 8 sums hide the latency of a multiply-add.
 constexpr int TILE_ROWS = 8;
 
 inline Lanes load(const float* from) { return _mm512_loadu_ps(from); }
@@ -35,7 +35,7 @@ inline Lanes square_root(Lanes a) { return _mm512_sqrt_ps(a); }
 
 using Lanes = __m256;
 constexpr int LANES = 8;
-// 12 of the 16 registers are sums.
+// 12 of the 16 registers hold sums.
 constexpr int TILE_ROWS = 6;
 
 inline Lanes all(float value) { return _mm256_set1_ps(value); }
@@ -44,7 +44,7 @@ inline Lanes square_root(Lanes a) { return _mm256_sqrt_ps(a); }
 
 #else
 
-// Whatever the machine has: SSE2, NEON.
+// The baseline of the machine: SSE2, NEON.
 using Lanes = float __attribute__((vector_size(16)));
 constexpr int LANES = 4;
 constexpr int TILE_ROWS = 4;

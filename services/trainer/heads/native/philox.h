@@ -1,6 +1,6 @@
-// TensorFlow's StatelessRandomUniform for float32 on a CPU: Philox4x32-10 (Salmon and others, SC 2011) keyed as in
-// tensorflow/core/kernels/stateless_random_ops.cc, numbers as in tensorflow/core/lib/random/random_distributions.h. The same
-// numbers as dropout.ts gets from the op; the test compares them.
+// TensorFlow's StatelessRandomUniform for float32 on a CPU: Philox4x32-10 (Salmon et al., SC 2011) keyed as in
+// tensorflow/core/kernels/stateless_random_ops.cc, numbers as in tensorflow/core/lib/random/random_distributions.h.
+// dropout.ts gets the same numbers from the op; a test compares them.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 namespace graft {
 namespace GRAFT_INSTRUCTION_SET {
 
-// Independent counters in step, so that the compiler puts them into registers side by side.
+// Independent counters advance together, so that the compiler vectorises them.
 template <int COUNT>
 inline void philox(uint32_t (&x)[4][COUNT], uint32_t key0, uint32_t key1) {
   for (int round = 0; round < 10; round++) {
@@ -29,11 +29,11 @@ inline void philox(uint32_t (&x)[4][COUNT], uint32_t key0, uint32_t key1) {
 
 class StatelessUniform {
  public:
-  // Numbers made at once.
+  // Numbers generated per call.
   static constexpr int BATCH = 64;
 
   StatelessUniform(int32_t seed0, int32_t seed1) {
-    // Seeds are widened with their sign.
+    // Seeds are sign-extended.
     uint32_t mix[4][1] = {{static_cast<uint32_t>(seed0)},
                           {seed0 < 0 ? 0xffffffffu : 0u},
                           {static_cast<uint32_t>(seed1)},
@@ -45,12 +45,12 @@ class StatelessUniform {
     counter3_ = mix[3][0];
   }
 
-  // Numbers in [0, 1) from number 4 * group on.
+  // Writes numbers in [0, 1), starting at number 4 * group.
   void fill(uint64_t group, float* out) const {
     constexpr int GROUPS = BATCH / 4;
     uint32_t x[4][GROUPS];
     for (int i = 0; i < GROUPS; i++) {
-      // The 128-bit counter is counter2 and counter3 times 2^64 plus the group, which never gets near 2^64.
+      // The 128-bit counter is counter2 and counter3 times 2^64 plus the group, which never approaches 2^64.
       x[0][i] = static_cast<uint32_t>(group + i);
       x[1][i] = static_cast<uint32_t>((group + i) >> 32);
       x[2][i] = counter2_;

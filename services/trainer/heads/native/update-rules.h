@@ -1,4 +1,4 @@
-// Keras' optimizers, one vector register at a time; the formulas are those of TensorFlow's ResourceApply... ops, which
+// Keras' optimizers, one vector register at a time. The formulas are those of TensorFlow's ResourceApply... ops, which
 // optimizer.ts uses (tensorflow/core/kernels/training_ops.cc).
 #pragma once
 

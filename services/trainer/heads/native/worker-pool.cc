@@ -6,9 +6,9 @@
 namespace graft {
 namespace {
 
-// A step hands out work every few dozen microseconds; waking a sleeper takes about as long.
+// A step submits work every few dozen microseconds; waking a sleeping thread takes about as long.
 constexpr int SPINS_BEFORE_SLEEP = 4000;
-// A thread that lost its core would be waited for in vain.
+// Spinning for a thread that lost its core would be in vain.
 constexpr int SPINS_BEFORE_YIELD = 2000;
 
 inline void relax() {

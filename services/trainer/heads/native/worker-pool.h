@@ -1,4 +1,4 @@
-// Threads that do numbered pieces of work together with the caller.
+// Threads that execute numbered pieces of work together with the caller.
 #pragma once
 
 #include <atomic>
@@ -10,10 +10,10 @@ namespace graft {
 
 class WorkerPool {
  public:
-  // The process's pool. It is never taken down: its threads sleep when there is nothing to do.
+  // Returns the pool of the process. It is never destroyed; idle threads sleep.
   static WorkerPool& shared();
 
-  // Threads that compute, the caller's included; takes effect at once, threads are never ended.
+  // Sets the number of computing threads, including the caller's. Takes effect immediately; threads are never ended.
   void set_thread_count(int count);
   int thread_count() const { return thread_count_; }
 
@@ -27,13 +27,13 @@ class WorkerPool {
   using Function = void (*)(const void* context, int piece);
 
   void run_pieces(int count, Function function, const void* context);
-  // Does one piece; false when none is left.
+  // Executes one piece; returns false when none is left.
   bool take_piece();
   void serve(int number);
 
   int thread_count_ = 1;
   int started_ = 1;
-  // Written while no piece is left, read only by who took a piece.
+  // Written while no piece is left; read only by a thread that took a piece.
   Function function_ = nullptr;
   const void* context_ = nullptr;
   std::atomic<int> left_{0};

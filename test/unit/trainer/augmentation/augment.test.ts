@@ -28,7 +28,7 @@ const ALL_ON: AugmentationConfig = {
 };
 const SIZE = 12;
 
-/** Image `i` of a data set of noise. */
+/** Returns images of noise; image `i` is the same in every call. */
 function images(indices: readonly number[]): Tensor4D {
   return tf.tidy(() => {
     const all = indices.map((index) => tf.randomUniform([SIZE, SIZE, 3], 0, 255, 'float32', index + 1));
@@ -45,21 +45,21 @@ function augment(indices: readonly number[], epoch: number, config = CONFIG): Fl
 }
 
 describe('augmentBatch', () => {
-  it('makes the same image whatever batch it is in', () => {
+  it('returns the same image regardless of the batch', () => {
     const length = SIZE * SIZE * 3;
     const batch = augment([4, 8, 2], 3);
     expect(augment([8], 3)).toEqual(batch.slice(length, 2 * length));
     expect(augment([2, 4], 3).slice(length)).toEqual(batch.slice(0, length));
   });
 
-  it('makes another one in another epoch or with another seed', () => {
+  it('returns another image for another epoch or seed', () => {
     const first = augment([4], 1);
     expect(augment([4], 1)).toEqual(first);
     expect(augment([4], 2)).not.toEqual(first);
     expect(augment([4], 1, { ...CONFIG, seed: 10 })).not.toEqual(first);
   });
 
-  it('leaves the images as they are when everything is off, and never changes its input', () => {
+  it('returns equal images when all layers are off, and never changes its input', () => {
     const input = images([1, 2]);
     const before = input.dataSync();
     const off = augmentBatch(input, { ...CONFIG, flip: 'none', rotation: 0, zoom: 0 }, { epoch: 1, indices: [1, 2] });
@@ -70,7 +70,7 @@ describe('augmentBatch', () => {
     tf.dispose([input, off, on]);
   });
 
-  it('frees its tensors', () => {
+  it('disposes of its tensors', () => {
     const before = tf.memory().numTensors;
     for (const fillMode of ['reflect', 'wrap', 'constant', 'nearest'] as const)
       augment([1, 2], 1, { ...CONFIG, fillMode });
@@ -78,7 +78,7 @@ describe('augmentBatch', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('wants a number for each image', () => {
+  it('requires an index for each image', () => {
     const input = images([1, 2]);
     expect(() => augmentBatch(input, CONFIG, { epoch: 1, indices: [1] })).toThrow(
       '2 images need as many draws; received 1',
@@ -90,7 +90,7 @@ describe('augmentBatch', () => {
 describe('drawAugmentation', () => {
   const draws = Array.from({ length: 2000 }, (_, index) => drawAugmentation(CONFIG, 1, index));
 
-  it("stays within Keras' ranges and fills them", () => {
+  it("covers Keras' ranges without exceeding them", () => {
     const angles = draws.map(({ angle }) => angle);
     const zooms = draws.map(({ zoom }) => zoom);
     expect(Math.min(...angles)).toBeGreaterThanOrEqual(-36);
@@ -103,7 +103,7 @@ describe('drawAugmentation', () => {
     expect(Math.abs(flipped - 1000)).toBeLessThan(4 * Math.sqrt(500));
   });
 
-  it('draws what the newer layers ask for, within their ranges', () => {
+  it('draws the values of the later layers within their ranges', () => {
     const all = Array.from({ length: 2000 }, (_, index) => drawAugmentation(ALL_ON, 1, index));
     const range = (field: 'widthZoom' | 'downward' | 'rightward' | 'contrast' | 'brightness'): [number, number] => {
       const values = all.map((draw) => draw[field]);
@@ -124,12 +124,12 @@ describe('drawAugmentation', () => {
     }
   });
 
-  it('keeps the aspect unless the width has a zoom of its own', () => {
+  it('preserves the aspect ratio unless the width has its own zoom', () => {
     expect(draws.every(({ zoom, widthZoom }) => zoom === widthZoom)).toBe(true);
     expect(drawAugmentation({ ...CONFIG, zoomWidth: 0 }, 1, 5).widthZoom).toBe(1);
   });
 
-  it('draws the same whether or not other layers are on', () => {
+  it('draws the same values whether or not other layers are enabled', () => {
     const alone = drawAugmentation({ ...CONFIG, flip: 'none', zoom: 0 }, 1, 5);
     expect(alone.angle).toBe(draws[5]?.angle);
     expect(alone.zoom).toBe(1);
@@ -139,7 +139,7 @@ describe('drawAugmentation', () => {
     expect(bright.brightness).toBe(drawAugmentation(ALL_ON, 1, 5).brightness);
   });
 
-  it("draws today's numbers for ever: a finished run must be able to go on", () => {
+  it('draws the recorded numbers: a finished run must be able to resume', () => {
     expect(drawAugmentation(ALL_ON, 3, 7)).toMatchInlineSnapshot(`
       {
         "angle": -4.119349479675293,

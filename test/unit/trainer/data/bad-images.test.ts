@@ -36,7 +36,7 @@ describe('a folder with bad images', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Each bad file is named once, with its reason; the good and the merely odd ones are not. */
+  /** Asserts that each bad file is reported once with its reason, and that good and unusual files are not. */
   function expectReported(problems: readonly DatasetProblem[], fatal: boolean): void {
     const bad = images
       .filter(({ problem, isBlank }) => problem !== null || isBlank)
@@ -54,7 +54,7 @@ describe('a folder with bad images', () => {
     expect(problems.find(({ path }) => path.endsWith('pipe.jpg'))).toMatchObject({ code: 'UNREADABLE', fatal });
   }
 
-  it('is reported file by file', async () => {
+  it('reports each file', async () => {
     const tensors = tf.memory().numTensors;
     const failure = await indexDataset({ source, cacheDir }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DatasetInvalidError);
@@ -62,7 +62,7 @@ describe('a folder with bad images', () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it('gives the files that TensorFlow decodes when the others are left out', async () => {
+  it('keeps the files that TensorFlow decodes when bad files are skipped', async () => {
     const indexed = await indexDataset({ source: { ...source, skipBadFiles: true }, cacheDir });
     expectReported(indexed.dataset.problems, false);
     const accepted = images.filter(({ problem }) => problem === null).map(({ name }) => `${CLASS_FOLDER}/${name}`);
@@ -77,7 +77,7 @@ describe('a folder with bad images', () => {
     expect(values.every((value) => value >= 0 && value <= 255)).toBe(true);
   });
 
-  it('is reported file by file by `graft dataset check`, which ends in order', { timeout: 60_000 }, async () => {
+  it('makes `graft dataset check` report each file and exit cleanly', { timeout: 60_000 }, async () => {
     const { code, out, err } = await checkWithCli(root, folder, ['--output', 'json']);
     expect(code, err).toBe(EXIT.usage);
     const result = JSON.parse(out) as { usable: boolean; problems: DatasetProblem[] };
@@ -86,7 +86,7 @@ describe('a folder with bad images', () => {
     expect(err).toMatch(/can't be trained on: \d+ problems/);
   });
 
-  it('can be checked by `graft dataset check --skip-bad-files`', { timeout: 60_000 }, async () => {
+  it('passes `graft dataset check --skip-bad-files`', { timeout: 60_000 }, async () => {
     const { code, out, err } = await checkWithCli(root, folder, ['--output', 'json', '--skip-bad-files']);
     expect(code, err).toBe(0);
     const result = JSON.parse(out) as { usable: boolean; dataset: { problems: DatasetProblem[] } };

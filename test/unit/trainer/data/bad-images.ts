@@ -7,19 +7,19 @@ export interface BadImage {
   /** File name. */
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** null: TensorFlow decodes it, so Graft trains on it. */
+  /** null if TensorFlow decodes it, so that Graft trains on it. */
   readonly problem: {
     readonly code: 'CORRUPT_IMAGE' | 'UNSUPPORTED_FORMAT' | 'IMAGE_TOO_LARGE';
     readonly message: RegExp;
   } | null;
-  /** Whether it is of one colour, of which a note is made. */
+  /** true if it has a single colour, which is reported as a note. */
   readonly isBlank: boolean;
 }
 
-/** Pixels of a side. */
+/** Width and height in pixels. */
 const SIZE = 24;
 
-/** Files of the kinds that real collections have in them, odd ones and broken ones. */
+/** Returns files of the kinds that real collections contain, unusual and broken ones. */
 export async function badImages(): Promise<readonly BadImage[]> {
   return [...(await oddImages()), ...(await brokenImages()), ...(await lyingHeaders())];
 }
@@ -39,7 +39,7 @@ async function oddImages(): Promise<readonly BadImage[]> {
     accepted('transparent.png', await pixels.clone().ensureAlpha(0.5).png().toBuffer()),
     accepted('gray.jpg', await pixels.clone().grayscale().jpeg().toBuffer()),
     blank('animated.gif', frames),
-    // TensorFlow goes by the content.
+    // TensorFlow identifies the format by content.
     accepted('png-named.jpg', await pixels.clone().png().toBuffer()),
     accepted('web-named.jpg', await pixels.clone().webp().toBuffer()),
     corrupt('web-alpha.jpg', await pixels.clone().ensureAlpha(0.5).webp().toBuffer(), /WebP with transparency/),
@@ -53,7 +53,7 @@ async function oddImages(): Promise<readonly BadImage[]> {
   ];
 }
 
-/** Of which the second one is brighter. */
+/** Returns a GIF of two frames, of which the second is brighter. */
 function twoFrames(): Sharp {
   const values = Buffer.concat([Buffer.alloc(SIZE * SIZE * 3, 90), Buffer.alloc(SIZE * SIZE * 3, 200)]);
   return sharp(values, { raw: { width: SIZE, height: SIZE * 2, channels: 3, pageHeight: SIZE } });
@@ -78,7 +78,7 @@ async function brokenImages(): Promise<readonly BadImage[]> {
   ];
 }
 
-/** Sizes that are none, or more than any memory has. */
+/** Returns images whose headers state an empty size, or one larger than any memory. */
 async function lyingHeaders(): Promise<readonly BadImage[]> {
   const jpeg = await pictureBytes('lying', 'jpeg', SIZE);
   const png = await pictureBytes('lying', 'png', SIZE);
@@ -91,7 +91,7 @@ async function lyingHeaders(): Promise<readonly BadImage[]> {
     tooLarge('large.png', pngOfSize(png, 60_000, 60_000), /3,600,000,000 in all/),
     corrupt('no-width.bmp', bitmap(0, SIZE), /Width must be positive/),
     tooLarge('huge.bmp', bitmap(2 ** 31 - 1, 2 ** 31 - 1), /at most 178,956,970 are decoded/),
-    // Only the frame's own size counts.
+    // Only the frame's size counts.
     accepted('no-canvas.gif', gifOfSize(gif, 0, 0)),
     corrupt('no-frame.gif', gifFrameOfSize(gif, 0, 0), /GIF/i),
     tooLarge('huge-frame.gif', gifFrameOfSize(gif, 65_535, 65_535), /65,535 × 65,535 pixels/),
@@ -122,7 +122,7 @@ function plain(width: number, height: number): Sharp {
   return sharp({ create: { width, height, channels: 3, background: { r: 200, g: 100, b: 50 } } });
 }
 
-/** With other numbers in the frame header. */
+/** Returns a JPEG with another size in its frame header. */
 function jpegOfSize(jpeg: Buffer, width: number, height: number): Buffer {
   const changed = Buffer.from(jpeg);
   const frame = changed.indexOf(Buffer.from([0xff, 0xc0]));
@@ -131,7 +131,7 @@ function jpegOfSize(jpeg: Buffer, width: number, height: number): Buffer {
   return changed;
 }
 
-/** With other numbers in the header, whose checksum is right. */
+/** Returns a PNG with another size in its header, and the matching checksum. */
 function pngOfSize(png: Buffer, width: number, height: number): Buffer {
   const changed = Buffer.from(png);
   changed.writeUInt32BE(width, 16);
@@ -140,7 +140,7 @@ function pngOfSize(png: Buffer, width: number, height: number): Buffer {
   return changed;
 }
 
-/** With other numbers for the canvas. */
+/** Returns a GIF with another canvas size. */
 function gifOfSize(gif: Buffer, width: number, height: number): Buffer {
   const changed = Buffer.from(gif);
   changed.writeUInt16LE(width, 6);
@@ -148,17 +148,17 @@ function gifOfSize(gif: Buffer, width: number, height: number): Buffer {
   return changed;
 }
 
-/** With other numbers for its first frame. */
+/** Returns a GIF with another size of its first frame. */
 function gifFrameOfSize(gif: Buffer, width: number, height: number): Buffer {
   const changed = Buffer.from(gif);
-  // Separator, left and top (0), then the size.
+  // The separator, left and top (0), then the size.
   const frame = changed.indexOf(Buffer.from([0x2c, 0, 0, 0, 0, SIZE, 0, SIZE, 0]));
   changed.writeUInt16LE(width, frame + 5);
   changed.writeUInt16LE(height, frame + 7);
   return changed;
 }
 
-/** A BMP whose header says this size, with the pixels of SIZE × SIZE. */
+/** Returns a BMP whose header states this size, with the pixels of SIZE × SIZE. */
 function bitmap(width: number, height: number): Buffer {
   const header = Buffer.alloc(54);
   header.write('BM');

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { epochBatches } from '../../../../services/trainer/data/batches.ts';
 
 describe('epochBatches', () => {
-  it('keeps the manifest order and the last partial batch without an order', () => {
+  it('keeps the manifest order and the last partial batch when no order is given', () => {
     const batches = epochBatches({ count: 7, batchSize: 3, order: null });
     expect(batches.map((batch) => [...batch])).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
   });
 
-  it('shuffles every epoch anew, the same for the same seed', () => {
+  it('shuffles each epoch differently, and equally for the same seed', () => {
     const order = (dataSeed: number, epoch: number): readonly number[] =>
       epochBatches({ count: 50, batchSize: 8, order: { dataSeed, epoch } }).flatMap((batch) => [...batch]);
     expect([...order(1, 1)].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, index) => index));
@@ -16,7 +16,7 @@ describe('epochBatches', () => {
     expect(order(2, 1)).not.toEqual(order(1, 1));
   });
 
-  it('gives all batch sizes the same order', () => {
+  it('uses the same order for all batch sizes', () => {
     const order = { dataSeed: 5, epoch: 3 };
     const flat = (batchSize: number): readonly number[] =>
       epochBatches({ count: 10, batchSize, order }).flatMap((batch) => [...batch]);

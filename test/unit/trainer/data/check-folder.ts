@@ -6,7 +6,7 @@ import type { DatasetSource } from '../../../../services/core/sweep/sweep-spec.t
 import { DatasetInvalidError, indexDataset } from '../../../../services/trainer/data/index-dataset.ts';
 import type { IndexedDataset } from '../../../../services/trainer/data/manifest.ts';
 
-/** What indexing a folder gives: a data set, or why it can't be trained on. */
+/** The result of indexing a folder: a data set, or the reasons why it can't be trained on. */
 export interface Indexed {
   readonly indexed: IndexedDataset | null;
   readonly problems: readonly DatasetProblem[];
@@ -14,7 +14,7 @@ export interface Indexed {
   readonly lines: readonly string[];
 }
 
-/** Indexes a folder; the cache is beside it. */
+/** Indexes a folder with a cache beside it. */
 export async function indexFolder(
   root: string,
   source: Partial<DatasetSource> = {},
@@ -35,7 +35,7 @@ function described(problems: readonly DatasetProblem[]): Pick<Indexed, 'problems
   return { problems, lines: problems.map(({ code, path, fatal }) => `${code} ${path}${fatal ? '!' : ''}`).sort() };
 }
 
-/** `graft dataset check`, with its own process for TensorFlow. */
+/** Runs `graft dataset check`, which starts its own TensorFlow process. */
 export async function checkWithCli(
   root: string,
   folder: string,
@@ -47,7 +47,7 @@ export async function checkWithCli(
   const code = await runCli(['dataset', 'check', root, ...flags], {
     env: { ...process.env, ...env },
     cwd: folder,
-    // Not the memory of what other tests have checked.
+    // A cache without the checks of other tests.
     paths: { cacheDir: join(folder, 'cli-cache'), stateDir: join(folder, 'state') },
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (err += text) },

@@ -52,12 +52,12 @@ describe('a path of a spec', () => {
     expect(taskErrorOf(error)).toMatchObject({ errorClass: 'PERMANENT', code: 'PATH_OUTSIDE' });
   });
 
-  it('may be anything where no data root is set', async () => {
+  it('may be any path when no data root is set', async () => {
     await expect(requireInside(null, '/etc/passwd', 'weights')).resolves.toBeUndefined();
     await expect(requireInside(null, at('data', 'weights.h5'), 'weights')).resolves.toBeUndefined();
   });
 
-  it('is compared with where the data root leads, if it is a link itself', async () => {
+  it('is compared with the target of a data root that is a link', async () => {
     await expect(requireInside(at('other-name'), at('other-name', 'pets'), 'dataset.path')).resolves.toBeUndefined();
     await expect(requireInside(at('other-name'), at('other-name', 'link-out'), 'x')).rejects.toThrow(PathOutsideError);
   });
@@ -67,12 +67,12 @@ describe('a data set below the data root', () => {
   const source = (path: string) => ({ path, splitFractions: null, allowDuplicates: true, skipBadFiles: false });
   const index = (path: string) => indexDataset({ source: source(path), cacheDir: at('cache'), dataRoot: at('data') });
 
-  it('is indexed, and one outside is not', async () => {
+  it('is indexed, while one outside is refused', async () => {
     expect((await index(at('data', 'tiny'))).images).toHaveLength(16);
     await expect(index(at('outside'))).rejects.toThrow(PathOutsideError);
   });
 
-  it('has no image that is a link to a file outside', async () => {
+  it('contains no image that is a link to a file outside', async () => {
     rmSync(at('data', 'tiny', 'train', 'red', '000.png'));
     symlinkSync(at('data', 'tiny', 'train', 'red', '001.png'), at('data', 'tiny', 'train', 'red', '000.png'));
     expect((await index(at('data', 'tiny'))).images).toHaveLength(16);
@@ -82,7 +82,7 @@ describe('a data set below the data root', () => {
   });
 });
 
-it('the setting is an absolute path', () => {
+it('requires an absolute path in the setting', () => {
   expect(readTrainerConfig({ GRAFT_DATA_ROOT: '/data' }).dataRoot).toBe('/data');
   expect(() => readTrainerConfig({ GRAFT_DATA_ROOT: 'data' })).toThrow(/GRAFT_DATA_ROOT: must be an absolute path/);
 });

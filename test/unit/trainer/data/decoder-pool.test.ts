@@ -41,7 +41,7 @@ describe('decoding in several processes', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** The file of decoded images, and the progress that was told. */
+  /** Returns the file of decoded images and the reported progress. */
   async function decode(decoderCount: number): Promise<{ readonly file: Buffer; readonly done: readonly number[] }> {
     const cacheDir = join(folder, `cache-${decoderCount}`);
     const done: number[] = [];
@@ -53,14 +53,14 @@ describe('decoding in several processes', () => {
     return { file: readFileSync(join(images, readdirSync(images)[0] ?? '')), done };
   }
 
-  it('gives the file that one process gives, and tells progress as it goes', async () => {
+  it('writes the same file as one process, and reports progress', async () => {
     const [alone, together] = [await decode(1), await decode(2)];
     expect(together.file.equals(alone.file)).toBe(true);
     expect(together.done).toHaveLength(3);
     expect(together.done.at(-1)).toBe(IMAGE_COUNT);
   });
 
-  it('checks files as one process does, the bad ones too', async () => {
+  it('checks files as one process does, including bad ones', async () => {
     writeFileSync(join(root, 'train/a/0.jpg'), 'no picture');
     const cut = readFileSync(join(root, 'train/b/1.jpg'));
     writeFileSync(join(root, 'train/b/1.jpg'), cut.subarray(0, cut.length / 2));
@@ -73,7 +73,7 @@ describe('decoding in several processes', () => {
     expect([...together.values()].filter(({ problem }) => problem !== null)).toHaveLength(3);
   });
 
-  it('gives the error of the picture, and no file', async () => {
+  it('reports the error of the image, and leaves no file', async () => {
     writeFileSync(join(root, 'train/b/5.jpg'), 'changed');
     const failure = await decode(2).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ImageCacheError);
@@ -81,7 +81,7 @@ describe('decoding in several processes', () => {
     expect(readdirSync(join(folder, 'cache-2', 'images'))).toEqual([]);
   });
 
-  describe('that is not waited for', () => {
+  describe('that is not awaited', () => {
     const open = (decoderCount: number): Promise<ImageCache> =>
       openImageCache({
         ...indexed,
@@ -99,12 +99,12 @@ describe('decoding in several processes', () => {
       return values;
     };
 
-    it('gives the first images while the others are missing, and all of them at the end', async () => {
+    it('reads the first images while others are missing, and finally all of them', async () => {
       const cache = await open(1);
       await cache.decoded(JOB_IMAGES);
       expect(files()).toEqual([expect.stringMatching(/\.part$/)]);
       const early = pixels(cache, [0, JOB_IMAGES - 1]);
-      // Zeros are no row of any picture: it is decoded on the spot.
+      // Zeros are not a valid row of any image, so it is decoded immediately.
       const ahead = pixels(cache, [IMAGE_COUNT - 1]);
       cache.close();
       await expect.poll(files).toEqual([]);
@@ -119,7 +119,7 @@ describe('decoding in several processes', () => {
       whole.close();
     });
 
-    it('leaves nothing where it is given up', async () => {
+    it('leaves no file when it is cancelled', async () => {
       const cache = await open(2);
       expect(files()).toHaveLength(1);
       cache.close();
@@ -127,7 +127,7 @@ describe('decoding in several processes', () => {
       expect(files()).toEqual([]);
     });
 
-    it('tells of a picture that changed to who waits for it, and to no one before', async () => {
+    it('reports a changed image to the caller that waits for it, and to none before', async () => {
       writeFileSync(join(root, 'train/b/65.jpg'), 'changed');
       const last = indexed.images.findIndex(({ path }) => path === 'train/b/65.jpg');
       const cache = await open(1);
@@ -141,7 +141,7 @@ describe('decoding in several processes', () => {
     });
   });
 
-  it('fails where a process is killed, and leaves none behind', async () => {
+  it('fails when a process is killed, and leaves no process behind', async () => {
     const decoderProcesses = (): string[] => {
       const all = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
       return all.split('\n').filter((line) => line.includes('decoder-process'));
@@ -153,11 +153,11 @@ describe('decoding in several processes', () => {
       killed = Number.parseInt(decoderProcesses()[0] ?? '', 10);
       process.kill(killed, 'SIGKILL');
     });
-    await expect(work).rejects.toThrow('A process that decodes images ended with SIGKILL');
+    await expect(work).rejects.toThrow('A decoder process ended with SIGKILL');
     await expect.poll(decoderProcesses).toEqual([]);
   });
 
-  it('takes as many processes as there are threads and work', () => {
+  it('uses as many processes as threads and work allow', () => {
     expect(decoderCountFor(0)).toBe(1);
     expect(decoderCountFor(1_999)).toBe(1);
     expect(decoderCountFor(1_000_000)).toBe(Math.min(threadCount, 8));

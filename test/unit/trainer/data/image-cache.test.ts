@@ -67,7 +67,7 @@ describe('openImageCache', () => {
     return values;
   }
 
-  it('decodes once and then gives any images in any order', async () => {
+  it('decodes once and then reads images in any order', async () => {
     const done: number[] = [];
     const first = await open(done);
     expect(done).toEqual([3]);
@@ -86,7 +86,7 @@ describe('openImageCache', () => {
     again.close();
   });
 
-  it('frees its tensors', async () => {
+  it('disposes of its tensors', async () => {
     const tensors = tf.memory().numTensors;
     const cache = await open();
     read(cache, [0, 1]);
@@ -94,7 +94,7 @@ describe('openImageCache', () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it('may be made twice at the same time and leaves one file', async () => {
+  it('can be built twice concurrently and leaves one file', async () => {
     const caches = await Promise.all([open(), open()]);
     expect(read(caches[0], [0, 1, 2])).toEqual(read(caches[1], [0, 1, 2]));
     for (const cache of caches) cache.close();
@@ -114,18 +114,18 @@ describe('openImageCache', () => {
     const cache = await open(done);
     expect(read(cache, [0, 1, 2])).toEqual(right);
     cache.close();
-    // Only the one image, and it was written back.
+    // Only this image was decoded again, and it was written back.
     expect(done).toEqual([]);
     expect(readFileSync(cacheFile())).toEqual(before);
   });
 
-  it('decodes again what is damaged or cut off while it is open', async () => {
+  it('decodes rows again that are damaged or truncated while the file is open', async () => {
     const cache = await open();
     const right = read(cache, [0]);
     const before = read(cache, [1, 2]);
     damage(64 + ROW_BYTES + 10);
     truncateSync(cacheFile(), 64 + 2 * ROW_BYTES + 100);
-    // The last row first: its repair leaves a hole before it.
+    // The last row first: its repair leaves a hole in front of it.
     read(cache, [2]);
     const all = read(cache, [1, 2]);
     cache.close();
@@ -137,7 +137,7 @@ describe('openImageCache', () => {
     renewed.close();
   });
 
-  it('refuses to repair a row from a picture that was changed', async () => {
+  it('refuses to repair a row from an image that changed', async () => {
     (await open()).close();
     damage(64 + ROW_BYTES + 10);
     writeFileSync(join(folder, 'data/train/a/2.png'), 'changed');
@@ -146,7 +146,7 @@ describe('openImageCache', () => {
     cache.close();
   });
 
-  it('makes a file anew that was cut off or belongs to other images', async () => {
+  it('rebuilds a file that is truncated or belongs to other images', async () => {
     (await open()).close();
     const size = statSync(cacheFile()).size;
     for (const damaged of [Buffer.alloc(100), Buffer.alloc(size)]) {
@@ -159,7 +159,7 @@ describe('openImageCache', () => {
     }
   });
 
-  it('refuses a picture that changed after it was indexed', async () => {
+  it('refuses an image that changed after indexing', async () => {
     writeFileSync(join(folder, 'data/train/a/1.jpg'), 'changed');
     const failure = await open().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ImageCacheError);
@@ -167,16 +167,16 @@ describe('openImageCache', () => {
     expect(readdirSync(join(cacheDir, 'images'))).toEqual([]);
   });
 
-  it('names a picture that is gone', async () => {
+  it('names an image that is missing', async () => {
     rmSync(join(folder, 'data/train/b/1.jpg'));
     await expect(open()).rejects.toThrow(/train\/b\/1\.jpg was indexed, but can't be read now/);
   });
 
-  it('refuses numbers that do not exist, and reading after it was closed', async () => {
+  it('refuses indices out of range, and reading after it was closed', async () => {
     const cache = await open();
     expect(() => cache.read([3])).toThrow('the split has 3 images');
     expect(() => cache.read([-1])).toThrow(RangeError);
     cache.close();
-    expect(() => cache.read([0])).toThrow('closed already');
+    expect(() => cache.read([0])).toThrow('is already closed');
   });
 });

@@ -53,7 +53,7 @@ describe('indexDataset', () => {
     return problems.map(({ code, path, fatal }) => `${code} ${path}${fatal ? '!' : ''}`).sort();
   }
 
-  it('finds the same picture in two splits under two names: the same bytes, and stored anew or smaller', async () => {
+  it('finds the same picture in two splits under two names: identical, re-encoded or scaled down', async () => {
     const large = await pictureBytes('large', 'png', 96);
     await writeFiles(root, {
       ...GOOD,
@@ -68,7 +68,7 @@ describe('indexDataset', () => {
         .jpeg()
         .toBuffer(),
       'test/dog/another.png': await smoothPicture(2),
-      // Alike, but in one split: no test is the better for it.
+      // Similar, but in one split: this doesn't bias any test.
       'train/cat/smooth-again.jpg': await sharp(await smoothPicture(1))
         .jpeg({ quality: 90 })
         .toBuffer(),
@@ -89,7 +89,7 @@ describe('indexDataset', () => {
       'EXACT_DUPLICATE test/cat/same-bytes.png',
       ...near,
     ]);
-    // The second time from memory.
+    // The second check comes from the cache.
     const { problems } = (await index({ allowDuplicates: true })).dataset;
     expect(problems.filter(({ code }) => code === 'NEAR_DUPLICATE')).toHaveLength(5);
     expect(problems.find(({ path }) => path === 'validation/cat/other-format.jpg')?.message).toContain(
@@ -97,7 +97,7 @@ describe('indexDataset', () => {
     );
   });
 
-  it("gives classes, counts and images in Keras' order", async () => {
+  it("returns classes, counts and images in Keras' order", async () => {
     await writeFiles(root, {
       ...GOOD,
       'train/dog/B.jpg': null,
@@ -130,7 +130,7 @@ describe('indexDataset', () => {
     expect(dataset.datasetId).toBe(`d${dataset.digest.slice(0, 16)}`);
   });
 
-  it('names the same content by the same digest and other content by another', async () => {
+  it('gives equal content the same digest and other content another one', async () => {
     await writeFiles(root, GOOD);
     const first = await index();
     expect((await index()).dataset.digest).toBe(first.dataset.digest);
@@ -138,7 +138,7 @@ describe('indexDataset', () => {
     expect((await index()).dataset.digest).not.toBe(first.dataset.digest);
   });
 
-  it('finds everything that is wrong in one go', async () => {
+  it('reports all problems at once', async () => {
     const picture = await pictureBytes('cut');
     await writeFiles(root, {
       'train/cat/good.jpg': null,
@@ -169,7 +169,7 @@ describe('indexDataset', () => {
     ]);
   });
 
-  it('says which file it is, why, and what to do', async () => {
+  it('names the file, the reason and the remedy', async () => {
     await writeFiles(root, { ...GOOD, 'train/cat/bad.jpg': 'no image' });
     const failure = (await index().catch((error: unknown) => error)) as DatasetInvalidError;
     expect(failure).toBeInstanceOf(DatasetInvalidError);
@@ -178,7 +178,7 @@ describe('indexDataset', () => {
     expect(failure.message).toContain('has one problem');
   });
 
-  it('leaves bad files out where that is allowed', async () => {
+  it('skips bad files when that is allowed', async () => {
     await writeFiles(root, { ...GOOD, 'train/cat/bad.jpg': 'no image', 'train/cat/x.webp': 'RIFF' });
     const { dataset, images } = await index({ skipBadFiles: true });
     expect(images.map(({ path }) => path)).not.toContain('train/cat/bad.jpg');
@@ -189,7 +189,7 @@ describe('indexDataset', () => {
     ]);
   });
 
-  it('keeps duplicates across splits where that is allowed, and warns of one picture in two classes', async () => {
+  it('keeps duplicates across splits when that is allowed, and warns of one picture in two classes', async () => {
     const same = await pictureBytes('same');
     await writeFiles(root, { ...GOOD, 'train/cat/a.jpg': same, 'train/dog/b.jpg': same, 'test/cat/c.jpg': same });
     expect(await problemsOf()).toEqual(['EXACT_DUPLICATE test/cat/c.jpg!', 'EXACT_DUPLICATE train/dog/b.jpg']);
@@ -200,7 +200,7 @@ describe('indexDataset', () => {
     expect((await index({ allowDuplicates: true })).images).toHaveLength(10);
   });
 
-  it('reports a class that a split lacks', async () => {
+  it('reports a class that is missing in a split', async () => {
     await writeFiles(root, { ...GOOD, 'train/bird/1.jpg': null, 'validation/bird/1.jpg': null });
     expect(await problemsOf()).toEqual(['CLASS_MISSING test/bird!']);
   });
@@ -223,7 +223,7 @@ describe('indexDataset', () => {
     const messages = failure.problems.map(({ message }: DatasetProblem) => message).join('\n');
     expect(messages).toContain('There is no folder "validation", but "val": rename it.');
     expect(messages).toContain(
-      'There is no folder "test" (found: train, val). If these are the classes, give split fractions.',
+      'There is no folder "test" (found: train, val). If these are the classes, set split fractions.',
     );
   });
 
@@ -243,7 +243,7 @@ describe('indexDataset', () => {
       ]),
     );
 
-    it('draws the same splits again, the same share of each class', async () => {
+    it('draws the same splits again, with the same class proportions', async () => {
       await writeFiles(root, flat);
       const first = await index({ splitFractions });
       expect(first.dataset.classCounts.map(({ imageCount }) => imageCount)).toEqual([4, 4, 2, 2, 2, 2]);
@@ -252,7 +252,7 @@ describe('indexDataset', () => {
       expect(other.dataset.digest).not.toBe(first.dataset.digest);
     });
 
-    it('puts files with the same content into the same split', async () => {
+    it('assigns files with the same content to the same split', async () => {
       const copies = await Promise.all(
         names.map(async (name) => [`cat/z${name}`, await pictureBytes(`cat/${name}`)] as const),
       );
@@ -273,13 +273,13 @@ describe('indexDataset', () => {
     });
   });
 
-  it('remembers what it has checked, until a file changes', async () => {
+  it('caches checks until a file changes', async () => {
     await writeFiles(root, GOOD);
     const file = join(root, 'train/cat/1.jpg');
     const before = new Date(Date.now() - 60_000);
     for (const path of Object.keys(GOOD)) utimesSync(join(root, path), before, before);
     const { dataset } = await index();
-    // Same length and time, other content: only a remembered check can miss it.
+    // Same length and time, other content: only a cached check can miss the change.
     const bytes = readFileSync(file);
     writeFileSync(file, Buffer.alloc(bytes.length));
     utimesSync(file, before, before);
@@ -289,7 +289,7 @@ describe('indexDataset', () => {
     expect(await problemsOf()).toEqual(['CORRUPT_IMAGE train/cat/1.jpg!']);
   });
 
-  it('reports progress and frees its tensors', async () => {
+  it('reports progress and disposes of its tensors', async () => {
     await writeFiles(root, GOOD);
     const tensors = tf.memory().numTensors;
     const seen: (readonly [number, number])[] = [];
@@ -299,14 +299,14 @@ describe('indexDataset', () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it('writes a manifest that can be read back and notices damage', async () => {
+  it('writes a manifest that can be read back, and detects damage', async () => {
     await writeFiles(root, GOOD);
     const indexed = await index();
     const bytes = encodeManifest(indexed);
     expect(decodeManifest('m.jsonl', bytes)).toEqual(indexed);
     const changed = bytes.toString().replace('test/dog/1.jpg', 'test/dog/2.jpg');
     expect(() => decodeManifest('m.jsonl', Buffer.from(changed))).toThrow(
-      "m.jsonl is not a manifest of a data set: its digest doesn't fit its lines",
+      'm.jsonl is not a manifest of a data set: its digest does not match its lines',
     );
     expect(() => decodeManifest('m.jsonl', Buffer.from('rubbish'))).toThrow('is not JSON');
   });

@@ -32,10 +32,10 @@ function namesOf(pairs: ReturnType<typeof findNearDuplicates>): string[] {
 }
 
 describe('the search', () => {
-  it('finds every pair within seven bits, as a look at all pairs does', () => {
+  it('finds every pair within seven bits, as comparing all pairs does', () => {
     const random = createStream(5, 'hashes');
     const base = Array.from({ length: 60 }, () => Uint8Array.from({ length: 72 }, () => random.int(256)));
-    // Each once more with a few cells changed a little: some pairs are near, some are not.
+    // Each with a few cells changed slightly: some pairs are near, some are not.
     const prints = base.flatMap((print) => [
       print,
       print.map((value) => Math.min(255, Math.max(0, value + random.int(41) - 20))),
@@ -60,7 +60,7 @@ describe('the search', () => {
     expect(expected.size).toBeLessThan(60);
   });
 
-  it('says nothing of pictures without anything on them', () => {
+  it('ignores pictures without content', () => {
     const images = [imageAt('train/sky'), imageAt('test/sky')];
     const flat = (brightness: number): string => encodeFingerprint(new Uint8Array(72).fill(brightness));
     expect(findNearDuplicates(images, new Map(images.map(({ path }, i) => [path, flat(200 + i)])))).toEqual([]);
@@ -73,10 +73,13 @@ describe('the search', () => {
       { isStrict: true, isAllowed: false },
     );
     expect(problems).toHaveLength(101);
-    expect(problems.at(-1)).toMatchObject({ message: '150 more images look like one of another split.', fatal: true });
+    expect(problems.at(-1)).toMatchObject({
+      message: '150 more images resemble an image of another split.',
+      fatal: true,
+    });
   });
 
-  it('gives fingerprints back as they were', () => {
+  it('decodes fingerprints to what was encoded', () => {
     const print = Uint8Array.from({ length: 72 }, (_, cell) => cell * 3);
     expect(decodeFingerprint(encodeFingerprint(print))).toEqual(print);
   });
@@ -91,9 +94,9 @@ describe.skipIf(!existsSync(PHOTOS))(`on the photographs of ${PHOTOS}`, () => {
     const images = paths.map(imageAt);
     const prints = new Map(paths.map((path) => [path, fingerprintOfFile(readFileSync(join(PHOTOS, path)))]));
     expect(paths).toHaveLength(800);
-    // Looked at: the same kittens on the same sheet.
+    // Checked by eye: the same kittens on the same sheet.
     expect(namesOf(findNearDuplicates(images, prints))).toEqual(['test/cat/cat.4126.jpg validation/cat/cat.4575.jpg']);
-    // Across all pairs, whatever their split.
+    // Across all pairs, regardless of their split.
     const apart = paths.map((path, index): ManifestImage => ({ ...imageAt(path), split: `${index}` as Split }));
     expect(findNearDuplicates(apart, prints)).toHaveLength(1);
   });

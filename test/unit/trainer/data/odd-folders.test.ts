@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** One picture of each class in each split. */
+/** Writes one picture of each class into each split. */
 async function writeSplits(...classes: readonly string[]): Promise<void> {
   await writeFiles(
     root,
@@ -32,7 +32,7 @@ async function writeSplits(...classes: readonly string[]): Promise<void> {
   );
 }
 
-/** Pictures `<class>/<number>.png`. */
+/** Writes pictures `<class>/<number>.png`. */
 async function writeFlat(...classes: readonly string[]): Promise<void> {
   await writeFiles(
     root,
@@ -40,8 +40,8 @@ async function writeFlat(...classes: readonly string[]): Promise<void> {
   );
 }
 
-describe('what systems and tools leave behind', () => {
-  it('is left out with a note, at the root of a volume', async () => {
+describe('leftovers of systems and tools', () => {
+  it('are left out with a note, at the root of a volume', async () => {
     await writeFlat('alpha', 'beta');
     mkdirSync(at('lost+found'), { mode: 0o700 });
     await writeFiles(root, { '__MACOSX/alpha/._1.png': 'x', '@eaDir/1.png/thumb.jpg': null, '.DS_Store': 'x' });
@@ -51,13 +51,13 @@ describe('what systems and tools leave behind', () => {
       {
         code: 'LEFT_OUT',
         path: '',
-        message: 'Left out, because systems and tools leave them behind: .DS_Store, @eaDir, __MACOSX, lost+found.',
+        message: 'Left out as leftovers of operating systems and tools: .DS_Store, @eaDir, __MACOSX, lost+found.',
         fatal: false,
       },
     ]);
   });
 
-  it('is left out inside classes and splits, where Keras would train on some of it', async () => {
+  it('are left out inside classes and splits, where Keras would train on some of them', async () => {
     await writeSplits('cat', 'dog');
     const picture = await pictureBytes('thumbnail');
     const places = [
@@ -82,7 +82,7 @@ describe('what systems and tools leave behind', () => {
 });
 
 describe('a class without an image', () => {
-  it('is an error where there is only text, in all splits or in one', async () => {
+  it('is an error when it contains only text files, in all splits or in one', async () => {
     await writeSplits('cat', 'dog');
     await writeFiles(root, Object.fromEntries(SPLITS.map((split) => [`${split}/zebra/readme.txt`, 'no image'])));
     const empty = ['EMPTY_CLASS test/zebra!', 'EMPTY_CLASS train/zebra!', 'EMPTY_CLASS validation/zebra!'];
@@ -91,17 +91,17 @@ describe('a class without an image', () => {
     expect((await indexFolder(root)).lines.filter((line) => line.startsWith('EMPTY'))).toEqual([empty[2]]);
   });
 
-  it('is an error where bad files may be left out and all of its files are', async () => {
+  it('is an error when bad files are skipped and all of its files are bad', async () => {
     await writeSplits('cat', 'dog');
     await writeFiles(root, Object.fromEntries(SPLITS.map((split) => [`${split}/zebra/1.webp`, 'RIFF'])));
     const lines = SPLITS.toSorted().map((split) => `EMPTY_CLASS ${split}/zebra!`);
     const found = await indexFolder(root, { skipBadFiles: true });
     expect(found.lines.filter((line) => line.startsWith('EMPTY'))).toEqual(lines);
-    // Without that it is told once what is wrong: the files themselves.
+    // Otherwise the problem is reported once, for the files themselves.
     expect((await indexFolder(root)).lines.filter((line) => line.startsWith('EMPTY'))).toEqual([]);
   });
 
-  it('is an error in the flat layout, where what is in it is a folder of text or hidden', async () => {
+  it('is an error in the flat layout when it contains a folder of text files or hidden files', async () => {
     await writeFlat('cat', 'dog');
     await writeFiles(root, { 'bird/notes/a.txt': 'x', 'fish/.hidden.png': 'x' });
     const { lines } = await indexFolder(root, FRACTIONS);
@@ -113,7 +113,7 @@ describe('names that are not UTF-8', () => {
   const bytes = (...parts: readonly (string | number)[]): Buffer =>
     Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from([part]))));
 
-  it('are told one by one with their bytes, and the other images train', async () => {
+  it('are reported one by one with their bytes, and the other images are used', async () => {
     await writeSplits('alpha', 'beta');
     await writeFiles(root, { 'train/alpha/a.png': null, 'train/alpha/b.png': null });
     renameSync(at('train/alpha/a.png'), bytes(at('train/alpha/gr'), 0xfc, 'n.png'));
@@ -127,7 +127,7 @@ describe('names that are not UTF-8', () => {
     }
   });
 
-  it('of a folder inside a class make its images known by their bytes; of a class they are an error', async () => {
+  it('of a folder inside a class show the images by their bytes; of a class they are an error', async () => {
     await writeSplits('alpha', 'beta');
     const inner = bytes(at('train/alpha/'), 0xe9);
     mkdirSync(inner);
@@ -137,7 +137,7 @@ describe('names that are not UTF-8', () => {
     expect((await indexFolder(root)).lines).toContain('UNREADABLE train/\\xe9!');
   });
 
-  it('of a class are an error where they have a character that a coordinator takes for no name', async () => {
+  it('of a class are an error when they have a character that the coordinator refuses', async () => {
     await writeSplits('alpha', 'beta');
     for (const character of ['\n', '\u001b', '\u200f', '\u202e', '\u061c', '\u2028']) {
       const name = `x${character}y`;
@@ -151,14 +151,14 @@ describe('names that are not UTF-8', () => {
     }
   });
 
-  it('are shown with each wrong byte escaped, and characters that are not seen too', () => {
+  it('are shown with invalid bytes and control characters escaped', () => {
     expect(showName(bytes('a', 0xff, '\u00e9', 0xc3))).toBe('a\\xff\u00e9\\xc3');
     expect(showName(bytes('a\u001b[31m\u202eb\n'))).toBe('a\\u{1b}[31m\\u{202e}b\\u{a}');
   });
 });
 
 describe('class names that look alike', () => {
-  it('are one class where Unicode spells them composed in one split and decomposed in another', async () => {
+  it('are one class when composed in one split and decomposed in another', async () => {
     await writeSplits('pommes', COMPOSED);
     renameSync(at('validation', COMPOSED), at('validation', DECOMPOSED));
     const { indexed, problems } = await indexFolder(root);
@@ -171,21 +171,21 @@ describe('class names that look alike', () => {
     expect(problems[0]?.message).toContain('U+0327');
   });
 
-  it('keep their spelling where all splits agree, so that the order is that of Keras', async () => {
+  it('keep their spelling when all splits agree, as in Keras', async () => {
     await writeSplits('f', DECOMPOSED);
     const { indexed, problems } = await indexFolder(root);
     expect(indexed?.dataset.classNames).toEqual(['f', DECOMPOSED]);
     expect(problems).toEqual([]);
   });
 
-  it('are an error where one split has both spellings', async () => {
+  it('are an error when one split has both spellings', async () => {
     await writeFlat('pommes', COMPOSED, DECOMPOSED);
     const { lines, problems } = await indexFolder(root, FRACTIONS);
     expect(lines).toEqual([`SIMILAR_CLASSES ${COMPOSED}!`]);
     expect(problems[0]?.message).toContain('composed and decomposed in Unicode');
   });
 
-  it('get a note where they differ in case in one split, and a hint where they do across splits', async () => {
+  it('get a note when they differ in case within a split, and a hint when across splits', async () => {
     await writeSplits('Cat', 'cat', 'dog');
     const { indexed, lines } = await indexFolder(root);
     expect(indexed?.dataset.classNames).toEqual(['Cat', 'cat', 'dog']);
@@ -194,9 +194,11 @@ describe('class names that look alike', () => {
     renameSync(at('test/dog'), at('test/dog '));
     const { problems } = await indexFolder(root);
     const missing = problems.filter(({ code }) => code === 'CLASS_MISSING').map(({ message }) => message);
-    expect(missing).toContainEqual(expect.stringContaining('no folder of class "cat", which others have, but "Cat"'));
     expect(missing).toContainEqual(
-      expect.stringContaining('no folder of class "dog", which others have, but "dog " (U+0020)'),
+      expect.stringContaining('no folder of class "cat", which other splits have, but "Cat"'),
+    );
+    expect(missing).toContainEqual(
+      expect.stringContaining('no folder of class "dog", which other splits have, but "dog " (U+0020)'),
     );
   });
 });
@@ -223,7 +225,7 @@ describe('links', () => {
     ]);
   });
 
-  it('out of the data root are refused, whatever they lead to, and nothing of it is named', async () => {
+  it('out of the data root are refused, whatever their target, which is not named', async () => {
     await writeFiles(folder, { 'secret/hidden-project/plans.png': null, 'secret/key.txt': 'x' });
     const secret = join(folder, 'secret');
     const places: readonly (readonly [string, string])[] = [
@@ -231,7 +233,7 @@ describe('links', () => {
       [at('train/cat/outside'), join(secret, 'hidden-project')],
       [at('train/cat/key.txt'), join(secret, 'key.txt')],
       [at('train/cat/3.png'), join(secret, 'hidden-project/plans.png')],
-      // Whether something is there is not told either.
+      // The message doesn't reveal whether the target exists.
       [at('train/cat/4.png'), join(secret, 'nothing.png')],
       [at('train/cat/5.png'), '/dev/zero'],
     ];
@@ -246,21 +248,21 @@ describe('links', () => {
     renameSync(at('train'), at('train-real'));
     symlinkSync(secret, at('train'));
     await expect(indexFolder(root, {}, root)).rejects.toThrow(PathOutsideError);
-    // A link that no split's name has is not followed.
+    // A link without the name of a split is not followed.
     rmSync(at('train'));
     renameSync(at('train-real'), at('train'));
     symlinkSync(secret, at('raw'));
     expect((await indexFolder(root, {}, root)).problems).toEqual([]);
   });
 
-  it('inside the data root are read there', async () => {
+  it('inside the data root are read', async () => {
     await writeFiles(folder, { 'data/pool/7.png': null });
     symlinkSync('../../pool/7.png', at('train/cat/7.png'));
     const { indexed } = await indexFolder(root, {}, root);
     expect(indexed?.images.map(({ path }) => path)).toContain('train/cat/7.png');
   });
 
-  it('to pipes and devices, and pipes themselves, block no reader', async () => {
+  it('to pipes and devices, and pipes themselves, never block a reader', async () => {
     execFileSync('mkfifo', [at('train/cat/pipe.png')]);
     symlinkSync('pipe.png', at('train/cat/to-pipe.png'));
     symlinkSync('/dev/zero', at('train/cat/zero.png'));

@@ -30,11 +30,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A gradient from 0 up to below `end`. */
+/** Returns a gradient from 0 up to below `end`. */
 const ramp = (end: number, count = WIDTH * HEIGHT): number[] =>
   Array.from({ length: count }, (_, index) => Math.floor((index / count) * end));
 
-/** A picture in 16 bits of gray, from 0 up to below `end`. */
+/** Returns a 16-bit grey PNG with a gradient from 0 up to below `end`. */
 async function deepPng(end: number): Promise<Buffer> {
   const values = Uint16Array.from(ramp(end));
   return sharp(values, { raw: { width: WIDTH, height: HEIGHT, channels: 1 } })
@@ -43,7 +43,7 @@ async function deepPng(end: number): Promise<Buffer> {
     .toBuffer();
 }
 
-/** Black, with the picture in its transparency. */
+/** Returns a black PNG whose picture is in its alpha channel. */
 async function alphaPng(options: PngOptions = {}, channels: 2 | 4 = 4): Promise<Buffer> {
   const pixels = Buffer.from(ramp(256).flatMap((alpha) => [...Array.from({ length: channels - 1 }, () => 0), alpha]));
   return sharp(pixels, { raw: { width: WIDTH, height: HEIGHT, channels } })
@@ -51,7 +51,7 @@ async function alphaPng(options: PngOptions = {}, channels: 2 | 4 = 4): Promise<
     .toBuffer();
 }
 
-/** A PNG of one colour, without holding its pixels. */
+/** Returns a PNG of one colour without holding its pixels in memory. */
 function plainPng(width: number, height: number): Buffer {
   const chunk = (type: string, data: Buffer): Buffer => {
     const body = Buffer.concat([Buffer.from(type), data]);
@@ -69,7 +69,7 @@ function plainPng(width: number, height: number): Buffer {
   return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))]);
 }
 
-/** A GIF of frames of another size than its canvas says. */
+/** Returns a GIF whose frames have another size than its canvas. */
 async function gifFrames(count: number, size: number): Promise<Buffer> {
   const frames = Buffer.concat(Array.from({ length: count }, (_, index) => Buffer.alloc(size * size * 3, index * 40)));
   const gif = sharp(frames, { raw: { width: size, height: size * count, channels: 3, pageHeight: size } });
@@ -80,7 +80,7 @@ async function gifFrames(count: number, size: number): Promise<Buffer> {
 }
 
 describe('an image of too many pixels', () => {
-  it('is refused by name before it is decoded: 22,000 × 22,000 pixels in 470 kB', async () => {
+  it('is reported by name before it is decoded: 22,000 × 22,000 pixels in 470 kB', async () => {
     const path = join(root, 'train/cat/large.png');
     await writeFile(path, plainPng(22_000, 22_000));
     expect(statSync(path).size).toBeLessThan(500_000);
@@ -89,16 +89,16 @@ describe('an image of too many pixels', () => {
     expect(lines).toEqual(['IMAGE_TOO_LARGE train/cat/large.png!']);
     expect(problems[0]?.message).toBe(
       '"train/cat/large.png": it has 22,000 × 22,000 pixels, 484,000,000 in all; at most 178,956,970 are decoded ' +
-        '(GRAFT_MAX_IMAGE_PIXELS). Mend or remove it, or set skip_bad_files.',
+        '(GRAFT_MAX_IMAGE_PIXELS). Fix or remove it, or set skip_bad_files.',
     );
-    // Decoded it would take 1.4 GB.
+    // Decoded, it would take 1.4 GB.
     expect(process.memoryUsage().rss - before).toBeLessThan(400e6);
     const left = await indexFolder(root, { skipBadFiles: true });
     expect(left.indexed?.images).toHaveLength(6);
     expect(left.lines).toEqual(['IMAGE_TOO_LARGE train/cat/large.png']);
   });
 
-  it('is judged by the setting, again where it has changed', async () => {
+  it('is checked against the setting, again when that has changed', async () => {
     await writeFiles(root, { 'train/cat/wide.png': plainPng(300, 100) });
     vi.stubEnv('GRAFT_MAX_IMAGE_PIXELS', '29999');
     expect((await indexFolder(root)).lines).toEqual(['IMAGE_TOO_LARGE train/cat/wide.png!']);
@@ -111,7 +111,7 @@ describe('an image of too many pixels', () => {
     expect(() => readTrainerConfig({ GRAFT_MAX_IMAGE_PIXELS: '0' })).toThrow(/GRAFT_MAX_IMAGE_PIXELS/);
   });
 
-  it('is known by the header of each format, and a GIF by all of its frames', async () => {
+  it('is detected by the header of each format, and for a GIF by all of its frames', async () => {
     const picture = sharp(await smoothPicture(1));
     const size = { width: 200, height: 140, pixelCount: 28_000, frameCount: 1, bitDepth: 8 };
     const files: readonly (readonly [string, Buffer])[] = [
@@ -131,7 +131,7 @@ describe('an image of too many pixels', () => {
       ['WebP', await picture.clone().ensureAlpha(0.5).webp().toBuffer()],
     ];
     for (const [format, bytes] of files) expect(readImageHeader(bytes), format).toEqual({ format, ...size });
-    // The canvas says one pixel.
+    // The canvas states one pixel.
     expect(readImageHeader(await gifFrames(5, 20))).toMatchObject({ width: 20, pixelCount: 2000, frameCount: 5 });
     vi.stubEnv('GRAFT_MAX_IMAGE_PIXELS', '1999');
     const bytes = await gifFrames(5, 20);
@@ -139,7 +139,7 @@ describe('an image of too many pixels', () => {
   });
 
   it.each([
-    // 8-bit multiples, the other side by ratio 1:1.
+    // Multiples of eight; the other side follows from the ratio 1:1.
     ['ff0a7f00', 256, 256],
     // Two sides of 30 bits each: 2^30 by 1.
     ['ff0afeffffff010000', 2 ** 30, 1],
@@ -149,7 +149,7 @@ describe('an image of too many pixels', () => {
     expect(header === null ? [null, null] : [header.height, header.width]).toEqual([height, width]);
   });
 
-  it('is refused as WebP and JPEG XL under the name of a JPEG', () => {
+  it('is refused as WebP and JPEG XL with the extension of a JPEG', () => {
     const webp = Buffer.from('524946460000000057454250565038580a00000000000000ffff00ffff000000', 'hex');
     expect(() => decodeImage(webp)).toThrow(/65,536 × 65,536 pixels/);
     const error = catchError(() => decodeImage(Buffer.from('ff0afeffffff010000', 'hex')));
@@ -157,7 +157,7 @@ describe('an image of too many pixels', () => {
     expect(error).toMatchObject({ isTooLarge: true });
   });
 
-  it('is no image whose header ends early or loops', () => {
+  it('is not an image if its header ends early or loops', () => {
     for (const hex of [
       'ffd8ff',
       'ffd8ffffffff',
@@ -172,7 +172,7 @@ describe('an image of too many pixels', () => {
     }
   });
 
-  it('is a damaged image where a WebP ends at any byte of its header', async () => {
+  it('is a damaged image if a WebP ends at any byte of its header', async () => {
     const whole = await sharp({ create: { width: 9, height: 9, channels: 3, background: 'red' } })
       .webp()
       .toBuffer();
@@ -181,7 +181,7 @@ describe('an image of too many pixels', () => {
     }
   });
 
-  it('gets the same pixels as a small one where it is within the limit but large', async () => {
+  it('has the same pixels when it is large but within the limit', async () => {
     const bytes = await sharp(await smoothPicture(3))
       .resize(2400, 1800, { fit: 'fill' })
       .jpeg()
@@ -203,7 +203,7 @@ describe('an image of too many pixels', () => {
 });
 
 describe('a blank image', () => {
-  it('is told with its cause, and trained on', async () => {
+  it('is reported with its cause, and still used', async () => {
     await writeFiles(root, {
       'train/cat/alpha.png': await alphaPng(),
       'train/cat/alpha-gray.png': await alphaPng({}, 2),
@@ -211,7 +211,8 @@ describe('a blank image', () => {
       'train/cat/fourteen-bits.png': await deepPng(16_384),
       'train/cat/paper.jpg': await noisePng(250, 4),
       'train/dog/plain.png': plainPng(20, 20),
-      // None of these is: a texture whose averages are alike, one line on paper, values of all 16 bits, a dark photograph.
+      // None of these is blank: a texture with equal averages, one line on paper, values of all 16 bits, a dark
+      // photograph.
       'train/dog/texture.png': await pictureBytes('texture', 'png', 200),
       'train/dog/line.png': await linePng(),
       'train/dog/sixteen-bits.png': await deepPng(65_536),
@@ -238,7 +239,7 @@ describe('a blank image', () => {
     expect(indexed?.images).toHaveLength(16);
   });
 
-  it('is counted and named by `graft dataset check`, with each problem once', { timeout: 60_000 }, async () => {
+  it('is counted and named by `graft dataset check`, which lists each problem once', { timeout: 60_000 }, async () => {
     const images = Array.from(
       { length: 24 },
       (_, index) => [`train/cat/${index + 10}.png`, alphaPng({ compressionLevel: index % 9 })] as const,
@@ -251,7 +252,7 @@ describe('a blank image', () => {
     expect(out).toContain('note   BLANK_IMAGE, 24 times:\n         "train/cat/10.png" is blank');
     expect(out.match(/is blank as decoded/g)).toHaveLength(20);
     expect(out).toContain('         … and 4 more (--output json lists up to 500 of a kind)');
-    expect(out).toContain('note   UNSUPPORTED_FORMAT: "train/cat/notes.txt" is no image by its name');
+    expect(out).toContain('note   UNSUPPORTED_FORMAT: "train/cat/notes.txt" has no extension of an image');
     expect(out.match(/\.DS_Store/g)).toHaveLength(1);
     await writeFile(join(root, 'test/dog/large.png'), plainPng(300, 100));
     const refused = await checkWithCli(root, folder, ['--allow-duplicates'], { GRAFT_MAX_IMAGE_PIXELS: '29999' });
@@ -270,7 +271,7 @@ it('lists 500 problems of a kind and counts the others', async () => {
   expect(problems.at(-1)).toEqual(rest);
 });
 
-/** Gray noise around a value, as JPEG where the spread is that of paper. */
+/** Returns grey noise around a value; as a JPEG its range is that of paper. */
 async function noisePng(middle: number, spread: number): Promise<Buffer> {
   const values = Buffer.from(
     ramp(WIDTH * HEIGHT).map((index) => middle + ((index * 7919) % (spread + 1)) - spread / 2),
@@ -279,7 +280,7 @@ async function noisePng(middle: number, spread: number): Promise<Buffer> {
   return spread < 10 ? image.jpeg({ quality: 95 }).toBuffer() : image.png().toBuffer();
 }
 
-/** White, with a line one pixel wide. */
+/** Returns a white picture with a line one pixel wide. */
 async function linePng(): Promise<Buffer> {
   const values = Buffer.alloc(400 * 400, 255);
   for (let x = 0; x < 400; x += 1) values[200 * 400 + x] = 0;

@@ -44,7 +44,7 @@ describe('head', () => {
     for (const head of [a, b, c]) head?.dispose();
   });
 
-  it('gives the gradient of its loss also through dropout, down to the features', () => {
+  it('computes the gradient of its loss through dropout, down to the features', () => {
     const head = new Head({ ...CONFIG, units: 5, activation: 'tanh' }, 4, 3, 3);
     const loss = new Loss(3, 0.1, [1, 2, 0.5]);
     const labels = [0, 1, 2, 1];
@@ -87,7 +87,7 @@ describe('loss', () => {
     expect(classWeightsOf('none', images, 2)).toBeNull();
   });
 
-  it('stays finite for large logits and says probabilities that sum to one', () => {
+  it('stays finite for large logits and returns probabilities that sum to one', () => {
     const { lossSum } = new Loss(3, 0, null).measure(Float32Array.of(1000, -1000, 0), [1], false);
     expect(lossSum).toBe(2000);
     expect(probabilitiesOf(Float32Array.of(-800))).toEqual([1, 0]);

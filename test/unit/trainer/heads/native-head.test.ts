@@ -37,7 +37,7 @@ function norm(values: Float32Array): number {
   return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 }
 
-/** Of the difference, against the wanted values. */
+/** Returns the relative error of the variables compared with the expected ones. */
 function relativeError(actual: readonly TrainedVariable[], wanted: readonly TrainedVariable[]): number {
   const errors = wanted.map((variable, index) => {
     const expected = variable.values();
@@ -50,7 +50,7 @@ function relativeError(actual: readonly TrainedVariable[], wanted: readonly Trai
 describe('native heads', () => {
   afterAll(() => native.setThreadCount(2));
 
-  it('compute to the last bit what each of them computes alone, on any number of threads', () => {
+  it('are bit-identical to heads trained alone, on any number of threads', () => {
     const together = start(VARIANTS);
     for (let step = 0; step < STEPS; step++) stepTogether(together, step);
     for (const threads of [1, 2, 5]) {
@@ -67,7 +67,7 @@ describe('native heads', () => {
     disposeAll(together);
   });
 
-  it('do not notice when others leave', () => {
+  it('are not affected when others leave', () => {
     const all = start(VARIANTS);
     const shrinking = start(VARIANTS);
     for (let step = 0; step < 2 * STEPS; step++) {
@@ -116,12 +116,12 @@ describe('native heads', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('drop the very values that TensorFlow drops', () => {
+  it('drop the same values as TensorFlow', () => {
     const rate = 0.3;
     const count = 45;
     const [run] = start([variantOf('mask', { head: { ...HEAD, units: 0, dropout: rate } })]);
     if (run === undefined) throw new Error('unreachable');
-    // Weights that single out each value: a power of two each would overflow, so one image per value is used.
+    // Weights that single out each value would need a power of two each and overflow, so one image per value is used.
     const stream = dropoutStream(5, 'HEAD', 3);
     const mask = tf.tidy(() => Float32Array.from(dropoutMask([count, FEATURES], rate, stream).dataSync()));
     const kernel = run.head.variables[0];
@@ -136,7 +136,7 @@ describe('native heads', () => {
     disposeAll([run]);
   });
 
-  it('give the same bits with AVX2 and AVX-512, and nearly the same without either', (context) => {
+  it('are bit-identical with AVX2 and AVX-512, and nearly equal without either', (context) => {
     const best = native.instructionSet();
     if (best === 'basic') context.skip('this machine has neither AVX2 nor AVX-512');
     const runs = start(VARIANTS);
@@ -148,7 +148,7 @@ describe('native heads', () => {
     expect(norm(wanted.map((value, i) => value - (basic[i] ?? NaN))) / norm(wanted)).toBeLessThan(1e-6);
   }, 60_000);
 
-  it('let what is no number be seen', () => {
+  it('propagate NaN', () => {
     const [run] = start(VARIANTS.slice(0, 1));
     if (run === undefined) throw new Error('unreachable');
     run.head.variables[0]?.assign(new Float32Array(FEATURES * 48).fill(NaN));
@@ -156,7 +156,7 @@ describe('native heads', () => {
     disposeAll([run]);
   });
 
-  it('refuse arrays of a wrong length and heads that are gone', () => {
+  it('refuse arrays of a wrong length and disposed heads', () => {
     const [run] = start(VARIANTS.slice(0, 1));
     if (run === undefined) throw new Error('unreachable');
     expect(() => predictHeads([run.head], features, 3)).toThrow(/features has 14560 numbers, not 210/);
@@ -168,7 +168,10 @@ describe('native heads', () => {
   });
 });
 
-/** Everything the variants hold after an epoch, computed by a process of its own, because the set is chosen once. */
+/**
+ * Returns everything the variants hold after an epoch. A process of its own computes it, because the instruction set is
+ * chosen once.
+ */
 function statesWith(instructionSet: string): Float32Array {
   const folder = mkdtempSync(join(tmpdir(), 'graft-heads-'));
   try {

@@ -27,7 +27,7 @@ export function variant(name: string, changes: Partial<Omit<Variant, 'name'>>): 
   return { name, ...defaults, ...changes };
 }
 
-/** All optimizers; sizes on both sides of the registers' and threads' borders; everything a head can be told. */
+/** Variants for all optimizers, sizes on both sides of register and thread boundaries, and every setting of a head. */
 export const VARIANTS: readonly Variant[] = [
   variant('rmsprop', {}),
   variant('rmsprop, momentum', { optimizer: { ...RMSPROP, momentum: 0.9, learningRate: 3e-4 }, seed: 2 }),
@@ -71,7 +71,7 @@ export function start(variants: readonly Variant[]): readonly NativeRun[] {
   }));
 }
 
-/** Row range of a step; the epoch's last batch is smaller. */
+/** Returns the row range of a step; the epoch's last batch is smaller. */
 export function rowsOf(step: number): { readonly first: number; readonly last: number } {
   const stepsPerEpoch = Math.ceil(IMAGES / BATCH);
   const first = (step % stepsPerEpoch) * BATCH;
@@ -103,5 +103,5 @@ export function stateOf({ variables, slotVariables }: NativeHead): readonly Floa
   return [...variables, ...slotVariables].map((variable) => variable.values());
 }
 
-/** Of one epoch. */
+/** Number of steps in one epoch. */
 export const STEPS = Math.ceil(IMAGES / BATCH);
