@@ -157,8 +157,14 @@ const docComments = {
 const docCommentsHold = [
   'services/cli/tool/**/*.ts',
   'services/core/rng/**/*.ts',
+  'services/trainer/augmentation/**/*.ts',
+  'services/trainer/data/**/*.ts',
+  'services/trainer/heads/**/*.ts',
   'test/databases/**/*.ts',
   'test/property/**/*.ts',
+  'test/unit/trainer/augmentation/**/*.ts',
+  'test/unit/trainer/data/**/*.ts',
+  'test/unit/trainer/heads/**/*.ts',
 ];
 
 export default tseslint.config(

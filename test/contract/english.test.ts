@@ -16,9 +16,14 @@ const ENFORCED: readonly string[] = [
   'services/platform/files',
   'services/platform/net',
   'services/trainer/augmentation',
+  'services/trainer/data',
+  'services/trainer/heads',
   'services/trainer/tool',
   'test/kube',
   'test/security',
+  'test/unit/trainer/augmentation',
+  'test/unit/trainer/data',
+  'test/unit/trainer/heads',
 ];
 
 const SKIPPED = /^(proto\/gen|prisma\/(client|migrations))\/|^prisma\/schema\.sql$|^test\/.*\.(json|txt)$/;
