@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { RateLimitedError } from '../../../core/errors.ts';
 
 export interface CallLimitsOptions {
@@ -12,7 +13,7 @@ export interface CallLimitsOptions {
 
 /** Somebody who mistyped a token tries again a few times; who guesses must not ask the database for each guess. */
 const REFUSALS_PER_SECOND = 10;
-/** Full buckets are forgotten when there are so many. */
+/** Tokens, and addresses, whose buckets are kept. The bucket used least recently is evicted, which fills it. */
 const MAX_BUCKETS = 10_000;
 /** How long a call waits that would be one too many at the same time; nobody knows when another one ends. */
 const OPEN_RETRY_MS = 1_000;
@@ -26,8 +27,8 @@ interface Bucket {
 export class CallLimits {
   readonly #options: CallLimitsOptions;
   readonly #now: () => number;
-  readonly #calls = new Map<string, Bucket>();
-  readonly #refusals = new Map<string, Bucket>();
+  readonly #calls = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
+  readonly #refusals = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
   readonly #open = new Map<string, number>();
 
   constructor(options: CallLimitsOptions) {
@@ -85,27 +86,12 @@ export class CallLimits {
     return this.#options.refusalsPerSecond ?? REFUSALS_PER_SECOND;
   }
 
-  /** The bucket as it is now; it fills with `perSecond` up to `most`. */
-  #bucket(buckets: Map<string, Bucket>, key: string, perSecond: number, most: number): Bucket {
+  /** Returns the bucket as it is now. It fills with `perSecond` tokens a second up to `most`. */
+  #bucket(buckets: LRUCache<string, Bucket>, key: string, perSecond: number, most: number): Bucket {
     const now = this.#now();
-    const bucket = buckets.get(key) ?? { tokens: most, filledAt: now };
-    bucket.tokens = Math.min(most, bucket.tokens + ((now - bucket.filledAt) / 1_000) * perSecond);
-    bucket.filledAt = now;
-    if (!buckets.has(key)) {
-      if (buckets.size >= MAX_BUCKETS) forgetFull(buckets, now, perSecond, most);
-      buckets.set(key, bucket);
-    }
+    const { tokens, filledAt } = buckets.get(key) ?? { tokens: most, filledAt: now };
+    const bucket = { tokens: Math.min(most, tokens + ((now - filledAt) / 1_000) * perSecond), filledAt: now };
+    buckets.set(key, bucket);
     return bucket;
-  }
-}
-
-function forgetFull(buckets: Map<string, Bucket>, now: number, perSecond: number, most: number): void {
-  for (const [key, { tokens, filledAt }] of buckets) {
-    if (tokens + ((now - filledAt) / 1_000) * perSecond >= most) buckets.delete(key);
-  }
-  // All of them in use: the oldest tenth starts anew, so that this is done once for a thousand newcomers.
-  for (const key of buckets.keys()) {
-    if (buckets.size <= 0.9 * MAX_BUCKETS) return;
-    buckets.delete(key);
   }
 }

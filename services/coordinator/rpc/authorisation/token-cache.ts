@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { UnauthenticatedError } from '../../../core/errors.ts';
 import type { TokenRole } from '../../../core/token-role.ts';
 import type { LookedUpToken } from '../../store/tokens/look-up-token.ts';
@@ -36,7 +37,8 @@ const MAX_ENTRIES = 10_000;
 export class TokenCache implements Disposable {
   readonly #options: TokenCacheOptions;
   readonly #freshMs: number;
-  readonly #entries = new Map<string, Entry>();
+  /** Evicts the entry that was looked up first: reads use `peek`, which leaves the order alone. */
+  readonly #entries: LRUCache<string, Entry>;
   /** Calls in progress by the hash of their token. */
   readonly #open = new Map<string, Set<(error: UnauthenticatedError) => void>>();
   #timer: NodeJS.Timeout | null = null;
@@ -44,6 +46,7 @@ export class TokenCache implements Disposable {
   constructor(options: TokenCacheOptions) {
     this.#options = options;
     this.#freshMs = options.freshMs ?? FRESH_MS;
+    this.#entries = new LRUCache({ max: options.maxEntries ?? MAX_ENTRIES });
   }
 
   /** @throws UnauthenticatedError; DatabaseUnavailableError and the like where it can't be looked up. */
@@ -53,7 +56,7 @@ export class TokenCache implements Disposable {
 
   /** Whether it was good when it was last looked at, without looking again. */
   isKnown(hash: string): boolean {
-    return this.#entries.get(hash)?.isLive === true;
+    return this.#entries.peek(hash)?.isLive === true;
   }
 
   /**
@@ -94,22 +97,16 @@ export class TokenCache implements Disposable {
   /** Calls at the same time share one look. */
   async #find(hash: string): Promise<LookedUpToken | null> {
     const now = (this.#options.now ?? Date.now)();
-    const known = this.#entries.get(hash);
+    const known = this.#entries.peek(hash);
     if (known !== undefined && now - known.lookedUpAt < this.#freshMs) return known.found;
     const entry: Entry = { found: this.#options.lookUp(hash), lookedUpAt: now, isLive: known?.isLive ?? false };
-    // The newest stand last; the oldest goes.
-    this.#entries.delete(hash);
     this.#entries.set(hash, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > (this.#options.maxEntries ?? MAX_ENTRIES) && oldest !== undefined) {
-      this.#entries.delete(oldest);
-    }
     try {
       const found = await entry.found;
       entry.isLive = found?.state === 'LIVE';
       return found;
     } catch (error) {
-      if (this.#entries.get(hash) === entry) this.#entries.delete(hash);
+      if (this.#entries.peek(hash) === entry) this.#entries.delete(hash);
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { PlanSweepResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { sha256Hex } from '../../../core/digest.ts';
@@ -8,7 +9,6 @@ import { previewInputsOf } from '../../store/sweeps/preview.ts';
 import { jobOptions } from '../authorisation/caller.ts';
 import { INDEX_KEY, pageToken, readPage } from '../page.ts';
 import { valueOf } from '../planning/checked.ts';
-import { PageCache } from '../planning/page-cache.ts';
 import { PLAN_INPUTS, planInputsOf } from '../planning/plan-inputs.ts';
 import type { PlanPage } from '../planning/plan-pages.ts';
 import type { PlanJob } from '../planning/plan-worker.ts';
@@ -22,16 +22,28 @@ const PLAN_PAGE = {
   key: z.object({ run: INDEX_KEY, task: INDEX_KEY, inputs: PLAN_INPUTS }),
 };
 
+/** Bounds the pages of all plans that are kept for clients that read one page after the other. */
+const MAX_CACHED_BYTES = 48 * 1024 * 1024;
+const CACHED_MS = 120_000;
+
 /** PlanSweep. Its request comes encoded, and the threads of `plans` do the arithmetic. */
 export function planSweepHandler({ store, plans }: RpcContext): Handlers<typeof SWEEP_SERVICE>['planSweep'] {
-  const cache = new PageCache<PlanPage>();
+  const cache = new LRUCache<string, PlanPage>({
+    maxSize: MAX_CACHED_BYTES,
+    sizeCalculation: ({ bytes }) => bytes.length,
+    ttl: CACHED_MS,
+    ttlAutopurge: true,
+  });
 
   async function pageOf(job: PlanJob, specDigest: string, options: JobOptions): Promise<PlanPage> {
-    const known = cache.take(cacheKey(job, specDigest));
-    if (known !== null) return known;
+    const key = cacheKey(job, specDigest);
+    const known = cache.get(key);
+    // A client asks for each page once.
+    cache.delete(key);
+    if (known !== undefined) return known;
     const [first, ...others] = valueOf(await plans.run('plan', job, options));
     if (first === undefined) throw new Error('A plan has a page at least.');
-    for (const page of others) cache.add(cacheKey({ ...job, from: page.from }, specDigest), page, page.bytes.length);
+    for (const page of others) cache.set(cacheKey({ ...job, from: page.from }, specDigest), page);
     return first;
   }
 
