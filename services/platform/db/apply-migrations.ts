@@ -159,14 +159,13 @@ interface Row {
 
 /** Rows of the table in the current schema: another one of the search path may hold another program's. */
 async function readRows(client: pg.Client): Promise<Row[]> {
-  const { rows: tables } = await client.query<{ name: string | null }>(
-    `SELECT to_regclass(quote_ident(current_schema()) || '._prisma_migrations')::text AS name`,
+  const { rows: tables } = await client.query<{ exists: boolean }>(
+    `SELECT to_regclass(quote_ident(current_schema()) || '._prisma_migrations') IS NOT NULL AS exists`,
   );
-  const name = tables[0]?.name ?? null;
-  if (name === null) return [];
+  if (tables[0]?.exists !== true) return [];
   const { rows } = await client.query<Row>(
     `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
-       FROM ${name} WHERE rolled_back_at IS NULL ORDER BY migration_name`,
+       FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name`,
   );
   return rows;
 }

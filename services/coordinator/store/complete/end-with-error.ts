@@ -85,13 +85,13 @@ async function endHealing(
   }
 }
 
-const COUNTERS: Readonly<Record<ErrorClass, string | null>> = {
+const COUNTERS = {
   COUNTED: 'failure_count',
   INFRASTRUCTURE: 'infrastructure_count',
   MEMORY: 'memory_count',
   PERMANENT: null,
   NUMERIC: null,
-};
+} as const satisfies Readonly<Record<ErrorClass, string | null>>;
 
 /** The counter is stored before the next attempt exists, so that no crash can lose a failure. */
 async function decide(

@@ -3,7 +3,7 @@ import { decodePayload } from './event.ts';
 import type { StoredEvent } from '../../../core/records/event.ts';
 
 interface EventRow {
-  readonly event_id: string | bigint;
+  readonly event_id: string;
   readonly kind: string;
   readonly payload: unknown;
   readonly create_time: Date;
@@ -25,7 +25,7 @@ export async function readEvents(pool: Pool, sweepId: string, cursor: bigint, li
 
 /** Number of the last event of a sweep; null: it has none. */
 export async function readLastCursor(pool: Pool, sweepId: string): Promise<bigint | null> {
-  const { rows } = await pool.query<{ last: string | bigint | null }>(
+  const { rows } = await pool.query<{ last: string | null }>(
     'SELECT max(event_id) AS last FROM events WHERE sweep_id = $1',
     [sweepId],
   );

@@ -1,6 +1,6 @@
 import { SLOT_FAULT_CODES } from '../../../core/machine-fault.ts';
 
-const SLOT_CODES = SLOT_FAULT_CODES.map((code) => `'${code}'`).join(', ');
+export const SLOT_CODES = SLOT_FAULT_CODES.map((code) => `'${code}'`).join(', ');
 
 /**
  * Whether a slot is one of those by whose fault a task failed: the fault is the device's, or that of its whole machine.

@@ -3,6 +3,7 @@ import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import { microBatchDivisorAfter } from '../../../core/retry.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { LeasedTask } from '../../../core/task.ts';
+import type { OuterJoined } from '../../../platform/db/outer-joined.ts';
 import { together } from '../../../platform/db/together.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -108,7 +109,7 @@ async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseReques
     is_quiet: boolean;
     is_benched: boolean;
     thread_count: number;
-    memory_bytes: string | number;
+    memory_bytes: string;
   }>(
     `SELECT CASE WHEN t.drain_reason IS NULL THEN t.state ELSE 'DRAINING' END AS state,
             coalesce(t.secret_hash, '') = $4 AS is_own, t.secret_hash IS NOT NULL AS is_bound,
@@ -137,12 +138,9 @@ async function findLeases(
   store: Store,
   request: LeaseRequest,
 ): Promise<{ readonly held: LiveLease | null; readonly isBusy: boolean }> {
-  const { rows } = await tx.prepared<{
-    is_busy: boolean;
-    task_id: string | null;
-    lease_epoch: number;
-    state: AttemptState;
-  }>(
+  const { rows } = await tx.prepared<
+    { is_busy: boolean } & OuterJoined<{ task_id: string; lease_epoch: number; state: AttemptState }>
+  >(
     `SELECT EXISTS (SELECT 1 FROM tasks
                      WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING')) AS is_busy,
             own.task_id, own.lease_epoch, own.state

@@ -6,7 +6,7 @@ import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { FeatureDtype, FeatureSetRef, LeasedTask, Pooling, Stage, TaskRun, TestRole } from '../../../core/task.ts';
 import { together } from '../../../platform/db/together.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
-import type { CheckpointRow } from '../checkpoints/checkpoint-row.ts';
+import type { CheckpointJson } from '../checkpoints/checkpoint-row.ts';
 import { isResumable } from '../checkpoints/resumable.ts';
 import { isHeadAwaited } from '../run-sql.ts';
 import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
@@ -99,8 +99,8 @@ interface TaskRunRow {
   readonly state: RunState;
   readonly task_run_state: string;
   readonly role: TestRole | null;
-  readonly resume: CheckpointRow | null;
-  readonly source: CheckpointRow | null;
+  readonly resume: CheckpointJson | null;
+  readonly source: CheckpointJson | null;
   readonly source_value: number | null;
   readonly is_awaited: boolean;
 }
@@ -151,7 +151,7 @@ interface FeatureSetRow {
   readonly shape: number[];
   readonly row_count: number;
   readonly sha256: string | null;
-  readonly size_bytes: string | number;
+  readonly size_bytes: string;
 }
 
 async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<FeatureSetRef[]> {

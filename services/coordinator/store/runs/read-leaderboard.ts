@@ -2,6 +2,7 @@ import type { TestRole } from '../../../core/task.ts';
 import type { LeaderboardRecord } from '../../../core/records/leaderboard.ts';
 import type { Page } from '../page.ts';
 import type { TestResultRecord } from '../../../core/records/test-result.ts';
+import type { OuterJoined } from '../../../platform/db/outer-joined.ts';
 import type { Store } from '../store.ts';
 import { RUN_COLUMNS, toRun } from './run-row.ts';
 import type { RunRow } from './run-row.ts';
@@ -11,7 +12,7 @@ export interface RankKey {
 }
 
 interface TestRow {
-  readonly checkpoint_id: string | null;
+  readonly checkpoint_id: string;
   readonly test_role: TestRole;
   readonly accuracy: number;
   readonly accuracy_low: number;
@@ -35,7 +36,7 @@ export async function readLeaderboard(
   after: RankKey | null,
   limit: number,
 ): Promise<Page<LeaderboardRecord, RankKey>> {
-  const { rows } = await store.pool.query<RunRow & TestRow & { readonly rank: number }>(
+  const { rows } = await store.pool.query<RunRow & OuterJoined<TestRow> & { readonly rank: number }>(
     `SELECT l.rank, ${RUN_COLUMNS}, t.checkpoint_id, t.role AS test_role, t.accuracy, t.accuracy_low, t.accuracy_high,
             t.loss, t.roc_auc, t.image_count, t.correct_count, t.confusion_matrix,
             classes.class_names, classes.precisions, classes.recalls, classes.f1s, classes.supports
@@ -63,7 +64,7 @@ export async function readLeaderboard(
   return { items, next: rows.length > limit && last ? { rank: last.rank } : null };
 }
 
-function toTestResult(runId: string, row: TestRow): TestResultRecord | null {
+function toTestResult(runId: string, row: OuterJoined<TestRow>): TestResultRecord | null {
   if (row.checkpoint_id === null) return null;
   return {
     runId,

@@ -23,7 +23,7 @@ export async function readCluster(tx: StoreTransaction, store: Store): Promise<C
     slot_count: number;
     has_cpu: boolean | null;
     thread_count: number | null;
-    memory_bytes: string | number | null;
+    memory_bytes: string | null;
   }>(
     `SELECT count(*)::int AS slot_count, bool_or(s.device_kind = 'cpu') AS has_cpu,
             min(greatest(s.thread_count, 1)) AS thread_count, min(s.memory_bytes) AS memory_bytes

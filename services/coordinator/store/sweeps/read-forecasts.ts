@@ -9,8 +9,8 @@ interface StageRow {
   readonly forecast_seconds: number | null;
   readonly measured_seconds: number;
   readonly lost_seconds: number;
-  readonly forecast_memory_bytes: string | number | null;
-  readonly measured_memory_bytes: string | number | null;
+  readonly forecast_memory_bytes: string | null;
+  readonly measured_memory_bytes: string | null;
   readonly ended: boolean;
 }
 
