@@ -11,23 +11,23 @@ import type { WorkerOptions } from './training/task-context.ts';
 import { TaskLink } from './training/task-link.ts';
 
 /**
- * The process of one slot: does one task at a time for its supervisor and ends when the supervisor does. Everything it
- * says goes over the IPC channel (`slots/worker-protocol.ts`).
+ * The process of one slot: executes one task at a time for its supervisor and ends when the supervisor does. It communicates over
+ * the IPC channel only (`slots/worker-protocol.ts`).
  */
 const log = createLogger('graft-worker');
 
 async function main(): Promise<void> {
   const send = process.send?.bind(process);
   if (send === undefined) {
-    log.fatal('worker.ts is started by a trainer, over an IPC channel; start `graft trainer` instead');
+    log.fatal('worker.ts needs the IPC channel of a trainer; start `graft trainer` instead');
     process.exitCode = 1;
     return;
   }
   // Without a supervisor there is no lease, and without a lease nothing may be written.
   process.on('disconnect', () => process.exit(0));
-  // Terminals send Ctrl-C to the whole group; the supervisor decides what becomes of the task.
+  // Terminals send Ctrl-C to the whole process group; the supervisor decides what happens to the task.
   process.on('SIGINT', () => undefined);
-  // A quota on file sizes is to fail the write (EFBIG), not to end the process.
+  // Exceeding a quota on file sizes must fail the write (EFBIG), not end the process.
   process.on('SIGXFSZ', () => undefined);
   armFailpoints(process.env);
   const options = await readOptions(process.env);
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
     warn: (message) => log.warn(message),
   });
   const worker = new SlotWorker(options, tracing, (event) => {
-    // After the supervisor is gone there is nobody to tell.
+    // The supervisor may have exited.
     if (process.connected) send(event);
   });
   process.on('message', (message) => worker.receive(message as SlotCommand));
@@ -65,7 +65,7 @@ class SlotWorker {
 
   receive(command: SlotCommand): void {
     if (command.type !== 'start') {
-      // A command may cross the end of its task on the way.
+      // A command may arrive after the end of its task.
       if (this.#link?.taskId === command.taskId) this.#link.receive(command);
       return;
     }
@@ -74,13 +74,13 @@ class SlotWorker {
 
   async #start({ task }: Extract<SlotCommand, { type: 'start' }>): Promise<void> {
     if (this.#link !== null) {
-      const message = `Task ${task.taskId} came while task ${this.#link.taskId} is being worked on.`;
+      const message = `Task ${task.taskId} arrived while task ${this.#link.taskId} is running.`;
       const error = { errorClass: 'COUNTED', code: 'WORKER_BUSY', message, datasetProblems: [] } as const;
       this.#send({ type: 'failed', taskId: task.taskId, error });
       return;
     }
     const link = new TaskLink(task.taskId, (event) => {
-      // The next task may come as soon as the supervisor hears of the end.
+      // The next task may arrive as soon as the supervisor receives the end.
       if (event.type === 'completed' || event.type === 'failed' || event.type === 'stopped') this.#link = null;
       if (event.type === 'failed') log.error({ task_id: event.taskId, error: event.error }, 'task failed');
       this.#send(event);
@@ -90,7 +90,7 @@ class SlotWorker {
     const fields = { sweep_id: sweepId, task_id: taskId, lease_epoch: leaseEpoch, stage, runs: runs.length };
     log.info(fields, 'task started');
     await runTask(task, this.#options, link);
-    // A worker is killed when its trainer ends, at a moment when it has no task.
+    // Flushed here, because a worker without a task is killed when its trainer ends.
     await this.#tracing.flush();
   }
 }

@@ -49,7 +49,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(code).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toMatch(
-      /best\.safetensors can't be used, weights: it needs the weights of its base, mobilenet_0\.25, which the run had from ".*trainer\/weights\.safetensors", and there is no such file here\. Name a copy of that file: --weights FILE\./,
+      /best\.safetensors can't be used, weights: it needs the weights of its base, mobilenet_0\.25\. The run read them from ".*trainer\/weights\.safetensors", and this machine has no such file\. Pass a copy of that file: --weights FILE\./,
     );
   });
 
@@ -61,7 +61,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     const { code, stderr } = await exportTo('other.keras', '--weights', other);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /baseDigest: it was trained on a base whose weights have the digest [0-9a-f]{64}, but those here have [0-9a-f]{64}\. Name the weight file it was trained with: --weights FILE\./,
+      /baseDigest: it was trained on a base whose weights have the digest [0-9a-f]{64}, but the weights on this machine have [0-9a-f]{64}\. Pass the weight file it was trained with: --weights FILE\./,
     );
     expect(existsSync(join(folder, 'other.keras'))).toBe(false);
   });

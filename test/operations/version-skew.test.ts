@@ -80,7 +80,7 @@ describe('versions', () => {
     await expect(harness.trainers.registerTrainer(trainerOf('nightly'))).rejects.toThrow(/version 'nightly'/);
     expect(await harness.query('SELECT version FROM trainers')).toEqual([{ version: `${major}.${minor + 1}.0` }]);
     // It waits for the coordinator to be upgraded, as it waits for one that is away.
-    expect(classifyFailure(new VersionSkewError(far, own))).toBe('AGAIN');
+    expect(classifyFailure(new VersionSkewError(far, own))).toBe('RETRY');
   });
 });
 

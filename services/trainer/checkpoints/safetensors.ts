@@ -2,14 +2,14 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
 /**
- * The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes little-endian length N, N bytes of JSON
- * `{name: {dtype, shape, data_offsets}, __metadata__: {text: text}}`, then the tensors' bytes, little-endian, without holes.
- * Reading one never executes anything. Graft stores float32 (`F32`), and feature sets also as float16 (`F16`).
+ * A tensor of a safetensors file (github.com/huggingface/safetensors, "Format"). The file has 8 bytes of little-endian length N,
+ * N bytes of JSON `{name: {dtype, shape, data_offsets}, __metadata__: {string: string}}`, then the tensors' bytes, little-endian,
+ * without gaps. Reading one never executes code. Graft stores float32 (`F32`), and feature sets also as float16 (`F16`).
  */
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Row-major; as many as the product of `shape`. */
+  /** Values in row-major order; their number is the product of `shape`. */
   readonly values: Float32Array;
 }
 
@@ -24,7 +24,7 @@ export interface SafetensorsEntry<Dtype = SafetensorsDtype> {
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** Of the first byte, from the start of the file. */
+  /** Position of the first byte in the file. */
   readonly offset: number;
   readonly sizeBytes: number;
 }
@@ -34,19 +34,20 @@ export interface SafetensorsHeader<Dtype = SafetensorsDtype> {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Thrown for a file that is not a safetensors file of Graft. */
 export class SafetensorsError extends Error {
   override readonly name = 'SafetensorsError';
   readonly path: string;
   readonly problem: string;
 
   constructor(path: string, problem: string) {
-    super(`${path} is not a safetensors file as Graft writes them: ${problem}.`);
+    super(`${path} is not a safetensors file of Graft: ${problem}.`);
     this.path = path;
     this.problem = problem;
   }
 }
 
-/** The reference implementation's bound on the header. */
+/** Maximum header size of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 const FLOAT_BYTES = 4;
 const DTYPE_BYTES: Readonly<Record<SafetensorsDtype, number>> = { F32: FLOAT_BYTES, F16: 2 };
@@ -61,9 +62,9 @@ const FORMAT_DTYPE_BYTES: ReadonlyMap<unknown, number> = new Map([
 const READ_BYTES = 1 << 30;
 
 /**
- * The file's head for tensors of these names, shapes and types (float32 if not given); their values follow in the same order.
+ * Encodes the header of a file for tensors, whose values must follow in the same order. The default dtype is float32.
  *
- * @throws {RangeError} when a name is used twice or is `__metadata__`
+ * @throws {RangeError} when a name is used twice or is `__metadata__`.
  */
 export function encodeSafetensorsHeader(
   tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype?: SafetensorsDtype }[],
@@ -78,7 +79,7 @@ export function encodeSafetensorsHeader(
     offset = end;
   }
   const json = Buffer.from(JSON.stringify(header));
-  // Spaces after the JSON keep the tensors on addresses that are multiples of eight, so that a file can be mapped.
+  // Spaces after the JSON align the tensors to eight bytes, so that the file can be memory-mapped.
   const paddedLength = Math.ceil(json.length / 8) * 8;
   const head = Buffer.alloc(8 + paddedLength, ' ');
   head.writeBigUInt64LE(BigInt(paddedLength), 0);
@@ -103,7 +104,7 @@ export function encodeSafetensors(
   return [encodeSafetensorsHeader(tensors, metadata), ...tensors.map(({ values }) => bytesOf(values))];
 }
 
-/** @throws {SafetensorsError} when the file is damaged or holds anything but float32 tensors */
+/** Reads a file. @throws {SafetensorsError} when it is damaged or has tensors of another dtype than float32. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   await using file = await open(path, 'r');
   const { entries, metadata } = await readHeader(file, path);
@@ -117,20 +118,20 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return { tensors, metadata };
 }
 
-/** Names, shapes and places without the values. @throws {SafetensorsError} */
+/** Reads names, shapes and positions, without the values. @throws {SafetensorsError} */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
   await using file = await open(path, 'r');
   // Without `await` the file would be closed before it is read.
   return await readHeader(file, path);
 }
 
-/** As `readSafetensorsHeader`, of a file that others wrote: in any of the format's dtypes. @throws {SafetensorsError} */
+/** Reads the header of a file of another program, with any dtype of the format. @throws {SafetensorsError} */
 export async function readForeignHeader(path: string): Promise<SafetensorsHeader<string>> {
   await using file = await open(path, 'r');
   return await readRawHeader(file, path, FORMAT_DTYPE_BYTES);
 }
 
-/** The bytes of one tensor, little-endian. @throws {SafetensorsError} */
+/** Reads the bytes of one tensor, little-endian. @throws {SafetensorsError} */
 export async function readTensorBytes(
   path: string,
   { offset, sizeBytes }: Pick<SafetensorsEntry, 'offset' | 'sizeBytes'>,
@@ -157,12 +158,12 @@ async function readRawHeader(
 ): Promise<SafetensorsHeader<string>> {
   const fileSize = (await file.stat()).size;
   if (fileSize < 8)
-    throw new SafetensorsError(path, `it has ${fileSize} bytes, fewer than the 8 of the header's length`);
+    throw new SafetensorsError(path, `it has ${fileSize} bytes, but the length of the header alone takes 8`);
   const lengthBytes = new Uint8Array(8);
   await readFully(file, path, lengthBytes, 0);
   const headerLength = Number(new DataView(lengthBytes.buffer).getBigUint64(0, true));
   if (headerLength > MAX_HEADER_BYTES || headerLength > fileSize - 8) {
-    throw new SafetensorsError(path, `its header says ${headerLength} bytes long, but the file has ${fileSize}`);
+    throw new SafetensorsError(path, `its header length is ${headerLength} bytes, but the file has ${fileSize}`);
   }
   const json = new Uint8Array(headerLength);
   await readFully(file, path, json, 8);
@@ -170,7 +171,7 @@ async function readRawHeader(
 }
 
 interface HeaderContext {
-  /** Bytes per value of the dtypes that are read. */
+  /** Bytes per value of the accepted dtypes. */
   readonly dtypes: ReadonlyMap<unknown, number>;
   readonly dataStart: number;
   readonly fileSize: number;
@@ -196,7 +197,7 @@ function parseHeader(path: string, json: Uint8Array, context: HeaderContext): Sa
   if (expected !== fileSize) {
     throw new SafetensorsError(
       path,
-      `its tensors end at byte ${expected}, but the file has ${fileSize}: it was cut or added to`,
+      `its tensors end at byte ${expected}, but the file has ${fileSize}: it was truncated or extended`,
     );
   }
   return { entries, metadata };
@@ -207,17 +208,17 @@ function parseJsonObject(path: string, json: Uint8Array): Readonly<Record<string
     const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
     if (isRecord(header)) return header;
   } catch {
-    // Said below.
+    // The error below reports it.
   }
   throw new SafetensorsError(path, 'its header is not a JSON object');
 }
 
 function parseMetadata(path: string, value: unknown): Readonly<Record<string, string>> {
-  if (!isRecord(value)) throw new SafetensorsError(path, '__metadata__ is not an object of texts');
+  if (!isRecord(value)) throw new SafetensorsError(path, '__metadata__ is not an object of strings');
   const metadata: Record<string, string> = {};
-  for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw new SafetensorsError(path, `__metadata__.${key} is not a text`);
-    metadata[key] = text;
+  for (const [key, entry] of Object.entries(value)) {
+    if (typeof entry !== 'string') throw new SafetensorsError(path, `__metadata__.${key} is not a string`);
+    metadata[key] = entry;
   }
   return metadata;
 }
@@ -246,7 +247,7 @@ function parseEntry(
 }
 
 function wrongDtype(path: string, name: string, dtype: unknown): SafetensorsError {
-  return new SafetensorsError(path, `tensor ${name} has dtype ${JSON.stringify(dtype)}; only "F32" is read`);
+  return new SafetensorsError(path, `tensor ${name} has dtype ${JSON.stringify(dtype)}; only "F32" is supported`);
 }
 
 async function readFully(file: FileHandle, path: string, target: Uint8Array, position: number): Promise<void> {

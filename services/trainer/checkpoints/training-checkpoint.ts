@@ -23,39 +23,39 @@ const trainingState = z.object({
   runId: z.string(),
   stage: z.enum(['HEAD', 'FINE_TUNE']),
   kind: z.enum(['BEST', 'LAST']),
-  /** Epochs done. */
+  /** Completed epochs. */
   epoch: count,
-  /** Steps done of the epoch after them. */
+  /** Completed steps of the current epoch. */
   stepInEpoch: count,
-  /** Steps done in the stage; the place in the streams of dropout masks and of the learning-rate schedule. */
+  /** Completed steps of the stage; the position in the stream of dropout masks and in the learning-rate schedule. */
   step: count,
   trainedTensors: z.array(z.object({ name: z.string(), shape: z.array(count) })),
-  /** Of the weights of the frozen base that the tensors belong to. */
+  /** Digest of the frozen base's weights. */
   baseDigest: z.string(),
-  /** Everything random is drawn from counter-based streams with these keys; `epoch` and `step` say where they are. */
+  /** Keys of the counter-based random streams, whose positions are `epoch` and `step`. */
   randomKeys: z.object({ seed: z.number(), dataSeed: z.number(), augmentationSeed: z.number().nullable() }),
   optimizer: z.object({ name: z.string(), iterations: count }),
   schedule: z.object({ baseRate: z.number(), best: z.number().nullable(), wait: count }),
   earlyStopping: z.object({ best: z.number().nullable(), wait: count, stopped: z.boolean() }),
-  /** Best epoch so far, and where its tensors were saved. */
+  /** The best epoch so far, and the checkpoint of its tensors. */
   best: z.object({ epoch: count, value: z.number(), checkpoint: checkpointRef.nullable() }).nullable(),
-  /** Objective's value of the last epoch done. */
+  /** The objective's value in the last completed epoch. */
   lastValue: z.number().nullable(),
-  /** Of the epoch under way. */
+  /** Loss sums of the current epoch. */
   sums: z.object({ imageCount: count, lossSum: z.number(), correctCount: count }),
 });
 
-/** Everything of a training run but its tensors. */
+/** The state of a training run without its tensors. */
 export type TrainingState = Readonly<z.infer<typeof trainingState>>;
 
 export interface TrainingCheckpoint {
   readonly state: TrainingState;
   readonly trained: ReadonlyMap<string, NamedTensor>;
-  /** Named `<slot>/<variable>`; empty in a BEST checkpoint, which training never goes on from. */
+  /** Tensors named `<slot>/<variable>`; empty in a BEST checkpoint, from which training never resumes. */
   readonly optimizerSlots: ReadonlyMap<string, NamedTensor>;
 }
 
-/** A checkpoint that is damaged or belongs to something else; `field` says what differs. */
+/** Thrown for a checkpoint that is damaged or of another run or base; `field` names the difference. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError';
   readonly path: string;
@@ -68,7 +68,7 @@ export class CheckpointError extends Error {
   }
 }
 
-/** The file's bytes in parts, for `ArtifactStore.writeStream`. */
+/** Returns the file's bytes in parts, for `ArtifactStore.writeStream`. */
 export function encodeTrainingCheckpoint(
   state: TrainingState,
   trained: readonly NamedTensor[],
@@ -80,11 +80,11 @@ export function encodeTrainingCheckpoint(
   });
 }
 
-/** @throws {SafetensorsError} for a damaged file, {CheckpointError} for one that is no training checkpoint */
+/** Reads a checkpoint. @throws {SafetensorsError} for a damaged file, {CheckpointError} for another safetensors file. */
 export async function readTrainingCheckpoint(path: string): Promise<TrainingCheckpoint> {
   const { tensors, metadata } = await readSafetensors(path);
   if (metadata['format'] !== FORMAT) {
-    throw new CheckpointError(path, 'format', `it is ${JSON.stringify(metadata['format'])}, but "${FORMAT}" is read.`);
+    throw new CheckpointError(path, 'format', `it is ${JSON.stringify(metadata['format'])}, but must be "${FORMAT}".`);
   }
   const parsed = trainingState.safeParse(parseJson(metadata['state'] ?? ''));
   if (!parsed.success) {
@@ -97,13 +97,13 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
     throw new CheckpointError(
       path,
       'trainedTensors',
-      `it lists ${listed}, but holds ${describeTensors([...trained.values()])}.`,
+      `it lists ${listed}, but has ${describeTensors([...trained.values()])}.`,
     );
   }
   return { state: parsed.data, trained, optimizerSlots: withoutPrefix(OPTIMIZER_PREFIX, tensors) };
 }
 
-/** What a checkpoint must belong to. */
+/** The run and the base to which a checkpoint must belong. */
 export interface CheckpointOwner {
   readonly runId: string;
   readonly baseDigest: string;
@@ -112,13 +112,13 @@ export interface CheckpointOwner {
 }
 
 /**
- * Refuses a checkpoint of another run, another frozen base, other trained tensors or other random streams.
+ * Checks that a checkpoint is of this run, frozen base, trained tensors and random streams.
  *
- * @throws {CheckpointError} that names what differs, both values and what to do
+ * @throws {CheckpointError} with the field, both values and the remedy.
  */
 export function checkOwner(path: string, state: TrainingState, owner: CheckpointOwner): void {
   if (state.runId !== owner.runId) {
-    throw new CheckpointError(path, 'runId', `it belongs to run ${state.runId}, but run ${owner.runId} is to go on.`);
+    throw new CheckpointError(path, 'runId', `it belongs to run ${state.runId}, but run ${owner.runId} must resume.`);
   }
   if (state.baseDigest !== owner.baseDigest) {
     throw new CheckpointError(
@@ -131,7 +131,7 @@ export function checkOwner(path: string, state: TrainingState, owner: Checkpoint
   const saved = describeTensors(state.trainedTensors);
   const wanted = describeTensors(owner.trainedTensors);
   if (saved !== wanted) {
-    throw new CheckpointError(path, 'trainedTensors', `it holds ${saved}, but the run trains ${wanted}.`);
+    throw new CheckpointError(path, 'trainedTensors', `it has ${saved}, but the run trains ${wanted}.`);
   }
   for (const key of ['seed', 'dataSeed', 'augmentationSeed'] as const) {
     if (state.randomKeys[key] !== owner.randomKeys[key]) {
@@ -162,9 +162,9 @@ function withoutPrefix(prefix: string, tensors: ReadonlyMap<string, NamedTensor>
   return chosen;
 }
 
-function parseJson(text: string): unknown {
+function parseJson(json: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(json);
   } catch {
     return null;
   }

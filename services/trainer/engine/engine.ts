@@ -12,22 +12,22 @@ export type Tensor4D = tfjs.Tensor4D;
 export type Scalar = tfjs.Scalar;
 export type Variable = tfjs.Variable;
 
-/** The TensorFlow binding could not be loaded; the message says how to build it. */
+/** Thrown when the TensorFlow binding can't be loaded; the message says how to build it. */
 export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
 }
 
 /**
  * TensorFlow. Importing this module loads the native library (about a second), so only worker processes may do it.
- * `GRAFT_SLOT_THREADS` (intra-op threads) must be in the environment before.
+ * `GRAFT_SLOT_THREADS` (intra-op threads) must be set before.
  */
 export const tf: typeof tfjs = loadTensorflow();
 
-/** Threads TensorFlow computes with; part of what makes results repeatable to the last bit. */
+/** Number of TensorFlow's intra-op threads. Results are repeatable to the last bit only for the same number. */
 export const threadCount = Number(process.env['TF_NUM_INTRAOP_THREADS']);
 
 function loadTensorflow(): typeof tfjs {
-  // The native library reads these once, when it is loaded.
+  // The native library reads these variables once, when it is loaded.
   const threads = process.env['GRAFT_SLOT_THREADS'] ?? process.env['TF_NUM_INTRAOP_THREADS'] ?? String(cpus().length);
   process.env['TF_NUM_INTRAOP_THREADS'] = threads;
   process.env['TF_NUM_INTEROP_THREADS'] ??= '1';
@@ -35,18 +35,18 @@ function loadTensorflow(): typeof tfjs {
   process.env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   replaceDeprecatedUtil();
   try {
-    // CommonJS on purpose: an `import` would run before the lines above.
+    // CommonJS, because an `import` would run before the lines above.
     return createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu') as typeof tfjs;
   } catch (error) {
     throw new EngineUnavailableError(
-      `TensorFlow cannot be loaded: ${error instanceof Error ? error.message : String(error)}. ` +
+      `TensorFlow can't be loaded: ${error instanceof Error ? error.message : String(error)}. ` +
         'Build the engine with `npm run setup`.',
       { cause: error },
     );
   }
 }
 
-/** The binding calls two functions per op that Node 22 warns about. */
+/** Replaces two deprecated functions that the binding calls for each op, and about which Node 22 warns. */
 function replaceDeprecatedUtil(): void {
   Object.assign(util, {
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,
@@ -54,7 +54,7 @@ function replaceDeprecatedUtil(): void {
   });
 }
 
-/** What this process computes with. */
+/** Returns the engine and the device of this process. */
 export function engineInfo(): EngineInfo {
   const backend = nodeBackend();
   const gpu = backend.isUsingGpuDevice ? describeGpu() : null;
@@ -96,7 +96,7 @@ export interface NativeBackend {
   ): Tensor[];
 }
 
-/** tfjs-node's backend, for `op.ts`. */
+/** Returns tfjs-node's backend. */
 export function nodeBackend(): NativeBackend {
   return tf.backend() as unknown as NativeBackend;
 }
@@ -109,7 +109,7 @@ function availableMemoryBytes(): number {
 function describeGpu(): { readonly name: string; readonly memoryBytes: number } {
   try {
     const query = ['--query-gpu=name,memory.total', '--format=csv,noheader,nounits'];
-    // CUDA_VISIBLE_DEVICES hides devices from TensorFlow, not from nvidia-smi.
+    // CUDA_VISIBLE_DEVICES hides devices from TensorFlow but not from nvidia-smi.
     const visible = process.env['CUDA_VISIBLE_DEVICES']?.split(',')[0];
     const selection = visible === undefined || visible === '' ? [] : ['--id=' + visible];
     const line = execFileSync('nvidia-smi', [...query, ...selection], { encoding: 'utf8' }).split('\n')[0] ?? '';

@@ -1,7 +1,7 @@
 import { nodeBackend } from './engine.ts';
 import type { Tensor } from './engine.ts';
 
-/** TensorFlow's numbers of element types (`tensorflow/c/tf_datatype.h`). */
+/** TensorFlow's codes of element types (`tensorflow/c/tf_datatype.h`). */
 const DATA_TYPES = {
   float32: 1,
   int32: 3,
@@ -14,7 +14,7 @@ const DATA_TYPES = {
 
 export type DataTypeName = keyof typeof DATA_TYPES;
 
-/** An attribute of an op, ready for the binding. Make them once and keep them: they are read at every call. */
+/** An attribute of an op for the binding. Create it once and keep it: it is read at every call. */
 export interface OpAttribute {
   readonly name: string;
   readonly type: number;
@@ -46,17 +46,16 @@ export function shapeAttribute(name: string, value: readonly number[]): OpAttrib
 }
 
 /**
- * Runs a TensorFlow op by its registered name and returns its one output. The result belongs to the enclosing
- * `tf.tidy`, but the call isn't seen by tfjs' gradient tape. Note that tfjs names uint8 tensors `int32` and resource
- * handles `string`: pass the true type with `typeAttribute`.
+ * Runs a TensorFlow op with one output by its registered name. The enclosing `tf.tidy` owns the output, but the call is not on
+ * tfjs' gradient tape. tfjs names uint8 tensors `int32` and resource handles `string`: pass the true type with `typeAttribute`.
  *
- * @throws Error with TensorFlow's message when the op rejects its inputs.
+ * @throws {Error} with TensorFlow's message when the op rejects its inputs.
  */
 export function executeOp(name: string, attributes: readonly OpAttribute[], inputs: readonly Tensor[]): Tensor {
   return nodeBackend().executeSingleOutput(name, attributes, inputs);
 }
 
-/** As `executeOp`, for ops with another number of outputs than one (0: none, for example `AssignVariableOp`). */
+/** Runs an op with any number of outputs, like `executeOp`; `AssignVariableOp` has 0. */
 export function executeOpOutputs(
   name: string,
   attributes: readonly OpAttribute[],

@@ -1,8 +1,8 @@
-/** Where a long piece of work stands. */
+/** The progress of a long operation. */
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** What is being done, for people. */
+  /** Current step, for people. */
   readonly detail: string;
 }
 

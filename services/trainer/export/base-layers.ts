@@ -9,17 +9,17 @@ import type { ConfigValue, KerasClass, KerasLayer, KerasWeight } from './keras-l
 export interface BaseOptions {
   readonly graph: LayerGraph;
   readonly weights: Weights;
-  /** By `<layer>/<weight>`: the values of unfrozen layers. */
+  /** Values of unfrozen layers by `<layer>/<weight>`. */
   readonly trained: ReadonlyMap<string, Float32Array>;
-  /** Layer the base ends with; null: its last one. */
+  /** Layer at which the base ends; null: its last layer. */
   readonly cut: string | null;
-  /** Layer that stands before the base. */
+  /** Layer before the base. */
   readonly input: string;
-  /** Whether `Normalization` can be written; where it can't, a `Rescaling` of the same name does the same. */
+  /** False if the format has no `Normalization`; an equivalent `Rescaling` of the same name is written instead. */
   readonly withNormalization: boolean;
 }
 
-/** The layers of a base up to its cut, as Keras' classes, with the weights that the run ended with. */
+/** Returns the layers of a base up to its cut as Keras' classes, with the weights of the run. */
 export function baseLayers(options: BaseOptions): readonly KerasLayer[] {
   const { graph, cut } = options;
   return graph.layers.slice(0, layerIndex(graph, cut) + 1).map((layer, index) => baseLayer(layer, index, options));
@@ -28,7 +28,7 @@ export function baseLayers(options: BaseOptions): readonly KerasLayer[] {
 function baseLayer(layer: Layer, index: number, options: BaseOptions): KerasLayer {
   const { graph, trained } = options;
   const { className, config } = kerasClassOf(layer, options);
-  // A normalisation that became a rescaling has its numbers in the configuration.
+  // A normalization that became a rescaling has its values in the configuration.
   const specs = className === 'Rescaling' ? [] : (graph.weights[index] ?? []);
   return {
     className,
@@ -39,12 +39,12 @@ function baseLayer(layer: Layer, index: number, options: BaseOptions): KerasLaye
     trainable: specs.length === 0 || specs.some(({ name }) => trained.has(name)),
     weights: specs.map(({ name, role, shape }): KerasWeight => {
       const values = trained.get(name) ?? weightOf(graph, options.weights, name).values;
-      return { name: role, shape, values: role === 'count' ? BigInt64Array.from(values, wholeNumber) : values };
+      return { name: role, shape, values: role === 'count' ? BigInt64Array.from(values, roundToBigInt) : values };
     }),
   };
 }
 
-/** Graft counts the mean as an image of one pixel; Keras has a vector, which a `Reshape` makes such an image. */
+/** Returns Keras' output shape. Graft treats a global average as an image of one pixel; in Keras it is a vector. */
 function outputShape(layer: Layer, shape: ImageShape): readonly number[] {
   return layer.kind === 'global-average' ? [shape[2]] : shape;
 }
@@ -70,7 +70,7 @@ function kerasClassOf(layer: Layer, options: BaseOptions): KerasClassOf {
     case 'batch-norm':
       return { className: 'BatchNormalization', config: { axis: -1, epsilon: layer.epsilon } };
     case 'activation':
-      // As in Keras' MobileNets.
+      // Keras' MobileNets have this class.
       if (layer.activation === 'relu6') return { className: 'ReLU', config: { max_value: 6 } };
       return { className: 'Activation', config: { activation: layer.activation } };
     case 'zero-pad':
@@ -105,7 +105,7 @@ function normalization(layer: NormalizationLayer, { graph, weights, withNormaliz
   return { className: 'Normalization', config: { axis: [-1], mean, variance, invert: false } };
 }
 
-/** After a mean over the image it is Keras' `Reshape`; else a `Dropout`, which never drops in Graft. */
+/** Returns Keras' `Reshape` after a global average, else a `Dropout` of rate 0. */
 function identity(layer: Layer, graph: LayerGraph): KerasClassOf {
   const index = graph.indexOf.get(layer.inputs[0] ?? '') ?? -1;
   if (graph.layers[index]?.kind !== 'global-average') return { className: 'Dropout', config: { rate: 0 } };
@@ -125,6 +125,6 @@ function oneOrAll(values: readonly number[]): ConfigValue {
   return values.every((value) => value === first) ? first : values;
 }
 
-function wholeNumber(value: number): bigint {
+function roundToBigInt(value: number): bigint {
   return BigInt(Math.round(value));
 }

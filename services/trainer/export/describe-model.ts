@@ -10,16 +10,16 @@ export interface TrainedModel {
   readonly config: RunConfig;
   readonly backbone: BackboneParts;
   readonly classCount: number;
-  /** The values of everything that the run trained, by the names of its checkpoint. */
+  /** Values of all trained variables, by their names in the checkpoint. */
   readonly trained: ReadonlyMap<string, Float32Array>;
 }
 
 const IMAGE_LAYER = 'image';
 
 /**
- * The whole model from 0..255 RGB images to class probabilities as one chain of Keras layers.
+ * Describes the model, from 0..255 RGB images to class probabilities, as one list of Keras layers.
  *
- * @param withNormalization see `BaseOptions`
+ * @param withNormalization see `BaseOptions`.
  */
 export function describeModel(model: TrainedModel, withNormalization: boolean): KerasModel {
   const { config, backbone, classCount, trained } = model;

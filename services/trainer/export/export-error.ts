@@ -1,4 +1,4 @@
-/** A model that could not be written. */
+/** Thrown when a model can't be written. */
 export class ExportError extends Error {
   override readonly name = 'ExportError';
   readonly path: string;

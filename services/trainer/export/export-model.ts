@@ -17,14 +17,14 @@ export interface ExportedFile {
 
 export interface ExportTarget {
   readonly format: ExportFormat;
-  /** File (`keras`, `keras-h5`) or folder (`tfjs`); made with its parents, replaced when it exists. */
+  /** File (`keras`, `keras-h5`) or folder (`tfjs`); created with its parents, replaced if it exists. */
   readonly target: string;
 }
 
 /**
- * Writes a trained model in the wanted format. A file gets its name when it is complete.
+ * Writes a trained model in the requested format. A file gets its name when it is complete.
  *
- * @throws ExportError
+ * @throws {ExportError} when the file can't be written.
  */
 export async function exportModel(
   model: TrainedModel,

@@ -1,14 +1,14 @@
 import type { KerasLayer, KerasModel } from './keras-layer.ts';
 
 /**
- * How a functional model is written as JSON: in `.keras` files (every layer names its module), in `.h5` files of Keras 3 (without
- * modules), and as Keras 2 wrote it, which is what TensorFlow.js reads.
+ * A JSON form of a functional model: that of `.keras` files (every layer names its module), that of Keras 3's `.h5` files (without
+ * modules), and that of Keras 2, which TensorFlow.js reads.
  */
 export type ConfigStyle = 'keras' | 'keras-h5' | 'keras-2';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** `serialize_keras_object(model)` (keras/src/models/functional.py `get_config`) of a model that was not compiled. */
+/** Returns `serialize_keras_object(model)` (keras/src/models/functional.py `get_config`) of a model that was not compiled. */
 export function functionalConfig(model: KerasModel, style: ConfigStyle): Json {
   const first = model.layers[0]?.name;
   const last = model.layers.at(-1)?.name;

@@ -4,14 +4,14 @@ import { ExportError } from './export-error.ts';
 import type { KerasWeight } from './keras-layer.ts';
 
 /**
- * Makes an HDF5 file.
+ * Creates an HDF5 file.
  *
- * @throws ExportError when it can't be created or closed.
+ * @throws {ExportError} when it can't be created or closed.
  */
 export async function writeHdf5(path: string, write: (file: Group) => void): Promise<void> {
   await ready;
   const file = new File(path, 'w');
-  // A file that the library could not open has a negative number.
+  // The ID of a file that the library could not open is negative.
   if (file.file_id < 0n) throw new ExportError(path, 'the HDF5 library could not create it');
   try {
     write(file);

@@ -11,13 +11,13 @@ const POOLING_CLASSES: Readonly<Record<HeadConfig['pooling'], KerasClass>> = {
 export interface HeadOptions {
   readonly config: HeadConfig;
   readonly classCount: number;
-  /** Layer that the head stands on, and its output's shape. */
+  /** Layer below the head, with its output's shape. */
   readonly input: Pick<KerasLayer, 'name' | 'shape'>;
-  /** By name, as in a checkpoint: `head/dense_1/kernel`. */
+  /** Values by their names in the checkpoint, such as `head/dense_1/kernel`. */
   readonly trained: ReadonlyMap<string, Float32Array>;
 }
 
-/** Pooling, hidden layers with dropout, and the output's sigmoid (two classes) or softmax, as `heads/head.ts` computes them. */
+/** Returns pooling, hidden layers with dropout, and the output's sigmoid (two classes) or softmax, as in `heads/head.ts`. */
 export function headLayers({ config, classCount, input, trained }: HeadOptions): readonly KerasLayer[] {
   const layers: KerasLayer[] = [];
   let last = input;
@@ -59,7 +59,7 @@ export function headLayers({ config, classCount, input, trained }: HeadOptions):
 
 function trainedValues(trained: ReadonlyMap<string, Float32Array>, name: string): Float32Array {
   const values = trained.get(name);
-  if (values === undefined) throw new RangeError(`The head has no trained "${name}".`);
+  if (values === undefined) throw new RangeError(`The checkpoint has no tensor "${name}" of the head.`);
   return values;
 }
 

@@ -9,10 +9,10 @@ import { KERAS_VERSION } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 
 /**
- * Keras 3's archive (keras/src/saving/saving_lib.py): `metadata.json`, `config.json` and `model.weights.h5`, not compressed.
- * `metadata.json` has the card too, under `graft`.
+ * Writes Keras 3's archive (keras/src/saving/saving_lib.py): `metadata.json`, `config.json` and `model.weights.h5`, uncompressed.
+ * `metadata.json` also has the card, under `graft`.
  *
- * @throws ExportError
+ * @throws {ExportError} when the file can't be written.
  */
 export async function writeKerasFile(path: string, model: KerasModel, card: ModelCard): Promise<void> {
   const weightsPath = `${path}.weights`;
@@ -43,7 +43,7 @@ export async function writeKerasFile(path: string, model: KerasModel, card: Mode
   }
 }
 
-/** `to_snake_case` of keras/src/utils/naming.py: `Conv2D` → `conv2d`, `ReLU` → `re_lu`. */
+/** Implements `to_snake_case` of keras/src/utils/naming.py: `Conv2D` → `conv2d`, `ReLU` → `re_lu`. */
 function snakeCase(className: string): string {
   return className
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
@@ -51,7 +51,7 @@ function snakeCase(className: string): string {
     .toLowerCase();
 }
 
-/** As Keras writes it: `2026-01-31@23:59:59`. */
+/** Returns a date in Keras' format: `2026-01-31@23:59:59`. */
 function dateSaved(date: Date): string {
   return date.toISOString().slice(0, 19).replace('T', '@');
 }

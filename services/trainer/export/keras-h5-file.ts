@@ -5,10 +5,10 @@ import { KERAS_VERSION } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 
 /**
- * The legacy whole-model file (keras/src/legacy/saving/legacy_h5_format.py): attribute `model_config`, group `model_weights`.
- * Attribute `graft` has the card.
+ * Writes the legacy whole-model file (keras/src/legacy/saving/legacy_h5_format.py): attribute `model_config`, group
+ * `model_weights`. The attribute `graft` has the card.
  *
- * @throws ExportError
+ * @throws {ExportError} when the file can't be written.
  */
 export async function writeKerasH5File(path: string, model: KerasModel, card: ModelCard): Promise<void> {
   await writeHdf5(path, (file) => {
@@ -25,7 +25,7 @@ export async function writeKerasH5File(path: string, model: KerasModel, card: Mo
     );
     for (const { name, weights } of model.layers) {
       const group = all.create_group(name);
-      // Keras reads a layer without the attribute as one without weights; HDF5 has no empty list of texts here.
+      // Keras treats a layer without the attribute as one without weights. h5wasm can't write an empty list of strings.
       if (weights.length === 0) continue;
       group.create_attribute(
         'weight_names',

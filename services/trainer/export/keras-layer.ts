@@ -1,7 +1,7 @@
 /** A value of a layer's configuration, as JSON. */
 export type ConfigValue = string | number | boolean | null | readonly ConfigValue[];
 
-/** The layer classes that are used; Keras 3 and TensorFlow.js both have all of them but `Normalization`, which tfjs lacks. */
+/** The layer classes in exported models. Keras 3 has all of them, TensorFlow.js all but `Normalization`. */
 export type KerasClass =
   | 'InputLayer'
   | 'Rescaling'
@@ -29,22 +29,22 @@ export interface KerasWeight {
   /** Keras 3's name of the variable: `kernel`, `gamma`, … */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Row-major. Whole numbers: the count of a `Normalization`. */
+  /** Values in row-major order. Integers: the count of a `Normalization`. */
   readonly values: Float32Array | BigInt64Array;
 }
 
-/** One layer of a functional model, before it is written down for one of the formats. */
+/** One layer of a functional model, independent of the format. */
 export interface KerasLayer {
   readonly className: KerasClass;
   readonly name: string;
-  /** Arguments of the class that differ from Keras' defaults or have none; without name, dtype and trainable. */
+  /** Arguments of the class that have no default or another value; without name, dtype and trainable. */
   readonly config: Readonly<Record<string, ConfigValue>>;
   /** Names of earlier layers. */
   readonly inputs: readonly string[];
-  /** Of the output, without the batch. */
+  /** Shape of the output, without the batch. */
   readonly shape: readonly number[];
   readonly trainable: boolean;
-  /** In Keras' order. */
+  /** Weights in Keras' order. */
   readonly weights: readonly KerasWeight[];
 }
 

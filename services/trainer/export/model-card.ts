@@ -1,12 +1,12 @@
-/** Of the Keras whose formats are written. */
+/** Version of Keras whose formats are written. */
 export const KERAS_VERSION = '3.15.1';
 
-/** What a model's file says of its origin beside what the format asks for. */
+/** The origin of an exported model, written in addition to what the format requires. */
 export interface ModelCard {
-  /** In the order of the probabilities; with two classes the one output is the probability of the second. */
+  /** Names in the order of the probabilities. With two classes, the only output is the probability of the second. */
   readonly classNames: readonly string[];
   readonly runId: string;
-  /** Of the checkpoint's tensors. */
+  /** Stage of the checkpoint. */
   readonly stage: 'HEAD' | 'FINE_TUNE';
   readonly epoch: number;
   /** SHA-256 of the frozen base's weight file. */

@@ -5,10 +5,10 @@ import type { ConfigValue, KerasLayer } from './keras-layer.ts';
 export const PREPROCESSING_LAYER = 'preprocessing';
 
 /**
- * The preprocessing of 0..255 RGB images as one layer that loads without custom code; null where the base has it inside.
+ * Returns the preprocessing of 0..255 RGB images as one layer that loads without custom code; null if the base includes it.
  *
- * Caffe's turns RGB into BGR. No Keras layer but `Lambda` permutes channels, and that one is refused by `load_model` in safe
- * mode; so it is a frozen 1×1 convolution whose kernel is the permutation and whose bias is minus the mean: exact, since
+ * Caffe's preprocessing turns RGB into BGR. Of Keras' layers only `Lambda` permutes channels, and `load_model` refuses it in safe
+ * mode. So this is a frozen 1×1 convolution whose kernel is the permutation and whose bias is minus the mean. It is exact, since
  * each output is 1 · one channel + 0 · the others.
  */
 export function preprocessingLayer(preprocessing: Preprocessing, input: string, imageSize: number): KerasLayer | null {

@@ -5,16 +5,16 @@ import type { KerasLayer, KerasModel } from './keras-layer.ts';
 import { KERAS_VERSION } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 
-/** As TensorFlow.js' converter cuts them, so that browsers cache them one by one. */
+/** Shard size of TensorFlow.js' converter, with which browsers cache shards separately. */
 const SHARD_BYTES = 4 * 2 ** 20;
 
 export const TFJS_MODEL_FILE = 'model.json';
 
 /**
- * TensorFlow.js' layers format: `model.json` and `group1-shard<n>of<m>.bin`; files of an earlier export into the folder are
- * removed. `userDefinedMetadata` has the card.
+ * Writes TensorFlow.js' layers format: `model.json` and `group1-shard<n>of<m>.bin`. Removes files of an earlier export from the
+ * folder. `userDefinedMetadata` has the card.
  *
- * @returns the files' names.
+ * @returns the names of the files.
  */
 export async function writeTfjsFiles(folder: string, model: KerasModel, card: ModelCard): Promise<readonly string[]> {
   await mkdir(folder, { recursive: true });
@@ -51,8 +51,8 @@ interface TfjsWeight {
 
 function tfjsWeights({ className, name, weights }: KerasLayer): readonly TfjsWeight[] {
   return weights.map((weight) => {
-    if (!(weight.values instanceof Float32Array)) throw new RangeError(`${name}/${weight.name} is not made of floats.`);
-    // Keras 3 calls it `kernel`; TensorFlow.js has the name of Keras 2.
+    if (!(weight.values instanceof Float32Array)) throw new RangeError(`${name}/${weight.name} must be float32.`);
+    // TensorFlow.js has Keras 2's name for Keras 3's `kernel`.
     const role = className === 'DepthwiseConv2D' && weight.name === 'kernel' ? 'depthwise_kernel' : weight.name;
     return { name: `${name}/${role}`, shape: weight.shape, values: weight.values };
   });

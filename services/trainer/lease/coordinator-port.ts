@@ -5,7 +5,7 @@ import type { TaskEnd } from '../../platform/rpc/convert/task-result.ts';
 
 export type { TaskEnd } from '../../platform/rpc/convert/task-result.ts';
 
-/** Right to a task; every write carries it. */
+/** The right to a task; every write carries it. */
 export interface TaskLease {
   readonly taskId: string;
   readonly leaseEpoch: number;
@@ -28,11 +28,11 @@ export interface TrainerDescription {
 }
 
 export interface WantedTask {
-  /** The same until a task came, so that a lost answer gives the same task again. */
+  /** Kept until a task arrives: a request whose answer was lost returns the same task. */
   readonly requestId: string;
   readonly slotIndex: number;
   readonly heldFeatureKeys: readonly string[];
-  /** How long the coordinator may wait for a task, milliseconds. */
+  /** Milliseconds that the coordinator may wait for a task. */
   readonly waitMs: number;
 }
 
@@ -46,7 +46,7 @@ export interface TaskProgress extends TaskLease {
 export type TaskCommand = 'ABANDON' | 'PAUSE' | 'STOP' | 'KILL' | 'CHECKPOINT_NOW';
 
 export interface TaskDirective extends TaskLease {
-  /** null: go on. */
+  /** null: continue. */
   readonly command: TaskCommand | null;
   readonly stoppedRunIds: readonly string[];
 }
@@ -69,16 +69,16 @@ export interface MetricAnswer extends TaskLease {
   readonly sequence: number;
   /** null: the batch is durable. */
   readonly refusal: 'LEASE_LOST' | 'LEASE_NOT_HELD' | 'SEQUENCE_GAP' | 'METRIC_CONFLICT' | 'REPORT_REFUSED' | null;
-  /** With REPORT_REFUSED: the mistakes; else empty. */
+  /** The mistakes, with REPORT_REFUSED. */
   readonly message?: string;
-  /** With SEQUENCE_GAP. */
+  /** The next sequence number to send, with SEQUENCE_GAP. */
   readonly expectedSequence: number;
   readonly stoppedRunIds: readonly string[];
 }
 
 export type ReleaseReason = 'DRAINING' | 'PAUSED' | 'PREEMPTED';
 
-/** A leased task that this version can't read; it is given back, for a trainer of a newer one. */
+/** Thrown for a leased task that this version can't read. It is handed back for a trainer of a newer version. */
 export class UnreadableTaskError extends Error {
   override readonly name = 'UnreadableTaskError';
   readonly lease: TaskLease;
@@ -89,21 +89,21 @@ export class UnreadableTaskError extends Error {
   }
 }
 
-/** What a coordinator answers to a trainer. */
+/** The answer to a registration. */
 export interface Registered extends LeaseTiming {
-  /** Whose artifact store the trainer must use; empty: the coordinator is of a version that does not say. */
+  /** Cluster whose artifact store the trainer must use; empty if the coordinator's version does not report it. */
   readonly clusterId: string;
-  /** Why the trainer gets no tasks; empty: it does. */
+  /** Reason why the trainer gets no tasks; empty if it gets tasks. */
   readonly benchReason: string;
 }
 
 /**
- * The coordinator as a trainer sees it, in the domain's types. All calls are idempotent; failures are the typed errors
- * of `core/errors.ts`, or the transport's.
+ * The coordinator's interface for trainers, in the domain's types. All calls are idempotent. They throw the typed errors of
+ * `core/errors.ts`, or the transport's.
  */
 export interface Coordinator {
   register(trainer: TrainerDescription, store: StoreReport): Promise<Registered>;
-  /** @returns null where no task became ready in time. @throws UnreadableTaskError */
+  /** Leases a task; resolves to null if none became ready in time. @throws {UnreadableTaskError} */
   leaseTask(wanted: WantedTask, signal: AbortSignal): Promise<LeasedTask | null>;
   heartbeat(tasks: readonly TaskProgress[], draining: boolean, deadlineMs: number): Promise<readonly TaskDirective[]>;
   registerCheckpoint(lease: TaskLease, checkpoint: CheckpointRef, signal: AbortSignal): Promise<CheckpointRef>;

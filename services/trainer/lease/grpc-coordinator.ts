@@ -40,41 +40,41 @@ import type {
 const COMMANDS = upperCaseEnum<TaskCommand, typeof ProtoTaskCommand>(ProtoTaskCommand);
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
 const REFUSALS = ['LEASE_LOST', 'LEASE_NOT_HELD', 'SEQUENCE_GAP', 'METRIC_CONFLICT', 'REPORT_REFUSED'] as const;
-/** A long poll's answer may need a moment beyond its wait. */
+/** Time that the answer of a long poll may take beyond its wait. */
 const LEASE_MARGIN_MS = 10_000;
 /** A result with the predictions of a large test split is stored in one transaction. */
 const COMPLETE_DEADLINE_MS = 30_000;
-/** More for each further part of it. */
+/** Additional time for each further part of a result. */
 const PART_DEADLINE_MS = 1_000;
 
-/** Who speaks for a trainer. */
+/** The credentials of a trainer. */
 export interface TrainerCredentials {
   readonly trainerId: string;
   readonly trainerSecret: string;
 }
 
-/** What a write shows beside the lease. */
+/** The proof of a lease, which every write carries. */
 interface HolderProof {
   readonly trainerId: string;
   readonly leaseSecret: string;
 }
 
 /**
- * The coordinator over gRPC; the only one that knows the secrets of trainer and leases, so that they are in no log, journal or worker. Calls are not tried again here: each caller has its own patience and tells an answer that
- * never came from one that says no.
+ * The coordinator over gRPC. Only this class knows the secrets of trainer and leases, so they are in no log, journal or worker.
+ * Calls are not retried here: each caller decides by the failure (`patience.ts`).
  */
 export class GrpcCoordinator implements Coordinator {
   readonly #trainerId: string;
   readonly #trainerSecret: string;
   readonly #client: RpcClient<typeof TrainerServiceService>;
   readonly #onDrained: (reason: string) => void;
-  /** By slot: a slot has one lease at a time. */
+  /** Leases by slot: a slot has one at a time. */
   readonly #leases = new Map<number, TaskLease & { readonly leaseSecret: string }>();
   #drainReason = '';
 
   /**
-   * @param security neither TLS nor token if not given.
-   * @param onDrained called once when the coordinator says why it gives no more work.
+   * @param security default: neither TLS nor token.
+   * @param onDrained called with the reason when the coordinator stops giving work to the trainer.
    */
   constructor(
     addresses: readonly string[],
@@ -175,7 +175,7 @@ export class GrpcCoordinator implements Coordinator {
     }
     const stream = this.#client.call.completeTaskInParts(each(parts.map((part) => ({ part }))), options);
     const answers: unknown[] = [];
-    // One comes, when all of it is stored.
+    // There is one answer, when the whole result is stored.
     for await (const answer of stream) answers.push(answer);
     if (answers.length === 0) throw new Error(`No answer to the result of task ${taskId}.`);
   }
@@ -197,7 +197,7 @@ export class GrpcCoordinator implements Coordinator {
     this.#client.close();
   }
 
-  /** A lease that this process did not get has no secret here, and the coordinator says so. */
+  /** Returns an empty secret for a lease that this process does not hold; the coordinator then refuses the write. */
   #proofOf({ taskId, leaseEpoch }: TaskLease): HolderProof {
     for (const lease of this.#leases.values()) {
       if (lease.taskId !== taskId || lease.leaseEpoch !== leaseEpoch) continue;
@@ -252,7 +252,7 @@ async function* batchesToProto(
         values: Object.values(values),
       })),
     };
-    // The next one is asked for when this one is on its way.
+    // The consumer requests the next batch after it has sent this one.
     failpoint('metrics.sent');
   }
 }
@@ -271,6 +271,6 @@ function answerFromProto(response: ReportMetricsResponse): MetricAnswer {
 
 function refusalOf(reason: string): MetricAnswer['refusal'] {
   if (reason === '') return null;
-  // A reason this version does not know must never be taken for "durable".
+  // A reason that this version does not know must never count as durable.
   return REFUSALS.find((refusal) => refusal === reason) ?? 'METRIC_CONFLICT';
 }

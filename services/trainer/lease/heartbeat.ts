@@ -4,28 +4,31 @@ import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Coordinator, TaskDirective, TaskProgress } from './coordinator-port.ts';
 import { classifyFailure, retryDelayMs } from './patience.ts';
 
-/** Leases run out while nobody answers, so a heartbeat is tried more often than other calls. */
+/** Maximum delay of a retry. Leases expire while no coordinator answers, so heartbeats are retried sooner than other calls. */
 const MAX_RETRY_MS = 2_000;
-/** So that after a coordinator that hangs there is time for another one before the trainer counts as silent. */
+/**
+ * Deadline of a heartbeat as a share of its interval. After a coordinator that hangs, there must be time for another one before
+ * the trainer counts as silent.
+ */
 const DEADLINE_SHARE = 0.5;
 
 export interface HeartbeatOptions {
   readonly coordinator: Coordinator;
   readonly timing: () => LeaseTiming;
   readonly log: Logger;
-  /** Tasks held now. */
+  /** Returns the tasks that the trainer holds. */
   readonly tasks: () => readonly TaskProgress[];
   readonly isDraining: () => boolean;
   readonly onDirective: (directive: TaskDirective) => void;
-  /** No answer for the silence limit: the leases may be gone any moment. Called once per silence. */
+  /** Called once per silence, when no answer came for the silence limit: leases may expire at any moment. */
   readonly onSilence: (silentMs: number) => void;
   readonly register: () => Promise<void>;
-  /** Milliseconds on a clock that only goes forward; for tests. */
+  /** Milliseconds on a monotonic clock; for tests. */
   readonly now?: () => number;
 }
 
-/** One loop per trainer: says that it lives and how far its tasks are, and passes on what the coordinator wants. */
-export class Heartbeat implements AsyncDisposable {
+/** The heartbeat loop of a trainer: reports the progress of its tasks and passes on the coordinator's directives. */
+export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #now: () => number;
   readonly #stopping = new AbortController();
@@ -44,7 +47,7 @@ export class Heartbeat implements AsyncDisposable {
 
   start(): void {
     this.#answeredAt = this.#now();
-    // Checked beside the loop, which may be waiting for an answer that never comes.
+    // Checked outside the loop, which may be waiting for an answer that never comes.
     this.#silenceTimer = setInterval(
       () => this.checkSilence(),
       Math.max(20, this.#options.timing().silenceLimitMs / 50),
@@ -59,17 +62,13 @@ export class Heartbeat implements AsyncDisposable {
     await this.#running;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-  }
-
-  /** Sends the next heartbeat at once: a task was taken or given back, or the trainer drains. */
+  /** Sends the next heartbeat at once: a task was leased or has ended, or the trainer drains. */
   trigger(): void {
     this.#isTriggered = true;
     this.#wake?.();
   }
 
-  /** Tells of a silence that has lasted too long; a timer does this by itself. */
+  /** Calls `onSilence` when the silence exceeds its limit; a timer calls this periodically. */
   checkSilence(): void {
     const silentMs = this.#now() - this.#answeredAt;
     if (this.#isSilent || silentMs <= this.#options.timing().silenceLimitMs) return;
@@ -100,19 +99,19 @@ export class Heartbeat implements AsyncDisposable {
       if (this.#stopping.signal.aborted) return false;
       if (classifyFailure(error) === 'REGISTER') await register().catch(() => undefined);
       const reason = error instanceof Error ? error.message : String(error);
-      // The first one and then every tenth: an hour without a coordinator must not fill the log.
-      if (failures % 10 === 0) log.warn({ reason, failures: failures + 1 }, 'heartbeat not answered; trying again');
+      // Only every tenth failure is logged: an hour without a coordinator must not fill the log.
+      if (failures % 10 === 0) log.warn({ reason, failures: failures + 1 }, 'heartbeat not answered; retrying');
       return false;
     }
     if (failures > 0) log.info({ failures }, 'heartbeat answered again');
-    // The lease was extended when the coordinator got it, which was not before it was sent.
+    // The lease was extended when the coordinator received the heartbeat, which was not before it was sent.
     this.#answeredAt = sentAt;
     this.#isSilent = false;
     return true;
   }
 
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    // It may have ended while the last answer was awaited.
+    // The loop may have been stopped while it awaited the last answer.
     if (this.#isTriggered || signal.aborted) return;
     const woken = new AbortController();
     this.#wake = (): void => woken.abort();

@@ -10,11 +10,11 @@ import type { LeasedTask, TaskError } from '../../core/task.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { readMarker } from '../../platform/artifacts/store-marker.ts';
 
-/** What is written to see whether the store takes anything: a page would fit on nearly any full disk. */
+/** Size of the probe file: a single page would fit on nearly any full disk. */
 const PROBE_BYTES = 256 * 1024;
-/** A network file system that hangs answers never. */
+/** A network file system that hangs never answers. */
 const PROBE_DEADLINE_MS = 20_000;
-/** Errors about stored files that a store which is not the cluster's explains. */
+/** Errors about stored files whose cause may be a store of another cluster. */
 const STORE_CODES: ReadonlySet<string> = new Set(['ARTIFACT_MISSING', 'FEATURES_MISSING', 'CHECKPOINT_INVALID']);
 
 export interface MachineHealthOptions {
@@ -24,24 +24,24 @@ export interface MachineHealthOptions {
   readonly trainerId: string;
 }
 
-/** Whether this machine can do its work: its artifact store is the cluster's and takes files, and what sweeps read is there. */
+/** Checks that this machine can work: its artifact store is the cluster's and is writable, and the files of sweeps are readable. */
 export class MachineHealth {
   readonly #options: MachineHealthOptions;
-  /** Folders and files that tasks could not read here. */
+  /** Folders and files that tasks could not read on this machine. */
   readonly #missedPaths = new Set<string>();
-  /** As the coordinator says; null: not known, or it does not say. */
+  /** Cluster of the coordinator; null: unknown, or not reported. */
   #clusterId: string | null = null;
 
   constructor(options: MachineHealthOptions) {
     this.#options = options;
   }
 
-  /** @param clusterId empty: the coordinator is of a version that does not say */
+  /** @param clusterId empty if the coordinator's version does not report it. */
   belongsTo(clusterId: string): void {
     this.#clusterId = clusterId === '' ? null : clusterId;
   }
 
-  /** Looks at everything there is to look at. Nothing is written to a store that is not known to be the cluster's. */
+  /** Checks store, cache and missed paths. Writes only to a store that is known to be the cluster's. */
   async report(): Promise<StoreReport> {
     const place = this.#options.artifacts.place;
     const deadline = new AbortController();
@@ -52,13 +52,13 @@ export class MachineHealth {
     }));
     late.catch(() => undefined);
     try {
-      return await Promise.race([this.#look(place), late]);
+      return await Promise.race([this.#check(place), late]);
     } finally {
       deadline.abort();
     }
   }
 
-  /** Why a task can't be begun here, before anything is read or written; null: it can. */
+  /** Returns why a task can't begin on this machine, before anything is read or written; null if it can. */
   async beforeTask(): Promise<TaskError | null> {
     if (this.#clusterId === null) return null;
     const { artifacts, hostname } = this.#options;
@@ -72,7 +72,7 @@ export class MachineHealth {
     return reason === null ? null : machineFault('STORE_FOREIGN', reason);
   }
 
-  /** The error of a failed attempt as it is, or the machine's fault that is behind it. */
+  /** Returns the error of a failed attempt unchanged, or the machine fault behind it. */
   async explain(error: TaskError, task: LeasedTask): Promise<TaskError> {
     if (STORE_CODES.has(error.code) || hasDamage(error)) return (await this.beforeTask()) ?? error;
     if (!isMachineFault(error)) return error;
@@ -82,7 +82,7 @@ export class MachineHealth {
     return error;
   }
 
-  async #look(place: string): Promise<StoreReport> {
+  async #check(place: string): Promise<StoreReport> {
     let clusterId = '';
     try {
       clusterId = await this.#readClusterId();
@@ -119,7 +119,7 @@ export class MachineHealth {
     }
   }
 
-  /** @returns why it takes no files; null: it does */
+  /** @returns why the cache folder is not writable; null if it is. */
   async #probeCache(): Promise<string | null> {
     const { cacheDir } = this.#options;
     const path = join(cacheDir, `.probe-${randomUUID()}`);
@@ -128,14 +128,14 @@ export class MachineHealth {
       await writeFile(path, Buffer.alloc(PROBE_BYTES));
       return null;
     } catch (error) {
-      return `The cache folder ${cacheDir} of host ${this.#options.hostname} (GRAFT_CACHE_DIR) takes no files: ${messageOf(error)}.`;
+      return `The cache folder ${cacheDir} of host ${this.#options.hostname} (GRAFT_CACHE_DIR) is not writable: ${messageOf(error)}.`;
     } finally {
       await rm(path, { force: true }).catch(() => undefined);
     }
   }
 
   #storeProblem(error: unknown): string {
-    return `${messageOf(error)} This was host ${this.#options.hostname}. ${SAME_STORE_RULE}`;
+    return `${messageOf(error)} This happened on host ${this.#options.hostname}. ${SAME_STORE_RULE}`;
   }
 }
 
@@ -161,7 +161,7 @@ function weightFiles({ weightsReferences, runs }: LeasedTask): readonly string[]
   return named.filter((weights): weights is string => typeof weights === 'string' && weights.startsWith('/'));
 }
 
-/** A file that is there, or a folder with something in it: a mount point without its file system is empty. */
+/** Returns whether a path is a file, or a folder that is not empty: a mount point without its file system is empty. */
 async function isReadable(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isFile() || (await readdir(path)).length > 0;

@@ -7,16 +7,16 @@ const KEEP_LEFTOVERS_MS = 7 * 24 * 3_600_000;
 const JOURNAL_NAME = /^[^/]+\.\d+\.jsonl$/;
 
 /**
- * Everything an attempt has to report, as JSON lines, appended before it is sent and removed when the attempt has ended.
- * It is a trace for people: an epoch that was never acknowledged lies behind the last registered checkpoint, so the next
- * attempt computes it again bit by bit, and nothing has to be read back.
+ * The metric batches of an attempt as JSON lines, appended before they are sent and removed when the attempt has ended. The
+ * journal is for people and is never read back: an epoch that was not acknowledged lies after the last registered checkpoint,
+ * so the next attempt recomputes it, bit by bit.
  */
 export class MetricJournal {
   readonly #path: string;
   readonly #onFailure: (error: unknown) => void;
   #isBroken = false;
 
-  /** @param onFailure told once when the journal can't be written; reporting goes on without it. */
+  /** @param onFailure called once when the journal can't be written; reporting continues without it. */
   constructor(directory: string, lease: TaskLease, onFailure: (error: unknown) => void) {
     this.#path = join(directory, `${encodeURIComponent(lease.taskId)}.${lease.leaseEpoch}.jsonl`);
     this.#onFailure = onFailure;
@@ -26,9 +26,9 @@ export class MetricJournal {
     });
   }
 
-  /** Synchronous: some hundred bytes per batch, and the order on disk is the order of the sequence numbers. */
+  /** Appends synchronously: a batch is some hundred bytes, and the order on disk must be that of the sequence numbers. */
   append(batch: MetricBatch): void {
-    // JSON has no NaN and no infinities; they are values here, not mistakes.
+    // JSON has no NaN and infinities, which are valid values here.
     const line = JSON.stringify(batch, (_key, value: unknown) =>
       typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
     );
@@ -39,7 +39,7 @@ export class MetricJournal {
     this.#try(() => rmSync(this.#path, { force: true }));
   }
 
-  /** A full disk must not end an attempt whose metrics the coordinator can still take. */
+  /** Ignores failures: a full disk must not end an attempt whose metrics the coordinator can still receive. */
   #try(write: () => void): void {
     if (this.#isBroken) return;
     try {
@@ -51,13 +51,13 @@ export class MetricJournal {
   }
 }
 
-/** Removes the journals that killed supervisors left behind more than a week ago. */
+/** Removes journals older than a week, which killed supervisors have left. */
 export function removeOldJournals(directory: string, nowMs: number): void {
   mkdirSync(directory, { recursive: true });
   for (const name of readdirSync(directory)) {
     if (!JOURNAL_NAME.test(name)) continue;
     const path = join(directory, name);
-    // Another trainer on the same folder may remove it in between.
+    // Another trainer on the same folder may remove it concurrently.
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found?.isFile() === true && nowMs - found.mtimeMs > KEEP_LEFTOVERS_MS) rmSync(path, { force: true });
   }

@@ -3,10 +3,10 @@ import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator-port.ts';
 import type { MetricJournal } from './metric-journal.ts';
 
-/** One message stays far below the limit: some 20 kB for 256 epochs of seven metrics. */
+/** Keeps a message far below the size limit: 256 epochs of seven metrics are about 20 kB. */
 const MAX_EPOCHS_PER_BATCH = 256;
 
-/** The outbox is closed: the lease was lost, or the coordinator refused a batch for good. */
+/** Thrown when the outbox is closed: the lease was lost, or the coordinator refused a batch permanently. */
 export class OutboxClosedError extends Error {
   override readonly name = 'OutboxClosedError';
   readonly reason: 'LEASE_LOST' | 'METRIC_CONFLICT' | 'REPORT_REFUSED' | 'SEQUENCE_LOST' | 'DROPPED';
@@ -18,7 +18,7 @@ export class OutboxClosedError extends Error {
   }
 }
 
-/** Whether the coordinator says that what was reported can't be true. */
+/** Returns whether the coordinator refused a report because it can't be true. */
 export function isRefusedReport(error: unknown): boolean {
   return error instanceof OutboxClosedError ? error.reason === 'REPORT_REFUSED' : error instanceof ReportRefusedError;
 }
@@ -29,14 +29,14 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** What one attempt has to report: epochs become numbered batches, kept until the coordinator has them for sure. */
+/** The epochs of one attempt as numbered batches, which are kept until the coordinator has acknowledged them. */
 export class MetricOutbox {
   readonly lease: TaskLease;
   readonly #journal: MetricJournal;
   readonly #unacknowledged: MetricBatch[] = [];
   #epochs: EpochReport[] = [];
   #nextSequence = 1;
-  /** Of the batch to send next. */
+  /** Sequence number of the next batch to send. */
   #cursor = 1;
   #closed: OutboxClosedError | null = null;
   #waiters: Waiter[] = [];
@@ -46,7 +46,7 @@ export class MetricOutbox {
     this.#journal = journal;
   }
 
-  /** Why nothing more can be reported; null while it can. */
+  /** Reason why nothing more can be reported; null while the outbox is open. */
   get closed(): OutboxClosedError | null {
     return this.#closed;
   }
@@ -61,7 +61,7 @@ export class MetricOutbox {
     if (this.#epochs.length >= MAX_EPOCHS_PER_BATCH) this.seal();
   }
 
-  /** Makes a batch of what was added; its number and content never change again. */
+  /** Makes a batch of the added epochs; its number and content never change. */
   seal(): void {
     if (this.#closed !== null || this.#epochs.length === 0) return;
     const batch: MetricBatch = { ...this.lease, sequence: this.#nextSequence, epochs: this.#epochs };
@@ -75,7 +75,7 @@ export class MetricOutbox {
   /**
    * Resolves when everything added so far is durable.
    *
-   * @throws OutboxClosedError
+   * @throws {OutboxClosedError} when the outbox is closed first.
    */
   async acknowledged(): Promise<void> {
     this.seal();
@@ -85,7 +85,7 @@ export class MetricOutbox {
     await new Promise<void>((resolve, reject) => this.#waiters.push({ sequence, resolve, reject }));
   }
 
-  /** The next batch that this stream has not carried yet; null where there is none. */
+  /** Returns the next batch that the current stream has not sent; null if there is none. */
   takeNext(): MetricBatch | null {
     if (this.#closed !== null) return null;
     const batch = this.#unacknowledged.find(({ sequence }) => sequence >= this.#cursor);
@@ -94,7 +94,7 @@ export class MetricOutbox {
     return batch;
   }
 
-  /** A new stream carries everything again that is not acknowledged. */
+  /** Starts a new stream, which resends every batch that is not acknowledged. */
   rewind(): void {
     this.#cursor = this.#unacknowledged[0]?.sequence ?? this.#nextSequence;
   }
@@ -118,7 +118,7 @@ export class MetricOutbox {
     }
   }
 
-  /** Nothing is sent any more, and who waits is told. */
+  /** Closes the outbox: nothing more is sent, and pending `acknowledged` calls reject. */
   close(reason: OutboxClosedError['reason'], detail?: string): void {
     if (this.#closed !== null) return;
     this.#closed = new OutboxClosedError(this.lease, reason, detail);
@@ -137,7 +137,7 @@ export class MetricOutbox {
 
   #goBackTo(expected: number): void {
     const first = this.#unacknowledged[0]?.sequence ?? this.#nextSequence;
-    // Acknowledged batches are gone here; a coordinator that lost them can't be given them again.
+    // Acknowledged batches are no longer here, so they can't be resent to a coordinator that lost them.
     if (expected < first || expected > this.#nextSequence) this.close('SEQUENCE_LOST');
     else this.#cursor = expected;
   }

@@ -13,23 +13,23 @@ import {
 import { LeaseNotHeldError, TrainerIdTakenError } from '../../core/trainer-errors.ts';
 import { RpcError } from '../../platform/rpc/errors.ts';
 
-/** Milliseconds; the last one again and again. */
+/** Delays of successive retries in milliseconds; the last one repeats. */
 const DELAYS_MS: readonly number[] = [200, 500, 1_000, 2_000, 5_000];
-/** A fault inside the coordinator may pass; after so many it will not. */
+/** Failures with INTERNAL after which a call is given up: a fault inside the coordinator may be transient. */
 const MAX_INTERNAL_FAILURES = 6;
 
-/** What a call's failure means to the one who made it. */
+/** The meaning of a call's failure for its caller. */
 export type Failure =
-  /** No answer, or "not now": make the same call again. */
-  | 'AGAIN'
-  /** The trainer has to register first. */
+  /** No answer, or a temporary refusal: retry the same call. */
+  | 'RETRY'
+  /** The trainer must register first. */
   | 'REGISTER'
-  /** The lease is over: write nothing more. */
+  /** The lease has ended: write nothing more. */
   | 'LOST'
   /** The coordinator will never accept this. */
   | 'REFUSED';
 
-/** Sorts failures; everything about the connection means `AGAIN`, because a trainer outlives its coordinators. */
+/** Classifies failures. Every failure of the connection means `RETRY`, because a trainer outlives its coordinators. */
 export function classifyFailure(error: unknown): Failure {
   if (error instanceof LeaseLostError || error instanceof LeaseNotHeldError || error instanceof IllegalStateError) {
     return 'LOST';
@@ -44,26 +44,26 @@ export function classifyFailure(error: unknown): Failure {
   ) {
     return 'REFUSED';
   }
-  if (error instanceof GraftError) return 'AGAIN';
+  if (error instanceof GraftError) return 'RETRY';
   if (error instanceof RpcError) {
     const isFinal = ['INVALID_ARGUMENT', 'RESOURCE_EXHAUSTED', 'UNIMPLEMENTED', 'OUT_OF_RANGE'].includes(error.code);
-    return isFinal ? 'REFUSED' : 'AGAIN';
+    return isFinal ? 'REFUSED' : 'RETRY';
   }
   return 'REFUSED';
 }
 
 export interface Patience {
-  /** Ends the waiting. */
+  /** Ends retries. */
   readonly signal: AbortSignal;
-  /** Called when the coordinator does not know the trainer; resolves when it is registered. */
+  /** Registers the trainer; called when the coordinator does not know it. */
   readonly register: () => Promise<void>;
   readonly onRetry?: (error: unknown, delayMs: number) => void;
 }
 
 /**
- * Makes an idempotent call until it is answered.
+ * Retries an idempotent call until it is answered.
  *
- * @throws the error whose meaning is `LOST` or `REFUSED`, or the signal's reason.
+ * @throws an error that means `LOST` or `REFUSED`, the sixth {InternalError}, or the signal's reason.
  */
 export async function untilAnswered<T>(patience: Patience, call: () => Promise<T>): Promise<T> {
   const { signal } = patience;
@@ -85,7 +85,7 @@ export async function untilAnswered<T>(patience: Patience, call: () => Promise<T
   }
 }
 
-/** Back-off with jitter, so that the trainers of a cluster do not all come back in the same moment. */
+/** Returns a back-off delay with jitter, so that the trainers of a cluster don't all retry at the same moment. */
 export function retryDelayMs(attempt: number): number {
   const bound = DELAYS_MS[Math.min(attempt, DELAYS_MS.length - 1)] ?? 0;
   return Math.round(bound * (0.75 + 0.5 * Math.random()));

@@ -2,7 +2,7 @@ import type { LeasedTask } from '../../core/task.ts';
 import { tracer } from '../../platform/telemetry/tracer.ts';
 import type { Span } from '../../platform/telemetry/tracer.ts';
 
-/** The span of one attempt, in the trace that its sweep was submitted in. */
+/** Starts the span of an attempt, in the trace in which its sweep was submitted. */
 export function startAttemptSpan({ sweepId, taskId, stage, leaseEpoch, runs, traceparent }: LeasedTask): Span {
   return tracer().startSpan(`attempt ${stage}`, {
     kind: 'consumer',

@@ -1,9 +1,9 @@
 import { stuckAfterMs } from '../../core/lease.ts';
 
-/** Enough for a median that follows the stage, few enough to sort at each look. */
+/** Steps in the median: enough to be stable, few enough to sort at each check. */
 const SAMPLES = 64;
 
-/** Tells a worker that computes from one that hangs, by the steps it reports. Time is given, in milliseconds. */
+/** Detects a worker that hangs by the steps that it reports. The caller passes the time in milliseconds. */
 export class ProgressWatch {
   #stepCount = 0;
   #changedAt: number;
@@ -15,7 +15,7 @@ export class ProgressWatch {
     this.#lastStepAt = nowMs;
   }
 
-  /** Steps done so far; a smaller number than before begins another part of the work. */
+  /** Records the completed steps. A smaller number than before starts another part of the work. */
   step(stepCount: number, nowMs: number): void {
     if (stepCount === this.#stepCount) return;
     if (stepCount > this.#stepCount) {
@@ -27,12 +27,12 @@ export class ProgressWatch {
     this.#changedAt = nowMs;
   }
 
-  /** Something else was done: an epoch ended, a checkpoint was written. */
+  /** Records other progress: an epoch ended, or a checkpoint was written. */
   touch(nowMs: number): void {
     this.#changedAt = nowMs;
   }
 
-  /** How long nothing has changed, where that is too long; null otherwise. */
+  /** Returns the milliseconds without progress if they exceed the limit; null otherwise. */
   stuckForMs(nowMs: number): number | null {
     const idleMs = nowMs - this.#changedAt;
     return idleMs > stuckAfterMs(this.#medianStepMs()) ? idleMs : null;

@@ -1,23 +1,23 @@
 import type { CheckpointRef, LeasedTask, Stage, TaskError, TaskResult } from '../../core/task.ts';
 
 /**
- * Messages between the supervisor and its worker process (Node IPC, `serialization: 'advanced'`). The worker does all
- * TensorFlow work, one task at a time; it reads and writes the artifact store directly and knows no gRPC.
+ * A message from the supervisor to its worker process (Node IPC, `serialization: 'advanced'`). The worker does all TensorFlow
+ * work, one task at a time. It reads and writes the artifact store directly and does not use gRPC.
  */
 export type SlotCommand =
   | { readonly type: 'start'; readonly task: LeasedTask }
-  /** `pause` and `stop`: save at the next step, then answer `stopped`. `checkpoint`: save and go on. */
+  /** `pause` and `stop`: save at the next step, then answer `stopped`. `checkpoint`: save and continue. */
   | { readonly type: 'control'; readonly taskId: string; readonly action: 'pause' | 'stop' | 'checkpoint' }
-  /** One run leaves the group; the others go on. */
+  /** One run leaves the group; the others continue. */
   | { readonly type: 'stop-run'; readonly taskId: string; readonly runId: string };
 
 /**
- * Order matters and is kept by the supervisor: the `epoch` events before a `checkpoint` event are durable at the
- * coordinator before that checkpoint is registered, so a checkpoint at epoch E implies the metrics up to E.
+ * A message from the worker to its supervisor, which keeps the order: the `epoch` events before a `checkpoint` event are durable
+ * at the coordinator before that checkpoint is registered. So a checkpoint at epoch E implies the metrics up to E.
  */
 export type SlotEvent =
   | { readonly type: 'ready'; readonly engine: EngineInfo }
-  /** At least every few seconds while the worker is not stuck. */
+  /** Sent at least every few seconds while the worker is not stuck. */
   | {
       readonly type: 'progress';
       readonly taskId: string;
@@ -32,7 +32,7 @@ export type SlotEvent =
       readonly stage: Stage;
       /** From 1. */
       readonly epoch: number;
-      /** loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second. */
+      /** Values of loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second. */
       readonly values: Readonly<Record<string, number>>;
     }
   | { readonly type: 'checkpoint'; readonly taskId: string; readonly checkpoint: CheckpointRef }
@@ -49,19 +49,19 @@ export interface EngineInfo {
   readonly memoryBytes: number;
 }
 
-/** Environment of a worker process; the supervisor sets it, `worker.ts` reads it. */
+/** The environment of a worker process, which the supervisor sets and `worker.ts` reads. */
 export interface WorkerEnvironment {
   /** Address of the artifact store: a folder, or `s3://<bucket>/<prefix>`. */
   readonly GRAFT_ARTIFACTS_DIR: string;
   readonly GRAFT_CACHE_DIR: string;
-  /** Of copies of a remote store's files. */
+  /** Maximum size of the copies of a remote store's files. */
   readonly GRAFT_TRAINER_CACHE_BYTES: string;
   /** Intra-op threads. */
   readonly GRAFT_SLOT_THREADS: string;
-  /** Seconds between saves of the newest state. */
+  /** Seconds between saves of the latest state. */
   readonly GRAFT_CHECKPOINT_SECONDS: string;
-  /** Pixels that an image may have; `data/image-limit.ts` reads it. */
+  /** Maximum number of pixels of an image; read by `data/image-limit.ts`. */
   readonly GRAFT_MAX_IMAGE_PIXELS: string;
-  /** Folder that images and weights of a spec must lie in; not set: anywhere. */
+  /** Folder in which images and weights must lie; unset: no limit. */
   readonly GRAFT_DATA_ROOT?: string;
 }

@@ -6,19 +6,19 @@ const TIMEOUT_MS = 2_000;
 const MIB = 1024 ** 2;
 
 export interface GpuReading {
-  /** As `nvidia-smi` numbers it. */
+  /** Index in `nvidia-smi`. */
   readonly index: string;
   readonly usedBytes: number;
   readonly totalBytes: number;
-  /** Share of time in which a kernel ran, 0 to 1; null: the device does not tell (MIG). */
+  /** Share of time in which a kernel ran, 0 to 1; null: not reported by the device (MIG). */
   readonly utilization: number | null;
 }
 
 /**
- * Reads the memory of all GPUs of this machine or container from NVIDIA's own tool, which knows of every process on the
- * device; TensorFlow only knows its own pool, most of which it has reserved without use.
+ * Reads the memory of all GPUs of this machine or container from `nvidia-smi`, which covers every process on the device.
+ * TensorFlow reports only its own pool, most of which is reserved but unused.
  *
- * @returns none where the tool is absent or does not answer within 2 s.
+ * @returns an empty list if the tool is absent or does not answer within 2 s.
  */
 export async function readGpus(): Promise<readonly GpuReading[]> {
   const query = '--query-gpu=index,memory.used,memory.total,utilization.gpu';
@@ -30,10 +30,10 @@ export async function readGpus(): Promise<readonly GpuReading[]> {
   }
 }
 
-/** Lines such as `0, 1024, 81559, 37`, memory in MiB, `[N/A]` for what a device does not tell. */
-export function parseGpus(text: string): readonly GpuReading[] {
+/** Parses lines such as `0, 1024, 81559, 37`: memory in MiB, `[N/A]` for values that a device does not report. */
+export function parseGpus(output: string): readonly GpuReading[] {
   const readings: GpuReading[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of output.split('\n')) {
     const [index = '', used = '', total = '', utilization = ''] = line.split(',').map((cell) => cell.trim());
     if (!/^\d+$/.test(index) || !/^\d+$/.test(used) || !/^\d+$/.test(total)) continue;
     readings.push({

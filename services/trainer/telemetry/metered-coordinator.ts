@@ -18,19 +18,19 @@ import type { TrainerMetrics } from './trainer-metrics.ts';
 interface HeldTask {
   readonly slotIndex: number;
   readonly stage: Stage;
-  /** A heartbeat has told of it. */
-  wasTold: boolean;
+  /** True once a heartbeat has reported it. */
+  wasReported: boolean;
 }
 
 /**
- * A coordinator that counts what passes: everything that a trainer does ends in a call, so nothing else of the trainer has to
- * know of metrics. Changes neither calls nor answers.
+ * Counts a trainer's calls to the coordinator, without changing calls or answers. Everything that a trainer does ends in a call,
+ * so no other part of the trainer depends on metrics.
  */
 export class MeteredCoordinator implements Coordinator {
   readonly #inner: Coordinator;
   readonly #metrics: TrainerMetrics;
   readonly #held = new Map<string, HeldTask>();
-  /** When batches were first sent, by attempt and sequence; a batch sent again keeps its first time. */
+  /** Time at which a batch was first sent, by attempt and sequence number. A resent batch keeps its first time. */
   readonly #sentAt = new Map<string, number>();
 
   constructor(inner: Coordinator, metrics: TrainerMetrics) {
@@ -51,7 +51,7 @@ export class MeteredCoordinator implements Coordinator {
     for (const [taskId, held] of this.#held) {
       if (held.slotIndex === slotIndex && taskId !== task.taskId) this.#forget(taskId, held);
     }
-    this.#held.set(task.taskId, { slotIndex, stage: task.stage, wasTold: false });
+    this.#held.set(task.taskId, { slotIndex, stage: task.stage, wasReported: false });
     return task;
   }
 
@@ -133,12 +133,12 @@ export class MeteredCoordinator implements Coordinator {
     this.#forget(lease.taskId, held);
   }
 
-  /** Leases that were lost have no last call; a heartbeat that no longer tells of them is how we learn of it. */
+  /** Forgets tasks that the heartbeats no longer report: a lost lease has no last call. */
   #forgetAllBut(tasks: readonly TaskProgress[]): void {
     const living = new Set(tasks.map(({ taskId }) => taskId));
     for (const [taskId, held] of this.#held) {
-      if (living.has(taskId)) held.wasTold = true;
-      else if (held.wasTold) this.#forget(taskId, held);
+      if (living.has(taskId)) held.wasReported = true;
+      else if (held.wasReported) this.#forget(taskId, held);
     }
   }
 

@@ -7,20 +7,20 @@ import { TrainerMetrics } from './trainer-metrics.ts';
 import { readWorkerMemory } from './worker-memory.ts';
 
 export interface OperationsOptions {
-  /** `host:port` */
+  /** Address `host:port`. */
   readonly listen: string;
   readonly log: Logger;
-  /** Whether this trainer has GPUs to read. */
+  /** True if this trainer has GPUs to read. */
   readonly hasGpus: boolean;
 }
 
-/** The trainer's operations port, and what fills its metrics. */
+/** The trainer's operations port and its metrics. */
 export interface Operations {
   readonly server: OperationsServer;
   readonly metrics: TrainerMetrics;
 }
 
-/** @throws Error when the address can't be listened on. */
+/** Starts the operations port. @throws {Error} when the address can't be listened on. */
 export async function startOperations({ listen, log, hasGpus }: OperationsOptions): Promise<Operations> {
   const registry = new Metrics();
   const metrics = new TrainerMetrics(registry, {

@@ -3,7 +3,7 @@ import type { Counter, Gauge, Histogram, Metrics } from '../../platform/telemetr
 import { readMemoryLimit } from '../slots/worker-exit.ts';
 import type { GpuReading } from './gpu-memory.ts';
 
-/** Seconds from the sending of a batch of metrics to the answer that it is durable. */
+/** Bucket bounds in seconds. */
 const INGEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export interface TrainerSources {
@@ -11,7 +11,7 @@ export interface TrainerSources {
   readonly readWorkerMemory: () => Promise<number>;
 }
 
-/** What a trainer tells Prometheus. Counted by `metered-coordinator.ts`; memory is read when somebody asks. */
+/** The Prometheus metrics of a trainer. `metered-coordinator.ts` updates the counters; memory is read at each scrape. */
 export class TrainerMetrics {
   readonly busySlots: Gauge;
   readonly heartbeats: Counter<'result'>;
@@ -27,27 +27,27 @@ export class TrainerMetrics {
   #silenceLimitMs: number | null = null;
   #answeredAt: number | null = null;
 
-  /** @param sources null: only the definitions, for the tests of rules and dashboards. */
+  /** @param sources null: only the definitions, for tests of rules and dashboards. */
   constructor(metrics: Metrics, sources: TrainerSources | null) {
     this.#slots = metrics.gauge({ name: 'graft_trainer_slots', help: 'Slots of this trainer.' });
     this.busySlots = metrics.gauge({ name: 'graft_trainer_slots_busy', help: 'Slots that work on a task.' });
     this.heartbeats = metrics.counter({
       name: 'graft_trainer_heartbeats_total',
-      help: 'Heartbeats sent, by what became of them: answered or failed.',
+      help: 'Heartbeats sent, by result: answered or failed.',
       labels: ['result'],
     });
     this.#heartbeatTime = metrics.gauge({
       name: 'graft_trainer_heartbeat_timestamp_seconds',
-      help: 'When a coordinator last answered a heartbeat, Unix time.',
+      help: 'Time of the last answered heartbeat, Unix time.',
     });
     this.epochs = metrics.counter({
       name: 'graft_trainer_epochs_total',
-      help: 'Epochs trained, of each run that shares a batch.',
+      help: 'Epochs trained, counted for each run that shares a batch.',
       labels: ['stage'],
     });
     this.images = metrics.counter({
       name: 'graft_trainer_images_total',
-      help: 'Training images seen, by each run that shares a batch; counted at the end of an epoch.',
+      help: 'Training images read, counted for each run that shares a batch, at the end of an epoch.',
       labels: ['stage'],
     });
     this.imagesPerSecond = metrics.gauge({
@@ -73,7 +73,7 @@ export class TrainerMetrics {
     this.ingestSeconds = metrics.histogram(
       {
         name: 'graft_trainer_metric_ingest_seconds',
-        help: 'From the first sending of a batch of epoch metrics to the answer that it is durable.',
+        help: 'Time from the first sending of a batch of epoch metrics to its acknowledgement.',
       },
       INGEST_BUCKETS,
     );
@@ -92,7 +92,7 @@ export class TrainerMetrics {
     this.#heartbeatTime.setToCurrentTime();
   }
 
-  /** null: registered, and a coordinator has answered within the silence limit. */
+  /** Returns null if the trainer is registered and a coordinator has answered within the silence limit. */
   whyNotReady(): string | null {
     if (this.#silenceLimitMs === null || this.#answeredAt === null) return 'not registered with a coordinator yet';
     const silentMs = performance.now() - this.#answeredAt;
@@ -107,7 +107,7 @@ export class TrainerMetrics {
     });
     const limit = metrics.gauge({
       name: 'graft_trainer_memory_limit_bytes',
-      help: 'Memory that the container, else the machine, has.',
+      help: 'Memory limit of the container, else memory of the machine.',
     });
     const gpuUsed = metrics.gauge({
       name: 'graft_trainer_gpu_memory_used_bytes',

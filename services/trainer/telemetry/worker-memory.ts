@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 
 /**
- * Resident memory of this process' children in bytes, together: the workers, one per slot. Linux only; 0 where /proc can't be
- * read. Pages that workers share are counted in each.
+ * Returns the total resident memory of this process' children, the workers, in bytes. Pages that workers share are counted in
+ * each. Linux only: 0 if /proc can't be read.
  */
 export async function readWorkerMemory(): Promise<number> {
   let total = 0;
@@ -10,7 +10,7 @@ export async function readWorkerMemory(): Promise<number> {
   return total;
 }
 
-/** Threads list their own children, so all threads are asked. */
+/** Returns the children of all threads: /proc lists the children of each thread separately. */
 async function readChildren(): Promise<readonly string[]> {
   const threads = await readdir('/proc/self/task').catch(() => []);
   const lists = await Promise.all(

@@ -3,20 +3,20 @@ import type { ToolEvent, ToolRequest } from './tool-protocol.ts';
 
 const PROGRESS_INTERVAL_MS = 200;
 
-/** Indexes a data set as the INDEX stage does, and tells everything that is wrong with it. */
+/** Indexes a data set as the INDEX stage does, and reports all of its problems. */
 export async function checkDataset(
   request: Extract<ToolRequest, { type: 'check-dataset' }>,
   emit: (event: ToolEvent) => void,
 ): Promise<void> {
-  let toldAt = 0;
+  let reportedAt = 0;
   try {
     const { dataset } = await indexDataset({
       source: request.source,
       cacheDir: request.cacheDir,
       onProgress: (progress) => {
         const now = performance.now();
-        if (now - toldAt < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
-        toldAt = now;
+        if (now - reportedAt < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
+        reportedAt = now;
         emit({ type: 'progress', ...progress });
       },
     });

@@ -5,23 +5,23 @@ import { openCheckpoint } from './open-checkpoint.ts';
 const PROGRESS_INTERVAL_MS = 200;
 
 /**
- * Writes a checkpoint as a model of another program.
+ * Exports a checkpoint as a model file of another program.
  *
- * @throws as `openCheckpoint`; ExportError, and the file system's errors
+ * @throws the errors of `openCheckpoint`, {ExportError}, and errors of the file system.
  */
 export async function exportCheckpoint(
   request: Extract<ToolRequest, { type: 'export' }>,
   emit: (event: ToolEvent) => void,
 ): Promise<void> {
   const { classNames, format, target } = request;
-  let toldAt = 0;
+  let reportedAt = 0;
   const { config, state, parts, backbone, network } = await openCheckpoint({
     ...request,
     classCount: classNames.length,
     onProgress: (progress) => {
       const now = performance.now();
-      if (now - toldAt < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
-      toldAt = now;
+      if (now - reportedAt < PROGRESS_INTERVAL_MS && progress.done < progress.total) return;
+      reportedAt = now;
       emit({ type: 'progress', ...progress });
     },
   });

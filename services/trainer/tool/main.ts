@@ -2,7 +2,7 @@ import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import type { ToolEvent, ToolRequest } from './tool-protocol.ts';
 
-// Standard output is the events' alone; whatever a library prints goes to standard error.
+// Standard output is for events only; output of libraries goes to standard error.
 const write = process.stdout.write.bind(process.stdout);
 process.stdout.write = process.stderr.write.bind(process.stderr);
 

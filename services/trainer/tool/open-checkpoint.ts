@@ -15,13 +15,13 @@ import { FineTuneNetwork, HeadNetwork } from '../training/network.ts';
 import type { Network } from '../training/network.ts';
 
 export interface CheckpointReference {
-  /** A checkpoint file of a run. */
+  /** Path of a run's checkpoint file. */
   readonly checkpoint: string;
   /** All parameters of that run. */
   readonly parameters: Parameters;
   readonly classCount: number;
   readonly cacheDir: string;
-  /** Of a download of the base's weights. */
+  /** Receives the progress of downloading the base's weights. */
   readonly onProgress?: ProgressListener;
 }
 
@@ -29,16 +29,16 @@ export interface CheckpointReference {
 export interface OpenedCheckpoint {
   readonly config: RunConfig;
   readonly state: TrainingState;
-  /** What `backbone` was put together from. */
+  /** Parts of which `backbone` was built. */
   readonly parts: BackboneParts;
   readonly backbone: Backbone;
   readonly network: Network;
 }
 
 /**
- * Puts the network of a run together with a checkpoint's tensors, as the EVALUATE stage does.
+ * Builds the network of a run with a checkpoint's tensors, as the EVALUATE stage does.
  *
- * @throws CheckpointError, SafetensorsError, BackboneError, DownloadError, InvalidRequestError for the parameters
+ * @throws {CheckpointError}, {SafetensorsError}, {BackboneError}, {DownloadError}, or {InvalidRequestError} for the parameters.
  */
 export async function openCheckpoint(reference: CheckpointReference): Promise<OpenedCheckpoint> {
   const { checkpoint: path, cacheDir, onProgress } = reference;
@@ -51,8 +51,8 @@ export async function openCheckpoint(reference: CheckpointReference): Promise<Op
     throw new CheckpointError(
       path,
       'baseDigest',
-      `it was trained on a base whose weights have the digest ${checkpoint.state.baseDigest}, but those here have ` +
-        `${parts.weightsDigest}. Name the weight file it was trained with: --weights FILE.`,
+      `it was trained on a base whose weights have the digest ${checkpoint.state.baseDigest}, but the weights on ` +
+        `this machine have ${parts.weightsDigest}. Pass the weight file it was trained with: --weights FILE.`,
     );
   }
   const backbone = createBackbone(parts);
@@ -60,7 +60,7 @@ export async function openCheckpoint(reference: CheckpointReference): Promise<Op
   return { config, state: checkpoint.state, parts, backbone, network };
 }
 
-/** @throws CheckpointError that says how to name the weights, where they are not on this machine */
+/** @throws {CheckpointError} that says how to pass the weights, if they are not on this machine. */
 async function loadParts(path: string, options: LoadOptions): Promise<BackboneParts> {
   try {
     return await loadBackboneParts(options);
@@ -69,8 +69,8 @@ async function loadParts(path: string, options: LoadOptions): Promise<BackbonePa
     throw new CheckpointError(
       path,
       'weights',
-      `it needs the weights of its base, ${options.backbone}, which the run had from "${options.weights}", and there is no ` +
-        'such file here. Name a copy of that file: --weights FILE.',
+      `it needs the weights of its base, ${options.backbone}. The run read them from "${options.weights}", and this machine ` +
+        'has no such file. Pass a copy of that file: --weights FILE.',
     );
   }
 }
@@ -88,11 +88,7 @@ function createNetwork(
 ): Network {
   const { fineTune } = config;
   if (state.stage === 'FINE_TUNE' && fineTune === null) {
-    throw new CheckpointError(
-      path,
-      'stage',
-      'it comes from fine-tuning, but the parameters have fine_tune.enabled off.',
-    );
+    throw new CheckpointError(path, 'stage', 'it is of FINE_TUNE, but the parameters have fine_tune.enabled = false.');
   }
   const network =
     state.stage === 'FINE_TUNE' && fineTune !== null

@@ -18,7 +18,7 @@ const BATCH_SIZE = 32;
  * Classifies image files with a checkpoint, as the EVALUATE stage classifies the test split: the base without augmentation,
  * the head without dropout.
  *
- * @throws CheckpointError, SafetensorsError, BackboneError, DownloadError, InvalidRequestError for the parameters
+ * @throws the errors of `openCheckpoint`.
  */
 export async function predict(
   request: Extract<ToolRequest, { type: 'predict' }>,
@@ -45,7 +45,7 @@ interface Model {
 
 async function predictBatch(images: readonly string[], model: Model): Promise<readonly ImagePrediction[]> {
   const size = model.config.imageSize;
-  // One after the other: of a large file only its few pixels stay.
+  // One after the other, so that only one large file is in memory at a time.
   const decoded: (Float32Array | string)[] = [];
   for (const image of images) decoded.push(await decodeFile(image, size));
   const good = decoded.filter((pixels) => pixels instanceof Float32Array);
@@ -63,12 +63,12 @@ async function predictBatch(images: readonly string[], model: Model): Promise<re
 }
 
 /**
- * Pixels, or what is wrong with the file: what training would not read, prediction does not either. A name without one of the
- * endings of an image is no obstacle here, where each file is named by a person.
+ * Returns the pixels of a file, or its problem. Prediction refuses what training refuses, except for the file extension: here a
+ * person has named each file.
  */
 async function decodeFile(path: string, size: number): Promise<Float32Array | string> {
   if (fileKind(basename(path)) === 'other-image') {
-    return 'it is of a format that is not read, as in training; convert it to JPEG or PNG';
+    return 'its format is not supported, as in training; convert it to JPEG or PNG';
   }
   try {
     const contents = await readRegularFile(path);

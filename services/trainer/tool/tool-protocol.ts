@@ -3,36 +3,36 @@ import type { DatasetSource, Parameters } from '../../core/sweep/sweep-spec.ts';
 import type { ExportedFile, ExportFormat } from '../export/export-model.ts';
 
 /**
- * What the tool process is asked, as one JSON text on standard input. Its parent has no TensorFlow, and a file that makes the
- * native library crash must not take the parent along.
+ * A request to the tool process: one JSON value on standard input. The parent process does not load TensorFlow, and must survive
+ * a file that crashes the native library.
  */
 export type ToolRequest =
   | { readonly type: 'check-dataset'; readonly source: DatasetSource; readonly cacheDir: string }
   | {
       readonly type: 'predict';
-      /** A checkpoint file of a run. */
+      /** Path of a run's checkpoint file. */
       readonly checkpoint: string;
       /** All parameters of that run. */
       readonly parameters: Parameters;
       readonly classNames: readonly string[];
-      /** Files. */
+      /** Paths of image files. */
       readonly images: readonly string[];
       readonly cacheDir: string;
     }
   | {
       readonly type: 'export';
-      /** A checkpoint file of a run. */
+      /** Path of a run's checkpoint file. */
       readonly checkpoint: string;
       /** All parameters of that run. */
       readonly parameters: Parameters;
       readonly classNames: readonly string[];
       readonly format: ExportFormat;
-      /** File (`keras`, `keras-h5`) or folder (`tfjs`); what is there already is replaced. */
+      /** File (`keras`, `keras-h5`) or folder (`tfjs`), which is replaced if it exists. */
       readonly target: string;
       readonly cacheDir: string;
     };
 
-/** One JSON line on standard output each. */
+/** An event of the tool process: one JSON line on standard output. */
 export type ToolEvent =
   | { readonly type: 'progress'; readonly done: number; readonly total: number; readonly detail: string }
   | { readonly type: 'dataset'; readonly dataset: Dataset }
@@ -44,9 +44,9 @@ export type ToolEvent =
 
 export interface ImagePrediction {
   readonly image: string;
-  /** null where the image can't be read; `problem` says why. */
+  /** null if the image can't be read; `problem` has the reason. */
   readonly className: string | null;
-  /** By class, in the order of the request's class names; empty with a problem. */
+  /** Probabilities in the order of the request's class names; empty if there is a problem. */
   readonly probabilities: readonly number[];
   readonly problem: string | null;
 }

@@ -39,7 +39,10 @@ export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskE
       return machineFault('WEIGHTS_UNAVAILABLE', onHost(message));
     case 'PathOutsideError':
       return {
-        ...machineFault('PATH_OUTSIDE', `${message} (Host ${hostname()}; trainers may have different folders.)`),
+        ...machineFault(
+          'PATH_OUTSIDE',
+          `${message} This happened on host ${hostname()}; trainers may have different folders.`,
+        ),
         errorClass: 'PERMANENT',
       };
     case 'ImageCacheError': {
@@ -81,7 +84,7 @@ function ioFault(error: unknown, places: TaskPlaces): TaskError | null {
 }
 
 function onHost(message: string): string {
-  return `${message} (Host ${hostname()}.)`;
+  return `${message} This happened on host ${hostname()}.`;
 }
 
 function isBelow(folder: string | null, path: string): boolean {

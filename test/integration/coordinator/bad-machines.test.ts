@@ -114,7 +114,7 @@ it.skipIf(WHY_NOT !== null)(
     ]) {
       expect(stdout.slice(stdout.indexOf('\nno-images ('))).toContain(words);
     }
-    expect(reasonOf('full-disk')).toMatch(/takes no files: ENOSPC/);
+    expect(reasonOf('full-disk')).toMatch(/is not writable: ENOSPC/);
     expect(reasonOf('good')).toBe('');
 
     // Mended without a restart.

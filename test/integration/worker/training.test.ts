@@ -200,7 +200,7 @@ describe('training stages', () => {
     const runs = [taskRun('b', CACHED, { resumeCheckpoint: last }), taskRun('c', CACHED)];
     const { outcomes } = await worker.complete(headTask(runs), 'TRAIN');
     const errors = Object.fromEntries(outcomes.map(({ runId, error }) => [runId, error?.message ?? null]));
-    expect(errors['b']).toMatch(/runId: it belongs to run a, but run b is to go on/);
+    expect(errors['b']).toMatch(/runId: it belongs to run a, but run b must resume/);
     expect(errors['c']).toBeNull();
   });
 

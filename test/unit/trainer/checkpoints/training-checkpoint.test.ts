@@ -68,7 +68,7 @@ describe('training checkpoint', () => {
     await expect(readTrainingCheckpoint(broken)).rejects.toThrow(/state\.epoch/);
     const lacking = write(encodeTrainingCheckpoint(STATE, [], SLOTS));
     await expect(readTrainingCheckpoint(lacking)).rejects.toThrow(
-      /trainedTensors: it lists head\/output\/bias\[1\], but holds/,
+      /trainedTensors: it lists head\/output\/bias\[1\], but has/,
     );
   });
 
@@ -79,7 +79,7 @@ describe('training checkpoint', () => {
       [{ baseDigest: 'def' }, /baseDigest: .* abc, but this trainer's have def/],
       [
         { trainedTensors: [{ name: 'head/output/bias', shape: [2] }] },
-        /trainedTensors: it holds .*\[1\], but the run trains .*\[2\]/,
+        /trainedTensors: it has .*\[1\], but the run trains .*\[2\]/,
       ],
       [{ trainedTensors: [] }, /trainedTensors/],
       [
