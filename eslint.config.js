@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
@@ -167,6 +168,88 @@ const docCommentsHold = [
   'test/unit/trainer/heads/**/*.ts',
 ];
 
+/**
+ * Floors, from the ground up. A folder, or a file that is named, imports only from floors below its own: never upwards, never
+ * from its own floor. `*` are the files beside the folders that are not named.
+ */
+const floors = {
+  'services/core': [
+    ['objective.ts', 'rng', 'states', 'text'],
+    ['sweep'],
+    ['*'],
+    ['network', 'records', 'statistics'],
+    ['search-space'],
+    ['samplers'],
+    ['planner', 'validation'],
+    ['reports'],
+  ],
+  'services/cli': [
+    ['terminal'],
+    ['client', 'dataset', 'sweep-file'],
+    ['context', 'describe', 'progress'],
+    ['cluster', 'report'],
+    ['demo', 'tool'],
+    ['actions'],
+    ['commands'],
+    ['*'],
+  ],
+  'services/coordinator/store': [
+    ['planning'],
+    ['*'],
+    ['cluster', 'datasets', 'events', 'operations', 'outbox', 'tokens'],
+    ['transaction.ts'],
+    ['move-runs.ts', 'move-sweep.ts', 'move-tasks.ts'],
+    ['runs', 'tasks'],
+    ['checkpoints', 'faults', 'features'],
+    ['metrics', 'repair', 'sweeps'],
+    ['settle'],
+    ['complete'],
+    ['steer', 'trainers'],
+    ['leases'],
+  ],
+};
+
+/** Zones of `import-x/no-restricted-paths`: one for each place on the floors of a service. */
+function zonesOf(base, table) {
+  const files = readdirSync(new URL(base, import.meta.url), { recursive: true }).filter((file) => file.endsWith('.ts'));
+  const present = [...new Set(files.map((file) => file.split('/')[0]))];
+  const others = present.filter((name) => name.endsWith('.ts') && !table.flat().includes(name));
+  const lost = present.filter((name) => !others.includes(name) && !table.flat().includes(name));
+  if (lost.length > 0) throw new Error(`${base}/${lost.join(', ')} is on no floor: add it to 'floors'.`);
+  const below = [];
+  return table.flatMap((floor) => {
+    const places = floor.map((place) => (place === '*' ? others : [place]));
+    const zones = places.map((place) => ({
+      target: place.map((name) => `${base}/${name}`),
+      from: base,
+      except: [...below, ...place],
+      message: `In ${base}, ${floor.join(', ')} may import from floors below only (eslint.config.js).`,
+    }));
+    below.push(...places.flat());
+    return zones;
+  });
+}
+
+/** Circles of files are reported here where a value closes them; `test/contract/import-circles.ts` counts types as well. */
+const noCircles = {
+  files: ['services/**/*.ts'],
+  settings: { 'import-x/extensions': ['.ts'], 'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] } },
+  rules: { 'import-x/no-cycle': ['error', { ignoreExternal: true }] },
+};
+
+const floorPlan = {
+  files: Object.keys(floors).map((base) => `${base}/**/*.ts`),
+  rules: {
+    'import-x/no-restricted-paths': [
+      'error',
+      {
+        basePath: import.meta.dirname,
+        zones: Object.entries(floors).flatMap(([base, table]) => zonesOf(base, table)),
+      },
+    ],
+  },
+};
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'dist/', 'proto/gen/', 'prisma/client/', 'coverage/'] },
   {
@@ -188,6 +271,8 @@ export default tseslint.config(
     },
   },
   ...importMatrix,
+  floorPlan,
+  noCircles,
   {
     files: docCommentsHold,
     plugins: { 'doc-comment': docComments },

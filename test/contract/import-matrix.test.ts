@@ -1,15 +1,20 @@
 import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
+import { circlesOf, readImportGraph } from './import-circles.ts';
 
-const eslint = new ESLint({ cwd: new URL('../..', import.meta.url).pathname });
+const ROOT = new URL('../..', import.meta.url).pathname;
+const eslint = new ESLint({ cwd: ROOT });
 
-/** Lints `code` as if it were `file`, with the project's own rules, and gives the messages of the import rule. */
-async function forbiddenImports(file: string, code: string): Promise<string[]> {
+/** Lints `code` as if it were `file`, with the project's own rules, and returns the messages of one rule. */
+async function messagesOf(rule: string, file: string, code: string): Promise<string[]> {
   const [result] = await eslint.lintText(code, { filePath: file });
   return (result?.messages ?? [])
-    .filter(({ ruleId, fatal }) => ruleId === 'no-restricted-imports' || fatal === true)
+    .filter(({ ruleId, fatal }) => ruleId === rule || fatal === true)
     .map(({ message }) => message);
 }
+
+const forbiddenImports = (file: string, code: string): Promise<string[]> =>
+  messagesOf('no-restricted-imports', file, code);
 
 // Files that exist, because the type-aware rules only take files of the project.
 const core = 'services/core/objective.ts';
@@ -53,5 +58,55 @@ describe('the import matrix of eslint.config.js', () => {
 
   it.each(allowed)('allows: %s', async (_name, file, code) => {
     expect(await forbiddenImports(file, code)).toEqual([]);
+  });
+});
+
+describe('the floors of eslint.config.js', () => {
+  const store = 'services/coordinator/store';
+  const refused: readonly (readonly [string, string, string])[] = [
+    ['tasks/ imports leases/, above it', `${store}/tasks/require-memory.ts`, `import '../leases/pin-sources.ts';`],
+    ['a type from above', `${store}/runs/end-runs.ts`, `import type {} from '../settle/finish-sweep.ts';`],
+    ['a folder of the same floor', `${store}/runs/end-runs.ts`, `import '../tasks/require-memory.ts';`],
+    ['the ground imports a folder', `${store}/page.ts`, `import './tokens/create-token.ts';`],
+    ['core: sweep/ imports reports/', 'services/core/sweep/sweep-spec.ts', `import '../reports/check-index.ts';`],
+    ['cli: terminal/ imports commands/', 'services/cli/terminal/table.ts', `import '../commands/sweep.ts';`],
+  ];
+
+  it.each(refused)('refuse: %s', async (_name, file, code) => {
+    expect(await messagesOf('import-x/no-restricted-paths', file, code)).toEqual([
+      expect.stringContaining('floors below only'),
+    ]);
+  });
+
+  it.each([
+    ['a folder below', `${store}/settle/finish-sweep.ts`, `import '../runs/end-runs.ts';`],
+    ['its own folder', `${store}/runs/end-runs.ts`, `import './run-row.ts';`],
+    ['another file of the ground', `${store}/latest-first.ts`, `import './signals.ts';`],
+    ['another service', `${store}/runs/end-runs.ts`, `import '../../../core/retry.ts';`],
+  ])('allow: %s', async (_name, file, code) => {
+    expect(await messagesOf('import-x/no-restricted-paths', file, code)).toEqual([]);
+  });
+});
+
+describe('circles of files', () => {
+  it('are none in services/, types included', () => {
+    const graph = readImportGraph(ROOT, 'services');
+    expect(graph.size).toBeGreaterThan(500);
+    expect(circlesOf(graph)).toEqual([]);
+  });
+
+  it('are found by the script, by a type as well', () => {
+    const graph = readImportGraph(ROOT, 'services');
+    const ground = 'services/core/task.ts';
+    const above = 'services/core/retry.ts';
+    expect(graph.get(above)).toContain(ground);
+    expect(circlesOf(new Map([...graph, [ground, [above]]])).flat()).toEqual(expect.arrayContaining([above, ground]));
+  });
+
+  it('are found by ESLint', async () => {
+    const code = `export { decideRetry } from './retry.ts';`;
+    expect(await messagesOf('import-x/no-cycle', 'services/core/machine-fault.ts', code)).toEqual([
+      'Dependency cycle detected',
+    ]);
   });
 });
