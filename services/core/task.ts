@@ -1,3 +1,4 @@
+import type { LayerInfo } from './network/layer-graph.ts';
 import type { Dataset, DatasetProblem, Split } from './dataset.ts';
 import type { Objective } from './objective.ts';
 import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
@@ -56,18 +57,6 @@ export interface FeatureSetRef extends FeatureSetIdentity {
 export interface WeightsReference {
   readonly backbone: string;
   readonly weights: string;
-}
-
-/** One layer of a base. */
-export interface LayerInfo {
-  /** As in Keras. */
-  readonly name: string;
-  /** The block it belongs to, for example `block5`. */
-  readonly block: string;
-  /** Whether the base can be split after it: everything above depends on its output alone. */
-  readonly splittable: boolean;
-  /** No weight of it trains in fine-tuning. Absent: it is not known (trainers before this was told). */
-  readonly untrainable?: boolean;
 }
 
 export interface WeightsInfo extends WeightsReference {

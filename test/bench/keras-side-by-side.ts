@@ -7,7 +7,7 @@ import { compileRunConfig } from '../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../services/core/sweep/sweep-spec.ts';
 import type { CheckpointRef } from '../../services/core/task.ts';
 import { resolvePaths } from '../../services/platform/paths.ts';
-import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../services/core/network/backbones.ts';
 import { findWeightFile } from '../../services/trainer/backbones/weight-file.ts';
 import { kerasVenv } from '../parity/keras-venv.ts';
 import { GraftTraining } from '../parity/training-curves-graft.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { minimumImageSize } from '../../services/core/network/backbones.ts';
 import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import type { LayerGraph } from '../../services/core/network/layer-graph.ts';
-import { backboneDefinition, REGISTERED_BACKBONES } from '../../services/trainer/backbones/registry.ts';
+import { backboneDefinition, BACKBONE_NAMES } from '../../services/core/network/backbones.ts';
 
 interface Recording {
   readonly keras: string;
@@ -38,7 +38,7 @@ describe(`layers of every backbone against Keras ${recorded.keras}`, () => {
 
   it('leaves out only what Keras does not have', () => {
     const names = new Set(recorded.backbones.map(({ backbone }) => backbone));
-    expect(REGISTERED_BACKBONES.filter((name) => !names.has(name))).toEqual(['efficientnet_lite0']);
+    expect(BACKBONE_NAMES.filter((name) => !names.has(name))).toEqual(['efficientnet_lite0']);
   });
 });
 

@@ -6,7 +6,7 @@ import type { Backbone } from '../../services/trainer/backbones/backbone.ts';
 import { createBackbone } from '../../services/trainer/backbones/graph-backbone.ts';
 import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import { preprocessImages } from '../../services/trainer/backbones/preprocessing.ts';
-import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../services/core/network/backbones.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
 import type { Tensor, Tensor4D } from '../../services/trainer/engine/engine.ts';
 import { largestRelativeError } from './compare.ts';

@@ -3,7 +3,7 @@ import { compileRunConfig } from '../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../services/core/sweep/sweep-spec.ts';
 import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import { loadBackbone } from '../../services/trainer/backbones/load.ts';
-import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../services/core/network/backbones.ts';
 import { encodeSafetensors } from '../../services/trainer/checkpoints/safetensors.ts';
 import type { NamedTensor } from '../../services/trainer/checkpoints/safetensors.ts';
 import { encodeTrainingCheckpoint } from '../../services/trainer/checkpoints/training-checkpoint.ts';

@@ -1,4 +1,4 @@
-"""The backbones of services/trainer/backbones/registry.ts, built by Keras without weights."""
+"""The backbones of services/core/network/backbones.ts, built by Keras without weights."""
 
 import keras
 from keras import applications, layers

@@ -7,7 +7,7 @@ import { withArchivedWeights } from '../../services/trainer/backbones/keras-arch
 import type { Weights } from '../../services/trainer/backbones/folded-weights.ts';
 import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import type { LayerGraph } from '../../services/core/network/layer-graph.ts';
-import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../services/core/network/backbones.ts';
 import { formulaWeight } from './formula.ts';
 import { kerasVenv, runPython, skipWithoutKeras } from './keras-venv.ts';
 import type { KerasVenv } from './keras-venv.ts';

@@ -3,7 +3,7 @@ import type { Group } from 'h5wasm/node';
 import { buildLayerGraph } from '../../services/core/network/layer-graph.ts';
 import type { LayerGraph } from '../../services/core/network/layer-graph.ts';
 import { randomWeights } from '../../services/trainer/backbones/random-weights.ts';
-import { backboneDefinition } from '../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../services/core/network/backbones.ts';
 
 /** The smallest base, 54 layers with weights. */
 export const SMALL_BACKBONE = 'mobilenet_0.25';

@@ -1,54 +1,50 @@
-/**
- * Backbones that a sweep may name. The trainer's registry must hold each of them (a test compares the two).
- * A number at the end of a MobileNet is Keras' `alpha`, the width; 1 goes without.
- */
-export const BACKBONE_NAMES: readonly string[] = [
-  'vgg16',
-  'vgg19',
-  'xception',
-  'resnet50',
-  'resnet101',
-  'resnet152',
-  'resnet50_v2',
-  'resnet101_v2',
-  'resnet152_v2',
-  'mobilenet',
-  'mobilenet_0.25',
-  'mobilenet_0.5',
-  'mobilenet_0.75',
-  'mobilenet_v2',
-  'mobilenet_v2_0.35',
-  'mobilenet_v2_0.5',
-  'mobilenet_v2_0.75',
-  'mobilenet_v2_1.3',
-  'mobilenet_v2_1.4',
-  'efficientnet_lite0',
-  'efficientnet_b0',
-  'efficientnet_b1',
-  'efficientnet_b2',
-  'efficientnet_b3',
-  'efficientnet_b4',
-  'efficientnet_b5',
-  'efficientnet_b6',
-  'efficientnet_b7',
-  'efficientnet_v2_b0',
-  'efficientnet_v2_b1',
-  'efficientnet_v2_b2',
-  'efficientnet_v2_b3',
-  'densenet121',
-  'densenet169',
-  'densenet201',
-];
+import { BackboneError } from './backbone-error.ts';
+import type { BackboneDefinition } from './backbone-definition.ts';
+import { DENSENETS } from './backbones/densenet.ts';
+import { EFFICIENTNET_LITES } from './backbones/efficientnet-lite.ts';
+import { EFFICIENTNETS_V2 } from './backbones/efficientnet-v2.ts';
+import { EFFICIENTNETS } from './backbones/efficientnet.ts';
+import { MOBILENETS_V2 } from './backbones/mobilenet-v2.ts';
+import { MOBILENETS } from './backbones/mobilenet.ts';
+import { RESNETS } from './backbones/resnet.ts';
+import { VGGS } from './backbones/vgg.ts';
+import { XCEPTIONS } from './backbones/xception.ts';
 
-export const DEFAULT_BACKBONE = 'efficientnet_lite0';
+/** All backbones. A number at the end of a MobileNet is Keras' `alpha`, the width; a width of 1 is not part of the name. */
+const BACKBONES = [
+  ...VGGS,
+  ...XCEPTIONS,
+  ...RESNETS,
+  ...MOBILENETS,
+  ...MOBILENETS_V2,
+  ...EFFICIENTNET_LITES,
+  ...EFFICIENTNETS,
+  ...EFFICIENTNETS_V2,
+  ...DENSENETS,
+] as const;
 
-/** Smallest height and width in pixels that `keras.applications` takes; 32 where a backbone is not listed. */
-const MINIMUM_IMAGE_SIZES: ReadonlyMap<string, number> = new Map([['xception', 71]]);
+export type BackboneName = (typeof BACKBONES)[number]['name'];
 
-/** Of any backbone. */
+/** Backbones that a sweep may name. */
+export const BACKBONE_NAMES: readonly BackboneName[] = BACKBONES.map(({ name }) => name);
+
+export const DEFAULT_BACKBONE: BackboneName = 'efficientnet_lite0';
+
+/** Smallest height and width in pixels that Keras accepts for any backbone. */
 export const MINIMUM_IMAGE_SIZE = 32;
 
-/** Smallest height and width in pixels that Keras takes for a backbone, whatever its cut. */
+const BY_NAME: ReadonlyMap<string, BackboneDefinition> = new Map(
+  BACKBONES.map((definition) => [definition.name, definition]),
+);
+
+/** Returns the definition of a backbone. Throws `BackboneError`, which lists the known names, for any other name. */
+export function backboneDefinition(name: string): BackboneDefinition {
+  const definition = BY_NAME.get(name);
+  if (definition !== undefined) return definition;
+  throw new BackboneError(`There is no backbone "${name}". Known: ${BACKBONE_NAMES.join(', ')}.`, { backbone: name });
+}
+
+/** Returns the smallest height and width in pixels that Keras accepts for a backbone, whatever its cut. */
 export function minimumImageSize(backbone: string): number {
-  return MINIMUM_IMAGE_SIZES.get(backbone) ?? MINIMUM_IMAGE_SIZE;
+  return BY_NAME.get(backbone)?.minimumImageSize ?? MINIMUM_IMAGE_SIZE;
 }

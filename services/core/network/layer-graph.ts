@@ -1,9 +1,20 @@
-import type { LayerInfo } from '../task.ts';
 import { BackboneError } from './backbone-error.ts';
 import { kerasOrder } from './keras-order.ts';
 import { isTrained, outputShapeOf, weightSpecsOf } from './layer-shapes.ts';
 import type { ImageShape, WeightSpec } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
+
+/** One layer of a base, as cuts and unfreeze depths see it. */
+export interface LayerInfo {
+  /** As in Keras. */
+  readonly name: string;
+  /** The block it belongs to, for example `block5`. */
+  readonly block: string;
+  /** The base can be split after this layer: everything above depends on its output alone. */
+  readonly splittable: boolean;
+  /** No weight of this layer trains in fine-tuning. */
+  readonly untrainable?: boolean;
+}
 
 /** Layers in Keras' order with what follows from them: shapes, weights, split points. */
 export interface LayerGraph {

@@ -1,5 +1,5 @@
 import { didYouMean } from '../text/nearest-name.ts';
-import type { LayerInfo } from '../task.ts';
+import type { LayerInfo } from '../network/layer-graph.ts';
 
 export interface UnfreezePoint {
   /** Lowest layer that trains; it and all above it, up to the cut, train (except BatchNormalization). */

@@ -1,4 +1,5 @@
-import type { LayerInfo } from '../../core/task.ts';
+import { BackboneError } from '../../core/network/backbone-error.ts';
+import type { LayerInfo } from '../../core/network/layer-graph.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
 
 /** One tensor of a weight file or of a parameter set; values in row-major order. */
@@ -15,10 +16,10 @@ export interface ForwardRange {
 }
 
 /**
- * A pretrained convolutional base with its weights and the preprocessing that belongs to them, for one image size.
- * Names, order and shapes of the layers are those of `keras.applications` (without the input layer).
+ * A base for one image size, without its weights. Names, order and shapes of the layers are those of `keras.applications`,
+ * without the input layer.
  */
-export interface Backbone {
+export interface BackboneShape {
   readonly name: string;
   /** Height and width in pixels. */
   readonly inputSize: number;
@@ -27,6 +28,12 @@ export interface Backbone {
   readonly layers: readonly LayerInfo[];
   /** [height, width, channels] of a layer's output for one image; null: the last layer. */
   outputShape(layer: string | null): readonly [number, number, number];
+  /** Frees the tensors, if there are any. */
+  dispose(): void;
+}
+
+/** A pretrained convolutional base with its weights and the preprocessing that belongs to them. */
+export interface Backbone extends BackboneShape {
   /**
    * Inference of the frozen layers after `from` up to and including `to`, with BatchNormalization folded into the
    * convolutions; not on the gradient tape. Both ends must be splittable layers.
@@ -39,8 +46,18 @@ export interface Backbone {
    * unfrozen. It is split off at the last splittable layer below `from`; what lies between stays frozen.
    */
   createTop(from: string, to: string | null): BackboneTop;
-  /** Frees the tensors. */
-  dispose(): void;
+}
+
+/**
+ * Narrows a base to one that can compute.
+ *
+ * @throws {BackboneError} when the base was opened without its weights
+ */
+export function requireWeights(base: BackboneShape | Backbone): Backbone {
+  if ('forward' in base) return base;
+  throw new BackboneError(`${base.name} was opened without its weights, for stored features only.`, {
+    backbone: base.name,
+  });
 }
 
 export interface TopParameter {

@@ -1,15 +1,16 @@
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
-import type { Backbone, BackboneTop, ForwardRange } from './backbone.ts';
+import type { Backbone, BackboneShape, BackboneTop, ForwardRange } from './backbone.ts';
 import type { Weights } from './folded-weights.ts';
 import { FrozenNetwork } from './frozen-network.ts';
+import { backboneGraph } from '../../core/network/backbone-graph.ts';
 import { buildLayerGraph, layerIndex, splittableIndex } from '../../core/network/layer-graph.ts';
 import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import type { ImageShape } from '../../core/network/layer-shapes.ts';
 import type { Layer } from '../../core/network/layer.ts';
 import { preprocessImages } from './preprocessing.ts';
-import type { Preprocessing } from './preprocessing.ts';
+import type { Preprocessing } from '../../core/network/backbone-definition.ts';
 import { TrainableTop } from './trainable-top.ts';
 
 export interface BackboneParts {
@@ -32,30 +33,53 @@ export function createBackbone(parts: BackboneParts): Backbone {
   return new GraphBackbone(parts, graph);
 }
 
-class GraphBackbone implements Backbone {
+/**
+ * Returns what a head needs to know of the base whose stored features it reads. It takes a thousandth of a second; reading and
+ * hashing a weight file takes 0.3 to 3 s. Layers that Keras adds for published weights only lie before the first convolution and
+ * change no shape, so they are left out.
+ *
+ * @param weightsDigest of the weights that made the features.
+ * @throws {BackboneError} for an unknown base or an image that is too small
+ */
+export function backboneShape(name: string, inputSize: number, weightsDigest: string): BackboneShape {
+  return new GraphShape(backboneGraph(name, inputSize), inputSize, weightsDigest);
+}
+
+class GraphShape implements BackboneShape {
   readonly name: string;
   readonly inputSize: number;
   readonly weightsDigest: string;
-  readonly layers: Backbone['layers'];
-  private readonly graph: LayerGraph;
+  readonly layers: BackboneShape['layers'];
+  protected readonly graph: LayerGraph;
+
+  constructor(graph: LayerGraph, inputSize: number, weightsDigest: string) {
+    this.name = graph.backbone;
+    this.inputSize = inputSize;
+    this.weightsDigest = weightsDigest;
+    this.layers = graph.infos;
+    this.graph = graph;
+  }
+
+  outputShape(layer: string | null): ImageShape {
+    return this.graph.shapes[layerIndex(this.graph, layer)] as ImageShape;
+  }
+
+  dispose(): void {
+    // Shapes hold no tensors.
+  }
+}
+
+class GraphBackbone extends GraphShape implements Backbone {
   private readonly weights: Weights;
   private readonly network: FrozenNetwork;
   private readonly preprocessing: Preprocessing;
   private readonly tops = new Set<TrainableTop>();
 
   constructor(parts: BackboneParts, graph: LayerGraph) {
-    this.name = parts.name;
-    this.inputSize = parts.inputSize;
-    this.weightsDigest = parts.weightsDigest;
-    this.layers = graph.infos;
-    this.graph = graph;
+    super(graph, parts.inputSize, parts.weightsDigest);
     this.weights = parts.weights;
     this.network = new FrozenNetwork(graph, parts.weights);
     this.preprocessing = parts.preprocessing;
-  }
-
-  outputShape(layer: string | null): ImageShape {
-    return this.graph.shapes[layerIndex(this.graph, layer)] as ImageShape;
   }
 
   forward(input: Tensor4D, range: ForwardRange = {}): Tensor4D {
@@ -85,7 +109,7 @@ class GraphBackbone implements Backbone {
     return top;
   }
 
-  dispose(): void {
+  override dispose(): void {
     this.network.dispose();
     for (const top of this.tops) top.dispose();
     this.tops.clear();

@@ -1,10 +1,6 @@
+import type { Preprocessing } from '../../core/network/backbone-definition.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor4D } from '../engine/engine.ts';
-
-/** What is done to 0..255 RGB images before the first layer; belongs to the weights. `keras.applications.imagenet_utils`. */
-export type Preprocessing = 'caffe' | 'tf' | 'torch' | 'none' | 'efficientnet_lite';
-
-export const PREPROCESSINGS: readonly Preprocessing[] = ['caffe', 'tf', 'torch', 'none', 'efficientnet_lite'];
 
 /** ImageNet's mean in blue, green, red. */
 export const CAFFE_MEAN = [103.939, 116.779, 123.68];
@@ -12,23 +8,27 @@ export const CAFFE_MEAN = [103.939, 116.779, 123.68];
 export const TORCH_MEAN = [0.485, 0.456, 0.406];
 export const TORCH_DEVIATION = [0.229, 0.224, 0.225];
 
+type Preprocess = (images: Tensor4D) => Tensor4D;
+
+const FUNCTIONS: Readonly<Record<Preprocessing, Preprocess>> = {
+  caffe: (images) => tf.sub(tf.reverse(images, -1), tf.tensor1d(CAFFE_MEAN)),
+  tf: (images) => tf.sub(tf.div(images, 127.5), 1),
+  torch: (images) => tf.div(tf.sub(tf.div(images, 255), tf.tensor1d(TORCH_MEAN)), tf.tensor1d(TORCH_DEVIATION)),
+  // The base begins with rescaling and normalisation layers.
+  none: (images) => images.clone(),
+  // (x − 127) / 128, as EfficientNet-Lite was trained.
+  efficientnet_lite: (images) => tf.div(tf.sub(images, 127), 128),
+};
+
+/** Names that a weight file may give. */
+export const PREPROCESSINGS = Object.keys(FUNCTIONS) as readonly Preprocessing[];
+
 /**
+ * Applies the preprocessing of a base.
+ *
  * @param images [n, height, width, 3] float32, 0..255 RGB.
  * @returns a new tensor of the same shape.
  */
 export function preprocessImages(images: Tensor4D, preprocessing: Preprocessing): Tensor4D {
-  switch (preprocessing) {
-    case 'caffe':
-      return tf.tidy(() => tf.sub(tf.reverse(images, -1), tf.tensor1d(CAFFE_MEAN)));
-    case 'tf':
-      return tf.tidy(() => tf.sub(tf.div(images, 127.5), 1));
-    case 'torch':
-      return tf.tidy(() => tf.div(tf.sub(tf.div(images, 255), tf.tensor1d(TORCH_MEAN)), tf.tensor1d(TORCH_DEVIATION)));
-    case 'none':
-      // The base begins with rescaling and normalisation layers.
-      return images.clone();
-    case 'efficientnet_lite':
-      // (x − 127) / 128, as EfficientNet-Lite was trained.
-      return tf.tidy(() => tf.div(tf.sub(images, 127), 128));
-  }
+  return tf.tidy(() => FUNCTIONS[preprocessing](images));
 }

@@ -5,7 +5,7 @@ import { hashFileOnce } from '../../platform/files/hash-file.ts';
 import { downloadFile } from '../../platform/http/download.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
-import type { BackboneDefinition } from './registry.ts';
+import type { BackboneDefinition } from '../../core/network/backbone-definition.ts';
 
 export interface WeightFileOptions {
   readonly cacheDir: string;

@@ -1,5 +1,5 @@
 import { CAFFE_MEAN, TORCH_DEVIATION, TORCH_MEAN } from '../backbones/preprocessing.ts';
-import type { Preprocessing } from '../backbones/preprocessing.ts';
+import type { Preprocessing } from '../../core/network/backbone-definition.ts';
 import type { ConfigValue, KerasLayer } from './keras-layer.ts';
 
 export const PREPROCESSING_LAYER = 'preprocessing';

@@ -3,7 +3,7 @@ import type { RunConfig } from '../../core/run-config.ts';
 import type { Pooling } from '../../core/task.ts';
 import { poolingOf } from '../../core/planner/feature-set.ts';
 import { resolveUnfreeze } from '../../core/network/resolve-unfreeze.ts';
-import type { Backbone, BackboneTop } from '../backbones/backbone.ts';
+import type { Backbone, BackboneShape, BackboneTop } from '../backbones/backbone.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
 import { Head } from '../heads/head.ts';
@@ -39,7 +39,7 @@ export class HeadNetwork implements Network {
   readonly input: InputSpec;
   readonly #head: Head;
 
-  constructor(config: RunConfig, backbone: Backbone, classCount: number) {
+  constructor(config: RunConfig, backbone: BackboneShape, classCount: number) {
     this.input = headInput(config, backbone);
     this.#head = createHead(config, backbone, classCount);
   }
@@ -138,24 +138,24 @@ export class FineTuneNetwork implements Network {
 }
 
 /** Returns the name of the layer with which a run's base ends. */
-function lastLayer(config: RunConfig, backbone: Backbone): string {
+function lastLayer(config: RunConfig, backbone: BackboneShape): string {
   const last = config.backbone.cut ?? backbone.layers.at(-1)?.name;
   if (last === undefined) throw new RangeError(`The backbone ${backbone.name} has no layers.`);
   return last;
 }
 
 /** Returns the input of a head on the frozen base. */
-export function headInput(config: RunConfig, backbone: Backbone): InputSpec {
+export function headInput(config: RunConfig, backbone: BackboneShape): InputSpec {
   return { layer: lastLayer(config, backbone), pooling: poolingOf(config.head) };
 }
 
 /** Returns the number of features of one image after pooling or flattening. */
-export function featureCountOf(config: RunConfig, backbone: Backbone): number {
+export function featureCountOf(config: RunConfig, backbone: BackboneShape): number {
   const [height, width, channels] = backbone.outputShape(config.backbone.cut);
   return config.head.pooling === 'flatten' ? height * width * channels : channels;
 }
 
-function createHead(config: RunConfig, backbone: Backbone, classCount: number): Head {
+function createHead(config: RunConfig, backbone: BackboneShape, classCount: number): Head {
   return new Head(config.head, featureCountOf(config, backbone), classCount, config.seed);
 }
 

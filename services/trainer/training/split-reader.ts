@@ -3,7 +3,8 @@ import type { AugmentationConfig } from '../../core/run-config.ts';
 import type { FeatureSetRef, Pooling } from '../../core/task.ts';
 import type { ArtifactCache } from '../../platform/artifacts/artifact-cache.ts';
 import { augmentBatch } from '../augmentation/augment.ts';
-import type { Backbone } from '../backbones/backbone.ts';
+import { requireWeights } from '../backbones/backbone.ts';
+import type { BackboneShape } from '../backbones/backbone.ts';
 import { openImageCache } from '../data/image-cache.ts';
 import type { ImageCache } from '../data/image-cache.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
@@ -56,7 +57,7 @@ export interface SplitReaderOptions {
   /** Folder of decoded images. */
   readonly cacheDir: string;
   readonly indexed: IndexedDataset;
-  readonly backbone: Backbone;
+  readonly backbone: BackboneShape;
   readonly split: Split;
   /** All inputs that will be requested. */
   readonly inputs: readonly InputSpec[];
@@ -98,7 +99,7 @@ export async function openSplitReader(options: SplitReaderOptions): Promise<Spli
 }
 
 interface ReaderParts {
-  readonly backbone: Backbone;
+  readonly backbone: BackboneShape;
   readonly cache: ImageCache | null;
   readonly stored: ReadonlyMap<string, StoredRows>;
   readonly augmentation: AugmentationConfig | null;
@@ -156,7 +157,7 @@ class LazyBatch implements Batch {
     const { backbone, microBatchDivisor } = this.#parts;
     const outputs = this.#once(inputKey({ layer: spec.layer, pooling: 'none' }), () =>
       computeInParts(this.#images(), microBatchDivisor, (rows) =>
-        backbone.forward(rows as Tensor4D, { to: spec.layer }),
+        requireWeights(backbone).forward(rows as Tensor4D, { to: spec.layer }),
       ),
     );
     if (spec.pooling === 'none') return outputs;

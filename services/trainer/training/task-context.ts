@@ -7,8 +7,8 @@ import type { FeatureSetRef, LeasedTask, TaskRun } from '../../core/task.ts';
 import type { ArtifactCache } from '../../platform/artifacts/artifact-cache.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { loadBackbone } from '../backbones/load.ts';
-import { outlineBackbone } from '../backbones/outline.ts';
-import type { Backbone } from '../backbones/backbone.ts';
+import { backboneShape } from '../backbones/graph-backbone.ts';
+import type { Backbone, BackboneShape } from '../backbones/backbone.ts';
 import { requireInside } from '../data/data-root.ts';
 import { ManifestError, decodeManifest } from '../data/manifest.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
@@ -81,15 +81,23 @@ function damagedManifest(code: string, message: string): TaskFailureError {
   return damageError(code, message, { manifestDamaged: true });
 }
 
-/** Loads a base and reports progress. Its weights are not loaded when the task computes nothing with them. */
+/** Opens the base that the task trains on. Its weights are not loaded when the task computes nothing with them. */
+export async function openTrainingBase(
+  context: TaskContext,
+  { backbone, imageSize }: Pick<RunConfig, 'backbone' | 'imageSize'>,
+): Promise<BackboneShape> {
+  const weightsDigest = digestOfStoredBase(context.task, backbone.name, imageSize);
+  if (weightsDigest !== null) return backboneShape(backbone.name, imageSize, weightsDigest);
+  return openBackbone(context, backbone.name, backbone.weights, imageSize);
+}
+
+/** Loads a base and reports progress. */
 export async function openBackbone(
-  { cacheDir, dataRoot = null, link, task }: TaskContext,
+  { cacheDir, dataRoot = null, link }: TaskContext,
   backbone: string,
   weights: string,
   inputSize: number,
 ): Promise<Backbone> {
-  const weightsDigest = digestOfStoredBase(task, backbone, inputSize);
-  if (weightsDigest !== null) return outlineBackbone({ backbone, inputSize, weightsDigest });
   await requireWeightsInside(dataRoot, weights);
   return loadBackbone({ backbone, weights, inputSize, cacheDir, onProgress: link.onProgress });
 }

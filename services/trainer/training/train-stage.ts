@@ -2,7 +2,8 @@ import { streamKey } from '../../core/planner/grouping.ts';
 import { compileRunConfig } from '../../core/search-space/compile.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { CheckpointRef, RunOutcome, TaskRun } from '../../core/task.ts';
-import type { Backbone } from '../backbones/backbone.ts';
+import { requireWeights } from '../backbones/backbone.ts';
+import type { BackboneShape } from '../backbones/backbone.ts';
 import { CheckpointError } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { ManifestImage } from '../../core/dataset.ts';
@@ -20,7 +21,7 @@ import { FineTuneNetwork, HeadNetwork, featureCountOf, headInput } from './netwo
 import type { Network } from './network.ts';
 import { openSplitReader } from './split-reader.ts';
 import type { SplitReader } from './split-reader.ts';
-import { openBackbone, openDataset } from './task-context.ts';
+import { openDataset, openTrainingBase } from './task-context.ts';
 import type { TaskContext } from './task-context.ts';
 import { TaskFailureError, taskErrorOf } from './task-error.ts';
 import { TrainingLoop, runOutcome } from './training-loop.ts';
@@ -40,7 +41,7 @@ interface ConfiguredRun {
 interface Group {
   readonly context: TaskContext;
   readonly stage: TrainStage;
-  readonly backbone: Backbone;
+  readonly backbone: BackboneShape;
   readonly classCount: number;
   readonly trainImages: readonly ManifestImage[];
   readonly writer: CheckpointWriter;
@@ -60,7 +61,7 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
   );
   const { config } = first;
   const indexed = await openDataset(context);
-  const backbone = await openBackbone(context, config.backbone.name, config.backbone.weights, config.imageSize);
+  const backbone = await openTrainingBase(context, config);
   const members: Member[] = [];
   let train: SplitReader | null = null;
   let validation: SplitReader | null = null;
@@ -201,7 +202,8 @@ async function createFineTuneNetwork(group: Group, configured: ConfiguredRun): P
   const { run, config } = configured;
   const { unfreeze, allowUntrainedHead } = fineTuneOf(configured);
   if (run.sourceCheckpoint === null) {
-    if (config.epochs === 0 && allowUntrainedHead) return new FineTuneNetwork(config, unfreeze, backbone, classCount);
+    if (config.epochs === 0 && allowUntrainedHead)
+      return new FineTuneNetwork(config, unfreeze, requireWeights(backbone), classCount);
     throw new TaskFailureError(
       'PERMANENT',
       'CHECKPOINT_MISSING',
@@ -210,10 +212,10 @@ async function createFineTuneNetwork(group: Group, configured: ConfiguredRun): P
     );
   }
   // `resume` assigns every variable, so the head's file is not needed and may even be damaged.
-  if (run.resumeCheckpoint !== null) return new FineTuneNetwork(config, unfreeze, backbone, classCount);
+  if (run.resumeCheckpoint !== null) return new FineTuneNetwork(config, unfreeze, requireWeights(backbone), classCount);
   const { path, checkpoint } = await openCheckpoint(context, run.sourceCheckpoint);
   checkBase(path, checkpoint, backbone);
-  const network = new FineTuneNetwork(config, unfreeze, backbone, classCount);
+  const network = new FineTuneNetwork(config, unfreeze, requireWeights(backbone), classCount);
   try {
     assignAll(path, network.headVariables, checkpoint.trained);
     return network;
@@ -224,7 +226,7 @@ async function createFineTuneNetwork(group: Group, configured: ConfiguredRun): P
 }
 
 /** Checks the base of a checkpoint. @throws {CheckpointError} when its tensors belong to a base with other weights. */
-export function checkBase(path: string, { state }: TrainingCheckpoint, backbone: Backbone): void {
+export function checkBase(path: string, { state }: TrainingCheckpoint, backbone: BackboneShape): void {
   if (state.baseDigest === backbone.weightsDigest) return;
   throw new CheckpointError(
     path,

@@ -4,7 +4,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { DEFAULT_BACKBONE } from '../../../services/core/network/backbones.ts';
 import { resolvePaths } from '../../../services/platform/paths.ts';
-import { backboneDefinition } from '../../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../../services/core/network/backbones.ts';
 import { findWeightFile } from '../../../services/trainer/backbones/weight-file.ts';
 import { kerasVenv } from '../../parity/keras-venv.ts';
 import type { BenchContext } from './context.ts';

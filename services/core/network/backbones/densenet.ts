@@ -1,3 +1,5 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { LayerList } from '../layer-list.ts';
 import type { Layer } from '../layer.ts';
 
@@ -7,14 +9,14 @@ const EPSILON = 1.001e-5;
 const GROWTH = 32;
 
 /** Convolution blocks of the dense blocks conv2 to conv5. */
-export type DenseNetDepths = readonly [number, number, number, number];
+type DenseNetDepths = readonly [number, number, number, number];
 
-export const DENSENET121: DenseNetDepths = [6, 12, 24, 16];
-export const DENSENET169: DenseNetDepths = [6, 12, 32, 32];
-export const DENSENET201: DenseNetDepths = [6, 12, 48, 32];
+const DENSENET121: DenseNetDepths = [6, 12, 24, 16];
+const DENSENET169: DenseNetDepths = [6, 12, 32, 32];
+const DENSENET201: DenseNetDepths = [6, 12, 48, 32];
 
 /** `keras.applications.DenseNet121(include_top=False)` and its deeper siblings. */
-export function denseNetLayers(depths: DenseNetDepths): readonly Layer[] {
+function denseNetLayers(depths: DenseNetDepths): readonly Layer[] {
   const list = new LayerList();
   let channels = 64;
   list.block = 'conv1';
@@ -52,3 +54,14 @@ function pushTransition(list: LayerList, input: string, filters: number): string
   output = list.conv(`${name}_conv`, output, { filters, kernelSize: 1, useBias: false });
   return list.averagePool(`${name}_pool`, output, { poolSize: 2, stride: 2 });
 }
+
+function denseNet<Name extends string>(name: Name, depths: DenseNetDepths, md5: string): BackboneDefinition<Name> {
+  const imagenet = kerasFile('densenet', `${name}_weights_tf_dim_ordering_tf_kernels_notop.h5`, md5);
+  return { name, layers: () => denseNetLayers(depths), preprocessing: 'torch', imagenet };
+}
+
+export const DENSENETS = [
+  denseNet('densenet121', DENSENET121, '30ee3e1110167f948a6b9946edeeb738'),
+  denseNet('densenet169', DENSENET169, 'b8c4d4c20dd625c148057b9ff1c1176b'),
+  denseNet('densenet201', DENSENET201, 'c13680b51ded0fb44dff2d8f86ac8bb1'),
+] as const;

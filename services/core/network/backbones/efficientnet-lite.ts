@@ -1,3 +1,4 @@
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { EFFICIENTNET_STAGES } from './efficientnet.ts';
 import type { EfficientNetStage } from './efficientnet.ts';
 import type { Layer } from '../layer.ts';
@@ -10,7 +11,7 @@ const TOP_FILTERS = 1280;
  * EfficientNet-Lite0 without its top: EfficientNet-B0 with ReLU6 instead of swish and without squeeze-and-excitation
  * (github.com/tensorflow/tpu, efficientnet/lite). Layers are named as in Keras' EfficientNetB0; Keras itself has no Lite.
  */
-export function efficientNetLite0Layers(): readonly Layer[] {
+function efficientNetLite0Layers(): readonly Layer[] {
   const layers: Layer[] = [];
   pushConvolution(layers, {
     name: 'stem_conv',
@@ -103,3 +104,12 @@ function pushNorm(layers: Layer[], name: string, block: string, input: string): 
   layers.push({ kind: 'batch-norm', name, block, inputs: [input], epsilon: EPSILON });
   return name;
 }
+
+const EFFICIENTNET_LITE0: BackboneDefinition<'efficientnet_lite0'> = {
+  name: 'efficientnet_lite0',
+  layers: efficientNetLite0Layers,
+  preprocessing: 'efficientnet_lite',
+  imagenet: { fileName: 'efficientnet_lite0_imagenet.safetensors', url: null, md5: null, sizeBytes: null },
+};
+
+export const EFFICIENTNET_LITES = [EFFICIENTNET_LITE0] as const;

@@ -1,16 +1,10 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { IMAGENET_DEVIATIONS } from './efficientnet.ts';
 import type { EfficientNetScale } from './efficientnet.ts';
 import { LayerList } from '../layer-list.ts';
 import type { Layer } from '../layer.ts';
 import { pushSqueezeExcitation } from './squeeze-excitation.ts';
-
-/** V2B0 to V2B3. */
-export const EFFICIENTNET_V2_SCALES: readonly EfficientNetScale[] = [
-  { width: 1, depth: 1 },
-  { width: 1, depth: 1.1 },
-  { width: 1.1, depth: 1.2 },
-  { width: 1.2, depth: 1.4 },
-];
 
 interface StageSpec {
   readonly repeats: number;
@@ -37,7 +31,7 @@ const SQUEEZE_RATIO = 0.25;
 const KERNEL_SIZE = 3;
 
 /** `keras.applications.EfficientNetV2B0(include_top=False)` to V2B3, with their preprocessing as layers. */
-export function efficientNetV2Layers({ width, depth }: EfficientNetScale): readonly Layer[] {
+function efficientNetV2Layers({ width, depth }: EfficientNetScale): readonly Layer[] {
   const list = new LayerList();
   list.block = 'stem';
   const variance = IMAGENET_DEVIATIONS.map((deviation) => deviation ** 2);
@@ -123,3 +117,19 @@ function pushNormAndSwish(list: LayerList, prefix: string, input: string): strin
 function roundFilters(filters: number, width: number): number {
   return Math.max(8, Math.floor(Math.trunc(filters * width + 4) / 8) * 8);
 }
+
+function efficientNetV2<Name extends string>(
+  name: Name,
+  scale: EfficientNetScale,
+  md5: string,
+): BackboneDefinition<Name> {
+  const imagenet = kerasFile('efficientnet_v2', `${name.replace('efficientnet_v2_', 'efficientnetv2-')}_notop.h5`, md5);
+  return { name, layers: () => efficientNetV2Layers(scale), preprocessing: 'none', imagenet };
+}
+
+export const EFFICIENTNETS_V2 = [
+  efficientNetV2('efficientnet_v2_b0', { width: 1, depth: 1 }, '893217f2bb855e2983157299931e43ff'),
+  efficientNetV2('efficientnet_v2_b1', { width: 1, depth: 1.1 }, '0e80663031ca32d657f9caa404b6ec37'),
+  efficientNetV2('efficientnet_v2_b2', { width: 1.1, depth: 1.2 }, '1dfe2e7a5d45b6632553a8961ea609eb'),
+  efficientNetV2('efficientnet_v2_b3', { width: 1.2, depth: 1.4 }, 'f6abf7b5849ac99a89b50dd3fd532856'),
+] as const;

@@ -1,3 +1,4 @@
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { LayerList } from '../layer-list.ts';
 import type { Layer } from '../layer.ts';
 import { pushSqueezeExcitation } from './squeeze-excitation.ts';
@@ -9,18 +10,6 @@ export interface EfficientNetScale {
   readonly width: number;
   readonly depth: number;
 }
-
-/** B0 to B7 (Tan and Le 2019); the sizes they were trained at play no part. */
-export const EFFICIENTNET_SCALES: readonly EfficientNetScale[] = [
-  { width: 1, depth: 1 },
-  { width: 1, depth: 1.1 },
-  { width: 1.1, depth: 1.2 },
-  { width: 1.2, depth: 1.4 },
-  { width: 1.4, depth: 1.8 },
-  { width: 1.6, depth: 2.2 },
-  { width: 1.8, depth: 2.6 },
-  { width: 2, depth: 3.1 },
-];
 
 /** One stage of EfficientNet-B0 (Tan and Le 2019, table 1). */
 export interface EfficientNetStage {
@@ -46,7 +35,7 @@ const STEM_FILTERS = 32;
 const TOP_FILTERS = 1280;
 const SQUEEZE_RATIO = 0.25;
 
-export interface EfficientNetOptions extends EfficientNetScale {
+interface EfficientNetOptions extends EfficientNetScale {
   readonly inputSize: number;
   /**
    * Keras adds a second rescaling (`rescaling_1`) for its published weights only: their file holds ImageNet's standard
@@ -59,7 +48,7 @@ export interface EfficientNetOptions extends EfficientNetScale {
  * `keras.applications.EfficientNetB0(include_top=False)` to B7 for images of `inputSize` pixels (the explicit padding before a
  * stride depends on whether the size is even).
  */
-export function efficientNetLayers({ width, depth, inputSize, published }: EfficientNetOptions): readonly Layer[] {
+function efficientNetLayers({ width, depth, inputSize, published }: EfficientNetOptions): readonly Layer[] {
   const list = new LayerList();
   list.block = 'stem';
   let output = list.normalization(list.rescaling(null, [1 / 255, 1 / 255, 1 / 255]), null);
@@ -147,3 +136,34 @@ function roundFilters(filters: number, width: number): number {
   const rounded = Math.max(8, Math.floor(Math.trunc(scaled + 4) / 8) * 8);
   return rounded < 0.9 * scaled ? rounded + 8 : rounded;
 }
+
+/** Weights of the first EfficientNets have another address than the other published files. */
+const EFFICIENTNET_ADDRESS = 'https://storage.googleapis.com/keras-applications';
+
+/** The sizes that they were trained at play no part. */
+function efficientNet<Name extends string>(
+  name: Name,
+  scale: EfficientNetScale,
+  md5: string,
+): BackboneDefinition<Name> {
+  const fileName = `${name.replace('_', '')}_notop.h5`;
+  return {
+    name,
+    layers: (inputSize) => efficientNetLayers({ ...scale, inputSize, published: false }),
+    publishedLayers: (inputSize) => efficientNetLayers({ ...scale, inputSize, published: true }),
+    preprocessing: 'none',
+    imagenet: { fileName, url: `${EFFICIENTNET_ADDRESS}/${fileName}`, md5, sizeBytes: null },
+  };
+}
+
+/** B0 to B7 (Tan and Le 2019). */
+export const EFFICIENTNETS = [
+  efficientNet('efficientnet_b0', { width: 1, depth: 1 }, '50bc09e76180e00e4465e1a485ddc09d'),
+  efficientNet('efficientnet_b1', { width: 1, depth: 1.1 }, '74c4e6b3e1f6a1eea24c589628592432'),
+  efficientNet('efficientnet_b2', { width: 1.1, depth: 1.2 }, '111f8e2ac8aa800a7a99e3239f7bfb39'),
+  efficientNet('efficientnet_b3', { width: 1.2, depth: 1.4 }, 'af6d107764bb5b1abb91932881670226'),
+  efficientNet('efficientnet_b4', { width: 1.4, depth: 1.8 }, 'ebc24e6d6c33eaebbd558eafbeedf1ba'),
+  efficientNet('efficientnet_b5', { width: 1.6, depth: 2.2 }, '38879255a25d3c92d5e44e04ae6cec6f'),
+  efficientNet('efficientnet_b6', { width: 1.8, depth: 2.6 }, '9ecce42647a20130c1f39a5d4cb75743'),
+  efficientNet('efficientnet_b7', { width: 2, depth: 3.1 }, 'cbcfe4450ddf6f3ad90b1b398090fe4a'),
+] as const;

@@ -1,3 +1,5 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import type { Layer } from '../layer.ts';
 
 /** Of every BatchNormalization of the family (Keras passes it explicitly; its own default is the same 1e-3). */
@@ -35,7 +37,7 @@ interface Position {
  * `keras.applications.MobileNetV2(include_top=False, alpha=alpha)` for images of `inputSize` pixels (the explicit padding
  * before a stride depends on whether the size is even).
  */
-export function mobileNetV2Layers(alpha: number, inputSize: number): readonly Layer[] {
+function mobileNetV2Layers(alpha: number, inputSize: number): readonly Layer[] {
   const layers: Layer[] = [];
   const stemFilters = makeDivisible(32 * alpha);
   const stem = { name: 'Conv1', block: 'Conv1', filters: stemFilters, kernelSize: 3, stride: 2, inputs: [] } as const;
@@ -120,3 +122,20 @@ function makeDivisible(value: number): number {
   const rounded = Math.max(8, Math.floor((value + 4) / 8) * 8);
   return rounded < 0.9 * value ? rounded + 8 : rounded;
 }
+
+function mobileNetV2<Name extends string>(name: Name, alpha: number): BackboneDefinition<Name> {
+  // Python writes a float with its decimal point.
+  const alphaText = Number.isInteger(alpha) ? alpha.toFixed(1) : String(alpha);
+  const fileName = `mobilenet_v2_weights_tf_dim_ordering_tf_kernels_${alphaText}_224_no_top.h5`;
+  const imagenet = kerasFile('mobilenet_v2', fileName, null);
+  return { name, layers: (inputSize) => mobileNetV2Layers(alpha, inputSize), preprocessing: 'tf', imagenet };
+}
+
+export const MOBILENETS_V2 = [
+  mobileNetV2('mobilenet_v2', 1),
+  mobileNetV2('mobilenet_v2_0.35', 0.35),
+  mobileNetV2('mobilenet_v2_0.5', 0.5),
+  mobileNetV2('mobilenet_v2_0.75', 0.75),
+  mobileNetV2('mobilenet_v2_1.3', 1.3),
+  mobileNetV2('mobilenet_v2_1.4', 1.4),
+] as const;

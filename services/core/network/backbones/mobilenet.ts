@@ -1,3 +1,5 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { LayerList } from '../layer-list.ts';
 import type { Layer } from '../layer.ts';
 
@@ -22,7 +24,7 @@ const BLOCKS = [
  * `keras.applications.MobileNet(include_top=False, alpha=alpha)`. Keras' layers `conv_dw_7`, `conv_pw_7`, … make up the
  * block `block_7`.
  */
-export function mobileNetLayers(alpha: number): readonly Layer[] {
+function mobileNetLayers(alpha: number): readonly Layer[] {
   const list = new LayerList();
   list.block = 'conv1';
   const filters = Math.trunc(32 * alpha);
@@ -52,3 +54,16 @@ function pushBlock(list: LayerList, input: string, { number, filters, stride }: 
   output = list.conv(pointwise, output, { filters, kernelSize: 1, padding: 'same', useBias: false });
   return list.activation(`${pointwise}_relu`, list.norm(`${pointwise}_bn`, output), 'relu6');
 }
+
+/** Keras publishes files for several image sizes; this uses the one of 224 pixels, as Keras does for any other size. */
+function mobileNet<Name extends string>(name: Name, alpha: number, alphaText: string): BackboneDefinition<Name> {
+  const imagenet = kerasFile('mobilenet', `mobilenet_${alphaText}_224_tf_no_top.h5`, null);
+  return { name, layers: () => mobileNetLayers(alpha), preprocessing: 'tf', imagenet };
+}
+
+export const MOBILENETS = [
+  mobileNet('mobilenet', 1, '1_0'),
+  mobileNet('mobilenet_0.25', 0.25, '2_5'),
+  mobileNet('mobilenet_0.5', 0.5, '5_0'),
+  mobileNet('mobilenet_0.75', 0.75, '7_5'),
+] as const;

@@ -1,3 +1,5 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { LayerList } from '../layer-list.ts';
 import type { Layer } from '../layer.ts';
 
@@ -5,11 +7,11 @@ import type { Layer } from '../layer.ts';
 const EPSILON = 1.001e-5;
 
 /** Residual blocks of the stages conv2 to conv5. */
-export type ResNetDepths = readonly [number, number, number, number];
+type ResNetDepths = readonly [number, number, number, number];
 
-export const RESNET50: ResNetDepths = [3, 4, 6, 3];
-export const RESNET101: ResNetDepths = [3, 4, 23, 3];
-export const RESNET152: ResNetDepths = [3, 8, 36, 3];
+const RESNET50: ResNetDepths = [3, 4, 6, 3];
+const RESNET101: ResNetDepths = [3, 4, 23, 3];
+const RESNET152: ResNetDepths = [3, 8, 36, 3];
 
 const STAGE_FILTERS = [64, 128, 256, 512] as const;
 
@@ -22,7 +24,7 @@ interface BlockSpec {
 }
 
 /** `keras.applications.ResNet50(include_top=False)` and its deeper siblings. */
-export function resNetLayers(depths: ResNetDepths): readonly Layer[] {
+function resNetLayers(depths: ResNetDepths): readonly Layer[] {
   const list = new LayerList();
   list.block = 'conv1';
   let output = list.zeroPad('conv1_pad', null, [3, 3]);
@@ -56,7 +58,7 @@ function pushBlock(list: LayerList, input: string, { name, filters, stride, conv
 }
 
 /** `keras.applications.ResNet50V2(include_top=False)` and its deeper siblings: normalisation before the convolutions. */
-export function resNetV2Layers(depths: ResNetDepths): readonly Layer[] {
+function resNetV2Layers(depths: ResNetDepths): readonly Layer[] {
   const list = new LayerList();
   list.block = 'conv1';
   let output = list.zeroPad('conv1_pad', null, [3, 3]);
@@ -106,3 +108,23 @@ function finishV2(list: LayerList, input: string): readonly Layer[] {
   list.activation('post_relu', list.norm('post_bn', input, EPSILON), 'relu');
   return list.layers;
 }
+
+function resNet<Name extends string>(name: Name, depths: ResNetDepths, md5: string): BackboneDefinition<Name> {
+  const imagenet = kerasFile('resnet', `${name}_weights_tf_dim_ordering_tf_kernels_notop.h5`, md5);
+  return { name, layers: () => resNetLayers(depths), preprocessing: 'caffe', imagenet };
+}
+
+function resNetV2<Name extends string>(name: Name, depths: ResNetDepths, md5: string): BackboneDefinition<Name> {
+  const fileName = `${name.replace('_', '')}_weights_tf_dim_ordering_tf_kernels_notop.h5`;
+  const imagenet = kerasFile('resnet', fileName, md5);
+  return { name, layers: () => resNetV2Layers(depths), preprocessing: 'tf', imagenet };
+}
+
+export const RESNETS = [
+  resNet('resnet50', RESNET50, '4d473c1dd8becc155b73f8504c6f6626'),
+  resNet('resnet101', RESNET101, '88cf7a10940856eca736dc7b7e228a21'),
+  resNet('resnet152', RESNET152, 'ee4c566cf9a93f14d82f913c2dc6dd0c'),
+  resNetV2('resnet50_v2', RESNET50, 'fac2f116257151a9d068a22e544a4917'),
+  resNetV2('resnet101_v2', RESNET101, 'c0ed64b8031c3730f411d2eb4eea35b5'),
+  resNetV2('resnet152_v2', RESNET152, 'ed17cf2e0169df9d443503ef94b23b33'),
+] as const;

@@ -1,9 +1,11 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import type { Layer } from '../layer.ts';
 
 /** Convolutions per block and their filters (Simonyan and Zisserman 2014, configurations D and E). */
-export type VggBlocks = readonly (readonly [convolutionCount: number, filters: number])[];
+type VggBlocks = readonly (readonly [convolutionCount: number, filters: number])[];
 
-export const VGG16: VggBlocks = [
+const VGG16: VggBlocks = [
   [2, 64],
   [2, 128],
   [3, 256],
@@ -11,7 +13,7 @@ export const VGG16: VggBlocks = [
   [3, 512],
 ];
 
-export const VGG19: VggBlocks = [
+const VGG19: VggBlocks = [
   [2, 64],
   [2, 128],
   [4, 256],
@@ -20,7 +22,7 @@ export const VGG19: VggBlocks = [
 ];
 
 /** `keras.applications.VGG16(include_top=False)` or VGG19 (Keras counts the input as one more layer). */
-export function vggLayers(blocks: VggBlocks): readonly Layer[] {
+function vggLayers(blocks: VggBlocks): readonly Layer[] {
   const layers: Layer[] = [];
   let inputs: readonly string[] = [];
   for (const [blockIndex, [convolutionCount, filters]] of blocks.entries()) {
@@ -37,3 +39,18 @@ export function vggLayers(blocks: VggBlocks): readonly Layer[] {
   }
   return layers;
 }
+
+function vgg<Name extends string>(
+  name: Name,
+  blocks: VggBlocks,
+  md5: string,
+  sizeBytes: number | null = null,
+): BackboneDefinition<Name> {
+  const imagenet = kerasFile(name, `${name}_weights_tf_dim_ordering_tf_kernels_notop.h5`, md5, sizeBytes);
+  return { name, layers: () => vggLayers(blocks), preprocessing: 'caffe', imagenet };
+}
+
+export const VGGS = [
+  vgg('vgg16', VGG16, '6d6bbae143d832006294945121d1f1fc', 58_889_256),
+  vgg('vgg19', VGG19, '253f8cb515780f3b799900260a226db6'),
+] as const;

@@ -1,3 +1,5 @@
+import { kerasFile } from '../backbone-definition.ts';
+import type { BackboneDefinition } from '../backbone-definition.ts';
 import { LayerList } from '../layer-list.ts';
 import type { Layer } from '../layer.ts';
 
@@ -12,7 +14,7 @@ const FIRST_MIDDLE_BLOCK = 5;
 const LAST_MIDDLE_BLOCK = 12;
 
 /** `keras.applications.Xception(include_top=False)`. Shortcuts have the names of a fresh session: `conv2d`, `add_1`, … */
-export function xceptionLayers(): readonly Layer[] {
+function xceptionLayers(): readonly Layer[] {
   const list = new LayerList();
   list.block = 'block1';
   let output = list.conv('block1_conv1', null, { filters: 32, kernelSize: 3, stride: 2, useBias: false });
@@ -71,3 +73,17 @@ function pushMiddleBlock(list: LayerList, input: string): string {
 function pushNormAndRelu(list: LayerList, name: string, input: string): string {
   return list.activation(`${name}_act`, list.norm(`${name}_bn`, input), 'relu');
 }
+
+const XCEPTION: BackboneDefinition<'xception'> = {
+  name: 'xception',
+  layers: xceptionLayers,
+  minimumImageSize: 71,
+  preprocessing: 'tf',
+  imagenet: kerasFile(
+    'xception',
+    'xception_weights_tf_dim_ordering_tf_kernels_notop.h5',
+    'b0042744bf5b25fce3cb969f33bebb97',
+  ),
+};
+
+export const XCEPTIONS = [XCEPTION] as const;

@@ -1,4 +1,4 @@
-import type { LayerInfo } from '../../task.ts';
+import type { LayerInfo } from '../../network/layer-graph.ts';
 import { BACKBONE_TABLE } from './backbone-table.ts';
 
 interface Block {

@@ -1,13 +1,13 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
 import type {
   ErrorClass,
-  LayerInfo,
   RunOutcome,
   RunOutcomeKind,
   TaskError,
   TaskResult,
   TestMeasurement,
 } from '../../../core/task.ts';
+import type { LayerInfo } from '../../../core/network/layer-graph.ts';
 import {
   ErrorClass as ProtoErrorClass,
   RunOutcomeKind as ProtoRunOutcomeKind,

@@ -1,4 +1,4 @@
-import type { LayerInfo } from '../../../../services/core/task.ts';
+import type { LayerInfo } from '../../../../services/core/network/layer-graph.ts';
 
 /** VGG16's layers without the input, as in Keras. */
 export const VGG16_LAYERS: readonly LayerInfo[] = [2, 2, 3, 3, 3].flatMap((convolutions, index) => {

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BACKBONE_NAMES } from '../../../../services/core/network/backbones.ts';
 import { resolveUnfreeze } from '../../../../services/core/network/resolve-unfreeze.ts';
 import type { Backbone } from '../../../../services/trainer/backbones/backbone.ts';
 import { BackboneError } from '../../../../services/core/network/backbone-error.ts';
@@ -9,7 +8,7 @@ import { buildLayerGraph } from '../../../../services/core/network/layer-graph.t
 import { isTrained } from '../../../../services/core/network/layer-shapes.ts';
 import { loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { randomWeights, randomWeightsDigest } from '../../../../services/trainer/backbones/random-weights.ts';
-import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';
+import { BACKBONE_NAMES, backboneDefinition, minimumImageSize } from '../../../../services/core/network/backbones.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
 import type { Tensor, Tensor4D } from '../../../../services/trainer/engine/engine.ts';
 import { formulaWeight } from '../../../parity/formula.ts';
@@ -51,8 +50,12 @@ function difference(actual: Float32Array, expected: Float32Array): number {
   );
 }
 
-it('registers exactly the backbones that a sweep may name', () => {
-  expect(REGISTERED_BACKBONES).toEqual(BACKBONE_NAMES);
+it('names each backbone once, and its smallest images leave a pixel at every layer', () => {
+  expect(new Set(BACKBONE_NAMES).size).toBe(BACKBONE_NAMES.length);
+  for (const name of BACKBONE_NAMES) {
+    const size = minimumImageSize(name);
+    expect(buildLayerGraph(name, backboneDefinition(name).layers(size), size).shapes.flat()).not.toContain(0);
+  }
 });
 
 describe.each([

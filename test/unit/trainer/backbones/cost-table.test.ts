@@ -8,7 +8,7 @@ import {
 } from '../../../../services/core/planner/cost/base-cost.ts';
 import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import type { LayerGraph } from '../../../../services/core/network/layer-graph.ts';
-import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';
+import { backboneDefinition, BACKBONE_NAMES } from '../../../../services/core/network/backbones.ts';
 
 const SIZE = 224;
 
@@ -34,7 +34,7 @@ function measure(graph: LayerGraph, count: number): { gflop: number; values: num
   return { gflop: operations / 1e9, values, weights };
 }
 
-test.each(REGISTERED_BACKBONES)('the cost table says of %s what its layers say', (name) => {
+test.each(BACKBONE_NAMES)('the cost table says of %s what its layers say', (name) => {
   const graph = graphOf(name);
   const whole = costBetween(name, SIZE, BASE_INPUT, endOfBase(name));
   const real = measure(graph, graph.layers.length);

@@ -7,7 +7,7 @@ import type { Parameters, SweepSpec } from '../../../../services/core/sweep/swee
 import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import type { LayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import { isTrained } from '../../../../services/core/network/layer-shapes.ts';
-import { backboneDefinition, REGISTERED_BACKBONES } from '../../../../services/trainer/backbones/registry.ts';
+import { backboneDefinition, BACKBONE_NAMES } from '../../../../services/core/network/backbones.ts';
 import { PLAIN_SPEC, values } from '../../core/support/specs.ts';
 
 const TUNED: Parameters = { 'fine_tune.enabled': true };
@@ -20,24 +20,20 @@ function mistakes(change: Partial<SweepSpec>): string[] {
   return validateSweepSpec({ ...PLAIN_SPEC, ...change }).map(({ field, description }) => `${field}: ${description}`);
 }
 
-test.each(REGISTERED_BACKBONES)(
-  'the last layers of %s without weights to train are those of the trainer',
-  (backbone) => {
-    const { layers, weights, infos } = graphOf(backbone);
-    const last = weights.findLastIndex((specs) => specs.some(isTrained));
-    const names = layers.slice(last + 1).map(({ name }) => name);
-    expect(lastUntrainableLayers(backbone)).toEqual(names);
-    expect(infos.map(({ untrainable }) => untrainable !== true)).toEqual(weights.map((specs) => specs.some(isTrained)));
-    // What is refused when planned is exactly what would train nothing.
-    const fieldsOf = (unfreeze: string | number): string[] =>
-      mistakes({ base: { ...TUNED, backbone, 'fine_tune.unfreeze': unfreeze } });
-    for (const unfreeze of [1, names.length, String(names.length), ...names])
-      expect(fieldsOf(unfreeze)).toHaveLength(1);
-    for (const unfreeze of [names.length + 1, layers[last]?.name ?? '', 'last_block', 'all']) {
-      expect(fieldsOf(unfreeze)).toEqual([]);
-    }
-  },
-);
+test.each(BACKBONE_NAMES)('the last layers of %s without weights to train are those of the trainer', (backbone) => {
+  const { layers, weights, infos } = graphOf(backbone);
+  const last = weights.findLastIndex((specs) => specs.some(isTrained));
+  const names = layers.slice(last + 1).map(({ name }) => name);
+  expect(lastUntrainableLayers(backbone)).toEqual(names);
+  expect(infos.map(({ untrainable }) => untrainable !== true)).toEqual(weights.map((specs) => specs.some(isTrained)));
+  // What is refused when planned is exactly what would train nothing.
+  const fieldsOf = (unfreeze: string | number): string[] =>
+    mistakes({ base: { ...TUNED, backbone, 'fine_tune.unfreeze': unfreeze } });
+  for (const unfreeze of [1, names.length, String(names.length), ...names]) expect(fieldsOf(unfreeze)).toHaveLength(1);
+  for (const unfreeze of [names.length + 1, layers[last]?.name ?? '', 'last_block', 'all']) {
+    expect(fieldsOf(unfreeze)).toEqual([]);
+  }
+});
 
 test('unfreezing layers without weights is refused where it is written, for the bases that have it', () => {
   const told =

@@ -9,8 +9,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import { describeWeights, loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { randomWeights } from '../../../../services/trainer/backbones/random-weights.ts';
-import { backboneDefinition } from '../../../../services/trainer/backbones/registry.ts';
-import type { BackboneDefinition } from '../../../../services/trainer/backbones/registry.ts';
+import { backboneDefinition } from '../../../../services/core/network/backbones.ts';
+import type { BackboneDefinition } from '../../../../services/core/network/backbone-definition.ts';
 import { findWeightFile } from '../../../../services/trainer/backbones/weight-file.ts';
 import { encodeSafetensors } from '../../../../services/trainer/checkpoints/safetensors.ts';
 
