@@ -11,7 +11,7 @@ import type { Store } from './store/store.ts';
 const SAMPLE_COUNT = 20;
 
 /** The artifact store is another cluster's, or nobody knows whose. */
-export class StoreRefusedError extends ConfigError {
+class StoreRefusedError extends ConfigError {
   constructor(reason: string) {
     super([reason]);
   }

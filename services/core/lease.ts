@@ -21,7 +21,7 @@ export const DEFAULT_LEASE_TIMING: LeaseTiming = {
 };
 
 /** A worker without progress for so long is stuck, whatever its median step. */
-export const STUCK_MIN_MS = 120_000;
+const STUCK_MIN_MS = 120_000;
 
 /**
  * When a worker counts as stuck: five median steps without progress, at least `STUCK_MIN_MS`.

@@ -14,7 +14,7 @@ export interface RankedRun {
 }
 
 /** States that a best run can't have: what it measured before stays in the record, and it can't be used. */
-export const UNUSABLE_RUN_STATES: readonly RunState[] = ['FAILED', 'CANCELLED', 'INFEASIBLE'];
+const UNUSABLE_RUN_STATES: readonly RunState[] = ['FAILED', 'CANCELLED', 'INFEASIBLE'];
 
 /** Whether a run can be the best one: it has a finite objective value, and did not fail. */
 export function canBeBest({ state, bestValue }: Pick<RankedRun, 'state' | 'bestValue'>): boolean {
@@ -45,7 +45,7 @@ export function findBest<Run extends RankedRun>(objective: Objective, runs: Iter
 }
 
 /** The metric that decides between runs of the same objective value. */
-export function tieBreaker({ metric }: Objective): 'val_loss' | 'val_accuracy' {
+function tieBreaker({ metric }: Objective): 'val_loss' | 'val_accuracy' {
   return metric === 'val_loss' ? 'val_accuracy' : 'val_loss';
 }
 

@@ -37,13 +37,13 @@ export type RetryDecision =
   | { readonly action: 'FAILED' | 'INFEASIBLE'; readonly code: string; readonly reason: string };
 
 /** Milliseconds before try 2, 3 and 4; later tries wait as long as the last. */
-export const BACKOFF_MS: readonly number[] = [1_000, 4_000, 16_000];
+const BACKOFF_MS: readonly number[] = [1_000, 4_000, 16_000];
 export const MAX_COUNTED_FAILURES = 3;
-export const MAX_INFRASTRUCTURE_IN_A_ROW = 10;
-export const MAX_MEMORY_HALVINGS = 3;
+const MAX_INFRASTRUCTURE_IN_A_ROW = 10;
+const MAX_MEMORY_HALVINGS = 3;
 
 /** Permanent errors that say "this variant can't exist" rather than "something is broken". */
-export const INFEASIBLE_CODES: ReadonlySet<string> = new Set(['INVALID_PARAMETERS', 'UNSUPPORTED_MODEL']);
+const INFEASIBLE_CODES: ReadonlySet<string> = new Set(['INVALID_PARAMETERS', 'UNSUPPORTED_MODEL']);
 
 /** Errors about the place where all trainers write. */
 const STORE_CODES: ReadonlySet<string> = new Set(['DISK_FULL', 'STORE_UNWRITABLE']);

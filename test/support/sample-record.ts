@@ -1,6 +1,6 @@
 import type { PrismaClient } from '../../prisma/client/client.ts';
 
-export const SAMPLE_SWEEP = 's1';
+const SAMPLE_SWEEP = 's1';
 export const SAMPLE_DATASET = 'd0123456789abcdef';
 export const SAMPLE_FEATURE_KEY = 'b'.repeat(64);
 

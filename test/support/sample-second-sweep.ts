@@ -1,7 +1,7 @@
 import type { PrismaClient } from '../../prisma/client/client.ts';
 import { SAMPLE_DATASET, SAMPLE_FEATURE_KEY } from './sample-record.ts';
 
-export const SECOND_SWEEP = 's2';
+const SECOND_SWEEP = 's2';
 
 const START = new Date('2026-03-02T10:00:00.000Z');
 const OWN_FEATURE_KEY = 'e'.repeat(64);

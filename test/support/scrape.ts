@@ -13,7 +13,7 @@ export async function scrape(port: number): Promise<Scrape> {
 }
 
 /** Reads Prometheus' text format as far as prom-client writes it. */
-export function parseMetrics(text: string): Scrape {
+function parseMetrics(text: string): Scrape {
   const samples = new Map<string, number>();
   const labels = new Map<string, Set<string>>();
   for (const line of text.split('\n')) {

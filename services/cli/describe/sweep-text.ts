@@ -29,7 +29,7 @@ export function describeState({ state, failedRunCount, infeasibleRunCount }: Swe
 }
 
 /** The best run by the rule of the leaderboard, and what decided between equal ones. */
-export function describeBest(sweep: Sweep, runs: readonly Run[]): string {
+function describeBest(sweep: Sweep, runs: readonly Run[]): string {
   if (sweep.bestRunId === null) return '–';
   const { objective } = sweep.spec;
   const best = runs.find(({ runId }) => runId === sweep.bestRunId);

@@ -4,7 +4,7 @@ import type { Metrics } from '../../platform/telemetry/metrics.ts';
 
 const SERVICE = '/graft.v1.TrainerService/';
 /** Those that can be refused so; a test compares them with the service. */
-export const TRAINER_METHODS: readonly string[] = [
+const TRAINER_METHODS: readonly string[] = [
   'RegisterTrainer',
   'LeaseTask',
   'Heartbeat',

@@ -9,7 +9,7 @@ import { leastParts } from './split-groups.ts';
 import type { SplittableGroup } from './split-groups.ts';
 
 /** Most runs that train together: each has rows of metrics, a checkpoint and an answer of its own. */
-export const MAX_GROUP_RUNS = 64;
+const MAX_GROUP_RUNS = 64;
 
 /** One task of a group, without its identity and what it waits for. */
 export interface DraftTask {

@@ -4,7 +4,7 @@ import { Mistakes } from './mistakes.ts';
 import { SHA256, lineMistake, shown, textMistake } from './text-rules.ts';
 
 /** Characters of a message; a trainer cuts its own. */
-export const MAX_ERROR_MESSAGE = 20_000;
+const MAX_ERROR_MESSAGE = 20_000;
 /** The form and no list, because a newer trainer may have a reason that this coordinator does not know; its class decides. */
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 const MAX_PROBLEM_TEXT = 8_192;

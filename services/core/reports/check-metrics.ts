@@ -45,7 +45,7 @@ const METRICS: Readonly<Record<string, (value: number) => string | null>> = {
   images_per_second: measure,
 };
 
-export const METRIC_NAMES: readonly string[] = Object.keys(METRICS);
+const METRIC_NAMES: readonly string[] = Object.keys(METRICS);
 
 /** What is wrong with a value of a metric; null: nothing. */
 export function metricMistake(name: string, value: number): string | null {

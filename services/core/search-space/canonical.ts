@@ -34,7 +34,7 @@ export function parametersDigest(parameters: Parameters): string {
 }
 
 /** Unknown names and wrong values; the field is the parameter's name. */
-export function parameterViolations(parameters: Parameters): FieldViolation[] {
+function parameterViolations(parameters: Parameters): FieldViolation[] {
   const violations: FieldViolation[] = [];
   for (const [name, value] of Object.entries(parameters)) {
     const definition = findDefinition(name);

@@ -1,8 +1,6 @@
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
 import { BACKBONE_NAMES, DEFAULT_BACKBONE, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
 
-export type ParameterType = 'int' | 'number' | 'bool' | 'string';
-
 /** A parameter exists only while its parent has one of these values, or a number above this one. */
 export type ParentCondition =
   | { readonly name: string; readonly anyOf: readonly ParameterValue[] }

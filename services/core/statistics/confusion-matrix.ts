@@ -38,7 +38,7 @@ export function confusionMatrix(pairs: readonly LabelPair[], classCount: number)
 }
 
 /** How often class `label` was called `predictedLabel`. */
-export function cellOf(matrix: ConfusionMatrix, label: number, predictedLabel: number): number {
+function cellOf(matrix: ConfusionMatrix, label: number, predictedLabel: number): number {
   return matrix.counts[label * matrix.classCount + predictedLabel] ?? 0;
 }
 

@@ -1,5 +1,5 @@
 /** Half-width of a two-sided 95 % interval in standard deviations: the 0.975 quantile of the normal distribution. */
-export const Z_95 = 1.959963984540054;
+const Z_95 = 1.959963984540054;
 
 export interface Interval {
   readonly low: number;

@@ -6,7 +6,7 @@ import { memberPath } from './violations.ts';
 import type { ViolationList } from './violations.ts';
 
 /** Weights that are not a path. */
-export const NAMED_WEIGHTS: readonly string[] = ['imagenet', 'random'];
+const NAMED_WEIGHTS: readonly string[] = ['imagenet', 'random'];
 
 const WHAT = 'a weight file';
 

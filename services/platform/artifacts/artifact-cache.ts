@@ -35,7 +35,7 @@ export class ArtifactDigestError extends Error {
 }
 
 /** Copies are damaged as soon as they are written: the disk or the memory of this machine is bad. */
-export class ArtifactCopyError extends Error {
+class ArtifactCopyError extends Error {
   override readonly name = 'ArtifactCopyError';
 
   constructor({ uri }: StoredArtifact, folder: string) {

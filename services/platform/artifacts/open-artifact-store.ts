@@ -2,7 +2,7 @@ import type { ArtifactStore } from './artifact-store.ts';
 import { DirectoryArtifactStore } from './directory-artifact-store.ts';
 
 /** An address of an artifact store that can't be understood. */
-export class ArtifactAddressError extends Error {
+class ArtifactAddressError extends Error {
   override readonly name = 'ArtifactAddressError';
 
   constructor(address: string) {
@@ -31,7 +31,7 @@ export function isArtifactAddress(text: string): boolean {
 }
 
 /** null: the address is that of a folder. @throws {ArtifactAddressError} */
-export function parseS3Address(address: string): S3Address | null {
+function parseS3Address(address: string): S3Address | null {
   if (!/^[a-z0-9+.-]+:\/\//i.test(address)) return null;
   const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(address) ?? [];
   const trimmed = prefix.replace(/\/$/, '');

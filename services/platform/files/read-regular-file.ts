@@ -8,7 +8,7 @@ export class NotReadableFileError extends Error {
 }
 
 /** Node reads no more than 2 GiB at once; half of that is far above any picture. */
-export const MAX_FILE_BYTES = 2 ** 30;
+const MAX_FILE_BYTES = 2 ** 30;
 
 /** Non-blocking, so that opening a pipe without a writer returns. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;

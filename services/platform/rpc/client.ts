@@ -21,7 +21,7 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
-export const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 5, firstDelayMs: 100, maxDelayMs: 2_000 };
+const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 5, firstDelayMs: 100, maxDelayMs: 2_000 };
 export const NO_RETRY: RetryPolicy = { maxAttempts: 1, firstDelayMs: 0, maxDelayMs: 0 };
 
 export interface ClientCallOptions {

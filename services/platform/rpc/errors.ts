@@ -30,7 +30,7 @@ import { durationToProto } from './convert/duration.ts';
 import { Status } from '../../../proto/gen/google/rpc/status.ts';
 
 /** `ErrorInfo.domain` of every error of ours. */
-export const ERROR_DOMAIN = 'graft';
+const ERROR_DOMAIN = 'graft';
 
 const DETAILS_KEY = 'grpc-status-details-bin';
 const TYPE_PREFIX = 'type.googleapis.com/';

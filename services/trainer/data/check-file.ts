@@ -50,7 +50,7 @@ export function problemOfContents(contents: Uint8Array): FileProblem | null {
   return format === null ? null : { code: 'UNSUPPORTED_FORMAT', reason: `its content is ${format}, despite its name` };
 }
 
-export function problemOfDecoding({ isTooLarge, reason }: ImageDecodeError): FileProblem {
+function problemOfDecoding({ isTooLarge, reason }: ImageDecodeError): FileProblem {
   return { code: isTooLarge ? 'IMAGE_TOO_LARGE' : 'CORRUPT_IMAGE', reason };
 }
 

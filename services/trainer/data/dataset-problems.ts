@@ -2,7 +2,7 @@ import type { DatasetProblem, ManifestImage } from '../../core/dataset.ts';
 import type { FileCheck } from './check-file.ts';
 
 /** Maximum number of listed problems of one kind; further ones are only counted. */
-export const MAX_LISTED = 500;
+const MAX_LISTED = 500;
 
 /** Returns the problems of single files. They are fatal unless bad files are skipped. */
 export function fileProblems(checks: ReadonlyMap<string, FileCheck>, skipBadFiles: boolean): readonly DatasetProblem[] {

@@ -10,7 +10,6 @@ export type Tensor1D = tfjs.Tensor1D;
 export type Tensor2D = tfjs.Tensor2D;
 export type Tensor4D = tfjs.Tensor4D;
 export type Scalar = tfjs.Scalar;
-export type Variable = tfjs.Variable;
 
 /** Thrown when the TensorFlow binding can't be loaded; the message says how to build it. */
 export class EngineUnavailableError extends Error {

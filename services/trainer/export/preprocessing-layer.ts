@@ -2,7 +2,7 @@ import { CAFFE_MEAN, TORCH_DEVIATION, TORCH_MEAN } from '../backbones/preprocess
 import type { Preprocessing } from '../../core/network/backbone-definition.ts';
 import type { ConfigValue, KerasLayer } from './keras-layer.ts';
 
-export const PREPROCESSING_LAYER = 'preprocessing';
+const PREPROCESSING_LAYER = 'preprocessing';
 
 /**
  * Returns the preprocessing of 0..255 RGB images as one layer that loads without custom code; null if the base includes it.

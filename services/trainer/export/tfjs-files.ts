@@ -8,7 +8,7 @@ import type { ModelCard } from './model-card.ts';
 /** Shard size of TensorFlow.js' converter, with which browsers cache shards separately. */
 const SHARD_BYTES = 4 * 2 ** 20;
 
-export const TFJS_MODEL_FILE = 'model.json';
+const TFJS_MODEL_FILE = 'model.json';
 
 /**
  * Writes TensorFlow.js' layers format: `model.json` and `group1-shard<n>of<m>.bin`. Removes files of an earlier export from the

@@ -22,7 +22,7 @@ export interface FeatureLayout {
   readonly partImages: number;
 }
 
-export function valuesPerImage(shape: readonly number[]): number {
+function valuesPerImage(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 

@@ -27,7 +27,7 @@ const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const positive = fc.integer({ min: 1, max: 2 ** 31 - 1 });
 const few = { maxLength: 4 };
 
-export const parameterValue: fc.Arbitrary<ParameterValue> = fc.oneof(text, fc.boolean(), anyDouble, safe);
+const parameterValue: fc.Arbitrary<ParameterValue> = fc.oneof(text, fc.boolean(), anyDouble, safe);
 export const parameters: fc.Arbitrary<Parameters> = fc
   .uniqueArray(fc.tuple(fc.oneof(text, fc.constant('__proto__')), parameterValue), {
     maxLength: 6,

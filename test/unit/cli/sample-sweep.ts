@@ -11,7 +11,7 @@ import type {
 import type { ReportData } from '../../../services/cli/report/report-data.ts';
 
 /** A sweep whose numbers follow a closed formula: enough to draw and to count, true of nothing. */
-export const SWEEP_ID = 's1';
+const SWEEP_ID = 's1';
 
 const START = Date.UTC(2026, 0, 2, 3, 4, 5);
 

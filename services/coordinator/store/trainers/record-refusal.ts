@@ -8,7 +8,7 @@ import type { LeaseClaim } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 
 /** A trainer whose reports were refused so often gets no more work: it is broken, or it lies. */
-export const MAX_REFUSALS = 3;
+const MAX_REFUSALS = 3;
 
 /**
  * Counts a refused report against the trainer that sent it, and drains the trainer at the third one: its tasks go to others, not

@@ -83,7 +83,7 @@ function featureBytesPerImage(context: CostContext, set: KeyedFeatureSet): numbe
 }
 
 /** Bytes of one feature set. */
-export function featureSetBytes(context: CostContext, set: KeyedFeatureSet): number {
+function featureSetBytes(context: CostContext, set: KeyedFeatureSet): number {
   return context.imageCounts[set.split] * featureBytesPerImage(context, set);
 }
 

@@ -21,7 +21,7 @@ export interface RunningPostmaster {
 }
 
 /** Names one data folder on the server's command line (`ps` shows it too), where everybody may read it. */
-export function clusterName(cluster: string): string {
+function clusterName(cluster: string): string {
   return `graft-${createHash('sha256').update(cluster).digest('hex').slice(0, 12)}`;
 }
 

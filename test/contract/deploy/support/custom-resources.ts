@@ -24,7 +24,7 @@ export const prometheusRule = z.strictObject({
   spec: z.strictObject({ groups: z.array(z.strictObject({ name: z.string(), rules: z.array(rule).min(1) })) }),
 });
 
-export const serviceMonitor = z.strictObject({
+const serviceMonitor = z.strictObject({
   apiVersion: z.literal('monitoring.coreos.com/v1'),
   kind: z.literal('ServiceMonitor'),
   metadata,

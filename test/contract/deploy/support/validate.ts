@@ -7,7 +7,7 @@ import { checkCustomResource } from './custom-resources.ts';
 import type { Rendering } from './kustomize.ts';
 
 /** The oldest one that the manifests are for (`preStop.sleep`), and the newest that the schemas are there for. */
-export const KUBERNETES_VERSIONS = ['1.32', '1.37'] as const;
+const KUBERNETES_VERSIONS = ['1.32', '1.37'] as const;
 
 /** The package ships the OpenAPI schemas of every Kubernetes version as JSON schemas, and checks against them. */
 export function schemaVenv(): Promise<PythonVenv> {
