@@ -273,11 +273,8 @@ export default tseslint.config(
   ...importMatrix,
   floorPlan,
   noCircles,
-  {
-    files: docCommentsHold,
-    plugins: { 'doc-comment': docComments },
-    rules: { 'doc-comment/sentence': 'error' },
-  },
+  { plugins: { 'doc-comment': docComments } },
+  { files: docCommentsHold, rules: { 'doc-comment/sentence': 'error' } },
   {
     files: ['services/core/**/*.ts'],
     rules: {

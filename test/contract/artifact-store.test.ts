@@ -23,12 +23,12 @@ import { BreakingProxy } from '../support/breaking-proxy.ts';
 
 const s3 = await startS3Server();
 
-/** Kills a writer at the n-th thing that happens in the store, for each of these n: all steps of the first files. */
+/** Kills a writer at its n-th step in the store, for each of these n: all steps of the first files. */
 const KILLED_AT = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 interface Place extends AsyncDisposable {
   readonly store: ArtifactStore;
-  /** What a writer leaves behind that was killed after it had sent a part. */
+  /** Leaves behind what a writer leaves that was killed after sending a part. */
   leaveHalf(uri: string): Promise<void>;
   /** Calls back at each step of a writer, whose environment it returns. */
   watch(onStep: () => void): Promise<{ readonly env: Readonly<Record<string, string>> } & AsyncDisposable>;
@@ -36,7 +36,7 @@ interface Place extends AsyncDisposable {
 
 interface Implementation {
   readonly name: string;
-  /** Why it can't be tested here. */
+  /** Reason why the store can't be tested here. */
   readonly missing: string | null;
   readonly create: () => Promise<Place>;
 }
@@ -61,7 +61,7 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
   const listed = async (): Promise<readonly (readonly [string, boolean])[]> => {
     const found: (readonly [string, boolean])[] = [];
     for await (const { uri, isTemporary, ageMs } of store.list()) {
-      // The test's S3 server gives all unfinished uploads one date of long ago.
+      // The test's S3 server gives all unfinished uploads the same old date.
       if (!isTemporary) expect(ageMs).toBeLessThan(60_000);
       found.push([uri, isTemporary]);
     }
@@ -102,7 +102,7 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
     expect(await listed()).toEqual([['features/a.bin', false]]);
   });
 
-  it('takes content of many parts, and gives it back from any byte on', { timeout: 60_000 }, async () => {
+  it('stores content of many parts, and reads it from any offset', { timeout: 60_000 }, async () => {
     const chunk = Buffer.from(Uint8Array.from({ length: 1 << 20 }, (_, index) => (index * 7 + (index >> 8)) % 251));
     const chunks = Array.from({ length: 37 }, (_, index) => Buffer.concat([Buffer.of(index), chunk]));
     const whole = Buffer.concat(chunks);
@@ -119,14 +119,14 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
     expect(await listed()).toEqual([['features/large.bin', false]]);
   });
 
-  it('keeps nothing when the stream breaks, neither early nor late', async () => {
+  it('stores nothing when the stream fails, early or late', async () => {
     await expect(store.writeStream('features/a.bin', brokenChunks(1))).rejects.toThrow('the source broke');
     await expect(store.writeStream('features/a.bin', brokenChunks(40 * 2 ** 20))).rejects.toThrow('the source broke');
     expect(await store.stat('features/a.bin')).toBeNull();
     expect(await listed()).toEqual([]);
   });
 
-  it('shows no half file of a writer that was killed, but lists what it left, which can be removed', async () => {
+  it('hides the partial file of a killed writer, but lists it, and it can be removed', async () => {
     await place.leaveHalf('checkpoints/run-1/c.safetensors');
     expect(await store.stat('checkpoints/run-1/c.safetensors')).toBeNull();
     await expect(store.read('checkpoints/run-1/c.safetensors')).rejects.toThrow(ArtifactMissingError);
@@ -142,7 +142,7 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
     expect(await listed()).toEqual([b, ['checkpoints/run-1/c.safetensors', false]]);
   });
 
-  it('has whole files only, at whatever step a writer is killed', { timeout: 120_000 }, async () => {
+  it('contains complete files only, whichever step a writer is killed at', { timeout: 120_000 }, async () => {
     for (const killedAt of KILLED_AT) {
       let steps = 0;
       const children: ChildProcess[] = [];
@@ -158,11 +158,11 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
     const whole = (await listed()).filter(([, isTemporary]) => !isTemporary).map(([uri]) => uri);
     for (const uri of whole)
       expect((await store.read(uri)).equals(Buffer.alloc(WRITTEN_BYTES, `${uri} `)), uri).toBe(true);
-    // Each writer came to another step, and not all of them to the end of a file.
+    // The writers were killed at different steps, and not all after a complete file.
     expect(new Set(whole.map((uri) => uri.split('-')[0])).size).toBeLessThan(KILLED_AT.length);
   });
 
-  it('says which artifact is missing', async () => {
+  it('names the missing artifact', async () => {
     const missing = /datasets\/none\.jsonl is not in the artifact store/;
     await expect(store.read('datasets/none.jsonl')).rejects.toThrow(ArtifactMissingError);
     await expect(store.read('datasets/none.jsonl')).rejects.toThrow(missing);
@@ -170,7 +170,7 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
     expect(await store.stat('datasets/none.jsonl')).toBeNull();
   });
 
-  it('removes, also what is not there', async () => {
+  it('removes files, including ones that do not exist', async () => {
     await store.write('a/b', Buffer.from('x'));
     await store.remove('a/b');
     await store.remove('a/b');
@@ -187,7 +187,7 @@ describe.each(IMPLEMENTATIONS.filter(({ missing }) => missing === null))('$name 
     },
   );
 
-  it('lets one of several writers of one artifact win, whole', async () => {
+  it('lets exactly one of several writers of one artifact win', async () => {
     const contents = ['first ', 'second ', 'third '].map((text) => text.repeat(50_000));
     const results = await Promise.allSettled(contents.map((text) => store.write('same', Buffer.from(text))));
     const winners = contents.filter((_, index) => results[index]?.status === 'fulfilled');
@@ -212,7 +212,7 @@ describe('DirectoryArtifactStore on a full disk', () => {
   });
 });
 
-describe.skipIf('reason' in s3)('S3ArtifactStore that takes nothing', () => {
+describe.skipIf('reason' in s3)('S3ArtifactStore that is unwritable', () => {
   it.each([
     ['a bucket that is not there', 'no-such-bucket', () => endpointOf(), /NoSuchBucket/],
     ['a service that is not there', 'graft', () => 'http://127.0.0.1:1', /ECONNREFUSED/],
@@ -227,15 +227,15 @@ describe.skipIf('reason' in s3)('S3ArtifactStore that takes nothing', () => {
   });
 });
 
-describe.skipIf('reason' in s3)('S3ArtifactStore over a line that breaks', () => {
-  it('goes on with a download where it was cut off', async () => {
+describe.skipIf('reason' in s3)('S3ArtifactStore over an unreliable connection', () => {
+  it('resumes an interrupted download', async () => {
     await using place = await createBucket();
     const bytes = Buffer.alloc(8 * 2 ** 20, 'a line of text, and another one; ');
     await place.store.write('large', bytes);
     await using proxy = await BreakingProxy.start(endpointOf(), { breakAfterBytes: 3 * 2 ** 20 });
     const store = new S3ArtifactStore({ client: clientOf(proxy.address), bucket: place.bucket, prefix: 'p' });
     expect(digestOf(await store.read('large'))).toBe(digestOf(bytes));
-    // What was on its way when the line broke is lost with it.
+    // Data in flight is lost with the connection.
     expect(proxy.breakCount).toBeGreaterThanOrEqual(2);
   });
 });
@@ -325,7 +325,7 @@ async function collect(parts: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-/** The content itself fails the way a full disk does, after a part was written. */
+/** A store whose content fails like a full disk, after a part was written. */
 class FullDiskStore extends DirectoryArtifactStore {
   override write(uri: string, bytes: Uint8Array): ReturnType<ArtifactStore['write']> {
     const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });

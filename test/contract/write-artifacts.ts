@@ -1,6 +1,6 @@
 import { openArtifactStore } from '../../services/platform/artifacts/open-artifact-store.ts';
 
-/** A process that writes one artifact after the other until it is killed. The bytes of each are its uri, over and over. */
+/** Writes one artifact after the other until the process is killed. The bytes of each are its uri, repeated. */
 const { STORE = '', SIZE_BYTES = '0' } = process.env;
 const store = await openArtifactStore(STORE);
 for (let index = 0; ; index++) {

@@ -91,8 +91,8 @@ describe('PostgreSQL away', () => {
     for (const name of ['coordinator-0', 'coordinator-1']) {
       const lines = readLog(cluster, name);
       expect(lines.filter(({ level }) => level >= 50)).toEqual([]);
-      expect(lines.filter(({ msg }) => msg.startsWith('the database is away'))).toHaveLength(1);
-      expect(lines.filter(({ msg }) => msg === 'the database is back')).toHaveLength(1);
+      expect(lines.filter(({ msg }) => msg.startsWith('the database is unavailable'))).toHaveLength(1);
+      expect(lines.filter(({ msg }) => msg === 'the database is available again')).toHaveLength(1);
     }
   });
 

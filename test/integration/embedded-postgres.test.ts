@@ -260,7 +260,7 @@ describe('startEmbeddedPostgres on a folder with data', () => {
     await first.stop();
     const version = join(dataDir, 'cluster', 'PG_VERSION');
     writeFileSync(version, '17\n');
-    await expect(start()).rejects.toThrow(/was made by PostgreSQL 17; the embedded server is 18/);
+    await expect(start()).rejects.toThrow(/was created by PostgreSQL 17; the embedded server is 18/);
     writeFileSync(version, '18\n');
     const password = readFileSync(join(dataDir, 'password'));
     rmSync(join(dataDir, 'password'));

@@ -34,9 +34,9 @@ export class LeaderLoops implements AsyncDisposable {
           log,
           pass: async (signal) => {
             if (await this.#isLeader()) await this.#pass(task, signal);
-            outage.over();
+            outage.recordSuccess();
           },
-          isExpected: (error) => outage.note(error),
+          isExpected: (error) => outage.recordError(error),
         }),
     );
   }

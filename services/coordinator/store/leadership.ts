@@ -158,7 +158,7 @@ export class Leadership implements AsyncDisposable {
       statement_timeout: ANSWER_TIMEOUT_MS,
     });
     client.on('error', (error) => {
-      if (!this.#outage.note(error)) this.#log.warn({ err: error }, 'connection of the loops lost');
+      if (!this.#outage.recordError(error)) this.#log.warn({ err: error }, 'connection of the loops lost');
     });
     client.on('end', () => {
       if (this.#client === client) this.#client = null;

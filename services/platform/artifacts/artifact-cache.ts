@@ -12,18 +12,18 @@ import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
 
 export interface ArtifactCacheOptions {
   readonly store: ArtifactStore;
-  /** For copies; may be shared by the processes of a machine. */
+  /** Folder of the copies; may be shared by the processes of a machine. */
   readonly folder: string;
-  /** What the copies may take together; one that is in use stays, also above this. */
+  /** Upper limit of the copies' total size; a copy in use is kept even above it. */
   readonly maxBytes: number;
 }
 
-/** A file of the store on this machine, for as long as it is not disposed. */
+/** A local file with an artifact's content, valid until it is disposed. */
 export interface LocalArtifact extends Disposable {
   readonly path: string;
 }
 
-/** Bytes that are not those the record says. */
+/** Thrown when the bytes of a file don't match its recorded digest. */
 export class ArtifactDigestError extends Error {
   override readonly name = 'ArtifactDigestError';
   readonly uri: string;
@@ -34,24 +34,24 @@ export class ArtifactDigestError extends Error {
   }
 }
 
-/** Copies are damaged as soon as they are written: the disk or the memory of this machine is bad. */
+/** Thrown when copies are damaged immediately after writing, which means faulty disk or memory on this machine. */
 class ArtifactCopyError extends Error {
   override readonly name = 'ArtifactCopyError';
 
   constructor({ uri }: StoredArtifact, folder: string) {
     super(
       `Copies of ${uri} in ${folder} on ${hostname()} are damaged right after they were compared with their digest. ` +
-        'Check the disk and the memory of this machine, or point GRAFT_CACHE_DIR at another disk.',
+        'Check the disk and the memory of this machine, or point GRAFT_CACHE_DIR to another disk.',
     );
   }
 }
 
-/** Copies of one artifact that are fetched again in one call because they were damaged. */
+/** Maximum number of copies of one artifact that one call fetches because they are damaged. */
 const MOST_DAMAGED_COPIES = 3;
-/** A pin of a process on another host is believed for so long after it was last touched. */
+/** Time after its last touch during which a pin of a process on another host is considered live. */
 const FOREIGN_PIN_MS = 2 * 3_600_000;
 const TOUCH_INTERVAL_MS = 1_800_000;
-/** A download that has not grown for so long has lost its process. */
+/** A download that has not grown for this time has lost its process. */
 const STALLED_MS = 60_000;
 const LOOK_INTERVAL_MS = 100;
 
@@ -63,7 +63,7 @@ const COPY_OR_PART = /^[0-9a-f]{64}~(?!.*\.lock$)/;
 const PIN_NAME = /^[^~]*~\d+~\d+~[0-9a-f]{64}$/;
 let pinCount = 0;
 
-/** Copies whose digest was right once in this process, by place and change. */
+/** Copies whose digest this process has verified, by location and identity of the content. */
 const verifiedCopies = new Set<string>();
 
 function copyName({ uri, sha256 }: StoredArtifact): string {
@@ -71,11 +71,11 @@ function copyName({ uri, sha256 }: StoredArtifact): string {
 }
 
 /**
- * Copies of a remote store's files in a folder that several processes share, named by digest and uri; the least recently used
- * ones go first when they take too much. With a store that is a folder of this machine, its files are read in place.
+ * Local copies of a remote store's files, in a folder that several processes share. Copies are named by digest and uri;
+ * the least recently used are evicted first. Files of a store that is a folder of this machine are read in place.
  *
- * A copy in use is pinned by a hard link of the user's own: it can't vanish under the reader, whatever others do, and its
- * link count tells them that it is used. Pins of processes that were killed are removed by whoever makes room next.
+ * A copy in use is pinned by the user's own hard link: it can't disappear under the reader, and its link count tells
+ * other processes that it is in use. Pins of killed processes are removed during the next eviction.
  */
 export class ArtifactCache {
   readonly #options: ArtifactCacheOptions;
@@ -87,11 +87,11 @@ export class ArtifactCache {
   }
 
   /**
-   * Opens the artifact's file, whose digest this process compares once and again when the inode says that the file may have
-   * changed. A damaged copy is fetched again from the store before the store's file is blamed.
+   * Opens the artifact's file. This process verifies the digest once, and again if the inode shows that the file may
+   * have changed. A damaged copy is fetched again before the store's file is reported as damaged.
    *
-   * @throws {ArtifactMissingError}, {ArtifactDigestError} when the store's file is damaged, {ArtifactCopyError},
-   * {ArtifactSpaceError}
+   * @throws {ArtifactMissingError} when the store lacks the file; {ArtifactDigestError} when the store's file is
+   * damaged; {ArtifactCopyError} when copies are damaged on this machine; {ArtifactSpaceError} when the disk is full.
    */
   async open(artifact: StoredArtifact): Promise<LocalArtifact> {
     const { store, folder } = this.#options;
@@ -117,7 +117,7 @@ export class ArtifactCache {
     }
   }
 
-  /** Whether `open` finds the store's file as it was registered. @throws what else `open` throws */
+  /** Returns whether the store's file is as registered. Throws the other errors of `open`. */
   async isIntact(artifact: StoredArtifact): Promise<boolean> {
     try {
       (await this.open(artifact))[Symbol.dispose]();
@@ -128,7 +128,7 @@ export class ArtifactCache {
     }
   }
 
-  /** A link of our own to the copy, or null when there is none. */
+  /** Creates a hard link to the copy; null if there is no copy. */
   async #pin(path: string, sha256: string): Promise<LocalArtifact | null> {
     const pin = join(this.#pins, `${hostname()}~${process.pid}~${pinCount++}~${sha256}`);
     try {
@@ -149,7 +149,7 @@ export class ArtifactCache {
     };
   }
 
-  /** Copies the artifact, or waits while another process does. Returns when it is worth looking again. */
+  /** Downloads the artifact, or waits while another process does. On return, the caller checks for the copy again. */
   async #fetch(artifact: StoredArtifact, path: string): Promise<void> {
     const lockPath = `${path}.lock`;
     const partPath = `${path}.part`;
@@ -158,7 +158,7 @@ export class ArtifactCache {
       return;
     }
     try {
-      // The one before us may have finished between our look and our lock.
+      // The previous holder may have finished between our check and our lock.
       if ((await stat(path).catch(() => null)) !== null) return;
       await this.#makeRoom(artifact.sizeBytes);
       await this.#download(artifact, partPath);
@@ -171,7 +171,7 @@ export class ArtifactCache {
     }
   }
 
-  /** Goes on where a killed download ended; the digest over all of it tells whether that was right. */
+  /** Continues where an interrupted download ended; the digest of the whole file verifies the result. */
   async #download(artifact: StoredArtifact, partPath: string): Promise<void> {
     const hash = createHash('sha256');
     await using file = await open(partPath, constants.O_RDWR | constants.O_CREAT);
@@ -191,13 +191,13 @@ export class ArtifactCache {
     await file.sync();
     const actual = hash.digest('hex');
     if (actual === artifact.sha256) {
-      // A whole second, which `markUsed` keeps as it is.
+      // A whole second, which `markUsed` preserves.
       await utimes(partPath, new Date(), new Date(Math.floor(Date.now() / 1000) * 1000));
       verifiedCopies.add(await identityOf(artifact, partPath));
       return;
     }
     await rm(partPath, { force: true });
-    // A part that a crash has garbled is no fault of the store: once more, from the beginning.
+    // The partial file may be damaged by a crash, which is not the store's fault: retry from the beginning.
     if (isContinued) await this.#download(artifact, partPath);
     else throw new ArtifactDigestError(artifact, actual);
   }
@@ -218,7 +218,7 @@ export class ArtifactCache {
     copies.sort((a, b) => a.usedAtMs - b.usedAtMs);
     for (const { path, sizeBytes, isPinned, usedAtMs } of copies) {
       if (total <= maxBytes) return;
-      // The part of a living download is young.
+      // The partial file of a live download is recent.
       if (isPinned || (path.endsWith('.part') && Date.now() - usedAtMs < STALLED_MS)) continue;
       await rm(path, { force: true });
       total -= sizeBytes;
@@ -227,7 +227,7 @@ export class ArtifactCache {
 
   async #dropDeadPins(): Promise<void> {
     for (const name of await readdir(this.#pins)) {
-      // What others have put here is theirs.
+      // Files that others have placed here are not ours to delete.
       if (!PIN_NAME.test(name)) continue;
       const path = join(this.#pins, name);
       const found = await lstat(path).catch(() => null);
@@ -236,18 +236,18 @@ export class ArtifactCache {
   }
 }
 
-/** Where the copies lie in a machine's cache folder. */
+/** Returns the folder of the copies within a machine's cache folder. */
 export function artifactCacheFolder(cacheDir: string): string {
   return join(cacheDir, 'artifacts');
 }
 
-/** Last parts of the uris that have a copy in a cache's folder. */
+/** Returns the last path parts of the uris that have a copy in a cache's folder. */
 export async function copiedNames(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder).catch(() => []);
   return names.flatMap((name) => (COPY_NAME.test(name) ? [name.slice(DIGEST_LENGTH + 1)] : []));
 }
 
-/** Hashing goes at 1 to 2 GB/s; tasks that follow one another on one file need not pay it again. */
+/** Verifies a digest once. Hashing takes 0.5 to 1 s per GB, which consecutive tasks on one file need not repeat. */
 async function requireDigest(artifact: StoredArtifact, path: string): Promise<void> {
   const actual = await hashFileOnce(path, 'sha256');
   if (actual !== artifact.sha256) throw new ArtifactDigestError(artifact, actual);
@@ -261,15 +261,15 @@ async function isIntactCopy(artifact: StoredArtifact, pin: string): Promise<bool
   return true;
 }
 
-/** Not by ctime, which each pin's link changes. */
+/** Identifies a copy's content. The ctime is unsuitable, because each pin's link changes it. */
 async function identityOf({ sha256 }: StoredArtifact, path: string): Promise<string> {
   const { dev, ino, size, mtimeMs } = await stat(path);
   return [sha256, dev, ino, size, mtimeMs].join(' ');
 }
 
 /**
- * Marks a copy as used now, by the time of its last access: a pin is the copy's own inode. The time of its last change stays,
- * because it tells whether somebody has written to the copy.
+ * Marks a copy as used now through its access time; a pin shares the copy's inode. The modification time is preserved,
+ * because it reveals writes to the copy.
  */
 async function markUsed(pin: string): Promise<void> {
   const { mtime } = await stat(pin);
@@ -287,8 +287,8 @@ function requireSize(artifact: StoredArtifact, found: { readonly sizeBytes: numb
 }
 
 /**
- * Whether this process is to download. A lock whose process was killed is taken over. Two processes that do so at the same
- * moment both download: they write the same bytes to the same places, and one rename is enough.
+ * Returns whether this process is to download. The lock of a killed process is taken over. If two processes take over
+ * concurrently, both download: they write the same bytes to the same locations, and one rename suffices.
  */
 async function takeLock(lockPath: string, partPath: string): Promise<boolean> {
   try {
@@ -311,7 +311,7 @@ async function readOwner(lockPath: string): Promise<string> {
   return file === null ? '' : await file.readFile('utf8');
 }
 
-/** @param owner begins with `<host>~<pid>~` */
+/** @param owner starts with `<host>~<pid>~`. */
 function isOwnerAlive(owner: string, touchedAtMs: number): boolean {
   const [host, pid] = owner.split('~');
   if (host !== hostname()) return Date.now() - touchedAtMs < FOREIGN_PIN_MS;
@@ -319,7 +319,7 @@ function isOwnerAlive(owner: string, touchedAtMs: number): boolean {
     process.kill(Number(pid), 0);
     return true;
   } catch (error) {
-    // EPERM: it lives and belongs to somebody else.
+    // EPERM: the process exists and belongs to another user.
     return errorCode(error) === 'EPERM';
   }
 }

@@ -1,56 +1,60 @@
-/** A file as it lies in the store. */
+/** A file in the artifact store. */
 export interface StoredArtifact {
   /** Relative path with `/`, for example `checkpoints/<runId>/head-0012-best-3.safetensors`. */
   readonly uri: string;
   readonly sizeBytes: number;
-  /** Hexadecimal. */
+  /** SHA-256, hexadecimal. */
   readonly sha256: string;
 }
 
-/** A file of the store, or one that is being written. */
+/** A file in the store, or one that is being written. */
 export interface ListedArtifact {
   readonly uri: string;
-  /** Since it was last written to, by the clocks of this machine and of the disk. */
+  /** Milliseconds since the last write, by the clocks of this machine and of the disk. */
   readonly ageMs: number;
-  /** Not whole: being written, or left behind by a writer that was killed. */
+  /** true for an incomplete file: one being written, or left behind by a killed writer. */
   readonly isTemporary: boolean;
 }
 
 /**
- * Where features, manifests and checkpoints are kept. A uri is a relative path with `/` as separator; no part may be empty,
- * `.` or `..`. A file is there entirely or not at all, also after a crash, and is durable when a write returns. It is written
- * once: who comes later with the same bytes finds it stored, with others an error.
- * Every implementation passes `test/contract/artifact-store.test.ts`.
+ * Storage of features, manifests and checkpoints. A uri is a relative path with `/` as separator; no part may be empty,
+ * `.` or `..`. Writes are atomic, even across a crash, and durable when they return. A file is written once: a second
+ * write with the same bytes succeeds, one with other bytes fails. Every implementation passes
+ * `test/contract/artifact-store.test.ts`.
  */
 export interface ArtifactStore {
   /** The folder, or `s3://<bucket>/<prefix>`; for messages. */
   readonly place: string;
   /**
-   * @throws {ArtifactUriError} for a uri outside the store, {ArtifactExistsError} when the uri has other bytes,
-   * {ArtifactSpaceError} when the disk is full, {ArtifactUnwritableError} when nothing can be written there
+   * Writes a file.
+   *
+   * @throws {ArtifactUriError} for a uri outside the store; {ArtifactExistsError} when the uri has other bytes;
+   * {ArtifactSpaceError} when the disk is full; {ArtifactUnwritableError} when the store can't be written.
    */
   write(uri: string, bytes: Uint8Array): Promise<StoredArtifact>;
-  /** As `write`, for content that does not fit in memory; nothing is stored when `chunks` throws. */
+  /** Writes content that does not fit in memory; stores nothing if `chunks` throws. Throws the errors of `write`. */
   writeStream(uri: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<StoredArtifact>;
-  /** @throws {ArtifactMissingError} (`core/errors.ts`), {ArtifactUnreachableError} */
+  /** Reads a whole file. Throws {ArtifactMissingError} (`core/errors.ts`) or {ArtifactUnreachableError}. */
   read(uri: string): Promise<Buffer>;
   /**
-   * The bytes from `offset` on, in parts that are the caller's; a reader that was cut off goes on where it was.
+   * Reads the bytes from `offset` in chunks that the caller owns; an interrupted reader resumes at its offset.
    *
-   * @throws {ArtifactMissingError} at the first part, {ArtifactUnreachableError}
+   * @throws {ArtifactMissingError} at the first chunk; {ArtifactUnreachableError} when the store can't be read.
    */
   readFrom(uri: string, offset: number): AsyncIterable<Uint8Array>;
-  /** Size in bytes, or null when there is no such file. @throws {ArtifactUnreachableError} */
+  /** Returns the size in bytes, or null if there is no such file. Throws {ArtifactUnreachableError}. */
   stat(uri: string): Promise<{ readonly sizeBytes: number } | null>;
   /**
-   * Removes the file; one that is not there is no error.
+   * Removes the file; does nothing if it does not exist.
    *
-   * @throws {ArtifactNotOwnError} for anything that is no regular file of this store
+   * @throws {ArtifactNotOwnError} for anything that is not a regular file of this store.
    */
   remove(uri: string): Promise<void>;
-  /** Everything there is, in no order; a file that comes or goes meanwhile may be told or not. */
+  /** Lists all files in no particular order. Concurrent creations and removals may or may not be included. */
   list(): AsyncIterable<ListedArtifact>;
-  /** Path on this machine where the store is a folder of it, for reading in place; else null. The file need not exist. */
+  /**
+   * Returns the path for reading in place if the store is a folder of this machine; else null. The file need not exist.
+   */
   localPath(uri: string): string | null;
 }
 
@@ -73,7 +77,7 @@ export class ArtifactSpaceError extends Error {
 
   constructor(uri: string, root: string, cause: unknown) {
     super(
-      `The disk of the artifact store (${root}) is full: ${uri} could not be written and nothing of it was left behind. ` +
+      `The disk of the artifact store (${root}) is full: ${uri} could not be written, and no partial file remains. ` +
         'Free some space there, or move the store to a larger disk.',
       { cause },
     );
@@ -81,41 +85,41 @@ export class ArtifactSpaceError extends Error {
   }
 }
 
-/** The store takes nothing: read-only, without the right to write, out of reach, or broken. */
+/** Thrown when the store can't be written: read-only, without permission, unreachable or broken. */
 export class ArtifactUnwritableError extends Error {
   override readonly name = 'ArtifactUnwritableError';
   readonly uri: string;
 
-  /** @param mend what a person can do about it, a sentence */
-  constructor(uri: string, place: string, cause: Error, mend: string) {
+  /** @param remedy a sentence that tells the operator what to do. */
+  constructor(uri: string, place: string, cause: Error, remedy: string) {
     super(
-      `The artifact store (${place}) can't be written: ${cause.message}. Nothing of ${uri} was left behind. ${mend}`,
+      `The artifact store (${place}) can't be written: ${cause.message}. No partial file of ${uri} remains. ${remedy}`,
       { cause },
     );
     this.uri = uri;
   }
 }
 
-/** The store does not answer, or not with what it has. */
+/** Thrown when the store does not reply, or fails to return what it holds. */
 export class ArtifactUnreachableError extends Error {
   override readonly name = 'ArtifactUnreachableError';
   readonly uri: string;
 
-  /** @param mend what a person can do about it, a sentence */
-  constructor(uri: string, place: string, cause: unknown, mend: string) {
+  /** @param remedy a sentence that tells the operator what to do. */
+  constructor(uri: string, place: string, cause: unknown, remedy: string) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    super(`The artifact store (${place}) can't be read: ${why}. ${uri} was asked for. ${mend}`, { cause });
+    super(`The artifact store (${place}) can't be read: ${why}. The request was for ${uri}. ${remedy}`, { cause });
     this.uri = uri;
   }
 }
 
-/** A link, a folder, a pipe, or a file in a folder that a link leads to: nothing that a store has written. */
+/** Thrown for a link, a folder, a device, or a file behind a linked folder: none of these was written by a store. */
 export class ArtifactNotOwnError extends Error {
   override readonly name = 'ArtifactNotOwnError';
   readonly uri: string;
 
   constructor(uri: string, place: string, what: string) {
-    super(`${uri} is ${what}, no file that the artifact store (${place}) has written, and is not removed.`);
+    super(`${uri} is ${what}, not a file that the artifact store (${place}) has written, and is not removed.`);
     this.uri = uri;
   }
 }
@@ -126,14 +130,14 @@ export class ArtifactExistsError extends Error {
 
   constructor(uri: string, place: string) {
     super(
-      `${uri} is in the artifact store (${place}) already with other bytes, and what is stored never changes. ` +
-        'Remove it there if it is damaged, and it is written again.',
+      `${uri} already exists in the artifact store (${place}) with other bytes, and stored files never change. ` +
+        'If it is damaged, remove it there; it is then written again.',
     );
     this.uri = uri;
   }
 }
 
-/** The parts of a uri. @throws {ArtifactUriError} */
+/** Splits a uri into its parts. Throws {ArtifactUriError} when it is not a relative path inside the store. */
 export function splitUri(uri: string): readonly string[] {
   const parts = uri.split('/');
   if (parts.some((part) => part === '' || part === '.' || part === '..') || /[\\\0]|^[a-zA-Z]:/.test(uri)) {

@@ -32,19 +32,19 @@ import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-s
 /** EFBIG: a quota on the process. */
 const SPACE_ERROR_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const UNWRITABLE_CODES: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM', 'EIO']);
-/** What a disk or a network file system says that has gone, or that this user may not read. */
+/** Error codes of a disk or network file system that is unavailable, or that this user may not read. */
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   ...['EACCES', 'EPERM', 'EIO', 'ESTALE', 'ENOTCONN', 'ENODEV', 'ENXIO', 'EHOSTDOWN', 'EREMOTEIO', 'ETIMEDOUT'],
-  // Something on the way is no folder.
+  // A part of the path is not a folder.
   'ENOTDIR',
 ]);
-const MEND_READING = 'Mount it, and give the user of the trainers the right to read it.';
-const MEND_FOLDER = 'Mount it for writing, and give the user of the trainers the right to write there.';
-/** What link(2) says on file systems without hard links. */
+const READ_REMEDY = 'Mount it, and give the user of the trainers the right to read it.';
+const WRITE_REMEDY = 'Mount it for writing, and give the user of the trainers the right to write there.';
+/** Error codes of link(2) on file systems without hard links. */
 const NO_LINK_CODES: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 const READ_BYTES = 1 << 20;
 
-/** First folder of a uri, and what its failpoints are called. */
+/** Failpoint names by the first folder of a uri. */
 const FAILPOINT_KINDS = new Map([
   ['checkpoints', 'checkpoint'],
   ['datasets', 'manifest'],
@@ -53,11 +53,11 @@ const FAILPOINT_KINDS = new Map([
 
 let temporaryFileCount = 0;
 
-/** The artifact store as a folder, which may lie on a file system shared by all trainers and coordinators. */
+/** An artifact store in a folder, which may be on a file system shared by all trainers and coordinators. */
 export class DirectoryArtifactStore implements ArtifactStore {
   readonly root: string;
 
-  /** @param root created at the first write */
+  /** @param root created by the first write. */
   constructor(root: string) {
     this.root = resolve(root);
   }
@@ -87,7 +87,7 @@ export class DirectoryArtifactStore implements ArtifactStore {
     } catch (error) {
       throw await this.#writeError(error, uri);
     } finally {
-      // On a disk that is read-only now it fails too; the orphans' removal finds the file.
+      // Fails on a disk that has become read-only; orphan removal then deletes the file.
       await rm(temporaryPath, { force: true }).catch(() => undefined);
     }
   }
@@ -135,9 +135,9 @@ export class DirectoryArtifactStore implements ArtifactStore {
       if (errorCode(error) === 'ENOENT') return;
       throw error;
     }
-    // Where a link leads out, nobody knows whose the files are.
+    // If a link leads out of the store, the ownership of the files is unknown.
     if (folder !== root && !folder.startsWith(`${root}${root.endsWith(sep) ? '' : sep}`)) {
-      throw new ArtifactNotOwnError(uri, this.root, `in ${folder}, where a link leads to`);
+      throw new ArtifactNotOwnError(uri, this.root, `in ${folder}, which is reached through a link`);
     }
     await rm(path, { force: true });
   }
@@ -152,18 +152,18 @@ export class DirectoryArtifactStore implements ArtifactStore {
 
   async #writeError(error: unknown, uri: string): Promise<unknown> {
     if (SPACE_ERROR_CODES.has(errorCode(error))) return new ArtifactSpaceError(uri, this.root, error);
-    // What makes the chunks may have files of its own.
+    // The producer of the chunks may fail on files of its own.
     const { path = this.root } = error as NodeJS.ErrnoException;
     if (!path.startsWith(this.root)) return error;
-    // Node 20 says ENOENT when it can't make a folder on a file system that is read-only.
+    // Node 20 reports ENOENT when it can't create a folder on a read-only file system.
     const cause = errorCode(error) === 'ENOENT' ? await access(this.root, constants.W_OK).catch(same) : error;
     const isUnwritable = cause instanceof Error && UNWRITABLE_CODES.has(errorCode(cause));
-    return isUnwritable ? new ArtifactUnwritableError(uri, this.root, cause, MEND_FOLDER) : error;
+    return isUnwritable ? new ArtifactUnwritableError(uri, this.root, cause, WRITE_REMEDY) : error;
   }
 
   #missingOr(error: unknown, uri: string): unknown {
     if (UNREACHABLE_CODES.has(errorCode(error))) {
-      return new ArtifactUnreachableError(uri, this.root, error, MEND_READING);
+      return new ArtifactUnreachableError(uri, this.root, error, READ_REMEDY);
     }
     if (errorCode(error) !== 'ENOENT') return error;
     return new ArtifactMissingError(
@@ -180,8 +180,8 @@ function passPoint(uri: string, step: 'written' | 'named'): void {
 }
 
 /**
- * Gives a finished file its name; false when another file has it. link(2) never replaces; without hard links, two writers
- * at the same moment both succeed, and the last one's file stays.
+ * Gives a finished file its final name; returns false if another file has it. link(2) never replaces. Without hard
+ * links, two concurrent writers both succeed, and the last one's file remains.
  */
 async function publish(temporaryPath: string, path: string): Promise<boolean> {
   try {
@@ -214,7 +214,7 @@ async function* listFolder(folder: string, prefix: string): AsyncGenerator<Liste
       if (mtimeMs !== null) yield { uri, ageMs: Date.now() - mtimeMs, isTemporary: uri.endsWith('.tmp') };
     }
   } catch (error) {
-    // The folder is not there yet, or no longer.
+    // The folder does not exist yet, or was removed.
     if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
@@ -238,19 +238,19 @@ async function writeAndSync(
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   let offset = 0;
   while (offset < chunk.byteLength) {
-    // One write call moves at most 2 GiB on Linux and may move less on a full disk before it fails.
+    // One write call transfers at most 2 GiB on Linux, and may transfer less on a full disk before it fails.
     const { bytesWritten } = await file.write(chunk, offset, Math.min(chunk.byteLength - offset, 1 << 30));
     offset += bytesWritten;
   }
 }
 
-/** A rename is on the disk only when the folder is (fsync(2), notes). */
+/** Syncs a folder: a rename is durable only after that (fsync(2), notes). */
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');
   try {
     await folder.sync();
   } catch (error) {
-    // Some network file systems can't sync a folder; their rename is durable by itself.
+    // Some network file systems can't sync a folder; their renames are durable without it.
     if (!['EINVAL', 'ENOTSUP', 'EISDIR'].includes(errorCode(error))) throw error;
   }
 }

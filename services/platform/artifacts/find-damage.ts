@@ -3,9 +3,9 @@ import { ArtifactMissingError } from '../../core/errors.ts';
 import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
 
 /**
- * Compares a stored file with what was registered, by reading all of it.
+ * Compares a stored file with its registration by reading all of it.
  *
- * @returns what is wrong, as the end of a sentence that begins with the uri; null: nothing
+ * @returns a description of the damage that continues a sentence starting with the uri; null if the file is intact.
  */
 export async function findDamage(artifacts: ArtifactStore, artifact: StoredArtifact): Promise<string | null> {
   const { uri, sizeBytes, sha256 } = artifact;
@@ -22,7 +22,7 @@ export async function findDamage(artifacts: ArtifactStore, artifact: StoredArtif
   return describeDigest(hash.digest('hex'), sha256);
 }
 
-/** @returns as `findDamage` */
+/** Compares two digests; returns as `findDamage` does. */
 export function describeDigest(actual: string, registered: string): string | null {
   return actual === registered ? null : `is damaged: its sha256 is ${actual} instead of ${registered}`;
 }

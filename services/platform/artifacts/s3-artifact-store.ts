@@ -24,27 +24,29 @@ import type { ArtifactStore, ListedArtifact, StoredArtifact } from './artifact-s
 export interface S3Options {
   readonly client: S3Client;
   readonly bucket: string;
-  /** Before every uri, with `/` between; empty: none. */
+  /** Prefix of every key, followed by `/`; empty for none. */
   readonly prefix: string;
 }
 
-/** What a multipart upload takes at a time; 10,000 of them are the most of one object: 160 GB. */
+/** Bytes per part of a multipart upload. An object has at most 10,000 parts: 160 GB. */
 const PART_BYTES = 16 * 2 ** 20;
-/** A download that breaks is taken up again where it was so many times without a byte in between. */
+/**
+ * Maximum number of consecutive interruptions of a download without progress; each one resumes at the current offset.
+ */
 const BREAKS_IN_A_ROW = 5;
 const INSUFFICIENT_STORAGE = 507;
-/** What MinIO, Ceph and others call a bucket or a disk without room. */
+/** Error names of MinIO, Ceph and others for a full bucket or disk. */
 const FULL_NAMES: ReadonlySet<string> = new Set(['XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage']);
-const MEND_BUCKET =
-  'Check the address (AWS_ENDPOINT_URL_S3, AWS_REGION), that the bucket is there, and that the credentials may read and put ' +
+const BUCKET_REMEDY =
+  'Check the address (AWS_ENDPOINT_URL_S3, AWS_REGION), that the bucket exists, and that the credentials may read and put ' +
   'objects and abort uploads in it.';
-/** A listed upload that is not finished: `<uri>.<upload id>.upload.tmp`, where the id has no dot. */
+/** Uri of a listed unfinished upload: `<uri>.<upload id>.upload.tmp`, where the ID contains no dot. */
 const UPLOAD_URI = /^(.+)\.([^./]+)\.upload\.tmp$/;
 
 /**
- * The artifact store in a bucket of an S3-compatible service. An object appears when its upload is completed, whole, and
- * `If-None-Match: *` lets the first one win; a writer that is killed leaves an upload that nobody can read, which `list`
- * tells as temporary.
+ * The artifact store in a bucket of an S3-compatible service. An object appears atomically when its upload completes,
+ * and `If-None-Match: *` lets the first writer win. A killed writer leaves an unreadable upload, which `list` reports
+ * as temporary.
  */
 export class S3ArtifactStore implements ArtifactStore {
   readonly #options: S3Options;
@@ -76,7 +78,7 @@ export class S3ArtifactStore implements ArtifactStore {
     try {
       await upload.done();
     } catch (error) {
-      // A broken source must not end in an object of what came before, nor in its parts being paid for.
+      // A failed source must leave neither a truncated object nor parts that are billed.
       await upload.abort().catch(() => undefined);
       if (source.failure !== null) throw source.failure.error;
       if (!isRefusedAsExisting(error)) throw this.#writeError(error, uri);
@@ -172,7 +174,7 @@ export class S3ArtifactStore implements ArtifactStore {
     }
   }
 
-  /** null: `position` is the object's end. */
+  /** Requests an object from a position; null if `position` is the object's end. */
   async #get(uri: string, key: string, position: number, etag?: string): Promise<GetObjectCommandOutput | null> {
     try {
       return await this.#options.client.send(
@@ -180,7 +182,7 @@ export class S3ArtifactStore implements ArtifactStore {
           Bucket: this.#options.bucket,
           Key: key,
           ...(position > 0 ? { Range: `bytes=${position}-` } : {}),
-          // Never the rest of another object.
+          // Never continue with the rest of another object.
           ...(etag === undefined ? {} : { IfMatch: etag }),
         }),
       );
@@ -198,18 +200,18 @@ export class S3ArtifactStore implements ArtifactStore {
     return hash.digest('hex') === sha256;
   }
 
-  /** The client has tried again whatever may pass by itself. */
+  /** Converts an error; the client has already retried everything that may be transient. */
   #writeError(error: unknown, uri: string): unknown {
     if (!(error instanceof Error)) return error;
     const isFull = statusOf(error) === INSUFFICIENT_STORAGE || FULL_NAMES.has(error.name);
     if (isFull) return new ArtifactSpaceError(uri, this.place, error);
-    return new ArtifactUnwritableError(uri, this.place, new Error(`${error.name}: ${error.message}`), MEND_BUCKET);
+    return new ArtifactUnwritableError(uri, this.place, new Error(`${error.name}: ${error.message}`), BUCKET_REMEDY);
   }
 
   #readError(error: unknown, uri: string): unknown {
     if (!(error instanceof Error)) return error;
     const cause = new Error(`${error.name}: ${error.message}`, { cause: error });
-    return new ArtifactUnreachableError(uri, this.place, cause, MEND_BUCKET);
+    return new ArtifactUnreachableError(uri, this.place, cause, BUCKET_REMEDY);
   }
 
   #key(uri: string): string {
@@ -226,11 +228,11 @@ export class S3ArtifactStore implements ArtifactStore {
   }
 }
 
-/** Chunks on their way to the upload, of which the rest can be read when the upload has ended early. */
+/** Chunks that are passed to the upload. The rest can still be consumed after the upload has ended early. */
 class Source {
   readonly #iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
   readonly #onChunk: (chunk: Uint8Array) => void;
-  /** What the chunks' maker threw. */
+  /** Error thrown by the producer of the chunks. */
   failure: { readonly error: unknown } | null = null;
 
   constructor(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {
@@ -270,12 +272,12 @@ function statusOf(error: unknown): number | undefined {
   return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }
 
-/** 412: it is there; 409: another one is being completed at this moment. */
+/** 412: the object exists; 409: another upload of it is being completed. */
 function isRefusedAsExisting(error: unknown): boolean {
   return statusOf(error) === 412 || statusOf(error) === 409;
 }
 
-/** The service has spoken, and will not say otherwise; anything else is a broken line. */
+/** Returns whether the service replied with a definite error; anything else is a broken connection. */
 function isAnswer(error: unknown): boolean {
   const status = statusOf(error);
   return status !== undefined && status >= 400 && status < 500;

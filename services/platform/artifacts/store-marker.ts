@@ -5,10 +5,10 @@ import type { StoreMarker } from '../../core/store-owner.ts';
 import { ArtifactExistsError } from './artifact-store.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 
-/** A marker is some hundred bytes; a larger file is none. */
+/** Maximum size: a marker has some hundred bytes, so a larger file is not one. */
 const MAX_MARKER_BYTES = 65_536;
 
-/** Whose a store is; null: nobody has said. */
+/** Reads the marker that names the owner of a store; null if there is none. */
 export async function readMarker(store: ArtifactStore): Promise<StoreMarker | 'DAMAGED' | null> {
   const found = await store.stat(STORE_MARKER_URI);
   if (found === null) return null;
@@ -21,7 +21,7 @@ export async function readMarker(store: ArtifactStore): Promise<StoreMarker | 'D
   }
 }
 
-/** Writes the marker where there is none, so that the first cluster has the store. @returns the marker that is there now */
+/** Writes the marker if there is none, so the first cluster owns the store. Returns the marker that is now stored. */
 export async function writeMarker(store: ArtifactStore, marker: StoreMarker): Promise<StoreMarker | 'DAMAGED' | null> {
   try {
     await store.write(STORE_MARKER_URI, Buffer.from(encodeMarker(marker)));

@@ -8,16 +8,16 @@ import { MigrationError } from './migration-error.ts';
 import { findMigrationsDirectory, hasChecksum, readMigrations } from './read-migrations.ts';
 import type { Migration } from './read-migrations.ts';
 
-/** The same number as Prisma's schema engine, so that `prisma migrate` and this runner keep out of each other's way. */
+/** The lock number of Prisma's schema engine, so that `prisma migrate` and this runner exclude each other. */
 const ADVISORY_LOCK = 72707369;
 const LOCK_TIMEOUT_MS = 120_000;
 const LOCK_NOT_AVAILABLE = '55P03';
-/** Unique violation in a catalog, and its name. */
+/** Unique violation in a catalog, and duplicate schema. */
 const ALREADY_THERE: ReadonlySet<string> = new Set(['23505', '42P06']);
-/** The schema that the migrations up to 20261130010000_schema name where they mean the one that they are applied to. */
+/** The schema named by the migrations up to 20261130010000_schema where they mean the schema they are applied to. */
 const NAMED_SCHEMA = 'public';
 
-/** As Prisma's schema engine makes it. */
+/** Same definition as in Prisma's schema engine. */
 const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
     id                  VARCHAR(36) PRIMARY KEY NOT NULL,
     checksum            VARCHAR(64) NOT NULL,
@@ -30,31 +30,32 @@ const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 )`;
 
 export interface MigrateOptions {
-  /** Default: `prisma/migrations` of this version of Graft. */
+  /** Folder of the migrations; default: `prisma/migrations` of this version of Graft. */
   readonly directory?: string;
-  /** Told the name of each migration when it has been applied. */
+  /** Called with the name of each migration after it has been applied. */
   readonly onApplied?: (name: string, seconds: number) => void;
-  /** Told what a migration has to say to a person who runs it (RAISE NOTICE or WARNING). */
+  /** Called with each notice of a migration (RAISE NOTICE or WARNING). */
   readonly onNotice?: (message: string) => void;
-  /** How long to wait for another process that migrates, milliseconds; default 120 000. */
+  /** Maximum wait for another migrating process, in milliseconds; default 120 000. */
   readonly lockTimeoutMs?: number;
 }
 
 export interface MigrationStatus {
-  /** Names, in order. */
+  /** Migration names, in order. */
   readonly applied: readonly string[];
-  /** Names, in order. */
+  /** Migration names, in order. */
   readonly pending: readonly string[];
 }
 
 /**
- * Brings a database to the version of this code: applies what `_prisma_migrations` doesn't have yet, each migration in a
- * transaction with its row, under an advisory lock, so that any number of processes may call it at once. Afterwards
- * `prisma migrate status` finds nothing to do. The tables go into the schema of `?schema=`, which is made where it is missing, else
- * into the first one of `search_path` that exists.
+ * Migrates a database to the version of this code. Each migration that `_prisma_migrations` lacks is applied in a
+ * transaction together with its row. An advisory lock serialises concurrent processes. Afterwards `prisma migrate
+ * status` reports nothing to do. The tables are created in the schema of `?schema=`, which is created if missing; by
+ * default in the first existing schema of `search_path`.
  *
  * @returns names of the migrations applied by this call, in order.
- * @throws MigrationError, DatabaseSetupError, DatabaseUnavailableError
+ * @throws {MigrationError} when a migration can't be applied; {DatabaseSetupError} when the database is unsuitable;
+ * {DatabaseUnavailableError} when it can't be reached.
  */
 export async function applyMigrations(url: string, options: MigrateOptions = {}): Promise<readonly string[]> {
   const migrations = readMigrations(options.directory ?? findMigrationsDirectory());
@@ -74,9 +75,10 @@ export async function applyMigrations(url: string, options: MigrateOptions = {})
 }
 
 /**
- * Says which migrations a database has and which it lacks; changes nothing.
+ * Returns the applied and the pending migrations of a database; changes nothing.
  *
- * @throws MigrationError when the database can't be brought to this version, DatabaseSetupError, DatabaseUnavailableError
+ * @throws {MigrationError} when the database can't be migrated to this version; {DatabaseSetupError} when it is
+ * unsuitable; {DatabaseUnavailableError} when it can't be reached.
  */
 export async function readMigrationStatus(url: string, directory?: string): Promise<MigrationStatus> {
   const migrations = readMigrations(directory ?? findMigrationsDirectory());
@@ -96,7 +98,7 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   } catch (error) {
     throw toDatabaseError(error);
   } finally {
-    // Ends the session, which gives the advisory lock back.
+    // Ends the session, which releases the advisory lock.
     await client?.end().catch(() => undefined);
   }
 }
@@ -105,7 +107,7 @@ function configOf(url: string): pg.ClientConfig {
   return { connectionString: url, application_name: 'graft-migrate' };
 }
 
-/** Whether `?schema=` names a schema that does not exist. */
+/** Returns whether `?schema=` names a schema that does not exist. */
 async function lacksSchema(client: pg.Client, url: string): Promise<boolean> {
   const { schema } = parseDatabaseUrl(url);
   if (schema === null) return false;
@@ -119,12 +121,12 @@ async function createSchema(client: pg.Client, url: string): Promise<void> {
   try {
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${client.escapeIdentifier(schema ?? NAMED_SCHEMA)}`);
   } catch (error) {
-    // Another process may be making it at this moment.
+    // Another process may be creating it concurrently.
     if (!ALREADY_THERE.has(errorCode(error))) throw error;
   }
 }
 
-/** The migration for a schema; its checksum stays that of the file. */
+/** Returns the migration rewritten for a schema; its checksum remains that of the file. */
 function inSchema(migration: Migration, schema: string): Migration {
   if (schema === NAMED_SCHEMA || migration.name >= '20261130') return migration;
   const name = pg.escapeIdentifier(schema);
@@ -144,8 +146,8 @@ async function lock(client: pg.Client, timeoutMs: number): Promise<void> {
   } catch (error) {
     if (errorCode(error) !== LOCK_NOT_AVAILABLE) throw error;
     const message =
-      `Another process has been migrating this database for more than ${timeoutMs / 1000} s. Wait for it, or look at ` +
-      `pg_stat_activity for 'graft-migrate' and end it with pg_terminate_backend(pid).`;
+      `Another process has been migrating this database for more than ${timeoutMs / 1000} s. Wait for it, or find it in ` +
+      `pg_stat_activity as 'graft-migrate' and end it with pg_terminate_backend(pid).`;
     throw new MigrationError('LOCKED', [], message, { cause: error });
   }
   await client.query(`SET lock_timeout = 0`);
@@ -157,7 +159,7 @@ interface Row {
   readonly finished: boolean;
 }
 
-/** Rows of the table in the current schema: another one of the search path may hold another program's. */
+/** Reads the table in the current schema; another schema of the search path may contain another program's. */
 async function readRows(client: pg.Client): Promise<Row[]> {
   const { rows: tables } = await client.query<{ exists: boolean }>(
     `SELECT to_regclass(quote_ident(current_schema()) || '._prisma_migrations') IS NOT NULL AS exists`,
@@ -180,15 +182,15 @@ function compare(migrations: readonly Migration[], rows: readonly Row[]): Compar
   const unknown = rows.map((row) => row.migration_name).filter((name) => !known.has(name));
   if (unknown.length > 0) {
     const message =
-      `The database is newer than this version of Graft (${migrations.at(-1)?.name ?? 'no migrations'}): it has ` +
+      `The database is newer than this version of Graft (${migrations.at(-1)?.name ?? 'no migrations'}): it contains ` +
       `${unknown.join(', ')}. Use the newer version, or another database.`;
     throw new MigrationError('NEWER', unknown, message);
   }
   const unfinished = rows.filter((row) => !row.finished).map((row) => row.migration_name);
   if (unfinished.length > 0) {
     const message =
-      `${unfinished.join(', ')} was begun by another tool and not finished. Look at the database, then run ` +
-      `'prisma migrate resolve --rolled-back NAME' (nothing of it is there) or '--applied NAME' (all of it is).`;
+      `${unfinished.join(', ')} was started by another tool and not finished. Check the database, then run ` +
+      `'prisma migrate resolve --rolled-back NAME' (if none of it is applied) or '--applied NAME' (if all of it is).`;
     throw new MigrationError('UNFINISHED', unfinished, message);
   }
   const changed = rows.filter((row) => {
@@ -202,8 +204,8 @@ function compare(migrations: readonly Migration[], rows: readonly Row[]): Compar
         (known.get(row.migration_name)?.checksum ?? ''),
     );
     const message =
-      `Migrations were changed after they had been applied:\n${lines.join('\n')}\n` +
-      `Put the files back as they were and make a new migration for the change, or use another database.`;
+      `Migrations were changed after they were applied:\n${lines.join('\n')}\n` +
+      `Restore the files and add a new migration for the change, or use another database.`;
     throw new MigrationError(
       'CHANGED',
       changed.map((row) => row.migration_name),
@@ -226,7 +228,7 @@ async function apply(client: pg.Client, migration: Migration, onNotice: (message
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at) VALUES ($1, $2, $3, clock_timestamp())`,
       [id, migration.checksum, migration.name],
     );
-    // Without parameters the file goes out as one message of many statements.
+    // Without parameters, the file is sent as one message of many statements.
     client.on('notice', tell);
     await client.query(migration.sql).catch((error: unknown) => {
       throw explain(migration, error);
@@ -244,12 +246,12 @@ async function apply(client: pg.Client, migration: Migration, onNotice: (message
   }
 }
 
-/** Names the line, because PostgreSQL counts characters from the beginning of the file. */
+/** Adds the line number, because PostgreSQL reports an offset from the beginning of the file. */
 function explain(migration: Migration, error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const place = error.position === undefined ? '' : `, line ${lineAt(migration.sql, Number(error.position))}`;
   const more = [error.detail, error.hint].filter((text) => text !== undefined).map((text) => ` ${text}`);
-  const message = `${migration.name}/migration.sql${place}: ${error.message}.${more.join('')} Nothing of this migration was kept.`;
+  const message = `${migration.name}/migration.sql${place}: ${error.message}.${more.join('')} This migration was rolled back.`;
   return new MigrationError('FAILED', [migration.name], message, { cause: error });
 }
 

@@ -8,26 +8,29 @@ import { DatabaseSetupError } from './database-setup-error.ts';
 const OLDEST_MAJOR = 15;
 const VERSION_UNIT = 10_000;
 
-/** A setting of our own that no pooler knows: it lives in the server's session and nowhere else. */
+/** A custom setting that no pooler knows, so that it exists only in the server session. */
 const MARK = 'graft.session_mark';
 const READ_MARK = `SELECT current_setting('${MARK}', true) AS mark`;
-/** A pooler in transaction mode gives the same server session back now and then; a session of our own never fails. */
+/**
+ * Number of checks. A pooler in transaction mode occasionally assigns the same server session; a dedicated session
+ * never fails.
+ */
 const ROUNDS = 5;
-/** How long an answer may take while another session holds a transaction open; a pool of one session never gives it. */
+/** Time limit of a reply while another session holds a transaction open; a pool of one session never replies. */
 const ANSWER_MS = 2_000;
 
 const POOLED =
-  'The connection goes through a pooler that gives each transaction or statement another session (PgBouncer: pool_mode = ' +
+  'The connection goes through a pooler that assigns a session per transaction or statement (PgBouncer: pool_mode = ' +
   'transaction or statement). Graft needs sessions: for notifications, locks, prepared statements and session settings. Connect ' +
   'to PostgreSQL directly, or set pool_mode = session for this database in pgbouncer.ini.';
 
-/** What the check reads. */
+/** Facts that the check reads from the server. */
 export interface DatabaseFacts {
   readonly database: string;
   readonly encoding: string;
-  /** As `server_version_num`, for example 150018. */
+  /** As in `server_version_num`, for example 150018. */
   readonly version: number;
-  /** The first schema of the search path that exists; null: there is none. */
+  /** The first existing schema of the search path; null if there is none. */
   readonly schema: string | null;
   readonly searchPath: string;
   readonly replicationRole: string;
@@ -36,10 +39,10 @@ export interface DatabaseFacts {
 }
 
 /**
- * Checks that a database can be used: version, encoding, schema, that it can be written to, and that a connection is one session.
+ * Checks that a database is usable: version, encoding, schema, write access, and that a connection is one session.
  *
- * @returns the schema that Graft's tables are in.
- * @throws DatabaseSetupError naming what was found and how to fix it.
+ * @returns the schema that contains Graft's tables.
+ * @throws {DatabaseSetupError} when it is not usable; the message names what was found and how to fix it.
  */
 export async function checkDatabase(client: pg.ClientBase, config: DatabaseClientConfig): Promise<string> {
   const { rows } = await client.query<DatabaseFacts>(
@@ -55,7 +58,7 @@ export async function checkDatabase(client: pg.ClientBase, config: DatabaseClien
   return facts?.schema ?? '';
 }
 
-/** @returns what stands in the way of using the database and how to fix it; null: nothing. */
+/** Returns a message that names the obstacle to using the database and its remedy; null if there is none. */
 export function problemOf(facts: DatabaseFacts): string | null {
   const { database, encoding, version, schema, searchPath, replicationRole, isStandby, role } = facts;
   if (version < OLDEST_MAJOR * VERSION_UNIT) {
@@ -64,8 +67,8 @@ export function problemOf(facts: DatabaseFacts): string | null {
   }
   if (encoding !== 'UTF8') {
     return (
-      `The database "${database}" has the encoding ${encoding}, which can't hold every name and path; Graft needs UTF8. An ` +
-      `encoding can't be changed afterwards: make another database with CREATE DATABASE graft ENCODING 'UTF8' TEMPLATE template0 ` +
+      `The database "${database}" has the encoding ${encoding}, which can't represent every name and path; Graft needs UTF8. An ` +
+      `encoding can't be changed afterwards: create another database with CREATE DATABASE graft ENCODING 'UTF8' TEMPLATE template0 ` +
       '(with LC_COLLATE and LC_CTYPE that allow it, for example C.UTF-8), and name it in DATABASE_URL.'
     );
   }
@@ -73,7 +76,7 @@ export function problemOf(facts: DatabaseFacts): string | null {
     return `The server of "${database}" is a standby, which can't be written to. Name the primary in DATABASE_URL.`;
   if (replicationRole !== 'origin') {
     return (
-      `session_replication_role is ${replicationRole} for the role ${role}, which turns triggers off. Take it back with ` +
+      `session_replication_role is ${replicationRole} for the role ${role}, which disables triggers. Reset it with ` +
       `ALTER ROLE ${role} RESET session_replication_role (and ALTER DATABASE ${database} RESET …).`
     );
   }
@@ -87,8 +90,8 @@ export function problemOf(facts: DatabaseFacts): string | null {
 }
 
 /**
- * Marks the session of `client`, and looks whether another client is given that session, or `client` another one, while the other
- * client's transaction is open. Between a client and a session of its own neither can happen, however slow the server is.
+ * Marks the session of `client`. Then checks, while another client's transaction is open, that neither client is
+ * assigned the other's session. With dedicated sessions this can't happen, however slow the server is.
  */
 async function checkSession(client: pg.ClientBase, config: DatabaseClientConfig): Promise<void> {
   const mark = randomUUID();
@@ -103,7 +106,7 @@ async function checkSession(client: pg.ClientBase, config: DatabaseClientConfig)
       const own = readMark(client);
       const answered = await answersIn(own, ANSWER_MS);
       await other.query('ROLLBACK');
-      // A pool of one session answers only now. A session of its own that is slow still has its mark.
+      // A pool of one session replies only now. A slow dedicated session still has its mark.
       if ((await own) !== mark) throw new DatabaseSetupError(POOLED);
       if (!answered) break;
     }

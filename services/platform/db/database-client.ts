@@ -8,38 +8,41 @@ import { preferTls } from './prefer-tls.ts';
 import { sessionSettings } from './session-settings.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Pause after the server has refused a connection because it has too many. */
+/** Pause in milliseconds after the server refused a connection because it has too many. */
 const REFUSED_MS = 100;
-/** How long `openClient` waits for a free connection slot. */
+/** Maximum wait of `openClient` for a free connection slot, in milliseconds. */
 const SLOT_WAIT_MS = 30_000;
 
 const TOO_MANY_CONNECTIONS = '53300';
-/** A pooler that is full has no code of its own (PgBouncer 1.18 to 1.25). */
+/** A full pooler has no error code of its own (PgBouncer 1.18 to 1.25). */
 const POOLER_FULL = /no more connections allowed/;
 const NOT_AUTHORISED = '28000';
 const NO_SSL = /server does not support SSL|establishing an SSL connection/;
 const STARTUP_PARAMETER = /unsupported startup parameter/;
 
-/** OpenSSL's verdicts on a certificate (Node.js tls), and Node's own on the name in it. */
+/** OpenSSL's certificate errors (Node.js tls), and Node's own for the host name. */
 const CERTIFICATE =
   /^(CERT_|ERR_TLS_CERT_ALTNAME_INVALID|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)/;
 
 export interface DatabaseClientConfig extends pg.ClientConfig {
-  /** Called when the server refuses the connection because it has too many, before the failure is reported. */
+  /** Called when the server refuses the connection because it has too many, before the error is reported. */
   readonly onRefused?: (() => void) | undefined;
 }
 
-/** The TLS attempt to begin with, by connection string: `prefer` must not try in vain each time. */
+/**
+ * Index of the TLS attempt that last succeeded, by connection string: `prefer` must not fail its first attempt each
+ * time.
+ */
 const lastAttempts = new Map<string, number>();
 
-/** Failures of an attempt that has an alternative. */
+/** Errors of an attempt that has an alternative. */
 const failedForSsl = new WeakSet<Error>();
 
 /**
- * The only kind of connection that Graft makes: pools, listeners, leadership and migrations use it. Its session settings are fixed
- * before the first statement (`session-settings.ts`), and TLS is as libpq has it (`database-url.ts`).
+ * The only kind of connection that Graft opens; pools, listeners, leadership and migrations use it. Its session
+ * settings are fixed before the first statement (`session-settings.ts`), and TLS follows libpq (`database-url.ts`).
  *
- * `statement_timeout` and `idle_in_transaction_session_timeout` of the configuration are set in the session, not at the startup.
+ * `statement_timeout` and `idle_in_transaction_session_timeout` are set in the session, not as startup parameters.
  */
 export class DatabaseClient extends pg.Client {
   readonly #config: DatabaseClientConfig;
@@ -66,7 +69,7 @@ export class DatabaseClient extends pg.Client {
     const { problem, settings, target } = this.#prepared;
     if (problem !== null) throw problem;
     const ignore = (): void => undefined;
-    // The failure is thrown below; without a listener the event would end the process.
+    // The error is thrown below; an unhandled error event would end the process.
     this.on('error', ignore);
     try {
       await super.connect();
@@ -95,10 +98,10 @@ export class DatabaseClient extends pg.Client {
 }
 
 /**
- * Opens one connection and waits up to 30 s for a free connection slot.
+ * Opens one connection, waiting up to 30 s for a free connection slot.
  *
- * @param signal ends the waiting.
- * @throws DatabaseSetupError, or what the server says.
+ * @param signal aborts the wait.
+ * @throws {DatabaseSetupError} when the settings don't fit the server; otherwise the server's error.
  */
 export async function openClient(config: DatabaseClientConfig, signal?: AbortSignal): Promise<DatabaseClient> {
   const endAt = performance.now() + SLOT_WAIT_MS;
@@ -106,7 +109,7 @@ export async function openClient(config: DatabaseClientConfig, signal?: AbortSig
     const client = new DatabaseClient({ ...config, onRefused: undefined });
     try {
       await client.connect();
-      // The query under way reports the loss; without a listener the event would end the process.
+      // The running query reports the loss; an unhandled error event would end the process.
       client.on('error', () => undefined);
       return client;
     } catch (error) {
@@ -119,12 +122,15 @@ export async function openClient(config: DatabaseClientConfig, signal?: AbortSig
   }
 }
 
-/** Whether the server (or a pooler) has no connection left to give. */
+/** Returns whether the server (or a pooler) has no connection slot left. */
 export function isOutOfConnections(error: unknown): boolean {
   return errorCode(error) === TOO_MANY_CONNECTIONS || (error instanceof Error && POOLER_FULL.test(error.message));
 }
 
-/** Whether connecting failed with TLS (or without it) and is to be tried once more, which the next client does the other way. */
+/**
+ * Returns whether connecting failed with TLS (or without it) and is to be retried, which the next client does the other
+ * way.
+ */
 export function isOtherSslNext(error: unknown): boolean {
   return error instanceof Error && failedForSsl.has(error);
 }
@@ -135,7 +141,7 @@ interface Prepared {
   readonly target: DatabaseUrl | null;
   readonly attempt: number;
   readonly attemptCount: number;
-  /** What `connect` must fail with, because a constructor that throws within a pool would end the process. */
+  /** Error that `connect` must reject with, because a constructor that throws inside a pool would end the process. */
   readonly problem: Error | null;
 }
 
@@ -178,20 +184,20 @@ function explain(error: unknown, target: DatabaseUrl | null): unknown {
   if (!(error instanceof Error)) return error;
   if (CERTIFICATE.test(errorCode(error)) && target !== null) {
     const message =
-      `The certificate of the database is not accepted (${describeSsl(target.ssl)}): ${error.message}. Give the file of the CA that ` +
+      `The certificate of the database is not accepted (${describeSsl(target.ssl)}): ${error.message}. Name the file of the CA that ` +
       'signed it as sslrootcert=/path/of/ca.crt in DATABASE_URL, and for sslmode=verify-full the host name ' +
       'that it was issued for. On Kubernetes deploy/components/private-ca mounts the file.';
     return new DatabaseSetupError(message, { cause: error });
   }
   if (NO_SSL.test(error.message) && target !== null) {
     const message =
-      `The database does not offer TLS, which DATABASE_URL asks for (${describeSsl(target.ssl)}): ${error.message}. Turn TLS on at ` +
+      `The database does not offer TLS, which DATABASE_URL requires (${describeSsl(target.ssl)}): ${error.message}. Enable TLS on ` +
       'the server (ssl = on), or use sslmode=prefer or sslmode=disable.';
     return new DatabaseSetupError(message, { cause: error });
   }
   if (STARTUP_PARAMETER.test(error.message)) {
     const message =
-      `A pooler between Graft and PostgreSQL refuses the connection: ${error.message}. Take the parameter out of DATABASE_URL, or add it ` +
+      `A pooler between Graft and PostgreSQL refuses the connection: ${error.message}. Remove the parameter from DATABASE_URL, or add it ` +
       'to ignore_startup_parameters of PgBouncer.';
     return new DatabaseSetupError(message, { cause: error });
   }

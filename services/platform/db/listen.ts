@@ -11,32 +11,32 @@ const PING_TIMEOUT_MS = 10_000;
 
 export interface ListenOptions {
   readonly log: Logger;
-  /** Told of connections that are lost with the server. */
+  /** Records connections that are lost with the server. */
   readonly outage?: OutageLog;
   /**
-   * Called each time the channel is being listened to (again). What was sent before is lost, so the caller looks for news by
-   * itself here.
+   * Called whenever listening starts or resumes. Earlier notifications are lost, so the caller must query for changes
+   * here.
    */
   readonly onConnect?: () => void;
-  /** Time between two checks that the connection still lives, milliseconds; default 30 000. */
+  /** Interval between two pings, in milliseconds; default 30 000. */
   readonly pingIntervalMs?: number;
-  /** How long an answer may take, milliseconds; default 10 000. */
+  /** Time limit of a ping, in milliseconds; default 10 000. */
   readonly pingTimeoutMs?: number;
 }
 
 export interface Listener extends AsyncDisposable {
   /** Resolves when the channel is listened to for the first time, or when the listener is closed before that. */
   readonly ready: Promise<void>;
-  /** Stops; no call of `onNotify` comes afterwards. Calling it again does no harm. */
+  /** Stops listening; `onNotify` is not called afterwards. Further calls do nothing. */
   close(): Promise<void>;
 }
 
 /**
- * Listens to a NOTIFY channel over a connection of its own, for as long as it takes: a lost connection is opened again
- * after 0.1 s, doubling up to 10 s. A connection that has died without a word is found by a ping.
+ * Listens to a NOTIFY channel over a dedicated connection. A lost connection is reopened after 0.1 s, doubling up to 10
+ * s. A silently dead connection is detected by a ping.
  *
- * @param source the connection string, or a pool whose settings are taken.
- * @param onNotify gets the payload; the empty string where there is none.
+ * @param source connection string, or a pool whose settings are used.
+ * @param onNotify receives the payload; the empty string if there is none.
  */
 export function listen(
   source: string | pg.Pool,
@@ -68,7 +68,7 @@ export function listen(
         });
       } catch (error) {
         if (ended(signal)) break;
-        if (options.outage?.note(error) !== true) {
+        if (options.outage?.recordError(error) !== true) {
           log.warn({ err: error, channel, delay_ms: delayMs }, 'notifications lost; connecting again');
         }
       }
@@ -92,7 +92,7 @@ interface Hooks {
   readonly pingTimeoutMs: number;
 }
 
-/** One connection's life. Returns when `signal` aborts, throws when the connection is lost. */
+/** Runs one connection. Returns when `signal` aborts; throws when the connection is lost. */
 async function listenOnce(
   source: string | pg.Pool,
   channel: string,
@@ -123,7 +123,7 @@ async function listenOnce(
   }
 }
 
-/** A connection that has died does not answer the farewell: don't wait for it longer than a moment. */
+/** A dead connection does not confirm the termination, so the wait for it is limited. */
 async function end(client: pg.Client): Promise<void> {
   const timer = new AbortController();
   await Promise.race([
@@ -133,7 +133,7 @@ async function end(client: pg.Client): Promise<void> {
   timer.abort();
 }
 
-/** A call instead of the property, because the compiler takes a property that was false once for false for ever. */
+/** A function instead of the property, because the compiler assumes that a property once false stays false. */
 function ended(signal: AbortSignal): boolean {
   return signal.aborted;
 }

@@ -6,37 +6,38 @@ import type { OutageLog } from './outage-log.ts';
 const IDLE_TIMEOUT_MS = 30_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
 const DEFAULT_IDLE_IN_TRANSACTION_MS = 60_000;
-/** Above the server's own limit, which answers first while there is a connection. */
+/** Time limit of a reply. It exceeds the server's own limit, which applies first while the connection is alive. */
 const ANSWER_TIMEOUT_MS = 75_000;
 const DEFAULT_MAX = 10;
-/** How long a statement waits for a connection; longer than the deadline of most calls, which then bounds it. */
+/**
+ * Maximum wait of a statement for a connection. It exceeds the deadline of most calls, which therefore bounds the wait.
+ */
 const QUEUE_TIMEOUT_MS = 30_000;
-/** Between two attempts of a pool to be larger again, after the server refused it a connection. */
+/** Interval between attempts of a pool to grow after the server refused a connection. */
 const GROW_MS = 1_000;
 
 export interface PoolOptions {
-  /** Connections at most; default 10. */
+  /** Maximum number of connections; default 10. */
   readonly max?: number;
-  /** Shown in `pg_stat_activity`, for example `graft-coordinator`. */
+  /** Name in `pg_stat_activity`, for example `graft-coordinator`. */
   readonly applicationName: string;
   readonly log: Logger;
-  /** A transaction that says nothing for so long is rolled back by the server; default 60 s. */
+  /** Idle time after which the server rolls back a transaction, in milliseconds; default 60 s. */
   readonly idleInTransactionMs?: number;
-  /** Told of connections that are lost with the server. */
+  /** Records connections that are lost with the server. */
   readonly outage?: OutageLog;
 }
 
 /**
- * A pool of connections. Opens none by itself: the first query does.
+ * Creates a pool of connections, which are opened on demand.
  *
- * A statement may take 60 s and a transaction may be idle for `idleInTransactionMs`, both told to the server, so that a
- * process that stopped can't hold row locks for ever; a server that has vanished without a word is given up after 75 s.
+ * A statement may take 60 s and a transaction may be idle for `idleInTransactionMs`. The server enforces both, so that
+ * a suspended process can't hold row locks indefinitely. A server that stops replying is given up after 75 s.
  *
- * Where the server has no connection slot left (`max_connections`, limits of a role, a database or a pooler), the pool makes do with
- * the connections it has and grows again later; statements wait for up to 30 s and don't fail.
+ * If the server has no connection slot left (`max_connections`, limits of a role, a database or a pooler), the pool
+ * uses the connections it has and grows again later. Statements wait for up to 30 s instead of failing.
  *
- * Statements of one connection are sent at once and not after the answer to the one before, so several that don't need each
- * other's answers cost one round trip (`together.ts`).
+ * Statements of one connection are pipelined, so several independent ones cost one round trip (`together.ts`).
  *
  * @param url `postgresql://user:password@host:port/database`
  */
@@ -53,16 +54,16 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     query_timeout: ANSWER_TIMEOUT_MS,
     pipeline: true,
   });
-  // Without a listener an idle connection that the server closes would end the process.
+  // An unhandled error event of an idle connection would end the process.
   pool.on('error', (error) => {
     // The server may end before the connections that are being closed.
-    if (pool.ending || outage?.note(error) === true) return;
-    // The pool hangs the whole client on it.
+    if (pool.ending || outage?.recordError(error) === true) return;
+    // The pool attaches the whole client to the error.
     Reflect.deleteProperty(error, 'client');
-    log.warn({ err: error }, 'idle database connection lost; the pool opens another one');
+    log.warn({ err: error }, 'idle database connection lost; the pool opens another');
   });
   pool.on('connect', (client) => {
-    // The query under way reports the loss as well; without a listener the event would end the process.
+    // The running query reports the loss as well; an unhandled error event would end the process.
     client.on('error', (error) => log.debug({ err: error }, 'database connection lost'));
   });
   return pool;
@@ -74,7 +75,7 @@ class DatabasePool extends pg.Pool {
 
   constructor(config: pg.PoolConfig & { readonly max: number }) {
     const onRefused = (): void => this.#shrink();
-    // No time limit of the pool's own: it would also end what waits for its turn, and its clients have one.
+    // The pool's own time limit is off: it would also apply to queued requests, and its clients have one.
     super({ ...config, Client: DatabaseClient, connectionTimeoutMillis: undefined, ...{ onRefused } });
     this.#max = config.max;
   }
@@ -106,7 +107,10 @@ class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Called while the client that was refused still counts. With one at least, what waits has something to wait for. */
+  /**
+   * Called while the refused client still counts. With at least one connection, queued statements have something to
+   * wait for.
+   */
   #shrink(): void {
     this.options.max = Math.max(1, this.totalCount - 1);
     this.#grow ??= setInterval(() => {
@@ -124,7 +128,7 @@ type ConnectCallback = (
   done: (release?: Error | boolean) => void,
 ) => void;
 
-/** Gives the client back at once where it comes too late. */
+/** Releases the client immediately if it arrives too late. */
 async function withinTime(connecting: Promise<pg.PoolClient>, timeoutMs: number): Promise<pg.PoolClient> {
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;

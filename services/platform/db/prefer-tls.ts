@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 
-/** What pg 8.23 has in lib/connection.js and its types don't. */
+/** Internals of pg 8.23 (lib/connection.js) that its types lack. */
 interface Internals {
   readonly stream: Socket;
   connect(port: number | string, host?: string): void;
@@ -11,8 +11,8 @@ interface Internals {
 }
 
 /**
- * A connection of `pg` that asks the server for TLS and goes on without it, over the same socket, where the server answers that it
- * has none: `sslmode=prefer`. `pg` itself would fail.
+ * A connection of `pg` for `sslmode=prefer`: it requests TLS and continues without it on the same socket if the server
+ * does not support TLS. `pg` itself would fail.
  */
 export function preferTls(ssl: ConnectionOptions): pg.Connection {
   const connection = new pg.Connection({ ssl, keepAlive: true });

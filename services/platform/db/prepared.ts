@@ -3,11 +3,11 @@ import type { QueryConfig } from 'pg';
 const names = new Map<string, string>();
 
 /**
- * A statement that each connection parses and plans once instead of at every call. For statements that are made all the time
- * and whose best plan does not depend on how many rows or elements their parameters stand for: after a few calls the server
- * keeps a plan that fits all of them.
+ * Returns a statement that each connection parses and plans once instead of at every call. Suitable for frequent
+ * statements whose best plan does not depend on the number of rows or elements in their parameters: after a few calls
+ * the server keeps a generic plan.
  *
- * @param text one of a few texts that are fixed in the code; each stays in memory here and in the server.
+ * @param text one of a few constant statements; each stays in memory here and in the server.
  */
 export function prepared(text: string, values: readonly unknown[]): QueryConfig {
   let name = names.get(text);

@@ -1,10 +1,11 @@
 /**
- * Settings that change what statements mean or give, fixed in each session. ALTER ROLE and ALTER DATABASE can't undo them, because
- * they are set after the session has begun. They are not sent as startup parameters, most of which PgBouncer refuses.
+ * Settings that change the meaning or the results of statements, fixed in each session. ALTER ROLE and ALTER DATABASE
+ * can't override them, because they are set after the session has started. They are not sent as startup parameters,
+ * most of which PgBouncer refuses.
  *
  * - TimeZone, DateStyle, IntervalStyle: Prisma writes times without a zone, and drops the zone of those it reads.
- * - extra_float_digits: below 1 a double loses digits on its way as text.
- * - array_nulls: off, NULL in an array is the string.
+ * - extra_float_digits: below 1, a double loses digits in its text format.
+ * - array_nulls: if off, NULL in an array is a string.
  * - default_transaction_…: a statement outside a transaction is READ COMMITTED and may write.
  * - …_timeout: a session that waits for notifications may be idle, and a long transaction may be long.
  */
@@ -25,15 +26,18 @@ const FIXED: Readonly<Record<string, string>> = {
 };
 
 export interface SessionLimits {
-  /** Milliseconds; 0: none. */
+  /** Milliseconds; 0 disables the limit. */
   readonly statementTimeoutMs: number;
-  /** Milliseconds; 0: none. */
+  /** Milliseconds; 0 disables the limit. */
   readonly idleInTransactionMs: number;
-  /** The only schema of `search_path`; null: the server's. */
+  /** The only schema of `search_path`; null keeps the server's setting. */
   readonly schema: string | null;
 }
 
-/** The statement that fixes them, sent before any other one. A setting that the server's version lacks is left out. */
+/**
+ * Returns the statement that fixes the settings, sent before any other. Settings that the server's version lacks are
+ * skipped.
+ */
 export function sessionSettings({ statementTimeoutMs, idleInTransactionMs, schema }: SessionLimits): string {
   const settings = {
     ...FIXED,
@@ -45,7 +49,7 @@ export function sessionSettings({ statementTimeoutMs, idleInTransactionMs, schem
   return `SELECT set_config(s.name, v.value, false) FROM (VALUES ${rows.join(', ')}) v (name, value) JOIN pg_settings s USING (name)`;
 }
 
-/** E'' means the same whatever `standard_conforming_strings` is. */
+/** Quotes a string as E'', whose meaning does not depend on `standard_conforming_strings`. */
 function literal(value: string): string {
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }

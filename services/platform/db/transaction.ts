@@ -10,29 +10,29 @@ const FIRST_DELAY_MS = 25;
 const MAX_DELAY_MS = 2_000;
 
 export interface TransactionOptions<T = unknown> {
-  /** Default READ COMMITTED. */
+  /** Isolation level; default READ COMMITTED. */
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
-  /** Tries in all, 1 or more; default 5 (waits of about 25, 100, 400, 1600 ms in between). */
+  /** Maximum number of attempts, 1 or more; default 5 (with delays of about 25, 100, 400 and 1600 ms in between). */
   readonly maxTries?: number;
   readonly log?: Logger;
   /**
-   * Statements that go with COMMIT, without waiting in between. Given what `work` gave; sends them all before it returns, or throws
-   * before it sends any.
+   * Statements that are pipelined with COMMIT. Called with the result of `work`; must send all of them before it
+   * returns, or throw before it sends any.
    */
   readonly last?: (result: T) => Promise<unknown>;
-  /** Ends the waiting between tries. */
+  /** Aborts the delay between attempts. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Runs `work` in a transaction: BEGIN, work, COMMIT; ROLLBACK when it throws.
+ * Runs `work` in a transaction: BEGIN, work, COMMIT; ROLLBACK if it throws.
  *
- * Made again after a serialization failure (40001), a deadlock (40P01), a prepared statement that a migration has outdated, and a
- * connection lost or refused before COMMIT was sent, because none of these has left anything behind; so `work` must have no
- * effect outside the transaction. When the connection is lost during COMMIT, nobody knows whether it happened, and it is not made
- * again: the caller finds out with its idempotency key.
+ * Retried after a serialization failure (40001), a deadlock (40P01), a prepared statement that a migration invalidated,
+ * and a connection lost or refused before COMMIT was sent. None of these leaves an effect in the database, so `work`
+ * must have no effect outside the transaction. If the connection is lost during COMMIT, the outcome is unknown and
+ * there is no retry: the caller finds out with its idempotency key.
  *
- * @throws DatabaseUnavailableError when the database can't be reached, and whatever `work` throws.
+ * @throws {DatabaseUnavailableError} when the database can't be reached; otherwise the error of `work`.
  */
 export async function withTransaction<T>(
   pool: Pool,
@@ -49,7 +49,7 @@ export async function withTransaction<T>(
         isStalePlan(error) ||
         (isUnavailable(error) && !(error instanceof DatabaseUnavailableError));
       if (!again || attempt >= maxTries || options.signal?.aborted === true) throw toDatabaseError(error);
-      options.log?.debug({ err: error, attempt }, 'transaction made again');
+      options.log?.debug({ err: error, attempt }, 'transaction retried');
       await sleep(delayBefore(attempt + 1), undefined, options.signal ? { signal: options.signal } : {}).catch(() => {
         throw toDatabaseError(error);
       });
@@ -74,7 +74,7 @@ async function runOnce<T>(
     broken = (await rollBack(client)) ?? (isStalePlan(error) ? (error as Error) : undefined);
     throw error;
   } finally {
-    // A connection that could not roll back, or has outdated statements, is closed instead of going back to the pool.
+    // A connection that could not roll back, or has invalid statements, is closed instead of returned to the pool.
     client.release(broken);
   }
 }
@@ -88,7 +88,7 @@ async function commit(client: PoolClient, last: Promise<unknown> | undefined): P
     throw new DatabaseUnavailableError(`${detail} (during COMMIT: it may or may not have happened)`, { cause: error });
   }
   if (committed.value.command === 'COMMIT') return;
-  // The server answers COMMIT with ROLLBACK when one of the statements before had failed.
+  // The server replies to COMMIT with ROLLBACK if an earlier statement had failed.
   if (before.status === 'rejected') throw before.reason;
   throw new Error('The transaction was rolled back: one of its statements had failed.');
 }
@@ -104,6 +104,6 @@ async function rollBack(client: PoolClient): Promise<Error | undefined> {
 
 function delayBefore(attempt: number): number {
   const delay = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 4 ** (attempt - 2));
-  // Jitter, so that two transactions that met once don't meet again.
+  // Jitter, so that two transactions that conflicted once don't conflict again.
   return delay * (0.5 + Math.random());
 }

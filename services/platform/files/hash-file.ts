@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 
 export type HashAlgorithm = 'sha256' | 'md5';
 
-/** Digest of a file's bytes, hexadecimal. */
+/** Returns the digest of a file's bytes, hexadecimal. */
 export async function hashFile(path: string, algorithm: HashAlgorithm): Promise<string> {
   const hash = createHash(algorithm);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
@@ -18,12 +18,12 @@ interface KnownDigest {
 
 const known = new Map<string, KnownDigest>();
 
-/** A file changed so recently may change again within the clock's resolution, unseen. */
+/** Minimum age of a cacheable file: a second change within the clock's resolution would go undetected. */
 const SETTLING_MS = 2000;
 
 /**
- * As `hashFile`, but this process reads a file again only when its inode says that it may have changed. The inode's own time
- * (ctime) can't be set back, as that of the contents can.
+ * Returns the digest of a file like `hashFile`, but reads the file again only if its inode may have changed. Unlike the
+ * modification time, the inode's change time (ctime) can't be set back.
  */
 export async function hashFileOnce(path: string, algorithm: HashAlgorithm): Promise<string> {
   const { dev, ino, size, ctimeNs, ctimeMs } = await stat(path, { bigint: true });

@@ -2,22 +2,22 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import type { Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 
-/** A path that leads to something that is not a file of bytes, or to one that is too large to be read into memory. */
+/** Thrown for a path that is not a regular file, or for one that is too large to be read into memory. */
 export class NotReadableFileError extends Error {
   override readonly name = 'NotReadableFileError';
 }
 
-/** Node reads no more than 2 GiB at once; half of that is far above any picture. */
+/** Node reads no more than 2 GiB at once; half of that is far larger than any picture. */
 const MAX_FILE_BYTES = 2 ** 30;
 
 /** Non-blocking, so that opening a pipe without a writer returns. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
- * Reads a regular file. A pipe would be waited for without end, and a device may never end: neither is opened for longer than
- * it takes to see what it is.
+ * Reads a regular file. Reading a pipe would block forever, and a device may never end: neither is opened for longer
+ * than it takes to determine its type.
  *
- * @throws NotReadableFileError; an error of the system, with its code.
+ * @throws {NotReadableFileError} when the path is not a regular file or is too large; a system error with its code.
  */
 export async function readRegularFile(path: string, maxBytes = MAX_FILE_BYTES): Promise<Buffer> {
   const file = await open(path, FLAGS);
@@ -29,7 +29,7 @@ export async function readRegularFile(path: string, maxBytes = MAX_FILE_BYTES): 
   }
 }
 
-/** As `readRegularFile`, without a turn of the event loop. */
+/** Reads a regular file like `readRegularFile`, but synchronously. */
 export function readRegularFileSync(path: string, maxBytes = MAX_FILE_BYTES): Buffer {
   const file = openSync(path, FLAGS);
   try {

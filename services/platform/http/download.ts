@@ -8,13 +8,13 @@ import { hashFile } from '../files/hash-file.ts';
 
 export interface DownloadProgress {
   readonly doneBytes: number;
-  /** null: the server doesn't say. */
+  /** null if the server does not state it. */
   readonly totalBytes: number | null;
 }
 
 export interface DownloadOptions {
   readonly url: string;
-  /** Where the file ends up; its folder is made. An existing file is replaced. */
+  /** Path of the downloaded file; its folder is created, and an existing file is replaced. */
   readonly path: string;
   /** Expected digests, hexadecimal. */
   readonly sha256?: string | null;
@@ -22,27 +22,30 @@ export interface DownloadOptions {
   readonly sizeBytes?: number | null;
   /** Called at most a few times a second. */
   readonly onProgress?: (progress: DownloadProgress) => void;
-  /** Further tries after a failure that may pass (network, 5xx, 408, 429); each goes on where the last one ended. Default 4. */
+  /**
+   * Number of retries after a transient failure (network, 5xx, 408, 429); each resumes where the last one ended.
+   * Default 4.
+   */
   readonly retries?: number;
-  /** Wait before the first retry, doubled for each further one. Default 500. */
+  /** Delay in milliseconds before the first retry, doubled for each further one. Default 500. */
   readonly retryDelayMs?: number;
-  /** A connection that sends nothing for so long is given up. Default 30,000. */
+  /** Time without data in milliseconds after which a connection is given up. Default 30,000. */
   readonly idleTimeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A download that did not work out; the message says the address, what happened and what to do without network. */
+/** Thrown when a download fails; the message names the address, the reason and the remedy without network access. */
 export class DownloadError extends Error {
   override readonly name = 'DownloadError';
   readonly url: string;
   readonly path: string;
-  /** HTTP status of the last answer; null: none came. */
+  /** HTTP status of the last response; null if there was none. */
   readonly status: number | null;
 
   constructor(options: DownloadOptions, problem: string, status: number | null, cause?: unknown) {
     super(
       `Could not download ${options.url}: ${problem}. ` +
-        `Check the network (a proxy is taken from HTTPS_PROXY), or get the file another way and put it at ${options.path}.`,
+        `Check the network (HTTPS_PROXY sets a proxy), or get the file another way and put it at ${options.path}.`,
       { cause },
     );
     this.url = options.url;
@@ -51,7 +54,7 @@ export class DownloadError extends Error {
   }
 }
 
-/** One try that failed; `temporary` tells whether another one makes sense. */
+/** One failed attempt; `temporary` is true if a retry may succeed. */
 class TryError extends Error {
   readonly status: number | null;
   readonly temporary: boolean;
@@ -66,10 +69,10 @@ class TryError extends Error {
 const PROGRESS_INTERVAL_MS = 200;
 
 /**
- * Downloads a file. What has come already is kept in `<path>.part` and gone on from (HTTP Range with If-Range) after a
- * failure, also by a later process; the file gets its name only when its size and digests are right.
+ * Downloads a file. After a failure, the received bytes remain in `<path>.part`, and a retry or a later process resumes
+ * from them (HTTP Range with If-Range). The file gets its final name only after its size and digests are verified.
  *
- * @throws DownloadError; the signal's reason when aborted.
+ * @throws {DownloadError} when the download fails; the signal's reason when aborted.
  */
 export async function downloadFile(options: DownloadOptions): Promise<void> {
   await mkdir(dirname(options.path), { recursive: true });
@@ -88,7 +91,7 @@ interface PartFile {
   release(): Promise<void>;
 }
 
-/** Two processes must not write the same part: the later one uses a part of its own. */
+/** Claims the partial file. Two processes must not write the same one: the later process uses its own. */
 async function claimPartFile(path: string): Promise<PartFile> {
   const lockPath = `${path}.part.lock`;
   for (let attempt = 0; attempt < 2; attempt++) {
@@ -148,7 +151,7 @@ async function downloadOnce(options: DownloadOptions, partPath: string): Promise
   } catch (error) {
     if (error instanceof TryError) throw error;
     const seconds = (options.idleTimeoutMs ?? 30_000) / 1000;
-    throw new TryError(idle.signal.aborted ? `nothing came for ${seconds} s` : causeOf(error), null, true, {
+    throw new TryError(idle.signal.aborted ? `no data arrived for ${seconds} s` : causeOf(error), null, true, {
       cause: error,
     });
   } finally {
@@ -158,7 +161,7 @@ async function downloadOnce(options: DownloadOptions, partPath: string): Promise
 }
 
 async function rangeHeaders(offset: number, partPath: string): Promise<Record<string, string>> {
-  // The bytes must be those of the file, not of a compressed answer.
+  // The bytes must be those of the file, not of a compressed response.
   const headers: Record<string, string> = { 'accept-encoding': 'identity' };
   if (offset === 0) return headers;
   headers['range'] = `bytes=${offset}-`;
@@ -176,9 +179,9 @@ async function receive(
 ): Promise<void> {
   const { status } = response;
   if (status === 416) {
-    // The part is longer than the file: it belongs to another version.
+    // The partial file is longer than the file, so it belongs to another version.
     await removeQuietly([partPath, `${partPath}.etag`]);
-    throw new TryError('the server has another file than the part that was loaded before', status, true);
+    throw new TryError('the file on the server differs from the partial download', status, true);
   }
   if (status !== 200 && status !== 206) {
     await response.body?.cancel();
@@ -227,7 +230,7 @@ async function writeBody(
 
 async function rememberEtag(response: Response, partPath: string): Promise<void> {
   const etag = response.headers.get('etag');
-  // A weak one does not promise equal bytes.
+  // A weak ETag does not guarantee equal bytes.
   if (etag === null || etag.startsWith('W/')) {
     await rm(`${partPath}.etag`, { force: true });
     return;
@@ -236,7 +239,7 @@ async function rememberEtag(response: Response, partPath: string): Promise<void>
   await file.writeFile(etag);
 }
 
-/** A file that came in full but is wrong is thrown away: going on from it would never mend it. */
+/** Verifies a complete file. A wrong one is deleted, because resuming from it would never succeed. */
 async function checkFile(options: DownloadOptions, partPath: string): Promise<void> {
   const problem = await findProblem(options, partPath);
   await rm(`${partPath}.etag`, { force: true });
@@ -260,7 +263,7 @@ async function findProblem(options: DownloadOptions, partPath: string): Promise<
   return null;
 }
 
-/** Calls back when `restart` has not been called for a while. */
+/** A timer that fires when `restart` has not been called for a while. */
 class IdleTimer {
   private readonly timer: NodeJS.Timeout;
 
@@ -290,7 +293,7 @@ async function removeQuietly(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { force: true })));
 }
 
-/** undici wraps the real cause ("fetch failed"). */
+/** undici wraps the actual cause ("fetch failed"). */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? causeOf(error.cause) : error.message || error.name;

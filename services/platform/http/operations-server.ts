@@ -6,33 +6,35 @@ import { splitListenAddress } from '../config/listen-address.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-/** Longer than any healthy look, shorter than the probes' own limit. */
+/**
+ * Time limit of the readiness check in milliseconds: longer than any healthy check, shorter than the probes' own limit.
+ */
 const READY_TIMEOUT_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Scrapers and probes are few; more connections than these are a mistake or an attack. */
+/** Maximum number of connections. Scrapers and probes are few, so more are a mistake or an attack. */
 const MAX_CONNECTIONS = 64;
 
 export interface OperationsServerOptions {
-  /** `host:port`; port 0: any free one. */
+  /** `host:port`; port 0 selects any free one. */
   readonly listen: string;
   readonly metrics: Metrics;
-  /** null: ready; otherwise why not, in words that may be shown to anyone who reaches the port. */
+  /** Returns null if ready, otherwise the reason. The reason is public to everyone who can reach the port. */
   readonly whyNotReady: () => Promise<string | null> | string | null;
   readonly log: Logger;
 }
 
-/** A running operations port. */
+/** A running operations server. */
 export interface OperationsServer extends AsyncDisposable {
   readonly port: number;
   stop(): Promise<void>;
 }
 
 /**
- * HTTP for operators and Kubernetes, on a port of its own: `/metrics` (Prometheus), `/healthz` (the process answers),
- * `/readyz` (it can do its work; 503 with the reason otherwise). No sign-in and no TLS: nothing here names a sweep or a
- * person, and the port belongs behind a network policy.
+ * Serves HTTP for operators and Kubernetes on a separate port: `/metrics` (Prometheus), `/healthz` (the process
+ * replies), `/readyz` (it can do its work; otherwise 503 with the reason). There is neither authentication nor TLS: no
+ * response names a sweep or a person, and the port belongs behind a network policy.
  *
- * @throws Error when the address can't be listened on.
+ * @throws {Error} when the address can't be listened on.
  */
 export async function startOperationsServer(options: OperationsServerOptions): Promise<OperationsServer> {
   const { host, port } = splitListenAddress(options.listen);
@@ -42,7 +44,7 @@ export async function startOperationsServer(options: OperationsServerOptions): P
     answer(options, request, response).catch((error: unknown) => {
       options.log.error({ err: error, path: request.url }, 'operations request failed');
       if (response.headersSent) response.destroy();
-      else send(response, 500, 'failed; the log says why\n');
+      else send(response, 500, 'failed; see the log\n');
     });
   });
   server.listen({ host, port });
@@ -60,7 +62,7 @@ async function answer(
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
-    send(response, 405, 'only GET and HEAD\n');
+    send(response, 405, 'only GET and HEAD are allowed\n');
     return;
   }
   switch (request.url?.split('?', 1)[0]) {
@@ -79,7 +81,7 @@ async function answer(
       return;
     }
     default:
-      send(response, 404, 'there are /metrics, /healthz and /readyz\n');
+      send(response, 404, 'not found; available: /metrics, /healthz and /readyz\n');
   }
 }
 
@@ -93,7 +95,7 @@ function send(response: ServerResponse, status: number, text: string): void {
 async function within(ms: number, work: Promise<string | null>): Promise<string | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`no answer within ${ms / 1_000} s`), ms);
+    timer = setTimeout(() => resolve(`no response within ${ms / 1_000} s`), ms);
   });
   try {
     return await Promise.race([work, late]);

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 
 /**
- * What an MLflow server takes, from `mlflow/utils/validation.py`; where versions differ, what all of 2.x and 3.x take. Lengths
- * are in characters as Python counts them, of which JavaScript counts at least as many.
+ * Limits of an MLflow server, from `mlflow/utils/validation.py`; where versions differ, the limit that all of 2.x and
+ * 3.x accept. Lengths are in characters as Python counts them; JavaScript counts at least as many.
  */
 export const MLFLOW_LIMITS = {
   metricsPerBatch: 1000,
   paramsPerBatch: 100,
   tagsPerBatch: 100,
   entitiesPerBatch: 1000,
-  /** The server refuses above 1,000,000; the rest is for what is around the lists. */
+  /** The server refuses bodies above 1,000,000 bytes; the rest is for everything around the lists. */
   batchBytes: 990_000,
   keyLength: 250,
   /** 500, and 250 before that, on older servers: `OLD_PARAM_VALUE_LENGTH`. */
@@ -20,17 +20,17 @@ export const MLFLOW_LIMITS = {
   datasetDigestLength: 36,
 } as const;
 
-/** What every server takes. */
+/** Length that every server accepts. */
 export const OLD_PARAM_VALUE_LENGTH = 250;
 
 const DIGEST_LENGTH = 8;
 
 /**
- * A key that MLflow takes: of letters, digits, `_ - . / :` and blanks, a relative path without detours, at most 250
- * characters. A name that has to be changed gets a digest, so that two names never become one.
+ * Returns a key that MLflow accepts: letters, digits, `_ - . / :` and blanks, a normalised relative path, at most 250
+ * characters. A changed name gets a digest appended, so two names never become one.
  */
 export function cleanKey(name: string): string {
-  // Not `\w`, which is any letter to Python and ASCII to JavaScript; nor `:`, which servers on Windows refuse.
+  // Not `\w`, which is any letter in Python and ASCII in JavaScript; nor `:`, which servers on Windows refuse.
   const replaced = name.replace(/[^A-Za-z0-9_\-./ ]/g, '_');
   const path = posix.normalize(replaced).replace(/^[./]+|\/+$/g, '');
   if (path === name && path !== '' && path.length <= MLFLOW_LIMITS.keyLength) return name;
@@ -39,7 +39,7 @@ export function cleanKey(name: string): string {
   return `${path.slice(0, room)}-${digest}`;
 }
 
-/** At most `limit` characters; what is cut ends with `…`, never within a character. */
+/** Truncates to at most `limit` characters, ending in `…`; never splits a surrogate pair. */
 export function cutText(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const end = limit - 1;

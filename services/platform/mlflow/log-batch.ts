@@ -3,9 +3,9 @@ import { MLFLOW_LIMITS } from './limits.ts';
 /** One point of a metric's history. */
 export interface MlflowMetric {
   readonly key: string;
-  /** NaN and infinities are kept. */
+  /** NaN and infinities are preserved. */
   readonly value: number;
-  /** Milliseconds since 1970; part of the point's identity, so it must not change from one sending to the next. */
+  /** Milliseconds since 1970. It is part of the point's identity, so repeated requests must send the same value. */
   readonly timestamp: number;
   readonly step: number;
 }
@@ -22,7 +22,7 @@ export interface RunData {
   readonly tags?: readonly MlflowPair[];
 }
 
-/** Body of `runs/log-batch`, as JSON takes it. */
+/** Body of `runs/log-batch` as JSON. */
 export interface LogBatchBody {
   readonly run_id: string;
   readonly metrics: readonly Readonly<Record<string, unknown>>[];
@@ -31,9 +31,9 @@ export interface LogBatchBody {
 }
 
 /**
- * Cuts data into batches that the server takes, parameters first: a run without them is harder to make sense of than one that
- * lacks its latest epochs. Everything is sorted by key: MLflow's rows of the latest metrics are locked in that order, and two
- * writers in different orders have met in deadlocks (mlflow#24923).
+ * Splits data into batches within the server's limits, parameters first: a run without them is harder to interpret than
+ * one without its latest epochs. Everything is sorted by key: MLflow locks its rows of the latest metrics in that
+ * order, and two writers in different orders have deadlocked (mlflow#24923).
  */
 export function packBatches(runId: string, data: RunData): LogBatchBody[] {
   const batches: OpenBatch[] = [];
@@ -49,7 +49,7 @@ export function packBatches(runId: string, data: RunData): LogBatchBody[] {
   return batches.map((batch) => ({ run_id: runId, ...batch.lists }) as unknown as LogBatchBody);
 }
 
-/** JSON has no word for NaN and infinities; protobuf's JSON, which the server reads, has these. */
+/** Encodes a metric. JSON has no NaN and infinities; protobuf's JSON mapping, which the server uses, does. */
 export function encodeMetric({ key, value, timestamp, step }: MlflowMetric): Readonly<Record<string, unknown>> {
   return { key, value: Number.isFinite(value) ? value : String(value), timestamp, step };
 }

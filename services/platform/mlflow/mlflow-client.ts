@@ -8,7 +8,7 @@ import type { MlflowServer, MlflowTransport, TransportRequest } from './transpor
 
 export type RunStatus = 'SCHEDULED' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
 
-/** Where a run is on the server. */
+/** Identity of a run on the server. */
 export interface MlflowRunPlace {
   readonly experimentId: string;
   readonly mlflowRunId: string;
@@ -23,7 +23,7 @@ export interface NewMlflowRun {
   readonly tags: readonly MlflowPair[];
 }
 
-/** A data set that a run was trained on; `source`, `schema` and `profile` are JSON as text. */
+/** A data set that a run was trained on; `source`, `schema` and `profile` are JSON documents. */
 export interface DatasetInput {
   readonly name: string;
   readonly digest: string;
@@ -43,7 +43,7 @@ export interface NewModelVersion {
 
 const API = '/api/2.0';
 
-/** protobuf's JSON writes 64-bit numbers as strings; some of the server's own code does not. */
+/** protobuf's JSON mapping writes 64-bit numbers as strings; some of the server's own code does not. */
 const WHOLE = z.union([z.number(), z.string().regex(/^-?\d+$/)]).transform(Number);
 const VALUE = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]).transform(Number);
 
@@ -63,24 +63,24 @@ const HISTORY = z.object({
 const MODEL_VERSIONS = z.object({ model_versions: z.array(z.object({ version: z.string() })).default([]) });
 const HISTORY_PAGE = 1000;
 
-/** What whoever sends wants to know of each request. */
+/** Callbacks around each request. */
 export interface MlflowClientHooks {
-  /** Done before every request, which is not sent when it throws. */
+  /** Runs before every request, which is not sent if it throws. */
   readonly beforeRequest?: (isUpload: boolean) => Promise<void>;
-  /** The server answered as it should. */
+  /** Called after a valid response. */
   readonly onSuccess?: () => void;
-  /** Before the failure is told to the caller, or the request repeated. */
+  /** Called before the failure reaches the caller or the request is retried. */
   readonly onFailure?: (error: MlflowError) => void;
 }
 
-/** A read is tried so often before its failure is told; what only reads may be repeated at once. */
+/** Number of attempts of a read. Only reads may be retried immediately. */
 const READ_TRIES = 3;
 const READ_WAIT_MS = 250;
 
 /**
- * The part of MLflow's REST API that a mirror needs (`/api/2.0`, servers 2.x and 3.x). Every method is one request unless it
- * says otherwise, and fails with an MlflowError. Reads are tried three times in a second or two; what else may be repeated
- * without harm is said at each.
+ * The part of MLflow's REST API that a mirror needs (`/api/2.0`, servers 2.x and 3.x). Every method is one request
+ * unless documented otherwise, and throws {MlflowError} on failure. Reads are attempted three times within one or two
+ * seconds; other methods document whether they are idempotent.
  */
 export class MlflowClient {
   readonly trackingUri: string;
@@ -95,7 +95,7 @@ export class MlflowClient {
     this.#hooks = hooks;
   }
 
-  /** null: there is none of that name. */
+  /** Finds an experiment by name; null if there is none. */
   async findExperiment(name: string): Promise<{ readonly experimentId: string; readonly isDeleted: boolean } | null> {
     try {
       const { experiment } = await this.#get('/mlflow/experiments/get-by-name', { experiment_name: name }, EXPERIMENT);
@@ -106,12 +106,12 @@ export class MlflowClient {
     }
   }
 
-  /** Not to be repeated: the second one is refused with RESOURCE_ALREADY_EXISTS. */
+  /** Creates an experiment. Not idempotent: the second call is refused with RESOURCE_ALREADY_EXISTS. */
   async createExperiment(name: string): Promise<string> {
     return (await this.#post('/mlflow/experiments/create', { name }, NEW_EXPERIMENT)).experiment_id;
   }
 
-  /** The first run of an experiment that has a tag; null where none has. The value must be without quotes. */
+  /** Finds the first run of an experiment that has a tag; null if none has. The value must not contain quotes. */
   async findRun(experimentId: string, tag: MlflowPair): Promise<MlflowRunPlace | null> {
     const filter = `tags."${tag.key}" = '${tag.value}'`;
     const body = { experiment_ids: [experimentId], filter, run_view_type: 'ACTIVE_ONLY', max_results: 1 };
@@ -120,29 +120,29 @@ export class MlflowClient {
     return run === undefined ? null : placeOf(run);
   }
 
-  /** Not to be repeated: makes a second run. Look for a tag of its own before. */
+  /** Creates a run. Not idempotent: a second call creates a second run, so search for a unique tag first. */
   async createRun(run: NewMlflowRun): Promise<MlflowRunPlace> {
     const { experimentId, runName, startTime, tags } = run;
     const body = { experiment_id: experimentId, run_name: runName, start_time: startTime, tags: sorted(tags) };
     return placeOf((await this.#post('/mlflow/runs/create', body, NEW_RUN)).run);
   }
 
-  /** May be repeated. */
+  /** Updates a run's status. Idempotent. */
   async updateRun(mlflowRunId: string, status: RunStatus, endTime: number | null): Promise<void> {
     const end = endTime === null ? {} : { end_time: endTime };
     await this.#post('/mlflow/runs/update', { run_id: mlflowRunId, status, ...end }, z.unknown());
   }
 
   /**
-   * As many requests as the limits ask for, in a fixed order. May be repeated: parameters with the same values are accepted,
-   * tags replaced, and a point with the same key, value, timestamp and step is kept once by a server with a database (one with
-   * files keeps it twice). A request that failed may have had a part of its effect.
+   * Sends as many requests as the limits require, in a fixed order. Idempotent: parameters with equal values are
+   * accepted, tags are replaced, and a point with the same key, value, timestamp and step is stored once by a server
+   * with a database (twice by one with files). A failed request may have been applied partially.
    */
   async logBatch(mlflowRunId: string, data: RunData): Promise<void> {
     for (const body of packBatches(mlflowRunId, data)) await this.#post('/mlflow/runs/log-batch', body, z.unknown());
   }
 
-  /** May be repeated: name and digest identify a data set. */
+  /** Records a data set. Idempotent: name and digest identify it. */
   async logInput(mlflowRunId: string, input: DatasetInput): Promise<void> {
     const { name, digest, sourceType, source, profile, tags } = input;
     const dataset = { name, digest, source_type: sourceType, source, profile };
@@ -150,7 +150,10 @@ export class MlflowClient {
     await this.#post('/mlflow/runs/log-inputs', body, z.unknown());
   }
 
-  /** All points of one metric, as many requests as pages. Infinities come as the largest doubles, as the server stores them. */
+  /**
+   * Reads all points of one metric, one request per page. Infinities are returned as the largest doubles, as the server
+   * stores them.
+   */
   async readHistory(mlflowRunId: string, key: string): Promise<MlflowMetric[]> {
     const points: MlflowMetric[] = [];
     let token = '';
@@ -167,7 +170,7 @@ export class MlflowClient {
     return points;
   }
 
-  /** Writes or replaces a file of a run through the server. May be repeated. */
+  /** Writes or replaces a file of a run through the server. Idempotent. */
   async putArtifact(artifactUri: string, path: string, body: Uint8Array, contentType: string): Promise<void> {
     const place = artifactPath(artifactUri, path, this.trackingUri);
     await this.#send(
@@ -176,7 +179,7 @@ export class MlflowClient {
     );
   }
 
-  /** May be repeated. */
+  /** Creates a registered model unless it exists. Idempotent. */
   async ensureRegisteredModel(name: string): Promise<void> {
     try {
       await this.#post('/mlflow/registered-models/create', { name }, z.unknown());
@@ -185,14 +188,14 @@ export class MlflowClient {
     }
   }
 
-  /** Whether a run has a version of a model. */
+  /** Returns whether a run has a version of a model. */
   async hasModelVersion(name: string, mlflowRunId: string): Promise<boolean> {
     const quoted = name.replaceAll("'", "''");
     const query = { filter: `name = '${quoted}' AND run_id = '${mlflowRunId}'`, max_results: '1' };
     return (await this.#get('/mlflow/model-versions/search', query, MODEL_VERSIONS)).model_versions.length > 0;
   }
 
-  /** Not to be repeated: makes a second version. */
+  /** Creates a model version. Not idempotent: a second call creates a second version. */
   async createModelVersion({ name, source, mlflowRunId, description, tags }: NewModelVersion): Promise<void> {
     const body = { name, source, run_id: mlflowRunId, description, tags: sorted(tags) };
     await this.#post('/mlflow/model-versions/create', body, z.unknown());
@@ -212,7 +215,7 @@ export class MlflowClient {
         return await this.#send(asked, shape);
       } catch (error) {
         if (!(error instanceof MlflowError) || error.kind === 'REFUSED' || count >= READ_TRIES) throw error;
-        // A server that says how long to wait says it to everybody.
+        // A Retry-After of the server applies to every client.
         if (error.retryAfterMs !== null) throw error;
         await sleep(READ_WAIT_MS * 2 ** (count - 1), undefined, { signal: this.#signal });
       }
@@ -236,7 +239,7 @@ export class MlflowClient {
     throw new MlflowError(
       'UNAVAILABLE',
       'UNKNOWN_ANSWER',
-      `${asked.method} ${this.trackingUri}${asked.path} answered in a form that MLflow does not: ${z.prettifyError(answer.error)}`,
+      `${asked.method} ${this.trackingUri}${asked.path} returned an unexpected response: ${z.prettifyError(answer.error)}`,
     );
   }
 }

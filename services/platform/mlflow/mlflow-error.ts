@@ -1,20 +1,20 @@
 /**
- * What a failure means for what comes next.
+ * Consequence of a failed request.
  *
- * - UNAVAILABLE: the server, or something on the way to it, serves nobody at the moment, or not us. Waiting may help; another
- *   request would meet the same.
- * - FAILED: this request failed and may work later; another one may work now.
- * - REFUSED: the same request will be refused again.
+ * - UNAVAILABLE: the server, or something in front of it, currently serves no client, or refuses ours. Waiting may
+ *   help; any other request would fail as well.
+ * - FAILED: this request failed and may succeed later; another one may succeed now.
+ * - REFUSED: the same request will always be refused.
  */
 export type FailureKind = 'UNAVAILABLE' | 'FAILED' | 'REFUSED';
 
-/** A request to MLflow that did not work out. */
+/** Thrown when a request to MLflow fails. */
 export class MlflowError extends Error {
   override readonly name = 'MlflowError';
   readonly kind: FailureKind;
-  /** As MLflow names it (INVALID_PARAMETER_VALUE), or UNREACHABLE, TIMEOUT, HTTP_502, ARTIFACT_STORE. */
+  /** MLflow's code (INVALID_PARAMETER_VALUE), or UNREACHABLE, TIMEOUT, HTTP_502, ARTIFACT_STORE. */
   readonly code: string;
-  /** How long the server asks to wait; null: it does not say. */
+  /** Delay that the server requests, in milliseconds; null if it states none. */
   readonly retryAfterMs: number | null;
 
   constructor(
@@ -30,42 +30,42 @@ export class MlflowError extends Error {
   }
 }
 
-/** An answer, as far as its failure is told from it. */
+/** The parts of a response that determine its failure. */
 export interface FailedAnswer {
-  /** For example `POST https://mlflow.example/api/2.0/mlflow/runs/create`. */
+  /** Request line, for example `POST https://mlflow.example/api/2.0/mlflow/runs/create`. */
   readonly request: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
 }
 
-/** Codes of MLflow (`mlflow/protos/databricks.proto`) that mean something else than their HTTP status does. */
+/** MLflow codes (`mlflow/protos/databricks.proto`) whose meaning differs from their HTTP status. */
 const KIND_OF_CODE: Readonly<Record<string, FailureKind>> = {
   ABORTED: 'FAILED',
   RESOURCE_CONFLICT: 'FAILED',
   CANCELLED: 'FAILED',
-  // One experiment may be closed to us while others are open.
+  // One experiment may be forbidden while others are allowed.
   PERMISSION_DENIED: 'FAILED',
   NOT_IMPLEMENTED: 'REFUSED',
   ENDPOINT_NOT_FOUND: 'REFUSED',
   DEADLINE_EXCEEDED: 'FAILED',
 };
 
-/** Of answers without a code of MLflow: from a proxy, a wrong address, a login page. */
+/** Kinds of responses without an MLflow code: from a proxy, a wrong address, a login page. */
 const KIND_OF_STATUS: Readonly<Record<number, FailureKind>> = {
   400: 'FAILED',
   409: 'FAILED',
-  // Too large, for the proxy in front.
+  // Too large for a proxy in front of the server.
   413: 'REFUSED',
   414: 'REFUSED',
   431: 'REFUSED',
   500: 'FAILED',
 };
 
-/** Statuses that are about the server or about us, whatever was asked. */
+/** Statuses that concern the server or our credentials, independent of the request. */
 const UNAVAILABLE_STATUSES: ReadonlySet<number> = new Set([401, 407, 408, 429, 502, 503, 504]);
 
-/** Tells a failure from an answer that is no success, or no JSON where JSON was asked for. */
+/** Converts a response that is not successful, or not JSON where JSON was expected, into an error. */
 export function errorOfAnswer(answer: FailedAnswer, nowMs: number): MlflowError {
   const { request, status, headers, body } = answer;
   const said = parseError(headers['content-type'], body);
@@ -80,7 +80,7 @@ export function errorOfAnswer(answer: FailedAnswer, nowMs: number): MlflowError 
   const type = headers['content-type'] ?? 'no content type';
   const start = body.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
   const location = headers['location'] === undefined ? '' : ` to ${headers['location']}`;
-  const message = `${request} answered ${status}${location} with ${type} instead of JSON: ${start.slice(0, 200).trim()}`;
+  const message = `${request} returned ${status}${location} with ${type} instead of JSON: ${start.slice(0, 200).trim()}`;
   return new MlflowError(kind, `HTTP_${status}`, `${message}${hintOf(status)}`, { retryAfterMs });
 }
 
@@ -92,7 +92,7 @@ function kindOfStatus(status: number): FailureKind {
 function hintOf(status: number): string {
   if (status === 401) return ' Check GRAFT_MLFLOW_USERNAME and GRAFT_MLFLOW_PASSWORD, or GRAFT_MLFLOW_TOKEN.';
   if (status === 403) return " Check the credentials, and the server's --allowed-hosts (MLflow 3.5 and later).";
-  if (status === 413) return ' A proxy in front of MLflow has to allow larger bodies.';
+  if (status === 413) return ' Allow larger bodies in the proxy in front of MLflow.';
   return status < 400 || status === 404 ? ' Check GRAFT_MLFLOW_TRACKING_URI.' : '';
 }
 
@@ -113,7 +113,7 @@ function parseError(
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** Seconds or a date (RFC 9110); at most an hour. */
+/** Parses Retry-After, seconds or a date (RFC 9110), into milliseconds; at most an hour. */
 export function parseRetryAfter(text: string | undefined, nowMs: number): number | null {
   if (text === undefined || text.trim() === '') return null;
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - nowMs;

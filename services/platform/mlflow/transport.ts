@@ -3,37 +3,37 @@ import { EnvHttpProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { errorOfAnswer, MlflowError } from './mlflow-error.ts';
 
-/** Where an MLflow server is and how it lets us in. */
+/** Address and credentials of an MLflow server. */
 export interface MlflowServer {
-  /** `http(s)://host:port`, with a path where a proxy or `--static-prefix` adds one; no slash at the end. */
+  /** `http(s)://host:port`, with a path if a proxy or `--static-prefix` adds one; without a trailing slash. */
   readonly trackingUri: string;
   readonly auth:
     | { readonly kind: 'none' }
     | { readonly kind: 'basic'; readonly username: string; readonly password: string }
     | { readonly kind: 'bearer'; readonly token: string };
-  /** PEM certificates that are trusted besides the well-known ones. */
+  /** PEM certificates that are trusted in addition to the well-known ones. */
   readonly ca: string | null;
-  /** How long an answer may take; uploads get ten times as long. */
+  /** Time limit of a response in milliseconds; uploads get ten times as long. */
   readonly timeoutMs: number;
 }
 
 export interface TransportRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
-  /** From the tracking URI on, for example `/api/2.0/mlflow/runs/create`. */
+  /** Path below the tracking URI, for example `/api/2.0/mlflow/runs/create`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** Body that is sent as JSON. */
   readonly json?: unknown;
-  /** Sent as it is, with its content type. */
+  /** Body that is sent unchanged with its content type. */
   readonly file?: { readonly body: Uint8Array; readonly contentType: string };
 }
 
 const UPLOAD_TIMEOUTS = 10;
-/** One sender writes to one run at a time; a few runs are written side by side. */
+/** Maximum number of connections. One sender writes to one run at a time, and a few runs are written in parallel. */
 const MAX_CONNECTIONS = 8;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** HTTP to one MLflow server. No retries here: who calls decides, because only they know what may be repeated. */
+/** HTTP to one MLflow server. There are no retries here: only the caller knows which requests are idempotent. */
 export class MlflowTransport implements AsyncDisposable {
   readonly #server: MlflowServer;
   readonly #dispatcher: Dispatcher;
@@ -43,7 +43,7 @@ export class MlflowTransport implements AsyncDisposable {
     this.#server = server;
     this.#dispatcher = new EnvHttpProxyAgent({
       connections: MAX_CONNECTIONS,
-      // Its own limits would answer first; ours covers the whole request.
+      // undici's own limits would apply first; ours covers the whole request.
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: {
@@ -55,8 +55,9 @@ export class MlflowTransport implements AsyncDisposable {
   }
 
   /**
-   * @returns the parsed JSON of a 2xx answer; `{}` where it has no body.
-   * @throws MlflowError; the signal's reason when aborted.
+   * Sends a request.
+   * @returns the parsed JSON of a 2xx response; `{}` if it has no body.
+   * @throws {MlflowError} when the request fails; the signal's reason when aborted.
    */
   async send(asked: TransportRequest, signal: AbortSignal): Promise<unknown> {
     const url = new URL(`${this.#server.trackingUri}${asked.path}`);
@@ -78,7 +79,7 @@ export class MlflowTransport implements AsyncDisposable {
       signal.throwIfAborted();
       if (error instanceof MlflowError) throw error;
       if (timeout.aborted) {
-        throw new MlflowError('UNAVAILABLE', 'TIMEOUT', `${title} had no answer within ${timeoutMs} ms.`, {
+        throw new MlflowError('UNAVAILABLE', 'TIMEOUT', `${title} had no response within ${timeoutMs} ms.`, {
           cause: error,
         });
       }
@@ -118,7 +119,7 @@ async function readText(body: AsyncIterable<Buffer>, title: string): Promise<str
   for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > MAX_ANSWER_BYTES) {
-      throw new MlflowError('FAILED', 'ANSWER_TOO_LONG', `${title} answered with more than ${MAX_ANSWER_BYTES} bytes.`);
+      throw new MlflowError('FAILED', 'ANSWER_TOO_LONG', `${title} returned more than ${MAX_ANSWER_BYTES} bytes.`);
     }
     chunks.push(chunk);
   }
@@ -128,13 +129,13 @@ async function readText(body: AsyncIterable<Buffer>, title: string): Promise<str
 function readAnswer(title: string, answer: Dispatcher.ResponseData, body: string): unknown {
   const { statusCode } = answer;
   const isSuccess = statusCode >= 200 && statusCode < 300;
-  // An upload may be answered without a body; what is no JSON is a login page or the like, whatever its status.
+  // An upload may be answered without a body. A body that is not JSON is a login page or the like, whatever its status.
   if (isSuccess && body.trim() === '') return {};
   if (isSuccess && String(answer.headers['content-type']).includes('json')) {
     try {
       return JSON.parse(body) as unknown;
     } catch {
-      // Cut short: told like an answer that is no JSON.
+      // Truncated: handled as a response that is not JSON.
     }
   }
   const headers = Object.fromEntries(

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 
-/** Opens and closes a port on 127.0.0.1: the one given, or any free one for 0. Rejects when it is in use. */
+/** Opens and closes a port on 127.0.0.1: the given one, or any free one for 0. Rejects if it is in use. */
 export function freePort(port = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -15,7 +15,7 @@ export function freePort(port = 0): Promise<number> {
   });
 }
 
-/** Whether a server could listen on that port of 127.0.0.1 now. */
+/** Returns whether a server could currently listen on that port of 127.0.0.1. */
 export function isFreePort(port: number): Promise<boolean> {
   return freePort(port).then(
     () => true,

@@ -8,8 +8,8 @@ export type { Logger } from 'pino';
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 
 /**
- * JSON lines on standard error, so that standard output stays for results. Secrets are cut out (`redact`). Lines that are written
- * in a span have its trace_id and span_id.
+ * Creates a logger of JSON lines on standard error; standard output is reserved for results. Secrets are redacted
+ * (`redact`). Lines written within a span carry its trace_id and span_id.
  */
 export function createLogger(service: string, level: LogLevel = 'info'): Logger {
   return pino(
@@ -19,7 +19,7 @@ export function createLogger(service: string, level: LogLevel = 'info'): Logger 
       base: { service, pid: process.pid },
       mixin: () => tracer().active?.fields ?? {},
       timestamp: pino.stdTimeFunctions.isoTime,
-      // The whole line, because secrets also stand deep inside, and in the messages of errors.
+      // The whole line, because secrets also occur in nested values and in error messages.
       hooks: { streamWrite: redact },
     },
     destination({ fd: 2, sync: true }),

@@ -3,14 +3,14 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 export type { Counter, Gauge, Histogram } from 'prom-client';
 
 export interface MetricDescription<L extends string> {
-  /** Prometheus' conventions: prefix, base unit, `_total` for counters. */
+  /** Name by Prometheus' conventions: prefix, base unit, `_total` for counters. */
   readonly name: string;
   readonly help: string;
-  /** Closed, short lists of values only: never the identity of a sweep, run, task or trainer. */
+  /** Label names. Their values are short closed lists: never the identity of a sweep, run, task or trainer. */
   readonly labels?: readonly L[];
 }
 
-/** What a metric is, as alert rules and dashboards may use it. */
+/** Properties of a metric that alert rules and dashboards rely on. */
 export interface MetricFacts {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram' | 'summary';
@@ -18,15 +18,15 @@ export interface MetricFacts {
 }
 
 /**
- * The metrics of one process, in a registry of its own so that several services in one process (tests) don't mix. Values that
- * are looked up rather than counted are set by `beforeScrape` hooks.
+ * The metrics of one process, in a registry of its own, so that several services in one process (tests) don't mix.
+ * Gauges that are queried rather than counted are set by `beforeScrape` hooks.
  */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #hooks: (() => Promise<void> | void)[] = [];
   #running: Promise<void> | null = null;
 
-  /** With those of the process and of Node: memory, processor time, lag of the event loop. */
+  /** Registers the metrics of the process and of Node: memory, processor time, event loop lag. */
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
   }
@@ -44,7 +44,10 @@ export class Metrics {
     return new Histogram({ ...this.#configuration(description), buckets: [...buckets] });
   }
 
-  /** Called before each scrape; scrapes at the same time share one call. Must not throw: a scrape tells what it can. */
+  /**
+   * Registers a hook that runs before each scrape; concurrent scrapes share one call. It must not throw: a scrape
+   * reports what is available.
+   */
   beforeScrape(hook: () => Promise<void> | void): void {
     this.#hooks.push(hook);
   }
@@ -53,14 +56,14 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** Everything in Prometheus' text format. */
+  /** Returns all metrics in Prometheus' text format. */
   async text(): Promise<string> {
     this.#running ??= this.#prepare().finally(() => (this.#running = null));
     await this.#running;
     return this.#registry.metrics();
   }
 
-  /** Names, types and labels, for the tests of alert rules and dashboards. */
+  /** Returns names, types and labels, for the tests of alert rules and dashboards. */
   facts(): readonly MetricFacts[] {
     return this.#registry.getMetricsAsArray().map((metric) => {
       const { labelNames = [] } = metric as unknown as { readonly labelNames?: readonly string[] };

@@ -6,12 +6,15 @@ import { defaultResource, detectResources, envDetector, resourceFromAttributes }
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { Attributes, Span, SpanOptions, TraceFields, Tracer } from './tracer.ts';
 
-/** A collector is near. OpenTelemetry's 10 s would hold up the end of every command while it is away. */
+/**
+ * Time limit of one export. A collector is nearby; OpenTelemetry's 10 s would delay the end of every command while it
+ * is unavailable.
+ */
 const EXPORT_TIMEOUT_MS = 2_000;
-/** For the last spans; then the process ends without them. */
+/** Time limit for sending the last spans; after it the process ends without them. */
 const FLUSH_TIMEOUT_MS = 4_000;
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
-/** All zeros are no identity; ff is no version (W3C Trace Context, section 3.2.2). */
+/** Matches an invalid traceparent: zero IDs, or version ff (W3C Trace Context, section 3.2.2). */
 const NO_TRACEPARENT = /^ff-|^..-0{32}-|^..-.{32}-0{16}-/;
 const KINDS = {
   internal: SpanKind.INTERNAL,
@@ -21,18 +24,18 @@ const KINDS = {
 } as const;
 
 export interface TracingOptions {
-  /** `service.name`, unless OTEL_SERVICE_NAME names another. */
+  /** `service.name`, unless OTEL_SERVICE_NAME overrides it. */
   readonly service: string;
   /** Graft's version. */
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What an operator should hear: settings that can't be followed, a collector that is away. */
+  /** Reports to the operator: unsupported settings, an unavailable collector. */
   readonly warn: (message: string) => void;
 }
 
 /**
- * Spans by OpenTelemetry's SDK, sent as OTLP over HTTP (protobuf). Endpoint, headers, sampler, limits, batches, service name
- * and resource attributes follow OpenTelemetry's own variables, which its SDK reads from the environment of the process.
+ * A tracer on OpenTelemetry's SDK that sends OTLP over HTTP (protobuf). Endpoint, headers, sampler, limits, batches,
+ * service name and resource attributes follow OpenTelemetry's own variables, which the SDK reads from the environment.
  */
 export class OpenTelemetryTracer implements Tracer {
   readonly isOn = true;
@@ -45,7 +48,7 @@ export class OpenTelemetryTracer implements Tracer {
     diag.setLogger(warningsOnly(this.#tell), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
     const protocol = env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL'] || 'http/protobuf';
     if (protocol !== 'http/protobuf') {
-      warn(`traces are sent as http/protobuf; '${protocol}' of OTEL_EXPORTER_OTLP_PROTOCOL can't be followed`);
+      warn(`traces are sent as http/protobuf; '${protocol}' of OTEL_EXPORTER_OTLP_PROTOCOL is not supported`);
     }
     const isTimeSet = env['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT'] || env['OTEL_EXPORTER_OTLP_TIMEOUT'];
     const exporter = new OTLPTraceExporter(isTimeSet ? {} : { timeoutMillis: EXPORT_TIMEOUT_MS });
@@ -62,7 +65,7 @@ export class OpenTelemetryTracer implements Tracer {
         .merge(detectResources({ detectors: [envDetector] })),
       spanProcessors: [new BatchSpanProcessor(exporter)],
     });
-    // Headers are read and written by `rpc/trace-calls.ts`.
+    // `rpc/trace-calls.ts` reads and writes the headers.
     this.#provider.register({ propagator: null });
     this.#tracer = this.#provider.getTracer('graft', version);
   }
@@ -80,7 +83,7 @@ export class OpenTelemetryTracer implements Tracer {
   }
 
   async flush(): Promise<void> {
-    // Sometimes the SDK tells its logger of a failure, sometimes its caller.
+    // The SDK reports a failure either to its logger or to the caller.
     await inTime(this.#provider.forceFlush().catch((error: unknown) => this.#tell(String(error))));
   }
 
@@ -143,7 +146,7 @@ function contextOf(traceparent: string | null): Context {
   return trace.setSpanContext(ROOT_CONTEXT, remote);
 }
 
-/** Each text once: a collector that is away would be told of with every batch. */
+/** Emits each message once: otherwise an unavailable collector would be reported with every batch. */
 function onceEach(warn: (message: string) => void): (message: string) => void {
   const told = new Set<string>();
   return (message) => {
@@ -159,13 +162,13 @@ function warningsOnly(tell: (message: string) => void) {
   return { error: tell, warn: tell, info: ignore, debug: ignore, verbose: ignore };
 }
 
-/** The exporter tells of its errors as JSON with the stack in it. */
+/** The exporter reports errors as JSON that includes the stack. */
 function firstLine(text: string): string {
   try {
     const { message } = JSON.parse(text) as { readonly message?: unknown };
     if (typeof message === 'string') return message;
   } catch {
-    // It is plain text.
+    // The message is not JSON.
   }
   return text.split('\n', 1)[0] ?? '';
 }

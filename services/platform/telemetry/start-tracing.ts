@@ -1,11 +1,11 @@
 import type { TracingOptions } from './open-telemetry-tracer.ts';
 import { useTracer } from './tracer.ts';
 
-/** The process's tracing; also where it is off. */
+/** Handle of the process's tracing; exists even if tracing is off. */
 export interface Tracing extends AsyncDisposable {
-  /** Sends what has ended; what can't be sent in time is dropped. Never rejects. */
+  /** Sends the ended spans; those that can't be sent in time are dropped. Never rejects. */
   flush(): Promise<void>;
-  /** `flush`, then nothing is traced any more. Calling it again does no harm. */
+  /** Flushes, then stops tracing. Further calls do nothing. */
   stop(): Promise<void>;
 }
 
@@ -15,7 +15,7 @@ const OFF: Tracing = {
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 
-/** Tracing is on when one of OpenTelemetry's own variables says where to send. */
+/** Variables that enable tracing: OpenTelemetry's own endpoints. */
 const ENDPOINTS = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const;
 
 function isTracingAsked({ env, warn }: TracingOptions): boolean {
@@ -24,14 +24,14 @@ function isTracingAsked({ env, warn }: TracingOptions): boolean {
   if (name === undefined) return false;
   const endpoint = env[name] ?? '';
   if (/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)) return true;
-  // The SDK would send to its default instead, which nobody asked for.
+  // Otherwise the SDK would send to its default endpoint, which was not configured.
   warn(`${name} must be like http://collector:4318; received '${endpoint}'. Nothing is traced.`);
   return false;
 }
 
 /**
- * Begins to trace this process where the environment asks for it. The OpenTelemetry packages are loaded only then (they take
- * a tenth of a second), so a process without tracing pays nothing.
+ * Starts tracing this process if the environment configures it. The OpenTelemetry packages are loaded only then (they
+ * take 0.1 s), so a process without tracing has no cost.
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
   if (!isTracingAsked(options)) return OFF;

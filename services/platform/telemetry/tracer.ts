@@ -1,44 +1,45 @@
 /**
- * Spans as the services see them. Without tracing (`start-tracing.ts`) everything here does nothing and no package is loaded.
+ * Spans as the services use them. Without tracing (`start-tracing.ts`), all operations do nothing and no package is
+ * loaded.
  */
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 export interface SpanOptions {
-  /** What the span is in its trace; `internal` if not given. */
+  /** Role of the span in its trace; default `internal`. */
   readonly kind?: 'internal' | 'client' | 'server' | 'consumer';
   readonly attributes?: Attributes;
   /**
-   * W3C `traceparent` of another process, which this span goes on from. null or malformed: the beginning of a trace. If not
-   * given, the active span is the parent.
+   * W3C `traceparent` of the parent span in another process. null or malformed starts a new trace; undefined selects
+   * the active span.
    */
   readonly parent?: string | null;
 }
 
-/** Names of a span in log lines; empty where nothing is traced. */
+/** Identifiers of a span in log lines; empty without tracing. */
 export interface TraceFields {
   readonly trace_id?: string;
   readonly span_id?: string;
 }
 
-/** A piece of work with a beginning and an end. */
+/** An operation with a start and an end. */
 export interface Span {
-  /** W3C header that makes another process's spans its children; null: nothing is traced. */
+  /** W3C header that makes another process's spans children of this one; null without tracing. */
   readonly traceparent: string | null;
   readonly fields: TraceFields;
   set(attributes: Attributes): void;
-  /** Something that happened at this moment. */
+  /** Adds an event at the current time. */
   event(name: string, attributes?: Attributes): void;
-  /** The work has failed; its end is still to be told. */
+  /** Marks the operation as failed; the span still has to be ended. */
   fail(error: unknown): void;
   end(): void;
-  /** Does `work`, with this span as the active one, also in what it awaits. */
+  /** Runs `work` with this span as the active one, including asynchronous continuations. */
   run<T>(work: () => T): T;
 }
 
 export interface Tracer {
   readonly isOn: boolean;
-  /** null: none, or nothing is traced. */
+  /** The active span; null if there is none or tracing is off. */
   readonly active: Span | null;
   startSpan(name: string, options?: SpanOptions): Span;
 }
@@ -57,17 +58,17 @@ const OFF: Tracer = { isOn: false, active: null, startSpan: () => NO_SPAN };
 
 let current: Tracer = OFF;
 
-/** The tracer of this process. */
+/** Returns the tracer of this process. */
 export function tracer(): Tracer {
   return current;
 }
 
-/** null: nothing is traced from now on. */
+/** Sets the tracer; null turns tracing off. */
 export function useTracer(next: Tracer | null): void {
   current = next ?? OFF;
 }
 
-/** Does `work` in a span of its own, which ends with it; an error marks the span and goes on. */
+/** Runs `work` in a new span, which ends with it; an error marks the span and is rethrown. */
 export async function inSpan<T>(name: string, options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {
   const span = current.startSpan(name, options);
   try {

@@ -15,7 +15,7 @@ interface Shape {
 
 let shapes: readonly Shape[];
 
-/** Every call of the client once, against a server that notes what came. */
+/** Makes every call of the client once, against a server that records the requests. */
 beforeAll(async () => {
   await using scripted = await ScriptedMlflow.start();
   const server = { trackingUri: scripted.url, auth: { kind: 'none' }, ca: null, timeoutMs: 10_000 } as const;
@@ -66,13 +66,13 @@ beforeAll(async () => {
   shapes = scripted.requests.map(({ method, path, json }) => ({ method, path, body: json }));
 });
 
-test('requests look as they always did', async () => {
+test('requests equal the recorded ones', async () => {
   const config = await resolveConfig(fileURLToPath(import.meta.url));
   const text = await format(JSON.stringify(shapes), { ...config, parser: 'json' });
   await expect(text).toMatchFileSnapshot('./requests.json');
 });
 
-test("MLflow's own messages have every field that is sent", async (context) => {
+test("MLflow's own messages define every field that is sent", async (context) => {
   const venv = await mlflowVenv();
   if ('reason' in venv) return context.skip(`no MLflow on this machine: ${venv.reason}`);
   const script = fileURLToPath(new URL('check-requests.py', import.meta.url));

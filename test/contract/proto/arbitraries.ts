@@ -15,11 +15,11 @@ import type {
   WeightsInfo,
 } from '../../../services/core/task.ts';
 
-/** Well-formed text, as protobuf demands UTF-8. */
+/** Well-formed strings, as protobuf requires UTF-8. */
 const text = fc.string({ unit: 'grapheme', maxLength: 12 });
 const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
 const anyDouble = fc.double();
-/** Fields without presence leave out zeros of both signs. */
+/** Fields without presence omit zeros of both signs. */
 const plainDouble = fc.double().map((value) => (value === 0 ? 0 : value));
 const safe = fc.maxSafeInteger();
 const natural = fc.maxSafeNat();
@@ -61,7 +61,7 @@ const datasetSource: fc.Arbitrary<DatasetSource> = fc.record(
     ),
     allowDuplicates: fc.boolean(),
     skipBadFiles: fc.boolean(),
-    // false is told by its absence.
+    // false is encoded by absence.
     strict: fc.constant(true as const),
   },
   { requiredKeys: ['path', 'splitFractions', 'allowDuplicates', 'skipBadFiles'] },

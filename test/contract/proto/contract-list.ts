@@ -1,9 +1,12 @@
 import type { DescMethod, FileRegistry } from '@bufbuild/protobuf';
 
-/** Own files, in the order of their names. */
+/** Graft's own files, in the order of their names. */
 const OWN = /^(graft|google\/rpc)\//;
 
-/** Lists the files, services, methods, messages and enums of a contract, one a line, for a review to see what comes and goes. */
+/**
+ * Lists the files, services, methods, messages and enums of a contract, one per line, so that a review shows additions
+ * and removals.
+ */
 export function contractList(registry: FileRegistry): readonly string[] {
   const files = [...registry.files].filter(({ proto }) => OWN.test(proto.name));
   return files

@@ -27,12 +27,12 @@ interface Message<T> {
   fromJSON(json: unknown): T;
 }
 
-/** Over the wire and back. */
+/** Encodes and decodes a message. */
 function wired<T>(type: Message<T>, message: T): T {
   return type.decode(type.encode(message).finish());
 }
 
-/** Through JSON text and back, as grpcurl and the REST world see it. */
+/** Converts a message to JSON and back, as grpcurl does. */
 function jsoned<T>(type: Message<T>, message: T): T {
   return type.fromJSON(JSON.parse(JSON.stringify(type.toJSON(message))));
 }
@@ -76,7 +76,7 @@ describe('from the domain over the wire and back', () => {
     );
   });
 
-  it('keeps parameters: whole numbers as int_value, others as number_value', () => {
+  it('keeps parameters: integers as int_value, others as number_value', () => {
     fc.assert(
       fc.property(parameters, (values) => {
         const messages = parametersToProto(values);
@@ -95,7 +95,7 @@ describe('from the domain over the wire and back', () => {
     fc.assert(
       fc.property(sweepSpec, (spec) => {
         const message = jsoned(SweepSpec, sweepSpecToProto(spec));
-        // JSON text has no negative zero; the wire has.
+        // JSON has no negative zero; the wire format does.
         expect(positiveZeros(sweepSpecFromProto(message).spec)).toEqual(positiveZeros(spec));
       }),
     );
@@ -111,7 +111,7 @@ describe('from the domain over the wire and back', () => {
   });
 });
 
-describe('what a foreign client may send', () => {
+describe('a message of a foreign client', () => {
   it('is read with defaults', () => {
     const { spec, violations } = sweepSpecFromProto(SweepSpec.fromPartial({ dataset: { path: '/d' } }));
     expect(violations).toEqual([]);
@@ -125,7 +125,7 @@ describe('what a foreign client may send', () => {
     expect(sweepSpecFromProto(accuracy).spec.objective).toEqual({ metric: 'val_accuracy', goal: 'maximize' });
   });
 
-  it('has all mistakes of its form listed by path', () => {
+  it('gets all its structural mistakes listed by path', () => {
     const message = SweepSpec.fromPartial({
       base: [{ name: 'a' }, { name: 'b', value: { kind: { $case: 'boolValue', value: true } } }, { name: 'b' }],
       parameters: [
@@ -153,7 +153,7 @@ describe('what a foreign client may send', () => {
     ]);
   });
 
-  it('is refused where a task or an end of it makes no sense', () => {
+  it('is refused when a task or its result is inconsistent', () => {
     const task = leasedTaskToProto(fc.sample(leasedTask, { seed: 1, numRuns: 1 })[0] as never);
     expect(() => leasedTaskFromProto({ ...task, stage: Stage.UNSPECIFIED })).toThrow(/task\.stage.*received nothing/s);
     expect(() => leasedTaskFromProto({ ...task, stage: 99 as never })).toThrow(/number 99/);

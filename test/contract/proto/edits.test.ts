@@ -17,7 +17,7 @@ const proto = join(root, 'proto');
 const folder = mkdtempSync(join(tmpdir(), 'graft-proto-edits-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The program itself: the one in `.bin` starts a Node for it. */
+/** The executable itself; the one in `.bin` starts a Node process for it. */
 const program = join(root, 'node_modules', '@bufbuild', `buf-${platform()}-${arch()}`, 'bin', 'buf');
 const buf = existsSync(program) ? program : join(root, 'node_modules', '.bin', 'buf');
 
@@ -35,7 +35,7 @@ async function runBuf(args: readonly string[], cwd: string): Promise<Outcome> {
   }
 }
 
-/** A copy of `proto/` with an edit. */
+/** Returns a copy of `proto/` with an edit applied. */
 function edited(name: string, edit: ProtoEdit): string {
   const files = new Map(
     ['graft', 'google'].flatMap((part) =>
@@ -54,7 +54,10 @@ function edited(name: string, edit: ProtoEdit): string {
   return copy;
 }
 
-/** Rules of `buf breaking` that an edit violates, `build` where it does not compile, `list` where the golden list differs. */
+/**
+ * Returns the rules of `buf breaking` that an edit violates, `build` if it does not compile, `list` if the golden list
+ * differs.
+ */
 async function checksThatFail(copy: string, against: string): Promise<readonly string[]> {
   if ((await runBuf(['build', '-o', 'edited.binpb'], copy)).code !== 0) return ['build'];
   const { stdout } = await runBuf(['breaking', '--error-format', 'json', '--against', against], copy);
@@ -73,11 +76,11 @@ function registryOf(path: string): ReturnType<typeof createFileRegistry> {
 
 describe('the contract', { timeout: 60_000 }, () => {
   it('has the files, services, methods and messages that the golden list has', async () => {
-    // After something was added: vitest -u, and the review sees it. Nothing may go.
+    // Update with `vitest -u` after an addition, for review. Nothing may be removed.
     await expect(`${contractList(registry).join('\n')}\n`).toMatchFileSnapshot('contract-list.txt');
   });
 
-  // What the next release promises; `wire.test.ts` compares with what the last one did.
+  // The baseline of the next release; `wire.test.ts` compares with that of the last one.
   const promised = join(folder, 'promised.binpb');
   beforeAll(async () => {
     expect(await runBuf(['build', '--exclude-path', 'grpc', '-o', promised], proto)).toMatchObject({ code: 0 });
@@ -95,7 +98,7 @@ describe('the contract', { timeout: 60_000 }, () => {
     expect(await failing(name, edited(name, edit))).toEqual(expect.arrayContaining([...caughtBy]));
   });
 
-  it.concurrent('is guarded against: drop what is reserved', async () => {
+  it.concurrent('is guarded against: drop a reservation', async () => {
     const before = edited('reserved before', RESERVED_BEFORE);
     await runBuf(['build', '-o', 'before.binpb'], before);
     const name = 'drop what is reserved';
@@ -107,7 +110,7 @@ describe('the contract', { timeout: 60_000 }, () => {
     expect(checks).toEqual(['RESERVED_MESSAGE_NO_DELETE']);
   });
 
-  it.concurrent.each(ADDING_EDITS)('may grow: %s', async (name, caughtBy, edit) => {
+  it.concurrent.each(ADDING_EDITS)('accepts the addition: %s', async (name, caughtBy, edit) => {
     expect(await failing(name, edited(name, edit))).toEqual(caughtBy);
   });
 });

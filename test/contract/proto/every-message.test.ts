@@ -15,7 +15,7 @@ interface Codec {
   toJSON(message: unknown): unknown;
 }
 
-/** By the name that ts-proto gives: that of the message, those around it in front. */
+/** Codecs by ts-proto's name: that of the message, prefixed by those of the enclosing messages. */
 const codecs = new Map<string, Codec>();
 for (const file of readdirSync(new URL('graft/v1/', GENERATED))) {
   const module = (await import(new URL(`graft/v1/${file}`, GENERATED).href)) as Record<string, unknown>;
@@ -31,13 +31,13 @@ function codecOf({ typeName }: DescMessage): Codec {
 }
 
 describe('every message', () => {
-  it('is on the wire what it was when it was published', async () => {
+  it('has the wire format that was published', async () => {
     const lines = messages.flatMap((type) =>
       instancesOf(type).map(
         ({ message }) => `${type.typeName} ${Buffer.from(toBinary(type, message)).toString('base64')}`,
       ),
     );
-    // After a field was added: vitest -u. What was there before must not change in any other way.
+    // Update with `vitest -u` after a field was added. Existing lines must not change in any other way.
     await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('wire-golden.txt');
   });
 
@@ -48,11 +48,11 @@ describe('every message', () => {
       for (const { message } of instancesOf(type)) {
         const bytes = toBinary(type, message);
         const decoded = codec.decode(bytes);
-        // ts-proto's JSON has an object where the standard has '1.5s'; no JSON of ours leaves the process.
+        // ts-proto's JSON has an object where the standard has '1.5s'; our JSON never leaves the process.
         if (!type.fields.some((field) => field.message?.typeName === 'google.protobuf.Duration')) {
           expect(codec.toJSON(decoded)).toEqual(toJson(type, message, { registry }));
         }
-        // Fields may be written in another order; what is read of them is the same.
+        // Fields may be written in another order; they decode to the same message.
         const written = fromBinary(type, codec.encode(decoded).finish());
         expect(toJson(type, written, { registry })).toEqual(toJson(type, message, { registry }));
         expect(written.$unknown).toBeUndefined();

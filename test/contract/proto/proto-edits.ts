@@ -1,4 +1,4 @@
-/** A change to the files of `proto/`, by their paths from there. */
+/** A change to the files of `proto/`, by their paths relative to it. */
 export type ProtoEdit = (files: Map<string, string>) => void;
 
 const V1 = 'graft/v1';
@@ -7,7 +7,7 @@ const SWEEP = `${V1}/sweep.proto`;
 const TOKENS = `${V1}/token_service.proto`;
 const TRAINERS = `${V1}/trainer_service.proto`;
 
-/** Replaces one place. @throws Error where there is no such place, so that no edit is empty. */
+/** Replaces one occurrence. Throws {Error} if there is none, so that no edit is empty. */
 function replace(path: string, place: string | RegExp, text: string): ProtoEdit {
   return (files) => {
     const before = files.get(path) ?? '';
@@ -17,19 +17,19 @@ function replace(path: string, place: string | RegExp, text: string): ProtoEdit 
   };
 }
 
-/** Replaces a word wherever it stands, in all files. */
+/** Replaces every occurrence of a word in all files. */
 function renameAll(from: string, to: string): ProtoEdit {
   return (files) => {
     for (const [path, text] of files) files.set(path, text.replaceAll(new RegExp(String.raw`\b${from}\b`, 'g'), to));
   };
 }
 
-/** Removes a message, an enum or a service with its comment. */
+/** Removes a message, an enum or a service together with its comment. */
 function removeBlock(path: string, head: string): ProtoEdit {
   return replace(path, new RegExp(String.raw`(// [^\n]*\n)*${head} \{[\s\S]*?\n\}\n`), '');
 }
 
-/** Removes the line and the comment above it. */
+/** Removes a line together with the comment above it. */
 function removeLine(path: string, line: string): ProtoEdit {
   return replace(path, new RegExp(String.raw`( *//[^\n]*\n)*[^\n]*\b${line}[^\n]*\n`), '');
 }
@@ -48,7 +48,7 @@ function moveFile(from: string, to: string): ProtoEdit {
 
 const AFTER_CLASS_RESULT = 'message ClassResult {';
 
-/** Edits that break a client, each with the checks that must catch it: rules of `buf breaking`, `build`, `list`. */
+/** Edits that break a client, each with the checks that must detect it: rules of `buf breaking`, `build`, `list`. */
 export const BREAKING_EDITS: readonly (readonly [name: string, caughtBy: readonly string[], edit: ProtoEdit])[] = [
   ['renumber a field', ['FIELD_NO_DELETE'], replace(RUN, 'double accuracy = 3;', 'double accuracy = 93;')],
   ['renumber an enum value', ['ENUM_VALUE_NO_DELETE'], replace(RUN, 'STAGE_EVALUATE = 5;', 'STAGE_EVALUATE = 95;')],
@@ -166,14 +166,14 @@ export const BREAKING_EDITS: readonly (readonly [name: string, caughtBy: readonl
   ],
 ];
 
-/** Before this edit a number and a name are reserved. */
+/** Reserves a number and a name before this edit is applied. */
 export const RESERVED_BEFORE: ProtoEdit = replace(
   RUN,
   AFTER_CLASS_RESULT,
   `${AFTER_CLASS_RESULT}\n  reserved 99;\n  reserved "old";\n`,
 );
 
-/** Edits that only add: nothing breaks, and those that add what has a name show in the list. */
+/** Edits that only add: nothing breaks, and additions with a name appear in the list. */
 export const ADDING_EDITS: readonly (readonly [name: string, caughtBy: readonly string[], edit: ProtoEdit])[] = [
   ['add a field', [], replace(RUN, 'int32 support = 5;', 'int32 support = 5;\n  // More.\n  int32 more = 6;')],
   [

@@ -29,12 +29,12 @@ describe('the protos', { timeout: 60_000 }, () => {
     expect(runBuf(['lint'])).toBe('');
   });
 
-  it('break nothing that the committed baseline promised', () => {
+  it('are compatible with the committed baseline', () => {
     expect(existsSync(`${root}proto/baseline.binpb`)).toBe(true);
     expect(runBuf(['breaking', '--against', 'baseline.binpb'])).toBe('');
   });
 
-  it('know the same error reasons as the domain', () => {
+  it('define the same error reasons as the domain', () => {
     const names = Object.keys(ErrorReason).filter((name) => name !== 'UNSPECIFIED' && name !== 'UNRECOGNIZED');
     expect(names).toEqual([...ERROR_REASONS]);
   });
@@ -49,7 +49,7 @@ interface Message<T> {
 
 interface Fixture {
   readonly json: unknown;
-  /** Of the wire format, as another protobuf implementation (buf) wrote it. */
+  /** Wire format as written by another protobuf implementation (buf). */
   readonly base64: string;
 }
 
@@ -67,13 +67,13 @@ const types = {
   'graft.v1.ReportMetricsRequest': ReportMetricsRequest,
 } as unknown as Readonly<Record<string, Message<unknown>>>;
 
-/** What was once on the wire must stay readable: these bytes are never written again, only added to. */
+/** Bytes that were once published must stay readable: they are never rewritten, only added to. */
 describe('wire fixtures', () => {
-  it('are there for each listed message', () => {
+  it('exist for each listed message', () => {
     expect(Object.keys(fixtures).toSorted()).toEqual(Object.keys(types).toSorted());
   });
 
-  it.each(Object.keys(types))('%s: bytes and JSON say the same', (name) => {
+  it.each(Object.keys(types))('%s: bytes and JSON are equal', (name) => {
     const type = types[name] as Message<unknown>;
     const { json, base64 } = fixtures[name] as Fixture;
     const decoded = type.decode(Buffer.from(base64, 'base64'));

@@ -10,7 +10,7 @@ const settings = {
 } satisfies Settings;
 
 describe('readSettings', () => {
-  it('fills defaults, coerces, and takes an empty variable for an unset one', () => {
+  it('applies defaults, coerces, and treats an empty variable as unset', () => {
     expect(readSettings(settings, { GRAFT_X_PORT: '', OTHER: 'x' })).toEqual({ GRAFT_X_PORT: 50_051 });
     expect(readSettings(settings, { GRAFT_X_PORT: '80' })).toEqual({ GRAFT_X_PORT: 80 });
   });
@@ -54,7 +54,7 @@ describe('an integer', () => {
 });
 
 describe('the help', () => {
-  it('shows the default, what holds when a variable is unset, and whether it must be set', () => {
+  it('shows the default, the value when a variable is unset, and whether it is required', () => {
     const required = { GRAFT_X_URL: { schema: z.string(), help: 'the URL' } };
     expect(settingsHelp({ ...settings, ...required }).split('\n')).toEqual([
       expect.stringMatching(/^ {2}GRAFT_X_PORT +the port \(50051\)$/),

@@ -26,7 +26,7 @@ function problemsOf(act: () => unknown): string {
 }
 
 describe('settings of a connection', () => {
-  it('are the same for trainers and the CLI, whose options count more', () => {
+  it('are the same for trainers and the CLI, whose options take precedence', () => {
     const env = { GRAFT_TLS_CA: '/ca.crt', GRAFT_TLS_CERT: '/c.crt', GRAFT_TLS_KEY: '/c.key', GRAFT_TOKEN: TOKEN };
     expect(readTrainerConfig(env).connection).toEqual(connectionOf(env, {}));
     expect(connectionOf(env, { tlsCa: 'public', tokenFile: '/token', insecure: true })).toEqual({
@@ -48,7 +48,7 @@ describe('settings of a connection', () => {
     expect(problemsOf(() => readTrainerConfig(env))).toMatch(text);
   });
 
-  it('never show a token, also one that is mistyped', () => {
+  it('never show a token, even a mistyped one', () => {
     const mistyped = TOKEN.slice(0, -1);
     const text = problemsOf(() => connectionOf({ GRAFT_TOKEN: mistyped }, {}));
     expect(text).toContain('GRAFT_TOKEN: must be a token');
@@ -57,7 +57,7 @@ describe('settings of a connection', () => {
     expect(JSON.stringify(readTrainerConfig({ GRAFT_TOKEN: TOKEN }))).not.toContain(TOKEN.slice(6));
   });
 
-  it('are not for the cluster of `graft up`, which would not be spoken to with them', () => {
+  it('are refused for the cluster of `graft up`, which does not use them', () => {
     const env = {
       GRAFT_TLS_CA: 'x',
       GRAFT_TOKEN: 'x',
@@ -94,7 +94,7 @@ describe('a token without TLS', () => {
 });
 
 describe('a file with a token', () => {
-  it('is read again when it has changed; while it can not be used the last one stays', () => {
+  it('is read again when it changes; while it is unusable, the last token stays', () => {
     const file = join(folder, 'token');
     const next = newToken().secret;
     let now = 0;
@@ -112,7 +112,7 @@ describe('a file with a token', () => {
     expect(source()).toBe(next);
   });
 
-  it('must have one at the beginning, and an error says nothing of what is in it', () => {
+  it('must contain one at the start, and an error does not reveal its content', () => {
     const file = join(folder, 'other');
     expect(problemsOf(() => tokenSource({ file }, log))).toMatch(/^GRAFT_TOKEN_FILE: .*other can't be read: ENOENT/);
     writeFileSync(file, 'hunter2');

@@ -67,7 +67,7 @@ describe('downloadFile', () => {
     expect(parts()).toEqual([]);
   });
 
-  it('goes on where a broken connection ended', async () => {
+  it('resumes after a broken connection', async () => {
     const url = await serve((request, response) => {
       answer(request, response, requests.length === 1 ? 100_000 : null);
     });
@@ -79,7 +79,7 @@ describe('downloadFile', () => {
     expect(requests[1]?.headers['if-range']).toBe(ETAG);
   });
 
-  it('goes on in a later call, also by another process', async () => {
+  it('resumes in a later call, even in another process', async () => {
     const url = await serve((request, response) => {
       answer(request, response, requests.length === 1 ? 150_000 : null);
     });
@@ -104,7 +104,7 @@ describe('downloadFile', () => {
     expect(readFileSync(path).equals(CONTENT)).toBe(true);
   });
 
-  it('throws away a part that is longer than the file', async () => {
+  it('discards a partial file that is longer than the file', async () => {
     const url = await serve((request, response) => {
       if (request.headers.range === undefined) answer(request, response);
       else response.writeHead(416).end();
@@ -134,7 +134,7 @@ describe('downloadFile', () => {
     await expect(downloadFile({ url, path, sizeBytes: 7 })).rejects.toThrow('300000 bytes instead of 7');
   });
 
-  it('says address, status and remedy, and does not try again, when there is no such file', async () => {
+  it('reports address, status and remedy without a retry when the file does not exist', async () => {
     const url = await serve((_request, response) => response.writeHead(404).end());
     const failure = await downloadFile({ url, path }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(DownloadError);
@@ -143,7 +143,7 @@ describe('downloadFile', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('tries again after 503', async () => {
+  it('retries after 503', async () => {
     const url = await serve((request, response) => {
       if (requests.length < 3) response.writeHead(503).end();
       else answer(request, response);
@@ -152,16 +152,16 @@ describe('downloadFile', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('gives up a connection that goes silent', async () => {
+  it('gives up a silent connection', async () => {
     const url = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': '1000' });
       response.write('abc');
     });
     const download = downloadFile({ url, path, retries: 0, idleTimeoutMs: 50 });
-    await expect(download).rejects.toThrow('nothing came for 0.05 s');
+    await expect(download).rejects.toThrow('no data arrived for 0.05 s');
   });
 
-  it('says why nothing can be reached', async () => {
+  it('reports why the server is unreachable', async () => {
     const url = await serve((_request, response) => response.end());
     await new Promise((resolve) => server?.close(resolve));
     await expect(downloadFile({ url, path, retries: 1, retryDelayMs: 1 })).rejects.toThrow(/ECONNREFUSED/);
@@ -179,7 +179,7 @@ describe('downloadFile', () => {
     expect(existsSync(`${path}.part.lock`)).toBe(false);
   });
 
-  it('takes a part of its own while another process loads the same file', async () => {
+  it('uses its own partial file while another process loads the same file', async () => {
     const url = await serve((request, response) => {
       answer(request, response);
     });
@@ -191,7 +191,7 @@ describe('downloadFile', () => {
     expect(readFileSync(`${path}.part`, 'utf8')).toBe('of the other process');
   });
 
-  it('takes over the part of a process that is gone', async () => {
+  it('takes over the partial file of a dead process', async () => {
     const url = await serve((request, response) => {
       answer(request, response);
     });
@@ -204,7 +204,7 @@ describe('downloadFile', () => {
   });
 });
 
-/** Serves the content with ranges; cuts the connection after `cutAfter` bytes. */
+/** Serves the content with ranges; closes the connection after `cutAfter` bytes. */
 function answer(request: IncomingMessage, response: ServerResponse, cutAfter: number | null = null): void {
   const ifRange = request.headers['if-range'];
   const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);

@@ -10,7 +10,7 @@ import { typescriptLoader } from '../../../services/platform/lifecycle/node-prog
 
 const folder = mkdtempSync(join(tmpdir(), 'graft-failpoint-'));
 const MODULE = fileURLToPath(new URL('../../../services/platform/lifecycle/failpoint.ts', import.meta.url));
-/** Comes to two points again and again; says how often. */
+/** A program that reaches two points repeatedly and prints how often. */
 const PROGRAM = join(folder, 'program.ts');
 writeFileSync(
   PROGRAM,
@@ -43,12 +43,12 @@ describe('failpoints', () => {
     expect(runWith('')).toEqual({ signal: null, turns: '1 2 3 4 5 ' });
   });
 
-  it('kill the process when it comes to the point for the n-th time', () => {
+  it('kill the process when it reaches the point for the n-th time', () => {
     expect(runWith('task.completed=kill@3')).toEqual({ signal: 'SIGKILL', turns: '1 2 ' });
     expect(runWith('lease.received=kill,metrics.sent=kill')).toEqual({ signal: 'SIGKILL', turns: '' });
   });
 
-  it('are armed by a file, so that a test can change them while a process runs', () => {
+  it('are configured by a file, so that a test can change them while a process runs', () => {
     const file = join(folder, 'armed');
     writeFileSync(file, 'metrics.sent=kill@5');
     expect(runWith(`@${file}`)).toEqual({ signal: 'SIGKILL', turns: '1 2 3 4 ' });
@@ -56,7 +56,7 @@ describe('failpoints', () => {
     expect(runWith(`@${file}`).signal).toBeNull();
   });
 
-  it('are refused where they were not enabled, and when they are misspelt', () => {
+  it('are refused when they were not enabled or are misspelt', () => {
     expect(() => armFailpoints({ GRAFT_FAILPOINTS: 'metrics.sent=kill@1' })).toThrow('GRAFT_FAILPOINTS_ENABLED=1');
     for (const text of ['metrics.send=kill@1', 'metrics.sent=explode', 'metrics.sent=kill@0', 'metrics.sent']) {
       const arm = (): void => armFailpoints({ GRAFT_FAILPOINTS: text, GRAFT_FAILPOINTS_ENABLED: '1' });

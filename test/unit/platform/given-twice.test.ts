@@ -5,7 +5,7 @@ import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { parametersFromProto } from '../../../services/platform/rpc/convert/parameter.ts';
 import { PLAIN_SPEC, values, when } from '../core/support/specs.ts';
 
-describe('what a request gives twice', () => {
+describe('a duplicate in a request', () => {
   it('is a mistake that names both places: parameters, with or without a value', () => {
     const parameter = (name: string, value: number): Parameters<typeof parametersFromProto>[0][number] => ({
       name,

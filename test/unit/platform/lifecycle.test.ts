@@ -11,7 +11,7 @@ describe('runProcess', () => {
     process.exitCode = undefined;
   });
 
-  it('aborts the work on the first signal and ends at once on the second', async () => {
+  it('aborts the work on the first signal and exits immediately on the second', async () => {
     const signals = new EventEmitter();
     const exits: number[] = [];
     let finish: (() => void) | undefined;
@@ -41,7 +41,7 @@ describe('runProcess', () => {
 });
 
 describe('Loop', () => {
-  it('goes on after a failed pass, is woken by trigger, and stops twice without harm', async () => {
+  it('continues after a failed pass, is woken by trigger, and can be stopped twice', async () => {
     let count = 0;
     const loop = new Loop({
       name: 'test',

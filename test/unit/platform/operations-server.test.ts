@@ -17,7 +17,7 @@ async function get(port: number, path: string, method = 'GET') {
 }
 
 describe('the operations port', () => {
-  it('answers liveness always and readiness with the reason', async () => {
+  it('always reports liveness, and readiness with the reason', async () => {
     let reason: string | null = 'the database does not answer';
     await using server = await start(() => reason);
     expect(await get(server.port, '/healthz')).toMatchObject({ status: 200, text: 'ok\n' });
@@ -29,19 +29,22 @@ describe('the operations port', () => {
     expect(await get(server.port, '/readyz?verbose')).toMatchObject({ status: 200, text: 'ready\n' });
   });
 
-  it('does not wait for a readiness look that hangs', async () => {
+  it('does not wait for a readiness check that hangs', async () => {
     await using server = await start(() => new Promise<null>(() => undefined));
-    expect(await get(server.port, '/readyz')).toMatchObject({ status: 503, text: 'not ready: no answer within 2 s\n' });
+    expect(await get(server.port, '/readyz')).toMatchObject({
+      status: 503,
+      text: 'not ready: no response within 2 s\n',
+    });
   });
 
-  it('fails a look that throws without telling what it threw', async () => {
+  it('reports a check that throws as failed, without the error', async () => {
     await using server = await start(() => Promise.reject(new Error('password=secret')));
     const { status, text } = await get(server.port, '/readyz');
     expect(status).toBe(500);
     expect(text).not.toContain('secret');
   });
 
-  it('gives metrics in the text format, looked up anew at each scrape', async () => {
+  it('returns metrics in the text format, collected at each scrape', async () => {
     const metrics = new Metrics();
     const depth = metrics.gauge({ name: 'test_depth', help: 'For the test.', labels: ['state'] });
     let looks = 0;
@@ -66,7 +69,7 @@ describe('the operations port', () => {
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });
 
-  it('ends while a client holds its connection open', async () => {
+  it('closes while a client holds its connection open', async () => {
     const server = await start(() => null);
     const client = request({ port: server.port, host: '127.0.0.1', path: '/healthz', method: 'POST' });
     client.on('error', () => undefined);

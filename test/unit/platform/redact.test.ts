@@ -8,7 +8,7 @@ import { redact } from '../../../services/platform/telemetry/redact.ts';
 
 const TOKEN = newToken().secret;
 
-/** What a log line holds, and the part of it that must not be in the file. */
+/** Content of a log line, and the part of it that must not appear in the file. */
 const SECRETS: readonly (readonly [string, unknown, string])[] = [
   ['a token by name', { token: 'abcdefgh' }, 'abcdefgh'],
   ['a token deep inside', { config: { mlflow: { server: { auth: { token: 'abcdefgh' } } } } }, 'abcdefgh'],
@@ -38,7 +38,7 @@ const SECRETS: readonly (readonly [string, unknown, string])[] = [
 ];
 
 describe('redact', () => {
-  it.each(SECRETS)('cuts out %s, and the line stays JSON', (_what, fields, secret) => {
+  it.each(SECRETS)('redacts %s, and the line remains JSON', (_what, fields, secret) => {
     const line = JSON.stringify(fields);
     expect(line).toContain(secret);
     const written = redact(line);
@@ -47,7 +47,7 @@ describe('redact', () => {
     expect(() => JSON.parse(written) as unknown).not.toThrow();
   });
 
-  it('leaves what is no secret as it is', () => {
+  it('leaves everything else unchanged', () => {
     const line = JSON.stringify({
       token_id: 't123456789',
       token_name: 'ana',
@@ -74,7 +74,7 @@ describe('redact on long lines', () => {
 });
 
 describe('the log of a service', () => {
-  it('has no secret in it, whatever is logged', () => {
+  it('contains no secret, whatever is logged', () => {
     const logger = new URL('../../../services/platform/telemetry/logger.ts', import.meta.url).href;
     const script = `
       const { createLogger } = await import(${JSON.stringify(logger)});
@@ -98,7 +98,7 @@ describe('the log of a service', () => {
 });
 
 describe('a secret', () => {
-  it('is shown by nothing but reveal', () => {
+  it('is exposed by reveal only', () => {
     const secret = new Secret(TOKEN);
     const shown = [secret.toString(), JSON.stringify({ secret }), inspect({ secret }), inspect(secret)];
     for (const text of shown) {

@@ -33,7 +33,7 @@ it.each(methods.map((method) => [`/${method.parent.typeName}/${method.name}`, me
     for (const { message } of instancesOf(method.input)) {
       const bytes = toBinary(method.input, message);
       limits.check(path, bytes);
-      // "text 1" is the string field 1 of a message: a U+0000 in any of them is found.
+      // "text 1" is the string field 1 of a message: a U+0000 in any of them is detected.
       const text = Buffer.from(bytes).indexOf('text ');
       if (text < 0) continue;
       const nul = Buffer.from(bytes);
@@ -70,7 +70,7 @@ it('counts messages over the whole request', () => {
   expect(refusal(PLAN, bytes).message).toMatch(/at most 20000 Parameter messages fit into a request; received 99900/);
 });
 
-it('tells 50 mistakes and counts the others', () => {
+it('lists 50 mistakes and counts the others', () => {
   const variants = Array.from({ length: 900 }, () => ({ parameters: [{ name: 'x'.repeat(300) }] }));
   const error = refusal(PLAN, planOf({ variants }));
   expect(error.violations).toHaveLength(50);
@@ -78,7 +78,7 @@ it('tells 50 mistakes and counts the others', () => {
   expect(error.message).toContain('… and 850 more');
 });
 
-it('refuses negative numbers, also of other services and in lists of messages', () => {
+it('refuses negative numbers, including those of other services and in lists of messages', () => {
   const page = ListSweepsRequest.encode(ListSweepsRequest.fromPartial({ pageSize: -1 })).finish();
   expect(refusal('/graft.v1.SweepService/ListSweeps', page).violations).toEqual([
     { field: 'page_size', description: 'must be 0 or above; received -1.' },
@@ -104,7 +104,7 @@ it.each([
   expect(refusal(PLAN, bytes).message).toMatch(/the bytes are no graft\.v1\.PlanSweepRequest/);
 });
 
-it('refuses a table that names what does not exist', () => {
+it('refuses a table that names unknown fields', () => {
   const descriptors = readFileSync(new URL('descriptor.binpb', GENERATED));
   const wrong = { ...LIMIT_TABLE, fields: { 'SweepSpec.nonsense': { bytes: 1 } } };
   expect(() => new RequestLimits(descriptors, 'graft.v1', wrong)).toThrow(/SweepSpec\.nonsense/);

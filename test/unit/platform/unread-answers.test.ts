@@ -4,7 +4,7 @@ import { UnreadAnswers } from '../../../services/platform/rpc/limits/unread-answ
 
 const MIB = 1024 * 1024;
 
-it('refuses an answer above what a connection may leave unread, and takes it when others were read', () => {
+it('refuses a response above the unread bytes allowed per connection, and accepts it once others are read', () => {
   const unread = new UnreadAnswers({ maxBytesPerConnection: 2 * MIB, maxBytes: 10 * MIB });
   const read = unread.add('a', MIB);
   unread.add('a', MIB);
@@ -18,7 +18,7 @@ it('refuses an answer above what a connection may leave unread, and takes it whe
   expect(unread.bytes).toBe(2 * MIB);
 });
 
-it('refuses large answers alone where all connections leave too much unread', () => {
+it('refuses only large responses when all connections together exceed the limit', () => {
   const unread = new UnreadAnswers({ maxBytesPerConnection: 2 * MIB, maxBytes: 3 * MIB });
   const reads = ['a', 'b', 'c'].map((connection) => unread.add(connection, MIB));
   expect(() => unread.add('d', MIB)).toThrow('All connections together may leave 3145728 bytes of answers unread');

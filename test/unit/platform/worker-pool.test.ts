@@ -3,7 +3,7 @@ import { RateLimitedError } from '../../../services/core/errors.ts';
 import { WorkerPool } from '../../../services/platform/lifecycle/worker-pool.ts';
 import type { TEST_JOBS } from './worker-pool-jobs.ts';
 
-// The jobs of this test are no part of a build of the services.
+// The jobs of this test are not part of a build of the services.
 delete process.env['GRAFT_COMPILED'];
 
 const pool = new WorkerPool<typeof TEST_JOBS>({
@@ -16,7 +16,7 @@ const pool = new WorkerPool<typeof TEST_JOBS>({
 });
 afterAll(() => pool[Symbol.asyncDispose]());
 
-it('answers while a job holds its thread, and ends the job when its caller has gone', async () => {
+it('replies while a job blocks its thread, and ends the job when its caller has disconnected', async () => {
   const controller = new AbortController();
   const endless = pool.run('loop', 0, { caller: 'a', signal: controller.signal });
   const next = pool.run('double', 21, { caller: 'b' });
@@ -25,7 +25,7 @@ it('answers while a job holds its thread, and ends the job when its caller has g
   expect(await next).toBe(42);
 });
 
-it('takes a job that waits out of the queue when its caller has gone', async () => {
+it('removes a queued job when its caller has disconnected', async () => {
   const running = new AbortController();
   const waiting = new AbortController();
   const first = pool.run('loop', 0, { caller: 'a', signal: running.signal });
@@ -36,7 +36,7 @@ it('takes a job that waits out of the queue when its caller has gone', async () 
   await expect(first).rejects.toThrow('gone');
 });
 
-it('refuses what is too much, of a caller and of all, with a time to try again', async () => {
+it('refuses jobs above the limits, per caller and in total, with a retry delay', async () => {
   const controller = new AbortController();
   const options = (caller: string) => ({ caller, signal: controller.signal });
   const taken = [pool.run('loop', 0, options('a')), pool.run('loop', 0, options('a'))];
@@ -48,7 +48,7 @@ it('refuses what is too much, of a caller and of all, with a time to try again',
   expect(await pool.run('double', 4, { caller: 'a' })).toBe(8);
 });
 
-it('fails the job that throws or runs out of memory, and no other', async () => {
+it('fails only the job that throws or runs out of memory', async () => {
   await expect(pool.run('fail', 'broken', { caller: 'a' })).rejects.toThrow('broken');
   await expect(pool.run('fill', 0, { caller: 'a' })).rejects.toThrow(/memory/);
   expect(await pool.run('double', 3, { caller: 'a' })).toBe(6);

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EmbeddedPostgresError, useAnotherServer } from './embedded-postgres-error.ts';
 
-/** The system account that the server runs under when we are root, which PostgreSQL refuses to be. */
+/** The system account that runs the server when Graft runs as root, which PostgreSQL refuses. */
 export interface ServerAccount {
   readonly name: string;
   readonly uid: number;
@@ -10,10 +10,11 @@ export interface ServerAccount {
 }
 
 /**
- * Chooses the account of the server: `undefined` (our own) for an ordinary user; for root the account `postgres`, else
- * `nobody`. initdb wants an account with an entry in /etc/passwd, so a bare number will not do.
+ * Chooses the account of the server: `undefined` (the current one) for an ordinary user; for root the account
+ * `postgres`, else the user nobody. initdb requires an account with an entry in /etc/passwd, so a bare user ID does not
+ * suffice.
  *
- * @throws EmbeddedPostgresError when root has neither
+ * @throws {EmbeddedPostgresError} when Graft runs as root and neither account exists.
  */
 export function chooseServerAccount(
   ownUid = process.getuid?.(),
@@ -35,7 +36,7 @@ function parseAccount(line: string): ServerAccount | undefined {
   return { name, uid: Number(uid), gid: Number(gid) };
 }
 
-/** Whether an account may walk down to a folder: the search permission of it and of every folder above. */
+/** Returns whether an account has search permission for a folder and for every folder above it. */
 export function canReach(folder: string, account: ServerAccount): boolean {
   const { mode, uid, gid } = statSync(folder);
   const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;

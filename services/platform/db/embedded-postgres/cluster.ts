@@ -8,17 +8,19 @@ import { EmbeddedPostgresError, useAnotherServer } from './embedded-postgres-err
 export const superuser = 'graft';
 
 /**
- * How the server is told its data folder. Under another account it may be unable to walk down to it (below a 0700 home
- * folder); but a process started inside the folder can use it by this name, which needs no search permission above.
+ * Returns the path under which the server receives its data folder. Another account may be unable to reach the absolute
+ * path (below a 0700 home folder). A process started inside the folder can use the relative one, which needs no search
+ * permission above.
  */
 export function dataFolderArgument(cluster: string, account: ServerAccount | undefined): string {
   return account === undefined ? cluster : '/proc/self/cwd';
 }
 
 /**
- * Makes the data folder when there is none: in a folder beside it that gets its name only when initdb is through.
+ * Initialises the data folder if it does not exist. initdb writes a folder beside it, which is renamed only after
+ * initdb succeeded.
  *
- * @param cluster the folder, e.g. `<dataDir>/cluster`
+ * @param cluster path of the folder, for example `<dataDir>/cluster`.
  */
 export async function initialiseCluster(
   cluster: string,
@@ -93,7 +95,7 @@ export function checkClusterVersion(cluster: string, serverMajor: string): void 
   const found = readFileSync(join(cluster, 'PG_VERSION'), 'utf8').trim();
   if (found === serverMajor) return;
   throw new EmbeddedPostgresError(
-    `${cluster} was made by PostgreSQL ${found}; the embedded server is ${serverMajor}.`,
+    `${cluster} was created by PostgreSQL ${found}; the embedded server is ${serverMajor}.`,
     `Dump it with PostgreSQL ${found} and load it into a new one, or move the folder away to start empty. ${useAnotherServer}`,
   );
 }

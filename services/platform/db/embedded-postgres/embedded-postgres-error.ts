@@ -1,7 +1,7 @@
-/** The embedded PostgreSQL cannot be started: what was found and how to mend it. */
+/** Thrown when the embedded PostgreSQL server cannot be started; the message names the cause and the remedy. */
 export class EmbeddedPostgresError extends Error {
   readonly remedy: string;
-  /** The end of the server's own output, empty when it printed nothing. */
+  /** The end of the server's output; empty if it printed nothing. */
   readonly output: string;
 
   constructor(message: string, remedy: string, output = '') {
@@ -12,5 +12,5 @@ export class EmbeddedPostgresError extends Error {
   }
 }
 
-/** The way out of every problem with the embedded server. */
+/** Remedy that applies to every problem with the embedded server. */
 export const useAnotherServer = 'Or set DATABASE_URL to any PostgreSQL 15 or later.';

@@ -14,22 +14,22 @@ const KEPT_LINES = 30;
 const FAST_STOP_MS = 20_000;
 const POLL_MS = 25;
 
-/** A server found running, from its postmaster.pid. */
+/** A running server, as found in its postmaster.pid. */
 export interface RunningPostmaster {
   readonly pid: number;
   readonly port: number;
 }
 
-/** Names one data folder on the server's command line (`ps` shows it too), where everybody may read it. */
+/** Returns an identifier of the data folder for the server's command line, which every user can read with `ps`. */
 function clusterName(cluster: string): string {
   return `graft-${createHash('sha256').update(cluster).digest('hex').slice(0, 12)}`;
 }
 
 /**
- * Finds the server that runs on a data folder. The file of a server that is gone is removed: PostgreSQL would refuse to
- * start when its number now belongs to any other process, as it often does after the restart of a container.
+ * Finds the running server of a data folder. A stale postmaster.pid is removed: PostgreSQL would refuse to start if its
+ * process ID now belonged to another process, which is common after a container restart.
  *
- * @throws EmbeddedPostgresError when a PostgreSQL that we did not start holds the folder
+ * @throws {EmbeddedPostgresError} when a PostgreSQL that Graft did not start holds the folder.
  */
 export function findRunningPostmaster(cluster: string): RunningPostmaster | undefined {
   const file = join(cluster, 'postmaster.pid');
@@ -56,7 +56,10 @@ function readLines(file: string): readonly string[] {
   }
 }
 
-/** Stops a server fast (open transactions are rolled back, data is flushed), then at once if that takes too long. */
+/**
+ * Stops a server in fast mode (open transactions are rolled back, data is flushed), and in immediate mode if that takes
+ * too long.
+ */
 export async function stopPostmaster(pid: number, cluster: string): Promise<void> {
   const isRunning = (): boolean => commandLineOf(pid).includes(`cluster_name=${clusterName(cluster)}`);
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
@@ -68,14 +71,14 @@ export async function stopPostmaster(pid: number, cluster: string): Promise<void
   if (!isRunning()) return;
   throw new EmbeddedPostgresError(
     `The server with process ${String(pid)} does not stop.`,
-    'Look at it with ps, and end it.',
+    'Find it with ps and end it.',
   );
 }
 
 /**
- * The server in a session of its own, so that Ctrl-C in our terminal does not reach it. A watcher beside it waits for
- * our end of a pipe to close: however we end, also by SIGKILL, the server is then stopped fast. The watcher is not the
- * server's child (hence the two brackets), since PostgreSQL minds children it does not know.
+ * Runs the server in its own session, so that Ctrl-C in the terminal does not reach it. A watcher beside it waits for
+ * the end of our pipe: however this process ends, even by SIGKILL, the server is then stopped in fast mode. The watcher
+ * is not a child of the server (hence the two brackets), because PostgreSQL objects to unknown children.
  */
 const GUARDED = '( ( read -r _ <&3 || kill -INT $$ ) >/dev/null 2>&1 & ); exec "$@" 3<&-';
 
@@ -124,7 +127,7 @@ export class PostmasterProcess {
     return this.#lines.join('\n');
   }
 
-  /** Stops the server and resolves when it is gone. Calling it again does no harm. */
+  /** Stops the server and resolves when it has ended. Further calls do nothing. */
   async stop(): Promise<void> {
     for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
       if (!this.#running) break;
@@ -141,7 +144,7 @@ export class PostmasterProcess {
   }
 }
 
-/** Starts the server; it accepts connections a little later. */
+/** Starts the server, which accepts connections a little later. */
 export async function launchPostmaster(options: PostmasterOptions): Promise<PostmasterProcess> {
   const { postgres, cluster, account, port } = options;
   const settings = {
@@ -169,7 +172,7 @@ export async function launchPostmaster(options: PostmasterOptions): Promise<Post
   });
   const { pid } = child;
   if (pid === undefined) throw new EmbeddedPostgresError(`${postgres} could not be started.`, 'Run npm run setup.');
-  // A caller that forgets to stop can still end; the watcher then stops the server.
+  // A caller that forgets to stop the server can still exit; the watcher then stops it.
   child.unref();
   for (const stream of child.stdio) (stream as { unref?: () => void } | null)?.unref?.();
   (child.stdio[3] as Writable).on('error', () => undefined);

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** A process and when it started, so that a number that was given out again is not taken for it. */
+/** A process ID with its start time, so that a reused ID is not mistaken for the process. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Clock ticks since boot from /proc/PID/stat; empty where there is no /proc. */
+  /** Clock ticks since boot from /proc/PID/stat; empty without /proc. */
   readonly startTime: string;
 }
 
@@ -20,7 +20,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return startTimeOf(identity.pid) === identity.startTime;
 }
 
-/** The arguments of a process, empty when it is gone or is a zombie. */
+/** Returns the arguments of a process; empty if it has ended or is a zombie. */
 export function commandLineOf(pid: number): readonly string[] {
   try {
     return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')
@@ -34,7 +34,7 @@ export function commandLineOf(pid: number): readonly string[] {
 function startTimeOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
-    // The second field is the program's name in brackets and may itself hold blanks and brackets.
+    // The second field is the program's name in brackets, which may itself contain blanks and brackets.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   } catch {
     return '';

@@ -18,10 +18,10 @@ describe('hashFileOnce', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
-  /** Bytes that this process has read so far (proc(5)). */
+  /** Returns the number of bytes that this process has read (proc(5)). */
   const bytesRead = (): number => Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
 
-  it('reads a file once as long as nothing changes', async () => {
+  it('reads an unchanged file once', async () => {
     const text = 'x'.repeat(8 * 2 ** 20);
     writeFileSync(path, text);
     await sleep(SETTLED_MS);
@@ -34,7 +34,7 @@ describe('hashFileOnce', () => {
     expect(await hashFileOnce(path, 'md5')).toBe(createHash('md5').update(text).digest('hex'));
   });
 
-  it('sees other contents of the same size and with the same time', async () => {
+  it('detects other contents of the same size and modification time', async () => {
     writeFileSync(path, 'first');
     await sleep(SETTLED_MS);
     const { atime, mtime } = statSync(path);
@@ -42,7 +42,7 @@ describe('hashFileOnce', () => {
     writeFileSync(path, 'other');
     utimesSync(path, atime, mtime);
     expect(await hashFileOnce(path, 'sha256')).toBe(digestOf('other'));
-    // Too new to be remembered.
+    // Too recent to be cached.
     writeFileSync(path, 'third');
     expect(await hashFileOnce(path, 'sha256')).toBe(digestOf('third'));
   });

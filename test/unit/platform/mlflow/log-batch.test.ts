@@ -15,7 +15,7 @@ const pair: fc.Arbitrary<MlflowPair> = fc.record({
   value: fc.string({ maxLength: 6000, unit: 'grapheme' }),
 });
 
-test('batches keep the limits, the order of keys, and everything once', () => {
+test('batches respect the limits and the order of keys, and contain everything once', () => {
   const many = { maxLength: 400 };
   fc.assert(
     fc.property(
@@ -46,11 +46,11 @@ test('batches keep the limits, the order of keys, and everything once', () => {
   );
 });
 
-test('nothing to send is no batch', () => {
+test('no data yields no batch', () => {
   expect(packBatches('r', { metrics: [] })).toEqual([]);
 });
 
-test('a full batch of metrics is 1000 in one', () => {
+test('a full batch holds 1000 metrics', () => {
   const metrics = Array.from({ length: 1001 }, (_, step) => ({ key: 'loss', value: 1, timestamp: 5, step }));
   expect(packBatches('r', { metrics }).map((batch) => batch.metrics.length)).toEqual([1000, 1]);
 });
@@ -70,12 +70,12 @@ test.each([
   });
 });
 
-test.each(['val_loss', 'head/val_loss', 'optimizer.learning_rate', 'a b-c'])('%s is a key as it is', (name) => {
+test.each(['val_loss', 'head/val_loss', 'optimizer.learning_rate', 'a b-c'])('%s is an unchanged key', (name) => {
   expect(cleanKey(name)).toBe(name);
 });
 
-test('other names become keys that MLflow takes, and different names different keys', () => {
-  // `validate_param_and_metric_name` and `path_not_unique` of mlflow/utils/validation.py.
+test('other names become keys that MLflow accepts, and different names different keys', () => {
+  // From `validate_param_and_metric_name` and `path_not_unique` of mlflow/utils/validation.py.
   const isTaken = (key: string): boolean =>
     /^[/A-Za-z0-9_.\- ]+$/.test(key) &&
     !key.startsWith('/') &&
@@ -94,7 +94,7 @@ test('other names become keys that MLflow takes, and different names different k
   );
 });
 
-test('text is cut with a mark, never within a character', () => {
+test('strings are truncated with a mark, never within a character', () => {
   expect(cutText('abcdef', 6)).toBe('abcdef');
   expect(cutText('abcdefg', 6)).toBe('abcde…');
   expect(cutText('abcd😀fg', 6)).toBe('abcd…');

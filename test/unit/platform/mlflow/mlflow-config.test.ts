@@ -8,12 +8,12 @@ function read(settings: Readonly<Record<string, string>>): CoordinatorConfig {
 
 const URI = { GRAFT_MLFLOW_TRACKING_URI: 'https://mlflow.example/tracking/' };
 
-test('without a tracking URI nothing is mirrored', () => {
+test('mirroring is off without a tracking URI', () => {
   expect(read({}).mlflow).toBeNull();
   expect(read({ GRAFT_MLFLOW_TOKEN: 'secret' }).mlflow).toBeNull();
 });
 
-test('settings are read, and shown without secrets', () => {
+test('settings are parsed, and shown without secrets', () => {
   const config = read({ ...URI, GRAFT_MLFLOW_USERNAME: 'ana', GRAFT_MLFLOW_PASSWORD: 'secret' });
   expect(config.mlflow).toEqual({
     server: {

@@ -11,7 +11,7 @@ function answer(status: number, type: string, body: string, headers: Record<stri
   return errorOfAnswer({ request: REQUEST, status, headers: { 'content-type': type, ...headers }, body }, NOW_MS);
 }
 
-/** `ERROR_CODE_TO_HTTP_STATUS` of mlflow/exceptions.py. */
+/** Statuses by code, from `ERROR_CODE_TO_HTTP_STATUS` of mlflow/exceptions.py. */
 const CODES: readonly (readonly [code: string, status: number, kind: FailureKind])[] = [
   ['INVALID_PARAMETER_VALUE', 400, 'REFUSED'],
   ['BAD_REQUEST', 400, 'REFUSED'],
@@ -34,7 +34,7 @@ const CODES: readonly (readonly [code: string, status: number, kind: FailureKind
   ['DEADLINE_EXCEEDED', 504, 'FAILED'],
 ];
 
-describe('what a failure means', () => {
+describe('the kind of a failure', () => {
   test.each(CODES)('%s (%d) is %s', (code, status, kind) => {
     const error = answer(status, 'application/json', JSON.stringify({ error_code: code, message: 'why' }));
     expect(error).toMatchObject({ kind, code });
@@ -61,7 +61,7 @@ describe('what a failure means', () => {
     expect(error.message).toContain(hint);
   });
 
-  test('JSON of something else is no error of MLflow', () => {
+  test('JSON without an error code is not an error of MLflow', () => {
     expect(answer(429, 'application/json', '{"detail": "slow down"}')).toMatchObject({ code: 'HTTP_429' });
     expect(answer(500, 'application/json', '{"error_code"')).toMatchObject({ code: 'HTTP_500', kind: 'FAILED' });
   });
@@ -81,7 +81,7 @@ test.each([
   expect(answer(429, 'text/plain', '', text === undefined ? {} : { 'retry-after': text }).retryAfterMs).toBe(expected);
 });
 
-test('waits double up to the limit, with jitter, and are never shorter than asked for', () => {
+test('delays double up to the limit, with jitter, and are never shorter than requested', () => {
   expect([1, 2, 3, 4].map((count) => backOffMs(count, MAX_SERVER_WAIT_MS, null, 1))).toEqual([1000, 2000, 4000, 8000]);
   expect(backOffMs(1, MAX_SERVER_WAIT_MS, null, 0)).toBe(500);
   expect(backOffMs(1000, MAX_SERVER_WAIT_MS, null, 1)).toBe(60_000);
