@@ -1,11 +1,14 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Where Graft keeps files on a machine. `deploy/bootstrap/paths.js` is the plain-JavaScript twin (a test compares them). */
+/**
+ * The folders that Graft uses on a machine. `deploy/bootstrap/paths.js` is the plain-JavaScript twin (a test compares
+ * them).
+ */
 export interface GraftPaths {
-  /** Can be made again at any time: engine, weights, demo data, decoded images. */
+  /** Data that can be rebuilt at any time: engine, weights, demo data, decoded images. */
   readonly cacheDir: string;
-  /** Must not be lost: database files, artifact store, trainer journals. */
+  /** Data that must not be lost: database files, artifact store, trainer journals. */
   readonly stateDir: string;
 }
 

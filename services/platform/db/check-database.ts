@@ -28,7 +28,7 @@ const POOLED =
 export interface DatabaseFacts {
   readonly database: string;
   readonly encoding: string;
-  /** As in `server_version_num`, for example 150018. */
+  /** Server version as in `server_version_num`, for example 150018. */
   readonly version: number;
   /** The first existing schema of the search path; null if there is none. */
   readonly schema: string | null;

@@ -12,13 +12,13 @@ const TOKEN = newToken().secret;
 const SECRETS: readonly (readonly [string, unknown, string])[] = [
   ['a token by name', { token: 'abcdefgh' }, 'abcdefgh'],
   ['a token deep inside', { config: { mlflow: { server: { auth: { token: 'abcdefgh' } } } } }, 'abcdefgh'],
-  ['a token in a text', { reason: `received '${TOKEN}' twice` }, TOKEN.slice(6)],
+  ['a token in a string', { reason: `received '${TOKEN}' twice` }, TOKEN.slice(6)],
   [
     'a header',
     { headers: { authorization: `Bearer ${TOKEN}`, Authorization: 'Basic YW5hOnNlY3JldA==' } },
     'YW5hOnNlY3JldA',
   ],
-  ['a header in a text', { reason: 'sent Authorization: Basic YW5hOnNlY3JldA==' }, 'YW5hOnNlY3JldA'],
+  ['a header in a string', { reason: 'sent Authorization: Basic YW5hOnNlY3JldA==' }, 'YW5hOnNlY3JldA'],
   ['a password with quotes in it', { password: 'a"b\\c' }, 'b\\\\c'],
   ['DATABASE_URL', { databaseUrl: 'postgresql://graft:hunter2@db:5432/graft?sslmode=require' }, 'hunter2'],
   ['DATABASE_URL with signs in its password', { url: 'postgresql://graft:p@s:w0rd@db/graft' }, 'w0rd'],

@@ -8,7 +8,7 @@ const WAIT_MS = 90_000;
 const POLL_MS = 50;
 const WRITE_MS = 5_000;
 
-/** Runs `work` while no other process does so for the same lock file; the lock of a dead process is taken over. */
+/** Runs `work` while no other process does so with the same lock file. The lock of a dead process is taken over. */
 export async function withStartLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + WAIT_MS;
   while (!tryLock(file)) {
@@ -34,13 +34,13 @@ function tryLock(file: string): boolean {
   }
 }
 
-/** Whether a lock without its holder's number is too old to be just being written. */
+/** Returns whether a lock without its holder's process ID is too old to be still in the process of being written. */
 function isAbandoned(file: string): boolean {
   const stats = statSync(file, { throwIfNoEntry: false });
   return stats !== undefined && Date.now() - stats.mtimeMs > WRITE_MS;
 }
 
-/** Reads who wrote a file; undefined while it is not there or not wholly written. */
+/** Reads the identity of the process that wrote a file; undefined while the file is missing or incomplete. */
 export function readIdentity(file: string): ProcessIdentity | undefined {
   try {
     const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
@@ -53,6 +53,6 @@ export function readIdentity(file: string): ProcessIdentity | undefined {
 function heldTooLong(file: string, holder: ProcessIdentity | undefined): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
     `Process ${String(holder?.pid ?? 'unknown')} has been starting the same database for over ${String(WAIT_MS / 1000)} s.`,
-    `End it, or delete ${file} if it is no Graft process.`,
+    `End it, or delete ${file} if it is not a Graft process.`,
   );
 }
