@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGraftClient } from '../../services/cli/client/graft-client.ts';
+import { createGraftClient } from '../../services/cli/client/grpc-client.ts';
 import { loadSweepFile } from '../../services/cli/sweep-file/parse-sweep-file.ts';
 import { REPOSITORY, eventually } from '../e2e/support/local-cluster.ts';
 import { checkFiles } from '../fault/check-files.ts';

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { writeCheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
-import type { Checkpoint, Collected } from '../client/types.ts';
+import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
+import type { Collected } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
@@ -102,9 +103,9 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
     ],
     checkpoints.map(({ checkpoint: { runId, stage, epoch, kind, sizeBytes: size }, reason }) => [
       runId,
-      stage ?? '',
+      stage,
       String(epoch),
-      kind ?? '',
+      kind,
       formatBytes(size),
       REASONS[reason] ?? reason,
     ]),
@@ -117,7 +118,7 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
   );
 }
 
-function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {
+function describeCheckpoints(checkpoints: readonly CheckpointRecord[]): string {
   if (checkpoints.length === 0) return 'There are no checkpoints.';
   return renderTable(
     [
@@ -134,9 +135,9 @@ function describeCheckpoints(checkpoints: readonly Checkpoint[]): string {
     checkpoints.map((saved) => [
       saved.checkpointId,
       saved.runId,
-      saved.stage ?? '',
+      saved.stage,
       String(saved.epoch),
-      saved.kind ?? '',
+      saved.kind,
       formatMetric(saved.value),
       formatBytes(saved.sizeBytes),
       formatTime(saved.createTime),

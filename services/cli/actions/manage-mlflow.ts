@@ -1,4 +1,4 @@
-import type { MlflowDeadLetter, MlflowStatus } from '../client/types.ts';
+import type { DeadLetterRecord, MlflowStatusRecord } from '../../core/records/mlflow.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
 import { writeResult } from '../terminal/output.ts';
@@ -42,7 +42,7 @@ function describeCount(entryCount: number): string {
   return `${changes} to be sent. See how it goes:  ${GRAFT} mlflow status`;
 }
 
-function describeStatus(status: MlflowStatus, deadLetters: readonly MlflowDeadLetter[]): string {
+function describeStatus(status: MlflowStatusRecord, deadLetters: readonly DeadLetterRecord[]): string {
   const { trackingUri, pendingEntryCount, pendingSubjectCount, deadLetterCount } = status;
   const pending =
     pendingEntryCount === 0

@@ -1,5 +1,5 @@
 import type { TokenRole } from '../../core/token-role.ts';
-import type { Token } from '../client/types.ts';
+import type { TokenRecord } from '../../core/records/token.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
@@ -57,7 +57,7 @@ export async function revokeToken(context: CliContext, options: GlobalOptions, t
   });
 }
 
-function describeTokens(tokens: readonly Token[], now: Date): string {
+function describeTokens(tokens: readonly TokenRecord[], now: Date): string {
   if (tokens.length === 0) return 'There is no token.';
   const columns = ['token', 'name', 'role', 'trainers', 'created', 'state', 'last used'];
   return renderTable(
@@ -74,7 +74,7 @@ function describeTokens(tokens: readonly Token[], now: Date): string {
   );
 }
 
-function stateOf({ revokeTime, expireTime }: Token, now: Date): string {
+function stateOf({ revokeTime, expireTime }: TokenRecord, now: Date): string {
   if (revokeTime !== null) return `revoked ${formatTime(revokeTime)}`;
   if (expireTime === null) return 'live';
   return expireTime <= now ? `expired ${formatTime(expireTime)}` : `live until ${formatTime(expireTime)}`;

@@ -1,4 +1,4 @@
-import type { Trainer } from '../client/types.ts';
+import type { TrainerRecord } from '../../core/records/trainer.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
 import { writeResult } from '../terminal/output.ts';
@@ -23,7 +23,7 @@ export async function forgetTrainer(context: CliContext, options: GlobalOptions,
   });
 }
 
-function describeTrainers(trainers: readonly Trainer[]): string {
+function describeTrainers(trainers: readonly TrainerRecord[]): string {
   const rows = trainers.flatMap((trainer) =>
     trainer.slots.map((slot) => [
       trainer.trainerId,
@@ -48,20 +48,20 @@ function describeTrainers(trainers: readonly Trainer[]): string {
   return [table, ...trainers.flatMap(drainedLine), ...benchLines(trainers)].join('\n');
 }
 
-function drainedLine({ trainerId, drainReason }: Trainer): string[] {
+function drainedLine({ trainerId, drainReason }: TrainerRecord): string[] {
   if (drainReason === null) return [];
   return [
     `${trainerId} gets no more work: ${drainReason} Let it work again with \`${GRAFT} trainers forget ${trainerId}\`.`,
   ];
 }
 
-function workOf({ taskId, stage, benchReason }: Trainer['slots'][number]): string {
+function workOf({ taskId, stage, benchReason }: TrainerRecord['slots'][number]): string {
   if (taskId !== null) return `${stage ?? ''} ${taskId}`;
   return benchReason === null ? 'idle' : 'benched';
 }
 
 /** Returns why slots lease no tasks, one line for each trainer and reason. */
-function benchLines(trainers: readonly Trainer[]): readonly string[] {
+function benchLines(trainers: readonly TrainerRecord[]): readonly string[] {
   return trainers.flatMap(({ trainerId, hostname, slots }) => {
     const reasons = new Set(slots.flatMap(({ benchReason }) => (benchReason === null ? [] : [benchReason])));
     return [...reasons].map((reason) => {

@@ -1,4 +1,4 @@
-import type { Sweep } from '../client/types.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
 import { describeState } from '../describe/sweep-text.ts';
 import { CliError } from '../terminal/cli-errors.ts';
 import { EXIT } from '../terminal/exit-codes.ts';
@@ -14,7 +14,7 @@ export interface StrictFlag {
  *
  * @throws CliError with exit code 4.
  */
-export function requireSuccess(sweep: Sweep, { strict }: StrictFlag): void {
+export function requireSuccess(sweep: SweepRecord, { strict }: StrictFlag): void {
   const { sweepId, state, stateReason, failedRunCount, infeasibleRunCount } = sweep;
   if (state === 'FAILED' || state === 'CANCELLED') {
     const reason = stateReason === '' ? '' : `: ${stateReason}`;

@@ -1,4 +1,4 @@
-import { createGraftClient } from '../client/graft-client.ts';
+import { createGraftClient } from '../client/grpc-client.ts';
 import { startLocalCluster } from '../cluster/local-cluster.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { createGraftClient } from '../client/graft-client.ts';
+import { createGraftClient } from '../client/grpc-client.ts';
 import { findLiveCluster } from '../cluster/cluster-lock.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import type { CliContext } from '../context/cli-context.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidRequestError } from '../../core/errors.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import type { CreatedSweep } from '../client/types.ts';
+import type { CreatedSweep } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describePlan } from '../describe/plan-text.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';

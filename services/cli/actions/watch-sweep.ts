@@ -1,4 +1,5 @@
-import type { GraftClient, Sweep } from '../client/types.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeEnd } from '../describe/sweep-text.ts';
 import { createDisplay, JsonDisplay } from '../progress/displays.ts';
@@ -31,7 +32,7 @@ export async function watchToEnd(
   options: GlobalOptions,
   client: GraftClient,
   sweepId: string,
-): Promise<Sweep> {
+): Promise<SweepRecord> {
   const sweep = await showProgress(context, options, client, sweepId);
   const runs = await client.listRuns(sweepId);
   if (options.output !== 'json') context.stdout.write(`${describeEnd(sweep, runs)}\n`);
@@ -43,7 +44,7 @@ async function showProgress(
   options: GlobalOptions,
   client: GraftClient,
   sweepId: string,
-): Promise<Sweep> {
+): Promise<SweepRecord> {
   const { stdout, env } = context;
   const display =
     options.output === 'json'

@@ -1,8 +1,8 @@
 import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
 import { ConfigError } from '../../platform/config/read-config.ts';
 import { inSpan } from '../../platform/telemetry/tracer.ts';
-import { createGraftClient } from '../client/graft-client.ts';
-import type { GraftClient } from '../client/types.ts';
+import { createGraftClient } from '../client/grpc-client.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import { findLiveCluster } from '../cluster/cluster-lock.ts';
 import { connectionOf } from '../context/connection-options.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';

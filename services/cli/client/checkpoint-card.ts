@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hashFile } from '../../platform/files/hash-file.ts';
-import type { Checkpoint, GraftClient } from './types.ts';
+import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
+import type { GraftClient } from './client-port.ts';
 import { toJson } from '../terminal/output.ts';
 import { CliError } from '../terminal/cli-errors.ts';
 
@@ -30,7 +31,7 @@ export interface CheckpointCard {
 /** Asks the coordinator for the run and its classes, and writes them beside the checkpoint's file. */
 export async function writeCheckpointCard(
   client: GraftClient,
-  checkpoint: Checkpoint,
+  checkpoint: CheckpointRecord,
   file: string,
 ): Promise<CheckpointCard> {
   const { run } = await client.getRun(checkpoint.runId);

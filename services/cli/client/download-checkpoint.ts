@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamagedError } from '../../core/errors.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError } from '../terminal/cli-errors.ts';
-import type { Checkpoint, GraftClient } from './types.ts';
+import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
+import type { GraftClient } from './client-port.ts';
 
 const RETRY_MS = 1_000;
 const MAX_RETRIES = 30;
@@ -29,10 +30,10 @@ export async function downloadCheckpointFile(
   checkpointId: string,
   file: string,
   { signal, note }: CheckpointDownloadOptions,
-): Promise<Checkpoint> {
+): Promise<CheckpointRecord> {
   await mkdir(dirname(file), { recursive: true });
   const part = `${file}.${checkpointId.replaceAll(/[^\w.-]/g, '_')}.part`;
-  let checkpoint: Checkpoint | null = null;
+  let checkpoint: CheckpointRecord | null = null;
   for (let retries = 0; ;) {
     const offset = await sizeOf(part);
     try {
@@ -61,8 +62,8 @@ async function appendChunks(
   part: string,
   offset: number,
   signal: AbortSignal,
-): Promise<Checkpoint | null> {
-  let checkpoint: Checkpoint | null = null;
+): Promise<CheckpointRecord | null> {
+  let checkpoint: CheckpointRecord | null = null;
   let handle: FileHandle | null = null;
   try {
     for await (const chunk of client.downloadCheckpoint(checkpointId, offset, signal)) {
@@ -77,7 +78,7 @@ async function appendChunks(
   return checkpoint;
 }
 
-async function check(part: string, checkpoint: Checkpoint): Promise<void> {
+async function check(part: string, checkpoint: CheckpointRecord): Promise<void> {
   const size = await sizeOf(part);
   const sha256 = await digestOf(part);
   if (size === checkpoint.sizeBytes && sha256 === checkpoint.sha256) return;

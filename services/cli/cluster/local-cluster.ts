@@ -9,7 +9,8 @@ import { freePort, isFreePort } from '../../platform/net/free-port.ts';
 import type { GraftPaths } from '../../platform/paths.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
-import type { GraftClient, Trainer } from '../client/types.ts';
+import type { TrainerRecord } from '../../core/records/trainer.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import { withoutConnectionSettings } from '../context/connection-options.ts';
 import { ClusterLock } from './cluster-lock.ts';
 import { lastFatalMessage } from './last-fatal.ts';
@@ -240,9 +241,9 @@ class TrainerFreshness {
   readonly #began = Date.now();
   readonly #first = new Map<string, number>();
 
-  countReady(trainers: readonly Trainer[]): number {
+  countReady(trainers: readonly TrainerRecord[]): number {
     return trainers.filter(({ trainerId, state, heartbeatTime }) => {
-      const time = heartbeatTime?.getTime() ?? 0;
+      const time = heartbeatTime.getTime();
       const first = this.#first.get(trainerId) ?? time;
       this.#first.set(trainerId, first);
       return state === 'READY' && (time >= this.#began || time > first);

@@ -1,6 +1,6 @@
 import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
 import type { GraftPaths } from '../../platform/paths.ts';
-import type { GraftClient } from '../client/types.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import type { OutputFormat, TextStream } from '../terminal/output.ts';
 
 /** Everything a command takes from the world. */

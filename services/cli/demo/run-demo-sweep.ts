@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { CliError, InterruptedError, MissingError } from '../terminal/cli-errors.ts';
-import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import { describeLeaderboard } from '../describe/leaderboard-text.ts';
 import { describeEnd } from '../describe/sweep-text.ts';
 import { writeReport } from '../report/write-report.ts';
@@ -19,7 +21,7 @@ import { DemoMemory } from './demo-memory.ts';
 
 /** What the closing words need. */
 export interface DemoResult {
-  readonly sweep: Sweep;
+  readonly sweep: SweepRecord;
   readonly reportFile: string;
 }
 
@@ -66,7 +68,7 @@ export async function runDemoSweep(
   return { sweep: ended, reportFile };
 }
 
-async function follow(context: CliContext, client: GraftClient, sweepId: string): Promise<Sweep> {
+async function follow(context: CliContext, client: GraftClient, sweepId: string): Promise<SweepRecord> {
   const { stdout, env, signal } = context;
   const paused = new AbortController();
   const display = new PauseWatch(createDisplay({ stream: stdout, colour: (env['NO_COLOR'] ?? '') === '' }), paused);
@@ -97,10 +99,11 @@ class PauseWatch implements ProgressDisplay {
     this.#paused = paused;
   }
 
-  show(progress: SweepProgress, event: SweepEvent | null): void {
-    this.#display.show(progress, event);
+  show(progress: SweepProgress, stored: StoredEvent | null): void {
+    this.#display.show(progress, stored);
     // The events of an earlier pause come again; only a pause without a following resumption counts.
-    if (event?.body.kind === 'sweep_state' && event.body.state === 'PAUSED' && isRecent(event)) this.#paused.abort();
+    if (stored === null || stored.event.kind !== 'SWEEP_STATE') return;
+    if (stored.event.state === 'PAUSED' && isRecent(stored)) this.#paused.abort();
   }
 
   note(text: string): void {
@@ -114,8 +117,8 @@ class PauseWatch implements ProgressDisplay {
 
 const RECENT_MS = 5_000;
 
-function isRecent({ eventTime }: SweepEvent): boolean {
-  return eventTime === null || Date.now() - eventTime.getTime() < RECENT_MS;
+function isRecent({ eventTime }: StoredEvent): boolean {
+  return Date.now() - eventTime.getTime() < RECENT_MS;
 }
 
 /**

@@ -1,10 +1,11 @@
 import { MAX_COUNTED_FAILURES } from '../../core/retry.ts';
-import type { Run, RunAttempt } from '../client/types.ts';
+import type { AttemptRecord } from '../../core/records/attempt.ts';
+import type { RunRecord } from '../../core/records/run.ts';
 
 const SHOWN_RUNS = 10;
 
 /** One sentence for each attempt that brought no result: what happened, and what followed. */
-export function describeTroubles(attempts: readonly RunAttempt[]): readonly string[] {
+export function describeTroubles(attempts: readonly AttemptRecord[]): readonly string[] {
   const counted = new Map<string, number>();
   return attempts.flatMap((attempt) => {
     if (!['FAILED', 'EXPIRED', 'RELEASED'].includes(attempt.state)) return [];
@@ -17,12 +18,12 @@ export function describeTroubles(attempts: readonly RunAttempt[]): readonly stri
   });
 }
 
-function ended({ state }: RunAttempt): string {
+function ended({ state }: AttemptRecord): string {
   if (state === 'EXPIRED') return 'nothing was heard of it until its lease ended, so it was taken back';
   return state === 'RELEASED' ? 'handed back unfinished' : 'failed';
 }
 
-function consequence({ errorClass }: RunAttempt, counted: number, next: RunAttempt | undefined): string {
+function consequence({ errorClass }: AttemptRecord, counted: number, next: AttemptRecord | undefined): string {
   const goesOn =
     next === undefined ? 'it waits for a slot' : `lease ${next.leaseEpoch} went on from the last checkpoint`;
   switch (errorClass) {
@@ -44,7 +45,7 @@ function consequence({ errorClass }: RunAttempt, counted: number, next: RunAttem
 }
 
 /** For `sweep get`: what runs ended badly, and how often work was done again; empty where nothing happened. */
-export function describeRunTroubles(runs: readonly Run[]): string {
+export function describeRunTroubles(runs: readonly RunRecord[]): string {
   const bad = runs.filter(({ state }) => state === 'FAILED' || state === 'INFEASIBLE');
   const lines = bad.slice(0, SHOWN_RUNS).map(({ runId, state, stateReason }) => {
     const [reason = ''] = stateReason.split('\n');

@@ -1,6 +1,6 @@
 import type { Objective } from '../../core/objective.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
-import type { Leaderboard } from '../client/types.ts';
+import type { Leaderboard } from '../client/client-port.ts';
 import { formatInterval, formatMetric, formatParameters } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
 

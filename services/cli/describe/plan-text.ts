@@ -1,8 +1,9 @@
-import type { SweepForecast, SweepPlan } from '../client/types.ts';
+import type { SweepForecastRecord } from '../../core/records/forecast.ts';
+import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import { formatBytes, formatDuration, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
 
-type PlannedTask = SweepPlan['tasks'][number];
+type PlannedTask = SweepPlanRecord['tasks'][number];
 
 /** Tasks of one kind under one parent that are written out; the rest is counted. */
 const MOST_SIBLINGS = 8;
@@ -16,7 +17,7 @@ const STAGE_WORDS = {
 } as const;
 
 /** What a sweep would do, as a tree, and what it is expected to take. */
-export function describePlan(plan: SweepPlan): string {
+export function describePlan(plan: SweepPlanRecord): string {
   const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
   const sharesHeads = plan.runs.some(({ runIndex, headRunIndex }) => runIndex !== headRunIndex);
   const runs = renderTable(
@@ -100,7 +101,7 @@ function describeTask(task: PlannedTask, position: number, parent: number | null
   return `${position} ${word}: ${task.description}${runs}${after} (${time(task.expectedSeconds)}${stored})`;
 }
 
-function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPlan): string[] {
+function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPlanRecord): string[] {
   const ratio = cost.slotSeconds > 0 ? ` (${formatRatio(cost.slotSecondsAlone / cost.slotSeconds)})` : '';
   const parts = [
     `${count(cost.extractionCount, 'extraction')}${cost.extractionCount === 0 ? '' : `, ${formatBytes(cost.featureBytes)}`}`,
@@ -122,7 +123,7 @@ function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPl
 }
 
 /** What the stages of a sweep were expected to take, and took; empty until it is planned. */
-export function describeForecast(forecast: SweepForecast, startTime: Date | null, endTime: Date | null): string {
+export function describeForecast(forecast: SweepForecastRecord, startTime: Date | null, endTime: Date | null): string {
   const stages = forecast.stages.filter(
     ({ forecastSeconds, measuredSeconds }) => forecastSeconds !== null || measuredSeconds > 0,
   );

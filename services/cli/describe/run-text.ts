@@ -1,4 +1,7 @@
-import type { LeaderboardEntry, Run, RunAttempt, Sweep } from '../client/types.ts';
+import type { AttemptRecord } from '../../core/records/attempt.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
 import {
   formatBytes,
   formatDuration,
@@ -12,7 +15,7 @@ import { GRAFT } from '../terminal/program-name.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { describeTroubles } from './attempt-text.ts';
 
-export function describeRuns(runs: readonly Run[]): string {
+export function describeRuns(runs: readonly RunRecord[]): string {
   if (runs.length === 0) return 'The sweep has no runs yet.';
   return renderTable(
     [
@@ -42,7 +45,7 @@ export function describeRuns(runs: readonly Run[]): string {
   );
 }
 
-export function describeRun(run: Run): string {
+export function describeRun(run: RunRecord): string {
   const names = Object.keys(run.parameters);
   const facts = renderFacts([
     ['run', run.runId],
@@ -70,10 +73,10 @@ export function describeRun(run: Run): string {
 
 /** In words: where the run stands and why, what was tried, how it compares. */
 export function explainRun(
-  run: Run,
-  attempts: readonly RunAttempt[],
-  sweep: Sweep,
-  entry: LeaderboardEntry | null,
+  run: RunRecord,
+  attempts: readonly AttemptRecord[],
+  sweep: SweepRecord,
+  entry: LeaderboardRecord | null,
 ): string {
   const varied = formatParameters(run.parameters, run.variedNames);
   const parts = [
@@ -94,14 +97,14 @@ export function explainRun(
   return parts.join('\n');
 }
 
-function standing(run: Run, sweep: Sweep, entry: LeaderboardEntry | null): string {
+function standing(run: RunRecord, sweep: SweepRecord, entry: LeaderboardRecord | null): string {
   const { metric } = sweep.spec.objective;
   if (run.bestValue === null) return `It has no ${metric} yet.`;
   const rank = entry === null ? '' : `, rank ${entry.rank} of ${sweep.runCount}`;
   return `Its best ${metric} is ${bestOf(run)}${rank}.`;
 }
 
-function headLines({ headRunId }: Run): readonly string[] {
+function headLines({ headRunId }: RunRecord): readonly string[] {
   if (headRunId === null) return [];
   return [
     `Its head was not trained for it: run ${headRunId} has the same head phase, and it starts from the best checkpoint of that`,
@@ -109,7 +112,7 @@ function headLines({ headRunId }: Run): readonly string[] {
   ];
 }
 
-function testLines({ testResult: test }: LeaderboardEntry): readonly string[] {
+function testLines({ testResult: test }: LeaderboardRecord): readonly string[] {
   if (test === null) return [];
   const interval = formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh);
   return [
@@ -117,7 +120,7 @@ function testLines({ testResult: test }: LeaderboardEntry): readonly string[] {
   ];
 }
 
-function describeAttempts(attempts: readonly RunAttempt[]): string {
+function describeAttempts(attempts: readonly AttemptRecord[]): string {
   return renderTable(
     [
       { title: 'task' },
@@ -144,15 +147,15 @@ function describeAttempts(attempts: readonly RunAttempt[]): string {
   );
 }
 
-function tookOf({ startTime, endTime }: RunAttempt): string {
-  return startTime === null || endTime === null ? '' : formatDuration(endTime.getTime() - startTime.getTime());
+function tookOf({ startTime, endTime }: AttemptRecord): string {
+  return endTime === null ? '' : formatDuration(endTime.getTime() - startTime.getTime());
 }
 
-function bestOf(run: Run): string {
+function bestOf(run: RunRecord): string {
   if (run.bestValue === null) return '–';
   return `${formatMetric(run.bestValue)} (${run.bestStage ?? ''} epoch ${run.bestEpoch})`;
 }
 
-function epochOf(run: Run): string {
+function epochOf(run: RunRecord): string {
   return run.epochLimit === 0 ? '' : `${run.epochCount}/${run.epochLimit}`;
 }

@@ -1,11 +1,12 @@
 import { describeTie } from '../../core/ranking.ts';
-import type { Run, Sweep } from '../client/types.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
 import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 
 /** `7 succeeded, 2 failed, 1 infeasible`: how the runs ended that have. */
-export function describeOutcomes(sweep: Sweep): string {
+export function describeOutcomes(sweep: SweepRecord): string {
   const counts: readonly (readonly [number, string])[] = [
     [sweep.succeededRunCount, 'succeeded'],
     [sweep.stoppedRunCount, 'stopped early'],
@@ -20,7 +21,7 @@ export function describeOutcomes(sweep: Sweep): string {
 }
 
 /** `SUCCEEDED (2 failed, 1 infeasible)`: the state, with the runs that it does not speak of. */
-export function describeState({ state, failedRunCount, infeasibleRunCount }: Sweep): string {
+export function describeState({ state, failedRunCount, infeasibleRunCount }: SweepRecord): string {
   const parts = [
     ...(failedRunCount === 0 ? [] : [`${failedRunCount} failed`]),
     ...(infeasibleRunCount === 0 ? [] : [`${infeasibleRunCount} infeasible`]),
@@ -29,7 +30,7 @@ export function describeState({ state, failedRunCount, infeasibleRunCount }: Swe
 }
 
 /** The best run by the rule of the leaderboard, and what decided between equal ones. */
-function describeBest(sweep: Sweep, runs: readonly Run[]): string {
+function describeBest(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   if (sweep.bestRunId === null) return '–';
   const { objective } = sweep.spec;
   const best = runs.find(({ runId }) => runId === sweep.bestRunId);
@@ -38,7 +39,7 @@ function describeBest(sweep: Sweep, runs: readonly Run[]): string {
 }
 
 /** What came of a sweep that has ended, in one line. */
-export function describeEnd(sweep: Sweep, runs: readonly Run[]): string {
+export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   const outcomes = describeOutcomes(sweep);
   return (
     `Sweep ${sweep.sweepId} ended ${sweep.state}: ${outcomes === '' ? 'no run has ended' : outcomes} of ` +
@@ -47,7 +48,7 @@ export function describeEnd(sweep: Sweep, runs: readonly Run[]): string {
 }
 
 /** @param runs of the sweep; none: what decided between equal runs is not said. */
-export function describeSweep(sweep: Sweep, runs: readonly Run[] = []): string {
+export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = []): string {
   const { spec } = sweep;
   const outcomes = describeOutcomes(sweep);
   const facts: (readonly [string, string])[] = [
@@ -70,7 +71,7 @@ export function describeSweep(sweep: Sweep, runs: readonly Run[] = []): string {
   return renderFacts(facts);
 }
 
-export function describeSweeps(sweeps: readonly Sweep[]): string {
+export function describeSweeps(sweeps: readonly SweepRecord[]): string {
   if (sweeps.length === 0) return `There is no sweep yet. Submit one with \`${GRAFT} sweep submit FILE\`.`;
   return renderTable(
     [

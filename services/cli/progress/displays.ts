@@ -1,5 +1,6 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
-import type { SweepEvent } from '../client/types.ts';
+import { metricsOf } from '../../core/records/event.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
 import { toJson } from '../terminal/output.ts';
 import type { TextStream } from '../terminal/output.ts';
 import type { ProgressDisplay } from './follow-sweep.ts';
@@ -28,10 +29,9 @@ export class JsonDisplay implements ProgressDisplay {
     this.#stream = stream;
   }
 
-  show(_progress: SweepProgress, event: SweepEvent | null): void {
+  show(_progress: SweepProgress, event: StoredEvent | null): void {
     if (event === null) return;
-    const { body, ...head } = event;
-    this.#stream.write(`${toJson({ ...head, ...body }, 0)}\n`);
+    this.#stream.write(`${toJson(flattened(event), 0)}\n`);
   }
 
   note(): void {
@@ -43,6 +43,14 @@ export class JsonDisplay implements ProgressDisplay {
   }
 }
 
+/** Returns an event in the shape of `--output json`: kinds in lower case, an epoch's metrics by name. */
+function flattened({ event, ...head }: StoredEvent): object {
+  const kind = event.kind.toLowerCase();
+  if (event.kind !== 'EPOCH') return { ...head, ...event, kind };
+  const { runId, stage, epoch } = event;
+  return { ...head, kind, runId, stage, epoch, metrics: metricsOf(event) };
+}
+
 /** One line per event. */
 export class LineDisplay implements ProgressDisplay {
   readonly #stream: TextStream;
@@ -51,7 +59,7 @@ export class LineDisplay implements ProgressDisplay {
     this.#stream = stream;
   }
 
-  show(progress: SweepProgress, event: SweepEvent | null): void {
+  show(progress: SweepProgress, event: StoredEvent | null): void {
     if (event === null) {
       const name = progress.displayName === '' ? '' : ` “${escapeControls(progress.displayName)}”`;
       this.#stream.write(`sweep ${progress.sweepId}${name} with ${progress.runs.size} runs: ${progress.state}\n`);
@@ -129,7 +137,7 @@ class LiveDisplay implements ProgressDisplay {
   }
 }
 
-function timeOf({ eventTime }: SweepEvent): string {
-  const time = eventTime ?? new Date();
-  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+function timeOf({ eventTime }: StoredEvent): string {
+  const parts = [eventTime.getHours(), eventTime.getMinutes(), eventTime.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, '0')).join(':');
 }

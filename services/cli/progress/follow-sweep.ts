@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import { isDeadlineExceeded, isUnavailable } from '../../platform/rpc/errors.ts';
-import type { GraftClient, Sweep, SweepEvent } from '../client/types.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import { addRuns, applyEvent, changesRuns, startProgress } from './sweep-progress.ts';
 import type { SweepProgress } from './sweep-progress.ts';
 
@@ -11,7 +13,7 @@ const MAX_RETRY_MS = 5_000;
 /** Shows a sweep's course, on a terminal or as lines. */
 export interface ProgressDisplay {
   /** After each event; `event` is null for the first picture. */
-  show(progress: SweepProgress, event: SweepEvent | null): void;
+  show(progress: SweepProgress, event: StoredEvent | null): void;
   /** A remark between two pictures, for example that the connection is lost. */
   note(text: string): void;
   close(): void;
@@ -29,7 +31,7 @@ export async function followSweep(
   sweepId: string,
   display: ProgressDisplay,
   signal: AbortSignal,
-): Promise<Sweep> {
+): Promise<SweepRecord> {
   const sweep = await client.getSweep(sweepId);
   let progress = startProgress(sweep, await client.listRuns(sweepId));
   display.show(progress, null);

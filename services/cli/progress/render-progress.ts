@@ -4,7 +4,8 @@ import { describeTie } from '../../core/ranking.ts';
 import { formatMetric, formatParameters, formatValue } from '../terminal/format.ts';
 import { cutLine, renderTable } from '../terminal/table.ts';
 import type { Column } from '../terminal/table.ts';
-import type { SweepEvent } from '../client/types.ts';
+import { metricsOf } from '../../core/records/event.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
 import { epochLimitOf, rankedRun } from './sweep-progress.ts';
 import type { RunProgress, SweepProgress } from './sweep-progress.ts';
 
@@ -30,21 +31,20 @@ export function renderProgress(progress: SweepProgress, screen: Screen): readonl
 }
 
 /** One plain line for an event, for a log or a pipe; null where it is not worth a line. */
-export function describeEvent(progress: SweepProgress, event: SweepEvent): string | null {
-  const { body } = event;
-  switch (body.kind) {
-    case 'sweep_state': {
-      const failed = body.state === 'SUCCEEDED' ? failures(progress.runs.values()) : '';
-      return `sweep ${body.state}${failed}${because(body.reason)}`;
+export function describeEvent(progress: SweepProgress, { event }: StoredEvent): string | null {
+  switch (event.kind) {
+    case 'SWEEP_STATE': {
+      const failed = event.state === 'SUCCEEDED' ? failures(progress.runs.values()) : '';
+      return `sweep ${event.state}${failed}${because(event.reason)}`;
     }
-    case 'run_state':
-      return `run ${runName(progress, body.runId)} ${body.state}${because(body.reason)}`;
-    case 'epoch':
-      return epochLine(progress, body.runId, body.epoch, body.metrics);
-    case 'task':
-      return `task ${escapeControls(body.taskId)} ${body.stage ?? ''} ${body.state}${onTrainer(body.trainerId)}${because(body.message)}`;
-    case 'test_result': {
-      const { runId, accuracy, accuracyLow, accuracyHigh, imageCount } = body.result;
+    case 'RUN_STATE':
+      return `run ${runName(progress, event.runId)} ${event.state}${because(event.reason)}`;
+    case 'EPOCH':
+      return epochLine(progress, event.runId, event.epoch, metricsOf(event));
+    case 'TASK':
+      return `task ${escapeControls(event.taskId)} ${event.stage ?? ''} ${event.state}${onTrainer(event.trainerId)}${because(event.message)}`;
+    case 'TEST_RESULT': {
+      const { runId, accuracy, accuracyLow, accuracyHigh, imageCount } = event.result;
       const interval = `${formatMetric(accuracyLow)} – ${formatMetric(accuracyHigh)}`;
       return `test ${runName(progress, runId)} accuracy ${formatMetric(accuracy)} (95 %: ${interval}) on ${imageCount} images`;
     }

@@ -2,20 +2,18 @@ import { isBetter } from '../../core/objective.ts';
 import type { Objective } from '../../core/objective.ts';
 import { findBest } from '../../core/ranking.ts';
 import type { RankedRun } from '../../core/ranking.ts';
-import type {
-  Run,
-  Stage,
-  Sweep,
-  SweepEvent,
-  SweepEventBody,
-  SweepState,
-  RunState,
-  TestResult,
-} from '../client/types.ts';
+import { metricsOf } from '../../core/records/event.ts';
+import type { EpochEvent, StoredEvent, SweepEvent } from '../../core/records/event.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { TestResultRecord } from '../../core/records/test-result.ts';
+import type { RunState } from '../../core/states/run-state.ts';
+import type { SweepState } from '../../core/states/sweep-state.ts';
+import type { Stage } from '../../core/task.ts';
 
 /** One run as a watcher sees it. */
 export interface RunProgress {
-  readonly run: Run;
+  readonly run: RunRecord;
   readonly state: RunState;
   readonly reason: string;
   readonly stage: Stage | null;
@@ -43,7 +41,7 @@ export interface SweepProgress {
   readonly reason: string;
   readonly runs: ReadonlyMap<string, RunProgress>;
   readonly bestRunId: string | null;
-  readonly testResults: ReadonlyMap<string, TestResult>;
+  readonly testResults: ReadonlyMap<string, TestResultRecord>;
   /** Tasks that a slot works on, by id. */
   readonly activeTasks: ReadonlyMap<string, { readonly stage: Stage | null; readonly trainerId: string }>;
   /** Last event that is in here. */
@@ -51,7 +49,7 @@ export interface SweepProgress {
 }
 
 /** Before the first event: runs without results, whatever they have by now, since their events come again. */
-export function startProgress(sweep: Sweep, runs: readonly Run[]): SweepProgress {
+export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): SweepProgress {
   return {
     sweepId: sweep.sweepId,
     displayName: sweep.spec.displayName,
@@ -67,12 +65,12 @@ export function startProgress(sweep: Sweep, runs: readonly Run[]): SweepProgress
 }
 
 /** The progress after one more event. Events of runs that are not known are passed over: `addRuns` first. */
-export function applyEvent(progress: SweepProgress, event: SweepEvent): SweepProgress {
-  return { ...applyBody(progress, event.body), cursor: event.cursor };
+export function applyEvent(progress: SweepProgress, { cursor, event }: StoredEvent): SweepProgress {
+  return { ...applyChange(progress, event), cursor };
 }
 
 /** Runs that were made since, and what planning said of the others. */
-export function addRuns(progress: SweepProgress, runs: readonly Run[]): SweepProgress {
+export function addRuns(progress: SweepProgress, runs: readonly RunRecord[]): SweepProgress {
   const all = new Map(progress.runs);
   for (const run of runs) {
     const known = all.get(run.runId);
@@ -82,27 +80,25 @@ export function addRuns(progress: SweepProgress, runs: readonly Run[]): SweepPro
 }
 
 /** Whether the runs may be other ones from this event on: which of them share a head is known when the images are indexed. */
-export function changesRuns(progress: SweepProgress, event: SweepEvent): boolean {
-  const { body } = event;
-  return (
-    isAboutUnknownRun(progress, event) || (body.kind === 'task' && body.stage === 'INDEX' && body.state === 'SUCCEEDED')
-  );
+export function changesRuns(progress: SweepProgress, stored: StoredEvent): boolean {
+  const { event } = stored;
+  if (event.kind === 'TASK') return event.stage === 'INDEX' && event.state === 'SUCCEEDED';
+  return isAboutUnknownRun(progress, stored);
 }
 
 /** Whether the event is about a run that is not known yet. */
-export function isAboutUnknownRun(progress: SweepProgress, event: SweepEvent): boolean {
-  const { body } = event;
-  return (body.kind === 'run_state' || body.kind === 'epoch') && !progress.runs.has(body.runId);
+export function isAboutUnknownRun(progress: SweepProgress, { event }: StoredEvent): boolean {
+  return (event.kind === 'RUN_STATE' || event.kind === 'EPOCH') && !progress.runs.has(event.runId);
 }
 
 /** Epochs that the run's present stage was given; null where it has none. */
-export function epochLimitOf(run: Run, stage: Stage | null): number | null {
+export function epochLimitOf(run: RunRecord, stage: Stage | null): number | null {
   const name = stage === 'HEAD' ? 'epochs' : stage === 'FINE_TUNE' ? 'fine_tune.epochs' : null;
   const limit = name === null ? undefined : run.parameters[name];
   return typeof limit === 'number' ? limit : null;
 }
 
-function freshRun(run: Run): RunProgress {
+function freshRun(run: RunRecord): RunProgress {
   return {
     run,
     state: 'QUEUED',
@@ -117,53 +113,56 @@ function freshRun(run: Run): RunProgress {
   };
 }
 
-function applyBody(progress: SweepProgress, body: SweepEventBody): SweepProgress {
-  switch (body.kind) {
-    case 'sweep_state':
-      return { ...progress, state: body.state, reason: body.reason };
-    case 'run_state':
+function applyChange(progress: SweepProgress, event: SweepEvent): SweepProgress {
+  switch (event.kind) {
+    case 'SWEEP_STATE':
+      return { ...progress, state: event.state, reason: event.reason };
+    case 'RUN_STATE':
       return withBest(
-        withRun(progress, body.runId, (known) => ({
+        withRun(progress, event.runId, (known) => ({
           ...known,
-          state: body.state,
-          reason: body.reason,
-          stage: body.stage ?? known.stage,
-          epoch: body.stage !== null && body.stage !== known.stage ? 0 : known.epoch,
+          state: event.state,
+          reason: event.reason,
+          stage: event.stage ?? known.stage,
+          epoch: event.stage !== null && event.stage !== known.stage ? 0 : known.epoch,
         })),
-        [body.runId],
+        [event.runId],
       );
-    case 'epoch':
-      return applyEpoch(progress, body);
-    case 'task':
-      return applyTask(progress, body);
-    case 'test_result':
-      return { ...progress, testResults: new Map(progress.testResults).set(body.result.runId, body.result) };
+    case 'EPOCH':
+      return applyEpoch(progress, event);
+    case 'TASK':
+      return applyTask(progress, event);
+    case 'TEST_RESULT':
+      return { ...progress, testResults: new Map(progress.testResults).set(event.result.runId, event.result) };
   }
 }
 
-type EpochBody = Extract<SweepEventBody, { kind: 'epoch' }>;
-
-function applyEpoch(progress: SweepProgress, body: EpochBody): SweepProgress {
-  const measured = withRun(progress, body.runId, (known) => ({
-    ...withBestValue(progress.objective, known, body),
-    stage: body.stage ?? known.stage,
-    epoch: body.epoch,
-    valLoss: body.metrics['val_loss'] ?? null,
-    valAccuracy: body.metrics['val_accuracy'] ?? null,
+function applyEpoch(progress: SweepProgress, event: EpochEvent): SweepProgress {
+  const metrics = metricsOf(event);
+  const measured = withRun(progress, event.runId, (known) => ({
+    ...withBestValue(progress.objective, known, metrics),
+    stage: event.stage ?? known.stage,
+    epoch: event.epoch,
+    valLoss: metrics['val_loss'] ?? null,
+    valAccuracy: metrics['val_accuracy'] ?? null,
   }));
   // A shared head's epochs are measured once, and count for all runs that start from it.
   const sharing =
-    body.stage === 'HEAD'
-      ? [...progress.runs.values()].filter(({ run }) => run.headRunId === body.runId).map(({ run }) => run.runId)
+    event.stage === 'HEAD'
+      ? [...progress.runs.values()].filter(({ run }) => run.headRunId === event.runId).map(({ run }) => run.runId)
       : [];
   const shared = sharing.reduce(
-    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, body)),
+    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, metrics)),
     measured,
   );
-  return withBest(shared, [body.runId, ...sharing]);
+  return withBest(shared, [event.runId, ...sharing]);
 }
 
-function withBestValue(objective: Objective, known: RunProgress, { metrics }: EpochBody): RunProgress {
+function withBestValue(
+  objective: Objective,
+  known: RunProgress,
+  metrics: Readonly<Record<string, number>>,
+): RunProgress {
   const value = metrics[objective.metric] ?? Number.NaN;
   if (!isBetter(objective, value, known.bestValue)) return known;
   return {
@@ -185,10 +184,10 @@ function withBest(progress: SweepProgress, changed: readonly string[]): SweepPro
   return { ...progress, bestRunId: findBest(objective, candidates)?.runId ?? null };
 }
 
-function applyTask(progress: SweepProgress, body: Extract<SweepEventBody, { kind: 'task' }>): SweepProgress {
+function applyTask(progress: SweepProgress, event: Extract<SweepEvent, { kind: 'TASK' }>): SweepProgress {
   const activeTasks = new Map(progress.activeTasks);
-  if (body.state === 'LEASED') activeTasks.set(body.taskId, { stage: body.stage, trainerId: body.trainerId });
-  else activeTasks.delete(body.taskId);
+  if (event.state === 'LEASED') activeTasks.set(event.taskId, { stage: event.stage, trainerId: event.trainerId });
+  else activeTasks.delete(event.taskId);
   return { ...progress, activeTasks };
 }
 

@@ -3,7 +3,12 @@ import sharp from 'sharp';
 import { canBeBest } from '../../core/ranking.ts';
 import { readRegularFile } from '../../platform/files/read-regular-file.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
-import type { EpochMetric, GraftClient, Run, Sweep, SweepEvent, TestPrediction } from '../client/types.ts';
+import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { TestPrediction } from '../../core/task.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import { confidenceOf, mostWrong } from './report-data.ts';
 import type { ReportData, TaskAttempt, TaskHistory, WrongImage } from './report-data.ts';
 
@@ -59,7 +64,10 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
 }
 
 /** The head's curve of a run that shares one is measured once, as the run's that trained it; it belongs to both. */
-function withSharedHeads(runs: readonly Run[], metrics: readonly EpochMetric[]): readonly EpochMetric[] {
+function withSharedHeads(
+  runs: readonly RunRecord[],
+  metrics: readonly EpochMetricRecord[],
+): readonly EpochMetricRecord[] {
   const shared = runs.flatMap(({ runId, headRunId }) =>
     metrics
       .filter((metric) => metric.runId === headRunId && metric.stage === 'HEAD')
@@ -72,8 +80,12 @@ function baseline(runs: ReportData['runs']): readonly string[] {
   return runs.filter(({ runIndex }) => runIndex === 0).map(({ runId }) => runId);
 }
 
-async function readEvents(client: GraftClient, sweep: Sweep, signal: AbortSignal): Promise<readonly SweepEvent[]> {
-  const events: SweepEvent[] = [];
+async function readEvents(
+  client: GraftClient,
+  sweep: SweepRecord,
+  signal: AbortSignal,
+): Promise<readonly StoredEvent[]> {
+  const events: StoredEvent[] = [];
   const silent = new AbortController();
   const timer = isTerminalSweepState(sweep.state) ? null : setTimeout(() => silent.abort(), SILENCE_MS);
   try {
@@ -91,22 +103,22 @@ async function readEvents(client: GraftClient, sweep: Sweep, signal: AbortSignal
 }
 
 /** The attempts of every task, in the order in which they were leased. */
-export function foldTasks(events: readonly SweepEvent[]): readonly TaskHistory[] {
+export function foldTasks(events: readonly StoredEvent[]): readonly TaskHistory[] {
   const tasks = new Map<string, { stage: TaskHistory['stage']; attempts: TaskAttempt[] }>();
-  for (const { body, eventTime } of events) {
-    if (body.kind !== 'task') continue;
-    const task = tasks.get(body.taskId) ?? { stage: body.stage, attempts: [] };
-    tasks.set(body.taskId, task);
+  for (const { event, eventTime } of events) {
+    if (event.kind !== 'TASK') continue;
+    const task = tasks.get(event.taskId) ?? { stage: event.stage, attempts: [] };
+    tasks.set(event.taskId, task);
     const last = task.attempts.at(-1);
-    if (body.state === 'LEASED' || last === undefined) {
-      const { trainerId, state, message } = body;
+    if (event.state === 'LEASED' || last === undefined) {
+      const { trainerId, state, message } = event;
       task.attempts.push({ trainerId, startTime: eventTime, endTime: null, state, message });
     } else {
       task.attempts[task.attempts.length - 1] = {
         ...last,
         endTime: eventTime,
-        state: body.state,
-        message: body.message,
+        state: event.state,
+        message: event.message,
       };
     }
   }

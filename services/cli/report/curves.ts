@@ -1,4 +1,6 @@
-import type { EpochMetric, Run, Stage } from '../client/types.ts';
+import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { Stage } from '../../core/task.ts';
 
 /** One point of a learning curve; fine-tuning epochs are counted on after those of the head. */
 export interface CurvePoint {
@@ -12,8 +14,8 @@ const STAGE_ORDER: readonly (Stage | null)[] = ['HEAD', 'FINE_TUNE'];
 
 /** Points of one metric for all runs, by run and epoch. Values that are no finite numbers are left out. */
 export function curvePoints(
-  metrics: readonly EpochMetric[],
-  runs: readonly Run[],
+  metrics: readonly EpochMetricRecord[],
+  runs: readonly RunRecord[],
   name: string,
 ): readonly CurvePoint[] {
   const indexes = new Map(runs.map((run) => [run.runId, run.runIndex]));

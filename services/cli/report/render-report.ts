@@ -2,7 +2,7 @@ import { formatDuration, formatMetric, formatParameters, formatPercent, formatTi
 import { countProblems } from '../../core/dataset.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
 import { describeOutcomes, describeState } from '../describe/sweep-text.ts';
-import type { LeaderboardEntry } from '../client/types.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData } from './report-data.ts';
@@ -48,11 +48,11 @@ export function renderReport(data: ReportData): string {
 }
 
 /** The winner's entry: the best by validation, as in the sweep's `best_run_id`; null before the first validation. */
-function winnerOf(data: ReportData): LeaderboardEntry | null {
+function winnerOf(data: ReportData): LeaderboardRecord | null {
   return data.leaderboard.entries.find(({ run }) => canBeBest(run)) ?? null;
 }
 
-function tieOf({ sweep, runs }: ReportData, winner: LeaderboardEntry | null): string {
+function tieOf({ sweep, runs }: ReportData, winner: LeaderboardRecord | null): string {
   return winner === null ? '' : describeTie(sweep.spec.objective, winner.run, runs);
 }
 
@@ -60,7 +60,6 @@ function headline(data: ReportData): Html {
   const winner = winnerOf(data);
   const test = winner?.testResult ?? null;
   const { sweep } = data;
-  const took = durationOf(data);
   const outcomes = describeOutcomes(sweep);
   const varied = winner === null ? '' : formatParameters(winner.run.parameters, winner.run.variedNames);
   return html`<dl class="headline">
@@ -97,7 +96,7 @@ function headline(data: ReportData): Html {
     </div>
     <div>
       <dt>Time</dt>
-      <dd>${took === null ? '–' : formatDuration(took)}</dd>
+      <dd>${formatDuration(durationOf(data))}</dd>
     </div>
   </dl>`;
 }
@@ -184,7 +183,7 @@ function problemsOf({ dataset }: ReportData): Html | null {
   </details>`;
 }
 
-function durationOf({ sweep, createTime }: ReportData): number | null {
+function durationOf({ sweep, createTime }: ReportData): number {
   const from = sweep.startTime ?? sweep.createTime;
-  return from === null ? null : (sweep.endTime ?? createTime).getTime() - from.getTime();
+  return (sweep.endTime ?? createTime).getTime() - from.getTime();
 }

@@ -1,13 +1,10 @@
-import type {
-  Dataset,
-  EpochMetric,
-  Leaderboard,
-  Run,
-  Stage,
-  Sweep,
-  SweepPlan,
-  TestPrediction,
-} from '../client/types.ts';
+import type { Dataset } from '../../core/dataset.ts';
+import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
+import type { SweepPlanRecord } from '../../core/records/plan.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { Stage, TestPrediction } from '../../core/task.ts';
+import type { Leaderboard } from '../client/client-port.ts';
 
 /** One lease of a task, from the sweep's events. */
 export interface TaskAttempt {
@@ -39,14 +36,14 @@ export interface WrongImage {
 
 /** Everything a report shows; collected once, so that rendering is a pure function. */
 export interface ReportData {
-  readonly sweep: Sweep;
-  readonly runs: readonly Run[];
+  readonly sweep: SweepRecord;
+  readonly runs: readonly RunRecord[];
   readonly leaderboard: Leaderboard;
-  readonly metrics: readonly EpochMetric[];
+  readonly metrics: readonly EpochMetricRecord[];
   /** null before the data set is indexed. */
   readonly dataset: Dataset | null;
   /** null where the coordinator can't plan the spec any more. */
-  readonly plan: SweepPlan | null;
+  readonly plan: SweepPlanRecord | null;
   readonly tasks: readonly TaskHistory[];
   /** Predictions on the test split by run, for those that were tested as winner or baseline. */
   readonly predictions: ReadonlyMap<string, readonly TestPrediction[]>;

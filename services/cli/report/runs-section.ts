@@ -4,7 +4,7 @@ import { curvePoints } from './curves.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData } from './report-data.ts';
-import type { Run } from '../client/types.ts';
+import type { RunRecord } from '../../core/records/run.ts';
 
 const HIGHLIGHTED = 3;
 
@@ -50,7 +50,7 @@ ${hasStates ? stateCell(run) : null}</tr>`,
   </section>`;
 }
 
-function stateCell({ state, stateReason }: Run): Html {
+function stateCell({ state, stateReason }: RunRecord): Html {
   return stateReason === '' ? html`<td>${state}</td>` : html`<td class="wide">${state}: ${stateReason}</td>`;
 }
 

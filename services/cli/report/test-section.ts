@@ -2,7 +2,8 @@ import { canBeBest } from '../../core/ranking.ts';
 import { firstRunIsBaseline } from '../../core/samplers/baseline.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
-import type { LeaderboardEntry, TestResult } from '../client/types.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { TestResultRecord } from '../../core/records/test-result.ts';
 import { formatMetric, formatPercent } from '../terminal/format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
@@ -33,7 +34,7 @@ export function testSection(data: ReportData): Html | null {
 }
 
 /** Winner against baseline, in a sentence. */
-function verdict(data: ReportData, winner: LeaderboardEntry): string {
+function verdict(data: ReportData, winner: LeaderboardRecord): string {
   const baseline = data.leaderboard.entries.find(({ run }) => run.runIndex === 0);
   if (baseline !== undefined && !firstRunIsBaseline(data.sweep.spec, baseline.run.parameters)) {
     return (
@@ -58,7 +59,7 @@ function verdict(data: ReportData, winner: LeaderboardEntry): string {
   return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): ${word}; ${numbers}.`;
 }
 
-function compare(data: ReportData, winner: LeaderboardEntry, baseline: LeaderboardEntry): PairedComparison | null {
+function compare(data: ReportData, winner: LeaderboardRecord, baseline: LeaderboardRecord): PairedComparison | null {
   const ours = data.predictions.get(winner.run.runId) ?? [];
   const theirs = new Map((data.predictions.get(baseline.run.runId) ?? []).map((one) => [one.path, one]));
   if (ours.length === 0 || ours.length !== theirs.size) return null;
@@ -71,7 +72,7 @@ function compare(data: ReportData, winner: LeaderboardEntry, baseline: Leaderboa
   );
 }
 
-function confusionMatrix(test: TestResult, names: readonly string[]): Html {
+function confusionMatrix(test: TestResultRecord, names: readonly string[]): Html {
   const size = names.length;
   const cell = (row: number, column: number): number => test.confusionMatrix[row * size + column] ?? 0;
   const rowSum = (row: number): number => names.reduce((sum, _, column) => sum + cell(row, column), 0);
@@ -105,7 +106,7 @@ function confusionMatrix(test: TestResult, names: readonly string[]): Html {
   </div>`;
 }
 
-function classTable(test: TestResult): Html {
+function classTable(test: TestResultRecord): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Results per class">
     <table>
       <caption>

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { GraftClient } from '../client/types.ts';
+import type { GraftClient } from '../client/client-port.ts';
 import { collectReport } from './collect-report.ts';
 import { renderReport } from './render-report.ts';
 

@@ -4,16 +4,14 @@ import { controlProblem } from '../../core/text/control-characters.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import type { TokenRole } from '../../core/token-role.ts';
 import { trainerIdMistake } from '../../core/reports/check-trainer.ts';
-import { upperCaseEnum } from '../../platform/rpc/convert/enum-codec.ts';
+import { tokenRoles, tokenToProto } from '../../platform/rpc/convert/token.ts';
 import type { Handlers } from '../../platform/rpc/server.ts';
-import { TokenRole as ProtoTokenRole } from '../../../proto/gen/graft/v1/token_service.ts';
-import type { CreateTokenRequest, Token, TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
+import type { CreateTokenRequest, TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { newTokenId } from '../new-id.ts';
 import { newToken } from '../new-token.ts';
 import { createToken } from '../store/tokens/create-token.ts';
 import { listTokens } from '../store/tokens/list-tokens.ts';
 import { revokeToken } from '../store/tokens/revoke-token.ts';
-import type { TokenRecord } from '../../core/records/token.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from './page.ts';
 import { requireId } from './require-id.ts';
 import type { RpcContext } from './rpc-context.ts';
@@ -27,8 +25,6 @@ const TOKENS = {
 const MAX_NAME_LENGTH = 100;
 const MAX_TRAINER_IDS = 100;
 const YEAR_10000_MS = Date.UTC(10_000, 0);
-
-const roles = upperCaseEnum<TokenRole, typeof ProtoTokenRole>(ProtoTokenRole);
 
 /**
  * Tokens, for administrators.
@@ -49,7 +45,7 @@ export function tokenServiceHandlers(
         tokenId: newTokenId(),
         tokenHash,
         name: request.name,
-        role: roles.fromProto(request.role, 'role'),
+        role: tokenRoles.fromProto(request.role, 'role'),
         trainerIds: request.trainerIds,
         expireTime: request.expireTime ?? null,
       });
@@ -75,10 +71,13 @@ function refuseMistakes({ name, role, expireTime, trainerIds }: CreateTokenReque
     const description = controlProblem(name);
     if (description !== null) violations.push({ field: 'name', description });
   }
-  if (roles.tryFromProto(role) === null) {
-    violations.push({ field: 'role', description: `must be one of ${roles.values.join(', ')}; received ${role}.` });
+  if (tokenRoles.tryFromProto(role) === null) {
+    violations.push({
+      field: 'role',
+      description: `must be one of ${tokenRoles.values.join(', ')}; received ${role}.`,
+    });
   }
-  violations.push(...mistakesInTrainerIds(trainerIds, roles.tryFromProto(role)));
+  violations.push(...mistakesInTrainerIds(trainerIds, tokenRoles.tryFromProto(role)));
   // A date beyond what JavaScript has is no number at all.
   if (expireTime !== undefined && !(expireTime.getTime() > Date.now() && expireTime.getTime() < YEAR_10000_MS)) {
     const received = Number.isNaN(expireTime.getTime()) ? 'no date' : expireTime.toISOString();
@@ -103,17 +102,4 @@ function mistakesInTrainerIds(trainerIds: readonly string[], role: TokenRole | n
     const description = trainerIdMistake(trainerId);
     return description === null ? [] : [{ field: `trainer_ids[${index}]`, description }];
   });
-}
-
-function tokenToProto(token: TokenRecord): Token {
-  return {
-    tokenId: token.tokenId,
-    name: token.name,
-    role: roles.toProto(token.role),
-    createTime: token.createTime,
-    expireTime: token.expireTime ?? undefined,
-    revokeTime: token.revokeTime ?? undefined,
-    lastUseTime: token.lastUseTime ?? undefined,
-    trainerIds: [...token.trainerIds],
-  };
 }

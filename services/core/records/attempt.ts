@@ -1,17 +1,19 @@
 import type { AttemptState } from '../states/attempt-state.ts';
 import type { ErrorClass, Stage } from '../task.ts';
 
+/** One attempt at one of a run's tasks. */
 export interface AttemptRecord {
   readonly taskId: string;
-  readonly stage: Stage;
+  readonly stage: Stage | null;
   readonly leaseEpoch: number;
   readonly trainerId: string;
   readonly slotIndex: number;
   readonly state: AttemptState;
-  readonly errorClass: ErrorClass | null;
-  readonly errorCode: string | null;
+  /** Empty without an error, as are `errorCode` and `message`. */
+  readonly errorClass: ErrorClass | '';
+  readonly errorCode: string;
   readonly message: string;
-  /** Batches were worked off in so many parts. */
+  /** Number of micro-batches that each batch was split into; 1: batches were processed whole. */
   readonly microBatchDivisor: number;
   readonly startTime: Date;
   readonly endTime: Date | null;

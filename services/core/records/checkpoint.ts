@@ -1,7 +1,8 @@
 import type { CheckpointRef } from '../task.ts';
 
+/** A registered checkpoint. */
 export interface CheckpointRecord extends CheckpointRef {
   readonly createTime: Date;
-  /** Kept whatever retention would do. */
+  /** Exempt from retention until it is unpinned. */
   readonly pinned: boolean;
 }

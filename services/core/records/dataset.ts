@@ -1,15 +1,6 @@
-import type { DatasetProblem } from '../dataset.ts';
+import type { Dataset } from '../dataset.ts';
 
-export interface DatasetRecord {
-  readonly datasetId: string;
-  readonly path: string;
-  readonly digest: string;
-  readonly classNames: readonly string[];
-  readonly classCounts: readonly {
-    readonly split: 'train' | 'validation' | 'test';
-    readonly className: string;
-    readonly imageCount: number;
-  }[];
-  readonly problems: readonly DatasetProblem[];
+/** An indexed data set with the time of its first indexing. */
+export interface DatasetRecord extends Dataset {
   readonly createTime: Date;
 }

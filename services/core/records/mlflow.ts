@@ -1,25 +1,27 @@
-/** What an entry points at; see the comment of the column. */
+/** Kinds of outbox entries; the comment of the column `outbox.kind` describes each. */
 export type OutboxKind = 'SWEEP' | 'RUN' | 'METRICS' | 'TEST_RESULT' | 'REPORT' | 'MODEL';
 
+/** State of the MLflow mirror. */
 export interface MlflowStatusRecord {
-  /** null: nothing is mirrored. */
+  /** Null: nothing is mirrored. */
   readonly trackingUri: string | null;
   readonly pendingEntryCount: number;
-  /** Sweeps and runs that they are of. */
+  /** Number of sweeps and runs that the pending entries belong to. */
   readonly pendingSubjectCount: number;
   readonly oldestPendingTime: Date | null;
   readonly deadLetterCount: number;
   readonly successTime: Date | null;
   readonly failureTime: Date | null;
-  /** In a row. */
+  /** Consecutive failures. */
   readonly failureCount: number;
   readonly errorCode: string;
   readonly errorMessage: string;
   readonly nextTryTime: Date | null;
 }
 
+/** An outbox entry that MLflow refused permanently. */
 export interface DeadLetterRecord {
-  readonly entryId: string;
+  readonly entryId: bigint;
   readonly sweepId: string;
   readonly runId: string | null;
   readonly kind: OutboxKind;

@@ -2,26 +2,34 @@ import type { RunState } from '../states/run-state.ts';
 import type { Parameters } from '../sweep/sweep-spec.ts';
 import type { Stage } from '../task.ts';
 
+/** One variant of a sweep and its results so far. */
 export interface RunRecord {
   readonly runId: string;
   readonly sweepId: string;
+  /** Number within the sweep, from 0. */
   readonly runIndex: number;
   readonly parameters: Parameters;
+  /** Parameters that differ between the sweep's runs. */
   readonly variedNames: readonly string[];
   readonly state: RunState;
   readonly stateReason: string;
-  readonly stage: Stage;
+  readonly stage: Stage | null;
   readonly epochCount: number;
+  /** Epochs that the stage was given. */
   readonly epochLimit: number;
+  /** Objective's best value over all stages. */
   readonly bestValue: number | null;
   readonly bestStage: Stage | null;
-  readonly bestEpoch: number | null;
+  /** From 1; 0 before the first epoch with a value. */
+  readonly bestEpoch: number;
+  /** At the best epoch, as is `bestValAccuracy`. */
   readonly bestValLoss: number | null;
   readonly bestValAccuracy: number | null;
   readonly lastValue: number | null;
   readonly attemptCount: number;
+  /** Maximum resident memory, in bytes, of a worker process while it trained the run and its group. */
   readonly peakMemoryBytes: number | null;
-  /** The run whose head it shares; null: its own, or none. */
+  /** The run whose head this run shares; null: it trains its own head, or has none. */
   readonly headRunId: string | null;
   readonly createTime: Date;
   readonly startTime: Date | null;

@@ -1,15 +1,17 @@
 import type { SweepState } from '../states/sweep-state.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 
+/** A submitted sweep and its results so far. */
 export interface SweepRecord {
   readonly sweepId: string;
   readonly spec: SweepSpec;
   readonly state: SweepState;
   readonly stateReason: string;
+  /** Null until the data set is indexed. */
   readonly datasetId: string | null;
   readonly runCount: number;
+  /** Sum of the five counts by outcome that follow. */
   readonly finishedRunCount: number;
-  /** Finished runs by outcome, as are the next four. */
   readonly succeededRunCount: number;
   readonly failedRunCount: number;
   readonly infeasibleRunCount: number;

@@ -1,17 +1,16 @@
 import type { TokenRole } from '../token-role.ts';
 
-/** A token as it may be shown: neither its secret nor its hash. */
+/** A token without its secret and without its hash. */
 export interface TokenRecord {
   readonly tokenId: string;
   readonly name: string;
-  readonly role: TokenRole;
-  /** Trainers that it may speak for; empty: any. */
-  readonly trainerIds: readonly string[];
+  readonly role: TokenRole | null;
   readonly createTime: Date;
-  /** null: never. */
+  /** Null: it never expires. */
   readonly expireTime: Date | null;
-  /** null: it was not revoked. */
   readonly revokeTime: Date | null;
-  /** At most a minute before the last call; null: none so far. */
+  /** Up to one minute earlier than the last call; null before the first call. */
   readonly lastUseTime: Date | null;
+  /** Trainers that the token may act for; empty: any trainer. */
+  readonly trainerIds: readonly string[];
 }

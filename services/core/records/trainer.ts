@@ -1,29 +1,31 @@
 import type { Stage } from '../task.ts';
 
+/** One device of a trainer and its current task. */
 export interface SlotRecord {
   readonly slotIndex: number;
   readonly deviceKind: string;
   readonly deviceName: string;
   readonly memoryBytes: number;
   readonly threadCount: number;
-  /** What it works on; null where idle. */
+  /** Null while the slot is idle, as is `stage`. */
   readonly taskId: string | null;
   readonly stage: Stage | null;
-  /** Why it gets no tasks; null: it does. */
+  /** Reason for leasing the slot no tasks; null: it is eligible. */
   readonly benchReason: string | null;
 }
 
+/** A registered trainer with its slots. */
 export interface TrainerRecord {
   readonly trainerId: string;
   readonly hostname: string;
   readonly version: string;
   readonly engineVersion: string;
-  /** BENCHED: it lives, and none of its slots gets tasks. */
+  /** BENCHED: it sends heartbeats, but all of its slots are benched. */
   readonly state: 'READY' | 'DRAINING' | 'LOST' | 'BENCHED';
   readonly slots: readonly SlotRecord[];
   readonly heartbeatTime: Date;
-  /** Reports of it that were refused. */
+  /** Number of its reports that the coordinator refused. */
   readonly refusalCount: number;
-  /** Why the coordinator gives it no more work; null: it does. */
+  /** Reason for leasing the trainer no more tasks; null: it is eligible. */
   readonly drainReason: string | null;
 }

@@ -16,16 +16,16 @@ import type {
 } from '../../../services/core/task.ts';
 
 /** Well-formed strings, as protobuf requires UTF-8. */
-const text = fc.string({ unit: 'grapheme', maxLength: 12 });
-const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
-const anyDouble = fc.double();
+export const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+export const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
+export const anyDouble = fc.double();
 /** Fields without presence omit zeros of both signs. */
-const plainDouble = fc.double().map((value) => (value === 0 ? 0 : value));
+export const plainDouble = fc.double().map((value) => (value === 0 ? 0 : value));
 const safe = fc.maxSafeInteger();
-const natural = fc.maxSafeNat();
-const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+export const natural = fc.maxSafeNat();
+export const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const positive = fc.integer({ min: 1, max: 2 ** 31 - 1 });
-const few = { maxLength: 4 };
+export const few = { maxLength: 4 };
 
 const parameterValue: fc.Arbitrary<ParameterValue> = fc.oneof(text, fc.boolean(), anyDouble, safe);
 export const parameters: fc.Arbitrary<Parameters> = fc
@@ -91,9 +91,9 @@ export const sweepSpec: fc.Arbitrary<SweepSpec> = fc
   .tuple(bareSpec, fc.option(fc.record({ experiment: text, registerModel: text })))
   .map(([spec, mlflow]) => (mlflow === null ? spec : { ...spec, mlflow }));
 
-const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
+export const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
 const split = fc.constantFrom('train' as const, 'validation' as const, 'test' as const);
-const role = fc.constantFrom('WINNER' as const, 'BASELINE' as const, 'EVERY_RUN' as const);
+export const role = fc.constantFrom('WINNER' as const, 'BASELINE' as const, 'EVERY_RUN' as const);
 
 export const checkpoint: fc.Arbitrary<CheckpointRef> = fc.record({
   checkpointId: text,

@@ -4,12 +4,8 @@ import { InvalidRequestError } from '../../../services/core/errors.ts';
 import { datasetFromProto, datasetToProto } from '../../../services/platform/rpc/convert/dataset.ts';
 import { durationFromProto, durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
 import { parametersFromProto, parametersToProto } from '../../../services/platform/rpc/convert/parameter.ts';
-import {
-  checkpointFromProto,
-  checkpointToProto,
-  runStates,
-  stages,
-} from '../../../services/platform/rpc/convert/run.ts';
+import { checkpointFromProto, checkpointToProto } from '../../../services/platform/rpc/convert/checkpoint.ts';
+import { runStates, stages } from '../../../services/platform/rpc/convert/run.ts';
 import { sweepSpecFromProto, sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { leasedTaskFromProto, leasedTaskToProto } from '../../../services/platform/rpc/convert/task.ts';
 import { taskEndFromProto, taskEndToProto } from '../../../services/platform/rpc/convert/task-result.ts';

@@ -15,7 +15,7 @@ import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenRole, TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { createGraftClient } from '../../../services/cli/client/graft-client.ts';
+import { createGraftClient } from '../../../services/cli/client/grpc-client.ts';
 import { runCli } from '../../../services/cli/cli.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';

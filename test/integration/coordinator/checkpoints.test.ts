@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArtifactMissingError, InvalidRequestError } from '../../../services/core/errors.ts';
 import type { LeasedTask } from '../../../services/core/task.ts';
-import { checkpointToProto } from '../../../services/platform/rpc/convert/run.ts';
+import { checkpointToProto } from '../../../services/platform/rpc/convert/checkpoint.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
 import type { SimulatedTrainer } from './simulated-trainer.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { InvalidRequestError } from '../../../services/core/errors.ts';
-import { viewPlan } from '../../../services/cli/client/view.ts';
+import { planFromProto } from '../../../services/platform/rpc/convert/plan.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import type { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { largeSpec } from '../../fuzz/worst-requests.ts';
@@ -44,7 +44,7 @@ it('answers the plan of 6,000 runs in pages that join, and other calls meanwhile
   expect(answered).toBeGreaterThan(10);
   expect(pages.length).toBeGreaterThan(5);
   expect(pages.map(({ runCount }) => runCount)).toEqual(pages.map(() => 6_000));
-  const joined = viewPlan(pages);
+  const joined = planFromProto(pages);
   expect(joined.runs.map(({ runIndex }) => runIndex)).toEqual(Array.from({ length: 6_000 }, (_, index) => index));
   expect(joined.tasks).toHaveLength(pages[0]?.taskCount ?? 0);
   expect(joined.tasks.at(-1)?.stage).toBe('EVALUATE');

@@ -3,7 +3,7 @@ import { GraftError } from '../../../services/core/errors.ts';
 import { LeaseNotHeldError, ReportRefusedError, TrainerIdTakenError } from '../../../services/core/trainer-errors.ts';
 import type { LeasedTask, Stage } from '../../../services/core/task.ts';
 import { checkpointUri } from '../../../services/core/checkpoint-uri.ts';
-import { checkpointToProto } from '../../../services/platform/rpc/convert/run.ts';
+import { checkpointToProto } from '../../../services/platform/rpc/convert/checkpoint.ts';
 import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
 import { taskEndToProto } from '../../../services/platform/rpc/convert/task-result.ts';
 import { RECORD_CHECKS } from '../../fault/record-checks.ts';

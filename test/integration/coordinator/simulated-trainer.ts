@@ -17,7 +17,8 @@ import type {
 import type { ArtifactStore } from '../../../services/platform/artifacts/artifact-store.ts';
 import type { Calls } from '../../../services/platform/rpc/client.ts';
 import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
-import { checkpointFromProto, checkpointToProto, stages } from '../../../services/platform/rpc/convert/run.ts';
+import { checkpointFromProto, checkpointToProto } from '../../../services/platform/rpc/convert/checkpoint.ts';
+import { stages } from '../../../services/platform/rpc/convert/run.ts';
 import { taskEndToProto } from '../../../services/platform/rpc/convert/task-result.ts';
 import { leasedTaskFromProto } from '../../../services/platform/rpc/convert/task.ts';
 import type {

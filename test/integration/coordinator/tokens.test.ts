@@ -19,7 +19,7 @@ import { TokenRole, TokenServiceService } from '../../../proto/gen/graft/v1/toke
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import type { RegisterTrainerRequest } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import { Stage } from '../../../proto/gen/graft/v1/run.ts';
-import { createGraftClient } from '../../../services/cli/client/graft-client.ts';
+import { createGraftClient } from '../../../services/cli/client/grpc-client.ts';
 import { runCli } from '../../../services/cli/cli.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';

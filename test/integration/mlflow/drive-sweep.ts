@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { runCli } from '../../../services/cli/cli.ts';
-import { createGraftClient } from '../../../services/cli/client/graft-client.ts';
+import { createGraftClient } from '../../../services/cli/client/grpc-client.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { specOf } from '../coordinator/harness.ts';
 import type { Harness } from '../coordinator/harness.ts';

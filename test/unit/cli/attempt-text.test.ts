@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { RunAttempt } from '../../../services/cli/client/types.ts';
+import type { AttemptRecord } from '../../../services/core/records/attempt.ts';
 import { describeRunTroubles, describeTroubles } from '../../../services/cli/describe/attempt-text.ts';
 import { sampleRun } from './sample-sweep.ts';
 
-function attempt(leaseEpoch: number, changes: Partial<RunAttempt>): RunAttempt {
+function attempt(leaseEpoch: number, changes: Partial<AttemptRecord>): AttemptRecord {
   return {
     taskId: 's1-t03',
     stage: 'HEAD',
@@ -15,7 +15,7 @@ function attempt(leaseEpoch: number, changes: Partial<RunAttempt>): RunAttempt {
     errorCode: '',
     message: '',
     microBatchDivisor: 1,
-    startTime: null,
+    startTime: new Date(0),
     endTime: null,
     ...changes,
   };
@@ -41,7 +41,7 @@ describe('what happened to a run, in words', () => {
   });
 
   it('tells final failures from those that wait', () => {
-    const crash = { errorClass: 'COUNTED', errorCode: 'WORKER_CRASHED' };
+    const crash = { errorClass: 'COUNTED', errorCode: 'WORKER_CRASHED' } as const;
     const lines = describeTroubles([1, 2, 3].map((epoch) => attempt(epoch, crash)));
     expect(lines.at(-1)).toContain('failure 3 of 3, which is final');
     expect(describeTroubles([attempt(1, crash)])[0]).toContain('failure 1 of 3, it waits for a slot');

@@ -10,7 +10,8 @@ import {
 } from '../../../services/cli/client/checkpoint-card.ts';
 import { ArtifactDamagedError } from '../../../services/core/errors.ts';
 import { downloadCheckpointFile } from '../../../services/cli/client/download-checkpoint.ts';
-import type { Checkpoint, CheckpointChunk, GraftClient } from '../../../services/cli/client/types.ts';
+import type { CheckpointRecord } from '../../../services/core/records/checkpoint.ts';
+import type { CheckpointChunk, GraftClient } from '../../../services/cli/client/client-port.ts';
 import { RpcError } from '../../../services/platform/rpc/errors.ts';
 import { damageFile } from '../../support/damage-file.ts';
 import { sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
@@ -18,7 +19,7 @@ import { sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
 const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
 const CHUNK = 65_536;
 
-const checkpoint: Checkpoint = {
+const checkpoint: CheckpointRecord = {
   checkpointId: 'c1',
   runId: 's1-r003',
   stage: 'HEAD',
@@ -28,7 +29,7 @@ const checkpoint: Checkpoint = {
   sha256: createHash('sha256').update(bytes).digest('hex'),
   sizeBytes: bytes.length,
   value: 0.1,
-  createTime: null,
+  createTime: new Date(0),
   pinned: false,
 };
 

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../services/cli/cli.ts';
-import type { GraftClient, Sweep, SweepEvent } from '../../../services/cli/client/types.ts';
-import { createGraftClient } from '../../../services/cli/client/graft-client.ts';
+import type { StoredEvent } from '../../../services/core/records/event.ts';
+import type { SweepRecord } from '../../../services/core/records/sweep.ts';
+import type { GraftClient } from '../../../services/cli/client/client-port.ts';
+import { createGraftClient } from '../../../services/cli/client/grpc-client.ts';
 import { IllegalStateError, InvalidRequestError, NotFoundError } from '../../../services/core/errors.ts';
 import { RpcError } from '../../../services/platform/rpc/errors.ts';
 import { sampleEvents, sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
@@ -59,7 +61,7 @@ async function run(
   return { code, out, err, address };
 }
 
-async function* events(list: readonly SweepEvent[]): AsyncGenerator<SweepEvent> {
+async function* events(list: readonly StoredEvent[]): AsyncGenerator<StoredEvent> {
   for (const event of list) yield await Promise.resolve(event);
 }
 
@@ -138,11 +140,11 @@ describe('exit codes', () => {
     ['FAILED', 4],
     ['CANCELLED', 4],
   ] as const)('of watching a sweep that ends %s: %i', async (state, expected) => {
-    const ended: Sweep = sampleSweep({ state });
+    const ended: SweepRecord = sampleSweep({ state });
     const { code, out } = await run(['sweep', 'watch', 's1'], {
       getSweep: () => Promise.resolve(ended),
       listRuns: () => Promise.resolve([sampleRun(0)]),
-      watchSweep: () => events(sampleEvents([{ kind: 'sweep_state', state, reason: '' }])),
+      watchSweep: () => events(sampleEvents([{ kind: 'SWEEP_STATE', state, reason: '' }])),
     });
     expect(code).toBe(expected);
     expect(out).toContain(`sweep ${state}`);
@@ -156,7 +158,7 @@ describe('exit codes', () => {
         getSweep: () => Promise.resolve(sampleSweep({ state: 'ACTIVE' })),
         listRuns: () => Promise.resolve([sampleRun(0)]),
         watchSweep: async function* (_id, _cursor, signal) {
-          yield* events(sampleEvents([{ kind: 'sweep_state', state: 'ACTIVE', reason: '' }]));
+          yield* events(sampleEvents([{ kind: 'SWEEP_STATE', state: 'ACTIVE', reason: '' }]));
           interrupt.abort(new Error('received SIGINT'));
           signal.throwIfAborted();
         },
@@ -172,9 +174,9 @@ describe('watching', () => {
   it('goes on from its cursor when the coordinator was away', async () => {
     const cursors: bigint[] = [];
     const all = sampleEvents([
-      { kind: 'sweep_state', state: 'ACTIVE', reason: '' },
-      { kind: 'sweep_state', state: 'PAUSED', reason: 'for lunch' },
-      { kind: 'sweep_state', state: 'SUCCEEDED', reason: '' },
+      { kind: 'SWEEP_STATE', state: 'ACTIVE', reason: '' },
+      { kind: 'SWEEP_STATE', state: 'PAUSED', reason: 'for lunch' },
+      { kind: 'SWEEP_STATE', state: 'SUCCEEDED', reason: '' },
     ]);
     const { code, out } = await run(['sweep', 'watch', 's1'], {
       getSweep: () => Promise.resolve(sampleSweep()),
@@ -199,8 +201,8 @@ describe('watching', () => {
       watchSweep: () =>
         events(
           sampleEvents([
-            { kind: 'epoch', runId: 's1-r000', stage: 'HEAD', epoch: 1, metrics: { val_loss: Number.NaN } },
-            { kind: 'sweep_state', state: 'SUCCEEDED', reason: '' },
+            { kind: 'EPOCH', runId: 's1-r000', stage: 'HEAD', epoch: 1, names: ['val_loss'], values: [Number.NaN] },
+            { kind: 'SWEEP_STATE', state: 'SUCCEEDED', reason: '' },
           ]),
         ),
     });
@@ -226,7 +228,7 @@ describe('a sweep that succeeded with runs that did not', () => {
     listSweeps: () => Promise.resolve([partly]),
     listRuns: () => Promise.resolve(runs),
     getForecast: () => Promise.resolve({ stages: [], wallSeconds: null, aloneSeconds: null }),
-    watchSweep: () => events(sampleEvents([{ kind: 'sweep_state', state: 'SUCCEEDED', reason: '' }])),
+    watchSweep: () => events(sampleEvents([{ kind: 'SWEEP_STATE', state: 'SUCCEEDED', reason: '' }])),
   };
   const tie = 's1-r003, val_loss 0.0500 (tied with runs 1, 2; broken by val_accuracy)';
 
@@ -294,7 +296,7 @@ describe('results', () => {
       getRun: () =>
         Promise.resolve({
           run: sampleRun(3),
-          attempts: ['EXPIRED', 'SUCCEEDED'].map((state, index) => ({
+          attempts: (['EXPIRED', 'SUCCEEDED'] as const).map((state, index) => ({
             taskId: 's1-t03',
             stage: 'HEAD' as const,
             leaseEpoch: index + 1,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NotFoundError } from '../../../services/core/errors.ts';
 import { runCli } from '../../../services/cli/cli.ts';
-import type { GraftClient, SweepEvent } from '../../../services/cli/client/types.ts';
+import type { StoredEvent } from '../../../services/core/records/event.ts';
+import type { GraftClient } from '../../../services/cli/client/client-port.ts';
 import { createDisplay } from '../../../services/cli/progress/displays.ts';
 import { startProgress } from '../../../services/cli/progress/sweep-progress.ts';
 import { renderReport } from '../../../services/cli/report/render-report.ts';
@@ -58,11 +59,11 @@ describe('text from outside in the terminal', () => {
     variedNames: ['backbone'],
   });
   const events = sampleEvents([
-    { kind: 'run_state', runId: 's1-r000', state: 'FAILED', stage: 'HEAD', reason: EVIL },
-    { kind: 'task', taskId: EVIL, stage: 'HEAD', state: 'LEASED', trainerId: EVIL, message: EVIL },
-    { kind: 'sweep_state', state: 'SUCCEEDED', reason: EVIL },
+    { kind: 'RUN_STATE', runId: 's1-r000', state: 'FAILED', stage: 'HEAD', reason: EVIL },
+    { kind: 'TASK', taskId: EVIL, stage: 'HEAD', state: 'LEASED', trainerId: EVIL, message: EVIL },
+    { kind: 'SWEEP_STATE', state: 'SUCCEEDED', reason: EVIL },
   ]);
-  async function* watchSweep(): AsyncGenerator<SweepEvent> {
+  async function* watchSweep(): AsyncGenerator<StoredEvent> {
     for (const event of events) yield await Promise.resolve(event);
   }
   const client: Partial<GraftClient> = {
@@ -78,7 +79,7 @@ describe('text from outside in the terminal', () => {
           tokenId: 't1',
           name: EVIL,
           role: 'VIEWER',
-          createTime: null,
+          createTime: new Date(0),
           expireTime: null,
           revokeTime: null,
           lastUseTime: null,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { viewPlan } from '../../../services/cli/client/view.ts';
+import { planFromProto } from '../../../services/platform/rpc/convert/plan.ts';
 import { describeForecast, describePlan } from '../../../services/cli/describe/plan-text.ts';
 import { describeRun, explainRun } from '../../../services/cli/describe/run-text.ts';
 import { pagesOf } from '../../../services/coordinator/rpc/planning/plan-pages.ts';
@@ -14,7 +14,7 @@ function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], ba
   const spec = { ...PLAIN_SPEC, base: { backbone: 'vgg16', epochs: 10, ...base }, parameters };
   const images = { imageCounts: { train: 200, validation: 100, test: 100 }, classCount: 2 };
   const pages = pagesOf(previewSweep(spec, clusterOf(2), images), { run: 0, task: 0 }, 1_000);
-  return describePlan(viewPlan(pages.map(({ bytes }) => PlanSweepResponse.decode(bytes))));
+  return describePlan(planFromProto(pages.map(({ bytes }) => PlanSweepResponse.decode(bytes))));
 }
 
 test('a plan is a tree: features, under them heads, under them what fine-tunes them', () => {

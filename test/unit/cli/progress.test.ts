@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { SweepEventBody } from '../../../services/cli/client/types.ts';
+import type { SweepEvent, TaskEventState } from '../../../services/core/records/event.ts';
 import { LineDisplay, createDisplay } from '../../../services/cli/progress/displays.ts';
 import { describeEvent, renderProgress } from '../../../services/cli/progress/render-progress.ts';
 import {
@@ -15,21 +15,23 @@ import { sampleEvents, sampleRun, sampleSweep, sampleTestResult } from './sample
 const runs = [0, 1, 2, 3, 4].map((index) => sampleRun(index));
 const screen = { columns: 120, rows: 40, colour: false };
 
-function epoch(
-  runIndex: number,
-  number: number,
-  valLoss: number,
-  stage: 'HEAD' | 'FINE_TUNE' = 'HEAD',
-): SweepEventBody {
+function epoch(runIndex: number, number: number, valLoss: number, stage: 'HEAD' | 'FINE_TUNE' = 'HEAD'): SweepEvent {
   const metrics = { loss: valLoss / 2, accuracy: 0.9, val_loss: valLoss, val_accuracy: 1 - valLoss };
-  return { kind: 'epoch', runId: `s1-r00${runIndex}`, stage, epoch: number, metrics };
+  return {
+    kind: 'EPOCH',
+    runId: `s1-r00${runIndex}`,
+    stage,
+    epoch: number,
+    names: Object.keys(metrics),
+    values: Object.values(metrics),
+  };
 }
 
-function running(runIndex: number, state: 'RUNNING' | 'SUCCEEDED' | 'FAILED' = 'RUNNING', reason = ''): SweepEventBody {
-  return { kind: 'run_state', runId: `s1-r00${runIndex}`, state, stage: 'HEAD', reason };
+function running(runIndex: number, state: 'RUNNING' | 'SUCCEEDED' | 'FAILED' = 'RUNNING', reason = ''): SweepEvent {
+  return { kind: 'RUN_STATE', runId: `s1-r00${runIndex}`, state, stage: 'HEAD', reason };
 }
 
-function after(bodies: readonly SweepEventBody[]): SweepProgress {
+function after(bodies: readonly SweepEvent[]): SweepProgress {
   return sampleEvents(bodies).reduce(applyEvent, startProgress(sampleSweep({ state: 'ACTIVE' }), runs));
 }
 
@@ -55,8 +57,8 @@ describe('the fold over events', () => {
   });
 
   it('counts epochs anew in a new stage', () => {
-    const fineTuning: SweepEventBody = {
-      kind: 'run_state',
+    const fineTuning: SweepEvent = {
+      kind: 'RUN_STATE',
       runId: 's1-r003',
       state: 'RUNNING',
       stage: 'FINE_TUNE',
@@ -70,8 +72,8 @@ describe('the fold over events', () => {
   });
 
   it('knows which tasks are worked on', () => {
-    const task = (state: string): SweepEventBody => ({
-      kind: 'task',
+    const task = (state: TaskEventState): SweepEvent => ({
+      kind: 'TASK',
       taskId: 't1',
       stage: 'HEAD',
       state,
@@ -79,18 +81,19 @@ describe('the fold over events', () => {
       message: '',
     });
     expect(after([task('LEASED')]).activeTasks.size).toBe(1);
-    for (const state of ['SUCCEEDED', 'RELEASED', 'FAILED', 'EXPIRED', 'CANCELLED']) {
+    for (const state of ['SUCCEEDED', 'RELEASED', 'FAILED', 'EXPIRED', 'CANCELLED'] as const) {
       expect(after([task('LEASED'), task(state)]).activeTasks.size).toBe(0);
     }
   });
 
   it('has the best run of the leaderboard: none that failed, of equal ones the one with the better other metric', () => {
-    const both = (index: number, valLoss: number, valAccuracy: number): SweepEventBody => ({
-      kind: 'epoch',
+    const both = (index: number, valLoss: number, valAccuracy: number): SweepEvent => ({
+      kind: 'EPOCH',
       runId: `s1-r00${index}`,
       stage: 'HEAD',
       epoch: 1,
-      metrics: { val_loss: valLoss, val_accuracy: valAccuracy },
+      names: ['val_loss', 'val_accuracy'],
+      values: [valLoss, valAccuracy],
     });
     const measured = [both(0, 0.1, 0.9), both(1, 0.2, 0.8), both(2, 0.2, 0.85), both(3, 0.3, 0.99)];
     expect(after(measured).bestRunId).toBe('s1-r000');
@@ -120,7 +123,7 @@ describe('the fold over events', () => {
 
 describe('the live picture', () => {
   const busy = after([
-    { kind: 'task', taskId: 't1', stage: 'HEAD', state: 'LEASED', trainerId: 'a', message: '' },
+    { kind: 'TASK', taskId: 't1', stage: 'HEAD', state: 'LEASED', trainerId: 'a', message: '' },
     running(0),
     running(1),
     epoch(0, 2, 0.25),
@@ -184,8 +187,8 @@ describe('plain lines', () => {
     for (const event of sampleEvents([
       running(3),
       epoch(3, 1, 0.5),
-      { kind: 'test_result', result: sampleTestResult(3, 'WINNER') },
-      { kind: 'sweep_state', state: 'SUCCEEDED', reason: '' },
+      { kind: 'TEST_RESULT', result: sampleTestResult(3, 'WINNER') },
+      { kind: 'SWEEP_STATE', state: 'SUCCEEDED', reason: '' },
     ])) {
       progress = applyEvent(progress, event);
       display.show(progress, event);

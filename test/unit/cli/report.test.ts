@@ -1,3 +1,4 @@
+import type { TaskEventState } from '../../../services/core/records/event.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -242,8 +243,8 @@ describe('what the report is made of', () => {
   });
 
   it('tasks are folded from their events', () => {
-    const task = (state: string, trainerId: string) =>
-      ({ kind: 'task', taskId: 't1', stage: 'HEAD', state, trainerId, message: state }) as const;
+    const task = (state: TaskEventState, trainerId: string) =>
+      ({ kind: 'TASK', taskId: 't1', stage: 'HEAD', state, trainerId, message: state }) as const;
     const [folded] = foldTasks(
       sampleEvents([task('LEASED', 'a'), task('EXPIRED', 'a'), task('LEASED', 'b'), task('SUCCEEDED', 'b')]),
     );

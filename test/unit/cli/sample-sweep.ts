@@ -1,13 +1,10 @@
-import type {
-  EpochMetric,
-  LeaderboardEntry,
-  Run,
-  Sweep,
-  SweepEvent,
-  SweepEventBody,
-  TestPrediction,
-  TestResult,
-} from '../../../services/cli/client/types.ts';
+import type { EpochMetricRecord } from '../../../services/core/records/epoch-metric.ts';
+import type { StoredEvent, SweepEvent } from '../../../services/core/records/event.ts';
+import type { LeaderboardRecord } from '../../../services/core/records/leaderboard.ts';
+import type { RunRecord } from '../../../services/core/records/run.ts';
+import type { SweepRecord } from '../../../services/core/records/sweep.ts';
+import type { TestResultRecord } from '../../../services/core/records/test-result.ts';
+import type { TestPrediction } from '../../../services/core/task.ts';
 import type { ReportData } from '../../../services/cli/report/report-data.ts';
 
 /** A sweep whose numbers follow a closed formula: enough to draw and to count, true of nothing. */
@@ -15,7 +12,7 @@ const SWEEP_ID = 's1';
 
 const START = Date.UTC(2026, 0, 2, 3, 4, 5);
 
-export function sampleSweep(change: Partial<Sweep> = {}): Sweep {
+export function sampleSweep(change: Partial<SweepRecord> = {}): SweepRecord {
   return {
     sweepId: SWEEP_ID,
     spec: {
@@ -51,7 +48,7 @@ export function sampleSweep(change: Partial<Sweep> = {}): Sweep {
 
 const EXPECTED = { expectedSeconds: 10, expectedMemoryBytes: 600e6, featureBytes: 0 };
 
-export function sampleRun(runIndex: number, change: Partial<Run> = {}): Run {
+export function sampleRun(runIndex: number, change: Partial<RunRecord> = {}): RunRecord {
   return {
     runId: `s1-r00${runIndex}`,
     sweepId: SWEEP_ID,
@@ -86,7 +83,7 @@ export function sampleRun(runIndex: number, change: Partial<Run> = {}): Run {
   };
 }
 
-export function sampleTestResult(runIndex: number, role: TestResult['role']): TestResult {
+export function sampleTestResult(runIndex: number, role: TestResultRecord['role']): TestResultRecord {
   return {
     runId: `s1-r00${runIndex}`,
     checkpointId: `c${runIndex}`,
@@ -106,7 +103,7 @@ export function sampleTestResult(runIndex: number, role: TestResult['role']): Te
   };
 }
 
-export function sampleMetrics(runs: readonly Run[]): readonly EpochMetric[] {
+export function sampleMetrics(runs: readonly RunRecord[]): readonly EpochMetricRecord[] {
   return runs.flatMap((run) => {
     const stages = run.runIndex === 3 ? (['HEAD', 'FINE_TUNE'] as const) : (['HEAD'] as const);
     return stages.flatMap((stage) =>
@@ -134,7 +131,7 @@ export function samplePredictions(wrong: readonly number[], count = 40): readonl
 
 export function sampleReport(change: Partial<ReportData> = {}): ReportData {
   const runs = [0, 1, 2, 3, 4].map((index) => sampleRun(index));
-  const ranked = [3, 4, 2, 1, 0].map((runIndex, index): LeaderboardEntry => ({
+  const ranked = [3, 4, 2, 1, 0].map((runIndex, index): LeaderboardRecord => ({
     rank: index + 1,
     run: runs[runIndex]!,
     testResult:
@@ -228,6 +225,10 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
 }
 
 /** Events with cursors from 1 on. */
-export function sampleEvents(bodies: readonly SweepEventBody[]): readonly SweepEvent[] {
-  return bodies.map((body, index) => ({ cursor: BigInt(index + 1), eventTime: new Date(START + index * 1_000), body }));
+export function sampleEvents(changes: readonly SweepEvent[]): readonly StoredEvent[] {
+  return changes.map((event, index) => ({
+    cursor: BigInt(index + 1),
+    eventTime: new Date(START + index * 1_000),
+    event,
+  }));
 }

@@ -1,7 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { PlannedRun, PlannedTask, PlanSweepResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
-import { plannedRunToProto, plannedTaskToProto, planSummaryToProto } from '../convert-plan.ts';
+import { planSummaryToProto, plannedRunToProto, plannedTaskToProto } from '../../../platform/rpc/convert/plan.ts';
 
 /** Where a page begins: the first run and the first task that it has. */
 export interface PlanCursor {

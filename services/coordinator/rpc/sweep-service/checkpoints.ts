@@ -6,7 +6,7 @@ import { ListCheckpointsResponse } from '../../../../proto/gen/graft/v1/sweep_se
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { findCollectable, markCollectable } from '../../store/checkpoints/collect-checkpoints.ts';
 import { listCheckpoints, pinCheckpoint } from '../../store/checkpoints/list-checkpoints.ts';
-import { checkpointRecordToProto } from '../convert-run.ts';
+import { checkpointToProto } from '../../../platform/rpc/convert/checkpoint.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';
 import { requireOwnerExists, requireSweep } from '../require-existing.ts';
@@ -29,7 +29,7 @@ export function checkpointHandlers(
         const page = await encodeList(context.longAnswers, {
           ...asked,
           fetch: (after, limit) => listCheckpoints(context.store, owner, after, limit),
-          toProto: checkpointRecordToProto,
+          toProto: checkpointToProto,
           encoder: Checkpoint,
           field: 1,
         });
@@ -39,7 +39,7 @@ export function checkpointHandlers(
     },
     pinCheckpoint: async ({ checkpointId, pinned }) => {
       const checkpoint = await pinCheckpoint(context.store, requireId(checkpointId, 'checkpoint_id'), pinned);
-      return { checkpoint: checkpointRecordToProto(checkpoint) };
+      return { checkpoint: checkpointToProto(checkpoint) };
     },
     collectCheckpoints: async ({ sweepId, keepBestCount, dryRun }) => {
       if (keepBestCount < 0) {
@@ -53,7 +53,7 @@ export function checkpointHandlers(
       if (!dryRun) await markCollectable(context.store, options);
       return {
         checkpoints: items.map(({ checkpoint, reason }) => ({
-          checkpoint: checkpointRecordToProto(checkpoint),
+          checkpoint: checkpointToProto(checkpoint),
           reason,
         })),
         checkpointCount: count,

@@ -3,7 +3,7 @@ import { tracer } from '../../../platform/telemetry/tracer.ts';
 import { newSweepId } from '../../new-id.ts';
 import { createSweep } from '../../store/sweeps/create-sweep.ts';
 import { jobOptions } from '../authorisation/caller.ts';
-import { sweepToProto } from '../convert-sweep.ts';
+import { sweepToProto } from '../../../platform/rpc/convert/sweep.ts';
 import { valueOf } from '../planning/checked.ts';
 import type { RpcContext } from '../rpc-context.ts';
 import type { SWEEP_SERVICE } from './definition.ts';

@@ -4,7 +4,7 @@ import { Dataset } from '../../../../proto/gen/graft/v1/dataset.ts';
 import { GetDatasetResponse, ListDatasetsResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { findDataset, findDatasetOfSweep, listDatasets } from '../../store/datasets/read-datasets.ts';
-import { datasetRecordToProto } from '../convert-sweep.ts';
+import { datasetToProto } from '../../../platform/rpc/convert/dataset.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { fitAnswer } from '../lists/shorten-message.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';
@@ -28,7 +28,7 @@ export function datasetHandlers({
         const page = await encodeList(longAnswers, {
           ...readPage(request, DATASETS),
           fetch: (after, limit) => listDatasets(store, after, limit),
-          toProto: datasetRecordToProto,
+          toProto: datasetToProto,
           encoder: Dataset,
           field: 1,
         });
@@ -41,7 +41,7 @@ export function datasetHandlers({
         sweepId === ''
           ? await findDataset(store, datasetId)
           : await findDatasetOfSweep(store, datasetId, requireId(sweepId, 'sweep_id'));
-      return fitAnswer({ dataset: datasetRecordToProto(dataset) }, GetDatasetResponse);
+      return fitAnswer({ dataset: datasetToProto(dataset) }, GetDatasetResponse);
     },
   };
 }

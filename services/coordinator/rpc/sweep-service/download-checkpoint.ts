@@ -10,7 +10,7 @@ import type {
 } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { findCheckpoint } from '../../store/checkpoints/list-checkpoints.ts';
 import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
-import { checkpointRecordToProto } from '../convert-run.ts';
+import { checkpointToProto } from '../../../platform/rpc/convert/checkpoint.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
@@ -36,7 +36,7 @@ async function* download(
   const found = await artifacts.stat(checkpoint.uri);
   if (found?.sizeBytes !== checkpoint.sizeBytes) throw damaged(checkpoint, await findDamage(artifacts, checkpoint));
   // The first message tells what is coming, also where no byte is left to send.
-  let first: DownloadCheckpointResponse['checkpoint'] = checkpointRecordToProto(checkpoint);
+  let first: DownloadCheckpointResponse['checkpoint'] = checkpointToProto(checkpoint);
   // From an offset on, who has the beginning compares the whole.
   const hash = offset === 0 ? createHash('sha256') : null;
   for await (const part of artifacts.readFrom(checkpoint.uri, offset)) {

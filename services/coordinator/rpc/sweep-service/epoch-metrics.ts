@@ -4,7 +4,7 @@ import { EpochMetric } from '../../../../proto/gen/graft/v1/run.ts';
 import { ListEpochMetricsResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { listEpochMetrics } from '../../store/metrics/list-epoch-metrics.ts';
-import { epochMetricToProto } from '../convert-run.ts';
+import { epochMetricToProto } from '../../../platform/rpc/convert/epoch-metric.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { ID_KEY, INDEX_KEY, pageToken, readPage } from '../page.ts';
 import { requireOwnerExists } from '../require-existing.ts';

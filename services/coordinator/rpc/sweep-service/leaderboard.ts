@@ -3,7 +3,7 @@ import type { Handlers } from '../../../platform/rpc/server.ts';
 import { GetLeaderboardResponse, LeaderboardEntry } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { countTestLooks, readLeaderboard } from '../../store/runs/read-leaderboard.ts';
-import { leaderboardEntryToProto } from '../convert-run.ts';
+import { leaderboardEntryToProto } from '../../../platform/rpc/convert/leaderboard.ts';
 import { answerWith, encodeList, requireEntries } from '../lists/encode-list.ts';
 import { INDEX_KEY, pageToken, readPage } from '../page.ts';
 import { requireSweep } from '../require-existing.ts';

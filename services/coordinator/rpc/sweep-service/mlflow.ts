@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { IllegalStateError } from '../../../core/errors.ts';
+import { deadLetterToProto, mlflowStatusToProto } from '../../../platform/rpc/convert/mlflow.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { listDeadLetters } from '../../store/outbox/list-dead-letters.ts';
@@ -32,31 +33,14 @@ export function mlflowHandlers({ store, mlflowUri }: RpcContext): Calls {
     throw new IllegalStateError('the MLflow mirror', 'OFF', 'send with', [wanted]);
   }
   return {
-    getMlflowStatus: async () => {
-      const status = await readMlflowStatus(store.pool, mlflowUri);
-      return {
-        ...status,
-        trackingUri: status.trackingUri ?? '',
-        oldestPendingTime: status.oldestPendingTime ?? undefined,
-        successTime: status.successTime ?? undefined,
-        failureTime: status.failureTime ?? undefined,
-        nextTryTime: status.nextTryTime ?? undefined,
-      };
-    },
+    getMlflowStatus: async () => mlflowStatusToProto(await readMlflowStatus(store.pool, mlflowUri)),
     listMlflowDeadLetters: async (request) => {
       const sweepId = request.sweepId === '' ? null : request.sweepId;
       const scope = `mlflow-dead-letters/${request.sweepId}`;
       const { limit, after } = readPage(request, { scope, defaultSize: 100, maxSize: 1000, key: KEY });
       const page = await listDeadLetters(store.pool, sweepId, after, limit);
       if (page.items.length === 0 && sweepId !== null) await requireSweep(store, sweepId);
-      return {
-        deadLetters: page.items.map((letter) => ({
-          ...letter,
-          entryId: BigInt(letter.entryId),
-          runId: letter.runId ?? '',
-        })),
-        nextPageToken: pageToken(scope, page.next),
-      };
+      return { deadLetters: page.items.map(deadLetterToProto), nextPageToken: pageToken(scope, page.next) };
     },
     retryMlflowDeadLetters: async ({ sweepId }) => {
       requireMirror();

@@ -6,7 +6,7 @@ import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_s
 import { cancelSweep } from '../../store/steer/cancel-sweep.ts';
 import { findSweep } from '../../store/sweeps/find-sweep.ts';
 import { pauseSweep, resumeSweep } from '../../store/steer/pause-sweep.ts';
-import { sweepToProto } from '../convert-sweep.ts';
+import { sweepToProto } from '../../../platform/rpc/convert/sweep.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 

@@ -5,8 +5,8 @@ import { GetSweepResponse, ListSweepsResponse } from '../../../../proto/gen/graf
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { findSweep, listSweeps } from '../../store/sweeps/find-sweep.ts';
 import { readForecasts } from '../../store/sweeps/read-forecasts.ts';
-import { forecastsToProto } from '../convert-plan.ts';
-import { sweepToProto } from '../convert-sweep.ts';
+import { forecastToProto } from '../../../platform/rpc/convert/forecast.ts';
+import { sweepToProto } from '../../../platform/rpc/convert/sweep.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { fitAnswer } from '../lists/shorten-message.ts';
 import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';
@@ -27,7 +27,7 @@ export function sweepHandlers({
   return {
     getSweep: async (request) => {
       const sweep = await findSweep(store, requireId(request.sweepId, 'sweep_id'));
-      const answer = { sweep: sweepToProto(sweep), ...forecastsToProto(await readForecasts(store, sweep.sweepId)) };
+      const answer = { sweep: sweepToProto(sweep), ...forecastToProto(await readForecasts(store, sweep.sweepId)) };
       return fitAnswer(answer, GetSweepResponse);
     },
     listSweeps: (request, { signal }) =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { testPredictionToProto } from '../../../platform/rpc/convert/test-prediction.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import { TestPrediction } from '../../../../proto/gen/graft/v1/run.ts';
 import { ListTestPredictionsResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
@@ -24,7 +25,7 @@ export function listTestPredictionsHandler({
       const page = await encodeList(longAnswers, {
         ...asked,
         fetch: (after, limit) => listTestPredictions(store, runId, after, limit),
-        toProto: (item) => ({ ...item, runId, probabilities: [...item.probabilities] }),
+        toProto: (item) => testPredictionToProto(runId, item),
         encoder: TestPrediction,
         field: 1,
       });

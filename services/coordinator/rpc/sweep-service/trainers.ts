@@ -5,7 +5,7 @@ import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_s
 import { Trainer } from '../../../../proto/gen/graft/v1/trainer.ts';
 import { forgetTrainer } from '../../store/trainers/forget-trainer.ts';
 import { listTrainers } from '../../store/trainers/list-trainers.ts';
-import { trainerToProto } from '../convert-sweep.ts';
+import { trainerToProto } from '../../../platform/rpc/convert/trainer.ts';
 import { answerWith, encodeList } from '../lists/encode-list.ts';
 import { ID_KEY, pageToken, readPage } from '../page.ts';
 import { requireId } from '../require-id.ts';

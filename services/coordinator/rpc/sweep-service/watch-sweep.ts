@@ -9,7 +9,7 @@ import type {
 import { PAGE_SIZE } from '../../store/events/event-feed.ts';
 import { readLastCursor } from '../../store/events/read-events.ts';
 import type { Store } from '../../store/store.ts';
-import { eventToProto } from '../convert-event.ts';
+import { eventToProto } from '../../../platform/rpc/convert/event.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 

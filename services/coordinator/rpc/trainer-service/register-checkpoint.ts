@@ -3,12 +3,12 @@ import type { CheckpointRef } from '../../../core/task.ts';
 import { ArtifactUriError } from '../../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../../platform/artifacts/artifact-store.ts';
 import { requireMessage } from '../../../platform/rpc/convert/fields.ts';
-import { checkpointFromProto } from '../../../platform/rpc/convert/run.ts';
+import { checkpointFromProto } from '../../../platform/rpc/convert/checkpoint.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import type { TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import { newCheckpointId } from '../../new-id.ts';
 import { registerCheckpoint } from '../../store/checkpoints/register-checkpoint.ts';
-import { checkpointRecordToProto } from '../convert-run.ts';
+import { checkpointToProto } from '../../../platform/rpc/convert/checkpoint.ts';
 import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
@@ -23,7 +23,7 @@ export function registerCheckpointHandler({
       await requireFile(artifacts, checkpoint);
       return registerCheckpoint(store, claim, newCheckpointId(), checkpoint);
     });
-    return { checkpoint: checkpointRecordToProto(stored) };
+    return { checkpoint: checkpointToProto(stored) };
   };
 }
 

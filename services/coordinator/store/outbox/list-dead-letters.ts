@@ -9,7 +9,7 @@ export async function listDeadLetters(
   after: { readonly entryId: string } | null,
   limit: number,
 ): Promise<Page<DeadLetterRecord, { readonly entryId: string }>> {
-  const { rows } = await pool.query<DeadLetterRecord>(
+  const { rows } = await pool.query<Omit<DeadLetterRecord, 'entryId'> & { readonly entryId: string }>(
     `SELECT outbox_id::text AS "entryId", sweep_id AS "sweepId", run_id AS "runId", kind, error_code AS "errorCode",
             error_message AS "errorMessage", attempt_count AS "attemptCount", dead_time AS "deadTime"
        FROM outbox
@@ -17,7 +17,8 @@ export async function listDeadLetters(
       ORDER BY outbox_id LIMIT $3`,
     [after?.entryId ?? '0', sweepId, limit + 1],
   );
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const items = shown.map((row) => ({ ...row, entryId: BigInt(row.entryId) }));
   return { items, next: rows.length > limit && last ? { entryId: last.entryId } : null };
 }

@@ -51,7 +51,7 @@ export function toRun(row: RunRow): RunRecord {
     epochLimit: row.epoch_limit,
     bestValue: row.best_value,
     bestStage: row.best_stage,
-    bestEpoch: row.best_epoch,
+    bestEpoch: row.best_epoch ?? 0,
     bestValLoss: row.best_val_loss,
     bestValAccuracy: row.best_val_accuracy,
     lastValue: row.last_value,

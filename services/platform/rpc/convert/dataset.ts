@@ -1,4 +1,5 @@
 import type { Dataset, DatasetProblem, DatasetProblemCode, Split } from '../../../core/dataset.ts';
+import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
 import { Split as ProtoSplit } from '../../../../proto/gen/graft/v1/dataset.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/dataset.ts';
@@ -67,16 +68,14 @@ export function datasetSourceFromProto(message: proto.DatasetSource | undefined,
   return source;
 }
 
-/** @param createTime where the caller knows it. */
-export function datasetToProto(dataset: Dataset, createTime?: Date): proto.Dataset {
+/** Converts a data set to its message; one that was not stored yet has no `createTime`. */
+export function datasetToProto(dataset: Dataset | DatasetRecord): proto.Dataset {
   return {
-    datasetId: dataset.datasetId,
-    path: dataset.path,
-    digest: dataset.digest,
+    createTime: undefined,
+    ...dataset,
     classNames: [...dataset.classNames],
     classCounts: dataset.classCounts.map((count) => ({ ...count, split: splits.toProto(count.split) })),
     problems: dataset.problems.map(datasetProblemToProto),
-    createTime,
   };
 }
 

@@ -2,28 +2,29 @@ import { InvalidRequestError } from '../../../core/errors.ts';
 
 type ProtoEnum = Readonly<Record<string, number>>;
 type Name<E extends ProtoEnum> = Exclude<keyof E & string, 'UNSPECIFIED' | 'UNRECOGNIZED'>;
-/** `unknown` where both unions have the same members, so that a value added on one side alone does not compile. */
+/** `unknown` if both unions have the same members: a value that is added to one side only does not compile. */
 type SameMembers<A, B> = [A] extends [B] ? ([B] extends [A] ? unknown : never) : never;
 
-/** Between an enum of the protos and a string union of the domain. */
+/** Converts between an enum of the protos and a string union of the domain. */
 export interface EnumCodec<C extends string, E extends ProtoEnum> {
-  toProto(value: C): E[keyof E];
-  /** @throws InvalidRequestError that names the field, for `UNSPECIFIED` and for a number this version does not know. */
+  /** Returns the enum's number; `UNSPECIFIED` for null. */
+  toProto(value: C | null): E[keyof E];
+  /** @throws InvalidRequestError naming the field, for `UNSPECIFIED` and for a number this version does not know. */
   fromProto(value: number, field: string): C;
-  /** null for `UNSPECIFIED` and for a number this version does not know. */
+  /** Returns null for `UNSPECIFIED` and for a number this version does not know. */
   tryFromProto(value: number): C | null;
-  /** All values of the domain. */
+  /** All members of the union. */
   readonly values: readonly C[];
 }
 
-/** For unions whose members are spelled as in the protos, for example `Stage`. */
+/** Makes a codec for a union whose members are spelled as in the protos, for example `Stage`. */
 export function upperCaseEnum<C extends string, E extends ProtoEnum>(
   protoEnum: E & SameMembers<C, Name<E>>,
 ): EnumCodec<C, E> {
   return makeCodec<C, E>(protoEnum, (name) => name as C);
 }
 
-/** For unions whose members are the protos' names in lower case, for example `Split`. */
+/** Makes a codec for a union whose members are the protos' names in lower case, for example `Split`. */
 export function lowerCaseEnum<C extends string, E extends ProtoEnum>(
   protoEnum: E & SameMembers<Uppercase<C>, Name<E>>,
 ): EnumCodec<C, E> {
@@ -41,9 +42,9 @@ function makeCodec<C extends string, E extends ProtoEnum>(
   return {
     values,
     toProto(value) {
-      const number = toProto.get(value);
+      const number = value === null ? protoEnum['UNSPECIFIED'] : toProto.get(value);
       if (number === undefined) throw new Error(`'${value}' is none of ${values.join(', ')}.`);
-      return number;
+      return number as E[keyof E];
     },
     fromProto(value, field) {
       const core = toCore.get(value);

@@ -1,66 +1,43 @@
+import type { RunRecord } from '../../../core/records/run.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
-import type { CheckpointKind, CheckpointRef, Stage, TestRole } from '../../../core/task.ts';
-import { InvalidRequestError } from '../../../core/errors.ts';
-import {
-  CheckpointKind as ProtoCheckpointKind,
-  RunState as ProtoRunState,
-  Stage as ProtoStage,
-} from '../../../../proto/gen/graft/v1/run.ts';
+import type { Stage } from '../../../core/task.ts';
+import { RunState as ProtoRunState, Stage as ProtoStage } from '../../../../proto/gen/graft/v1/run.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/run.ts';
 import { upperCaseEnum } from './enum-codec.ts';
-import { numberOf } from './fields.ts';
+import { absentNulls, bytesToProto, nullAbsent, numberOrNull, requireMessage, textOrNull } from './fields.ts';
+import { parametersFromProto, parametersToProto } from './parameter.ts';
 
 export const stages = upperCaseEnum<Stage, typeof ProtoStage>(ProtoStage);
 export const runStates = upperCaseEnum<RunState, typeof ProtoRunState>(ProtoRunState);
-export const checkpointKinds = upperCaseEnum<CheckpointKind, typeof ProtoCheckpointKind>(ProtoCheckpointKind);
 
-const TEST_ROLES: Readonly<Record<TestRole, true>> = { WINNER: true, BASELINE: true, EVERY_RUN: true };
-
-/** @param createTime where the caller knows it. */
-export function checkpointToProto(
-  checkpoint: CheckpointRef,
-  { createTime, pinned = false }: { readonly createTime?: Date; readonly pinned?: boolean } = {},
-): proto.Checkpoint {
+/** Converts a run to its message. */
+export function runToProto(run: RunRecord): proto.Run {
   return {
-    checkpointId: checkpoint.checkpointId,
-    runId: checkpoint.runId,
-    stage: stages.toProto(checkpoint.stage),
-    epoch: checkpoint.epoch,
-    kind: checkpointKinds.toProto(checkpoint.kind),
-    uri: checkpoint.uri,
-    sha256: checkpoint.sha256,
-    sizeBytes: BigInt(checkpoint.sizeBytes),
-    ...(checkpoint.value === null ? {} : { value: checkpoint.value }),
-    createTime,
-    pinned,
+    ...absentNulls(run),
+    parameters: parametersToProto(run.parameters),
+    variedNames: [...run.variedNames],
+    state: runStates.toProto(run.state),
+    stage: stages.toProto(run.stage),
+    bestStage: stages.toProto(run.bestStage),
+    peakMemoryBytes: bytesToProto(run.peakMemoryBytes),
+    headRunId: run.headRunId ?? '',
   };
 }
 
-/** @throws InvalidRequestError that names the field. */
-export function checkpointFromProto(message: proto.Checkpoint, field: string): CheckpointRef {
+/** @throws InvalidRequestError naming the field that is absent or unknown. */
+export function runFromProto(message: proto.Run | undefined): RunRecord {
+  const sent = requireMessage(message, 'run');
+  const { peakMemoryBytes, createTime, startTime, endTime, ...rest } = nullAbsent(sent);
   return {
-    checkpointId: message.checkpointId,
-    runId: message.runId,
-    stage: stages.fromProto(message.stage, `${field}.stage`),
-    epoch: message.epoch,
-    kind: checkpointKinds.fromProto(message.kind, `${field}.kind`),
-    uri: message.uri,
-    sha256: message.sha256,
-    sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`),
-    value: message.value ?? null,
+    ...rest,
+    parameters: parametersFromProto(sent.parameters, 'run.parameters'),
+    state: runStates.fromProto(sent.state, 'run.state'),
+    stage: stages.tryFromProto(sent.stage),
+    bestStage: stages.tryFromProto(sent.bestStage),
+    headRunId: textOrNull(sent.headRunId),
+    peakMemoryBytes: numberOrNull(peakMemoryBytes, 'run.peak_memory_bytes'),
+    createTime: requireMessage(createTime, 'run.create_time'),
+    startTime,
+    endTime,
   };
-}
-
-/**
- * Roles travel as text.
- *
- * @throws InvalidRequestError for an unknown one.
- */
-export function testRoleFromProto(role: string, field: string): TestRole {
-  if (!Object.hasOwn(TEST_ROLES, role)) {
-    throw new InvalidRequestError([
-      { field, description: `must be one of ${Object.keys(TEST_ROLES).join(', ')}; received '${role}'.` },
-    ]);
-  }
-  return role as TestRole;
 }

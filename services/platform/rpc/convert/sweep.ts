@@ -1,4 +1,5 @@
 import type { Objective } from '../../../core/objective.ts';
+import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { FieldViolation, MlflowTarget, StrategyName, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
@@ -6,10 +7,38 @@ import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
 import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
 import { lowerCaseEnum, upperCaseEnum } from './enum-codec.ts';
 import type { EnumCodec } from './enum-codec.ts';
-import { Violations, numberOr } from './fields.ts';
+import { Violations, absentNulls, nullAbsent, numberOr, requireMessage, textOrNull } from './fields.ts';
 import { parameterSpecFromProto, parameterSpecToProto, parametersToProto, readParameters } from './parameter.ts';
 
 export const sweepStates = upperCaseEnum<SweepState, typeof ProtoSweepState>(ProtoSweepState);
+
+/** Converts a sweep to its message. */
+export function sweepToProto(sweep: SweepRecord): proto.Sweep {
+  return {
+    ...absentNulls(sweep),
+    spec: sweepSpecToProto(sweep.spec),
+    state: sweepStates.toProto(sweep.state),
+    datasetId: sweep.datasetId ?? '',
+    bestRunId: sweep.bestRunId ?? '',
+  };
+}
+
+/** @throws InvalidRequestError naming the field that is absent or unknown. */
+export function sweepFromProto(message: proto.Sweep | undefined): SweepRecord {
+  const sent = requireMessage(message, 'sweep');
+  const { bestRunId, bestValue, createTime, startTime, endTime, ...rest } = nullAbsent(sent);
+  return {
+    ...rest,
+    spec: sweepSpecFromProto(requireMessage(sent.spec, 'sweep.spec')).spec,
+    state: sweepStates.fromProto(sent.state, 'sweep.state'),
+    datasetId: textOrNull(sent.datasetId),
+    bestRunId: textOrNull(bestRunId),
+    bestValue,
+    createTime: requireMessage(createTime, 'sweep.create_time'),
+    startTime,
+    endTime,
+  };
+}
 
 const STRATEGIES = lowerCaseEnum<StrategyName, typeof Strategy>(Strategy);
 const TEST_POLICIES = lowerCaseEnum<SweepSpec['testPolicy'], typeof TestPolicy>(TestPolicy);

@@ -18,7 +18,8 @@ import { cleanText, cutText } from '../../../core/reports/text-rules.ts';
 import { datasetFromProto, datasetProblemFromProto, datasetProblemToProto, datasetToProto } from './dataset.ts';
 import { upperCaseEnum } from './enum-codec.ts';
 import { numberOf, requireMessage } from './fields.ts';
-import { testRoleFromProto } from './run.ts';
+import { testPredictionFromProto, testPredictionToProto } from './test-prediction.ts';
+import { testRoleFromProto } from './test-result.ts';
 import { featureSetFromProto, featureSetToProto } from './task.ts';
 
 export const errorClasses = upperCaseEnum<ErrorClass, typeof ProtoErrorClass>(ProtoErrorClass);
@@ -185,13 +186,7 @@ function measurementToProto(measurement: TestMeasurement): proto.EvaluateResult 
       confusionMatrix: [],
       classResults: [],
     },
-    predictions: predictions.map(({ path, label, predictedLabel, probabilities }) => ({
-      runId,
-      path,
-      label,
-      predictedLabel,
-      probabilities: [...probabilities],
-    })),
+    predictions: predictions.map((prediction) => testPredictionToProto(runId, prediction)),
   };
 }
 
@@ -202,11 +197,6 @@ function measurementFromProto(message: proto.EvaluateResult, field: string): Tes
     checkpointId: result.checkpointId,
     role: testRoleFromProto(result.role, `${field}.test_result.role`),
     loss: result.loss,
-    predictions: message.predictions.map(({ path, label, predictedLabel, probabilities }) => ({
-      path,
-      label,
-      predictedLabel,
-      probabilities,
-    })),
+    predictions: message.predictions.map(testPredictionFromProto),
   };
 }

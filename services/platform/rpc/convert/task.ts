@@ -6,7 +6,9 @@ import type { FeatureSet, Task, TaskRun as ProtoTaskRun } from '../../../../prot
 import { datasetFromProto, datasetSourceFromProto, datasetSourceToProto, datasetToProto, splits } from './dataset.ts';
 import { numberOf, textOrNull } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
-import { checkpointFromProto, checkpointToProto, stages, testRoleFromProto } from './run.ts';
+import { checkpointFromProto, checkpointToProto } from './checkpoint.ts';
+import { stages } from './run.ts';
+import { testRoleFromProto } from './test-result.ts';
 
 const POOLINGS: Readonly<Record<Pooling, true>> = { avg: true, max: true, none: true };
 

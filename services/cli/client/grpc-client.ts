@@ -1,18 +1,30 @@
 import type { ConnectionConfig } from '../../platform/config/connection-settings.ts';
 import { createClient, parseAddresses } from '../../platform/rpc/client.ts';
 import type { RpcClient } from '../../platform/rpc/client.ts';
+import { attemptFromProto } from '../../platform/rpc/convert/attempt.ts';
+import { checkpointRecordFromProto } from '../../platform/rpc/convert/checkpoint.ts';
+import { datasetFromProto } from '../../platform/rpc/convert/dataset.ts';
+import { epochMetricFromProto } from '../../platform/rpc/convert/epoch-metric.ts';
+import { eventFromProto } from '../../platform/rpc/convert/event.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
+import { forecastFromProto } from '../../platform/rpc/convert/forecast.ts';
+import { leaderboardEntryFromProto } from '../../platform/rpc/convert/leaderboard.ts';
+import { deadLetterFromProto, mlflowStatusFromProto } from '../../platform/rpc/convert/mlflow.ts';
+import { planFromProto } from '../../platform/rpc/convert/plan.ts';
+import { runFromProto } from '../../platform/rpc/convert/run.ts';
+import { sweepFromProto, sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
+import { testPredictionFromProto } from '../../platform/rpc/convert/test-prediction.ts';
+import { trainerFromProto } from '../../platform/rpc/convert/trainer.ts';
 import { clientSecurity } from '../../platform/rpc/security/client-security.ts';
-import { sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import type { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
-import type { CheckpointChunk, GraftClient, Sweep, SweepEvent } from './types.ts';
-import * as view from './view.ts';
-import { viewMlflowDeadLetter, viewMlflowStatus } from './view-mlflow.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { CheckpointChunk, GraftClient } from './client-port.ts';
 
 type Service = RpcClient<typeof SweepServiceService>['call'];
 
@@ -40,64 +52,64 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
         pages.push(page);
         pageToken = page.nextPageToken === '' ? null : page.nextPageToken;
       }
-      return view.viewPlan(pages);
+      return planFromProto(pages);
     },
     async createSweep(requestId, spec) {
       const request = { requestId, spec: sweepSpecToProto(spec) };
       const { sweep, ...said } = await call.createSweep(request, { deadlineMs: 120_000 });
-      return { sweep: view.viewSweep(sweep), ...said };
+      return { sweep: sweepFromProto(sweep), ...said };
     },
     async getSweep(sweepId) {
-      return view.viewSweep((await call.getSweep({ sweepId })).sweep);
+      return sweepFromProto((await call.getSweep({ sweepId })).sweep);
     },
     async getForecast(sweepId) {
-      return view.viewForecast(await call.getSweep({ sweepId }));
+      return forecastFromProto(await call.getSweep({ sweepId }));
     },
     listSweeps: (limit) => listSweeps(call, limit),
     watchSweep: (sweepId, cursor, signal) => watchSweep(call, sweepId, cursor, signal),
     async pauseSweep(sweepId, reason) {
-      return view.viewSweep((await call.pauseSweep({ sweepId, reason })).sweep);
+      return sweepFromProto((await call.pauseSweep({ sweepId, reason })).sweep);
     },
     async resumeSweep(sweepId) {
-      return view.viewSweep((await call.resumeSweep({ sweepId })).sweep);
+      return sweepFromProto((await call.resumeSweep({ sweepId })).sweep);
     },
     async cancelSweep(sweepId, reason) {
-      return view.viewSweep((await call.cancelSweep({ sweepId, reason })).sweep);
+      return sweepFromProto((await call.cancelSweep({ sweepId, reason })).sweep);
     },
     async listRuns(sweepId) {
       const runs = await allPages(200, async (page) => {
         const { runs: items, nextPageToken } = await call.listRuns({ sweepId, ...page });
         return { items, nextPageToken };
       });
-      return runs.map(view.viewRun);
+      return runs.map(runFromProto);
     },
     async getRun(runId) {
       const { run, attempts } = await call.getRun({ runId });
-      return { run: view.viewRun(run), attempts: attempts.map(view.viewAttempt) };
+      return { run: runFromProto(run), attempts: attempts.map(attemptFromProto) };
     },
     async listEpochMetrics({ sweepId = '', runId = '' }) {
       const metrics = await allPages(5_000, async (page) => {
         const { metrics: items, nextPageToken } = await call.listEpochMetrics({ sweepId, runId, ...page });
         return { items, nextPageToken };
       });
-      return metrics.map(view.viewEpochMetric);
+      return metrics.map(epochMetricFromProto);
     },
     async listCheckpoints({ sweepId = '', runId = '' }) {
       const checkpoints = await allPages(1_000, async (page) => {
         const { checkpoints: items, nextPageToken } = await call.listCheckpoints({ sweepId, runId, ...page });
         return { items, nextPageToken };
       });
-      return checkpoints.map(view.viewCheckpoint);
+      return checkpoints.map(checkpointRecordFromProto);
     },
     async pinCheckpoint(checkpointId, pinned) {
       const { checkpoint } = await call.pinCheckpoint({ checkpointId, pinned });
-      return view.viewCheckpoint(requireMessage(checkpoint, 'checkpoint'));
+      return checkpointRecordFromProto(checkpoint);
     },
     async collectCheckpoints({ sweepId, keepBest, dryRun }) {
       const answer = await call.collectCheckpoints({ sweepId: sweepId ?? '', keepBestCount: keepBest ?? 0, dryRun });
       return {
         checkpoints: answer.checkpoints.map(({ checkpoint, reason }) => ({
-          checkpoint: view.viewCheckpoint(requireMessage(checkpoint, 'checkpoint')),
+          checkpoint: checkpointRecordFromProto(checkpoint),
           reason,
         })),
         count: answer.checkpointCount,
@@ -113,27 +125,28 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
         testLookCount = response.testLookCount;
         return { items: response.entries, nextPageToken: response.nextPageToken };
       });
-      return { entries: entries.map(view.viewLeaderboardEntry), testLookCount };
+      return { entries: entries.map(leaderboardEntryFromProto), testLookCount };
     },
     async listTestPredictions(runId) {
       const predictions = await allPages(5_000, async (page) => {
         const { predictions: items, nextPageToken } = await call.listTestPredictions({ runId, ...page });
         return { items, nextPageToken };
       });
-      return predictions.map(view.viewTestPrediction);
+      return predictions.map(testPredictionFromProto);
     },
     async listTrainers() {
       const trainers = await allPages(1_000, async (page) => {
         const { trainers: items, nextPageToken } = await call.listTrainers(page);
         return { items, nextPageToken };
       });
-      return trainers.map(view.viewTrainer);
+      return trainers.map(trainerFromProto);
     },
     async forgetTrainer(trainerId) {
       await call.forgetTrainer({ trainerId });
     },
     async getDataset(datasetId, sweepId) {
-      return view.viewDataset((await call.getDataset({ datasetId, sweepId })).dataset);
+      const { dataset } = await call.getDataset({ datasetId, sweepId });
+      return datasetFromProto(requireMessage(dataset, 'dataset'), 'dataset');
     },
     ...mlflowCalls(call),
     ...tokenCalls(tokens.call),
@@ -149,14 +162,14 @@ function mlflowCalls(
 ): Pick<GraftClient, 'getMlflowStatus' | 'listMlflowDeadLetters' | 'retryMlflowDeadLetters' | 'resendToMlflow'> {
   return {
     async getMlflowStatus() {
-      return viewMlflowStatus(await call.getMlflowStatus({}));
+      return mlflowStatusFromProto(await call.getMlflowStatus({}));
     },
     async listMlflowDeadLetters(sweepId) {
       const letters = await allPages(1_000, async (page) => {
         const answer = await call.listMlflowDeadLetters({ sweepId: sweepId ?? '', ...page });
         return { items: answer.deadLetters, nextPageToken: answer.nextPageToken };
       });
-      return letters.map(viewMlflowDeadLetter);
+      return letters.map(deadLetterFromProto);
     },
     async retryMlflowDeadLetters(sweepId) {
       return (await call.retryMlflowDeadLetters({ sweepId: sweepId ?? '' })).entryCount;
@@ -167,16 +180,16 @@ function mlflowCalls(
   };
 }
 
-async function listSweeps(call: Service, limit: number | undefined): Promise<readonly Sweep[]> {
+async function listSweeps(call: Service, limit: number | undefined): Promise<readonly SweepRecord[]> {
   if (limit !== undefined) {
     const { sweeps } = await call.listSweeps({ pageSize: limit, pageToken: '' });
-    return sweeps.map(view.viewSweep);
+    return sweeps.map(sweepFromProto);
   }
   const sweeps = await allPages(200, async (page) => {
     const { sweeps: items, nextPageToken } = await call.listSweeps(page);
     return { items, nextPageToken };
   });
-  return sweeps.map(view.viewSweep);
+  return sweeps.map(sweepFromProto);
 }
 
 async function* watchSweep(
@@ -184,9 +197,9 @@ async function* watchSweep(
   sweepId: string,
   cursor: bigint,
   signal: AbortSignal,
-): AsyncGenerator<SweepEvent> {
+): AsyncGenerator<StoredEvent> {
   for await (const message of call.watchSweep({ sweepId, cursor }, { signal })) {
-    const event = view.viewEvent(message);
+    const event = eventFromProto(message);
     if (event !== null) yield event;
   }
 }
@@ -200,7 +213,7 @@ async function* downloadCheckpoint(
   const request = { checkpointId, offset: BigInt(offset) };
   for await (const chunk of call.downloadCheckpoint(request, { signal })) {
     yield {
-      checkpoint: chunk.checkpoint === undefined ? null : view.viewCheckpoint(chunk.checkpoint),
+      checkpoint: chunk.checkpoint === undefined ? null : checkpointRecordFromProto(chunk.checkpoint),
       offset: numberOf(chunk.offset, 'offset'),
       data: chunk.data,
     };
