@@ -10,6 +10,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const ENFORCED: readonly string[] = [
   'deploy/docker',
   'deploy/overlays',
+  'proto',
   'services/cli/examples',
   'services/cli/tool',
   'services/core/text',
