@@ -29,22 +29,22 @@ export interface TrainerConfig {
   /** A folder, or `s3://<bucket>/<prefix>`. */
   readonly artifactsDir: string;
   readonly cacheDir: string;
-  /** Folder that images and weights of a spec must lie in, wherever links lead; null: anywhere. */
+  /** Folder in which images and weights must lie after links are resolved; null: no limit. */
   readonly dataRoot: string | null;
-  /** Pixels that an image may have. */
+  /** Maximum number of pixels of an image. */
   readonly maxImagePixels: number;
-  /** What copies of a remote artifact store's files may take there; the least recently used ones go first. */
+  /** Maximum size of the copies of a remote store's files in `cacheDir`; the least recently used are removed first. */
   readonly artifactCacheBytes: number;
   readonly stateDir: string;
   readonly checkpointSeconds: number;
-  /** How long workers may save after SIGTERM. */
+  /** Time in which workers may save after SIGTERM. */
   readonly saveMs: number;
-  /** `host:port` of /metrics, /healthz and /readyz over HTTP; null: off. */
+  /** Address `host:port` of /metrics, /healthz and /readyz over HTTP; null: off. */
   readonly metricsListen: string | null;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
 
-/** After the workers' time to save: for handing tasks back, and for the process to end. */
+/** Time for handing tasks back after workers have saved, and then for ending the process. */
 export const HAND_BACK_MS = 5_000;
 const END_MS = 5_000;
 
@@ -156,7 +156,7 @@ export function readTrainerConfig(env: Environment): TrainerConfig {
   };
 }
 
-/** How long an orderly end may take: workers save, tasks are handed back, the process ends. Milliseconds. */
+/** Returns the milliseconds that a graceful end may take: workers save, tasks are handed back, the process ends. */
 export function trainerGraceMs(config: Pick<TrainerConfig, 'saveMs'>): number {
   return config.saveMs + HAND_BACK_MS + END_MS;
 }
@@ -170,7 +170,7 @@ function addressesOf(text: string, context: z.RefinementCtx): readonly string[] 
   }
 }
 
-/** Devices that this process may use, as CUDA names them; none on a machine without NVIDIA's driver. */
+/** Returns the CUDA devices that this process may use; none without NVIDIA's driver. */
 function findGpus(env: Environment): readonly string[] {
   const visible = env['CUDA_VISIBLE_DEVICES'];
   if (visible !== undefined) {
@@ -183,7 +183,7 @@ function countGpus(): number {
   const driver = '/proc/driver/nvidia/gpus';
   if (existsSync(driver)) return readdirSync(driver).length;
   try {
-    // In some containers the driver's folder is hidden, but its tool is there.
+    // Some containers hide the driver's folder but have its tool.
     const list = execFileSync('nvidia-smi', ['-L'], { timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] });
     return list.toString('utf8').match(/^GPU \d+:/gm)?.length ?? 0;
   } catch {

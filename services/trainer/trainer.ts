@@ -83,7 +83,7 @@ interface TrainerParts {
   readonly trainerId: string;
   readonly coordinator: Coordinator;
   readonly health: MachineHealth;
-  /** By slot. */
+  /** Workers by slot index. */
   readonly workers: readonly RestartingWorker[];
 }
 

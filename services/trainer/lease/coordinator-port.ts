@@ -54,13 +54,13 @@ export interface TaskDirective extends TaskLease {
 export interface EpochReport {
   readonly runId: string;
   readonly stage: Stage;
-  /** From 1. */
+  /** Number of the epoch, from 1. */
   readonly epoch: number;
   readonly values: Readonly<Record<string, number>>;
 }
 
 export interface MetricBatch extends TaskLease {
-  /** From 1, without gaps, per attempt. */
+  /** Number of the batch in its attempt, from 1 without gaps. */
   readonly sequence: number;
   readonly epochs: readonly EpochReport[];
 }

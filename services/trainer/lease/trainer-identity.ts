@@ -3,23 +3,23 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 
 const MAX_TRAINERS_PER_FOLDER = 64;
-/** Characters of the hostname in an identity, which has at most 100. */
+/** Maximum number of hostname characters in a trainer ID, which has at most 100. */
 const MAX_HOSTNAME = 80;
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
 
-/** An identity that stays over restarts, held by this process until it is given back. */
+/** An identity that is stable over restarts, held by this process until `release`. */
 export interface TrainerIdentity {
   readonly trainerId: string;
-  /** Shows the coordinator that it is this trainer: 32 random bytes as base64url. */
+  /** Proves the identity to the coordinator: 32 random bytes as base64url. */
   readonly trainerSecret: string;
   readonly release: () => void;
 }
 
 /**
- * `<hostname>-<random>`, the random part kept in the state folder. A second trainer on the same folder gets its own: the
- * first identity whose process has ended is taken.
+ * Claims an identity `<hostname>-<random>`, whose random part is kept in the state folder. Each trainer on the folder has its own:
+ * the first identity that no living process holds is claimed.
  *
- * @throws Error when the folder can't be written, or 64 trainers hold one.
+ * @throws {Error} when the folder is not writable, or 64 trainers hold an identity.
  */
 export function claimTrainerIdentity(stateDir: string, hostname: string, pid: number): TrainerIdentity {
   const directory = join(stateDir, 'trainers');
@@ -32,14 +32,16 @@ export function claimTrainerIdentity(stateDir: string, hostname: string, pid: nu
     const trainerSecret = trainerSecretOf(stateDir, trainerId);
     return { trainerId, trainerSecret, release: () => rmSync(lock, { force: true }) };
   }
-  throw new Error(`${directory}: ${MAX_TRAINERS_PER_FOLDER} trainers already run on it. Give each GRAFT_TRAINER_ID.`);
+  throw new Error(
+    `${directory}: ${MAX_TRAINERS_PER_FOLDER} trainers already run on this folder. Set GRAFT_TRAINER_ID for each.`,
+  );
 }
 
 /**
- * The secret of a trainer, made once and kept in the state folder, where only this user may read it: it belongs to the identity,
- * so it must stay as long as that.
+ * Returns the secret of a trainer. It is created once and kept in the state folder, readable by this user only. It belongs to the
+ * identity and must be kept for as long.
  *
- * @throws Error when the folder can't be written, or the file is damaged.
+ * @throws {Error} when the folder is not writable, or the file is damaged.
  */
 export function trainerSecretOf(stateDir: string, trainerId: string): string {
   const directory = join(stateDir, 'trainers');
@@ -48,13 +50,13 @@ export function trainerSecretOf(stateDir: string, trainerId: string): string {
   const secret = readOrCreate(path, () => randomBytes(32).toString('base64url'), 0o600);
   if (SECRET.test(secret)) return secret;
   throw new Error(
-    `${path} is damaged: it must hold the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
+    `${path} is damaged: it must contain the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
       `\`graft trainers forget ${trainerId}\` as an administrator.`,
   );
 }
 
 function claim(lock: string, pid: number): boolean {
-  // Twice, because a lock whose process is dead is removed in between.
+  // The second try follows the removal of a lock whose process has ended.
   for (let attempt = 0; attempt < 2; attempt += 1) {
     try {
       writeFileSync(lock, String(pid), { flag: 'wx' });
@@ -63,7 +65,7 @@ function claim(lock: string, pid: number): boolean {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const holder = Number(readFileSync(lock, 'utf8'));
-    // In a container the trainer has the same process number after each restart, so its own number is a dead one's.
+    // In a container, a restarted trainer has the process ID of its predecessor, so a lock with its own ID is stale.
     if (holder !== pid && isAlive(holder)) return false;
     rmSync(lock, { force: true });
   }
@@ -80,7 +82,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The file is there as a whole or not at all, also for another process that starts at the same moment. */
+/** Reads or creates a file atomically: a process that starts at the same moment sees all of it or nothing. */
 function readOrCreate(path: string, create: () => string, mode = 0o644): string {
   const known = readIfThere(path);
   if (known !== null) return known;

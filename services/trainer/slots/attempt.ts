@@ -33,7 +33,7 @@ export interface AttemptOptions {
   readonly log: Logger;
   /** Milliseconds on a monotonic clock; for tests. */
   readonly now?: () => number;
-  /** For tests. */
+  /** Deadline of STOP; for tests. */
   readonly stopDeadlineMs?: number;
 }
 
@@ -148,8 +148,8 @@ export class Attempt {
   }
 
   /**
-   * Pauses because the coordinator has not answered for so long that the lease may expire at any moment. The task is handed
-   * back when the coordinator answers. A worker that has not stopped when the lease ends is killed.
+   * Pauses because the coordinator has not answered within the silence limit, and the lease may expire at any moment. The task is
+   * handed back when the coordinator answers. A worker that has not stopped when the lease ends is killed.
    */
   pauseForSilence(silentMs: number): void {
     if (!isOpen(this.#mode)) return;

@@ -30,7 +30,7 @@ export type SlotEvent =
       readonly taskId: string;
       readonly runId: string;
       readonly stage: Stage;
-      /** From 1. */
+      /** Number of the epoch, from 1. */
       readonly epoch: number;
       /** Values of loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second. */
       readonly values: Readonly<Record<string, number>>;

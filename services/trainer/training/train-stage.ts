@@ -178,7 +178,7 @@ async function createMember(group: Group, configured: ConfiguredRun): Promise<Me
   }
 }
 
-/** On a CPU, native code trains heads, many at once. TensorFlow's ops train everything else. */
+/** Creates the learner: native code for heads on a CPU, many at once; TensorFlow's ops for everything else. */
 async function createLearner(group: Group, configured: ConfiguredRun, { stage, optimizer }: Phase): Promise<Learner> {
   const { context, backbone, classCount } = group;
   const { config } = configured;

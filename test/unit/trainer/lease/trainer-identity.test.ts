@@ -61,7 +61,7 @@ describe('trainerSecretOf', () => {
     trainerSecretOf(stateDir, 'gpu-1');
     writeFileSync(file(), content);
     expect(() => trainerSecretOf(stateDir, 'gpu-1')).toThrow(
-      `${file()} is damaged: it must hold the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
+      `${file()} is damaged: it must contain the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
         '`graft trainers forget gpu-1` as an administrator.',
     );
     expect(readFileSync(file(), 'utf8')).toBe(content);
