@@ -4,13 +4,13 @@ import type { LeasedTask, RunOutcome } from '../../services/core/task.ts';
 import type { SlotCommand, SlotEvent } from '../../services/trainer/slots/worker-protocol.ts';
 
 /**
- * A worker without TensorFlow that dies, really, as the file `GRAFT_TEST_DEATH` says: by itself, by a signal, or because it gets no
- * memory. `NONE` completes.
+ * A worker without TensorFlow that really dies, in the way that the file `GRAFT_TEST_DEATH` names: by itself, by a signal, or for lack
+ * of memory. `NONE` completes.
  */
 export const DEATHS = ['SIGKILL', 'SIGSEGV', 'EXIT', 'MEMORY', 'NAN', 'NONE'] as const;
 export type Death = (typeof DEATHS)[number];
 
-/** Above what Node reserves at its start, below what the loop asks for. */
+/** Limit of the address space: more than Node reserves at its start, less than the loop allocates. */
 const ADDRESS_SPACE_GIB = 40;
 const BLOCK_BYTES = 1024 ** 3;
 
@@ -59,7 +59,7 @@ function work(task: LeasedTask): void {
   }
 }
 
-/** The kernel refuses, not this program: the limit is on the process' address space. */
+/** Limits the process' address space, so that the kernel refuses memory. */
 function askForTooMuch(): void {
   execFileSync('prlimit', ['--pid', String(process.pid), `--as=${ADDRESS_SPACE_GIB * BLOCK_BYTES}`]);
   const held: ArrayBuffer[] = [];

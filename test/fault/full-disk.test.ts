@@ -11,7 +11,7 @@ import { checkRecord, describeFindings } from './checker.ts';
 
 const SIZE_MIB = 256;
 
-/** null: this process may mount file systems. */
+/** Reason to skip; null: this process may mount file systems. */
 const WHY_NOT = whyNoMounts();
 
 function whyNoMounts(): string | null {
@@ -68,7 +68,7 @@ describe.skipIf(WHY_NOT !== null)('an artifact store that takes nothing any more
     ['is full', fillDisk, 'DISK_FULL', /The disk of the artifact store .* is full: .*Free some space there/],
     ['is read-only', makeReadOnly, 'STORE_UNWRITABLE', /The artifact store .* can't be written: EROFS/],
   ] as const)(
-    'because it %s pauses the sweep with the reason, and the resumed sweep ends as if nothing had been',
+    'that %s pauses the sweep with the reason, and the resumed sweep ends as if undisturbed',
     async (_how, harm, code, words) => {
       const sweepId = await sweeps.submit();
       await eventually('a checkpoint of a task that is trained', 60_000, async () => {
@@ -78,13 +78,13 @@ describe.skipIf(WHY_NOT !== null)('an artifact store that takes nothing any more
         );
         return rows.length > 0 ? true : undefined;
       });
-      const mend = await harm(store);
+      const repair = await harm(store);
       try {
         expect(await sweeps.ended(sweepId, 60_000)).toBe('PAUSED');
         const { stateReason } = await sweeps.client.getSweep(sweepId);
         expect(stateReason).toMatch(words);
         expect(stateReason).toContain('resume the sweep');
-        // Nothing is tried while it is paused, and nothing half-written lies about.
+        // No attempt starts while it is paused, and no partial file is left.
         await eventually('all slots to be idle', 30_000, async () => {
           const { rows } = await pool.query(`SELECT 1 FROM tasks WHERE state IN ('LEASED', 'RUNNING')`);
           return rows.length === 0 ? true : undefined;
@@ -101,7 +101,7 @@ describe.skipIf(WHY_NOT !== null)('an artifact store that takes nothing any more
         );
         expect(counters).toEqual([]);
       } finally {
-        mend();
+        repair();
       }
       expect(readdirSync(store, { recursive: true }).filter((name) => String(name).endsWith('.tmp'))).toEqual([]);
       await sweeps.client.resumeSweep(sweepId);
@@ -117,7 +117,7 @@ describe.skipIf(WHY_NOT !== null)('an artifact store that takes nothing any more
   );
 });
 
-/** Takes all that is left. @returns what gives it back. */
+/** Fills the disk. @returns a function that frees it. */
 function fillDisk(store: string): () => void {
   const filler = join(store, 'filler');
   for (let mib = SIZE_MIB; mib >= 1; mib = Math.floor(mib / 2)) {
@@ -131,14 +131,14 @@ function fillDisk(store: string): () => void {
       }
     }
   }
-  // What fallocate left over, to the last page.
+  // The space that fallocate left, to the last page.
   execFileSync('sh', ['-c', `cat /dev/zero > ${filler}-rest 2>/dev/null || true`]);
   return () => {
     for (const name of readdirSync(store)) if (name.startsWith('filler')) rmSync(join(store, name));
   };
 }
 
-/** @returns what makes it writable again. */
+/** Makes the disk read-only. @returns a function that makes it writable. */
 async function makeReadOnly(store: string): Promise<() => void> {
   // Refused while a file is being written.
   await eventually('the file system to become read-only', 10_000, () => {

@@ -9,7 +9,7 @@ import { SweepOnWorker, curve, taskRun } from '../integration/worker/sweep-on-wo
 import { writeTinyImages } from '../integration/worker/tiny-images.ts';
 import { WorkerProcess } from '../integration/worker/worker-process.ts';
 
-/** All layers are trained, so that a step keeps every layer's outputs of every image: about 0.7 GB for 64 of them. */
+/** Trains all layers, so that a step keeps the outputs of every layer for every image: about 0.7 GB for 64 images. */
 const PARAMETERS = {
   backbone: 'mobilenet_v2',
   weights: 'random',
@@ -42,14 +42,14 @@ describe('a worker with too little address space (RLIMIT_AS)', { timeout: 180_00
   });
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-  /** Does the task with the batch in so many parts, each time under a lease of its own. */
+  /** Runs the task with a number of micro-batches, under a new lease. */
   let leaseEpoch = 0;
   const inParts = (microBatchDivisor: number): LeasedTask => {
     leaseEpoch += 1;
     return { ...task, microBatchDivisor, leaseEpoch };
   };
 
-  it('fails with MEMORY, and trains the same with the batch in 8 parts', async () => {
+  it('fails with MEMORY, and trains the same in 8 micro-batches', async () => {
     await using free = startWorker();
     await free.complete(inParts(8), 'TRAIN');
     const partsBytes = peakAddressSpace(free.child.pid);
@@ -57,7 +57,7 @@ describe('a worker with too little address space (RLIMIT_AS)', { timeout: 180_00
     await free.complete(inParts(1), 'TRAIN');
     const wholeBytes = peakAddressSpace(free.child.pid);
     expect(wholeBytes).toBeGreaterThan(partsBytes + 100e6);
-    // Nearer to the parts: a worker that has not done them before needs about 0.2 GB less for the whole.
+    // Closer to the need of micro-batches: a worker that has not run them before needs about 0.2 GB less for the whole batch.
     const limit = Math.round(partsBytes + (wholeBytes - partsBytes) * 0.4);
 
     await using limited = startWorker();
@@ -73,12 +73,12 @@ describe('a worker with too little address space (RLIMIT_AS)', { timeout: 180_00
   });
 });
 
-/** As the supervisor sees it: the worker says so itself, or its last words and its end tell. */
+/** Returns the error as the supervisor classifies it: reported by the worker, or from its exit and last output. */
 async function failureOf(worker: WorkerProcess, task: LeasedTask): Promise<TaskError> {
   let lastOutput = '';
   worker.child.stderr?.on('data', (chunk: Buffer) => (lastOutput += chunk.toString('utf8')));
   const ended = new Promise<TaskError>((resolve) =>
-    // As the supervisor does: at 'exit' its last words may not be read yet.
+    // As in the supervisor: at 'exit' the last output may not have been read.
     worker.child.once('close', (code, signal) =>
       resolve(
         errorOfExit(

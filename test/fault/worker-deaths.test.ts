@@ -25,7 +25,7 @@ const cleanups: (() => Promise<void> | void)[] = [];
 beforeEach(async () => {
   harness = await startHarness({
     reaperMs: 50,
-    // The task that is waited for must not be cut anew when a second trainer comes.
+    // The task under test must not be regrouped when a second trainer registers.
     env: { GRAFT_COORDINATOR_ADAPTIVE_PLAN: 'off' },
   });
   cleanups.push(async () => harness[Symbol.asyncDispose]());
@@ -41,7 +41,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A real supervisor whose worker dies as told, at the real coordinator. @returns what tells it another death. */
+/** Starts a real supervisor whose worker dies in a given way, at a real coordinator. @returns a function that sets the next way. */
 function startTrainer(first: Death): (death: Death) => void {
   const folder = mkdtempSync(join(tmpdir(), 'graft-deaths-'));
   const file = join(folder, 'death');
@@ -69,7 +69,7 @@ function startTrainer(first: Death): (death: Death) => void {
   return choose;
 }
 
-/** Waits for the end of the task; its back-off is not waited for. */
+/** Waits for the end of the task, skipping its back-off. */
 async function untilTaskIs(state: string): Promise<void> {
   const look = async (): Promise<string | undefined> => {
     await harness.query(`UPDATE tasks SET not_before_time = now() WHERE state = 'READY' AND not_before_time > now()`);
@@ -99,7 +99,7 @@ describe('a worker that dies', { timeout: 90_000 }, () => {
   it.each([
     ['SIGSEGV', 'SIGSEGV'],
     ['EXIT', 'exit code 3'],
-  ] as const)('by %s has crashed: counted, and final the third time', async (death, word) => {
+  ] as const)('by %s has crashed: each failure is counted, and the third is final', async (death, word) => {
     startTrainer(death);
     await untilTaskIs('FAILED');
     expect(await attempts()).toEqual(Array.from({ length: 3 }, () => failed('COUNTED', 'WORKER_CRASHED')));
@@ -111,7 +111,7 @@ describe('a worker that dies', { timeout: 90_000 }, () => {
     }
   });
 
-  it('by SIGKILL was killed from outside: not counted, but ten times in a row are a crash loop', async () => {
+  it('by SIGKILL was killed from outside: not counted, but ten in a row are a crash loop', async () => {
     startTrainer('SIGKILL');
     await untilTaskIs('FAILED');
     expect(await attempts()).toEqual(Array.from({ length: 10 }, () => failed('INFRASTRUCTURE', 'WORKER_KILLED')));
@@ -125,7 +125,7 @@ describe('a worker that dies', { timeout: 90_000 }, () => {
     expect(run?.state_reason).toContain('SIGKILL');
   });
 
-  it('for lack of memory gets the batch in 2, 4 and 8 parts, then the runs are infeasible', async () => {
+  it('for lack of memory is retried in 2, 4 and 8 micro-batches; then the runs are infeasible', async () => {
     startTrainer('MEMORY');
     await untilTaskIs('FAILED');
     expect(await attempts()).toEqual([1, 2, 4, 8].map((divisor) => failed('MEMORY', 'OUT_OF_MEMORY', divisor)));
@@ -135,7 +135,7 @@ describe('a worker that dies', { timeout: 90_000 }, () => {
     }
   });
 
-  it('once goes on, and the attempt that failed is in the record', async () => {
+  it('once is retried, and the failed attempt is recorded', async () => {
     const choose = startTrainer('SIGSEGV');
     await expect.poll(async () => (await attempts())[0]?.state, { timeout: 30_000 }).toBe('FAILED');
     choose('NONE');
@@ -144,7 +144,7 @@ describe('a worker that dies', { timeout: 90_000 }, () => {
     expect((await runs()).map(({ state }) => state)).toEqual(['SUCCEEDED', 'SUCCEEDED']);
   });
 
-  it('does not: a loss that is no number fails its run at once, with the epoch, and the other one goes on', async () => {
+  it('is not involved in a loss that is not finite, which fails its run at once, with the epoch; the other run continues', async () => {
     startTrainer('NAN');
     await untilTaskIs('SUCCEEDED');
     expect(await attempts()).toHaveLength(1);

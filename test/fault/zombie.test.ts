@@ -18,10 +18,10 @@ import { sendSignal } from './process-tree.ts';
 
 type Write = (zombie: SimulatedTrainer, task: LeasedTask) => Promise<void>;
 
-/** All that a trainer can write about a task; each must be refused. */
+/** All writes of a trainer about a task; each must be refused. */
 const WRITES: Readonly<Record<string, Write>> = {
   heartbeat: async (zombie, task) => {
-    // A heartbeat speaks of several tasks, so the refusal of one is its command.
+    // A heartbeat reports several tasks, so one is refused by its command.
     const [directive] = await zombie.heartbeat([task]);
     expect(directive).toMatchObject({ leaseEpoch: task.leaseEpoch, command: TaskCommand.ABANDON });
   },
@@ -44,7 +44,7 @@ const WRITES: Readonly<Record<string, Write>> = {
   },
 };
 
-describe.each(['nobody else has the task yet', 'another trainer has the task'])('a zombie, when %s', (moment) => {
+describe.each(['no other trainer has the task', 'another trainer has the task'])('a zombie, when %s', (moment) => {
   let harness: Harness;
   let zombie: SimulatedTrainer;
   let task: LeasedTask;
@@ -68,13 +68,13 @@ describe.each(['nobody else has the task yet', 'another trainer has the task'])(
   });
   afterEach(() => harness[Symbol.asyncDispose]());
 
-  it.each(Object.keys(WRITES))('is refused its %s, and nothing changes', async (kind) => {
+  it.each(Object.keys(WRITES))('can not write its %s, and nothing changes', async (kind) => {
     const before = await record();
     await WRITES[kind]?.(zombie, task);
     expect(await record()).toEqual(before);
   });
 
-  /** Everything a write about a task may touch. */
+  /** Returns all rows that a write about a task may change. */
   async function record(): Promise<unknown> {
     const tables = ['sweeps', 'runs', 'tasks', 'attempts', 'epoch_metrics', 'checkpoints', 'events'];
     const rows = tables.map((table) => harness.query(`SELECT * FROM ${table} ORDER BY ${table}::text`));
@@ -129,7 +129,7 @@ describe('a real trainer, stopped past its lease and continued', () => {
     readonly stopped: readonly number[];
   }
 
-  /** Stops a trainer in the middle of a training task. One that ended its task just before goes on, and another is waited for. */
+  /** Stops a trainer during a training task. A trainer that has just ended its task continues; another one is chosen. */
   async function stopTrainer(parts: readonly ('supervisor' | 'worker')[]): Promise<StoppedTrainer> {
     for (;;) {
       const sweepId = await sweeps.submit();
@@ -146,7 +146,7 @@ describe('a real trainer, stopped past its lease and continued', () => {
       const worker = await cluster.livePid({ part: 'worker', index });
       const stopped = parts.map((part) => (part === 'worker' ? worker : supervisor));
       for (const pid of stopped) sendSignal(pid, 'SIGSTOP');
-      // What the trainer had sent before arrives meanwhile.
+      // Earlier messages of the trainer arrive meanwhile.
       await sleep(300);
       const live = await firstRow(`SELECT 1 FROM tasks WHERE task_id = $1 AND lease_epoch = $2 AND state = 'RUNNING'`, [
         lost.task_id,
@@ -160,8 +160,8 @@ describe('a real trainer, stopped past its lease and continued', () => {
 
   it.each([
     ['with its worker', ['supervisor', 'worker']],
-    ['while its worker goes on', ['supervisor']],
-  ] as const)('%s, writes nothing more, drops the task and goes on', { timeout: 180_000 }, async (_how, parts) => {
+    ['while its worker continues', ['supervisor']],
+  ] as const)('%s, writes nothing more, drops the task and continues', { timeout: 180_000 }, async (_how, parts) => {
     const { sweepId, lost, index, supervisor, worker, stopped } = await stopTrainer(parts);
     const heir = await eventually('another trainer to have trained on it', 60_000, () =>
       firstRow<Lease & { readonly create_time: Date }>(

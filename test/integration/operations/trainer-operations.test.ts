@@ -59,7 +59,7 @@ describe("the trainer's operations port", () => {
     await coordinator.until('completed');
     coordinator.give(taskOf('t2', { script: 'crash', epochs: 1 }));
     await coordinator.until('completed', 2);
-    // The answer to the second completion may still be on its way to the trainer: its next call comes after it.
+    // The trainer may not have received the answer to the second completion; its next call follows it.
     await coordinator.until('asked', coordinator.of('asked').length + 1);
     const now = await scrape(port);
     const stage = 'HEAD';
@@ -75,7 +75,7 @@ describe("the trainer's operations port", () => {
     expect(now.value('graft_trainer_metric_ingest_seconds_count')).toBeGreaterThan(0);
     expect(now.value('graft_trainer_worker_memory_bytes')).toBeGreaterThan(10e6);
     expect(now.value('graft_trainer_memory_limit_bytes')).toBeGreaterThan(100e6);
-    // Nothing is trained now, so there is no speed.
+    // There is no speed while nothing is trained.
     expect(now.value('graft_trainer_images_per_second', { slot: '0', stage })).toBeUndefined();
   });
 

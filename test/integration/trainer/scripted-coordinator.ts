@@ -17,7 +17,7 @@ import type {
   ReportMetricsResponse,
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
 
-/** What happened, in the order in which it became durable. */
+/** An event, in the order in which events became durable. */
 export type Entry =
   | { readonly kind: 'registered'; readonly request: RegisterTrainerRequest }
   | { readonly kind: 'asked'; readonly request: LeaseTaskRequest }
@@ -28,7 +28,7 @@ export type Entry =
   | { readonly kind: 'completed'; readonly request: CompleteTaskRequest }
   | { readonly kind: 'released'; readonly request: ReleaseTaskRequest };
 
-/** Everything a trainer can write about a task. */
+/** Kinds of writes of a trainer about a task. */
 export const WRITE_KINDS = ['heartbeat', 'metrics', 'checkpoint', 'completion', 'release'] as const;
 export type WriteKind = (typeof WRITE_KINDS)[number];
 
@@ -38,22 +38,22 @@ export interface ScriptedCoordinatorOptions {
 }
 
 /**
- * TrainerService in memory, over real gRPC: leases by request identity, metrics by sequence number, fencing by lease
- * epoch. Faults are switched on by the test.
+ * TrainerService in memory, over real gRPC: leases by request ID, metrics by sequence number, fencing by lease epoch. The test
+ * switches faults on.
  */
 export class ScriptedCoordinator {
   readonly history: Entry[] = [];
-  /** Leave this many lease answers unsent, after the task was given. */
+  /** Number of lease answers to lose after the task was leased. */
   loseLeaseAnswers = 0;
-  /** End the metric stream after a batch was stored and before it is acknowledged, so many times. */
+  /** Number of times to break the metric stream between storing and acknowledging a batch. */
   breakStreams = 0;
-  /** Refuse so many batches as a gap, to be sent again. */
+  /** Number of batches to refuse with a sequence gap, so that they are resent. */
   reportGaps = 0;
-  /** Trainers must register again. */
+  /** True: heartbeats are refused until the trainer registers again. */
   forgetTrainer = false;
-  /** Writes of these tasks are fenced. */
+  /** Tasks whose writes are refused. */
   readonly lostTasks = new Set<string>();
-  /** Only these are; a zombie may come with any of its writes first. */
+  /** Kinds of writes that are refused; a zombie may begin with any of them. */
   fenced: ReadonlySet<WriteKind> = new Set(WRITE_KINDS);
   readonly commands = new Map<string, keyof typeof TaskCommand>();
   readonly stoppedRuns = new Map<string, string[]>();
@@ -98,7 +98,7 @@ export class ScriptedCoordinator {
         this.#add({ kind: 'completed', request });
         return await Promise.resolve({});
       },
-      completeTaskInParts: () => Promise.reject(new Error('No scripted result is so large.')),
+      completeTaskInParts: () => Promise.reject(new Error('No scripted result is as large as that.')),
       releaseTask: async (request) => {
         this.#fence(request, 'release');
         this.#add({ kind: 'released', request });
@@ -123,7 +123,7 @@ export class ScriptedCoordinator {
     return this.history.filter((entry): entry is Extract<Entry, { kind: K }> => entry.kind === kind);
   }
 
-  /** Resolves when so many entries of a kind are there. */
+  /** Resolves when the history has `count` entries of a kind. */
   async until(kind: Entry['kind'], count = 1): Promise<void> {
     await this.untilTrue((history) => history.filter((entry) => entry.kind === kind).length >= count);
   }

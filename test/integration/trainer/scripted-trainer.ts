@@ -5,7 +5,7 @@ import { readTrainerConfig } from '../../../services/trainer/config.ts';
 import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
 import { runTrainer } from '../../../services/trainer/trainer.ts';
 
-/** `services/trainer/main.ts` with the scripted worker in place of TensorFlow's. */
+/** Runs `services/trainer/main.ts` with the scripted worker in place of TensorFlow's. */
 const log = createLogger('trainer', 'info');
 const config = readTrainerConfig(process.env);
 const script = fileURLToPath(new URL('./scripted-worker.ts', import.meta.url));

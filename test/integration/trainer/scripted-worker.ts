@@ -3,8 +3,8 @@ import type { LeasedTask, RunOutcome } from '../../../services/core/task.ts';
 import type { SlotCommand, SlotEvent } from '../../../services/trainer/slots/worker-protocol.ts';
 
 /**
- * A worker without TensorFlow, for tests of the supervisor: what it does with a task is told by the first run's
- * parameters `script` (train, crash, killed, out-of-memory, hang, fail), `epochs` and `step_ms`.
+ * A worker without TensorFlow, for tests of the supervisor. The first run's parameters control it: `script` (train, crash, killed,
+ * out-of-memory, hang, fail), `epochs` and `step_ms`.
  */
 let current: { readonly task: LeasedTask; asked: 'pause' | 'stop' | null; stoppedRuns: Set<string> } | null = null;
 
@@ -35,7 +35,7 @@ async function work(task: LeasedTask): Promise<void> {
     }
     if (misbehave(script, task)) return;
     if (script === 'hang') await new Promise(() => undefined);
-    // Set by a message while this function waited.
+    // A message may have set it during the delay.
     const { asked } = state;
     if (asked !== null) {
       current = null;
@@ -54,7 +54,7 @@ async function work(task: LeasedTask): Promise<void> {
   send({ type: 'completed', taskId, result: { stage: 'TRAIN', outcomes } });
 }
 
-/** Epochs of half a second, for tests that ask for a speed. */
+/** Epochs of half a second, for tests of the speed. */
 function speedOf(parameters: Parameters): Readonly<Record<string, number>> {
   const rate = parameters['images_per_second'];
   return rate === undefined ? {} : { seconds: 0.5, images_per_second: Number(rate) };

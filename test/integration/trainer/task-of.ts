@@ -1,7 +1,7 @@
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import type { LeasedTask } from '../../../services/core/task.ts';
 
-/** A HEAD task; the first run's parameters tell the scripted worker what to do. */
+/** Returns a HEAD task; the first run's parameters control the scripted worker. */
 export function taskOf(taskId: string, parameters: Parameters, runIds: readonly string[] = ['r1']): LeasedTask {
   return {
     taskId,

@@ -19,7 +19,7 @@ afterEach(async () => {
 interface TrainerProcess {
   readonly child: ChildProcess;
   readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
-  /** Resolves with the first match of what it writes. */
+  /** Resolves with the first match in the output. */
   readonly says: (pattern: RegExp) => Promise<RegExpMatchArray>;
 }
 
@@ -79,7 +79,7 @@ async function untilDead(pid: number): Promise<void> {
 }
 
 describe('the trainer as a process', { timeout: 30_000 }, () => {
-  it('drains on SIGTERM, hands its task back, and ends with 0 and no worker left', async () => {
+  it('drains on SIGTERM, hands its task back, and ends with exit code 0 and no worker left', async () => {
     const { child, ended, coordinator, workerPid } = await startTrainer();
     coordinator.give(taskOf('t1', { script: 'train', epochs: 1_000, step_ms: 20 }));
     await coordinator.until('epoch', 2);
@@ -89,7 +89,7 @@ describe('the trainer as a process', { timeout: 30_000 }, () => {
     expect(isAlive(workerPid)).toBe(false);
   });
 
-  it('ends at once with 130 on a second signal, and takes its worker along', async () => {
+  it('ends at once with exit code 130 on a second signal, and its worker with it', async () => {
     const { child, ended, says, coordinator, workerPid } = await startTrainer();
     coordinator.give(taskOf('t1', { script: 'hang', epochs: 2 }));
     await coordinator.until('epoch');
@@ -109,7 +109,7 @@ describe('the trainer as a process', { timeout: 30_000 }, () => {
     await untilDead(workerPid);
   });
 
-  it('explains itself with --help and names every mistake of its configuration', async () => {
+  it('prints its usage with --help and reports every mistake of its configuration', async () => {
     const help = await startProcess(main, ['--help'], {}).ended;
     expect(help.code).toBe(0);
     expect(help.output).toContain('GRAFT_COORDINATOR');

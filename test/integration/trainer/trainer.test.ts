@@ -23,7 +23,7 @@ interface Bench {
   readonly coordinator: ScriptedCoordinator;
   readonly port: number;
   readonly stateDir: string;
-  /** Asks for the drain and waits for the end. */
+  /** Starts the drain and waits for the end. */
   readonly end: () => Promise<void>;
 }
 
@@ -110,7 +110,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(readdirSync(join(stateDir, 'journals'))).toEqual([]);
   });
 
-  it("gives back a task that it can't read, which a newer trainer may, and goes on with the next", async () => {
+  it("hands back a task that it can't read, which a newer trainer may, and continues with the next", async () => {
     const { coordinator } = await startBench();
     const objective = { metric: 'val_f1' as never, goal: 'maximize' } as const;
     coordinator.give({ ...taskOf('t1', { script: 'train', epochs: 1 }, ['r1']), objective });
@@ -127,7 +127,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(endOf(coordinator, 1)).toMatchObject({ kind: 'result' });
   });
 
-  it('asks with the same request identity when a lease answer was lost', async () => {
+  it('retries with the same request ID when a lease answer was lost', async () => {
     const { coordinator } = await startBench();
     coordinator.loseLeaseAnswers = 2;
     coordinator.give(taskOf('t1', { script: 'train', epochs: 1 }));
@@ -136,13 +136,13 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(leased).toHaveLength(1);
     const asked = coordinator.of('asked').filter(({ request }) => request.requestId === leased[0]?.requestId);
     expect(asked.length).toBeGreaterThanOrEqual(2);
-    // The next task gets an identity of its own.
+    // The next request has another ID.
     coordinator.give(taskOf('t2', { script: 'train', epochs: 1 }));
     await coordinator.until('completed', 2);
     expect(coordinator.of('leased')[1]?.requestId).not.toBe(leased[0]?.requestId);
   });
 
-  it('sends again after broken streams, and nothing is doubled or missing', async () => {
+  it('resends after broken streams, without duplicates or gaps', async () => {
     const { coordinator } = await startBench();
     coordinator.breakStreams = 3;
     coordinator.give(taskOf('t1', { script: 'train', epochs: 12, step_ms: 60 }));
@@ -152,7 +152,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expectEpochsBeforeCheckpoints(coordinator);
   });
 
-  it('sends again from where a sequence gap says', async () => {
+  it('resends from the sequence number that a gap reports', async () => {
     const { coordinator } = await startBench();
     coordinator.reportGaps = 2;
     coordinator.give(taskOf('t1', { script: 'train', epochs: 8, step_ms: 60 }));
@@ -161,7 +161,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expectEpochsBeforeCheckpoints(coordinator);
   });
 
-  it('works through a coordinator that was away, without losing an epoch', async () => {
+  it('continues through an outage of the coordinator without losing an epoch', async () => {
     const { coordinator, port } = await startBench();
     coordinator.give(taskOf('t1', { script: 'train', epochs: 10, step_ms: 100 }));
     await coordinator.until('epoch', 2);
@@ -181,7 +181,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     await coordinator.until('completed');
   });
 
-  it('drops a task whose lease is lost, writes nothing more, and goes on with the next', async () => {
+  it('drops a task whose lease is lost, writes nothing more, and continues with the next', async () => {
     const { coordinator } = await startBench();
     coordinator.give(taskOf('t1', { script: 'train', epochs: 1_000, step_ms: 20 }));
     await coordinator.until('checkpoint', 2);
@@ -203,7 +203,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     ['completion', { script: 'train', epochs: 3 }],
     ['release', { script: 'train', epochs: 1_000, step_ms: 20 }],
   ] as const)(
-    'ends by itself when its %s alone is refused, and goes on with the next task',
+    'ends an attempt when only its %s is refused, and continues with the next task',
     async (kind, parameters) => {
       const { coordinator } = await startBench();
       coordinator.fenced = new Set([kind]);
@@ -220,7 +220,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     },
   );
 
-  it('pauses on command, after everything is reported', async () => {
+  it('pauses on command after it has reported everything', async () => {
     const { coordinator } = await startBench();
     coordinator.give(taskOf('t1', { script: 'train', epochs: 1_000, step_ms: 20 }));
     await coordinator.until('epoch', 2);
@@ -249,7 +249,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     });
   });
 
-  it('stops one run of a group; the other goes on', async () => {
+  it('stops one run of a group; the other continues', async () => {
     const { coordinator } = await startBench();
     coordinator.give(taskOf('t1', { script: 'train', epochs: 30, step_ms: 20 }, ['r1', 'r2']));
     await coordinator.until('epoch', 2);
@@ -275,7 +275,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     ['killed', { errorClass: 'INFRASTRUCTURE', code: 'WORKER_KILLED' }, ['SIGKILL']],
     ['out-of-memory', { errorClass: 'MEMORY', code: 'OUT_OF_MEMORY' }, ['SIGABRT', 'bad_alloc']],
     ['fail', { errorClass: 'NUMERIC', code: 'NUMERIC' }, ['loss is NaN']],
-  ] as const)('reports a worker that ends by "%s", after its epochs, and goes on', async (script, error, words) => {
+  ] as const)('reports a worker that ends by "%s" after its epochs, and continues', async (script, error, words) => {
     const { coordinator } = await startBench();
     coordinator.give(taskOf('t1', { script, epochs: 5 }));
     await coordinator.until('completed');
@@ -296,7 +296,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     await coordinator.start(port);
     await coordinator.until('released');
     expect(coordinator.of('released')[0]?.request.reason).toBe(ReleaseReason.PREEMPTED);
-    // 1.25 s of silence at 20 ms and more an epoch; without the pause there would be twice as many.
+    // 1.25 s of silence at 20 ms or more per epoch; without the pause there would be twice as many.
     expect(coordinator.of('epoch').length).toBeLessThan(90);
     expectEpochsBeforeCheckpoints(coordinator);
   });
@@ -312,7 +312,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(endOf(coordinator)).toMatchObject({ error: { errorClass: 'INFRASTRUCTURE', code: 'COORDINATOR_LOST' } });
   });
 
-  it('drains: saves, reports, hands back, leases nothing more', async () => {
+  it('drains: saves, reports, hands back, and leases nothing more', async () => {
     const { coordinator, end } = await startBench();
     coordinator.give(taskOf('t1', { script: 'train', epochs: 1_000, step_ms: 20 }));
     await coordinator.until('epoch', 3);
@@ -324,7 +324,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(coordinator.of('heartbeat').some(({ request }) => request.draining)).toBe(true);
   });
 
-  it('drains a worker that does not answer by killing it within the bound', async () => {
+  it('kills a worker that does not answer the drain in time', async () => {
     const { coordinator, end } = await startBench({}, 300);
     coordinator.give(taskOf('t1', { script: 'hang', epochs: 2 }));
     await coordinator.until('epoch');
@@ -332,7 +332,7 @@ describe('a trainer', { timeout: 30_000 }, () => {
     expect(coordinator.of('released')[0]?.request).toMatchObject({ taskId: 't1', reason: ReleaseReason.DRAINING });
   });
 
-  it('drains while the coordinator is away', async () => {
+  it('drains while the coordinator is unavailable', async () => {
     const { coordinator, end } = await startBench({}, 300);
     await coordinator.stop();
     await end();

@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-it('a sweep reads its own folder, whichever folder the manifest and the data set name', async () => {
+it('reads the folder of the sweep, whichever folder the manifest and the data set name', async () => {
   const [data, copy] = [join(root, 'data'), join(root, 'copy')];
   writeTinyImages(data, { counts: { train: 4, validation: 2, test: 2 } });
   cpSync(data, copy, { recursive: true });

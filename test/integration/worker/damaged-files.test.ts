@@ -51,7 +51,7 @@ describe('a stored file that is lost or damaged', () => {
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   it.each(FILE_DAMAGES)(
-    'feature sets: the attempt names all of them and is not counted, the next FEATURES task makes them the same (%s)',
+    'feature sets: the attempt names all of them and is not counted; the next FEATURES task recomputes them identically (%s)',
     async (damage) => {
       await worker.complete(headTask([taskRun('before', CACHED)]), 'TRAIN');
       for (const { uri } of features) damageFile(stored(uri), damage, 0.9);
@@ -69,7 +69,7 @@ describe('a stored file that is lost or damaged', () => {
   );
 
   it.each(FILE_DAMAGES)(
-    'a manifest: every stage says so and is not counted, indexing makes the same one (%s)',
+    'a manifest: every stage reports it and is not counted; indexing writes the same one (%s)',
     async (damage) => {
       const { manifestUri } = sweep.indexed;
       const before = readFileSync(stored(manifestUri));
@@ -92,7 +92,7 @@ describe('a stored file that is lost or damaged', () => {
   );
 
   it.each(FILE_DAMAGES)(
-    'checkpoints: one attempt names all that a group starts from, before it trains (%s)',
+    'checkpoints: one attempt names all from which a group starts, before it trains (%s)',
     async (damage) => {
       const runs = ['a', 'b', 'c'];
       await worker.complete(headTask(runs.map((runId) => taskRun(runId, { ...CACHED, epochs: 1 }))), 'TRAIN');
@@ -117,7 +117,7 @@ describe('a stored file that is lost or damaged', () => {
   );
 
   it.each(FILE_DAMAGES)(
-    'the checkpoint that a fine-tuning or an evaluation starts from is named (%s)',
+    'the checkpoint from which a fine-tuning or an evaluation starts is named (%s)',
     async (damage) => {
       await worker.complete(headTask([taskRun('a', FINE_TUNED)]), 'TRAIN');
       const best = { ...lastCheckpoint(worker.events, 'a', 'BEST', 'HEAD'), checkpointId: 'best-a' };
@@ -132,7 +132,7 @@ describe('a stored file that is lost or damaged', () => {
     },
   );
 
-  it('the head that a fine-tuning began with is not needed once it is resumed', async () => {
+  it('the head from which a fine-tuning began is not needed to resume it', async () => {
     await worker.complete(headTask([taskRun('a', FINE_TUNED)]), 'TRAIN');
     const source = lastCheckpoint(worker.events, 'a', 'BEST', 'HEAD');
     const sets = await sweep.computeFeatures(worker, sweep.featureSets(FINE_TUNED, 'FINE_TUNE'));
@@ -151,7 +151,7 @@ describe('a stored file that is lost or damaged', () => {
   });
 
   it.each(FILE_DAMAGES)(
-    'decoded images: the attempt decodes them again by itself, to the same numbers (%s)',
+    'decoded images: the attempt decodes them again, with the same numbers (%s)',
     async (damage) => {
       const train = (runId: string) =>
         worker.complete(sweep.task('HEAD', { runs: [taskRun(runId, AUGMENTED)] }), 'TRAIN');

@@ -10,7 +10,7 @@ import { SweepOnWorker, curve, taskRun } from './sweep-on-worker.ts';
 import { writeTinyImages } from './tiny-images.ts';
 import { WorkerProcess } from './worker-process.ts';
 
-// Results are the same to the last bit for the same number of threads only; set before TensorFlow is loaded.
+// Results are bitwise equal only for the same number of threads; set before TensorFlow is loaded.
 vi.hoisted(() => (process.env['GRAFT_SLOT_THREADS'] = '1'));
 
 /** Three parts of 128, 128 and 64 images. */
@@ -38,7 +38,7 @@ describe('feature sets', () => {
   });
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-  it('go on at the last part of a killed extraction, with the same file to the last bit', async () => {
+  it('resume at the last part of a killed extraction, with a bitwise equal file', async () => {
     const sets = wanted.map((set) => ({ ...set, uri: null, sha256: null, shape: [], rowCount: 0, sizeBytes: 0 }));
     const parts = join(root, 'disturbed', 'features', `${sets[0]?.key ?? ''}.parts`);
     mkdirSync(parts, { recursive: true });
@@ -57,7 +57,7 @@ describe('feature sets', () => {
     ).toHaveLength(2);
   });
 
-  it('are the same where images are decoded while the base computes, and leave the decoded images', async () => {
+  it('are the same if images are decoded while the base computes, and keep the decoded images', async () => {
     const cacheDir = join(root, 'cache-beside');
     const artifacts = new DirectoryArtifactStore(join(root, 'beside'));
     const worker = new InProcessWorker({ artifacts, cacheDir, checkpointSeconds: 1000, decodesBeside: true });
@@ -68,7 +68,7 @@ describe('feature sets', () => {
     expect(images('cache-beside')).toEqual(images('cache'));
   });
 
-  it('are half as large in half precision, and train a head as well', async () => {
+  it('have half the size in half precision, and train a head as well', async () => {
     const curves = [];
     const sizes = [];
     for (const feature_dtype of ['float32', 'float16']) {

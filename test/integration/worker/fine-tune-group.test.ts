@@ -48,14 +48,14 @@ describe('augmented fine-tunings of one frozen part', () => {
     await sweep.index(worker);
     const headFeatures = await sweep.computeFeatures(worker, sweep.featureSets(AUGMENTED, 'HEAD'));
     features = await sweep.computeFeatures(worker, sweep.featureSets(AUGMENTED, 'FINE_TUNE'));
-    // Trained for one run, started from by all.
+    // Trained for one run; all start from it.
     const task = sweep.task('HEAD', { runs: [taskRun('h', AUGMENTED)], featureSets: headFeatures });
     await worker.complete(task, 'TRAIN');
     head = lastCheckpoint(worker.events, 'h', 'BEST', 'HEAD');
   });
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-  it('have the same numbers together as alone, to the last bit, from one shared head', async () => {
+  it('have bitwise the same numbers together as alone, from one shared head', async () => {
     const together = newWorker();
     const { outcomes } = await together.complete(tuneTask([runOf(0), runOf(1), runOf(2)]), 'TRAIN');
     expect(outcomes.map(({ kind }) => kind)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);

@@ -42,7 +42,7 @@ describe('memory of a group of heads', () => {
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'graft-memory-'));
     writeTinyImages(join(root, 'data'), { counts: { train: 24, validation: 8, test: 4 } });
-    // Saves in the middle of training as well.
+    // Saves during training too.
     const folders = { artifactsDir: join(root, 'artifacts'), cacheDir: join(root, 'cache') };
     worker = new WorkerProcess({ ...folders, checkpointSeconds: 1 });
     sweep = new SweepOnWorker(join(root, 'data'), 'mobilenet_v2', 'random');
@@ -72,7 +72,7 @@ describe('memory of a group of heads', () => {
   it(`${GROUP_SIZE} heads stay under the forecast + 10 %`, async () => {
     const few = [0, 1, 2, 3];
     const many = Array.from({ length: GROUP_SIZE }, (_, index) => index);
-    // What everything but the group takes shows in a small group.
+    // A small group shows the memory of everything but the group.
     const rest = (await peakOf(few)) - forecast(few);
     const peak = (await peakOf(many)) - rest;
     const wanted = forecast(many);

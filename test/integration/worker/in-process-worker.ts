@@ -8,7 +8,7 @@ import type { CompletedResult, EndEvent, TaskRunner } from './worker-process.ts'
 
 type Command = Exclude<SlotCommand, { type: 'start' }>;
 
-/** What a worker process does, in this process: quicker to start, and its memory can be looked at. */
+/** Runs tasks like a worker process, in this process: it starts faster, and its memory can be inspected. */
 export class InProcessWorker implements TaskRunner {
   readonly events: SlotEvent[] = [];
   /** Called at each event; may answer with commands. */

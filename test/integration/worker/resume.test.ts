@@ -13,14 +13,14 @@ import { writeTinyImages } from './tiny-images.ts';
 import { WorkerProcess } from './worker-process.ts';
 import type { TaskRunner } from './worker-process.ts';
 
-// Results are the same to the last bit for the same number of threads only; set before TensorFlow is loaded.
+// Results are bitwise equal only for the same number of threads; set before TensorFlow is loaded.
 vi.hoisted(() => (process.env['GRAFT_SLOT_THREADS'] = '1'));
 
 const EPOCHS = 6;
 const BASE: Parameters = {
   backbone: 'mobilenet_v2',
   weights: 'random',
-  // Random weights make deep layers' outputs vanish; here classes still differ.
+  // Random weights make the outputs of deep layers vanish; at this layer classes still differ.
   cut: 'expanded_conv_project_BN',
   image_size: 32,
   batch_size: 8,
@@ -33,7 +33,7 @@ const BASE: Parameters = {
 interface Method {
   readonly name: string;
   readonly stage: Extract<Stage, 'HEAD' | 'FINE_TUNE'>;
-  /** Of each run of the group. */
+  /** Parameters of each run of the group. */
   readonly parameters: Readonly<Record<string, Parameters>>;
 }
 
@@ -76,7 +76,7 @@ const METHODS: readonly Method[] = [
   },
 ];
 
-describe('a worker that was ended goes on with the same numbers', () => {
+describe('a worker that was ended resumes with the same numbers', () => {
   let root: string;
   let sweep: SweepOnWorker;
 
@@ -141,7 +141,7 @@ describe('a worker that was ended goes on with the same numbers', () => {
     expect(new Set(uris).size).toBe(uris.length);
   });
 
-  it('ends by itself when its supervisor is gone', async () => {
+  it('exits when its supervisor has ended', async () => {
     await using worker = newProcess();
     await worker.ready();
     const exited = new Promise((resolve) => worker.child.once('exit', resolve));
@@ -150,7 +150,7 @@ describe('a worker that was ended goes on with the same numbers', () => {
   });
 });
 
-/** Asks for one checkpoint after the other, until one of every run lies between the epochs. */
+/** Requests checkpoints until each run has one inside an epoch. */
 async function trainUntilSavedInsideAnEpoch(
   worker: WorkerProcess,
   task: LeasedTask,
@@ -169,7 +169,7 @@ async function trainUntilSavedInsideAnEpoch(
   expect((await done).type).toBe('checkpoint');
 }
 
-/** Features and, for fine-tuning, the trained head. */
+/** Prepares features and, for fine-tuning, the trained head. */
 async function prepare(
   worker: TaskRunner & { readonly events: readonly SlotEvent[] },
   sweep: SweepOnWorker,
@@ -203,13 +203,13 @@ function runOf(
   });
 }
 
-/** What the record keeps: a later attempt's epoch supersedes an earlier one's. */
+/** Returns the recorded epochs: those of a later attempt supersede those of an earlier one. */
 function mergeCurves(attempts: readonly (readonly SlotEvent[])[], id: string, stage: Stage): ReturnType<typeof curve> {
   const epochs = new Map(attempts.flatMap((events) => curve(events, id, stage)).map((entry) => [entry.epoch, entry]));
   return [...epochs.values()].sort((a, b) => a.epoch - b.epoch);
 }
 
-/** Trained tensors and optimizer slots of the newest checkpoint. */
+/** Returns trained tensors and optimizer slots of the latest checkpoint. */
 async function tensorsOf(root: string, events: readonly SlotEvent[], id: string, stage: Stage): Promise<unknown> {
   const { uri } = lastCheckpoint(events, id, 'LAST', stage);
   const { trained, optimizerSlots, state } = await readTrainingCheckpoint(join(root, 'artifacts', uri));

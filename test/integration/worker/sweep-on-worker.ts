@@ -21,7 +21,7 @@ export interface IndexedSweep {
   readonly weights: WeightsInfo;
 }
 
-/** Makes a sweep's tasks by hand, as the coordinator would lease them, and keeps what workers report. */
+/** Builds a sweep's tasks, as the coordinator would lease them, and keeps the reports of workers. */
 export class SweepOnWorker {
   readonly #path: string;
   readonly #weights: WeightsInfo | { backbone: string; weights: string };
@@ -46,7 +46,7 @@ export class SweepOnWorker {
     return this.#indexed;
   }
 
-  /** Feature sets of a run's head (or of its fine-tuning) as the planner names them. */
+  /** Returns the feature sets of a run's head (or of its fine-tuning), named by the planner. */
   featureSets(parameters: Parameters, phase: 'HEAD' | 'FINE_TUNE'): FeatureSetRef[] {
     const config = compileRunConfig(parameters);
     const splits: Split[] = config.method === 'cached' ? ['train', 'validation'] : ['validation'];
@@ -86,7 +86,7 @@ export class SweepOnWorker {
       taskId: `t${this.#taskCount}`,
       sweepId: 's',
       stage,
-      // Of its own, and apart from those that tests give: names of checkpoints contain it, and none is written twice.
+      // Unique, and different from those that tests set: names of checkpoints contain it, and none is written twice.
       leaseEpoch: 100 + this.#taskCount,
       runs: [],
       datasetSource: { path: this.#path, splitFractions: null, allowDuplicates: true, skipBadFiles: false },
@@ -115,7 +115,7 @@ export function taskRun(runId: string, parameters: Parameters, overrides: Partia
   };
 }
 
-/** Newest checkpoint of a run among events. */
+/** Returns the latest checkpoint of a run among events. */
 export function lastCheckpoint(
   events: readonly SlotEvent[],
   runId: string,
@@ -129,7 +129,7 @@ export function lastCheckpoint(
   return found;
 }
 
-/** `epoch` events of a run's stage without the clock's values. */
+/** Returns the `epoch` events of a run's stage, without measured times. */
 export function curve(
   events: readonly SlotEvent[],
   runId: string,

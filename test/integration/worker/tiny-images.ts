@@ -29,12 +29,12 @@ export function writeTinyImages(
 function tinyImage(size: number, label: number, key: readonly (string | number)[]): Buffer {
   const random = createStream('tiny image', ...key);
   const pixels = Buffer.alloc(size * size * 3);
-  // BMP keeps blue, green, red; classes differ in one of them, with much noise on all.
+  // BMP stores blue, green, red; classes differ in one of them, with much noise on all.
   for (let i = 0; i < pixels.length; i++) pixels[i] = random.int(160) + (i % 3 === label % 3 ? 40 : 0);
   return bmpOf(size, pixels);
 }
 
-/** 24-bit BMP; `size` must be a multiple of 4, so that rows need no padding. */
+/** Encodes a 24-bit BMP; `size` must be a multiple of 4, so that rows need no padding. */
 function bmpOf(size: number, pixels: Buffer): Buffer {
   const header = Buffer.alloc(54);
   header.write('BM');

@@ -13,7 +13,7 @@ import { writeTinyImages } from './tiny-images.ts';
 const BASE: Parameters = {
   backbone: 'mobilenet_v2',
   weights: 'random',
-  // Random weights make deep layers' outputs vanish; here classes still differ.
+  // Random weights make the outputs of deep layers vanish; at this layer classes still differ.
   cut: 'expanded_conv_project_BN',
   image_size: 32,
   batch_size: 8,
@@ -99,7 +99,7 @@ describe('training stages', () => {
     expect(curve(group.events, 'a', 'HEAD')).toEqual(curve(alone.events, 'a', 'HEAD'));
   });
 
-  it('lets a run whose loss is no number leave, with the epoch, and goes on with the others', async () => {
+  it('fails a run whose loss is not finite, with its epoch, and continues with the others', async () => {
     const worker = newWorker();
     const broken = { ...CACHED, 'optimizer.name': 'sgd', 'optimizer.learning_rate': 100, 'head.l2': 100, epochs: 40 };
     const { outcomes } = await worker.complete(headTask([taskRun('a', CACHED), taskRun('x', broken)]), 'TRAIN');
@@ -163,7 +163,7 @@ describe('training stages', () => {
     expect(measurements[0]?.loss).not.toBe(measurements[1]?.loss);
   });
 
-  it('trains the same with the batch in parts, for tasks that ran out of memory', async () => {
+  it('trains the same in micro-batches, for tasks that ran out of memory', async () => {
     const still = { ...FINE_TUNED, 'head.dropout': 0 };
     const moved = { ...AUGMENTED, 'head.dropout': 0 };
     const whole = newWorker();
@@ -237,7 +237,7 @@ describe('training stages', () => {
     expect(measurements[0]?.predictions[0]?.probabilities).toHaveLength(3);
   });
 
-  it('fails as a whole where a feature set or the weights are not the ones asked for', async () => {
+  it('fails the task when a feature set or the weights are not the requested ones', async () => {
     const worker = newWorker();
     const [first] = features;
     if (first === undefined) throw new Error('no features');
@@ -247,7 +247,7 @@ describe('training stages', () => {
       error: {
         errorClass: 'INFRASTRUCTURE',
         code: 'FEATURES_MISSING',
-        // Not only the one that it met first.
+        // All sets, not only the first that was read.
         missingFeatureKeys: features.map(({ key }) => key),
       },
     });

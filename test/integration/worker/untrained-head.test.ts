@@ -22,7 +22,7 @@ const STEPS = EPOCHS * STEPS_PER_EPOCH;
 const BASE: Parameters = {
   backbone: 'mobilenet_v2',
   weights: 'random',
-  // Random weights make deep layers' outputs vanish.
+  // Random weights make the outputs of deep layers vanish.
   cut: 'expanded_conv_project_BN',
   image_size: 32,
   batch_size: 8,
@@ -38,7 +38,7 @@ const BASE: Parameters = {
   'fine_tune.schedule': 'cosine',
 };
 
-describe('fine-tuning on a head that was never trained, with a schedule and clipped gradients', () => {
+describe('fine-tuning under an untrained head, with a schedule and clipped gradients', () => {
   let root: string;
   let sweep: SweepOnWorker;
 
@@ -60,12 +60,12 @@ describe('fine-tuning on a head that was never trained, with a schedule and clip
   it.each(['cached', 'augmented'])('method %s', async (method) => {
     const clipped = { ...BASE, method, 'fine_tune.clip_norm': CLIP_NORM };
     const { rates, moves, correct } = await fineTune(`${method}-clipped`, clipped);
-    // The rate of an epoch is that of its last step.
+    // The reported rate of an epoch is that of its last step.
     const lastSteps = Array.from({ length: EPOCHS }, (_, epoch) => (epoch + 1) * STEPS_PER_EPOCH - 1);
     for (const [epoch, step] of lastSteps.entries()) expect(rates[epoch]).toBeCloseTo(cosineRate(step), 8);
     expect(correct).toBeGreaterThan(0);
 
-    // Plain SGD goes at most rate × norm in a step.
+    // Plain SGD moves at most rate × norm in a step.
     const farthest = CLIP_NORM * Array.from({ length: STEPS }, (_, step) => cosineRate(step)).reduce((a, b) => a + b);
     for (const [name, move] of moves) {
       expect(move, name).toBeGreaterThan(0);
@@ -75,12 +75,12 @@ describe('fine-tuning on a head that was never trained, with a schedule and clip
     expect(Math.max(...free.moves.values())).toBeGreaterThan(2 * farthest);
   });
 
-  it('is refused where the run does not say that it wants it', () => {
+  it('is refused if the run does not allow it', () => {
     const silent = { ...BASE, 'fine_tune.allow_untrained_head': false };
     expect(() => compileRunConfig(silent)).toThrow(/fine_tune\.allow_untrained_head: true/);
   });
 
-  /** Rate of each epoch, how far each tensor went until the last step, and the test images that the best epoch gets right. */
+  /** Returns the rate of each epoch, the distance of each tensor at the last step, and the correct test images of the best epoch. */
   async function fineTune(runId: string, parameters: Parameters) {
     const worker = newWorker();
     const featureSets = await sweep.computeFeatures(worker, sweep.featureSets(parameters, 'FINE_TUNE'));
@@ -100,12 +100,12 @@ describe('fine-tuning on a head that was never trained, with a schedule and clip
   }
 });
 
-/** `CosineDecay(RATE, STEPS)`. */
+/** Computes `CosineDecay(RATE, STEPS)`. */
 function cosineRate(step: number): number {
   return (RATE * (1 + Math.cos((Math.PI * step) / STEPS))) / 2;
 }
 
-/** Norm of the difference between each trained tensor's end and beginning, by name. */
+/** Returns the norm of each trained tensor's change, by name. */
 async function movesOf(parameters: Parameters, path: string): Promise<ReadonlyMap<string, number>> {
   const config = compileRunConfig(parameters);
   const backbone = await loadBackbone({ backbone: 'mobilenet_v2', weights: 'random', inputSize: 32, cacheDir: '' });

@@ -10,7 +10,7 @@ export interface WorkerProcessOptions {
   readonly cacheDir: string;
   readonly checkpointSeconds?: number;
   readonly threads?: number;
-  /** Whether `child.stderr` can, and must, be read; default false. */
+  /** True: the test must read `child.stderr`. Default: false. */
   readonly pipesErrors?: boolean;
 }
 
@@ -19,9 +19,9 @@ export type EndEvent = EventOf<'completed'> | EventOf<'failed'> | EventOf<'stopp
 export type CompletedResult = EventOf<'completed'>['result'];
 
 export interface TaskRunner {
-  /** Does a task to its end. */
+  /** Runs a task to its end. */
   run(task: LeasedTask): Promise<EndEvent>;
-  /** As `run`, for tasks that must complete. */
+  /** Runs a task that must complete. */
   complete<S extends CompletedResult['stage']>(
     task: LeasedTask,
     stage: S,
@@ -60,7 +60,7 @@ export class WorkerProcess implements TaskRunner, AsyncDisposable {
     this.child.send(command);
   }
 
-  /** The next event that passes; rejects when the process ends first. */
+  /** Resolves with the next event that matches; rejects when the process ends first. */
   async next<T extends SlotEvent>(passes: (event: SlotEvent) => event is T): Promise<T>;
   async next(passes: (event: SlotEvent) => boolean): Promise<SlotEvent>;
   async next(passes: (event: SlotEvent) => boolean): Promise<SlotEvent> {

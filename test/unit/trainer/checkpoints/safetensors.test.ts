@@ -33,7 +33,7 @@ describe('safetensors', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('reads what it wrote, with the values on addresses that are multiples of eight', async () => {
+  it('reads back what it wrote, with tensors aligned to eight bytes', async () => {
     const path = write('ok', Buffer.concat(encodeSafetensors(TENSORS, { format: 'x', note: 'ü' })));
     const { tensors, metadata } = await readSafetensors(path);
     expect([...tensors.values()]).toEqual(expect.arrayContaining(TENSORS));
@@ -43,7 +43,7 @@ describe('safetensors', () => {
     expect(entries.find(({ name }) => name === 'head/output/kernel')?.offset).toSatisfy((o: number) => o % 8 === 0);
   });
 
-  it('refuses tensors that do not fill their shape, and names used twice', () => {
+  it('refuses tensors that do not fill their shape, and duplicate names', () => {
     const values = Float32Array.of(1, 2);
     expect(() => encodeSafetensors([{ name: 'a', shape: [3], values }], {})).toThrow('Tensor a has 2 values');
     const twice = { name: 'a', shape: [2], values };

@@ -60,7 +60,7 @@ describe('training checkpoint', () => {
     expect([...optimizerSlots.values()]).toEqual(SLOTS);
   });
 
-  it('refuses other safetensors files, broken state, and a list that does not fit the tensors', async () => {
+  it('refuses other safetensors files, invalid state, and a list that does not match the tensors', async () => {
     const other = write(encodeSafetensors(TRAINED, {}));
     await expect(readTrainingCheckpoint(other)).rejects.toThrow(/format: it is undefined/);
     const format = 'graft-training-checkpoint/1';

@@ -35,7 +35,7 @@ describe('executeOp', () => {
 });
 
 describe('engineInfo', () => {
-  it('says what computes here', () => {
+  it('returns engine and device', () => {
     const info = engineInfo();
     expect(info.engineVersion).toMatch(/^tensorflow \d+\.\d+\.\d+/);
     expect(info.threadCount).toBe(Number(process.env['TF_NUM_INTRAOP_THREADS']));

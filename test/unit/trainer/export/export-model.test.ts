@@ -33,7 +33,7 @@ async function headModel(): Promise<TrainedModel> {
 }
 
 describe('exportModel', () => {
-  it.each(['keras', 'keras-h5'] as const)('writes %s so that its base can be read as weights', async (format) => {
+  it.each(['keras', 'keras-h5'] as const)('writes %s with a base that can be read as weights', async (format) => {
     const target = join(folder, 'new', format === 'keras' ? 'model.keras' : 'model.h5');
     const [file] = await exportModel(model, CARD, { format, target });
     expect(file?.path).toBe(target);
@@ -55,7 +55,7 @@ describe('exportModel', () => {
     expect(json['userDefinedMetadata']).toEqual({ graft: CARD });
   });
 
-  it('says where it could not write, and leaves nothing half done', async () => {
+  it('reports the path that it could not write, and leaves no partial file', async () => {
     const target = join(folder, 'folder.keras');
     mkdirSync(join(target, 'taken'), { recursive: true });
     const failed = exportModel(model, CARD, { format: 'keras', target });

@@ -49,13 +49,13 @@ class Bench {
       };
       this.onSent();
     });
-    // The answer is worked off in the microtasks behind it.
+    // The answer is processed in the microtasks after it.
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
 describe('Heartbeat', () => {
-  it('tells progress and passes directives on', async () => {
+  it('reports progress and passes directives on', async () => {
     const bench = new Bench();
     const directive: TaskDirective = { taskId: 't1', leaseEpoch: 1, command: 'PAUSE', stoppedRunIds: [] };
     bench.answer = () => Promise.resolve([directive]);
@@ -75,7 +75,7 @@ describe('Heartbeat', () => {
     expect(bench.registrations).toBeGreaterThanOrEqual(1);
   });
 
-  it('stops at once, also when it is stopped while an answer is awaited', async () => {
+  it('stops at once, even while it awaits an answer', async () => {
     const bench = new Bench(60_000);
     let answer = (): void => undefined;
     bench.answer = () => new Promise((resolve) => (answer = (): void => resolve([])));
@@ -87,10 +87,10 @@ describe('Heartbeat', () => {
     expect(bench.sent).toHaveLength(1);
   });
 
-  it('calls silence once per silence, counted from when the last answered heartbeat was sent', async () => {
+  it('reports each silence once, measured from the sending of the last answered heartbeat', async () => {
     const bench = new Bench();
     bench.answer = () => {
-      // The answer takes ten seconds; the lease counts from before that.
+      // The answer takes ten seconds; the lease starts before them.
       bench.nowMs += 10_000;
       return Promise.resolve([]);
     };

@@ -33,14 +33,14 @@ function taskOn(path: string): LeasedTask {
 }
 
 describe('MachineHealth', () => {
-  it('finds nothing wrong with a good machine, and leaves nothing behind', async () => {
+  it('reports no problem of a healthy machine, and leaves no file', async () => {
     expect(await health.report()).toEqual({ place: join(root, 'store'), clusterId: CLUSTER, problem: '' });
     expect(await health.beforeTask()).toBeNull();
     expect(readdirSync(join(root, 'store', 'probes'))).toEqual([]);
     expect(readdirSync(join(root, 'cache'))).toEqual([]);
   });
 
-  it('writes nothing into a store that is not known to be its cluster’s', async () => {
+  it('writes nothing to a store that may be of another cluster', async () => {
     const stranger = new MachineHealth({
       artifacts,
       cacheDir: join(root, 'cache'),
@@ -54,7 +54,7 @@ describe('MachineHealth', () => {
     expect(await stranger.beforeTask()).toMatchObject({ code: 'STORE_FOREIGN' });
   });
 
-  it('takes missing files for a lost mount where the marker is gone too, and else as they are', async () => {
+  it('explains missing files by a lost mount only if the marker is missing too', async () => {
     const missing = { ...errorOf('FEATURES_MISSING'), missingFeatureKeys: ['a'] };
     expect(await health.explain(missing, taskOn('/data'))).toBe(missing);
     renameSync(join(root, 'store'), join(root, 'gone'));
@@ -69,22 +69,22 @@ describe('MachineHealth', () => {
     expect(await health.beforeTask()).toBeNull();
   });
 
-  it('says that a store can’t be reached or written', async () => {
+  it('reports a store that is unreachable or not writable', async () => {
     rmSync(join(root, 'store'), { recursive: true });
-    // Something that is no folder is in its way, also for a user who may do everything.
+    // A file in place of the folder is an obstacle even for root.
     writeFileSync(join(root, 'store'), '');
     const report = await health.report();
     expect(report.problem).toMatch(/can't be read: ENOTDIR.*host node7/);
     expect(await health.beforeTask()).toMatchObject({ code: 'STORE_UNREACHABLE', errorClass: 'INFRASTRUCTURE' });
   });
 
-  it('says that the cache folder takes nothing', async () => {
+  it('reports a cache folder that is not writable', async () => {
     writeFileSync(join(root, 'cache'), '');
     const { problem } = await health.report();
     for (const named of [join(root, 'cache'), 'node7', 'GRAFT_CACHE_DIR']) expect(problem).toContain(named);
   });
 
-  it('remembers the folder of images that a task missed until it is there, with something in it', async () => {
+  it('remembers an image folder that a task missed until it exists and is not empty', async () => {
     const data = join(root, 'data');
     await health.explain(errorOf('DATA_MISSING'), taskOn(data));
     for (const prepare of [() => undefined, () => mkdirSync(data)]) {

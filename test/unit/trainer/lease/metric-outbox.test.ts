@@ -32,7 +32,7 @@ function answer(sequence: number, refusal: MetricAnswer['refusal'] = null, expec
 }
 
 describe('MetricOutbox', () => {
-  it('numbers batches from 1 and gives each one once', () => {
+  it('numbers batches from 1 and returns each once', () => {
     const outbox = newOutbox();
     outbox.add(epochOf(1));
     outbox.add(epochOf(2));
@@ -45,7 +45,7 @@ describe('MetricOutbox', () => {
     expect(outbox.takeNext()).toBeNull();
   });
 
-  it('gives again what is not acknowledged after a rewind, unchanged', () => {
+  it('returns unacknowledged batches again after a rewind, unchanged', () => {
     const outbox = newOutbox();
     for (const epoch of [1, 2, 3]) {
       outbox.add(epochOf(epoch));
@@ -80,7 +80,7 @@ describe('MetricOutbox', () => {
     ['LEASE_LOST', answer(1, 'LEASE_LOST')],
     ['METRIC_CONFLICT', answer(1, 'METRIC_CONFLICT')],
     ['SEQUENCE_LOST', answer(2, 'SEQUENCE_GAP', 1)],
-  ] as const)('tells who waits when reporting is over: %s', async (reason, refusal) => {
+  ] as const)('rejects pending waits when it is closed: %s', async (reason, refusal) => {
     const outbox = newOutbox();
     outbox.add(epochOf(1));
     outbox.seal();
@@ -95,7 +95,7 @@ describe('MetricOutbox', () => {
     expect(outbox.takeNext()).toBeNull();
   });
 
-  it('delivers every epoch once and in order over any sequence of faults', () => {
+  it('delivers every epoch once and in order after any sequence of faults', () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant('add' as const) },
       { weight: 3, arbitrary: fc.constant('seal' as const) },
@@ -138,7 +138,7 @@ describe('MetricOutbox', () => {
 });
 
 describe('MetricJournal', () => {
-  it('keeps batches as lines, NaN too, and goes when the attempt ends', () => {
+  it('keeps batches as lines, including NaN, and is removed when the attempt ends', () => {
     const journal = new MetricJournal(directory, LEASE, fail);
     journal.append({ ...LEASE, sequence: 1, epochs: [epochOf(1, Number.NaN)] });
     journal.append({ ...LEASE, sequence: 2, epochs: [epochOf(2)] });
@@ -153,7 +153,7 @@ describe('MetricJournal', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('tells once when it can not be written, and lets the attempt go on', () => {
+  it('reports once that it is not writable, and lets the attempt continue', () => {
     const file = join(directory, 'file');
     writeFileSync(file, '');
     const failures: unknown[] = [];
@@ -164,10 +164,10 @@ describe('MetricJournal', () => {
     expect(failures).toHaveLength(1);
   });
 
-  it('of long ago is cleaned away at the start', () => {
+  it('is removed at the start if it is older than a week', () => {
     for (const name of ['old.1.jsonl', 'new.1.jsonl']) writeFileSync(join(directory, name), '');
     utimesSync(join(directory, 'old.1.jsonl'), 0, 0);
-    // A stranger's file and a folder stay, however old.
+    // Other files and folders are kept, however old.
     writeFileSync(join(directory, 'notes.jsonl'), '');
     mkdirSync(join(directory, 'folder.1.jsonl'));
     for (const name of ['notes.jsonl', 'folder.1.jsonl']) utimesSync(join(directory, name), 0, 0);

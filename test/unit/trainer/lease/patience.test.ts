@@ -32,7 +32,7 @@ describe('classifyFailure', () => {
 describe('untilAnswered', () => {
   const never = new AbortController().signal;
 
-  it('registers when unknown, goes on, and gives the answer', async () => {
+  it('registers when the trainer is unknown, retries, and returns the answer', async () => {
     const steps: string[] = [];
     const failures: Error[] = [new TrainerUnknownError('x'), new RpcError('UNAVAILABLE', '')];
     const answer = await untilAnswered(
@@ -57,7 +57,7 @@ describe('untilAnswered', () => {
     expect(calls).toBe(1);
   });
 
-  it('ends with its signal, also while it waits', async () => {
+  it('ends with its signal, even during a delay', async () => {
     const controller = new AbortController();
     const waiting = untilAnswered(
       {

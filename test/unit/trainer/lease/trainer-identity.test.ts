@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimTrainerIdentity, trainerSecretOf } from '../../../../services/trainer/lease/trainer-identity.ts';
 
-// Larger than any process number of Linux, so that it names a process that is gone.
+// Larger than any process ID of Linux, so no process has it.
 const DEAD = 2 ** 22 + 1;
 let stateDir = '';
 
@@ -16,12 +16,12 @@ beforeEach(() => {
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
 
 describe('claimTrainerIdentity', () => {
-  it('stays over restarts, also after a kill', () => {
+  it('is stable over restarts, even after a kill', () => {
     const first = claimTrainerIdentity(stateDir, 'host', DEAD);
     expect(first.trainerId).toMatch(/^host-[0-9a-f]{8}$/);
     const afterKill = claimTrainerIdentity(stateDir, 'host', process.pid);
     expect(afterKill.trainerId).toBe(first.trainerId);
-    // The same process number again: a restarted container.
+    // The same process ID: a restarted container.
     expect(claimTrainerIdentity(stateDir, 'host', process.pid).trainerId).toBe(first.trainerId);
     afterKill.release();
     expect(claimTrainerIdentity(stateDir, 'host', DEAD).trainerId).toBe(first.trainerId);
@@ -37,7 +37,7 @@ describe('claimTrainerIdentity', () => {
 describe('trainerSecretOf', () => {
   const file = (): string => join(stateDir, 'trainers', 'gpu-1.secret');
 
-  it('is 32 random bytes in a file that only this user reads, and stays over restarts', () => {
+  it('is 32 random bytes in a file that only this user may read, and is stable over restarts', () => {
     const secret = trainerSecretOf(stateDir, 'gpu-1');
     expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
     expect(readFileSync(file(), 'utf8')).toBe(secret);
@@ -57,25 +57,28 @@ describe('trainerSecretOf', () => {
     ['empty', ''],
     ['cut short', 'a'.repeat(42)],
     ['overwritten with something else', '\0'.repeat(43)],
-  ])('that is %s is not made anew, because the coordinator knows the old one: what to do is said', (_what, content) => {
-    trainerSecretOf(stateDir, 'gpu-1');
-    writeFileSync(file(), content);
-    expect(() => trainerSecretOf(stateDir, 'gpu-1')).toThrow(
-      `${file()} is damaged: it must contain the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
-        '`graft trainers forget gpu-1` as an administrator.',
-    );
-    expect(readFileSync(file(), 'utf8')).toBe(content);
-  });
+  ])(
+    'that is %s is not replaced, because the coordinator knows the old one; the error names the remedy',
+    (_what, content) => {
+      trainerSecretOf(stateDir, 'gpu-1');
+      writeFileSync(file(), content);
+      expect(() => trainerSecretOf(stateDir, 'gpu-1')).toThrow(
+        `${file()} is damaged: it must contain the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
+          '`graft trainers forget gpu-1` as an administrator.',
+      );
+      expect(readFileSync(file(), 'utf8')).toBe(content);
+    },
+  );
 
-  it('is read with the newline that an editor leaves at its end', () => {
+  it('may end with the newline of an editor', () => {
     const secret = trainerSecretOf(stateDir, 'gpu-1');
     writeFileSync(file(), `${secret}\n`);
     expect(trainerSecretOf(stateDir, 'gpu-1')).toBe(secret);
   });
 
-  it('is one for two processes that start at once', { timeout: 30_000 }, async () => {
+  it('is the same for two processes that start at once', { timeout: 30_000 }, async () => {
     const module = new URL('../../../../services/trainer/lease/trainer-identity.ts', import.meta.url).href;
-    // Both wait for a word, so that starting Node does not put one behind the other.
+    // Both wait for a signal, so that the start of Node does not order them.
     const script = `
       import { trainerSecretOf } from ${JSON.stringify(module)};
       process.stdout.write('ready ');

@@ -18,7 +18,7 @@ describe('AttemptMode', () => {
     }
   });
 
-  it('is entered again only to replace the release reason', () => {
+  it('may be repeated only to replace the release reason', () => {
     const repeated = IN_ORDER.filter((mode) => mayEnter(mode, mode)).map(({ name }) => name);
     expect(repeated).toEqual(['pausing', 'stopping', 'reporting']);
   });

@@ -33,11 +33,11 @@ describe('errorOfExit', () => {
       'OUT_OF_MEMORY',
     ],
     ['TensorFlow without memory', { code: 1, lastOutput: 'OOM when allocating tensor' }, 'MEMORY', 'OUT_OF_MEMORY'],
-  ])('takes %s for what it is', (_name, exit, errorClass, code) => {
+  ])('classifies %s', (_name, exit, errorClass, code) => {
     expect(errorOfExit({ ...EXIT, ...exit }, 'epoch 3')).toMatchObject({ errorClass, code });
   });
 
-  it('says what was done, how it ended, and its last words', () => {
+  it('reports the step, the exit and the last output', () => {
     const { message } = errorOfExit({ ...EXIT, code: 7, lastOutput: 'shape mismatch\n' }, 'epoch 3 of 9');
     expect(message).toContain('exit code 7');
     expect(message).toContain('epoch 3 of 9');
@@ -45,8 +45,8 @@ describe('errorOfExit', () => {
   });
 });
 
-describe('what Linux tells of a process', () => {
-  it('has its peak memory, the limit and its state', (context) => {
+describe('readings of /proc', () => {
+  it('are the peak memory, the limit and the state of a process', (context) => {
     context.skip(process.platform !== 'linux', 'reads /proc, which only Linux has');
     const peak = readPeakMemory(process.pid);
     expect(peak).toBeGreaterThan(10 * 1024 ** 2);

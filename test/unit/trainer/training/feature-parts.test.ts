@@ -32,7 +32,7 @@ describe('feature sets in parts', () => {
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-  /** Two images at a time; ends as a killed process does when it comes to `diesAt`. */
+  /** Computes two images at a time; throws at `diesAt`, as a killed process would end. */
   const compute = (diesAt = Infinity) =>
     async function* (start: number, end: number): AsyncGenerator<Float32Array> {
       for (let image = start; image < end; image += 2) {
@@ -64,7 +64,7 @@ describe('feature sets in parts', () => {
     ...stored,
   });
 
-  it('goes on at the last stored part, with the file of an undisturbed extraction', async () => {
+  it('resumes after the last stored part, with the file of an undisturbed extraction', async () => {
     const wanted = await undisturbed();
     await expect(storeFeatures(artifacts, LAYOUT, compute(9 - 1))).rejects.toThrow('killed');
     expect(computed).toEqual([0, 2, 4, 6]);
@@ -76,7 +76,7 @@ describe('feature sets in parts', () => {
     expect(readdirSync(path(`${KEY}.parts`))).toEqual([]);
   });
 
-  it('computes a damaged part again', async () => {
+  it('recomputes a damaged part', async () => {
     const wanted = await undisturbed();
     await expect(storeFeatures(artifacts, LAYOUT, compute(8))).rejects.toThrow('killed');
     const part = path(`${KEY}.parts/00000004`);
@@ -106,7 +106,7 @@ describe('feature sets in parts', () => {
     },
   );
 
-  it('takes over a whole file that nobody has registered, and removes a damaged one', async () => {
+  it('adopts a complete file that was not registered, and removes a damaged one', async () => {
     const stored = await storeFeatures(artifacts, LAYOUT, compute());
     expect(await findStoredFeatures(artifacts, LAYOUT)).toEqual(stored);
     const file = artifacts.localPath(stored.uri);
@@ -125,7 +125,7 @@ describe('feature sets in parts', () => {
     }
   });
 
-  it('gives back its rows in any order, and refuses bytes that are not the registered ones', async () => {
+  it('returns its rows in any order, and refuses bytes with another digest', async () => {
     const stored = await storeFeatures(artifacts, LAYOUT, compute());
     const cache = new ArtifactCache({ store: artifacts, folder: join(root, 'cache'), maxBytes: 0 });
     const rows = await openFeatureRows(cache, refOf(stored));
@@ -147,12 +147,12 @@ describe('feature sets in parts', () => {
     const stored = await storeFeatures(artifacts, layout, compute());
     const cache = new ArtifactCache({ store: artifacts, folder: join(root, 'cache'), maxBytes: 0 });
     const rows = await openFeatureRows(cache, refOf(stored));
-    // Eighths are numbers of half precision.
+    // Multiples of 1/8 are exact in half precision.
     expect([...rows.read([3, 9])]).toEqual([3, 9].flatMap(valuesOf));
     rows.close();
   });
 
-  it('makes parts of whole batches that fit in memory', () => {
+  it('has parts of whole batches that fit in memory', () => {
     expect(partImagesOf({ dtype: 'F32', shape: [512] }, 32)).toBe(128);
     expect(partImagesOf({ dtype: 'F32', shape: [90, 90, 64] }, 32)).toBe(32);
     expect(partImagesOf({ dtype: 'F32', shape: [180, 180, 64] }, 32)).toBe(32);

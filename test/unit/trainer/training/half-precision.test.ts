@@ -7,7 +7,7 @@ function roundTrip(values: Float32Array): Float32Array {
   return back;
 }
 
-/** The nearest of all numbers that half precision has, found by looking; of two as near the one with the even last bit. */
+/** Returns the nearest number of half precision by search; on a tie, the one with the even last bit. */
 function nearest(value: number, positive: Float32Array): number {
   const size = Math.abs(value);
   let low = 0;
@@ -19,7 +19,7 @@ function nearest(value: number, positive: Float32Array): number {
 }
 
 describe('half precision', () => {
-  it('keeps every number that it has', () => {
+  it('keeps every number of its own', () => {
     const halves = Uint16Array.from({ length: 1 << 16 }, (_, half) => half).filter(
       (half) => ((half >> 10) & 0x1f) !== 0x1f,
     );
@@ -30,7 +30,7 @@ describe('half precision', () => {
     expect(Math.max(...values.subarray(0, 0x7c00))).toBe(65_504);
   });
 
-  it('rounds to the nearest, ties to even, subnormal numbers included', () => {
+  it('rounds to the nearest, ties to even, including subnormal numbers', () => {
     const ties = Array.from(
       { length: 4000 },
       (_, index) => (1 + (2 * (index % 1000) + 1) / 2048) * 2 ** ((index % 40) - 25),

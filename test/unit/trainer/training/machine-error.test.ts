@@ -16,11 +16,11 @@ describe('taskErrorOf', () => {
   test.each([
     ['STORE_UNREACHABLE', kernel('EIO', '/mnt/store/features/a.safetensors')],
     ['STORE_UNREACHABLE', kernel('ESTALE', '/mnt/store/datasets/b.jsonl')],
-    ['STORE_UNREACHABLE', new ArtifactUnreachableError('a', 's3://b/c', new Error('ECONNREFUSED'), 'Mend it.')],
+    ['STORE_UNREACHABLE', new ArtifactUnreachableError('a', 's3://b/c', new Error('ECONNREFUSED'), 'Fix it.')],
     ['DATA_UNREADABLE', kernel('EACCES', '/data/cats/train/a/1.png')],
     ['DATA_UNREADABLE', new Error('decoding broke', { cause: kernel('ENOTCONN', '/data/cats/train') })],
     ['DISK_UNUSABLE', kernel('EROFS', '/var/cache/graft/images/x.part')],
-    // Beside the folder, not below it.
+    // A sibling of the folder.
     ['DISK_UNUSABLE', kernel('EACCES', '/data/cats-and-dogs/1.png')],
     ['DISK_FULL', kernel('ENOSPC', '/var/cache/graft/images/x.part')],
     ['DISK_FULL', kernel('EDQUOT', '/mnt/store/x')],
@@ -30,12 +30,13 @@ describe('taskErrorOf', () => {
     ['WEIGHTS_MISSING', new WeightFileMissingError('vgg16', '/w/vgg.h5')],
     ['DEVICE_LOST', new Error('Internal: failed call to cuCtxSynchronize: CUDA_ERROR_ECC_UNCORRECTABLE')],
     ['DEVICE_LOST', new Error('NVRM: GPU at PCI:0000:01:00: GPU has fallen off the bus.')],
-  ])('says that %s is the machine’s fault', (code, error) => {
-    const told = taskErrorOf(error, PLACES);
-    expect(told.code).toBe(code);
-    expect(isMachineFault(told)).toBe(true);
-    expect(['INFRASTRUCTURE', 'PERMANENT']).toContain(told.errorClass);
-    if (code.startsWith('DATA') || code === 'WEIGHTS_MISSING') expect(told.message).toContain('under the same path');
+  ])('reports %s as a machine fault', (code, error) => {
+    const taskError = taskErrorOf(error, PLACES);
+    expect(taskError.code).toBe(code);
+    expect(isMachineFault(taskError)).toBe(true);
+    expect(['INFRASTRUCTURE', 'PERMANENT']).toContain(taskError.errorClass);
+    if (code.startsWith('DATA') || code === 'WEIGHTS_MISSING')
+      expect(taskError.message).toContain('under the same path');
   });
 
   test.each([
@@ -44,10 +45,10 @@ describe('taskErrorOf', () => {
     ['a damaged cache', new ImageCacheError('/c', 'is damaged'), 'COUNTED'],
     ['memory', new Error('OOM when allocating tensor'), 'MEMORY'],
     ['CUDA memory', new Error('CUDA_ERROR_OUT_OF_MEMORY: out of memory'), 'MEMORY'],
-  ])('does not say so of %s', (_what, error, errorClass) => {
-    const told = taskErrorOf(error, PLACES);
-    expect(told.errorClass).toBe(errorClass);
-    expect(isMachineFault(told)).toBe(false);
+  ])('reports no machine fault for %s', (_what, error, errorClass) => {
+    const taskError = taskErrorOf(error, PLACES);
+    expect(taskError.errorClass).toBe(errorClass);
+    expect(isMachineFault(taskError)).toBe(false);
   });
 });
 
@@ -55,7 +56,7 @@ test.each([
   ['DEVICE_LOST', 'F tensorflow/… CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected'],
   ['DISK_FULL', 'Error: ENOSPC: no space left on device, write'],
   ['WORKER_CRASHED', 'Segmentation fault'],
-])('a worker that died with the words of %s', (code, lastOutput) => {
+])('a worker whose last output is that of %s gets this code', (code, lastOutput) => {
   const exit = {
     code: 134,
     signal: null,

@@ -34,7 +34,7 @@ const NETWORKS: Readonly<Record<string, () => Network>> = {
   'fine-tuned': () => new FineTuneNetwork(config, '2', backbone, 3),
 };
 
-/** One step on seven images of three classes with class weights, label smoothing and L2. */
+/** Takes one step on seven images of three classes with class weights, label smoothing and L2. */
 function trainOnce(network: Network): NetworkStep {
   const input = inputOf(network);
   const targets = new Loss(3, 0.1, [0.5, 1, 2]).targets([0, 1, 2, 0, 1, 2, 2]);
@@ -74,7 +74,7 @@ describe('MicroBatchNetwork', () => {
       const parts = new MicroBatchNetwork(whole, divisor);
       const before = tf.memory().numTensors;
       const step = trainOnce(parts);
-      // Nothing stays but what the step gives.
+      // Only the outputs of the step remain.
       expect(tf.memory().numTensors - before).toBe(step.gradients.length + 2);
       expect(step.gradients).toHaveLength(expected.gradients.length);
       expectClose(step.logits, expected.logits);
@@ -90,7 +90,7 @@ describe('MicroBatchNetwork', () => {
     },
   );
 
-  it('draws a dropout mask for each part', () => {
+  it('draws a dropout mask for each micro-batch', () => {
     const dropped = compileRunConfig({ ...PARAMETERS, 'head.dropout': 0.5 });
     const network = new MicroBatchNetwork(new HeadNetwork(dropped, backbone, 3), 7);
     const input = tf.ones([IMAGES, 512]);
@@ -103,7 +103,7 @@ describe('MicroBatchNetwork', () => {
     network.dispose();
   });
 
-  it('divides into parts that are as equal as they can be', () => {
+  it('divides into micro-batches of nearly equal size', () => {
     expect(partsOf(7, 4)).toEqual([
       { begin: 0, count: 2 },
       { begin: 2, count: 2 },
@@ -113,7 +113,7 @@ describe('MicroBatchNetwork', () => {
     expect(partsOf(3, 8).map(({ count }) => count)).toEqual([1, 1, 1]);
   });
 
-  it('computes outputs part by part, and keeps nothing else', () => {
+  it('computes outputs by micro-batches, and keeps no other tensor', () => {
     const input = tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]);
     const before = tf.memory().numTensors;
     const seen: number[] = [];

@@ -21,13 +21,13 @@ const images = (): Tensor4D =>
 
 describe('networks', () => {
   it.each(['flatten', 'avg', 'max'] as const)("fine-tunes with the gradients of tfjs' tape, pooling %s", (pooling) => {
-    // The base makes its own tensors at its first use.
+    // The base creates its tensors at its first use.
     tf.tidy(() => void backbone.forward(images(), { to: 'block3_pool' }));
     const before = tf.memory().numTensors;
     const config = compileRunConfig({
       backbone: 'vgg16',
       image_size: SIZE,
-      // A cut where an image still has 4 × 4 places to pool over.
+      // A cut at which an image still has 4 × 4 positions to pool over.
       cut: 'block4_conv2',
       'head.pooling': pooling,
       'head.units': 0,
@@ -84,7 +84,7 @@ describe('networks', () => {
   });
 });
 
-/** The same loss by tfjs alone: convolutions, pooling, one dense layer, sigmoid cross-entropy. */
+/** Computes the same loss with tfjs only: convolutions, pooling, one dense layer, sigmoid cross-entropy. */
 function tapeGradients(
   network: FineTuneNetwork,
   input: Tensor4D,

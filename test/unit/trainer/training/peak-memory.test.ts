@@ -7,12 +7,12 @@ import { readPeakMemory, resetPeakMemory } from '../../../../services/trainer/tr
 const TAKEN_BYTES = 400e6;
 
 describe('peak memory of a task', () => {
-  it('holds what was given back, and not what was held before the task', async (context) => {
+  it('includes released memory, but not memory of an earlier task', async (context) => {
     if (!existsSync('/proc/self/clear_refs')) context.skip('only Linux can begin anew');
     // Other tests of this process may have held more.
     resetPeakMemory();
     const before = readPeakMemory();
-    // A thread gives its memory back when it ends, without waiting for the garbage collector.
+    // A thread releases its memory when it ends, without waiting for the garbage collector.
     await once(new Worker(`new Uint8Array(${TAKEN_BYTES}).fill(1)`, { eval: true }), 'exit');
     const peak = readPeakMemory();
     expect(peak - before).toBeGreaterThan(TAKEN_BYTES * 0.6);
