@@ -18,7 +18,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
 import type { EmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
-import { commandLineOf } from '../../services/platform/db/embedded-postgres/process-table.ts';
+import { commandLineOf } from '../../services/platform/lifecycle/process-identity.ts';
 
 const owner = join(import.meta.dirname, '..', 'support', 'embedded-postgres-owner.ts');
 // initdb flushes a thousand files, which takes half a minute on a disk that others keep busy.

@@ -1,13 +1,15 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commandLineOf, identifyProcess, isAlive } from '../../platform/db/embedded-postgres/process-table.ts';
-import type { ProcessIdentity } from '../../platform/db/embedded-postgres/process-table.ts';
-import { withStartLock } from '../../platform/db/embedded-postgres/start-lock.ts';
+import { identifyProcess, isAlive } from '../../platform/lifecycle/process-identity.ts';
+import type { ProcessIdentity } from '../../platform/lifecycle/process-identity.ts';
+import { withLock } from '../../platform/lifecycle/process-lock.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
 
 const DRAIN_WAIT_MS = 30_000;
 const POLL_MS = 100;
+/** Wait for another `graft up` that is writing its record. */
+const LOCK_WAIT_MS = 90_000;
 
 /** What a cluster on this machine writes about itself into the state folder. */
 export interface ClusterRecord {
@@ -50,9 +52,9 @@ export class ClusterLock {
    */
   static async acquire(stateDir: string, say: (text: string) => void): Promise<ClusterLock> {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    const lock = await withStartLock(join(stateDir, 'up.start-lock'), () => {
+    const lock = await withLock(join(stateDir, 'up.lock'), LOCK_WAIT_MS, () => {
       const before = readClusterRecord(stateDir);
-      if (before !== null && isRunning(before.owner)) throw new ClusterRunningError(stateDir, before);
+      if (before !== null && isAlive(before.owner)) throw new ClusterRunningError(stateDir, before);
       const record: ClusterRecord = {
         owner: identifyProcess(process.pid),
         address: null,
@@ -82,7 +84,7 @@ export class ClusterLock {
   }
 
   async #awaitFormerChildren(say: (text: string) => void): Promise<void> {
-    const living = (): readonly ProcessIdentity[] => this.#record.children.filter(isRunning);
+    const living = (): readonly ProcessIdentity[] => this.#record.children.filter(isAlive);
     if (living().length > 0) {
       say(`the last cluster here was killed; waiting for its ${living().length} processes to hand their work back`);
       const deadline = Date.now() + DRAIN_WAIT_MS;
@@ -115,16 +117,11 @@ export function readClusterRecord(stateDir: string): ClusterRecord | null {
 /** The record of a cluster that is up on this machine; null where there is none. */
 export function findLiveCluster(stateDir: string): ClusterRecord | null {
   const record = readClusterRecord(stateDir);
-  return record !== null && isRunning(record.owner) ? record : null;
+  return record !== null && isAlive(record.owner) ? record : null;
 }
 
 function fileOf(stateDir: string): string {
   return join(stateDir, 'up.json');
-}
-
-/** A process that nobody has reaped yet keeps its number and start time, but not its command line. */
-function isRunning(identity: ProcessIdentity): boolean {
-  return isAlive(identity) && commandLineOf(identity.pid).length > 0;
 }
 
 function killGroup(pid: number): void {

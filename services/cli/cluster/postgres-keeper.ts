@@ -1,6 +1,8 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { EmbeddedPostgres } from '../../platform/db/embedded-postgres.ts';
+import { identifyProcess, isAlive } from '../../platform/lifecycle/process-identity.ts';
+import type { ProcessIdentity } from '../../platform/lifecycle/process-identity.ts';
 
 const CHECK_MS = 1_000;
 const FIRST_BACKOFF_MS = 500;
@@ -16,6 +18,7 @@ export interface PostgresKeeperOptions {
 export class PostgresKeeper {
   readonly #options: PostgresKeeperOptions;
   #server: EmbeddedPostgres | null = null;
+  #process: ProcessIdentity | null = null;
   #timer: NodeJS.Timeout | null = null;
   #starting: Promise<void> = Promise.resolve();
   #backoffMs = FIRST_BACKOFF_MS;
@@ -28,10 +31,9 @@ export class PostgresKeeper {
   /** Gives the connection string. */
   async start(): Promise<string> {
     mkdirSync(dirname(this.#options.logFile), { recursive: true });
-    const server = await this.#options.start(this.#log);
-    this.#server = server;
+    const { url } = await this.#startServer();
     this.#watch(CHECK_MS);
-    return server.url;
+    return url;
   }
 
   async stop(): Promise<void> {
@@ -44,10 +46,21 @@ export class PostgresKeeper {
   /** PostgreSQL's immediate shutdown: it recovers at the next start. */
   kill(): void {
     this.#isStopping = true;
-    if (this.#server?.isOwn === true && isRunning(this.#server.pid)) process.kill(this.#server.pid, 'SIGQUIT');
+    if (this.#server?.isOwn === true && this.#isRunning()) process.kill(this.#server.pid, 'SIGQUIT');
   }
 
   readonly #log = (line: string): void => appendFileSync(this.#options.logFile, `${line}\n`);
+
+  async #startServer(): Promise<EmbeddedPostgres> {
+    const server = await this.#options.start(this.#log);
+    this.#server = server;
+    this.#process = identifyProcess(server.pid);
+    return server;
+  }
+
+  #isRunning(): boolean {
+    return this.#process !== null && isAlive(this.#process);
+  }
 
   #watch(delayMs: number): void {
     this.#timer = setTimeout(() => {
@@ -57,7 +70,7 @@ export class PostgresKeeper {
 
   async #check(): Promise<void> {
     if (this.#isStopping) return;
-    if (this.#server !== null && isRunning(this.#server.pid)) {
+    if (this.#isRunning()) {
       this.#backoffMs = FIRST_BACKOFF_MS;
       this.#watch(CHECK_MS);
       return;
@@ -65,21 +78,12 @@ export class PostgresKeeper {
     const { say, logFile } = this.#options;
     say(`PostgreSQL has ended; it is started again. Its log: ${logFile}`);
     try {
-      this.#server = await this.#options.start(this.#log);
+      await this.#startServer();
       this.#watch(CHECK_MS);
     } catch (error) {
       say(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}`);
       this.#watch(this.#backoffMs);
       this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS);
     }
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants, rmSync } from 'node:fs';
+import { constants, rmSync, statSync } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -7,6 +7,9 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { hashFile, hashFileOnce } from '../files/hash-file.ts';
+import { identifyProcess, isAlive, isOfThisTable } from '../lifecycle/process-identity.ts';
+import { tryLock } from '../lifecycle/process-lock.ts';
+import type { ProcessLock } from '../lifecycle/process-lock.ts';
 import { ArtifactSpaceError } from './artifact-store.ts';
 import type { ArtifactStore, StoredArtifact } from './artifact-store.ts';
 
@@ -59,8 +62,8 @@ const LOOK_INTERVAL_MS = 100;
 const DIGEST_LENGTH = 64;
 const COPY_NAME = /^[0-9a-f]{64}~(?!.*\.(part|lock)$)/;
 const COPY_OR_PART = /^[0-9a-f]{64}~(?!.*\.lock$)/;
-/** `<host>~<pid>~<number>~<digest>` */
-const PIN_NAME = /^[^~]*~\d+~\d+~[0-9a-f]{64}$/;
+/** `<host>~<pid>-<start time>~<number>~<digest>` */
+const PIN_NAME = /^[^~]*~\d+(-\d*)?~\d+~[0-9a-f]{64}$/;
 let pinCount = 0;
 
 /** Copies whose digest this process has verified, by location and identity of the content. */
@@ -130,7 +133,8 @@ export class ArtifactCache {
 
   /** Creates a hard link to the copy; null if there is no copy. */
   async #pin(path: string, sha256: string): Promise<LocalArtifact | null> {
-    const pin = join(this.#pins, `${hostname()}~${process.pid}~${pinCount++}~${sha256}`);
+    const { pid, startTime } = identifyProcess(process.pid);
+    const pin = join(this.#pins, `${hostname()}~${pid}-${startTime}~${pinCount++}~${sha256}`);
     try {
       await link(path, pin);
     } catch (error) {
@@ -151,9 +155,9 @@ export class ArtifactCache {
 
   /** Downloads the artifact, or waits while another process does. On return, the caller checks for the copy again. */
   async #fetch(artifact: StoredArtifact, path: string): Promise<void> {
-    const lockPath = `${path}.lock`;
     const partPath = `${path}.part`;
-    if (!(await takeLock(lockPath, partPath))) {
+    const lock = lockDownload(partPath, `${path}.lock`);
+    if (lock === null) {
       await sleep(LOOK_INTERVAL_MS);
       return;
     }
@@ -167,7 +171,7 @@ export class ArtifactCache {
       const isFull = ['ENOSPC', 'EDQUOT'].includes(errorCode(error));
       throw isFull ? new ArtifactSpaceError(artifact.uri, this.#options.folder, error) : error;
     } finally {
-      await rm(lockPath, { force: true });
+      lock.release();
     }
   }
 
@@ -287,41 +291,31 @@ function requireSize(artifact: StoredArtifact, found: { readonly sizeBytes: numb
 }
 
 /**
- * Returns whether this process is to download. The lock of a killed process is taken over. If two processes take over
- * concurrently, both download: they write the same bytes to the same locations, and one rename suffices.
+ * Takes the lock of a download; null when another download runs. The lock of a process on another machine, and of one that
+ * hangs, is taken over when the part has stopped growing. If that process resumes, both write the same bytes to the same
+ * places, and one rename is enough.
  */
-async function takeLock(lockPath: string, partPath: string): Promise<boolean> {
-  try {
-    await using file = await open(lockPath, 'wx');
-    await file.writeFile(`${hostname()}~${process.pid}~`);
-    return true;
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-  }
-  const [lock, part] = await Promise.all([lockPath, partPath].map((path) => stat(path).catch(() => null)));
-  const grownAtMs = Math.max(lock?.mtimeMs ?? Date.now(), part?.mtimeMs ?? 0);
-  const owner = await readOwner(lockPath);
-  const isAbandoned = Date.now() - grownAtMs > STALLED_MS || (owner !== '' && !isOwnerAlive(owner, grownAtMs));
-  if (isAbandoned) await rm(lockPath, { force: true });
-  return false;
+function lockDownload(partPath: string, lockPath: string): ProcessLock | null {
+  return tryLock(lockPath, {
+    isStale: (holder) => {
+      if (holder === null || (isOfThisTable(holder) && !isAlive(holder))) return true;
+      const times = [lockPath, partPath].flatMap((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? []);
+      return Date.now() - Math.max(...times) > STALLED_MS;
+    },
+  });
 }
 
-async function readOwner(lockPath: string): Promise<string> {
-  await using file = await open(lockPath, 'r').catch(() => null);
-  return file === null ? '' : await file.readFile('utf8');
-}
-
-/** @param owner starts with `<host>~<pid>~`. */
-function isOwnerAlive(owner: string, touchedAtMs: number): boolean {
-  const [host, pid] = owner.split('~');
+/**
+ * Returns whether the process that a pin names still runs.
+ *
+ * @param touchedAtMs last use of the pin; decides for a process of another host.
+ */
+function isOwnerAlive(pin: string, touchedAtMs: number): boolean {
+  const [host, process = ''] = pin.split('~');
   if (host !== hostname()) return Date.now() - touchedAtMs < FOREIGN_PIN_MS;
-  try {
-    process.kill(Number(pid), 0);
-    return true;
-  } catch (error) {
-    // EPERM: the process exists and belongs to another user.
-    return errorCode(error) === 'EPERM';
-  }
+  const [pid, startTime] = process.split('-');
+  // Earlier versions wrote no start time.
+  return isAlive({ pid: Number(pid), startTime: startTime ?? identifyProcess(Number(pid)).startTime });
 }
 
 async function* readAll(file: FileHandle): AsyncGenerator<Uint8Array> {

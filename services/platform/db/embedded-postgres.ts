@@ -9,13 +9,16 @@ import { checkClusterVersion, initialiseCluster, superuser } from './embedded-po
 import { EmbeddedPostgresError, useAnotherServer } from './embedded-postgres/embedded-postgres-error.ts';
 import { findRunningPostmaster, launchPostmaster, stopPostmaster } from './embedded-postgres/postmaster.ts';
 import type { PostmasterProcess } from './embedded-postgres/postmaster.ts';
-import { identifyProcess, isAlive } from './embedded-postgres/process-table.ts';
-import { readIdentity, withStartLock } from './embedded-postgres/start-lock.ts';
+import { identifyProcess, isAlive, parseIdentity } from '../lifecycle/process-identity.ts';
+import type { ProcessIdentity } from '../lifecycle/process-identity.ts';
+import { withLock } from '../lifecycle/process-lock.ts';
 import { freePort, isFreePort } from '../net/free-port.ts';
 
 const DATABASE = 'graft';
 const SERVER_MAJOR = '18';
 const READY_TIMEOUT_MS = 120_000;
+/** Wait for another process that starts the same server. */
+const START_LOCK_MS = 90_000;
 const POLL_MS = 40;
 const CONNECT_TIMEOUT_MS = 3_000;
 
@@ -52,7 +55,7 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   mkdirSync(options.dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 });
   const dataDir = realpathSync(options.dataDir);
-  return withStartLock(join(dataDir, 'start.lock'), () => startLocked({ ...options, dataDir }));
+  return withLock(join(dataDir, 'start.lock'), START_LOCK_MS, () => startLocked({ ...options, dataDir }));
 }
 
 async function startLocked(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -86,8 +89,8 @@ async function shareOrStopRunning(
 ): Promise<EmbeddedPostgres | undefined> {
   const running = findRunningPostmaster(cluster);
   if (running === undefined) return undefined;
-  const owner = readIdentity(join(dataDir, 'owner.json'));
-  if (owner !== undefined && isAlive(owner)) {
+  const owner = readOwner(join(dataDir, 'owner.json'));
+  if (owner !== null && isAlive(owner)) {
     log(`sharing the server (process ${String(running.pid)}) that process ${String(owner.pid)} started on ${cluster}`);
     const url = urlOf(running.port, password, DATABASE);
     return { url, pid: running.pid, isOwn: false, stop: () => Promise.resolve() };
@@ -95,6 +98,10 @@ async function shareOrStopRunning(
   log(`stopping the server (process ${String(running.pid)}) left by a process that has ended`);
   await stopPostmaster(running.pid, cluster);
   return undefined;
+}
+
+function readOwner(file: string): ProcessIdentity | null {
+  return existsSync(file) ? parseIdentity(readFileSync(file, 'utf8')) : null;
 }
 
 function readOrMakePassword(dataDir: string, cluster: string): string {

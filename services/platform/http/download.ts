@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EnvHttpProxyAgent, fetch } from 'undici';
 import type { Response } from 'undici';
 import { hashFile } from '../files/hash-file.ts';
+import { tryLock } from '../lifecycle/process-lock.ts';
 
 export interface DownloadProgress {
   readonly doneBytes: number;
@@ -76,7 +77,7 @@ const PROGRESS_INTERVAL_MS = 200;
  */
 export async function downloadFile(options: DownloadOptions): Promise<void> {
   await mkdir(dirname(options.path), { recursive: true });
-  const part = await claimPartFile(options.path);
+  const part = claimPartFile(options.path);
   try {
     await downloadWithRetries(options, part.path);
     await checkFile(options, part.path);
@@ -88,37 +89,16 @@ export async function downloadFile(options: DownloadOptions): Promise<void> {
 
 interface PartFile {
   readonly path: string;
-  release(): Promise<void>;
+  release(): Promise<void> | void;
 }
 
-/** Claims the partial file. Two processes must not write the same one: the later process uses its own. */
-async function claimPartFile(path: string): Promise<PartFile> {
-  const lockPath = `${path}.part.lock`;
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const lock = await open(lockPath, 'wx');
-      await lock.writeFile(String(process.pid));
-      await lock.close();
-      return { path: `${path}.part`, release: () => rm(lockPath, { force: true }) };
-    } catch (error) {
-      if (!isErrnoException(error) || error.code !== 'EEXIST') throw error;
-      if (await ownerLives(lockPath)) break;
-      await rm(lockPath, { force: true });
-    }
-  }
-  const own = `${path}.part.${randomUUID()}`;
+/** Returns the part that earlier downloads left, or a part of its own while another download writes that one. */
+function claimPartFile(path: string): PartFile {
+  const part = `${path}.part`;
+  const lock = tryLock(`${part}.lock`);
+  if (lock !== null) return { path: part, release: () => lock.release() };
+  const own = `${part}.${randomUUID()}`;
   return { path: own, release: () => removeQuietly([own, `${own}.etag`]) };
-}
-
-async function ownerLives(lockPath: string): Promise<boolean> {
-  const pid = Number(await readFile(lockPath, 'utf8').catch(() => ''));
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return isErrnoException(error) && error.code === 'EPERM';
-  }
 }
 
 async function downloadWithRetries(options: DownloadOptions, partPath: string): Promise<void> {

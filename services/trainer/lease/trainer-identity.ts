@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { identifyProcess } from '../../platform/lifecycle/process-identity.ts';
+import { tryLock } from '../../platform/lifecycle/process-lock.ts';
 
 const MAX_TRAINERS_PER_FOLDER = 64;
 /** Maximum number of hostname characters in a trainer ID, which has at most 100. */
@@ -25,12 +27,13 @@ export function claimTrainerIdentity(stateDir: string, hostname: string, pid: nu
   const directory = join(stateDir, 'trainers');
   mkdirSync(directory, { recursive: true });
   for (let index = 0; index < MAX_TRAINERS_PER_FOLDER; index += 1) {
-    const lock = join(directory, `${index}.pid`);
-    if (!claim(lock, pid)) continue;
+    // In a container, a restarted trainer has the process ID of its predecessor, with another start time.
+    const lock = tryLock(join(directory, `${index}.lock`), { holder: identifyProcess(pid) });
+    if (lock === null) continue;
     const random = readOrCreate(join(directory, `${index}.id`), () => randomBytes(4).toString('hex'));
     const trainerId = `${hostname.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, MAX_HOSTNAME)}-${random}`;
     const trainerSecret = trainerSecretOf(stateDir, trainerId);
-    return { trainerId, trainerSecret, release: () => rmSync(lock, { force: true }) };
+    return { trainerId, trainerSecret, release: () => lock.release() };
   }
   throw new Error(
     `${directory}: ${MAX_TRAINERS_PER_FOLDER} trainers already run on this folder. Set GRAFT_TRAINER_ID for each.`,
@@ -53,33 +56,6 @@ export function trainerSecretOf(stateDir: string, trainerId: string): string {
     `${path} is damaged: it must contain the 43 characters of this trainer's secret. Restore it, or remove it and run ` +
       `\`graft trainers forget ${trainerId}\` as an administrator.`,
   );
-}
-
-function claim(lock: string, pid: number): boolean {
-  // The second try follows the removal of a lock whose process has ended.
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      writeFileSync(lock, String(pid), { flag: 'wx' });
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = Number(readFileSync(lock, 'utf8'));
-    // In a container, a restarted trainer has the process ID of its predecessor, so a lock with its own ID is stale.
-    if (holder !== pid && isAlive(holder)) return false;
-    rmSync(lock, { force: true });
-  }
-  return false;
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Reads or creates a file atomically: a process that starts at the same moment sees all of it or nothing. */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DownloadError, downloadFile } from '../../../services/platform/http/download.ts';
+import { identifyProcess } from '../../../services/platform/lifecycle/process-identity.ts';
 
 const CONTENT = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 31 + (index >> 8)) & 0xff));
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
@@ -184,7 +185,7 @@ describe('downloadFile', () => {
       answer(request, response);
     });
     path = join(folder, 'file.bin');
-    writeFileSync(`${path}.part.lock`, String(process.ppid));
+    writeFileSync(`${path}.part.lock`, JSON.stringify(identifyProcess(process.ppid)));
     writeFileSync(`${path}.part`, 'of the other process');
     await downloadFile({ url, path, sha256: SHA256 });
     expect(readFileSync(path).equals(CONTENT)).toBe(true);

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ServerAccount } from './account.ts';
 import { dataFolderArgument } from './cluster.ts';
 import { EmbeddedPostgresError } from './embedded-postgres-error.ts';
-import { commandLineOf } from './process-table.ts';
+import { commandLineOf } from '../../lifecycle/process-identity.ts';
 
 const KEPT_LINES = 30;
 const FAST_STOP_MS = 20_000;

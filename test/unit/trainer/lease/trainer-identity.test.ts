@@ -22,8 +22,11 @@ describe('claimTrainerIdentity', () => {
     const afterKill = claimTrainerIdentity(stateDir, 'host', process.pid);
     expect(afterKill.trainerId).toBe(first.trainerId);
     // The same process ID: a restarted container.
-    expect(claimTrainerIdentity(stateDir, 'host', process.pid).trainerId).toBe(first.trainerId);
-    afterKill.release();
+    const { pid } = process;
+    writeFileSync(join(stateDir, 'trainers', '0.lock'), JSON.stringify({ pid, startTime: '1' }));
+    const afterRestart = claimTrainerIdentity(stateDir, 'host', pid);
+    expect(afterRestart.trainerId).toBe(first.trainerId);
+    afterRestart.release();
     expect(claimTrainerIdentity(stateDir, 'host', DEAD).trainerId).toBe(first.trainerId);
   });
 

@@ -1,0 +1,134 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identifyProcess, isAlive, parseIdentity } from './process-identity.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+
+/**
+ * Locks between processes: files that name their holder.
+ *
+ * States of a lock file:
+ * - free: there is no file.
+ * - held: the file names a running process. Only that process removes it.
+ * - stale: the file names a process that has ended without releasing it, or nothing readable.
+ *
+ * Transitions:
+ * - free → held: a hard link to a complete file, so that no reader finds half of one and one of two processes wins.
+ * - held → free: `release`. held → stale: the holder ends in any other way.
+ * - stale → held: the file is replaced in one step. Only the holder of a second lock, named after the content of the stale
+ *   file, may replace it, after another look at that content. So of two processes that find the same stale file one wins,
+ *   and the other can't remove the lock of the winner. The second lock has the same states.
+ *
+ * The processes must share a process table: one machine, or one container. A holder of another table counts as ended.
+ *
+ * `proper-lockfile` (4.1.2) does not replace this: its holder renews a file time by a timer, so a process that is stopped or
+ * blocked for ten seconds loses its lock while it runs. `flock`, which the system releases, needs a native package.
+ */
+export interface ProcessLock {
+  /** Frees the lock. Calling it again does no harm. */
+  release(): void;
+}
+
+export interface LockOptions {
+  /** Default: this process. */
+  readonly holder?: ProcessIdentity;
+  /**
+   * Decides whether a lock may be taken from its holder; null: the file names none. Default: when the holder has ended.
+   * Where a running holder loses its lock, two may hold it for a moment.
+   */
+  readonly isStale?: (holder: ProcessIdentity | null) => boolean;
+}
+
+/** A lock that was not free in time. */
+export class LockTimeoutError extends Error {
+  override readonly name = 'LockTimeoutError';
+
+  constructor(file: string, holder: ProcessIdentity | null, waitMs: number) {
+    super(
+      `Process ${String(holder?.pid ?? 'unknown')} holds ${file} for over ${String(waitMs / 1_000)} s. ` +
+        'End the process, or delete the file if the process is not part of Graft.',
+    );
+  }
+}
+
+const POLL_MS = 50;
+
+/** Takes a lock; null when another process (or another part of this one) holds it. */
+export function tryLock(file: string, options: LockOptions = {}): ProcessLock | null {
+  const { holder = identifyProcess(process.pid), isStale = hasEnded } = options;
+  const own = JSON.stringify({ ...holder, nonce: randomUUID() });
+  // The name ends like that of the lock, so that whoever skips locks in the folder skips this one too.
+  const prepared = `${file}.${randomUUID()}.lock`;
+  writeFileSync(prepared, own, { flag: 'wx' });
+  try {
+    while (!tryLink(prepared, file)) {
+      const found = readIfThere(file);
+      if (found === null) continue;
+      if (!isStale(parseIdentity(found))) return null;
+      const takeover = tryLock(`${file}.${digestOf(found)}.lock`, { holder });
+      if (takeover === null) return null;
+      try {
+        if (readIfThere(file) !== found) continue;
+        renameSync(prepared, file);
+        break;
+      } finally {
+        takeover.release();
+      }
+    }
+  } finally {
+    rmSync(prepared, { force: true });
+  }
+  return {
+    release: () => {
+      // Another's lock after a release, or after `isStale` let it take this one.
+      if (readIfThere(file) === own) rmSync(file, { force: true });
+    },
+  };
+}
+
+/**
+ * Runs `work` while no other process does so with the same lock.
+ *
+ * @throws LockTimeoutError when the lock is not free after `waitMs`.
+ */
+export async function withLock<T>(file: string, waitMs: number, work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + waitMs;
+  let lock = tryLock(file);
+  while (lock === null) {
+    if (Date.now() > deadline) throw new LockTimeoutError(file, parseIdentity(readIfThere(file) ?? ''), waitMs);
+    await sleep(POLL_MS);
+    lock = tryLock(file);
+  }
+  try {
+    return await work();
+  } finally {
+    lock.release();
+  }
+}
+
+function hasEnded(holder: ProcessIdentity | null): boolean {
+  return holder === null || !isAlive(holder);
+}
+
+function tryLink(prepared: string, file: string): boolean {
+  try {
+    linkSync(prepared, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function digestOf(content: string): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 16);
+}
