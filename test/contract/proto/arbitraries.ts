@@ -17,8 +17,8 @@ import type {
 
 /** Well-formed strings, as protobuf requires UTF-8. */
 export const text = fc.string({ unit: 'grapheme', maxLength: 12 });
-export const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
-export const anyDouble = fc.double();
+const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
+const anyDouble = fc.double();
 /** Fields without presence omit zeros of both signs. */
 export const plainDouble = fc.double().map((value) => (value === 0 ? 0 : value));
 const safe = fc.maxSafeInteger();
@@ -91,7 +91,7 @@ export const sweepSpec: fc.Arbitrary<SweepSpec> = fc
   .tuple(bareSpec, fc.option(fc.record({ experiment: text, registerModel: text })))
   .map(([spec, mlflow]) => (mlflow === null ? spec : { ...spec, mlflow }));
 
-export const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
+const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
 const split = fc.constantFrom('train' as const, 'validation' as const, 'test' as const);
 export const role = fc.constantFrom('WINNER' as const, 'BASELINE' as const, 'EVERY_RUN' as const);
 
