@@ -205,7 +205,7 @@ async function startParts(
     mlflowUri,
     log,
     version: readVersion(),
-    noteRefusal: (path: string, error: unknown) => operations?.refusals.note(path, error),
+    countRefusal: (path: string, error: unknown) => operations?.refusals.count(path, error),
   };
   addServices(server, context, config.security.needsTokens);
   health.addToServer(server.grpc);

@@ -3,7 +3,7 @@ import { HealthImplementation } from 'grpc-health-check';
 
 const SERVICES = ['', 'graft.v1.SweepService', 'graft.v1.TokenService', 'graft.v1.TrainerService'];
 
-/** `grpc.health.v1`, for Kubernetes' probes and load balancers. Not serving until told so. */
+/** The service `grpc.health.v1` for probes of Kubernetes and load balancers. NOT_SERVING until `setServing(true)`. */
 export class Health {
   readonly #health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
   #isServing = false;

@@ -2,12 +2,12 @@ import { findRun } from '../store/runs/list-runs.ts';
 import type { Store } from '../store/store.ts';
 import { isSettled } from '../store/events/is-settled.ts';
 
-/** An empty list of a sweep that does not exist is NOT_FOUND, not empty. @throws NotFoundError */
+/** Checks that a sweep exists: a list of an unknown sweep is NOT_FOUND, not empty. @throws NotFoundError */
 export async function requireSweep(store: Store, sweepId: string): Promise<void> {
   await isSettled(store, sweepId);
 }
 
-/** As `requireSweep`, for lists of a sweep or of a run. @throws NotFoundError */
+/** Checks that the owner of a list, a sweep or a run, exists. @throws NotFoundError */
 export async function requireOwnerExists(
   store: Store,
   owner: { readonly sweepId: string | null; readonly runId: string | null },

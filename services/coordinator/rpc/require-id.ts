@@ -1,22 +1,22 @@
 import { InvalidRequestError } from '../../core/errors.ts';
 
-/** What no identity has, and PostgreSQL does not store. */
+/** A character that no identifier has and PostgreSQL can't store. */
 const NUL = '\0';
 
 /**
- * An identity that must be there.
+ * Returns an identifier of a request.
  *
- * @throws InvalidRequestError that names the field.
+ * @throws InvalidRequestError that names the field, when it is empty or has the character U+0000.
  */
 export function requireId(value: string, field: string): string {
-  if (value === '') throw new InvalidRequestError([{ field, description: 'is needed, but was not sent.' }]);
+  if (value === '') throw new InvalidRequestError([{ field, description: 'is required; received none.' }]);
   if (value.includes(NUL))
     throw new InvalidRequestError([{ field, description: 'must not have the character U+0000.' }]);
   return value;
 }
 
 /**
- * A list is of a sweep or of one run.
+ * Returns the owner of a list: a sweep or a run.
  *
  * @throws InvalidRequestError unless exactly one of the two is given.
  */
@@ -26,7 +26,7 @@ export function requireOwner(request: { readonly sweepId: string; readonly runId
 } {
   const { sweepId, runId } = request;
   if ((sweepId === '') === (runId === '')) {
-    const description = `give it or run_id, one of the two; received '${sweepId}' and '${runId}'.`;
+    const description = `must be given if run_id is not, and only then; received '${sweepId}' and '${runId}'.`;
     throw new InvalidRequestError([{ field: 'sweep_id', description }]);
   }
   return { sweepId: sweepId === '' ? null : sweepId, runId: runId === '' ? null : runId };

@@ -9,29 +9,29 @@ import type { Store } from '../store/store.ts';
 import type { LongAnswers } from './lists/long-answers.ts';
 import type { PLAN_JOBS } from './planning/plan-worker.ts';
 
-/** What the handlers need. */
+/** The dependencies of the handlers. */
 export interface RpcContext {
   readonly store: Store;
   readonly ingest: MetricIngest;
   readonly feed: EventFeed;
   readonly signals: Signals;
   readonly artifacts: ArtifactStore;
-  /** Which the artifact store's marker has too. */
+  /** The cluster that the marker of the artifact store names. */
   readonly clusterId: string;
-  /** Threads that plan and draw sweeps. */
+  /** Threads that plan and draft sweeps. */
   readonly plans: WorkerPool<typeof PLAN_JOBS>;
-  /** Lists. */
+  /** Bounds lists. */
   readonly longAnswers: LongAnswers;
-  /** Sweeps that are being inserted, apart from lists because each can take seconds. */
+  /** Bounds insertions of sweeps, apart from lists because each can take seconds. */
   readonly submissions: LongAnswers;
   readonly timing: LeaseTiming;
-  /** Runs of an ended sweep whose best checkpoint stays. */
+  /** Number of runs of an ended sweep whose best checkpoint is kept. */
   readonly keepBest: number;
-  /** MLflow server that everything is mirrored to; null: none. */
+  /** MLflow server that sweeps and runs are mirrored to; null: none. */
   readonly mlflowUri: string | null;
   readonly log: Logger;
-  /** Graft's, for trainers of another one. */
+  /** Version of Graft, compared with that of trainers. */
   readonly version: string;
-  /** Counts a refusal that is an answer of a stream; calls that end with theirs are counted where they end. */
-  readonly noteRefusal: (path: string, error: unknown) => void;
+  /** Counts a refusal that is an answer within a stream. Refusals that end a call are counted when the call ends. */
+  readonly countRefusal: (path: string, error: unknown) => void;
 }

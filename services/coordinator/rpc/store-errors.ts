@@ -1,7 +1,7 @@
 import type { Interceptor } from '../../platform/rpc/call-context.ts';
 import { toStoreError } from '../store/store-error.ts';
 
-/** A lost database is UNAVAILABLE and not a fault of ours: the client's retry finds it, or another coordinator, later. */
+/** Turns errors of the database into errors of the domain. A lost database is UNAVAILABLE, so that the client retries. */
 export const mapStoreErrors: Interceptor = async (_context, next) => {
   try {
     await next();

@@ -27,10 +27,10 @@ const MAX_TRAINER_IDS = 100;
 const YEAR_10000_MS = Date.UTC(10_000, 0);
 
 /**
- * Tokens, for administrators.
+ * Returns the handlers of the token service, for administrators.
  *
- * @param isOn whether calls need tokens. Otherwise anybody is an administrator, and none may be made: one made now would still
- * be good when tokens are needed.
+ * @param isOn whether calls need tokens. Without, every caller is an administrator and no token may be created: it would remain
+ * valid after tokens are turned on.
  */
 export function tokenServiceHandlers(
   { store }: Pick<RpcContext, 'store'>,
@@ -78,9 +78,9 @@ function refuseMistakes({ name, role, expireTime, trainerIds }: CreateTokenReque
     });
   }
   violations.push(...mistakesInTrainerIds(trainerIds, tokenRoles.tryFromProto(role)));
-  // A date beyond what JavaScript has is no number at all.
+  // A date beyond the range of JavaScript is NaN, which fails the comparison.
   if (expireTime !== undefined && !(expireTime.getTime() > Date.now() && expireTime.getTime() < YEAR_10000_MS)) {
-    const received = Number.isNaN(expireTime.getTime()) ? 'no date' : expireTime.toISOString();
+    const received = Number.isNaN(expireTime.getTime()) ? 'an invalid date' : expireTime.toISOString();
     const description = `must lie in the future and before the year 10000; received ${received}.`;
     violations.push({ field: 'expire_time', description });
   }

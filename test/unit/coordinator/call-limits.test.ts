@@ -65,7 +65,7 @@ describe('limits of calls', () => {
     const { clock, limits } = bench();
     for (let guess = 0; guess < 20; guess += 1) {
       limits.checkAddress('10.0.0.1');
-      limits.noteRefusal('10.0.0.1');
+      limits.recordRefusal('10.0.0.1');
     }
     expect(limitOf(() => limits.checkAddress('10.0.0.1'))?.retryMs).toBe(500);
     expect(limitOf(() => limits.checkAddress('10.0.0.2'))).toBeNull();
@@ -75,9 +75,9 @@ describe('limits of calls', () => {
 
   it('take no more memory than for ten thousand addresses', () => {
     const { limits } = bench();
-    for (let address = 0; address < 30_000; address += 1) limits.noteRefusal(`10.${address}`);
+    for (let address = 0; address < 30_000; address += 1) limits.recordRefusal(`10.${address}`);
     // The first ones were forgotten, the last ones were not.
-    for (let refusal = 0; refusal < 19; refusal += 1) for (const end of [0, 29_999]) limits.noteRefusal(`10.${end}`);
+    for (let refusal = 0; refusal < 19; refusal += 1) for (const end of [0, 29_999]) limits.recordRefusal(`10.${end}`);
     expect(limitOf(() => limits.checkAddress('10.0'))).toBeNull();
     expect(limitOf(() => limits.checkAddress('10.29999'))).not.toBeNull();
   });

@@ -11,8 +11,8 @@ import type { Need } from './method-roles.ts';
 import type { LiveToken, TokenCache } from './token-cache.ts';
 
 /**
- * Lets calls through whose token has the role that `METHOD_ROLES` asks for, as often as `limits` allow, and ends them when the
- * token ends. What changes something is logged with the token's name.
+ * Returns an interceptor that lets a call through when its token has the role that `METHOD_ROLES` requires and `limits` allow
+ * the call. It ends calls whose token ends. Calls that change something are logged with the token's name.
  */
 export function authorise(tokens: TokenCache, limits: CallLimits, log: Logger): Interceptor {
   return async (context, next) => {
@@ -35,7 +35,7 @@ export function authorise(tokens: TokenCache, limits: CallLimits, log: Logger): 
       unfollow();
       release();
     }
-    // A stream that was aborted ends without an error of its own.
+    // An aborted stream ends without an error of its own.
     if (ended[0] !== undefined) throw ended[0];
   };
 }
@@ -53,12 +53,12 @@ async function authenticate(
     if (secret === null) throw new UnauthenticatedError('This call needs a token, and none was sent.');
     return { token: await tokens.verify(hash), hash };
   } catch (error) {
-    if (error instanceof UnauthenticatedError) limits.noteRefusal(address);
+    if (error instanceof UnauthenticatedError) limits.recordRefusal(address);
     throw error;
   }
 }
 
-/** null: none was sent. */
+/** Returns the bearer token, or null when none was sent. @throws UnauthenticatedError when it is malformed. */
 function secretOf({ metadata }: CallContext): string | null {
   const header = metadata.get('authorization')[0];
   if (typeof header !== 'string') return null;

@@ -2,20 +2,20 @@ import { LRUCache } from 'lru-cache';
 import { RateLimitedError } from '../../../core/errors.ts';
 
 export interface CallLimitsOptions {
-  /** Of one token; twice as many may come at once. */
+  /** Calls per second of one token; a burst may have twice as many. */
   readonly callsPerSecond: number;
-  /** Of one token: streams, and calls that wait for something. */
+  /** Streams and waiting calls that one token may have open at once. */
   readonly openCalls: number;
-  /** Of one address; ten times as many may come at once. */
+  /** Refusals per second of one address; a burst may have ten times as many. */
   readonly refusalsPerSecond?: number;
   readonly now?: () => number;
 }
 
-/** Somebody who mistyped a token tries again a few times; who guesses must not ask the database for each guess. */
+/** Leaves room for a person who mistypes a token, and keeps a client that guesses from a database lookup per guess. */
 const REFUSALS_PER_SECOND = 10;
-/** Tokens, and addresses, whose buckets are kept. The bucket used least recently is evicted, which fills it. */
+/** Buckets kept for tokens, and as many for addresses. The least recently used one is evicted, which fills it. */
 const MAX_BUCKETS = 10_000;
-/** How long a call waits that would be one too many at the same time; nobody knows when another one ends. */
+/** Retry-after for calls over the concurrency limit. It is a guess: when a call will end is unknown. */
 const OPEN_RETRY_MS = 1_000;
 
 interface Bucket {
@@ -23,7 +23,7 @@ interface Bucket {
   filledAt: number;
 }
 
-/** How often a token may call, how much of it may be open, and how often an address may be refused. */
+/** Limits the rate and the concurrency of calls for each token, and the rate of refusals for each address. */
 export class CallLimits {
   readonly #options: CallLimitsOptions;
   readonly #now: () => number;
@@ -39,8 +39,8 @@ export class CallLimits {
   /**
    * Counts a call of a token.
    *
-   * @returns to be called when the call has ended.
-   * @throws RateLimitedError
+   * @returns a function to call when the call has ended.
+   * @throws RateLimitedError when the token has too many calls open, or makes too many per second.
    */
   begin(tokenId: string): () => void {
     const { callsPerSecond, openCalls } = this.#options;
@@ -63,21 +63,21 @@ export class CallLimits {
   }
 
   /**
-   * For calls without a token that is known to be good.
+   * Checks the address of a call whose token is not known to be valid.
    *
-   * @throws RateLimitedError for an address whose tokens were refused too often.
+   * @throws RateLimitedError when tokens from this address were refused too often.
    */
   checkAddress(address: string): void {
     const perSecond = this.#refusalsPerSecond;
     const { tokens } = this.#bucket(this.#refusals, address, perSecond, 10 * perSecond);
     if (tokens >= 1) return;
     throw new RateLimitedError(
-      'Too many calls from this address had no good token.',
+      'Too many calls from this address had no valid token.',
       Math.ceil(((1 - tokens) / perSecond) * 1_000),
     );
   }
 
-  noteRefusal(address: string): void {
+  recordRefusal(address: string): void {
     const perSecond = this.#refusalsPerSecond;
     this.#bucket(this.#refusals, address, perSecond, 10 * perSecond).tokens -= 1;
   }

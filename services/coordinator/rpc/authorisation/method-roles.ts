@@ -4,7 +4,7 @@ import { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_servic
 import { TokenServiceService } from '../../../../proto/gen/graft/v1/token_service.ts';
 import { TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 
-/** The least role that a call needs (`includesRole`); ANY: whatever role, but a token. */
+/** The least role that a call needs (`includesRole`). ANY: a token of any role. */
 export type Need = TokenRole | 'ANY';
 
 type Needs<D extends ServiceShape> = { readonly [K in keyof D]: Need };
@@ -24,7 +24,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   listCheckpoints: 'VIEWER',
   downloadCheckpoint: 'VIEWER',
   pinCheckpoint: 'SUBMITTER',
-  // Also says what it would remove, but that is for those who may.
+  // With `dry_run` it only reads, but what would be removed concerns only those who may remove it.
   collectCheckpoints: 'ADMIN',
   getLeaderboard: 'VIEWER',
   listTestPredictions: 'VIEWER',
@@ -56,8 +56,8 @@ const TOKEN_SERVICE: Needs<typeof TokenServiceService> = {
 };
 
 /**
- * What every call needs, by its path: the only place that says so, and what is not in it is refused. Health is answered without
- * a token, because probes and load balancers have none; it says nothing but SERVING or NOT_SERVING.
+ * The role that each call needs, by path. This is the only such table, and a call that it lacks is refused. Health is answered
+ * without a token, because probes and load balancers have none; it reveals only SERVING or NOT_SERVING.
  */
 export const METHOD_ROLES: ReadonlyMap<string, Need> = new Map([
   ...needsOf(SweepServiceService, SWEEP_SERVICE),

@@ -3,20 +3,20 @@ import { UnauthenticatedError } from '../../../core/errors.ts';
 import type { TokenRole } from '../../../core/token-role.ts';
 import type { LookedUpToken } from '../../store/tokens/look-up-token.ts';
 
-/** A token that may be used now. */
+/** A token that is valid now. */
 export interface LiveToken {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
-  /** Trainers that it may speak for; empty: any that its role allows. */
+  /** Trainers that the token may act for. Empty: any that its role allows. */
   readonly trainerIds: readonly string[];
 }
 
 export interface TokenCacheOptions {
   readonly lookUp: (tokenHash: string) => Promise<LookedUpToken | null>;
-  /** What was looked up counts so long: a revocation works within this time, in open streams within twice of it. */
+  /** Life of a lookup in milliseconds. A revocation takes effect within this time, in open streams within twice this time. */
   readonly freshMs?: number;
-  /** Entries; unknown tokens are kept as well, or each of their calls would ask the database. */
+  /** Most entries. Unknown tokens are kept as well, otherwise each of their calls would query the database. */
   readonly maxEntries?: number;
   readonly now?: () => number;
 }
@@ -31,8 +31,8 @@ const FRESH_MS = 2_500;
 const MAX_ENTRIES = 10_000;
 
 /**
- * Looks tokens up at most once in a while, whatever the number of calls, and ends the open calls of those that have ended. Knows
- * tokens by their hashes (`hashOfToken`) only.
+ * Looks a token up at most once per `freshMs`, whatever its number of calls, and ends the open calls of tokens that have ended.
+ * Keeps only hashes of tokens (`hashOfToken`).
  */
 export class TokenCache implements Disposable {
   readonly #options: TokenCacheOptions;
@@ -49,12 +49,16 @@ export class TokenCache implements Disposable {
     this.#entries = new LRUCache({ max: options.maxEntries ?? MAX_ENTRIES });
   }
 
-  /** @throws UnauthenticatedError; DatabaseUnavailableError and the like where it can't be looked up. */
+  /**
+   * Returns the token with this hash.
+   *
+   * @throws UnauthenticatedError when it is unknown, revoked or expired; the error of the lookup, such as DatabaseUnavailableError.
+   */
   async verify(hash: string): Promise<LiveToken> {
     return liveOrThrow(await this.#find(hash));
   }
 
-  /** Whether it was good when it was last looked at, without looking again. */
+  /** Returns whether the token was valid at its last lookup. Does not look it up. */
   isKnown(hash: string): boolean {
     return this.#entries.peek(hash)?.isLive === true;
   }
@@ -62,7 +66,7 @@ export class TokenCache implements Disposable {
   /**
    * Calls `end` when the token ends while a call is in progress.
    *
-   * @returns to be called when the call has ended.
+   * @returns a function to call when the call has ended.
    */
   follow(hash: string, end: (error: UnauthenticatedError) => void): () => void {
     const calls = this.#open.get(hash) ?? new Set();
@@ -82,7 +86,7 @@ export class TokenCache implements Disposable {
       try {
         liveOrThrow(await this.#find(hash));
       } catch (error) {
-        // A database that is away ends nothing.
+        // A database that is unavailable ends no call.
         if (error instanceof UnauthenticatedError) for (const end of calls) end(error);
       }
     });
@@ -94,7 +98,7 @@ export class TokenCache implements Disposable {
     this.#timer = null;
   }
 
-  /** Calls at the same time share one look. */
+  /** Concurrent calls share one lookup. */
   async #find(hash: string): Promise<LookedUpToken | null> {
     const now = (this.#options.now ?? Date.now)();
     const known = this.#entries.peek(hash);

@@ -1,15 +1,15 @@
 import { PermissionDeniedError } from '../../../core/errors.ts';
 import type { CallContext } from '../../../platform/rpc/call-context.ts';
 
-/** Trainers that the token of a call in progress may speak for; calls that are not here may speak for any. */
+/** Trainers that the token of a call in progress may act for. A call that is missing here may act for any trainer. */
 const SCOPES = new WeakMap<CallContext, ReadonlySet<string>>();
 
-/** @param trainerIds of the call's token; empty: any. */
+/** Limits a call to the trainers of its token. @param trainerIds empty: any trainer. */
 export function limitToTrainers(call: CallContext, trainerIds: readonly string[]): void {
   if (trainerIds.length > 0) SCOPES.set(call, new Set(trainerIds));
 }
 
-/** @throws PermissionDeniedError where the call's token is bound to other trainers. */
+/** @throws PermissionDeniedError when the call's token is bound to other trainers. */
 export function requireTrainer(call: CallContext, trainerId: string): void {
   const scope = SCOPES.get(call);
   if (scope === undefined || scope.has(trainerId)) return;

@@ -13,16 +13,16 @@ const PATH = { bytes: 4 * KIB };
 /** A URI of an artifact: a path, or a bucket with a key. */
 const URI = { bytes: 4 * KIB };
 const NAME = { bytes: 200 };
-/** Words for people that a trainer sends. It cuts its own below this (`platform/rpc/convert/task-result.ts`). */
+/** Messages for people that a trainer sends. Trainers cut theirs to less (`platform/rpc/convert/task-result.ts`). */
 const WORDS = { bytes: 16 * KIB };
-/** Checked with the rest of a spec, so that all mistakes are answered at once. */
+/** An integer that is checked with the rest of a spec, so that all mistakes are answered at once. */
 const ANY_INTEGER = { min: null };
-/** Grows with the images and classes of a data set: the size of a message bounds it. */
+/** A list that grows with the images or classes of a data set. The size of a message bounds it. */
 const OF_DATASET = { items: 1_000_000 };
 
 /**
- * Limits on the lengths and counts of everything in a request, checked before any work (`platform/rpc/limits`). What a sweep
- * may be beyond that (10,000 runs) is checked with its meaning. README.md of `proto` says the same to clients.
+ * Limits on the lengths and counts of every field of a request, checked before any work (`platform/rpc/limits`). Limits that
+ * depend on the meaning of a spec (10,000 runs) are checked with it. README.md of `proto` tells clients the same.
  */
 export const LIMIT_TABLE: RequestLimitTable = {
   defaults: { bytes: 1 * KIB, items: 1_000, requestBytes: 64 * KIB },
@@ -92,7 +92,7 @@ export const LIMIT_TABLE: RequestLimitTable = {
   },
 };
 
-/** The table, ready to check requests. */
+/** Returns a checker of requests for the table. */
 export function requestLimits(): RequestLimits {
   return new RequestLimits(readFileSync(DESCRIPTORS), 'graft.v1', LIMIT_TABLE);
 }

@@ -6,32 +6,32 @@ import type { LongAnswers } from './long-answers.ts';
 import { fitMessage } from './shorten-message.ts';
 import type { Encoder } from './shorten-message.ts';
 
-/** A page closes when it has as much: far under the 4 MiB of a message. */
+/** Size at which a page closes, far below the 4 MiB of a message. */
 const PAGE_BYTES = 1024 * 1024;
-/** Rows that are read first, before it is known how large they are; later slices have at most ten times as many. */
+/** Rows of the first read, when their size is unknown. Later slices have at most ten times as many as the one before. */
 const FIRST_SLICE = 20;
 const LARGEST_SLICE = 200;
 
 export interface ListRequest<T, M, K> {
   readonly after: K | null;
   readonly limit: number;
-  /** Number of the response's repeated field. */
+  /** Field number of the response's repeated field. */
   readonly field: number;
   readonly fetch: (after: K | null, limit: number) => Promise<Page<T, K>>;
   readonly toProto: (item: T) => M;
   readonly encoder: Encoder<M>;
-  /** Most rows of one read; more than usual where a read costs much whatever its size. */
+  /** Most rows of one read. Larger than the default where the cost of a read does not depend on its size. */
   readonly largestSlice?: number;
 }
 
-/** Entries of a list, encoded as the response's repeated field, and the place of the next page. */
+/** A page of entries, encoded as the response's repeated field, with the key of the next page. */
 export interface EncodedList<K> {
   readonly bytes: Uint8Array;
   readonly count: number;
   readonly next: K | null;
 }
 
-/** The response of a list: its entries, and its other fields. */
+/** Returns the response of a list: its encoded entries followed by its other fields. */
 export function answerWith<M>(
   { bytes }: { readonly bytes: Uint8Array },
   response: Encoder<M> & { fromPartial(fields: Partial<M>): M },
@@ -41,9 +41,9 @@ export function answerWith<M>(
 }
 
 /**
- * Of lists whose entries never vanish: a token of theirs always has entries behind it.
+ * Checks a page of a list whose entries are never removed: a page token that the list issued always has entries after it.
  *
- * @throws InvalidRequestError where there are none
+ * @throws InvalidRequestError when a request with a token has no entries
  */
 export function requireEntries(page: { readonly count: number }, request: { readonly after: unknown }): void {
   if (page.count > 0 || request.after === null) return;
@@ -52,8 +52,8 @@ export function requireEntries(page: { readonly count: number }, request: { read
 }
 
 /**
- * Reads and encodes a page of a list in slices: it closes by bytes as well as by entries, and no row is read that would not fit by
- * far. A single entry that is larger than a message is shortened, so that the rest of the list can still be read.
+ * Reads and encodes a page of a list in slices. The page closes by bytes as well as by entries, and few rows are read that do not
+ * fit. An entry larger than a message is shortened, so that the rest of the list can still be read.
  */
 export async function encodeList<T, M, K>(
   answers: LongAnswers,
@@ -78,7 +78,7 @@ export async function encodeList<T, M, K>(
       taken += 1;
     }
     if (taken < page.items.length) {
-      // The key of the last entry that fits is known to the list only.
+      // Only the list knows the key of the last entry that fits.
       const next = taken === 0 ? after : (await fetch(after, taken)).next;
       return { bytes: writer.finish(), count, next };
     }

@@ -2,14 +2,14 @@ import type { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { EncodedMessage } from '../../../platform/rpc/encoded-message.ts';
 import { MAX_MESSAGE_BYTES } from '../../../platform/rpc/server.ts';
 
-/** A generated message's own encoder. */
+/** The encoder of a generated message. */
 export interface Encoder<M> {
   encode(message: M): BinaryWriter;
 }
 
-/** A message has other fields beside its largest one. */
+/** Leaves room for the fields of an answer beside its largest one. */
 const MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024;
-/** Longest list and longest string of each try. */
+/** The longest list and the longest string of each attempt to shorten. */
 const TRIES = [
   { items: 100, characters: 1_000 },
   { items: 10, characters: 200 },
@@ -17,8 +17,8 @@ const TRIES = [
 ] as const;
 
 /**
- * Encodes a message so that it fits into an answer. One that does not is shortened: lists and strings in it are cut, and a
- * `state_reason` says so, where it has one. Requests are limited so that none of these come about any more; rows may be older.
+ * Encodes a message so that it fits into an answer. A larger message is shortened: its lists and strings are cut, and its
+ * `state_reason`, if it has one, says so. Limits on requests prevent such messages now, but rows may be older than the limits.
  */
 export function fitMessage<M>(message: M, encoder: Encoder<M>): Uint8Array {
   const whole = encoder.encode(message).finish();
@@ -31,7 +31,7 @@ export function fitMessage<M>(message: M, encoder: Encoder<M>): Uint8Array {
   return bytes;
 }
 
-/** An answer with one thing in it, shortened as by `fitMessage` where it has to be. */
+/** Encodes an answer that holds one message, shortened like `fitMessage` when necessary. */
 export function fitAnswer<M>(answer: M, encoder: Encoder<M>): EncodedMessage {
   return new EncodedMessage(Buffer.from(fitMessage(answer, encoder)));
 }

@@ -6,8 +6,8 @@ import type { KnownImages } from '../../../core/planner/preview-sweep.ts';
 const COUNT = z.int().min(0).max(1e9);
 
 /**
- * What a plan is made for besides its spec, as data that threads and page tokens carry. With it in the token, all pages are of one
- * plan, whatever happens to the slots meanwhile and whichever coordinator answers.
+ * The inputs of a plan besides its spec, as data that threads and page tokens carry. Because the token carries them, all pages
+ * belong to one plan, even if slots change in between or another coordinator answers.
  */
 export const PLAN_INPUTS = z.object({
   slotCount: z.int().min(0).max(1e6),
@@ -27,7 +27,7 @@ export function planInputsOf(cluster: Cluster, images: KnownImages | null): Plan
   return { slotCount, device, memoryBytes, factors: corrections.factors ?? {}, images };
 }
 
-/** Inverse of `planInputsOf`. */
+/** Returns the cluster that `planInputsOf` was given. */
 export function clusterOf({ slotCount, device, memoryBytes, factors }: PlanInputs): Cluster {
   return { slotCount, device, memoryBytes, corrections: correctionsOf(factors) };
 }

@@ -3,24 +3,24 @@ import { PlannedRun, PlannedTask, PlanSweepResponse } from '../../../../proto/ge
 import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
 import { planSummaryToProto, plannedRunToProto, plannedTaskToProto } from '../../../platform/rpc/convert/plan.ts';
 
-/** Where a page begins: the first run and the first task that it has. */
+/** The start of a page: indexes of its first run and its first task. */
 export interface PlanCursor {
   readonly run: number;
   readonly task: number;
 }
 
-/** A page without its token, which the caller appends: protobuf messages are joined by writing one behind the other. */
+/** A page without its token. The caller appends the token: protobuf messages are merged by concatenation. */
 export interface PlanPage {
   readonly bytes: Uint8Array;
   readonly from: PlanCursor;
-  /** null: it is the last one. */
+  /** null: this is the last page. */
   readonly next: PlanCursor | null;
 }
 
-/** Far under the 4 MiB of a message. */
+/** Size at which a page closes, far below the 4 MiB of a message. */
 const PAGE_BYTES = 1024 * 1024;
 
-/** Cuts a plan into pages from a place on: runs first, then tasks, at most `pageSize` of each in a page. */
+/** Returns the pages of a plan from `from` on: runs first, then tasks, at most `pageSize` of each in a page. */
 export function pagesOf(preview: SweepPreview, from: PlanCursor, pageSize: number): PlanPage[] {
   const pages: PlanPage[] = [];
   for (let next: PlanCursor | null = from; next !== null; next = pages.at(-1)?.next ?? null) {
@@ -33,7 +33,7 @@ function pageFrom(preview: SweepPreview, from: PlanCursor, pageSize: number): Pl
   const { runs, tasks } = preview;
   const writer = new BinaryWriter();
   let room = PAGE_BYTES;
-  /** @returns the first entry that is not in the page; a page has one entry at least */
+  /** @returns the index of the first entry that is not in the page; a page has at least one entry */
   const append = (field: number, first: number, count: number, encode: (index: number) => Uint8Array): number => {
     const end = Math.min(count, first + pageSize);
     for (let index = first; index < end; index += 1) {

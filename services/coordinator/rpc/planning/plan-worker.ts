@@ -15,16 +15,16 @@ import type { PlanCursor, PlanPage } from './plan-pages.ts';
 import { readSpec } from './read-spec.ts';
 
 export interface PlanJob {
-  /** Encoded. */
+  /** Encoded SweepSpec; null: the request has none. */
   readonly spec: Uint8Array | null;
   readonly inputs: PlanInputs;
   readonly from: PlanCursor;
   readonly pageSize: number;
 }
 
-/** Plans and drafts of sweeps: minutes of arithmetic in the worst case that the limits allow are seconds here, off the event loop. */
+/** Jobs that plan and draft sweeps off the event loop. The largest requests that the limits allow take seconds. */
 export const PLAN_JOBS = {
-  /** Pages of a plan, from a place on. */
+  /** Returns the pages of a plan from `from` on. */
   plan: ({ spec, inputs, from, pageSize }: PlanJob): Checked<readonly PlanPage[]> =>
     checked(() => {
       const read = readSpec(spec === null ? undefined : ProtoSweepSpec.decode(spec));
@@ -33,7 +33,7 @@ export const PLAN_JOBS = {
       return pagesOf(preview, from, pageSize);
     }),
 
-  /** The rows of a new sweep. @param job.request an encoded CreateSweepRequest */
+  /** Returns the rows of a new sweep. @param job.request an encoded CreateSweepRequest */
   draft: ({ request, sweepId }: { readonly request: Uint8Array; readonly sweepId: string }): Checked<SweepDraft> =>
     checked(() => {
       const { requestId, spec } = CreateSweepRequest.decode(request);
@@ -52,7 +52,7 @@ function requireShort(requestId: string): void {
 
 function requireWithin(from: PlanCursor, { runs, tasks }: SweepPreview): void {
   if (from.run <= runs.length && from.task <= tasks.length) return;
-  const description = `is beyond the end: the plan has ${runs.length} runs and ${tasks.length} tasks. Plan from the first page on.`;
+  const description = `is beyond the end: the plan has ${runs.length} runs and ${tasks.length} tasks. Send the request without page_token.`;
   throw new InvalidRequestError([{ field: 'page_token', description }]);
 }
 

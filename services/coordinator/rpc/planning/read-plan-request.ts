@@ -11,19 +11,19 @@ const PAGE_TOKEN_FIELD = 3;
 const DATASET_FIELD_OF_SPEC = 2;
 const LENGTH_DELIMITED = 2;
 
-/** PlanSweepRequest as far as the event loop needs it: the spec is decoded where it is planned. */
+/** The parts of a PlanSweepRequest that the event loop needs. The spec is decoded by the thread that plans it. */
 export interface PlanRequest {
-  /** Encoded; null: none was sent. */
+  /** Encoded SweepSpec; null: the request has none. */
   readonly spec: Uint8Array | null;
   /** SHA-256 of the encoded spec, hexadecimal. */
   readonly specDigest: string;
-  /** null: there is none, or a wrong one. */
+  /** null: missing or invalid. */
   readonly dataset: DatasetSource | null;
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
-/** @param bytes that the limits have found to be readable */
+/** Reads a PlanSweepRequest. @param bytes that passed the request limits */
 export function readPlanRequest(bytes: Uint8Array): PlanRequest {
   const fields = lastValues(bytes);
   const spec = bytesOf(fields.get(SPEC_FIELD));
@@ -52,7 +52,7 @@ function bytesOf(value: number | Uint8Array | undefined): Uint8Array | null {
   return value instanceof Uint8Array ? value : null;
 }
 
-/** Fields of a message by number, numbers as int32; of a field that comes twice the last one counts, as everywhere. */
+/** Returns the fields of a message by number, integers as int32. As in every parser, the last value of a repeated field counts. */
 function lastValues(bytes: Uint8Array): ReadonlyMap<number, number | Uint8Array> {
   const cursor = new WireCursor(bytes);
   const values = new Map<number, number | Uint8Array>();

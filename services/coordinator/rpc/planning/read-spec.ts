@@ -6,9 +6,9 @@ import { requireMessage } from '../../../platform/rpc/convert/fields.ts';
 import { sweepSpecFromProto } from '../../../platform/rpc/convert/sweep.ts';
 
 /**
- * Reads and checks a spec. Mistakes in the form and in the meaning are answered together; one field is named once.
+ * Decodes and checks a spec. Mistakes of form and of meaning are reported together, each field once.
  *
- * @throws InvalidRequestError
+ * @throws InvalidRequestError with all mistakes
  */
 export function readSpec(received: ProtoSweepSpec | undefined): SweepSpec {
   const { spec, violations: formal } = sweepSpecFromProto(requireMessage(received, 'spec'));

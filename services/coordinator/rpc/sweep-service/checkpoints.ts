@@ -14,9 +14,10 @@ import { requireId, requireOwner } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
 const KEY = z.object({ runId: ID_KEY, createTime: TIME_KEY, checkpointId: ID_KEY });
-/** Checkpoints that CollectCheckpoints lists. */
+/** Most checkpoints that CollectCheckpoints lists. */
 const MAX_COLLECTED = 1_000;
 
+/** Returns the handlers of ListCheckpoints, PinCheckpoint and CollectCheckpoints. */
 export function checkpointHandlers(
   context: RpcContext,
 ): Pick<Handlers<typeof SweepServiceService>, 'listCheckpoints' | 'pinCheckpoint' | 'collectCheckpoints'> {
@@ -43,7 +44,7 @@ export function checkpointHandlers(
     },
     collectCheckpoints: async ({ sweepId, keepBestCount, dryRun }) => {
       if (keepBestCount < 0) {
-        const description = `must be 0 (as the coordinator is set) or above; received ${keepBestCount}.`;
+        const description = `must be 0 (the coordinator's setting) or above; received ${keepBestCount}.`;
         throw new InvalidRequestError([{ field: 'keep_best_count', description }]);
       }
       if (sweepId !== '') await requireSweep(context.store, sweepId);

@@ -8,6 +8,7 @@ import { valueOf } from '../planning/checked.ts';
 import type { RpcContext } from '../rpc-context.ts';
 import type { SWEEP_SERVICE } from './definition.ts';
 
+/** Returns the handler of CreateSweep. */
 export function createSweepHandler({
   store,
   plans,

@@ -18,6 +18,7 @@ const DATASETS = {
   key: z.object({ createTime: TIME_KEY, datasetId: ID_KEY }),
 };
 
+/** Returns the handlers of ListDatasets and GetDataset. */
 export function datasetHandlers({
   store,
   longAnswers,

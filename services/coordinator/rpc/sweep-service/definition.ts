@@ -1,13 +1,13 @@
 import { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 
-const asItCame = (bytes: Buffer): Buffer => bytes;
+const asReceived = (bytes: Buffer): Buffer => bytes;
 
 /**
- * The public service as it is served: requests with a whole sweep in them are handed on encoded, because decoding a large one takes
- * long and is done in the thread that plans it.
+ * The definition of the public service as it is served. Handlers receive requests that hold a whole sweep still encoded: decoding
+ * a large one is slow, so the thread that plans it does it.
  */
 export const SWEEP_SERVICE = {
   ...SweepServiceService,
-  planSweep: { ...SweepServiceService.planSweep, requestDeserialize: asItCame },
-  createSweep: { ...SweepServiceService.createSweep, requestDeserialize: asItCame },
+  planSweep: { ...SweepServiceService.planSweep, requestDeserialize: asReceived },
+  createSweep: { ...SweepServiceService.createSweep, requestDeserialize: asReceived },
 };

@@ -16,6 +16,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
+/** Returns the handler of DownloadCheckpoint. */
 export function downloadCheckpointHandler(
   context: RpcContext,
 ): Handlers<typeof SweepServiceService>['downloadCheckpoint'] {
@@ -35,9 +36,9 @@ async function* download(
   }
   const found = await artifacts.stat(checkpoint.uri);
   if (found?.sizeBytes !== checkpoint.sizeBytes) throw damaged(checkpoint, await findDamage(artifacts, checkpoint));
-  // The first message tells what is coming, also where no byte is left to send.
+  // The first message describes the checkpoint, even when no byte is left to send.
   let first: DownloadCheckpointResponse['checkpoint'] = checkpointToProto(checkpoint);
-  // From an offset on, who has the beginning compares the whole.
+  // After an offset only the client, which has the beginning, can verify the whole file.
   const hash = offset === 0 ? createHash('sha256') : null;
   for await (const part of artifacts.readFrom(checkpoint.uri, offset)) {
     hash?.update(part);
@@ -57,6 +58,6 @@ async function* download(
 function damaged({ checkpointId, uri }: CheckpointRecord, problem: string | null): ArtifactDamagedError {
   return new ArtifactDamagedError(
     uri,
-    `of checkpoint '${checkpointId}' ${problem ?? 'was cut off while it was read'}. Restore the file from a copy, or train the run again`,
+    `of checkpoint '${checkpointId}' ${problem ?? 'was truncated while it was read'}. Restore the file from a copy, or retrain the run`,
   );
 }

@@ -13,6 +13,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const METRIC_KEY = z.object({ runId: ID_KEY, stageOrder: INDEX_KEY, epoch: INDEX_KEY, name: ID_KEY });
 
+/** Returns the handler of ListEpochMetrics. */
 export function listEpochMetricsHandler({
   store,
   longAnswers,

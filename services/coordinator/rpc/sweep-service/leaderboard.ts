@@ -12,6 +12,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const RANK_KEY = z.object({ rank: INDEX_KEY });
 
+/** Returns the handler of GetLeaderboard. */
 export function getLeaderboardHandler({
   store,
   longAnswers,

@@ -25,7 +25,7 @@ type Calls = Pick<
   'getMlflowStatus' | 'listMlflowDeadLetters' | 'retryMlflowDeadLetters' | 'resendToMlflow'
 >;
 
-/** The MLflow mirror, for people: how it is doing, and what they can do about it. */
+/** Returns the handlers of the calls that show the state of the MLflow mirror and repair it. */
 export function mlflowHandlers({ store, mlflowUri }: RpcContext): Calls {
   function requireMirror(): void {
     if (mlflowUri !== null) return;

@@ -22,11 +22,11 @@ const PLAN_PAGE = {
   key: z.object({ run: INDEX_KEY, task: INDEX_KEY, inputs: PLAN_INPUTS }),
 };
 
-/** Bounds the pages of all plans that are kept for clients that read one page after the other. */
+/** Bounds the pages of all plans together that are kept for clients that read one page after the other. */
 const MAX_CACHED_BYTES = 48 * 1024 * 1024;
 const CACHED_MS = 120_000;
 
-/** PlanSweep. Its request comes encoded, and the threads of `plans` do the arithmetic. */
+/** Returns the handler of PlanSweep. Its request is received encoded; the threads of `plans` decode and plan it. */
 export function planSweepHandler({ store, plans }: RpcContext): Handlers<typeof SWEEP_SERVICE>['planSweep'] {
   const cache = new LRUCache<string, PlanPage>({
     maxSize: MAX_CACHED_BYTES,
@@ -38,11 +38,11 @@ export function planSweepHandler({ store, plans }: RpcContext): Handlers<typeof 
   async function pageOf(job: PlanJob, specDigest: string, options: JobOptions): Promise<PlanPage> {
     const key = cacheKey(job, specDigest);
     const known = cache.get(key);
-    // A client asks for each page once.
+    // A client reads each page once.
     cache.delete(key);
     if (known !== undefined) return known;
     const [first, ...others] = valueOf(await plans.run('plan', job, options));
-    if (first === undefined) throw new Error('A plan has a page at least.');
+    if (first === undefined) throw new Error('A plan has at least one page.');
     for (const page of others) cache.set(cacheKey({ ...job, from: page.from }, specDigest), page);
     return first;
   }

@@ -15,6 +15,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const RUN_KEY = z.object({ runIndex: INDEX_KEY });
 
+/** Returns the handlers of ListRuns and GetRun. */
 export function runHandlers({
   store,
   longAnswers,

@@ -10,7 +10,7 @@ import { sweepToProto } from '../../../platform/rpc/convert/sweep.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
-/** PauseSweep, ResumeSweep and CancelSweep: each answers with the sweep as it is afterwards. */
+/** Returns the handlers of PauseSweep, ResumeSweep and CancelSweep. Each answers with the updated sweep. */
 export function steerHandlers({
   store,
 }: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'pauseSweep' | 'resumeSweep' | 'cancelSweep'> {

@@ -20,6 +20,7 @@ const SWEEPS = {
   key: z.object({ createTime: TIME_KEY, sweepId: ID_KEY }),
 };
 
+/** Returns the handlers of GetSweep and ListSweeps. */
 export function sweepHandlers({
   store,
   longAnswers,

@@ -13,6 +13,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const PREDICTION_KEY = z.object({ path: PATH_KEY });
 
+/** Returns the handler of ListTestPredictions. */
 export function listTestPredictionsHandler({
   store,
   longAnswers,

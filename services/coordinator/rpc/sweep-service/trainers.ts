@@ -13,6 +13,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const TRAINERS = { scope: 'trainers', defaultSize: 100, maxSize: 1000, key: z.object({ trainerId: ID_KEY }) };
 
+/** Returns the handlers of ListTrainers and ForgetTrainer. */
 export function trainerHandlers({
   store,
   longAnswers,

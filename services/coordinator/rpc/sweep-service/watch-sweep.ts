@@ -13,12 +13,12 @@ import { eventToProto } from '../../../platform/rpc/convert/event.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
-/** Finds what a lost notification would have told. */
+/** Bounds the delay after a lost notification. */
 const POLL_MS = 10_000;
 
 /**
- * Events after the cursor, in the order they were committed, until the sweep is over and all is sent. Reads a page at a time
- * and no further than the client has taken it.
+ * Returns the handler of WatchSweep. It streams the events after the cursor in commit order, until the sweep has ended and all its
+ * events are sent. It reads a page at a time, and the next one only when the client has taken the last.
  */
 export function watchSweepHandler(context: RpcContext): Handlers<typeof SweepServiceService>['watchSweep'] {
   return (request, call) => watch(context, request, call);
@@ -41,16 +41,20 @@ async function* watch(
     }
     if (events.length === PAGE_SIZE) continue;
     if (isOver) return;
-    // The client watches on from its cursor, at another coordinator.
+    // The client resumes from its cursor at another coordinator.
     if (call.draining.aborted) throw new ShuttingDownError();
     await subscription.wait(POLL_MS, [call.signal, call.draining]);
   }
 }
 
-/** A client that waits behind an event that never was would miss all that come. @throws InvalidRequestError */
+/**
+ * Checks that the cursor is not beyond the last event: a client that waits there would miss all events up to it.
+ *
+ * @throws InvalidRequestError
+ */
 async function requireSeen(store: Store, sweepId: string, cursor: bigint): Promise<void> {
   const last = await readLastCursor(store.pool, sweepId);
-  // Without any event there is no sweep, which the first read finds.
+  // Without events there is no sweep; the first read reports that.
   if (last === null || cursor <= last) return;
   const description = `must be at most ${last}, the number of the sweep's last event; received ${cursor}.`;
   throw new InvalidRequestError([{ field: 'cursor', description }]);

@@ -1,6 +1,6 @@
 /**
- * Answers of work that runs side by side, in the order in which it is done, with a bound on work whose answer has not been
- * handed on.
+ * Runs work concurrently and yields its answers in the order of completion. Bounds the work in progress plus the answers that
+ * have not been consumed.
  */
 export class BoundedAnswers<T> {
   readonly #maxInFlight: number;
@@ -16,7 +16,7 @@ export class BoundedAnswers<T> {
   }
 
   /**
-   * Resolves when the work has begun, which may be long before it is done; work begins in the order of the calls. Nothing begins
+   * Resolves when the work has begun, which may be long before it is done. Work begins in the order of the calls. No work begins
    * after a failure.
    */
   async run(work: () => Promise<T>): Promise<void> {
@@ -28,25 +28,25 @@ export class BoundedAnswers<T> {
     void this.#perform(work);
   }
 
-  /** No more work comes. */
+  /** Declares that no more work follows. */
   end(): void {
     this.#isEnded = true;
     this.#wakeReader?.();
   }
 
-  /** What is done and under way is still given, then `error` is thrown. */
+  /** Makes `results` throw `error` after the answers of the work that has begun. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#wakeReader?.();
     this.#wakeWriter?.();
   }
 
-  /** Ends after `end`, throws after `fail`. */
+  /** Yields the answers. Ends after `end`, throws after `fail`. */
   async *results(): AsyncGenerator<T> {
     for (;;) {
       const result = this.#done.shift();
       if (result !== undefined) {
-        // Freed when the result is handed on, so that a client that does not read its answers is not read from either.
+        // Freed when the result is consumed, so that no more is read from a client that does not read its answers.
         this.#inFlight -= 1;
         this.#wakeWriter?.();
         yield result;

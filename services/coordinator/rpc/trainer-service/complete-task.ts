@@ -17,13 +17,13 @@ import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';
 import { readTestLabels } from './test-labels.ts';
 
-/** In memory, of all parts of a result together: a million predictions of two classes are some 280 MB. */
+/** Memory of all parts of one result. A million predictions of two classes take about 280 MB. */
 const MAX_RESULT_BYTES = 384 * 1024 * 1024;
-/** In memory, of all results that a token is sending in parts: as much as one of them may take. */
+/** Memory of all results that a token is sending in parts: as much as one result may take. */
 const MAX_CALLER_BYTES = MAX_RESULT_BYTES;
 const RETRY_MS = 5_000;
 
-/** CompleteTask, whole or in parts. */
+/** Returns the handlers of CompleteTask and CompleteTaskInParts. */
 export function completeTaskHandlers(
   context: RpcContext,
 ): Pick<Handlers<typeof TrainerServiceService>, 'completeTask' | 'completeTaskInParts'> {
@@ -51,21 +51,21 @@ export function completeTaskHandlers(
 
 async function complete(context: RpcContext, claim: LeaseClaim, { result }: CompleteTaskRequest): Promise<void> {
   const { store, artifacts, log } = context;
-  const told = taskEndFromProto(result);
-  const violations = told.kind === 'error' ? checkTaskError(told.error, 'error') : [];
+  const reported = taskEndFromProto(result);
+  const violations = reported.kind === 'error' ? checkTaskError(reported.error, 'error') : [];
   if (violations.length > 0) throw new InvalidRequestError(violations);
-  const end = await confirmDamage(context, told);
+  const end = await confirmDamage(context, reported);
   const isEvaluation = end.kind === 'result' && end.result.stage === 'EVALUATE';
   const manifestUri = isEvaluation ? await findManifest(store, claim.taskId) : null;
   const labels = manifestUri === null ? null : await readTestLabels(artifacts, manifestUri, log);
   await completeTask(store, claim, end, labels);
 }
 
-/** What the results that come in parts take in memory, by caller. */
+/** Counts the memory of results that are being received in parts, by caller. */
 class HeldBytes {
   readonly #byCaller = new Map<string, number>();
 
-  /** The memory of one result; `set` throws RateLimitedError where its caller has too much. */
+  /** Returns the count for one result. Its `set` throws RateLimitedError when the caller holds too much. */
   of(caller: string): ResultMemory {
     let own = 0;
     const set = (bytes: number): void => {
@@ -103,13 +103,13 @@ async function joinParts(
     const isSame = isOfLease(part, first) && joined.add(part.result);
     if (!isSame) {
       throw invalidPart(
-        `must go on with the result of task '${first.taskId}', lease ${first.leaseEpoch}; ` +
+        `must continue the result of task '${first.taskId}', lease ${first.leaseEpoch}; ` +
           `received ${part.result.$case} of task '${part.taskId}', lease ${part.leaseEpoch}.`,
       );
     }
     if (joined.bytes > MAX_RESULT_BYTES) {
       throw invalidPart(
-        `can't be taken: the result has more than ${MAX_RESULT_BYTES / 2 ** 20} MiB. Set the test policy to 'winner', ` +
+        `is too large: the result has more than ${MAX_RESULT_BYTES / 2 ** 20} MiB. Set the test policy to 'winner', ` +
           'or use a smaller test split.',
       );
     }

@@ -4,8 +4,8 @@ import type { TaskEnd } from '../../store/complete/complete-task.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
 /**
- * Reads the checkpoints that a failed attempt names as damaged. Their files are removed afterwards, so the word of a trainer
- * whose own memory or mount may be bad is not enough; what is intact here is left alone.
+ * Checks the checkpoints that a failed attempt reports as damaged. Their files are removed afterwards, so the report of a trainer
+ * whose own memory or mount may be faulty is not enough. Checkpoints that are intact here are kept.
  */
 export async function confirmDamage({ store, artifacts, log }: RpcContext, end: TaskEnd): Promise<TaskEnd> {
   if (end.kind !== 'error' || end.error.damagedCheckpointIds === undefined) return end;
@@ -17,7 +17,7 @@ export async function confirmDamage({ store, artifacts, log }: RpcContext, end: 
     } catch (error) {
       log.warn(
         { err: error, checkpoint_id: checkpointId },
-        'a checkpoint that is said to be damaged could not be read',
+        'checkpoint reported as damaged could not be read',
       );
     }
   }

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<TaskCommand, ProtoTaskCommand>> = {
   CHECKPOINT_NOW: ProtoTaskCommand.CHECKPOINT_NOW,
 };
 
+/** Returns the handler of Heartbeat: it renews the leases and answers with directives. */
 export function heartbeatHandler({ store }: RpcContext): Handlers<typeof TrainerServiceService>['heartbeat'] {
   return async (request, call) => {
     const trainerId = requireId(request.trainerId, 'trainer_id');
@@ -45,7 +46,7 @@ export function heartbeatHandler({ store }: RpcContext): Handlers<typeof Trainer
   };
 }
 
-/** @throws ReportRefusedError */
+/** Checks the progress of all tasks. @throws ReportRefusedError, counted against the first task with a mistake. */
 async function refuseProgress(store: Store, trainerId: string, tasks: readonly TaskProgress[]): Promise<void> {
   const violations = checkProgress(tasks);
   if (violations.length === 0) return;

@@ -14,11 +14,12 @@ import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
 const MAX_WAIT_MS = 30_000;
-/** Finds what a lost notification would have told. */
+/** Bounds the delay after a lost notification. */
 const POLL_MS = 10_000;
-/** A bound for waits that end by the database's clock, which may be a little ahead or behind. */
+/** Least wait for a moment of the database's clock, which may be slightly ahead or behind. */
 const MIN_WAIT_MS = 20;
 
+/** Returns the handler of LeaseTask, a long poll. */
 export function leaseTaskHandler(context: RpcContext): Handlers<typeof TrainerServiceService>['leaseTask'] {
   return async (request, call) => {
     const task = await waitForTask(context, request, call);
@@ -50,7 +51,7 @@ async function waitForTask(
   const deadline = performance.now() + readWait(request);
   using subscription = signals.subscribeTasks();
   for (;;) {
-    // A client that has gone would leave a task lying until its lease expires.
+    // A disconnected client would hold a task until its lease expires.
     call.signal.throwIfAborted();
     const tryTime = performance.now();
     const task = await leaseTask(store, lease);

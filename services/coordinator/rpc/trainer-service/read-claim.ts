@@ -8,7 +8,7 @@ import { hashOfSecret } from '../../trainer-secrets.ts';
 import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { requireId } from '../require-id.ts';
 
-/** What every write of a trainer carries. */
+/** The fields that every write of a trainer carries. */
 interface LeasedWrite {
   readonly taskId: string;
   readonly leaseEpoch: number;
@@ -17,14 +17,14 @@ interface LeasedWrite {
 }
 
 /**
- * The lease that a write claims.
+ * Returns the lease that a write claims to hold.
  *
- * @param prefix of the fields' names, for example `part.`
- * @throws InvalidRequestError; PermissionDeniedError for a token of other trainers.
+ * @param prefix of the field names in errors, for example `part.`
+ * @throws InvalidRequestError when a field is missing; PermissionDeniedError for a token of other trainers.
  */
 export function readClaim(request: LeasedWrite, call: CallContext, prefix = ''): LeaseClaim {
   const { leaseEpoch, trainerId, leaseSecret } = request;
-  // A trainer from before lease secrets sends no trainer_id either.
+  // A trainer older than lease secrets sends no trainer_id either.
   if (trainerId !== '' || leaseSecret !== '') requireId(trainerId, `${prefix}trainer_id`);
   requireTrainer(call, trainerId);
   const taskId = requireId(request.taskId, `${prefix}task_id`);
@@ -32,9 +32,10 @@ export function readClaim(request: LeasedWrite, call: CallContext, prefix = ''):
 }
 
 /**
- * Runs what checks and stores a report. A mistake in it is REPORT_REFUSED and counts against the trainer, if it holds the lease.
+ * Runs `work`, which checks and stores a report. A mistake in the report is REPORT_REFUSED and counts against the trainer if it
+ * holds the lease.
  *
- * @throws ReportRefusedError in the place of InvalidRequestError
+ * @throws ReportRefusedError instead of InvalidRequestError
  */
 export async function asReport<T>(store: Store, claim: LeaseClaim, work: () => Promise<T>): Promise<T> {
   try {

@@ -12,6 +12,7 @@ import { checkpointToProto } from '../../../platform/rpc/convert/checkpoint.ts';
 import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
+/** Returns the handler of RegisterCheckpoint. */
 export function registerCheckpointHandler({
   store,
   artifacts,
@@ -27,7 +28,11 @@ export function registerCheckpointHandler({
   };
 }
 
-/** A row must not promise a file that is not there; the digest is checked by whoever reads it. */
+/**
+ * Checks that the file exists with the reported size, so that no row promises a missing file. Readers check the digest.
+ *
+ * @throws ArtifactMissingError
+ */
 async function requireFile(artifacts: ArtifactStore, checkpoint: CheckpointRef): Promise<void> {
   const { uri, sizeBytes } = checkpoint;
   const found = await statFile(artifacts, uri);

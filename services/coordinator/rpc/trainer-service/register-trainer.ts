@@ -14,6 +14,7 @@ import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
+/** Returns the handler of RegisterTrainer. */
 export function registerTrainerHandler(context: RpcContext): Handlers<typeof TrainerServiceService>['registerTrainer'] {
   return async (request, call) => {
     requireTrainer(call, request.trainer?.trainerId ?? '');
@@ -36,7 +37,7 @@ export function registerTrainerHandler(context: RpcContext): Handlers<typeof Tra
 
 function refuseOtherVersions({ log, version }: RpcContext, trainer: Trainer): void {
   if (areCompatible(trainer.version, version)) return;
-  log.warn({ trainer_id: trainer.trainerId, trainer_version: trainer.version }, 'trainer refused: its version');
+  log.warn({ trainer_id: trainer.trainerId, trainer_version: trainer.version }, 'trainer refused: incompatible version');
   throw new VersionSkewError(trainer.version, version);
 }
 

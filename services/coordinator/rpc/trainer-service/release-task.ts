@@ -9,6 +9,7 @@ import type { RpcContext } from '../rpc-context.ts';
 
 const RELEASE_REASONS = upperCaseEnum<ReleaseReason, typeof ProtoReleaseReason>(ProtoReleaseReason);
 
+/** Returns the handler of ReleaseTask. */
 export function releaseTaskHandler({ store }: RpcContext): Handlers<typeof TrainerServiceService>['releaseTask'] {
   return async (request, call) => {
     const claim = readClaim(request, call);

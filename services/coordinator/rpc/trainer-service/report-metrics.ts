@@ -15,14 +15,14 @@ import { BoundedAnswers } from './bounded-answers.ts';
 import { asReport, readClaim } from './read-claim.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
-/** Batches of one stream that are read but not answered; more are not read, so that the client feels it. */
+/** Batches of one stream in progress. Above, the stream is not read, which slows the client down. */
 const MAX_IN_FLIGHT = 16;
-/** Characters; a batch may have thousands of mistakes. */
+/** Most characters of an error message; a batch may have thousands of mistakes. */
 const MAX_ERROR_MESSAGE = 2_000;
 
 /**
- * Stores batches and acknowledges them: in order per attempt, side by side over attempts. What is wrong with one batch is
- * answered for that batch; the stream lives.
+ * Returns the handler of ReportMetrics. It stores batches and acknowledges them: in order within an attempt, concurrently across
+ * attempts. A mistake in one batch is the answer to that batch and does not end the stream.
  */
 export function reportMetricsHandler(context: RpcContext): Handlers<typeof TrainerServiceService>['reportMetrics'] {
   return (requests, call) => report(context, requests, call);
@@ -35,7 +35,7 @@ async function* report(
 ): AsyncGenerator<ReportMetricsResponse> {
   const answers = new BoundedAnswers<ReportMetricsResponse>(MAX_IN_FLIGHT);
   const reading = readAll(context, requests, answers, call);
-  // Told by `answers` as well; without a handler an early failure would end the process.
+  // `answers` reports the failure as well. Without a handler an early one would end the process.
   reading.catch(() => undefined);
   const stop = (): void => answers.fail(new ShuttingDownError());
   call.draining.addEventListener('abort', stop, { once: true });
@@ -66,7 +66,7 @@ async function readAll(
 }
 
 async function answer(
-  { ingest, store, noteRefusal }: RpcContext,
+  { ingest, store, countRefusal }: RpcContext,
   request: ReportMetricsRequest,
   call: CallContext,
 ): Promise<ReportMetricsResponse> {
@@ -85,7 +85,7 @@ async function answer(
     const stoppedRunIds = await asReport(store, claim, () => ingest.submit(readBatch(claim, request)));
     return { ...response, stoppedRunIds: [...stoppedRunIds] };
   } catch (error) {
-    noteRefusal(call.path, error);
+    countRefusal(call.path, error);
     if (error instanceof SequenceGapError) {
       return { ...response, errorReason: error.reason, expectedSequence: BigInt(error.expected) };
     }

@@ -5,10 +5,10 @@ import type { ArtifactStore } from '../../../platform/artifacts/artifact-store.t
 import type { Logger } from '../../../platform/telemetry/logger.ts';
 
 /**
- * Labels of the test images by path, read line by line from a manifest in the artifact store, so that other calls are answered
- * meanwhile.
+ * Reads the labels of the test images by path from a manifest in the artifact store. Reads line by line, so that other calls are
+ * answered in between.
  *
- * @returns null where the manifest is missing or damaged: then a result can only be compared with the numbers of images.
+ * @returns null when the manifest is missing or damaged; a result can then only be compared with the numbers of images.
  */
 export async function readTestLabels(
   artifacts: ArtifactStore,
@@ -29,16 +29,16 @@ export async function readTestLabels(
     if (!(error instanceof ArtifactMissingError || error instanceof SyntaxError)) throw error;
     log.warn(
       { err: error, manifest_uri: manifestUri },
-      'manifest can not be read; a test result is checked by numbers',
+      'manifest can not be read; a test result is checked by image counts only',
     );
     return null;
   }
 }
 
-/** `[path, split, label, sha256, bytes]` @throws SyntaxError */
+/** Reads a line `[path, split, label, sha256, bytes]`. @throws SyntaxError */
 function readImage(line: string, labels: Map<string, number>): void {
   const fields: unknown = JSON.parse(line);
-  if (!Array.isArray(fields)) throw new SyntaxError('A line of the manifest is no image.');
+  if (!Array.isArray(fields)) throw new SyntaxError('A line of the manifest is not an image.');
   const [path, split, label] = fields as unknown[];
   if (typeof path !== 'string' || typeof label !== 'number') {
     throw new SyntaxError('An image of the manifest has no path or label.');
