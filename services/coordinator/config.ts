@@ -15,7 +15,7 @@ import { SECURITY_SETTINGS, securityConfigOf } from './security-config.ts';
 import type { SecurityConfig } from './security-config.ts';
 
 export interface CoordinatorConfig {
-  /** `host:port`; port 0: any free one. */
+  /** `host:port`; port 0: any free port. */
   readonly listen: string;
   /** `host:port` of /metrics, /healthz and /readyz over HTTP; null: off. */
   readonly metricsListen: string | null;
@@ -29,20 +29,20 @@ export interface CoordinatorConfig {
   readonly adoptsStore: boolean;
   readonly timing: LeaseTiming;
   readonly retentionMs: number;
-  /** Runs of an ended sweep, from the first of its leaderboard on, whose best checkpoint is kept. */
+  /** Number of runs of an ended sweep, from the top of its leaderboard, whose best checkpoint is kept. */
   readonly keepBest: number;
-  /** Files without a row are removed when they are so old. */
+  /** Milliseconds; files without a row that are older are removed. */
   readonly orphanMs: number;
-  /** Whether plans follow what the cluster measures and which slots it has. */
+  /** Whether plans follow the cluster's measurements and its present slots. */
   readonly plansAdaptively: boolean;
-  /** How long running calls may take to end after SIGTERM. */
+  /** Milliseconds that running calls may take to end after SIGTERM. */
   readonly drainMs: number;
   /** null: nothing is mirrored to MLflow. */
   readonly mlflow: MlflowConfig | null;
   readonly logLevel: LogLevel;
 }
 
-/** After the drain: for the loops and the connections to end. */
+/** Milliseconds after the drain for the loops and the connections to end. */
 const END_MS = 10_000;
 
 export const COORDINATOR_SETTINGS = {
@@ -129,7 +129,7 @@ a second one ends it at once with exit code 130.
 `;
 
 /**
- * Reads the coordinator's configuration; nothing else of it reads the environment.
+ * Reads the coordinator's configuration. No other code of the coordinator reads the environment.
  *
  * @throws ConfigError with every problem.
  */
@@ -169,7 +169,7 @@ function timingOf(read: ValuesOf<typeof COORDINATOR_SETTINGS>): LeaseTiming {
   };
   if (timing.heartbeatMs * 2 > timing.leaseMs) {
     throw new ConfigError([
-      `GRAFT_COORDINATOR_HEARTBEAT_MS: must be at most half of the lease (${timing.leaseMs} ms), so that one lost heartbeat ` +
+      `GRAFT_COORDINATOR_HEARTBEAT_MS: must be at most half of the lease (${timing.leaseMs} ms), so that a single lost heartbeat ` +
         `does not end it. Received: ${timing.heartbeatMs}.`,
     ]);
   }
@@ -184,12 +184,12 @@ function checkDatabaseUrl(url: string, env: Readonly<Record<string, string | und
   }
 }
 
-/** How long an orderly end may take: running calls end, loops stop, connections close. Milliseconds. */
+/** Returns the longest orderly end in milliseconds: running calls end, loops stop, connections close. */
 export function coordinatorGraceMs(config: Pick<CoordinatorConfig, 'drainMs'>): number {
   return config.drainMs + END_MS;
 }
 
-/** The configuration as it may be shown: the password is left out. */
+/** Returns the configuration without the password, so that it may be shown. */
 export function describeConfig(config: CoordinatorConfig): Readonly<Record<string, unknown>> {
   const url = new URL(config.databaseUrl);
   if (url.password !== '') url.password = 'redacted';

@@ -41,10 +41,10 @@ import { createStore } from './store/store.ts';
 import type { Store } from './store/store.ts';
 import { startOperations } from './telemetry/operations.ts';
 
-/** A transaction's own work between two statements takes milliseconds; a planning of ten thousand runs, a second. */
+/** The work of a transaction between two statements takes milliseconds, and a second when it plans ten thousand runs. */
 const MIN_IDLE_IN_TRANSACTION_MS = 2_000;
 
-/** A processor is left for calls. A plan of 10,000 runs with many parameters takes some 300 MB. */
+/** Threads for plans of clients. They leave a processor for calls. A plan of 10,000 runs with many parameters takes about 300 MB. */
 const PLAN_THREADS = {
   module: 'coordinator/rpc/planning/plan-worker',
   threadCount: Math.min(2, Math.max(1, availableParallelism() - 1)),
@@ -54,7 +54,7 @@ const PLAN_THREADS = {
   heapMib: 768,
 };
 
-/** Of sweeps that are stored: no client's plans stand before them. */
+/** A thread for stored sweeps, so that they never wait behind plans of clients. */
 const STORED_PLAN_THREAD = {
   module: 'coordinator/store/planning/stored-plans-thread',
   threadCount: 1,
@@ -64,7 +64,7 @@ const STORED_PLAN_THREAD = {
   heapMib: 768,
 };
 
-/** The database is not at the version of this code. */
+/** Thrown when the database lacks migrations of this version. */
 export class MigrationsPendingError extends Error {
   override readonly name = 'MigrationsPendingError';
   readonly pending: readonly string[];
@@ -80,19 +80,20 @@ export class MigrationsPendingError extends Error {
 
 /** A running coordinator. */
 export interface Coordinator extends AsyncDisposable {
-  /** `host:port` that it listens on. */
+  /** `host:port` that the coordinator listens on. */
   readonly address: string;
-  /** Of /metrics, /healthz and /readyz; null: off. */
+  /** Port of /metrics, /healthz and /readyz; null: off. */
   readonly operationsPort: number | null;
   readonly loops: LeaderLoops;
-  /** Ends in order: not serving, running calls end, loops stop, connections close. May be called twice. */
+  /** Ends in order: health reports NOT_SERVING, running calls end, loops stop, connections close. Idempotent. */
   stop(): Promise<void>;
 }
 
 /**
- * Puts a coordinator together and starts it.
+ * Assembles a coordinator and starts it.
  *
- * @throws ConfigError for certificates that can't be used and for an artifact store of another cluster; MigrationsPendingError, MigrationError, DatabaseUnavailableError
+ * @throws ConfigError for unusable certificates and for an artifact store of another cluster; MigrationsPendingError,
+ *   MigrationError and DatabaseUnavailableError for the database
  */
 export async function startCoordinator(config: CoordinatorConfig, log: Logger): Promise<Coordinator> {
   const { pending } = await readMigrationStatus(config.databaseUrl);
@@ -119,7 +120,7 @@ async function startParts(
   const pool = createPool(config.databaseUrl, {
     max: config.databaseConnections,
     applicationName: 'graft-coordinator',
-    // A coordinator that hangs must let go of its row locks while the leases it was renewing still live.
+    // A coordinator that hangs must release its row locks before the leases that it was renewing expire.
     idleInTransactionMs: Math.max(MIN_IDLE_IN_TRANSACTION_MS, config.timing.leaseMs / 4),
     log,
     outage,
@@ -217,7 +218,7 @@ async function startParts(
   return { address, operationsPort: operations?.server.port ?? null, loops };
 }
 
-/** What has been started, ended in the opposite order; all of it, also where one part can't end. */
+/** The started parts. Ends them in the reverse order, all of them even when one fails to end. */
 class Parts {
   readonly #ends: (() => Promise<void>)[] = [];
   #ended: Promise<void> | null = null;
@@ -245,14 +246,14 @@ class Parts {
 }
 
 /**
- * Calls with much work that are done at a time, of each kind. One processor and two thirds of the connections stay free for cheap calls:
- * on two processors the slowest of these took 51 to 105 ms (p99) instead of 108 to 133 ms with three long calls of any kind at a time.
+ * Returns the number of long calls of each kind in progress at a time. One processor and two thirds of the connections remain free
+ * for cheap calls: on two processors their p99 was 51 to 105 ms, instead of 108 to 133 ms with three long calls of any kind.
  */
 function mostLongCalls({ databaseConnections }: CoordinatorConfig): number {
   return Math.max(1, Math.min(availableParallelism() - 1, Math.floor(databaseConnections / 6)));
 }
 
-/** A sweep has a trace also where its client does not trace. */
+/** Returns whether a call begins a trace: a sweep has one even when its client does not trace. */
 function beginsTrace(path: string): boolean {
   return path === SWEEP_SERVICE.createSweep.path;
 }
@@ -270,7 +271,7 @@ async function drain(server: RpcServer, health: Health, drainMs: number): Promis
 async function listenOn(server: RpcServer, listen: string): Promise<string> {
   const host = listen.slice(0, listen.lastIndexOf(':'));
   const port = await server.listen(listen);
-  // Every address of the machine is no address to connect to.
+  // The wildcard address is not one to connect to.
   const shown = host === '0.0.0.0' || host === '[::]' ? '127.0.0.1' : host;
   return isIP(shown) === 6 ? `[${shown}]:${port}` : `${shown}:${port}`;
 }

@@ -9,9 +9,9 @@ import { createStore } from './store/store.ts';
 import { createToken } from './store/tokens/create-token.ts';
 
 /**
- * Makes a token for an administrator directly in the database: the first one, with which `graft token create` makes the others.
+ * Creates the first token of an administrator directly in the database. `graft token create` creates the others with it.
  *
- * @returns the secret, which is stored nowhere.
+ * @returns the secret, which is not stored anywhere.
  * @throws MigrationsPendingError, MigrationError, DatabaseUnavailableError
  */
 export async function createAdminToken(databaseUrl: string, name: string, log: Logger): Promise<string> {

@@ -53,8 +53,9 @@ export const MLFLOW_SETTINGS = {
 type MlflowSettings = ValuesOf<typeof MLFLOW_SETTINGS>;
 
 /**
- * @returns null where no server is set.
- * @throws ConfigError
+ * Returns the settings of the mirror, or null when no server is set.
+ *
+ * @throws ConfigError for contradicting credentials and an unusable CA file
  */
 export function mlflowConfigOf(read: MlflowSettings): MlflowConfig | null {
   const trackingUri = read.GRAFT_MLFLOW_TRACKING_URI;
@@ -71,7 +72,7 @@ export function mlflowConfigOf(read: MlflowSettings): MlflowConfig | null {
   };
 }
 
-/** The settings as they may be shown. */
+/** Returns the settings without credentials, so that they may be shown. */
 export function describeMlflow(config: MlflowConfig | null): Readonly<Record<string, unknown>> | null {
   if (config === null) return null;
   const { server, experiment, intervalMs } = config;
@@ -83,7 +84,7 @@ function authOf(read: MlflowSettings): MlflowServer['auth'] {
   const { GRAFT_MLFLOW_USERNAME: username, GRAFT_MLFLOW_PASSWORD: password, GRAFT_MLFLOW_TOKEN: token } = read;
   if (token !== undefined && (username !== undefined || password !== undefined)) {
     throw new ConfigError([
-      'GRAFT_MLFLOW_TOKEN: is given together with GRAFT_MLFLOW_USERNAME or _PASSWORD; keep one of the two ways.',
+      'GRAFT_MLFLOW_TOKEN: must not be set together with GRAFT_MLFLOW_USERNAME or _PASSWORD; keep one of the two ways.',
     ]);
   }
   if (token !== undefined) return { kind: 'bearer', token };

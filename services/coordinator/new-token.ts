@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What a client shows, and what the record keeps of it. */
+/** A token's secret, which the client presents, and its hash, which the database stores. */
 export interface NewToken {
   /** `graft_` and 32 random bytes as base64url: 49 characters, easily found by scanners for leaked secrets. */
   readonly secret: string;
@@ -12,7 +12,7 @@ export function newToken(): NewToken {
   return { secret, hash: hashOfToken(secret) };
 }
 
-/** SHA-256, hexadecimal. Of 256 random bits a slow hash or a salt would protect nothing more. */
+/** Returns the SHA-256, hexadecimal. For 256 random bits a slow hash or a salt would add no protection. */
 export function hashOfToken(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }

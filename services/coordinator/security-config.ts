@@ -6,14 +6,15 @@ import type { Settings, ValuesOf } from '../platform/config/setting.ts';
 import { isLoopbackHost } from '../platform/net/loopback.ts';
 import type { ServerTls } from '../platform/rpc/security/server-security.ts';
 
-/** How a coordinator guards its gRPC port. */
+/** The protection of a coordinator's gRPC port. */
 export interface SecurityConfig {
   /** null: no TLS. */
   readonly tls: ServerTls | null;
   /** Whether calls need a token. */
   readonly needsTokens: boolean;
-  /** Of one token, where tokens are needed. */
+  /** Calls per second of one token, when tokens are needed. */
   readonly callsPerSecond: number;
+  /** Calls that one token may have open at once, when tokens are needed. */
   readonly openCalls: number;
 }
 
@@ -58,8 +59,10 @@ export const SECURITY_SETTINGS = {
 type Read = ValuesOf<typeof SECURITY_SETTINGS>;
 
 /**
+ * Returns the protection of the gRPC port.
+ *
  * @param listen `host:port` of the gRPC port.
- * @throws ConfigError for mistakes, and for a port that others reach and that is not guarded.
+ * @throws ConfigError for incomplete TLS settings, and for a port that other machines reach without TLS and tokens.
  */
 export function securityConfigOf(read: Read, listen: string): SecurityConfig {
   const tls = tlsOf(read);

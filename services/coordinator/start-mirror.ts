@@ -5,7 +5,7 @@ import { MlflowMirror } from './loops/mlflow/mlflow-mirror.ts';
 import { makeReport } from './loops/mlflow/report-command.ts';
 import type { MlflowConfig } from './mlflow-config.ts';
 
-/** Connections of the mirror's own: it sends four subjects side by side, and each asks the database between two requests only. */
+/** Connections of the mirror. It sends four subjects concurrently, and each queries the database only between two requests. */
 const CONNECTIONS = 3;
 
 export interface MirrorOptions extends Pick<PoolOptions, 'log' | 'outage'> {
@@ -15,7 +15,7 @@ export interface MirrorOptions extends Pick<PoolOptions, 'log' | 'outage'> {
   readonly address: () => string;
 }
 
-/** The MLflow mirror with a pool of its own, to be run by the leader loops. */
+/** Returns the MLflow mirror with a pool of its own. The leader loops run it. */
 export function createMirror(
   config: MlflowConfig,
   { databaseUrl, artifacts, address, ...poolOptions }: MirrorOptions,

@@ -7,10 +7,10 @@ import { ConfigError } from '../platform/config/read-config.ts';
 import { noteStoreMarked, readClusterIdentity, sampleStoredUris } from './store/cluster/cluster-identity.ts';
 import type { Store } from './store/store.ts';
 
-/** Of each kind that are looked for in an unmarked store. */
+/** Files of each kind that are searched for in an unmarked store. */
 const SAMPLE_COUNT = 20;
 
-/** The artifact store is another cluster's, or nobody knows whose. */
+/** Thrown when the artifact store belongs to another cluster or its owner is unknown. */
 class StoreRefusedError extends ConfigError {
   constructor(reason: string) {
     super([reason]);
@@ -18,8 +18,8 @@ class StoreRefusedError extends ConfigError {
 }
 
 /**
- * Whether the artifact store is this cluster's. Asked at the start, and again before anything is removed: a folder may be
- * mounted over, or no longer mounted.
+ * The claim of this cluster to its artifact store. Checked at the start, and again before files are removed: another folder may
+ * have been mounted, or the store unmounted.
  */
 export class StoreClaim {
   readonly clusterId: string;
@@ -35,7 +35,7 @@ export class StoreClaim {
   }
 
   /**
-   * Claims the store for the cluster of the database. One that can't be reached is claimed later, before anything is removed.
+   * Claims the store for the cluster of the database. A store that can't be reached is claimed later, before files are removed.
    *
    * @throws StoreRefusedError
    */
@@ -47,12 +47,12 @@ export class StoreClaim {
       if (reason !== null) throw new StoreRefusedError(reason);
     } catch (error) {
       if (error instanceof StoreRefusedError) throw error;
-      store.log.warn({ err: error }, 'the artifact store could not be claimed; nothing is removed there until it is');
+      store.log.warn({ err: error }, 'artifact store could not be claimed; nothing is removed there until it is');
     }
     return claim;
   }
 
-  /** Whether files may be removed now. */
+  /** Returns whether files may be removed now. */
   async isOwned(): Promise<boolean> {
     let problem: string | null;
     try {
@@ -74,10 +74,10 @@ export class StoreClaim {
     return `The artifact store ${this.#artifacts.place} has ${found} instead of that of this cluster, ${this.clusterId}.`;
   }
 
-  /** @returns why it can't be claimed; null: it is ours. */
+  /** @returns the reason why the store can't be claimed; null: it is claimed. */
   async #claim(isAdopting: boolean): Promise<string | null> {
     const artifacts = this.#artifacts;
-    // In this order: another coordinator of the cluster may be marking the store, and notes that when it has.
+    // In this order: another coordinator of the cluster may be marking the store, and records that afterwards.
     const { storeMarkTime } = await readClusterIdentity(this.#store);
     const markTime = storeMarkTime?.toISOString() ?? null;
     const marker = await readMarker(artifacts);
@@ -92,7 +92,7 @@ export class StoreClaim {
       }
       const own = { clusterId: this.clusterId, createTime: new Date().toISOString() };
       const written = await writeMarker(artifacts, own);
-      // Another cluster may have been faster.
+      // Another cluster may have marked the store first.
       if (!this.#isOwn(written)) {
         const other = claimStore(
           { ...NOTHING_INSIDE, marker: written, markTime },
@@ -120,7 +120,7 @@ export class StoreClaim {
       if ((await this.#artifacts.stat(uri).catch(() => null)) !== null) return { hasArtifacts: true, isKnown: true };
     }
     for await (const { uri } of this.#artifacts.list()) {
-      // Also a marker that another coordinator is just writing.
+      // Excludes a marker that another coordinator is writing now.
       if (artifactKind(uri) !== null && !uri.startsWith(STORE_MARKER_URI))
         return { hasArtifacts: true, isKnown: false };
     }

@@ -1,15 +1,15 @@
 import { createHmac } from 'node:crypto';
 import { sha256Hex } from '../core/digest.ts';
 
-/** SHA-256, hexadecimal, of a trainer's or a lease's secret; empty where none was sent. Both have 128 random bits or more. */
+/** Returns the SHA-256, hexadecimal, of the secret of a trainer or a lease; empty when none was sent. Both have at least 128 random bits. */
 export function hashOfSecret(secret: string): string {
   return secret === '' ? '' : sha256Hex(secret);
 }
 
 /**
- * Secret of a lease, 256 bits as base64url. Derived from the trainer's own secret, so that a repeated LeaseTask gets the same one
- * from any coordinator without its being stored, and a late copy of a request takes nothing away from the slot. Empty for a
- * trainer without a secret: its leases have none either.
+ * Returns the secret of a lease, 256 bits as base64url. It is derived from the trainer's secret, so that a repeated LeaseTask gets
+ * the same one from any coordinator without storing it, and a late copy of a request takes nothing away from the slot. Empty for
+ * a trainer without a secret: its leases have none either.
  */
 export function leaseSecretOf(
   trainerSecret: string,

@@ -3,18 +3,18 @@ import { Loop } from '../../platform/lifecycle/loop.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import type { Leadership } from '../store/leadership.ts';
 
-/** Something that is done again and again by one coordinator of all. */
+/** A periodic task that only the leader runs. */
 export interface LeaderTask {
   readonly name: string;
   /** Milliseconds between two passes. */
   readonly intervalMs: number;
-  /** Done once when this coordinator becomes the one, before its first pass. */
+  /** Called once when this coordinator becomes the leader, before its first pass. */
   begin?(): Promise<void>;
-  /** @param signal aborts when the loops stop, and when this coordinator is no longer the leader. */
+  /** Runs the task once. @param signal aborts when the loops stop, and when this coordinator is no longer the leader. */
   pass(signal: AbortSignal): Promise<void>;
 }
 
-/** Runs leader tasks; each has its own rhythm, all share one lease. */
+/** Runs leader tasks. Each has its own interval; all share one lease. */
 export class LeaderLoops implements AsyncDisposable {
   readonly #leadership: Leadership;
   readonly #tasks: readonly LeaderTask[];
@@ -41,7 +41,7 @@ export class LeaderLoops implements AsyncDisposable {
     );
   }
 
-  /** Whether this coordinator is the one that runs them. */
+  /** Returns whether this coordinator is the leader. */
   get isLeader(): boolean {
     return this.#leadership.isHeld;
   }
@@ -55,7 +55,7 @@ export class LeaderLoops implements AsyncDisposable {
     await this.#leadership[Symbol.asyncDispose]();
   }
 
-  /** Resolves when each loop has made `count` more passes, whether as the leader or not. For tests. */
+  /** Resolves when each loop has run `count` more passes, as the leader or not. Used by tests. */
   async passes(count = 1): Promise<void> {
     await Promise.all(this.#loops.map((loop) => loop.passes(count)));
   }
@@ -64,7 +64,7 @@ export class LeaderLoops implements AsyncDisposable {
     await this.stop();
   }
 
-  /** Without AbortSignal.any, which keeps dependants of a long-lived signal alive on Node 20. */
+  /** Runs a pass. Does without AbortSignal.any, which keeps dependants of a long-lived signal alive on Node 20. */
   async #pass(task: LeaderTask, stopped: AbortSignal): Promise<void> {
     const controller = new AbortController();
     const signals = [stopped, this.#leadership.signal];
@@ -74,14 +74,14 @@ export class LeaderLoops implements AsyncDisposable {
     try {
       if (!controller.signal.aborted) await task.pass(controller.signal);
     } catch (error) {
-      // What an aborted pass throws is of no interest; another coordinator makes it.
+      // The error of an aborted pass is irrelevant: another coordinator runs the pass.
       if (!controller.signal.aborted) throw error;
     } finally {
       for (const signal of signals) signal.removeEventListener('abort', abort);
     }
   }
 
-  /** Loops that ask at the same moment share one look at the lease. */
+  /** Concurrent loops share one check of the lease. */
   async #isLeader(): Promise<boolean> {
     this.#term ??= this.#check().finally(() => {
       this.#term = null;
@@ -93,7 +93,7 @@ export class LeaderLoops implements AsyncDisposable {
     const state = await this.#leadership.check();
     if (state === 'gained') {
       for (const task of this.#tasks) await task.begin?.();
-      this.#log.debug({ loops: this.#tasks.map(({ name }) => name) }, 'loops begun');
+      this.#log.debug({ loops: this.#tasks.map(({ name }) => name) }, 'loops started');
     }
     return state !== 'none';
   }

@@ -9,7 +9,7 @@ import type { LeaderTask } from './leader-loop.ts';
 
 const BATCH_SIZE = 500;
 const MAX_INTERVAL_MS = 600_000;
-/** Whole features and manifests keep their names from attempt to attempt: a look that is old by then could remove a new file. */
+/** Whole features and manifests are missing here: attempts reuse their names, so a stale lookup could remove a new file. */
 const MAY_BE_ORPHANED: ReadonlySet<ArtifactKind | null> = new Set<ArtifactKind>([
   'CHECKPOINT',
   'FEATURE_PART',
@@ -18,9 +18,9 @@ const MAY_BE_ORPHANED: ReadonlySet<ArtifactKind | null> = new Set<ArtifactKind>(
 ]);
 
 /**
- * Removes files that have no row and never will: a trainer that is killed between writing a checkpoint and registering it
- * leaves one behind, one killed while writing leaves a temporary file, and an extraction that nobody goes on with its parts. Only
- * names that Graft gives, in a store that is this cluster's: what else lies there is somebody else's.
+ * Removes files that have no row and never will. A trainer killed between writing a checkpoint and registering it leaves the
+ * checkpoint, one killed while writing leaves a temporary file, and an abandoned extraction leaves its parts. Removes only names
+ * that Graft gives, and only in a store of this cluster: other files belong to others.
  */
 export class OrphanRemoval implements LeaderTask {
   readonly name = 'orphan removal';
@@ -31,8 +31,8 @@ export class OrphanRemoval implements LeaderTask {
   readonly #minAgeMs: number;
 
   /**
-   * @param minAgeMs younger files are left alone, whatever the tables say.
-   * @param claim asked before each pass whether the store is ours.
+   * @param minAgeMs files younger than this are kept, whatever the tables say.
+   * @param claim checked before each pass: whether the store belongs to this cluster.
    */
   constructor(store: Store, artifacts: ArtifactStore, minAgeMs: number, claim: Pick<StoreClaim, 'isOwned'>) {
     this.#store = store;

@@ -9,8 +9,8 @@ import type { LeaderTask } from './leader-loop.ts';
 const BATCH_SIZE = 200;
 
 /**
- * Takes back leases that have run out, notes trainers that are silent, and drives on what a coordinator that died has left
- * half done. All by the database's clock.
+ * Takes back expired leases, marks silent trainers as LOST, and completes the work that a dead coordinator left unfinished. All
+ * times are those of the database's clock.
  */
 export class Reaper implements LeaderTask {
   readonly name = 'reaper';
@@ -29,7 +29,7 @@ export class Reaper implements LeaderTask {
 
   async pass(signal: AbortSignal): Promise<void> {
     await this.#expireLeases(signal);
-    // Trainers that wait for work call every half minute at least.
+    // Trainers that wait for work call at least every half minute.
     for (const trainerId of await markLostTrainers(this.#store, 2 * this.#store.leaseMs)) {
       this.#store.log.warn({ trainer_id: trainerId }, 'trainer lost');
     }
@@ -49,7 +49,7 @@ export class Reaper implements LeaderTask {
         }
       } catch (error) {
         if (isUnavailable(error)) throw error;
-        // One bad task must not keep the others from being found.
+        // A task that fails here must not block the others.
         this.#store.log.error({ err: error, task_id: lease.taskId }, 'lease could not be taken back');
       }
     }

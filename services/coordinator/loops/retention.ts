@@ -13,15 +13,15 @@ const BATCH_SIZE = 200;
 
 export interface RetentionOptions {
   readonly intervalMs: number;
-  /** Runs of an ended sweep, from the first of its leaderboard on, whose best checkpoint is kept. */
+  /** Number of runs of an ended sweep, from the top of its leaderboard, whose best checkpoint is kept. */
   readonly keepBest: number;
-  /** Asked before each pass that removes something whether the store is ours. */
+  /** Checked before each pass that removes files: whether the store belongs to this cluster. */
   readonly claim: Pick<StoreClaim, 'isOwned'>;
 }
 
 /**
- * Marks what ended runs and sweeps need no more, removes the files of all checkpoints that are marked, then notes that they are
- * gone.
+ * Marks the checkpoints that ended runs and sweeps no longer need (DELETING), removes the files of all marked ones, then records
+ * them as DELETED.
  */
 export class Retention implements LeaderTask {
   readonly name = 'retention';
@@ -51,12 +51,12 @@ export class Retention implements LeaderTask {
         await noteRemoved(this.#store, checkpoint.checkpointId);
       } catch (error) {
         if (isUnavailable(error)) throw error;
-        this.#store.log.warn({ err: error, uri: checkpoint.uri }, 'file not removed; tried again with the next pass');
+        this.#store.log.warn({ err: error, uri: checkpoint.uri }, 'file not removed; the next pass retries');
       }
     }
   }
 
-  /** What Graft has not named, or what is no file of the store any more, stays; the row says that it is ours no longer. */
+  /** Removes a file. Files that Graft did not name, or that left the store, are kept; their row is recorded as DELETED. */
   async #removeFile(uri: string): Promise<void> {
     try {
       if (artifactKind(uri) === 'CHECKPOINT') await this.#artifacts.remove(uri);

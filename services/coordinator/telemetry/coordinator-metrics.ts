@@ -7,7 +7,7 @@ import type { Operations } from '../store/operations/read-operations.ts';
 
 const STAGES: readonly Stage[] = ['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'];
 
-/** Where the looked-up numbers come from. */
+/** The sources of the numbers that a scrape reads. */
 export interface CoordinatorSources {
   /** Rejects while the database can't be reached. */
   readonly readOperations: () => Promise<Operations>;
@@ -18,11 +18,11 @@ export interface CoordinatorSources {
 }
 
 /**
- * What a coordinator tells Prometheus. The numbers from the database are the same whichever replica is asked, so rules take
- * `max` over replicas, not `sum`. A series that has nothing to count is 0 rather than absent; while the database can't be
- * reached the series are absent, because the last value would be a lie.
+ * Adds the metrics of a coordinator. The numbers from the database are the same on every replica, so rules take `max` over
+ * replicas, not `sum`. A series without anything to count is 0 rather than absent. While the database can't be reached the series
+ * are absent, because the last value would be wrong.
  *
- * @param sources null: only the definitions, for the tests of rules and dashboards.
+ * @param sources null: only the definitions, which tests of rules and dashboards use.
  */
 export function addCoordinatorMetrics(metrics: Metrics, sources: CoordinatorSources | null): void {
   const database = databaseGauges(metrics);
@@ -41,8 +41,8 @@ export function addCoordinatorMetrics(metrics: Metrics, sources: CoordinatorSour
   });
   const certificate = metrics.gauge({
     name: 'graft_coordinator_certificate_expiry_timestamp_seconds',
-    help: 'Until when the certificate of the port is good, in Unix time; absent without TLS.',
-    // With a label, because a gauge without one is 0 before it is set.
+    help: 'Expiry of the certificate of the port, in Unix time; absent without TLS.',
+    // Has a label, because a gauge without labels is 0 before it is set.
     labels: ['port'],
   });
   if (sources === null) return;
@@ -77,16 +77,16 @@ function databaseGauges(metrics: Metrics): DatabaseGauges {
   });
   const leaseAge = metrics.gauge({
     name: 'graft_lease_age_seconds',
-    help: 'Seconds since the live lease that is longest without a heartbeat was renewed.',
+    help: 'Seconds since the last renewal of the live lease that was renewed longest ago.',
     labels: ['stage'],
   });
   const overdueLeases = metrics.gauge({
     name: 'graft_leases_overdue',
-    help: 'Leases that have run out and were not taken back yet.',
+    help: 'Expired leases that were not taken back yet.',
   });
   const retries = metrics.gauge({
     name: 'graft_task_retries',
-    help: 'Failures so far of the tasks that have not ended, by the class that decides about another try.',
+    help: 'Failures so far of the tasks that have not ended, by the error class that decides about a retry.',
     labels: ['error_class'],
   });
   const sweeps = metrics.gauge({ name: 'graft_sweeps', help: 'Sweeps that have not ended.', labels: ['state'] });
@@ -97,7 +97,7 @@ function databaseGauges(metrics: Metrics): DatabaseGauges {
   });
   const trainers = metrics.gauge({
     name: 'graft_trainers',
-    help: 'Trainers that ever registered, by what is known of them now.',
+    help: 'Trainers that ever registered, by their present state.',
     labels: ['state'],
   });
   const slots = metrics.gauge({
@@ -139,7 +139,7 @@ function databaseGauges(metrics: Metrics): DatabaseGauges {
   return {
     forget: () => {
       for (const gauge of all) gauge.reset();
-      // Without labels a reset gauge would say 0.
+      // A gauge without labels would be 0 after a reset.
       for (const gauge of [overdueLeases, benchedSlots, heartbeatAge, outboxAge]) gauge.remove();
     },
     show: (now) => {

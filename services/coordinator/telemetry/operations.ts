@@ -11,18 +11,18 @@ import { refusedReports } from './refused-reports.ts';
 import type { RefusedReports } from './refused-reports.ts';
 
 export interface OperationsOptions {
-  /** `host:port` */
+  /** `host:port` to listen on. */
   readonly listen: string;
   readonly log: Logger;
   readonly store: Store;
   readonly isLeader: () => boolean;
-  /** Whether gRPC health says SERVING. */
+  /** Returns whether gRPC health reports SERVING. */
   readonly isServing: () => boolean;
-  /** Of the port of gRPC; null: without TLS. */
+  /** Returns the expiry of the gRPC port's certificate; null: without TLS. */
   readonly certificateExpires: () => Date | null;
 }
 
-/** The coordinator's operations port, the interceptor that counts its calls, and what counts refused reports. */
+/** The coordinator's operations port, the interceptor that counts its calls, and the counter of refused reports. */
 export interface Operations {
   readonly server: OperationsServer;
   readonly countCalls: Interceptor;
@@ -30,7 +30,7 @@ export interface Operations {
 }
 
 /**
- * Starts the operations port. Ready is a coordinator that serves and whose database answers.
+ * Starts the operations port. A coordinator is ready when it serves and its database answers.
  *
  * @throws Error when the address can't be listened on.
  */

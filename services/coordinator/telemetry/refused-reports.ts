@@ -3,7 +3,7 @@ import type { Interceptor } from '../../platform/rpc/call-context.ts';
 import type { Metrics } from '../../platform/telemetry/metrics.ts';
 
 const SERVICE = '/graft.v1.TrainerService/';
-/** Those that can be refused so; a test compares them with the service. */
+/** Methods whose reports can be refused. A test compares them with the service. */
 const TRAINER_METHODS: readonly string[] = [
   'RegisterTrainer',
   'LeaseTask',
@@ -14,18 +14,18 @@ const TRAINER_METHODS: readonly string[] = [
   'CompleteTaskInParts',
   'ReleaseTask',
 ];
-/** A report that can't be true; a write under another's lease; an identity that is another's. */
+/** An impossible report, a write under a lease held by another trainer, and an id that belongs to another trainer. */
 const REASONS: readonly string[] = ['REPORT_REFUSED', 'LEASE_NOT_HELD', 'TRAINER_ID_TAKEN'];
 
-/** Counts what trainers sent and nobody believed. */
+/** Counts reports of trainers that were refused. */
 export interface RefusedReports {
-  /** For calls that end with their refusal. */
+  /** Counts calls that end with a refusal. */
   readonly interceptor: Interceptor;
-  /** For a refusal that is an answer of a stream. Other errors are no refusals and not counted. @param path of the call */
-  note(path: string, error: unknown): void;
+  /** Counts a refusal that is an answer within a stream. Ignores other errors. @param path of the call */
+  count(path: string, error: unknown): void;
 }
 
-/** Adds the counter, with 0 for whatever can be refused. */
+/** Adds the counter, 0 for each method and reason. */
 export function refusedReports(metrics: Metrics): RefusedReports {
   const refused = metrics.counter({
     name: 'graft_reports_refused_total',
@@ -33,7 +33,7 @@ export function refusedReports(metrics: Metrics): RefusedReports {
     labels: ['method', 'reason'],
   });
   for (const method of TRAINER_METHODS) for (const reason of REASONS) refused.inc({ method, reason }, 0);
-  const note = (path: string, error: unknown): void => {
+  const count = (path: string, error: unknown): void => {
     const method = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : '';
     if (!TRAINER_METHODS.includes(method) || !(error instanceof GraftError) || !REASONS.includes(error.reason)) return;
     refused.inc({ method, reason: error.reason });
@@ -42,9 +42,9 @@ export function refusedReports(metrics: Metrics): RefusedReports {
     try {
       await next();
     } catch (error) {
-      note(path, error);
+      count(path, error);
       throw error;
     }
   };
-  return { note, interceptor };
+  return { count, interceptor };
 }

@@ -4,21 +4,21 @@ import { Secret } from './secret.ts';
 import { switchedOn } from './setting.ts';
 import type { Settings, ValuesOf } from './setting.ts';
 
-/** How a client (the CLI, a trainer) connects to coordinators. */
+/** The connection of a client (the CLI, a trainer) to coordinators. */
 export interface ConnectionConfig {
   /** null: no TLS. */
   readonly tls: ClientTls | null;
   readonly token: TokenConfig | null;
-  /** Whether the token may go over a connection that anybody between can read. */
+  /** Whether the token may be sent over an unencrypted connection to another machine. */
   readonly isInsecureAllowed: boolean;
 }
 
 export interface ClientTls {
-  /** A PEM file; `public`: the well-known authorities, as Node comes with them. */
+  /** Path of a PEM file; `public`: the well-known authorities of Node. */
   readonly ca: string;
-  /** For mutual TLS; null: none is shown. */
+  /** Client certificate and key for mutual TLS; null: none. */
   readonly identity: { readonly certificate: string; readonly key: string } | null;
-  /** The name in the coordinator's certificate, where it is not that of the address; null: it is. */
+  /** Name in the coordinator's certificate; null: the host of the address. */
   readonly serverName: string | null;
 }
 
@@ -60,19 +60,19 @@ export const CONNECTION_SETTINGS = {
 
 type Read = ValuesOf<typeof CONNECTION_SETTINGS>;
 
-/** @throws ConfigError with every problem; a token is never part of its text. */
+/** Returns the connection. @throws ConfigError with every problem; its message never contains a token. */
 export function connectionConfigOf(read: Read): ConnectionConfig {
   const problems: string[] = [];
   const { GRAFT_TLS_CA: ca, GRAFT_TLS_CERT: certificate, GRAFT_TLS_KEY: key, GRAFT_TOKEN: token } = read;
   if ((certificate === undefined) !== (key === undefined)) {
     const [missing, given] = certificate === undefined ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
-    problems.push(`GRAFT_TLS_${missing}: is needed beside GRAFT_TLS_${given}. Received: nothing.`);
+    problems.push(`GRAFT_TLS_${missing}: must be set together with GRAFT_TLS_${given}. Received: nothing.`);
   }
   if (ca === undefined && (certificate !== undefined || read.GRAFT_TLS_SERVER_NAME !== undefined)) {
-    problems.push('GRAFT_TLS_CA: is needed for TLS: a PEM file, or `public`. Received: nothing.');
+    problems.push('GRAFT_TLS_CA: must be set for TLS, to a PEM file or `public`. Received: nothing.');
   }
   if (token !== undefined && read.GRAFT_TOKEN_FILE !== undefined) {
-    problems.push('GRAFT_TOKEN: give it or GRAFT_TOKEN_FILE, not both.');
+    problems.push('GRAFT_TOKEN: must not be set together with GRAFT_TOKEN_FILE; keep one of the two.');
   }
   if (token !== undefined && !TOKEN_PATTERN.test(token)) {
     problems.push(`GRAFT_TOKEN: must be a token as \`graft token create\` prints it. ${describeWrongToken(token)}`);
@@ -85,7 +85,7 @@ export function connectionConfigOf(read: Read): ConnectionConfig {
   };
 }
 
-/** What was received, without telling it. */
+/** Returns a description of an invalid token that does not reveal it. */
 export function describeWrongToken(text: string): string {
   return `Received: ${text.length} characters${text.startsWith('graft_') ? '' : ' that do not begin with graft_'}; a token has 49.`;
 }

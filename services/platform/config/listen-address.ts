@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A setting that says where to listen: `host:port`, IPv6 in brackets, port 0 for any free one. */
+/** Returns the schema of an address to listen on: `host:port`, IPv6 in brackets, port 0 for any free port. */
 export function listenAddress(): z.ZodString {
   return z
     .string()
@@ -8,7 +8,7 @@ export function listenAddress(): z.ZodString {
     .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'must have a port up to 65535');
 }
 
-/** @param listen as `listenAddress` lets it through. */
+/** Returns host and port. @param listen an address that `listenAddress` accepts */
 export function splitListenAddress(listen: string): { readonly host: string; readonly port: number } {
   const colon = listen.lastIndexOf(':');
   return { host: listen.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(listen.slice(colon + 1)) };

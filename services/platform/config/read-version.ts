@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError } from './read-config.ts';
 
 /**
- * The version of this Graft, from the nearest package.json upwards: sources and built files lie at different depths.
+ * Returns the version of this Graft, from the nearest package.json upwards: sources and built files lie at different depths.
  *
- * @throws ConfigError where there is none.
+ * @throws ConfigError when there is none.
  */
 export function readVersion(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
@@ -15,6 +15,6 @@ export function readVersion(): string {
       const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: string };
       if (version !== undefined) return version;
     }
-    if (folder === dirname(folder)) throw new ConfigError(['package.json: not found above Graft; install it again.']);
+    if (folder === dirname(folder)) throw new ConfigError(['package.json: not found above Graft; reinstall Graft.']);
   }
 }

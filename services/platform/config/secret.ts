@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 const SHOWN = '[redacted]';
 
-/** A text that logs, JSON and string templates show as `[redacted]`; only `reveal` gives it. */
+/** A string that logs, JSON and string templates show as `[redacted]`. Only `reveal` returns it. */
 export class Secret {
   readonly #value: string;
 

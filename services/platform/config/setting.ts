@@ -22,10 +22,12 @@ export function integer(min: number, max: number, unit = ''): z.ZodType<number> 
   return z.coerce.number({ error }).refine((value) => Number.isInteger(value) && value >= min && value <= max, error);
 }
 
+/** An integer number of milliseconds within bounds, inclusive. */
 export function milliseconds(min: number, max: number): z.ZodType<number> {
   return integer(min, max, 'milliseconds');
 }
 
+/** The values `on` and `off`. */
 export const switchedOn: z.ZodType<'on' | 'off'> = z.enum(['on', 'off'], { error: 'must be on or off' });
 
 /** Returns the value that holds when a variable is unset, as help and documentation show it. */
@@ -35,7 +37,7 @@ export function fallbackOf(setting: Setting): string {
 }
 
 const HELP_WIDTH = 128;
-/** Longer names stand on a line of their own. */
+/** Width of the column of names. Longer names get a line of their own. */
 const NAME_WIDTH = 34;
 
 /** Returns the lines of `--help` that describe the variables. */

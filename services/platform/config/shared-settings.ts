@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ARTIFACT_ADDRESS_RULE, isArtifactAddress } from '../artifacts/open-artifact-store.ts';
 import type { Settings } from './setting.ts';
 
+/** The settings of every service that uses the database. */
 export const DATABASE_SETTINGS = {
   DATABASE_URL: {
     schema: z

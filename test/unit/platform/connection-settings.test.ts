@@ -38,10 +38,10 @@ describe('settings of a connection', () => {
   });
 
   it.each([
-    [{ GRAFT_TLS_CA: 'x', GRAFT_TLS_CERT: 'x' }, /^GRAFT_TLS_KEY: is needed beside GRAFT_TLS_CERT/],
-    [{ GRAFT_TLS_CERT: 'x', GRAFT_TLS_KEY: 'x' }, /^GRAFT_TLS_CA: is needed for TLS/],
-    [{ GRAFT_TLS_SERVER_NAME: 'x' }, /^GRAFT_TLS_CA: is needed for TLS/],
-    [{ GRAFT_TOKEN: TOKEN, GRAFT_TOKEN_FILE: 'x' }, /^GRAFT_TOKEN: give it or GRAFT_TOKEN_FILE, not both/],
+    [{ GRAFT_TLS_CA: 'x', GRAFT_TLS_CERT: 'x' }, /^GRAFT_TLS_KEY: must be set together with GRAFT_TLS_CERT/],
+    [{ GRAFT_TLS_CERT: 'x', GRAFT_TLS_KEY: 'x' }, /^GRAFT_TLS_CA: must be set for TLS/],
+    [{ GRAFT_TLS_SERVER_NAME: 'x' }, /^GRAFT_TLS_CA: must be set for TLS/],
+    [{ GRAFT_TOKEN: TOKEN, GRAFT_TOKEN_FILE: 'x' }, /^GRAFT_TOKEN: must not be set together with GRAFT_TOKEN_FILE/],
     [{ GRAFT_TLS_CAA: 'x' }, /^GRAFT_TLS_CAA: no such setting/],
   ])('are refused where they contradict each other: %o', (env, text) => {
     expect(problemsOf(() => connectionOf(env, {}))).toMatch(text);

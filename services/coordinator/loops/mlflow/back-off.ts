@@ -1,13 +1,13 @@
 const FIRST_WAIT_MS = 1_000;
 
-/** A subject whose requests fail while others work. */
+/** Longest wait of a subject whose requests fail while those of others succeed. */
 export const MAX_SUBJECT_WAIT_MS = 300_000;
-/** The whole server: it is asked by one subject at a time, so often enough to notice when it is back. */
+/** Longest wait for the whole server. One subject at a time polls it, often enough to notice when it is available again. */
 export const MAX_SERVER_WAIT_MS = 60_000;
 
 /**
- * How long to wait after so many failures in a row: 1, 2, 4 … s up to `maxMs`, between half and all of it, and never less than
- * the server asks for.
+ * Returns the wait in milliseconds after `failureCount` failures in a row: 1, 2, 4 … s up to `maxMs`, with jitter between half and
+ * all of it, and at least `retryAfterMs`.
  *
  * @param random uniform in [0, 1).
  */

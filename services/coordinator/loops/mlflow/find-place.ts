@@ -5,9 +5,9 @@ import type { MirrorPlace } from '../../store/outbox/claim-subjects.ts';
 import { birthTags, SUBJECT_TAG } from './mapping.ts';
 
 /**
- * The experiment of a name; made where there is none.
+ * Returns the experiment of a name, and creates it if there is none.
  *
- * @throws MlflowError (REFUSED) where it was deleted: bringing it back is for whoever deleted it.
+ * @throws MlflowError (REFUSED) when it was deleted: restoring it is a decision of the person who deleted it.
  */
 export async function findOrCreateExperiment(client: MlflowClient, name: string): Promise<string> {
   const found = (await client.findExperiment(name)) ?? (await createExperiment(client, name));
@@ -28,7 +28,7 @@ async function createExperiment(
     return { experimentId: await client.createExperiment(name), isDeleted: false };
   } catch (error) {
     if (!isCode(error, 'RESOURCE_ALREADY_EXISTS')) throw error;
-    // Somebody else made it in between.
+    // Another client created it in between.
     const found = await client.findExperiment(name);
     if (found === null) throw error;
     return found;
@@ -36,8 +36,8 @@ async function createExperiment(
 }
 
 /**
- * The MLflow run of a subject, found by its tag or made. `runs/create` takes no request id, so what an earlier sender made
- * without hearing of it has to be looked for.
+ * Returns the MLflow run of a subject, found by its tag or created. `runs/create` takes no request id, so a run whose creation was
+ * never confirmed must be searched for.
  */
 export async function findOrCreateRun(
   client: MlflowClient,

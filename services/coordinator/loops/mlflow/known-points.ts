@@ -2,8 +2,8 @@ import type { MlflowMetric } from '../../../platform/mlflow/log-batch.ts';
 import type { MlflowClient } from '../../../platform/mlflow/mlflow-client.ts';
 
 /**
- * Leaves out points that the server has. Asked for only after a sending whose outcome nobody knows: a server with a database
- * keeps equal points once by itself, but slowly (mlflow#24577), and one with files would keep them twice.
+ * Returns the points that the server does not have. Called only after a request with unknown outcome: a server with a database
+ * removes duplicates itself, but slowly (mlflow#24577), and one with files would keep them twice.
  */
 export async function withoutKnown(
   client: MlflowClient,
@@ -17,7 +17,7 @@ export async function withoutKnown(
   return points.filter((point) => !known.has(identityOf(point)));
 }
 
-/** The server's primary key; it stores infinities as the largest doubles, and -0 as 0. */
+/** Returns the server's primary key of a point. The server stores infinities as the largest doubles, and -0 as 0. */
 function identityOf({ key, value, timestamp, step }: MlflowMetric): string {
   const stored = Number.isNaN(value) ? value : Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value)) + 0;
   return JSON.stringify([key, String(stored), timestamp, step]);

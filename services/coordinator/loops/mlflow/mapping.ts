@@ -13,10 +13,10 @@ import type {
   MirroredTestResult,
 } from '../../store/outbox/read-mirrored.ts';
 
-/** Tag by which the MLflow run of a sweep or run is found again, whatever became of the answer that told its identity. */
+/** Tag by which the MLflow run of a sweep or run is found, even when the answer with its identifier was lost. */
 export const SUBJECT_TAG = 'graft.subject_id';
 
-/** Hexadecimal digits that name a data set as well as all 64 do, of which MLflow takes 36. */
+/** Hexadecimal digits of a data set's digest. They identify it as well as all 64, of which MLflow takes 36. */
 const DATASET_DIGEST_LENGTH = Math.min(32, MLFLOW_LIMITS.datasetDigestLength);
 
 export function sweepStatus(state: SweepState): RunStatus {
@@ -33,7 +33,7 @@ export function sweepStatus(state: SweepState): RunStatus {
   }
 }
 
-/** A run that waits between two stages has started, and stays RUNNING. */
+/** Returns MLflow's status of a run. A run that waits between two stages has started, so it remains RUNNING. */
 export function runStatus(state: RunState, hasStarted: boolean): RunStatus {
   switch (state) {
     case 'QUEUED':
@@ -53,7 +53,7 @@ export function runStatus(state: RunState, hasStarted: boolean): RunStatus {
   }
 }
 
-/** Tags that a run is made with. */
+/** Returns the tags that a run is created with. */
 export function birthTags(subjectId: string, parentRunId: string | null): MlflowPair[] {
   return [
     { key: SUBJECT_TAG, value: subjectId },
@@ -90,14 +90,14 @@ function tags(values: Readonly<Record<string, string>>): MlflowPair[] {
   return Object.entries(values).map(([key, value]) => ({ key, value: cutText(value, MLFLOW_LIMITS.tagValueLength) }));
 }
 
-/** @param valueLength longer values are cut. */
+/** Returns the parameters of a run. @param valueLength longer values are truncated. */
 export function runParams({ parameters }: MirroredRun, valueLength: number): MlflowPair[] {
   return parameters.map(({ name, value }) => ({ key: cleanKey(name), value: cutText(value, valueLength) }));
 }
 
 /**
- * A metric is named by its stage as well, because epochs count from 1 in each: `head/val_loss`, `fine_tune/val_loss`. MLflow
- * shows the part before the slash as a section of its charts.
+ * Returns the points as MLflow metrics. The stage is part of the name, because epochs count from 1 in each: `head/val_loss`,
+ * `fine_tune/val_loss`. MLflow shows the part before the slash as a section of its charts.
  */
 export function pointMetrics(points: readonly MirroredPoint[]): MlflowMetric[] {
   return points.map(({ stage, epoch, name, value, timeMs }) => ({
@@ -108,7 +108,7 @@ export function pointMetrics(points: readonly MirroredPoint[]): MlflowMetric[] {
   }));
 }
 
-/** What the run's columns say, once it has ended and they change no more. */
+/** Returns the metrics from the run's columns. Empty until the run has ended, because they change until then. */
 export function bestMetrics(run: MirroredRun): MlflowMetric[] {
   const { endMs, bestEpoch } = run;
   if (!isTerminalRunState(run.state) || endMs === null || bestEpoch === null) return [];

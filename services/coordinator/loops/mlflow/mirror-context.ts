@@ -4,19 +4,19 @@ import type { Logger } from '../../../platform/telemetry/logger.ts';
 import type { Store } from '../../store/store.ts';
 import type { MirrorPlace, Subject } from '../../store/outbox/claim-subjects.ts';
 
-/** What sending needs. */
+/** The dependencies of sending. */
 export interface MirrorContext {
-  /** Of the mirror's own, so that it never waits for a connection that training needs, nor the other way round. */
+  /** A pool for the mirror alone, so that it and training never wait for each other's connections. */
   readonly pool: Store['pool'];
   readonly artifacts: ArtifactStore;
   readonly log: Logger;
   /** Experiment of sweeps that name none. */
   readonly experiment: string;
-  /** The report of a sweep as one HTML page. */
+  /** Returns the report of a sweep as one HTML page. */
   readonly makeReport: (sweepId: string, signal: AbortSignal) => Promise<Uint8Array>;
 }
 
-/** A subject that is on the server. */
+/** A subject that has a run on the server. */
 export interface PlacedSubject {
   readonly subject: Subject;
   readonly place: MirrorPlace;

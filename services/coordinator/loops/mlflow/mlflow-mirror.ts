@@ -24,40 +24,40 @@ import { sweepSteps } from './send-sweep.ts';
 import { NotYetError, PausedError, runSteps } from './steps.ts';
 import type { StepsOutcome } from './steps.ts';
 
-/** Subjects that are sent side by side. MLflow takes one writer per run best; more than a few at a time only queue there. */
+/** Subjects that are sent concurrently. MLflow works best with one writer per run; more than a few only queue there. */
 const CONCURRENCY = 4;
-/** Of one subject at a time: about 1,400 points where a run has 7 metrics, a batch or two. */
+/** Entries of one subject at a time: about 1,400 points if a run has 7 metrics, one or two batches. */
 const MAX_ENTRIES = 200;
-/** A claim outlives the request that it was renewed for. */
+/** Life of a claim in request time-outs. It outlives the request that it was renewed for. */
 const CLAIM_TIMEOUTS = 2;
-/** Uploads and reports have ten times as long as other requests (`MlflowTransport`). */
+/** The same for uploads and reports, whose time-out is ten times as long (`MlflowTransport`). */
 const LONG_CLAIM_TIMEOUTS = 12;
-/** A pass ends after so long, so that a coordinator that has lost the lock stops sending. */
+/** Longest pass, so that a coordinator that has lost the leadership stops sending. */
 const MAX_PASS_MS = 30_000;
-/** Different subjects failing in a row: it is the server. */
+/** Consecutive failures of different subjects from which on the server is considered at fault. */
 const FAILURES_OF_A_SERVER = 3;
 const NOT_YET_WAIT_MS = 2_000;
 
 export interface MlflowMirrorOptions extends MirrorContext {
   readonly server: MlflowServer;
-  /** From the end of one pass to the start of the next, milliseconds. */
+  /** Milliseconds from the end of one pass to the start of the next. */
   readonly intervalMs: number;
-  /** Uniform in [0, 1). */
+  /** Returns a uniform number in [0, 1). */
   readonly random?: () => number;
 }
 
-/** Sends what is in the outbox to MLflow, for as long as it takes. */
+/** Sends the entries of the outbox to MLflow and retries without end. */
 export class MlflowMirror implements LeaderTask, AsyncDisposable {
   readonly name = 'mlflow mirror';
   readonly intervalMs: number;
   readonly #options: MlflowMirrorOptions;
   readonly #transport: MlflowTransport;
   readonly #random: () => number;
-  /** Of the whole server, in a row. */
+  /** Consecutive failures of the whole server. */
   #failureCount = 0;
   #lastFailed = '';
-  #isAway = false;
-  /** By `performance.now()`. */
+  #isUnavailable = false;
+  /** Time of `performance.now()` until which nothing is sent. */
   #pausedUntilMs = 0;
 
   constructor(options: MlflowMirrorOptions) {
@@ -73,13 +73,13 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     if (this.#isPaused()) return;
     await adoptSubjects(pool);
     while (!signal.aborted && performance.now() < endMs && !this.#isPaused()) {
-      // One at a time until the server has answered: many would only run into the same wall together.
+      // One at a time until the server has answered: several would only fail together.
       const limit = this.#failureCount === 0 ? CONCURRENCY : 1;
       const claimMs = server.timeoutMs * CLAIM_TIMEOUTS;
       const subjects = await claimSubjects(pool, server.trackingUri, limit, claimMs);
       if (subjects.length === 0) return;
       const served = await Promise.allSettled(subjects.map((subject) => this.#serve(subject, signal)));
-      // Only the database's failures come to here; claims that it could not give back end by themselves.
+      // Only failures of the database arrive here. Claims that could not be released expire by themselves.
       for (const outcome of served) if (outcome.status === 'rejected') throw outcome.reason;
     }
   }
@@ -93,7 +93,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     const entries = await takeEntries(pool, subject, MAX_ENTRIES);
     const outcome = await this.#send(subject, entries, signal);
     if (outcome.error instanceof ClaimLostError) {
-      log.warn({ err: outcome.error }, 'MLflow: another sender goes on');
+      log.warn({ err: outcome.error }, 'MLflow: another sender has claimed the subject');
       return;
     }
     await this.#settle(subject, entries, outcome, signal);
@@ -166,7 +166,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
         await renewClaim(pool, subject, server.timeoutMs * (isUpload ? LONG_CLAIM_TIMEOUTS : CLAIM_TIMEOUTS));
         if (this.#isPaused()) throw new PausedError();
       },
-      // A server that answers some of what it is asked is not away: its failures are not in a row.
+      // A server that answers some requests is available: its failures are not consecutive.
       onSuccess: () => {
         this.#failureCount = 0;
       },
@@ -190,12 +190,12 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     if (error === null || error instanceof NotYetError || error instanceof PausedError || signal.aborted) {
       const waitMs = error instanceof NotYetError ? NOT_YET_WAIT_MS : 0;
       await settleEntries(pool, subject, { sentIds, refused, failed: null, waitMs, failureCount: 0 });
-      if (!signal.aborted && !(error instanceof PausedError)) await this.#noteSuccess();
+      if (!signal.aborted && !(error instanceof PausedError)) await this.#recordSuccess();
       return;
     }
-    // A server that serves nobody is no fault of the subject: it waits with all others, at the end of the queue.
+    // An unavailable server is not the subject's fault: the subject waits with all others, at the end of the queue.
     const isServer = error instanceof MlflowError && error.kind === 'UNAVAILABLE';
-    // A subject that gets on, if only step by step, is not sent to the end of its patience.
+    // A subject that makes progress starts its back-off again.
     const failureCount = (sentIds.length > 0 ? 0 : subject.failureCount) + (isServer ? 0 : 1);
     const retryAfterMs = error instanceof MlflowError ? error.retryAfterMs : null;
     const waitMs = isServer ? 0 : backOffMs(failureCount, MAX_SUBJECT_WAIT_MS, retryAfterMs, this.#random());
@@ -207,7 +207,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
       waitMs,
       failureCount,
     });
-    await this.#noteFailure(subject, entryError, isServer, retryAfterMs);
+    await this.#recordFailure(subject, entryError, isServer, retryAfterMs);
   }
 
   #isPaused(): boolean {
@@ -218,15 +218,15 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, performance.now() + waitMs);
   }
 
-  async #noteSuccess(): Promise<void> {
-    if (this.#isAway) this.#options.log.info('MLflow answers again');
-    this.#isAway = false;
+  async #recordSuccess(): Promise<void> {
+    if (this.#isUnavailable) this.#options.log.info('MLflow is available again');
+    this.#isUnavailable = false;
     this.#failureCount = 0;
     this.#lastFailed = '';
     await noteServerAnswer(this.#options.pool, this.#options.server.trackingUri, null);
   }
 
-  async #noteFailure(
+  async #recordFailure(
     subject: Subject,
     error: EntryError,
     isServer: boolean,
@@ -235,7 +235,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     const { pool, server, log } = this.#options;
     if (isServer || this.#lastFailed !== subject.subjectId) this.#failureCount += 1;
     this.#lastFailed = subject.subjectId;
-    this.#isAway = true;
+    this.#isUnavailable = true;
     const pauses = isServer || this.#failureCount >= FAILURES_OF_A_SERVER;
     const waitMs = pauses ? backOffMs(this.#failureCount, MAX_SERVER_WAIT_MS, retryAfterMs, this.#random()) : 0;
     this.#pause(waitMs);

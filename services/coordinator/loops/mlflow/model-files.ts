@@ -5,8 +5,8 @@ import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
 import type { SummaryRow } from '../../store/outbox/read-summary.ts';
 
 /**
- * The `MLmodel` file that makes a folder a model to MLflow, in YAML (JSON is YAML). The flavour is our own: the file holds
- * trained tensors, which `graft checkpoint export` turns into Keras.
+ * Returns the `MLmodel` file that makes a folder a model to MLflow, as JSON, which is YAML. The flavour is Graft's own: the folder
+ * holds trained tensors, which `graft checkpoint export` turns into Keras.
  */
 export function describeModel(winner: Winner, place: MirrorPlace, folder: string): string {
   const model = {
@@ -29,7 +29,7 @@ export function describeModel(winner: Winner, place: MirrorPlace, folder: string
   return `${JSON.stringify(model, null, 2)}\n`;
 }
 
-/** The sweep in Markdown, which MLflow shows as the description of the parent run. */
+/** Returns the sweep in Markdown, which MLflow shows as the description of the parent run. */
 export function describeSummary(sweep: MirroredSweep, rows: readonly SummaryRow[]): string {
   const reason = sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`;
   const title = `**${sweep.displayName || sweep.sweepId}** ${sweep.state}${reason}`;

@@ -8,11 +8,11 @@ const MAX_MS = 120_000;
 const MAX_ERROR_LENGTH = 2000;
 
 /**
- * The same page that `graft report` writes, made by that command in a process of its own: a coordinator needs neither its
- * packages nor its memory for the rest of its life.
+ * Returns the page that `graft report` writes. The command runs in a process of its own, so that the coordinator loads neither its
+ * packages nor keeps its memory.
  *
- * @param address of a coordinator, `host:port`.
- * @throws Error with the end of the command's error output.
+ * @param address `host:port` of a coordinator
+ * @throws Error with the end of the command's standard error
  */
 export async function makeReport(address: string, sweepId: string, signal: AbortSignal): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-report-'));

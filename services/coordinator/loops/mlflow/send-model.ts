@@ -16,8 +16,7 @@ import { NotYetError } from './steps.ts';
 const FOLDER = 'model';
 
 /**
- * The best checkpoint of an ended sweep, with the best run, and a version of a registered model where the spec asks for one.
- * May be repeated.
+ * Sends the best checkpoint of an ended sweep to its best run, and registers a model version if the spec asks for one. Idempotent.
  */
 export async function sendModel(
   context: MirrorContext,
@@ -30,7 +29,7 @@ export async function sendModel(
   const put = (path: string, body: Uint8Array, type: string): Promise<void> =>
     client.putArtifact(place.artifactUri, `${FOLDER}/${path}`, body, type);
   await put('checkpoint.safetensors', await readCheckpoint(context, winner), 'application/octet-stream');
-  // Last, because a folder is a model when it has this file.
+  // Last, because this file turns the folder into a model.
   await put('MLmodel', Buffer.from(describeModel(winner, place, FOLDER)), 'text/plain');
   if (sweep.target.registerModel !== '') await register(client, sweep, winner, place);
 }
@@ -70,7 +69,7 @@ async function readCheckpoint({ artifacts }: MirrorContext, winner: Winner): Pro
   throw new MlflowError('REFUSED', error.reason, error.message, { cause: error });
 }
 
-/** @throws NotYetError while the run is still to come; MlflowError (REFUSED) when it never will. */
+/** Returns the MLflow run of the winner. @throws NotYetError while it is not mirrored yet; MlflowError (REFUSED) if it never will be. */
 async function placeOf({ pool }: MirrorContext, trackingUri: string, { runId }: Winner): Promise<MirrorPlace> {
   const { place, isPending } = await findRunPlace(pool, trackingUri, runId);
   if (place !== null) return place;
@@ -78,6 +77,6 @@ async function placeOf({ pool }: MirrorContext, trackingUri: string, { runId }: 
   throw new MlflowError(
     'REFUSED',
     'RUN_NOT_MIRRORED',
-    `The best run, ${runId}, is not in MLflow, and nothing of it waits to be sent. Send the sweep again: graft mlflow resend.`,
+    `The best run, ${runId}, is not in MLflow, and none of its entries waits to be sent. Resend the sweep: graft mlflow resend.`,
   );
 }

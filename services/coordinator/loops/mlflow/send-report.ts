@@ -3,7 +3,7 @@ import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
 import type { MirrorContext, PlacedSubject } from './mirror-context.ts';
 import { describeSummary } from './model-files.ts';
 
-/** The report of an ended sweep, and the head of its leaderboard as the description of the run. May be repeated. */
+/** Sends the report of an ended sweep, and the top of its leaderboard as the description of the run. Idempotent. */
 export async function sendReport(
   { pool, makeReport }: MirrorContext,
   { client, place, signal }: PlacedSubject,

@@ -11,7 +11,7 @@ import { bestMetrics, datasetInput, pointMetrics, runParams, runStatus, runTags,
 import type { MirrorContext, PlacedSubject } from './mirror-context.ts';
 import type { Step } from './steps.ts';
 
-/** What a run sends, its end last: whoever waits for FINISHED finds everything there. */
+/** Returns the steps of a run. Its end is the last one, so a client that waits for FINISHED finds everything. */
 export function runSteps(
   context: MirrorContext,
   placed: PlacedSubject,
@@ -49,8 +49,8 @@ export function runSteps(
 }
 
 /**
- * Parameters that MLflow refuses are told of in the end, once: they must not keep the run RUNNING for ever. They are sent
- * again when a person retries the dead letter.
+ * Sends the state of a run. Parameters that MLflow refuses are reported at the end, once: they must not keep the run RUNNING for
+ * ever. They are resent when a person retries the dead letter.
  */
 async function sendChange(
   context: MirrorContext,
@@ -63,7 +63,7 @@ async function sendChange(
   await logPoints(placed, bestMetrics(run), changes);
   await client.logBatch(place.mlflowRunId, { tags: runTags(run) });
   await client.updateRun(place.mlflowRunId, runStatus(run.state, run.hasStarted), run.endMs);
-  // Now, and not before: a refusal that is noted but not told would be forgotten by the next attempt.
+  // Not earlier: the next attempt would skip the description and so lose the refusal.
   if (!subject.isDescribed) await noteDescribed(context.pool, subject);
   if (refusal !== null) throw refusal;
 }
@@ -89,14 +89,14 @@ async function logPoints(
   await client.logBatch(mlflowRunId, { metrics });
 }
 
-/** What never changes. */
+/** Sends what never changes: parameters and data set. */
 async function describe(placed: PlacedSubject, run: MirroredRun): Promise<void> {
   const { client, place } = placed;
   await logParams(placed, run);
   if (run.dataset !== null) await client.logInput(place.mlflowRunId, datasetInput(run.dataset));
 }
 
-/** Servers of MLflow 1 and early 2 take short values only: the run then has the whole ones as a file. */
+/** Sends the parameters. MLflow 1 and early 2 accept short values only; the complete ones then go to a file of the run. */
 async function logParams({ client, place }: PlacedSubject, run: MirroredRun): Promise<void> {
   try {
     const params = runParams(run, MLFLOW_LIMITS.paramValueLength);

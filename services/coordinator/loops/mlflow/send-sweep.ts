@@ -6,7 +6,7 @@ import { sendModel } from './send-model.ts';
 import { sendReport } from './send-report.ts';
 import type { Step } from './steps.ts';
 
-/** What a sweep sends: its run is the parent of those of its runs. */
+/** Returns the steps of a sweep, whose MLflow run is the parent of those of its runs. */
 export function sweepSteps(
   context: MirrorContext,
   placed: PlacedSubject,

@@ -2,18 +2,18 @@ import { MlflowError } from '../../../platform/mlflow/mlflow-error.ts';
 import type { EntryError, Settlement } from '../../store/outbox/settle-entries.ts';
 import type { TakenEntry } from '../../store/outbox/take-entries.ts';
 
-/** A part of what a subject sends, with the entries that it settles. */
+/** A part of the work of sending a subject, with the entries that it settles. */
 export interface Step {
   readonly entries: readonly TakenEntry[];
   readonly send: () => Promise<void>;
 }
 
-/** The subject can't go on yet, for no fault of anybody: something else has to be mirrored first. */
+/** Thrown when a subject has to wait because another one must be mirrored first. Not a failure. */
 export class NotYetError extends Error {
   override readonly name = 'NotYetError';
 }
 
-/** Another subject has heard that the server serves nobody now; this one goes on when it does. */
+/** Thrown when another subject found the server unavailable. The subject resumes when the pause ends. */
 export class PausedError extends Error {
   override readonly name = 'PausedError';
 
@@ -22,14 +22,14 @@ export class PausedError extends Error {
   }
 }
 
-/** What the steps came to; `error` is what broke them off. */
+/** The outcome of the steps. `error` is the failure that ended them early, or null. */
 export interface StepsOutcome extends Pick<Settlement, 'sentIds' | 'refused'> {
   readonly error: unknown;
 }
 
 /**
- * Sends one after the other. What is refused for good becomes a dead letter and the next step follows; any other failure
- * breaks off, because the same would happen to the next one.
+ * Runs the steps one after the other. A permanent refusal becomes a dead letter and the next step follows. Any other failure ends
+ * the steps, because the next one would fail as well.
  */
 export async function runSteps(steps: readonly Step[]): Promise<StepsOutcome> {
   const sentIds: string[] = [];

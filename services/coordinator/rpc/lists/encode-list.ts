@@ -8,7 +8,7 @@ import type { Encoder } from './shorten-message.ts';
 
 /** Size at which a page closes, far below the 4 MiB of a message. */
 const PAGE_BYTES = 1024 * 1024;
-/** Rows of the first read, when their size is unknown. Later slices have at most ten times as many as the one before. */
+/** Rows of the first read, when their size is unknown. Later slices have at most ten times as many. */
 const FIRST_SLICE = 20;
 const LARGEST_SLICE = 200;
 

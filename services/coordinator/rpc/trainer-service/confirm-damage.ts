@@ -15,10 +15,7 @@ export async function confirmDamage({ store, artifacts, log }: RpcContext, end: 
       const found = await findDamage(artifacts, file);
       if (found !== null) damage.set(checkpointId, `checkpoint ${checkpointId}: ${file.uri} ${found}`);
     } catch (error) {
-      log.warn(
-        { err: error, checkpoint_id: checkpointId },
-        'checkpoint reported as damaged could not be read',
-      );
+      log.warn({ err: error, checkpoint_id: checkpointId }, 'checkpoint reported as damaged could not be read');
     }
   }
   return { ...end, damage };

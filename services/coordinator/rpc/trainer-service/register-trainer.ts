@@ -37,7 +37,10 @@ export function registerTrainerHandler(context: RpcContext): Handlers<typeof Tra
 
 function refuseOtherVersions({ log, version }: RpcContext, trainer: Trainer): void {
   if (areCompatible(trainer.version, version)) return;
-  log.warn({ trainer_id: trainer.trainerId, trainer_version: trainer.version }, 'trainer refused: incompatible version');
+  log.warn(
+    { trainer_id: trainer.trainerId, trainer_version: trainer.version },
+    'trainer refused: incompatible version',
+  );
   throw new VersionSkewError(trainer.version, version);
 }
 
