@@ -1,7 +1,14 @@
 import { RUN_STATES, runStatesBefore } from '../../core/states/run-state.ts';
 import type { RunState } from '../../core/states/run-state.ts';
 import type { Stage } from '../../core/task.ts';
+import type { Answer, Batch } from '../../platform/db/batch.ts';
 import type { StoreTransaction } from './transaction.ts';
+
+interface MovedRun {
+  readonly run_id: string;
+  readonly sweep_id: string;
+  readonly stage: Stage;
+}
 
 export interface RunMove {
   readonly to: RunState;
@@ -13,13 +20,28 @@ export interface RunMove {
 }
 
 /**
- * Moves runs by compare-and-set and leaves an event for each that moved; the others are left alone. Rows are locked in the
- * order of their identities, so that two transactions with common runs can't wait for each other.
+ * Moves runs by compare-and-set and emits an event for each that moved; the others are left alone. Rows are locked in the
+ * order of their identities, so that two transactions with common runs can't deadlock.
+ *
+ * @returns the runs that moved, sorted.
  */
 export async function moveRuns(tx: StoreTransaction, runIds: readonly string[], move: RunMove): Promise<string[]> {
   if (runIds.length === 0) return [];
+  const batch = tx.batch();
+  const moved = addRunMove(tx, batch, runIds, move);
+  await batch.send();
+  return moved.rows.map(({ run_id }) => run_id).sort();
+}
+
+/** Adds the statement of `moveRuns` to a batch. The events are emitted when the batch has been sent. */
+export function addRunMove(
+  tx: StoreTransaction,
+  batch: Batch,
+  runIds: readonly string[],
+  move: RunMove,
+): Answer<MovedRun> {
   const allowed = runStatesBefore(move.to).filter((state) => move.from?.includes(state) ?? true);
-  const { rows } = await tx.prepared<{ run_id: string; sweep_id: string; stage: Stage }>(
+  return batch.prepared<MovedRun>(
     `WITH locked AS MATERIALIZED (
        SELECT run_id FROM runs WHERE run_id = ANY($1) AND state = ANY($2) ORDER BY run_id FOR NO KEY UPDATE
      )
@@ -32,15 +54,12 @@ export async function moveRuns(tx: StoreTransaction, runIds: readonly string[], 
        FROM locked WHERE r.run_id = locked.run_id
       RETURNING r.run_id, r.sweep_id, r.stage`,
     [runIds, allowed, move.to, move.reason, move.stage ?? null, RUN_STATES.terminal.has(move.to)],
+    (rows) => {
+      for (const { run_id: runId, sweep_id: sweepId, stage } of rows.toSorted((a, b) =>
+        a.run_id < b.run_id ? -1 : 1,
+      )) {
+        tx.emit(sweepId, { kind: 'RUN_STATE', runId, state: move.to, stage, reason: move.reason });
+      }
+    },
   );
-  for (const row of rows.toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1))) {
-    tx.emit(row.sweep_id, {
-      kind: 'RUN_STATE',
-      runId: row.run_id,
-      state: move.to,
-      stage: row.stage,
-      reason: move.reason,
-    });
-  }
-  return rows.map(({ run_id }) => run_id).sort();
 }

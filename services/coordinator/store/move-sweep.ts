@@ -8,6 +8,12 @@ export interface LockedSweep {
   readonly state: SweepState;
 }
 
+/** A locked sweep, with the transaction that holds the lock. */
+export interface SweepScope {
+  readonly tx: StoreTransaction;
+  readonly sweep: LockedSweep;
+}
+
 /**
  * The first lock of every transaction that changes the structure of a sweep. NO KEY UPDATE, because rows that refer to
  * the sweep (events) take a KEY SHARE lock on it and must not wait for it.

@@ -1,48 +1,56 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { SweepEvent } from '../../core/records/event.ts';
+import { Batch } from '../../platform/db/batch.ts';
 import { prepared } from '../../platform/db/prepared.ts';
-import { together } from '../../platform/db/together.ts';
 import { withTransaction } from '../../platform/db/transaction.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { FailpointTransaction } from '../../platform/lifecycle/failpoint.ts';
-import { appendEvents } from './events/append-events.ts';
-import type { SweepEvent } from '../../core/records/event.ts';
-import { appendOutbox } from './outbox/append-outbox.ts';
+import { addEvents } from './events/add-events.ts';
+import { addOutboxEntries } from './outbox/add-outbox-entries.ts';
 import { entriesOf, OutboxDraft } from './outbox/outbox-entry.ts';
 import type { OutboxEntry } from './outbox/outbox-entry.ts';
 import type { Store } from './store.ts';
 
 /** Half of the shortest time that the server lets a transaction be idle. */
-const SIGN_OF_LIFE_MS = 1_000;
+const KEEP_ALIVE_MS = 1_000;
 
-/** One transaction: its statements and the events it leaves. Triggers notify whoever waits, at the commit. */
+/** One transaction: its statements and the events it leaves. Triggers notify all listeners at the commit. */
 export class StoreTransaction {
   readonly #client: PoolClient;
   readonly #events = new Map<string, SweepEvent[]>();
   /** null: nothing is mirrored. */
   readonly #outbox: OutboxDraft | null;
+  /** Without its connections: inside a transaction all SQL goes through the transaction. */
+  readonly store: Omit<Store, 'pool' | 'prisma'>;
   /** Sweeps the caller must settle afterwards, each in a transaction of its own: only one sweep may be locked at a time. */
   readonly otherSweeps = new Set<string>();
-  /** Trainers whose machine's faults the caller must weigh afterwards (`faults/review-benches.ts`): slots come before sweeps. */
+  /** Trainers whose machine faults the caller must review afterwards (`faults/review-benches.ts`): slots come before sweeps. */
   readonly suspects = new Set<string>();
 
-  constructor(client: PoolClient, isMirrored: boolean) {
+  constructor(client: PoolClient, store: Omit<Store, 'pool' | 'prisma'>) {
     this.#client = client;
-    this.#outbox = isMirrored ? new OutboxDraft() : null;
+    this.#outbox = store.isMirrored ? new OutboxDraft() : null;
+    this.store = store;
   }
 
   async query<R extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<QueryResult<R>> {
     return this.#client.query<R>(text, [...values]);
   }
 
-  /** For the statements of every lease, report and completion (platform/db/prepared.ts). */
+  /** Runs a statement of every lease, report and completion, which each connection parses once (`platform/db/prepared.ts`). */
   async prepared<R extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<QueryResult<R>> {
     return this.#client.query<R>(prepared(text, values));
   }
 
+  /** Returns an empty batch, for statements that need none of each other's answers. */
+  batch(): Batch {
+    return new Batch(this.#client);
+  }
+
   /**
-   * Waits for work outside the database with the transaction open. Speaks to the server meanwhile, which ends transactions of
-   * coordinators that hang.
+   * Waits for work outside the database with the transaction open. Sends a statement each second meanwhile, because the server
+   * ends transactions of coordinators that hang.
    */
   async during<T>(work: Promise<T>): Promise<T> {
     const ended = work.then(
@@ -51,7 +59,7 @@ export class StoreTransaction {
     );
     for (;;) {
       const waited = new AbortController();
-      const pause = sleep(SIGN_OF_LIFE_MS, false, { signal: waited.signal }).catch(() => false);
+      const pause = sleep(KEEP_ALIVE_MS, false, { signal: waited.signal }).catch(() => false);
       if (await Promise.race([ended, pause])) {
         waited.abort();
         return work;
@@ -60,7 +68,7 @@ export class StoreTransaction {
     }
   }
 
-  /** Kept back to the end of the transaction, because writing events takes the last lock. */
+  /** Records an event, which is written at the end of the transaction, because writing events takes the last lock. */
   emit(sweepId: string, event: SweepEvent): void {
     const events = this.#events.get(sweepId);
     if (events) events.push(event);
@@ -68,29 +76,30 @@ export class StoreTransaction {
     for (const entry of entriesOf(event)) this.mirror(sweepId, entry);
   }
 
-  /** The events of a sweep that are to be written so far. */
+  /** Returns the events of a sweep that were emitted so far. */
   eventsOf(sweepId: string): readonly SweepEvent[] {
     return this.#events.get(sweepId) ?? [];
   }
 
-  /** Leaves something to be sent to MLflow, where a server is set; events of states and results do so by themselves. */
+  /** Leaves an outbox entry where an MLflow server is set; events of states and results leave theirs by themselves. */
   mirror(sweepId: string, entry: OutboxEntry): void {
     this.#outbox?.add(sweepId, entry);
   }
 
-  /** Sends what writes the outbox entries and the events; throws before anything is sent where they can't be encoded. */
-  sendEvents(): Promise<unknown> {
-    const outbox = this.#outbox !== null && this.#outbox.entries.length > 0 ? [appendOutbox(this.#outbox)] : [];
+  /** Sends the statements that write the outbox entries and the events; throws before anything is sent where they can't be encoded. */
+  sendEvents(): Promise<void> {
+    const batch = this.batch();
+    if (this.#outbox !== null && this.#outbox.entries.length > 0) addOutboxEntries(batch, this.#outbox);
     const events = [...this.#events].sort(([a], [b]) => (a < b ? -1 : 1));
-    const statements = [...outbox, ...events.map(([sweepId, ofSweep]) => appendEvents(sweepId, ofSweep))];
-    return together(statements.map((statement) => this.#client.query(statement)));
+    for (const [sweepId, ofSweep] of events) addEvents(batch, sweepId, ofSweep);
+    return batch.send();
   }
 }
 
 /**
- * Runs `work` in one READ COMMITTED transaction and writes its outbox entries and events last. A deadlock makes it again from
- * its beginning, so `work` must have no effect outside it; when the connection is lost during the commit, the caller's caller
- * finds out by calling again (every write is idempotent).
+ * Runs `work` in one READ COMMITTED transaction and writes its outbox entries and events last. After a deadlock `work` is retried from
+ * its beginning, so it must have no effect outside the transaction. When the connection is lost during the commit, the client's
+ * retry of the call finds out (every write is idempotent).
  *
  * @param name of its failpoints, where it has some.
  * @throws DatabaseUnavailableError when the database can't be reached; whatever `work` throws.
@@ -103,7 +112,7 @@ export async function inTransaction<T>(
   const { result } = await withTransaction(
     store.pool,
     async (client) => {
-      const tx = new StoreTransaction(client, store.isMirrored);
+      const tx = new StoreTransaction(client, store);
       const result = await work(tx);
       if (name !== undefined) failpoint(`${name}.uncommitted`);
       return { tx, result };

@@ -37,7 +37,7 @@ export interface PoolOptions {
  * If the server has no connection slot left (`max_connections`, limits of a role, a database or a pooler), the pool
  * uses the connections it has and grows again later. Statements wait for up to 30 s instead of failing.
  *
- * Statements of one connection are pipelined, so several independent ones cost one round trip (`together.ts`).
+ * Statements of one connection are pipelined, so several independent ones cost one round trip (`batch.ts`).
  *
  * @param url `postgresql://user:password@host:port/database`
  */

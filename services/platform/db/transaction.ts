@@ -3,7 +3,6 @@ import type { Pool, PoolClient } from 'pg';
 import { DatabaseUnavailableError } from '../../core/errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { isConflict, isStalePlan, isUnavailable, toDatabaseError } from './database-error.ts';
-import { together } from './together.ts';
 
 const MAX_TRIES = 5;
 const FIRST_DELAY_MS = 25;
@@ -65,9 +64,7 @@ async function runOnce<T>(
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    // Sent together with the first statement of `work`.
-    const begun = client.query(`BEGIN ISOLATION LEVEL ${isolation}`);
-    const [, result] = await together([begun, work(client)]);
+    const result = await begin(client, isolation, work);
     await commit(client, last?.(result));
     return result;
   } catch (error) {
@@ -77,6 +74,14 @@ async function runOnce<T>(
     // A connection that could not roll back, or has invalid statements, is closed instead of returned to the pool.
     client.release(broken);
   }
+}
+
+/** Sends BEGIN together with the first statement of `work`. When BEGIN fails, its error explains those of the statements after it. */
+async function begin<T>(client: PoolClient, isolation: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const [begun, worked] = await Promise.allSettled([client.query(`BEGIN ISOLATION LEVEL ${isolation}`), work(client)]);
+  if (begun.status === 'rejected') throw begun.reason;
+  if (worked.status === 'rejected') throw worked.reason;
+  return worked.value;
 }
 
 async function commit(client: PoolClient, last: Promise<unknown> | undefined): Promise<void> {

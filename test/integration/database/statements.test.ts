@@ -1,8 +1,8 @@
-import type { Pool } from 'pg';
+import type { Pool, QueryConfig, QueryResult } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Batch } from '../../../services/platform/db/batch.ts';
 import { createPool } from '../../../services/platform/db/pool.ts';
 import { prepared } from '../../../services/platform/db/prepared.ts';
-import { together } from '../../../services/platform/db/together.ts';
 import { withTransaction } from '../../../services/platform/db/transaction.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
 import { createTestDatabase } from '../../support/database.ts';
@@ -51,7 +51,13 @@ describe('statements that are sent without waiting', () => {
         await client.query(`UPDATE accounts SET amount = 5 WHERE name = 'a'`);
         return client;
       },
-      { last: (client) => together([client.query(`UPDATE accounts SET amount = 1 / 0`)]) },
+      {
+        last: (client) => {
+          const batch = new Batch(client);
+          batch.query(`UPDATE accounts SET amount = 1 / 0`, []);
+          return batch.send();
+        },
+      },
     );
     await expect(failing).rejects.toMatchObject({ code: '22012' });
     expect(await accounts.amounts()).toContainEqual({ name: 'a', amount: 0 });
@@ -64,24 +70,46 @@ describe('statements that are sent without waiting', () => {
     expect(await accounts.amounts()).toContainEqual({ name: 'a', amount: 0 });
   });
 
-  test('waits for all statements that were sent together, and throws what made the first one fail', async () => {
+  test('waits for all statements of a batch, and throws what made the first one fail', async () => {
     await accounts.reset();
-    let isOver = false;
+    let answered = 0;
     const failing = withTransaction(pool, async (client) => {
-      const steps = async (): Promise<void> => {
-        await client.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'a'`);
-        await client.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'b'`).finally(() => {
-          isOver = true;
-        });
+      const query = async (statement: QueryConfig): Promise<QueryResult> => {
+        try {
+          return await client.query(statement);
+        } finally {
+          answered += 1;
+        }
       };
-      await together([steps(), client.query('SELECT 1 / 0')]);
+      const batch = new Batch({ query });
+      batch.query(`UPDATE accounts SET amount = amount + 1 WHERE name = 'a'`, []);
+      batch.query('SELECT 1 / 0', []);
+      batch.prepared(`UPDATE accounts SET amount = amount + 1 WHERE name = 'b'`, []);
+      await batch.send();
     }).finally(() => {
-      expect(isOver).toBe(true);
+      expect(answered).toBe(3);
     });
     await expect(failing).rejects.toMatchObject({ code: '22012' });
     expect(await accounts.amounts()).toEqual([
       { name: 'a', amount: 0 },
       { name: 'b', amount: 0 },
     ]);
+  });
+
+  test('gives the answers of a batch once it was sent, in the order of its statements', async () => {
+    await accounts.reset();
+    const seen: unknown[] = [];
+    const [before, after] = await withTransaction(pool, async (client) => {
+      const batch = new Batch(client);
+      const read = `SELECT amount FROM accounts WHERE name = 'a'`;
+      const first = batch.query<{ amount: number }>(read, []);
+      batch.prepared(`UPDATE accounts SET amount = 7 WHERE name = $1`, ['a'], () => seen.push('updated'));
+      const last = batch.prepared<{ amount: number }>(read, [], (rows) => seen.push(rows));
+      expect(() => last.rows).toThrow('before the batch was sent');
+      await batch.send();
+      return [first.rows, last.rows];
+    });
+    expect([before, after]).toEqual([[{ amount: 0 }], [{ amount: 7 }]]);
+    expect(seen).toEqual(['updated', [{ amount: 7 }]]);
   });
 });

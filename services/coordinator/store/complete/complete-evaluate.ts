@@ -7,11 +7,9 @@ import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import { testStatistics } from '../../../core/statistics/test-statistics.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TestMeasurement, TestRole } from '../../../core/task.ts';
-import type { LockedSweep } from '../move-sweep.ts';
 import type { TestResultRecord } from '../../../core/records/test-result.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
-import type { Store } from '../store.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { insertTestResult } from '../runs/insert-test-result.ts';
 import { endAttempt } from './end-attempt.ts';
@@ -23,13 +21,11 @@ import { endAttempt } from './end-attempt.ts';
  * @throws InvalidRequestError for predictions of other images, or a result of anything but the checkpoints that were handed out.
  */
 export async function completeEvaluate(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
+  scope: TaskScope,
   measurements: readonly TestMeasurement[],
   labels: ReadonlyMap<string, number> | null,
 ): Promise<void> {
+  const { tx, sweep, task } = scope;
   const runs = await readRuns(tx, task.taskId);
   const { classNames, imageCounts } = await readTestSplit(tx, task.sweepId);
   const violations = checkEvaluate(measurements, runs, { classCount: classNames.length, imageCounts, labels });
@@ -43,8 +39,8 @@ export async function completeEvaluate(
   }
   await tx.query(`UPDATE task_runs SET state = 'SUCCEEDED' WHERE task_id = $1`, [task.taskId]);
   const message = `${measurements.length} ${measurements.length === 1 ? 'run' : 'runs'} on the test split`;
-  await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
-  if (!isTerminalSweepState(sweep.state)) await settleSweep(tx, store, sweep, [task.taskId]);
+  await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+  if (!isTerminalSweepState(sweep.state)) await settleSweep(scope, [task.taskId]);
 }
 
 async function readRuns(tx: StoreTransaction, taskId: string): Promise<EvaluatedRun[]> {

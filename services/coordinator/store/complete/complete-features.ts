@@ -2,22 +2,18 @@ import { InvalidRequestError } from '../../../core/errors.ts';
 import { checkFeatures } from '../../../core/reports/check-features.ts';
 import type { AskedFeatureSet } from '../../../core/reports/check-features.ts';
 import type { TaskResult } from '../../../core/task.ts';
-import type { LockedSweep } from '../move-sweep.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
-import type { Store } from '../store.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 
 /** Records the stored feature sets; what waits for them becomes ready, also in other sweeps. */
 export async function completeFeatures(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
+  scope: TaskScope,
   result: Extract<TaskResult, { stage: 'FEATURES' }>,
 ): Promise<void> {
+  const { tx, task } = scope;
   const asked = await lockSets(tx, task.taskId);
   const violations = checkFeatures(result.featureSets, result.seconds, asked);
   if (violations.length > 0) throw new InvalidRequestError(violations);
@@ -41,9 +37,9 @@ export async function completeFeatures(
     );
   }
   const message = `${asked.length} feature sets in ${result.seconds.toFixed(1)} s`;
-  await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+  await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   await recordDependentSweeps(tx, task);
-  await settleSweep(tx, store, sweep, [task.taskId]);
+  await settleSweep(scope, [task.taskId]);
 }
 
 /** The lock makes a sweep that is being planned see these sets as stored, or this transaction see its wait. */

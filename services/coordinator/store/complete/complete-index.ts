@@ -2,13 +2,12 @@ import type { ClassCount, Dataset, DatasetProblem } from '../../../core/dataset.
 import { datasetIdOf } from '../../../core/ids.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { checkIndex, checkKnownContent } from '../../../core/reports/check-index.ts';
+import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskResult } from '../../../core/task.ts';
-import type { LockedSweep } from '../move-sweep.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
-import type { Store } from '../store.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
@@ -20,18 +19,12 @@ export type IndexResult = Extract<TaskResult, { stage: 'INDEX' }>;
  * Records the data set and the weights, and plans the sweep: its tasks exist from here on. A sweep that is planned already has
  * indexed again because its manifest was lost.
  */
-export async function completeIndex(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
-  result: IndexResult,
-  isOver: boolean,
-): Promise<void> {
+export async function completeIndex(scope: TaskScope, result: IndexResult): Promise<void> {
+  const { tx, sweep, task } = scope;
   await requirePlausible(tx, sweep.sweepId, result);
   const known = await findIndexed(tx, sweep.sweepId);
   if (known !== null) {
-    await completeIndexAgain(tx, store, sweep, task, result, known, isOver);
+    await completeReindex(scope, result, known);
     return;
   }
   await insertDataset(tx, result);
@@ -42,10 +35,10 @@ export async function completeIndex(
   );
   const { classCounts, classNames, problems } = result.dataset;
   const message = `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}`;
-  await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
-  if (isOver) return;
-  await writePlan(tx, store, sweep.sweepId, result);
-  await settleSweep(tx, store, sweep, [task.taskId]);
+  await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+  if (isTerminalSweepState(sweep.state)) return;
+  await writePlan(tx, sweep.sweepId, result);
+  await settleSweep(scope, [task.taskId]);
 }
 
 /** @throws InvalidRequestError */
@@ -77,26 +70,20 @@ async function findIndexed(tx: StoreTransaction, sweepId: string): Promise<Index
 }
 
 /** The content must be what the sweep was planned with: features, curves and test results belong to it. */
-async function completeIndexAgain(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
-  result: IndexResult,
-  known: IndexedRow,
-  isOver: boolean,
-): Promise<void> {
+async function completeReindex(scope: TaskScope, result: IndexResult, known: IndexedRow): Promise<void> {
+  const { tx, sweep, task } = scope;
+  const isOver = isTerminalSweepState(sweep.state);
   if (result.dataset.digest === known.digest) {
     await insertDataset(tx, result);
     const message = `the same ${countImages(known.class_counts)} images again: the manifest is stored anew`;
-    await endAttempt(tx, task, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+    await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
     await recordDependentSweeps(tx, task);
-    if (!isOver) await settleSweep(tx, store, sweep, [task.taskId]);
+    if (!isOver) await settleSweep(scope, [task.taskId]);
     return;
   }
   const message = describeChange(result.dataset, known);
   const error = { errorClass: 'PERMANENT', code: 'DATASET_CHANGED', message, datasetProblems: [] } as const;
-  await endAttempt(tx, task, { attempt: 'FAILED', task: 'FAILED', event: 'FAILED', message, error });
+  await endAttempt(scope, { attempt: 'FAILED', task: 'FAILED', event: 'FAILED', message, error });
   await recordDependentSweeps(tx, task);
   if (!isOver) await failSweep(tx, sweep.sweepId, message);
 }

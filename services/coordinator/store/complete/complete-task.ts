@@ -1,16 +1,13 @@
 import { InvalidRequestError, LeaseLostError } from '../../../core/errors.ts';
-import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskError, TaskResult } from '../../../core/task.ts';
 import { reviewBenches } from '../faults/review-benches.ts';
 import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
 import { lockSweepOfTask } from '../move-sweep.ts';
-import type { LockedSweep } from '../move-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { attemptStateOf, tryFence } from '../tasks/fence.ts';
-import type { FencedTask, LeaseClaim } from '../tasks/fence.ts';
+import type { FencedTask, LeaseClaim, TaskScope } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
-import type { StoreTransaction } from '../transaction.ts';
 import { completeEvaluate } from './complete-evaluate.ts';
 import { completeFeatures } from './complete-features.ts';
 import { completeIndex } from './complete-index.ts';
@@ -46,8 +43,9 @@ export async function completeTask(
         if (state === 'SUCCEEDED' || state === 'FAILED') return { otherSweeps: [], suspects: [] };
         throw new LeaseLostError(claim.taskId, claim.leaseEpoch);
       }
-      if (end.kind === 'error') await endWithError(tx, store, sweep, task, end.error, 'FAILED', end.damage);
-      else await completeWithResult(tx, store, sweep, task, end.result, testLabels);
+      const scope = { tx, sweep, task };
+      if (end.kind === 'error') await endWithError(scope, end.error, 'FAILED', end.damage);
+      else await completeWithResult(scope, end.result, testLabels);
       return { otherSweeps: [...tx.otherSweeps], suspects: [...tx.suspects] };
     },
     'complete',
@@ -57,25 +55,20 @@ export async function completeTask(
 }
 
 async function completeWithResult(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
+  scope: TaskScope,
   result: TaskResult,
   testLabels: ReadonlyMap<string, number> | null,
 ): Promise<void> {
-  checkStage(task, result);
-  // What comes after the sweep's end is kept where others can use it, and moves nothing.
-  const isOver = isTerminalSweepState(sweep.state);
+  checkStage(scope.task, result);
   switch (result.stage) {
     case 'INDEX':
-      return completeIndex(tx, store, sweep, task, result, isOver);
+      return completeIndex(scope, result);
     case 'FEATURES':
-      return completeFeatures(tx, store, sweep, task, result);
+      return completeFeatures(scope, result);
     case 'TRAIN':
-      return completeTrain(tx, store, sweep, task, result.outcomes);
+      return completeTrain(scope, result.outcomes);
     case 'EVALUATE':
-      return completeEvaluate(tx, store, sweep, task, result.measurements, testLabels);
+      return completeEvaluate(scope, result.measurements, testLabels);
   }
 }
 

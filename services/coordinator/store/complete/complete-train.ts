@@ -6,18 +6,17 @@ import { isTerminalRunState } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { RunOutcome, TaskError } from '../../../core/task.ts';
-import { together } from '../../../platform/db/together.ts';
-import { moveRuns } from '../move-runs.ts';
-import type { LockedSweep } from '../move-sweep.ts';
+import type { Batch } from '../../../platform/db/batch.ts';
+import { addRunMove, moveRuns } from '../move-runs.ts';
+import type { LockedSweep, SweepScope } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { epochLimitSql, isHeadAwaited } from '../run-sql.ts';
 import { summarizeRuns } from '../runs/summarize-runs.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
-import type { Store } from '../store.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import { isElsewhere } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { endAttempt } from './end-attempt.ts';
+import { addAttemptEnd } from './end-attempt.ts';
 import { endWithError } from './end-with-error.ts';
 import { retryAlone } from './retry-alone.ts';
 
@@ -35,35 +34,29 @@ interface MemberRow {
   readonly is_shared: boolean;
 }
 
-/** Ends a HEAD or FINE_TUNE attempt: each run of the group goes its own way. */
-export async function completeTrain(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
-  outcomes: readonly RunOutcome[],
-): Promise<void> {
+/** Ends a HEAD or FINE_TUNE attempt. Each run of the group moves on by its own outcome. */
+export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutcome[]): Promise<void> {
+  const { tx, sweep, task } = scope;
   const members = await readMembers(tx, task.taskId);
   checkOutcomes(members, outcomes);
   const alone = outcomes.length === 1 && members.length === 1 ? outcomes[0] : undefined;
   if (alone?.kind === 'FAILED') {
-    await endWithError(tx, store, sweep, task, errorOf(alone), 'FAILED');
+    await endWithError(scope, errorOf(alone), 'FAILED');
     return;
   }
   const failures = outcomes.filter(({ kind }) => kind === 'FAILED');
   const message = failures.length === 0 ? '' : `${failures.length} of ${members.length} runs failed`;
   const peakMemoryBytes = Math.max(0, ...outcomes.map((outcome) => outcome.peakMemoryBytes));
   const end = { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null } as const;
-  await together([
-    endAttempt(tx, task, { ...end, peakMemoryBytes }),
-    recordOutcomes(tx, task, outcomes),
-    moveAllOn(tx, store, sweep, task, members, outcomes),
-  ]);
+  const batch = tx.batch();
+  addAttemptEnd(scope, batch, { ...end, peakMemoryBytes });
+  addOutcomes(batch, task, outcomes);
+  await moveMembers(scope, batch, members, outcomes);
   if (task.stage === 'HEAD' && members.some(({ is_shared }) => is_shared)) {
     await summarizeSharers(tx, task.taskId);
-    if (store.isMirrored) await mirrorHeadOfSharers(tx, sweep.sweepId, task.taskId);
+    if (tx.store.isMirrored) await mirrorHeadOfSharers(tx, sweep.sweepId, task.taskId);
   }
-  await settleSweep(tx, store, sweep, [task.taskId]);
+  await settleSweep(scope, [task.taskId]);
 }
 
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
@@ -92,27 +85,28 @@ function checkOutcomes(members: readonly MemberRow[], outcomes: readonly RunOutc
   if (violations.length > 0) throw new InvalidRequestError(violations);
 }
 
-async function recordOutcomes(tx: StoreTransaction, task: FencedTask, outcomes: readonly RunOutcome[]): Promise<void> {
-  const states = tx.prepared(
+function addOutcomes(batch: Batch, task: FencedTask, outcomes: readonly RunOutcome[]): void {
+  batch.prepared(
     `UPDATE task_runs tr SET state = o.state
        FROM unnest($2::text[], $3::text[]) AS o (run_id, state)
       WHERE tr.task_id = $1 AND tr.run_id = o.run_id`,
     [task.taskId, outcomes.map(({ runId }) => runId), outcomes.map(({ kind }) => kind)],
   );
-  const peaks = tx.prepared(
+  batch.prepared(
     `UPDATE runs r SET peak_memory_bytes = greatest(r.peak_memory_bytes, o.bytes)
        FROM unnest($1::text[], $2::bigint[]) AS o (run_id, bytes)
       WHERE r.run_id = o.run_id AND o.bytes > 0`,
     [outcomes.map(({ runId }) => runId), outcomes.map(({ peakMemoryBytes }) => Math.round(peakMemoryBytes))],
   );
-  await together([states, peaks]);
 }
 
-async function moveAllOn(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
+/**
+ * Moves the runs in the order of their identities. Moves of one statement join the batch; it is sent before a run that takes more, and at
+ * the end.
+ */
+async function moveMembers(
+  scope: TaskScope,
+  batch: Batch,
   members: readonly MemberRow[],
   outcomes: readonly RunOutcome[],
 ): Promise<void> {
@@ -120,34 +114,36 @@ async function moveAllOn(
   for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
     const member = byRun.get(outcome.runId);
     const counts = member && !member.is_elsewhere && (member.is_awaited || !isTerminalRunState(member.state));
-    if (counts) await moveOn(tx, store, sweep, task, member, outcome);
+    if (!counts) continue;
+    const next = nextOf(scope.sweep, member, outcome);
+    if (next !== 'STOP' && next !== 'FAIL') {
+      addRunMove(scope.tx, batch, [member.run_id], { to: next, reason: '' });
+      continue;
+    }
+    await batch.send();
+    if (next === 'STOP') await stop(scope, member.run_id);
+    else await failMember(scope, member.run_id, errorOf(outcome));
   }
+  await batch.send();
 }
 
-async function moveOn(
-  tx: StoreTransaction,
-  store: Store,
+/** Returns the state that a run moves to; STOP and FAIL take more than a move. */
+function nextOf(
   sweep: LockedSweep,
-  task: FencedTask,
   member: MemberRow,
-  outcome: RunOutcome,
-): Promise<void> {
-  const runId = member.run_id;
+  { kind }: RunOutcome,
+): 'SUCCEEDED' | 'QUEUED' | 'PAUSED' | 'STOP' | 'FAIL' {
   const isOver = isTerminalSweepState(sweep.state);
-  switch (outcome.kind) {
+  switch (kind) {
     case 'SUCCEEDED':
     case 'EARLY_STOPPED':
-      if (!member.has_more && !isOver) await moveRuns(tx, [runId], { to: 'SUCCEEDED', reason: '' });
-      else if (member.state === 'STOPPING' || isOver) await stop(tx, sweep, runId);
-      else await moveRuns(tx, [runId], { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason: '' });
-      return;
+      if (!member.has_more && !isOver) return 'SUCCEEDED';
+      if (member.state === 'STOPPING' || isOver) return 'STOP';
+      return sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED';
     case 'STOPPED':
-      await stop(tx, sweep, runId);
-      return;
+      return 'STOP';
     case 'FAILED':
-      if (isOver) await stop(tx, sweep, runId);
-      else await failMember(tx, store, task, runId, errorOf(outcome));
-      return;
+      return isOver ? 'STOP' : 'FAIL';
   }
 }
 
@@ -180,7 +176,7 @@ async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId
 }
 
 /** RUNNING goes to its end through STOPPING: the transition table has no shorter way. */
-async function stop(tx: StoreTransaction, sweep: LockedSweep, runId: string): Promise<void> {
+async function stop({ tx, sweep }: SweepScope, runId: string): Promise<void> {
   const reason = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
   await moveRuns(tx, [runId], { to: 'STOPPING', reason });
   await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', reason });
@@ -190,30 +186,25 @@ async function stop(tx: StoreTransaction, sweep: LockedSweep, runId: string): Pr
  * One bad member leaves the group; the others have gone on. What may be tried again is tried in a task of its own. A head that
  * can't be trained can't be trained for anybody who shares it: the same numbers would come out.
  */
-async function failMember(
-  tx: StoreTransaction,
-  store: Store,
-  task: FencedTask,
-  runId: string,
-  error: TaskError,
-): Promise<void> {
+async function failMember(scope: TaskScope, runId: string, error: TaskError): Promise<void> {
+  const { tx, task } = scope;
   const decision = decideRetry({
     errorClass: error.errorClass,
     code: error.code,
     message: error.message,
-    jitter: store.random(),
+    jitter: tx.store.random(),
     countedFailures: error.errorClass === 'COUNTED' ? 1 : 0,
     infrastructureInARow: error.errorClass === 'INFRASTRUCTURE' ? 1 : 0,
     memoryFailures: error.errorClass === 'MEMORY' ? 1 : 0,
     // In a task of its own it meets this machine again only where there is no other.
     hasOtherSlot: isMachineFault(error),
   });
-  if (decision.action === 'REQUEUE') await retryAlone(tx, task, runId, error, decision);
-  else await endRuns(tx, await whoShares(tx, task, runId), { to: decision.action, reason: decision.reason });
+  if (decision.action === 'REQUEUE') await retryAlone(scope, runId, error, decision);
+  else await endRuns(tx, await sharersOf(tx, task, runId), { to: decision.action, reason: decision.reason });
 }
 
 /** The run, and those that share its head where it is the head that failed; not those that another slot works on. */
-async function whoShares(tx: StoreTransaction, task: FencedTask, runId: string): Promise<string[]> {
+async function sharersOf(tx: StoreTransaction, task: FencedTask, runId: string): Promise<string[]> {
   if (task.stage !== 'HEAD') return [runId];
   const { rows } = await tx.query<{ run_id: string }>(
     `SELECT r.run_id FROM runs r JOIN tasks own ON own.task_id = $2

@@ -2,10 +2,9 @@ import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { TaskState } from '../../../core/states/task-state.ts';
 import { TASK_STATES } from '../../../core/states/task-state.ts';
 import type { TaskError } from '../../../core/task.ts';
-import { together } from '../../../platform/db/together.ts';
+import type { Batch } from '../../../platform/db/batch.ts';
 import type { TaskEventState } from '../../../core/records/event.ts';
-import type { FencedTask } from '../tasks/fence.ts';
-import type { StoreTransaction } from '../transaction.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 
 export interface AttemptEnd {
   readonly attempt: Exclude<AttemptState, 'LEASED' | 'RUNNING'>;
@@ -19,9 +18,16 @@ export interface AttemptEnd {
   readonly peakMemoryBytes?: number;
 }
 
-/** Ends the present attempt of a fenced task and moves the task; the slot is free. */
-export async function endAttempt(tx: StoreTransaction, task: FencedTask, end: AttemptEnd): Promise<void> {
-  const moved = tx.prepared(
+/** Ends the current attempt of a fenced task and moves the task; the slot is free. */
+export async function endAttempt(scope: TaskScope, end: AttemptEnd): Promise<void> {
+  const batch = scope.tx.batch();
+  addAttemptEnd(scope, batch, end);
+  await batch.send();
+}
+
+/** Adds the statements of `endAttempt` to a batch. The event is emitted when the batch has been sent. */
+export function addAttemptEnd({ tx, task }: TaskScope, batch: Batch, end: AttemptEnd): void {
+  batch.prepared(
     `UPDATE tasks
         SET state = $2, lease_expire_time = NULL, trainer_id = NULL, slot_index = NULL, lease_request_id = NULL,
             command = NULL, not_before_time = now() + $3 * interval '1 millisecond',
@@ -29,18 +35,13 @@ export async function endAttempt(tx: StoreTransaction, task: FencedTask, end: At
       WHERE task_id = $1`,
     [task.taskId, end.task, end.delayMs ?? 0, TASK_STATES.terminal.has(end.task), end.peakMemoryBytes ?? null],
   );
-  const ended = tx.prepared(
+  batch.prepared(
     `UPDATE attempts SET state = $3, error_class = $4, error_code = $5, message = $6, end_time = now()
       WHERE task_id = $1 AND lease_epoch = $2`,
     [task.taskId, task.leaseEpoch, end.attempt, end.error?.errorClass ?? null, end.error?.code ?? null, end.message],
+    () => {
+      const { taskId, stage, trainerId } = task;
+      tx.emit(task.sweepId, { kind: 'TASK', taskId, stage, state: end.event, trainerId, message: end.message });
+    },
   );
-  await together([moved, ended]);
-  tx.emit(task.sweepId, {
-    kind: 'TASK',
-    taskId: task.taskId,
-    stage: task.stage,
-    state: end.event,
-    trainerId: task.trainerId,
-    message: end.message,
-  });
 }

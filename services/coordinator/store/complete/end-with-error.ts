@@ -1,4 +1,4 @@
-import type { Healing } from '../../../core/repair.ts';
+import type { Repair } from '../../../core/repair.ts';
 import { countProblems } from '../../../core/dataset.ts';
 import { isMachineFault } from '../../../core/machine-fault.ts';
 import { decideRetry } from '../../../core/retry.ts';
@@ -7,18 +7,15 @@ import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
 import { forgetRounds, recordFault } from '../faults/record-fault.ts';
 import type { RecordedFault } from '../faults/record-fault.ts';
-import { heal } from '../repair/repair-artifacts.ts';
+import { repairArtifacts } from '../repair/repair-artifacts.ts';
 import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
 import { moveRuns } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
-import type { LockedSweep } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
-import type { Store } from '../store.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 import { runIdsOf, runIdsOnlyIn } from '../tasks/run-ids-of.ts';
-import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
 
@@ -32,56 +29,53 @@ export type FailedAttemptState = 'FAILED' | 'EXPIRED' | 'RELEASED';
  * @param damage what was found wrong with checkpoints that the error names
  */
 export async function endWithError(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
-  told: TaskError,
+  scope: TaskScope,
+  reported: TaskError,
   attempt: FailedAttemptState,
   damage: ConfirmedDamage = new Map(),
 ): Promise<void> {
+  const { tx, sweep, task } = scope;
   if (isTerminalSweepState(sweep.state)) {
-    await endAttempt(tx, task, { attempt, task: 'CANCELLED', event: attempt, message: told.message, error: told });
-    await cancelRunsOf(tx, task, sweep);
+    const { message } = reported;
+    await endAttempt(scope, { attempt, task: 'CANCELLED', event: attempt, message, error: reported });
+    await cancelRunsOf(scope);
     await recordDependentSweeps(tx, task);
     return;
   }
-  const healing = await heal(tx, sweep, task, told, damage);
-  if (healing !== null) {
-    await endHealing(tx, store, sweep, task, told, attempt, healing);
+  const repair = await repairArtifacts(scope, reported, damage);
+  if (repair !== null) {
+    await endForRepair(scope, reported, attempt, repair);
     return;
   }
-  const fault = isMachineFault(told) ? await recordFault(tx, task, told) : undefined;
-  const error = { ...told, message: fault?.message ?? told.message };
-  const decision = await decide(tx, store, task, error, fault);
-  if (decision.action === 'REQUEUE') await requeue(tx, sweep, task, error, attempt, decision);
-  else await fail(tx, store, sweep, task, error, attempt, decision);
+  const fault = isMachineFault(reported) ? await recordFault(tx, task, reported) : undefined;
+  const error = { ...reported, message: fault?.message ?? reported.message };
+  const decision = await decide(scope, error, fault);
+  if (decision.action === 'REQUEUE') await requeue(scope, error, attempt, decision);
+  else await fail(scope, error, attempt, decision);
 }
 
 /** Nothing is counted: not the task but the store is at fault, and `heal` bounds how often. */
-async function endHealing(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
+async function endForRepair(
+  scope: TaskScope,
   error: TaskError,
   attempt: FailedAttemptState,
-  { waits, failure }: Healing,
+  { waits, failure }: Repair,
 ): Promise<void> {
+  const { tx, task } = scope;
   const { message } = error;
   if (failure !== null && (failure.runIds === null || task.stage === 'EVALUATE')) {
     const { reason } = failure;
     if (error.manifestDamaged === true) {
-      await endAttempt(tx, task, { attempt, task: 'FAILED', event: attempt, message: reason, error });
+      await endAttempt(scope, { attempt, task: 'FAILED', event: attempt, message: reason, error });
       await failSweep(tx, task.sweepId, reason);
-    } else await fail(tx, store, sweep, task, error, attempt, { action: 'FAILED', code: error.code, reason });
+    } else await fail(scope, error, attempt, { action: 'FAILED', code: error.code, reason });
     return;
   }
-  await endAttempt(tx, task, { attempt, task: waits ? 'WAITING' : 'READY', event: attempt, message, error });
-  await parkRuns(tx, sweep, task, `not counted: ${message}`);
+  await endAttempt(scope, { attempt, task: waits ? 'WAITING' : 'READY', event: attempt, message, error });
+  await parkRuns(scope, `not counted: ${message}`);
   if (failure?.runIds) {
     await endRuns(tx, failure.runIds, { to: 'FAILED', reason: failure.reason });
-    await settleSweep(tx, store, sweep, [task.taskId]);
+    await settleSweep(scope, [task.taskId]);
   }
 }
 
@@ -95,9 +89,7 @@ const COUNTERS = {
 
 /** The counter is stored before the next attempt exists, so that no crash can lose a failure. */
 async function decide(
-  tx: StoreTransaction,
-  store: Store,
-  task: FencedTask,
+  { tx, task }: TaskScope,
   error: TaskError,
   fault: RecordedFault | undefined,
 ): Promise<RetryDecision> {
@@ -111,7 +103,7 @@ async function decide(
     errorClass: error.errorClass,
     code: error.code,
     message: error.message,
-    jitter: store.random(),
+    jitter: tx.store.random(),
     countedFailures: rows[0]?.failure_count ?? 0,
     infrastructureInARow: rows[0]?.infrastructure_count ?? 0,
     memoryFailures: rows[0]?.memory_count ?? 0,
@@ -120,50 +112,42 @@ async function decide(
 }
 
 async function requeue(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
+  scope: TaskScope,
   error: TaskError,
   attempt: FailedAttemptState,
   decision: Extract<RetryDecision, { action: 'REQUEUE' }>,
 ): Promise<void> {
+  const { tx, sweep, task } = scope;
   const { delayMs, reason, pausesSweep = false } = decision;
-  await endAttempt(tx, task, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
+  await endAttempt(scope, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
   if (pausesSweep) await forgetRounds(tx, task.taskId);
   const isPaused =
     pausesSweep && (await moveSweep(tx, sweep.sweepId, 'PAUSED', `${error.message} Then resume the sweep.`));
-  await parkRuns(tx, isPaused ? { ...sweep, state: 'PAUSED' } : sweep, task, reason);
+  await parkRuns(isPaused ? { ...scope, sweep: { ...sweep, state: 'PAUSED' } } : scope, reason);
 }
 
 /** Runs of a task that waits again: QUEUED, or PAUSED with their sweep. One that was told to stop is not waited for. */
-export async function parkRuns(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
-  reason: string,
-): Promise<void> {
+export async function parkRuns({ tx, sweep, task }: TaskScope, reason: string): Promise<void> {
   if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return;
   const runIds = await runIdsOnlyIn(tx, task.taskId);
   await moveRuns(tx, runIds, { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason, from: ['RUNNING'] });
 }
 
 /** The sweep was cancelled: its runs were STOPPING and have now stopped. */
-export async function cancelRunsOf(tx: StoreTransaction, task: FencedTask, sweep: LockedSweep): Promise<void> {
+export async function cancelRunsOf({ tx, sweep, task }: TaskScope): Promise<void> {
   if (sweep.state !== 'CANCELLED' || task.stage === 'EVALUATE') return;
   await moveRuns(tx, await runIdsOf(tx, task.taskId), { to: 'CANCELLED', reason: 'the sweep was cancelled' });
 }
 
 async function fail(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  task: FencedTask,
+  scope: TaskScope,
   error: TaskError,
   attempt: FailedAttemptState,
   decision: Exclude<RetryDecision, { action: 'REQUEUE' }>,
 ): Promise<void> {
+  const { tx, task } = scope;
   const message = decision.reason;
-  await endAttempt(tx, task, { attempt, task: 'FAILED', event: attempt, message, error });
+  await endAttempt(scope, { attempt, task: 'FAILED', event: attempt, message, error });
   if (task.stage === 'INDEX') {
     await failSweep(tx, task.sweepId, describeIndexFailure(error, message));
     await recordDependentSweeps(tx, task);
@@ -173,7 +157,7 @@ async function fail(
     await endRuns(tx, await runIdsOnlyIn(tx, task.taskId), { to: decision.action, reason: message });
   }
   await recordDependentSweeps(tx, task);
-  await settleSweep(tx, store, sweep, [task.taskId]);
+  await settleSweep(scope, [task.taskId]);
 }
 
 /** All problems at once, so that a person fixes them in one go; each once: a trainer's message may list them already. */

@@ -3,17 +3,15 @@ import { isMachineFault } from '../../../core/machine-fault.ts';
 import type { TaskError } from '../../../core/task.ts';
 import { recordFault } from '../faults/record-fault.ts';
 import { moveRuns } from '../move-runs.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
-import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * A member that failed in a group whose others went on is tried again in a task of its own, which what the run does later
  * waits for, and what runs do that share its head. Its lease epochs go on from the group's, because they tell the attempts of a run's stage apart.
  */
 export async function retryAlone(
-  tx: StoreTransaction,
-  task: FencedTask,
+  { tx, task }: TaskScope,
   runId: string,
   error: TaskError,
   decision: Extract<RetryDecision, { action: 'REQUEUE' }>,

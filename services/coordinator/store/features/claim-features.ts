@@ -83,7 +83,7 @@ async function claimSets(
     else if (maker !== null && live.has(maker)) sources.set(row.feature_key, { kind: 'maker', taskId: maker });
     else if (owner !== undefined) sources.set(row.feature_key, { kind: 'maker', taskId: owner });
   }
-  await noteMakers(
+  await recordMakers(
     tx,
     [...sources].flatMap(([key, source]) => (source.kind === 'maker' ? [[key, source.taskId]] : [])),
   );
@@ -106,7 +106,7 @@ export async function findLiveMakers(
 }
 
 /** So that the next sweep finds whom to wait for. */
-export async function noteMakers(tx: StoreTransaction, makers: readonly (readonly string[])[]): Promise<void> {
+export async function recordMakers(tx: StoreTransaction, makers: readonly (readonly string[])[]): Promise<void> {
   if (makers.length === 0) return;
   await tx.query(
     `UPDATE feature_sets f SET computed_by_task_id = m.task_id

@@ -1,7 +1,7 @@
 import { insertFirst } from '../tasks/insert-first.ts';
 import { countTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { noteMakers } from './claim-features.ts';
+import { recordMakers } from './claim-features.ts';
 
 /** Sets that were not planned to be made by this sweep, or not any more, and the tasks that can't begin without them. */
 export interface UnplannedFeatures {
@@ -12,7 +12,7 @@ export interface UnplannedFeatures {
 }
 
 /** A further FEATURES task of a locked sweep, which the waiting tasks depend on. */
-export async function makeFeatures(
+export async function insertFeatureTask(
   tx: StoreTransaction,
   sweepId: string,
   { keys, waiting, description }: UnplannedFeatures,
@@ -20,7 +20,7 @@ export async function makeFeatures(
   const taskId = `${sweepId}-f${await countTasks(tx, sweepId)}`;
   const featureSets = keys.map((key) => ({ key }));
   await insertFirst(tx, sweepId, { taskId, stage: 'FEATURES', runIds: [], featureSets, dependsOn: [], description });
-  await noteMakers(
+  await recordMakers(
     tx,
     keys.map((key) => [key, taskId]),
   );

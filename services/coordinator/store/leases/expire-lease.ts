@@ -43,7 +43,7 @@ export async function expireLease(store: Store, lease: LiveLease, why: string, s
     if (task === null) return null;
     const message = `${why} (trainer ${task.trainerId}, lease ${lease.leaseEpoch})`;
     const error: TaskError = { errorClass: 'INFRASTRUCTURE', code: 'LEASE_EXPIRED', message, datasetProblems: [] };
-    await endWithError(tx, store, sweep, task, error, 'EXPIRED');
+    await endWithError({ tx, sweep, task }, error, 'EXPIRED');
     return [...tx.otherSweeps];
   });
   if (result === null) return false;

@@ -4,7 +4,7 @@ import { microBatchDivisorAfter } from '../../../core/retry.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { LeasedTask } from '../../../core/task.ts';
 import type { OuterJoined } from '../../../platform/db/outer-joined.ts';
-import { together } from '../../../platform/db/together.ts';
+import type { Answer, Batch } from '../../../platform/db/batch.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
@@ -14,7 +14,7 @@ import type { LiveLease } from './expire-lease.ts';
 import { recordWaitReasons } from './record-wait-reasons.ts';
 import { pickTask } from './pick-task.ts';
 import type { PickedTask } from './pick-task.ts';
-import { prepareRuns } from './prepare-runs.ts';
+import { addRunsOfTask, prepareRuns } from './prepare-runs.ts';
 import { readLeasedTask } from './read-leased-task.ts';
 import type { ReadTask } from './read-leased-task.ts';
 
@@ -46,7 +46,7 @@ export async function leaseTask(store: Store, request: LeaseRequest): Promise<Le
   if (outcome.isQuiet) await touchTrainer(store, request.trainerId);
   const { leased } = outcome;
   if (leased === null) await recordWaitReasons(store);
-  if (leased !== null && !leased.isSweepNoted) await noteSweepStart(store, leased.task.sweepId);
+  if (leased !== null && !leased.isStartRecorded) await recordSweepStart(store, leased.task.sweepId);
   return leased?.task ?? null;
 }
 
@@ -62,12 +62,19 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
   return inTransaction(
     store,
     async (tx) => {
-      const [slot, { held, isBusy }] = await together([lockSlot(tx, store, request), findLeases(tx, store, request)]);
+      const batch = tx.batch();
+      const lockedSlots = addSlotLock(batch, store, request);
+      const ownLeases = addLeaseLookup(batch, request);
+      await batch.send();
+      const slot = toSlot(lockedSlots.rows[0], request.trainerId);
+      const [own] = ownLeases.rows;
+      const held = own === undefined ? null : await renewOwnLease(tx, own);
+      const isBusy = own?.is_busy ?? false;
       const { isQuiet } = slot;
       if (held) return { leased: await readLeasedTask(tx, held.taskId, held.leaseEpoch), isBusy: false, isQuiet };
       if (slot.draining || slot.isBenched || isBusy) return { leased: null, isBusy, isQuiet };
       const picked = await pickTask(tx, request.heldFeatureKeys, { ...request, memoryBytes: slot.memoryBytes });
-      const leased = picked === null ? null : await takeTask(tx, store, request, picked, slot.threadCount);
+      const leased = picked === null ? null : await takeTask(tx, request, picked, slot.threadCount);
       return { leased, isBusy, isQuiet };
     },
     'lease',
@@ -100,17 +107,19 @@ interface Slot {
   readonly memoryBytes: number;
 }
 
-/** The lock makes copies of a request come one after the other, wherever they arrive. It is taken before any task's. */
-async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseRequest): Promise<Slot> {
-  const { rows } = await tx.prepared<{
-    state: string;
-    is_own: boolean;
-    is_bound: boolean;
-    is_quiet: boolean;
-    is_benched: boolean;
-    thread_count: number;
-    memory_bytes: string;
-  }>(
+interface SlotRow {
+  readonly state: string;
+  readonly is_own: boolean;
+  readonly is_bound: boolean;
+  readonly is_quiet: boolean;
+  readonly is_benched: boolean;
+  readonly thread_count: number;
+  readonly memory_bytes: string;
+}
+
+/** The lock serializes copies of a request, whichever coordinators receive them. It is taken before any task's. */
+function addSlotLock(batch: Batch, store: Store, request: LeaseRequest): Answer<SlotRow> {
+  return batch.prepared<SlotRow>(
     `SELECT CASE WHEN t.drain_reason IS NULL THEN t.state ELSE 'DRAINING' END AS state,
             coalesce(t.secret_hash, '') = $4 AS is_own, t.secret_hash IS NOT NULL AS is_bound,
             t.state = 'LOST' OR t.heartbeat_time < now() - $3 * interval '1 millisecond' AS is_quiet,
@@ -120,27 +129,21 @@ async function lockSlot(tx: StoreTransaction, store: Store, request: LeaseReques
         FOR NO KEY UPDATE OF s`,
     [request.trainerId, request.slotIndex, store.leaseMs / QUIET_LEASE_PART, request.trainerSecretHash],
   );
-  const row = rows[0];
-  if (!row) throw new TrainerUnknownError(request.trainerId);
-  if (!row.is_own) {
-    throw row.is_bound ? new TrainerIdTakenError(request.trainerId) : new TrainerUnknownError(request.trainerId);
-  }
+}
+
+/** @throws TrainerUnknownError, TrainerIdTakenError */
+function toSlot(row: SlotRow | undefined, trainerId: string): Slot {
+  if (!row) throw new TrainerUnknownError(trainerId);
+  if (!row.is_own) throw row.is_bound ? new TrainerIdTakenError(trainerId) : new TrainerUnknownError(trainerId);
   const { state, is_quiet: isQuiet, thread_count: threadCount, memory_bytes: memoryBytes, is_benched: isBenched } = row;
   return { draining: state === 'DRAINING', isBenched, isQuiet, threadCount, memoryBytes: Number(memoryBytes) };
 }
 
-/**
- * The lease this very request got before, renewed, because the trainer has just shown that it lives; and whether the slot holds
- * another live one (the unique index tasks_live_slot_key allows one).
- */
-async function findLeases(
-  tx: StoreTransaction,
-  store: Store,
-  request: LeaseRequest,
-): Promise<{ readonly held: LiveLease | null; readonly isBusy: boolean }> {
-  const { rows } = await tx.prepared<
-    { is_busy: boolean } & OuterJoined<{ task_id: string; lease_epoch: number; state: AttemptState }>
-  >(
+/** The attempt that the same request began before, if any. `is_busy`: the slot holds a live lease (tasks_live_slot_key allows one). */
+type OwnLeaseRow = { is_busy: boolean } & OuterJoined<{ task_id: string; lease_epoch: number; state: AttemptState }>;
+
+function addLeaseLookup(batch: Batch, request: LeaseRequest): Answer<OwnLeaseRow> {
+  return batch.prepared<OwnLeaseRow>(
     `SELECT EXISTS (SELECT 1 FROM tasks
                      WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING')) AS is_busy,
             own.task_id, own.lease_epoch, own.state
@@ -148,19 +151,16 @@ async function findLeases(
        LEFT JOIN attempts own ON own.trainer_id = $1 AND own.slot_index = $2 AND own.request_id = $3`,
     [request.trainerId, request.slotIndex, request.requestId],
   );
-  const [row] = rows;
-  const isBusy = row?.is_busy ?? false;
-  if (!row || row.task_id === null) return { held: null, isBusy };
-  return { held: await renewOwnLease(tx, store, row.task_id, row.lease_epoch, row.state), isBusy };
 }
 
-async function renewOwnLease(
-  tx: StoreTransaction,
-  store: Store,
-  taskId: string,
-  leaseEpoch: number,
-  state: AttemptState,
-): Promise<LiveLease | null> {
+/**
+ * Renews the lease that the same request got before, because the trainer has just shown that it is alive.
+ *
+ * @throws LeaseLostError when the trainer itself has ended the attempt
+ */
+async function renewOwnLease(tx: StoreTransaction, own: OwnLeaseRow): Promise<LiveLease | null> {
+  if (own.task_id === null) return null;
+  const { task_id: taskId, lease_epoch: leaseEpoch, state } = own;
   if (state === 'EXPIRED') {
     // The answer may never have arrived: the request is free again, the old attempt keeps a mark of it.
     await tx.query(
@@ -173,7 +173,7 @@ async function renewOwnLease(
   const { rowCount } = await tx.query(
     `UPDATE tasks SET lease_expire_time = now() + $3 * interval '1 millisecond'
       WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING')`,
-    [taskId, leaseEpoch, store.leaseMs],
+    [taskId, leaseEpoch, tx.store.leaseMs],
   );
   if (rowCount !== 1) throw new LeaseLostError(taskId, leaseEpoch);
   return { taskId, leaseEpoch };
@@ -181,23 +181,23 @@ async function renewOwnLease(
 
 async function takeTask(
   tx: StoreTransaction,
-  store: Store,
   request: LeaseRequest,
   { taskId, lastLeaseEpoch, memoryFailures }: PickedTask,
   threadCount: number,
 ): Promise<ReadTask> {
   const leaseEpoch = lastLeaseEpoch + 1;
   const { trainerId, slotIndex, requestId } = request;
-  const leased = tx.prepared(
+  const batch = tx.batch();
+  batch.prepared(
     `UPDATE tasks
         SET state = 'LEASED', lease_epoch = $6, lease_expire_time = now() + $2 * interval '1 millisecond',
             trainer_id = $3, slot_index = $4, lease_request_id = $5,
             start_time = coalesce(start_time, now()), command = NULL,
             progress_step_count = 0, progress_step_limit = 0, progress_detail = ''
       WHERE task_id = $1`,
-    [taskId, store.leaseMs, trainerId, slotIndex, requestId, leaseEpoch],
+    [taskId, tx.store.leaseMs, trainerId, slotIndex, requestId, leaseEpoch],
   );
-  const begun = tx.prepared(
+  batch.prepared(
     `INSERT INTO attempts (task_id, lease_epoch, trainer_id, slot_index, request_id, state, thread_count,
                            micro_batch_divisor, lease_secret_hash)
      VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7, nullif($8, ''))`,
@@ -212,7 +212,9 @@ async function takeTask(
       request.leaseSecretHash(taskId, leaseEpoch),
     ],
   );
-  await together([leased, begun, prepareRuns(tx, taskId, leaseEpoch)]);
+  const runs = addRunsOfTask(batch, taskId);
+  await batch.send();
+  await prepareRuns(tx, taskId, leaseEpoch, runs.rows);
   const read = await readLeasedTask(tx, taskId, leaseEpoch);
   tx.emit(read.task.sweepId, {
     kind: 'TASK',
@@ -229,7 +231,7 @@ async function takeTask(
  * Also that it does not wait for a larger slot any more. Not part of the lease's transaction, which has locked a task and may
  * not lock its sweep any more.
  */
-async function noteSweepStart(store: Store, sweepId: string): Promise<void> {
+async function recordSweepStart(store: Store, sweepId: string): Promise<void> {
   await store.pool.query(
     `UPDATE sweeps SET start_time = coalesce(start_time, now()), state_reason = CASE state WHEN 'ACTIVE' THEN '' ELSE state_reason END
       WHERE sweep_id = $1 AND (start_time IS NULL OR state = 'ACTIVE' AND state_reason <> '')`,

@@ -1,9 +1,9 @@
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
-import { together } from '../../../platform/db/together.ts';
+import type { Answer, Batch } from '../../../platform/db/batch.ts';
 import { supersedeLaterRows } from '../metrics/supersede-later-rows.ts';
-import { moveRuns } from '../move-runs.ts';
+import { addRunMove } from '../move-runs.ts';
 import { summarizeRuns } from '../runs/summarize-runs.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { pinSources } from './pin-sources.ts';
@@ -15,12 +15,9 @@ interface TaskRunRow {
   readonly objective_goal: 'minimize' | 'maximize';
 }
 
-/**
- * Brings the runs of a task that has just been leased to the point the attempt starts from: RUNNING in its stage, rows of
- * earlier attempts behind the resume checkpoint superseded, source checkpoints pinned.
- */
-export async function prepareRuns(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<void> {
-  const { rows } = await tx.prepared<TaskRunRow>(
+/** Adds the statement that reads what `prepareRuns` needs. */
+export function addRunsOfTask(batch: Batch, taskId: string): Answer<TaskRunRow> {
+  return batch.prepared<TaskRunRow>(
     `SELECT r.run_id, t.stage, r.parameters, s.objective_goal
        FROM tasks t
        JOIN task_runs tr ON tr.task_id = t.task_id
@@ -30,21 +27,34 @@ export async function prepareRuns(tx: StoreTransaction, taskId: string, leaseEpo
       ORDER BY r.run_id`,
     [taskId],
   );
-  const first = rows[0];
+}
+
+/**
+ * Brings the runs of a task that has just been leased to the point from which the attempt starts: RUNNING in its stage, metrics
+ * of earlier attempts after the resume checkpoint superseded, source checkpoints pinned.
+ */
+export async function prepareRuns(
+  tx: StoreTransaction,
+  taskId: string,
+  leaseEpoch: number,
+  rows: readonly TaskRunRow[],
+): Promise<void> {
+  const [first] = rows;
   if (!first) return;
   const runIds = rows.map(({ run_id }) => run_id);
   await pinSources(tx, taskId, first.stage, first.objective_goal);
-  // An evaluation looks at runs that have ended; it does not move them.
+  // An evaluation reads runs that have ended; it does not move them.
   if (first.stage !== 'HEAD' && first.stage !== 'FINE_TUNE') return;
   const limits = rows.map((row) => epochLimitOf(row));
-  const moved = moveRuns(tx, runIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
-  const limited = tx.prepared(
+  const batch = tx.batch();
+  addRunMove(tx, batch, runIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
+  batch.prepared(
     `UPDATE runs r SET epoch_limit = limits.epoch_limit
        FROM unnest($1::text[], $2::int[]) AS limits (run_id, epoch_limit)
       WHERE r.run_id = limits.run_id AND r.stage = $3`,
     [runIds, limits, first.stage],
   );
-  await together([moved, limited]);
+  await batch.send();
   if (leaseEpoch > 1) await supersedeLaterRows(tx, taskId, first.stage, leaseEpoch);
   // A head that has never been leased has no rows to summarize.
   if (leaseEpoch > 1 || first.stage !== 'HEAD') await summarizeRuns(tx, runIds);

@@ -1,10 +1,9 @@
-import type { QueryResult } from 'pg';
 import type { Dataset, Split } from '../../../core/dataset.ts';
 import { RUN_STATES } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { FeatureDtype, FeatureSetRef, LeasedTask, Pooling, Stage, TaskRun, TestRole } from '../../../core/task.ts';
-import { together } from '../../../platform/db/together.ts';
+import type { Answer, Batch } from '../../../platform/db/batch.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
 import type { CheckpointJson } from '../checkpoints/checkpoint-row.ts';
 import { isResumable } from '../checkpoints/resumable.ts';
@@ -24,49 +23,49 @@ interface TaskRow {
   readonly manifest_uri: string | null;
   readonly micro_batch_divisor: number;
   readonly traceparent: string | null;
-  readonly is_sweep_noted: boolean;
+  readonly is_start_recorded: boolean;
 }
 
 export interface ReadTask {
   readonly task: LeasedTask;
   /** False where its sweep's row does not say yet that it has begun, or says still what it waits for. */
-  readonly isSweepNoted: boolean;
+  readonly isStartRecorded: boolean;
 }
 
 /** All a trainer needs to work on a task under the given lease. */
 export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<ReadTask> {
-  const [{ rows }, runs, featureSets] = await together([
-    readTaskRow(tx, taskId, leaseEpoch),
-    readTaskRuns(tx, taskId),
-    readFeatureSets(tx, taskId),
-  ]);
-  const row = rows[0];
+  const batch = tx.batch();
+  const tasks = addTask(batch, taskId, leaseEpoch);
+  const runs = addRuns(batch, taskId);
+  const featureSets = addFeatureSets(batch, taskId);
+  await batch.send();
+  const [row] = tasks.rows;
   if (!row) throw new Error(`Task ${taskId} vanished while it was leased.`);
   const task: LeasedTask = {
     taskId,
     sweepId: row.sweep_id,
     stage: row.stage,
     leaseEpoch,
-    runs,
+    runs: runs.rows.map(toTaskRun),
     datasetSource: row.dataset_source,
     dataset: toDataset(row),
     manifestUri: row.manifest_uri,
-    featureSets,
+    featureSets: featureSets.rows.map(toFeatureSet),
     // FEATURES has no runs, and a feature set names its weights by their digest only.
     weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
     objective: row.objective,
     microBatchDivisor: row.micro_batch_divisor,
     traceparent: row.traceparent,
   };
-  return { task, isSweepNoted: row.is_sweep_noted };
+  return { task, isStartRecorded: row.is_start_recorded };
 }
 
-async function readTaskRow(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<QueryResult<TaskRow>> {
-  return tx.prepared<TaskRow>(
+function addTask(batch: Batch, taskId: string, leaseEpoch: number): Answer<TaskRow> {
+  return batch.prepared<TaskRow>(
     `SELECT t.sweep_id, t.stage, s.spec -> 'dataset' AS dataset_source, s.spec -> 'objective' AS objective, s.dataset_id,
             d.digest, d.class_names, d.class_counts, d.manifest_uri,
             a.micro_batch_divisor, s.traceparent,
-            s.start_time IS NOT NULL AND (s.state <> 'ACTIVE' OR s.state_reason = '') AS is_sweep_noted
+            s.start_time IS NOT NULL AND (s.state <> 'ACTIVE' OR s.state_reason = '') AS is_start_recorded
        FROM tasks t
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = $2
        JOIN sweeps s ON s.sweep_id = t.sweep_id
@@ -105,8 +104,8 @@ interface TaskRunRow {
   readonly is_awaited: boolean;
 }
 
-async function readTaskRuns(tx: StoreTransaction, taskId: string): Promise<TaskRun[]> {
-  const { rows } = await tx.prepared<TaskRunRow>(
+function addRuns(batch: Batch, taskId: string): Answer<TaskRunRow> {
+  return batch.prepared<TaskRunRow>(
     `SELECT t.stage, r.run_id, r.parameters, r.state, tr.state AS task_run_state, tr.role,
             to_jsonb(resume) AS resume, to_jsonb(source) AS source, source.value AS source_value,
             ${isHeadAwaited('r', 't')} AS is_awaited
@@ -125,7 +124,10 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string): Promise<TaskR
       ORDER BY tr.position, tr.run_id`,
     [taskId],
   );
-  return rows.map((row) => ({
+}
+
+function toTaskRun(row: TaskRunRow): TaskRun {
+  return {
     runId: row.run_id,
     parameters: row.parameters,
     resumeCheckpoint: row.resume ? toCheckpoint(row.resume) : null,
@@ -134,7 +136,7 @@ async function readTaskRuns(tx: StoreTransaction, taskId: string): Promise<TaskR
     role: row.role,
     stopped:
       row.stage !== 'EVALUATE' && !row.is_awaited && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
-  }));
+  };
 }
 
 interface FeatureSetRow {
@@ -154,8 +156,8 @@ interface FeatureSetRow {
   readonly size_bytes: string;
 }
 
-async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<FeatureSetRef[]> {
-  const { rows } = await tx.prepared<FeatureSetRow>(
+function addFeatureSets(batch: Batch, taskId: string): Answer<FeatureSetRow> {
+  return batch.prepared<FeatureSetRow>(
     `SELECT f.feature_key, f.dataset_digest, f.split, f.backbone, f.weights_digest, f.cut, f.image_size, f.pooling, f.dtype,
             f.uri, f.shape, f.row_count, f.sha256, f.size_bytes
        FROM task_feature_sets tf JOIN feature_sets f USING (feature_key)
@@ -163,7 +165,10 @@ async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<Fe
       ORDER BY f.backbone, f.cut NULLS LAST, f.image_size, f.pooling, f.dtype, f.split, f.feature_key`,
     [taskId],
   );
-  return rows.map((row) => ({
+}
+
+function toFeatureSet(row: FeatureSetRow): FeatureSetRef {
+  return {
     key: row.feature_key,
     datasetDigest: row.dataset_digest,
     split: row.split,
@@ -178,5 +183,5 @@ async function readFeatureSets(tx: StoreTransaction, taskId: string): Promise<Fe
     rowCount: row.row_count,
     sha256: row.sha256,
     sizeBytes: Number(row.size_bytes),
-  }));
+  };
 }

@@ -26,17 +26,17 @@ export async function releaseTask(store: Store, claim: LeaseClaim, reason: Relea
   const otherSweeps = await inTransaction(store, async (tx) => {
     const sweep = await lockSweepOfTask(tx, claim);
     if ((await attemptStateOf(tx, claim)) === 'RELEASED') return [];
-    const task = await fence(tx, claim);
+    const scope = { tx, sweep, task: await fence(tx, claim) };
     const message = `handed back: ${WORDS[reason]}`;
     if (isTerminalSweepState(sweep.state)) {
-      await endAttempt(tx, task, { attempt: 'RELEASED', task: 'CANCELLED', event: 'RELEASED', message, error: null });
-      await cancelRunsOf(tx, task, sweep);
+      await endAttempt(scope, { attempt: 'RELEASED', task: 'CANCELLED', event: 'RELEASED', message, error: null });
+      await cancelRunsOf(scope);
     } else if (reason === 'PAUSED') {
-      await endAttempt(tx, task, { attempt: 'RELEASED', task: 'READY', event: 'RELEASED', message, error: null });
-      await parkRuns(tx, sweep, task, message);
+      await endAttempt(scope, { attempt: 'RELEASED', task: 'READY', event: 'RELEASED', message, error: null });
+      await parkRuns(scope, message);
     } else {
       const error = { errorClass: 'INFRASTRUCTURE', code: reason, message, datasetProblems: [] } as const;
-      await endWithError(tx, store, sweep, task, error, 'RELEASED');
+      await endWithError(scope, error, 'RELEASED');
     }
     return [...tx.otherSweeps];
   });

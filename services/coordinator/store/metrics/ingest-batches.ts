@@ -7,8 +7,8 @@ import {
 } from '../../../core/errors.ts';
 import { checkMetrics } from '../../../core/reports/check-metrics.ts';
 import { LeaseNotHeldError } from '../../../core/trainer-errors.ts';
+import type { Batch } from '../../../platform/db/batch.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
-import { together } from '../../../platform/db/together.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -83,11 +83,10 @@ async function ingest(
   if (accepted.length === 0) return outcomes;
   const changed = [...new Set(accepted.map(({ attempt }) => attempt))];
   const reports = accepted.flatMap(({ attempt, batch }) => batch.epochs.map((report) => ({ task: attempt, report })));
-  const [, , superseded] = await together([
-    markAllRunning(tx, changed),
-    noteSequences(tx, changed),
-    insertMetrics(tx, reports, mode),
-  ]);
+  const statements = tx.batch();
+  addRunning(statements, changed);
+  addSequences(statements, changed);
+  const superseded = await insertMetrics(tx, statements, reports, mode);
   await updateSummaries(
     tx,
     reports.map(({ report }) => report),
@@ -120,23 +119,22 @@ function accept(attempt: FencedAttempt, batch: MetricBatch): 'NEW' | 'REPEATED' 
   return 'NEW';
 }
 
-/** `markRunning` for many. */
-async function markAllRunning(tx: StoreTransaction, attempts: readonly FencedAttempt[]): Promise<void> {
+/** Adds `markRunning` for many attempts. */
+function addRunning(statements: Batch, attempts: readonly FencedAttempt[]): void {
   const leased = attempts.filter(({ state }) => state === 'LEASED');
   if (leased.length === 0) return;
   const taskIds = textArray(leased.map(({ taskId }) => taskId));
-  const tasks = tx.prepared(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = ANY($1::text[])`, [taskIds]);
-  const running = tx.prepared(
+  statements.prepared(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = ANY($1::text[])`, [taskIds]);
+  statements.prepared(
     `UPDATE attempts a SET state = 'RUNNING'
        FROM unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
       WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch AND a.state = 'LEASED'`,
     [taskIds, int4Array(leased.map(({ leaseEpoch }) => leaseEpoch))],
   );
-  await together([tasks, running]);
 }
 
-async function noteSequences(tx: StoreTransaction, attempts: readonly FencedAttempt[]): Promise<void> {
-  await tx.prepared(
+function addSequences(statements: Batch, attempts: readonly FencedAttempt[]): void {
+  statements.prepared(
     `UPDATE attempts a SET last_sequence = l.last_sequence
        FROM unnest($1::text[], $2::int[], $3::bigint[]) AS l (task_id, lease_epoch, last_sequence)
       WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch`,

@@ -1,4 +1,5 @@
 import { MetricConflictError } from '../../../core/errors.ts';
+import type { Answer, Batch } from '../../../platform/db/batch.ts';
 import { float8Array, int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -21,29 +22,31 @@ export type InsertMode =
   | 'COMPARE';
 
 /**
- * Inserts metrics. Rows of an earlier attempt with the same keys stop counting first, whatever epoch the trainer resumed
- * from: an epoch counts once (unique index epoch_metrics_surviving_key).
+ * Sends a batch together with the statements that insert metrics. Rows of an earlier attempt with the same keys are superseded first,
+ * from whatever epoch the trainer resumed: an epoch counts once (unique index epoch_metrics_surviving_key).
  *
- * @returns runs of which a row was superseded.
+ * @returns the runs of which a row was superseded.
  * @throws MetricConflictError with COMPARE
  */
 export async function insertMetrics(
   tx: StoreTransaction,
+  batch: Batch,
   reports: readonly FencedReport[],
   mode: InsertMode,
 ): Promise<ReadonlySet<string>> {
-  const superseded = await supersedeEarlier(
-    tx,
-    reports.filter(({ task }) => task.leaseEpoch > 1),
-  );
-  for (const group of groupByNames(reports)) await insertGroup(tx, group, mode);
-  return superseded;
+  const later = reports.filter(({ task }) => task.leaseEpoch > 1);
+  const superseded = later.length === 0 ? null : addSuperseding(batch, later);
+  const inserts = groupByNames(reports).map((group) => addInsert(batch, group, mode));
+  await batch.send();
+  for (const { answer, parameters, rowCount } of inserts) {
+    if (answer.rowCount !== rowCount) await checkConflicts(tx, parameters);
+  }
+  return new Set(superseded?.rows.map(({ run_id }) => run_id));
 }
 
-/** One probe per epoch instead of one per row: hardly ever anything is found, as the lease superseded it before. */
-async function supersedeEarlier(tx: StoreTransaction, reports: readonly FencedReport[]): Promise<ReadonlySet<string>> {
-  if (reports.length === 0) return new Set();
-  const { rows } = await tx.query<{ run_id: string }>(
+/** One probe per epoch instead of one per row: hardly ever is a row found, because the lease has superseded it before. */
+function addSuperseding(batch: Batch, reports: readonly FencedReport[]): Answer<{ run_id: string }> {
+  return batch.query<{ run_id: string }>(
     `UPDATE epoch_metrics m SET superseded_by = b.lease_epoch
        FROM unnest($1::text[], $2::text[], $3::int[], $4::int[]) AS b (run_id, stage, epoch, lease_epoch)
       WHERE m.run_id = b.run_id AND m.stage = b.stage AND m.epoch = b.epoch
@@ -56,7 +59,6 @@ async function supersedeEarlier(tx: StoreTransaction, reports: readonly FencedRe
       int4Array(reports.map(({ task }) => task.leaseEpoch)),
     ],
   );
-  return new Set(rows.map(({ run_id }) => run_id));
 }
 
 interface NamesGroup {
@@ -92,7 +94,14 @@ const ROWS = `
 
 const SMALL_INSERT = 64;
 
-async function insertGroup(tx: StoreTransaction, { names, reports }: NamesGroup, mode: InsertMode): Promise<void> {
+interface Insert {
+  readonly answer: Answer<never>;
+  readonly parameters: readonly unknown[];
+  /** Rows that are inserted unless some were there already. */
+  readonly rowCount: number;
+}
+
+function addInsert(batch: Batch, { names, reports }: NamesGroup, mode: InsertMode): Insert {
   const tasks = [...new Set(reports.map(({ task }) => task))];
   const taskPlaces = new Map(tasks.map((task, index) => [task, index + 1]));
   const values = reports.flatMap(({ report }) => report.values);
@@ -113,8 +122,8 @@ async function insertGroup(tx: StoreTransaction, { names, reports }: NamesGroup,
      ${mode === 'COMPARE' ? 'ON CONFLICT DO NOTHING' : ''}`;
   // The plan that a few rows are best joined by is the wrong one for thousands, but planning takes longer than joining them.
   const isSmall = values.length <= SMALL_INSERT;
-  const { rowCount } = isSmall ? await tx.prepared(text, parameters) : await tx.query(text, parameters);
-  if (rowCount !== values.length) await checkConflicts(tx, parameters);
+  const answer = isSmall ? batch.prepared<never>(text, parameters) : batch.query<never>(text, parameters);
+  return { answer, parameters, rowCount: values.length };
 }
 
 async function checkConflicts(tx: StoreTransaction, parameters: readonly unknown[]): Promise<void> {

@@ -1,23 +1,20 @@
-import { MAX_REMAKES, RETRY, WAIT } from '../../../core/repair.ts';
-import type { Healing } from '../../../core/repair.ts';
+import { MAX_REPAIRS, RETRY, WAIT } from '../../../core/repair.ts';
+import type { Repair } from '../../../core/repair.ts';
 import { waitForMakers } from '../tasks/insert-first.ts';
 import { moveTasks } from '../move-tasks.ts';
-import type { LockedSweep } from '../move-sweep.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { findLiveMakers } from '../features/claim-features.ts';
-import { makeFeatures } from '../features/insert-feature-task.ts';
+import { insertFeatureTask } from '../features/insert-feature-task.ts';
 
 /**
  * Feature sets whose stored files are missing or damaged are computed again: once, by whichever sweep met it first. The task and
  * all others of its sweep that read them wait for that; null where the task reads none of these sets.
  */
-export async function remakeFeatures(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
+export async function recomputeFeatures(
+  { tx, sweep, task }: TaskScope,
   missing: readonly string[],
-): Promise<Healing | null> {
+): Promise<Repair | null> {
   const own = await lockSets(tx, task, missing);
   if (own.length === 0) return null;
   const lost = own.filter(({ is_stored_since }) => !is_stored_since);
@@ -26,7 +23,7 @@ export async function remakeFeatures(
   const worn = await findWorn(tx, sweep.sweepId, keys);
   if (worn.length > 0) {
     const reason =
-      `feature set ${worn.join(', ')} was lost or damaged again after it had been computed more than ${MAX_REMAKES} times ` +
+      `feature set ${worn.join(', ')} was lost or damaged again after it had been computed more than ${MAX_REPAIRS} times ` +
       'in this sweep; check the disk of the artifact store.';
     return { waits: false, failure: { reason, runIds: null } };
   }
@@ -42,7 +39,7 @@ export async function remakeFeatures(
   if (unmade.length > 0) {
     const description = 'feature sets that were stored and whose files are missing or damaged';
     const waiting = await readersOf(tx, task, unmade);
-    await makeFeatures(tx, sweep.sweepId, { keys: unmade, waiting, description });
+    await insertFeatureTask(tx, sweep.sweepId, { keys: unmade, waiting, description });
     await moveTasks(tx, waiting, { to: 'WAITING', from: ['READY'] });
   }
   const makers = lost.filter(isBeingMade).flatMap(({ computed_by_task_id: maker }) => maker ?? []);
@@ -68,7 +65,7 @@ async function findWorn(tx: StoreTransaction, sweepId: string, keys: readonly st
     `SELECT u.feature_key FROM task_feature_sets u JOIN tasks t ON t.task_id = u.task_id
       WHERE t.sweep_id = $1 AND t.stage = 'FEATURES' AND t.state = 'SUCCEEDED' AND u.feature_key = ANY($2)
       GROUP BY u.feature_key HAVING count(*) > $3 ORDER BY u.feature_key`,
-    [sweepId, keys, MAX_REMAKES],
+    [sweepId, keys, MAX_REPAIRS],
   );
   return rows.map(({ feature_key }) => feature_key);
 }

@@ -1,8 +1,7 @@
-import { MAX_REMAKES, RETRY, WAIT } from '../../../core/repair.ts';
-import type { Healing } from '../../../core/repair.ts';
-import type { LockedSweep } from '../move-sweep.ts';
+import { MAX_REPAIRS, RETRY, WAIT } from '../../../core/repair.ts';
+import type { Repair } from '../../../core/repair.ts';
 import { countTasks } from '../tasks/insert-tasks.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { insertFirst, waitForMakers } from '../tasks/insert-first.ts';
 
@@ -10,12 +9,7 @@ import { insertFirst, waitForMakers } from '../tasks/insert-first.ts';
  * Has a lost or damaged manifest made again by a further INDEX task, once in the cluster; all tasks of the sweep wait for it.
  * `completeIndex` sees to it that the content is the same.
  */
-export async function indexAgain(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
-  message: string,
-): Promise<Healing | null> {
+export async function reindex({ tx, sweep, task }: TaskScope, message: string): Promise<Repair | null> {
   const { rows } = await tx.query<{ dataset_id: string }>(
     `SELECT d.dataset_id FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id
       WHERE s.sweep_id = $1 AND s.planned FOR NO KEY UPDATE OF d`,
@@ -27,7 +21,7 @@ export async function indexAgain(
   const makerId = (await findLiveIndexing(tx, datasetId)) ?? (await insertIndexing(tx, sweep.sweepId));
   if (makerId === null) {
     const reason =
-      `the manifest was lost or damaged again after this sweep had indexed its data set ${MAX_REMAKES} more times; check the ` +
+      `the manifest was lost or damaged again after this sweep had indexed its data set ${MAX_REPAIRS} more times; check the ` +
       `disk of the artifact store: ${message}`;
     return { waits: false, failure: { reason, runIds: null } };
   }
@@ -67,7 +61,7 @@ async function insertIndexing(tx: StoreTransaction, sweepId: string): Promise<st
     [sweepId],
   );
   // The first one planned the sweep.
-  if ((rows[0]?.count ?? 0) > MAX_REMAKES) return null;
+  if ((rows[0]?.count ?? 0) > MAX_REPAIRS) return null;
   const taskId = `${sweepId}-i${await countTasks(tx, sweepId)}`;
   const description = 'the data set again, whose manifest was lost or damaged';
   await insertFirst(tx, sweepId, { taskId, stage: 'INDEX', runIds: [], featureSets: [], dependsOn: [], description });

@@ -1,10 +1,8 @@
-import type { Healing } from '../../../core/repair.ts';
+import type { Repair } from '../../../core/repair.ts';
 import type { TaskError } from '../../../core/task.ts';
-import { remakeFeatures } from './recompute-features.ts';
-import type { LockedSweep } from '../move-sweep.ts';
-import type { FencedTask } from '../tasks/fence.ts';
-import type { StoreTransaction } from '../transaction.ts';
-import { indexAgain } from './reindex.ts';
+import { recomputeFeatures } from './recompute-features.ts';
+import type { TaskScope } from '../tasks/fence.ts';
+import { reindex } from './reindex.ts';
 import { replaceCheckpoints } from './replace-checkpoints.ts';
 import type { ConfirmedDamage } from './damaged-checkpoint.ts';
 
@@ -14,18 +12,16 @@ import type { ConfirmedDamage } from './damaged-checkpoint.ts';
  *
  * @returns null where nothing of what the error names concerns the task: it is an error like any other then.
  */
-export async function heal(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
+export async function repairArtifacts(
+  scope: TaskScope,
   error: TaskError,
   damage: ConfirmedDamage,
-): Promise<Healing | null> {
+): Promise<Repair | null> {
   const found = [
-    error.manifestDamaged === true ? await indexAgain(tx, sweep, task, error.message) : null,
-    await remakeFeatures(tx, sweep, task, error.missingFeatureKeys ?? []),
-    await replaceCheckpoints(tx, sweep, task, damage),
-  ].filter((healing) => healing !== null);
+    error.manifestDamaged === true ? await reindex(scope, error.message) : null,
+    await recomputeFeatures(scope, error.missingFeatureKeys ?? []),
+    await replaceCheckpoints(scope, damage),
+  ].filter((repair) => repair !== null);
   if (found.length === 0) return null;
   const failures = found.flatMap(({ failure }) => failure ?? []);
   const runIds = failures.some((failure) => failure.runIds === null) ? null : failures.flatMap((f) => f.runIds ?? []);

@@ -1,11 +1,10 @@
-import { MAX_REMAKES } from '../../../core/repair.ts';
-import type { Healing, HealingFailure } from '../../../core/repair.ts';
-import type { LockedSweep } from '../move-sweep.ts';
-import type { FencedTask } from '../tasks/fence.ts';
+import { MAX_REPAIRS } from '../../../core/repair.ts';
+import type { Repair, RepairFailure } from '../../../core/repair.ts';
+import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { ConfirmedDamage, DamagedCheckpoint } from './damaged-checkpoint.ts';
 import { waitForMakers } from '../tasks/insert-first.ts';
-import { trainAgain } from './retrain.ts';
+import { retrain } from './retrain.ts';
 
 /**
  * Takes damaged checkpoints out of use. A task that was to resume from one resumes from the one before it, or begins its stage
@@ -14,22 +13,18 @@ import { trainAgain } from './retrain.ts';
  *
  * @param damage what the coordinator itself found wrong, by checkpoint; those without an entry are left alone
  */
-export async function replaceCheckpoints(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
-  damage: ConfirmedDamage,
-): Promise<Healing | null> {
+export async function replaceCheckpoints(scope: TaskScope, damage: ConfirmedDamage): Promise<Repair | null> {
+  const { tx, task } = scope;
   const found = await readDamaged(tx, task, [...damage.keys()]);
   if (found.length === 0) return null;
-  const worn = found.filter(({ damaged_before }) => damaged_before >= MAX_REMAKES);
-  const untrainable = found.filter((row) => row.is_source && !row.has_twin && !canBeTrainedAgain(task, row));
+  const worn = found.filter(({ damaged_before }) => damaged_before >= MAX_REPAIRS);
+  const untrainable = found.filter((row) => row.is_source && !row.has_twin && !canBeRetrained(task, row));
   let waits = false;
   for (const row of found) {
     if (!row.is_source || worn.includes(row) || untrainable.includes(row)) continue;
     const dependents = await dependentsOf(tx, task, row);
     if (!row.has_twin) {
-      await waitForMakers(tx, dependents, [await trainAgain(tx, sweep, task, row)]);
+      await waitForMakers(tx, dependents, [await retrain(scope, row)]);
       waits = true;
     }
     await tx.query(
@@ -42,7 +37,7 @@ export async function replaceCheckpoints(
 }
 
 /** A run that was stopped, and is evaluated where it was, would be trained further than it was. */
-function canBeTrainedAgain(task: FencedTask, row: DamagedCheckpoint): boolean {
+function canBeRetrained(task: FencedTask, row: DamagedCheckpoint): boolean {
   return task.stage !== 'EVALUATE' || row.run_state === 'SUCCEEDED' || !row.member_ids.includes(row.run_id);
 }
 
@@ -50,10 +45,10 @@ function failureOf(
   worn: readonly DamagedCheckpoint[],
   untrainable: readonly DamagedCheckpoint[],
   damage: ConfirmedDamage,
-): HealingFailure | null {
+): RepairFailure | null {
   const whyOf = ({ checkpoint_id: id, uri }: DamagedCheckpoint): string => damage.get(id) ?? `${uri} is damaged`;
   const reasons = [
-    ...worn.map((row) => `${whyOf(row)}, as ${MAX_REMAKES} before it were; check the disk of the artifact store`),
+    ...worn.map((row) => `${whyOf(row)}, as ${MAX_REPAIRS} before it were; check the disk of the artifact store`),
     ...untrainable.map(
       (row) => `${whyOf(row)}, and run ${row.run_id} is ${row.run_state}, so it can't be trained again`,
     ),

@@ -1,7 +1,5 @@
 import { countTasks } from '../tasks/insert-tasks.ts';
-import type { FencedTask } from '../tasks/fence.ts';
-import type { LockedSweep } from '../move-sweep.ts';
-import type { StoreTransaction } from '../transaction.ts';
+import type { TaskScope } from '../tasks/fence.ts';
 import { insertFirst } from '../tasks/insert-first.ts';
 import type { DamagedCheckpoint } from './damaged-checkpoint.ts';
 
@@ -12,10 +10,8 @@ import type { DamagedCheckpoint } from './damaged-checkpoint.ts';
  *
  * @returns the task's identity
  */
-export async function trainAgain(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  task: FencedTask,
+export async function retrain(
+  { tx, sweep, task }: TaskScope,
   { run_id: runId, stage, task_id: trainedBy, checkpoint_id: checkpointId }: DamagedCheckpoint,
 ): Promise<string> {
   const { rows } = await tx.query<{ task_id: string; lease_epoch: number; is_live: boolean }>(

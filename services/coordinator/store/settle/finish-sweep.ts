@@ -5,29 +5,28 @@ import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import { forecastEvaluations } from './forecast-evaluations.ts';
-import type { LockedSweep } from '../move-sweep.ts';
+import type { SweepScope } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
-import type { Store } from '../store.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * When all runs have ended: plans the looks at the test split once, and ends the sweep when they are done. True when the
  * sweep has no more training ahead of it.
  */
-export async function finishSweep(tx: StoreTransaction, store: Store, sweep: LockedSweep): Promise<boolean> {
+export async function finishSweep({ tx, sweep }: SweepScope): Promise<boolean> {
   if (await hasLiveRuns(tx, sweep.sweepId)) return false;
   const evaluations = await readEvaluations(tx, sweep.sweepId);
   if (evaluations.length === 0) {
     await cancelLeftOvers(tx, sweep.sweepId);
-    await beginEvaluation(tx, store, sweep.sweepId);
+    await beginEvaluation(tx, sweep.sweepId);
     return true;
   }
   if (evaluations.every(({ ended }) => ended)) {
     const failed = evaluations.filter(({ failure }) => failure !== null);
     const reason = failed.map(({ failure }) => `the evaluation on the test split failed: ${failure ?? ''}`).join('\n');
     await moveSweep(tx, sweep.sweepId, 'SUCCEEDED', reason);
-    store.log.info({ sweep_id: sweep.sweepId }, 'sweep succeeded');
+    tx.store.log.info({ sweep_id: sweep.sweepId }, 'sweep succeeded');
   }
   return true;
 }
@@ -87,7 +86,7 @@ interface FinishedRow {
   readonly best_val_accuracy: number | null;
 }
 
-async function beginEvaluation(tx: StoreTransaction, store: Store, sweepId: string): Promise<void> {
+async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<void> {
   const { rows } = await tx.query<FinishedRow>(
     `SELECT run_id, run_index, parameters, state, best_value, best_val_loss, best_val_accuracy
        FROM runs WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'STOPPED') ORDER BY run_index`,
@@ -116,7 +115,7 @@ async function beginEvaluation(tx: StoreTransaction, store: Store, sweepId: stri
     return;
   }
   const configs = new Map(runs.map(({ runId, config }) => [runId, config]));
-  await insertTasks(tx, sweepId, await forecastEvaluations(tx, store, sweepId, evaluations, configs));
+  await insertTasks(tx, sweepId, await forecastEvaluations(tx, sweepId, evaluations, configs));
 }
 
 async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {

@@ -3,7 +3,6 @@ import type { PlannedEvaluation } from '../../../core/planner/plan.ts';
 import { costContextOf } from '../../../core/planner/plan-sweep.ts';
 import { resolverOf } from '../../../core/planner/weights-resolver.ts';
 import type { RunConfig } from '../../../core/run-config.ts';
-import type { Store } from '../store.ts';
 import { readCluster } from '../sweeps/read-cluster.ts';
 import { readIndexed } from '../sweeps/read-indexed.ts';
 import type { NewTask } from '../tasks/insert-tasks.ts';
@@ -12,7 +11,6 @@ import type { StoreTransaction } from '../transaction.ts';
 /** Evaluations with what they are expected to take. @param configs by run. */
 export async function forecastEvaluations(
   tx: StoreTransaction,
-  store: Store,
   sweepId: string,
   evaluations: readonly PlannedEvaluation[],
   configs: ReadonlyMap<string, RunConfig>,
@@ -20,7 +18,7 @@ export async function forecastEvaluations(
   const indexed = await readIndexed(tx, sweepId);
   if (indexed === null) return [...evaluations];
   const { dataset, weights } = indexed;
-  const context = costContextOf({ dataset, cluster: await readCluster(tx, store) }, resolverOf(weights));
+  const context = costContextOf({ dataset, cluster: await readCluster(tx) }, resolverOf(weights));
   return evaluations.map((evaluation) => {
     const evaluated = evaluation.runIds.flatMap((runId) => configs.get(runId) ?? []);
     return { ...evaluation, forecast: forecastEvaluation(context, evaluated) };

@@ -1,15 +1,14 @@
 import { MAX_FAILED_RUNS_IN_A_ROW, mustPauseSweep } from '../../../core/retry.ts';
 import type { SweepEvent } from '../../../core/records/event.ts';
-import type { LockedSweep } from '../move-sweep.ts';
+import type { SweepScope } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
-import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * Runs failing in a row pause the sweep before it burns through the rest; a person looks and resumes it. Counted anew after
  * each resumption, and only when this transaction has failed one more. INFEASIBLE runs that never started are left out: they say
  * nothing about the machines.
  */
-export async function pauseAfterFailures(tx: StoreTransaction, sweep: LockedSweep): Promise<void> {
+export async function pauseAfterFailures({ tx, sweep }: SweepScope): Promise<void> {
   if (sweep.state !== 'ACTIVE' || !tx.eventsOf(sweep.sweepId).some(isFailedRun)) return;
   const { rows } = await tx.query<{
     run_id: string;

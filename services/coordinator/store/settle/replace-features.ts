@@ -1,5 +1,5 @@
-import { makeFeatures } from '../features/insert-feature-task.ts';
-import type { LockedSweep } from '../move-sweep.ts';
+import { insertFeatureTask } from '../features/insert-feature-task.ts';
+import type { SweepScope } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 export interface OrphanedTask {
@@ -10,29 +10,20 @@ export interface OrphanedTask {
 }
 
 /** Feature sets that another sweep was to make and will not, or not now, are made by this sweep itself. */
-export async function replaceFeatures(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  orphans: readonly OrphanedTask[],
-): Promise<void> {
+export async function replaceFeatures(scope: SweepScope, orphans: readonly OrphanedTask[]): Promise<void> {
   const makerIds = [...new Set(orphans.map(({ makerId }) => makerId))].sort();
   for (const makerId of makerIds) {
     const waiting = orphans.filter((orphan) => orphan.makerId === makerId).map(({ taskId }) => taskId);
-    await replaceMaker(tx, sweep, makerId, waiting);
+    await replaceMaker(scope, makerId, waiting);
   }
 }
 
-async function replaceMaker(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  makerId: string,
-  waiting: readonly string[],
-): Promise<void> {
+async function replaceMaker({ tx, sweep }: SweepScope, makerId: string, waiting: readonly string[]): Promise<void> {
   const keys = await missingKeys(tx, makerId, waiting);
   await tx.query('DELETE FROM task_dependencies WHERE depends_on_id = $1 AND task_id = ANY($2)', [makerId, waiting]);
   if (keys.length === 0) return;
   const description = `feature sets that task ${makerId} of another sweep did not make`;
-  await makeFeatures(tx, sweep.sweepId, { keys, waiting, description });
+  await insertFeatureTask(tx, sweep.sweepId, { keys, waiting, description });
 }
 
 /** What the waiting tasks read of the maker's sets and nobody has stored; locked. */

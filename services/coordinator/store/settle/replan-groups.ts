@@ -59,10 +59,10 @@ export async function replanGroups(store: Store, sweepId: string): Promise<boole
     const sweep = await lockSweep(tx, sweepId);
     if (sweep.state !== 'ACTIVE') return false;
     const unbegun = await lockUnbegun(tx, sweepId);
-    const input = await readInput(tx, store, sweepId, unbegun);
+    const input = await readInput(tx, sweepId, unbegun);
     if (input === null) return false;
     await tx.query('UPDATE sweeps SET planned_slot_count = $2 WHERE sweep_id = $1', [sweepId, input.cluster.slotCount]);
-    const planned = await tx.during(store.planner.regroup(input));
+    const planned = await tx.during(tx.store.planner.regroup(input));
     let changed = false;
     // Heads first: fine-tunings are to wait for the new ones.
     for (const stage of ['HEAD', 'FINE_TUNE'] as const) {
@@ -70,7 +70,7 @@ export async function replanGroups(store: Store, sweepId: string): Promise<boole
       const wanted = planned.filter((task) => task.stage === stage);
       if (await regroup(tx, sweepId, there, wanted)) changed = true;
     }
-    if (changed) await settleSweep(tx, store, sweep, null);
+    if (changed) await settleSweep({ tx, sweep }, null);
     return changed;
   });
 }
@@ -98,7 +98,6 @@ async function lockUnbegun(tx: StoreTransaction, sweepId: string): Promise<Unbeg
  */
 async function readInput(
   tx: StoreTransaction,
-  store: Store,
   sweepId: string,
   unbegun: readonly UnbegunTask[],
 ): Promise<RegroupInput | null> {
@@ -127,7 +126,7 @@ async function readInput(
     headRunId: run.head_run_id,
     stages: run.stages,
   }));
-  return { sweepId, ...indexed, runs, cluster: clusterDataOf(await readCluster(tx, store)) };
+  return { sweepId, ...indexed, runs, cluster: clusterDataOf(await readCluster(tx)) };
 }
 
 /** Brings the rows to the wanted groups: what is there already stays, the other tasks are given up and new ones made. */

@@ -1,9 +1,8 @@
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { Stage } from '../../../core/task.ts';
-import type { LockedSweep } from '../move-sweep.ts';
+import type { SweepScope } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
 import { endRuns } from '../runs/end-runs.ts';
-import type { Store } from '../store.ts';
 import { runIdsOf } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { finishSweep } from './finish-sweep.ts';
@@ -17,20 +16,16 @@ import { replaceFeatures } from './replace-features.ts';
  *
  * @param finishedTaskIds look only at what waits for these; null: at everything.
  */
-export async function settleSweep(
-  tx: StoreTransaction,
-  store: Store,
-  sweep: LockedSweep,
-  finishedTaskIds: readonly string[] | null,
-): Promise<void> {
+export async function settleSweep(scope: SweepScope, finishedTaskIds: readonly string[] | null): Promise<void> {
+  const { tx, sweep } = scope;
   if (isTerminalSweepState(sweep.state)) return;
   if (finishedTaskIds === null || (await leadsOn(tx, sweep.sweepId, finishedTaskIds))) {
-    await resolveBlocked(tx, sweep, finishedTaskIds);
+    await resolveBlocked(scope, finishedTaskIds);
     await readyTasks(tx, await findWaiting(tx, sweep.sweepId, finishedTaskIds));
-    if (await finishSweep(tx, store, sweep)) return;
+    if (await finishSweep(scope)) return;
   }
   // Only when a task has just ended: a sweep that is being resumed must not be paused again by the same failures.
-  if (finishedTaskIds !== null) await pauseAfterFailures(tx, sweep);
+  if (finishedTaskIds !== null) await pauseAfterFailures(scope);
 }
 
 /** Whether something waits for these tasks, or no run is left to wait for: hardly ever so in a large sweep. */
@@ -53,11 +48,8 @@ interface BlockedRow {
   readonly message: string | null;
 }
 
-async function resolveBlocked(
-  tx: StoreTransaction,
-  sweep: LockedSweep,
-  finishedTaskIds: readonly string[] | null,
-): Promise<void> {
+async function resolveBlocked(scope: SweepScope, finishedTaskIds: readonly string[] | null): Promise<void> {
+  const { tx, sweep } = scope;
   const { rows } = await tx.query<BlockedRow>(
     `SELECT t.task_id, p.task_id AS blocker_id, p.stage AS blocker_stage, p.sweep_id <> t.sweep_id AS is_foreign,
             (SELECT a.message FROM attempts a WHERE a.task_id = p.task_id ORDER BY a.lease_epoch DESC LIMIT 1) AS message
@@ -74,8 +66,7 @@ async function resolveBlocked(
   // Also where it FAILED: its sweep may read another folder, or another weight file, than this one.
   const orphaned = rows.filter((row) => row.is_foreign);
   await replaceFeatures(
-    tx,
-    sweep,
+    scope,
     orphaned.map((row) => ({ taskId: row.task_id, makerId: row.blocker_id })),
   );
   for (const row of rows) {

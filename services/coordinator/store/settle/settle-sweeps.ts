@@ -10,7 +10,7 @@ import { settleSweep } from './settle-sweep.ts';
 export async function settleSweeps(store: Store, sweepIds: readonly string[]): Promise<void> {
   for (const sweepId of sweepIds) {
     try {
-      await inTransaction(store, async (tx) => settleSweep(tx, store, await lockSweep(tx, sweepId), null));
+      await inTransaction(store, async (tx) => settleSweep({ tx, sweep: await lockSweep(tx, sweepId) }, null));
     } catch (error) {
       // Deleted by a person meanwhile: nothing is left to settle.
       if (!(error instanceof NotFoundError)) throw error;

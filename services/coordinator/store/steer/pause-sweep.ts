@@ -34,7 +34,7 @@ export async function resumeSweep(store: Store, sweepId: string): Promise<void> 
     await moveOrThrow(tx, sweepId, sweep.state, 'ACTIVE', 'resume', '');
     await moveRuns(tx, await runIdsIn(tx, sweepId, ['PAUSED']), { to: 'QUEUED', reason: '' });
     // While it was paused, other sweeps may have made, or given up, the feature sets it waits for.
-    await settleSweep(tx, store, { sweepId, state: 'ACTIVE' }, null);
+    await settleSweep({ tx, sweep: { sweepId, state: 'ACTIVE' } }, null);
   });
 }
 

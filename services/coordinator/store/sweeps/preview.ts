@@ -15,7 +15,7 @@ export async function previewInputsOf(
   source: DatasetSource | null,
 ): Promise<{ readonly cluster: Cluster; readonly images: KnownImages | null }> {
   return inTransaction(store, async (tx) => ({
-    cluster: await readCluster(tx, store),
+    cluster: await readCluster(tx),
     images: source && (await readKnownImages(tx, source)),
   }));
 }

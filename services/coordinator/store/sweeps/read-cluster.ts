@@ -8,7 +8,6 @@ import type { Cluster } from '../../../core/planner/plan.ts';
 import type { KnownImages } from '../../../core/planner/preview-sweep.ts';
 import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
 import type { DatasetRecord } from '../../../core/records/dataset.ts';
-import type { Store } from '../store.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /** Latest tasks that forecasts are corrected by. */
@@ -18,7 +17,7 @@ const SAMPLE_COUNT = 200;
 const NO_SLOTS = { slotCount: 1, device: { kind: 'cpu', threadCount: 2 }, memoryBytes: 0 } as const;
 
 /** The slots that take work, as the planner sees them, and what was measured on slots like these. */
-export async function readCluster(tx: StoreTransaction, store: Store): Promise<Cluster> {
+export async function readCluster(tx: StoreTransaction): Promise<Cluster> {
   const { rows } = await tx.query<{
     slot_count: number;
     has_cpu: boolean | null;
@@ -38,7 +37,7 @@ export async function readCluster(tx: StoreTransaction, store: Store): Promise<C
           device: { kind: row.has_cpu === true ? 'cpu' : 'gpu', threadCount: row.thread_count ?? 1 } as const,
           memoryBytes: Number(row.memory_bytes ?? 0),
         };
-  return { ...slots, corrections: store.plansAdaptively ? await readCorrections(tx, slots.device) : NO_CORRECTIONS };
+  return { ...slots, corrections: tx.store.plansAdaptively ? await readCorrections(tx, slots.device) : NO_CORRECTIONS };
 }
 
 /**

@@ -13,7 +13,6 @@ import { claimFeatures } from '../features/claim-features.ts';
 import { clusterDataOf } from '../planning/stored-plans.ts';
 import type { StoredRun } from '../planning/stored-plans.ts';
 import { endRuns } from '../runs/end-runs.ts';
-import type { Store } from '../store.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { countImages, readCluster } from './read-cluster.ts';
@@ -30,11 +29,11 @@ export interface Indexed {
  *
  * @throws InvalidRequestError for weights that are missing
  */
-export async function writePlan(tx: StoreTransaction, store: Store, sweepId: string, indexed: Indexed): Promise<void> {
+export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: Indexed): Promise<void> {
   const runs = await readStoredRuns(tx, sweepId);
   if (runs.length === 0) return;
   const spec = await readSpec(tx, sweepId);
-  const cluster = await readCluster(tx, store);
+  const cluster = await readCluster(tx);
   const dataset = {
     digest: indexed.dataset.digest,
     imageCounts: countImages(indexed.dataset.classCounts),
@@ -43,7 +42,7 @@ export async function writePlan(tx: StoreTransaction, store: Store, sweepId: str
   const { weights } = indexed;
   const { objective, testPolicy } = spec;
   const plan = await tx.during(
-    store.planner.planStored({
+    tx.store.planner.planStored({
       sweepId,
       objective,
       testPolicy,

@@ -2,6 +2,7 @@ import { LeaseLostError } from '../../../core/errors.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { Stage } from '../../../core/task.ts';
 import { LeaseNotHeldError } from '../../../core/trainer-errors.ts';
+import type { SweepScope } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /** A lease, and what shows that the caller is its holder. */
@@ -21,6 +22,11 @@ export interface FencedTask {
   readonly stage: Stage;
   readonly state: 'LEASED' | 'RUNNING';
   readonly trainerId: string;
+}
+
+/** A locked sweep and the locked task of it whose lease has been checked. */
+export interface TaskScope extends SweepScope {
+  readonly task: FencedTask;
 }
 
 /**

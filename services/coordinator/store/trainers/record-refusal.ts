@@ -50,7 +50,7 @@ async function takeAway(store: Store, lease: Pick<LeaseClaim, 'taskId' | 'leaseE
     if (task === null) return [];
     const message = `taken from trainer ${task.trainerId}, which was drained after ${MAX_REFUSALS} refused reports`;
     const error: TaskError = { errorClass: 'INFRASTRUCTURE', code: 'TRAINER_DRAINED', message, datasetProblems: [] };
-    await endWithError(tx, store, sweep, task, error, 'RELEASED');
+    await endWithError({ tx, sweep, task }, error, 'RELEASED');
     return [...tx.otherSweeps];
   });
   await settleSweeps(store, otherSweeps);
