@@ -3,13 +3,13 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 
 export interface BreakingProxyOptions {
-  /** Each connection is cut off after so many bytes of answers. */
+  /** Number of answer bytes after which each connection is cut off. */
   readonly breakAfterBytes?: number;
-  /** Called before a piece of an answer is passed on. */
+  /** Called before a chunk of an answer is forwarded. */
   readonly onAnswer?: () => void;
 }
 
-/** Passes connections on to an HTTP server, and breaks them. */
+/** Forwards connections to an HTTP server and breaks them. */
 export class BreakingProxy implements AsyncDisposable {
   readonly address: string;
   #breakCount = 0;

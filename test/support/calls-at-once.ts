@@ -11,21 +11,22 @@ export interface CallTarget {
 
 export interface CallsOutcome {
   readonly answered: number;
-  /** Messages of calls that failed, each once. */
+  /** Distinct error messages of failed calls. */
   readonly failures: readonly string[];
   readonly seconds: number;
-  /** Connections of the coordinators' pools that the server did not have. */
+  /** Connections that the coordinators' pools requested and the server refused. */
   readonly refused: number;
 }
 
 const DEADLINE_MS = 60_000;
-/** Of one coordinator: its pool, two listeners and the leadership. */
+/** Connections of one coordinator: its pool, two listeners and the leadership. */
 const WANTED = 13;
 
 /**
- * Makes `count` calls at once, reads and one in 75 a new sweep (a caller may submit 8 at once), spread over coordinators, without a retry of the client.
+ * Makes `count` concurrent calls without client retries, spread over coordinators. One in 75 submits a sweep (a caller may submit 8
+ * concurrently); the others read.
  *
- * @param adminUrl of a role that has slots of its own, to count the connections of the others.
+ * @param adminUrl URL of a role with reserved connections, to count the connections of the others.
  */
 export async function callsAtOnce(
   targets: readonly CallTarget[],

@@ -4,26 +4,26 @@ import { writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 
-/** A certificate with its private key, PEM. */
+/** A certificate with its private key, in PEM. */
 export interface Issued {
   readonly certificate: string;
   readonly key: string;
 }
 
 export interface CertificateOptions {
-  /** Host names and IPv4 addresses of a server; the first one is the subject. */
+  /** Host names and IPv4 addresses of a server; the first is the subject. */
   readonly names: readonly string[];
-  /** Default: an hour ago. */
+  /** Start of the validity; default: an hour ago. */
   readonly from?: Date;
-  /** Default: in thirty days. */
+  /** End of the validity; default: in thirty days. */
   readonly to?: Date;
 }
 
 const DAY_MS = 86_400_000;
 
-/** Issues certificates (P-256, SHA-256) for tests; made with nothing but `node:crypto`, because not every machine has openssl. */
+/** Issues certificates (P-256, SHA-256) for tests. It uses only `node:crypto`, because not every machine has openssl. */
 export class TestAuthority {
-  /** Of the authority itself: what others trust. */
+  /** Certificate of the authority, which others trust. */
   readonly certificate: string;
   readonly #name: Buffer;
   readonly #key: KeyObject;
@@ -74,7 +74,7 @@ export interface CertificatePaths {
   readonly key: string;
 }
 
-/** Writes `<name>.crt` and `<name>.key`, over what is there. */
+/** Writes `<name>.crt` and `<name>.key`, replacing existing files. */
 export function writeCertificate(folder: string, name: string, { certificate, key }: Issued): CertificatePaths {
   const paths = { certificate: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
   writeFileSync(paths.certificate, certificate);
@@ -83,7 +83,7 @@ export function writeCertificate(folder: string, name: string, { certificate, ke
 }
 
 function validity(from = new Date(Date.now() - DAY_MS / 24), to = new Date(Date.now() + 30 * DAY_MS)): Buffer {
-  // UTCTime: two digits of the year.
+  // UTCTime has a year of two digits.
   const time = (date: Date): Buffer => {
     const text = date.toISOString().replaceAll(/[-:T]/g, '').slice(2, 14);
     return der(0x17, Buffer.from(`${text}Z`));
@@ -115,7 +115,7 @@ function sequence(...parts: readonly Buffer[]): Buffer {
   return der(0x30, Buffer.concat(parts));
 }
 
-/** Tag, length, content (X.690). */
+/** Encodes tag, length, content (X.690). */
 function der(tag: number, content: Buffer): Buffer {
   const { length } = content;
   const long = length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];

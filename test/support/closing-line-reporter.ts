@@ -2,25 +2,25 @@ import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
-/** How many tests a run had, by outcome. */
+/** Numbers of tests of a run by outcome. */
 export interface TestCounts {
   passed: number;
   failed: number;
   skipped: number;
 }
 
-/** The closing line: `N passed, N failed`, and `, N skipped` when there are any. */
+/** Returns the closing line: `N passed, N failed`, and `, N skipped` if there are any. */
 export function closingLine({ passed, failed, skipped }: TestCounts): string {
   const line = `${String(passed)} passed, ${String(failed)} failed`;
   return skipped === 0 ? line : `${line}, ${String(skipped)} skipped`;
 }
 
 /**
- * Prints which tests were skipped and why, then the closing line; with GRAFT_TEST_COUNTS_FILE set, the counts go to that
- * file as JSON instead, and whoever set it prints the line when vitest is through.
+ * Prints the skipped tests with their reasons, then the closing line. If GRAFT_TEST_COUNTS_FILE is set, it writes the counts to that
+ * file as JSON instead, and the process that set it prints the line.
  *
- * A reason is what the test gave to `context.skip(reason)`, or `skipReason` of its meta data. A file that cannot be
- * loaded, a suite whose hooks fail and an error outside of all tests count as a failure each.
+ * The reason is that of `context.skip(reason)`, or `skipReason` of the test's meta data. A file that can't be loaded, a suite whose
+ * hooks fail and an error outside of all tests count as a failure each.
  */
 export default class ClosingLineReporter implements Reporter {
   onTestRunEnd(testModules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
@@ -39,7 +39,7 @@ export default class ClosingLineReporter implements Reporter {
 
 function outcomeOf(test: TestCase): keyof TestCounts {
   const { state } = test.result();
-  // Pending at the end: the run was broken off before it.
+  // Pending at the end: the run was interrupted before it.
   return state === 'passed' || state === 'skipped' ? state : 'failed';
 }
 

@@ -19,7 +19,7 @@ import { REPOSITORY } from '../e2e/support/local-cluster.ts';
 const TICKS_PER_SECOND = 100;
 const START_TIMEOUT_MS = 60_000;
 
-/** A coordinator in a process of its own on a PostgreSQL of its own, so that its processor time and memory can be told apart. */
+/** A coordinator in a separate process, with a separate PostgreSQL, so that its processor time and memory can be measured. */
 export class CoordinatorProcess implements AsyncDisposable {
   readonly address: string;
   readonly databaseUrl: string;
@@ -36,9 +36,11 @@ export class CoordinatorProcess implements AsyncDisposable {
   }
 
   /**
-   * @param folder for the database and the artifacts
-   * @param options.env of the coordinator, beside this process's
-   * @param options.isBuilt what the images run, for figures of memory: the sources bring their compiler with them
+   * Starts the database and the coordinator.
+   *
+   * @param folder of the database and the artifacts.
+   * @param options.env additional environment of the coordinator.
+   * @param options.isBuilt runs the build of the images, to measure memory: running from source includes a compiler.
    */
   static async start(
     folder: string,
@@ -69,15 +71,15 @@ export class CoordinatorProcess implements AsyncDisposable {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Processor seconds so far, user and system together. */
+  /** Returns the total processor time so far, user and system, in seconds. */
   get cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.#pid}/stat`, 'utf8');
-    // The name in parentheses may have spaces; utime and stime are the 12th and 13th fields behind it (proc(5)).
+    // The name in parentheses may contain spaces; utime and stime are the 12th and 13th fields after it (proc(5)).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   }
 
-  /** Resident memory at this moment, in bytes. */
+  /** Returns the current resident memory in bytes. */
   get residentBytes(): number {
     const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#pid}/status`, 'utf8'));
     return Number(match?.[1] ?? Number.NaN) * 1024;
@@ -112,7 +114,7 @@ export class CoordinatorProcess implements AsyncDisposable {
   }
 }
 
-/** Into `dist/`, from where it finds its packages. */
+/** Builds into `dist/`, from where the packages are found. */
 function build(): string[] {
   execFileSync(process.execPath, [join(REPOSITORY, 'deploy/build.js')], { stdio: 'inherit' });
   return ['dist/services/coordinator/main.js'];

@@ -1,8 +1,8 @@
 import pg from 'pg';
 
 /**
- * Copies all rows of one database into the tables of another one that older migrations made; columns that are not there yet are
- * left out. Prisma can't write to an older database: it names every column of the present schema.
+ * Copies all rows of one database into a database of an older schema, without the columns that it lacks. Prisma can't write to an
+ * older database, since it names every column of the current schema.
  */
 export async function copyRecord(fromUrl: string, toUrl: string): Promise<void> {
   const from = new pg.Client({ connectionString: fromUrl });
@@ -14,7 +14,7 @@ export async function copyRecord(fromUrl: string, toUrl: string): Promise<void> 
       `SELECT quote_ident(relname) AS name FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations' ORDER BY 1`,
     );
-    // Rows come table by table, without regard to which refers to which; those of the source are consistent.
+    // Rows are copied table by table, regardless of references; those of the source are consistent.
     await to.query('SET session_replication_role = replica');
     for (const { name } of tables) {
       const { rows } = await from.query<{ content: string }>(

@@ -1,11 +1,11 @@
 import { closeSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 
-/** What can happen to a stored file: it vanishes, its end is cut off, or one byte of it is another one. */
+/** Kinds of damage of a stored file: it is removed, truncated, or one byte is changed. */
 export type FileDamage = 'delete' | 'truncate' | 'flip';
 
 export const FILE_DAMAGES: readonly FileDamage[] = ['delete', 'truncate', 'flip'];
 
-/** @param part where in the file, from 0 to 1 */
+/** Damages a file. @param part position in the file, from 0 to 1. */
 export function damageFile(path: string, damage: FileDamage, part = 0.5): void {
   const { size } = statSync(path);
   const position = Math.min(size - 1, Math.floor(size * part));

@@ -6,22 +6,22 @@ import { applyMigrations } from '../../services/platform/db/apply-migrations.ts'
 import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
 import { makeRunFolder } from './run-folder.ts';
 
-/** A server for one test run, with a migrated database to copy. */
+/** The database server of a test run, with a migrated database to copy. */
 export interface TestDatabaseServer {
-  /** Of a database to connect to for CREATE DATABASE. */
+  /** URL of a database in which CREATE DATABASE can be run. */
   readonly adminUrl: string;
-  /** The migrated database; nobody may connect to it, or it can't be copied. */
+  /** Name of the migrated database, to which no client may connect while it is copied. */
   readonly template: string;
-  /** What the names of the run's databases begin with. */
+  /** Prefix of the names of the run's databases. */
   readonly prefix: string;
 }
 
 export interface OwnedTestDatabaseServer extends TestDatabaseServer {
-  /** Drops what the run left; ends the server where it is ours. */
+  /** Drops the run's databases; stops the server if this run started it. */
   stop(): Promise<void>;
 }
 
-/** Uses the server of DATABASE_URL (the role must be allowed to create databases), else starts an embedded one. */
+/** Uses the server of DATABASE_URL, whose role must have CREATEDB; without it, starts an embedded server. */
 export async function startTestDatabaseServer(): Promise<OwnedTestDatabaseServer> {
   const given = process.env['DATABASE_URL'] ?? '';
   if (given !== '') return prepare(given, () => Promise.resolve());
@@ -36,9 +36,9 @@ export async function startTestDatabaseServer(): Promise<OwnedTestDatabaseServer
     };
     try {
       await runOn(server.url, [
-        // The data is thrown away: what a crash of the machine would lose does not matter, the speed does.
+        // The data is temporary: speed matters, durability does not.
         'ALTER SYSTEM SET fsync = off',
-        // Half an hour off UTC's hours, as the server of a person may be.
+        // A zone half an hour off UTC, as a user's server may have.
         `ALTER SYSTEM SET timezone = 'Asia/Kolkata'`,
         'SELECT pg_reload_conf()',
       ]);
@@ -77,14 +77,14 @@ async function dropAll(adminUrl: string, prefix: string): Promise<void> {
   );
 }
 
-/** Another database of the same server. */
+/** Returns the URL of another database of the same server. */
 export function urlOf(adminUrl: string, database: string): string {
   const url = new URL(adminUrl);
   url.pathname = `/${database}`;
   return url.href;
 }
 
-/** Runs statements one by one over a connection of their own. @returns the rows of each. */
+/** Runs statements one by one on a new connection. @returns the rows of each. */
 export async function runOn(url: string, statements: readonly string[]): Promise<Record<string, unknown>[][]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -7,19 +7,18 @@ import type { TestDatabaseServer } from './database-server.ts';
 
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
-  /** Drops the database, whoever is connected. Calling it again does no harm. */
+  /** Drops the database, even if clients are connected. Repeated calls have no effect. */
   drop(): Promise<void>;
 }
 
 export interface TestDatabaseOptions {
-  /** Default true; false: without a single table, for tests of the migrations. */
+  /** False: without any table, for tests of the migrations. Default: true. */
   readonly migrated?: boolean;
 }
 
 /**
- * A database of one's own for a test file (or a test): a copy of the migrated template, made in about 0.1 s. The server is
- * that of DATABASE_URL, else an embedded one that the test run starts once. Drop it in `afterAll`, or take it with
- * `await using`.
+ * Creates a database for a test file or a test: a copy of the migrated template, in about 0.1 s. The server is that of DATABASE_URL,
+ * else an embedded one that the test run starts once. Drop the database in `afterAll`, or use `await using`.
  */
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const { adminUrl, template, prefix } = await askForServer();
@@ -31,7 +30,7 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   return { url: urlOf(adminUrl, name), drop, [Symbol.asyncDispose]: drop };
 }
 
-/** For `beforeAll` of files that make databases within tests: the server's start takes longer than a test may on a busy machine. */
+/** Starts the server, in `beforeAll` of files whose tests create databases: on a busy machine that takes longer than a test may. */
 export async function databaseServerStarted(): Promise<void> {
   await askForServer();
 }

@@ -1,6 +1,6 @@
 import { runOn } from './database-server.ts';
 
-/** The migration runner's own table is no part of the schema. */
+/** The table of the migration runner, which is not part of the schema. */
 const NOT_OURS = `('_prisma_migrations')`;
 
 const HEADER = `-- What all migrations together make, written by a test from the catalogs of PostgreSQL.
@@ -8,7 +8,7 @@ const HEADER = `-- What all migrations together make, written by a test from the
 --   npx vitest run --config test/vitest.config.ts test/contract/database/golden-schema.test.ts -u
 `;
 
-/** Each gives rows of one column `sql`, in the order in which an empty database takes them. */
+/** Queries that return rows of one column `sql`, in an order in which an empty database accepts them. */
 const SECTIONS: readonly (readonly [title: string, query: string])[] = [
   [
     'Sequences',
@@ -116,8 +116,8 @@ const SECTIONS: readonly (readonly [title: string, query: string])[] = [
 ];
 
 /**
- * The schema `public` of a database as SQL that makes it anew in an empty one. The same schema gives the same text, in
- * whatever order it was made. pg_dump can't be relied on: the embedded server comes without it.
+ * Returns the schema `public` of a database as SQL that recreates it in an empty one. Equal schemas have equal SQL, in whatever order
+ * they were created. pg_dump is not used, because the embedded server lacks it.
  */
 export async function dumpSchema(url: string): Promise<string> {
   const results = await runOn(

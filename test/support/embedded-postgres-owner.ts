@@ -1,6 +1,6 @@
 import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
 
-// A process of its own that starts the embedded server and lives until it is killed; prints one line of JSON when ready.
+// A process that starts the embedded server, prints one line of JSON when it is ready, and runs until it is killed.
 const dataDir = process.argv[2];
 if (dataDir === undefined) throw new Error('usage: embedded-postgres-owner DATA_DIR');
 const { url, pid, isOwn } = await startEmbeddedPostgres({ dataDir, log: () => undefined });

@@ -5,15 +5,15 @@ import { reflect } from '@bufbuild/protobuf/reflect';
 import type { ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
-/** What `npm run generate` made of the protos. */
+/** Generated descriptor set of the protos. */
 export const GENERATED = new URL('../../proto/gen/', import.meta.url);
 
-/** All messages and services, read by another implementation than the one that Graft uses. */
+/** All messages and services, read by an implementation that Graft does not use. */
 export const registry = createFileRegistry(
   fromBinary(FileDescriptorSetSchema, readFileSync(new URL('descriptor.binpb', GENERATED))),
 );
 
-/** A value that no other field has, so that two fields that changed places are seen. */
+/** Returns a value that no other field has, so that swapped fields are detected. */
 function scalarOf(type: ScalarType, number: number): unknown {
   switch (type) {
     case ScalarType.STRING:
@@ -36,10 +36,10 @@ function scalarOf(type: ScalarType, number: number): unknown {
   }
 }
 
-/** Below this messages stay empty: values nest in values. */
+/** Depth below which messages stay empty: values nest in values. */
 const MAX_DEPTH = 3;
 
-/** An instance with every field set; of each oneof the field at `choice`. */
+/** Returns an instance with every field set; of each oneof, the field at `choice`. */
 function filled(type: DescMessage, choice: number, depth = 0): ReflectMessage {
   // Times have milliseconds in JavaScript.
   if (type.typeName.startsWith('google.protobuf.'))
@@ -78,12 +78,12 @@ function fill(message: ReflectMessage, field: DescField, choice: number, depth: 
     case 'map': {
       const map = message.get(field);
       if (field.mapKind === 'scalar') map.set('key', scalarOf(field.scalar, field.number));
-      else throw new Error(`${message.desc.typeName}.${field.name}: maps of messages are not known here.`);
+      else throw new Error(`${message.desc.typeName}.${field.name}: maps of messages are not supported.`);
     }
   }
 }
 
-/** One for each field of the message's largest oneof. */
+/** Returns one choice for each field of the message's largest oneof. */
 export function instancesOf(type: DescMessage): ReflectMessage[] {
   const count = Math.max(1, ...type.oneofs.map(({ fields }) => fields.length));
   return Array.from({ length: count }, (_, choice) => filled(type, choice));

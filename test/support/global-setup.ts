@@ -8,7 +8,7 @@ import { makeRunFolder } from './run-folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Socket that answers with the test run's database server as JSON; asked by `createTestDatabase`. */
+    /** Socket that returns the test run's database server as JSON to `createTestDatabase`. */
     databaseSocket: string;
   }
 }
@@ -17,8 +17,8 @@ let databaseServer: Promise<OwnedTestDatabaseServer> | null = null;
 let closeSocket: () => Promise<void> = () => Promise.resolve();
 
 /**
- * One database server for all test processes, started when the first of them asks for it: runs without database tests don't
- * wait for it.
+ * Provides one database server for all test processes. It starts on the first request, so runs without database tests don't wait for
+ * it.
  */
 export async function setup(project: TestProject): Promise<void> {
   const folder = await makeRunFolder();

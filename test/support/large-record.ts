@@ -1,32 +1,32 @@
 import { runOn } from './database-server.ts';
 
-/** How much is stored: a tenth of the runs in one sweep, the others in small ones. */
+/** Size of the record: a tenth of the runs in one sweep, the others in small sweeps. */
 export interface LargeRecord {
   readonly runs: number;
-  /** Of each run; seven metrics each. */
+  /** Epochs of each run, with seven metrics each. */
   readonly epochs: number;
   /** Runs of a small sweep; default 100. */
   readonly runsPerSweep?: number;
 }
 
-/** The sweep with a tenth of all runs. */
+/** ID of the sweep with a tenth of all runs. */
 export const LARGE_SWEEP = 'sweep-000';
-/** One of its runs. */
+/** ID of one of its runs. */
 export const LARGE_RUN = 'sweep-000-r0042';
 
-/** Parameters that every run has, besides three that differ. */
+/** Parameters that are the same for all runs; three others differ. */
 const FIXED_PARAMETERS = 30;
 
 /**
- * Fills a database as so many finished runs would, in statements over `generate_series`: heads in fused groups of ten with one
- * attempt in twenty lost after its last epoch, two checkpoints a run, the winner and the baseline of each sweep tested. The same
- * rows each time.
+ * Fills a database with the rows of finished runs, by statements over `generate_series`: heads in fused groups of ten, one attempt in
+ * twenty lost after its last epoch, two checkpoints per run, the winner and the baseline of each sweep tested. The rows are the same
+ * at each call.
  */
 export async function insertLargeRecord(url: string, { runs, epochs, runsPerSweep = 100 }: LargeRecord): Promise<void> {
   const largest = Math.ceil(runs / 10);
   const others = Math.ceil((runs - largest) / runsPerSweep);
   await runOn(url, [
-    // A session that checks nothing row by row; what it writes is consistent.
+    // This session does not check foreign keys row by row; its rows are consistent.
     'SET session_replication_role = replica',
     `INSERT INTO datasets (dataset_id, digest, path, class_names, class_counts, problems, manifest_uri)
      VALUES ('d0123456789abcdef', repeat('0123456789abcdef', 4), '/data/animals', '{cat,dog}', '[]', '[]', 'manifests/x.json')`,
@@ -75,7 +75,7 @@ export async function insertLargeRecord(url: string, { runs, epochs, runsPerSwee
             CASE WHEN l < t.lease_epoch THEN 'INFRASTRUCTURE' END, CASE WHEN l < t.lease_epoch THEN 'LEASE_EXPIRED' END,
             t.create_time + (l - 1) * interval '4 minutes', t.create_time + l * interval '4 minutes'
        FROM tasks t, generate_series(1, t.lease_epoch) l`,
-    // The lost attempt had measured every epoch and saved the last but one, so the next one trained the last one again.
+    // The lost attempt had measured every epoch and saved the second to last, so the next attempt repeated the last.
     `INSERT INTO epoch_metrics (run_id, stage, epoch, name, lease_epoch, task_id, value, superseded_by)
      SELECT r.run_id, 'HEAD', e, n.name, l, t.task_id, n.base / (1 + e) + r.run_index % 10 / 100.0,
             CASE WHEN l < t.lease_epoch AND e = ${epochs} THEN t.lease_epoch END
@@ -105,7 +105,7 @@ export async function insertLargeRecord(url: string, { runs, epochs, runsPerSwee
     `INSERT INTO events (sweep_id, kind, payload)
      SELECT r.sweep_id, 'RUN_STATE', '{}' FROM runs r, generate_series(1, 4)`,
     'SET session_replication_role = origin',
-    // What autovacuum would do by itself a little later.
+    // Autovacuum would do the same a little later.
     'VACUUM ANALYZE',
   ]);
 }

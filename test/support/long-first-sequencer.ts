@@ -5,8 +5,8 @@ import type { TestSpecification } from 'vitest/node';
 const TEST = new URL('..', import.meta.url).pathname;
 
 /**
- * Files that take longer than half a minute, in the order in which they begin. The longest computes all the time, so those that
- * mostly wait run beside it; none may be left for the end, where one worker has nothing to do.
+ * Files that take longer than half a minute, in the order in which they begin. The longest computes all the time, so files that mostly
+ * wait run beside it. None may remain for the end, when one worker would be idle.
  */
 const LONG = [
   'parity/training-curves.test.ts',
@@ -26,7 +26,7 @@ const LONG = [
   'fault/out-of-memory.test.ts',
 ];
 
-/** Begins with the long files. */
+/** Orders test files so that the long ones begin first. */
 export class LongFirstSequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification): number => {

@@ -8,18 +8,18 @@ import { endServer, own, serverFolder, untilAnswers } from './postgres-server.ts
 
 export type PoolMode = 'session' | 'transaction' | 'statement';
 
-/** The program, from PATH or where Debian installs it; null: not there. */
+/** Path of the program, from PATH or Debian's folder; null: not installed. */
 export function findPgBouncer(): string | null {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path)) ?? null;
 }
 
-/** For `test.skipIf` and its printed reason. */
+/** Reason to skip, for `test.skipIf`. */
 export const NO_PGBOUNCER = 'no pgbouncer on this machine (apt-get install pgbouncer)';
 
-/** A real PgBouncer before a server, with the settings that come with it but for what is given. */
+/** A real PgBouncer in front of a server, with its default settings except the given ones. */
 export class PgBouncer implements AsyncDisposable {
-  /** Of the same database, through the pooler. */
+  /** URL of the same database through the pooler. */
   readonly url: string;
   readonly #child: ChildProcess;
   readonly #folder: string;
@@ -30,7 +30,7 @@ export class PgBouncer implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** @param target connection string of the database behind it. */
+  /** @param target connection string of the database behind the pooler. */
   static async start(
     target: string,
     mode: PoolMode,

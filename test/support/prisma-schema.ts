@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 export interface PrismaColumn {
   readonly table: string;
   readonly column: string;
-  /** As `format_type` of PostgreSQL prints it. */
+  /** Type in the form of PostgreSQL's `format_type`. */
   readonly type: string;
   readonly nullable: boolean;
   readonly hasDefault: boolean;
@@ -11,15 +11,15 @@ export interface PrismaColumn {
 
 export interface PrismaKey {
   readonly table: string;
-  /** As Prisma names it. */
+  /** Name that Prisma gives. */
   readonly name: string;
   readonly kind: 'primary' | 'unique' | 'index' | 'foreign';
   readonly columns: readonly string[];
-  /** Of a foreign key. */
+  /** Referenced columns of a foreign key. */
   readonly target: string;
 }
 
-/** How Prisma Client calls a column. */
+/** The names of a column in Prisma Client. */
 export interface PrismaField {
   readonly table: string;
   readonly column: string;
@@ -60,7 +60,7 @@ interface Model {
   readonly blockAttributes: readonly string[];
 }
 
-/** What tables and keys a schema.prisma asks for, with the names that Prisma gives (prisma.io, "Naming conventions"). */
+/** Parses the tables and keys of a schema.prisma, with the names that Prisma gives (prisma.io, "Naming conventions"). */
 export function readPrismaSchema(file: string): PrismaSchema {
   const models = parseModels(readFileSync(file, 'utf8'));
   return {
@@ -88,7 +88,7 @@ function parseModels(text: string): Model[] {
 
 function parseField(line: string): Field {
   const match = /^(\w+)\s+(\w+)(\[\])?(\?)?\s*(.*)$/.exec(line);
-  if (!match) throw new Error(`schema.prisma: this line is no field: ${line}`);
+  if (!match) throw new Error(`schema.prisma: this line is not a field: ${line}`);
   const [, name = '', type = '', list, optional, attributes = ''] = match;
   return {
     name,

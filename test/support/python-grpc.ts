@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolvePaths } from '../../services/platform/paths.ts';
 
-/** A cached virtual environment with grpcio and its protoc; says why there is none. */
+/** Returns a cached virtual environment with grpcio and its protoc, or the reason why there is none. */
 export function pythonWithGrpc(): { readonly python: string } | { readonly reason: string } {
   const venv = join(resolvePaths(process.env).cacheDir, 'grpc-venv');
   const python = join(venv, 'bin', 'python');

@@ -5,26 +5,26 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resolvePaths } from '../../services/platform/paths.ts';
 
 const INSTALL_TIMEOUT_MS = 8 * 60_000;
-/** A lock this old was left by a process that was killed. */
+/** Age at which a lock counts as left by a killed process. */
 const STALE_LOCK_MS = 10 * 60_000;
 
 export type PythonVenv =
   | { readonly python: string }
-  /** Why there is none on this machine. */
+  /** Reason why this machine has none. */
   | { readonly reason: string };
 
 export interface PythonVenvOptions {
-  /** Folder below the cache folder, for example `keras-venv`. */
+  /** Folder below the cache folder, such as `keras-venv`. */
   readonly name: string;
-  /** What pip installs, pinned. */
+  /** Pinned packages for pip. */
   readonly packages: readonly string[];
-  /** Environment variable that, set to 1, leaves out what needs these packages. */
+  /** Environment variable that skips dependent tests if it is 1. */
   readonly skipVariable: string;
 }
 
 /**
- * A Python environment in `<cacheDir>/<name>`, made on first use and again when `packages` change. Never throws: a machine
- * without Python or network gives a reason, and the tests skip.
+ * Returns a Python environment in `<cacheDir>/<name>`, created on first use and recreated when `packages` change. Never throws: on a
+ * machine without Python or network it returns a reason, and the tests are skipped.
  */
 export async function pythonVenv({ name, packages, skipVariable }: PythonVenvOptions): Promise<PythonVenv> {
   if (process.env[skipVariable] === '1') return { reason: `${skipVariable} is 1` };
@@ -50,9 +50,9 @@ export async function pythonVenv({ name, packages, skipVariable }: PythonVenvOpt
 }
 
 /**
- * Runs a command to its end and returns what it printed on standard output.
+ * Runs a command to its end and returns its standard output.
  *
- * @throws Error with the end of its error output.
+ * @throws {Error} with the end of its error output.
  */
 export async function runCommand(
   command: string,

@@ -1,8 +1,8 @@
 import { runOn } from './database-server.ts';
 
 /**
- * Why nothing can be asked as `graft_reader` here; null where it can. The role is missing where the user of DATABASE_URL may not
- * create roles, and a user who is no member of it can't take it.
+ * Returns why queries can't run as `graft_reader`; null if they can. The role is missing if the user of DATABASE_URL may not create
+ * roles, and only a member can assume it.
  */
 export async function whyNoReader(url: string): Promise<string | null> {
   const [roles] = await runOn(url, [

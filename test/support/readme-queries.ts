@@ -1,11 +1,11 @@
-/** A question of prisma/README.md with its SQL. */
+/** A question of prisma/README.md and its SQL. */
 export interface ReadmeQuery {
   /** The paragraph before the block, on one line. */
   readonly question: string;
   readonly query: string;
 }
 
-/** All SQL blocks of a Markdown text, each with the paragraph before it. */
+/** Returns all SQL blocks of a Markdown document, each with the paragraph before it. */
 export function readmeQueries(markdown: string): readonly ReadmeQuery[] {
   return [...markdown.matchAll(/^((?:[^\n]+\n)+)\n```sql\n(.*?)^```$/gms)].map(([, question = '', query = '']) => ({
     question: question.trim().replaceAll('\n', ' '),

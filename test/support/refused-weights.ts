@@ -2,11 +2,11 @@ import { expect } from 'vitest';
 import { taskErrorOf } from '../../services/trainer/training/task-error.ts';
 
 /**
- * Expects weights to be refused for good, so that no attempt repeats it.
+ * Expects weights to be refused permanently, so that no attempt repeats the read.
  *
- * @param reading of the file
- * @param path of the file, which the message must name
- * @returns the message
+ * @param reading result of reading the file.
+ * @param path of the file, which the message must name.
+ * @returns the message.
  */
 export async function refusalOf(reading: Promise<unknown>, path: string): Promise<string> {
   const error: unknown = await reading.then(

@@ -2,12 +2,12 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Younger ones are left alone: a process of another container can't be seen from here. */
+/** Minimum age of a folder to remove: processes of other containers are not visible. */
 const ABANDONED_AFTER_MS = 3_600_000;
 
 /**
- * A temporary folder for this test run; whoever makes it removes it. Folders that a killed run left behind go now, because
- * nobody else will do it.
+ * Creates a temporary folder for this test run, which the caller must remove. Removes folders that killed runs have left, because no
+ * other process does.
  */
 export async function makeRunFolder(): Promise<string> {
   await removeAbandoned();
@@ -21,7 +21,7 @@ async function removeAbandoned(): Promise<void> {
     const folder = join(tmpdir(), name);
     const info = await stat(folder).catch(() => null);
     if (info === null || Date.now() - info.mtimeMs < ABANDONED_AFTER_MS) continue;
-    // It may be another user's; then it stays.
+    // A folder of another user is kept.
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
@@ -31,7 +31,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Another user's process is alive as well.
+    // EPERM: a living process of another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** What children are sent, and how long they have after it. PostgreSQL takes SIGINT for "at once, in order". */
+/** Signals to children, with the time to wait after each. SIGINT is PostgreSQL's fast shutdown. */
 const STEPS = [
   { signal: 'SIGINT', waitMs: 8_000 },
   { signal: 'SIGTERM', waitMs: 2_000 },
@@ -14,7 +14,7 @@ const POLL_MS = 50;
 
 const folders = new Set<string>();
 
-/** Makes a folder for temporary files, which a script that is interrupted removes. */
+/** Creates a folder for temporary files, which is removed when the script is interrupted. */
 export function temporaryFolder(prefix: string): string {
   const folder = mkdtempSync(join(tmpdir(), prefix));
   folders.add(folder);
@@ -22,8 +22,8 @@ export function temporaryFolder(prefix: string): string {
 }
 
 /**
- * Runs a script to its end and sets the exit code. When it is interrupted (Ctrl-C, SIGTERM, SIGHUP), all processes that it
- * started end first, in order where they can, then its temporary folders are removed. A second signal kills at once.
+ * Runs a script to its end and sets the exit code. When it is interrupted (Ctrl-C, SIGTERM, SIGHUP), all processes that it started are
+ * ended first, gracefully if possible; then its temporary folders are removed. A second signal kills at once.
  *
  * @param main returns the exit code.
  */
@@ -40,13 +40,13 @@ export async function runScript(main: () => Promise<number>): Promise<void> {
     const code = await main();
     if (!ending.signal.aborted) process.exitCode = code;
   } catch (error) {
-    // What it was waiting for has ended, because it was told to.
+    // The process that the script awaited has ended because of the interruption.
     if (!ending.signal.aborted) throw error;
   }
 }
 
 async function end(signal: (typeof SIGNALS)[number]): Promise<void> {
-  // Connections to what ends now break.
+  // Connections to processes that end now break.
   process.on('uncaughtException', () => undefined).on('unhandledRejection', () => undefined);
   process.stderr.write(`${signal}: ending what was started\n`);
   const started = new Map(descendants());
@@ -56,7 +56,7 @@ async function end(signal: (typeof SIGNALS)[number]): Promise<void> {
     for (const [pid] of children) send(pid, step.signal);
     for (const until = Date.now() + step.waitMs; Date.now() < until && alive(started).size > 0;) {
       await sleep(POLL_MS);
-      // A child that was about to start something has.
+      // Processes that children have started meanwhile.
       for (const [pid, found] of descendants()) started.set(pid, found);
     }
     if (alive(started).size === 0) break;
@@ -67,11 +67,11 @@ async function end(signal: (typeof SIGNALS)[number]): Promise<void> {
 
 interface FoundProcess {
   readonly parentPid: number;
-  /** Distinguishes it from a later process with the same number. */
+  /** Start time, which distinguishes it from a later process with the same ID. */
   readonly startTime: string;
 }
 
-/** Living processes below this one (Linux; elsewhere none is found), those that lead a group of their own included. */
+/** Returns the living descendants of this process, including leaders of other process groups. Linux only; empty elsewhere. */
 function descendants(): ReadonlyMap<number, FoundProcess> {
   const all = processTable();
   const below = new Map<number, FoundProcess>();
@@ -102,11 +102,11 @@ function processTable(): ReadonlyMap<number, FoundProcess> {
     if (!/^\d+$/.test(name)) continue;
     try {
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      // The name in parentheses may have spaces; state, parent and start are the fields 3, 4 and 22 (proc(5)).
+      // The name in parentheses may contain spaces; state, parent and start are the fields 3, 4 and 22 (proc(5)).
       const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (state !== 'Z') found.set(Number(name), { parentPid: Number(parent), startTime: rest[17] ?? '' });
     } catch {
-      // It has ended in this moment.
+      // It has just ended.
     }
   }
   return found;
@@ -124,6 +124,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended in this moment.
+    // It has just ended.
   }
 }

@@ -8,7 +8,7 @@ export interface S3Server extends AsyncDisposable {
   readonly endpoint: string;
 }
 
-/** The server of `moto`: real HTTP, and the answers of S3, conditional writes and unfinished uploads included. */
+/** Package of the `moto` server: real HTTP with the answers of S3, including conditional writes and unfinished uploads. */
 const PACKAGES = ['moto[server]==5.2.5'];
 const PROGRAM = `
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -18,7 +18,7 @@ print(server.port, flush=True)
 server.serve_forever()
 `;
 
-/** Starts an S3 server that keeps everything in memory; a reason where this machine can't have one. */
+/** Starts an S3 server that keeps everything in memory. Returns a reason if this machine can't run one. */
 export async function startS3Server(): Promise<S3Server | { readonly reason: string }> {
   const venv = await pythonVenv({ name: 's3-venv', packages: PACKAGES, skipVariable: 'GRAFT_SKIP_S3' });
   if ('reason' in venv) return venv;

@@ -19,7 +19,7 @@ interface SampleRun {
   readonly seconds: number | null;
 }
 
-/** A tie between 1 and 2, a failed run that was better than all, and one that came to nothing. */
+/** Runs: a tie between 1 and 2, a failed run that was the best, and one without a result. */
 const RUNS: readonly SampleRun[] = [
   { index: 0, units: 64, rate: 0.001, state: 'SUCCEEDED', best: 0.9, seconds: 60 },
   { index: 1, units: 256, rate: 0.001, state: 'SUCCEEDED', best: 0.95, seconds: 90 },
@@ -29,8 +29,8 @@ const RUNS: readonly SampleRun[] = [
 ];
 
 /**
- * Writes one sweep with everything it can leave: five runs, a task that was tried twice, epochs that were trained twice,
- * checkpoints, test results. A row in every table.
+ * Writes one sweep with all kinds of rows: five runs, a task with two attempts, epochs that were trained twice, checkpoints, test
+ * results. Every table has a row.
  */
 export async function insertSampleRecord(prisma: PrismaClient): Promise<void> {
   await insertSweep(prisma);
@@ -113,7 +113,7 @@ async function insertRuns(prisma: PrismaClient): Promise<void> {
             { name: 'optimizer.learning_rate', numberValue: rate },
             { name: 'optimizer.name', stringValue: 'rmsprop' },
             { name: 'optimizer.centered', boolValue: false },
-            // A parameter with a condition: only some runs have it.
+            // A conditional parameter, which only some runs have.
             ...(index === 1 ? [{ name: 'augmentation.flip', stringValue: 'horizontal' }] : []),
           ],
         },
@@ -207,7 +207,7 @@ async function insertMetrics(prisma: PrismaClient): Promise<void> {
         images_per_second: 235,
       };
       for (const [name, value] of Object.entries(values)) {
-        // Epoch 2 was trained by the attempt that was lost, and again by the one that resumed after epoch 1.
+        // Epoch 2 was trained by the lost attempt, and again by the attempt that resumed after epoch 1.
         if (epoch === 2) {
           await prisma.epochMetric.create({
             data: { ...shared, runId, epoch, name, value: -1, leaseEpoch: 1, supersededBy: 2 },

@@ -21,7 +21,7 @@ interface SampleRun {
   readonly best: { readonly value: number; readonly stage: string; readonly epoch: number };
 }
 
-/** One overfits from epoch 3 on, one is best in its last epoch, one was stopped early, one failed and was better than all. */
+/** Runs: one overfits from epoch 3, one is best in its last epoch, one was stopped early, one failed and was the best. */
 const RUNS: readonly SampleRun[] = [
   {
     index: 0,
@@ -62,8 +62,8 @@ const RUNS: readonly SampleRun[] = [
 ];
 
 /**
- * Writes a second sweep beside that of `insertSampleRecord`: it minimises, compares two backbones, reads a feature set of the
- * first sweep, fine-tunes one run over three attempts, and used a slot that its trainer no longer offers.
+ * Writes a second sweep besides that of `insertSampleRecord`. It minimizes, compares two backbones, reads a feature set of the first
+ * sweep, fine-tunes one run in three attempts, and used a slot that its trainer no longer has.
  */
 export async function insertSecondSweep(prisma: PrismaClient): Promise<void> {
   await insertSweep(prisma);
@@ -153,7 +153,7 @@ interface SampleTask {
   readonly stage: string;
   readonly runs: readonly { readonly index: number; readonly state: string; readonly source?: string }[];
   readonly featureKey: string | null;
-  /** Seconds of begin and end since the start of the sweep. */
+  /** Begin and end in seconds since the start of the sweep. */
   readonly attempts: readonly {
     readonly slot: readonly [trainerId: string, slotIndex: number];
     readonly state: string;
@@ -307,7 +307,7 @@ async function insertMetrics(prisma: PrismaClient): Promise<void> {
       ),
     ];
   });
-  // The attempt that crashed had trained epoch 2 and not saved it.
+  // The attempt that crashed had trained epoch 2 without saving it.
   const lost = { runId: `${SECOND_SWEEP}-1`, stage: 'FINE_TUNE', taskId: 't2-tune', epoch: 2, leaseEpoch: 1 };
   await prisma.epochMetric.createMany({ data: [...rows, ...metricsOf({ ...lost, supersededBy: 3 }, 0.26, 25)] });
 }

@@ -1,8 +1,8 @@
-/** What a service says at `/metrics`. */
+/** The metrics of a service at `/metrics`. */
 export interface Scrape {
-  /** The sample of exactly these labels; undefined: absent. */
+  /** Returns the sample with exactly these labels; undefined if absent. */
   value(name: string, labels?: Readonly<Record<string, string>>): number | undefined;
-  /** All labels that are used anywhere, with their values. */
+  /** All labels in use, with their values. */
   readonly labels: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -12,7 +12,7 @@ export async function scrape(port: number): Promise<Scrape> {
   return parseMetrics(await response.text());
 }
 
-/** Reads Prometheus' text format as far as prom-client writes it. */
+/** Parses the part of Prometheus' text format that prom-client writes. */
 function parseMetrics(text: string): Scrape {
   const samples = new Map<string, number>();
   const labels = new Map<string, Set<string>>();

@@ -9,7 +9,7 @@ import { insertSampleRecord } from './sample-record.ts';
 
 const FIELDS = readPrismaSchema(fileURLToPath(new URL('../../prisma/schema.prisma', import.meta.url))).fields;
 
-/** In New York: a time of winter, one of the hour that comes twice, and one of the hour that is left out. In 2040 as well. */
+/** Instants in New York: in winter, in the hour that occurs twice, and in the hour that is skipped; also in 2040. */
 const INSTANTS = [
   '2026-01-15T12:34:56.789Z',
   '2026-11-01T05:30:00.001Z',
@@ -24,15 +24,15 @@ interface Column {
 }
 
 export interface TimeComparison {
-  /** Every column with a time that the database has, as `table.column`, with its type. */
+  /** All time columns of the database as `table.column`, with their types. */
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Where SQL, pg and Prisma do not see the instant that one of them wrote. */
+  /** Columns in which SQL, pg or Prisma read another instant than was written. */
   readonly wrong: readonly unknown[];
 }
 
 /**
- * Writes instants into every time column of a migrated, empty database, by Prisma, by pg and by SQL in turn, and compares what SQL,
- * pg and Prisma read. The columns are asked of the database, so that a new one is among them.
+ * Writes instants into every time column of a migrated, empty database, by Prisma, pg and SQL in turn, and compares what SQL, pg and
+ * Prisma read. The columns are read from the database, so new ones are included.
  */
 export async function compareTimeColumns(databaseUrl: string): Promise<TimeComparison> {
   const log = createLogger('test', 'silent');
@@ -99,7 +99,7 @@ async function compareColumn(pool: Pool, prisma: PrismaClient, column: Column, i
   return wrong;
 }
 
-/** Prisma's names of a column. */
+/** Returns Prisma's names of a column. */
 function fieldOf(prisma: PrismaClient, { table_name, column_name }: Column) {
   const found = FIELDS.find(({ table, column }) => table === table_name && column === column_name);
   if (found === undefined) throw new Error(`${table_name}.${column_name} is not in schema.prisma`);

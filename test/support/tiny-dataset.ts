@@ -12,7 +12,7 @@ export interface TinyDatasetOptions {
 
 /**
  * Writes a data set that a small network can learn in an epoch or two: "blue" and "red" noise pictures as PNG in
- * `<dir>/{train,validation,test}/{blue,red}`. The same options give the same pictures.
+ * `<dir>/{train,validation,test}/{blue,red}`. Equal options give equal pictures.
  */
 export async function writeTinyDataset(dir: string, options: TinyDatasetOptions = {}): Promise<void> {
   const { imagesPerClass = { train: 16, validation: 8, test: 8 }, sizePixels = 32, seed = 1 } = options;

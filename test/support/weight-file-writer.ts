@@ -5,7 +5,7 @@ import type { LayerGraph } from '../../services/core/network/layer-graph.ts';
 import { randomWeights } from '../../services/trainer/backbones/random-weights.ts';
 import { backboneDefinition } from '../../services/core/network/backbones.ts';
 
-/** The smallest base, 54 layers with weights. */
+/** The smallest base: 54 layers with weights. */
 export const SMALL_BACKBONE = 'mobilenet_0.25';
 export const SMALL_GRAPH: LayerGraph = graphOf(SMALL_BACKBONE);
 export const SMALL_WEIGHTS: ReadonlyMap<string, FileTensor> = randomWeights(SMALL_GRAPH, 3);
@@ -29,7 +29,7 @@ export async function writeHdf5File(path: string, write: (file: Group) => void):
   }
 }
 
-/** Changes one thing in a file that is there. */
+/** Changes an existing file. */
 export async function editHdf5File(path: string, edit: (file: Group) => void): Promise<void> {
   await ready;
   const file = new File(path, 'a');
@@ -41,13 +41,13 @@ export async function editHdf5File(path: string, edit: (file: Group) => void): P
 }
 
 export interface LegacyOptions {
-  /** `<layer>/<role>` of each tensor → the order in which the layer lists them. */
+  /** Orders the tensors `<layer>/<role>` that a layer lists. */
   readonly sortRoles?: (roles: readonly string[]) => readonly string[];
-  /** Layers' names in the file. */
+  /** Returns the name of a layer in the file. */
   readonly rename?: (name: string, index: number) => string;
 }
 
-/** The legacy layout: `layer_names`, and in each layer's group `weight_names`. */
+/** Writes the legacy layout: `layer_names`, and `weight_names` in each layer's group. */
 export function writeLegacy(group: Group, weights: ReadonlyMap<string, FileTensor>, options: LegacyOptions = {}): void {
   const layers = tensorsByLayer(weights);
   const sortRoles = options.sortRoles ?? ((roles: readonly string[]) => roles);
@@ -70,7 +70,7 @@ export function writeLegacy(group: Group, weights: ReadonlyMap<string, FileTenso
   }
 }
 
-/** Keras 3's layout below `layers`, with the layers' names. */
+/** Writes Keras 3's layout below `layers`, with the names of the layers. */
 export function writeNumbered(group: Group, weights: ReadonlyMap<string, FileTensor>, withNames: boolean): void {
   const layers = tensorsByLayer(weights);
   const counts = new Map<string, number>();
