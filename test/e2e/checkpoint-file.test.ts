@@ -10,10 +10,9 @@ import { runCli } from './support/local-cluster.ts';
 import type { CliResult } from './support/local-cluster.ts';
 
 const BACKBONE = 'mobilenet_0.25';
-/** Nobody listens there: what is done with files needs no coordinator. */
+/** Address without a listener: commands on files need no coordinator. */
 const NO_COORDINATOR = { GRAFT_COORDINATOR: '127.0.0.1:1' };
 
-/** A process of TensorFlow each, ten seconds on a busy machine. */
 describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
   let folder: string;
   let checkpoint: string;
@@ -27,7 +26,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'graft-e2e-checkpoint-'));
     checkpoint = join(folder, 'best.safetensors');
-    // Where the trainers had the weights, and where this machine has them.
+    // The path of the weights on the trainers, and that on this machine.
     const trained = join(folder, 'trainer', 'weights.safetensors');
     weights = join(folder, 'here.safetensors');
     mkdirSync(join(folder, 'trainer'));
@@ -44,7 +43,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('names the missing weights of the base, and how to give them', async () => {
+  it('reports the missing weights of the base, and the option for a copy', async () => {
     const { code, stdout, stderr } = await graft('predict', '--checkpoint', checkpoint, image);
     expect(code).toBe(1);
     expect(stdout).toBe('');
@@ -53,7 +52,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     );
   });
 
-  it('refuses weights that the run was not trained with, with both digests', async () => {
+  it('refuses other weights than those of the run, with both digests', async () => {
     const other = join(folder, 'other.safetensors');
     const bytes = readFileSync(weights);
     bytes.writeFloatLE(0.5, bytes.length - 4);
@@ -66,7 +65,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(existsSync(join(folder, 'other.keras'))).toBe(false);
   });
 
-  it('predicts with the weights that --weights names', async () => {
+  it('predicts with the weights of --weights', async () => {
     const args = ['--checkpoint', checkpoint, '--weights', weights, image, '--output', 'json'];
     const { code, stdout, stderr } = await graft('predict', ...args);
     expect(code, stderr).toBe(0);
@@ -74,7 +73,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(predictions[0]?.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
   });
 
-  it('predicts for the files that training reads, and for no others; a pipe does not block it', async () => {
+  it('predicts only for files that training reads; a pipe does not block it', async () => {
     const data = join(folder, 'data');
     const places = ['train/cat', 'train/dog', 'validation/cat', 'validation/dog', 'test/cat', 'test/dog'];
     await writeFiles(data, Object.fromEntries(places.map((place) => [`${place}/a.png`, null])));
@@ -83,7 +82,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
       .toBuffer();
     const files = {
       'photo.webp': webp,
-      // Keras goes by the name, TensorFlow by the content.
+      // Keras decides by the name, TensorFlow by the content.
       'web-named.jpg': webp,
       'transparent.jpg': await sharp(await pictureBytes('webp'))
         .ensureAlpha(0.5)
@@ -121,7 +120,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     ]);
   });
 
-  it('exports into a folder as model, and does not replace what is there', async () => {
+  it('exports to `model` in a folder, and does not replace an existing file', async () => {
     mkdirSync(join(folder, 'out'));
     const file = join(folder, 'out', 'model.keras');
     const exported = await exportTo('out', '--weights', weights);
@@ -144,7 +143,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(readFileSync(file).subarray(0, 2).toString()).toBe('PK');
   });
 
-  it('refuses a name that does not fit the format', async () => {
+  it('refuses a file name that does not match the format', async () => {
     const ending = await exportTo('model.h5', '--weights', weights);
     expect(ending.code).toBe(2);
     expect(ending.stderr).toContain('model.h5 ends in .h5; a file of format keras ends in .keras.');

@@ -24,7 +24,7 @@ describe('the command line against a whole cluster', () => {
     data = join(folder, 'data');
     sweepFile = join(folder, 'sweep.yaml');
     await writeTinyDataset(data);
-    // The path is relative to the file; random weights need no download.
+    // The path is relative to the sweep file; random weights need no download.
     writeFileSync(
       sweepFile,
       `display_name: tiny
@@ -97,7 +97,7 @@ parameters:
     for (const { probabilities } of predictions) expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
   }, 60_000);
 
-  it('exports and predicts with a checkpoint by its id', async () => {
+  it('exports and predicts with a checkpoint by its ID', async () => {
     const listed = (await cluster.cliJson(['checkpoint', 'list'])) as Listed[];
     const { checkpoint_id: id } = listed.find(({ kind }) => kind === 'BEST')!;
     const out = join(folder, 'exported');
@@ -147,7 +147,7 @@ parameters:
     expect(stderr).toContain(`with its coordinator at ${cluster.address}`);
   });
 
-  it('leaves no process behind when it is killed, and the next one has the record', async () => {
+  it('leaves no process when it is killed, and the next cluster has the record', async () => {
     const before = cluster.allPids();
     const own = cluster.pids('graft.js')[0]!;
     process.kill(own, 'SIGKILL');
@@ -159,8 +159,8 @@ parameters:
     expect(sweeps.map(({ state }) => state)).toEqual(['SUCCEEDED']);
   }, 180_000);
 
-  it('ends everything in order at Ctrl-C', async () => {
-    // Seen twice: the second look comes after `graft up` has seen it as well and is up.
+  it('ends all processes gracefully on Ctrl-C', async () => {
+    // Polled twice: at the second poll, `graft up` has seen it too and is up.
     for (const look of ['first', 'second']) {
       await eventually(`the trainer, ${look} look`, 60_000, async () => {
         const [trainer] = (await cluster.cliJson(['trainers'])) as { state: string }[];

@@ -18,7 +18,7 @@ interface PythonReport {
   readonly leaderboard: readonly { rank: number; run_id: string; best_value: number; test_accuracy: number | null }[];
 }
 
-describe('clients that are not ours', () => {
+describe('clients of other software', () => {
   let cluster: LocalCluster;
   let folder: string;
 
@@ -32,7 +32,7 @@ describe('clients that are not ours', () => {
   });
 
   it(
-    'Python with grpcio launches, watches and reads a sweep; SQL gives the same leaderboard',
+    'Python with grpcio submits, watches and reads a sweep; SQL returns the same leaderboard',
     { timeout: 300_000 },
     async (test) => {
       const found = pythonWithGrpc();
@@ -75,7 +75,7 @@ describe('clients that are not ours', () => {
   );
 
   it(
-    'a data folder with a corrupt image, an empty class and a missing split gets one clear answer',
+    'a data folder with a corrupt image, an empty class and a missing split gets one answer with all problems',
     { timeout: 120_000 },
     async () => {
       const data = join(folder, 'bad');

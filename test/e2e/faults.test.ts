@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
 import { LocalCluster, eventually } from './support/local-cluster.ts';
 
-/** Enough to be under way while three faults are done, also on a fast machine. */
+/** Epochs, enough to outlast three faults even on a fast machine. */
 const EPOCHS = { cached: 120, augmented: 96, fineTune: 30 };
 
 const SWEEP = `
@@ -56,7 +56,7 @@ async function curves(pool: pg.Pool): Promise<CurveRow[]> {
   return rows;
 }
 
-/** Runs the sweep on a cluster of its own; `disturb` may do harm while it trains. */
+/** Runs the sweep on a separate cluster; `disturb` injects faults while it trains. */
 async function runSweep(
   sweepFile: string,
   disturb: (cluster: LocalCluster, pool: pg.Pool) => Promise<void>,
@@ -101,7 +101,7 @@ describe('kill -9 of a worker, a trainer and the coordinator', () => {
     await writeTinyDataset(join(folder, 'data'));
     sweepFile = join(folder, 'sweep.yaml');
     writeFileSync(sweepFile, SWEEP.replace('DATASET', join(folder, 'data')));
-    // Frequent saves, so that the killed attempts resume in the middle of a stage.
+    // Frequent saves, so that killed attempts resume inside a stage.
     process.env['GRAFT_CHECKPOINT_SECONDS'] = '1';
   });
   afterAll(() => {

@@ -20,20 +20,20 @@ import { TcpProxy } from './tcp-proxy.ts';
 import type { ProxyMode } from './tcp-proxy.ts';
 
 const RESTART_MS = 300;
-/** A trainer that was killed loads TensorFlow again, on a busy machine. */
+/** Time for a restart: a killed trainer reloads TensorFlow, on a busy machine. */
 const TARGET_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 const STOP_GRACE_MS = 20_000;
 
 export interface ChaosClusterOptions {
-  /** Gets everything: database, artifacts, logs. */
+  /** Folder of database, artifacts and logs. */
   readonly folder: string;
   readonly trainerCount: number;
   readonly coordinatorCount: number;
   readonly leaseMs: number;
-  /** Files without a row are removed when they are so old. */
+  /** Age at which files without a row are removed. */
   readonly orphanMs: number;
-  /** Its text arms failpoints in all processes, also while they run. */
+  /** File whose content arms failpoints in all processes, even while they run. */
   readonly failpointFile?: string;
   readonly say: (text: string) => void;
 }
@@ -42,7 +42,7 @@ interface Link {
   readonly trainer: number;
   readonly coordinator: number;
   readonly proxy: TcpProxy;
-  /** Faults at work on it; the newest one decides. */
+  /** Active faults; the latest one takes effect. */
   readonly modes: Set<ProxyMode>;
 }
 
@@ -57,13 +57,13 @@ export class ChaosCluster implements AsyncDisposable {
   readonly artifactsDir: string;
   readonly cacheDir: string;
   readonly logDir: string;
-  /** Files of the store that were damaged here; those that nobody reads any more stay so. */
+  /** Files of the store that were damaged on purpose. Those that are never read again stay damaged. */
   readonly damagedUris = new Set<string>();
   readonly #options: ChaosClusterOptions;
   readonly #links: Link[] = [];
   #postgres: PostgresKeeper | null = null;
   #postgresPid = 0;
-  /** PostgreSQL is not started again before it resolves. */
+  /** Delays the restart of PostgreSQL until it resolves. */
   #postgresMayStart: Promise<void> = Promise.resolve();
   #databaseUrl = '';
   #coordinatorAddresses: readonly string[] = [];
@@ -92,17 +92,17 @@ export class ChaosCluster implements AsyncDisposable {
     return this.#databaseUrl;
   }
 
-  /** Not through the proxies. */
+  /** Addresses of the coordinators, without proxies. */
   get coordinatorAddresses(): readonly string[] {
     return this.#coordinatorAddresses;
   }
 
   /**
-   * Does a fault when its target lives; one against a trainer meets one that holds a lease, where there is any.
+   * Injects a fault when its target lives. A fault on a trainer chooses one that holds a lease, if there is any.
    *
-   * @returns which trainer or file it met, null where none; and a promise of the moment when it is undone.
+   * @returns the trainer or file that was hit, null if none; and a promise that resolves when the fault is undone.
    *
-   * @throws Error when the target does not come back.
+   * @throws {Error} when the target does not recover.
    */
   async inject(action: FaultAction): Promise<Injected> {
     switch (action.kind) {
@@ -142,14 +142,14 @@ export class ChaosCluster implements AsyncDisposable {
     }
   }
 
-  /** Damages a stored file; gives its path, null where there is none. */
+  /** Damages a stored file. @returns its path; null if there is none. */
   damage(target: StoredTarget): string | null {
     const path = damageStored(this, target);
     if (path !== null && target.kind !== 'images') this.damagedUris.add(path);
     return path;
   }
 
-  /** All that live now. */
+  /** Returns all living processes. */
   livingProcesses(): readonly (ProcessTarget & { readonly pid: number })[] {
     const of = (part: ProcessTarget['part'], processes: readonly SupervisedProcess[]) =>
       processes.flatMap(({ pid }, index) => (pid === null ? [] : [{ part, index, pid }]));
@@ -160,7 +160,7 @@ export class ChaosCluster implements AsyncDisposable {
     return [...of('coordinator', this.#coordinators), ...supervisors, ...workers];
   }
 
-  /** Stops PostgreSQL in order and starts it again; resolves when it takes connections. */
+  /** Restarts PostgreSQL gracefully; resolves when it accepts connections. */
   async withoutPostgres(durationMs: number): Promise<void> {
     const before = this.#postgresPid;
     this.#postgresMayStart = sleep(durationMs);
@@ -169,7 +169,7 @@ export class ChaosCluster implements AsyncDisposable {
     while (this.#postgresPid === before) await sleep(POLL_MS);
   }
 
-  /** Waits until the target lives. @throws Error when it does not come back. */
+  /** Waits until the target lives. @throws {Error} when it does not recover. */
   async livePid({ part, index }: ProcessTarget): Promise<number> {
     const deadline = Date.now() + TARGET_TIMEOUT_MS;
     for (;;) {
@@ -226,21 +226,21 @@ export class ChaosCluster implements AsyncDisposable {
       GRAFT_COORDINATOR_RETENTION_MS: '1000',
       GRAFT_COORDINATOR_ORPHAN_MS: String(orphanMs),
       GRAFT_COORDINATOR_DRAIN_MS: '2000',
-      // Curves are compared bit by bit: who trains together must not depend on which trainers live at the moment.
+      // Curves are compared bit by bit, so groups must not depend on the trainers that live at planning.
       GRAFT_COORDINATOR_ADAPTIVE_PLAN: 'off',
     });
   }
 
   #trainer(index: number): SupervisedProcess {
     const own = this.#links.filter(({ trainer }) => trainer === index);
-    // Each begins with another coordinator, so that all of them have work.
+    // Each trainer begins with another coordinator, so that all coordinators have work.
     const addresses = [...own.slice(index % own.length), ...own.slice(0, index % own.length)];
     return this.#process(`trainer-${index}`, 'trainer/main', {
       GRAFT_COORDINATOR: addresses.map(({ proxy }) => proxy.address).join(','),
       GRAFT_TRAINER_ID: `trainer-${index}`,
       GRAFT_SLOTS: '1',
       GRAFT_SLOT_THREADS: '1',
-      // Saves so often that most attempts resume in the middle of a stage.
+      // Frequent saves, so that most attempts resume inside a stage.
       GRAFT_CHECKPOINT_SECONDS: '1',
     });
   }
@@ -274,7 +274,7 @@ export class ChaosCluster implements AsyncDisposable {
     return { trainer, pid: await this.livePid({ ...target, index: trainer }) };
   }
 
-  /** The `place`-th of the trainers that hold a lease; of all where none does, or while the database is away. */
+  /** Returns the `place`-th of the trainers that hold a lease; of all trainers if none does or the database is unavailable. */
   async #busyTrainer(place: number): Promise<number> {
     const client = new pg.Client({ connectionString: this.#databaseUrl, connectionTimeoutMillis: 1_000 });
     client.on('error', () => undefined);
@@ -309,7 +309,7 @@ export class ChaosCluster implements AsyncDisposable {
   }
 }
 
-/** The kernel refuses what a process writes beyond it. One that has ended has no limit any more. */
+/** Limits the size of files that a process may write. A process that has ended is ignored. */
 function limitFileSize(pid: number, limit: string): void {
   spawnSync('prlimit', ['--pid', String(pid), `--fsize=${limit}`]);
 }
@@ -319,7 +319,7 @@ async function after(ms: number, undo: () => void): Promise<void> {
   undo();
 }
 
-/** Ports that stay the same over a coordinator's restarts. */
+/** Returns ports that stay the same over restarts of a coordinator. */
 async function freeAddresses(count: number): Promise<readonly string[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));

@@ -10,14 +10,14 @@ import { writeTinyDataset } from '../support/tiny-dataset.ts';
 
 const POLL_MS = 250;
 
-/** Epochs of the three ways to train. */
+/** Epochs of the three training methods. */
 export interface SweepSize {
   readonly cached: number;
   readonly augmented: number;
   readonly fineTune: number;
 }
 
-/** The same sweep again and again, on copies of one data set. */
+/** Submits the same sweep repeatedly, on copies of one data set. */
 export class ChaosSweeps implements Disposable {
   readonly client: GraftClient;
   readonly #folder: string;
@@ -32,7 +32,7 @@ export class ChaosSweeps implements Disposable {
     this.client = createGraftClient(addresses.join(','));
   }
 
-  /** @param options `isReusing`: each second sweep is on the data of the one before it, and reads what that has stored */
+  /** @param options `isReusing`: every second sweep has the data of the sweep before it and reads its stored files. */
   static async prepare(
     folder: string,
     size: SweepSize,
@@ -43,7 +43,7 @@ export class ChaosSweeps implements Disposable {
     return new ChaosSweeps(folder, size, addresses, isReusing);
   }
 
-  /** Submits the next sweep, however often that takes; gives its identity. */
+  /** Submits the next sweep, retrying without a limit. @returns its ID. */
   async submit(): Promise<string> {
     const requestId = randomUUID();
     const spec = await this.#nextSpec();
@@ -51,9 +51,9 @@ export class ChaosSweeps implements Disposable {
   }
 
   /**
-   * Waits until nobody works on a sweep any more; gives its state, or ACTIVE when the time is over.
+   * Waits until a sweep is ended or paused. @returns its state, or ACTIVE after the timeout.
    *
-   * @param resumeWhen a person who mends what a paused sweep names as its reason, and resumes it; nobody if not given.
+   * @param resumeWhen simulates a user who fixes the reason of a paused sweep and resumes it. Default: no user.
    */
   async ended(sweepId: string, timeoutMs: number, resumeWhen?: RegExp): Promise<string> {
     const deadline = Date.now() + timeoutMs;
@@ -74,8 +74,8 @@ export class ChaosSweeps implements Disposable {
   }
 
   /**
-   * A copy of the data in which a test image has another name: another digest, so that indexing and features are done again,
-   * and the same pictures in the same order, so that the results must be the same.
+   * Copies the data with another name of one test image. The digest differs, so indexing and features are repeated; the pictures and
+   * their order are the same, so the results must be the same.
    */
   async #nextSpec(): Promise<SweepSpec> {
     const number = this.#isReusing ? Math.floor(this.#count / 2) : this.#count;
@@ -95,7 +95,7 @@ export class ChaosSweeps implements Disposable {
       try {
         return await call();
       } catch (error) {
-        // Two minutes without any coordinator are a finding of their own.
+        // Two minutes without any coordinator are a finding.
         if (failures > 240) throw error;
         await sleep(2 * POLL_MS);
       }

@@ -17,7 +17,7 @@ it('ends with the record of the undisturbed sweep after twenty faults', { timeou
     folder,
     say: (line) => lines.push(line),
   });
-  // The folder stays where something is wrong: its logs tell what.
+  // The folder is kept after a failure, for its logs.
   expect(result.violationCount, `${lines.join('\n')}\n${describeFindings(result.findings)}\n${folder}`).toBe(0);
   expect(result.faultsDone.length).toBeGreaterThanOrEqual(15);
   rmSync(folder, { recursive: true, force: true });

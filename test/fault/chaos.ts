@@ -17,7 +17,7 @@ right to write files, damages stored files; of trainers it meets those that hold
 the database, the artifacts and all logs is then kept and named.
 `;
 
-/** About half a minute on two cores, so that the faults meet every stage. */
+/** Epochs of about half a minute on two cores, so that faults hit every stage. */
 const SIZE = { cached: 80, augmented: 50, fineTune: 16 };
 
 function readNumber(name: string, text: string | undefined, fallback: number): number {

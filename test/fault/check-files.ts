@@ -53,7 +53,7 @@ async function findBroken(
   return {
     invariant: 'every stored checkpoint, feature set and manifest has its file, with the sha256 of its row',
     violations,
-    evidence: `${needed.length} files read, ${stored.length - needed.length} left out that were damaged on purpose`,
+    evidence: `${needed.length} files read, ${stored.length - needed.length} skipped that were damaged on purpose`,
   };
 }
 

@@ -10,7 +10,7 @@ import { checkRecord } from './checker.ts';
 
 const SHA = createHash('sha256').update('weights').digest('hex');
 
-/** One sweep of one run with two epochs, an attempt that expired and one that succeeded, and one checkpoint. */
+/** Writes one sweep of one run with two epochs, an attempt that expired, one that succeeded, and one checkpoint. */
 function sweepRows(sweep: string): string[] {
   return [
     `INSERT INTO sweeps (sweep_id, spec_digest, display_name, spec, state, objective_metric, objective_goal, test_policy)
@@ -34,7 +34,7 @@ function sweepRows(sweep: string): string[] {
 let database: TestDatabase;
 let artifactsDir: string;
 
-/** Without triggers and foreign keys: they keep most of what is planted here from happening. */
+/** Disables triggers and foreign keys, which would reject most of the planted violations. */
 async function write(statements: readonly string[]): Promise<void> {
   await runOn(database.url, [`SET session_replication_role = 'replica'`, ...statements]);
 }
@@ -67,7 +67,7 @@ afterEach(async () => {
 });
 
 describe('checkRecord', () => {
-  it('finds nothing where all is well', async () => {
+  it('finds no violation in a valid record', async () => {
     expect(await violated()).toEqual([]);
   });
 
@@ -97,18 +97,14 @@ describe('checkRecord', () => {
     ['another winner', 'the winner is', [`UPDATE runs SET best_value = 0.4 WHERE run_id = 'wild-r'`]],
     ['another test result', 'test results are', [`UPDATE test_results SET correct_count = 2 WHERE run_id = 'wild-r'`]],
     ['no test result', 'test results are', [`DELETE FROM test_results WHERE run_id = 'wild-r'`]],
-    [
-      'a best checkpoint that is gone',
-      'checkpoint of its best epoch',
-      [`DELETE FROM checkpoints WHERE run_id = 'wild-r'`],
-    ],
+    ['a missing best checkpoint', 'checkpoint of its best epoch', [`DELETE FROM checkpoints WHERE run_id = 'wild-r'`]],
     [
       'two live attempts',
       'two live attempts',
       [`UPDATE attempts SET end_time = '2026-01-01 10:01:01Z' WHERE task_id = 'wild-t' AND lease_epoch = 1`],
     ],
     [
-      'a lease epoch that was left out',
+      'a skipped lease epoch',
       'lease epochs of a task',
       [`UPDATE attempts SET lease_epoch = 3 WHERE task_id = 'wild-t' AND lease_epoch = 2`],
     ],
@@ -118,7 +114,7 @@ describe('checkRecord', () => {
       [`UPDATE checkpoints SET sha256 = 'other' WHERE checkpoint_id = 'wild-c'`],
     ],
     [
-      'a row whose file is gone',
+      'a row whose file is missing',
       'with the sha256 of its row',
       [`UPDATE checkpoints SET uri = 'checkpoints/none' WHERE checkpoint_id = 'wild-c'`],
     ],

@@ -2,41 +2,44 @@ import pg from 'pg';
 import { checkFiles } from './check-files.ts';
 import { RECORD_CHECKS } from './record-checks.ts';
 
-/** One sentence that must hold, and what was found. */
+/** The result of checking an invariant. */
 export interface Finding {
   readonly invariant: string;
-  /** Empty: it holds. At most `SHOWN` are listed, the last one then says how many there are. */
+  /** Violations; empty if the invariant holds. At most `SHOWN` are listed, followed by their number. */
   readonly violations: readonly string[];
-  /** How much was looked at, so that "ok" over nothing is seen. */
+  /** Amount of checked data, which reveals an "ok" over no data. */
   readonly evidence: string;
 }
 
 export interface CheckOptions {
   readonly databaseUrl: string;
   readonly artifactsDir: string;
-  /** The undisturbed sweep. */
+  /** ID of the undisturbed sweep. */
   readonly referenceSweepId: string;
-  /** Sweeps of the same spec that were disturbed. */
+  /** IDs of disturbed sweeps of the same spec. */
   readonly sweepIds: readonly string[];
-  /** Files younger than this, milliseconds, need not have a row yet. */
+  /** Age in milliseconds below which a file needs no row. */
   readonly fileGraceMs: number;
-  /** Files that were damaged on purpose: nobody need have noticed where nothing was read again. */
+  /** Files that were damaged on purpose, which is not detected unless they are read again. */
   readonly damagedUris?: ReadonlySet<string>;
 }
 
-/** Violations of one invariant that are listed. */
+/** Maximum number of listed violations of an invariant. */
 const SHOWN = 10;
 
-/** Reads the database and the artifact store after everything has come to rest. */
+/** Checks the database and the artifact store after all work has ended. */
 export async function checkRecord(options: CheckOptions): Promise<readonly Finding[]> {
   const client = new pg.Client({ connectionString: options.databaseUrl });
   await client.connect();
   try {
     const findings: Finding[] = [];
-    for (const { invariant, looked, unit, violations } of RECORD_CHECKS) {
+    for (const { invariant, evidence, unit, violations } of RECORD_CHECKS) {
       const parameters = [options.referenceSweepId, options.sweepIds];
       const scope = 'WITH scope AS (SELECT $1::text AS reference, $2::text[] AS sweeps)';
-      const counted = await client.query<{ count: string }>(`${scope} SELECT count(*) AS count ${looked}`, parameters);
+      const counted = await client.query<{ count: string }>(
+        `${scope} SELECT count(*) AS count ${evidence}`,
+        parameters,
+      );
       const found = await client.query<{ text: string }>(`${scope} ${violations}`, parameters);
       findings.push({
         invariant,
@@ -51,7 +54,7 @@ export async function checkRecord(options: CheckOptions): Promise<readonly Findi
   }
 }
 
-/** The findings as lines, `ok` or `VIOLATED` first. */
+/** Formats the findings as lines that begin with `ok` or `VIOLATED`. */
 export function describeFindings(findings: readonly Finding[]): string {
   return findings
     .flatMap(({ invariant, violations, evidence }) => [

@@ -10,7 +10,7 @@ import { checkRecord, describeFindings } from './checker.ts';
 
 const SWEEP_MS = 150_000;
 
-/** Damages each file of a folder, each in another way. */
+/** Damages each file of a folder, in turn by each kind of damage. */
 function damageAll(folder: string): number {
   const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
   for (const [index, { name }] of names.entries()) {
@@ -20,12 +20,12 @@ function damageAll(folder: string): number {
 }
 
 it(
-  'trains a second sweep to the same numbers when all that the first one stored was damaged, and counts no failure',
+  'trains a second sweep to the same numbers after all files of the first one were damaged, and counts no failure',
   { timeout: 400_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'graft-damaged-store-'));
     await trainTwice(folder);
-    // The folder stays where something is wrong: its logs tell what.
+    // The folder is kept after a failure, for its logs.
     rmSync(folder, { recursive: true, force: true });
   },
 );
@@ -55,7 +55,7 @@ async function trainTwice(folder: string): Promise<void> {
     [second],
   );
   expect(counted.rows).toEqual([]);
-  // Each set that the sweep reads was computed again, once; the first sweep had computed all of them.
+  // Each set that the sweep reads was recomputed once; the first sweep had computed all of them.
   const made = await database.client.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM task_feature_sets u JOIN tasks t USING (task_id)
       WHERE t.sweep_id = $1 AND t.stage = 'FEATURES' GROUP BY u.feature_key`,

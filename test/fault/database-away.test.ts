@@ -37,10 +37,10 @@ function readLog(cluster: ChaosCluster, name: string): readonly LogLine[] {
   return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
 }
 
-describe('PostgreSQL away', () => {
-  it('for 45 s in the middle of training: nothing is lost, and it is told once', { timeout: 400_000 }, async () => {
+describe('an outage of PostgreSQL', () => {
+  it('of 45 s during training loses nothing, and is logged once', { timeout: 400_000 }, async () => {
     const folder = temporaryFolder();
-    // Three leases long. Trainers compute for 12.5 s without an answer, then they save and wait.
+    // The outage lasts three leases. Trainers compute for 12.5 s without an answer, then save and wait.
     await using cluster = await ChaosCluster.start({
       folder,
       trainerCount: 2,
@@ -82,7 +82,7 @@ describe('PostgreSQL away', () => {
         WHERE sweep_id = $1 AND a.create_time < $2 AND (a.end_time IS NULL OR a.end_time > $2)`,
       [sweepId, left],
     );
-    // Whoever worked when it went has handed back, has lost its lease, or was done and waited with its end; none counts.
+    // Attempts of that time were handed back, lost their leases, or reported their end later; none is counted as a failure.
     expect(attempts.length).toBeGreaterThan(0);
     for (const { state, error_class: errorClass } of attempts) {
       expect(errorClass).toBe(state === 'SUCCEEDED' ? null : 'INFRASTRUCTURE');
@@ -96,7 +96,7 @@ describe('PostgreSQL away', () => {
     }
   });
 
-  it('by a crash while metrics stream in: what was acknowledged is there', { timeout: 120_000 }, async () => {
+  it('by a crash during metric ingestion keeps everything that was acknowledged', { timeout: 120_000 }, async () => {
     const dataDir = join(temporaryFolder(), 'postgres');
     const start = (): Promise<EmbeddedPostgres> => startEmbeddedPostgres({ dataDir, log: () => undefined });
     let server = await start();
@@ -107,7 +107,7 @@ describe('PostgreSQL away', () => {
     const reporter = await report(harness);
     for (let crash = 0; crash < 2; crash += 1) {
       await reporter.untilAcknowledged(reporter.acknowledged() + 40);
-      // Immediate shutdown: nothing is written out but what was committed.
+      // Immediate shutdown: only committed data survives.
       sendSignal(server.pid, 'SIGQUIT');
       await sleep(2_000);
       server = await start();
@@ -132,11 +132,11 @@ interface Reporter {
   readonly taskId: string;
   readonly acknowledged: () => number;
   readonly untilAcknowledged: (sequence: number) => Promise<void>;
-  /** @returns the last batch that was acknowledged. */
+  /** Returns the number of the last acknowledged batch. */
   readonly stop: () => Promise<number>;
 }
 
-/** Sends one epoch after the other, each again until it is acknowledged, as a trainer does. */
+/** Sends epochs one after the other, resending each until it is acknowledged, as a trainer does. */
 async function report(harness: Harness): Promise<Reporter> {
   const trainer = await harness.trainer('t1');
   await harness.submit(specOf({ base: { ...specOf().base, epochs: 10_000 } }));

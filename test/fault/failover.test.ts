@@ -30,7 +30,7 @@ async function startCluster(size: { readonly trainerCount: number; readonly leas
   return { folder, cluster, pool };
 }
 
-/** The coordinator that holds the lease of the loops. */
+/** Returns the coordinator that holds the lease of the loops. */
 async function leaderOf(pool: pg.Pool): Promise<string | undefined> {
   const row = await firstRow<{ holder: string }>(pool, 'SELECT holder FROM leader_leases WHERE expire_time > now()');
   return row?.holder;
@@ -49,7 +49,7 @@ async function firstRow<R extends pg.QueryResultRow>(pool: pg.Pool, text: string
 }
 
 describe('two coordinators', { timeout: 180_000 }, () => {
-  it('a trainer and a client leave the one that hangs, and no lease is lost', async () => {
+  it('lose no lease when one hangs: a trainer and a client use the other', async () => {
     const { folder, cluster, pool } = await startCluster({ trainerCount: 1, leaseMs: 9_000 });
     const size = { cached: 40, augmented: 20, fineTune: 6 };
     using sweeps = await ChaosSweeps.prepare(folder, size, cluster.coordinatorAddresses);
@@ -60,7 +60,7 @@ describe('two coordinators', { timeout: 180_000 }, () => {
         `SELECT 1 FROM attempts a JOIN tasks t USING (task_id) WHERE t.stage = 'HEAD' AND a.last_sequence > 0`,
       ),
     );
-    // Both began with the first coordinator, which keeps their connections open and says nothing any more.
+    // Both use the first coordinator, which keeps their connections open but no longer answers.
     const pid = await cluster.livePid({ part: 'coordinator', index: 0 });
     sendSignal(pid, 'SIGSTOP');
     cleanups.push(() => void sendSignal(pid, 'SIGCONT'));
@@ -72,10 +72,10 @@ describe('two coordinators', { timeout: 180_000 }, () => {
   it.each([
     ['is killed', 'SIGKILL'],
     ['hangs', 'SIGSTOP'],
-  ] as const)('the loops run again within 10 s when their coordinator %s', async (how, signal) => {
-    // The real rhythm: a look every 5 s.
+  ] as const)('resume the loops within 10 s when the leader %s', async (how, signal) => {
+    // The production interval: a poll every 5 s.
     const { cluster, pool } = await startCluster({ trainerCount: 0, leaseMs: 30_000 });
-    // Both must be there, so that the other one can take over.
+    // Both must run, so that the other one can take over.
     const index = await eventually('two coordinators, one with the loops', 60_000, () => {
       const logs = [0, 1].map((each) => readLog(cluster, each));
       const isUp = logs.every((log) => log.includes('coordinator started'));

@@ -19,7 +19,7 @@ type Part = ProcessTarget['part'];
 
 export const PARTS: readonly Part[] = ['worker', 'supervisor', 'coordinator'];
 
-/** When a process comes to the point, the victim is killed: that process itself, or one it works with. Or a file is damaged. */
+/** A process stops at the point; then the victim, this process or one that it works with, is killed, or a file is damaged. */
 export interface Scenario {
   readonly point: FailpointName;
   readonly victim: Part | FileVictim;
@@ -31,11 +31,11 @@ export interface FileVictim {
 }
 
 export interface Outcome extends Scenario {
-  /** Until a process came to the point, milliseconds; null: none did. */
+  /** Milliseconds until a process reached the point; null: none did. */
   readonly reachedMs: number | null;
-  /** From the kill until something new was in the record; null: nothing was. */
+  /** Milliseconds from the kill to the next progress in the record; null: none. */
   readonly recoveredMs: number | null;
-  /** Ends of attempts in between, for example `FAILED WORKER_KILLED`. */
+  /** Ends of attempts in between, such as `FAILED WORKER_KILLED`. */
   readonly ends: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export interface MatrixResult {
   readonly findings: readonly Finding[];
 }
 
-/** Where a file has just been written, registered or is about to be read. */
+/** Points at which a file was just written or registered, or is about to be read. */
 const DAMAGE_POINTS: Readonly<Record<StoredKind, readonly FailpointName[]>> = {
   manifest: ['manifest.named', 'task.completed', 'lease.received'],
   features: ['features.named', 'task.completed', 'lease.received'],
@@ -54,13 +54,13 @@ const DAMAGE_POINTS: Readonly<Record<StoredKind, readonly FailpointName[]>> = {
 
 export const ALL_SCENARIOS: readonly Scenario[] = [
   ...(Object.keys(FAILPOINTS) as FailpointName[]).flatMap((point) => PARTS.map((victim) => ({ point, victim }))),
-  // Never one point twice in a row: a process that came to no point in between takes the second arming for the first.
+  // Never one point twice in a row: a process that reached no point in between would not notice the second arming.
   ...STORED_KINDS.flatMap((kind) =>
     FILE_DAMAGES.flatMap((damage) => DAMAGE_POINTS[kind].map((point) => ({ point, victim: { kind, damage } }))),
   ),
 ];
 
-/** For filters and tables: `worker`, `features flip`. */
+/** Returns the victim's name for filters and tables: `worker`, `features flip`. */
 export function victimOf({ victim }: Scenario): string {
   return typeof victim === 'string' ? victim : `${victim.kind} ${victim.damage}`;
 }
@@ -68,15 +68,15 @@ export function victimOf({ victim }: Scenario): string {
 const LEASE_MS = 3_000;
 const ORPHAN_MS = 6_000;
 const TRAINER_COUNT = 2;
-/** A point that comes once in a sweep is reached in the next one at the latest. */
+/** Time to reach a point: one that occurs once per sweep is reached in the next sweep at the latest. */
 const REACH_MS = 90_000;
 const RECOVER_MS = 60_000;
 const SETTLE_MS = 120_000;
 const POLL_MS = 5;
-/** Small, so that every stage comes soon. */
+/** Epochs, few enough that every stage is reached soon. */
 const SIZE = { cached: 12, augmented: 6, fineTune: 3 };
 
-/** Trains sweeps one after the other, does one scenario after the other to the cluster, and checks the record at the end. */
+/** Trains sweeps one after the other, runs one scenario after the other on the cluster, and checks the record at the end. */
 export async function runMatrix(
   scenarios: readonly Scenario[],
   folder: string,
@@ -115,7 +115,7 @@ export async function runMatrix(
   }
 }
 
-/** Submits the next sweep when one has ended. */
+/** Submits the next sweep whenever one has ended. */
 class EndlessTraining {
   readonly #sweepIds: string[] = [];
   readonly #running: Promise<void>;
@@ -126,7 +126,7 @@ class EndlessTraining {
     this.#running.catch(() => undefined);
   }
 
-  /** Waits for the end of the last one; gives all. */
+  /** Waits for the end of the last sweep. @returns the IDs of all sweeps. */
   async stop(): Promise<readonly string[]> {
     this.#isStopping = true;
     await this.#running;
@@ -159,14 +159,14 @@ async function play(
   const stopped = await until(REACH_MS, () =>
     Promise.resolve(cluster.livingProcesses().find(({ part, pid }) => part === FAILPOINTS[point] && isStopped(pid))),
   );
-  // Before anybody goes on, so that nobody else stops there.
+  // Disarmed before any process continues, so that no other process stops there.
   writeFileSync(failpointFile, '');
   if (stopped === null) return { point, victim, reachedMs: null, recoveredMs: null, ends: [] };
   const reachedMs = performance.now() - began;
   const before = await readMark(pool);
   const harmed = await harm(victim, stopped, number, cluster);
   const after = await until(RECOVER_MS, async () => {
-    // Some come to the point with the text that was armed before.
+    // Some processes still reach the point with the earlier arming.
     for (const other of cluster.livingProcesses()) if (isStopped(other.pid)) sendSignal(other.pid, 'SIGCONT');
     const mark = await readMark(pool);
     return mark.progress > before.progress ? mark : undefined;
@@ -180,7 +180,7 @@ async function play(
   return { point, victim, reachedMs, recoveredMs, ends: rows.map(({ text }) => text) };
 }
 
-/** Kills the victim, or damages the newest file of its kind, and lets all others go on. @returns when that was */
+/** Kills the victim, or damages the latest file of its kind, and continues all other processes. @returns the time of the harm. */
 async function harm(
   victim: Scenario['victim'],
   stopped: ProcessTarget & { readonly pid: number },
@@ -195,15 +195,15 @@ async function harm(
   const index = victim === 'coordinator' ? 0 : stopped.part === 'coordinator' ? number % TRAINER_COUNT : stopped.index;
   const isSelf = victim === stopped.part;
   const pid = isSelf ? stopped.pid : await cluster.livePid({ part: victim, index });
-  // The victim's children are nobody's when it is gone, so that all who stand still are looked up before.
-  const standing = cluster.livingProcesses().filter((other) => isStopped(other.pid));
+  // The victim's children lose their parent with it, so all stopped processes are collected before.
+  const stoppedProcesses = cluster.livingProcesses().filter((other) => isStopped(other.pid));
   const killed = performance.now();
   sendSignal(pid, 'SIGKILL');
-  for (const other of standing) if (other.pid !== pid) sendSignal(other.pid, 'SIGCONT');
+  for (const other of stoppedProcesses) if (other.pid !== pid) sendSignal(other.pid, 'SIGCONT');
   return killed;
 }
 
-/** What is durable: grows with every epoch, checkpoint and end of an attempt. */
+/** Returns a measure of durable progress, which grows with every epoch, checkpoint and successful attempt. */
 async function readMark(pool: pg.Pool): Promise<{ readonly progress: number; readonly time: Date }> {
   const { rows } = await pool.query<{ progress: number; time: Date }>(
     `SELECT ((SELECT count(*) FROM epoch_metrics) + (SELECT count(*) FROM checkpoints)
@@ -212,10 +212,10 @@ async function readMark(pool: pg.Pool): Promise<{ readonly progress: number; rea
   return rows[0] ?? { progress: 0, time: new Date(0) };
 }
 
-async function until<T>(timeoutMs: number, look: () => Promise<T | undefined>): Promise<T | null> {
+async function until<T>(timeoutMs: number, poll: () => Promise<T | undefined>): Promise<T | null> {
   const deadline = performance.now() + timeoutMs;
   while (performance.now() < deadline) {
-    const found = await look();
+    const found = await poll();
     if (found !== undefined) return found;
     await sleep(POLL_MS);
   }
@@ -248,7 +248,7 @@ function describeOutcome(outcome: Outcome): string {
   return `${point.padEnd(24)} ${victim.padEnd(20)} ${recovered} (${lost})`;
 }
 
-/** The outcomes as a table, then the invariants. */
+/** Formats the outcomes as a table, followed by the invariants. */
 export function describeMatrix({ outcomes, findings }: MatrixResult): string {
   return [...outcomes.map(describeOutcome), '', describeFindings(findings)].join('\n');
 }

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { describeMatrix, runMatrix } from './failpoint-matrix.ts';
 import type { Scenario } from './failpoint-matrix.ts';
 
-/** Those where a step is done and nobody knows; `npm run failpoints` plays all. */
+/** Scenarios in which a completed step is not yet reported; `npm run failpoints` runs all. */
 const SCENARIOS: readonly Scenario[] = [
   { point: 'features.written', victim: 'worker' },
   { point: 'checkpoint.named', victim: 'worker' },
@@ -21,12 +21,12 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 it(
-  'loses and doubles nothing when a process is killed, or a file damaged, between two steps',
+  'loses and duplicates nothing when a process is killed, or a file damaged, between two steps',
   { timeout: 400_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-test-'));
     const result = await runMatrix(SCENARIOS, folder, () => undefined);
-    // The folder stays where something is wrong: its logs tell what.
+    // The folder is kept after a failure, for its logs.
     const report = `${describeMatrix(result)}\n${folder}`;
     expect(
       result.outcomes.map(({ recoveredMs }) => recoveredMs !== null),

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { runScript, temporaryFolder } from '../support/run-script.ts';
 import { ALL_SCENARIOS, describeMatrix, runMatrix, victimOf } from './failpoint-matrix.ts';
 
-/** `npm run failpoints [-- PART_OF_A_NAME]`: each named point × {worker, supervisor, coordinator} killed there once, and files damaged. */
+/** Runs `npm run failpoints [-- PART_OF_A_NAME]`: at each point, kills worker, supervisor and coordinator once, and damages files. */
 async function main(filter: string): Promise<number> {
   const scenarios = ALL_SCENARIOS.filter((scenario) => `${scenario.point} ${victimOf(scenario)}`.includes(filter));
   const folder = temporaryFolder('graft-failpoints-');

@@ -11,10 +11,10 @@ import { childrenOf } from './process-tree.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TIMEOUT_MS = 60_000;
-/** Node's own arguments for a script of the sources. */
+/** Node's arguments to run a TypeScript file. */
 const SOURCES = ['--import', 'tsx'];
 
-/** All living processes below one. */
+/** Returns all living descendants of a process. */
 function below(pid: number): readonly number[] {
   return childrenOf(pid, '').flatMap((child) => [child, ...below(child)]);
 }
@@ -40,7 +40,7 @@ describe.skipIf(process.platform !== 'linux')('a script that is interrupted', { 
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Temporary files go into a folder of the test. */
+  /** Starts a script whose temporary files go to a folder of the test. */
   function start(args: readonly string[]): number {
     output = '';
     script = spawn(process.execPath, [...SOURCES, ...args], {
@@ -52,7 +52,7 @@ describe.skipIf(process.platform !== 'linux')('a script that is interrupted', { 
     return script.pid ?? -1;
   }
 
-  /** Sends the signal to the script alone, as `kill` does; all that it started must end with it. */
+  /** Signals only the script, as `kill` does; all processes that it started must end with it. */
   async function interrupt(pid: number, signal: NodeJS.Signals): Promise<number | null> {
     const started = below(pid);
     expect(started.length).toBeGreaterThan(0);
@@ -93,7 +93,7 @@ describe.skipIf(process.platform !== 'linux')('a script that is interrupted', { 
     expect(kept()).toEqual([]);
   });
 
-  it('ends with the code that it returns when nothing interrupts it', async () => {
+  it('ends with the exit code that it returns', async () => {
     const path = join(folder, 'script.mjs');
     const module = JSON.stringify(pathToFileURL(join(ROOT, 'test/support/run-script.ts')).href);
     writeFileSync(path, `import { runScript } from ${module}; await runScript(async () => 3);`);
@@ -101,7 +101,7 @@ describe.skipIf(process.platform !== 'linux')('a script that is interrupted', { 
     expect(await once(script as ChildProcess, 'exit')).toEqual([3, null]);
   });
 
-  it('leaves neither database nor coordinator: a bench', async () => {
+  it('leaves neither database nor coordinator when it is a benchmark', async () => {
     const pid = start(['test/bench/coordinator/main.ts']);
     await eventually('the coordinator', TIMEOUT_MS, () => {
       if (script?.exitCode !== null) throw new Error(output);
@@ -114,7 +114,7 @@ describe.skipIf(process.platform !== 'linux')('a script that is interrupted', { 
     expect(readdirSync(folder).filter((name) => name.startsWith('graft-'))).toEqual([]);
   });
 
-  it('is any script of package.json that starts processes', () => {
+  it('is every script of package.json that starts processes', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       readonly scripts: Readonly<Record<string, string>>;
     };

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** Living children of a process whose command line has `part` (Linux). Zombies, which nobody has waited for yet, are left out. */
+/** Returns the living children of a process whose command line contains `part` (Linux), without zombies. */
 export function childrenOf(parentPid: number, part: string): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -12,14 +12,14 @@ export function childrenOf(parentPid: number, part: string): readonly number[] {
           state !== 'Z' && Number(parent) === parentPid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(part)
         );
       } catch {
-        // It has ended in this moment.
+        // It has just ended.
         return false;
       }
     })
     .map(Number);
 }
 
-/** Whether a process was stopped by SIGSTOP (Linux). */
+/** Returns whether a process is stopped by SIGSTOP (Linux). */
 export function isStopped(pid: number): boolean {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -29,7 +29,7 @@ export function isStopped(pid: number): boolean {
   }
 }
 
-/** @returns false where there is no such process. */
+/** Sends a signal. @returns false if there is no such process. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(pid, signal);

@@ -1,23 +1,23 @@
-/** An invariant of the database as SQL. `scope` has the columns `reference` (a sweep) and `sweeps` (the disturbed ones). */
+/** An invariant of the database as SQL. `scope` has the columns `reference` (a sweep) and `sweeps` (the disturbed sweeps). */
 export interface RecordCheck {
   readonly invariant: string;
-  /** From FROM on: what is counted as evidence. */
-  readonly looked: string;
+  /** SQL from FROM on, whose rows are counted as evidence. */
+  readonly evidence: string;
   readonly unit: string;
-  /** One row with `text` per violation. */
+  /** SQL that returns one row with `text` per violation. */
   readonly violations: string;
 }
 
 const IN_SWEEPS = 'IN (SELECT unnest(sweeps) FROM scope)';
 const IS_REFERENCE = '= (SELECT reference FROM scope)';
 
-/** What the clock of the machine decides and no two runs share. */
+/** Metrics that depend on the machine's clock and differ between sweeps. */
 const TIMED = `('seconds', 'images_per_second')`;
 
 const KEPT = `SELECT r.sweep_id, r.run_index, m.stage, m.epoch, m.name, m.value
                 FROM epoch_metrics m JOIN runs r USING (run_id) WHERE m.superseded_by IS NULL`;
 
-/** Each disturbed sweep with each row of the undisturbed one. */
+/** Returns SQL for each disturbed sweep with each row of the undisturbed one. */
 const EXPECTED = (rows: string) =>
   `(SELECT s.sweep_id AS of_sweep, x.* FROM (${rows}) x, (SELECT unnest(sweeps) AS sweep_id FROM scope) s
      WHERE x.sweep_id ${IS_REFERENCE})`;
@@ -37,7 +37,7 @@ const PLACED_ATTEMPTS = `
 export const RECORD_CHECKS: readonly RecordCheck[] = [
   {
     invariant: 'every sweep and every run has SUCCEEDED',
-    looked: `FROM runs WHERE sweep_id ${IN_SWEEPS}`,
+    evidence: `FROM runs WHERE sweep_id ${IN_SWEEPS}`,
     unit: 'runs',
     violations: `
       SELECT format('sweep %s is %s: %s', sweep_id, state, state_reason) AS text
@@ -52,7 +52,7 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'every task has SUCCEEDED and no attempt is live',
-    looked: `FROM tasks WHERE sweep_id ${IN_SWEEPS}`,
+    evidence: `FROM tasks WHERE sweep_id ${IN_SWEEPS}`,
     unit: 'tasks',
     violations: `
       SELECT format('task %s (%s) is %s', task_id, stage, state) AS text
@@ -64,7 +64,7 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'curves are those of the undisturbed sweep, bit by bit (without seconds, images_per_second)',
-    looked: `FROM (${KEPT}) k WHERE sweep_id ${IN_SWEEPS} AND name NOT IN ${TIMED}`,
+    evidence: `FROM (${KEPT}) k WHERE sweep_id ${IN_SWEEPS} AND name NOT IN ${TIMED}`,
     unit: 'values',
     violations: `
       SELECT format('sweep %s, run %s, %s epoch %s: %s is %s instead of %s', k.sweep_id, k.run_index, k.stage, k.epoch, k.name,
@@ -77,7 +77,7 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'no metric is missing and none is counted twice',
-    looked: `FROM (${KEPT}) k WHERE sweep_id ${IN_SWEEPS}`,
+    evidence: `FROM (${KEPT}) k WHERE sweep_id ${IN_SWEEPS}`,
     unit: 'values that count',
     violations: `
       SELECT format('sweep %s, run %s, %s epoch %s: %s is missing', x.of_sweep, x.run_index, x.stage, x.epoch, x.name) AS text
@@ -97,10 +97,10 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'every metric belongs to an attempt of its task',
-    looked: `FROM epoch_metrics m JOIN runs r USING (run_id) WHERE r.sweep_id ${IN_SWEEPS}`,
-    unit: 'values, superseded ones included',
+    evidence: `FROM epoch_metrics m JOIN runs r USING (run_id) WHERE r.sweep_id ${IN_SWEEPS}`,
+    unit: 'values, including superseded ones',
     violations: `
-      SELECT format('%s values of task %s carry lease %s, which it never gave', count(*), m.task_id, m.lease_epoch) AS text
+      SELECT format('%s values of task %s carry lease %s, which was never granted', count(*), m.task_id, m.lease_epoch) AS text
         FROM epoch_metrics m JOIN runs r USING (run_id)
         LEFT JOIN attempts a ON a.task_id = m.task_id AND a.lease_epoch = m.lease_epoch
        WHERE r.sweep_id ${IN_SWEEPS} AND a.task_id IS NULL
@@ -108,7 +108,7 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'the winner is that of the undisturbed sweep',
-    looked: `FROM (${WINNERS}) w WHERE sweep_id ${IN_SWEEPS}`,
+    evidence: `FROM (${WINNERS}) w WHERE sweep_id ${IN_SWEEPS}`,
     unit: 'winners',
     violations: `
       SELECT format('sweep %s: run %s with %s instead of run %s with %s', x.of_sweep, w.run_index, w.best_value, x.run_index,
@@ -120,7 +120,7 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'test results are those of the undisturbed sweep',
-    looked: `FROM (${TEST_RESULTS}) t WHERE sweep_id ${IN_SWEEPS}`,
+    evidence: `FROM (${TEST_RESULTS}) t WHERE sweep_id ${IN_SWEEPS}`,
     unit: 'test results',
     violations: `
       SELECT format('sweep %s, run %s: %s instead of %s', coalesce(x.of_sweep, t.sweep_id), coalesce(x.run_index, t.run_index),
@@ -134,7 +134,7 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant: 'every run that SUCCEEDED has the checkpoint of its best epoch',
-    looked: `FROM checkpoints c JOIN runs r USING (run_id) WHERE r.sweep_id ${IN_SWEEPS} AND c.state = 'STORED'`,
+    evidence: `FROM checkpoints c JOIN runs r USING (run_id) WHERE r.sweep_id ${IN_SWEEPS} AND c.state = 'STORED'`,
     unit: 'stored checkpoints',
     violations: `
       SELECT format('run %s (number %s of sweep %s): none of %s epoch %s is stored', run_id, run_index, sweep_id, best_stage,
@@ -145,8 +145,8 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
                             AND c.epoch = r.best_epoch AND c.kind = 'BEST' AND c.state = 'STORED')`,
   },
   {
-    invariant: 'never two live attempts of a task',
-    looked: `FROM attempts JOIN tasks USING (task_id) WHERE sweep_id ${IN_SWEEPS}`,
+    invariant: 'a task never has two live attempts',
+    evidence: `FROM attempts JOIN tasks USING (task_id) WHERE sweep_id ${IN_SWEEPS}`,
     unit: 'attempts',
     violations: `
       SELECT format('task %s: attempt %s ended %s, attempt %s began %s', a.task_id, a.lease_epoch,
@@ -157,9 +157,9 @@ export const RECORD_CHECKS: readonly RecordCheck[] = [
   },
   {
     invariant:
-      'lease epochs of a task are 1, 2, 3 … in the order of time, or continue those of another task of its run and stage',
-    looked: `FROM tasks WHERE sweep_id ${IN_SWEEPS} AND lease_epoch > 1`,
-    unit: 'tasks that were leased more than once, or continue another',
+      'lease epochs of a task are 1, 2, 3 … in temporal order, or continue those of another task of its run and stage',
+    evidence: `FROM tasks WHERE sweep_id ${IN_SWEEPS} AND lease_epoch > 1`,
+    unit: 'tasks that were leased more than once, or continue another task',
     violations: `
       SELECT format('task %s: attempt %s is number %s in time', task_id, lease_epoch, place) AS text
         FROM (${PLACED_ATTEMPTS}) a

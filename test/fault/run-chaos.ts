@@ -12,12 +12,12 @@ import type { Fault } from './schedule.ts';
 export interface ChaosOptions {
   readonly seed: number;
   readonly faultCount: number;
-  /** No fault begins later; null: until all are done. */
+  /** Time after which no fault begins; null: no limit. */
   readonly limitMs: number | null;
   readonly size: SweepSize;
-  /** Between two faults at most; `schedule.ts` has the default. */
+  /** Maximum pause between two faults; the default is in `schedule.ts`. */
   readonly maxPauseMs?: number;
-  /** Gets data, database, artifacts and logs. */
+  /** Folder of data, database, artifacts and logs. */
   readonly folder: string;
   readonly say: (text: string) => void;
 }
@@ -31,19 +31,19 @@ export interface ChaosResult {
 
 export const TRAINER_COUNT = 3;
 export const COORDINATOR_COUNT = 2;
-/** Short, so that faults that outlast it are quick. Every duration of the schedule is in proportion to it. */
+/** Lease duration, short so that faults can outlast it. All durations of the schedule are proportional to it. */
 export const LEASE_MS = 6_000;
-/** Longer than any process is stopped, so that a file that is still being written is never taken for a leftover. */
+/** Age of orphans, longer than any stop of a process, so that a file that is being written is never removed. */
 const ORPHAN_MS = 15_000;
 const UNDISTURBED_MS = 300_000;
 const SETTLE_MS = 240_000;
 const FILES_SETTLE_MS = 60_000;
-/** What a person can mend; every other pause is a finding. */
+/** Reasons for a pause that a user can fix; any other pause is a finding. */
 const DISK_IS_FULL = /The disk of the artifact store .* is full/;
 
 /**
- * Trains a sweep in peace, then the same sweep again and again while the faults of the seed are done, lets everything settle
- * and checks the record.
+ * Trains a sweep undisturbed, then repeats the same sweep under the faults of the seed, waits until all work has ended and checks the
+ * record.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, faultCount, folder } = options;
@@ -88,7 +88,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-/** Submits sweeps one after the other until all faults are done, then waits for the last one's end. */
+/** Submits sweeps one after the other until all faults have ended, then waits for the end of the last sweep. */
 async function disturb(
   { limitMs }: ChaosOptions,
   cluster: ChaosCluster,
@@ -100,14 +100,14 @@ async function disturb(
   const sweepIds: string[] = [];
   const injection = { isOver: false };
   const injecting = injectAll(cluster, faults, limitMs, say, faultsDone).finally(() => (injection.isOver = true));
-  // Its failure is met where it is awaited, after the sweeps.
+  // Its failure is handled where it is awaited, after the sweeps.
   injecting.catch(() => undefined);
   do {
     const sweepId = await sweeps.submit();
     sweepIds.push(sweepId);
     say(`sweep ${sweepId} submitted`);
     let state = await sweeps.ended(sweepId, SETTLE_MS, DISK_IS_FULL);
-    // Faults that go on may hold it up; only peace is bounded.
+    // Active faults may delay it, so only the time without faults is bounded.
     while (state === 'ACTIVE' && !isOver(injection)) state = await sweeps.ended(sweepId, SETTLE_MS, DISK_IS_FULL);
     say(`sweep ${sweepId} is ${state}`);
     if (state === 'ACTIVE') break;
@@ -148,7 +148,7 @@ async function injectAll(
   }
 }
 
-/** Files of killed workers are removed in time by the coordinator; everything else must hold at once. */
+/** Repeats the check while files of killed workers await their removal; everything else must hold at once. */
 async function checkWhenSettled(
   cluster: ChaosCluster,
   referenceSweepId: string,

@@ -5,12 +5,12 @@ import type { ScheduleOptions } from './schedule.ts';
 const OPTIONS: ScheduleOptions = { seed: 7, faultCount: 40, trainerCount: 3, coordinatorCount: 2, leaseMs: 6_000 };
 
 describe('planFaults', () => {
-  it('gives the same faults for the same seed, and others for another one', () => {
+  it('returns the same faults for the same seed, and other faults for another', () => {
     expect(planFaults(OPTIONS)).toEqual(planFaults(OPTIONS));
     expect(planFaults({ ...OPTIONS, seed: 8 })).not.toEqual(planFaults(OPTIONS));
   });
 
-  it('begins a longer schedule with the shorter one', () => {
+  it('extends a shorter schedule to a longer one', () => {
     expect(planFaults(OPTIONS).slice(0, 8)).toEqual(planFaults({ ...OPTIONS, faultCount: 8 }));
   });
 
@@ -28,7 +28,7 @@ describe('planFaults', () => {
     }
   });
 
-  it('names the faults', () => {
+  it('describes the faults', () => {
     expect(
       describeFault({ number: 3, afterMs: 1_240, action: { kind: 'KILL', target: { part: 'worker', index: 1 } } }),
     ).toBe('#3 after 1.2 s: KILL worker 1');

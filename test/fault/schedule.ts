@@ -5,7 +5,7 @@ import { STORED_KINDS } from './stored-damage.ts';
 import type { StoredKind, StoredTarget } from './stored-damage.ts';
 
 /**
- * One thing that goes wrong. Durations are milliseconds; what has one is undone after it. QUOTA: the worker may write no file.
+ * A fault. Durations are milliseconds; a fault with a duration is undone after it. QUOTA: the worker may not write files.
  */
 export type FaultAction =
   | { readonly kind: 'KILL'; readonly target: ProcessTarget }
@@ -18,21 +18,21 @@ export type FaultAction =
 
 export interface ProcessTarget {
   readonly part: 'worker' | 'supervisor' | 'coordinator';
-  /** Number of the coordinator, or of the trainer among those that hold a lease then, from 0. */
+  /** Index of the coordinator, or of the trainer among those that hold a lease at that time. */
   readonly index: number;
 }
 
-/** The way from a trainer to a coordinator; `coordinator` null: to all of them. */
+/** The network from a trainer to a coordinator; `coordinator` null: to all coordinators. */
 export interface LinkTarget {
-  /** Among those that hold a lease then. */
+  /** Index among the trainers that hold a lease at that time. */
   readonly trainer: number;
   readonly coordinator: number | null;
 }
 
 export interface Fault {
-  /** From 1. */
+  /** Number of the fault, from 1. */
   readonly number: number;
-  /** Since the fault before it. */
+  /** Milliseconds since the previous fault. */
   readonly afterMs: number;
   readonly action: FaultAction;
 }
@@ -43,17 +43,17 @@ export interface ScheduleOptions {
   readonly trainerCount: number;
   readonly coordinatorCount: number;
   readonly leaseMs: number;
-  /** Between two faults at most; default 4.5 s. */
+  /** Maximum pause between two faults; default 4.5 s. */
   readonly maxPauseMs?: number;
 }
 
-/** Pauses between two faults. Short ones overlap, long ones leave time to get over it. */
+/** Pauses between two faults: after short ones faults overlap; long ones leave time to recover. */
 const MIN_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 4_500;
 
 /**
- * What happens when, wholly by the seed. Each round of the deck has every kind of fault once, so that a short schedule has
- * most kinds as well.
+ * Plans the faults, determined by the seed. Each round of the deck has every kind of fault once, so that even a short schedule has most
+ * kinds.
  */
 export function planFaults(options: ScheduleOptions): readonly Fault[] {
   const random = createStream(options.seed, 'chaos');
@@ -72,7 +72,7 @@ export function planFaults(options: ScheduleOptions): readonly Fault[] {
   return faults;
 }
 
-/** One line for logs: `#3 after 1.2 s: KILL worker 1`. */
+/** Formats a fault for logs: `#3 after 1.2 s: KILL worker 1`. */
 export function describeFault({ number, afterMs, action }: Fault): string {
   return `#${number} after ${(afterMs / 1_000).toFixed(1)} s: ${describeAction(action)}`;
 }

@@ -3,7 +3,7 @@ import { join, relative, sep } from 'node:path';
 import { damageFile } from '../support/damage-file.ts';
 import type { FileDamage } from '../support/damage-file.ts';
 
-/** What is stored and can be made again. */
+/** Kinds of stored files, which can be recomputed. */
 export type StoredKind = 'features' | 'manifest' | 'checkpoint' | 'images';
 
 export const STORED_KINDS: readonly StoredKind[] = ['features', 'manifest', 'checkpoint', 'images'];
@@ -16,16 +16,16 @@ export interface StoredFolders {
 export interface StoredTarget {
   readonly kind: StoredKind;
   readonly damage: FileDamage;
-  /** Which of the newest files, from 0 to below 1. */
+  /** Choice among the latest files, from 0 (inclusive) to 1 (exclusive). */
   readonly place: number;
-  /** Where in the file, from 0 to below 1. */
+  /** Position in the file, from 0 (inclusive) to 1 (exclusive). */
   readonly part: number;
 }
 
-/** Those of the sweep that trains, most likely. */
+/** Number of latest files to choose from, most likely of the sweep that trains. */
 const NEWEST = 6;
 
-/** Does the damage to one of the newest files of its kind; gives its path relative to the folders, null where there is none. */
+/** Damages one of the latest files of a kind. @returns its path relative to the folders; null if there is none. */
 export function damageStored({ artifactsDir, cacheDir }: StoredFolders, target: StoredTarget): string | null {
   const root = target.kind === 'images' ? cacheDir : artifactsDir;
   const folder = { features: 'features', manifest: 'datasets', checkpoint: 'checkpoints', images: 'images' }[
@@ -37,7 +37,7 @@ export function damageStored({ artifactsDir, cacheDir }: StoredFolders, target: 
   try {
     damageFile(path, target.damage, target.part);
   } catch {
-    // Removed meanwhile, by those who own it.
+    // Its owner has removed it meanwhile.
     return null;
   }
   return relative(root, path).split(sep).join('/');
@@ -57,7 +57,7 @@ function newestFiles(folder: string): readonly string[] {
     .map(({ path }) => path);
 }
 
-/** A cache folder of its own, whose decoded images may be damaged; engine and weights are the shared one's. */
+/** Creates a cache folder whose decoded images may be damaged; engine and weights are shared with the default one. */
 export function ownCacheDir(folder: string, sharedCacheDir: string): string {
   const own = join(folder, 'cache');
   mkdirSync(own, { recursive: true });

@@ -3,13 +3,13 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
 /**
- * How a connection behaves: PASS; CUT: reset, and new ones are reset at once; BLACK_HOLE: open, but nothing arrives on
- * either side; DELAY: everything arrives later, in order.
+ * The behaviour of connections. PASS: normal. CUT: reset, new ones at once. BLACK_HOLE: open, but no data arrives on either side. DELAY:
+ * all data arrives later, in order.
  */
 export type ProxyMode =
   { readonly kind: 'PASS' | 'CUT' | 'BLACK_HOLE' } | { readonly kind: 'DELAY'; readonly ms: number };
 
-/** The network between two processes, as a TCP proxy on a port of its own. */
+/** The network between two processes, as a TCP proxy on a separate port. */
 export class TcpProxy implements AsyncDisposable {
   readonly address: string;
   readonly #server: Server;
@@ -22,7 +22,7 @@ export class TcpProxy implements AsyncDisposable {
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** @param target `host:port`; need not listen yet. */
+  /** @param target address `host:port`, which need not listen yet. */
   static async start(target: string): Promise<TcpProxy> {
     const [host = '', port = ''] = target.split(':');
     const server = createServer();
@@ -33,7 +33,7 @@ export class TcpProxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** From now on. Bytes kept back by BLACK_HOLE arrive when it is over, as packets sent again would. */
+  /** Sets the behaviour. Bytes that BLACK_HOLE held back arrive when it ends, as retransmitted packets would. */
   setMode(mode: ProxyMode): void {
     this.#mode = mode;
     if (mode.kind === 'CUT') for (const socket of this.#sockets) socket.resetAndDestroy();
@@ -60,7 +60,7 @@ export class TcpProxy implements AsyncDisposable {
       socket.once('close', () => {
         this.#sockets.delete(socket);
         for (const way of ways) this.#ways.delete(way);
-        // A peer that is gone is told late in a black hole; never is as good for the one who must notice by itself.
+        // In a black hole the peer would learn of the end late; never has the same effect, since it must detect silence by itself.
         if (this.#mode.kind !== 'BLACK_HOLE') for (const other of [client, server]) other.destroy();
       });
     }
@@ -73,7 +73,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 }
 
-/** One direction of one connection. */
+/** One direction of a connection. */
 class Way {
   readonly #to: Socket;
   readonly #mode: () => ProxyMode;
@@ -89,7 +89,7 @@ class Way {
     });
   }
 
-  /** Sends what is due. */
+  /** Sends all data that is due. */
   pump(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

@@ -3,10 +3,10 @@ import { Mutator } from './mutate.ts';
 import { RawClient } from './raw-calls.ts';
 import type { RawAnswer, RawMethod } from './raw-calls.ts';
 
-/** What only the inside knows: paths, stacks, SQL, and the words of Node.js and PostgreSQL for their own mistakes. */
+/** Internal details, which no answer may contain: paths, stacks, SQL, and error messages of Node.js and PostgreSQL. */
 const INTERNALS =
   /node_modules|\bat \S+ \(|\.[cm]?[jt]s:\d|\/(home|root|tmp|usr|work)\/|\b(SELECT|INSERT|UPDATE|DELETE) |relation "|syntax error|is not a function|Cannot read prop|undefined \(|postgres(ql)?:\/\/|prisma/i;
-/** gRPC's own answer to bytes that are no message of the type: how the decoder put it, and nothing of ours. */
+/** gRPC's answer to bytes that can't be decoded, with the decoder's message. */
 const UNREADABLE = /^Error deserializing request|^Failed to parse|^Request message serialization failure/;
 const CONCURRENCY = 64;
 const CLIENTS = 4;
@@ -16,22 +16,22 @@ export interface MethodFindings {
   readonly hasToken: boolean;
   readonly messageCount: number;
   readonly seconds: number;
-  /** Calls by status; UNREADABLE: bytes that are no message. */
+  /** Numbers of calls by status; UNREADABLE: bytes that can't be decoded. */
   readonly codes: ReadonlyMap<string, number>;
-  /** Answers that tell of the inside, and INTERNAL ones: each a mistake of ours. At most a few. */
+  /** Answers with internal details, and INTERNAL ones: each is a defect. At most a few are kept. */
   readonly faults: readonly string[];
   readonly highestBytes: number;
 }
 
 export interface FuzzOptions {
   readonly coordinator: CoordinatorProcess;
-  /** null: none is sent. */
+  /** Token; null: none is sent. */
   readonly token: string | null;
   readonly seed: number;
   readonly messageCount: number;
 }
 
-/** Sends mutated and random messages to one method, many calls at a time. @throws Error when the coordinator dies */
+/** Sends mutated and random messages to one method in many concurrent calls. @throws {Error} when the coordinator dies. */
 export async function fuzzMethod(
   { coordinator, token, seed, messageCount }: FuzzOptions,
   method: RawMethod,

@@ -8,7 +8,7 @@ import type { GuardedCoordinator } from './guarded-coordinator.ts';
 import { sendGarbage } from './http2-garbage.ts';
 import { allMethods, HEALTH, RawClient } from './raw-calls.ts';
 
-/** `npm run fuzz` sends as many as you like. */
+/** Messages per method; `npm run fuzz` sends any number. */
 const MESSAGE_COUNT = 200;
 const GUEST_MESSAGE_COUNT = 50;
 const CONNECTION_COUNT = 200;
@@ -28,7 +28,7 @@ const methods = allMethods();
 const others = methods.flatMap(({ samples }) => samples);
 
 it.each(methods.map((method) => [method.path, method] as const))(
-  '%s answers whatever comes, and tells nothing of its inside',
+  '%s answers any bytes, without internal details',
   { timeout: 60_000 },
   async (path, method) => {
     const { coordinator } = guarded;
@@ -40,7 +40,7 @@ it.each(methods.map((method) => [method.path, method] as const))(
   },
 );
 
-it('goes on after connections of broken HTTP/2', { timeout: 60_000 }, async () => {
+it('continues after connections with invalid HTTP/2', { timeout: 60_000 }, async () => {
   await sendGarbage(guarded.coordinator.address, 1, CONNECTION_COUNT);
   const client = new RawClient(guarded.coordinator.address, null);
   expect(await client.call(HEALTH, () => Buffer.alloc(0))).toMatchObject({ code: 'OK' });

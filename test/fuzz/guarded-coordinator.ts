@@ -6,17 +6,17 @@ import { createLogger } from '../../services/platform/telemetry/logger.ts';
 import { TokenRole, TokenServiceService } from '../../proto/gen/graft/v1/token_service.ts';
 import { CoordinatorProcess } from '../support/coordinator-process.ts';
 
-/** A coordinator that asks for tokens, and tokens that together may call everything. */
+/** A coordinator that requires tokens, and tokens that together may call all methods. */
 export interface GuardedCoordinator extends AsyncDisposable {
   readonly coordinator: CoordinatorProcess;
-  /** Of a role that may call the method. */
+  /** Returns a token of a role that may call the method. */
   tokenFor(path: string): string;
 }
 
-/** @param folder for the database and the artifacts */
+/** Starts the coordinator. @param folder of the database and the artifacts. */
 export async function startGuardedCoordinator(folder: string): Promise<GuardedCoordinator> {
   const coordinator = await CoordinatorProcess.start(folder, {
-    // What is refused is not worth a line each, and the limit of calls is not what is looked at here.
+    // Refused calls are not logged, and the limit on calls is not under test.
     env: {
       GRAFT_LOG_LEVEL: 'error',
       GRAFT_COORDINATOR_TOKENS: 'on',

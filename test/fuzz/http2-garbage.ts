@@ -6,11 +6,11 @@ import type { RandomStream } from '../../services/core/rng/stream.ts';
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 const MAX_FRAME_BYTES = 16_384;
-/** A server that waits for the rest of a frame says nothing. */
+/** Time to wait for an answer: a server that awaits the rest of a frame sends none. */
 const PATIENCE_MS = 50;
 const CONCURRENCY = 32;
 
-/** Opens connections that speak no HTTP/2, or broken HTTP/2, one after the other on each of some lines. */
+/** Opens connections that send no HTTP/2, or invalid HTTP/2, in several concurrent sequences. */
 export async function sendGarbage(address: string, seed: number, connectionCount: number): Promise<void> {
   const random = createStream('http2 garbage', seed);
   let openedCount = 0;
@@ -34,18 +34,18 @@ function garbage(random: RandomStream): Buffer {
     case 3:
       return Buffer.concat([PREFACE, EMPTY_SETTINGS, ...frames(random, 50, 2)]);
     case 4:
-      // Streams that are opened and reset at once.
+      // Streams that are opened and reset immediately.
       return Buffer.concat([PREFACE, EMPTY_SETTINGS, ...rapidResets(200)]);
     default:
       return Buffer.concat([PREFACE, EMPTY_SETTINGS, ...frames(random, 20, 12)]);
   }
 }
 
-/** @param typeCount kinds of frames from DATA on; HTTP/2 has ten */
+/** Returns random frames. @param typeCount number of frame types, from DATA on; HTTP/2 has ten. */
 function frames(random: RandomStream, count: number, typeCount: number): Buffer[] {
   return Array.from({ length: count }, () => {
     const payload = bytes(random, random.int(random.uniform() < 0.1 ? MAX_FRAME_BYTES : 64));
-    // A length that is not the payload's, one in ten times.
+    // One length in ten differs from the payload's.
     const length = random.uniform() < 0.1 ? random.int(2 ** 24) : payload.length;
     return Buffer.concat([header(length, random.int(typeCount), random.int(256), random.int(16)), payload]);
   });
@@ -78,7 +78,7 @@ function bytes(random: RandomStream, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => random.int(256)));
 }
 
-/** Sends it all and waits until the server hangs up, or a moment. */
+/** Sends all bytes and waits until the server closes the connection, or a moment. */
 async function sendOnce(address: string, content: Buffer): Promise<void> {
   const separator = address.lastIndexOf(':');
   const socket = connect(Number(address.slice(separator + 1)), address.slice(0, separator));

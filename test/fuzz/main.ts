@@ -93,10 +93,10 @@ async function worst(seconds: number): Promise<number> {
     ]);
     const columns = ['calls', 'p50 ms', 'p99 ms', 'max ms'].map((title) => ({ title, align: 'right' as const }));
     process.stdout.write(`${renderTable([{ title: 'call' }, ...columns], rows)}\n\n`);
-    const ended = Object.entries(found.rude).map(([key, count]) => `${key} ${count}`);
+    const ended = Object.entries(found.hostile).map(([key, count]) => `${key} ${count}`);
     process.stdout.write(
-      `Eight rude clients: ${ended.join(', ')}.\n` +
-        `Leadership: ${found.leaderLost} of ${found.leaderLooks} looks found it lost. Trainer: ${found.trainerState}. ` +
+      `Eight hostile clients: ${ended.join(', ')}.\n` +
+        `Leadership: ${found.leaderLost} of ${found.leaderPolls} looks found it lost. Trainer: ${found.trainerState}. ` +
         `Memory: at most ${megabytes(found.highestBytes)}. Load of the machine: ${found.load.map((one) => one.toFixed(1)).join(' → ')}.\n`,
     );
     const isHealthy = found.leaderLost === 0 && found.trainerState === 'READY';

@@ -1,11 +1,11 @@
 import { createStream } from '../../services/core/rng/stream.ts';
 import type { RandomStream } from '../../services/core/rng/stream.ts';
 
-/** Below the server's limit of 4 MiB, above every buffer that is made for a usual message. */
+/** Size below the server's limit of 4 MiB and above any buffer for a usual message. */
 const LARGE_BYTES = 1 << 20;
 const NESTING = 2_000;
 
-/** Bytes that a careless or hostile client might send in place of a message. The same seed gives the same bytes. */
+/** Generates bytes that a careless or hostile client might send instead of a message. Equal seeds give equal bytes. */
 export class Mutator {
   readonly #random: RandomStream;
 
@@ -13,7 +13,7 @@ export class Mutator {
     this.#random = createStream('fuzz', seed, name);
   }
 
-  /** @param samples well-formed messages of the type; of others as well, one in ten times */
+  /** @param samples well-formed messages of the type and, one in ten, of other types. */
   next(samples: readonly Uint8Array[], others: readonly Uint8Array[]): Buffer {
     const of = this.#chance(0.1) ? others : samples;
     const sample = Buffer.from(of[this.#below(of.length)] ?? []);
@@ -27,7 +27,7 @@ export class Mutator {
       case 3:
         return Buffer.concat([sample, this.#bytes(this.#below(50))]);
       case 4:
-        // Fields twice: the last one counts, and lists grow.
+        // Duplicate fields: the last one is used, and lists grow.
         return Buffer.concat([sample, sample]);
       case 5:
         return this.#withOddValue(sample);
@@ -48,7 +48,7 @@ export class Mutator {
     return bytes;
   }
 
-  /** A length, number or tag in the middle becomes the largest, the smallest or one of ten bytes. */
+  /** Replaces a length, number or tag inside by the largest, the smallest or a varint of ten bytes. */
   #withOddValue(sample: Buffer): Buffer {
     const odd = [[0xff, 0xff, 0xff, 0xff, 0x0f], Array<number>(9).fill(0xff).concat(0x01), [0x80, 0x80, 0x00], [0x00]];
     const at = this.#below(sample.length + 1);
@@ -59,7 +59,7 @@ export class Mutator {
     ]);
   }
 
-  /** A message in a message in a message …, in a field that some messages have. */
+  /** Nests messages deeply, in a field that some messages have. */
   #nested(): Buffer {
     const tag = ((1 + this.#below(10)) << 3) | 2;
     let bytes = Buffer.alloc(0);

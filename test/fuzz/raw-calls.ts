@@ -4,33 +4,33 @@ import { toBinary } from '@bufbuild/protobuf';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { instancesOf, registry } from '../support/filled-messages.ts';
 
-/** A method as the wire has it. */
+/** A method on the wire. */
 export interface RawMethod {
   readonly path: string;
   readonly kind: DescMethod['methodKind'];
-  /** Well-formed requests, every field filled. */
+  /** Well-formed requests with every field set. */
   readonly samples: readonly Uint8Array[];
 }
 
-/** How a call ended: the status, and all text that came with it. */
+/** The end of a call: its status, with all strings of the answer. */
 export interface RawAnswer {
   readonly code: string;
   readonly text: string;
 }
 
-/** Longer than any answer takes; a long poll is cut off there. */
+/** Deadline, longer than any answer takes; ends long polls. */
 const DEADLINE_MS = 2_000;
-/** Requests in one stream. */
+/** Number of requests in a stream. */
 const STREAMED = 3;
 
-/** Answered without a token. */
+/** Methods that need no token. */
 export const HEALTH: RawMethod = {
   path: '/grpc.health.v1.Health/Check',
   kind: 'unary',
   samples: [Uint8Array.of(10, 1, 65)],
 };
 
-/** Every method of Graft's own services, and the health service. */
+/** Returns every method of Graft's services and of the health service. */
 export function allMethods(): RawMethod[] {
   const own = [...registry]
     .filter((type) => type.kind === 'service')
@@ -44,18 +44,18 @@ export function allMethods(): RawMethod[] {
   return [...own, HEALTH];
 }
 
-/** A client that sends bytes as they are. */
+/** A client that sends raw bytes. */
 export class RawClient {
   readonly #client: Client;
   readonly #metadata = new Metadata();
 
-  /** @param token null: none is sent */
+  /** @param token null: none is sent. */
   constructor(address: string, token: string | null) {
     this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
     if (token !== null) this.#metadata.set('authorization', `Bearer ${token}`);
   }
 
-  /** Sends one message, or some where the method takes a stream, and waits for the end. Never rejects. */
+  /** Sends one message, or several if the method takes a stream, and waits for the end. Never rejects. */
   call(method: RawMethod, next: () => Buffer): Promise<RawAnswer> {
     const options = { deadline: Date.now() + DEADLINE_MS };
     const args = [method.path, asIs, asIs] as const;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 
-/** A connection on which calls are made and no answer is read: its window of flow control is closed from the first byte on. */
+/** A connection that makes calls and reads no answer: its flow-control window is 0. */
 export class UnreadClient implements AsyncDisposable {
   readonly #session: ClientHttp2Session;
 
@@ -17,7 +17,7 @@ export class UnreadClient implements AsyncDisposable {
     return new UnreadClient(session);
   }
 
-  /** Makes a unary call. @returns the gRPC status, or null: an answer waits to be read */
+  /** Makes a unary call. @returns the gRPC status, or null if an answer waits to be read. */
   async call(path: string, request: Uint8Array): Promise<number | null> {
     const stream: ClientHttp2Stream = this.#session.request({
       ':method': 'POST',

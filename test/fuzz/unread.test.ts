@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 it(
-  'bounds the memory of long lists that nobody reads, and answers other clients meanwhile',
+  'bounds the memory of long lists that clients do not read, and answers other clients meanwhile',
   { timeout: 120_000 },
   async () => {
     const patient = { deadlineMs: 60_000 };
@@ -34,7 +34,7 @@ it(
     const page = await listRuns(request, patient);
     const pageBytes = ListRunsResponse.encode(page).finish().length;
     const bytes = ListRunsRequest.encode(request).finish();
-    // What is refused below would be more than a connection, and all of them, may have.
+    // Without refusals, each connection and all of them together would exceed their limits.
     expect(CALL_COUNT * pageBytes).toBeGreaterThan(16 * MIB);
     expect(CONNECTION_COUNT * 16 * MIB).toBeGreaterThan(64 * MIB);
     const before = coordinator.residentBytes;
@@ -42,7 +42,7 @@ it(
     const clients = await Promise.all(
       Array.from({ length: CONNECTION_COUNT }, () => UnreadClient.open(coordinator.address)),
     );
-    const rude = Promise.all(
+    const hostile = Promise.all(
       clients.map((client) =>
         Promise.all(Array.from({ length: CALL_COUNT }, () => client.call('/graft.v1.SweepService/ListRuns', bytes))),
       ),
@@ -54,7 +54,7 @@ it(
       answered += 1;
       highest = Math.max(highest, coordinator.residentBytes);
     }
-    const found = await rude;
+    const found = await hostile;
     const held = found.map((statuses) => statuses.filter((code) => code === null).length * pageBytes);
     console.log(
       JSON.stringify({ pageBytes, held, answered, mb: [before, highest].map((one) => Math.round(one / 1e6)) }),
@@ -65,7 +65,7 @@ it(
     expect(held.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(64 * MIB);
     expect(highest - before).toBeLessThan(64 * MIB + 150e6);
     expect(answered).toBeGreaterThan(5);
-    // What was not read is forgotten with its connection.
+    // Unread answers are released with their connection.
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
     expect(await listRuns(request, patient)).toEqual(page);
   },

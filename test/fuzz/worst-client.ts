@@ -4,12 +4,12 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { worstRequests } from './worst-requests.ts';
 import type { WorstRequest } from './worst-requests.ts';
 
-/** A call that is not answered by then counts as unanswered. */
+/** Deadline after which a call counts as unanswered. */
 const DEADLINE_MS = 60_000;
 
 /**
- * A rude client in a process of its own, so that its work is not measured: sends one worst request after the other on each of some
- * connections, until it is told to stop by the end of its input, and prints how the calls ended.
+ * A hostile client in a separate process, so that its work is not measured. It sends one costly request after the other on several
+ * connections until its input ends, then prints the results of the calls.
  *
  * Arguments: address, sweep, runs of the largest sweeps, number of connections.
  */

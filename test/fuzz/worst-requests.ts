@@ -11,7 +11,7 @@ import {
 const SERVICE = '/graft.v1.SweepService';
 const MOST_ROWS = 2 ** 31 - 1;
 
-/** A request that costs as much as the limits allow. */
+/** A request with the maximum cost within the limits. */
 export interface WorstRequest {
   readonly name: string;
   readonly path: string;
@@ -19,7 +19,7 @@ export interface WorstRequest {
   readonly bytes: Uint8Array;
 }
 
-/** @param runCount of a sweep; 10,000 is the most */
+/** Returns a large spec. @param runCount runs of the sweep, at most 10,000. */
 export function largeSpec(runCount: number): SweepSpec {
   const range = (name: string, min: number, max: number) => ({
     name,
@@ -48,9 +48,9 @@ export function largeSpec(runCount: number): SweepSpec {
 }
 
 /**
- * The costliest requests that the limits allow.
+ * Returns the costliest requests within the limits.
  *
- * @param sweepId of a sweep with many runs
+ * @param sweepId of a sweep with many runs.
  */
 export function worstRequests(sweepId: string, runCount: number): readonly WorstRequest[] {
   const plan = PlanSweepRequest.encode(PlanSweepRequest.fromPartial({ spec: largeSpec(runCount) })).finish();
@@ -74,7 +74,7 @@ function unary(name: string, bytes: Uint8Array): WorstRequest {
   return { name, path: `${SERVICE}/${name}`, isStream: false, bytes };
 }
 
-/** As many names that no parameter has as the limits allow: each is a mistake, and looked up for a near one. */
+/** Returns the maximum number of unknown parameter names: each is a mistake, for which the nearest name is searched. */
 function unknownNames(): Uint8Array {
   const parameters = Array.from({ length: 20 }, (_, index) => ({
     name: `optimiser.learning_rates_of_the_head_and_the_base_${index}`,
@@ -94,7 +94,7 @@ function manyVariants(): Uint8Array {
   return CreateSweepRequest.encode(CreateSweepRequest.fromPartial({ spec })).finish();
 }
 
-/** Refused by its count of variants, with as many of them as a request has room for. */
+/** Returns a spec that is refused for its number of variants, which is the maximum that fits into a request. */
 function tooLarge(): Uint8Array {
   const variants = Array.from({ length: 500_000 }, () => ({}));
   return PlanSweepRequest.encode(PlanSweepRequest.fromPartial({ spec: { variants } })).finish();

@@ -15,17 +15,17 @@ import type { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { largeSpec } from './worst-requests.ts';
 
 const CLIENT_COUNT = 8;
-/** Between two calls of each kind that is measured. */
+/** Pause between two measured calls of a kind. */
 const PAUSE_MS = 50;
 
 export interface WorstOptions {
   readonly coordinator: CoordinatorProcess;
   readonly seconds: number;
-  /** Of the large sweeps; 10,000 is the most. */
+  /** Runs of the large sweeps, at most 10,000. */
   readonly runCount: number;
 }
 
-/** Milliseconds. */
+/** Latencies in milliseconds. */
 export interface Latencies {
   readonly count: number;
   readonly p50: number;
@@ -34,20 +34,20 @@ export interface Latencies {
 }
 
 export interface WorstFindings {
-  /** By call: GetSweep, Heartbeat, LeaseTask. */
+  /** Latencies by call: GetSweep, Heartbeat, LeaseTask. */
   readonly cheap: Readonly<Record<string, Latencies>>;
-  /** How the calls of the rude clients ended, by call and status. */
-  readonly rude: Readonly<Record<string, number>>;
-  /** Looks at the leader's lease, and those that found it run out. */
-  readonly leaderLooks: number;
+  /** Calls of the hostile clients by call and status. */
+  readonly hostile: Readonly<Record<string, number>>;
+  /** Polls of the leader's lease; `leaderLost` counts those that found it expired. */
+  readonly leaderPolls: number;
   readonly leaderLost: number;
   readonly trainerState: string;
   readonly highestBytes: number;
-  /** Of the machine, over one minute, before and after. */
+  /** One-minute load average of the machine before and after. */
   readonly load: readonly [number, number];
 }
 
-/** Lets eight rude clients send the costliest requests that the limits allow, and measures cheap calls beside them. */
+/** Measures cheap calls while eight hostile clients send the costliest requests within the limits. */
 export async function measureWorst({ coordinator, seconds, runCount }: WorstOptions): Promise<WorstFindings> {
   const before = loadavg()[0] ?? 0;
   const pool = new pg.Pool({ connectionString: coordinator.databaseUrl, max: 1 });
@@ -75,9 +75,9 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
     },
     trainerSecret,
   } as Parameters<typeof trainers.call.registerTrainer>[0]);
-  // Leases find nothing: what is measured is how long a call takes, not what a task is made of.
+  // Lease requests find no task: only the duration of the call is measured.
   for (const { sweep } of [large, small]) await pauseSweep({ sweepId: sweep?.sweepId ?? '', reason: 'measured' });
-  const rude = startRude(coordinator.address, large.sweep?.sweepId ?? '', runCount);
+  const hostile = startHostile(coordinator.address, large.sweep?.sweepId ?? '', runCount);
   const until = performance.now() + seconds * 1_000;
   const cheap: Record<string, number[]> = {};
   const measure = async (name: string, call: () => Promise<unknown>): Promise<void> => {
@@ -89,13 +89,13 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
       await sleep(PAUSE_MS);
     }
   };
-  let leaderLooks = 0;
+  let leaderPolls = 0;
   let leaderLost = 0;
   let highestBytes = 0;
   const watchLeader = async (): Promise<void> => {
     while (performance.now() < until) {
       const { rows } = await pool.query<{ lives: boolean }>('SELECT expire_time > now() AS lives FROM leader_leases');
-      leaderLooks += 1;
+      leaderPolls += 1;
       if (rows[0]?.lives !== true) leaderLost += 1;
       highestBytes = Math.max(highestBytes, coordinator.residentBytes);
       await sleep(200);
@@ -115,14 +115,14 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
     }),
     watchLeader(),
   ]);
-  const ended = await rude.end();
+  const ended = await hostile.end();
   const { rows } = await pool.query<{ state: string }>('SELECT state FROM trainers WHERE trainer_id = $1', [trainerId]);
   await pool.end();
   trainers.close();
   return {
     cheap: Object.fromEntries(Object.entries(cheap).map(([name, taken]) => [name, latenciesOf(taken)])),
-    rude: ended,
-    leaderLooks,
+    hostile: ended,
+    leaderPolls,
     leaderLost,
     trainerState: rows[0]?.state ?? '',
     highestBytes,
@@ -130,7 +130,7 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
   };
 }
 
-function startRude(
+function startHostile(
   address: string,
   sweepId: string,
   runCount: number,

@@ -16,7 +16,7 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** A whole cluster (`graft up`) on a state folder of its own, as a user would start it. */
+/** A whole cluster (`graft up`) with a separate state folder, as a user would start it. */
 export class LocalCluster implements AsyncDisposable {
   readonly stateDir: string;
   readonly address: string;
@@ -38,7 +38,7 @@ export class LocalCluster implements AsyncDisposable {
     } = {},
   ): Promise<LocalCluster> {
     const stateDir = options.stateDir ?? temporaryFolder('graft-e2e-');
-    // A port of its own: while a killed coordinator is down, another test's cluster must not take its place.
+    // A reserved port: while a killed coordinator is down, the cluster of another test must not take it.
     const flags = ['--port', String(await freePort()), '--trainers', String(options.trainers ?? 1)];
     const child = spawn(process.execPath, [LAUNCHER, 'up', ...flags], {
       env: { ...process.env, ...options.env, GRAFT_STATE_DIR: stateDir, DATABASE_URL: '' },
@@ -73,7 +73,7 @@ export class LocalCluster implements AsyncDisposable {
     return JSON.parse(stdout);
   }
 
-  /** Pids of this cluster's processes whose command line has `part`, oldest first. */
+  /** Returns the process IDs of this cluster whose command line contains `part`, oldest first. */
   pids(part: string): number[] {
     const processes = processTable();
     const mine = new Set([this.#process.pid ?? -1]);
@@ -84,12 +84,12 @@ export class LocalCluster implements AsyncDisposable {
     return processes.filter(({ pid, command }) => mine.has(pid) && command.includes(part)).map(({ pid }) => pid);
   }
 
-  /** All living processes of this cluster, our own launcher included. */
+  /** Returns all living processes of this cluster, including the launcher. */
   allPids(): number[] {
     return this.pids('');
   }
 
-  /** Ctrl-C, then waits for the end. */
+  /** Sends Ctrl-C and waits for the end. */
   async interrupt(): Promise<number | null> {
     if (this.#process.exitCode !== null) return this.#process.exitCode;
     const exited = once(this.#process, 'exit');
@@ -104,7 +104,7 @@ export class LocalCluster implements AsyncDisposable {
   }
 }
 
-/** Runs `graft ARGS` and gives its exit code and what it printed. */
+/** Runs `graft ARGS`. @returns exit code and output. */
 export function runCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
   return new Promise((resolve) => {
     execFile(
@@ -119,7 +119,7 @@ export function runCli(args: readonly string[], env: Readonly<Record<string, str
   });
 }
 
-/** Polls until `probe` gives a value. */
+/** Polls until `probe` returns a value. */
 export async function eventually<T>(what: string, timeoutMs: number, probe: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
@@ -154,7 +154,7 @@ interface ProcessEntry {
   readonly command: string;
 }
 
-/** From /proc; zombies, which are dead but not yet waited for, are left out. */
+/** Reads the processes from /proc, without zombies. */
 function processTable(): ProcessEntry[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
