@@ -129,7 +129,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(existsSync(file)).toBe(true);
     const again = await exportTo('out', '--weights', weights);
     expect(again.code).toBe(2);
-    expect(again.stderr).toContain(`--out: ${file} exists already. Name another place, or add --force to replace it.`);
+    expect(again.stderr).toContain(`--out: ${file} exists already. Choose another path, or add --force to replace it.`);
   });
 
   it('replaces a file only with --force', async () => {

@@ -24,7 +24,7 @@ interface ExportedFile {
   readonly sizeBytes: number;
 }
 
-/** Formats that are one file, and the end of its name. */
+/** File extensions of the formats that are one file. */
 const FILE_ENDINGS: Readonly<Record<string, string>> = { keras: '.keras', 'keras-h5': '.h5' };
 
 /** `graft checkpoint export`. */
@@ -43,7 +43,11 @@ export async function exportCheckpoint(
   }
 }
 
-/** Where the model is written. @throws UsageError when something is there or the name doesn't fit the format. */
+/**
+ * Returns the path to write.
+ *
+ * @throws UsageError if the path exists without `--force`, or its extension is not the format's.
+ */
 function exportTarget(out: string, format: string, force: true | undefined): string {
   const ending = FILE_ENDINGS[format];
   const isFolder = existsSync(out) && statSync(out).isDirectory();
@@ -63,7 +67,7 @@ function exportTarget(out: string, format: string, force: true | undefined): str
 
 function refuseExisting(path: string, force: true | undefined): void {
   if (force === true || !existsSync(path)) return;
-  throw new UsageError(`--out: ${path} exists already. Name another place, or add --force to replace it.`);
+  throw new UsageError(`--out: ${path} exists already. Choose another path, or add --force to replace it.`);
 }
 
 interface Export extends CheckpointChoice {
@@ -92,7 +96,7 @@ async function exportTo(
   } finally {
     status.clear();
   }
-  if (files.length === 0) throw new CliError(`Nothing was written to ${target}.`);
+  if (files.length === 0) throw new CliError(`No file was written to ${target}.`);
   writeResult(context, options, { format, classNames, files }, () =>
     files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}`).join('\n'),
   );

@@ -15,19 +15,19 @@ export interface FoundCheckpoint {
 }
 
 export interface CheckpointChoice {
-  /** File or id. */
+  /** File or id of the checkpoint. */
   readonly named: string;
-  /** Of the base, instead of what the run was trained with; undefined: that. */
+  /** Weight file of the base; undefined: the weights that the run was trained with. */
   readonly weights: string | undefined;
-  /** For a downloaded checkpoint. */
+  /** Folder for a downloaded checkpoint. */
   readonly folder: string;
 }
 
 /**
- * A checkpoint by its file or its id: a file is used with the card beside it, without a coordinator; an id is downloaded.
+ * Finds a checkpoint by file or id. A file is used with the card beside it, without a coordinator. An id is downloaded.
  *
- * @throws MissingError for a file that is no checkpoint; CliError for one that was damaged after its download; NotFoundError for an
- * unknown id.
+ * @throws MissingError for a file that is not a checkpoint; CliError for a file that was damaged after its download; NotFoundError
+ * for an unknown id.
  */
 export async function findCheckpoint(
   context: CliContext,
@@ -56,7 +56,7 @@ async function fileWithCard(
   });
 }
 
-/** A file that was copied without its card still names its run, which the coordinator knows. */
+/** Returns the card beside a file. For a file copied without its card, asks the coordinator by the run id in the file. */
 async function cardOf(context: CliContext, options: GlobalOptions, file: string): Promise<CheckpointCard> {
   const card = await readCheckpointCard(file);
   if (card !== null) {
@@ -64,16 +64,16 @@ async function cardOf(context: CliContext, options: GlobalOptions, file: string)
     return card;
   }
   const runId = await runIdIn(file);
-  if (runId === null) throw new MissingError(`${file} is no checkpoint of Graft: it names no run.`);
+  if (runId === null) throw new MissingError(`${file} is not a checkpoint of Graft: it names no run.`);
   return withClient(context, options, async (client) => {
     const saved = (await client.listCheckpoints({ runId })).at(-1);
     if (saved === undefined)
-      throw new MissingError(`The coordinator has no checkpoint of run ${runId}, which ${file} is of.`);
+      throw new MissingError(`The coordinator has no checkpoint of run ${runId}, which ${file} belongs to.`);
     return writeCheckpointCard(client, saved, file);
   });
 }
 
-/** The run's id from the header of a safetensors file: 8 bytes of length, then JSON. */
+/** Reads the run id from the header of a safetensors file: 8 bytes of length, then JSON; null if there is none. */
 async function runIdIn(file: string): Promise<string | null> {
   const bytes = await readFile(file);
   const length = bytes.length < 8 ? 0 : Number(bytes.readBigUInt64LE(0));

@@ -82,16 +82,16 @@ export async function collectCheckpoints(
 function readKeep(text: string): number {
   const keep = Number(text);
   if (Number.isSafeInteger(keep) && keep >= 1) return keep;
-  throw new UsageError(`--keep: must be a whole number of at least 1; received '${text}'.`);
+  throw new UsageError(`--keep: must be an integer of at least 1; received '${text}'.`);
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  RUN_ENDED: 'its run has ended, nothing resumes from it',
-  NOT_AMONG_BEST: 'not of one of the best runs',
+  RUN_ENDED: 'its run has ended',
+  NOT_AMONG_BEST: 'not among the best',
 };
 
 function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collected, dryRun: boolean): string {
-  if (count === 0) return 'Every checkpoint is needed.';
+  if (count === 0) return 'There is no unneeded checkpoint.';
   const table = renderTable(
     [
       { title: 'run' },
@@ -99,7 +99,7 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
       { title: 'epoch', align: 'right' },
       { title: 'kind' },
       { title: 'size', align: 'right' },
-      { title: 'why' },
+      { title: 'reason' },
     ],
     checkpoints.map(({ checkpoint: { runId, stage, epoch, kind, sizeBytes: size }, reason }) => [
       runId,
@@ -114,7 +114,7 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
   const what = `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'}, ${formatBytes(sizeBytes)}`;
   return (
     `${table}${more}\n\n${dryRun ? 'Would remove' : 'Removing'} ${what}; ` +
-    `of an ended sweep the best ${keepBest}, what was tested and what is pinned stay.`
+    `the best ${keepBest} of an ended sweep, tested and pinned checkpoints are kept.`
   );
 }
 

@@ -39,7 +39,7 @@ export async function resendToMlflow(context: CliContext, options: GlobalOptions
 
 function describeCount(entryCount: number): string {
   const changes = entryCount === 1 ? '1 change is' : `${entryCount} changes are`;
-  return `${changes} to be sent. See how it goes:  ${GRAFT} mlflow status`;
+  return `${changes} queued. Check the progress:  ${GRAFT} mlflow status`;
 }
 
 function describeStatus(status: MlflowStatusRecord, deadLetters: readonly DeadLetterRecord[]): string {
@@ -47,21 +47,21 @@ function describeStatus(status: MlflowStatusRecord, deadLetters: readonly DeadLe
   const pending =
     pendingEntryCount === 0
       ? 'nothing'
-      : `${pendingEntryCount} changes of ${pendingSubjectCount} sweeps and runs, the oldest of ${formatTime(status.oldestPendingTime)}`;
+      : `${pendingEntryCount} changes of ${pendingSubjectCount} sweeps and runs, the oldest from ${formatTime(status.oldestPendingTime)}`;
   const facts: [string, string][] = [
-    ['server', trackingUri ?? 'none: nothing is mirrored (GRAFT_MLFLOW_TRACKING_URI at the coordinator)'],
-    ['to be sent', pending],
-    ['refused', deadLetterCount === 0 ? 'nothing' : `${deadLetterCount}; send again with ${GRAFT} mlflow retry`],
-    ['sent last', formatTime(status.successTime)],
+    ['server', trackingUri ?? 'none: nothing is mirrored (GRAFT_MLFLOW_TRACKING_URI of the coordinator)'],
+    ['queued', pending],
+    ['refused', deadLetterCount === 0 ? 'nothing' : `${deadLetterCount}; resend with ${GRAFT} mlflow retry`],
+    ['last success', formatTime(status.successTime)],
   ];
   if (status.failureTime !== null) {
-    facts.push(['failed last', `${formatTime(status.failureTime)}  ${status.errorCode}: ${status.errorMessage}`]);
+    facts.push(['last failure', `${formatTime(status.failureTime)}  ${status.errorCode}: ${status.errorMessage}`]);
   }
   if (status.nextTryTime !== null) {
-    facts.push(['next try', `${formatTime(status.nextTryTime)}, after ${status.failureCount} failures in a row`]);
+    facts.push(['next attempt', `${formatTime(status.nextTryTime)}, after ${status.failureCount} failures in a row`]);
   }
   if (deadLetters.length === 0) return renderFacts(facts);
-  const columns = ['refused', 'sweep', 'run', 'what', 'sent', 'why'];
+  const columns = ['refused', 'sweep', 'run', 'entry', 'sent', 'reason'];
   const table = renderTable(
     columns.map((title) => ({ title })),
     deadLetters.map((letter) => [

@@ -50,9 +50,7 @@ function describeTrainers(trainers: readonly TrainerRecord[]): string {
 
 function drainedLine({ trainerId, drainReason }: TrainerRecord): string[] {
   if (drainReason === null) return [];
-  return [
-    `${trainerId} gets no more work: ${drainReason} Let it work again with \`${GRAFT} trainers forget ${trainerId}\`.`,
-  ];
+  return [`${trainerId} is drained: ${drainReason} End the drain with \`${GRAFT} trainers forget ${trainerId}\`.`];
 }
 
 function workOf({ taskId, stage, benchReason }: TrainerRecord['slots'][number]): string {

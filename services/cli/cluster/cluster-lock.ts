@@ -11,7 +11,7 @@ const POLL_MS = 100;
 /** Wait for another `graft up` that is writing its record. */
 const LOCK_WAIT_MS = 90_000;
 
-/** What a cluster on this machine writes about itself into the state folder. */
+/** The record of a cluster in its state folder. */
 export interface ClusterRecord {
   readonly owner: ProcessIdentity;
   /** `host:port` of the coordinator; null until it is known. */
@@ -20,7 +20,7 @@ export interface ClusterRecord {
   readonly children: readonly ProcessIdentity[];
 }
 
-/** Another live process runs a cluster on the same state folder. */
+/** Thrown when another live process runs a cluster on the same state folder. */
 export class ClusterRunningError extends UsageError {
   readonly record: ClusterRecord;
 
@@ -34,7 +34,7 @@ export class ClusterRunningError extends UsageError {
   }
 }
 
-/** The right to run a cluster on a state folder, and the record that others find the cluster by. */
+/** The exclusive right to run a cluster on a state folder, with the record by which other processes find the cluster. */
 export class ClusterLock {
   readonly #file: string;
   #record: ClusterRecord;
@@ -45,7 +45,7 @@ export class ClusterLock {
   }
 
   /**
-   * Takes the lock. After a cluster whose process was killed, waits until its children have handed their work back, and
+   * Acquires the lock. If the process of the last cluster was killed, waits until its children have handed their tasks back, and
    * kills those that do not end.
    *
    * @throws ClusterRunningError
@@ -86,7 +86,9 @@ export class ClusterLock {
   async #awaitFormerChildren(say: (text: string) => void): Promise<void> {
     const living = (): readonly ProcessIdentity[] => this.#record.children.filter(isAlive);
     if (living().length > 0) {
-      say(`the last cluster here was killed; waiting for its ${living().length} processes to hand their work back`);
+      say(
+        `the last cluster on this folder was killed; waiting until its ${living().length} processes hand their tasks back`,
+      );
       const deadline = Date.now() + DRAIN_WAIT_MS;
       while (living().length > 0 && Date.now() < deadline) await sleep(POLL_MS);
       for (const { pid } of living()) killGroup(pid);
@@ -99,13 +101,13 @@ export class ClusterLock {
   }
 
   #write(): void {
-    // It holds the database's password, and is replaced whole so that readers never see half of it.
+    // The record has the database's password. It is replaced atomically, so that readers never see half of it.
     writeFileSync(`${this.#file}.new`, JSON.stringify(this.#record), { mode: 0o600 });
     renameSync(`${this.#file}.new`, this.#file);
   }
 }
 
-/** The record of the cluster on a state folder, dead or alive; null where there is none. */
+/** Returns the record of the last cluster on a state folder, running or not; null if there is none. */
 export function readClusterRecord(stateDir: string): ClusterRecord | null {
   try {
     return JSON.parse(readFileSync(fileOf(stateDir), 'utf8')) as ClusterRecord;
@@ -114,7 +116,7 @@ export function readClusterRecord(stateDir: string): ClusterRecord | null {
   }
 }
 
-/** The record of a cluster that is up on this machine; null where there is none. */
+/** Returns the record of the running cluster on a state folder; null if there is none. */
 export function findLiveCluster(stateDir: string): ClusterRecord | null {
   const record = readClusterRecord(stateDir);
   return record !== null && isAlive(record.owner) ? record : null;
@@ -128,11 +130,13 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended in this moment.
+    // The process has ended in the meantime.
   }
 }
 
 function unkillable(processes: readonly ProcessIdentity[]): CliError {
   const pids = processes.map(({ pid }) => pid).join(', ');
-  return new CliError(`Processes ${pids} of the last cluster do not end, not even by SIGKILL. Look at them with ps.`);
+  return new CliError(
+    `Processes ${pids} of the last cluster do not end, not even after SIGKILL. Inspect them with ps.`,
+  );
 }

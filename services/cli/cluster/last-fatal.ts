@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
 const TAIL_BYTES = 65_536;
-/** Pino's number. */
+/** Pino's level number of `fatal`. */
 const FATAL = 60;
 
-/** Why a service ended, from the last line of its log that says so; null: none does. */
+/** Returns the reason of a service's end, from the last fatal line of its log; null if there is none. */
 export function lastFatalMessage(logFile: string): string | null {
   for (const line of readTail(logFile).split('\n').toReversed()) {
     const message = fatalMessage(line);

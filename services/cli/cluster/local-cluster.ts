@@ -21,7 +21,7 @@ import { SupervisedProcess } from './supervised-process.ts';
 
 const DEFAULT_PORT = 50_051;
 
-/** Longer than the grace that the services give themselves (30 s and 20 s). */
+/** Grace times, longer than those of the services themselves (30 s and 20 s). */
 const TRAINER_GRACE_MS = 35_000;
 const COORDINATOR_GRACE_MS = 25_000;
 const READY_TIMEOUT_MS = 120_000;
@@ -32,19 +32,19 @@ export interface LocalClusterOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly openClient: (address: string) => GraftClient;
   readonly trainers: number;
-  /** Per trainer; null: one per GPU, else one. */
+  /** Slots of each trainer; null: one per GPU, else one. */
   readonly slots: number | null;
-  /** Threads of one slot; null: the cores shared out among all slots. */
+  /** Threads of one slot; null: the cores, divided evenly among all slots. */
   readonly threadsPerSlot: number | null;
-  /** null: 50051 if it is free, else any. */
+  /** Port of the coordinator; null: 50051 if it is free, else a free one. */
   readonly port: number | null;
-  /** null: a PostgreSQL of our own in the state folder. */
+  /** PostgreSQL to use; null: an embedded one in the state folder. */
   readonly databaseUrl: string | null;
-  /** The artifact store is taken over from another cluster at the first start of the coordinator. */
+  /** Takes the artifact store over from another cluster when the coordinator first starts. */
   readonly adoptsStore?: boolean;
-  /** Shows the children's logs as prefixed lines as well. */
+  /** Receives the children's log lines, prefixed with their name; null: none. */
   readonly onLogLine: ((line: string) => void) | null;
-  /** What a person should hear. */
+  /** Reports to the user. */
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -55,17 +55,17 @@ export interface LocalCluster {
   readonly address: string;
   readonly databaseUrl: string;
   readonly logDir: string;
-  /** Trainers first (they hand their work back), then the coordinator, then PostgreSQL. Calling it again does no harm. */
+  /** Stops the trainers, which hand their tasks back, then the coordinator, then PostgreSQL. May be called again. */
   stop(): Promise<void>;
-  /** Everything at once; `stop` then only waits. */
+  /** Kills all processes at once; `stop` then only waits. */
   kill(): void;
 }
 
 /**
- * Starts everything and waits until the trainers are ready. A part that dies later is started again.
+ * Starts all parts and waits until the trainers are ready. A part that dies later is restarted.
  *
- * @throws ClusterRunningError where one is up on this state folder; EmbeddedPostgresError; CliError where a part does not
- * come up. Nothing is left running then.
+ * @throws ClusterRunningError if a cluster runs on this state folder; EmbeddedPostgresError; CliError if a part does not start.
+ * All started parts are stopped then.
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const lock = await ClusterLock.acquire(options.paths.stateDir, options.say);
@@ -113,7 +113,7 @@ class ClusterParts {
     this.#coordinator.start();
     const client = this.#options.openClient(address);
     try {
-      // Trainers wait for a coordinator by themselves, so TensorFlow can be loaded meanwhile.
+      // Trainers wait for a coordinator by themselves, so that they load TensorFlow in the meantime.
       this.#trainers = Array.from({ length: this.#options.trainers }, (_, index) => this.#trainer(index, address));
       for (const trainer of this.#trainers) trainer.start();
       await this.#waitUntilReady(client);
@@ -221,10 +221,10 @@ class ClusterParts {
     }
   }
 
-  /** A part that dies again and again while starting will not come up by waiting. */
+  /** @throws CliError if a part keeps dying while it starts. */
   #refuseCrashing(): void {
     for (const child of [this.#coordinator, ...this.#trainers]) {
-      // A setting that can't be used is not mended by another start.
+      // A restart does not fix an invalid setting.
       if (child === null || !(child.startCount > 3 || child.lastExitCode === EXIT_CONFIG)) continue;
       const logFile = join(this.#logDir, `${child.name}.log`);
       const reason = lastFatalMessage(logFile);
@@ -234,8 +234,9 @@ class ClusterParts {
 }
 
 /**
- * Tells trainers that are there from those of an earlier cluster, which stay listed for a while: one has shown a sign of life
- * since we began. The database's clock need not be ours; then the sign is that its time of heartbeat has moved on.
+ * Distinguishes the cluster's trainers from those of an earlier cluster, which remain listed for a while: a trainer is ready when
+ * it has sent a heartbeat since the start. The database's clock may differ from this machine's; then a changed heartbeat time
+ * counts.
  */
 class TrainerFreshness {
   readonly #began = Date.now();
@@ -254,7 +255,7 @@ class TrainerFreshness {
 async function choosePort(wanted: number | null, say: (text: string) => void): Promise<number> {
   if (wanted !== null) {
     if (await isFreePort(wanted)) return wanted;
-    throw new UsageError(`--port: ${wanted} is in use by another program. Name another one.`);
+    throw new UsageError(`--port: ${wanted} is in use by another program. Choose another port.`);
   }
   if (await isFreePort(DEFAULT_PORT)) return DEFAULT_PORT;
   const port = await freePort();

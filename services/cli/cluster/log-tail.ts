@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 const POLL_MS = 250;
 const CHUNK_BYTES = 65_536;
 
-/** Hands on the lines that are written to a file from now on. The file need not exist yet, and may be begun anew. */
+/** Passes on the lines that are appended to a file. The file may be created later, and truncated. */
 export class LogTail {
   readonly #file: string;
   readonly #onLine: (line: string) => void;
@@ -19,7 +19,7 @@ export class LogTail {
     this.#timer.unref();
   }
 
-  /** Reads what is left and stops. */
+  /** Reads the remaining lines and stops. */
   close(): void {
     clearInterval(this.#timer);
     this.#read();

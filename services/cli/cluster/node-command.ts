@@ -3,14 +3,14 @@ import { pathToFileURL } from 'node:url';
 import { nodeProgram } from '../../platform/lifecycle/node-program.ts';
 
 export interface NodeCommandOptions {
-  /** A child that ends when we end in whatever way (`end-with-parent.ts`). */
+  /** Ends the child when this process ends in any way (`end-with-parent.ts`). */
   readonly endWithParent?: boolean;
 }
 
 /**
- * Program and arguments that run one of Graft's modules in a Node of its own.
+ * Returns the program and arguments that run a module of Graft in a separate Node process.
  *
- * @param module below `services`, without extension, for example `coordinator/main`.
+ * @param module path below `services` without extension, for example `coordinator/main`.
  */
 export function nodeCommand(module: string, options: NodeCommandOptions = {}): readonly [string, ...string[]] {
   const { script, execArgv } = nodeProgram(module);

@@ -14,7 +14,7 @@ export interface PostgresKeeperOptions {
   readonly say: (text: string) => void;
 }
 
-/** The embedded PostgreSQL, started again when it dies. It keeps its port and so its address. */
+/** Restarts the embedded PostgreSQL when it dies. The server keeps its port, and so its address. */
 export class PostgresKeeper {
   readonly #options: PostgresKeeperOptions;
   #server: EmbeddedPostgres | null = null;
@@ -28,7 +28,7 @@ export class PostgresKeeper {
     this.#options = options;
   }
 
-  /** Gives the connection string. */
+  /** Starts the server and returns its connection string. */
   async start(): Promise<string> {
     mkdirSync(dirname(this.#options.logFile), { recursive: true });
     const { url } = await this.#startServer();
@@ -43,7 +43,7 @@ export class PostgresKeeper {
     await this.#server?.stop();
   }
 
-  /** PostgreSQL's immediate shutdown: it recovers at the next start. */
+  /** Sends PostgreSQL's immediate shutdown. The server recovers at its next start. */
   kill(): void {
     this.#isStopping = true;
     if (this.#server?.isOwn === true && this.#isRunning()) process.kill(this.#server.pid, 'SIGQUIT');
@@ -76,7 +76,7 @@ export class PostgresKeeper {
       return;
     }
     const { say, logFile } = this.#options;
-    say(`PostgreSQL has ended; it is started again. Its log: ${logFile}`);
+    say(`PostgreSQL has ended and is restarted. Its log: ${logFile}`);
     try {
       await this.#startServer();
       this.#watch(CHECK_MS);

@@ -6,28 +6,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 10_000;
-/** A child that lived so long starts over with the shortest back-off. */
+/** After a run of this length, the next restart uses the shortest backoff. */
 const HEALTHY_MS = 60_000;
 const LOG_LIMIT_BYTES = 20_000_000;
 
 export interface SupervisedProcessOptions {
-  /** For messages, for example `trainer-0`. */
+  /** Name in messages, for example `trainer-0`. */
   readonly name: string;
   /** Program and arguments. */
   readonly command: readonly [string, ...string[]];
   readonly env: NodeJS.ProcessEnv;
-  /** Gets standard output and error. The child writes there itself, so that it can go on logging without us. */
+  /** File for standard output and error. The child writes to it directly, and so continues to log if this process dies. */
   readonly logFile: string;
-  /** What a person should hear: deaths and restarts. */
+  /** Reports deaths and restarts to the user. */
   readonly say: (text: string) => void;
-  /** After each start and each death. */
+  /** Called after each start and each death. */
   readonly onPid?: (pid: number | null) => void;
   readonly firstBackoffMs?: number;
 }
 
 /**
- * A child process in a group of its own (Ctrl-C in our terminal does not reach it) that is started again when it dies.
- * Its standard input is a pipe that closes when we end.
+ * A child process that is restarted when it dies. It has its own process group, which Ctrl-C in the terminal does not reach. Its
+ * standard input is a pipe that closes when this process ends.
  */
 export class SupervisedProcess implements AsyncDisposable {
   readonly name: string;
@@ -43,12 +43,12 @@ export class SupervisedProcess implements AsyncDisposable {
     this.name = options.name;
   }
 
-  /** How often the child was started. */
+  /** Number of starts. */
   get startCount(): number {
     return this.#startCount;
   }
 
-  /** Of the last child that ended by itself; null: none has, or a signal ended it. */
+  /** Exit code of the last child that exited; null if none has, or a signal ended it. */
   get lastExitCode(): number | null {
     return this.#lastExitCode;
   }
@@ -61,7 +61,7 @@ export class SupervisedProcess implements AsyncDisposable {
     if (this.#startCount === 0) this.#ended = this.#keepAlive();
   }
 
-  /** Asks the child to end and waits; after `graceMs` its whole group is killed. */
+  /** Asks the child to end and waits. Kills its whole group after `graceMs` milliseconds. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
     this.#signal('SIGTERM', false);
@@ -75,7 +75,7 @@ export class SupervisedProcess implements AsyncDisposable {
     }
   }
 
-  /** Kills the child and everything it started, at once. */
+  /** Kills the child and its process group at once. */
   kill(): void {
     this.#stopping.abort();
     this.#signal('SIGKILL', true);
@@ -95,7 +95,7 @@ export class SupervisedProcess implements AsyncDisposable {
     try {
       process.kill(group ? -pid : pid, signal);
     } catch {
-      // It has ended in this moment.
+      // The process has ended in the meantime.
     }
   }
 
@@ -108,7 +108,7 @@ export class SupervisedProcess implements AsyncDisposable {
       if (this.#isStopping()) return;
       if (performance.now() - began > HEALTHY_MS) backoff = first;
       const { name, logFile, say } = this.#options;
-      say(`${name} ended (${how}); it is started again in ${backoff / 1_000} s. Its log: ${logFile}`);
+      say(`${name} ended (${how}) and is restarted in ${backoff / 1_000} s. Its log: ${logFile}`);
       await sleep(backoff, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
     }
@@ -144,7 +144,7 @@ function openLog(file: string): number {
   try {
     if (statSync(file).size > LOG_LIMIT_BYTES) renameSync(file, `${file}.1`);
   } catch {
-    // There is none yet.
+    // There is no log yet.
   }
   return openSync(file, 'a');
 }

@@ -3,24 +3,24 @@ import type { GraftPaths } from '../../platform/paths.ts';
 import type { GraftClient } from '../client/client-port.ts';
 import type { OutputFormat, TextStream } from '../terminal/output.ts';
 
-/** Everything a command takes from the world. */
+/** The environment of a command. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly paths: GraftPaths;
-  /** Results. */
+  /** Output stream for results. */
   readonly stdout: TextStream;
-  /** Everything else: progress, hints, errors. */
+  /** Output stream for progress, hints and errors. */
   readonly stderr: TextStream;
   /** Aborted by Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
-  /** For a command that has something to do at a second Ctrl-C. */
+  /** Handler of a second Ctrl-C; null: the process ends. */
   readonly signals: { onSecond: (() => void) | null };
-  /** For tests; `createGraftClient` otherwise. */
+  /** Replaces `createGraftClient` in tests. */
   readonly openClient?: (address: string, connection?: ConnectionConfig) => GraftClient;
 }
 
-/** Options that every command takes. */
+/** Options that every command accepts. */
 export interface GlobalOptions {
   readonly coordinator?: string;
   readonly tlsCa?: string;

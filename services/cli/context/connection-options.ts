@@ -6,7 +6,7 @@ import type { GlobalOptions } from './cli-context.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * How to connect, from options and environment; an option counts more.
+ * Reads the connection settings from options and environment; an option overrides the environment.
  *
  * @throws ConfigError with every problem.
  */
@@ -17,17 +17,17 @@ export function connectionOf(env: Environment, options: ConnectionOptions): Conn
 
 type ConnectionOptions = Pick<GlobalOptions, 'tlsCa' | 'tokenFile' | 'insecure'>;
 
-/** The options as settings of a service that is started with them. */
+/** Returns the options as environment variables of a service. */
 export function settingsOf({ tlsCa, tokenFile, insecure }: ConnectionOptions): Readonly<Record<string, string>> {
   return {
     ...(tlsCa === undefined ? {} : { GRAFT_TLS_CA: tlsCa }),
-    // A token of the environment would contradict the one that was asked for.
+    // A token in the environment would contradict the file.
     ...(tokenFile === undefined ? {} : { GRAFT_TOKEN_FILE: tokenFile, GRAFT_TOKEN: '' }),
     ...(insecure === true ? { GRAFT_INSECURE: 'on', GRAFT_COORDINATOR_INSECURE: 'on' } : {}),
   };
 }
 
-/** What concerns the connection to other machines is not for a cluster of our own, which speaks over loopback. */
+/** Removes the connection settings: a cluster of `graft up` uses loopback, without TLS and tokens. */
 export function withoutConnectionSettings(env: Environment): Environment {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => !/^GRAFT_(COORDINATOR_)?(TLS_|TOKEN|INSECURE)/.test(name)),

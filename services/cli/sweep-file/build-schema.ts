@@ -5,57 +5,61 @@ import { GOALS, METRICS, SCALES, STRATEGIES, TEST_POLICIES } from './sweep-shape
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /**
- * JSON Schema (2020-12) of sweep files, made from core's table of hyper-parameters. `sweep.schema.json` is its printed form;
+ * Builds the JSON Schema (2020-12) of sweep files from core's table of hyper-parameters. `sweep.schema.json` is its printed form;
  * a test compares the two.
  */
 export function buildSweepSchema(): JsonSchema {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Graft sweep file',
-    description: 'A tuning job: images, what all runs have, what varies, and how variants are chosen.',
+    description: 'Tuning job: images, common parameters, varied parameters, and the strategy that chooses variants.',
     type: 'object',
     additionalProperties: false,
     required: ['dataset'],
     properties: {
-      display_name: { type: 'string', maxLength: 200, description: 'Name for people.' },
+      display_name: { type: 'string', maxLength: 200, description: 'Display name.' },
       dataset: datasetSchema(),
-      base: { $ref: '#/$defs/parameters', description: "Parameters all runs have, on top of Graft's defaults." },
+      base: { $ref: '#/$defs/parameters', description: "Parameters of all runs; they override Graft's defaults." },
       parameters: dimensionsSchema(),
       strategy: {
         enum: [...STRATEGIES],
-        description: 'How variants are chosen; default: grid, or list where only variants are given.',
+        description: 'Strategy that chooses variants. Default: grid, or list if only variants are given.',
       },
       variants: {
         type: 'array',
         items: { $ref: '#/$defs/parameters' },
-        description: "Listed variants (list), or variants tried before the strategy's own.",
+        description: "Variants of the strategy list, or variants that run before the strategy's own.",
       },
-      max_runs: { type: 'integer', minimum: 1, description: 'Upper bound; needed for random and sobol.' },
-      seed: { type: 'integer', minimum: 0, default: 0, description: 'Of everything without a seed of its own.' },
+      max_runs: { type: 'integer', minimum: 1, description: 'Maximum number of runs; required for random and sobol.' },
+      seed: { type: 'integer', minimum: 0, default: 0, description: 'Seed of everything without its own seed.' },
       objective: {
         type: 'object',
         additionalProperties: false,
-        description: 'What runs are ranked by, measured on the validation split.',
+        description: 'Metric that ranks runs, measured on the validation split.',
         properties: {
           metric: { enum: [...METRICS], default: 'val_loss' },
-          goal: { enum: [...GOALS], description: "By the metric's name where left out." },
+          goal: { enum: [...GOALS], description: 'Default: follows from the metric.' },
         },
       },
       test_policy: {
         enum: [...TEST_POLICIES],
         default: 'winner',
-        description: 'Runs the test split is looked at for: the winner and the baseline (run 0), or every run.',
+        description: 'Runs that are tested on the test split: the winner and the baseline (run 0), or every run.',
       },
       mlflow: {
         type: 'object',
         additionalProperties: false,
-        description: 'Where the sweep goes in MLflow, if the coordinator mirrors to one.',
+        description: 'Destination in MLflow, if the coordinator mirrors sweeps.',
         properties: {
-          experiment: { type: 'string', maxLength: 500, description: "Default: the coordinator's own." },
+          experiment: {
+            type: 'string',
+            maxLength: 500,
+            description: "Experiment. Default: the coordinator's setting.",
+          },
           register_model: {
             type: 'string',
             maxLength: 256,
-            description: 'Registered model that the best checkpoint becomes a version of; none where left out.',
+            description: 'Registered model to which the best checkpoint is added as a version. Default: none.',
           },
         },
       },
@@ -75,27 +79,27 @@ function datasetSchema(): JsonSchema {
         type: 'string',
         minLength: 1,
         description:
-          'Folder of the images, `{train,validation,test}/<class>/<image>` or `<class>/<image>`; relative to this file.',
+          'Folder of images, as `{train,validation,test}/<class>/<image>` or `<class>/<image>`; relative to this file.',
       },
       split_fractions: {
         type: 'object',
         additionalProperties: false,
         required: ['train', 'validation', 'test'],
-        description: 'For a folder without split folders: how it is divided, class by class. They sum to 1.',
+        description: 'Fractions that divide each class of a folder without split folders. They sum to 1.',
         properties: { train: part, validation: part, test: part, seed: { type: 'integer', minimum: 0 } },
       },
-      allow_duplicates: { type: 'boolean', default: false, description: 'Go on although a picture is in two splits.' },
-      skip_bad_files: { type: 'boolean', default: false, description: "Leave out files that can't be decoded." },
+      allow_duplicates: { type: 'boolean', default: false, description: 'Allow the same image in two splits.' },
+      skip_bad_files: { type: 'boolean', default: false, description: "Skip files that can't be decoded." },
       strict: {
         type: 'boolean',
         default: false,
-        description: 'Stop as well when a picture of one split looks like one of another; else it is warned of.',
+        description: 'Refuse near-duplicates across splits instead of reporting them.',
       },
     },
   };
 }
 
-/** Dotted keys are listed for completion; groups may be nested mappings as well (`head: { units: 64 }`). */
+/** Returns the schema of parameters. It lists dotted keys for completion and nested groups (`head: { units: 64 }`). */
 function parametersSchema(): JsonSchema {
   return {
     type: 'object',
@@ -108,7 +112,7 @@ function dimensionsSchema(): JsonSchema {
   return {
     type: 'object',
     additionalProperties: false,
-    description: 'Dimensions that vary, by the name of the hyper-parameter.',
+    description: 'Varied dimensions, by hyper-parameter.',
     properties: withGroups(dimensionSchema),
   };
 }
@@ -133,7 +137,10 @@ function withGroups(schemaOf: (definition: ParameterDefinition) => JsonSchema): 
 function dimensionSchema(definition: ParameterDefinition): JsonSchema {
   const value = { $ref: `#/$defs/${definition.name}` };
   const values = { type: 'array', minItems: 1, uniqueItems: true, items: value };
-  const when = { type: 'object', description: 'Exists only where these parameters have one of these values.' };
+  const when = {
+    type: 'object',
+    description: 'Condition: the dimension exists only if these parameters have one of these values.',
+  };
   const listed = { type: 'object', additionalProperties: false, required: ['values'], properties: { values, when } };
   if (definition.type !== 'int' && definition.type !== 'number') return { anyOf: [values, listed] };
   const range = {
@@ -144,11 +151,15 @@ function dimensionSchema(definition: ParameterDefinition): JsonSchema {
       min: value,
       max: value,
       scale: { enum: [...SCALES], default: 'linear' },
-      grid_points: { type: 'integer', minimum: 2, description: 'For a grid: points the range is cut into.' },
+      grid_points: {
+        type: 'integer',
+        minimum: 2,
+        description: 'Number of grid points in the range, for the strategy grid.',
+      },
       step: {
         type: 'number',
         exclusiveMinimum: 0,
-        description: 'Distance between allowed values from min on; linear scale only.',
+        description: 'Distance between allowed values, starting at min; linear scale only.',
       },
       when,
     },

@@ -11,23 +11,23 @@ import type { SweepFileFolders } from './read-sweep.ts';
 import { isMapping, pathOf, ShapeReader } from './shape-reader.ts';
 import { toYamlViolation } from './yaml-path.ts';
 
-/** Aliases of one anchor that may be resolved; more is an attack on memory. */
+/** Maximum number of aliases to resolve; a file with more exhausts memory on purpose. */
 const MAX_ALIAS_COUNT = 100;
-/** One bracket that is missing can be a mistake in each line below. */
+/** Maximum number of syntax errors to report: one missing bracket can cause an error in each following line. */
 const MAX_SYNTAX_MISTAKES = 20;
 
 export interface ParsedSweepFile {
-  /** Usable only where there are no violations. */
+  /** Valid only if there are no violations. */
   readonly spec: SweepSpec;
-  /** Everything that is wrong, by line; fields are paths in the file. */
+  /** Every mistake, ordered by line; fields are paths in the file. */
   readonly violations: readonly FieldViolation[];
 }
 
 /**
  * Reads a sweep file.
  *
- * @throws MissingError where there is no such file; UsageError for one that is no text in UTF-8; ViolationsError with all mistakes
- * of shape and meaning at once.
+ * @throws MissingError if the file does not exist; UsageError if it is not UTF-8; ViolationsError with every mistake of
+ * shape and meaning.
  */
 export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpec> {
   const file = resolve(cwd, path);
@@ -37,14 +37,14 @@ export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpe
   return spec;
 }
 
-/** Reads the text of a sweep file (YAML 1.2, or JSON), naming every mistake. */
+/** Parses the content of a sweep file (YAML 1.2 or JSON) and reports every mistake. */
 export function parseSweepFile(text: string, folders: SweepFileFolders): ParsedSweepFile {
   const lineCounter = new LineCounter();
   const reader = new ShapeReader();
   const parsed = parseYaml(text, lineCounter, reader);
   const root = parsed?.root ?? {};
   const spec = readSweep(root, reader, folders);
-  // Half a file would give mistakes that are not there.
+  // Validating half a file would report mistakes that it does not have.
   if (parsed === null || !isMapping(root)) {
     return { spec, violations: reader.violations.filter(({ field }) => field === '') };
   }
@@ -54,16 +54,16 @@ export function parseSweepFile(text: string, folders: SweepFileFolders): ParsedS
   return { spec, violations: withLines([...reader.violations, ...meaning], parsed.document, lineCounter) };
 }
 
-/** The document with its value; null where it can't be read, for a reason that `reader` then has. */
+/** Returns the document with its value; null if it can't be read, for a reason that is added to `reader`. */
 function parseYaml(
   text: string,
   lineCounter: LineCounter,
   reader: ShapeReader,
 ): { readonly document: Document; readonly root: unknown } | null {
   try {
-    // Duplicate keys are found here; the rest of the file is still read. Merge keys (<<) are of YAML 1.1, and people use them.
+    // Reports duplicate keys and still reads the rest. Merge keys (<<) are of YAML 1.1, but common.
     const document = parseDocument(text, { lineCounter, prettyErrors: false, merge: true });
-    // A tag that is not known (!include, !env) is a warning of the parser, which then takes the text beside it.
+    // An unknown tag (!include, !env) is only a warning of the parser, which then uses the string beside it.
     const mistakes = [...document.errors, ...document.warnings].map(
       ({ message, pos, code }) => `line ${lineCounter.linePos(pos[0]).line}: ${explainSyntax(code, message, text)}`,
     );
@@ -74,14 +74,14 @@ function parseYaml(
     if (problem === null) return { document, root };
     reader.fail('', problem);
   } catch (error) {
-    // Aliases that stand for more than they may, merge keys of something else than a mapping, nesting beyond the stack.
+    // Too many aliases, merge keys of something other than a mapping, or nesting that overflows the stack.
     const what = error instanceof RangeError ? 'it is nested too deeply' : (error as Error).message.replace(/\.$/, '');
     reader.fail('', `the file can't be read: ${what}.`);
   }
   return null;
 }
 
-/** A condition on a dimension that could not be read looks impossible, and is not. */
+/** Returns whether a field is a condition on a dimension that could not be read, which would be reported as impossible. */
 function dependsOn(field: string, names: ReadonlySet<string>): boolean {
   return [...names].some((name) => field.endsWith(`.when.${name}`) || field.includes(`.when.${name}[`));
 }
@@ -97,12 +97,12 @@ function withLines(
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
     .map(({ field, description, line }) => ({
       field,
-      // One that is only counted has no description.
+      // A violation beyond the listed ones has no description.
       description: line === null || field === '' || description === '' ? description : `${description} (line ${line})`,
     }));
 }
 
-/** The line of a path, or of the nearest part of it that is in the file. */
+/** Returns the line of a path, or of its nearest parent that is in the file. */
 function lineOf(field: string, lines: ReadonlyMap<string, number>): number | null {
   let path = field;
   while (path !== '') {

@@ -1,32 +1,33 @@
 import { readFile, stat } from 'node:fs/promises';
 import { MissingError, UsageError } from '../terminal/cli-errors.ts';
 
-/** A spec of 10,000 listed variants has about 3 MB. */
+/** Maximum size of a sweep file. A spec of 10,000 listed variants has about 3 MB. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** For a file whose whole content is one text. */
+/** Message for a file whose whole content is one string. */
 export const NO_YAML =
-  'the file is no YAML mapping. A sweep file has lines like `dataset: { path: /data/pets }`; TOML (key = value) and other formats ' +
-  'are not read. `npx graft schema` prints what may be in it.';
+  'the file is not a YAML mapping. A sweep file has lines like `dataset: { path: /data/pets }`; TOML (key = value) and other ' +
+  'formats are not supported. `npx graft schema` prints the schema.';
 
 /**
  * Reads a sweep file as text.
  *
- * @param path as it was given, for messages; @param file the same, absolute.
- * @throws MissingError where it can't be read; UsageError where it is a folder, a URL, too large, or not UTF-8.
+ * @param path path as given, for messages.
+ * @param file absolute path.
+ * @throws MissingError if it can't be read; UsageError if it is a folder, a URL, too large, or not UTF-8.
  */
 export async function readSweepText(path: string, file: string): Promise<string> {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) {
-    throw new UsageError(`${path}: is a URL, and sweep files are read from this machine. Download it first.`);
+    throw new UsageError(`${path}: is a URL, but sweep files must be on this machine. Download it first.`);
   }
   const bytes = await readBytes(path, file);
   if (startsWith(bytes, 0xff, 0xfe) || startsWith(bytes, 0xfe, 0xff) || bytes.subarray(0, 1_000).includes(0)) {
     throw new UsageError(
-      `${path}: is encoded as UTF-16 (or is no text). Save it as UTF-8, for example with \`iconv -f UTF-16 -t UTF-8\`.`,
+      `${path}: is encoded as UTF-16 or is a binary file. Save it as UTF-8, for example with \`iconv -f UTF-16 -t UTF-8\`.`,
     );
   }
   try {
-    // A byte order mark is left out by the decoder.
+    // The decoder drops a byte order mark.
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new UsageError(
@@ -40,7 +41,7 @@ async function readBytes(path: string, file: string): Promise<Uint8Array> {
     const found = await stat(file);
     if (found.isDirectory()) throw new UsageError(`${path}: is a folder. Name the sweep file in it.`);
     if (found.size > MAX_BYTES) {
-      throw new UsageError(`${path}: has ${found.size} bytes, and a sweep file has at most ${MAX_BYTES}.`);
+      throw new UsageError(`${path}: has ${found.size} bytes; a sweep file has at most ${MAX_BYTES}.`);
     }
     return await readFile(file);
   } catch (error) {
@@ -64,32 +65,32 @@ function firstWrongLine(bytes: Uint8Array): number {
   return wrong + 1;
 }
 
-/** The parser's message, and what to do where it does not say so. */
+/** Returns the parser's message, with a remedy where the message has none. */
 export function explainSyntax(code: string, message: string, text: string): string {
   const said = `${message}.`.replace(/\.\.$/, '.');
   if (message.includes('call stack')) return "the file can't be read: it is nested too deeply.";
   switch (code) {
     case 'MULTIPLE_DOCS':
-      return 'another document begins here (---), and a sweep file has one. Put each sweep into a file of its own.';
+      return 'another document begins here (---); a sweep file has one. Put each sweep into its own file.';
     case 'TAB_AS_INDENT':
-      return `${said} Use blanks.`;
+      return `${said} Use spaces.`;
     case 'TAG_RESOLVE_FAILED':
-      return `${said} Tags (!name) are not read: write the value itself.`;
+      return `${said} Tags (!name) are not supported: write the value itself.`;
     default:
-      return /^\s*\/\//m.test(text) ? `${said} Comments begin with #; // is of JSON5, which is not read.` : said;
+      return /^\s*\/\//m.test(text) ? `${said} Comments begin with #; // is JSON5, which is not supported.` : said;
   }
 }
 
-/** Far more than any key of a sweep file needs. */
+/** Maximum nesting; no key of a sweep file needs nearly as much. */
 const MAX_DEPTH = 32;
 
-/** What is wrong with a value that contains itself (an alias within its own anchor) or is nested too deeply; null: nothing. */
+/** Returns a message for a value that contains itself (an alias within its own anchor) or is nested too deeply; else null. */
 export function nestingProblem(root: unknown): string | null {
   const done = new Set<object>();
   const open = new Set<object>();
   const visit = (value: unknown): string | null => {
     if (typeof value !== 'object' || value === null || done.has(value)) return null;
-    if (open.has(value)) return "the file can't be read: an alias (*name) stands within its own anchor (&name).";
+    if (open.has(value)) return "the file can't be read: an alias (*name) is within its own anchor (&name).";
     if (open.size === MAX_DEPTH) return `the file can't be read: it is nested more than ${MAX_DEPTH} levels deep.`;
     open.add(value);
     for (const item of Object.values(value)) {

@@ -29,32 +29,32 @@ import {
   TEST_POLICIES,
 } from './sweep-shape.ts';
 
-/** Where relative paths of a sweep file start, and what `~` means. */
+/** Folders that paths of a sweep file are relative to: its own, and the home folder for `~`. */
 export interface SweepFileFolders {
   readonly folder: string;
   readonly home: string;
 }
 
 /**
- * Makes a spec of a parsed YAML value. Mistakes of shape are collected in `reader`; what is wrong is left out of the spec,
- * so that the rest can still be checked for meaning.
+ * Converts a parsed YAML value to a spec. Mistakes of shape are added to `reader`, and left out of the spec so that the rest can
+ * still be validated.
  */
 export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFileFolders): SweepSpec {
   const file = reader.mapping(root ?? {}, '', SWEEP_KEYS) ?? {};
   const parameters = readParameterSpecs(file['parameters'], reader).map((spec) => placeDimension(spec, folders));
   const variants = readVariants(file['variants'], reader).map((variant) => placeAllWeights(variant, folders));
   return {
-    displayName: reader.text(file['display_name'], 'display_name') ?? '',
+    displayName: reader.string(file['display_name'], 'display_name') ?? '',
     dataset: readDataset(file['dataset'], reader, folders),
     base: placeAllWeights(readParameters(file['base'], 'base', reader), folders),
     parameters,
-    // Whether there is such a strategy is checked with the rest: what it needs is not complained about when there is none.
+    // Validation checks the strategy's name, so that an unknown strategy does not report missing fields as well.
     strategy:
-      (reader.text(file['strategy'], 'strategy') as StrategyName | null) ??
+      (reader.string(file['strategy'], 'strategy') as StrategyName | null) ??
       (parameters.length === 0 && variants.length > 0 ? 'list' : 'grid'),
     variants,
-    maxRuns: reader.wholeNumber(file['max_runs'], 'max_runs'),
-    seed: reader.wholeNumber(file['seed'], 'seed') ?? 0,
+    maxRuns: reader.integer(file['max_runs'], 'max_runs'),
+    seed: reader.integer(file['seed'], 'seed') ?? 0,
     objective: readObjective(file['objective'], reader),
     testPolicy: reader.choice(file['test_policy'], 'test_policy', TEST_POLICIES) ?? 'winner',
     ...(file['mlflow'] === undefined ? {} : { mlflow: readMlflow(file['mlflow'], reader) }),
@@ -63,7 +63,7 @@ export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFile
 
 function readDataset(value: unknown, reader: ShapeReader, folders: SweepFileFolders): DatasetSource {
   const dataset = reader.mapping(value, 'dataset', DATASET_KEYS) ?? {};
-  const path = reader.text(dataset['path'], 'dataset.path') ?? '';
+  const path = reader.string(dataset['path'], 'dataset.path') ?? '';
   return {
     path: path === '' ? '' : absolute(path, folders),
     splitFractions: readFractions(dataset['split_fractions'], reader),
@@ -73,13 +73,13 @@ function readDataset(value: unknown, reader: ShapeReader, folders: SweepFileFold
   };
 }
 
-/** What is no path at all is left as it is: the check of the spec says what is wrong with it. */
+/** Resolves a path. An invalid path is returned unchanged: validation of the spec reports it. */
 function absolute(path: string, { folder, home }: SweepFileFolders): string {
   if (path === '~' || path.startsWith('~/')) return join(home, path.slice(1));
   return isAbsolute(path) || pathSyntaxProblem(path, '') !== null ? path : resolve(folder, path);
 }
 
-/** A weight file is relative to the sweep file, as the images are. Words without a slash or an ending are names. */
+/** Resolves a weight file relative to the sweep file. A word without a slash or an extension is the name of published weights. */
 function placeWeights(name: string, value: ParameterValue, folders: SweepFileFolders): ParameterValue {
   const isPath = name === 'weights' && typeof value === 'string' && /[/~]|\.[A-Za-z0-9]+$/.test(value);
   return isPath ? absolute(value, folders) : value;
@@ -117,7 +117,7 @@ function readFractions(value: unknown, reader: ShapeReader): SplitFractions | nu
     train: part('train'),
     validation: part('validation'),
     test: part('test'),
-    seed: reader.wholeNumber(fractions['seed'], pathOf(path, 'seed')) ?? 0,
+    seed: reader.integer(fractions['seed'], pathOf(path, 'seed')) ?? 0,
   };
 }
 
@@ -132,12 +132,12 @@ function readObjective(value: unknown, reader: ShapeReader): Objective {
 function readMlflow(value: unknown, reader: ShapeReader): MlflowTarget {
   const target = reader.mapping(value, 'mlflow', MLFLOW_KEYS) ?? {};
   return {
-    experiment: reader.text(target['experiment'], 'mlflow.experiment') ?? '',
-    registerModel: reader.text(target['register_model'], 'mlflow.register_model') ?? '',
+    experiment: reader.string(target['experiment'], 'mlflow.experiment') ?? '',
+    registerModel: reader.string(target['register_model'], 'mlflow.register_model') ?? '',
   };
 }
 
-/** Flat dotted keys and nested mappings mean the same: `head.units: 64` is `head: { units: 64 }`. */
+/** Reads parameters. Dotted keys and nested mappings are equivalent: `head.units: 64` is `head: { units: 64 }`. */
 function readParameters(value: unknown, path: string, reader: ShapeReader): Parameters {
   const parameters: Record<string, ParameterValue> = {};
   const mapping = reader.mapping(value, path, null);
@@ -155,7 +155,7 @@ function collectParameters(
   for (const [key, value] of Object.entries(mapping)) {
     const name = prefix === '' ? key : `${prefix}.${key}`;
     if (key === '__proto__') {
-      reader.fail(pathOf(root, name), 'there is no parameter of that name.');
+      reader.fail(pathOf(root, name), 'there is no parameter of this name.');
       continue;
     }
     if (isMapping(value)) {
@@ -196,7 +196,10 @@ function collectSpecs(mapping: Mapping, prefix: string, into: ParameterSpec[], r
   }
 }
 
-/** `optimizer: { learning_rate: … }` groups parameters; `head.units: { vales: … }` is a domain with a typing mistake. */
+/**
+ * Returns whether a mapping groups parameters, as `optimizer: { learning_rate: … }` does. `head.units: { vales: … }` is a domain
+ * with a typo.
+ */
 function isGroup(name: string, value: Mapping): boolean {
   if (PARAMETER_NAMES.includes(name)) return false;
   const isPrefix = PARAMETER_NAMES.some((known) => known.startsWith(`${name}.`));
@@ -204,9 +207,9 @@ function isGroup(name: string, value: Mapping): boolean {
   return isPrefix && !hasDomainKey;
 }
 
-/** null where neither values nor a range can be made out. */
+/** Reads a dimension; null if it has neither values nor a range. */
 function readSpec(name: string, path: string, value: unknown, reader: ShapeReader): ParameterSpec | null {
-  // A list alone is short for `values`.
+  // A bare list is short for `values`.
   const domain = Array.isArray(value) ? { values: value as unknown[] } : value;
   const mapping = reader.mapping(domain ?? {}, path, DOMAIN_KEYS);
   if (mapping === null) return null;
@@ -236,7 +239,7 @@ function readDomain(mapping: Mapping, path: string, reader: ShapeReader): Parame
     min: readBound(mapping, 'min', path, reader),
     max: readBound(mapping, 'max', path, reader),
     scale: reader.choice(scale, pathOf(path, 'scale'), SCALES) ?? 'linear',
-    gridPoints: reader.wholeNumber(gridPoints, pathOf(path, 'grid_points')),
+    gridPoints: reader.integer(gridPoints, pathOf(path, 'grid_points')),
     step: reader.number(step, pathOf(path, 'step')),
   };
 }
@@ -246,7 +249,7 @@ function readBound(mapping: Mapping, key: 'min' | 'max', path: string, reader: S
   return reader.number(mapping[key], pathOf(path, key)) ?? Number.NaN;
 }
 
-/** `when: { method: augmented, head.units: [64, 256] }`: all must hold. */
+/** Reads conditions, all of which must hold: `when: { method: augmented, head.units: [64, 256] }`. */
 function readConditions(value: unknown, path: string, reader: ShapeReader): readonly ParameterCondition[] {
   const root = pathOf(path, 'when');
   const mapping = reader.mapping(value, root, null);

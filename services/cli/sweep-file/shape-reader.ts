@@ -4,7 +4,7 @@ import type { FieldViolation, ParameterValue } from '../../core/sweep/sweep-spec
 
 export type Mapping = Readonly<Record<string, unknown>>;
 
-/** `a.b[2].c`; an empty path is the file itself. */
+/** Returns a path such as `a.b[2].c`. The empty path is the file itself. */
 export function pathOf(parent: string, key: string | number): string {
   if (typeof key === 'number') return `${parent}[${key}]`;
   return parent === '' ? key : `${parent}.${key}`;
@@ -15,12 +15,12 @@ export function isMapping(value: unknown): value is Mapping {
 }
 
 /**
- * Reads untyped YAML values and collects what is wrong with their shape, so that one answer names everything. Each method
- * returns null where the value is absent or wrong; absent optional values are no mistake.
+ * Reads untyped YAML values and collects every mistake of their shape. Each method returns null if the value is absent or has
+ * the wrong type; an absent value is not a mistake.
  */
 export class ShapeReader {
   readonly violations: FieldViolation[] = [];
-  /** Names of dimensions that are too wrong to be in the spec; what depends on them is not judged. */
+  /** Names of dimensions that could not be read. Conditions on them are not validated. */
   readonly unreadable = new Set<string>();
 
   fail(path: string, description: string): null {
@@ -28,7 +28,7 @@ export class ShapeReader {
     return null;
   }
 
-  /** Whether something at or below `path` was already complained about. */
+  /** Returns whether a mistake at or below `path` is reported already. */
   hasFailed(path: string): boolean {
     return this.violations.some(
       ({ field }) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`),
@@ -46,7 +46,7 @@ export class ShapeReader {
     for (const key of Object.keys(value)) {
       if (keys.includes(key)) continue;
       const hint = key.trimStart().startsWith('//')
-        ? ' Comments begin with #; // is of JSON5, which is not read.'
+        ? ' Comments begin with #; // is JSON5, which is not supported.'
         : didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
       this.fail(pathOf(path, key), `there is no such key.${hint}`);
     }
@@ -58,9 +58,9 @@ export class ShapeReader {
     return value as readonly unknown[];
   }
 
-  text(value: unknown, path: string): string | null {
+  string(value: unknown, path: string): string | null {
     if (value === undefined) return null;
-    if (typeof value !== 'string') return this.fail(path, `must be a text; received ${show(value)}.`);
+    if (typeof value !== 'string') return this.fail(path, `must be a string; received ${show(value)}.`);
     return value;
   }
 
@@ -78,9 +78,9 @@ export class ShapeReader {
     return value;
   }
 
-  wholeNumber(value: unknown, path: string): number | null {
+  integer(value: unknown, path: string): number | null {
     if (value === undefined) return null;
-    if (!Number.isSafeInteger(value)) return this.fail(path, `must be a whole number; received ${show(value)}.`);
+    if (!Number.isSafeInteger(value)) return this.fail(path, `must be an integer; received ${show(value)}.`);
     return value as number;
   }
 
@@ -92,10 +92,10 @@ export class ShapeReader {
     return this.fail(path, `must be one of ${choices.join(', ')}; received ${show(value)}.${hint}`);
   }
 
-  /** A hyper-parameter's value; whether it suits the parameter is checked later. */
+  /** Reads the value of a hyper-parameter. Validation checks later whether the parameter accepts it. */
   scalar(value: unknown, path: string): ParameterValue | null {
     if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
     if (value === null || value === undefined) return this.fail(path, 'has no value.');
-    return this.fail(path, `must be a number, a text, true or false; received ${show(value)}.`);
+    return this.fail(path, `must be a number, a string, true or false; received ${show(value)}.`);
   }
 }

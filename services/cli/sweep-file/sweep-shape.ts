@@ -1,4 +1,4 @@
-/** Keys of a sweep file, by the mapping they belong to. The JSON Schema and the reader take them from here. */
+/** Keys of a sweep file by mapping, for its JSON Schema and its reader. */
 export const SWEEP_KEYS = [
   'display_name',
   'dataset',

@@ -3,7 +3,7 @@ import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 const PARAMETER = /parameters\[(\d+)\]/g;
 
 /**
- * Renames the fields of a spec's violations to what the writer of a sweep file sees: dimensions by name instead of number
+ * Converts the field paths of a violation to paths of the sweep file: dimensions by name instead of index
  * (`parameters[2].range.min` is `parameters.head.units.min` in the file), conditions as `when`, dotted keys without quotes.
  */
 export function toYamlViolation(violation: FieldViolation, spec: SweepSpec): FieldViolation {

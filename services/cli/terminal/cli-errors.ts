@@ -2,7 +2,7 @@ import { toldViolations } from '../../core/errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import { EXIT } from './exit-codes.ts';
 
-/** An error with an exit code and a message that a person can act on; no stack trace is shown. */
+/** An error with an exit code and a message that a user can act on. It is printed without a stack trace. */
 export class CliError extends Error {
   override readonly name: string = 'CliError';
   readonly exitCode: number;
@@ -13,7 +13,7 @@ export class CliError extends Error {
   }
 }
 
-/** Arguments that can't be used. */
+/** Invalid arguments of a command. */
 export class UsageError extends CliError {
   override readonly name = 'UsageError';
 
@@ -22,12 +22,12 @@ export class UsageError extends CliError {
   }
 }
 
-/** A sweep file or request with mistakes: each on its own line, `path: text`. */
+/** A sweep file or request with mistakes, printed as one `path: description` a line. */
 export class ViolationsError extends CliError {
   override readonly name = 'ViolationsError';
   readonly violations: readonly FieldViolation[];
 
-  /** @param count of all mistakes, those that are not listed among them */
+  /** @param count number of mistakes, including those that `violations` leaves out. */
   constructor(subject: string, violations: readonly FieldViolation[], count = violations.length) {
     const told = toldViolations(violations);
     const lines = told.map(({ field, description }) => (field === '' ? description : `${field}: ${description}`));
@@ -40,7 +40,7 @@ export class ViolationsError extends CliError {
   }
 }
 
-/** Something that was named does not exist. */
+/** A sweep, file or other named thing that does not exist. */
 export class MissingError extends CliError {
   override readonly name = 'MissingError';
 
@@ -49,7 +49,7 @@ export class MissingError extends CliError {
   }
 }
 
-/** Ctrl-C. */
+/** An interruption by Ctrl-C, SIGTERM or SIGHUP. */
 export class InterruptedError extends CliError {
   override readonly name = 'InterruptedError';
 

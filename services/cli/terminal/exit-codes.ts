@@ -1,15 +1,15 @@
 /** Exit codes of `graft`; documented in `--help` and in the README. */
 export const EXIT = {
   ok: 0,
-  /** Anything unforeseen. */
+  /** Unforeseen error. */
   failure: 1,
   /** Wrong arguments, or a sweep file or request with mistakes. */
   usage: 2,
   notFound: 3,
-  /** The command did its work, but the sweep ended failed or cancelled; with `--strict`, or some of its runs failed. */
+  /** The command succeeded, but the sweep ended FAILED or CANCELLED; with `--strict`, also if any run failed. */
   sweepNotSucceeded: 4,
   unreachable: 5,
-  /** No token, one that has ended, or one whose role does not allow it. */
+  /** Missing, expired or revoked token, or a role that does not allow the call. */
   refused: 6,
   /** 128 + SIGINT. */
   interrupted: 130,
@@ -17,12 +17,13 @@ export const EXIT = {
 
 export const EXIT_CODE_HELP = `
 Exit codes:
-  0    done
+  0    success
   1    unforeseen error
-  2    wrong arguments, or a sweep file with mistakes (all are named)
+  2    invalid arguments, or a sweep file with mistakes (all are listed)
   3    no such sweep, run, checkpoint or file
-  4    the sweep ended failed or cancelled; with --strict also: it succeeded, and some of its runs failed or were infeasible
-  5    the coordinator can't be reached
-  6    refused: no token, one that has ended, or one whose role does not allow it
-  130  interrupted (Ctrl-C); a sweep that was watched goes on
+  4    the sweep ended FAILED or CANCELLED; with --strict, also if any of its
+       runs failed or was infeasible
+  5    the coordinator is unreachable
+  6    refused: token missing, expired or revoked, or its role is insufficient
+  130  interrupted by Ctrl-C; a watched sweep continues
 `;

@@ -3,23 +3,23 @@ import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
 
 const NOTHING = '–';
 
-/** A loss or accuracy with four decimals; `–` where there is none. */
+/** Formats a loss or accuracy with four decimals; `–` if there is none. */
 export function formatMetric(value: number | null | undefined): string {
   if (value === null || value === undefined) return NOTHING;
   return Number.isFinite(value) ? value.toFixed(4) : String(value);
 }
 
-/** `93.75 %`. */
+/** Formats a fraction as `93.75 %`. */
 export function formatPercent(fraction: number | null | undefined): string {
   return fraction === null || fraction === undefined ? NOTHING : `${(fraction * 100).toFixed(2)} %`;
 }
 
-/** `0.9375 (0.8911 – 0.9650)`. */
+/** Formats a value and its interval as `0.9375 (0.8911 – 0.9650)`. */
 export function formatInterval(value: number, low: number, high: number): string {
   return `${formatMetric(value)} (${formatMetric(low)} – ${formatMetric(high)})`;
 }
 
-/** A learning rate stays readable (`1e-5`), a whole number stays whole. */
+/** Formats a parameter: small numbers as `1e-5`, integers without decimals, others with four significant digits. */
 export function formatValue(value: ParameterValue | undefined): string {
   if (value === undefined) return NOTHING;
   if (typeof value !== 'number') return escapeControls(String(value));
@@ -28,7 +28,7 @@ export function formatValue(value: ParameterValue | undefined): string {
   return Math.abs(short) < 1e-3 ? short.toExponential() : String(short);
 }
 
-/** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
+/** Formats a duration as `850 ms`, `12.3 s`, `4 min 05 s` or `2 h 07 min`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
@@ -38,7 +38,7 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
-/** `17.3 MB`, decimal units as disks and downloads use them. */
+/** Formats a size as `17.3 MB`, in decimal units as disks and downloads use them. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1_000) return `${bytes} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];
@@ -51,7 +51,7 @@ export function formatBytes(bytes: number): string {
   return `${amount.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
-/** Local date and time to the second; `–` where there is none. */
+/** Formats local date and time to the second; `–` if there is none. */
 export function formatTime(time: Date | null): string {
   if (time === null) return NOTHING;
   const pad = (value: number): string => String(value).padStart(2, '0');
@@ -59,7 +59,7 @@ export function formatTime(time: Date | null): string {
   return `${day} ${pad(time.getHours())}:${pad(time.getMinutes())}:${pad(time.getSeconds())}`;
 }
 
-/** `head.units=64 head.dropout=0.5`. */
+/** Formats the named parameters as `head.units=64 head.dropout=0.5`. */
 export function formatParameters(
   parameters: Readonly<Record<string, ParameterValue>>,
   names: readonly string[],

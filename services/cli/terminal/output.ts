@@ -1,9 +1,9 @@
 import { escapeControlsInJson } from '../../core/text/control-characters.ts';
 
-/** Where text goes: standard output or error, or a test's buffer. */
+/** A destination of output: standard output or error, or a test's buffer. */
 export interface TextStream {
   write(text: string): unknown;
-  /** Writes colours and movements of the cursor, where `write` would show them as text (`SafeStream`). */
+  /** Writes colours and cursor movements, which `write` of a `SafeStream` escapes. */
   writeControl?(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -12,7 +12,7 @@ export interface TextStream {
 
 export type OutputFormat = 'table' | 'json';
 
-/** Writes a result: as one JSON value with proto field names (`--output json`), or as text for people. */
+/** Writes a result as one JSON value with proto field names (`--output json`), else as `text` for people. */
 export function writeResult(
   { stdout }: { readonly stdout: TextStream },
   { output }: { readonly output: OutputFormat },
@@ -24,14 +24,14 @@ export function writeResult(
 }
 
 /**
- * JSON with snake_case names; NaN and infinities, which JSON has no numbers for, as the texts proto's JSON uses. Control
+ * Returns JSON with snake_case names. NaN and infinities, for which JSON has no numbers, are the strings of proto's JSON. Control
  * characters of any kind are JSON escapes.
  */
 export function toJson(value: unknown, indent = 2): string {
   return escapeControlsInJson(JSON.stringify(toSnakeCase(value), null, indent));
 }
 
-/** Something that is not the result. */
+/** Prints a line that is not the result: progress, a hint or a warning. */
 export function say({ stderr }: { readonly stderr: TextStream }, text: string): void {
   stderr.write(`${text}\n`);
 }

@@ -1,2 +1,2 @@
-/** How a command is typed, for hints. Inside a checkout `npx` finds our own launcher without an installation. */
+/** The program as users type it, for hints. In a checkout, `npx` finds the launcher without an installation. */
 export const GRAFT = 'npx graft';

@@ -2,9 +2,9 @@ import { escapeControlsInLines } from '../../core/text/control-characters.ts';
 import type { TextStream } from './output.ts';
 
 /**
- * A stream that shows control characters instead of sending them to the terminal. All output of the command line passes through
- * it, so that a name, path or message from outside can't move the cursor, change colours or reverse the text. What Graft itself
- * has to say to the terminal goes through `writeControl`.
+ * A stream that escapes control characters instead of sending them to the terminal. All output of the CLI passes through it, so
+ * that an external name, path or message can't move the cursor, change colours or reverse text. Graft's own control codes go
+ * through `writeControl`.
  */
 export class SafeStream implements TextStream {
   readonly #stream: TextStream;
@@ -29,7 +29,7 @@ export class SafeStream implements TextStream {
     return this.#stream.write(escapeControlsInLines(text));
   }
 
-  /** @param text whose parts from outside are escaped already (`renderTable`, `escapeControls`). */
+  /** @param text output whose external parts are escaped already (`renderTable`, `escapeControls`). */
   writeControl(text: string): unknown {
     return this.#stream.write(text);
   }

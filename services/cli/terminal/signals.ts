@@ -1,7 +1,7 @@
-/** npm hands a Ctrl-C on to its child, which the terminal has told already: the same key is heard twice. */
+/** Signals within this time count as one: npm forwards a Ctrl-C to its child, which has received it from the terminal too. */
 const SAME_KEY_MS = 800;
 
-/** What of `process` is used. */
+/** The part of `process` that `CliSignals` uses. */
 export interface SignalSource {
   on(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown;
   off(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown;
@@ -9,13 +9,13 @@ export interface SignalSource {
 
 const NAMES: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** The first Ctrl-C (SIGTERM, SIGHUP) aborts `signal`; a second one calls `onSecond`. */
+/** Aborts `signal` at the first SIGINT, SIGTERM or SIGHUP, and calls `onSecond` at a second one. */
 export class CliSignals {
   readonly #controller = new AbortController();
   readonly #source: SignalSource;
   readonly #now: () => number;
   #firstAt: number | null = null;
-  /** Without one, the process ends at once by the second signal. */
+  /** null: the second signal ends the process with exit code 130. */
   onSecond: (() => void) | null = null;
 
   constructor(source: SignalSource, now: () => number = () => performance.now()) {

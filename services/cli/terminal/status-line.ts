@@ -4,7 +4,7 @@ import { cutLine } from './table.ts';
 
 const DEFAULT_COLUMNS = 80;
 
-/** A line that is written over itself on a terminal; nothing at all elsewhere. */
+/** A line that overwrites itself on a terminal. Prints nothing to any other stream. */
 export class StatusLine {
   readonly #stream: TextStream;
   #isShown = false;

@@ -25,7 +25,7 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** A borderless table, one line per row, without trailing blanks. Control characters in cells are escaped. */
+/** Returns a borderless table, one line per row, without trailing blanks. Control characters in cells are escaped. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
     chars: NO_BORDERS,
@@ -41,7 +41,7 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     .join('\n');
 }
 
-/** `name  value` lines. Further lines of a value stand below it, so that none looks like a fact of its own. */
+/** Returns `name  value` lines. Further lines of a value are indented to it, so that none looks like a separate fact. */
 export function renderFacts(facts: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...facts.map(([name]) => name.length));
   const indent = ' '.repeat(width + 2);
@@ -52,7 +52,7 @@ export function renderFacts(facts: readonly (readonly [string, string])[]): stri
     .join('\n');
 }
 
-/** Cuts a line to so many columns; colour codes count nothing. */
+/** Cuts a line to `width` columns, not counting colour codes. */
 export function cutLine(line: string, width: number): string {
   if (stripVTControlCharacters(line).length <= width) return line;
   let visible = 0;

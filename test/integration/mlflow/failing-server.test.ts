@@ -198,7 +198,7 @@ test('what MLflow refuses is a dead letter: shown, and sent when a person says s
   // Metrics and states are not kept back by it.
   expect(mlflow.runs.map(({ status }) => status)).toEqual(['FINISHED', 'FINISHED', 'FINISHED']);
   const shown = await graft(harness, 'mlflow', 'status');
-  expect(shown).toContain(`server      ${mlflow.url}\nto be sent  nothing\nrefused     2;`);
+  expect(shown).toContain(`server        ${mlflow.url}\nqueued        nothing\nrefused       2;`);
   expect(shown).toMatch(/RUN +\d× +INVALID_PARAMETER_VALUE: .*not these parameters/);
   mlflow.fault = () => null;
   const retried: unknown = JSON.parse(await graft(harness, '--output', 'json', 'mlflow', 'retry'));
@@ -257,7 +257,7 @@ test('a sweep that is older than the mirror is sent when a person asks for it, a
     env: { ...env(), GRAFT_COORDINATOR_ADOPT_STORE: 'on' },
   });
   for (let times = 0; times < 2; times += 1) {
-    expect(await graft(harness, 'mlflow', 'resend', sweepId)).toContain('changes are to be sent');
+    expect(await graft(harness, 'mlflow', 'resend', sweepId)).toContain('changes are queued');
     await untilMirrored(harness);
   }
   await expectMirrored(harness, sweepId);

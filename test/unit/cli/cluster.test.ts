@@ -50,13 +50,13 @@ describe('a supervised process', () => {
 
   const log = (): string => readFileSync(join(folder, 'logs', 'child.log'), 'utf8');
 
-  it('is started again when it dies, with what it wrote kept in its log, and not after it was stopped', async () => {
+  it('is restarted when it dies, keeps its log, and is not restarted after a stop', async () => {
     const child = supervise('console.log("begins"); setInterval(() => {}, 1000)');
     child.start();
     await until(() => expect(log()).toBe('begins\n'));
     process.kill(child.pid!, 'SIGKILL');
     await until(() => expect(log()).toBe('begins\nbegins\n'));
-    expect(said).toEqual([expect.stringContaining('child ended (SIGKILL); it is started again in 0.02 s')]);
+    expect(said).toEqual([expect.stringContaining('child ended (SIGKILL) and is restarted in 0.02 s')]);
     await child.stop(5_000);
     expect(child.pid).toBeNull();
     expect(child.startCount).toBe(2);
@@ -160,7 +160,7 @@ describe('the lock of a state folder', () => {
       taken = true;
       return own;
     });
-    await until(() => expect(said).toEqual([expect.stringContaining('waiting for its 1 processes')]));
+    await until(() => expect(said).toEqual([expect.stringContaining('waiting until its 1 processes')]));
     expect(taken).toBe(false);
     child.kill('SIGKILL');
     (await next).release();

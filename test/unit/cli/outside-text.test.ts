@@ -147,9 +147,13 @@ describe('a sweep file in another form', () => {
   const utf16 = (text: string): Buffer => Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, 'utf16le')]);
 
   it.each<[string, Buffer, string]>([
-    ['UTF-16', utf16(SMALL), 'is encoded as UTF-16 (or is no text). Save it as UTF-8'],
-    ['UTF-16 of the other order', utf16(SMALL).swap16(), 'is encoded as UTF-16 (or is no text). Save it as UTF-8'],
-    ['UTF-16 without a mark', Buffer.from(SMALL, 'utf16le'), 'is encoded as UTF-16 (or is no text). Save it as UTF-8'],
+    ['UTF-16', utf16(SMALL), 'is encoded as UTF-16 or is a binary file. Save it as UTF-8'],
+    ['UTF-16 of the other order', utf16(SMALL).swap16(), 'is encoded as UTF-16 or is a binary file. Save it as UTF-8'],
+    [
+      'UTF-16 without a mark',
+      Buffer.from(SMALL, 'utf16le'),
+      'is encoded as UTF-16 or is a binary file. Save it as UTF-8',
+    ],
     ['Latin-1', Buffer.from(`# first\n${SMALL}`, 'latin1'), 'is not UTF-8 (line 2). Save it as UTF-8'],
   ])('in %s is refused with what to do', async (name, bytes, expected) => {
     const file = `${name.replaceAll(' ', '-')}.yaml`;
@@ -174,17 +178,17 @@ describe('a sweep file in another form', () => {
     ...'bcdefgh'.split('').map((name, index) => `${name}: &${name} [${`*${'abcdefg'[index] ?? ''}, `.repeat(9)}]`),
   ];
   it.each<[string, string, string]>([
-    ['several documents', `${SMALL}---\n${SMALL}`, 'another document begins here (---), and a sweep file has one.'],
-    ['tabs', 'dataset:\n\tpath: /data/pets\n', 'Tabs are not allowed as indentation. Use blanks.'],
+    ['several documents', `${SMALL}---\n${SMALL}`, 'another document begins here (---); a sweep file has one.'],
+    ['tabs', 'dataset:\n\tpath: /data/pets\n', 'Tabs are not allowed as indentation. Use spaces.'],
     [
       'TOML',
       'display_name = "pets"\n[dataset]\npath = "/data/pets"\n',
-      'TOML (key = value) and other formats are not read',
+      'TOML (key = value) and other formats are not supported',
     ],
-    ['JSON5', '{\n  // images\n  dataset: { path: "/data/pets" },\n}\n', 'Comments begin with #; // is of JSON5'],
-    ['a tag', 'dataset: { path: !env DATA }\n', 'Tags (!name) are not read: write the value itself.'],
+    ['JSON5', '{\n  // images\n  dataset: { path: "/data/pets" },\n}\n', 'Comments begin with #; // is JSON5'],
+    ['a tag', 'dataset: { path: !env DATA }\n', 'Tags (!name) are not supported: write the value itself.'],
     ['aliases that multiply', `${BOMB.join('\n')}\n`, 'Excessive alias count'],
-    ['an alias within its anchor', 'base: &b { epochs: *b }\n', 'an alias (*name) stands within its own anchor'],
+    ['an alias within its anchor', 'base: &b { epochs: *b }\n', 'an alias (*name) is within its own anchor'],
     ['a merge key of a number', 'base: { <<: 5 }\n', 'Merge sources must be maps'],
     ['a thousand levels', `base: ${'['.repeat(1_000)}${']'.repeat(1_000)}\n`, "can't be read"],
   ])('with %s is answered by what to do', (_, text, expected) => {
