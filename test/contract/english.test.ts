@@ -10,6 +10,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const ENFORCED: readonly string[] = [
   'deploy/docker',
   'deploy/overlays',
+  'prisma',
   'proto',
   'services/cli/examples',
   'services/cli/tool',

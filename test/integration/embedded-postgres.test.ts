@@ -264,7 +264,7 @@ describe('startEmbeddedPostgres on a folder with data', () => {
     writeFileSync(version, '18\n');
     const password = readFileSync(join(dataDir, 'password'));
     rmSync(join(dataDir, 'password'));
-    await expect(start()).rejects.toThrow(/password is gone/);
+    await expect(start()).rejects.toThrow(/password is missing/);
     writeFileSync(join(dataDir, 'password'), password);
     expect((await start()).isOwn).toBe(true);
   });

@@ -3,8 +3,8 @@ import { runOn } from './database-server.ts';
 /** The table of the migration runner, which is not part of the schema. */
 const NOT_OURS = `('_prisma_migrations')`;
 
-const HEADER = `-- What all migrations together make, written by a test from the catalogs of PostgreSQL.
--- To look at, not to edit: after a new migration run
+const HEADER = `-- The result of all migrations, written by a test from the catalogs of PostgreSQL.
+-- To read, not to edit: after a new migration run
 --   npx vitest run --config test/vitest.config.ts test/contract/database/golden-schema.test.ts -u
 `;
 

@@ -125,7 +125,7 @@ describe('refusing', () => {
     await expect(applyMigrations(database.url, { directory })).rejects.toMatchObject({
       code: 'NEWER',
       message:
-        'The database is newer than this version of Graft (1_first): it has 2_second. Use the newer version, or another database.',
+        'The database is newer than this version of Graft (1_first): it contains 2_second. Use the newer version, or another database.',
     });
   });
 

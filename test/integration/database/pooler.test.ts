@@ -25,7 +25,7 @@ describe.skipIf(findPgBouncer() === null)('behind PgBouncer', () => {
   ] as const)('pool_mode = %s with %j is refused at the start, with the reason and the fix', async (mode, settings) => {
     await using database = await createTestDatabase();
     await using bouncer = await PgBouncer.start(database.url, mode, settings);
-    const message = /another session.*Connect to PostgreSQL directly, or set pool_mode = session/s;
+    const message = /assigns a session.*Connect to PostgreSQL directly, or set pool_mode = session/s;
     await expect(startHarness({ databaseUrl: bouncer.url })).rejects.toThrow(message);
     await expect(readMigrationStatus(bouncer.url)).rejects.toThrow(message);
     await using empty = await createTestDatabase({ migrated: false });

@@ -85,26 +85,24 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
       parameters: 'backbone=vgg16 fine_tune.enabled=true',
     },
   ],
-  'Which value of a parameter does better': [
+  'The better value of a parameter': [
     { head_units: '64', runs: 1, mean: '0.9000', deviation: null, best: '0.9000', best_run_id: 's1-0' },
     { head_units: '256', runs: 2, mean: '0.9500', deviation: '0.0000', best: '0.9500', best_run_id: 's1-1' },
     // Both of its runs failed.
     { head_units: '512', runs: 0, mean: null, deviation: null, best: null, best_run_id: null },
   ],
-  'The winner against the baseline': [
+  'The winner compared with the baseline': [
     ['WINNER', 1, 'head.units=256 optimizer.learning_rate=0.001 augmentation.flip=horizontal'],
     ['BASELINE', 0, 'head.units=64 optimizer.learning_rate=0.001'],
   ].map(([test_role, run_index, parameters]) => ({
     ...{ test_role, run_index, parameters },
     ...{ test_accuracy: 0.75, test_accuracy_low: 0.300_64, test_accuracy_high: 0.954_41 },
   })),
-  'How often the winner is right': [
+  "The winner's accuracy by class": [
     { class_name: 'dog', images: '2', part_right: '0.50000000000000000000' },
     { class_name: 'cat', images: '2', part_right: '1.00000000000000000000' },
   ],
-  'Test images that the winner is surest of': [
-    { path: 'test/dog/1.jpg', is: 'dog', called: 'cat', probability: '0.980' },
-  ],
+  'Misclassified test images': [{ path: 'test/dog/1.jpg', is: 'dog', called: 'cat', probability: '0.980' }],
   'GPU-seconds by sweep': [
     { sweep_id: 's1', device: 'gpu', slot_seconds: (60 + 120).toFixed(1) },
     { sweep_id: 's2', device: 'gone', slot_seconds: (60).toFixed(1) },
@@ -116,7 +114,7 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ].map(([state, error_code, seconds, epochs_again, seconds_again]) => ({
     ...{ stage: 'FINE_TUNE', state, error_code, attempts: '1', seconds, epochs_again, seconds_again },
   })),
-  'What early stopping': [
+  'Epochs that early stopping': [
     // 0.5, 0.4, 0.45, 0.46: it would have ended here; 0.47, 0.48 of 5 s each.
     [0, 'HEAD', 4, '6', '2', 10],
     [1, 'FINE_TUNE', null, '2', '0', 0],
@@ -126,7 +124,7 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ].map(([run_index, stage, stop_epoch, epochs, epochs_saved, seconds_saved]) => ({
     ...{ run_index, stage, stop_epoch, epochs, epochs_saved, seconds_saved },
   })),
-  "What the winner's checkpoint was made from": [
+  "The lineage of the winner's checkpoint": [
     ['c2-tune', 'FINE_TUNE', 2, 'RESUMED'],
     ['c2-last', 'FINE_TUNE', 1, 'STARTED_FROM'],
     ['c2-head', 'HEAD', 3, 'PRETRAINED'],
@@ -138,7 +136,7 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { sweep_id: 's2', backbone: 'efficientnet_lite0', reads: '1', seconds_saved: '12.5' },
     { sweep_id: 's2', backbone: 'vgg16', reads: '1', seconds_saved: '58.0' },
   ],
-  'Images a second': [
+  'Images per second': [
     ['efficientnet_lite0', 'HEAD', 470 / 5, 6],
     ['vgg16', 'FINE_TUNE', 470 / 20, 2],
     ['vgg16', 'HEAD', 470 / 5, 3 + 4 + 1],
