@@ -156,6 +156,12 @@ const docComments = {
 
 /** Folders whose doc comments are sentences already. */
 const docCommentsHold = [
+  'services/coordinator/*.ts',
+  'services/coordinator/loops/**/*.ts',
+  'services/coordinator/rpc/**/*.ts',
+  'services/coordinator/telemetry/**/*.ts',
+  'services/migrate/**/*.ts',
+  'services/platform/config/**/*.ts',
   'services/cli/tool/**/*.ts',
   'services/core/rng/**/*.ts',
   'services/platform/artifacts/**/*.ts',

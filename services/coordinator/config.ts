@@ -25,7 +25,7 @@ export interface CoordinatorConfig {
   readonly databaseConnections: number;
   /** A folder, or `s3://<bucket>/<prefix>`. */
   readonly artifactsDir: string;
-  /** Whether the artifact store is taken over from the cluster that it belongs to. */
+  /** True: the artifact store is taken over from the cluster that it belongs to. */
   readonly adoptsStore: boolean;
   readonly timing: LeaseTiming;
   readonly retentionMs: number;
@@ -33,7 +33,7 @@ export interface CoordinatorConfig {
   readonly keepBest: number;
   /** Milliseconds; files without a row that are older are removed. */
   readonly orphanMs: number;
-  /** Whether plans follow the cluster's measurements and its present slots. */
+  /** True: plans follow the cluster's measurements and its present slots. */
   readonly plansAdaptively: boolean;
   /** Milliseconds that running calls may take to end after SIGTERM. */
   readonly drainMs: number;

@@ -10,7 +10,7 @@ import type { ServerTls } from '../platform/rpc/security/server-security.ts';
 export interface SecurityConfig {
   /** null: no TLS. */
   readonly tls: ServerTls | null;
-  /** Whether calls need a token. */
+  /** True: every call needs a token. */
   readonly needsTokens: boolean;
   /** Calls per second of one token, when tokens are needed. */
   readonly callsPerSecond: number;

@@ -9,7 +9,7 @@ export interface ConnectionConfig {
   /** null: no TLS. */
   readonly tls: ClientTls | null;
   readonly token: TokenConfig | null;
-  /** Whether the token may be sent over an unencrypted connection to another machine. */
+  /** True: the token may be sent over an unencrypted connection to another machine. */
   readonly isInsecureAllowed: boolean;
 }
 
