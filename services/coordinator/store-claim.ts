@@ -4,7 +4,7 @@ import type { StoreMarker } from '../core/store-owner.ts';
 import type { ArtifactStore } from '../platform/artifacts/artifact-store.ts';
 import { readMarker, writeMarker } from '../platform/artifacts/store-marker.ts';
 import { ConfigError } from '../platform/config/read-config.ts';
-import { noteStoreMarked, readClusterIdentity, sampleStoredUris } from './store/cluster/cluster-identity.ts';
+import { recordStoreMark, readClusterIdentity, sampleStoredUris } from './store/cluster/cluster-identity.ts';
 import type { Store } from './store/store.ts';
 
 /** Files of each kind that are searched for in an unmarked store. */
@@ -106,7 +106,7 @@ export class StoreClaim {
       }
       this.#store.log.info({ place: artifacts.place, cluster_id: this.clusterId }, 'artifact store marked');
     }
-    await noteStoreMarked(this.#store);
+    await recordStoreMark(this.#store);
     this.#isClaimed = true;
     return null;
   }

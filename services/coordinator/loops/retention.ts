@@ -4,7 +4,7 @@ import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
 import { isUnavailable } from '../../platform/db/database-error.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { markCollectable } from '../store/checkpoints/collect-checkpoints.ts';
-import { listMarked, noteRemoved } from '../store/checkpoints/remove-marked.ts';
+import { listMarked, recordRemoved } from '../store/checkpoints/remove-marked.ts';
 import type { StoreClaim } from '../store-claim.ts';
 import type { Store } from '../store/store.ts';
 import type { LeaderTask } from './leader-loop.ts';
@@ -48,7 +48,7 @@ export class Retention implements LeaderTask {
       try {
         await this.#removeFile(checkpoint.uri);
         failpoint('retention.removed');
-        await noteRemoved(this.#store, checkpoint.checkpointId);
+        await recordRemoved(this.#store, checkpoint.checkpointId);
       } catch (error) {
         if (isUnavailable(error)) throw error;
         this.#store.log.warn({ err: error, uri: checkpoint.uri }, 'file not removed; the next pass retries');

@@ -4,21 +4,21 @@ import type { Store } from './store.ts';
 const KEYS = { sweeps: 'sweep_id', datasets: 'dataset_id', tokens: 'token_id' } as const;
 
 /** Where such a list goes on. */
-export interface NewestKey {
+export interface LatestKey {
   /** As PostgreSQL spells it: a JavaScript date has no microseconds, and two rows of one millisecond must not hide each other. */
   readonly createTime: string;
   readonly id: string;
 }
 
 /** The next rows of a list, by their identities; `next` is null when there are no more. */
-export async function newestFirst(
+export async function latestFirst(
   { pool }: Pick<Store, 'pool'>,
   table: keyof typeof KEYS,
-  after: NewestKey | null,
+  after: LatestKey | null,
   limit: number,
-): Promise<{ readonly ids: string[]; readonly next: NewestKey | null }> {
+): Promise<{ readonly ids: string[]; readonly next: LatestKey | null }> {
   const key = KEYS[table];
-  const { rows } = await pool.query<NewestKey>(
+  const { rows } = await pool.query<LatestKey>(
     `SELECT ${key} AS id, create_time::text AS "createTime" FROM ${table}
       WHERE $1::timestamptz IS NULL OR (create_time, ${key}) < ($1::timestamptz, $2)
       ORDER BY create_time DESC, ${key} DESC LIMIT $3`,

@@ -4,7 +4,7 @@ import { callMetrics } from '../../platform/rpc/call-metrics.ts';
 import type { Interceptor } from '../../platform/rpc/call-context.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import { Metrics } from '../../platform/telemetry/metrics.ts';
-import { askDatabase, countConnections, readOperations } from '../store/operations/read-operations.ts';
+import { pingDatabase, countConnections, readOperations } from '../store/operations/read-operations.ts';
 import type { Store } from '../store/store.ts';
 import { addCoordinatorMetrics } from './coordinator-metrics.ts';
 import { refusedReports } from './refused-reports.ts';
@@ -48,7 +48,7 @@ export async function startOperations(options: OperationsOptions): Promise<Opera
   const whyNotReady = async (): Promise<string | null> => {
     if (!isServing()) return 'starting or draining';
     try {
-      await askDatabase(store);
+      await pingDatabase(store);
       return null;
     } catch (error) {
       log.warn({ err: error }, 'not ready');

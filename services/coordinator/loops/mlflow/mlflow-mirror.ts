@@ -6,12 +6,12 @@ import {
   adoptSubjects,
   ClaimLostError,
   claimSubjects,
-  notePlace,
+  recordPlace,
   renewClaim,
 } from '../../store/outbox/claim-subjects.ts';
 import type { MirrorPlace, Subject } from '../../store/outbox/claim-subjects.ts';
 import { readMirroredRun, readMirroredSweep } from '../../store/outbox/read-mirrored.ts';
-import { noteServerAnswer, settleEntries } from '../../store/outbox/settle-entries.ts';
+import { recordServerAnswer, settleEntries } from '../../store/outbox/settle-entries.ts';
 import type { EntryError } from '../../store/outbox/settle-entries.ts';
 import { takeEntries } from '../../store/outbox/take-entries.ts';
 import type { TakenEntry } from '../../store/outbox/take-entries.ts';
@@ -155,7 +155,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
   ): Promise<PlacedSubject> {
     if (subject.place !== null) return { subject, place: subject.place, client, signal };
     const place = await find();
-    await notePlace(this.#options.pool, subject, client.trackingUri, place);
+    await recordPlace(this.#options.pool, subject, client.trackingUri, place);
     return { subject, place, client, signal };
   }
 
@@ -223,7 +223,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     this.#isUnavailable = false;
     this.#failureCount = 0;
     this.#lastFailed = '';
-    await noteServerAnswer(this.#options.pool, this.#options.server.trackingUri, null);
+    await recordServerAnswer(this.#options.pool, this.#options.server.trackingUri, null);
   }
 
   async #recordFailure(
@@ -240,7 +240,7 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     const waitMs = pauses ? backOffMs(this.#failureCount, MAX_SERVER_WAIT_MS, retryAfterMs, this.#random()) : 0;
     this.#pause(waitMs);
     log.warn({ subject_id: subject.subjectId, error_code: error.code, wait_ms: waitMs }, `MLflow: ${error.message}`);
-    await noteServerAnswer(pool, server.trackingUri, { error, count: this.#failureCount, waitMs });
+    await recordServerAnswer(pool, server.trackingUri, { error, count: this.#failureCount, waitMs });
   }
 }
 

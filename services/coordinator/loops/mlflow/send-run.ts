@@ -2,7 +2,7 @@ import { MLFLOW_LIMITS, OLD_PARAM_VALUE_LENGTH } from '../../../platform/mlflow/
 import type { MlflowMetric } from '../../../platform/mlflow/log-batch.ts';
 import { isCode } from '../../../platform/mlflow/mlflow-client.ts';
 import { MlflowError } from '../../../platform/mlflow/mlflow-error.ts';
-import { noteDescribed } from '../../store/outbox/claim-subjects.ts';
+import { recordDescribed } from '../../store/outbox/claim-subjects.ts';
 import { readMirroredPoints, readMirroredTestResult } from '../../store/outbox/read-mirrored.ts';
 import type { MirroredRun } from '../../store/outbox/read-mirrored.ts';
 import type { TakenEntry } from '../../store/outbox/take-entries.ts';
@@ -64,7 +64,7 @@ async function sendChange(
   await client.logBatch(place.mlflowRunId, { tags: runTags(run) });
   await client.updateRun(place.mlflowRunId, runStatus(run.state, run.hasStarted), run.endMs);
   // Not earlier: the next attempt would skip the description and so lose the refusal.
-  if (!subject.isDescribed) await noteDescribed(context.pool, subject);
+  if (!subject.isDescribed) await recordDescribed(context.pool, subject);
   if (refusal !== null) throw refusal;
 }
 

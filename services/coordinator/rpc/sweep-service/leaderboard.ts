@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import { GetLeaderboardResponse, LeaderboardEntry } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
-import { countTestLooks, readLeaderboard } from '../../store/runs/read-leaderboard.ts';
+import { countTestedRuns, readLeaderboard } from '../../store/runs/read-leaderboard.ts';
 import { leaderboardEntryToProto } from '../../../platform/rpc/convert/leaderboard.ts';
 import { answerWith, encodeList, requireEntries } from '../lists/encode-list.ts';
 import { INDEX_KEY, pageToken, readPage } from '../page.ts';
@@ -32,7 +32,7 @@ export function getLeaderboardHandler({
       });
       if (page.count === 0) await requireSweep(store, sweepId);
       requireEntries(page, asked);
-      const testLookCount = await countTestLooks(store, sweepId);
+      const testLookCount = await countTestedRuns(store, sweepId);
       return answerWith(page, GetLeaderboardResponse, { testLookCount, nextPageToken: pageToken(scope, page.next) });
     });
   };

@@ -34,7 +34,7 @@ async function* watch(
   if (cursor > 0n) await requireSeen(store, sweepId, cursor);
   using subscription = signals.subscribeEvents(sweepId);
   while (!call.signal.aborted) {
-    const { events, isOver } = await feed.look(sweepId, cursor);
+    const { events, isOver } = await feed.poll(sweepId, cursor);
     for (const event of events) {
       cursor = event.cursor;
       yield eventToProto(event);

@@ -7,7 +7,7 @@ import type { CallContext } from '../../../platform/rpc/call-context.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import type { LeaseTaskRequest, TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 import { leaseTask } from '../../store/leases/lease-task.ts';
-import { nextLookMs } from '../../store/leases/next-poll.ts';
+import { nextPollMs } from '../../store/leases/next-poll.ts';
 import { hashOfSecret, leaseSecretOf } from '../../trainer-secrets.ts';
 import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { requireId } from '../require-id.ts';
@@ -57,7 +57,7 @@ async function waitForTask(
     const task = await leaseTask(store, lease);
     const remaining = deadline - performance.now();
     if (task !== null || remaining <= 0 || call.draining.aborted) return task;
-    const next = (await nextLookMs(store, lease.trainerId, lease.slotIndex, performance.now() - tryTime)) ?? POLL_MS;
+    const next = (await nextPollMs(store, lease.trainerId, lease.slotIndex, performance.now() - tryTime)) ?? POLL_MS;
     const waitMs = Math.min(remaining, POLL_MS, Math.max(MIN_WAIT_MS, next));
     await subscription.wait(waitMs, [call.signal, call.draining]);
   }

@@ -3,7 +3,7 @@ import { ReportRefusedError } from '../../../core/trainer-errors.ts';
 import type { CallContext } from '../../../platform/rpc/call-context.ts';
 import type { LeaseClaim } from '../../store/tasks/fence.ts';
 import type { Store } from '../../store/store.ts';
-import { noteRefusal } from '../../store/trainers/record-refusal.ts';
+import { recordRefusal } from '../../store/trainers/record-refusal.ts';
 import { hashOfSecret } from '../../trainer-secrets.ts';
 import { requireTrainer } from '../authorisation/trainer-scope.ts';
 import { requireId } from '../require-id.ts';
@@ -43,7 +43,7 @@ export async function asReport<T>(store: Store, claim: LeaseClaim, work: () => P
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
     const [first] = error.violations;
-    await noteRefusal(store, claim, `${first?.field ?? ''} ${first?.description ?? ''}`.trim().slice(0, 500));
+    await recordRefusal(store, claim, `${first?.field ?? ''} ${first?.description ?? ''}`.trim().slice(0, 500));
     throw new ReportRefusedError(error.violations);
   }
 }

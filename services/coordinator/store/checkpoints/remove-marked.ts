@@ -15,7 +15,7 @@ export async function listMarked(store: Store, limit: number): Promise<MarkedChe
 }
 
 /** Second phase: the file is gone. The row stays, as a record of what there was. */
-export async function noteRemoved(store: Store, checkpointId: string): Promise<void> {
+export async function recordRemoved(store: Store, checkpointId: string): Promise<void> {
   await store.pool.query(
     `UPDATE checkpoints SET state = 'DELETED', delete_time = now() WHERE checkpoint_id = $1 AND state = 'DELETING'`,
     [checkpointId],

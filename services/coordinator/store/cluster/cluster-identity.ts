@@ -19,7 +19,7 @@ export async function readClusterIdentity({ pool }: Pick<Store, 'pool'>): Promis
 }
 
 /** Notes that the artifact store has the cluster's marker. */
-export async function noteStoreMarked({ pool }: Pick<Store, 'pool'>): Promise<void> {
+export async function recordStoreMark({ pool }: Pick<Store, 'pool'>): Promise<void> {
   await pool.query('UPDATE cluster SET store_mark_time = now() WHERE store_mark_time IS NULL');
 }
 

@@ -3,7 +3,7 @@ import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Dataset } from '../../../../prisma/client/client.ts';
 import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { Page } from '../page.ts';
-import { newestFirst } from '../latest-first.ts';
+import { latestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 
 export interface DatasetKey {
@@ -18,7 +18,7 @@ export async function listDatasets(
   limit: number,
 ): Promise<Page<DatasetRecord, DatasetKey>> {
   const key = after && { createTime: after.createTime, id: after.datasetId };
-  const { ids, next } = await newestFirst(store, 'datasets', key, limit);
+  const { ids, next } = await latestFirst(store, 'datasets', key, limit);
   const rows = await store.prisma.dataset.findMany({ where: { datasetId: { in: ids } } });
   const byId = new Map(rows.map((row) => [row.datasetId, row]));
   return {

@@ -1,47 +1,47 @@
+import type { StoredEvent } from '../../../core/records/event.ts';
 import type { Signals } from '../signals.ts';
 import type { Store } from '../store.ts';
 import { isSettled } from './is-settled.ts';
-import type { StoredEvent } from '../../../core/records/event.ts';
 import { readEvents } from './read-events.ts';
 
-/** Events read at a time. */
+/** Most events of one poll. */
 export const PAGE_SIZE = 500;
 
-/** What a watcher sees when it looks. */
-export interface Look {
-  /** After the cursor, oldest first, at most `PAGE_SIZE`. */
+/** The answer to a watcher's poll. */
+export interface Poll {
+  /** Events after the cursor, oldest first, at most `PAGE_SIZE`. */
   readonly events: readonly StoredEvent[];
-  /** Whether nothing comes after them, once fewer than a page are read. */
+  /** Whether no event follows these, once fewer than a page are read. */
   readonly isOver: boolean;
 }
 
 /**
- * Reads events for many watchers. Those of one sweep are woken by the same notification and stand at the same cursor, so they look
- * at the same moment at the same rows: such looks are one. Nothing is kept once it has been answered.
+ * Reads events for many watchers. Watchers of one sweep are woken by the same notification at the same cursor, so they poll
+ * the same rows at the same moment: such polls share one read. Nothing is cached after the answer.
  */
 export class EventFeed {
   readonly #store: Store;
   readonly #signals: Signals;
-  readonly #looks = new Map<string, Promise<Look>>();
+  readonly #polls = new Map<string, Promise<Poll>>();
 
   constructor(store: Store, signals: Signals) {
     this.#store = store;
     this.#signals = signals;
   }
 
-  /** @throws NotFoundError */
-  look(sweepId: string, cursor: bigint): Promise<Look> {
-    // A look that began before the last notification may have missed what that one told of.
+  /** Returns the events after `cursor`. @throws NotFoundError */
+  poll(sweepId: string, cursor: bigint): Promise<Poll> {
+    // A poll that began before the latest notification may have missed the event of that notification.
     const key = `${sweepId} ${cursor} ${this.#signals.eventGeneration}`;
-    const known = this.#looks.get(key);
+    const known = this.#polls.get(key);
     if (known !== undefined) return known;
-    const look = this.#look(sweepId, cursor).finally(() => this.#looks.delete(key));
-    this.#looks.set(key, look);
-    return look;
+    const poll = this.#read(sweepId, cursor).finally(() => this.#polls.delete(key));
+    this.#polls.set(key, poll);
+    return poll;
   }
 
-  async #look(sweepId: string, cursor: bigint): Promise<Look> {
-    // Asked before the events are read: what is written in between is still seen by the read.
+  async #read(sweepId: string, cursor: bigint): Promise<Poll> {
+    // Read before the events: an event that is written in between is still seen by the second read.
     const isOver = await isSettled(this.#store, sweepId);
     return { isOver, events: await readEvents(this.#store.pool, sweepId, cursor, PAGE_SIZE) };
   }

@@ -32,7 +32,7 @@ export async function reviewBenches(store: Store, trainerIds: readonly string[])
         RETURNING s.trainer_id, s.slot_index, s.bench_reason`,
       [[...trainerIds], FAULTS_TO_BENCH],
     );
-    if (rows.some(({ bench_reason: reason }) => reason === '')) await wakeSlots(tx);
+    if (rows.some(({ bench_reason: reason }) => reason === '')) await notifySlots(tx);
     return rows;
   });
   for (const { trainer_id, slot_index: slot, bench_reason: reason } of changed) {
@@ -42,6 +42,6 @@ export async function reviewBenches(store: Store, trainerIds: readonly string[])
 }
 
 /** Slots that wait for a task look again: one has become theirs to take. */
-export async function wakeSlots(tx: StoreTransaction): Promise<void> {
+export async function notifySlots(tx: StoreTransaction): Promise<void> {
   await tx.query(`SELECT pg_notify('graft_tasks', '')`);
 }

@@ -42,7 +42,7 @@ export interface LeaseRequest {
  */
 export async function leaseTask(store: Store, request: LeaseRequest): Promise<LeasedTask | null> {
   let outcome = await tryLease(store, request);
-  if (outcome.isBusy && (await dropForgottenLease(store, request))) outcome = await tryLease(store, request);
+  if (outcome.isBusy && (await reclaimForgottenLease(store, request))) outcome = await tryLease(store, request);
   if (outcome.isQuiet) await touchTrainer(store, request.trainerId);
   const { leased } = outcome;
   if (leased === null) await recordWaitReasons(store);
@@ -86,7 +86,7 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
  * of it has passed without a heartbeat, and not at once: a late copy of a cancelled request must not take the task away
  * that the slot has just begun. @returns whether one was taken back.
  */
-async function dropForgottenLease(store: Store, request: LeaseRequest): Promise<boolean> {
+async function reclaimForgottenLease(store: Store, request: LeaseRequest): Promise<boolean> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
       WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING') AND lease_request_id <> $3

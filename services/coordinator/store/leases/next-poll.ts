@@ -6,7 +6,7 @@ import type { Store } from '../store.ts';
  *
  * @param sinceMs time since the last lease was tried: a back-off that ended after it was missed by it, and the answer is then negative.
  */
-export async function nextLookMs(
+export async function nextPollMs(
   store: Store,
   trainerId: string,
   slotIndex: number,

@@ -76,7 +76,7 @@ export async function readOperations(store: Store): Promise<Operations> {
 }
 
 /** Rejects while the database does not answer. */
-export async function askDatabase(store: Store): Promise<void> {
+export async function pingDatabase(store: Store): Promise<void> {
   await store.pool.query('SELECT 1');
 }
 

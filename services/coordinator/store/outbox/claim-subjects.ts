@@ -141,7 +141,12 @@ export async function renewClaim(pool: Pool, subject: Subject, claimMs: number):
 }
 
 /** Remembers where the subject is on the server. */
-export async function notePlace(pool: Pool, subject: Subject, trackingUri: string, place: MirrorPlace): Promise<void> {
+export async function recordPlace(
+  pool: Pool,
+  subject: Subject,
+  trackingUri: string,
+  place: MirrorPlace,
+): Promise<void> {
   await pool.query(
     `UPDATE mlflow_runs
         SET tracking_uri = $3, experiment_id = $4, mlflow_run_id = $5, artifact_uri = $6, described = false
@@ -151,7 +156,7 @@ export async function notePlace(pool: Pool, subject: Subject, trackingUri: strin
 }
 
 /** Remembers that parameters and data set input were sent, or refused. */
-export async function noteDescribed(pool: Pool, subject: Subject): Promise<void> {
+export async function recordDescribed(pool: Pool, subject: Subject): Promise<void> {
   await pool.query('UPDATE mlflow_runs SET described = true WHERE subject_id = $1 AND claim_epoch = $2', [
     subject.subjectId,
     subject.claimEpoch,

@@ -54,7 +54,7 @@ export async function settleEntries(pool: Pool, subject: Subject, settlement: Se
 }
 
 /** Writes down how the server answered, for people to see. */
-export async function noteServerAnswer(
+export async function recordServerAnswer(
   pool: Pool,
   trackingUri: string,
   failure: { readonly error: EntryError; readonly count: number; readonly waitMs: number } | null,

@@ -8,7 +8,7 @@ import type { ConfirmedDamage } from './damaged-checkpoint.ts';
 
 /**
  * Has stored files that an attempt found missing or damaged made again, and the task wait for them. Such an attempt is not
- * counted against its task; each thing is made again at most `MAX_REMAKES` times in a sweep.
+ * counted against its task; each thing is made again at most `MAX_REPAIRS` times in a sweep.
  *
  * @returns null where nothing of what the error names concerns the task: it is an error like any other then.
  */

@@ -89,7 +89,7 @@ function toTestResult(runId: string, row: OuterJoined<TestRow>): TestResultRecor
 }
 
 /** How many runs of the sweep were looked at on the test split. */
-export async function countTestLooks(store: Store, sweepId: string): Promise<number> {
+export async function countTestedRuns(store: Store, sweepId: string): Promise<number> {
   const { rows } = await store.pool.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM test_results t JOIN runs r ON r.run_id = t.run_id WHERE r.sweep_id = $1',
     [sweepId],

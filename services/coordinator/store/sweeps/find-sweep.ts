@@ -4,7 +4,7 @@ import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Page } from '../page.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
 import { canBeBest, rankKey } from '../run-sql.ts';
-import { newestFirst } from '../latest-first.ts';
+import { latestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 
 interface SweepRow {
@@ -53,7 +53,7 @@ export async function listSweeps(
   limit: number,
 ): Promise<Page<SweepRecord, SweepKey>> {
   const key = after && { createTime: after.createTime, id: after.sweepId };
-  const { ids, next } = await newestFirst(store, 'sweeps', key, limit);
+  const { ids, next } = await latestFirst(store, 'sweeps', key, limit);
   const rows = await store.prisma.sweep.findMany({ where: { sweepId: { in: ids } } });
   const byId = new Map(rows.map((row) => [row.sweepId, row]));
   const summaries = await summarize(store, ids);

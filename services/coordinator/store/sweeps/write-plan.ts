@@ -61,9 +61,9 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
   if (plan.infeasible.length === runs.length) return;
   const context = costContextOf({ dataset, cluster }, resolverOf(weights));
   const claimed = await claimFeatures(tx, plan.tasks);
-  const tasks = claimed.map((task) => forecastAgain(context, task));
+  const tasks = claimed.map((task) => reforecast(context, task));
   await insertTasks(tx, sweepId, tasks);
-  await noteSharedHeads(tx, plan);
+  await recordSharedHeads(tx, plan);
   const slotCount = Math.max(1, Math.floor(cluster.slotCount));
   await tx.query(
     `UPDATE sweeps SET planned_slot_count = $2, forecast_wall_seconds = $3, forecast_alone_seconds = $4
@@ -89,11 +89,11 @@ async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpe
 }
 
 /** Some sets of a FEATURES task may be stored already, or be made by another sweep. */
-function forecastAgain(context: CostContext, task: PlannedTask): PlannedTask {
+function reforecast(context: CostContext, task: PlannedTask): PlannedTask {
   return task.stage === 'FEATURES' ? { ...task, forecast: forecastFeatures(context, task.featureSets) } : task;
 }
 
-async function noteSharedHeads(tx: StoreTransaction, { sharedHeads }: Pick<Plan, 'sharedHeads'>): Promise<void> {
+async function recordSharedHeads(tx: StoreTransaction, { sharedHeads }: Pick<Plan, 'sharedHeads'>): Promise<void> {
   if (sharedHeads.size === 0) return;
   await tx.query(
     `UPDATE runs r SET head_run_id = h.head_run_id

@@ -1,5 +1,5 @@
 import type { Page } from '../page.ts';
-import { newestFirst } from '../latest-first.ts';
+import { latestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 import { toTokenRecord } from './token-record.ts';
 import type { TokenRecord } from '../../../core/records/token.ts';
@@ -16,7 +16,7 @@ export async function listTokens(
   limit: number,
 ): Promise<Page<TokenRecord, TokenKey>> {
   const key = after && { createTime: after.createTime, id: after.tokenId };
-  const { ids, next } = await newestFirst(store, 'tokens', key, limit);
+  const { ids, next } = await latestFirst(store, 'tokens', key, limit);
   const rows = await store.prisma.token.findMany({ where: { tokenId: { in: ids } } });
   const byId = new Map(rows.map((row) => [row.tokenId, toTokenRecord(row)]));
   return {

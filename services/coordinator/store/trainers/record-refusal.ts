@@ -16,7 +16,7 @@ const MAX_REFUSALS = 3;
  *
  * @param why the first mistake, for people.
  */
-export async function noteRefusal(store: Store, claim: LeaseClaim, why: string): Promise<void> {
+export async function recordRefusal(store: Store, claim: LeaseClaim, why: string): Promise<void> {
   const { taskId, leaseEpoch, trainerId, secretHash } = claim;
   const { rows } = await store.pool.query<{ trainer_id: string; refusal_count: number; is_drained: boolean }>(
     `UPDATE trainers tr
@@ -31,19 +31,19 @@ export async function noteRefusal(store: Store, claim: LeaseClaim, why: string):
   const row = rows[0];
   if (row === undefined) return;
   store.log.warn({ trainer_id: row.trainer_id, task_id: taskId, refusals: row.refusal_count, why }, 'report refused');
-  if (row.is_drained) await takeTasksAway(store, row.trainer_id);
+  if (row.is_drained) await revokeLeases(store, row.trainer_id);
 }
 
-async function takeTasksAway(store: Store, trainerId: string): Promise<void> {
+async function revokeLeases(store: Store, trainerId: string): Promise<void> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
       WHERE trainer_id = $1 AND state IN ('LEASED', 'RUNNING') ORDER BY task_id`,
     [trainerId],
   );
-  for (const row of rows) await takeAway(store, { taskId: row.task_id, leaseEpoch: row.lease_epoch });
+  for (const row of rows) await revokeLease(store, { taskId: row.task_id, leaseEpoch: row.lease_epoch });
 }
 
-async function takeAway(store: Store, lease: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>): Promise<void> {
+async function revokeLease(store: Store, lease: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>): Promise<void> {
   const otherSweeps = await inTransaction(store, async (tx) => {
     const sweep = await lockSweepOfTask(tx, lease);
     const task = await lockLease(tx, lease);

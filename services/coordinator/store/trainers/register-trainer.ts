@@ -1,6 +1,6 @@
 import type { TrainerDescription } from '../../../core/reports/check-trainer.ts';
 import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
-import { wakeSlots } from '../faults/review-benches.ts';
+import { notifySlots } from '../faults/review-benches.ts';
 import { inTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 
@@ -58,6 +58,6 @@ export async function registerTrainer(store: Store, trainer: NewTrainer): Promis
     );
     if (benchReason !== null) return;
     await tx.query('DELETE FROM machine_faults WHERE trainer_id = $1', [trainer.trainerId]);
-    if ((benched ?? 0) > 0) await wakeSlots(tx);
+    if ((benched ?? 0) > 0) await notifySlots(tx);
   });
 }
