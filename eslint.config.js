@@ -223,7 +223,7 @@ const floors = {
     ['*'],
     ['cluster', 'datasets', 'events', 'operations', 'outbox', 'tokens'],
     ['transaction.ts'],
-    ['move-runs.ts', 'move-sweep.ts', 'move-tasks.ts'],
+    ['move-attempts.ts', 'move-runs.ts', 'move-sweep.ts', 'move-tasks.ts'],
     ['runs', 'tasks'],
     ['checkpoints', 'faults', 'features'],
     ['metrics', 'repair', 'sweeps'],

@@ -3,10 +3,15 @@ import type { Dataset, DatasetProblem, Split } from './dataset.ts';
 import type { Objective } from './objective.ts';
 import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
 
-/** A part of a run; the kind of a task. */
-export type Stage = 'INDEX' | 'FEATURES' | 'HEAD' | 'FINE_TUNE' | 'EVALUATE';
+/** A part of a run; the kind of a task. In the order in which a run goes through them. */
+export const STAGES = ['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'] as const;
+export type Stage = (typeof STAGES)[number];
 
-export type CheckpointKind = 'BEST' | 'LAST';
+/** Stages that train runs, and have epochs and checkpoints. */
+export const TRAINED_STAGES = ['HEAD', 'FINE_TUNE'] as const satisfies readonly Stage[];
+
+export const CHECKPOINT_KINDS = ['BEST', 'LAST'] as const;
+export type CheckpointKind = (typeof CHECKPOINT_KINDS)[number];
 
 /** Saved trained tensors of a run. */
 export interface CheckpointRef {
@@ -25,10 +30,12 @@ export interface CheckpointRef {
   readonly value: number | null;
 }
 
-export type Pooling = 'avg' | 'max' | 'none';
+export const POOLINGS = ['avg', 'max', 'none'] as const;
+export type Pooling = (typeof POOLINGS)[number];
 
-/** How stored features keep their values; they are computed and read as float32. */
-export type FeatureDtype = 'float32' | 'float16';
+/** Types of stored feature values; they are computed and read as float32. */
+export const FEATURE_DTYPES = ['float32', 'float16'] as const;
+export type FeatureDtype = (typeof FEATURE_DTYPES)[number];
 
 /** Everything that names a feature set; its digest is the key (`planner/feature-set.ts`). */
 export interface FeatureSetIdentity {
@@ -76,7 +83,9 @@ export interface TaskRun {
   readonly stopped: boolean;
 }
 
-export type TestRole = 'WINNER' | 'BASELINE' | 'EVERY_RUN';
+/** Why a run is evaluated on the test split. */
+export const TEST_ROLES = ['WINNER', 'BASELINE', 'EVERY_RUN'] as const;
+export type TestRole = (typeof TEST_ROLES)[number];
 
 /** A leased task, as a trainer gets it. */
 export interface LeasedTask {
@@ -97,8 +106,9 @@ export interface LeasedTask {
   readonly traceparent: string | null;
 }
 
-/** Decides about retries (semantics: "Attempts and retries"). */
-export type ErrorClass = 'INFRASTRUCTURE' | 'MEMORY' | 'PERMANENT' | 'NUMERIC' | 'COUNTED';
+/** Classes of errors, which decide about retries (`retry.ts`). */
+export const ERROR_CLASSES = ['INFRASTRUCTURE', 'MEMORY', 'PERMANENT', 'NUMERIC', 'COUNTED'] as const;
+export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 export interface TaskError {
   readonly errorClass: ErrorClass;
@@ -113,7 +123,9 @@ export interface TaskError {
   readonly damagedCheckpointIds?: readonly string[];
 }
 
-export type RunOutcomeKind = 'SUCCEEDED' | 'EARLY_STOPPED' | 'FAILED' | 'STOPPED';
+/** Ways in which a run leaves a training task. */
+export const RUN_OUTCOMES = ['SUCCEEDED', 'EARLY_STOPPED', 'FAILED', 'STOPPED'] as const;
+export type RunOutcomeKind = (typeof RUN_OUTCOMES)[number];
 
 export interface RunOutcome {
   readonly runId: string;

@@ -1,3 +1,5 @@
+import { IDLE_RUNS } from './state-sql.ts';
+
 /**
  * SQL: the key that orders the runs of a sweep, the best first (`compareRuns` in services/core/ranking.ts).
  *
@@ -24,7 +26,7 @@ export function canBeBest(run: string, sweep: string): string {
  */
 export function isHeadAwaited(run: string, task: string): string {
   return `(${task}.stage = 'HEAD' AND EXISTS (
-    SELECT 1 FROM runs f WHERE f.head_run_id = ${run}.run_id AND f.state IN ('QUEUED', 'PAUSED'))
+    SELECT 1 FROM runs f WHERE f.head_run_id = ${run}.run_id AND f.state IN ${IDLE_RUNS})
     OR EXISTS (SELECT 1 FROM task_dependencies ed JOIN tasks e ON e.task_id = ed.task_id
                 WHERE ed.depends_on_id = ${task}.task_id AND e.stage = 'EVALUATE' AND e.state = 'WAITING'))`;
 }

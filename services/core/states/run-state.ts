@@ -18,6 +18,29 @@ export const RUN_STATES = defineStateMachine<RunState>({
   INFEASIBLE: [],
 });
 
+/** Not ended, and no slot works on it. */
+export const IDLE_RUN_STATES = ['QUEUED', 'PAUSED'] as const satisfies readonly RunState[];
+
+/** A slot works on it. */
+export const TRAINING_RUN_STATES = ['RUNNING', 'STOPPING'] as const satisfies readonly RunState[];
+
+/** Ended with a result that may be the best one. */
+export const USABLE_RUN_STATES = ['SUCCEEDED', 'STOPPED'] as const satisfies readonly RunState[];
+
+/** Ended by what it did itself, neither by a rule nor by a person. */
+export const CONCLUDED_RUN_STATES = ['SUCCEEDED', 'FAILED', 'INFEASIBLE'] as const satisfies readonly RunState[];
+
+/** Ended before all of its epochs were trained. */
+export const CUT_SHORT_RUN_STATES = [
+  'STOPPED',
+  'CANCELLED',
+  'FAILED',
+  'INFEASIBLE',
+] as const satisfies readonly RunState[];
+
+/** A trainer leaves it out of its group. */
+export const LEFT_OUT_RUN_STATES = ['STOPPING', ...CUT_SHORT_RUN_STATES] as const satisfies readonly RunState[];
+
 /** States from which `to` may be entered, for compare-and-set statements. */
 export function runStatesBefore(to: RunState): readonly RunState[] {
   return statesBefore(RUN_STATES, to);

@@ -16,6 +16,15 @@ export const TASK_STATES = defineStateMachine<TaskState>({
   CANCELLED: [],
 });
 
+/** Not leased yet. */
+export const PENDING_TASK_STATES = ['WAITING', 'READY'] as const satisfies readonly TaskState[];
+
+/** Held by a slot. */
+export const LEASED_TASK_STATES = ['LEASED', 'RUNNING'] as const satisfies readonly TaskState[];
+
+/** Ended without a result. */
+export const UNSUCCESSFUL_TASK_STATES = ['FAILED', 'CANCELLED'] as const satisfies readonly TaskState[];
+
 /** States from which `to` may be entered, for compare-and-set statements. */
 export function taskStatesBefore(to: TaskState): readonly TaskState[] {
   return statesBefore(TASK_STATES, to);

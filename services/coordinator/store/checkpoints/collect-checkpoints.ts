@@ -3,6 +3,7 @@ import { rankKey } from '../run-sql.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';
+import { ENDED_RUNS, ENDED_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
 
 /** Why a checkpoint is needed no more. */
 export type CollectReason =
@@ -37,7 +38,7 @@ export interface Collectable {
 const COLLECTABLE = `
   WITH ended AS (
     SELECT sweep_id, objective_metric, objective_goal FROM sweeps
-     WHERE state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND ($1::text IS NULL OR sweep_id = $1)
+     WHERE state IN ${ENDED_SWEEPS} AND ($1::text IS NULL OR sweep_id = $1)
   ), placed AS (
     SELECT r.run_id, r.head_run_id, r.best_stage, r.best_epoch,
            row_number() OVER (PARTITION BY r.sweep_id ORDER BY ${rankKey('r', 'e')}) AS place
@@ -55,17 +56,17 @@ const COLLECTABLE = `
       FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
      WHERE c.state = 'STORED' AND NOT c.pinned AND ($1::text IS NULL OR r.sweep_id = $1)
        AND CASE c.kind
-             WHEN 'LAST' THEN r.state IN ('SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+             WHEN 'LAST' THEN r.state IN ${ENDED_RUNS}
              ELSE r.sweep_id IN (SELECT sweep_id FROM ended)
            END
        AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM kept)
        AND NOT EXISTS (
          SELECT 1 FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
           WHERE (tr.run_id = c.run_id OR tr.source_checkpoint_id = c.checkpoint_id)
-            AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING'))
+            AND t.state IN ${LIVE_TASKS})
        AND NOT EXISTS (
          SELECT 1 FROM runs f WHERE f.head_run_id = c.run_id
-            AND f.state NOT IN ('SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'))
+            AND f.state NOT IN ${ENDED_RUNS})
   )`;
 
 /** What `markCollectable` would mark; nothing is changed. */

@@ -19,6 +19,7 @@ import type { StoreTransaction } from '../transaction.ts';
 import { addAttemptEnd } from './end-attempt.ts';
 import { endWithError } from './end-with-error.ts';
 import { retryAlone } from './retry-alone.ts';
+import { PENDING_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
 interface MemberRow {
   readonly run_id: string;
@@ -64,7 +65,7 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
     `SELECT r.run_id, r.state, ${epochLimitSql('r', 'own')} AS epoch_limit,
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
-                       AND t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')) AS has_more,
+                       AND t.state IN ${PENDING_TASKS} AND t.stage IN ${TRAINED_STAGE_LIST}) AS has_more,
             ${isElsewhere('tr', 'own')} AS is_elsewhere,
             ${isHeadAwaited('r', 'own')} AS is_awaited,
             EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared

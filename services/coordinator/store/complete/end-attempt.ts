@@ -1,3 +1,4 @@
+import { attemptStatesBefore } from '../../../core/states/attempt-state.ts';
 import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { TaskState } from '../../../core/states/task-state.ts';
 import { TASK_STATES } from '../../../core/states/task-state.ts';
@@ -35,12 +36,14 @@ export function addAttemptEnd({ tx, task }: TaskScope, batch: Batch, end: Attemp
       WHERE task_id = $1`,
     [task.taskId, end.task, end.delayMs ?? 0, TASK_STATES.terminal.has(end.task), end.peakMemoryBytes ?? null],
   );
-  batch.prepared(
+  const { taskId, leaseEpoch, stage, trainerId } = task;
+  const before = attemptStatesBefore(end.attempt);
+  batch.prepared<{ task_id: string }>(
     `UPDATE attempts SET state = $3, error_class = $4, error_code = $5, message = $6, end_time = now()
-      WHERE task_id = $1 AND lease_epoch = $2`,
-    [task.taskId, task.leaseEpoch, end.attempt, end.error?.errorClass ?? null, end.error?.code ?? null, end.message],
-    () => {
-      const { taskId, stage, trainerId } = task;
+      WHERE task_id = $1 AND lease_epoch = $2 AND state = ANY($7) RETURNING task_id`,
+    [taskId, leaseEpoch, end.attempt, end.error?.errorClass ?? null, end.error?.code ?? null, end.message, before],
+    (rows) => {
+      if (rows.length !== 1) throw new Error(`Attempt ${leaseEpoch} of ${taskId} may not become ${end.attempt}.`);
       tx.emit(task.sweepId, { kind: 'TASK', taskId, stage, state: end.event, trainerId, message: end.message });
     },
   );

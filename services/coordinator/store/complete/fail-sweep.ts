@@ -2,11 +2,12 @@ import { moveSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LIVE_RUNS, PENDING_TASKS } from '../state-sql.ts';
 
 /** Ends a locked sweep whose data set can't be read, with all of its runs that have not ended and all tasks that wait. */
 export async function failSweep(tx: StoreTransaction, sweepId: string, reason: string): Promise<void> {
   const tasks = await tx.query<{ task_id: string }>(
-    `SELECT task_id FROM tasks WHERE sweep_id = $1 AND state IN ('WAITING', 'READY') ORDER BY task_id`,
+    `SELECT task_id FROM tasks WHERE sweep_id = $1 AND state IN ${PENDING_TASKS} ORDER BY task_id`,
     [sweepId],
   );
   const taskIds = tasks.rows.map(({ task_id }) => task_id);
@@ -15,7 +16,7 @@ export async function failSweep(tx: StoreTransaction, sweepId: string, reason: s
   }
   const runs = await tx.query<{ run_id: string }>(
     `SELECT run_id FROM runs
-      WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') ORDER BY run_id`,
+      WHERE sweep_id = $1 AND state IN ${LIVE_RUNS} ORDER BY run_id`,
     [sweepId],
   );
   await endRuns(

@@ -1,5 +1,6 @@
 import { NotFoundError } from '../../../core/errors.ts';
 import type { Store } from '../store.ts';
+import { ENDED_SWEEPS, LEASED_TASKS } from '../state-sql.ts';
 
 /**
  * Whether nothing will happen in a sweep any more: it is over and no slot works on a task of it.
@@ -8,8 +9,8 @@ import type { Store } from '../store.ts';
  */
 export async function isSettled(store: Store, sweepId: string): Promise<boolean> {
   const { rows } = await store.pool.query<{ settled: boolean }>(
-    `SELECT s.state IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
-            AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.sweep_id = s.sweep_id AND t.state IN ('LEASED', 'RUNNING')) AS settled
+    `SELECT s.state IN ${ENDED_SWEEPS}
+            AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.sweep_id = s.sweep_id AND t.state IN ${LEASED_TASKS}) AS settled
        FROM sweeps s WHERE s.sweep_id = $1`,
     [sweepId],
   );

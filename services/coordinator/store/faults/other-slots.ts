@@ -1,6 +1,4 @@
-import { SLOT_FAULT_CODES } from '../../../core/machine-fault.ts';
-
-export const SLOT_CODES = SLOT_FAULT_CODES.map((code) => `'${code}'`).join(', ');
+import { SLOT_FAULTS } from '../state-sql.ts';
 
 /**
  * Whether a slot is one of those by whose fault a task failed: the fault is the device's, or that of its whole machine.
@@ -10,7 +8,7 @@ export const SLOT_CODES = SLOT_FAULT_CODES.map((code) => `'${code}'`).join(', ')
  * @param index SQL of its slot_index
  */
 export function isFaultOf(fault: string, trainer: string, index: string): string {
-  return `${fault}.trainer_id = ${trainer} AND (${fault}.code NOT IN (${SLOT_CODES}) OR ${fault}.slot_index = ${index})`;
+  return `${fault}.trainer_id = ${trainer} AND (${fault}.code NOT IN ${SLOT_FAULTS} OR ${fault}.slot_index = ${index})`;
 }
 
 /** Slots of living trainers that may take a task and have not failed it by a fault of their machine. @param task alias of its row */

@@ -1,6 +1,7 @@
 import type { KeyedFeatureSet } from '../../../core/planner/feature-set.ts';
 import type { PlannedTask } from '../../../core/planner/plan.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LIVE_TASKS } from '../state-sql.ts';
 
 /** How each set of a plan comes to be. */
 type Source = { readonly kind: 'stored' } | { readonly kind: 'maker'; readonly taskId: string };
@@ -99,7 +100,7 @@ export async function findLiveMakers(
   if (makers.length === 0) return new Set();
   const result = await tx.query<{ task_id: string }>(
     `SELECT t.task_id FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id
-      WHERE t.task_id = ANY($1) AND s.state = 'ACTIVE' AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING')`,
+      WHERE t.task_id = ANY($1) AND s.state = 'ACTIVE' AND t.state IN ${LIVE_TASKS}`,
     [makers],
   );
   return new Set(result.rows.map(({ task_id }) => task_id));

@@ -5,6 +5,7 @@ import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import { lockLease } from '../tasks/fence.ts';
+import { LEASED_TASKS } from '../state-sql.ts';
 
 export interface LiveLease {
   readonly taskId: string;
@@ -15,7 +16,7 @@ export interface LiveLease {
 export async function findExpiredLeases(store: Store, limit: number): Promise<LiveLease[]> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
-      WHERE state IN ('LEASED', 'RUNNING') AND lease_expire_time < now()
+      WHERE state IN ${LEASED_TASKS} AND lease_expire_time < now()
       ORDER BY lease_expire_time LIMIT $1`,
     [limit],
   );
@@ -33,7 +34,7 @@ export async function expireLease(store: Store, lease: LiveLease, why: string, s
     const sweep = await lockSweepOfTask(tx, lease);
     const { rowCount } = await tx.query(
       `SELECT 1 FROM tasks
-        WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING')
+        WHERE task_id = $1 AND lease_epoch = $2 AND state IN ${LEASED_TASKS}
           AND lease_expire_time < now() + ($3::float8 - $4::float8) * interval '1 millisecond'
           FOR NO KEY UPDATE`,
       [lease.taskId, lease.leaseEpoch, store.leaseMs, silentMs],
@@ -58,7 +59,7 @@ export async function expireLease(store: Store, lease: LiveLease, why: string, s
 export async function extendLiveLeases(store: Store): Promise<number> {
   const { rowCount } = await store.pool.query(
     `WITH live AS MATERIALIZED (
-       SELECT task_id FROM tasks WHERE state IN ('LEASED', 'RUNNING') ORDER BY task_id FOR NO KEY UPDATE
+       SELECT task_id FROM tasks WHERE state IN ${LEASED_TASKS} ORDER BY task_id FOR NO KEY UPDATE
      )
      UPDATE tasks t
         SET lease_expire_time = greatest(t.lease_expire_time, now() + $1 * interval '1 millisecond')

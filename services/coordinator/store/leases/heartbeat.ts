@@ -5,9 +5,11 @@ import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import { isHeadAwaited } from '../run-sql.ts';
 import { isHolder } from '../tasks/fence.ts';
 import type { LeaseClaim } from '../tasks/fence.ts';
+import { addAttemptStarts } from '../move-attempts.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
+import { LEASED_TASKS, LEFT_OUT_RUNS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
 export interface TaskProgress extends Omit<LeaseClaim, 'trainerId'> {
   readonly stepCount: bigint;
@@ -83,7 +85,7 @@ async function renewLeases(tx: StoreTransaction, beat: Heartbeat, leaseMs: numbe
        SELECT t.task_id, b.step_count, b.step_limit, b.detail
          FROM tasks t JOIN beat b ON b.task_id = t.task_id AND b.lease_epoch = t.lease_epoch
          JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
-        WHERE t.state IN ('LEASED', 'RUNNING') AND t.trainer_id = $8 AND ${isHolder('$8', 'b.secret_hash')}
+        WHERE t.state IN ${LEASED_TASKS} AND t.trainer_id = $8 AND ${isHolder('$8', 'b.secret_hash')}
         ORDER BY t.task_id
           FOR NO KEY UPDATE OF t
      )
@@ -103,12 +105,12 @@ async function renewLeases(tx: StoreTransaction, beat: Heartbeat, leaseMs: numbe
       beat.trainerId,
     ],
   );
-  await tx.query(
-    `UPDATE attempts a SET state = 'RUNNING'
-       FROM unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
-      WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch AND a.state = 'LEASED'`,
-    [rows.map(({ task_id }) => task_id), rows.map(({ lease_epoch }) => lease_epoch)],
+  const batch = tx.batch();
+  addAttemptStarts(
+    batch,
+    rows.map((row) => ({ taskId: row.task_id, leaseEpoch: row.lease_epoch })),
   );
+  await batch.send();
 }
 
 interface LiveState {
@@ -131,15 +133,15 @@ async function readStates(
   }>(
     `SELECT t.task_id, t.lease_epoch, t.command, s.state AS sweep_state,
             ARRAY(SELECT r.run_id FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
-                   WHERE tr.task_id = t.task_id AND t.stage IN ('HEAD', 'FINE_TUNE')
-                     AND r.state IN ('STOPPING', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+                   WHERE tr.task_id = t.task_id AND t.stage IN ${TRAINED_STAGE_LIST}
+                     AND r.state IN ${LEFT_OUT_RUNS}
                      AND NOT ${isHeadAwaited('r', 't')}
                    ORDER BY r.run_id) AS stopped_run_ids
        FROM unnest($1::text[], $2::int[], $3::text[]) AS b (task_id, lease_epoch, secret_hash)
        JOIN tasks t ON t.task_id = b.task_id AND t.lease_epoch = b.lease_epoch
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
        JOIN sweeps s ON s.sweep_id = t.sweep_id
-      WHERE t.state IN ('LEASED', 'RUNNING') AND t.trainer_id = $4 AND ${isHolder('$4', 'b.secret_hash')}`,
+      WHERE t.state IN ${LEASED_TASKS} AND t.trainer_id = $4 AND ${isHolder('$4', 'b.secret_hash')}`,
     [
       tasks.map(({ taskId }) => taskId),
       tasks.map(({ leaseEpoch }) => leaseEpoch),

@@ -17,6 +17,7 @@ import type { PickedTask } from './pick-task.ts';
 import { addRunsOfTask, prepareRuns } from './prepare-runs.ts';
 import { readLeasedTask } from './read-leased-task.ts';
 import type { ReadTask } from './read-leased-task.ts';
+import { LEASED_TASKS } from '../state-sql.ts';
 
 /** A trainer counts as lost after two leases without a sign of life, so not every lease need leave one. */
 const QUIET_LEASE_PART = 4;
@@ -89,7 +90,7 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
 async function reclaimForgottenLease(store: Store, request: LeaseRequest): Promise<boolean> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
-      WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING') AND lease_request_id <> $3
+      WHERE trainer_id = $1 AND slot_index = $2 AND state IN ${LEASED_TASKS} AND lease_request_id <> $3
         AND lease_expire_time < now() + $4 * interval '1 millisecond'`,
     [request.trainerId, request.slotIndex, request.requestId, store.leaseMs / 2],
   );
@@ -145,7 +146,7 @@ type OwnLeaseRow = { is_busy: boolean } & OuterJoined<{ task_id: string; lease_e
 function addLeaseLookup(batch: Batch, request: LeaseRequest): Answer<OwnLeaseRow> {
   return batch.prepared<OwnLeaseRow>(
     `SELECT EXISTS (SELECT 1 FROM tasks
-                     WHERE trainer_id = $1 AND slot_index = $2 AND state IN ('LEASED', 'RUNNING')) AS is_busy,
+                     WHERE trainer_id = $1 AND slot_index = $2 AND state IN ${LEASED_TASKS}) AS is_busy,
             own.task_id, own.lease_epoch, own.state
        FROM (VALUES (1)) AS always
        LEFT JOIN attempts own ON own.trainer_id = $1 AND own.slot_index = $2 AND own.request_id = $3`,
@@ -172,7 +173,7 @@ async function renewOwnLease(tx: StoreTransaction, own: OwnLeaseRow): Promise<Li
   }
   const { rowCount } = await tx.query(
     `UPDATE tasks SET lease_expire_time = now() + $3 * interval '1 millisecond'
-      WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING')`,
+      WHERE task_id = $1 AND lease_epoch = $2 AND state IN ${LEASED_TASKS}`,
     [taskId, leaseEpoch, tx.store.leaseMs],
   );
   if (rowCount !== 1) throw new LeaseLostError(taskId, leaseEpoch);

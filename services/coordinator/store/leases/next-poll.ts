@@ -1,4 +1,5 @@
 import type { Store } from '../store.ts';
+import { LEASED_TASKS } from '../state-sql.ts';
 
 /**
  * Milliseconds until the passing of time alone may give a slot something to do, of which nobody is notified: the end of a
@@ -16,7 +17,7 @@ export async function nextPollMs(
     `SELECT (extract(epoch FROM least(
               (SELECT min(t.not_before_time) FROM tasks t WHERE t.state = 'READY' AND t.not_before_time > now() - $4 * interval '1 millisecond'),
               (SELECT min(t.lease_expire_time) - $3 * interval '1 millisecond' FROM tasks t
-                WHERE t.trainer_id = $1 AND t.slot_index = $2 AND t.state IN ('LEASED', 'RUNNING'))
+                WHERE t.trainer_id = $1 AND t.slot_index = $2 AND t.state IN ${LEASED_TASKS})
             ) - now()) * 1000)::float8 AS ms`,
     [trainerId, slotIndex, store.leaseMs / 2, sinceMs],
   );

@@ -1,5 +1,6 @@
 import { isFaultOf, otherSlots } from '../faults/other-slots.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LEASED_TASKS, PENDING_TASKS } from '../state-sql.ts';
 
 export interface PickedTask {
   readonly taskId: string;
@@ -84,5 +85,5 @@ const OTHER_MAKERS = `
     JOIN tasks o ON o.task_id = theirs.task_id AND o.stage = 'FEATURES'
     JOIN sweeps os ON os.sweep_id = o.sweep_id
    WHERE own.task_id = t.task_id
-     AND (o.state IN ('LEASED', 'RUNNING')
-          OR (o.state IN ('WAITING', 'READY') AND os.state = 'ACTIVE' AND f.computed_by_task_id = o.task_id))`;
+     AND (o.state IN ${LEASED_TASKS}
+          OR (o.state IN ${PENDING_TASKS} AND os.state = 'ACTIVE' AND f.computed_by_task_id = o.task_id))`;

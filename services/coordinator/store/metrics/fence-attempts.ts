@@ -3,6 +3,7 @@ import { epochLimitSql, isHeadAwaited } from '../run-sql.ts';
 import { isHolder, toFenced } from '../tasks/fence.ts';
 import type { FencedTask, LeaseClaim, TaskRow } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LEASED_TASKS, LEFT_OUT_RUNS } from '../state-sql.ts';
 
 /** An attempt whose lease has been checked and whose task is locked until the end of the transaction. */
 export interface FencedAttempt extends FencedTask {
@@ -35,7 +36,7 @@ export async function fenceAttempts(
             AS l (task_id, lease_epoch, trainer_id, secret_hash, place)
          ON l.task_id = t.task_id AND l.lease_epoch = t.lease_epoch
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
-      WHERE t.state IN ('LEASED', 'RUNNING')
+      WHERE t.state IN ${LEASED_TASKS}
       ORDER BY t.task_id
         FOR NO KEY UPDATE OF t`,
     [
@@ -78,7 +79,7 @@ async function readAttempts(
             coalesce(array_agg(${epochLimitSql('r', 't')} ORDER BY r.run_id) FILTER (WHERE r.run_id IS NOT NULL), '{}')
               AS epoch_limits,
             coalesce(array_agg(r.run_id ORDER BY r.run_id) FILTER (
-              WHERE r.state IN ('STOPPING', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+              WHERE r.state IN ${LEFT_OUT_RUNS}
                 AND NOT ${isHeadAwaited('r', 't')}), '{}') AS stopped_run_ids
        FROM unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
        JOIN attempts a ON a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch

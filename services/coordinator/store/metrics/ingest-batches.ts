@@ -11,6 +11,7 @@ import type { Batch } from '../../../platform/db/batch.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
+import { addAttemptStarts } from '../move-attempts.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { fenceAttempts, leaseKey } from './fence-attempts.ts';
 import type { FencedAttempt } from './fence-attempts.ts';
@@ -125,12 +126,7 @@ function addRunning(statements: Batch, attempts: readonly FencedAttempt[]): void
   if (leased.length === 0) return;
   const taskIds = textArray(leased.map(({ taskId }) => taskId));
   statements.prepared(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = ANY($1::text[])`, [taskIds]);
-  statements.prepared(
-    `UPDATE attempts a SET state = 'RUNNING'
-       FROM unnest($1::text[], $2::int[]) AS l (task_id, lease_epoch)
-      WHERE a.task_id = l.task_id AND a.lease_epoch = l.lease_epoch AND a.state = 'LEASED'`,
-    [taskIds, int4Array(leased.map(({ leaseEpoch }) => leaseEpoch))],
-  );
+  addAttemptStarts(statements, leased);
 }
 
 function addSequences(statements: Batch, attempts: readonly FencedAttempt[]): void {

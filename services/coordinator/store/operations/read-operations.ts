@@ -3,6 +3,7 @@ import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskState } from '../../../core/states/task-state.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { Store } from '../store.ts';
+import { LEASED_TASKS, LIVE_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
 
 /** What operators watch, counted in the database at one moment. Only work that has not ended: the record may be years long. */
 export interface Operations {
@@ -36,22 +37,22 @@ export interface Operations {
 const STATEMENT = `
 WITH live AS MATERIALIZED (
   SELECT stage, state, lease_expire_time, failure_count, infrastructure_count, memory_count
-    FROM tasks WHERE state IN ('WAITING', 'READY', 'LEASED', 'RUNNING')
+    FROM tasks WHERE state IN ${LIVE_TASKS}
 )
 SELECT
   (SELECT coalesce(json_agg(row), '[]') FROM (
      SELECT stage, state, count(*)::int AS count FROM live GROUP BY stage, state) AS row) AS tasks,
   (SELECT coalesce(json_agg(row), '[]') FROM (
      SELECT stage, greatest(0, extract(epoch FROM max(now() + $1 * interval '1 millisecond' - lease_expire_time)))::float8 AS seconds
-       FROM live WHERE state IN ('LEASED', 'RUNNING') GROUP BY stage) AS row) AS "leaseAges",
-  (SELECT count(*)::int FROM live WHERE state IN ('LEASED', 'RUNNING') AND lease_expire_time < now()) AS "overdueLeases",
+       FROM live WHERE state IN ${LEASED_TASKS} GROUP BY stage) AS row) AS "leaseAges",
+  (SELECT count(*)::int FROM live WHERE state IN ${LEASED_TASKS} AND lease_expire_time < now()) AS "overdueLeases",
   (SELECT json_build_object('COUNTED', coalesce(sum(failure_count), 0), 'INFRASTRUCTURE', coalesce(sum(infrastructure_count), 0),
           'MEMORY', coalesce(sum(memory_count), 0)) FROM live) AS retries,
   (SELECT coalesce(json_agg(row), '[]') FROM (
-     SELECT state, count(*)::int AS count FROM sweeps WHERE state IN ('ACTIVE', 'PAUSED') GROUP BY state) AS row) AS sweeps,
+     SELECT state, count(*)::int AS count FROM sweeps WHERE state IN ${LIVE_SWEEPS} GROUP BY state) AS row) AS sweeps,
   (SELECT coalesce(json_agg(row), '[]') FROM (
      SELECT runs.state, count(*)::int AS count FROM runs JOIN sweeps USING (sweep_id)
-      WHERE sweeps.state IN ('ACTIVE', 'PAUSED') GROUP BY runs.state) AS row) AS runs,
+      WHERE sweeps.state IN ${LIVE_SWEEPS} GROUP BY runs.state) AS row) AS runs,
   (SELECT coalesce(json_agg(row), '[]') FROM (
      SELECT CASE WHEN state = 'READY'
                   AND (SELECT bool_and(bench_reason <> '') FROM slots WHERE slots.trainer_id = trainers.trainer_id)

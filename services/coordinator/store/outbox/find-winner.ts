@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Stage } from '../../../core/task.ts';
 import { canBeBest, rankKey } from '../run-sql.ts';
+import { USABLE_RUNS } from '../state-sql.ts';
 
 /** The best run of a sweep with the file of its best checkpoint. */
 export interface Winner {
@@ -31,7 +32,7 @@ export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | 
          ON c.state = 'STORED'
         AND CASE WHEN t.run_id IS NOT NULL THEN c.checkpoint_id = t.checkpoint_id
                  ELSE c.run_id = r.run_id AND c.kind = 'BEST' AND c.stage = r.best_stage END
-      WHERE r.sweep_id = $1 AND r.state IN ('SUCCEEDED', 'STOPPED') AND ${canBeBest('r', 's')}
+      WHERE r.sweep_id = $1 AND r.state IN ${USABLE_RUNS} AND ${canBeBest('r', 's')}
       ORDER BY t.run_id IS NULL, ${rankKey('r', 's')}, c.epoch DESC
       LIMIT 1`,
     [sweepId],

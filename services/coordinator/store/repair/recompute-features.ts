@@ -6,6 +6,7 @@ import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { findLiveMakers } from '../features/claim-features.ts';
 import { insertFeatureTask } from '../features/insert-feature-task.ts';
+import { PENDING_TASKS } from '../state-sql.ts';
 
 /**
  * Feature sets whose stored files are missing or damaged are computed again: once, by whichever sweep met it first. The task and
@@ -51,7 +52,7 @@ export async function recomputeFeatures(
 async function readersOf(tx: StoreTransaction, task: FencedTask, keys: readonly string[]): Promise<string[]> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT t.task_id FROM tasks t
-      WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ('WAITING', 'READY') AND t.stage <> 'FEATURES')
+      WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ${PENDING_TASKS} AND t.stage <> 'FEATURES')
         AND EXISTS (SELECT 1 FROM task_feature_sets u WHERE u.task_id = t.task_id AND u.feature_key = ANY($3))
       ORDER BY t.task_id`,
     [task.sweepId, task.taskId, keys],

@@ -4,6 +4,7 @@ import { countTasks } from '../tasks/insert-tasks.ts';
 import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { insertFirst, waitForMakers } from '../tasks/insert-first.ts';
+import { LIVE_TASKS } from '../state-sql.ts';
 
 /**
  * Has a lost or damaged manifest made again by a further INDEX task, once in the cluster; all tasks of the sweep wait for it.
@@ -47,7 +48,7 @@ async function wasIndexedSince(tx: StoreTransaction, task: FencedTask, datasetId
 async function findLiveIndexing(tx: StoreTransaction, datasetId: string): Promise<string | null> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT i.task_id FROM sweeps s JOIN tasks i ON i.sweep_id = s.sweep_id AND i.stage = 'INDEX'
-      WHERE s.dataset_id = $1 AND s.state = 'ACTIVE' AND i.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING')
+      WHERE s.dataset_id = $1 AND s.state = 'ACTIVE' AND i.state IN ${LIVE_TASKS}
       ORDER BY i.task_id LIMIT 1`,
     [datasetId],
   );

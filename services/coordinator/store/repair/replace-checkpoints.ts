@@ -5,6 +5,7 @@ import type { StoreTransaction } from '../transaction.ts';
 import type { ConfirmedDamage, DamagedCheckpoint } from './damaged-checkpoint.ts';
 import { waitForMakers } from '../tasks/insert-first.ts';
 import { retrain } from './retrain.ts';
+import { PENDING_TASKS } from '../state-sql.ts';
 
 /**
  * Takes damaged checkpoints out of use. A task that was to resume from one resumes from the one before it, or begins its stage
@@ -91,7 +92,7 @@ async function dependentsOf(tx: StoreTransaction, task: FencedTask, row: Damaged
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT DISTINCT t.task_id
        FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id JOIN runs r ON r.run_id = tr.run_id
-      WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ('WAITING', 'READY'))
+      WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ${PENDING_TASKS})
         AND (tr.source_checkpoint_id = $3
              OR tr.source_checkpoint_id IS NULL AND t.stage = 'EVALUATE' AND r.run_id = $4
              OR tr.source_checkpoint_id IS NULL AND t.stage IN ('FINE_TUNE', 'EVALUATE') AND $5 = 'HEAD'

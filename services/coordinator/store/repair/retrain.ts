@@ -2,6 +2,7 @@ import { countTasks } from '../tasks/insert-tasks.ts';
 import type { TaskScope } from '../tasks/fence.ts';
 import { insertFirst } from '../tasks/insert-first.ts';
 import type { DamagedCheckpoint } from './damaged-checkpoint.ts';
+import { LIVE_TASKS } from '../state-sql.ts';
 
 /**
  * A task that trains the stage of a damaged checkpoint again, for that run alone; the one that does so already, if there is one.
@@ -15,7 +16,7 @@ export async function retrain(
   { run_id: runId, stage, task_id: trainedBy, checkpoint_id: checkpointId }: DamagedCheckpoint,
 ): Promise<string> {
   const { rows } = await tx.query<{ task_id: string; lease_epoch: number; is_live: boolean }>(
-    `SELECT t.task_id, t.lease_epoch, t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING') AS is_live
+    `SELECT t.task_id, t.lease_epoch, t.state IN ${LIVE_TASKS} AS is_live
        FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
       WHERE tr.run_id = $1 AND t.stage = $2 AND t.task_id <> $3
       ORDER BY is_live DESC, t.lease_epoch DESC`,

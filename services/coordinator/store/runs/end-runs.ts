@@ -2,6 +2,7 @@ import { moveRuns } from '../move-runs.ts';
 import type { RunMove } from '../move-runs.ts';
 import { moveTasks } from '../move-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LIVE_RUNS, PENDING_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
 /**
  * Brings runs to a final state and cancels the tasks that have nobody left to serve. Tasks come first, as everywhere (lock
@@ -17,12 +18,12 @@ export async function endRuns(
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT t.task_id
        FROM tasks t
-      WHERE t.state IN ('WAITING', 'READY') AND t.stage IN ('HEAD', 'FINE_TUNE')
+      WHERE t.state IN ${PENDING_TASKS} AND t.stage IN ${TRAINED_STAGE_LIST}
         AND t.task_id IN (SELECT task_id FROM served_runs WHERE run_id = ANY($1))
         AND NOT EXISTS (
           SELECT 1 FROM served_runs sr JOIN runs r ON r.run_id = sr.run_id
            WHERE sr.task_id = t.task_id AND sr.run_id <> ALL($1)
-             AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))`,
+             AND r.state IN ${LIVE_RUNS})`,
     [runIds],
   );
   const cancelled = await moveTasks(

@@ -9,6 +9,7 @@ import type { SweepScope } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LIVE_RUNS, PENDING_TASKS, USABLE_RUNS } from '../state-sql.ts';
 
 /**
  * When all runs have ended: plans the looks at the test split once, and ends the sweep when they are done. True when the
@@ -32,10 +33,9 @@ export async function finishSweep({ tx, sweep }: SweepScope): Promise<boolean> {
 }
 
 async function hasLiveRuns(tx: StoreTransaction, sweepId: string): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `SELECT 1 FROM runs WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
-    [sweepId],
-  );
+  const { rowCount } = await tx.query(`SELECT 1 FROM runs WHERE sweep_id = $1 AND state IN ${LIVE_RUNS} LIMIT 1`, [
+    sweepId,
+  ]);
   return rowCount !== 0;
 }
 
@@ -61,7 +61,7 @@ async function cancelLeftOvers(tx: StoreTransaction, sweepId: string): Promise<v
     `SELECT t.task_id,
             ARRAY(SELECT DISTINCT o.sweep_id FROM task_dependencies d JOIN tasks o ON o.task_id = d.task_id
                    WHERE d.depends_on_id = t.task_id AND o.sweep_id <> t.sweep_id AND o.state = 'WAITING') AS waiting
-       FROM tasks t WHERE t.sweep_id = $1 AND t.state IN ('WAITING', 'READY') AND t.stage <> 'EVALUATE'`,
+       FROM tasks t WHERE t.sweep_id = $1 AND t.state IN ${PENDING_TASKS} AND t.stage <> 'EVALUATE'`,
     [sweepId],
   );
   for (const { waiting } of rows) for (const other of waiting) tx.otherSweeps.add(other);
@@ -89,7 +89,7 @@ interface FinishedRow {
 async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<void> {
   const { rows } = await tx.query<FinishedRow>(
     `SELECT run_id, run_index, parameters, state, best_value, best_val_loss, best_val_accuracy
-       FROM runs WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'STOPPED') ORDER BY run_index`,
+       FROM runs WHERE sweep_id = $1 AND state IN ${USABLE_RUNS} ORDER BY run_index`,
     [sweepId],
   );
   if (rows.length === 0) {

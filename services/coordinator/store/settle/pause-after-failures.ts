@@ -2,6 +2,7 @@ import { MAX_FAILED_RUNS_IN_A_ROW, mustPauseSweep } from '../../../core/retry.ts
 import type { SweepEvent } from '../../../core/records/event.ts';
 import type { SweepScope } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
+import { CONCLUDED_RUNS } from '../state-sql.ts';
 
 /**
  * Runs failing in a row pause the sweep before it burns through the rest; a person looks and resumes it. Counted anew after
@@ -17,7 +18,7 @@ export async function pauseAfterFailures({ tx, sweep }: SweepScope): Promise<voi
   }>(
     `SELECT run_id, state, state_reason
        FROM runs
-      WHERE sweep_id = $1 AND state IN ('SUCCEEDED', 'FAILED', 'INFEASIBLE') AND start_time IS NOT NULL
+      WHERE sweep_id = $1 AND state IN ${CONCLUDED_RUNS} AND start_time IS NOT NULL
         AND end_time > coalesce((SELECT max(create_time) FROM events
                                   WHERE sweep_id = $1 AND kind = 'SWEEP_STATE' AND payload ->> 'state' = 'ACTIVE'), '-infinity')
       ORDER BY end_time DESC, run_id DESC

@@ -11,6 +11,7 @@ import { countTasks, insertTasks } from '../tasks/insert-tasks.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { settleSweep } from './settle-sweep.ts';
+import { CUT_SHORT_RUNS, IDLE_RUNS, PENDING_TASKS, TRAINED_STAGE_LIST, TRAINING_RUNS } from '../state-sql.ts';
 
 type GroupStage = 'HEAD' | 'FINE_TUNE';
 
@@ -32,11 +33,11 @@ export async function findReplannableSweeps(store: Store, limit: number): Promis
     `SELECT DISTINCT t.sweep_id
        FROM tasks t
        JOIN sweeps s ON s.sweep_id = t.sweep_id AND s.state = 'ACTIVE' AND s.planned_slot_count IS NOT NULL
-      WHERE t.stage IN ('HEAD', 'FINE_TUNE') AND t.state IN ('WAITING', 'READY') AND t.lease_epoch = 0
+      WHERE t.stage IN ${TRAINED_STAGE_LIST} AND t.state IN ${PENDING_TASKS} AND t.lease_epoch = 0
         AND (s.planned_slot_count <> (${COUNT_SLOTS})
              OR t.stage = 'HEAD'
                 AND EXISTS (SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
-                             WHERE tr.task_id = t.task_id AND r.state IN ('STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE')
+                             WHERE tr.task_id = t.task_id AND r.state IN ${CUT_SHORT_RUNS}
                                AND NOT ${isHeadAwaited('r', 't')}))
       LIMIT $1`,
     [limit],
@@ -79,7 +80,7 @@ export async function replanGroups(store: Store, sweepId: string): Promise<boole
 async function lockUnbegun(tx: StoreTransaction, sweepId: string): Promise<UnbegunTask[]> {
   const locked = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks
-      WHERE sweep_id = $1 AND stage IN ('HEAD', 'FINE_TUNE') AND state IN ('WAITING', 'READY') AND lease_epoch = 0
+      WHERE sweep_id = $1 AND stage IN ${TRAINED_STAGE_LIST} AND state IN ${PENDING_TASKS} AND lease_epoch = 0
       ORDER BY task_id FOR NO KEY UPDATE`,
     [sweepId],
   );
@@ -112,8 +113,8 @@ async function readInput(
             array_agg(t.stage) AS stages
        FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
       WHERE t.task_id = ANY($1)
-        AND (r.state IN ('QUEUED', 'PAUSED') OR ${isHeadAwaited('r', 't')}
-             OR t.stage = 'FINE_TUNE' AND r.state IN ('RUNNING', 'STOPPING'))
+        AND (r.state IN ${IDLE_RUNS} OR ${isHeadAwaited('r', 't')}
+             OR t.stage = 'FINE_TUNE' AND r.state IN ${TRAINING_RUNS})
       GROUP BY r.run_id ORDER BY r.run_index`,
     [unbegun.map(({ taskId }) => taskId)],
   );

@@ -8,6 +8,7 @@ import type { StoreTransaction } from '../transaction.ts';
 import { finishSweep } from './finish-sweep.ts';
 import { pauseAfterFailures } from './pause-after-failures.ts';
 import { replaceFeatures } from './replace-features.ts';
+import { LIVE_RUNS, UNSUCCESSFUL_TASKS } from '../state-sql.ts';
 
 /**
  * Draws the conclusions from the rows of a locked sweep: tasks whose prerequisites have succeeded become ready, those whose
@@ -32,7 +33,7 @@ export async function settleSweep(scope: SweepScope, finishedTaskIds: readonly s
 async function leadsOn(tx: StoreTransaction, sweepId: string, finishedTaskIds: readonly string[]): Promise<boolean> {
   const { rows } = await tx.prepared<{ leads_on: boolean }>(
     `SELECT NOT EXISTS (SELECT 1 FROM runs
-                         WHERE sweep_id = $1 AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))
+                         WHERE sweep_id = $1 AND state IN ${LIVE_RUNS})
             OR EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
                         WHERE d.depends_on_id = ANY($2) AND t.sweep_id = $1 AND t.state = 'WAITING') AS leads_on`,
     [sweepId, finishedTaskIds],
@@ -58,7 +59,7 @@ async function resolveBlocked(scope: SweepScope, finishedTaskIds: readonly strin
        JOIN tasks p ON p.task_id = d.depends_on_id
        JOIN sweeps ps ON ps.sweep_id = p.sweep_id
       WHERE t.sweep_id = $1 AND t.state = 'WAITING' AND p.state <> 'SUCCEEDED'
-        AND (p.state IN ('FAILED', 'CANCELLED') OR (p.sweep_id <> t.sweep_id AND ps.state <> 'ACTIVE'))
+        AND (p.state IN ${UNSUCCESSFUL_TASKS} OR (p.sweep_id <> t.sweep_id AND ps.state <> 'ACTIVE'))
         ${finishedTaskIds === null ? '' : 'AND p.task_id = ANY($2)'}
       ORDER BY t.task_id, p.task_id`,
     finishedTaskIds === null ? [sweep.sweepId] : [sweep.sweepId, finishedTaskIds],
@@ -110,7 +111,7 @@ async function servedBy(tx: StoreTransaction, taskId: string, runIds: readonly s
 async function hasLiveRuns(tx: StoreTransaction, taskId: string): Promise<boolean> {
   const { rowCount } = await tx.query(
     `SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
-      WHERE tr.task_id = $1 AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
+      WHERE tr.task_id = $1 AND r.state IN ${LIVE_RUNS} LIMIT 1`,
     [taskId],
   );
   return rowCount !== 0;

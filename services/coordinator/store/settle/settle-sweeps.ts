@@ -5,6 +5,7 @@ import type { FencedTask } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { settleSweep } from './settle-sweep.ts';
+import { LIVE_RUNS, LIVE_SWEEPS, LIVE_TASKS, UNSUCCESSFUL_TASKS } from '../state-sql.ts';
 
 /** Settles sweeps one after the other, each in its own transaction. */
 export async function settleSweeps(store: Store, sweepIds: readonly string[]): Promise<void> {
@@ -35,15 +36,15 @@ export async function findUnsettledSweeps(store: Store, limit: number): Promise<
                SELECT 1 FROM task_dependencies d JOIN tasks p ON p.task_id = d.depends_on_id
                  JOIN sweeps ps ON ps.sweep_id = p.sweep_id
                 WHERE d.task_id = t.task_id AND p.state <> 'SUCCEEDED'
-                  AND (p.state IN ('FAILED', 'CANCELLED') OR ps.state <> 'ACTIVE')))
+                  AND (p.state IN ${UNSUCCESSFUL_TASKS} OR ps.state <> 'ACTIVE')))
      UNION
      SELECT s.sweep_id
        FROM sweeps s
-      WHERE s.state IN ('ACTIVE', 'PAUSED')
+      WHERE s.state IN ${LIVE_SWEEPS}
         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.sweep_id = s.sweep_id
-                          AND r.state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))
+                          AND r.state IN ${LIVE_RUNS})
         AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.sweep_id = s.sweep_id AND t.stage = 'EVALUATE'
-                          AND t.state IN ('WAITING', 'READY', 'LEASED', 'RUNNING'))
+                          AND t.state IN ${LIVE_TASKS})
       LIMIT $1`,
     [limit],
   );

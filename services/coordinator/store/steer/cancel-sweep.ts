@@ -8,6 +8,7 @@ import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { runIdsIn } from './pause-sweep.ts';
+import { LEASED_TASKS, LIVE_TASKS } from '../state-sql.ts';
 
 /**
  * Ends a sweep: what waits is cancelled at once; runs a slot works on are STOPPING until the slot answers or its lease
@@ -33,7 +34,7 @@ export async function cancelSweep(store: Store, sweepId: string, reason: string)
 async function cancelTasks(tx: StoreTransaction, sweepId: string): Promise<void> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks
-      WHERE sweep_id = $1 AND state IN ('WAITING', 'READY', 'LEASED', 'RUNNING') ORDER BY task_id FOR NO KEY UPDATE`,
+      WHERE sweep_id = $1 AND state IN ${LIVE_TASKS} ORDER BY task_id FOR NO KEY UPDATE`,
     [sweepId],
   );
   const taskIds = rows.map(({ task_id }) => task_id);
@@ -42,9 +43,7 @@ async function cancelTasks(tx: StoreTransaction, sweepId: string): Promise<void>
     const message = 'the sweep was cancelled';
     tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message });
   }
-  await tx.query(`UPDATE tasks SET command = 'STOP' WHERE task_id = ANY($1) AND state IN ('LEASED', 'RUNNING')`, [
-    taskIds,
-  ]);
+  await tx.query(`UPDATE tasks SET command = 'STOP' WHERE task_id = ANY($1) AND state IN ${LEASED_TASKS}`, [taskIds]);
   const waiting = await tx.query<{ sweep_id: string }>(
     `SELECT DISTINCT t.sweep_id FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
       WHERE d.depends_on_id = ANY($1) AND t.sweep_id <> $2 AND t.state = 'WAITING'`,

@@ -6,6 +6,7 @@ import type { SweepRecord } from '../../../core/records/sweep.ts';
 import { canBeBest, rankKey } from '../run-sql.ts';
 import { latestFirst } from '../latest-first.ts';
 import type { Store } from '../store.ts';
+import { LIVE_RUNS } from '../state-sql.ts';
 
 interface SweepRow {
   readonly sweepId: string;
@@ -70,7 +71,7 @@ async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map
        FROM sweeps s
        CROSS JOIN LATERAL (
          SELECT count(*)::int AS run_count,
-                count(*) FILTER (WHERE r.state NOT IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING'))::int AS finished_run_count,
+                count(*) FILTER (WHERE r.state NOT IN ${LIVE_RUNS})::int AS finished_run_count,
                 count(*) FILTER (WHERE r.state = 'SUCCEEDED')::int AS succeeded_run_count,
                 count(*) FILTER (WHERE r.state = 'FAILED')::int AS failed_run_count,
                 count(*) FILTER (WHERE r.state = 'INFEASIBLE')::int AS infeasible_run_count,

@@ -16,6 +16,7 @@ import { endRuns } from '../runs/end-runs.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { countImages, readCluster } from './read-cluster.ts';
+import { IDLE_RUNS } from '../state-sql.ts';
 
 /** What INDEX found. */
 export interface Indexed {
@@ -76,7 +77,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
 async function readStoredRuns(tx: StoreTransaction, sweepId: string): Promise<StoredRun[]> {
   const { rows } = await tx.query<{ run_id: string; run_index: number; parameters: string }>(
     `SELECT run_id, run_index, parameters::text AS parameters FROM runs
-      WHERE sweep_id = $1 AND state IN ('QUEUED', 'PAUSED') ORDER BY run_index`,
+      WHERE sweep_id = $1 AND state IN ${IDLE_RUNS} ORDER BY run_index`,
     [sweepId],
   );
   return rows.map((row) => ({ runId: row.run_id, index: row.run_index, parameters: row.parameters }));

@@ -3,7 +3,9 @@ import type { AttemptState } from '../../../core/states/attempt-state.ts';
 import type { Stage } from '../../../core/task.ts';
 import { LeaseNotHeldError } from '../../../core/trainer-errors.ts';
 import type { SweepScope } from '../move-sweep.ts';
+import { addAttemptStarts } from '../move-attempts.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { LEASED_TASKS } from '../state-sql.ts';
 
 /** A lease, and what shows that the caller is its holder. */
 export interface LeaseClaim {
@@ -75,7 +77,7 @@ export async function tryFence(tx: StoreTransaction, claim: LeaseClaim): Promise
   const { rows } = await tx.prepared<TaskRow & { readonly is_held: boolean }>(
     `SELECT t.sweep_id, t.stage, t.state, t.trainer_id, ${isHolder('$3', '$4')} AS is_held
        FROM tasks t JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = t.lease_epoch
-      WHERE t.task_id = $1 AND t.lease_epoch = $2 AND t.state IN ('LEASED', 'RUNNING')
+      WHERE t.task_id = $1 AND t.lease_epoch = $2 AND t.state IN ${LEASED_TASKS}
         FOR NO KEY UPDATE OF t`,
     [taskId, leaseEpoch, trainerId, secretHash],
   );
@@ -92,7 +94,7 @@ export async function lockLease(
 ): Promise<FencedTask | null> {
   const { rows } = await tx.query<TaskRow>(
     `SELECT sweep_id, stage, state, trainer_id FROM tasks
-      WHERE task_id = $1 AND lease_epoch = $2 AND state IN ('LEASED', 'RUNNING') FOR NO KEY UPDATE`,
+      WHERE task_id = $1 AND lease_epoch = $2 AND state IN ${LEASED_TASKS} FOR NO KEY UPDATE`,
     [lease.taskId, lease.leaseEpoch],
   );
   return rows[0] ? toFenced(lease, rows[0]) : null;
@@ -114,9 +116,8 @@ export function toFenced({ taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'le
 /** The first sign of life under a lease makes the task and its attempt RUNNING; later ones change nothing. */
 export async function markRunning(tx: StoreTransaction, task: FencedTask): Promise<void> {
   if (task.state === 'RUNNING') return;
-  await tx.query(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = $1`, [task.taskId]);
-  await tx.query(`UPDATE attempts SET state = 'RUNNING' WHERE task_id = $1 AND lease_epoch = $2 AND state = 'LEASED'`, [
-    task.taskId,
-    task.leaseEpoch,
-  ]);
+  const batch = tx.batch();
+  batch.query(`UPDATE tasks SET state = 'RUNNING' WHERE task_id = $1`, [task.taskId]);
+  addAttemptStarts(batch, [task]);
+  await batch.send();
 }

@@ -1,4 +1,5 @@
 import type { StoreTransaction } from '../transaction.ts';
+import { LEASED_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
 /** Runs a task serves, sorted; none for INDEX and FEATURES. */
 export async function runIdsOf(tx: StoreTransaction, taskId: string): Promise<string[]> {
@@ -22,6 +23,6 @@ export async function runIdsOnlyIn(tx: StoreTransaction, taskId: string): Promis
 /** SQL: whether another training task works on a run. @param member alias of `task_runs`; @param task alias of its `tasks` */
 export function isElsewhere(member: string, task: string): string {
   return `EXISTS (SELECT 1 FROM task_runs o JOIN tasks ot ON ot.task_id = o.task_id
-    WHERE o.run_id = ${member}.run_id AND ot.task_id <> ${task}.task_id AND ot.state IN ('LEASED', 'RUNNING')
-      AND ot.stage IN ('HEAD', 'FINE_TUNE'))`;
+    WHERE o.run_id = ${member}.run_id AND ot.task_id <> ${task}.task_id AND ot.state IN ${LEASED_TASKS}
+      AND ot.stage IN ${TRAINED_STAGE_LIST})`;
 }

@@ -6,6 +6,7 @@ import type { Store } from '../store.ts';
 import { isHolder, lockLease } from '../tasks/fence.ts';
 import type { LeaseClaim } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
+import { LEASED_TASKS } from '../state-sql.ts';
 
 /** A trainer whose reports were refused so often gets no more work: it is broken, or it lies. */
 const MAX_REFUSALS = 3;
@@ -37,7 +38,7 @@ export async function recordRefusal(store: Store, claim: LeaseClaim, why: string
 async function revokeLeases(store: Store, trainerId: string): Promise<void> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
-      WHERE trainer_id = $1 AND state IN ('LEASED', 'RUNNING') ORDER BY task_id`,
+      WHERE trainer_id = $1 AND state IN ${LEASED_TASKS} ORDER BY task_id`,
     [trainerId],
   );
   for (const row of rows) await revokeLease(store, { taskId: row.task_id, leaseEpoch: row.lease_epoch });
