@@ -1,6 +1,5 @@
-export type Split = 'train' | 'validation' | 'test';
-
-export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
+export const SPLITS = ['train', 'validation', 'test'] as const;
+export type Split = (typeof SPLITS)[number];
 
 /** One image of an indexed data set. */
 export interface ManifestImage {

@@ -1,29 +1,7 @@
 import type { FieldViolation } from './sweep/sweep-spec.ts';
 
-/** Closed list; the names of `ErrorReason` in `proto/graft/v1/error.proto` without the prefix. */
-export type ErrorReason =
-  | 'INVALID_REQUEST'
-  | 'NOT_FOUND'
-  | 'REQUEST_ID_REUSED'
-  | 'ILLEGAL_STATE'
-  | 'LEASE_LOST'
-  | 'SEQUENCE_GAP'
-  | 'METRIC_CONFLICT'
-  | 'TRAINER_UNKNOWN'
-  | 'ARTIFACT_MISSING'
-  | 'SHUTTING_DOWN'
-  | 'DATABASE_UNAVAILABLE'
-  | 'INTERNAL'
-  | 'UNAUTHENTICATED'
-  | 'PERMISSION_DENIED'
-  | 'RATE_LIMITED'
-  | 'VERSION_SKEW'
-  | 'REPORT_REFUSED'
-  | 'LEASE_NOT_HELD'
-  | 'TRAINER_ID_TAKEN'
-  | 'ARTIFACT_DAMAGED';
-
-export const ERROR_REASONS: readonly ErrorReason[] = [
+/** The names of `ErrorReason` in `proto/graft/v1/error.proto` without the prefix. */
+export const ERROR_REASONS = [
   'INVALID_REQUEST',
   'NOT_FOUND',
   'REQUEST_ID_REUSED',
@@ -44,7 +22,8 @@ export const ERROR_REASONS: readonly ErrorReason[] = [
   'LEASE_NOT_HELD',
   'TRAINER_ID_TAKEN',
   'ARTIFACT_DAMAGED',
-];
+] as const;
+export type ErrorReason = (typeof ERROR_REASONS)[number];
 
 /** `google.rpc.ErrorInfo.metadata`: strings only. */
 export type ErrorMetadata = Readonly<Record<string, string>>;

@@ -1,7 +1,23 @@
-/** What runs are ranked by and what decides which checkpoint is best; always measured on the validation split. */
+export const OBJECTIVE_METRICS = ['val_loss', 'val_accuracy'] as const;
+export type ObjectiveMetric = (typeof OBJECTIVE_METRICS)[number];
+
+export const OBJECTIVE_GOALS = ['minimize', 'maximize'] as const;
+export type ObjectiveGoal = (typeof OBJECTIVE_GOALS)[number];
+
+/** The direction in which each metric improves. */
+export const GOAL_OF_METRIC = {
+  val_loss: 'minimize',
+  val_accuracy: 'maximize',
+} as const satisfies Readonly<Record<ObjectiveMetric, ObjectiveGoal>>;
+
+export function isObjectiveMetric(name: string): name is ObjectiveMetric {
+  return Object.hasOwn(GOAL_OF_METRIC, name);
+}
+
+/** The measure that ranks runs and selects the best checkpoint; always taken on the validation split. */
 export interface Objective {
-  readonly metric: 'val_loss' | 'val_accuracy';
-  readonly goal: 'minimize' | 'maximize';
+  readonly metric: ObjectiveMetric;
+  readonly goal: ObjectiveGoal;
 }
 
 /**

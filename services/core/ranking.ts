@@ -1,4 +1,4 @@
-import type { Objective } from './objective.ts';
+import type { Objective, ObjectiveMetric } from './objective.ts';
 import type { RunState } from './states/run-state.ts';
 
 /** What a run is ranked by. */
@@ -45,7 +45,7 @@ export function findBest<Run extends RankedRun>(objective: Objective, runs: Iter
 }
 
 /** The metric that decides between runs of the same objective value. */
-function tieBreaker({ metric }: Objective): 'val_loss' | 'val_accuracy' {
+function tieBreaker({ metric }: Objective): ObjectiveMetric {
   return metric === 'val_loss' ? 'val_accuracy' : 'val_loss';
 }
 

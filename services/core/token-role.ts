@@ -1,7 +1,6 @@
 /** What a token allows. */
-export type TokenRole = 'VIEWER' | 'SUBMITTER' | 'TRAINER' | 'ADMIN';
-
-export const TOKEN_ROLES: readonly TokenRole[] = ['VIEWER', 'SUBMITTER', 'TRAINER', 'ADMIN'];
+export const TOKEN_ROLES = ['VIEWER', 'SUBMITTER', 'TRAINER', 'ADMIN'] as const;
+export type TokenRole = (typeof TOKEN_ROLES)[number];
 
 /** Of those who use the public service, each may do what the ones before it may. A trainer works and reads nothing. */
 const RANKS: Readonly<Record<TokenRole, number | null>> = { VIEWER: 0, SUBMITTER: 1, ADMIN: 2, TRAINER: null };

@@ -1,5 +1,5 @@
 import { formatDuration, formatMetric, formatParameters, formatPercent, formatTime } from '../terminal/format.ts';
-import { countProblems } from '../../core/dataset.ts';
+import { countProblems, SPLITS } from '../../core/dataset.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
 import { describeOutcomes, describeState } from '../describe/sweep-text.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
@@ -141,7 +141,6 @@ function imageCounts({ dataset }: ReportData): Html | null {
   if (dataset === null) return null;
   const count = (split: string, className: string): number =>
     dataset.classCounts.find((row) => row.split === split && row.className === className)?.imageCount ?? 0;
-  const splits = ['train', 'validation', 'test'];
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Images per class and split">
     <table>
       <caption>
@@ -150,7 +149,7 @@ function imageCounts({ dataset }: ReportData): Html | null {
       <thead>
         <tr>
           <th scope="col">class</th>
-          ${splits.map((split) => html`<th scope="col" class="number">${split}</th>`)}
+          ${SPLITS.map((split) => html`<th scope="col" class="number">${split}</th>`)}
         </tr>
       </thead>
       <tbody>
@@ -158,7 +157,7 @@ function imageCounts({ dataset }: ReportData): Html | null {
           (name) =>
             html`<tr>
               <th scope="row">${name}</th>
-              ${splits.map((split) => html`<td class="number">${count(split, name)}</td>`)}
+              ${SPLITS.map((split) => html`<td class="number">${count(split, name)}</td>`)}
             </tr>`,
         )}
       </tbody>

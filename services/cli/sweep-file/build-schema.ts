@@ -1,6 +1,9 @@
 import { PARAMETER_DEFINITIONS } from '../../core/search-space/parameter-definitions.ts';
 import type { NumericDefinition, ParameterDefinition } from '../../core/search-space/parameter-definitions.ts';
-import { GOALS, METRICS, SCALES, STRATEGIES, TEST_POLICIES } from './sweep-shape.ts';
+import { SPLITS } from '../../core/dataset.ts';
+import { OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
+import { STRATEGIES } from '../../core/samplers/samplers.ts';
+import { SCALES, TEST_POLICIES } from '../../core/sweep/sweep-spec.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -37,8 +40,8 @@ export function buildSweepSchema(): JsonSchema {
         additionalProperties: false,
         description: 'Metric that ranks runs, measured on the validation split.',
         properties: {
-          metric: { enum: [...METRICS], default: 'val_loss' },
-          goal: { enum: [...GOALS], description: 'Default: follows from the metric.' },
+          metric: { enum: [...OBJECTIVE_METRICS], default: 'val_loss' },
+          goal: { enum: [...OBJECTIVE_GOALS], description: 'Default: follows from the metric.' },
         },
       },
       test_policy: {
@@ -84,7 +87,7 @@ function datasetSchema(): JsonSchema {
       split_fractions: {
         type: 'object',
         additionalProperties: false,
-        required: ['train', 'validation', 'test'],
+        required: [...SPLITS],
         description: 'Fractions that divide each class of a folder without split folders. They sum to 1.',
         properties: { train: part, validation: part, test: part, seed: { type: 'integer', minimum: 0 } },
       },

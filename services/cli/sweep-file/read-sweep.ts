@@ -1,7 +1,9 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
 import { pathSyntaxProblem } from '../../core/validation/path-problem.ts';
+import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
 import type { Objective } from '../../core/objective.ts';
+import { SCALES, TEST_POLICIES } from '../../core/sweep/sweep-spec.ts';
 import type {
   DatasetSource,
   MlflowTarget,
@@ -11,7 +13,6 @@ import type {
   ParameterSpec,
   ParameterValue,
   SplitFractions,
-  StrategyName,
   SweepSpec,
 } from '../../core/sweep/sweep-spec.ts';
 import { isMapping, pathOf } from './shape-reader.ts';
@@ -19,14 +20,10 @@ import type { Mapping, ShapeReader } from './shape-reader.ts';
 import {
   DATASET_KEYS,
   DOMAIN_KEYS,
-  GOALS,
-  METRICS,
   MLFLOW_KEYS,
   OBJECTIVE_KEYS,
-  SCALES,
   SPLIT_FRACTION_KEYS,
   SWEEP_KEYS,
-  TEST_POLICIES,
 } from './sweep-shape.ts';
 
 /** Folders that paths of a sweep file are relative to: its own, and the home folder for `~`. */
@@ -50,8 +47,7 @@ export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFile
     parameters,
     // Validation checks the strategy's name, so that an unknown strategy does not report missing fields as well.
     strategy:
-      (reader.string(file['strategy'], 'strategy') as StrategyName | null) ??
-      (parameters.length === 0 && variants.length > 0 ? 'list' : 'grid'),
+      reader.string(file['strategy'], 'strategy') ?? (parameters.length === 0 && variants.length > 0 ? 'list' : 'grid'),
     variants,
     maxRuns: reader.integer(file['max_runs'], 'max_runs'),
     seed: reader.integer(file['seed'], 'seed') ?? 0,
@@ -123,9 +119,8 @@ function readFractions(value: unknown, reader: ShapeReader): SplitFractions | nu
 
 function readObjective(value: unknown, reader: ShapeReader): Objective {
   const objective = reader.mapping(value, 'objective', OBJECTIVE_KEYS) ?? {};
-  const metric = reader.choice(objective['metric'], 'objective.metric', METRICS) ?? 'val_loss';
-  const goal =
-    reader.choice(objective['goal'], 'objective.goal', GOALS) ?? (metric === 'val_loss' ? 'minimize' : 'maximize');
+  const metric = reader.choice(objective['metric'], 'objective.metric', OBJECTIVE_METRICS) ?? 'val_loss';
+  const goal = reader.choice(objective['goal'], 'objective.goal', OBJECTIVE_GOALS) ?? GOAL_OF_METRIC[metric];
   return { metric, goal };
 }
 

@@ -14,7 +14,7 @@ import {
   TASK_STATES,
   UNSUCCESSFUL_TASK_STATES,
 } from '../../core/states/task-state.ts';
-import { TRAINED_STAGES } from '../../core/task.ts';
+import { STAGES, TRAINED_STAGES } from '../../core/task.ts';
 import { SLOT_FAULT_CODES } from '../../core/machine-fault.ts';
 
 /** Renders a closed list as the right side of `IN`. */
@@ -41,5 +41,7 @@ export const CONCLUDED_RUNS = listOf(CONCLUDED_RUN_STATES);
 export const CUT_SHORT_RUNS = listOf(CUT_SHORT_RUN_STATES);
 export const LEFT_OUT_RUNS = listOf(LEFT_OUT_RUN_STATES);
 
+/** Stages in the order in which a run goes through them. */
+export const STAGE_ARRAY = `ARRAY[${listOf(STAGES).slice(1, -1)}]`;
 export const TRAINED_STAGE_LIST = listOf(TRAINED_STAGES);
 export const SLOT_FAULTS = listOf(SLOT_FAULT_CODES);

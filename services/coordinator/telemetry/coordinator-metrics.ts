@@ -1,11 +1,9 @@
 import { RUN_STATES } from '../../core/states/run-state.ts';
 import { SWEEP_STATES } from '../../core/states/sweep-state.ts';
 import { TASK_STATES } from '../../core/states/task-state.ts';
-import type { Stage } from '../../core/task.ts';
+import { STAGES } from '../../core/task.ts';
 import type { Gauge, Metrics } from '../../platform/telemetry/metrics.ts';
 import type { Operations } from '../store/operations/read-operations.ts';
-
-const STAGES: readonly Stage[] = ['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'];
 
 /** The sources of the numbers that a scrape reads. */
 export interface CoordinatorSources {

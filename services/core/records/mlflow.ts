@@ -1,5 +1,6 @@
 /** Kinds of outbox entries; the comment of the column `outbox.kind` describes each. */
-export type OutboxKind = 'SWEEP' | 'RUN' | 'METRICS' | 'TEST_RESULT' | 'REPORT' | 'MODEL';
+export const OUTBOX_KINDS = ['SWEEP', 'RUN', 'METRICS', 'TEST_RESULT', 'REPORT', 'MODEL'] as const;
+export type OutboxKind = (typeof OUTBOX_KINDS)[number];
 
 /** State of the MLflow mirror. */
 export interface MlflowStatusRecord {

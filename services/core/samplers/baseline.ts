@@ -2,11 +2,7 @@ import { SEED_PARAMETERS } from '../search-space/parameter-definitions.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
 import { dimensionExists, effectiveValue, orderDimensions } from './dimensions.ts';
 import { domainHas } from './domain.ts';
-
-/** Whether the strategy draws its runs, so that the first one says nothing of what was used before the search. */
-export function drawsRuns({ strategy }: Pick<SweepSpec, 'strategy'>): boolean {
-  return strategy === 'random' || strategy === 'sobol';
-}
+import { drawsRuns } from './samplers.ts';
 
 /** What all runs start from: the sweep's seeds and its base. Everything else is a default. */
 export function basePoint(spec: SweepSpec): Parameters {

@@ -2,6 +2,7 @@ import type { Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
 import type { Dimension } from './dimensions.ts';
 import { dimensionExists, orderDimensions } from './dimensions.ts';
 import { gridList } from './domain.ts';
+import type { Sampler } from './sampler.ts';
 
 /**
  * Every combination, the last dimension changing fastest. A dimension that does not exist beside the values before it takes
@@ -28,3 +29,6 @@ function* combinations(ordered: readonly Dimension[], depth: number, chosen: Par
     yield* combinations(ordered, depth + 1, { ...chosen, [dimension.spec.name]: at(place) });
   }
 }
+
+/** Every combination of the dimensions' values. */
+export const GRID: Sampler = { draws: false, validate: () => undefined, sample: gridPoints };

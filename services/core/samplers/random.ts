@@ -2,6 +2,8 @@ import { createStream } from '../rng/stream.ts';
 import type { Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
 import { assignDimensions, orderDimensions } from './dimensions.ts';
 import { valueAt } from './domain.ts';
+import { requireDimensions } from './sampler.ts';
+import type { Sampler } from './sampler.ts';
 
 /**
  * Independent draws without end. Each value has its own key (sweep's seed, number of the draw, parameter), so that another
@@ -15,3 +17,6 @@ export function* randomPoints(spec: SweepSpec, base: Parameters): Generator<Para
     );
   }
 }
+
+/** Independent draws. */
+export const RANDOM: Sampler = { draws: true, validate: requireDimensions, sample: randomPoints };

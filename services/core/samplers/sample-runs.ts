@@ -1,11 +1,9 @@
 import { digestOf } from '../digest.ts';
 import { canonicalParameters } from '../search-space/canonical.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
-import { basePoint, defaultsOutsideSpace, drawsRuns } from './baseline.ts';
-import { gridPoints } from './grid.ts';
-import { randomPoints } from './random.ts';
+import { basePoint, defaultsOutsideSpace } from './baseline.ts';
 import { remainingPoints } from './remaining-points.ts';
-import { sobolPoints } from './sobol.ts';
+import { SAMPLERS, strategyOf } from './samplers.ts';
 
 export interface SampledRun {
   /** From 0. */
@@ -46,19 +44,20 @@ export function sampleRuns(spec: SweepSpec): SampledRuns {
   const sampled = new RunCollector(limit);
   const base = basePoint(spec);
   for (const variant of spec.variants) sampled.add({ ...base, ...variant });
-  if (drawsRuns(spec)) {
+  const { draws, sample } = SAMPLERS[strategyOf(spec)];
+  if (draws) {
     if (spec.variants.length === 0 && defaultsOutsideSpace(spec).size === 0) sampled.add(base);
-    drawPoints(spec, base, sampled);
-  } else if (spec.strategy === 'grid') {
-    addAll(gridPoints(spec, base), sampled);
+    drawPoints(spec, base, sample(spec, base), sampled);
+  } else {
+    addAll(sample(spec, base), sampled);
   }
   const { runs, duplicateCount } = sampled;
-  return { runs, duplicateCount, missingCount: drawsRuns(spec) ? limit - runs.length : 0 };
+  return { runs, duplicateCount, missingCount: draws ? limit - runs.length : 0 };
 }
 
-function drawPoints(spec: SweepSpec, base: Parameters, sampled: RunCollector): void {
+function drawPoints(spec: SweepSpec, base: Parameters, points: Iterable<Parameters>, sampled: RunCollector): void {
   let repeats = 0;
-  for (const point of spec.strategy === 'sobol' ? sobolPoints(spec, base) : randomPoints(spec, base)) {
+  for (const point of points) {
     if (sampled.isFull || repeats >= MAX_REPEATS + spec.variants.length) break;
     repeats = sampled.add(point) ? 0 : repeats + 1;
   }

@@ -1,8 +1,9 @@
 import { findDefinition } from '../search-space/parameter-definitions.ts';
 import type { ParameterSpec, SweepSpec } from '../sweep/sweep-spec.ts';
-import { basePoint, defaultsOutsideSpace, drawsRuns } from './baseline.ts';
+import { basePoint, defaultsOutsideSpace } from './baseline.ts';
 import { gridList, gridSize, listValues } from './domain.ts';
 import { gridPoints } from './grid.ts';
+import { drawsRuns } from './samplers.ts';
 import type { SampledRuns } from './sample-runs.ts';
 
 /** A grid with conditions is counted combination by combination, up to here. */

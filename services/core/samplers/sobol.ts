@@ -1,7 +1,9 @@
 import type { Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
 import { assignDimensions, orderDimensions } from './dimensions.ts';
 import { valueAt } from './domain.ts';
-import { SobolSequence } from './sobol-sequence.ts';
+import { MAX_SOBOL_DIMENSIONS, SobolSequence } from './sobol-sequence.ts';
+import { requireDimensions } from './sampler.ts';
+import type { Sampler } from './sampler.ts';
 
 /**
  * Points of a scrambled Sobol sequence without end, one coordinate per dimension of the spec, also for those that do not
@@ -17,3 +19,17 @@ export function* sobolPoints(spec: SweepSpec, base: Parameters): Generator<Param
     );
   }
 }
+
+/** Draws that cover the space evenly. */
+export const SOBOL: Sampler = {
+  draws: true,
+  validate(spec, report) {
+    requireDimensions(spec, report);
+    const { length } = spec.parameters;
+    if (length > MAX_SOBOL_DIMENSIONS) {
+      const most = `a Sobol sequence here has at most ${MAX_SOBOL_DIMENSIONS}`;
+      report('parameters', `has ${length} dimensions, and ${most}. Use strategy: random.`);
+    }
+  },
+  sample: sobolPoints,
+};

@@ -12,7 +12,7 @@ export type ParameterDomain =
       readonly kind: 'range';
       readonly min: number;
       readonly max: number;
-      readonly scale: 'linear' | 'log';
+      readonly scale: (typeof SCALES)[number];
       /** For a grid only. */
       readonly gridPoints: number | null;
       readonly step: number | null;
@@ -57,7 +57,11 @@ export interface MlflowTarget {
   readonly registerModel: string;
 }
 
-export type StrategyName = 'grid' | 'random' | 'sobol' | 'list';
+/** Which runs are evaluated on the test split, besides the baseline. */
+export const TEST_POLICIES = ['winner', 'every_run'] as const;
+export type TestPolicyName = (typeof TEST_POLICIES)[number];
+
+export const SCALES = ['linear', 'log'] as const;
 
 /** A tuning job as it is submitted, in the domain's own types (proto and YAML are converted to this at the edges). */
 export interface SweepSpec {
@@ -66,13 +70,14 @@ export interface SweepSpec {
   /** Parameters all runs have, on top of the defaults. */
   readonly base: Parameters;
   readonly parameters: readonly ParameterSpec[];
-  readonly strategy: StrategyName;
+  /** A name of `SAMPLERS` (`samplers/samplers.ts`). */
+  readonly strategy: string;
   readonly variants: readonly Parameters[];
   /** null: no bound (grid and list). */
   readonly maxRuns: number | null;
   readonly seed: number;
   readonly objective: Objective;
-  readonly testPolicy: 'winner' | 'every_run';
+  readonly testPolicy: TestPolicyName;
   /** Left out where nothing is said, as in specs that are older than it. */
   readonly mlflow?: MlflowTarget;
 }

@@ -1,4 +1,4 @@
-import type { ParameterDomain, StrategyName } from '../sweep/sweep-spec.ts';
+import type { ParameterDomain } from '../sweep/sweep-spec.ts';
 import type { NumericDefinition, ParameterDefinition } from '../search-space/parameter-definitions.ts';
 import { describeAllowed, normalizeValue, show, valueProblem, withinBounds } from '../search-space/parameter-value.ts';
 import type { ViolationList } from './violations.ts';
@@ -18,7 +18,7 @@ export function validateDomain(
   path: string,
   definition: ParameterDefinition,
   domain: ParameterDomain,
-  strategy: StrategyName | null,
+  strategy: string | null,
   found: ViolationList,
 ): void {
   if (domain.kind === 'values') {
@@ -62,7 +62,7 @@ function validateRange(
   path: string,
   definition: NumericDefinition,
   range: Range,
-  strategy: StrategyName | null,
+  strategy: string | null,
   found: ViolationList,
 ): void {
   const minRight = validateBound(`${path}.min`, definition, range.min, found);
@@ -114,7 +114,7 @@ function validateGridPoints(
   path: string,
   definition: NumericDefinition,
   range: Range,
-  strategy: StrategyName | null,
+  strategy: string | null,
   found: ViolationList,
 ): void {
   const points = range.gridPoints;

@@ -2,8 +2,10 @@ import { InvalidRequestError } from '../errors.ts';
 import { MAX_RUNS, sampleRuns } from '../samplers/sample-runs.ts';
 import { gridPoints } from '../samplers/grid.ts';
 import { gridSize } from '../samplers/domain.ts';
-import { MAX_SOBOL_DIMENSIONS } from '../samplers/sobol-sequence.ts';
-import type { FieldViolation, StrategyName, SweepSpec } from '../sweep/sweep-spec.ts';
+import { drawsRuns, isStrategy, SAMPLERS, STRATEGIES } from '../samplers/samplers.ts';
+import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../objective.ts';
+import { TEST_POLICIES } from '../sweep/sweep-spec.ts';
+import type { FieldViolation, SweepSpec } from '../sweep/sweep-spec.ts';
 import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
 import { didYouMean } from '../text/nearest-name.ts';
@@ -15,10 +17,6 @@ import { validateWeights } from './validate-weights.ts';
 import { validateMlflow } from './validate-mlflow.ts';
 import { memberPath, ViolationList } from './violations.ts';
 
-const STRATEGIES: readonly StrategyName[] = ['grid', 'random', 'sobol', 'list'];
-const METRICS: readonly string[] = ['val_loss', 'val_accuracy'];
-const GOALS: readonly string[] = ['minimize', 'maximize'];
-const TEST_POLICIES: readonly string[] = ['winner', 'every_run'];
 const MAX_NAME_LENGTH = 200;
 
 /**
@@ -29,11 +27,11 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   const found = new ViolationList();
   validateDisplayName(spec.displayName, found);
   validateDataset(spec.dataset, found);
-  const strategyKnown = validateChoice('strategy', spec.strategy, STRATEGIES, found);
-  validateParameters(spec, strategyKnown, found);
+  validateChoice('strategy', spec.strategy, STRATEGIES, found);
+  validateParameters(spec, isStrategy(spec.strategy), found);
   validateWeights(spec, found);
   validateMaxRuns(spec, found);
-  if (strategyKnown) validateStrategy(spec, found);
+  if (isStrategy(spec.strategy)) SAMPLERS[spec.strategy].validate(spec, (...mistake) => found.add(...mistake));
   validateSeed(spec.seed, found);
   validateObjective(spec, found);
   validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
@@ -62,7 +60,7 @@ function validateChoice(field: string, value: string, choices: readonly string[]
 function validateMaxRuns(spec: SweepSpec, found: ViolationList): void {
   const { maxRuns } = spec;
   if (maxRuns === null) {
-    if (spec.strategy === 'random' || spec.strategy === 'sobol') {
+    if (drawsRuns(spec)) {
       found.add(
         'max_runs',
         `is missing: strategy ${spec.strategy} draws without end. Give the number of runs, for example 16.`,
@@ -75,33 +73,6 @@ function validateMaxRuns(spec: SweepSpec, found: ViolationList): void {
   }
 }
 
-function validateStrategy(spec: SweepSpec, found: ViolationList): void {
-  const { strategy, variants, parameters } = spec;
-  if (strategy === 'list') {
-    if (variants.length === 0)
-      found.add('variants', 'is empty: strategy list runs the listed variants and nothing else.');
-    if (parameters.length > 0) {
-      found.add(
-        'parameters',
-        'has dimensions, but strategy list does not vary any. Take them out, or use strategy: grid.',
-      );
-    }
-    return;
-  }
-  if (strategy !== 'grid' && parameters.length === 0) {
-    found.add(
-      'parameters',
-      `is empty: strategy ${strategy} has nothing to draw. Add a dimension, or use strategy: list.`,
-    );
-  }
-  if (strategy === 'sobol' && parameters.length > MAX_SOBOL_DIMENSIONS) {
-    found.add(
-      'parameters',
-      `has ${parameters.length} dimensions, and a Sobol sequence here has at most ${MAX_SOBOL_DIMENSIONS}. Use strategy: random.`,
-    );
-  }
-}
-
 function validateSeed(seed: number, found: ViolationList): void {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     found.add('seed', `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}; received ${show(seed)}.`);
@@ -109,10 +80,10 @@ function validateSeed(seed: number, found: ViolationList): void {
 }
 
 function validateObjective({ objective }: SweepSpec, found: ViolationList): void {
-  const metricKnown = validateChoice('objective.metric', objective.metric, METRICS, found);
-  const goalKnown = validateChoice('objective.goal', objective.goal, GOALS, found);
+  const metricKnown = validateChoice('objective.metric', objective.metric, OBJECTIVE_METRICS, found);
+  const goalKnown = validateChoice('objective.goal', objective.goal, OBJECTIVE_GOALS, found);
   if (!metricKnown || !goalKnown) return;
-  const natural = objective.metric === 'val_loss' ? 'minimize' : 'maximize';
+  const natural = GOAL_OF_METRIC[objective.metric];
   if (objective.goal !== natural) {
     found.add(
       'objective.goal',

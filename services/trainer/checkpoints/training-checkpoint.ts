@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CHECKPOINT_KINDS, STAGES, TRAINED_STAGES } from '../../core/task.ts';
 import { encodeSafetensors, readSafetensors } from './safetensors.ts';
 import type { NamedTensor } from './safetensors.ts';
 
@@ -10,9 +11,9 @@ const count = z.number().int().min(0);
 const checkpointRef = z.object({
   checkpointId: z.string(),
   runId: z.string(),
-  stage: z.enum(['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE']),
+  stage: z.enum(STAGES),
   epoch: count,
-  kind: z.enum(['BEST', 'LAST']),
+  kind: z.enum(CHECKPOINT_KINDS),
   uri: z.string(),
   sha256: z.string(),
   sizeBytes: count,
@@ -21,8 +22,8 @@ const checkpointRef = z.object({
 
 const trainingState = z.object({
   runId: z.string(),
-  stage: z.enum(['HEAD', 'FINE_TUNE']),
-  kind: z.enum(['BEST', 'LAST']),
+  stage: z.enum(TRAINED_STAGES),
+  kind: z.enum(CHECKPOINT_KINDS),
   /** Completed epochs. */
   epoch: count,
   /** Completed steps of the current epoch. */

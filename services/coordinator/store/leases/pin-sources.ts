@@ -1,3 +1,4 @@
+import type { ObjectiveGoal } from '../../../core/objective.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
@@ -10,7 +11,7 @@ export async function pinSources(
   tx: StoreTransaction,
   taskId: string,
   stage: Stage,
-  goal: 'minimize' | 'maximize',
+  goal: ObjectiveGoal,
 ): Promise<void> {
   if (stage !== 'FINE_TUNE' && stage !== 'EVALUATE') return;
   await tx.query(

@@ -1,3 +1,4 @@
+import type { ObjectiveGoal } from '../../../core/objective.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
@@ -12,7 +13,7 @@ interface TaskRunRow {
   readonly run_id: string;
   readonly stage: Stage;
   readonly parameters: Parameters;
-  readonly objective_goal: 'minimize' | 'maximize';
+  readonly objective_goal: ObjectiveGoal;
 }
 
 /** Adds the statement that reads what `prepareRuns` needs. */

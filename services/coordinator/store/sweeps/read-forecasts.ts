@@ -1,5 +1,6 @@
 import type { SweepForecastRecord } from '../../../core/records/forecast.ts';
 import type { Stage } from '../../../core/task.ts';
+import { STAGE_ARRAY } from '../state-sql.ts';
 import type { Store } from '../store.ts';
 
 interface StageRow {
@@ -20,7 +21,7 @@ export async function readForecasts(store: Store, sweepId: string): Promise<Swee
     `SELECT stage, task_count, run_count, forecast_seconds, measured_seconds, lost_seconds, forecast_memory_bytes,
             measured_memory_bytes, ended
        FROM stage_forecasts WHERE sweep_id = $1
-      ORDER BY array_position(ARRAY['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'], stage)`,
+      ORDER BY array_position(${STAGE_ARRAY}, stage)`,
     [sweepId],
   );
   const sweeps = await store.pool.query<{ wall: number | null; alone: number | null }>(

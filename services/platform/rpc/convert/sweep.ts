@@ -1,7 +1,10 @@
+import { GOAL_OF_METRIC, isObjectiveMetric, OBJECTIVE_METRICS } from '../../../core/objective.ts';
 import type { Objective } from '../../../core/objective.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
-import type { FieldViolation, MlflowTarget, StrategyName, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import { strategyOf } from '../../../core/samplers/samplers.ts';
+import type { StrategyName } from '../../../core/samplers/samplers.ts';
+import type { FieldViolation, MlflowTarget, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
 import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
@@ -51,7 +54,7 @@ export function sweepSpecToProto(spec: SweepSpec): proto.SweepSpec {
     dataset: datasetSourceToProto(spec.dataset),
     base: parametersToProto(spec.base),
     parameters: spec.parameters.map(parameterSpecToProto),
-    strategy: STRATEGIES.toProto(spec.strategy),
+    strategy: STRATEGIES.toProto(strategyOf(spec)),
     variants: spec.variants.map((variant) => ({ parameters: parametersToProto(variant) })),
     maxRuns: spec.maxRuns ?? 0,
     seed: BigInt(spec.seed),
@@ -101,11 +104,11 @@ function mlflowFromProto({ experiment, registerModel }: proto.MlflowTarget): Mlf
 function objectiveFromProto(message: proto.Objective | undefined, violations: Violations): Objective {
   const received = message?.metric ?? '';
   const metric = received === '' ? DEFAULT_METRIC : received;
-  if (metric !== 'val_loss' && metric !== 'val_accuracy') {
-    violations.add('objective.metric', `must be val_loss or val_accuracy; received '${metric}'.`);
-    return { metric: DEFAULT_METRIC, goal: 'minimize' };
+  if (!isObjectiveMetric(metric)) {
+    violations.add('objective.metric', `must be ${OBJECTIVE_METRICS.join(' or ')}; received '${metric}'.`);
+    return { metric: DEFAULT_METRIC, goal: GOAL_OF_METRIC[DEFAULT_METRIC] };
   }
-  const usual = metric === 'val_loss' ? 'minimize' : 'maximize';
+  const usual = GOAL_OF_METRIC[metric];
   return { metric, goal: enumOr(GOALS, message?.goal ?? Goal.UNSPECIFIED, usual, 'objective.goal', violations) };
 }
 

@@ -1,6 +1,8 @@
 import type { Dataset } from '../../../core/dataset.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
+import { isObjectiveMetric, OBJECTIVE_METRICS } from '../../../core/objective.ts';
 import type { Objective } from '../../../core/objective.ts';
+import { FEATURE_DTYPES } from '../../../core/task.ts';
 import type { FeatureDtype, FeatureSetRef, LeasedTask, Pooling, TaskRun } from '../../../core/task.ts';
 import type { FeatureSet, Task, TaskRun as ProtoTaskRun } from '../../../../proto/gen/graft/v1/task.ts';
 import { datasetFromProto, datasetSourceFromProto, datasetSourceToProto, datasetToProto, splits } from './dataset.ts';
@@ -99,9 +101,11 @@ export function featureSetFromProto(message: FeatureSet, field: string): Feature
 
 /** A coordinator or trainer from before there was a choice says nothing. */
 function dtypeFromProto(text: string, field: string): FeatureDtype {
-  if (text === '' || text === 'float32') return 'float32';
-  if (text === 'float16') return text;
-  throw new InvalidRequestError([{ field, description: `must be float32 or float16; received '${text}'.` }]);
+  const dtype = text === '' ? 'float32' : FEATURE_DTYPES.find((known) => known === text);
+  if (dtype !== undefined) return dtype;
+  throw new InvalidRequestError([
+    { field, description: `must be ${FEATURE_DTYPES.join(' or ')}; received '${text}'.` },
+  ]);
 }
 
 function taskRunToProto(run: TaskRun): ProtoTaskRun {
@@ -130,10 +134,9 @@ function taskRunFromProto(message: ProtoTaskRun, field: string): TaskRun {
 
 function objectiveOf(message: Task): Objective {
   const metric = message.objectiveMetric;
-  if (metric !== 'val_loss' && metric !== 'val_accuracy') {
-    throw new InvalidRequestError([
-      { field: 'task.objective_metric', description: `must be val_loss or val_accuracy; received '${metric}'.` },
-    ]);
+  if (!isObjectiveMetric(metric)) {
+    const description = `must be ${OBJECTIVE_METRICS.join(' or ')}; received '${metric}'.`;
+    throw new InvalidRequestError([{ field: 'task.objective_metric', description }]);
   }
   return { metric, goal: message.objectiveMaximize ? 'maximize' : 'minimize' };
 }
