@@ -201,8 +201,10 @@ const floors = {
   'services/core': [
     ['objective.ts', 'rng', 'states', 'text'],
     ['sweep'],
+    ['run-config.ts'],
+    ['network'],
     ['*'],
-    ['network', 'records', 'statistics'],
+    ['records', 'statistics'],
     ['search-space'],
     ['samplers'],
     ['planner', 'validation'],

@@ -1,4 +1,6 @@
-import type { FeatureDtype } from './task.ts';
+/** Types of stored feature values; they are computed and read as float32. */
+export const FEATURE_DTYPES = ['float32', 'float16'] as const;
+export type FeatureDtype = (typeof FEATURE_DTYPES)[number];
 
 /**
  * What one run trains, with every default filled in. Compiled from the run's flat parameters by `compileRunConfig`

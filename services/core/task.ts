@@ -1,6 +1,7 @@
 import type { LayerInfo } from './network/layer-graph.ts';
 import type { Dataset, DatasetProblem, Split } from './dataset.ts';
 import type { Objective } from './objective.ts';
+import type { FeatureDtype } from './run-config.ts';
 import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
 
 /** A part of a run; the kind of a task. In the order in which a run goes through them. */
@@ -32,10 +33,6 @@ export interface CheckpointRef {
 
 export const POOLINGS = ['avg', 'max', 'none'] as const;
 export type Pooling = (typeof POOLINGS)[number];
-
-/** Types of stored feature values; they are computed and read as float32. */
-export const FEATURE_DTYPES = ['float32', 'float16'] as const;
-export type FeatureDtype = (typeof FEATURE_DTYPES)[number];
 
 /** Everything that names a feature set; its digest is the key (`planner/feature-set.ts`). */
 export interface FeatureSetIdentity {

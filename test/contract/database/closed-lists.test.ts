@@ -7,10 +7,10 @@ import { RUN_STATES } from '../../../services/core/states/run-state.ts';
 import { SWEEP_STATES } from '../../../services/core/states/sweep-state.ts';
 import { TASK_STATES } from '../../../services/core/states/task-state.ts';
 import { TEST_POLICIES } from '../../../services/core/sweep/sweep-spec.ts';
+import { FEATURE_DTYPES } from '../../../services/core/run-config.ts';
 import {
   CHECKPOINT_KINDS,
   ERROR_CLASSES,
-  FEATURE_DTYPES,
   POOLINGS,
   RUN_OUTCOMES,
   STAGES,
