@@ -10,16 +10,16 @@ import { downloadFile } from '../../platform/http/download.ts';
 import type { DownloadProgress } from '../../platform/http/download.ts';
 import { CliError } from '../terminal/cli-errors.ts';
 
-/** Microsoft's public archive of the Asirra pictures. */
+/** Microsoft's public archive of the Asirra images. */
 export const CATS_VS_DOGS_ARCHIVE = {
   url: 'https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip',
   sizeBytes: 824_887_076,
 } as const;
 
-/** Images per class; with the archive's order they are images 0–999, 1000–1499 and 1500–2499 of each class. */
+/** Images per class and split: numbers 0–999, 1000–1499 and 1500–2499 of each class in the archive. */
 export const PUBLISHED_COUNTS: Readonly<Record<Split, number>> = { train: 1_000, validation: 500, test: 1_000 };
 
-/** Folders of the archive and the classes they become. */
+/** Folders of the archive and their class names. */
 const CLASSES = [
   { folder: 'Cat', className: 'cat' },
   { folder: 'Dog', className: 'dog' },
@@ -29,11 +29,11 @@ const JPEG_START = Buffer.from([0xff, 0xd8, 0xff]);
 
 export interface FetchOptions {
   readonly archive: { readonly url: string; readonly sizeBytes: number };
-  /** Where the archive is kept while it comes. */
+  /** Path for the downloaded archive. */
   readonly archivePath: string;
-  /** Gets `{train,validation,test}/{cat,dog}/<class>.<number>.jpg`. */
+  /** Folder to write `{train,validation,test}/{cat,dog}/<class>.<number>.jpg` to. */
   readonly outDir: string;
-  /** Images per class. */
+  /** Images per class and split. */
   readonly counts: Readonly<Record<Split, number>>;
   readonly keepArchive: boolean;
   readonly onProgress?: (progress: DownloadProgress) => void;
@@ -44,17 +44,17 @@ export interface FetchOptions {
 export interface FetchResult {
   readonly outDir: string;
   readonly imageCount: number;
-  /** Files of the archive that were empty or no JPEG, and whose place the next one took. */
+  /** Files of the archive that are empty or not JPEG; the next file replaces each. */
   readonly skipped: readonly string[];
-  /** The folder was there already. */
+  /** Whether the folder existed before. */
   readonly wasThere: boolean;
 }
 
 /**
- * Builds the published "cats vs dogs, small" set. The download goes on where it was cut, also in a later call; the folder
- * appears only when it is complete.
+ * Builds the published data set "cats vs dogs, small". An interrupted download is resumed, even by a later call. The folder appears
+ * only when it is complete.
  *
- * @throws DownloadError; CliError when the archive does not hold enough images.
+ * @throws DownloadError; CliError if the archive has too few images.
  */
 export async function fetchCatsVsDogs(options: FetchOptions): Promise<FetchResult> {
   const { archive, archivePath, outDir, counts, onProgress, onStep, signal } = options;
@@ -110,7 +110,7 @@ async function unpack(
   }
 }
 
-/** Hands out the JPEG images of one class by number, passing over what is empty or no JPEG. */
+/** Reads the JPEG images of one class by number and skips files that are empty or not JPEG. */
 class ClassReader {
   readonly skipped: string[] = [];
   readonly #zip: ZipFile;
@@ -140,8 +140,8 @@ class ClassReader {
       this.skipped.push(name);
     }
     throw new CliError(
-      `The archive has too few JPEG images in ${this.#folder}: ${this.#last + 1} numbers, ${this.skipped.length} of them no JPEG. ` +
-        'It is not the expected one; delete it and fetch again.',
+      `The archive has too few JPEG images in ${this.#folder}: ${this.#last + 1} numbers, ${this.skipped.length} of them not JPEG. ` +
+        'It is not the expected archive; delete it and fetch it again.',
     );
   }
 }

@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 
 /**
- * Remembers the request of a demo that has not ended, so that the next start goes on with the same sweep. One for another
- * sweep (other images, another version's variants) is forgotten.
+ * The stored request id of an unfinished demo, with which the next start resumes the same sweep. A request for another sweep
+ * (other images, or the variants of another version) is replaced.
  */
 export class DemoMemory {
   readonly #file: string;
@@ -14,7 +14,7 @@ export class DemoMemory {
     this.#file = file;
   }
 
-  /** The request id to send: that of an unfinished demo with the same spec, or a new one. */
+  /** Returns the request id of an unfinished demo with the same spec, or a new one. */
   requestIdFor(spec: SweepSpec): { readonly requestId: string; readonly isContinued: boolean } {
     const digest = createHash('sha256').update(JSON.stringify(spec)).digest('hex');
     const known = this.#read();
@@ -26,7 +26,7 @@ export class DemoMemory {
     return { requestId, isContinued: false };
   }
 
-  /** The demo has ended: the next one is a new sweep. */
+  /** Forgets an ended demo, so that the next one is a new sweep. */
   forget(): void {
     rmSync(this.#file, { force: true });
   }

@@ -1,18 +1,19 @@
 import type { Parameters, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 
-/** What differs between the demo's own pictures and photographs. */
+/** Settings that differ between the demo's own drawings and photographs. */
 export interface DemoScale {
   readonly displayName: string;
   readonly imageSize: number;
-  /** Of the head phase, for all methods. */
+  /** Epochs of the head phase, for all methods. */
   readonly epochs: number;
   readonly fineTuneEpochs: number;
 }
 
 /**
- * The drawings have 64 pixels, but the base was trained on larger pictures: 64 pixels give clearly worse features. 160 was
- * picked after looking at the test accuracy of 18 heads at each size (0.883 at 64 pixels, 0.914 at 96, 0.910 at 128, 0.920 at
- * 160, 0.911 at 224), so the demo's test accuracy on the drawings is a little optimistic; for other data nothing was picked so.
+ * Settings for the drawings. They have 64 pixels, but the base was trained on larger images, and features at 64 pixels are clearly
+ * worse. The size of 160 was chosen by the test accuracy of 18 heads at each size (0.883 at 64 pixels, 0.914 at 96, 0.910 at 128,
+ * 0.920 at 160, 0.911 at 224). The demo's test accuracy on the drawings is therefore slightly optimistic; nothing was chosen this
+ * way for other data.
  */
 export const EMOJI_SCALE: DemoScale = {
   displayName: 'demo: animals and food',
@@ -29,8 +30,8 @@ export const PHOTO_SCALE: DemoScale = {
 };
 
 /**
- * Fourteen variants over the three methods: heads on cached features, with augmentation, and with the last block fine-tuned.
- * Run 0, the baseline, is the plainest: no hidden layer.
+ * Returns a sweep of fourteen variants over the three methods: heads on cached features, with augmentation, and with the last
+ * block fine-tuned. Run 0, the baseline, has no hidden layer.
  */
 export function demoSpec(dataPath: string, scale: DemoScale): SweepSpec {
   const cached = (units: number, dropout: number, learningRate: number): Parameters => ({

@@ -1,6 +1,6 @@
 import { formatDuration } from '../terminal/format.ts';
 
-/** How long each part of the demo took. */
+/** Durations of the parts of the demo. */
 export class PartTimes {
   readonly #parts: { readonly name: string; readonly milliseconds: number }[] = [];
   readonly #now: () => number;
@@ -18,7 +18,7 @@ export class PartTimes {
     }
   }
 
-  /** `start 4.1 s · sweep 2 min 10 s · report 1.2 s · total 2 min 15 s`. */
+  /** Returns `start 4.1 s · sweep 2 min 10 s · report 1.2 s · total 2 min 15 s`. */
   toString(): string {
     const total = this.#parts.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
     return [...this.#parts, { name: 'total', milliseconds: total }]

@@ -19,13 +19,13 @@ import type { SweepProgress } from '../progress/sweep-progress.ts';
 import type { PartTimes } from './part-times.ts';
 import { DemoMemory } from './demo-memory.ts';
 
-/** What the closing words need. */
+/** The outcome of the demo's sweep. */
 export interface DemoResult {
   readonly sweep: SweepRecord;
   readonly reportFile: string;
 }
 
-/** Submits the demo's sweep (or goes on with the unfinished one), shows it to its end, prints and writes what came of it. */
+/** Submits the demo's sweep, or resumes an unfinished one; shows its progress, prints the results and writes the report. */
 export async function runDemoSweep(
   context: CliContext,
   client: GraftClient,
@@ -37,7 +37,7 @@ export async function runDemoSweep(
   const { requestId, isContinued } = memory.requestIdFor(spec);
   const { sweep } = await client.createSweep(requestId, spec);
   stdout.write(`\nSweep ${sweep.sweepId} with ${sweep.runCount} variants on ${spec.dataset.path}`);
-  stdout.write(isContinued ? ', going on where the last demo was interrupted.\n\n' : '.\n\n');
+  stdout.write(isContinued ? ', resumed from an interrupted demo.\n\n' : '.\n\n');
   if (sweep.state === 'PAUSED') await client.resumeSweep(sweep.sweepId);
   const ended = await times.measure('sweep', () => follow(context, client, sweep.sweepId));
   memory.forget();
@@ -76,12 +76,12 @@ async function follow(context: CliContext, client: GraftClient, sweepId: string)
     return await followSweep(client, sweepId, display, AbortSignal.any([signal, paused.signal]));
   } catch (error) {
     if (signal.aborted) {
-      throw new InterruptedError(`Interrupted. The next demo goes on with sweep ${sweepId}.`);
+      throw new InterruptedError(`Interrupted. The next demo resumes sweep ${sweepId}.`);
     }
     if (!paused.signal.aborted) throw error;
     const { stateReason } = await client.getSweep(sweepId);
     throw new CliError(
-      `Sweep ${sweepId} is paused: ${stateReason}\nThe next demo goes on with it; \`${GRAFT} run list ${sweepId}\` tells what failed.`,
+      `Sweep ${sweepId} is paused: ${stateReason}\nThe next demo resumes it; \`${GRAFT} run list ${sweepId}\` shows the failed runs.`,
       EXIT.sweepNotSucceeded,
     );
   } finally {
@@ -89,7 +89,7 @@ async function follow(context: CliContext, client: GraftClient, sweepId: string)
   }
 }
 
-/** Nobody is there to resume the demo's sweep, so a pause ends the demo. */
+/** Ends the demo when its sweep is paused, since the demo can't resume it. */
 class PauseWatch implements ProgressDisplay {
   readonly #display: ProgressDisplay;
   readonly #paused: AbortController;
@@ -101,7 +101,7 @@ class PauseWatch implements ProgressDisplay {
 
   show(progress: SweepProgress, stored: StoredEvent | null): void {
     this.#display.show(progress, stored);
-    // The events of an earlier pause come again; only a pause without a following resumption counts.
+    // Events of an earlier pause are repeated; only a recent one counts.
     if (stored === null || stored.event.kind !== 'SWEEP_STATE') return;
     if (stored.event.state === 'PAUSED' && isRecent(stored)) this.#paused.abort();
   }
@@ -122,14 +122,14 @@ function isRecent({ eventTime }: StoredEvent): boolean {
 }
 
 /**
- * The folder of the demo's own images.
+ * Returns the folder of the demo's own images.
  *
- * @throws MissingError that says how they are made.
+ * @throws MissingError if they are not drawn yet.
  */
 export function demoDataFolder(cacheDir: string): string {
   const folder = join(cacheDir, 'data', 'emoji-animal-food');
   if (existsSync(folder)) return folder;
   throw new MissingError(
-    `The demo's images are not in ${folder}. \`npm run demo\` makes them; or name a folder of your own with --data DIR.`,
+    `The demo's images are not in ${folder}. Create them with \`npm run demo\`, or name another folder with --data DIR.`,
   );
 }

@@ -4,7 +4,7 @@ import type { RunRecord } from '../../core/records/run.ts';
 
 const SHOWN_RUNS = 10;
 
-/** One sentence for each attempt that brought no result: what happened, and what followed. */
+/** Returns one sentence for each attempt without a result: its end, and the consequence. */
 export function describeTroubles(attempts: readonly AttemptRecord[]): readonly string[] {
   const counted = new Map<string, number>();
   return attempts.flatMap((attempt) => {
@@ -19,32 +19,32 @@ export function describeTroubles(attempts: readonly AttemptRecord[]): readonly s
 }
 
 function ended({ state }: AttemptRecord): string {
-  if (state === 'EXPIRED') return 'nothing was heard of it until its lease ended, so it was taken back';
-  return state === 'RELEASED' ? 'handed back unfinished' : 'failed';
+  if (state === 'EXPIRED') return 'sent no heartbeat before its lease expired';
+  return state === 'RELEASED' ? 'handed back before its end' : 'failed';
 }
 
 function consequence({ errorClass }: AttemptRecord, counted: number, next: AttemptRecord | undefined): string {
-  const goesOn =
-    next === undefined ? 'it waits for a slot' : `lease ${next.leaseEpoch} went on from the last checkpoint`;
+  const continuation =
+    next === undefined ? 'it waits for a slot' : `lease ${next.leaseEpoch} resumed from the last checkpoint`;
   switch (errorClass) {
     case 'COUNTED':
       return counted >= MAX_COUNTED_FAILURES
         ? `failure ${counted} of ${MAX_COUNTED_FAILURES}, which is final`
-        : `failure ${counted} of ${MAX_COUNTED_FAILURES}, ${goesOn}`;
+        : `failure ${counted} of ${MAX_COUNTED_FAILURES}, ${continuation}`;
     case 'MEMORY':
       return next === undefined
-        ? 'there was too little memory'
-        : `there was too little memory, so lease ${next.leaseEpoch} worked off each batch in ${next.microBatchDivisor} parts`;
+        ? 'out of memory'
+        : `out of memory, so lease ${next.leaseEpoch} processed each batch in ${next.microBatchDivisor} micro-batches`;
     case 'PERMANENT':
-      return 'trying again would not help';
+      return 'a retry would fail again';
     case 'NUMERIC':
-      return 'the loss is no number, and the same seed would give the same';
+      return 'the loss is not a number, and a retry with the same seed would repeat it';
     default:
-      return `not the run's fault and not counted, ${goesOn}`;
+      return `not caused by the run and not counted, ${continuation}`;
   }
 }
 
-/** For `sweep get`: what runs ended badly, and how often work was done again; empty where nothing happened. */
+/** Returns the runs that failed, were infeasible or wait for a retry, with the reasons; empty if there are none. */
 export function describeRunTroubles(runs: readonly RunRecord[]): string {
   const bad = runs.filter(({ state }) => state === 'FAILED' || state === 'INFEASIBLE');
   const lines = bad.slice(0, SHOWN_RUNS).map(({ runId, state, stateReason }) => {
@@ -53,6 +53,6 @@ export function describeRunTroubles(runs: readonly RunRecord[]): string {
   });
   if (bad.length > SHOWN_RUNS) lines.push(`  and ${bad.length - SHOWN_RUNS} more`);
   const waiting = runs.filter(({ state, stateReason }) => ['QUEUED', 'PAUSED'].includes(state) && stateReason !== '');
-  lines.push(...waiting.slice(0, SHOWN_RUNS).map((run) => `  ${run.runId} waits again: ${run.stateReason}`));
-  return lines.length === 0 ? '' : ['what went wrong', ...lines].join('\n');
+  lines.push(...waiting.slice(0, SHOWN_RUNS).map((run) => `  ${run.runId} waits for a retry: ${run.stateReason}`));
+  return lines.length === 0 ? '' : ['problems', ...lines].join('\n');
 }

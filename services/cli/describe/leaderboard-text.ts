@@ -4,7 +4,11 @@ import type { Leaderboard } from '../client/client-port.ts';
 import { formatInterval, formatMetric, formatParameters } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
 
-/** @param objective of the sweep; null: what decided between equal runs is not said. */
+/**
+ * Returns the leaderboard as a table.
+ *
+ * @param objective objective of the sweep, to name the tie-breaker of the first rank; null: omit that note.
+ */
 export function describeLeaderboard({ entries, testLookCount }: Leaderboard, objective: Objective | null): string {
   if (entries.length === 0) return 'The sweep has no runs yet.';
   const table = renderTable(
@@ -29,15 +33,15 @@ export function describeLeaderboard({ entries, testLookCount }: Leaderboard, obj
       formatParameters(run.parameters, run.variedNames),
     ]),
   );
-  const looks = testLookCount === 1 ? 'One run was' : `${testLookCount} runs were`;
+  const tested = testLookCount === 1 ? 'One run was' : `${testLookCount} runs were`;
   return [
     `${table}\n`,
     ...tieNote(entries, objective),
-    `${looks} looked at on the test split; ranks come from validation alone.`,
+    `${tested} tested on the test split; ranks come from validation alone.`,
   ].join('\n');
 }
 
-/** What decided between the first run and others of the same value. */
+/** Returns a line that names the tie-breaker between the first run and others of equal value. */
 function tieNote(entries: Leaderboard['entries'], objective: Objective | null): readonly string[] {
   const [first] = entries;
   if (first === undefined || objective === null || !canBeBest(first.run)) return [];

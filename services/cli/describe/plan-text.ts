@@ -5,7 +5,7 @@ import { renderTable } from '../terminal/table.ts';
 
 type PlannedTask = SweepPlanRecord['tasks'][number];
 
-/** Tasks of one kind under one parent that are written out; the rest is counted. */
+/** Maximum number of tasks of one kind to list under a parent; the rest is summed up. */
 const MOST_SIBLINGS = 8;
 
 const STAGE_WORDS = {
@@ -16,7 +16,7 @@ const STAGE_WORDS = {
   EVALUATE: 'evaluate',
 } as const;
 
-/** What a sweep would do, as a tree, and what it is expected to take. */
+/** Returns a plan: its runs, its tasks as a tree, and its expected cost. */
 export function describePlan(plan: SweepPlanRecord): string {
   const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
   const sharesHeads = plan.runs.some(({ runIndex, headRunIndex }) => runIndex !== headRunIndex);
@@ -48,7 +48,7 @@ export function describePlan(plan: SweepPlanRecord): string {
   ].join('\n');
 }
 
-/** Each task under the last one that it waits for; what else it waits for is said. */
+/** Returns the tasks as a tree: each below the last task that it depends on, with its other dependencies in words. */
 function renderTree(tasks: readonly PlannedTask[]): string {
   const parents = tasks.map(({ stage, dependencies }) => (stage === 'EVALUATE' ? null : parentOf(dependencies)));
   const lines: string[] = [];
@@ -75,7 +75,7 @@ function parentOf(dependencies: readonly number[]): number | null {
   return dependencies.length === 0 ? null : Math.max(...dependencies);
 }
 
-/** Positions of the first tasks of each kind, and a line for the rest of them. */
+/** Returns the positions of the first tasks of each kind, and a line that sums up the rest. */
 function collapse(tasks: readonly PlannedTask[], children: readonly number[]): readonly (number | string)[] {
   const stages = [...new Set(children.map((child) => tasks[child]?.stage))];
   return stages.flatMap((stage): (number | string)[] => {
@@ -117,12 +117,12 @@ function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPl
     `${parts.join('; ')}.`,
     `Passes over the images through a frozen base: ${basePassCountShared}, against ${basePassCountAlone} one by one.`,
     cost.imageCountsAssumed
-      ? `For ${images}, which are assumed: this data set was not indexed before.`
-      : `For ${images}; early stopping is not foreseen.`,
+      ? `For ${images}, an assumption: this data set is not indexed yet.`
+      : `For ${images}; early stopping is not taken into account.`,
   ];
 }
 
-/** What the stages of a sweep were expected to take, and took; empty until it is planned. */
+/** Returns expected and measured time and memory of a sweep's stages; empty until the sweep is planned. */
 export function describeForecast(forecast: SweepForecastRecord, startTime: Date | null, endTime: Date | null): string {
   const stages = forecast.stages.filter(
     ({ forecastSeconds, measuredSeconds }) => forecastSeconds !== null || measuredSeconds > 0,
@@ -158,7 +158,7 @@ export function describeForecast(forecast: SweepForecastRecord, startTime: Date 
   return [table, `Whole sweep: expected ${time(forecast.wallSeconds)}${took}${alone}.`].join('\n');
 }
 
-/** `0–3, 7`. */
+/** Formats indexes as `0–3, 7`. */
 export function describeIndexes(indexes: readonly number[]): string {
   const sorted = [...indexes].sort((a, b) => a - b);
   const parts: string[] = [];

@@ -56,7 +56,9 @@ export function describeRun(run: RunRecord): string {
     ['best val_loss', formatMetric(run.bestValLoss)],
     ['best val_accuracy', formatMetric(run.bestValAccuracy)],
     ['last value', formatMetric(run.lastValue)],
-    ...(run.headRunId === null ? [] : [['head', `that of ${run.headRunId}, which has the same head phase`] as const]),
+    ...(run.headRunId === null
+      ? []
+      : [['head', `trained by ${run.headRunId}, which has the same head phase`] as const]),
     ['attempts', String(run.attemptCount)],
     ['peak memory', run.peakMemoryBytes === null ? '' : formatBytes(run.peakMemoryBytes)],
     ['started', formatTime(run.startTime)],
@@ -71,7 +73,7 @@ export function describeRun(run: RunRecord): string {
   return `${facts}\n\nparameters\n${parameters}`;
 }
 
-/** In words: where the run stands and why, what was tried, how it compares. */
+/** Explains a run in words: its state and reason, its rank, its attempts. */
 export function explainRun(
   run: RunRecord,
   attempts: readonly AttemptRecord[],
@@ -87,7 +89,7 @@ export function explainRun(
     ...headLines(run),
     ...(entry === null ? [] : testLines(entry)),
     '',
-    attempts.length === 0 ? 'No slot has worked on it yet.' : `${attempts.length} attempts, oldest first:`,
+    attempts.length === 0 ? 'It has no attempt yet.' : `${attempts.length} attempts, oldest first:`,
   ];
   if (attempts.length > 0) parts.push(describeAttempts(attempts));
   const troubles = describeTroubles(attempts);
@@ -107,8 +109,8 @@ function standing(run: RunRecord, sweep: SweepRecord, entry: LeaderboardRecord |
 function headLines({ headRunId }: RunRecord): readonly string[] {
   if (headRunId === null) return [];
   return [
-    `Its head was not trained for it: run ${headRunId} has the same head phase, and it starts from the best checkpoint of that`,
-    `run's head. The head's curve and attempts are there: ${GRAFT} run explain ${headRunId}`,
+    `Its head was trained by run ${headRunId}, which has the same head phase. It starts from the best checkpoint of that head.`,
+    `The head's curve and attempts belong to that run: ${GRAFT} run explain ${headRunId}`,
   ];
 }
 
@@ -131,7 +133,7 @@ function describeAttempts(attempts: readonly AttemptRecord[]): string {
       { title: 'began' },
       { title: 'took', align: 'right' },
       { title: 'state' },
-      { title: 'what happened' },
+      { title: 'error' },
     ],
     attempts.map((attempt) => [
       attempt.taskId,

@@ -5,7 +5,7 @@ import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts'
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 
-/** `7 succeeded, 2 failed, 1 infeasible`: how the runs ended that have. */
+/** Counts the ended runs by outcome: `7 succeeded, 2 failed, 1 infeasible`. */
 export function describeOutcomes(sweep: SweepRecord): string {
   const counts: readonly (readonly [number, string])[] = [
     [sweep.succeededRunCount, 'succeeded'],
@@ -20,7 +20,7 @@ export function describeOutcomes(sweep: SweepRecord): string {
     .join(', ');
 }
 
-/** `SUCCEEDED (2 failed, 1 infeasible)`: the state, with the runs that it does not speak of. */
+/** Returns the state with the runs that it hides: `SUCCEEDED (2 failed, 1 infeasible)`. */
 export function describeState({ state, failedRunCount, infeasibleRunCount }: SweepRecord): string {
   const parts = [
     ...(failedRunCount === 0 ? [] : [`${failedRunCount} failed`]),
@@ -29,7 +29,7 @@ export function describeState({ state, failedRunCount, infeasibleRunCount }: Swe
   return parts.length === 0 ? state : `${state} (${parts.join(', ')})`;
 }
 
-/** The best run by the rule of the leaderboard, and what decided between equal ones. */
+/** Returns the best run by the rule of the leaderboard, with the tie-breaker if runs are equal. */
 function describeBest(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   if (sweep.bestRunId === null) return '–';
   const { objective } = sweep.spec;
@@ -38,7 +38,7 @@ function describeBest(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   return `${sweep.bestRunId}, ${objective.metric} ${formatMetric(sweep.bestValue)}${tie === '' ? '' : ` (${tie})`}`;
 }
 
-/** What came of a sweep that has ended, in one line. */
+/** Returns the outcome of an ended sweep in one line. */
 export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   const outcomes = describeOutcomes(sweep);
   return (
@@ -47,7 +47,11 @@ export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): str
   );
 }
 
-/** @param runs of the sweep; none: what decided between equal runs is not said. */
+/**
+ * Returns the facts of a sweep.
+ *
+ * @param runs runs of the sweep, to name the tie-breaker between equal runs; may be omitted.
+ */
 export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = []): string {
   const { spec } = sweep;
   const outcomes = describeOutcomes(sweep);

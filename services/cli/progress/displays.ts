@@ -16,12 +16,12 @@ export interface DisplayOptions {
   readonly colour: boolean;
 }
 
-/** A table that is drawn over itself where the stream is a terminal, plain lines where it is not. */
+/** Creates a display: a table that redraws itself on a terminal, plain lines on any other stream. */
 export function createDisplay(options: DisplayOptions): ProgressDisplay {
   return options.stream.isTTY === true ? new LiveDisplay(options) : new LineDisplay(options.stream);
 }
 
-/** Events as JSON lines, for programs. */
+/** Prints events as JSON lines, for programs. */
 export class JsonDisplay implements ProgressDisplay {
   readonly #stream: TextStream;
 
@@ -35,7 +35,7 @@ export class JsonDisplay implements ProgressDisplay {
   }
 
   note(): void {
-    // A program sees by itself that nothing comes.
+    // JSON lines are events only.
   }
 
   close(): void {
@@ -51,7 +51,7 @@ function flattened({ event, ...head }: StoredEvent): object {
   return { ...head, kind, runId, stage, epoch, metrics: metricsOf(event) };
 }
 
-/** One line per event. */
+/** Prints one line per event. */
 export class LineDisplay implements ProgressDisplay {
   readonly #stream: TextStream;
 
@@ -78,7 +78,7 @@ export class LineDisplay implements ProgressDisplay {
   }
 }
 
-/** Redraws the same lines, at most a few times a second. */
+/** Redraws the same lines, at most every 150 ms. */
 class LiveDisplay implements ProgressDisplay {
   readonly #stream: TextStream;
   readonly #colour: boolean;
@@ -111,13 +111,13 @@ class LiveDisplay implements ProgressDisplay {
     this.#timer = null;
     if (this.#progress === null) return;
     const screen = {
-      // A terminal without a size says 0.
+      // A terminal of unknown size reports 0.
       columns: this.#stream.columns || DEFAULT_COLUMNS,
       rows: this.#stream.rows || DEFAULT_ROWS,
       colour: this.#colour,
     };
     const lines = renderProgress(this.#progress, screen);
-    // One write per picture, so that nothing flickers.
+    // One write per picture avoids flicker.
     this.#control(`${this.#eraseCode()}${lines.join('\n')}\n`);
     this.#drawnLines = lines.length;
   }

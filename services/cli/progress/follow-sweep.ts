@@ -10,21 +10,21 @@ import type { SweepProgress } from './sweep-progress.ts';
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 5_000;
 
-/** Shows a sweep's course, on a terminal or as lines. */
+/** A display of a sweep's progress. */
 export interface ProgressDisplay {
-  /** After each event; `event` is null for the first picture. */
+  /** Shows the progress after an event; null for the first picture. */
   show(progress: SweepProgress, event: StoredEvent | null): void;
-  /** A remark between two pictures, for example that the connection is lost. */
+  /** Prints a remark between two pictures, for example that the connection is lost. */
   note(text: string): void;
   close(): void;
 }
 
 /**
- * Watches a sweep to its end and gives its last state. When the coordinator goes away, waits for it and goes on from the
- * last event.
+ * Watches a sweep until it ends and returns it. If the coordinator becomes unavailable, waits for it and resumes after the last
+ * event.
  *
- * @throws the first call's error where the sweep can't be found or the coordinator was never there; the signal's reason
- * when aborted.
+ * @throws the error of the first call, if the sweep does not exist or the coordinator is unreachable; the signal's reason when
+ * aborted.
  */
 export async function followSweep(
   client: GraftClient,
@@ -38,7 +38,7 @@ export async function followSweep(
   for (let retryMs = FIRST_RETRY_MS, lost = false; ;) {
     try {
       for await (const event of client.watchSweep(sweepId, progress.cursor, signal)) {
-        if (lost) display.note('connected again');
+        if (lost) display.note('reconnected');
         lost = false;
         retryMs = FIRST_RETRY_MS;
         if (changesRuns(progress, event)) progress = addRuns(progress, await client.listRuns(sweepId));
@@ -50,7 +50,7 @@ export async function followSweep(
     } catch (error) {
       signal.throwIfAborted();
       if (!isUnavailable(error) && !isDeadlineExceeded(error)) throw error;
-      if (!lost) display.note(`the coordinator at ${client.address} can't be reached; waiting for it …`);
+      if (!lost) display.note(`the coordinator at ${client.address} is unreachable; waiting for it …`);
       lost = true;
     }
     await sleep(retryMs, undefined, { signal });

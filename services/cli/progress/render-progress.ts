@@ -16,11 +16,11 @@ export interface Screen {
 }
 
 const BEST_MARK = '★';
-/** Lines of the picture that are not runs: header, titles, summary, hint. */
+/** Number of lines that are not runs: header, titles, summary, hint. */
 const FIXED_LINES = 4;
 const FEWEST_RUNS = 3;
 
-/** The live picture: a header, one line per run, a summary; never wider or higher than the screen. */
+/** Returns the lines of the live picture: header, one line per run, summary. They fit the screen. */
 export function renderProgress(progress: SweepProgress, screen: Screen): readonly string[] {
   const all = [...progress.runs.values()].sort((a, b) => a.run.runIndex - b.run.runIndex);
   const shown = chooseRuns(progress, all, Math.max(FEWEST_RUNS, screen.rows - FIXED_LINES));
@@ -30,7 +30,7 @@ export function renderProgress(progress: SweepProgress, screen: Screen): readonl
   return lines.map((line) => cutLine(line, screen.columns));
 }
 
-/** One plain line for an event, for a log or a pipe; null where it is not worth a line. */
+/** Returns one plain line for an event; null if the event is not worth a line. */
 export function describeEvent(progress: SweepProgress, { event }: StoredEvent): string | null {
   switch (event.kind) {
     case 'SWEEP_STATE': {
@@ -86,7 +86,7 @@ function summaryLine(progress: SweepProgress, runs: readonly RunProgress[]): str
   return parts.join(' · ');
 }
 
-/** `, 2 FAILED, 1 INFEASIBLE`; empty where there is none. */
+/** Returns `, 2 FAILED, 1 INFEASIBLE`; empty if there are none. */
 function failures(runs: Iterable<RunProgress>): string {
   const words = [...runs].map(({ state }) => state).filter((state) => state === 'FAILED' || state === 'INFEASIBLE');
   return ['FAILED', 'INFEASIBLE']
@@ -102,7 +102,7 @@ function countWords(words: readonly string[]): string {
   return [...counts].map(([word, count]) => (count === 1 ? word : `${count}× ${word}`)).join(', ');
 }
 
-/** Runs that move and the best one come first where not all fit; they are shown by number. */
+/** Chooses the runs that fit: the best run and active runs first. Returns them by number. */
 function chooseRuns(progress: SweepProgress, runs: readonly RunProgress[], room: number): readonly RunProgress[] {
   if (runs.length <= room) return runs;
   const weight = ({ run, state }: RunProgress): number => {
@@ -146,7 +146,7 @@ function runLines(progress: SweepProgress, runs: readonly RunProgress[], screen:
     : lines;
 }
 
-/** `head.units` is `units` where no other varied name ends so; `fine_tune.enabled` is `fine_tune`. */
+/** Shortens `head.units` to `units` if no other varied name ends so, and `fine_tune.enabled` to `fine_tune`. */
 function shortName(name: string, names: readonly string[]): string {
   const dot = name.lastIndexOf('.');
   const last = name.slice(dot + 1);
@@ -168,7 +168,7 @@ function paint(line: string, known: RunProgress | null | undefined, progress: Sw
   return known.state === 'QUEUED' ? `\u001b[2m${line}\u001b[0m` : line;
 }
 
-/** `3 (head.units=64)`. */
+/** Returns a run's number and varied parameters: `3 (head.units=64)`. */
 function runName(progress: SweepProgress, runId: string): string {
   const run = progress.runs.get(runId)?.run;
   if (run === undefined) return runId;

@@ -11,7 +11,7 @@ import type { RunState } from '../../core/states/run-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { Stage } from '../../core/task.ts';
 
-/** One run as a watcher sees it. */
+/** The progress of one run. */
 export interface RunProgress {
   readonly run: RunRecord;
   readonly state: RunState;
@@ -20,19 +20,19 @@ export interface RunProgress {
   readonly epoch: number;
   readonly valLoss: number | null;
   readonly valAccuracy: number | null;
-  /** Objective's best value so far, those of a head that it shares included. */
+  /** Best value of the objective so far, including that of a shared head. */
   readonly bestValue: number | null;
-  /** At the best epoch, as is what follows. */
+  /** Validation loss at the best epoch. */
   readonly bestValLoss: number | null;
   readonly bestValAccuracy: number | null;
 }
 
-/** What a run is ranked by, as far as the events tell. */
+/** Returns the values that rank a run, as far as its events have them. */
 export function rankedRun({ run, state, bestValue, bestValLoss, bestValAccuracy }: RunProgress): RankedRun {
   return { runIndex: run.runIndex, state, bestValue, bestValLoss, bestValAccuracy };
 }
 
-/** A sweep as a watcher sees it: a fold over its events. */
+/** The progress of a sweep: a fold over its events. */
 export interface SweepProgress {
   readonly sweepId: string;
   readonly displayName: string;
@@ -42,13 +42,13 @@ export interface SweepProgress {
   readonly runs: ReadonlyMap<string, RunProgress>;
   readonly bestRunId: string | null;
   readonly testResults: ReadonlyMap<string, TestResultRecord>;
-  /** Tasks that a slot works on, by id. */
+  /** Leased tasks, by id. */
   readonly activeTasks: ReadonlyMap<string, { readonly stage: Stage | null; readonly trainerId: string }>;
-  /** Last event that is in here. */
+  /** Cursor of the last applied event. */
   readonly cursor: bigint;
 }
 
-/** Before the first event: runs without results, whatever they have by now, since their events come again. */
+/** Returns the progress before the first event. Runs start without results, since all their events follow. */
 export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): SweepProgress {
   return {
     sweepId: sweep.sweepId,
@@ -64,12 +64,12 @@ export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): S
   };
 }
 
-/** The progress after one more event. Events of runs that are not known are passed over: `addRuns` first. */
+/** Returns the progress after an event. Ignores events of unknown runs: call `addRuns` first. */
 export function applyEvent(progress: SweepProgress, { cursor, event }: StoredEvent): SweepProgress {
   return { ...applyChange(progress, event), cursor };
 }
 
-/** Runs that were made since, and what planning said of the others. */
+/** Adds runs that were created since, and updates the others with the results of planning. */
 export function addRuns(progress: SweepProgress, runs: readonly RunRecord[]): SweepProgress {
   const all = new Map(progress.runs);
   for (const run of runs) {
@@ -79,19 +79,19 @@ export function addRuns(progress: SweepProgress, runs: readonly RunRecord[]): Sw
   return { ...progress, runs: all };
 }
 
-/** Whether the runs may be other ones from this event on: which of them share a head is known when the images are indexed. */
+/** Returns whether the runs must be listed again: an unknown run, or planning after INDEX, which decides the shared heads. */
 export function changesRuns(progress: SweepProgress, stored: StoredEvent): boolean {
   const { event } = stored;
   if (event.kind === 'TASK') return event.stage === 'INDEX' && event.state === 'SUCCEEDED';
   return isAboutUnknownRun(progress, stored);
 }
 
-/** Whether the event is about a run that is not known yet. */
+/** Returns whether the event is about an unknown run. */
 export function isAboutUnknownRun(progress: SweepProgress, { event }: StoredEvent): boolean {
   return (event.kind === 'RUN_STATE' || event.kind === 'EPOCH') && !progress.runs.has(event.runId);
 }
 
-/** Epochs that the run's present stage was given; null where it has none. */
+/** Returns the epoch limit of the run's current stage; null if the stage has none. */
 export function epochLimitOf(run: RunRecord, stage: Stage | null): number | null {
   const name = stage === 'HEAD' ? 'epochs' : stage === 'FINE_TUNE' ? 'fine_tune.epochs' : null;
   const limit = name === null ? undefined : run.parameters[name];
@@ -146,7 +146,7 @@ function applyEpoch(progress: SweepProgress, event: EpochEvent): SweepProgress {
     valLoss: metrics['val_loss'] ?? null,
     valAccuracy: metrics['val_accuracy'] ?? null,
   }));
-  // A shared head's epochs are measured once, and count for all runs that start from it.
+  // The epochs of a shared head are measured once and count for all runs that start from it.
   const sharing =
     event.stage === 'HEAD'
       ? [...progress.runs.values()].filter(({ run }) => run.headRunId === event.runId).map(({ run }) => run.runId)
@@ -173,7 +173,7 @@ function withBestValue(
   };
 }
 
-/** The best run after these have changed; all are looked at where the best one was among them. */
+/** Updates the best run after `changed` runs changed. Compares all runs if the best one is among them. */
 function withBest(progress: SweepProgress, changed: readonly string[]): SweepProgress {
   const { runs, objective, bestRunId } = progress;
   const ids = bestRunId === null || !changed.includes(bestRunId) ? [bestRunId ?? '', ...changed] : [...runs.keys()];

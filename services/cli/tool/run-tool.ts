@@ -3,14 +3,14 @@ import { createInterface } from 'node:readline';
 import { CliError, InterruptedError } from '../terminal/cli-errors.ts';
 import { nodeCommand } from '../cluster/node-command.ts';
 
-/** One JSON line of `services/trainer/tool`; its protocol file has the details. */
+/** A JSON line of `services/trainer/tool`, as its protocol file defines them. */
 export type ToolEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 /**
- * Runs the trainer's tool process with one request and hands on its events. What it prints on standard error (TensorFlow's
- * start-up notes) is shown only when it fails.
+ * Runs the trainer's tool process with one request and passes on its events. Its standard error (TensorFlow's start-up notes) is
+ * printed only if it fails.
  *
- * @throws CliError with the tool's message, or with its last output when it died.
+ * @throws CliError with the tool's message, or with its last output if it died.
  */
 export async function runTool(
   request: unknown,

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { ConfigError } from '../config/read-config.ts';
 
 /**
- * Places between two steps that a process may die between, and the process they lie in. `written`: under a temporary name;
- * `named`: has its name, and nobody has been told; `uncommitted`: everything but the events and COMMIT is done; `committed`: the
- * caller has no answer yet.
+ * Points at which a test can kill a process, with the process that has them. `written`: the file has a temporary name. `named`: it
+ * has its final name, but is not reported. `uncommitted`: all but the events and COMMIT is done. `committed`: the caller has no
+ * answer yet.
  */
 export const FAILPOINTS = {
   'manifest.written': 'worker',
@@ -34,33 +34,32 @@ export const FAILPOINTS = {
 } as const;
 
 export type FailpointName = keyof typeof FAILPOINTS;
-/** Names of transactions that have a point before and one after their COMMIT. */
+/** Names of the transactions with a point before and a point after their COMMIT. */
 export type FailpointTransaction =
   Extract<FailpointName, `${string}.committed`> extends `${infer T}.committed` ? T : never;
 
 interface Armed {
   readonly signal: 'SIGKILL' | 'SIGSTOP';
-  /** The point is passed so often before. */
+  /** Passes left, including the one that sends the signal. */
   passesLeft: number;
 }
 
 const SIGNALS: Readonly<Record<string, Armed['signal']>> = { kill: 'SIGKILL', stop: 'SIGSTOP' };
 
-/** null: off, as always outside tests; then a point costs one comparison. */
+/** Armed points; null outside tests, where a point costs one comparison. */
 let points: Failpoints | null = null;
 
-/** A place where a test may end or stop this process. */
+/** Marks a point at which a test can kill or stop this process. */
 export function failpoint(name: FailpointName): void {
   if (points !== null) points.pass(name);
 }
 
 /**
- * Turns on what `GRAFT_FAILPOINTS` says; nothing else of Graft reads it. `name=kill@3,other=stop@1`: the process gets SIGKILL
- * or SIGSTOP when it comes to the point for the third, the first time. `@path`: a file with such a text, read anew at each
- * point, so that a test can arm processes that run. `GRAFT_FAILPOINTS_ENABLED=1` must be set as well, so that a stray variable
- * harms nobody.
+ * Arms the failpoints of `GRAFT_FAILPOINTS`. With `name=kill@3,other=stop@1` the process gets SIGKILL at its third pass of the first
+ * point, or SIGSTOP at its first pass of the second. `@path` names a file with such a value, which is read at each point, so that a
+ * test can arm running processes. `GRAFT_FAILPOINTS_ENABLED=1` must be set as well, so that a stray variable does no harm.
  *
- * @throws ConfigError
+ * @throws ConfigError for an invalid value, or without `GRAFT_FAILPOINTS_ENABLED=1`.
  */
 export function armFailpoints(env: Readonly<Record<string, string | undefined>>): void {
   const text = env['GRAFT_FAILPOINTS'] ?? '';
@@ -68,7 +67,7 @@ export function armFailpoints(env: Readonly<Record<string, string | undefined>>)
   if (text === '') return;
   if (env['GRAFT_FAILPOINTS_ENABLED'] !== '1') {
     throw new ConfigError([
-      `GRAFT_FAILPOINTS: ends processes, for tests only; set GRAFT_FAILPOINTS_ENABLED=1 to use it. Received: "${text}".`,
+      `GRAFT_FAILPOINTS: kills processes, for tests only; set GRAFT_FAILPOINTS_ENABLED=1 to use it. Received: "${text}".`,
     ]);
   }
   if (!text.startsWith('@')) parse(text);
@@ -95,7 +94,7 @@ class Failpoints {
     const armed = this.#armed.get(name);
     if (armed === undefined) return;
     armed.passesLeft -= 1;
-    // Nothing of this process runs between kill(2) and the signal.
+    // No code of this process runs between kill(2) and the signal.
     if (armed.passesLeft === 0) process.kill(process.pid, armed.signal);
   }
 }
@@ -110,7 +109,7 @@ function parseEntry(entry: string): readonly [FailpointName, Armed] {
   const signal = SIGNALS[action];
   if (!Object.hasOwn(FAILPOINTS, name) || signal === undefined || Number(times) < 1) {
     throw new ConfigError([
-      `GRAFT_FAILPOINTS: must be name=kill@N or name=stop@N, with commas. Received: "${entry}". ` +
+      `GRAFT_FAILPOINTS: must be name=kill@N or name=stop@N, separated by commas. Received: "${entry}". ` +
         `Known: ${Object.keys(FAILPOINTS).join(', ')}.`,
     ]);
   }

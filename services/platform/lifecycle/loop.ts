@@ -3,12 +3,12 @@ import type { Logger } from '../telemetry/logger.ts';
 
 export interface LoopOptions {
   readonly name: string;
-  /** From the end of one pass to the start of the next, milliseconds. */
+  /** Time from the end of one pass to the start of the next, milliseconds. */
   readonly intervalMs: number;
   readonly log: Logger;
-  /** One pass; an error is logged and the next pass comes as usual. */
+  /** Does one pass. An error is logged, and the next pass follows as usual. */
   readonly pass: (signal: AbortSignal) => Promise<void>;
-  /** @returns true where the failure of a pass was expected and need not be logged here. */
+  /** Returns whether an error of a pass is expected and not to be logged. */
   readonly isExpected?: (error: unknown) => boolean;
 }
 
@@ -41,7 +41,7 @@ export class Loop implements AsyncDisposable {
     this.#controller = null;
   }
 
-  /** Begins the next pass at once. */
+  /** Starts the next pass at once. */
   trigger(): void {
     this.#wake?.();
   }
@@ -63,7 +63,7 @@ export class Loop implements AsyncDisposable {
         await pass(signal);
       } catch (error) {
         if (!ended(signal) && isExpected?.(error) !== true) {
-          log.error({ err: error, loop: name }, 'loop pass failed; the next one comes as usual');
+          log.error({ err: error, loop: name }, 'loop pass failed; the next pass follows as usual');
         }
       }
       this.#passCount += 1;
@@ -81,7 +81,7 @@ export class Loop implements AsyncDisposable {
   }
 }
 
-/** A call instead of the property, because the compiler takes a property that was false once for false for ever. */
+/** Reads `aborted` by a call, since the compiler assumes that a property read as false stays false. */
 function ended(signal: AbortSignal): boolean {
   return signal.aborted;
 }

@@ -6,21 +6,21 @@ import { Worker } from 'node:worker_threads';
 import type { WorkerOptions } from 'node:worker_threads';
 
 const SERVICES = fileURLToPath(new URL('../..', import.meta.url));
-/** A build runs as it is, sources through tsx. */
+/** Whether this module is compiled; sources run by tsx. */
 const IS_BUILT = import.meta.url.endsWith('.js');
 
-/** A module that runs in a Node of its own. */
+/** A module to run in a separate Node process. */
 export interface NodeProgram {
   readonly script: string;
-  /** Node's own arguments. */
+  /** Arguments of Node. */
   readonly execArgv: readonly string[];
 }
 
 /**
- * Returns how to run a module. From sources it is the compiled one if GRAFT_COMPILED names the folder of a build of the same sources
- * (`npm test` sets it), because tsx takes three times as long to start.
+ * Returns the program that runs a module. In sources, that is the compiled module if GRAFT_COMPILED names a build of the same
+ * sources (`npm test` sets it), because tsx takes three times as long to start.
  *
- * @param module below `services`, without ending, for example `coordinator/main`.
+ * @param module path below `services` without extension, for example `coordinator/main`.
  */
 export function nodeProgram(module: string): NodeProgram {
   const { GRAFT_COMPILED: compiled } = process.env;
@@ -30,15 +30,15 @@ export function nodeProgram(module: string): NodeProgram {
 }
 
 /**
- * Starts a module in a thread. Node's arguments do not reach a thread's own module, so TypeScript is registered before it is
- * imported.
+ * Starts a module in a worker thread. Node's arguments do not apply to the thread's main module, so TypeScript is registered before
+ * the module is imported.
  *
- * @param module as in `nodeProgram`
+ * @param module as for `nodeProgram`.
  */
 export function startThread(module: string, options: Omit<WorkerOptions, 'eval' | 'execArgv'>): Worker {
   const { script } = nodeProgram(module);
   if (script.endsWith('.js')) return new Worker(script, options);
-  // The variant for `require` can't register where it is imported.
+  // The CommonJS variant of the API can't register the ESM loader.
   const tsx = pathToFileURL(
     createRequire(import.meta.url)
       .resolve('tsx/esm/api')
@@ -51,7 +51,7 @@ export function startThread(module: string, options: Omit<WorkerOptions, 'eval' 
   return new Worker(source, { ...options, eval: true, execArgv: [] });
 }
 
-/** Node's arguments to run TypeScript; resolved here because `--import` looks from the current folder. */
+/** Returns Node's arguments to run TypeScript. The path is absolute, because `--import` resolves from the current folder. */
 export function typescriptLoader(): readonly string[] {
   return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href];
 }

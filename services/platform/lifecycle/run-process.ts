@@ -1,25 +1,25 @@
 import { ConfigError } from '../config/read-config.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-/** BSD sysexits EX_CONFIG: the configuration can't be used. */
+/** Exit code EX_CONFIG of BSD sysexits: invalid configuration. */
 export const EXIT_CONFIG = 78;
-/** 128 + SIGINT, as shells report it. */
+/** Exit code 128 + SIGINT, as shells report it. */
 export const EXIT_INTERRUPTED = 130;
 
 export interface RunProcessOptions {
   readonly log: Logger;
-  /** How long an orderly end may take before the process ends anyway, milliseconds. */
+  /** Maximum time for an orderly end, milliseconds; then the process exits. */
   readonly graceMs: number;
-  /** For tests; `process` otherwise. */
+  /** Replaces `process` in tests. */
   readonly signals?: NodeJS.EventEmitter;
-  /** For tests; ends the process otherwise. */
+  /** Replaces `process.exit` in tests. */
   readonly exit?: (code: number) => void;
 }
 
 /**
- * Runs a service until its work ends or SIGTERM/SIGINT asks for an end. The first signal aborts `signal` and gives `work`
- * the grace time; a second one ends the process at once with 130. Sets `process.exitCode` and does not call
- * `process.exit` on the orderly way, so that logs are written out.
+ * Runs a service until its work ends, or SIGTERM or SIGINT asks for an end. The first signal aborts `signal` and starts the grace
+ * time; a second one exits at once with code 130. An orderly end sets `process.exitCode` without calling `process.exit`, so that
+ * logs are flushed.
  */
 export async function runProcess(
   options: RunProcessOptions,
@@ -58,7 +58,7 @@ export async function runProcess(
     clearTimeout(deadline);
     signals.off('SIGTERM', onTerm);
     signals.off('SIGINT', onInt);
-    // Only a forgotten handle can keep the process now; it must not outlive the grace time.
+    // Only a leaked handle can keep the process alive now, and for the grace time at most.
     setTimeout(() => exit(Number(process.exitCode ?? 0)), graceMs).unref();
   }
 }

@@ -7,24 +7,24 @@ import type { JobReply, JobRequest, Jobs } from './worker-jobs.ts';
 const RETRY_MS = 1_000;
 
 export interface WorkerPoolOptions {
-  /** Module below `services`, without ending, that calls `serveJobs`. */
+  /** Module that calls `serveJobs`, as for `nodeProgram`. */
   readonly module: string;
-  /** Threads that work at the same time; they start when there is work. */
+  /** Maximum number of threads. They start when there is work. */
   readonly threadCount: number;
-  /** Jobs that wait for a thread. */
+  /** Maximum number of jobs that wait for a thread. */
   readonly maxQueued: number;
-  /** Jobs of one caller, waiting and running. */
+  /** Maximum number of jobs of one caller, waiting and running. */
   readonly maxPerCaller: number;
-  /** A thread without work ends after this, milliseconds. */
+  /** Time after which an idle thread ends, milliseconds. */
   readonly idleMs: number;
-  /** Heap of one thread, MiB; a job that needs more fails, and nothing else. */
+  /** Heap of one thread, MiB. A job that needs more fails; other jobs are unaffected. */
   readonly heapMib: number;
 }
 
 export interface JobOptions {
-  /** Whom the limit per caller counts. */
+  /** Caller to which the limit per caller applies. */
   readonly caller: string;
-  /** Ends the job, also in the middle of a loop: its thread is terminated. */
+  /** Ends the job, even within a loop, by terminating its thread. */
   readonly signal?: AbortSignal;
   readonly transfer?: readonly Transferable[];
 }
@@ -44,10 +44,10 @@ interface Thread {
 }
 
 /**
- * Threads for work that would hold the event loop for long. Jobs are served in order, one a thread.
+ * A pool of threads for work that would block the event loop. Jobs are served in order, one per thread.
  *
- * Own code because of what ends a job: `tinypool` 2.2 leaves the jobs behind an aborted one waiting where it keeps no idle
- * threads, and with idle threads every start of a coordinator costs a second of processor time.
+ * `tinypool` 2.2 does not replace this: without idle threads, jobs behind an aborted one wait forever; with idle threads, each start
+ * of a coordinator costs a second of processor time.
  */
 export class WorkerPool<J extends Jobs> implements AsyncDisposable {
   readonly #options: WorkerPoolOptions;
@@ -63,8 +63,8 @@ export class WorkerPool<J extends Jobs> implements AsyncDisposable {
   /**
    * Runs a job of the module.
    *
-   * @throws RateLimitedError when too many wait, of the caller or of all; the signal's reason; what the job threw, as an `Error`
-   * with its message
+   * @throws RateLimitedError if too many jobs wait, of the caller or in total; the signal's reason; an `Error` with the message of
+   * the error that the job threw.
    */
   async run<K extends keyof J & string>(
     kind: K,
@@ -76,7 +76,7 @@ export class WorkerPool<J extends Jobs> implements AsyncDisposable {
     const own = this.#perCaller.get(caller) ?? 0;
     const { maxPerCaller, maxQueued } = this.#options;
     if (own >= maxPerCaller) {
-      throw new RateLimitedError(`A token may have ${maxPerCaller} plans and submissions in work at once.`, RETRY_MS);
+      throw new RateLimitedError(`A token may have at most ${maxPerCaller} plans and submissions at once.`, RETRY_MS);
     }
     if (this.#queue.length >= maxQueued) {
       throw new RateLimitedError(`${maxQueued} plans and submissions are waiting already.`, RETRY_MS);
@@ -156,7 +156,7 @@ export class WorkerPool<J extends Jobs> implements AsyncDisposable {
     } else if (job.thread?.job === job) void this.#end(job.thread, reason);
   }
 
-  /** Terminates a thread; its job fails with the reason. The jobs that wait get another one. */
+  /** Terminates a thread; its job fails with the reason. Waiting jobs get another thread. */
   async #end(thread: Thread, reason: unknown): Promise<void> {
     if (!this.#threads.delete(thread)) return;
     if (thread.idleTimer !== null) clearTimeout(thread.idleTimer);

@@ -190,8 +190,8 @@ describe('watching', () => {
     expect(code).toBe(0);
     expect(cursors).toEqual([0n, 2n]);
     expect(out.match(/sweep PAUSED: for lunch/g)).toHaveLength(1);
-    expect(out).toContain("can't be reached; waiting for it");
-    expect(out).toContain('connected again');
+    expect(out).toContain('is unreachable; waiting for it');
+    expect(out).toContain('reconnected');
   });
 
   it('prints one JSON line per event for programs', async () => {
@@ -288,7 +288,7 @@ describe('results', () => {
       getLeaderboard: (id) => Promise.resolve(id === 's1' ? leaderboard : { entries: [], testLookCount: 0 }),
     });
     expect(out).toContain('0.9500 (0.9104 – 0.9726)');
-    expect(out).toContain('2 runs were looked at on the test split');
+    expect(out).toContain('2 runs were tested on the test split');
   });
 
   it('explain a run with all that was tried', async () => {

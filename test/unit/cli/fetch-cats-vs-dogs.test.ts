@@ -176,7 +176,7 @@ describe('fetching cats-vs-dogs', () => {
 
   it('leaves no folder behind when the archive holds too few', async () => {
     await expect(fetchCatsVsDogs(options({ counts: { train: 9, validation: 9, test: 9 } }))).rejects.toThrow(
-      'too few JPEG images in PetImages/Cat: 12 numbers, 1 of them no JPEG',
+      'too few JPEG images in PetImages/Cat: 12 numbers, 1 of them not JPEG',
     );
     expect(existsSync(join(folder, 'pets'))).toBe(false);
   });

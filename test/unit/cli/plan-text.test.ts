@@ -43,7 +43,7 @@ test('many tasks of one kind are counted, and the cost is told against one by on
   expect(text).toMatch(/^Expected on 2 slots: .* at most .* of memory in a slot\.$/m);
   expect(text).toMatch(/^Slot time: .*, against .* one by one \(\d+(\.\d+)?×\)\.$/m);
   expect(text).toMatch(/^2 extractions, .*; 1 head in 1 task; 12 fine-tunings in 12 tasks\.$/m);
-  expect(text).toContain('For 200 + 100 + 100 images; early stopping is not foreseen.');
+  expect(text).toContain('For 200 + 100 + 100 images; early stopping is not taken into account.');
 });
 
 test('forecast and measured are shown side by side; nothing is compared that goes on', () => {
