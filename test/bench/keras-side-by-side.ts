@@ -38,13 +38,16 @@ interface Method {
   readonly parameters: Parameters;
   readonly stage: 'HEAD' | 'FINE_TUNE';
   readonly epochs: number;
-  /** Both sides draw nothing at random: their curves must be the same. */
+  /** true if nothing is random on either side: the curves must be equal. */
   readonly isExact: boolean;
 }
 
 const NO_AUGMENTATION = { 'augmentation.flip': 'none', 'augmentation.rotation': 0, 'augmentation.zoom': 0 };
 
-/** C comes last, because Keras changes its base then, and right after the A whose best head it goes on from. */
+/**
+ * Returns the methods. C is last, because Keras then changes its base, and directly after the A whose best head it
+ * continues from.
+ */
 function methodsOf({ size, epochs, augmentedEpochs, fineTuneEpochs }: Settings): readonly Method[] {
   const base: Parameters = { backbone: DEFAULT_BACKBONE, image_size: size, seed: 1, data_seed: 1 };
   const plain = { ...base, epochs, 'head.dropout': 0 };

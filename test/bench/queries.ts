@@ -73,7 +73,10 @@ async function measureAll(client: pg.Client): Promise<number> {
   return isOver ? 1 : 0;
 }
 
-/** Every view: for the largest sweep (or run, or all where it has neither), and as a whole. */
+/**
+ * Returns questions for every view: for the largest sweep (or run, or all rows if it has neither), and for the whole
+ * view.
+ */
 async function viewQuestions(client: pg.Client): Promise<Question[]> {
   const { rows } = await client.query<{ name: string; columns: string[] }>(
     `SELECT c.relname AS name, array_agg(a.attname::text) AS columns
@@ -109,7 +112,7 @@ function readmeQuestions(): Question[] {
   const markdown = readFileSync(new URL('../../prisma/README.md', import.meta.url), 'utf8');
   return readmeQueries(markdown).map(({ question, query }) => ({
     title: question.length > 90 ? `${question.slice(0, 90)}…` : question,
-    // What COPY sends is the query within its parentheses.
+    // COPY sends the query within its parentheses.
     query: (/^COPY \((.*)\) TO STDOUT/s.exec(query)?.[1] ?? query)
       .replace(/;\s*$/, '')
       .replaceAll(/'s[12]-1'/g, `'${LARGE_RUN}'`)

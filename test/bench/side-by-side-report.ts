@@ -1,12 +1,12 @@
 import { wilsonInterval } from '../../services/core/statistics/wilson-interval.ts';
 import type { EpochMeasurement, TestCount } from '../parity/training-curves-keras.ts';
 
-/** Of losses and accuracies of an epoch, where nothing is random. */
+/** Limit for losses and accuracies of an epoch if nothing is random. */
 export const EPOCH_LIMIT = 1e-3;
 
 export interface Curves {
   readonly title: string;
-  /** Whether each epoch has to agree, not only the test accuracy. */
+  /** true if each epoch has to agree, not only the test accuracy. */
   readonly isExact: boolean;
   readonly epochs: readonly { readonly graft: EpochMeasurement; readonly keras: EpochMeasurement }[];
   readonly graftTest: TestCount;
@@ -33,7 +33,7 @@ export function compareCurves(curves: Curves): Comparison {
   return { ...curves, largestDifference, agrees };
 }
 
-/** Both curves side by side, then the test accuracies with their 95 % Wilson intervals. */
+/** Renders both curves side by side, then the test accuracies with their 95 % Wilson intervals. */
 export function renderComparison(comparison: Comparison): string {
   const { title, epochs, graftTest, kerasTest, isExact, largestDifference, agrees } = comparison;
   const head = `epoch ${COLUMNS.map((name) => `  ${name} (Graft, Keras)`.padStart(29)).join('')}`;

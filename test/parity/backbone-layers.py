@@ -49,7 +49,7 @@ def main(arguments):
         return
     backbones = []
     for name in keras_models.NAMES:
-        # The biggest at one size only: it takes a while to build them.
+        # The biggest at one size only, because building them takes long.
         for size in SIZES[:1] if name in keras_models.BIG else SIZES:
             described, parameters = lines(name, size)
             digest = hashlib.sha256("\n".join(described).encode()).hexdigest()

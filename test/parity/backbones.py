@@ -27,7 +27,7 @@ SAMPLES = 24
 EFFICIENTNET_STAGES = ["block1a_project_bn", "block2b_add", "block3b_add", "block4c_add", "block5c_add", "block6d_add", "block7a_project_bn"]
 EFFICIENTNET_V2_STAGES = ["block1a_project_activation", "block2b_add", "block3b_add", "block4c_add", "block5e_add", "block6h_add"]
 
-# Of each backbone the layers whose outputs are recorded and the lowest layer that gets gradients.
+# For each backbone, the layers whose outputs are recorded and the lowest layer that receives gradients.
 CASES = [
     ("vgg16", ["block1_conv1", "block3_conv3", "block4_pool", "block5_pool"], "block5_conv1"),
     ("vgg19", ["block4_pool", "block5_pool"], "block5_conv4"),
@@ -39,7 +39,7 @@ CASES = [
     ("mobilenet_v2", ["Conv1", "block_1_pad", "block_3_depthwise", "block_6_project_BN", "block_12_add", "out_relu"], "block_15_project"),
     ("mobilenet_v2_1.4", ["out_relu"], "block_16_project"),
     ("efficientnet_lite0", ["stem_activation", "block2b_add", "block5a_project_bn", "block6d_add", "top_activation"], "block6d_dwconv"),
-    # What the images contribute fades from block to block here, so that each stage is looked at.
+    # The contribution of the images fades from block to block here, so each stage is checked.
     ("efficientnet_b0", ["normalization", "stem_activation", *EFFICIENTNET_STAGES, "top_activation"], "block6d_dwconv"),
     # As with weights="imagenet", where Keras adds a layer.
     ("efficientnet_b0 published", ["normalization", "rescaling_1", "top_activation"], "top_conv"),

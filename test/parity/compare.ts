@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Values that a Python script recorded: some of them here, all of them in a file. */
+/** Values recorded by a Python script: some of them here, all of them in a file. */
 export interface RecordedValues {
-  /** Every so many values one is in `samples`. */
+  /** Stride of the values in `samples`. */
   readonly step: number;
   readonly samples: readonly number[];
   readonly file: string;
@@ -17,10 +17,10 @@ export interface RecordedTensor extends RecordedValues {
 }
 
 /**
- * Largest difference relative to the expected value, or to the tensor's root mean square where the value is smaller: a value
- * that is zero by cancellation can't be met relative to itself.
+ * Returns the largest difference relative to the expected value, or to the tensor's root mean square if the value is
+ * smaller: a value that is zero by cancellation has no meaningful relative error.
  *
- * @param folder where the files are; null: only the samples are compared.
+ * @param folder folder of the files; null: only the samples are compared.
  */
 export function largestRelativeError(actual: Float32Array, expected: RecordedTensor, folder: string | null): number {
   return largest(
@@ -31,7 +31,7 @@ export function largestRelativeError(actual: Float32Array, expected: RecordedTen
   );
 }
 
-/** Largest absolute difference. */
+/** Returns the largest absolute difference. */
 export function largestDifference(actual: Float32Array, expected: RecordedValues, folder: string | null): number {
   return largest(actual, expected, folder, (got, wanted) => Math.abs(got - wanted));
 }

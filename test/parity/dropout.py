@@ -35,7 +35,7 @@ def start(model):
     for index, variable in enumerate(model.trainable_variables):
         variable.assign((0.4 * formula.uniform(f"dropout {index}", tuple(variable.shape))).astype("float32"))
     for variable in model.optimizer.variables:
-        # All but the learning rate begin as zero.
+        # All but the learning rate start at zero.
         if variable is not model.optimizer.learning_rate:
             variable.assign(np.zeros(variable.shape, variable.dtype))
 
@@ -55,7 +55,7 @@ def train(model, features, labels):
 def main():
     keras.utils.set_random_seed(1)
     features = formula.uniform("dropout features", (IMAGES, FEATURES)).astype("float32")
-    # A third of the features says the class.
+    # A third of the features determines the class.
     labels = (features[:, : FEATURES // 3].sum(axis=1, keepdims=True) > 0).astype("float32")
     cases = []
     for case in CASES:

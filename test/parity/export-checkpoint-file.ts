@@ -10,13 +10,13 @@ import { encodeTrainingCheckpoint } from '../../services/trainer/checkpoints/tra
 import { FineTuneNetwork, HeadNetwork } from '../../services/trainer/training/network.ts';
 import { formulaUniform, formulaWeight } from './formula.ts';
 
-/** What Keras' published EfficientNets hold as variance. */
+/** Variance in Keras' published EfficientNets. */
 const PUBLISHED_VARIANCE = [0.229, 0.224, 0.225];
 
 /**
- * A weight file for a base, made by the formula.
+ * Writes a weight file for a base, filled by the formula.
  *
- * @param published as Keras publishes EfficientNets, which get one more layer then.
+ * @param published as Keras publishes EfficientNets, which then have one more layer.
  */
 export function writeFormulaWeights(
   path: string,
@@ -34,14 +34,14 @@ export function writeFormulaWeights(
   writeParts(path, encodeSafetensors(tensors, {}));
 }
 
-/** Lets differences between images through to the end of a deep base that dampens them, without overflowing. */
+/** Returns a gain that lets differences between images reach the end of a deep base without overflow. */
 function exportGain(backbone: string, published: boolean): number {
   if (backbone === 'efficientnet_b0') return published ? 1.45 : 1.6;
   if (backbone === 'efficientnet_v2_b0') return 1.3;
   return backbone === 'mobilenet_v2' ? 1.5 : 1;
 }
 
-/** A checkpoint of a run whose trained tensors have all moved away from where they began. */
+/** Writes a checkpoint of a run whose trained tensors all differ from their initial values. */
 export async function writeCheckpoint(path: string, parameters: Parameters, classCount: number): Promise<void> {
   const config = compileRunConfig(parameters);
   const { name, weights } = config.backbone;

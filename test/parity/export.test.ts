@@ -90,7 +90,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Legacy files of every kind of layer there is; loading one of each base would take Keras half a minute more. */
+/** Legacy files for every kind of layer; loading one of each base would take Keras half a minute more. */
 const WITH_H5 = ['vgg16-head', 'vgg16-fine-tuned', 'mobilenet_v2-fine-tuned', 'lite0-cut'];
 const FILE_NAMES = { keras: '.keras', 'keras-h5': '.h5', tfjs: '-tfjs' } as const;
 const IMAGES = 3;
@@ -123,7 +123,7 @@ describe('exported models give the predictions of Graft', () => {
   });
 
   it.for(CASES)('$name tells its images apart', ({ name }) => {
-    // Pictures that can't be told apart would show nothing: they differ by far more than the tolerance.
+    // Images with equal predictions would show nothing: they differ by far more than the tolerance.
     const first = (expected.get(name) ?? []).map((row) => row[0] ?? 0);
     const spread = Math.max(...first) - Math.min(...first);
     expect(spread).toBeGreaterThan(10 * TOLERANCE);
@@ -177,7 +177,7 @@ function kerasFiles(name: string): readonly string[] {
   return formatsOf(name).flatMap((format) => (format === 'tfjs' ? [] : [`${name}${FILE_NAMES[format]}`]));
 }
 
-/** Writes a case's weights, checkpoint, images and exports; gives the probabilities that Graft has for the images. */
+/** Writes a case's weights, checkpoint, images and exports; returns Graft's probabilities for the images. */
 async function exportCase(folder: string, one: Case): Promise<readonly (readonly number[])[]> {
   const { name, classCount } = one;
   const { backbone } = one.parameters;
@@ -225,7 +225,7 @@ function imagesOf(name: string, size: number): Float32Array {
   return values.map((value, index) => Math.floor(value / (1 + Math.floor((index * IMAGES) / values.length))));
 }
 
-/** One sigmoid output is the probability of the second class. */
+/** Converts outputs; one sigmoid output is the probability of the second class. */
 function asProbabilities(outputs: readonly (readonly number[])[]): readonly (readonly number[])[] {
   return outputs.map((row) => (row.length === 1 ? [1 - (row[0] ?? 0), row[0] ?? 0] : row));
 }
@@ -238,7 +238,7 @@ function largestDifference(actual: readonly (readonly number[])[], wanted: reado
   return Math.max(...differences);
 }
 
-/** Keras has the base's layers in Keras' order, between the preprocessing and the head. */
+/** Asserts that Keras has the base's layers in Keras' order, between the preprocessing and the head. */
 async function expectBaseLayers(answer: KerasAnswer, { backbone, cut }: Case['parameters']): Promise<void> {
   const { layers } = await describeWeights({ backbone, weights: 'random' }, { cacheDir: '' });
   const names = layers.map(({ name }) => name);

@@ -35,5 +35,5 @@ def weight(name, shape):
 
 
 def images(name, shape):
-    """Whole numbers from 0 to 255 as float32: neighbouring pixels are unrelated, the hardest case for interpolation."""
+    """Returns integers from 0 to 255 as float32: neighbouring pixels are unrelated, the hardest case for interpolation."""
     return np.floor((uniform(name, shape) + 1.0) * 128.0).astype(np.float32)

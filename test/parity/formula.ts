@@ -1,6 +1,6 @@
-/** Closed formula of (name, index) that fills weights and images on both sides; `formula.py` is its twin. */
+/** A closed formula of (name, index) that fills weights and images on both sides; `formula.py` is its twin. */
 
-/** Numbers in [−1, 1). */
+/** Returns numbers in [−1, 1). */
 export function formulaUniform(name: string, shape: readonly number[]): Float64Array {
   let seed = 2166136261;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 16777619);
@@ -22,7 +22,8 @@ export function formulaWeight(name: string, shape: readonly number[]): Float32Ar
   const values = formulaUniform(name, shape);
   if (role.endsWith('kernel')) {
     const fanIn = product(shape.at(-1) === 1 ? shape.slice(0, 2) : shape.slice(0, 3));
-    // Small enough that rounding errors do not grow from layer to layer, as they would in a random network at He's scale.
+    // Small enough that rounding errors do not grow from layer to layer, as they would in a random network with He's
+    // scale.
     const scale = Math.sqrt(3 / fanIn);
     return rescale(values, scale, 0);
   }
@@ -32,7 +33,7 @@ export function formulaWeight(name: string, shape: readonly number[]): Float32Ar
   return rescale(values, 0.2, 0);
 }
 
-/** Whole numbers from 0 to 255: neighbouring pixels are unrelated, the hardest case for interpolation. */
+/** Returns integers from 0 to 255: neighbouring pixels are unrelated, the hardest case for interpolation. */
 export function formulaImages(name: string, shape: readonly number[]): Float32Array {
   return Float32Array.from(formulaUniform(name, shape), (value) => Math.floor((value + 1) * 128));
 }

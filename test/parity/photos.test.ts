@@ -40,7 +40,7 @@ describe('EfficientNet-Lite0 with its ImageNet weights', () => {
     });
     const train = await features(backbone, indexed, 'train', folder);
     const test = await features(backbone, indexed, 'test', folder);
-    // The published figure with a Dense(256) head and 2,000 images is 0.98 to 0.99; here are 400.
+    // The published accuracy with a Dense(256) head and 2,000 images is 0.98 to 0.99; here are 400.
     expect(accuracy(train, test)).toBeGreaterThanOrEqual(0.96);
     tf.dispose([train.values, test.values]);
     backbone.dispose();
@@ -59,7 +59,7 @@ async function features(backbone: Backbone, indexed: IndexedDataset, split: Spli
   return { values, labels: cache.labels };
 }
 
-/** Of a logistic regression. */
+/** Returns the accuracy of a logistic regression. */
 function accuracy(train: Features, test: Features): number {
   return tf.tidy(() => {
     const labels = tf.tensor2d(Float32Array.from(train.labels), [train.labels.length, 1]);

@@ -5,7 +5,7 @@ import type { ParityFigure } from './table.ts';
 const HEADINGS = ['', 'check', 'family', 'size', 'max error', 'limit', ''];
 const RIGHT_ALIGNED = [false, false, false, true, true, true, false];
 
-/** Prints what the parity tests recorded as one table, and how many comparisons Keras' absence left out. */
+/** Prints the recorded parity figures as one table, and the number of comparisons skipped for lack of Keras. */
 export default class ParityTableReporter implements Reporter {
   onTestRunEnd(testModules: readonly TestModule[]): void {
     const tests = testModules.flatMap((module) => [...module.children.allTests()]);
@@ -21,13 +21,13 @@ export default class ParityTableReporter implements Reporter {
   }
 }
 
-/** One line per point, check, family and size, with the largest of its errors. */
+/** Returns one line per point, check, family and size, with the largest of its errors. */
 export function parityTable(figures: readonly ParityFigure[]): string {
   const largest = new Map<string, ParityFigure>();
   for (const figure of figures) {
     const key = JSON.stringify([figure.point, figure.check, figure.family, figure.size]);
     const known = largest.get(key);
-    // Written so that NaN, which is a failure, stays.
+    // Written so that NaN, which is a failure, is kept.
     if (known === undefined || !(figure.maxError <= known.maxError)) largest.set(key, figure);
   }
   const ordered = [...largest.values()].sort(

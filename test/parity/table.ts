@@ -1,6 +1,6 @@
 import { TestRunner } from 'vitest';
 
-/** What has to agree with Keras, in the order of the table; the first six are what Graft promises. */
+/** Points that have to agree with Keras, in the order of the table; Graft promises the first six. */
 export type ParityPoint =
   | '1 forward pass'
   | '2 images'
@@ -12,14 +12,14 @@ export type ParityPoint =
   | '8 weight files'
   | '9 exports';
 
-/** A comparison with Keras that a test made. */
+/** One comparison with Keras. */
 export interface ParityFigure {
   readonly point: ParityPoint;
-  /** What was compared, for example `outputs`. */
+  /** Compared quantity, for example `outputs`. */
   readonly check: string;
-  /** Backbone, optimizer or what else there are several of. */
+  /** Backbone, optimizer or another family. */
   readonly family: string;
-  /** Height and width in pixels; null: has none. */
+  /** Height and width in pixels; null if there are none. */
   readonly size: number | null;
   readonly maxError: number;
   readonly limit: number;
@@ -31,7 +31,10 @@ declare module 'vitest' {
   }
 }
 
-/** Keeps a figure of the test that is running for the table at the end. Called before the assertion, so that failures show. */
+/**
+ * Records a figure of the running test for the table at the end. Call it before the assertion, so that failures are
+ * shown.
+ */
 export function recordParity(figure: ParityFigure): void {
   const test = TestRunner.getCurrentTest();
   if (test === undefined) throw new Error('recordParity must be called inside a test');

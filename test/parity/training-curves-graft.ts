@@ -18,16 +18,16 @@ import type { EpochMeasurement, KerasJob, Measurement, TestCount } from './train
 type TrainStage = 'HEAD' | 'FINE_TUNE';
 
 export interface GraftCurve {
-  /** Empty unless every step was asked for. */
+  /** Losses of the steps; empty unless requested. */
   readonly steps: readonly Measurement[];
   readonly epochs: readonly EpochMeasurement[];
   readonly best: CheckpointRef;
 }
 
 export interface GraftTrainingOptions {
-  /** For everything that is made. */
+  /** Folder for generated files. */
   readonly folder: string;
-  /** The images, in `<split>/<class>/`. */
+  /** Folder of the images, in `<split>/<class>/`. */
   readonly root: string;
   readonly backbone: string;
   readonly weights: string;
@@ -62,8 +62,8 @@ export class GraftTraining {
   }
 
   /**
-   * @param source checkpoint with the trained head that fine-tuning starts from
-   * @param everyStep whether each step's loss is wanted as well
+   * @param source checkpoint with the trained head that fine-tuning starts from.
+   * @param everyStep true to measure each step's loss as well.
    */
   async train(
     stage: TrainStage,
@@ -78,7 +78,7 @@ export class GraftTraining {
       steps.add(event.checkpoint);
       send({ type: 'control', taskId: event.taskId, action: 'checkpoint' });
     };
-    // The checkpoints' names have it in them.
+    // It is part of the checkpoints' names.
     const runId = `r${++this.#runCount}`;
     const run = taskRun(runId, parameters, { sourceCheckpoint: source });
     const { outcomes } = await worker.complete(this.#sweep.task(stage, { runs: [run], featureSets }), 'TRAIN');
@@ -94,7 +94,7 @@ export class GraftTraining {
     };
   }
 
-  /** Of a checkpoint, on the test split. */
+  /** Evaluates a checkpoint on the test split. */
   async test(parameters: Parameters, checkpoint: CheckpointRef): Promise<TestCount> {
     const run = taskRun(checkpoint.runId, parameters, { sourceCheckpoint: checkpoint });
     const worker = this.#worker(1000);
@@ -104,7 +104,7 @@ export class GraftTraining {
     return { correct, count: predictions.length };
   }
 
-  /** Writes what a run's head starts with, and returns the path. */
+  /** Writes the initial head of a run, and returns the path. */
   async writeInitialHead(parameters: Parameters): Promise<string> {
     const config = compileRunConfig(parameters);
     const [set] = await this.#features(this.#worker(1000), parameters, 'HEAD');
@@ -121,13 +121,13 @@ export class GraftTraining {
     return path;
   }
 
-  /** Lowest layer that fine-tuning trains. */
+  /** Returns the lowest layer that fine-tuning trains. */
   trainableFrom(parameters: Parameters): string {
     const { backbone, fineTune } = compileRunConfig(parameters);
     return resolveUnfreeze(this.#sweep.indexed.weights.layers, backbone.cut, fineTune?.unfreeze ?? '').trainableFrom;
   }
 
-  /** The order in which a run reads the training images, by epoch and step. */
+  /** Returns the order in which a run reads the training images, by epoch and step. */
   batches(parameters: Parameters, epochCount: number): readonly (readonly (readonly number[])[])[] {
     const { dataSeed, batchSize } = compileRunConfig(parameters);
     const count = this.images.filter(({ split }) => split === 'train').length;
@@ -136,7 +136,7 @@ export class GraftTraining {
     );
   }
 
-  /** What a Keras job says of the data, the base and the head. */
+  /** Returns the data, base and head of a Keras job. */
   jobBase(parameters: Parameters, weightsPath: string): Omit<KerasJob, 'phases' | 'isQuick'> {
     const { imageSize, head } = compileRunConfig(parameters);
     const imagesOf = (split: Split): KerasJob['splits'][Split] => {
@@ -170,8 +170,8 @@ export class GraftTraining {
 }
 
 /**
- * A trainer reports epochs, not steps. But it saves whenever it is asked to, also inside an epoch, and each save has the sums
- * of the epoch so far: their differences are the steps.
+ * Derives steps from saves. A trainer reports epochs, not steps. But it saves whenever requested, even inside an epoch,
+ * and each save has the sums of the epoch so far: their differences are the steps.
  */
 class StepCollector {
   readonly #artifacts: DirectoryArtifactStore;
@@ -206,7 +206,7 @@ class StepCollector {
     });
   }
 
-  /** Twenty saves of an unfrozen block are a gigabyte, so that none is kept. */
+  /** Twenty saves of an unfrozen block take a gigabyte, so none is kept. */
   async #read(path: string): Promise<TrainingState> {
     const { metadata } = await readSafetensorsHeader(path);
     rmSync(path);

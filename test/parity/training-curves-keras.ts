@@ -4,7 +4,7 @@ import type { HeadConfig } from '../../services/core/run-config.ts';
 import type { Split } from '../../services/core/dataset.ts';
 import { runPython } from './keras-venv.ts';
 
-/** Of one step, or of an epoch's steps. */
+/** Loss and accuracy of one step, or of an epoch's steps. */
 export interface Measurement {
   readonly loss: number;
   readonly accuracy: number;
@@ -20,7 +20,7 @@ export interface TestCount {
   readonly count: number;
 }
 
-/** What `training-curves.py` trains, phase after phase. */
+/** A job for `training-curves.py`, which trains phase after phase. */
 export interface KerasJob {
   readonly backbone: string;
   /** Safetensors file with `<layer>/<weight>`. */
@@ -31,9 +31,9 @@ export interface KerasJob {
   readonly root: string;
   readonly splits: Readonly<Record<Split, { readonly paths: readonly string[]; readonly labels: readonly number[] }>>;
   readonly head: Pick<HeadConfig, 'pooling' | 'units' | 'layers' | 'activation'>;
-  /** Neither compiles with XLA, which takes longer than twenty steps, nor evaluates on the test split. */
+  /** true to neither compile with XLA, which takes longer than twenty steps, nor evaluate on the test split. */
   readonly isQuick: boolean;
-  /** Of Keras' own dropout and augmentation. */
+  /** Seed of Keras' own dropout and augmentation. */
   readonly seed: number;
   readonly phases: readonly KerasPhase[];
 }
@@ -41,18 +41,18 @@ export interface KerasJob {
 export interface KerasPhase {
   /** `cached`: the head alone, on stored features. */
   readonly method: 'cached' | 'end-to-end';
-  /** Safetensors file with `head/…`; null: goes on from the best epoch of the phase before. */
+  /** Safetensors file with `head/…`; null: continues from the best epoch of the previous phase. */
   readonly headWeights: string | null;
-  /** Lowest layer of the base that trains; null: none. */
+  /** Lowest trained layer of the base; null: none. */
   readonly unfreezeFrom: string | null;
-  /** Safetensors file that the base's weights of the best epoch go to; null: none. */
+  /** Safetensors file for the base's weights of the best epoch; null: none. */
   readonly weightsFile: string | null;
   readonly dropout: number;
-  /** Parts of a full turn and of the size; null: none. */
+  /** Fractions of a full turn and of the size; null: no augmentation. */
   readonly augmentation: { readonly rotation: number; readonly zoom: number } | null;
-  /** Everything else as Keras has it. */
+  /** Optimizer; everything else has Keras' defaults. */
   readonly optimizer: { readonly name: string; readonly learningRate: number };
-  /** Image numbers, by epoch and step. */
+  /** Image indices, by epoch and step. */
   readonly batches: readonly (readonly (readonly number[])[])[];
 }
 
@@ -61,11 +61,11 @@ export interface KerasCurve {
   readonly epochs: readonly EpochMeasurement[];
   /** Names of the base's tensors that could change. */
   readonly trained: readonly string[];
-  /** Of the best epoch; null for a quick job. */
+  /** Test result of the best epoch; null for a quick job. */
   readonly test: TestCount | null;
 }
 
-/** @param folder where the job file goes */
+/** @param folder folder for the job file. */
 export async function trainInKeras(python: string, folder: string, job: KerasJob): Promise<readonly KerasCurve[]> {
   const path = join(folder, `job-${job.backbone}.json`);
   writeFileSync(path, JSON.stringify(job));

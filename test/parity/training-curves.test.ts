@@ -21,18 +21,19 @@ const EPOCHS = 4;
 const STEPS = 20;
 const LOSS_LIMIT = 1e-4;
 /**
- * Of a tensor's move. RMSprop divides a gradient by its own size, so that a gradient near zero, whose sign rounding decides,
- * moves its weight as far as any other.
+ * Limit of a tensor's relative change. RMSprop divides a gradient by its own size, so a gradient near zero, whose sign
+ * depends on rounding, moves its weight as far as any other.
  */
 const MOVE_LIMIT = 0.05;
 
 /**
- * One of each family; but for VGG the last block has BatchNormalization in it. `gain` on the formula's kernels keeps the outputs of a
- * deep base near 1: with larger ones losses are in the hundreds, and RMSprop makes rounding errors of them visible.
+ * One case of each family; except for VGG, the last block contains BatchNormalization. `gain` on the formula's kernels
+ * keeps the outputs of a deep base near 1: with larger ones losses are in the hundreds, and RMSprop makes their
+ * rounding errors visible.
  */
 const CASES = [
   { backbone: 'vgg16', size: 48, pooling: 'flatten', rate: 1e-3, fineTuneRate: 1e-5, gain: 1 },
-  // Keras takes no smaller images.
+  // Keras accepts no smaller images.
   { backbone: 'xception', size: 71, pooling: 'avg', rate: 1e-3, fineTuneRate: 1e-5, gain: 1 },
   { backbone: 'resnet50', size: 48, pooling: 'avg', rate: 1e-3, fineTuneRate: 1e-5, gain: 0.4 },
   { backbone: 'mobilenet_v2', size: 48, pooling: 'avg', rate: 1e-3, fineTuneRate: 1e-4, gain: 1 },
@@ -136,7 +137,10 @@ describe('training curves against Keras on this machine, 20 steps', () => {
   });
 });
 
-/** Largest relative error of the losses, largest difference of the accuracies, over steps and validations. */
+/**
+ * Returns the largest relative error of the losses and the largest difference of the accuracies, over steps and
+ * validations.
+ */
 function compareCurves(
   method: string,
   { backbone, size }: Case,
@@ -146,7 +150,7 @@ function compareCurves(
   if (graft === undefined || keras === undefined) throw new Error(`Method ${method} was not trained.`);
   expect([graft.steps.length, keras.steps.length]).toEqual([STEPS, STEPS]);
   expect([graft.epochs.length, keras.epochs.length]).toEqual([EPOCHS, EPOCHS]);
-  // A curve that stands still would agree with anything that does not train.
+  // A constant curve would agree with anything that does not train.
   const losses = keras.steps.map(({ loss }) => loss);
   expect(Math.max(...losses) / Math.min(...losses)).toBeGreaterThan(1.01);
   const pairs = [...pairsOf(graft.steps, keras.steps), ...pairsOf(validationOf(graft), validationOf(keras))];
@@ -159,7 +163,7 @@ function compareCurves(
 }
 
 interface FineTuned {
-  /** What both sides began with. */
+  /** Initial weights of both sides. */
   readonly weights: string;
   readonly checkpoint: string;
   readonly parameters: Parameters;
@@ -167,7 +171,10 @@ interface FineTuned {
   readonly kerasTrained: readonly string[];
 }
 
-/** Every unfrozen tensor of the base has gone where Keras' went, every other one is bit for bit what it was. */
+/**
+ * Asserts that every unfrozen tensor of the base changed as Keras' did, and that every other one is bit-identical to
+ * before.
+ */
 async function compareBases({ backbone, size }: Case, tuned: FineTuned): Promise<void> {
   const { checkpoint, parameters, kerasTrained } = tuned;
   const start = (await readSafetensors(tuned.weights)).tensors;
@@ -179,7 +186,7 @@ async function compareBases({ backbone, size }: Case, tuned: FineTuned): Promise
     const from = valuesOf(start, variable.name);
     const wanted = valuesOf(keras, variable.name);
     const got = variable.values();
-    // A tensor that stayed where it was is 1 from Keras'; one that neither side moved gives NaN.
+    // A tensor that did not change has a relative error of 1 from Keras'; one that changed on neither side gives NaN.
     expect(rootMeanSquare(got, from)).toBeGreaterThan(0);
     return rootMeanSquare(got, wanted) / rootMeanSquare(wanted, from);
   });
@@ -205,7 +212,7 @@ function valuesOf(tensors: ReadonlyMap<string, { readonly values: Float32Array }
   return tensor.values;
 }
 
-/** Of the differences. */
+/** Returns the root mean square of the differences. */
 function rootMeanSquare(a: Float32Array, b: Float32Array): number {
   const sum = a.reduce((total, value, index) => total + (value - (b[index] ?? NaN)) ** 2, 0);
   return Math.sqrt(sum / a.length);

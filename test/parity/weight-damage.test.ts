@@ -28,7 +28,7 @@ describe('weight files as Keras and h5py write them, and as they get damaged', (
     return (await loadBackboneParts(options)).weights;
   }
 
-  /** The largest deviation from the formula, in units of the value or of the smallest number that the format steps by. */
+  /** Returns the largest deviation from the formula, in units of the value or of the smallest step of the format. */
   function deviation(weights: Weights, smallestStep: number): number {
     let most = 0;
     for (const [name, { shape, values }] of weights) {

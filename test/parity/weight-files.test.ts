@@ -13,7 +13,7 @@ import { kerasVenv, runPython, skipWithoutKeras } from './keras-venv.ts';
 import type { KerasVenv } from './keras-venv.ts';
 import { recordParity } from './table.ts';
 
-/** As in weight-files.py: a member of each family. */
+/** A member of each family, as in weight-files.py. */
 const BACKBONES = [
   'vgg16',
   'xception',

@@ -8,9 +8,11 @@ import { CoordinatorProcess } from '../../support/coordinator-process.ts';
 
 const RUN_COUNT = 10_000;
 const WATCHER_COUNT = 500;
-/** Watchers share connections as a dashboard's users would share a proxy's; HTTP/2 takes 100 streams each. */
+/**
+ * Watchers share connections, as a dashboard's users share those of a proxy; HTTP/2 allows 100 streams per connection.
+ */
 const WATCHERS_PER_CLIENT = 50;
-/** Events that every watcher gets while the memory is read. */
+/** Interval of the events that every watcher receives while the memory is measured. */
 const EVENT_PERIOD_MS = 250;
 const SAMPLE_MS = 500;
 /** A busy machine must not end the measurement. */
@@ -19,15 +21,17 @@ const PATIENT = { deadlineMs: 60_000 };
 export interface CoordinatorMemory {
   readonly runCount: number;
   readonly watcherCount: number;
-  /** Events that all watchers got together. */
+  /** Number of events that all watchers received together. */
   readonly deliveredCount: number;
   readonly highestBytes: number;
-  /** Means of the first and the last third of the time: a leak would set them apart. */
+  /** Means of the first and the last third of the time; a leak would separate them. */
   readonly firstBytes: number;
   readonly lastBytes: number;
 }
 
-/** A coordinator's memory with 10,000 runs in the database and 500 watchers that get events all the time. */
+/**
+ * Measures a coordinator's memory with 10,000 runs in the database and 500 watchers that receive events continuously.
+ */
 export async function measureCoordinatorMemory(folder: string, seconds: number): Promise<CoordinatorMemory> {
   await using coordinator = await CoordinatorProcess.start(folder, { isBuilt: true });
   const values = Array.from({ length: RUN_COUNT }, (_, index) => index + 1);
@@ -54,7 +58,7 @@ export async function measureCoordinatorMemory(folder: string, seconds: number):
   try {
     const end = Date.now() + seconds * 1000;
     while (Date.now() < end) {
-      // A pause and a resumption are events of their own kind, through the same calls as a person's.
+      // Pausing and resuming produce events of different kinds, through the same calls as a person's.
       await coordinator.sweeps.call.pauseSweep({ sweepId: sweep.sweepId, reason: 'bench' }, PATIENT);
       await sleep(EVENT_PERIOD_MS);
       await coordinator.sweeps.call.resumeSweep({ sweepId: sweep.sweepId }, PATIENT);

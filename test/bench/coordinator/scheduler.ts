@@ -16,15 +16,15 @@ const TASK_MS = 1_000;
 const LEASE_WAIT_MS = 5_000;
 const HEARTBEAT_MS = 10_000;
 const REPORT_MS = 30_000;
-/** Of the augmentation. */
+/** Number of augmentation seeds. */
 const SEEDS = 100;
-/** 634 s for 10,000 tasks on 16 slots, whose ideal is 625 s. */
+/** Target ratio: 634 s for 10,000 tasks on 16 slots, whose ideal is 625 s. */
 const TARGET_RATIO = 634 / 625;
 
 interface Progress {
   readonly taskCount: number;
   doneCount: number;
-  /** Of each task's calls. */
+  /** Latencies of each task's calls. */
   readonly leaseMs: number[];
   readonly completeMs: number[];
 }
@@ -34,7 +34,7 @@ function numbers(name: string, count: number): ParameterSpec {
   return { name, domain: { kind: 'values', values }, conditions: [] };
 }
 
-/** A trainer's slots and its heartbeat until all tasks are done. */
+/** Runs a trainer's slots and its heartbeat until all tasks are done. */
 async function runTrainer(trainer: SimulatedTrainer, slotCount: number, progress: Progress): Promise<void> {
   const held = new Map<number, LeasedTask>();
   const heartbeat = setInterval(() => {
@@ -76,30 +76,30 @@ async function workOneSecond(trainer: SimulatedTrainer, task: LeasedTask, progre
 }
 
 export interface SchedulerMeasurement {
-  /** From the first task's lease to the last one's completion. */
+  /** Seconds from the first task's lease to the last one's completion. */
   readonly seconds: number;
   readonly idealSeconds: number;
   readonly targetSeconds: number;
-  /** Tasks that succeeded. */
+  /** Number of tasks that succeeded. */
   readonly taskCount: number;
   readonly coordinatorCpuSeconds: number;
-  /** Until the sweep was accepted. */
+  /** Seconds until the sweep was accepted. */
   readonly submitSeconds: number;
-  /** What stands between a slot's tasks, and what the target leaves for it. */
+  /** Time between a slot's tasks, and the time that the target allows for it. */
   readonly between: string;
 }
 
 export interface SchedulerOptions {
   readonly taskCount: number;
   readonly slotCount: number;
-  /** For the database and the artifacts. */
+  /** Folder for the database and the artifacts. */
   readonly folder: string;
   readonly say: (line: string) => void;
 }
 
 /**
- * Simulated slots that lease a task, compute nothing for a second, in the middle of which they report an epoch's metrics, and
- * complete it; coordinator, gRPC and PostgreSQL are real.
+ * Measures simulated slots that lease a task, compute nothing for a second, report an epoch's metrics in the middle of
+ * it, and complete it. Coordinator, gRPC and PostgreSQL are real.
  */
 export async function measureScheduler(options: SchedulerOptions): Promise<SchedulerMeasurement> {
   const { taskCount, slotCount, folder, say } = options;
@@ -108,7 +108,8 @@ export async function measureScheduler(options: SchedulerOptions): Promise<Sched
   using trainers = createClient(TrainerServiceService, { addresses: [coordinator.address], retry: NO_RETRY });
   const artifacts = new DirectoryArtifactStore(join(folder, 'artifacts'));
   const spec = specOf({
-    // Another order of the images or other random numbers are another stream of batches, so that each run is a task of its own.
+    // Another order of the images or other random numbers make another stream of batches, so each run is a separate
+    // task.
     base: { backbone: 'vgg16', weights: 'random', image_size: 64, epochs: 1, method: 'augmented' },
     parameters: [numbers('data_seed', taskCount / SEEDS), numbers('augmentation.seed', SEEDS)],
   });
@@ -148,7 +149,7 @@ function describe(milliseconds: readonly number[]): string {
   return `${at(0.5)} ms (median; ${at(0.9)} ms at the 90th percentile)`;
 }
 
-/** By the database's clock: from the first HEAD task's lease to the last one's completion. */
+/** Reads the time from the first HEAD task's lease to the last one's completion, by the database's clock. */
 async function readHeadTimes(databaseUrl: string): Promise<{ readonly seconds: number; readonly count: number }> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

@@ -89,7 +89,7 @@ print(json.dumps({"ready": keras.__version__}), flush=True)
 for line in sys.stdin:
     job = json.loads(line)
     if current is None or current[0] != line:
-        # One model at a time, as whoever trains one after the other has it.
+        # One model at a time, as in sequential training.
         keras.backend.clear_session()
         current = (line, KINDS[job["kind"]](job))
     print(json.dumps({"milliseconds": current[1].run()}), flush=True)

@@ -9,7 +9,7 @@ export class KerasProcess {
   readonly #lines: AsyncIterator<string>;
   readonly #errors: string[] = [];
 
-  /** @param script beside this file; it says one line when it is ready */
+  /** @param script file beside this one; it prints one line when it is ready. */
   constructor(python: string, script: string, env: Readonly<Record<string, string>>) {
     const path = fileURLToPath(new URL(script, import.meta.url));
     this.#child = spawn(python, [path], {

@@ -13,7 +13,10 @@ const HELP = `Milliseconds of a training step: Keras one head after the other, G
 --only takes the rows whose title holds the text, such as 12800. The exit code is 1 when a target is missed.
 `;
 
-/** Multiply-adds count two; weights and RMSprop's averages are read and written, and the weights read once more. */
+/**
+ * Computes rates. A multiply-add counts as two operations; weights and RMSprop's averages are read and written, and the
+ * weights are read a second time.
+ */
 function rates({ inputs, heads }: HeadsCase, graft: number): string {
   const weights = heads * (inputs + 1) * UNITS;
   const gigaflops = (weights * BATCH * 4) / graft / 1e6;

@@ -18,16 +18,16 @@ const HEADS = 16;
 const IMAGES = 2048;
 const INPUT: InputSpec = { layer: null, pooling: 'none' };
 
-/** What is measured. */
+/** A case to measure. */
 export interface HeadsCase {
   readonly title: string;
   readonly inputs: number;
-  /** Of one measurement. */
+  /** Number of epochs of one measurement. */
   readonly epochs: number;
   readonly heads: number;
   readonly kind: 'fit' | 'step';
   readonly stepsPerExecution: number;
-  /** Least ratio of Keras' time to Graft's. */
+  /** Minimum ratio of Keras' time to Graft's. */
   readonly target: number;
 }
 
@@ -52,7 +52,7 @@ export const HEADS_CASES: readonly HeadsCase[] = SIZES.flatMap(({ inputs, epochs
   ] as const;
 });
 
-/** A group in training as the trainer has it, on features in TensorFlow's memory. */
+/** A group in training as in the trainer, on features in TensorFlow's memory. */
 class GraftGroup {
   readonly #members: readonly Member[];
   readonly #features: Tensor;
@@ -63,7 +63,7 @@ class GraftGroup {
     this.#epochs = epochs;
     this.#features = tf.randomUniform([IMAGES, inputs], 0, 1, 'float32', 1);
     this.#members = Array.from({ length: heads }, (_, index) => {
-      // Not one number of one head is another's.
+      // Every number of a head differs from those of the others.
       const learningRate = 1e-3 * (1 + index / 16);
       const config = compileRunConfig({ backbone: 'vgg16', seed: index, 'optimizer.learning_rate': learningRate });
       const { optimizer, schedule } = config;
@@ -82,7 +82,10 @@ class GraftGroup {
     this.#trainEpoch();
   }
 
-  /** Milliseconds per step of some epochs, with shuffling, gathering, losses, accuracies and copies of the best weights. */
+  /**
+   * Returns milliseconds per step over some epochs, with shuffling, gathering, losses, accuracies and copies of the
+   * best weights.
+   */
   run(): number {
     const start = performance.now();
     for (let epoch = 0; epoch < this.#epochs; epoch++) this.#trainEpoch();
@@ -116,13 +119,13 @@ class GraftGroup {
   }
 }
 
-/** Milliseconds of a training step of all heads. */
+/** Milliseconds per training step of all heads. */
 export interface HeadsMeasurement {
   readonly keras: number;
   readonly graft: number;
 }
 
-/** Keras one head after the other, Graft all of them together, in turns. */
+/** Alternates Keras, which trains one head after the other, and Graft, which trains all of them together. */
 export class HeadsBench implements Disposable {
   readonly #keras: KerasProcess;
   /** Keras' version and the threads of both sides. */
@@ -133,7 +136,7 @@ export class HeadsBench implements Disposable {
     this.peer = peer;
   }
 
-  /** @param python of the environment that has Keras */
+  /** @param python interpreter of the environment with Keras. */
   static async start(python: string): Promise<HeadsBench> {
     const threads = Number(process.env['GRAFT_SLOT_THREADS'] ?? availableParallelism());
     const keras = new KerasProcess(python, 'heads.py', { GRAFT_BENCH_THREADS: String(threads) });
@@ -151,7 +154,7 @@ export class HeadsBench implements Disposable {
     const times = { keras: [] as number[], graft: [] as number[] };
     try {
       for (let round = 0; round < rounds; round++) {
-        // A-B-B-A: whatever drifts hits both.
+        // A-B-B-A: drift affects both sides equally.
         times.keras.push(await askKeras());
         times.graft.push(group.run(), group.run());
         times.keras.push(await askKeras());

@@ -1,4 +1,4 @@
-/** One trainer's stream in a process of its own: `node --import tsx client.ts ADDRESS SIDE TRAINER LOAD`. */
+/** Runs one trainer's stream in a separate process: `node --import tsx client.ts ADDRESS SIDE TRAINER LOAD`. */
 import process from 'node:process';
 import { stages } from '../../../services/platform/rpc/convert/run.ts';
 import { createClient, NO_RETRY } from '../../../services/platform/rpc/client.ts';

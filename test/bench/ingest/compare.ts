@@ -14,24 +14,27 @@ import { temporaryFolder } from '../../support/run-script.ts';
 export type IngestShape = Omit<Load, 'batchesPerTask'>;
 
 export interface IngestComparison {
-  /** Prisma's `createMany` with few, some and many rows a call. */
+  /** Prisma's `createMany` with few, some and many rows per call. */
   readonly peers: readonly Measurement[];
-  /** Batches handed over in the process. */
+  /** Batches passed within the process. */
   readonly inProcess: Measurement;
   /** Batches of client processes over gRPC. */
   readonly streams: Measurement;
   readonly writtenCount: number;
-  /** Counted in the table afterwards. */
+  /** Number of rows found in the table afterwards. */
   readonly storedCount: number;
 }
 
-/** About what each side gets done; for the number of batches. Writing for a second or two says little: the server flushes in bursts. */
+/**
+ * Approximate rates of both sides, to choose the number of batches. Writing for a second or two is not representative:
+ * the server flushes in bursts.
+ */
 const EXPECTED_RATE = { prisma: 6_000, coordinator: 140_000 };
 
 /**
- * Both sides one after the other on a server of its own, with fsync on.
+ * Measures both sides one after the other on a dedicated server, with fsync on.
  *
- * @param seconds about how long each side writes
+ * @param seconds approximate duration per side.
  */
 export async function compareIngest(shape: IngestShape, seconds: number): Promise<IngestComparison> {
   const loadFor = (rate: number): Load => {

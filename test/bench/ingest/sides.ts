@@ -18,18 +18,18 @@ export interface Measurement {
   readonly title: string;
   readonly points: number;
   readonly seconds: number;
-  /** 99th percentile of the event loop's delay in the process that stores. */
+  /** 99th percentile of the event loop delay in the storing process. */
   readonly lagMs: number;
   /** Processor time of that process. */
   readonly cpuSeconds: number;
-  /** Processor time of the database server's processes; NaN where it can't be read. */
+  /** Processor time of the database server's processes; NaN if it can't be read. */
   readonly serverCpuSeconds: number;
 }
 
 const CLIENT = fileURLToPath(new URL('client.ts', import.meta.url));
 const LAG_RESOLUTION_MS = 1;
 
-/** Prisma's `createMany` with as many writers as trainers: rows only; no fence, no summary, no event. */
+/** Measures Prisma's `createMany` with as many writers as trainers: rows only, without fence, summary and event. */
 export async function measurePrisma(store: Store, side: string, load: Load, rowsPerCall: number): Promise<Measurement> {
   await insertWork(store.prisma, side, load);
   const calls = batchesOf(side, load).map((batches) => chunk(batches.flatMap(rowsOf), rowsPerCall));
@@ -42,7 +42,7 @@ export async function measurePrisma(store: Store, side: string, load: Load, rows
   });
 }
 
-/** What ReportMetrics does with a batch, without gRPC. */
+/** Measures the work of ReportMetrics on a batch, without gRPC. */
 export async function measureIngest(store: Store, side: string, load: Load): Promise<Measurement> {
   await insertWork(store.prisma, side, load);
   const batches = batchesOf(side, load);
@@ -61,7 +61,7 @@ export async function measureIngest(store: Store, side: string, load: Load): Pro
   });
 }
 
-/** A whole coordinator in this process, and a client process for each trainer. */
+/** Measures a whole coordinator in this process, with a client process for each trainer. */
 export async function measureStreams(
   store: Store,
   databaseUrl: string,
@@ -132,7 +132,10 @@ export function useServer(pid: number): void {
   serverPid = pid;
 }
 
-/** Of the postmaster's children, those that have ended included, from /proc: in hundredths of a second on every Linux. */
+/**
+ * Returns the processor time of the postmaster's children, including ended ones, from /proc: in hundredths of a second
+ * on every Linux.
+ */
 function serverCpuSeconds(): number {
   let ticks = 0;
   try {
@@ -147,7 +150,7 @@ function serverCpuSeconds(): number {
   return ticks / 100;
 }
 
-/** Fields behind the process' name; none where it has just ended. */
+/** Returns the fields after the process name; none if the process has just ended. */
 function readStat(name: string): readonly string[] {
   try {
     return (readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1) ?? '').split(' ');
@@ -166,7 +169,7 @@ async function measure(title: string, load: Load, work: () => Promise<void>): Pr
   const seconds = (performance.now() - startMs) / 1000;
   lag.disable();
   const { user, system } = process.cpuUsage(cpu);
-  // The histogram holds the time between two looks, which is a millisecond where nothing is in the way.
+  // The histogram records the interval between two samples, which is a millisecond on an idle loop.
   const lagMs = Math.max(0, lag.percentile(99) / 1e6 - LAG_RESOLUTION_MS);
   return {
     title,

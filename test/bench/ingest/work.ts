@@ -1,21 +1,21 @@
 import type { PrismaClient } from '../../../prisma/client/client.ts';
 import type { MetricBatch } from '../../../services/coordinator/store/metrics/metric-batch.ts';
 
-/** What a training epoch leaves. */
+/** Metrics of a training epoch. */
 export const NAMES = ['loss', 'accuracy', 'val_loss', 'val_accuracy', 'learning_rate', 'seconds', 'images_per_second'];
 
-/** How much is reported, by how many, in pieces of what size. */
+/** Amount of reported metrics, number of trainers and size of batches. */
 export interface Load {
-  /** Trainers, each with one task and one stream. */
+  /** Number of trainers, each with one task and one stream. */
   readonly trainers: number;
-  /** Runs of a fused group. */
+  /** Number of runs in a fused group. */
   readonly runsPerTask: number;
-  /** Epochs of all runs in one batch: cached heads take some 10 ms an epoch, and a trainer sends every 100 ms. */
+  /** Epochs of all runs in one batch: cached heads take some 10 ms per epoch, and a trainer sends every 100 ms. */
   readonly epochsPerBatch: number;
   readonly batchesPerTask: number;
 }
 
-/** Batches that a trainer sends ahead of their acknowledgements; the coordinator reads as many ahead. */
+/** Maximum number of unacknowledged batches of a trainer; the coordinator reads as many ahead. */
 export const WINDOW = 16;
 
 export const pointsOfBatch = (load: Load): number => load.runsPerTask * load.epochsPerBatch * NAMES.length;
@@ -29,7 +29,7 @@ function runIdOf(side: string, trainer: number, run: number): string {
   return `bench${side}-r${String(trainer).padStart(2, '0')}${String(run).padStart(2, '0')}`;
 }
 
-/** The batch of a trainer; the numbers are made up, and as long as real ones. */
+/** Returns a batch of a trainer; the numbers are generated, and as long as real ones. */
 export function batchOf(side: string, load: Load, trainer: number, sequence: number): MetricBatch {
   const epochs = [];
   for (let offset = 0; offset < load.epochsPerBatch; offset += 1) {
@@ -40,11 +40,11 @@ export function batchOf(side: string, load: Load, trainer: number, sequence: num
       epochs.push({ runId: runIdOf(side, trainer, run), stage: 'HEAD' as const, epoch, names: NAMES, values });
     }
   }
-  // Leases from before secrets existed: what holds them is nothing more.
+  // Leases from before secrets existed, which carry no others.
   return { taskId: taskIdOf(side, trainer), leaseEpoch: 1, trainerId: '', secretHash: '', sequence, epochs };
 }
 
-/** A sweep whose trainers have just leased their tasks. */
+/** Inserts a sweep whose trainers have just leased their tasks. */
 export async function insertWork(prisma: PrismaClient, side: string, load: Load): Promise<void> {
   const sweepId = `bench${side}`;
   await prisma.sweep.create({

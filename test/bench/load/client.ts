@@ -4,19 +4,19 @@ import { NO_RETRY, createClient } from '../../../services/platform/rpc/client.ts
 import type { RpcClient } from '../../../services/platform/rpc/client.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 
-/** One process of those that call: `client.ts ADDRESS`, then jobs as messages; each is answered with its latencies. */
+/** One calling process: `client.ts ADDRESS`, then jobs as messages; each is answered with its latencies. */
 export interface LoadJob {
   readonly call: LoadCall;
   readonly sweepId: string;
   readonly runCount: number;
-  /** Of the sweep's events, when it has ended; digits. */
+  /** Cursor of the ended sweep's last event, in digits. */
   readonly lastCursor: string;
   readonly concurrency: number;
   readonly seconds: number;
 }
 
 export interface LoadAnswer {
-  /** Of every call, in the order in which they ended. */
+  /** Latency of every call, in order of completion. */
   readonly milliseconds: readonly number[];
   readonly failures: readonly string[];
 }
@@ -35,7 +35,8 @@ const CALLS = {
   'ListRuns, a page of 100': async (client: Sweeps, { sweepId }: LoadJob): Promise<void> => {
     await client.call.listRuns({ sweepId, pageSize: 100, pageToken: '' });
   },
-  // The coordinator ends it: Node's HTTP/2 server ends the connection of who cancels streams by the thousand (CVE-2023-44487).
+  // The coordinator ends the stream: Node's HTTP/2 server closes the connection of a client that cancels streams by the
+  // thousand (CVE-2023-44487).
   'WatchSweep, the last event of an ended sweep': async (client: Sweeps, { sweepId, lastCursor }: LoadJob) => {
     for await (const event of client.call.watchSweep({ sweepId, cursor: BigInt(lastCursor) - 1n })) {
       if (event.cursor !== BigInt(lastCursor)) throw new Error(`Event ${event.cursor} came instead of ${lastCursor}.`);

@@ -53,12 +53,12 @@ async function main(): Promise<number> {
   }
 }
 
-/** Ten of each of four parameters are 10,000 runs. */
+/** Returns ten values; ten of each of four parameters are 10,000 runs. */
 function valuesOf(value: (index: number) => number): ParameterDomain {
   return { kind: 'values', values: Array.from({ length: 10 }, (_, index) => value(index)) };
 }
 
-/** @returns how many calls failed */
+/** @returns the number of failed calls. */
 async function measureCalls(folder: string, seconds: number, clientCount: number): Promise<number> {
   await using coordinator = await CoordinatorProcess.start(mkdtempSync(join(folder, 'calls-')), { isBuilt: true });
   const spec = specOf({
@@ -121,7 +121,7 @@ async function measureCalls(folder: string, seconds: number, clientCount: number
   return failureCount;
 }
 
-/** @returns the cursor of its last event */
+/** @returns the cursor of its last event. */
 async function endSweep({ sweeps }: CoordinatorProcess, sweepId: string): Promise<string> {
   await sweeps.call.cancelSweep({ sweepId, reason: 'measured' }, { deadlineMs: 60_000 });
   let last = 0n;
@@ -135,7 +135,7 @@ async function ask(client: ChildProcess, job: LoadJob): Promise<LoadAnswer> {
   return (await answer)[0];
 }
 
-/** @returns whether it stayed as it was */
+/** @returns false if the memory grew. */
 async function measureMemory(folder: string, seconds: number): Promise<boolean> {
   process.stderr.write(`memory over ${seconds} s\n`);
   const memory = await measureCoordinatorMemory(mkdtempSync(join(folder, 'memory-')), seconds);

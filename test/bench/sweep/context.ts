@@ -1,17 +1,17 @@
 import type { KerasPeer } from './keras-peer.ts';
 
-/** What every row needs. */
+/** Context that every row needs. */
 export interface BenchContext {
   readonly peer: KerasPeer;
-  /** Of the environment that has Keras. */
+  /** Python interpreter of the environment with Keras. */
   readonly python: string;
   /** Folder with train, validation and test, two classes each. */
   readonly root: string;
   /** Pretrained weights of the demo's backbone (safetensors). */
   readonly weightsPath: string;
-  /** For files that are made. */
+  /** Folder for generated files. */
   readonly folder: string;
-  /** Says what goes on. */
+  /** Prints a line of progress. */
   readonly say: (line: string) => void;
 }
 

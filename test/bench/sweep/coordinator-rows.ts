@@ -7,7 +7,7 @@ import type { Row } from './row.ts';
 
 const MEMORY_SECONDS = 60;
 const MEMORY_LIMIT_BYTES = 300e6;
-/** Growth from the first to the last third that is taken for noise of the garbage collector. */
+/** Growth from the first to the last third that is attributed to garbage collection. */
 const FLAT = 1.1;
 
 export async function coordinatorMemory({ folder, say }: BenchContext): Promise<Row> {

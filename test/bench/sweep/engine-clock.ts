@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-/*
- * Preloaded into every process of a cluster (NODE_OPTIONS=--import): adds up how long the calls of native modules take, all of
- * which are synchronous, and writes the sums to a file of the process in GRAFT_BENCH_CLOCK. A sampling profiler can't tell:
- * V8 counts time in Node-API functions as idle.
+/**
+ * Preloaded into every process of a cluster (NODE_OPTIONS=--import). Sums the duration of calls to native modules, all
+ * of which are synchronous, and writes the sums to a file per process in GRAFT_BENCH_CLOCK. A sampling profiler can't
+ * measure this: V8 counts time in Node-API functions as idle.
  */
 
 /** Milliseconds inside TensorFlow's binding and inside the native heads. */

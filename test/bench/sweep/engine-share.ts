@@ -10,7 +10,10 @@ import type { Row } from './row.ts';
 const TARGET = 0.85;
 const PRELOADED = [import.meta.resolve('tsx'), new URL('engine-clock.ts', import.meta.url).href];
 
-/** How much of the demo sweep's wall time its one trainer spends inside TensorFlow and the native heads. */
+/**
+ * Measures the fraction of the demo sweep's wall time that its one trainer spends inside TensorFlow and the native
+ * heads.
+ */
 export async function engineShare({ root, folder, say }: BenchContext): Promise<Row> {
   say('the demo sweep, with a clock around the engine');
   const clock = mkdtempSync(join(folder, 'clock-'));

@@ -13,9 +13,9 @@ const BACKBONE = 'vgg16';
 const HEAD: PeerHead = { pooling: 'flatten', units: 256, activation: 'linear', dropout: 0.5 };
 
 /**
- * Eight fine-tunes of VGG16's last block, and the memory of one. The head is untrained on both sides, so that nothing but the
- * fine-tuning is timed; the base has Keras' initial weights, because VGG16's pretrained ones are not published where every
- * machine could get them, and the arithmetic is the same.
+ * Measures eight fine-tunings of VGG16's last block, and the memory of one. The head is untrained on both sides, so
+ * that only fine-tuning is timed. The base has Keras' initial weights, because VGG16's pretrained ones are not
+ * published where every machine could download them; the arithmetic is the same.
  */
 export async function fineTunes({ peer, root, folder, say }: BenchContext): Promise<readonly Row[]> {
   const weights = join(folder, 'vgg16.weights.h5');

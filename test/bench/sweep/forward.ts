@@ -6,10 +6,10 @@ import type { BenchContext } from './context.ts';
 import type { Row } from './row.ts';
 
 const BACKBONES = ['efficientnet_lite0', 'vgg16'];
-/** Rounds of both sides alternate, and the best of each counts, because others may use the machine. */
+/** Rounds of both sides alternate, and the best of each counts, because the machine may be shared. */
 const ROUNDS = 3;
 
-/** Images per second through a frozen base, its weights at random on both sides. */
+/** Measures images per second through a frozen base with random weights on both sides. */
 export async function forward({ peer, root, say }: BenchContext): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const backbone of BACKBONES) {
@@ -29,7 +29,7 @@ export async function forward({ peer, root, say }: BenchContext): Promise<readon
         seed: SEED,
         imageCount,
         rounds: 2,
-        // The slower one would take most of the time again.
+        // The slower variant would take most of the time again.
         jit: round === 1 ? null : keras.jit,
       });
       if (answer.imagesPerSecond > keras.imagesPerSecond) keras = answer;
@@ -51,12 +51,12 @@ export async function forward({ peer, root, say }: BenchContext): Promise<readon
   return rows;
 }
 
-/** Images per second over images in memory; the outputs are fetched, as `predict` does. */
+/** Returns images per second over images in memory; the outputs are fetched, as `predict` does. */
 function rateOf(base: Backbone, imageCount: number): number {
   const images = new Uint8Array(BATCH_SIZE * SIZE * SIZE * 3).map((_, index) => index % 251);
   const startMs = performance.now();
   for (let done = 0; done < imageCount; done += BATCH_SIZE) {
-    // A function that returned the values would make tidy look for tensors among them, for three times as long.
+    // If the function returned the values, tidy would search them for tensors, which takes three times as long.
     tf.tidy(() => {
       base.forward(tf.tensor4d(images, [BATCH_SIZE, SIZE, SIZE, 3], 'float32')).dataSync();
     });

@@ -3,18 +3,18 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { LocalCluster, eventually } from '../../e2e/support/local-cluster.ts';
 
-/** A sweep file as an object; JSON is YAML. */
+/** A sweep file as an object; JSON is valid YAML. */
 export type SweepFile = Readonly<Record<string, unknown>>;
 
 export interface SweepMeasurement {
   readonly sweepId: string;
-  /** From the sweep's row to the first row of epoch metrics. */
+  /** Seconds from the sweep's row to the first row of epoch metrics. */
   readonly firstEpochSeconds: number;
-  /** From the sweep's row to the end of the last training attempt. */
+  /** Seconds from the sweep's row to the end of the last training attempt. */
   readonly trainedSeconds: number;
-  /** From the sweep's row to its end, the look at the test split included. */
+  /** Seconds from the sweep's row to its end, including the evaluation on the test split. */
   readonly wholeSeconds: number;
-  /** What each kind of stage took, first lease to last end. */
+  /** Seconds of each stage, from the first lease to the last end. */
   readonly stageSeconds: Readonly<Record<string, number>>;
   readonly runs: readonly RunMeasurement[];
 }
@@ -22,7 +22,7 @@ export interface SweepMeasurement {
 export interface RunMeasurement {
   readonly runIndex: number;
   readonly bestValAccuracy: number;
-  /** Where the test policy had it evaluated. */
+  /** Test accuracy; null if the test policy did not select the run. */
   readonly testAccuracy: number | null;
   readonly peakMemoryBytes: number;
 }
@@ -31,7 +31,7 @@ const TRAINER_TIMEOUT_MS = 60_000;
 const SWEEP_TIMEOUT_MS = 60 * 60_000;
 const MEMORY_PERIOD_MS = 250;
 
-/** A local cluster (`graft up`) with one trainer on all cores, and sweeps on it as a user submits them. */
+/** A local cluster (`graft up`) with one trainer on all cores, and sweeps submitted to it as by a user. */
 export class GraftSide implements AsyncDisposable {
   readonly #cluster: LocalCluster;
   readonly #pool: pg.Pool;
@@ -45,12 +45,12 @@ export class GraftSide implements AsyncDisposable {
   }
 
   /**
-   * @param folder for sweep files
-   * @param env of all processes of the cluster, beside this one's
+   * @param folder folder for sweep files.
+   * @param env environment of all processes of the cluster, in addition to this one's.
    */
   static async start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<GraftSide> {
     const side = new GraftSide(await LocalCluster.start({ env }), folder);
-    // `graft up` says that it is up, and `graft demo` submits, when the trainer is there; Keras' start isn't counted either.
+    // `graft up` is ready, and `graft demo` submits, once the trainer is registered; Keras' start isn't counted either.
     await eventually('the trainer', TRAINER_TIMEOUT_MS, async () => {
       const ready = await side.#query("SELECT 1 FROM trainers WHERE state = 'READY'");
       return ready.length > 0 ? true : undefined;
@@ -58,7 +58,7 @@ export class GraftSide implements AsyncDisposable {
     return side;
   }
 
-  /** @throws Error when the sweep, or a run of it, does not succeed */
+  /** @throws {Error} when the sweep, or one of its runs, does not succeed. */
   async run(file: SweepFile): Promise<SweepMeasurement> {
     const path = join(this.#folder, `sweep-${++this.#sweepCount}.yaml`);
     writeFileSync(path, JSON.stringify(file));
@@ -78,8 +78,8 @@ export class GraftSide implements AsyncDisposable {
   }
 
   /**
-   * Highest resident memory, in bytes, of the trainer's processes together while `work` runs: the kernel's own record of each,
-   * added up, read often because a worker begins a new record with each task.
+   * Returns the maximum total resident memory in bytes of the trainer's processes while `work` runs. It sums the
+   * kernel's records of the processes, sampled often because a worker resets its record with each task.
    */
   async peakMemory(work: () => Promise<void>): Promise<number> {
     let peak = 0;
@@ -160,7 +160,7 @@ function residentBytes(pid: number): number {
     const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return Number(match?.[1] ?? 0) * 1024;
   } catch {
-    // It ended between the listing and the look.
+    // The process ended between the listing and the read.
     return 0;
   }
 }

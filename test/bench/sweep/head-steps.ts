@@ -4,7 +4,7 @@ import type { Row } from './row.ts';
 
 const ROUNDS = 3;
 
-/** Milliseconds of a training step on cached features: 16 heads together, and one. */
+/** Measures milliseconds per training step on cached features: 16 heads together, and one. */
 export async function headSteps({ python, say }: BenchContext): Promise<readonly Row[]> {
   const rows: Row[] = [];
   using bench = await HeadsBench.start(python);

@@ -18,7 +18,7 @@ interface Work {
   readonly target: number;
 }
 
-/** 16 heads on one augmented stream. */
+/** Measures 16 heads on one augmented stream. */
 export function sharedStream(context: BenchContext): Promise<Row> {
   return headsEndToEnd(context, {
     work: `${RUN_COUNT} heads, augmentation, 10 epochs`,
@@ -28,7 +28,7 @@ export function sharedStream(context: BenchContext): Promise<Row> {
   });
 }
 
-/** 16 heads on cached features. */
+/** Measures 16 heads on cached features. */
 export function cachedHeads(context: BenchContext): Promise<Row> {
   return headsEndToEnd(context, {
     work: `${RUN_COUNT} heads, no augmentation, 20 epochs`,
@@ -96,7 +96,7 @@ async function headsEndToEnd({ peer, root, weightsPath, folder, say }: BenchCont
     notes: [
       `Keras: one whole run took ${keras.seconds.toFixed(1)} s (jit_compile=${String(keras.jit)}), times ${RUN_COUNT}: the runs ` +
         'differ in the head alone. Its start and the decoding of its images are not counted.',
-      `Graft: from submit to the last head, indexing and decoding included (${stages.join(', ')}); with the look at the test ` +
+      `Graft: from submit to the last head, indexing and decoding included (${stages.join(', ')}); with the evaluation on the test ` +
         `split ${measured.wholeSeconds.toFixed(1)} s.`,
     ],
   });

@@ -13,7 +13,7 @@ export interface PeerHead {
 
 interface PeerBase {
   readonly backbone: string;
-  /** Safetensors file with `<layer>/<weight>`; null: as Keras initialises. */
+  /** Safetensors file with `<layer>/<weight>`; null: Keras' initial weights. */
   readonly weights: string | null;
   /** Height and width in pixels. */
   readonly size: number;
@@ -23,33 +23,33 @@ interface PeerBase {
   readonly seed: number;
 }
 
-/** `model.fit` of one run, then `evaluate` on the test split. */
+/** A job that runs `model.fit` for one run, then `evaluate` on the test split. */
 export interface PeerFit extends PeerBase {
   readonly kind: 'fit';
-  /** Where the base's weights are written for the other side; null: nowhere. */
+  /** File for the base's weights for the other side; null: not written. */
   readonly saveWeights: string | null;
   readonly head: PeerHead;
-  /** Parts of a full turn and of the size; null: none. */
+  /** Fractions of a full turn and of the size; null: no augmentation. */
   readonly augmentation: { readonly rotation: number; readonly zoom: number } | null;
-  /** Lowest layer of the base that trains; null: none. */
+  /** Lowest trained layer of the base; null: none. */
   readonly unfreezeFrom: string | null;
   readonly learningRate: number;
   readonly epochs: number;
-  /** Whether both values of `jit_compile` are tried; else it is off. */
+  /** true if both values of `jit_compile` are measured; otherwise it is off. */
   readonly tuneJit: boolean;
 }
 
-/** `predict` of the frozen base. */
+/** A job that runs `predict` of the frozen base. */
 export interface PeerPredict extends PeerBase {
   readonly kind: 'predict';
   readonly imageCount: number;
   readonly rounds: number;
-  /** `jit_compile`; null: both are tried. */
+  /** `jit_compile`; null: both values are measured. */
   readonly jit: boolean | null;
 }
 
 export interface FitAnswer {
-  /** Of `fit` alone: neither the start, nor the decoding of the images, nor the choice of `jit_compile` counts. */
+  /** Seconds of `fit` alone, without the start, the decoding of the images and the choice of `jit_compile`. */
   readonly seconds: number;
   readonly epochSeconds: readonly number[];
   readonly jit: boolean;
@@ -63,7 +63,7 @@ export interface PredictAnswer {
   readonly jit: boolean;
 }
 
-/** Runs a job in a Python process of its own. */
+/** Runs a job in a separate Python process. */
 export class KerasPeer {
   readonly #python: string;
   readonly #folder: string;

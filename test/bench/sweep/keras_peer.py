@@ -146,7 +146,7 @@ def main(path):
     job = json.loads(pathlib.Path(path).read_text())
     keras.utils.set_random_seed(job["seed"])
     answer = {"fit": fit, "predict": predict}[job["kind"]](job)
-    # Linux gives kilobytes.
+    # Linux reports kilobytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({**answer, "keras": keras.__version__, "peakMemoryBytes": peak}))
 

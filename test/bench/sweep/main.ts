@@ -82,7 +82,7 @@ async function main(): Promise<number> {
         for (const row of measured) context.say(`  ${row.work}: ${row.graftFigure} (${row.isMet ? 'met' : 'MISSED'})`);
         rows.push(...measured);
       } catch (error) {
-        // The other rows took minutes; they are worth having.
+        // Keep the other rows, which took minutes.
         failedCount += 1;
         context.say(`${name} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
       }

@@ -6,13 +6,13 @@ export interface Row {
   readonly peer: string;
   readonly peerFigure: string;
   readonly graftFigure: string;
-  /** How often better Graft is; null where there is no peer. */
+  /** Factor by which Graft is better; null without a peer. */
   readonly ratio: number | null;
   readonly target: string;
   readonly isMet: boolean;
   /** Accuracies of both sides, or empty. */
   readonly accuracies: string;
-  /** How it was measured: sizes, and what was extrapolated. */
+  /** Notes on the measurement: sizes and extrapolations. */
   readonly notes: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface RatioRow {
   readonly notes: readonly string[];
 }
 
-/** Seconds against seconds. */
+/** Compares seconds with seconds. */
 export function ratioRow({ work, peer, peerSeconds, graftSeconds, target, accuracies, notes }: RatioRow): Row {
   const ratio = peerSeconds / graftSeconds;
   return {
@@ -50,7 +50,7 @@ export function percent(value: number): string {
   return `${(100 * value).toFixed(1)} %`;
 }
 
-/** The table, and below it how each row was measured. */
+/** Renders the table, followed by the notes of each row. */
 export function renderRows(rows: readonly Row[]): string {
   const table = renderTable(
     [

@@ -6,8 +6,8 @@ import { ratioRow } from './row.ts';
 import type { Row } from './row.ts';
 
 /**
- * How much sooner a second sweep on the same images has its first epoch: the quickest of the bases, and that of Keras' recipe
- * (initial weights: its layers take the same time whatever the weights are).
+ * Measures how much earlier a second sweep on the same images has its first epoch: for the fastest base, and for that
+ * of Keras' recipe (initial weights: its layers take the same time with any weights).
  */
 export async function secondSweep({ root, folder, say }: BenchContext): Promise<readonly Row[]> {
   await using graft = await GraftSide.start(folder);
@@ -35,7 +35,7 @@ export async function secondSweep({ root, folder, say }: BenchContext): Promise<
         graftSeconds: second.firstEpochSeconds,
         target: 20,
         notes: [
-          `First: ${stages(first.stageSeconds)}. Second: ${stages(second.stageSeconds)}: a look at each file, and the head's own ` +
+          `First: ${stages(first.stageSeconds)}. Second: ${stages(second.stageSeconds)}: a check of each file, and the head's own ` +
             'training. The quicker the base, the less there was to save.',
         ],
       }),
