@@ -5,6 +5,8 @@ import type { RunRecord } from '../../../services/core/records/run.ts';
 import type { SweepRecord } from '../../../services/core/records/sweep.ts';
 import type { TestResultRecord } from '../../../services/core/records/test-result.ts';
 import type { TestPrediction } from '../../../services/core/task.ts';
+import { runFromProto } from '../../../services/platform/rpc/convert/run.ts';
+import { Run, RunState } from '../../../proto/gen/graft/v1/run.ts';
 import type { ReportData } from '../../../services/cli/report/report-data.ts';
 
 /** A sweep whose numbers follow a closed formula: enough to draw and to count, true of nothing. */
@@ -48,8 +50,12 @@ export function sampleSweep(change: Partial<SweepRecord> = {}): SweepRecord {
 
 const EXPECTED = { expectedSeconds: 10, expectedMemoryBytes: 600e6, featureBytes: 0 };
 
+/** A run without any result; a new column needs no line here. */
+const EMPTY_RUN = runFromProto(Run.fromPartial({ state: RunState.QUEUED, createTime: new Date(START) }));
+
 export function sampleRun(runIndex: number, change: Partial<RunRecord> = {}): RunRecord {
   return {
+    ...EMPTY_RUN,
     runId: `s1-r00${runIndex}`,
     sweepId: SWEEP_ID,
     runIndex,
@@ -75,8 +81,6 @@ export function sampleRun(runIndex: number, change: Partial<RunRecord> = {}): Ru
     bestValLoss: 0.2 / (runIndex + 1),
     attemptCount: 2,
     peakMemoryBytes: 1_234_000_000,
-    headRunId: null,
-    createTime: new Date(START),
     startTime: new Date(START + 2_000),
     endTime: new Date(START + 9_000),
     ...change,
