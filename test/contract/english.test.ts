@@ -8,8 +8,14 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 
 /** Folders and files whose prose is checked. Generated code is left out, and so are migrations, which must not change. */
 const ENFORCED: readonly string[] = [
+  'deploy/README.md',
+  'deploy/base',
+  'deploy/components',
   'deploy/docker',
+  'deploy/load-data.yaml',
   'deploy/overlays',
+  'deploy/settings.md',
+  'deploy/systemd',
   'prisma',
   'proto',
   'services/cli/examples',
