@@ -32,6 +32,7 @@ const ENFORCED: readonly string[] = [
   'services/migrate',
   'services/platform/config',
   'services/cli/tool',
+  'services/coordinator/store',
   'services/core/text',
   'services/platform/artifacts',
   'services/platform/db',

@@ -1,16 +1,16 @@
 import type { Store } from './store.ts';
 
-/** Tables whose lists begin with the newest row, each with its key. */
+/** Tables whose lists begin with the latest row, each with its key. */
 const KEYS = { sweeps: 'sweep_id', datasets: 'dataset_id', tokens: 'token_id' } as const;
 
-/** Where such a list goes on. */
+/** The position after which such a list continues. */
 export interface LatestKey {
-  /** As PostgreSQL spells it: a JavaScript date has no microseconds, and two rows of one millisecond must not hide each other. */
+  /** PostgreSQL's own spelling, because a JavaScript date would drop the microseconds and rows of the same millisecond with them. */
   readonly createTime: string;
   readonly id: string;
 }
 
-/** The next rows of a list, by their identities; `next` is null when there are no more. */
+/** Returns the identities of the next rows of a list; `next` is null on the last page. */
 export async function latestFirst(
   { pool }: Pick<Store, 'pool'>,
   table: keyof typeof KEYS,

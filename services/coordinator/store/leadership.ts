@@ -6,15 +6,15 @@ import type { OutageLog } from '../../platform/db/outage-log.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 
 const NAME = 'loops';
-/** A leader that dies or hangs is followed after this time, on the database's clock. */
+/** A leader that dies or hangs is replaced after this time, on the database's clock. */
 const LEASE_MS = 4_000;
-/** The leader stops believing in its lease this much earlier, for clocks that don't run alike. */
+/** The leader gives its lease up this much earlier, in case clocks run at different rates. */
 const MARGIN_MS = 500;
 const RENEW_MS = 1_000;
-/** A connection that says nothing for so long is replaced, while the lease may still be saved. */
+/** A connection that does not answer in this time is replaced while the lease can still be renewed. */
 const ANSWER_TIMEOUT_MS = 3_000;
 
-/** No row where another holder's lease lives. `now()` is the statement's begin, so a wait for the row's lock is not added. */
+/** Returns no row while another holder's lease is live. `now()` is the start of the statement, so a wait for the row lock adds nothing. */
 const TAKE = `
   INSERT INTO leader_leases AS l (name, holder, term, expire_time)
   VALUES ($1, $2, 1, now() + $3 * interval '1 millisecond')
@@ -27,12 +27,12 @@ const TAKE = `
 const RELEASE = `
   UPDATE leader_leases SET expire_time = now() - interval '1 millisecond' WHERE name = $1 AND holder = $2 AND expire_time > now()`;
 
-/** A time in which this coordinator runs the loops. */
+/** A period in which this coordinator runs the loops. */
 interface Term {
   readonly controller: AbortController;
-  /** On the clock of `performance.now()`. */
+  /** A time of `performance.now()`. */
   readonly validUntilMs: number;
-  /** Ends the term where no renewal has been answered in time. */
+  /** A timer that ends the term when no renewal was answered in time. */
   readonly end: NodeJS.Timeout;
 }
 
@@ -40,11 +40,14 @@ interface Term {
  * Decides which coordinator runs the loops: the holder of a lease in the table `leader_leases`, on the database's clock. It does
  * not depend on a session, which a pooler may share or a network may keep open.
  *
- * The states are follower and leader. A follower becomes the leader when `check` finds the lease free or expired. The leader renews
- * it each second, and is a follower again when another holder has taken it, or when its last answered renewal was sent
- * `LEASE_MS - MARGIN_MS` ago on its own monotonic clock, which is before anyone else can take it. `signal` then aborts the passes
- * under way. A process that was suspended may finish the statement that it had begun; every statement of the loops is right then as
- * well, because it checks the rows that it has locked.
+ * States:
+ *
+ * - **Follower**: becomes the leader when `check` finds the lease free or expired.
+ * - **Leader**: renews the lease each second. It becomes a follower when another holder has taken the lease, or when its last answered
+ *   renewal was sent `LEASE_MS - MARGIN_MS` ago on its own monotonic clock, which is before another coordinator can take it.
+ *
+ * When the leader becomes a follower, `signal` aborts the passes in progress. A process that was suspended may finish the statement
+ * that it had begun. That is safe, because every statement of the loops checks the rows that it has locked.
  */
 export class Leadership implements AsyncDisposable {
   readonly #source: pg.Pool;
@@ -54,24 +57,24 @@ export class Leadership implements AsyncDisposable {
   #client: DatabaseClient | null = null;
   #renewal: NodeJS.Timeout | null = null;
   #term: Term | null = null;
-  /** Of the term that `check` has reported last. */
+  /** Signal of the term that `check` reported last. */
   #reported: AbortSignal | null = null;
   #number = 0n;
   #taking: Promise<void> | null = null;
 
-  /** @param source a pool whose settings are taken; the lease has a connection of its own, so that it waits for no call. */
+  /** @param source a pool whose settings are copied; the lease has a connection of its own, so that it waits for no call. */
   constructor(source: pg.Pool, log: Logger, outage: OutageLog) {
     this.#source = source;
     this.#log = log;
     this.#outage = outage;
   }
 
-  /** Whether this coordinator is the leader. */
+  /** True while this coordinator is the leader. */
   get isHeld(): boolean {
     return this.#term !== null && performance.now() < this.#term.validUntilMs;
   }
 
-  /** Aborts when the present term ends; aborted where there is none. */
+  /** A signal that aborts when the current term ends; aborted when there is none. */
   get signal(): AbortSignal {
     return this.#term?.controller.signal ?? AbortSignal.abort();
   }
@@ -98,7 +101,7 @@ export class Leadership implements AsyncDisposable {
     await this.#close();
   }
 
-  /** Those who ask at the same moment share one statement. */
+  /** Concurrent calls share one statement. */
   #take(): Promise<void> {
     this.#taking ??= this.#takeOnce().finally(() => {
       this.#taking = null;
@@ -121,7 +124,7 @@ export class Leadership implements AsyncDisposable {
       this.#endTerm('another coordinator has taken the lease of the loops');
       return;
     }
-    // Another one had it in between, though nobody told.
+    // Another coordinator held the lease in between.
     if (BigInt(term) !== this.#number) this.#endTerm('the lease of the loops was interrupted');
     this.#number = BigInt(term);
     this.#extendTerm(sentAt + LEASE_MS - MARGIN_MS);
@@ -134,11 +137,11 @@ export class Leadership implements AsyncDisposable {
     else clearTimeout(this.#term.end);
     const end = setTimeout(() => this.#endTerm('the lease of the loops was not renewed in time'), remainingMs).unref();
     this.#term = { controller: this.#term?.controller ?? new AbortController(), validUntilMs, end };
-    // Its failure is found by the next check, or by the end of the term.
+    // The next check, or the end of the term, reports its failure.
     this.#renewal ??= setInterval(() => void this.#take().catch(() => undefined), RENEW_MS).unref();
   }
 
-  /** @param reason null: in order. */
+  /** @param reason null when the coordinator itself ends */
   #endTerm(reason: string | null): void {
     if (this.#term === null) return;
     clearTimeout(this.#term.end);

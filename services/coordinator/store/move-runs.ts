@@ -13,9 +13,9 @@ interface MovedRun {
 export interface RunMove {
   readonly to: RunState;
   readonly reason: string;
-  /** Only from these, within the transition table; all that the table allows if not given. */
+  /** Restricts the states that the transition table allows. Default: all of these. */
   readonly from?: readonly RunState[];
-  /** The stage they go to; kept if not given. */
+  /** The new stage. Default: unchanged. */
   readonly stage?: Stage;
 }
 

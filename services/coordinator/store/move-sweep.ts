@@ -15,8 +15,8 @@ export interface SweepScope {
 }
 
 /**
- * The first lock of every transaction that changes the structure of a sweep. NO KEY UPDATE, because rows that refer to
- * the sweep (events) take a KEY SHARE lock on it and must not wait for it.
+ * Locks a sweep: the first lock of every transaction that changes its structure. NO KEY UPDATE, because rows that refer to
+ * the sweep (events) take a KEY SHARE lock on it and must not wait for this one.
  *
  * @throws NotFoundError
  */
@@ -30,7 +30,7 @@ export async function lockSweep(tx: StoreTransaction, sweepId: string): Promise<
   return { sweepId, state: row.state };
 }
 
-/** A task never changes its sweep, so the identity may be read before the lock. @throws LeaseLostError without a task. */
+/** Locks the sweep of a task. Its identity may be read before the lock, because a task never changes its sweep. @throws LeaseLostError when the task does not exist */
 export async function lockSweepOfTask(
   tx: StoreTransaction,
   { taskId, leaseEpoch }: { readonly taskId: string; readonly leaseEpoch: number },
@@ -45,7 +45,7 @@ export async function lockSweepOfTask(
   return { sweepId: row.sweep_id, state: row.state };
 }
 
-/** Compare-and-set by the transition table; true when the sweep has moved. */
+/** Moves a sweep by compare-and-set with the transition table. Returns whether it has moved. */
 export async function moveSweep(
   tx: StoreTransaction,
   sweepId: string,

@@ -11,11 +11,11 @@ export interface MovedTask {
 
 export interface TaskMove {
   readonly to: TaskState;
-  /** Only from these, within the transition table; all that the table allows if not given. */
+  /** Restricts the states that the transition table allows. Default: all of these. */
   readonly from?: readonly TaskState[];
 }
 
-/** Moves tasks by compare-and-set, locked in the order of their identities; those that may not move are left alone. */
+/** Moves tasks by compare-and-set, locked in the order of their identities; the others are left alone. Returns those that moved. */
 export async function moveTasks(
   tx: StoreTransaction,
   taskIds: readonly string[],

@@ -1,7 +1,7 @@
 import { IDLE_RUNS } from './state-sql.ts';
 
 /**
- * SQL: the key that orders the runs of a sweep, the best first (`compareRuns` in services/core/ranking.ts).
+ * Returns SQL of the key that orders the runs of a sweep, the best first (`compareRuns` in services/core/ranking.ts).
  *
  * @param run alias of `runs`; @param sweep alias of `sweeps`.
  */
@@ -12,15 +12,15 @@ export function rankKey(run: string, sweep: string): string {
   );
 }
 
-/** SQL: whether a run can be the best one (`canBeBest`). */
+/** Returns SQL of whether a run can be the best one (`canBeBest` in services/core/ranking.ts). */
 export function canBeBest(run: string, sweep: string): string {
   return `(${rankKey(run, sweep)})[1:2] = '{0,0}'`;
 }
 
 /**
- * SQL: whether others wait for what a run's training task makes, so that the training goes on though the run itself has ended or
- * is told to stop. Runs that share a head wait for it: it belongs to all of them. An evaluation waits for a stage that is
- * trained again because its checkpoint was lost or damaged.
+ * Returns SQL of whether others wait for the result of a run's training task. The training then continues though the run itself has
+ * ended or is stopping. Runs that share a head wait for it: it belongs to all of them. An evaluation waits for a stage that is
+ * retrained because its checkpoint was lost or damaged.
  *
  * @param run alias of `runs`; @param task alias of `tasks`.
  */
@@ -32,8 +32,8 @@ export function isHeadAwaited(run: string, task: string): string {
 }
 
 /**
- * SQL of the epochs that a run is to train in a task's stage, from the run's parameters: every default is in them. `runs.epoch_limit`
- * is of the stage that the run is in, which is another one where it has ended and its head is still awaited.
+ * Returns SQL of the epochs that a run is to train in a task's stage, from the run's parameters, which include every default.
+ * `runs.epoch_limit` belongs to the run's current stage, which differs from the task's when the run has ended and its head is awaited.
  *
  * @param run, task names of the rows
  */

@@ -6,15 +6,15 @@ import type { Logger } from '../../platform/telemetry/logger.ts';
 
 const TASKS_CHANNEL = 'graft_tasks';
 const EVENTS_CHANNEL = 'graft_events';
-/** Key of those who wait for tasks; no sweep has it. */
+/** Key of subscriptions to tasks; no sweep has it. */
 const TASKS_KEY = '';
 
-/** Wakes long polls and watches by LISTEN. A hint only: notifications can be lost, so every wait has a bound. */
+/** Wakes long polls and watches by LISTEN. Notifications are hints that can be lost, so every wait has a timeout. */
 export class Signals implements AsyncDisposable {
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   readonly #listeners: readonly Listener[];
   #eventGeneration = 0;
-  /** Resolves when both channels are listened to. */
+  /** Resolves when LISTEN is active on both channels. */
   readonly ready: Promise<void>;
 
   constructor(pool: Pool, log: Logger, outage: OutageLog) {
@@ -33,7 +33,7 @@ export class Signals implements AsyncDisposable {
     this.ready = Promise.all(this.#listeners.map((listener) => listener.ready)).then(() => undefined);
   }
 
-  /** Another number after each notification of events. */
+  /** A number that grows with each notification of events. */
   get eventGeneration(): number {
     return this.#eventGeneration;
   }
@@ -71,7 +71,7 @@ export class Signals implements AsyncDisposable {
   }
 }
 
-/** Remembers a notification that comes between a look at the database and the wait. */
+/** A subscription that remembers a notification between a read of the database and the wait. */
 export class Subscription implements Disposable {
   readonly #onDispose: () => void;
   #isDirty = false;
@@ -86,7 +86,7 @@ export class Subscription implements Disposable {
     this.#wake?.();
   }
 
-  /** Resolves at the next notification (also one that has come since the last wait), after `timeoutMs`, or at an abort. */
+  /** Resolves at the next notification, including one since the last wait; after `timeoutMs`; or at an abort. */
   async wait(timeoutMs: number, signals: readonly AbortSignal[]): Promise<void> {
     if (!this.#isDirty && !signals.some(({ aborted }) => aborted)) await this.#sleep(timeoutMs, signals);
     this.#isDirty = false;

@@ -6,33 +6,33 @@ import type { Logger } from '../../platform/telemetry/logger.ts';
 import { STORED_PLANS } from './planning/stored-plans.ts';
 import type { PlanStoredInput, RegroupInput } from './planning/stored-plans.ts';
 
-/** What every statement needs. Prisma and raw `pg` share one pool. */
+/** The connections and settings that every statement needs. Prisma and raw `pg` share one pool. */
 export interface Store {
   readonly pool: Pool;
   readonly prisma: PrismaClient;
   readonly log: Logger;
-  /** How long a lease lives without a heartbeat, milliseconds. */
+  /** Life of a lease without a heartbeat, in milliseconds. */
   readonly leaseMs: number;
   /** Whether changes leave entries in the outbox, for the MLflow mirror. */
   readonly isMirrored: boolean;
   /**
-   * Whether plans follow what the cluster measures and how many slots it has at the moment. Otherwise the groups that train
-   * together are a function of the spec and the number of slots at the planning alone.
+   * Whether plans follow measurements and the current number of slots. Otherwise the groups that train together depend only on
+   * the spec and on the number of slots at planning.
    */
   readonly plansAdaptively: boolean;
-  /** Plans sweeps, in a thread of its own where the coordinator has one. */
+  /** Plans sweeps, in a separate thread if the coordinator has one. */
   readonly planner: Planner;
-  /** Uniform in [0, 1), for the jitter of back-offs. */
+  /** Draws uniformly from [0, 1), for the jitter of back-offs. */
   readonly random: () => number;
 }
 
-/** Does the planning of stored sweeps. */
+/** Plans stored sweeps. */
 export interface Planner {
   planStored(input: PlanStoredInput): Promise<ReturnType<typeof STORED_PLANS.planStored>>;
   regroup(input: RegroupInput): Promise<ReturnType<typeof STORED_PLANS.regroup>>;
 }
 
-/** Plans at once, on the event loop. */
+/** A planner on the event loop. */
 const PLAN_HERE: Planner = {
   planStored: async (input) => Promise.resolve(STORED_PLANS.planStored(input)),
   regroup: async (input) => Promise.resolve(STORED_PLANS.regroup(input)),
@@ -51,7 +51,7 @@ export interface StoreOptions {
   readonly random?: () => number;
 }
 
-/** The pool stays the caller's: closing the store does not end it. */
+/** Creates a store. The pool remains the caller's: closing the store does not end it. */
 export function createStore(options: StoreOptions): Store {
   return {
     pool: options.pool,
@@ -69,7 +69,7 @@ export function createStore(options: StoreOptions): Store {
   };
 }
 
-/** Prisma qualifies tables with a schema, `public` unless told another one; which it is, the database knows. */
+/** Returns an adapter with the schema of the pool's connections. Prisma qualifies tables with a schema, by default `public`. */
 function adapterOf(pool: Pool): PrismaPg {
   return new (class extends PrismaPg {
     override async connect(): ReturnType<PrismaPg['connect']> {

@@ -229,7 +229,7 @@ describe('a lease that ends', () => {
     await setLeaseEnd(task, 14);
     expect(await trainer.lease()).toMatchObject({ taskId: task.taskId, leaseEpoch: 2 });
     expect(await harness.query('SELECT message FROM attempts WHERE lease_epoch = 1')).toEqual([
-      { message: 'its slot asked for other work (trainer t1, lease 1)' },
+      { message: 'its slot requested another task (trainer t1, lease 1)' },
     ]);
   });
 });

@@ -5,17 +5,17 @@ import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';
 import { ENDED_RUNS, ENDED_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
 
-/** Why a checkpoint is needed no more. */
+/** The reason why a checkpoint is no longer needed. */
 export type CollectReason =
-  /** LAST of a run that has ended: nothing resumes from it. */
+  /** The LAST checkpoint of a run that has ended: nothing resumes from it. */
   | 'RUN_ENDED'
-  /** BEST of an ended sweep, and not of one of its best runs. */
+  /** The BEST checkpoint of a run that is not among the best of an ended sweep. */
   | 'NOT_AMONG_BEST';
 
 export interface CollectOptions {
-  /** null: of all sweeps. */
+  /** null: every sweep. */
   readonly sweepId: string | null;
-  /** Runs of an ended sweep, from the first of its leaderboard on, whose best checkpoint stays. */
+  /** Number of an ended sweep's best runs whose best checkpoint is kept. */
   readonly keepBest: number;
 }
 
@@ -25,15 +25,15 @@ export interface CollectableCheckpoint {
 }
 
 export interface Collectable {
-  /** The largest first, at most as many as were asked for. */
+  /** Checkpoints, the largest first, at most `limit`. */
   readonly items: readonly CollectableCheckpoint[];
   readonly count: number;
   readonly sizeBytes: number;
 }
 
 /**
- * What retention removes once runs have ended; while they train, `markSuperfluous` does it. Kept besides the best: what is pinned, what was
- * evaluated on the test split, what a task that is still to be done starts from or resumes, heads that others wait for.
+ * The checkpoints that retention removes once runs have ended; during training, `markSuperfluous` does it. Kept besides the best:
+ * pinned and tested checkpoints, those that a pending task starts from or resumes, and heads that other runs wait for.
  */
 const COLLECTABLE = `
   WITH ended AS (
@@ -69,7 +69,7 @@ const COLLECTABLE = `
             AND f.state NOT IN ${ENDED_RUNS})
   )`;
 
-/** What `markCollectable` would mark; nothing is changed. */
+/** Finds the checkpoints that `markCollectable` would mark; changes nothing. */
 export async function findCollectable(store: Store, options: CollectOptions, limit: number): Promise<Collectable> {
   const { rows } = await store.pool.query<
     CheckpointRow & { readonly reason: CollectReason; readonly total_count: number; readonly total_bytes: string }
@@ -88,7 +88,7 @@ export async function findCollectable(store: Store, options: CollectOptions, lim
   };
 }
 
-/** First phase of retention for ended runs and sweeps: marks them DELETING. @returns how many. */
+/** Marks collectable checkpoints DELETING, the first phase of retention. @returns their number */
 export async function markCollectable(store: Store, options: CollectOptions): Promise<number> {
   const { rowCount } = await store.pool.query(
     `${COLLECTABLE}

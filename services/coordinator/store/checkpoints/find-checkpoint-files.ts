@@ -1,6 +1,6 @@
 import type { Store } from '../store.ts';
 
-/** Where a checkpoint's bytes are, and which they must be. */
+/** The location of a checkpoint's file, and the digest and size that it must have. */
 export interface CheckpointFile {
   readonly checkpointId: string;
   readonly uri: string;
@@ -8,7 +8,7 @@ export interface CheckpointFile {
   readonly sizeBytes: number;
 }
 
-/** The files of these checkpoints, as they were registered; unknown identities are left out. */
+/** Returns the files of these checkpoints as they were registered; unknown identities are omitted. */
 export async function findCheckpointFiles(store: Store, checkpointIds: readonly string[]): Promise<CheckpointFile[]> {
   const { rows } = await store.pool.query<{ checkpoint_id: string; uri: string; sha256: string; size_bytes: string }>(
     'SELECT checkpoint_id, uri, sha256, size_bytes::text FROM checkpoints WHERE checkpoint_id = ANY($1) ORDER BY checkpoint_id',

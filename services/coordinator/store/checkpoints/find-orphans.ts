@@ -2,9 +2,9 @@ import type { Store } from '../store.ts';
 import { LEASED_TASKS, LIVE_TASKS } from '../state-sql.ts';
 
 /**
- * Which of these checkpoint files, parts of feature sets and temporary files nothing refers to and nothing can refer to any more: no checkpoint has
- * the uri (a DELETED one does not count), no task of the run in the uri is leased, and no task is to make the feature set in it. The name of a checkpoint has the lease
- * epoch in it, so a later lease registers other names, and what is true now stays true.
+ * Returns those of these checkpoint files, parts of feature sets and temporary files that nothing refers to or can refer to later: no
+ * checkpoint that is not DELETED has the URI, no task of the run in the URI is leased, and no pending task computes the feature set in
+ * it. The result stays valid, because the name of a checkpoint contains the lease epoch, so a later lease registers other names.
  *
  * @param uris `checkpoints/<runId>/<name>`, `features/<key>.parts/<name>`, or any other uri of a temporary file.
  */

@@ -11,7 +11,7 @@ export interface CheckpointKey {
   readonly checkpointId: string;
 }
 
-/** Stored checkpoints of a sweep or of one run, by run and age. A run that shares a head has those of the shared head, too. */
+/** Lists the stored checkpoints of a sweep or of one run, by run and age. Those of a shared head are listed for each run that shares it. */
 export async function listCheckpoints(
   store: Store,
   of: { readonly sweepId: string | null; readonly runId: string | null },
@@ -38,10 +38,10 @@ export async function listCheckpoints(
   return { items: items.map(toCheckpoint), next };
 }
 
-/** `state` tells whether its file is still there, `damage` what was found wrong with it. */
+/** A checkpoint with the state of its file and the damage that was found in it. */
 type StatedRow = CheckpointRow & { readonly state: string; readonly damage: string | null };
 
-/** @throws NotFoundError; ArtifactMissingError that says why the file was removed; ArtifactDamagedError. */
+/** Returns a stored checkpoint. @throws NotFoundError; ArtifactMissingError with the reason of the removal; ArtifactDamagedError */
 export async function findCheckpoint(store: Store, checkpointId: string): Promise<CheckpointRecord> {
   const { rows } = await store.pool.query<StatedRow>(
     `SELECT ${CHECKPOINT_COLUMNS}, c.state, c.damage FROM checkpoints c WHERE c.checkpoint_id = $1`,
@@ -51,9 +51,9 @@ export async function findCheckpoint(store: Store, checkpointId: string): Promis
 }
 
 /**
- * Keeps a checkpoint whatever retention would do, or leaves it to retention again.
+ * Pins a checkpoint, which exempts it from retention, or unpins it.
  *
- * @throws NotFoundError; ArtifactMissingError where it is too late; ArtifactDamagedError.
+ * @throws NotFoundError; ArtifactMissingError when its file was removed already; ArtifactDamagedError
  */
 export async function pinCheckpoint(store: Store, checkpointId: string, pinned: boolean): Promise<CheckpointRecord> {
   const { rows } = await store.pool.query<StatedRow>(
@@ -72,7 +72,7 @@ function presentCheckpoint(row: StatedRow | undefined, checkpointId: string): Ch
   }
   const why =
     row.kind === 'LAST'
-      ? 'it was for resuming, and its run has a newer one or has ended'
+      ? 'it was for resuming, and its run has a later one or has ended'
       : 'a later epoch of its run was better, or its run is not among the best of its sweep';
   throw new ArtifactMissingError(row.uri, `of checkpoint '${checkpointId}' was removed by retention: ${why}`);
 }

@@ -14,8 +14,8 @@ import type { CheckpointRow } from './checkpoint-row.ts';
 import { markSuperfluous } from './mark-superfluous.ts';
 
 /**
- * Makes a checkpoint exist. The file must be in the store already (the caller has looked). Idempotent by uri; marks what
- * it makes superfluous for removal.
+ * Registers a checkpoint whose file is in the store already (the caller has checked). Idempotent by URI. Marks the checkpoints that it
+ * makes superfluous for removal.
  *
  * @throws LeaseLostError, LeaseNotHeldError, InvalidRequestError
  */
@@ -35,7 +35,7 @@ export async function registerCheckpoint(
       await markRunning(tx, task);
       const stored = await insertCheckpoint(tx, task, checkpointId, checkpoint);
       await markSuperfluous(tx, checkpoint.runId, checkpoint.stage);
-      // A new checkpoint is progress: the task is not in a crash loop.
+      // A new checkpoint is progress, so the task is not in a crash loop.
       await tx.query('UPDATE tasks SET infrastructure_count = 0 WHERE task_id = $1 AND infrastructure_count > 0', [
         task.taskId,
       ]);

@@ -5,7 +5,7 @@ export interface MarkedCheckpoint {
   readonly uri: string;
 }
 
-/** Checkpoints whose files are to be removed, oldest first. */
+/** Lists checkpoints whose files are to be removed, oldest first. */
 export async function listMarked(store: Store, limit: number): Promise<MarkedCheckpoint[]> {
   const { rows } = await store.pool.query<{ checkpoint_id: string; uri: string }>(
     `SELECT checkpoint_id, uri FROM checkpoints WHERE state = 'DELETING' ORDER BY create_time LIMIT $1`,
@@ -14,7 +14,7 @@ export async function listMarked(store: Store, limit: number): Promise<MarkedChe
   return rows.map((row) => ({ checkpointId: row.checkpoint_id, uri: row.uri }));
 }
 
-/** Second phase: the file is gone. The row stays, as a record of what there was. */
+/** Records that the file was removed, the second phase of retention. The row is kept as a record. */
 export async function recordRemoved(store: Store, checkpointId: string): Promise<void> {
   await store.pool.query(
     `UPDATE checkpoints SET state = 'DELETED', delete_time = now() WHERE checkpoint_id = $1 AND state = 'DELETING'`,

@@ -1,6 +1,6 @@
 /**
- * SQL: whether training can resume from a row of `checkpoints`. A LAST checkpoint's state names the best epoch before it, which
- * is not saved again after a resumption: one whose best was found damaged is passed over, so that the epoch is trained again.
+ * Returns SQL of whether training can resume from a row of `checkpoints`. A LAST checkpoint's state names the best epoch before it,
+ * which is not saved again after a resumption. A LAST whose best was damaged is therefore skipped, so that the epoch is retrained.
  *
  * @param c alias of `checkpoints`
  */

@@ -1,13 +1,13 @@
 import type { Store } from '../store.ts';
 
 export interface ClusterIdentity {
-  /** UUID. */
+  /** A UUID. */
   readonly clusterId: string;
-  /** When the cluster marked its artifact store; null: it never did. */
+  /** Time at which the cluster marked its artifact store; null: never. */
   readonly storeMarkTime: Date | null;
 }
 
-/** The identity of the cluster that the database belongs to; made at the first request. */
+/** Returns the identity of the cluster that owns the database; it is created at the first call. */
 export async function readClusterIdentity({ pool }: Pick<Store, 'pool'>): Promise<ClusterIdentity> {
   await pool.query('INSERT INTO cluster (cluster_id) VALUES (gen_random_uuid()::text) ON CONFLICT DO NOTHING');
   const { rows } = await pool.query<{ cluster_id: string; store_mark_time: Date | null }>(
@@ -18,12 +18,12 @@ export async function readClusterIdentity({ pool }: Pick<Store, 'pool'>): Promis
   return { clusterId: row.cluster_id, storeMarkTime: row.store_mark_time };
 }
 
-/** Notes that the artifact store has the cluster's marker. */
+/** Records that the artifact store has the cluster's marker. */
 export async function recordStoreMark({ pool }: Pick<Store, 'pool'>): Promise<void> {
   await pool.query('UPDATE cluster SET store_mark_time = now() WHERE store_mark_time IS NULL');
 }
 
-/** Some files that must be in the artifact store, the newest of each kind first. @param limit of each kind */
+/** Returns URIs that must exist in the artifact store, the latest of each kind. @param limit most URIs of each kind */
 export async function sampleStoredUris({ pool }: Pick<Store, 'pool'>, limit: number): Promise<readonly string[]> {
   const { rows } = await pool.query<{ uri: string }>(
     `(SELECT uri FROM checkpoints WHERE state = 'STORED' ORDER BY create_time DESC LIMIT $1) UNION ALL

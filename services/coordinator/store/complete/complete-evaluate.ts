@@ -15,10 +15,10 @@ import { insertTestResult } from '../runs/insert-test-result.ts';
 import { endAttempt } from './end-attempt.ts';
 
 /**
- * Records what the trainer saw on the test split; every figure is computed here, from the predictions.
+ * Records the results on the test split. Every figure is computed here, from the predictions.
  *
- * @param labels of the test images by path, from the manifest; null: it could not be read, and only numbers are compared.
- * @throws InvalidRequestError for predictions of other images, or a result of anything but the checkpoints that were handed out.
+ * @param labels of the test images by path, from the manifest; null: it could not be read, and only counts are compared
+ * @throws InvalidRequestError for predictions of other images, or for checkpoints other than those of the task
  */
 export async function completeEvaluate(
   scope: TaskScope,

@@ -8,7 +8,7 @@ import type { TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 
-/** Records the stored feature sets; what waits for them becomes ready, also in other sweeps. */
+/** Records the stored feature sets. Tasks that wait for them become READY, also in other sweeps. */
 export async function completeFeatures(
   scope: TaskScope,
   result: Extract<TaskResult, { stage: 'FEATURES' }>,
@@ -23,7 +23,7 @@ export async function completeFeatures(
           SET state = 'COMPUTED', uri = $2, shape = $3, row_count = $4, sha256 = $5, size_bytes = $6,
               compute_seconds = $7, computed_by_task_id = $8
         WHERE feature_key = $1 AND state <> 'COMPUTED'`,
-      // The task's time belongs to all its sets together; a set gets an equal part.
+      // The task's time is divided equally among its sets.
       [
         set.key,
         set.uri,
@@ -42,7 +42,7 @@ export async function completeFeatures(
   await settleSweep(scope, [task.taskId]);
 }
 
-/** The lock makes a sweep that is being planned see these sets as stored, or this transaction see its wait. */
+/** Locks the task's sets, so that a concurrent planning either sees them as stored or this transaction sees its dependency. */
 async function lockSets(tx: StoreTransaction, taskId: string): Promise<AskedFeatureSet[]> {
   const { rows } = await tx.query<AskedFeatureSet>(
     `SELECT feature_key AS key, dataset_digest AS "datasetDigest", split, backbone, weights_digest AS "weightsDigest", cut,

@@ -16,8 +16,8 @@ import { failSweep } from './fail-sweep.ts';
 export type IndexResult = Extract<TaskResult, { stage: 'INDEX' }>;
 
 /**
- * Records the data set and the weights, and plans the sweep: its tasks exist from here on. A sweep that is planned already has
- * indexed again because its manifest was lost.
+ * Records the data set and the weights, and plans the sweep: this inserts its tasks. A sweep that is planned already was reindexed because
+ * its manifest was lost.
  */
 export async function completeIndex(scope: TaskScope, result: IndexResult): Promise<void> {
   const { tx, sweep, task } = scope;
@@ -59,7 +59,7 @@ interface IndexedRow {
   readonly class_counts: ClassCount[];
 }
 
-/** The data set of a sweep that is planned; null before. */
+/** Returns the data set of a planned sweep; null before planning. */
 async function findIndexed(tx: StoreTransaction, sweepId: string): Promise<IndexedRow | null> {
   const { rows } = await tx.query<IndexedRow>(
     `SELECT d.dataset_id, d.digest, d.class_names, d.class_counts
@@ -69,13 +69,13 @@ async function findIndexed(tx: StoreTransaction, sweepId: string): Promise<Index
   return rows[0] ?? null;
 }
 
-/** The content must be what the sweep was planned with: features, curves and test results belong to it. */
+/** Completes a reindexing. The content must be the planned one, because features, curves and test results depend on it. */
 async function completeReindex(scope: TaskScope, result: IndexResult, known: IndexedRow): Promise<void> {
   const { tx, sweep, task } = scope;
   const isOver = isTerminalSweepState(sweep.state);
   if (result.dataset.digest === known.digest) {
     await insertDataset(tx, result);
-    const message = `the same ${countImages(known.class_counts)} images again: the manifest is stored anew`;
+    const message = `the same ${countImages(known.class_counts)} images: the manifest was restored`;
     await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
     await recordDependentSweeps(tx, task);
     if (!isOver) await settleSweep(scope, [task.taskId]);
@@ -100,20 +100,20 @@ function countImages(classCounts: readonly ClassCount[]): number {
   return classCounts.reduce((sum, count) => sum + count.imageCount, 0);
 }
 
-/** For the sweep's events; `sweeps.dataset_problems` has each of them. */
+/** Summarizes problems for the sweep's events; `sweeps.dataset_problems` has each of them. */
 function describeProblems(problems: readonly DatasetProblem[]): string {
   const counts = new Map<string, number>();
   for (const { code, count = 1 } of problems) counts.set(code, (counts.get(code) ?? 0) + count);
   const named = [...counts].map(([code, count]) => `${count} ${code}`);
   const [first] = problems;
-  return first === undefined ? '' : `; found and let pass: ${named.join(', ')}, for example ${first.message}`;
+  return first === undefined ? '' : `; ignored problems: ${named.join(', ')}, for example ${first.message}`;
 }
 
 /**
- * Records content that is new. A known row keeps the folder and the problems of its first indexing: this sweep's own are in its
- * spec and in `sweeps.dataset_problems`.
+ * Inserts a new data set. A known row keeps the folder and the problems of its first indexing; this sweep's own are in its spec and in
+ * `sweeps.dataset_problems`.
  *
- * @throws InvalidRequestError for an identity that is not the digest's, and for other classes or counts than the known row has.
+ * @throws InvalidRequestError for an identity that does not match the digest, and for classes or counts that differ from the known row
  */
 async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: IndexResult): Promise<void> {
   const expected = datasetIdOf(dataset.digest);

@@ -14,17 +14,17 @@ import { completeIndex } from './complete-index.ts';
 import { completeTrain } from './complete-train.ts';
 import { endWithError } from './end-with-error.ts';
 
-/** How an attempt ended: with a result, or failed as a whole. */
+/** The end of an attempt: a result, or a failure as a whole. */
 export type TaskEnd =
   | { readonly kind: 'result'; readonly result: TaskResult }
-  /** `damage`: what the caller has found wrong with checkpoints that the error names. */
+  /** `damage`: confirmed damage of checkpoints that the error names. */
   | { readonly kind: 'error'; readonly error: TaskError; readonly damage?: ConfirmedDamage };
 
 /**
- * Ends an attempt and moves its runs and its sweep on, in one transaction. Idempotent by (task, lease epoch): when the
- * attempt was ended by an earlier call, nothing happens.
+ * Ends an attempt, moves its runs and settles its sweep, in one transaction. Idempotent by (task, lease epoch): an attempt that an
+ * earlier call has ended is not changed.
  *
- * @param testLabels of the test images by path, for EVALUATE; null: not known.
+ * @param testLabels of the test images by path, for EVALUATE; null: unknown
  * @throws LeaseLostError, LeaseNotHeldError, InvalidRequestError
  */
 export async function completeTask(

@@ -25,11 +25,11 @@ interface MemberRow {
   readonly run_id: string;
   readonly state: RunState;
   readonly epoch_limit: number;
-  /** Whether another task of the run is still to come. */
+  /** Whether another training task of the run is pending. */
   readonly has_more: boolean;
-  /** Whether another slot works on a later stage of it, while its head is trained again here. */
+  /** Whether another live task trains a later stage of it while its head is retrained here. */
   readonly is_elsewhere: boolean;
-  /** Whether runs that go on wait for the head it trains here, so that its outcome counts though the run has ended. */
+  /** Whether live runs wait for the head it trains here, so that its outcome counts though the run has ended. */
   readonly is_awaited: boolean;
   /** Whether other runs share its head. */
   readonly is_shared: boolean;
@@ -148,7 +148,7 @@ function nextOf(
   }
 }
 
-/** From now on the head's epochs are among those that runs sharing it are ranked by. */
+/** Updates the summaries of runs that share the head, which are ranked by its epochs as well. */
 async function summarizeSharers(tx: StoreTransaction, taskId: string): Promise<void> {
   const { rows } = await tx.query<{ run_id: string }>(
     'SELECT run_id FROM served_runs WHERE task_id = $1 AND shared ORDER BY run_id',
@@ -160,7 +160,7 @@ async function summarizeSharers(tx: StoreTransaction, taskId: string): Promise<v
   );
 }
 
-/** MLflow has no views, so the runs that share the head have its curve each. */
+/** Mirrors the head's curve once for each run that shares it, because MLflow has no views. */
 async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId: string): Promise<void> {
   const { rows } = await tx.query<{ run_id: string; lease_epoch: number; epochs: number[] }>(
     `SELECT s.run_id, m.lease_epoch, array_agg(DISTINCT m.epoch ORDER BY m.epoch) AS epochs
@@ -176,7 +176,7 @@ async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId
   }
 }
 
-/** RUNNING goes to its end through STOPPING: the transition table has no shorter way. */
+/** Stops a run. RUNNING must pass through STOPPING: the transition table has no direct way. */
 async function stop({ tx, sweep }: SweepScope, runId: string): Promise<void> {
   const reason = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
   await moveRuns(tx, [runId], { to: 'STOPPING', reason });
@@ -184,8 +184,8 @@ async function stop({ tx, sweep }: SweepScope, runId: string): Promise<void> {
 }
 
 /**
- * One bad member leaves the group; the others have gone on. What may be tried again is tried in a task of its own. A head that
- * can't be trained can't be trained for anybody who shares it: the same numbers would come out.
+ * Removes a failed member from the group, whose other members continue. A retriable failure is retried in a task of its own. When a head
+ * fails for good, all runs that share it fail, because retraining would give the same numbers.
  */
 async function failMember(scope: TaskScope, runId: string, error: TaskError): Promise<void> {
   const { tx, task } = scope;
@@ -197,14 +197,14 @@ async function failMember(scope: TaskScope, runId: string, error: TaskError): Pr
     countedFailures: error.errorClass === 'COUNTED' ? 1 : 0,
     infrastructureInARow: error.errorClass === 'INFRASTRUCTURE' ? 1 : 0,
     memoryFailures: error.errorClass === 'MEMORY' ? 1 : 0,
-    // In a task of its own it meets this machine again only where there is no other.
+    // A task of its own is leased to this machine only if there is no other.
     hasOtherSlot: isMachineFault(error),
   });
   if (decision.action === 'REQUEUE') await retryAlone(scope, runId, error, decision);
   else await endRuns(tx, await sharersOf(tx, task, runId), { to: decision.action, reason: decision.reason });
 }
 
-/** The run, and those that share its head where it is the head that failed; not those that another slot works on. */
+/** Returns the run, and those that share its head if the head failed; without runs that another live task trains. */
 async function sharersOf(tx: StoreTransaction, task: FencedTask, runId: string): Promise<string[]> {
   if (task.stage !== 'HEAD') return [runId];
   const { rows } = await tx.query<{ run_id: string }>(
@@ -220,7 +220,7 @@ function errorOf(outcome: RunOutcome): TaskError {
     outcome.error ?? {
       errorClass: 'COUNTED',
       code: 'UNKNOWN',
-      message: `run ${outcome.runId} failed and the trainer did not say why`,
+      message: `run ${outcome.runId} failed, and the trainer reported no reason`,
       datasetProblems: [],
     }
   );

@@ -13,9 +13,9 @@ export interface AttemptEnd {
   readonly event: TaskEventState;
   readonly message: string;
   readonly error: TaskError | null;
-  /** When the task goes back to READY: milliseconds until it may be leased again. */
+  /** Milliseconds until a task that returns to READY may be leased. */
   readonly delayMs?: number;
-  /** Measured; not known if not given. */
+  /** Measured peak; absent when unknown. */
   readonly peakMemoryBytes?: number;
 }
 

@@ -5,7 +5,7 @@ import { decideRetry } from '../../../core/retry.ts';
 import type { RetryDecision } from '../../../core/retry.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { ErrorClass, TaskError } from '../../../core/task.ts';
-import { forgetRounds, recordFault } from '../faults/record-fault.ts';
+import { recordFault, resetRounds } from '../faults/record-fault.ts';
 import type { RecordedFault } from '../faults/record-fault.ts';
 import { repairArtifacts } from '../repair/repair-artifacts.ts';
 import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
@@ -19,14 +19,14 @@ import { runIdsOf, runIdsOnlyIn } from '../tasks/run-ids-of.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
 
-/** How the attempt itself is recorded; what follows is decided by the error alone. */
+/** The recorded state of the attempt. The consequences depend on the error alone. */
 export type FailedAttemptState = 'FAILED' | 'EXPIRED' | 'RELEASED';
 
 /**
- * Ends an attempt that brought no result: the task is tried again, or fails with what depends on it (core/retry.ts). In a
- * sweep that is over nothing is tried again. One that found stored files damaged is not counted (`heal`).
+ * Ends an attempt without a result: the task is retried, or fails with its dependents (core/retry.ts). In a sweep that has ended nothing
+ * is retried. An attempt that found stored files damaged is not counted (`repairArtifacts`).
  *
- * @param damage what was found wrong with checkpoints that the error names
+ * @param damage confirmed damage of checkpoints that the error names
  */
 export async function endWithError(
   scope: TaskScope,
@@ -54,7 +54,7 @@ export async function endWithError(
   else await fail(scope, error, attempt, decision);
 }
 
-/** Nothing is counted: not the task but the store is at fault, and `heal` bounds how often. */
+/** Ends an attempt that waits for a repair. It is not counted, because the store is at fault; `repairArtifacts` limits the repetitions. */
 async function endForRepair(
   scope: TaskScope,
   error: TaskError,
@@ -87,7 +87,7 @@ const COUNTERS = {
   NUMERIC: null,
 } as const satisfies Readonly<Record<ErrorClass, string | null>>;
 
-/** The counter is stored before the next attempt exists, so that no crash can lose a failure. */
+/** Counts the failure and decides. The counter is stored before the next attempt exists, so that no crash can lose a failure. */
 async function decide(
   { tx, task }: TaskScope,
   error: TaskError,
@@ -120,20 +120,20 @@ async function requeue(
   const { tx, sweep, task } = scope;
   const { delayMs, reason, pausesSweep = false } = decision;
   await endAttempt(scope, { attempt, task: 'READY', event: attempt, message: error.message, error, delayMs });
-  if (pausesSweep) await forgetRounds(tx, task.taskId);
+  if (pausesSweep) await resetRounds(tx, task.taskId);
   const isPaused =
     pausesSweep && (await moveSweep(tx, sweep.sweepId, 'PAUSED', `${error.message} Then resume the sweep.`));
   await parkRuns(isPaused ? { ...scope, sweep: { ...sweep, state: 'PAUSED' } } : scope, reason);
 }
 
-/** Runs of a task that waits again: QUEUED, or PAUSED with their sweep. One that was told to stop is not waited for. */
+/** Moves the runs of a requeued task to QUEUED, or to PAUSED with their sweep. Runs in STOPPING are left alone. */
 export async function parkRuns({ tx, sweep, task }: TaskScope, reason: string): Promise<void> {
   if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return;
   const runIds = await runIdsOnlyIn(tx, task.taskId);
   await moveRuns(tx, runIds, { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason, from: ['RUNNING'] });
 }
 
-/** The sweep was cancelled: its runs were STOPPING and have now stopped. */
+/** Cancels the runs of a task whose sweep was cancelled: they were STOPPING and have now stopped. */
 export async function cancelRunsOf({ tx, sweep, task }: TaskScope): Promise<void> {
   if (sweep.state !== 'CANCELLED' || task.stage === 'EVALUATE') return;
   await moveRuns(tx, await runIdsOf(tx, task.taskId), { to: 'CANCELLED', reason: 'the sweep was cancelled' });
@@ -160,7 +160,7 @@ async function fail(
   await settleSweep(scope, [task.taskId]);
 }
 
-/** All problems at once, so that a person fixes them in one go; each once: a trainer's message may list them already. */
+/** Lists all problems at once, so that a person fixes them in one pass; each once, because the trainer's message may list them already. */
 function describeIndexFailure(error: TaskError, message: string): string {
   const problems = error.datasetProblems.filter(({ fatal }) => fatal);
   const all = problems.length > 0 ? problems : error.datasetProblems;

@@ -4,7 +4,7 @@ import { endRuns } from '../runs/end-runs.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { LIVE_RUNS, PENDING_TASKS } from '../state-sql.ts';
 
-/** Ends a locked sweep whose data set can't be read, with all of its runs that have not ended and all tasks that wait. */
+/** Fails a locked sweep whose data set can't be read, with its live runs, and cancels its pending tasks. */
 export async function failSweep(tx: StoreTransaction, sweepId: string, reason: string): Promise<void> {
   const tasks = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks WHERE sweep_id = $1 AND state IN ${PENDING_TASKS} ORDER BY task_id`,

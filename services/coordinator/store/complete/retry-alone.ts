@@ -7,8 +7,8 @@ import type { TaskScope } from '../tasks/fence.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 
 /**
- * A member that failed in a group whose others went on is tried again in a task of its own, which what the run does later
- * waits for, and what runs do that share its head. Its lease epochs go on from the group's, because they tell the attempts of a run's stage apart.
+ * Retries a member that failed in a group in a task of its own. The run's later tasks depend on it, and so do those of runs that share its
+ * head. Its lease epochs continue the group's, because they distinguish the attempts of a run's stage.
  */
 export async function retryAlone(
   { tx, task }: TaskScope,

@@ -11,7 +11,7 @@ export interface DatasetKey {
   readonly datasetId: string;
 }
 
-/** Indexed data sets, newest first. */
+/** Lists indexed data sets, latest first. */
 export async function listDatasets(
   store: Store,
   after: DatasetKey | null,
@@ -38,9 +38,9 @@ export async function findDataset(store: Store, datasetId: string): Promise<Data
 }
 
 /**
- * A data set as one of its sweeps read it: the sweep's folder, and the problems found there under the sweep's flags.
+ * Returns a data set as one of its sweeps indexed it: with the sweep's folder, and the problems found there under the sweep's flags.
  *
- * @throws NotFoundError; InvalidRequestError where the sweep is on another data set.
+ * @throws NotFoundError; InvalidRequestError when the sweep uses another data set.
  */
 export async function findDatasetOfSweep(store: Store, datasetId: string, sweepId: string): Promise<DatasetRecord> {
   const row = await store.prisma.sweep.findUnique({ where: { sweepId }, include: { dataset: true } });
@@ -67,7 +67,7 @@ function toDataset(row: Dataset): DatasetRecord {
   };
 }
 
-/** Place of the manifest that a task's images are listed in; null before they are indexed, and for a task that does not exist. */
+/** Returns the URI of the manifest that lists a task's images; null before INDEX has completed, and for an unknown task. */
 export async function findManifest(store: Store, taskId: string): Promise<string | null> {
   const { rows } = await store.pool.query<{ manifest_uri: string }>(
     `SELECT d.manifest_uri FROM tasks t JOIN sweeps s ON s.sweep_id = t.sweep_id

@@ -3,7 +3,7 @@ import type { Store } from '../store.ts';
 import { ENDED_SWEEPS, LEASED_TASKS } from '../state-sql.ts';
 
 /**
- * Whether nothing will happen in a sweep any more: it is over and no slot works on a task of it.
+ * Returns whether a sweep can emit no more events: it has ended and no slot holds a task of it.
  *
  * @throws NotFoundError
  */

@@ -9,7 +9,7 @@ interface EventRow {
   readonly create_time: Date;
 }
 
-/** Events of a sweep after `cursor`, oldest first, at most `limit`. */
+/** Returns events of a sweep after `cursor`, oldest first, at most `limit`. */
 export async function readEvents(pool: Pool, sweepId: string, cursor: bigint, limit: number): Promise<StoredEvent[]> {
   const { rows } = await pool.query<EventRow>(
     `SELECT event_id, kind, payload, create_time
@@ -23,7 +23,7 @@ export async function readEvents(pool: Pool, sweepId: string, cursor: bigint, li
   }));
 }
 
-/** Number of the last event of a sweep; null: it has none. */
+/** Returns the number of a sweep's last event; null when it has none. */
 export async function readLastCursor(pool: Pool, sweepId: string): Promise<bigint | null> {
   const { rows } = await pool.query<{ last: string | null }>(
     'SELECT max(event_id) AS last FROM events WHERE sweep_id = $1',

@@ -1,7 +1,7 @@
 import { SLOT_FAULTS } from '../state-sql.ts';
 
 /**
- * Whether a slot is one of those by whose fault a task failed: the fault is the device's, or that of its whole machine.
+ * Returns SQL of whether a slot caused a fault: the fault is of its device, or of its whole machine.
  *
  * @param fault alias of a row of machine_faults
  * @param trainer SQL of the slot's trainer_id
@@ -11,7 +11,7 @@ export function isFaultOf(fault: string, trainer: string, index: string): string
   return `${fault}.trainer_id = ${trainer} AND (${fault}.code NOT IN ${SLOT_FAULTS} OR ${fault}.slot_index = ${index})`;
 }
 
-/** Slots of living trainers that may take a task and have not failed it by a fault of their machine. @param task alias of its row */
+/** Returns SQL of the slots of live trainers that may lease a task and have not failed it by a machine fault. @param task alias of its row */
 export function otherSlots(task: string): string {
   return `
     SELECT 1 FROM slots os JOIN trainers ot USING (trainer_id)

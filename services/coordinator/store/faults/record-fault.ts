@@ -5,19 +5,19 @@ import type { StoreTransaction } from '../transaction.ts';
 import { isFaultOf, otherSlots } from './other-slots.ts';
 
 export interface RecordedFault {
-  /** Whether a slot that has not failed the task so may take it. */
+  /** Whether a slot without a fault in this task may lease it. */
   readonly hasOtherSlot: boolean;
-  /** Times that there was none, this one included. */
+  /** Number of times that every slot had failed the task, this one included. */
   readonly machineRounds: number;
-  /** The error's, with what the other slots said where all have failed the task, and whether the slot is benched now. */
+  /** The error's message, with the faults of the other slots when all have failed the task, and whether the slot is benched now. */
   readonly message: string;
 }
 
 /**
- * Notes that a task failed by a fault of the machine that holds its lease. Where no other slot is left to try, the faults of
- * this task say nothing of the machines, and go. `reviewBenches` draws the conclusions after the commit.
+ * Records that a task failed by a fault of the machine that holds its lease. When every slot has failed the task, its faults are no
+ * evidence against the machines and are deleted. `reviewBenches` benches slots after the commit.
  *
- * @param taskId the task that avoids the machine from now on, where that is not the leased one: a member that goes on alone
+ * @param taskId the task that avoids the machine from now on, if not the leased one: that of a member that continues alone
  */
 export async function recordFault(
   tx: StoreTransaction,
@@ -25,7 +25,7 @@ export async function recordFault(
   error: TaskError,
   taskId: string = lease.taskId,
 ): Promise<RecordedFault> {
-  const { rows: noted } = await tx.query<{ trainer_id: string; slot_index: number }>(
+  const { rows: recorded } = await tx.query<{ trainer_id: string; slot_index: number }>(
     `INSERT INTO machine_faults (task_id, trainer_id, slot_index, code, message)
      SELECT $3, trainer_id, slot_index, $4, $5 FROM attempts WHERE task_id = $1 AND lease_epoch = $2
      ON CONFLICT (task_id, trainer_id, slot_index) DO UPDATE
@@ -33,24 +33,24 @@ export async function recordFault(
      RETURNING trainer_id, slot_index`,
     [lease.taskId, lease.leaseEpoch, taskId, error.code, error.message],
   );
-  // What was long ago says nothing of the machine now.
+  // Old faults are no evidence about the machine's present condition.
   await tx.query(`DELETE FROM machine_faults WHERE create_time < now() - interval '1 hour'`);
-  for (const { trainer_id: trainerId } of noted) tx.suspects.add(trainerId);
+  for (const { trainer_id: trainerId } of recorded) tx.suspects.add(trainerId);
   const { rows: others } = await tx.query(
     `SELECT 1 FROM tasks t WHERE t.task_id = $1 AND EXISTS (${otherSlots('t')})`,
     [taskId],
   );
   if (others.length === 0) return withoutOthers(tx, taskId, error);
-  const [slot] = noted;
+  const [slot] = recorded;
   const isBenched = slot !== undefined && (await countFaults(tx, slot)) >= FAULTS_TO_BENCH;
-  const benched = `${FAULTS_TO_BENCH} tasks have failed so there: trainer ${slot?.trainer_id ?? ''} gets no more until it works again.`;
+  const benched = `${FAULTS_TO_BENCH} tasks have failed there by such faults: trainer ${slot?.trainer_id ?? ''} gets no tasks until it registers with a good report.`;
   return { hasOtherSlot: true, machineRounds: 0, message: isBenched ? `${error.message} ${benched}` : error.message };
 }
 
 async function withoutOthers(tx: StoreTransaction, taskId: string, error: TaskError): Promise<RecordedFault> {
   const { rows: faults } = await tx.query<{ trainer_id: string; hostname: string; message: string }>(
-    `WITH gone AS (DELETE FROM machine_faults WHERE task_id = $1 RETURNING trainer_id, message, create_time)
-     SELECT g.trainer_id, t.hostname, g.message FROM gone g JOIN trainers t USING (trainer_id) ORDER BY g.create_time`,
+    `WITH deleted AS (DELETE FROM machine_faults WHERE task_id = $1 RETURNING trainer_id, message, create_time)
+     SELECT g.trainer_id, t.hostname, g.message FROM deleted g JOIN trainers t USING (trainer_id) ORDER BY g.create_time`,
     [taskId],
   );
   for (const { trainer_id: trainerId } of faults) tx.suspects.add(trainerId);
@@ -58,11 +58,11 @@ async function withoutOthers(tx: StoreTransaction, taskId: string, error: TaskEr
     'UPDATE tasks SET machine_round_count = machine_round_count + 1 WHERE task_id = $1 RETURNING machine_round_count',
     [taskId],
   );
-  const told = faults.map(({ trainer_id: trainerId, hostname, message }) => ({ trainerId, hostname, message }));
+  const reported = faults.map(({ trainer_id: trainerId, hostname, message }) => ({ trainerId, hostname, message }));
   return {
     hasOtherSlot: false,
     machineRounds: rounds[0]?.machine_round_count ?? 1,
-    message: describeFaults(told, error.message),
+    message: describeFaults(reported, error.message),
   };
 }
 
@@ -77,7 +77,7 @@ async function countFaults(
   return rows[0]?.count ?? 0;
 }
 
-/** After a pause for a machine's fault the rounds begin anew. */
-export async function forgetRounds(tx: StoreTransaction, taskId: string): Promise<void> {
+/** Resets the count of rounds in which every slot failed the task, after its sweep was paused for that. */
+export async function resetRounds(tx: StoreTransaction, taskId: string): Promise<void> {
   await tx.query('UPDATE tasks SET machine_round_count = 0 WHERE task_id = $1', [taskId]);
 }

@@ -5,8 +5,8 @@ import type { StoreTransaction } from '../transaction.ts';
 import { isFaultOf } from './other-slots.ts';
 
 /**
- * Benches the slots of these trainers by whose faults enough different tasks have failed, and takes those back from the bench
- * whose faults have turned out to be everybody's. A transaction of its own: slots come before tasks in the lock order.
+ * Benches the slots of these trainers whose faults have failed `FAULTS_TO_BENCH` different tasks, and unbenches those whose faults were
+ * deleted because every slot had failed the task. Runs in a transaction of its own: slots come before tasks in the lock order.
  */
 export async function reviewBenches(store: Store, trainerIds: readonly string[]): Promise<void> {
   if (trainerIds.length === 0) return;
@@ -37,11 +37,11 @@ export async function reviewBenches(store: Store, trainerIds: readonly string[])
   });
   for (const { trainer_id, slot_index: slot, bench_reason: reason } of changed) {
     if (reason !== '') store.log.warn({ trainer_id, slot, reason }, 'slot benched');
-    else store.log.info({ trainer_id, slot }, 'slot is back from the bench');
+    else store.log.info({ trainer_id, slot }, 'slot unbenched');
   }
 }
 
-/** Slots that wait for a task look again: one has become theirs to take. */
+/** Wakes the slots that wait for a task: one may have become available to them. */
 export async function notifySlots(tx: StoreTransaction): Promise<void> {
   await tx.query(`SELECT pg_notify('graft_tasks', '')`);
 }

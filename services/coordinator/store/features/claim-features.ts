@@ -3,13 +3,13 @@ import type { PlannedTask } from '../../../core/planner/plan.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 
-/** How each set of a plan comes to be. */
+/** Source of a feature set in a plan. */
 type Source = { readonly kind: 'stored' } | { readonly kind: 'maker'; readonly taskId: string };
 
 /**
- * Fits a plan to the feature sets that are there, or on their way, from any sweep: sets that are stored need no task; a set
- * that another active sweep is making is waited for; the rest stays with the plan's own tasks. Rows are locked in the order
- * of their keys, so that a set that is being completed at this moment is seen as stored here or this wait is seen there.
+ * Adapts a plan to the feature sets of all sweeps: a stored set needs no task, a set that another active sweep computes becomes a
+ * dependency, and the plan's own tasks compute the rest. Rows are locked in the order of their keys, so that a concurrent completion
+ * either shows us the stored set or sees our dependency.
  */
 export async function claimFeatures(tx: StoreTransaction, tasks: readonly PlannedTask[]): Promise<PlannedTask[]> {
   const owners = new Map<string, string>();
@@ -91,7 +91,7 @@ async function claimSets(
   return sources;
 }
 
-/** Those of the sets' makers that are still to end. */
+/** Returns the tasks that are to compute these sets and have not ended. */
 export async function findLiveMakers(
   tx: StoreTransaction,
   rows: readonly { readonly computed_by_task_id: string | null }[],
@@ -106,7 +106,7 @@ export async function findLiveMakers(
   return new Set(result.rows.map(({ task_id }) => task_id));
 }
 
-/** So that the next sweep finds whom to wait for. */
+/** Records which task computes each set, so that the next sweep can depend on it. */
 export async function recordMakers(tx: StoreTransaction, makers: readonly (readonly string[])[]): Promise<void> {
   if (makers.length === 0) return;
   await tx.query(

@@ -3,15 +3,15 @@ import { countTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { recordMakers } from './claim-features.ts';
 
-/** Sets that were not planned to be made by this sweep, or not any more, and the tasks that can't begin without them. */
+/** Sets that no task of this sweep is to compute, and the tasks that can't begin without them. */
 export interface UnplannedFeatures {
-  /** Locked. */
+  /** Keys of locked rows. */
   readonly keys: readonly string[];
   readonly waiting: readonly string[];
   readonly description: string;
 }
 
-/** A further FEATURES task of a locked sweep, which the waiting tasks depend on. */
+/** Inserts another FEATURES task of a locked sweep, on which the waiting tasks depend. */
 export async function insertFeatureTask(
   tx: StoreTransaction,
   sweepId: string,

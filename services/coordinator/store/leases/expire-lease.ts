@@ -12,7 +12,7 @@ export interface LiveLease {
   readonly leaseEpoch: number;
 }
 
-/** Leases that have run out, by the database's clock, oldest first. */
+/** Finds leases that have expired by the database's clock, oldest first. */
 export async function findExpiredLeases(store: Store, limit: number): Promise<LiveLease[]> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
     `SELECT task_id, lease_epoch FROM tasks
@@ -24,10 +24,10 @@ export async function findExpiredLeases(store: Store, limit: number): Promise<Li
 }
 
 /**
- * Takes a lease back if it has still not been renewed for `silentMs` when its row is locked; false when it was, or when the
- * attempt has ended.
+ * Ends a lease if it was not renewed for `silentMs` at the moment when its row is locked. Returns false when it was renewed, or when
+ * the attempt has ended.
  *
- * @param why for the record: what showed that nobody works on it.
+ * @param why the evidence that no process works on the task, for the record
  */
 export async function expireLease(store: Store, lease: LiveLease, why: string, silentMs: number): Promise<boolean> {
   const result = await inTransaction(store, async (tx) => {
@@ -53,8 +53,8 @@ export async function expireLease(store: Store, lease: LiveLease, why: string, s
 }
 
 /**
- * A coordinator or database that was away for longer than a lease must not kill everyone: trainers get one lease length to
- * come back. @returns how many leases were extended.
+ * Extends all live leases by one lease length, so that an outage of coordinator or database longer than a lease does not expire them
+ * all: trainers get that time to reconnect. @returns the number of leases
  */
 export async function extendLiveLeases(store: Store): Promise<number> {
   const { rowCount } = await store.pool.query(

@@ -13,12 +13,12 @@ import { LEASED_TASKS, LEFT_OUT_RUNS, TRAINED_STAGE_LIST } from '../state-sql.ts
 
 export interface TaskProgress extends Omit<LeaseClaim, 'trainerId'> {
   readonly stepCount: bigint;
-  /** 0 where unknown. */
+  /** 0: unknown. */
   readonly stepLimit: bigint;
   readonly detail: string;
 }
 
-/** NONE: go on. The others as `TaskCommand` in `trainer_service.proto`. */
+/** The command in a heartbeat's answer. NONE: continue; the others as `TaskCommand` in `trainer_service.proto`. */
 export type TaskCommand = 'NONE' | 'ABANDON' | 'PAUSE' | 'STOP' | 'KILL' | 'CHECKPOINT_NOW';
 
 export interface TaskDirective {
@@ -30,7 +30,7 @@ export interface TaskDirective {
 
 export interface Heartbeat {
   readonly trainerId: string;
-  /** Empty: none was sent. */
+  /** Hash of the trainer's secret; empty: none was sent. */
   readonly trainerSecretHash: string;
   readonly draining: boolean;
   readonly tasks: readonly TaskProgress[];
@@ -38,18 +38,18 @@ export interface Heartbeat {
 
 export interface HeartbeatAnswer {
   readonly directives: readonly TaskDirective[];
-  /** null: the trainer is given work. */
+  /** Why the coordinator has drained the trainer; null: it gets tasks. */
   readonly drainReason: string | null;
 }
 
 /**
- * Renews the leases a trainer says it holds, and does hold, and answers with what to do about each, in the order of the request.
+ * Renews those leases of the request that the trainer really holds, and returns a directive for each lease of the request, in its order.
  * Leases of a trainer that the coordinator has drained are not renewed.
  *
  * @throws TrainerUnknownError, TrainerIdTakenError
  */
 export async function recordHeartbeat(store: Store, beat: Heartbeat): Promise<HeartbeatAnswer> {
-  // A statement of its own: the trainer's row is not part of the lock order.
+  // A separate statement, because the trainer's row is not part of the lock order.
   const { rows } = await store.pool.query<{ drain_reason: string | null }>(
     `UPDATE trainers SET heartbeat_time = now(), state = CASE WHEN drain_reason IS NULL THEN $2 ELSE 'DRAINING' END
       WHERE trainer_id = $1 AND coalesce(secret_hash, '') = $3
@@ -172,7 +172,7 @@ function abandon({ taskId, leaseEpoch }: TaskProgress): TaskDirective {
   return { taskId, leaseEpoch, command: 'ABANDON', stoppedRunIds: [] };
 }
 
-/** The more severe one wins; it follows from the rows, so it is told again until it has been obeyed. */
+/** Returns the most severe command that applies. It follows from the rows, so every heartbeat repeats it until it was obeyed. */
 function commandFor(live: LiveState, draining: boolean): TaskCommand {
   if (live.command === 'KILL') return 'KILL';
   if (isTerminalSweepState(live.sweepState) || live.command === 'STOP') return 'STOP';

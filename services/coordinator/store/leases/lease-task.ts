@@ -19,27 +19,27 @@ import { readLeasedTask } from './read-leased-task.ts';
 import type { ReadTask } from './read-leased-task.ts';
 import { LEASED_TASKS } from '../state-sql.ts';
 
-/** A trainer counts as lost after two leases without a sign of life, so not every lease need leave one. */
+/** Fraction of a lease after which a lease request updates the trainer's heartbeat time; a trainer is LOST after two leases. */
 const QUIET_LEASE_PART = 4;
 
 export interface LeaseRequest {
   readonly requestId: string;
   readonly trainerId: string;
-  /** Of the trainer's own secret; empty: none was sent. */
+  /** Hash of the trainer's secret; empty: none was sent. */
   readonly trainerSecretHash: string;
-  /** Hash of the secret of the lease that this request may get; empty: a trainer without a secret. */
+  /** Returns the hash of the new lease's secret; empty for a trainer without secrets. */
   readonly leaseSecretHash: (taskId: string, leaseEpoch: number) => string;
   readonly slotIndex: number;
   readonly heldFeatureKeys: readonly string[];
 }
 
 /**
- * Gives a slot the next ready task, or null when none is ready. Idempotent by (trainer, slot, request id): while the lease
+ * Leases the next ready task to a slot; returns null when none is ready. Idempotent by (trainer, slot, request id): while the lease
  * lives, the same request gets the same task, and the lease is renewed. A request whose lease has expired before its answer
  * arrived gets a new lease.
  *
- * @throws TrainerUnknownError when the trainer or the slot is not registered; TrainerIdTakenError; LeaseLostError when the request's attempt was
- * ended by the trainer itself, so that a late copy of a request can't take a task nobody works on.
+ * @throws TrainerUnknownError when the trainer or the slot is not registered; TrainerIdTakenError; LeaseLostError when the
+ * trainer itself has ended the request's attempt, so that a late copy of a request can't lease a task that no slot would work on.
  */
 export async function leaseTask(store: Store, request: LeaseRequest): Promise<LeasedTask | null> {
   let outcome = await tryLease(store, request);
@@ -55,7 +55,7 @@ interface LeaseOutcome {
   readonly leased: ReadTask | null;
   /** Whether the slot holds a live lease by another request. */
   readonly isBusy: boolean;
-  /** Whether nothing has been heard of the trainer for a while. */
+  /** Whether the trainer's heartbeat time needs an update. */
   readonly isQuiet: boolean;
 }
 
@@ -83,9 +83,9 @@ async function tryLease(store: Store, request: LeaseRequest): Promise<LeaseOutco
 }
 
 /**
- * A slot that asks for work has none, so a lease it got by another request is of a process that died. Taken back when half
- * of it has passed without a heartbeat, and not at once: a late copy of a cancelled request must not take the task away
- * that the slot has just begun. @returns whether one was taken back.
+ * Expires a lease that the slot got by another request. A slot that requests a task has none, so that lease belongs to a dead process. It is
+ * expired after half its length without a heartbeat, not at once: a late copy of a cancelled request must not end the task that the
+ * slot has just begun. @returns whether a lease was expired
  */
 async function reclaimForgottenLease(store: Store, request: LeaseRequest): Promise<boolean> {
   const { rows } = await store.pool.query<{ task_id: string; lease_epoch: number }>(
@@ -96,7 +96,7 @@ async function reclaimForgottenLease(store: Store, request: LeaseRequest): Promi
   );
   const row = rows[0];
   if (!row) return false;
-  const why = 'its slot asked for other work';
+  const why = 'its slot requested another task';
   return expireLease(store, { taskId: row.task_id, leaseEpoch: row.lease_epoch }, why, store.leaseMs / 2);
 }
 
@@ -163,7 +163,7 @@ async function renewOwnLease(tx: StoreTransaction, own: OwnLeaseRow): Promise<Li
   if (own.task_id === null) return null;
   const { task_id: taskId, lease_epoch: leaseEpoch, state } = own;
   if (state === 'EXPIRED') {
-    // The answer may never have arrived: the request is free again, the old attempt keeps a mark of it.
+    // The answer may never have arrived: the request id becomes free, and the old attempt keeps it with a suffix.
     await tx.query(
       `UPDATE attempts SET request_id = request_id || '#' || task_id || '/' || lease_epoch
         WHERE task_id = $1 AND lease_epoch = $2`,
@@ -229,8 +229,8 @@ async function takeTask(
 }
 
 /**
- * Also that it does not wait for a larger slot any more. Not part of the lease's transaction, which has locked a task and may
- * not lock its sweep any more.
+ * Records that a sweep has started, and clears its wait reason. Not part of the lease's transaction, which has locked a task and
+ * must not lock its sweep after it.
  */
 async function recordSweepStart(store: Store, sweepId: string): Promise<void> {
   await store.pool.query(

@@ -2,10 +2,10 @@ import type { Store } from '../store.ts';
 import { LEASED_TASKS } from '../state-sql.ts';
 
 /**
- * Milliseconds until the passing of time alone may give a slot something to do, of which nobody is notified: the end of a
- * task's back-off, or the moment from which the slot's forgotten lease may be taken back. Null when time changes nothing.
+ * Returns the milliseconds until a slot should poll because of an event that sends no notification: the end of a task's back-off, or the
+ * time from which the slot's forgotten lease may be expired. Returns null when there is no such event.
  *
- * @param sinceMs time since the last lease was tried: a back-off that ended after it was missed by it, and the answer is then negative.
+ * @param sinceMs time since the last lease attempt, which has missed a back-off that ended after it; the result is negative then
  */
 export async function nextPollMs(
   store: Store,

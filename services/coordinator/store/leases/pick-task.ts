@@ -6,17 +6,16 @@ export interface PickedTask {
   readonly taskId: string;
   /** 0: never leased. */
   readonly lastLeaseEpoch: number;
-  /** Attempts that ran out of memory. */
+  /** Number of attempts that ran out of memory. */
   readonly memoryFailures: number;
 }
 
 /**
- * The next ready task, locked; null when there is none. Tasks whose feature sets the slot's machine holds come first, then
- * the oldest sweep, then the plan's order. SKIP LOCKED: slots that ask at the same moment don't wait for each other and
- * never get the same task. Two statements instead of one ordered by "holds", because that would look up the feature sets of
- * every ready task at every lease.
+ * Locks and returns the next ready task; null when there is none. Tasks whose feature sets the slot's machine holds come first, then
+ * the oldest sweep, then the plan's order. SKIP LOCKED: concurrent requests don't wait for each other and never get the same task. Two
+ * statements instead of one ordered by "holds", because that would look up the feature sets of every ready task at every lease.
  *
- * A task that has failed by a fault of the slot's machine is left to the others, as long as there are some.
+ * A task that has failed by a fault of the slot's machine is left to other slots while there are some.
  */
 export async function pickTask(
   tx: StoreTransaction,
@@ -35,11 +34,11 @@ export async function pickTask(
   return rows[0] ? toPicked(rows[0]) : null;
 }
 
-/** Who asks. */
+/** The slot that requests a task. */
 export interface PickingSlot {
   readonly trainerId: string;
   readonly slotIndex: number;
-  /** It is given nothing that needs more; 0: not known. */
+  /** Limit on the task's required memory; 0: unknown, no limit. */
   readonly memoryBytes: number;
 }
 
@@ -53,7 +52,7 @@ function toPicked(row: PickedRow): PickedTask {
   return { taskId: row.task_id, lastLeaseEpoch: row.lease_epoch, memoryFailures: row.memory_count };
 }
 
-/** Sweep by sweep, so that the tasks of a large one need not be sorted for each lease. */
+/** Returns the SQL of a pick. It goes sweep by sweep, so that the tasks of a large sweep need not be sorted for each lease. */
 function pickSql(condition: string): string {
   return `
     SELECT picked.*
@@ -73,9 +72,9 @@ function pickSql(condition: string): string {
 }
 
 /**
- * Tasks that make a set of this one now, or will. There are two for one set after a sweep was paused in the middle, another
- * took over, and the first was resumed. A set names its one maker, always the task that was planned last, so of several
- * that are ready only that one is given, and no two wait for each other.
+ * SQL of other tasks that compute a set of this one now, or will. One set has two such tasks after a sweep was paused, another took over,
+ * and the first was resumed. A set names its one maker, always the task that was planned last. So of several ready tasks only
+ * that one is leased, and no two wait for each other.
  */
 const OTHER_MAKERS = `
   SELECT 1

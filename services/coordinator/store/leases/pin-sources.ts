@@ -3,9 +3,9 @@ import type { Stage } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Fixes which checkpoint each run of the task starts from: FINE_TUNE the best of HEAD, EVALUATE the best of all stages; HEAD is
- * that of the run whose head it shares. Once fixed it stays over all attempts, so that a repeated attempt does the same work,
- * and retention keeps the file.
+ * Pins the checkpoint from which each run of the task starts: the best of HEAD for FINE_TUNE, the best over all stages for EVALUATE. HEAD is
+ * that of the run whose head is shared. The source stays the same for all attempts, so that a retry does the same work, and retention
+ * keeps the file.
  */
 export async function pinSources(
   tx: StoreTransaction,

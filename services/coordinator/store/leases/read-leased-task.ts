@@ -29,11 +29,11 @@ interface TaskRow {
 
 export interface ReadTask {
   readonly task: LeasedTask;
-  /** False where its sweep's row does not say yet that it has begun, or says still what it waits for. */
+  /** False when the sweep's row lacks its start time, or still has a wait reason. */
   readonly isStartRecorded: boolean;
 }
 
-/** All a trainer needs to work on a task under the given lease. */
+/** Reads everything that a trainer needs for a task under the given lease. */
 export async function readLeasedTask(tx: StoreTransaction, taskId: string, leaseEpoch: number): Promise<ReadTask> {
   const batch = tx.batch();
   const tasks = addTask(batch, taskId, leaseEpoch);
@@ -77,8 +77,8 @@ function addTask(batch: Batch, taskId: string, leaseEpoch: number): Answer<TaskR
 }
 
 /**
- * The content that INDEX found, in the folder that the sweep itself names: another sweep may have indexed the same content
- * elsewhere. A trainer has no use for the problems, which can be long.
+ * Returns the indexed content with the folder that the sweep itself names: another sweep may have indexed the same content elsewhere.
+ * Problems, which can be long, are left out, because a trainer does not use them.
  */
 function toDataset(row: TaskRow): Dataset | null {
   if (row.dataset_id === null) return null;

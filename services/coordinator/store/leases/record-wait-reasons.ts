@@ -10,9 +10,7 @@ export async function recordWaitReasons(store: Store): Promise<void> {
 }
 
 /**
- * Says in the sweep's state reason why a task of it stays where it is: no slot of a living trainer has the memory. Asked when
- * a slot found nothing to do; a slot whose memory is not known (0) may be given anything. Gone again when the task is leased
- * (`lease-task.ts`).
+ * Records that a task waits because no slot of a live trainer has enough memory. A slot of unknown memory (0) may lease any task.
  */
 async function recordTooLarge(store: Store): Promise<void> {
   await store.pool.query(
@@ -38,8 +36,7 @@ async function recordTooLarge(store: Store): Promise<void> {
 }
 
 /**
- * Says in the state reason of sweeps with ready tasks that nobody takes them: every slot of every living trainer is benched.
- * Asked when a slot found nothing to do; gone again when a task is leased (`tasks/lease-task.ts`).
+ * Records that ready tasks wait because every slot of every live trainer is benched.
  */
 async function recordAllBenched(store: Store): Promise<void> {
   await store.pool.query(

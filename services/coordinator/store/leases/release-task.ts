@@ -17,8 +17,8 @@ const WORDS: Readonly<Record<ReleaseReason, string>> = {
 };
 
 /**
- * Hands a task back unfinished: it is ready again, or cancelled with its sweep. A trainer that ends or loses its node counts
- * as an infrastructure end (not as a failure). Idempotent by (task, lease epoch).
+ * Releases an unfinished task: it becomes READY, or CANCELLED with its sweep. The end of a trainer or the loss of its node is an
+ * INFRASTRUCTURE error, not a counted failure. Idempotent by (task, lease epoch).
  *
  * @throws LeaseLostError, LeaseNotHeldError
  */

@@ -7,21 +7,21 @@ import { LEASED_TASKS, LEFT_OUT_RUNS } from '../state-sql.ts';
 
 /** An attempt whose lease has been checked and whose task is locked until the end of the transaction. */
 export interface FencedAttempt extends FencedTask {
-  /** Number of the last batch that counts, those accepted in this transaction included. */
+  /** Number of the last accepted batch, including those of this transaction. */
   lastSequence: number;
-  /** Epochs of the stage, by run of the task. */
+  /** Epoch limits of the stage, by run of the task. */
   readonly epochLimits: ReadonlyMap<string, number>;
   readonly stoppedRunIds: readonly string[];
 }
 
-/** With the holder, so that who claims another's lease neither shares nor delays what the holder sends. */
+/** Returns a key of a lease and its holder, so that a false claim neither shares nor delays the batches of the holder. */
 export function leaseKey({ taskId, leaseEpoch, trainerId, secretHash }: LeaseClaim): string {
   return `${taskId}/${leaseEpoch}/${trainerId}/${secretHash}`;
 }
 
 /**
- * `fence` for many leases at once, in the order of their tasks; a lease that is lost has no entry in the answer, and NOT_HELD is
- * one of somebody else.
+ * Fences many leases at once, in the order of their tasks. A lost lease has no entry in the result; NOT_HELD is a lease of another
+ * holder.
  */
 export async function fenceAttempts(
   tx: StoreTransaction,
@@ -62,7 +62,7 @@ export async function fenceAttempts(
   return found;
 }
 
-/** By task. A statement of its own: it must see what the transaction that held the locks before has written. */
+/** Reads attempts by task. A separate statement, because it must see the writes of the transaction that held the locks before. */
 async function readAttempts(
   tx: StoreTransaction,
   tasks: readonly FencedTask[],

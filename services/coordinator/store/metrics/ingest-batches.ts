@@ -20,22 +20,22 @@ import type { InsertMode } from './insert-metrics.ts';
 import type { MetricBatch } from './metric-batch.ts';
 import { updateSummaries } from './update-summaries.ts';
 
-/** What became of one batch. */
+/** The outcome of one batch. */
 export type BatchOutcome =
-  /** Durable, now or before; with the runs of the group that must stop. */
+  /** The batch is durable, now or before; with the runs of the group that must stop. */
   | { readonly kind: 'STORED'; readonly stoppedRunIds: readonly string[] }
   /**
-   * Nothing of it is stored: LeaseLostError, LeaseNotHeldError, SequenceGapError, InvalidRequestError, MetricConflictError (the run is marked),
-   * or what the database said.
+   * Nothing of the batch is stored: LeaseLostError, LeaseNotHeldError, SequenceGapError, InvalidRequestError, MetricConflictError (the
+   * run is marked), or the database's error.
    */
   | { readonly kind: 'REFUSED'; readonly error: unknown };
 
 /**
  * Stores batches of many attempts in one transaction: fence, sequence, metrics, run summaries, events. A batch that was stored
- * before is acknowledged without effect. Where one of them can't be stored, they are stored one by one: what is wrong with
- * one is no reason to refuse the others.
+ * before is acknowledged without effect. If the transaction fails, the batches are stored one by one, so that a bad batch does not
+ * fail the others.
  *
- * @param batches those of one attempt in the order in which they came.
+ * @param batches those of one attempt in the order of their arrival.
  * @returns one outcome per batch, once what is STORED has been committed.
  * @throws DatabaseUnavailableError
  */
@@ -105,11 +105,11 @@ function refused(error: Error): BatchOutcome {
   return { kind: 'REFUSED', error };
 }
 
-/** @returns REPEATED: stored before; NEW: to be stored, and counted as the last one of its attempt. */
+/** Checks a batch. @returns REPEATED: stored before; NEW: to be stored, and now the last one of its attempt */
 function accept(attempt: FencedAttempt, batch: MetricBatch): 'NEW' | 'REPEATED' | Error {
   const { lastSequence } = attempt;
   if (batch.sequence < 1) {
-    const description = `counts from 1; received ${batch.sequence}.`;
+    const description = `must be 1 or more; received ${batch.sequence}.`;
     return new InvalidRequestError([{ field: 'sequence', description }]);
   }
   if (batch.sequence <= lastSequence) return 'REPEATED';
@@ -142,7 +142,7 @@ function addSequences(statements: Batch, attempts: readonly FencedAttempt[]): vo
   );
 }
 
-/** A statement of its own, because the batch's transaction has been rolled back. */
+/** Records a conflict in the run's state reason. A separate statement, because the batch's transaction was rolled back. */
 async function markConflict(store: Store, error: MetricConflictError): Promise<void> {
   await store.pool.query('UPDATE runs SET state_reason = $2 WHERE run_id = $1', [error.runId, error.message]);
 }

@@ -5,20 +5,20 @@ import type { FencedTask } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { EpochReport } from './metric-batch.ts';
 
-/** A report with the lease it came under. */
+/** A report with the lease under which it arrived. */
 export interface FencedReport {
   readonly task: FencedTask;
   readonly report: EpochReport;
 }
 
 /**
- * How rows are inserted. Both say the same of the same rows, at another price: ON CONFLICT takes half as much time again
- * (15 against 10 µs a row), and it is needed only where a key is there already, which the sequence numbers all but exclude.
+ * Ways to insert rows. Both have the same result, at different costs: ON CONFLICT takes 15 instead of 10 µs a row, and it is needed only
+ * when a key exists, which the sequence numbers all but exclude.
  */
 export type InsertMode =
-  /** A key that is there already is an error that ends the transaction. */
+  /** An existing key is an error that aborts the transaction. */
   | 'EXPECT_NEW'
-  /** A key that is there already with the same value is left alone. */
+  /** An existing key with the same value is skipped. */
   | 'COMPARE';
 
 /**
@@ -66,13 +66,13 @@ interface NamesGroup {
   readonly reports: FencedReport[];
 }
 
-/** Nearly always all reports have the same names; then these are sent once. */
+/** Groups reports by their metric names, which are sent once per group. Nearly always all reports have the same names. */
 function groupByNames(reports: readonly FencedReport[]): NamesGroup[] {
   const groups = new Map<string, NamesGroup>();
   for (const fenced of reports) {
     const { names } = fenced.report;
     if (names.length === 0) continue;
-    // Names have no zero byte.
+    // Names contain no U+0000.
     const key = names.join('\0');
     const group = groups.get(key);
     if (group) group.reports.push(fenced);
@@ -82,8 +82,8 @@ function groupByNames(reports: readonly FencedReport[]): NamesGroup[] {
 }
 
 /**
- * The rows of a group: report by report, name by name. Hash joins over the places, because a subscript of an array of text
- * walks through it.
+ * The rows of a group: report by report, name by name. Joined by ordinality with hash joins, because subscripting a `text[]` scans
+ * it.
  */
 const ROWS = `
   unnest($1::text[], $2::int[], $3::int[]) WITH ORDINALITY AS r (run_id, epoch, task, place)
@@ -120,7 +120,7 @@ function addInsert(batch: Batch, { names, reports }: NamesGroup, mode: InsertMod
      SELECT r.run_id, t.stage, r.epoch, n.name, t.lease_epoch, t.task_id, v.value
        FROM ${ROWS}
      ${mode === 'COMPARE' ? 'ON CONFLICT DO NOTHING' : ''}`;
-  // The plan that a few rows are best joined by is the wrong one for thousands, but planning takes longer than joining them.
+  // A cached plan for few rows is wrong for thousands; for few rows planning would take longer than execution.
   const isSmall = values.length <= SMALL_INSERT;
   const answer = isSmall ? batch.prepared<never>(text, parameters) : batch.query<never>(text, parameters);
   return { answer, parameters, rowCount: values.length };

@@ -5,15 +5,15 @@ import type { Store } from '../store.ts';
 
 export interface MetricKey {
   readonly runId: string;
-  /** HEAD 0, FINE_TUNE 1: the order in which a run goes through them. */
+  /** HEAD 0, FINE_TUNE 1: the order in which a run passes through them. */
   readonly stageOrder: number;
   readonly epoch: number;
   readonly name: string;
 }
 
 /**
- * Surviving metrics of a sweep or of one run, by run, stage, epoch and name. A run that shares a head has the HEAD epochs of the
- * run that trained it, under that run's identity; in a sweep they come once.
+ * Lists the surviving metrics of a sweep or of one run, by run, stage, epoch and name. A run that shares a head has the HEAD epochs of the
+ * run that trained it, under that run's identity; in the list of a sweep they occur once.
  */
 export async function listEpochMetrics(
   store: Store,

@@ -4,12 +4,12 @@ import type { LeaseClaim } from '../tasks/fence.ts';
 export type { EpochReport } from '../../../core/reports/check-metrics.ts';
 
 export interface MetricBatch extends LeaseClaim {
-  /** From 1, without gaps, per attempt. */
+  /** Number of the batch within its attempt: from 1, without gaps. */
   readonly sequence: number;
   readonly epochs: readonly EpochReport[];
 }
 
-/** Rows that the batch would make. */
+/** Counts the metric rows of a batch. */
 export function countPoints(batch: MetricBatch): number {
   return batch.epochs.reduce((sum, { names }) => sum + names.length, 0);
 }

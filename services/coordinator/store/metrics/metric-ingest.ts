@@ -5,11 +5,11 @@ import type { BatchOutcome } from './ingest-batches.ts';
 import { countPoints } from './metric-batch.ts';
 import type { MetricBatch } from './metric-batch.ts';
 
-/** Transactions under way at once: while one commits, another inserts. */
+/** Most concurrent transactions: while one commits, another inserts. */
 const MAX_TRANSACTIONS = 2;
-/** Of one transaction: some 80 ms of the server's time, and a few of the event loop's. */
+/** Most points of one transaction: some 80 ms of the server's time, and a few of the event loop's. */
 const MAX_POINTS = 8_192;
-/** Of all streams together; above that, nothing more is read from any: 64 Ki points are 5 MB here. */
+/** Most points waiting from all streams. Above it no stream is read; 64 Ki points are 5 MB of memory. */
 const MAX_WAITING_POINTS = 65_536;
 
 interface Waiting {
@@ -21,14 +21,14 @@ interface Waiting {
 }
 
 /**
- * Collects the batches of all streams of this coordinator, so that those that come while a transaction is under way share the
- * next one: what a transaction costs (some ten round trips, a flush of the log) is paid once for all of them. Nothing waits for
- * company: an idle coordinator stores a batch at once. Batches of one attempt are stored in the order in which they came.
+ * Collects the batches of all streams of this coordinator. Those that arrive during a transaction share the next one, which
+ * amortizes its cost (some ten round trips and a flush of the log). An idle coordinator stores a batch at once. Batches of one attempt
+ * are stored in the order of their arrival.
  */
 export class MetricIngest {
   readonly #store: Store;
   #waiting: Waiting[] = [];
-  /** Attempts in transactions under way: their next batches wait, or they would overtake. */
+  /** Attempts in current transactions. Their next batches wait, to keep the order. */
   readonly #busy = new Set<string>();
   #points = 0;
   #transactions = 0;
@@ -61,7 +61,7 @@ export class MetricIngest {
     });
   }
 
-  /** In the next turn of the event loop, so that what has arrived together goes together. */
+  /** Schedules a transaction for the next turn of the event loop, so that batches that arrive together share it. */
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0 || this.#transactions >= MAX_TRANSACTIONS) return;
     this.#isScheduled = true;
@@ -72,11 +72,11 @@ export class MetricIngest {
     });
   }
 
-  /** The oldest batches of attempts that are in no other transaction. */
+  /** Takes the oldest batches of attempts that are in no other transaction. */
   #take(): readonly Waiting[] {
     const taken: Waiting[] = [];
     const kept: Waiting[] = [];
-    // Of attempts whose next batch stays: those behind it must not overtake it.
+    // Attempts with a batch that stays: their later batches must not overtake it.
     const passed = new Set(this.#busy);
     let points = 0;
     for (const waiting of this.#waiting) {

@@ -3,9 +3,8 @@ import type { Stage } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * The attempt that begins now trains every epoch after the resume checkpoint again: rows of earlier attempts behind it no
- * longer count. They are flagged, never deleted. BEST checkpoints from behind the resume point go as well: their epochs come
- * again.
+ * Supersedes the metrics of earlier attempts after the resume checkpoint, because the new attempt retrains these epochs. Rows are
+ * flagged, never deleted. BEST checkpoints of these epochs are marked for removal as well.
  */
 export async function supersedeLaterRows(
   tx: StoreTransaction,
@@ -30,7 +29,7 @@ export async function supersedeLaterRows(
   );
 }
 
-/** Epoch each run of the task resumes after; 0 where it has no checkpoint in the stage. */
+/** Epoch after which each run of the task resumes; 0 for a run without a checkpoint in the stage. */
 const RESUME_POINTS = `
   SELECT tr.run_id, coalesce(max(c.epoch), 0) AS epoch
     FROM task_runs tr

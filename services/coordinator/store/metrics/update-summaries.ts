@@ -13,11 +13,10 @@ interface LockedRun {
 }
 
 /**
- * Brings the summary columns of runs up to the reports that were just inserted, from the summaries before where that is
- * possible (core/run-summary.ts), else from all rows (`summarizeRuns`), which takes longer
- * with every epoch.
+ * Updates the summary columns of runs by the reports that were just inserted: incrementally where possible (core/run-summary.ts), else
+ * from all rows (`summarizeRuns`), which takes longer with every epoch.
  *
- * @param superseded runs whose summary before may rest on rows that no longer count.
+ * @param superseded runs whose previous summary may depend on superseded rows.
  */
 export async function updateSummaries(
   tx: StoreTransaction,

@@ -5,34 +5,34 @@ import type { Stage } from '../../../core/task.ts';
 import type { Store } from '../store.ts';
 import { LEASED_TASKS, LIVE_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
 
-/** What operators watch, counted in the database at one moment. Only work that has not ended: the record may be years long. */
+/** Counts for operators, read from the database at one moment. They cover only work that has not ended: the record may be years long. */
 export interface Operations {
   readonly tasks: readonly { readonly stage: Stage; readonly state: TaskState; readonly count: number }[];
-  /** Live leases by stage: seconds since the one that is longest without a heartbeat was renewed. */
+  /** Seconds since the least recently renewed live lease of each stage was renewed. */
   readonly leaseAges: readonly { readonly stage: Stage; readonly seconds: number }[];
-  /** Leases that have run out and wait for the reaper. */
+  /** Expired leases that the reaper has not ended yet. */
   readonly overdueLeases: number;
-  /** Failures so far of tasks that have not ended, by class. */
+  /** Failures of tasks that have not ended, by class. */
   readonly retries: Readonly<Record<'COUNTED' | 'INFRASTRUCTURE' | 'MEMORY', number>>;
   readonly sweeps: readonly { readonly state: SweepState; readonly count: number }[];
   /** Runs of sweeps that have not ended. */
   readonly runs: readonly { readonly state: RunState; readonly count: number }[];
   readonly trainers: readonly { readonly state: string; readonly count: number }[];
-  /** Seconds since the last sign of life of the trainer that is silent for longest, of those not LOST; 0: none. */
+  /** Seconds since the oldest last contact of a trainer that is not LOST; 0: there is none. */
   readonly oldestHeartbeatSeconds: number;
   /** Slots of trainers that are not LOST. */
   readonly slots: readonly { readonly deviceKind: 'cpu' | 'gpu'; readonly count: number }[];
   /** Slots of living trainers that get no tasks. */
   readonly benchedSlots: number;
-  /** What is still to be mirrored to MLflow, and what it has refused. */
+  /** Entries to be mirrored to MLflow, and entries that it has refused. */
   readonly outbox: { readonly pending: number; readonly dead: number; readonly oldestSeconds: number };
 }
 
 /**
- * One statement, so that the numbers belong together and a scrape takes one connection once. With 10,000 runs, 30,000 tasks and
+ * One statement, so that the numbers are consistent and a scrape takes one connection once. With 10,000 runs, 30,000 tasks and
  * 3,000 of them live it takes 24 ms on a busy machine of two cores; a scrape comes every half minute.
  *
- * $1: length of a lease, milliseconds.
+ * `$1` is the length of a lease in milliseconds.
  */
 const STATEMENT = `
 WITH live AS MATERIALIZED (
@@ -72,16 +72,16 @@ SELECT
 export async function readOperations(store: Store): Promise<Operations> {
   const { rows } = await store.pool.query<Operations>(STATEMENT, [store.leaseMs]);
   const row = rows[0];
-  if (row === undefined) throw new Error('A statement of one row has given none.');
+  if (row === undefined) throw new Error('A statement that always returns one row returned none.');
   return row;
 }
 
-/** Rejects while the database does not answer. */
+/** Rejects when the database does not answer. */
 export async function pingDatabase(store: Store): Promise<void> {
   await store.pool.query('SELECT 1');
 }
 
-/** The pool's connections, and the queries that wait for one. */
+/** Counts the pool's connections, and the queries that wait for one. */
 export function countConnections({ pool }: Store): { open: number; idle: number; waiting: number } {
   return { open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount };
 }

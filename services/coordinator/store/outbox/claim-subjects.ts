@@ -1,22 +1,22 @@
 import type { Pool } from 'pg';
 
-/** Where a subject is mirrored to. */
+/** The MLflow run of a subject. */
 export interface MirrorPlace {
   readonly experimentId: string;
   readonly mlflowRunId: string;
   readonly artifactUri: string;
 }
 
-/** A sweep or run that has something to send, and is this sender's for a while. */
+/** A sweep or run with pending entries, claimed by one sender for a limited time. */
 export interface Subject {
   readonly subjectId: string;
   readonly sweepId: string;
   /** null: the sweep itself. */
   readonly runId: string | null;
   readonly claimEpoch: number;
-  /** null: not on this server yet. */
+  /** null: it has no MLflow run on this server yet. */
   readonly place: MirrorPlace | null;
-  /** Of a run: where its sweep is. */
+  /** The MLflow run of a run's sweep. */
   readonly parent: MirrorPlace | null;
   readonly isDescribed: boolean;
   readonly failureCount: number;
@@ -39,8 +39,8 @@ interface SubjectRow {
 }
 
 /**
- * Gives every subject with entries its row, and every sweep with mirrored runs an entry of its own: a sweep that is older than
- * the mirror has none.
+ * Inserts the missing rows of subjects with entries, and an entry for each sweep of theirs that has none: a sweep created before the
+ * mirror was switched on.
  */
 export async function adoptSubjects(pool: Pool): Promise<void> {
   await pool.query(
@@ -62,8 +62,8 @@ export async function adoptSubjects(pool: Pool): Promise<void> {
 }
 
 /**
- * Takes subjects whose time has come, those that have waited longest first; a run only when its sweep is on the server, which
- * it is nested below. Nobody else gets them until the claim ends.
+ * Claims subjects that are due, the longest waiting first. A run is claimed only when its sweep, below which it is nested, is on the
+ * server. No other sender gets them until the claim ends.
  */
 export async function claimSubjects(
   pool: Pool,
@@ -127,7 +127,7 @@ export class ClaimLostError extends Error {
 }
 
 /**
- * Keeps the claim for so much longer. Done before every request, so that a sender which was asleep finds out before it writes.
+ * Extends the claim by `claimMs`. Called before every request, so that a sender that was suspended finds out before it writes.
  *
  * @throws ClaimLostError
  */
@@ -140,7 +140,7 @@ export async function renewClaim(pool: Pool, subject: Subject, claimMs: number):
   if (rowCount !== 1) throw new ClaimLostError(subject);
 }
 
-/** Remembers where the subject is on the server. */
+/** Records the subject's MLflow run. */
 export async function recordPlace(
   pool: Pool,
   subject: Subject,
@@ -155,7 +155,7 @@ export async function recordPlace(
   );
 }
 
-/** Remembers that parameters and data set input were sent, or refused. */
+/** Records that parameters and data set input were sent or refused. */
 export async function recordDescribed(pool: Pool, subject: Subject): Promise<void> {
   await pool.query('UPDATE mlflow_runs SET described = true WHERE subject_id = $1 AND claim_epoch = $2', [
     subject.subjectId,
@@ -163,7 +163,7 @@ export async function recordDescribed(pool: Pool, subject: Subject): Promise<voi
   ]);
 }
 
-/** Where a run is on the server, and whether it still has something to send. */
+/** Returns the MLflow run of a run, and whether the run has pending entries. */
 export async function findRunPlace(
   pool: Pool,
   trackingUri: string,

@@ -3,7 +3,7 @@ import type { Stage } from '../../../core/task.ts';
 import { canBeBest, rankKey } from '../run-sql.ts';
 import { USABLE_RUNS } from '../state-sql.ts';
 
-/** The best run of a sweep with the file of its best checkpoint. */
+/** The best run of a sweep and the file of its best checkpoint. */
 export interface Winner {
   readonly runId: string;
   readonly checkpointId: string;
@@ -13,13 +13,13 @@ export interface Winner {
   readonly stage: Stage;
   readonly epoch: number;
   readonly value: number | null;
-  /** When it was saved, milliseconds since 1970. */
+  /** Time of saving in milliseconds since 1970. */
   readonly timeMs: number;
 }
 
 /**
- * The checkpoint that the test split was shown as the winner's; where nothing was tested, the best one by validation. null
- * where no run has one.
+ * Returns the checkpoint that was tested as the winner's; when nothing was tested, the best one by validation. Returns null when no
+ * run has one.
  */
 export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | null> {
   const { rows } = await pool.query<Winner>(

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { DeadLetterRecord } from '../../../core/records/mlflow.ts';
 import type { Page } from '../page.ts';
 
-/** Dead letters, oldest first, after `after`; of one sweep, or of all where `sweepId` is null. */
+/** Lists dead letters after `after`, oldest first; those of one sweep, or of every sweep when `sweepId` is null. */
 export async function listDeadLetters(
   pool: Pool,
   sweepId: string | null,

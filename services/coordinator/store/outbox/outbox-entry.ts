@@ -3,8 +3,8 @@ import type { Stage } from '../../../core/task.ts';
 import type { SweepEvent } from '../../../core/records/event.ts';
 
 /**
- * Something to be mirrored: a pointer to rows, not their content. What is sent is read from the rows at the moment of
- * sending, so an entry says the same however late and however often it is sent.
+ * A pointer to rows that are to be mirrored, without their content. The content is read when the entry is sent, so an entry means the same
+ * however late and however often it is sent.
  */
 export type OutboxEntry =
   | { readonly kind: 'SWEEP' | 'REPORT' | 'MODEL' }
@@ -17,7 +17,7 @@ export type OutboxEntry =
       readonly epochs: readonly number[];
     };
 
-/** Entries that follow from an event. Those of metrics need the lease epoch, which the event has not. */
+/** Returns the entries that follow from an event. METRICS entries need the lease epoch, which events lack. */
 export function entriesOf(event: SweepEvent): OutboxEntry[] {
   switch (event.kind) {
     case 'SWEEP_STATE':
@@ -34,7 +34,7 @@ export function entriesOf(event: SweepEvent): OutboxEntry[] {
   }
 }
 
-/** Collects what one transaction leaves to be mirrored: one entry per sweep, run, result, and attempt's part of a stage. */
+/** Collects the entries of one transaction: one per sweep, run, result, and run's stage under a lease epoch. */
 export class OutboxDraft {
   readonly #entries = new Map<string, { readonly sweepId: string; readonly entry: OutboxEntry; epochs: Set<number> }>();
 
@@ -46,7 +46,7 @@ export class OutboxDraft {
     else for (const epoch of epochs) known.epochs.add(epoch);
   }
 
-  /** In the order in which each came first. */
+  /** Entries in the order of their first addition. */
   get entries(): readonly { readonly sweepId: string; readonly entry: OutboxEntry }[] {
     return [...this.#entries.values()].map(({ sweepId, entry, epochs }) => ({
       sweepId,

@@ -6,7 +6,7 @@ import type { MlflowTarget } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { TakenEntry } from './take-entries.ts';
 
-/** Times as milliseconds since 1970, cut and not rounded: the same row always gives the same number. */
+/** Returns SQL of a time in milliseconds since 1970, truncated, so that a row always gives the same number. */
 const ms = (column: string): string => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
 
 export interface MirroredDataset {
@@ -90,7 +90,7 @@ export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<Mi
   };
 }
 
-/** Parameter values as text, as the views show them. @throws NotFoundError */
+/** Reads a run with its parameter values as strings, spelled as in the views. @throws NotFoundError */
 export async function readMirroredRun(pool: Pool, runId: string): Promise<MirroredRun> {
   const { rows } = await pool.query<MirroredRun>(
     `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.state,
@@ -113,7 +113,7 @@ export async function readMirroredRun(pool: Pool, runId: string): Promise<Mirror
   return row;
 }
 
-/** The rows that METRICS entries point at, by stage, epoch and name; those of a shared head are another run's. */
+/** Reads the rows that METRICS entries point at, by stage, epoch and name. Rows of a shared head belong to another run. */
 export async function readMirroredPoints(
   pool: Pool,
   runId: string,
@@ -139,7 +139,7 @@ export async function readMirroredPoints(
   return rows;
 }
 
-/** null: the run was not tested. */
+/** Reads a run's test result; null when the run was not tested. */
 export async function readMirroredTestResult(pool: Pool, runId: string): Promise<MirroredTestResult | null> {
   const { rows } = await pool.query<MirroredTestResult>(
     `SELECT role, accuracy, accuracy_low AS "accuracyLow", accuracy_high AS "accuracyHigh", loss, roc_auc AS "rocAuc",

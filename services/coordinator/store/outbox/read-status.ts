@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { MlflowStatusRecord } from '../../../core/records/mlflow.ts';
 
-/** What waits, what was refused, and how the server answered last. */
+/** Reads how many entries wait or were refused, and the server's last answer. */
 export async function readMlflowStatus(pool: Pool, trackingUri: string | null): Promise<MlflowStatusRecord> {
   const { rows } = await pool.query<Omit<MlflowStatusRecord, 'trackingUri'>>(
     `SELECT p.entries AS "pendingEntryCount", p.subjects AS "pendingSubjectCount", p.oldest AS "oldestPendingTime",
@@ -16,6 +16,6 @@ export async function readMlflowStatus(pool: Pool, trackingUri: string | null): 
     [trackingUri],
   );
   const row = rows[0];
-  if (!row) throw new Error('An aggregate without groups gave no row.');
+  if (!row) throw new Error('An aggregate without groups returned no row.');
   return { trackingUri, ...row };
 }

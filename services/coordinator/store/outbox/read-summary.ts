@@ -12,7 +12,7 @@ export interface SummaryRow {
 
 const MAX_ROWS = 10;
 
-/** The head of the leaderboard. */
+/** Reads the first ten rows of the leaderboard. */
 export async function readSummary(pool: Pool, sweepId: string): Promise<SummaryRow[]> {
   const { rows } = await pool.query<SummaryRow>(
     `SELECT rank::int AS rank, run_id AS "runId", best_value AS "bestValue", best_epoch AS "bestEpoch",

@@ -6,21 +6,21 @@ import { withTransaction } from '../../../platform/db/transaction.ts';
 import type { Store } from '../store.ts';
 
 /**
- * Puts all of a sweep into the outbox, in place of what is there of it: for a sweep that is older than the mirror, or whose
- * MLflow runs are gone. Runs that MLflow still has are found by their tag, and points that it has are not sent again.
+ * Replaces a sweep's outbox entries by entries for its whole content. Needed for a sweep created before the mirror was switched on, or
+ * whose MLflow runs were deleted. Runs that MLflow still has are found by their tag; points that it has are not resent.
  *
- * @returns how many entries there are now.
+ * @returns the number of entries.
  * @throws NotFoundError
  */
 export async function resendSweep(store: Store, sweepId: string): Promise<number> {
   return withTransaction(store.pool, (client) => enqueueSweep(client, sweepId), { log: store.log });
 }
 
-/** Marked as sent before, because nobody knows what MLflow has of it. */
+/** Inserts the entries, marked as sent before, because it is unknown which of them MLflow has. */
 export async function enqueueSweep(client: PoolClient, sweepId: string): Promise<number> {
   const { rows } = await client.query<{ state: SweepState }>('SELECT state FROM sweeps WHERE sweep_id = $1', [sweepId]);
   if (!rows[0]) throw new NotFoundError('sweep', sweepId);
-  // The new fencing number ends whatever is being sent at the moment.
+  // The new fencing number ends any sending in progress.
   await client.query(
     `UPDATE mlflow_runs
         SET tracking_uri = NULL, experiment_id = NULL, mlflow_run_id = NULL, artifact_uri = NULL, described = false,
@@ -28,7 +28,7 @@ export async function enqueueSweep(client: PoolClient, sweepId: string): Promise
       WHERE sweep_id = $1`,
     [sweepId],
   );
-  // An entry that is seen here points at rows that the next statement sees as well; a later one stays.
+  // An entry that is visible here points at rows that are visible to the next statement; a later entry is kept.
   await client.query('DELETE FROM outbox WHERE sweep_id = $1', [sweepId]);
   const { rowCount } = await client.query(
     `INSERT INTO outbox (sweep_id, kind, run_id, stage, lease_epoch, epochs, attempt_count)

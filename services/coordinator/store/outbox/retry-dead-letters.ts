@@ -2,14 +2,14 @@ import { withTransaction } from '../../../platform/db/transaction.ts';
 import type { Store } from '../store.ts';
 import { enqueueSweep } from './resend-sweep.ts';
 
-/** The MLflow run, or its experiment, is gone: what was sent before is gone with it. */
-const GONE = 'RESOURCE_DOES_NOT_EXIST';
+/** MLflow's code when the run or its experiment was deleted, and with it all points that were sent. */
+const DELETED = 'RESOURCE_DOES_NOT_EXIST';
 
 /**
- * Sends dead letters again; of one sweep, or all where `sweepId` is null. A sweep with runs that MLflow has no more is sent
- * whole.
+ * Queues dead letters again; those of one sweep, or of every sweep when `sweepId` is null. A sweep with runs that MLflow has deleted is
+ * resent as a whole.
  *
- * @returns how many entries are to be sent because of it.
+ * @returns the number of entries that are queued.
  */
 export async function retryDeadLetters(store: Store, sweepId: string | null): Promise<number> {
   return withTransaction(
@@ -24,9 +24,9 @@ export async function retryDeadLetters(store: Store, sweepId: string | null): Pr
         'UPDATE mlflow_runs SET described = false, failure_count = 0, next_try_time = now() WHERE subject_id = ANY($1::text[])',
         [rows.map((row) => row.subject_id)],
       );
-      const gone = new Set(rows.filter((row) => row.error_code === GONE).map((row) => row.sweep_id));
-      let count = rows.filter((row) => !gone.has(row.sweep_id)).length;
-      for (const id of [...gone].sort()) count += await enqueueSweep(client, id);
+      const deleted = new Set(rows.filter((row) => row.error_code === DELETED).map((row) => row.sweep_id));
+      let count = rows.filter((row) => !deleted.has(row.sweep_id)).length;
+      for (const id of [...deleted].sort()) count += await enqueueSweep(client, id);
       return count;
     },
     { log: store.log },

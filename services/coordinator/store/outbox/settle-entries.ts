@@ -7,23 +7,23 @@ export interface EntryError {
   readonly message: string;
 }
 
-/** What became of the entries of a subject. */
+/** The outcome of sending the entries of a subject. */
 export interface Settlement {
-  /** MLflow has them. */
+  /** Entries that MLflow has accepted. */
   readonly sentIds: readonly string[];
-  /** MLflow will never take them. */
+  /** Entries that MLflow will never accept: dead letters. */
   readonly refused: readonly { readonly outboxIds: readonly string[]; readonly error: EntryError }[];
-  /** They stay, and the subject waits; null: nothing stays because of a failure. */
+  /** Entries that are kept for a retry after a failure; null: none. */
   readonly failed: { readonly outboxIds: readonly string[]; readonly error: EntryError } | null;
-  /** How long the subject waits, milliseconds. */
+  /** Milliseconds until the subject is due again. */
   readonly waitMs: number;
-  /** Failures in a row from here on. */
+  /** Consecutive failures, this one included. */
   readonly failureCount: number;
 }
 
 const MAX_MESSAGE_LENGTH = 4000;
 
-/** Removes what was sent, keeps dead letters, and gives the subject back. Has no effect when the claim was lost. */
+/** Removes sent entries, marks dead letters and releases the subject. Has no effect when the claim was lost. */
 export async function settleEntries(pool: Pool, subject: Subject, settlement: Settlement): Promise<void> {
   await withTransaction(pool, async (client) => {
     const { rowCount } = await client.query(
@@ -53,7 +53,7 @@ export async function settleEntries(pool: Pool, subject: Subject, settlement: Se
   });
 }
 
-/** Writes down how the server answered, for people to see. */
+/** Records the server's last answer, which `graft mlflow status` shows. */
 export async function recordServerAnswer(
   pool: Pool,
   trackingUri: string,

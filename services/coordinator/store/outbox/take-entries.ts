@@ -3,19 +3,19 @@ import type { Stage } from '../../../core/task.ts';
 import type { Subject } from './claim-subjects.ts';
 import type { OutboxKind } from '../../../core/records/mlflow.ts';
 
-/** An entry that is being sent. */
+/** An entry in the process of being sent. */
 export interface TakenEntry {
   readonly outboxId: string;
   readonly kind: OutboxKind;
-  /** METRICS only, as the next two. */
+  /** Set for METRICS only, like the next two. */
   readonly stage: Stage | null;
   readonly leaseEpoch: number | null;
   readonly epochs: readonly number[];
-  /** Whether it was sent before, by whomever: MLflow may have a part of it. */
+  /** Whether a sender has tried it before: MLflow may have part of it. */
   readonly isRepeated: boolean;
 }
 
-/** The oldest entries of a subject. That they are being sent is written down first: a sender may die at any moment. */
+/** Takes the oldest entries of a subject. Their attempt is recorded first, because a sender may die at any moment. */
 export async function takeEntries(pool: Pool, subject: Subject, limit: number): Promise<TakenEntry[]> {
   const { rows } = await pool.query<{
     outbox_id: string;

@@ -10,14 +10,14 @@ import { resolverOf, UnresolvedWeightsError } from '../../../core/planner/weight
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 
-/** A run as its row has it; the parameters stay text until they are in the thread that reads them. */
+/** A row of `runs`. Its parameters remain a JSON string until they are in the thread that parses them. */
 export interface StoredRun {
   readonly runId: string;
   readonly index: number;
   readonly parameters: string;
 }
 
-/** Corrections as data. */
+/** A cluster whose corrections are plain data, which can be sent to another thread. */
 export type ClusterData = Omit<Cluster, 'corrections'> & { readonly factors: Readonly<Record<string, number>> };
 
 type StoredInput = Omit<PlanInput, 'runs' | 'cluster'> & { readonly cluster: ClusterData };
@@ -31,7 +31,7 @@ export interface StoredPlan {
   readonly infeasible: readonly InfeasibleRun[];
   readonly tasks: readonly PlannedTask[];
   readonly sharedHeads: ReadonlyMap<string, string>;
-  /** Seconds before the first planned task and behind the last one. */
+  /** Seconds before the first planned task and after the last one. */
   readonly aroundSeconds: number;
   readonly aloneSeconds: number;
 }
@@ -47,9 +47,9 @@ export function clusterDataOf({ corrections, ...cluster }: Cluster): ClusterData
   return { ...cluster, factors: corrections.factors ?? {} };
 }
 
-/** Plans of stored sweeps: seconds of arithmetic for 10,000 runs. A coordinator does them in a thread of its own. */
+/** Plans stored sweeps. For 10,000 runs that takes seconds of arithmetic, so a coordinator runs it in a thread of its own. */
 export const STORED_PLANS = {
-  /** Plans a sweep whose images and weights are known. @returns `unresolved` for weights that are missing */
+  /** Plans a sweep whose images and weights are known. @returns `unresolved` when weights are missing */
   planStored: (input: PlanStoredInput): StoredPlan | { readonly unresolved: string } => {
     const all = input.runs.map(compiled);
     try {
@@ -63,7 +63,7 @@ export const STORED_PLANS = {
     }
   },
 
-  /** Groups of runs whose training nobody has begun. */
+  /** Regroups runs whose training was never leased. */
   regroup: ({ runs, cluster, ...input }: RegroupInput): readonly PlannedTask[] =>
     withSharedSets(
       planGroups({
@@ -91,7 +91,7 @@ function planOf(stored: PlanStoredInput, runs: readonly PlannedRun[]): Omit<Stor
   };
 }
 
-/** One object for each feature set: what is the same object is sent to another thread once. */
+/** Replaces equal feature sets by one object, because structured cloning sends an object to another thread once. */
 function withSharedSets(tasks: readonly PlannedTask[]): PlannedTask[] {
   const known = new Map<string, KeyedFeatureSet>();
   const shared = (set: KeyedFeatureSet): KeyedFeatureSet => {

@@ -9,8 +9,8 @@ import { insertFeatureTask } from '../features/insert-feature-task.ts';
 import { PENDING_TASKS } from '../state-sql.ts';
 
 /**
- * Feature sets whose stored files are missing or damaged are computed again: once, by whichever sweep met it first. The task and
- * all others of its sweep that read them wait for that; null where the task reads none of these sets.
+ * Schedules the recomputation of feature sets whose files are missing or damaged: once, by the sweep that reports them first. The task and
+ * all others of its sweep that read them depend on it. Returns null when the task reads none of these sets.
  */
 export async function recomputeFeatures(
   { tx, sweep, task }: TaskScope,
@@ -48,7 +48,7 @@ export async function recomputeFeatures(
   return WAIT;
 }
 
-/** The task itself, and those of its sweep that could begin to read these sets now or later. */
+/** Returns the task and the pending tasks of its sweep that read these sets. */
 async function readersOf(tx: StoreTransaction, task: FencedTask, keys: readonly string[]): Promise<string[]> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT t.task_id FROM tasks t
@@ -60,7 +60,7 @@ async function readersOf(tx: StoreTransaction, task: FencedTask, keys: readonly 
   return rows.map(({ task_id }) => task_id);
 }
 
-/** Sets that this sweep has computed again so often that the store must be bad. */
+/** Returns the sets that this sweep has recomputed `MAX_REPAIRS` times, which means that the store is bad. */
 async function findWorn(tx: StoreTransaction, sweepId: string, keys: readonly string[]): Promise<string[]> {
   const { rows } = await tx.query<{ feature_key: string }>(
     `SELECT u.feature_key FROM task_feature_sets u JOIN tasks t ON t.task_id = u.task_id
@@ -74,11 +74,11 @@ async function findWorn(tx: StoreTransaction, sweepId: string, keys: readonly st
 interface LostRow {
   readonly feature_key: string;
   readonly computed_by_task_id: string | null;
-  /** Somebody has stored it since this attempt began. */
+  /** Whether it was stored since this attempt began. */
   readonly is_stored_since: boolean;
 }
 
-/** Those of the missing sets that the task reads; locked in the order of their keys. */
+/** Locks the missing sets that the task reads, in the order of their keys. */
 async function lockSets(tx: StoreTransaction, task: FencedTask, missing: readonly string[]): Promise<LostRow[]> {
   if (missing.length === 0) return [];
   const { rows } = await tx.query<LostRow>(

@@ -7,8 +7,8 @@ import { insertFirst, waitForMakers } from '../tasks/insert-first.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 
 /**
- * Has a lost or damaged manifest made again by a further INDEX task, once in the cluster; all tasks of the sweep wait for it.
- * `completeIndex` sees to it that the content is the same.
+ * Schedules the repair of a lost or damaged manifest by another INDEX task, one in the cluster; all tasks of the sweep depend on it.
+ * `completeIndex` requires that the content is the same.
  */
 export async function reindex({ tx, sweep, task }: TaskScope, message: string): Promise<Repair | null> {
   const { rows } = await tx.query<{ dataset_id: string }>(
@@ -34,7 +34,7 @@ export async function reindex({ tx, sweep, task }: TaskScope, message: string): 
   return WAIT;
 }
 
-/** Whether some sweep on the data set has indexed it since the attempt began. */
+/** Returns whether any sweep has indexed the data set since the attempt began. */
 async function wasIndexedSince(tx: StoreTransaction, task: FencedTask, datasetId: string): Promise<boolean> {
   const { rowCount } = await tx.query(
     `SELECT 1 FROM sweeps s JOIN tasks i ON i.sweep_id = s.sweep_id AND i.stage = 'INDEX' AND i.state = 'SUCCEEDED'
@@ -55,16 +55,16 @@ async function findLiveIndexing(tx: StoreTransaction, datasetId: string): Promis
   return rows[0]?.task_id ?? null;
 }
 
-/** @returns null where the sweep has indexed often enough */
+/** Inserts an INDEX task. @returns null when the sweep has reindexed `MAX_REPAIRS` times */
 async function insertIndexing(tx: StoreTransaction, sweepId: string): Promise<string | null> {
   const { rows } = await tx.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM tasks WHERE sweep_id = $1 AND stage = 'INDEX'`,
     [sweepId],
   );
-  // The first one planned the sweep.
+  // The first INDEX task planned the sweep.
   if ((rows[0]?.count ?? 0) > MAX_REPAIRS) return null;
   const taskId = `${sweepId}-i${await countTasks(tx, sweepId)}`;
-  const description = 'the data set again, whose manifest was lost or damaged';
+  const description = 'reindex the data set, whose manifest was lost or damaged';
   await insertFirst(tx, sweepId, { taskId, stage: 'INDEX', runIds: [], featureSets: [], dependsOn: [], description });
   return taskId;
 }

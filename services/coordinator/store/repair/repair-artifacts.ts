@@ -7,10 +7,10 @@ import { replaceCheckpoints } from './replace-checkpoints.ts';
 import type { ConfirmedDamage } from './damaged-checkpoint.ts';
 
 /**
- * Has stored files that an attempt found missing or damaged made again, and the task wait for them. Such an attempt is not
- * counted against its task; each thing is made again at most `MAX_REPAIRS` times in a sweep.
+ * Schedules the repair of stored files that an attempt found missing or damaged, and makes the task depend on it. Such an attempt is not
+ * counted against its task; each artifact is repaired at most `MAX_REPAIRS` times in a sweep.
  *
- * @returns null where nothing of what the error names concerns the task: it is an error like any other then.
+ * @returns null when the error names no artifact of the task: it is an ordinary error then.
  */
 export async function repairArtifacts(
   scope: TaskScope,

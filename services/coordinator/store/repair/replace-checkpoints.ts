@@ -8,11 +8,11 @@ import { retrain } from './retrain.ts';
 import { PENDING_TASKS } from '../state-sql.ts';
 
 /**
- * Takes damaged checkpoints out of use. A task that was to resume from one resumes from the one before it, or begins its stage
- * again. Where one is the result of a stage that another starts from, that stage is trained again, to the same numbers, and all
- * tasks of the sweep that need the result wait for it.
+ * Takes damaged checkpoints out of use. A task that was to resume from one resumes from its predecessor, or restarts its stage. A stage
+ * whose damaged result is the source of another stage is retrained, to the same numbers, and all tasks of the sweep that need the
+ * result depend on it.
  *
- * @param damage what the coordinator itself found wrong, by checkpoint; those without an entry are left alone
+ * @param damage confirmed damage; checkpoints without an entry are not touched
  */
 export async function replaceCheckpoints(scope: TaskScope, damage: ConfirmedDamage): Promise<Repair | null> {
   const { tx, task } = scope;
@@ -37,7 +37,7 @@ export async function replaceCheckpoints(scope: TaskScope, damage: ConfirmedDama
   return { waits, failure: failureOf(worn, untrainable, damage) };
 }
 
-/** A run that was stopped, and is evaluated where it was, would be trained further than it was. */
+/** Returns false for a stopped run that is evaluated as it was: retraining would train it further. */
 function canBeRetrained(task: FencedTask, row: DamagedCheckpoint): boolean {
   return task.stage !== 'EVALUATE' || row.run_state === 'SUCCEEDED' || !row.member_ids.includes(row.run_id);
 }
@@ -50,9 +50,7 @@ function failureOf(
   const whyOf = ({ checkpoint_id: id, uri }: DamagedCheckpoint): string => damage.get(id) ?? `${uri} is damaged`;
   const reasons = [
     ...worn.map((row) => `${whyOf(row)}, as ${MAX_REPAIRS} before it were; check the disk of the artifact store`),
-    ...untrainable.map(
-      (row) => `${whyOf(row)}, and run ${row.run_id} is ${row.run_state}, so it can't be trained again`,
-    ),
+    ...untrainable.map((row) => `${whyOf(row)}, and run ${row.run_id} is ${row.run_state}, so it can't be retrained`),
   ];
   if (reasons.length === 0) return null;
   const runIds = [...worn, ...untrainable].flatMap(({ member_ids: memberIds }) => memberIds);
@@ -87,7 +85,7 @@ async function readDamaged(
   return rows;
 }
 
-/** The task itself, and those of its sweep that start from the checkpoint or would choose it when they are leased. */
+/** Returns the task and the pending tasks of its sweep that start from the checkpoint or would choose it when they are leased. */
 async function dependentsOf(tx: StoreTransaction, task: FencedTask, row: DamagedCheckpoint): Promise<string[]> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT DISTINCT t.task_id
@@ -103,7 +101,7 @@ async function dependentsOf(tx: StoreTransaction, task: FencedTask, row: Damaged
   return rows.map(({ task_id }) => task_id);
 }
 
-/** They are not used any more, and retention removes the files. */
+/** Marks checkpoints as damaged, so that they are no longer used and retention removes their files. */
 async function markDamaged(tx: StoreTransaction, damage: ConfirmedDamage): Promise<void> {
   await tx.query(
     `UPDATE checkpoints c

@@ -5,9 +5,9 @@ import type { DamagedCheckpoint } from './damaged-checkpoint.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 
 /**
- * A task that trains the stage of a damaged checkpoint again, for that run alone; the one that does so already, if there is one.
- * Training is deterministic and a run has the same numbers alone as in a group, so the record ends as it was. Lease epochs
- * continue those of the run's stage, because they tell its attempts apart.
+ * Inserts a task that retrains the stage of a damaged checkpoint for that run alone, unless there is such a task already. Training is
+ * deterministic and a run has the same numbers alone as in a group, so the record ends as it was. Lease epochs continue those of the
+ * run's stage, because they distinguish its attempts.
  *
  * @returns the task's identity
  */
@@ -35,14 +35,14 @@ export async function retrain(
     runIds: [runId],
     featureSets: sets.rows.map(({ feature_key }) => ({ key: feature_key })),
     dependsOn: [],
-    description: `${stage} of run ${runId} again, whose checkpoint ${checkpointId} was lost or damaged`,
+    description: `retrain ${stage} of run ${runId}, whose checkpoint ${checkpointId} was lost or damaged`,
   });
   await tx.query(
     `UPDATE tasks SET lease_epoch = $2, memory_count = (SELECT memory_count FROM tasks WHERE task_id = $3)
       WHERE task_id = $1`,
     [taskId, first?.lease_epoch ?? 0, trainedBy],
   );
-  // A fine-tuning starts from the head that it started from before.
+  // A fine-tuning starts from the same head as before.
   await tx.query(
     `UPDATE task_runs SET source_checkpoint_id = (
        SELECT o.source_checkpoint_id FROM task_runs o WHERE o.task_id = $3 AND o.run_id = $2)

@@ -5,9 +5,9 @@ import type { StoreTransaction } from '../transaction.ts';
 import { LIVE_RUNS, PENDING_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
 /**
- * Brings runs to a final state and cancels the tasks that have nobody left to serve. Tasks come first, as everywhere (lock
- * order). A group task with other live runs stays, and so does one whose head other live runs share; its trainer leaves out
- * who has ended and is not waited for.
+ * Moves runs to a final state and cancels the tasks that serve no live run any more. Tasks come first, by the lock order. A group task
+ * with other live runs is kept, and so is one whose head other live runs share; its trainer skips runs that have ended and are
+ * not awaited.
  */
 export async function endRuns(
   tx: StoreTransaction,

@@ -2,7 +2,7 @@ import type { TestPrediction } from '../../../core/task.ts';
 import type { TestResultRecord } from '../../../core/records/test-result.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
-/** A run's result on the test split with its classes and all its predictions. */
+/** Inserts a run's test result with its classes and all its predictions. */
 export async function insertTestResult(
   tx: StoreTransaction,
   result: TestResultRecord,
@@ -54,10 +54,10 @@ export async function insertTestResult(
   }
 }
 
-/** Probabilities: 1.2 MB of JSON with two classes, which keeps the event loop for 8 ms; PostgreSQL takes no document above 255 MB. */
+/** Probabilities per statement: 1.2 MB of JSON with two classes, which block the event loop for 8 ms. PostgreSQL accepts at most 255 MB. */
 const NUMBERS_PER_STATEMENT = 20_000;
 
-/** JSON does not know NaN and infinities; PostgreSQL reads their names. */
+/** Returns a prediction as JSON for PostgreSQL, with NaN and infinities, which JSON lacks, as strings. */
 function toRow(prediction: TestPrediction): Readonly<Record<string, unknown>> {
   return {
     path: prediction.path,

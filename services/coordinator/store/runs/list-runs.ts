@@ -12,7 +12,7 @@ export interface RunKey {
   readonly runIndex: number;
 }
 
-/** Runs of a sweep by number. */
+/** Lists the runs of a sweep by number. */
 export async function listRuns(
   store: Store,
   sweepId: string,
@@ -39,10 +39,10 @@ export async function findRun(store: Store, runId: string): Promise<RunRecord> {
   return toRun(rows[0]);
 }
 
-/** Attempts of one answer. Each may have an error of several KiB. */
+/** Most attempts of one answer. Each may have an error of several KiB. */
 const MAX_ATTEMPTS = 200;
 
-/** The latest attempts of a run, oldest first. */
+/** Lists the latest attempts of a run, oldest first. */
 export async function listAttempts(store: Store, runId: string): Promise<AttemptRecord[]> {
   const attempts = await store.prisma.attempt.findMany({
     where: { task: { taskRuns: { some: { runId } } } },

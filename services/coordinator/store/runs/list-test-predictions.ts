@@ -6,14 +6,14 @@ export interface PredictionKey {
   readonly path: string;
 }
 
-/** Of a page: far under the 4 MiB of a message, whatever the number of classes. */
+/** Target size of a page: far below the 4 MiB limit of a message, for any number of classes. */
 const PAGE_BYTES = 1024 * 1024;
-/** Where rows are larger than that. */
+/** Limit of a page whose rows are larger than estimated. */
 const MAX_BYTES = 2 * PAGE_BYTES;
-/** Of a row besides its probabilities: identity, path, labels. */
+/** Size of a row without its probabilities: identity, path, labels. */
 const ROW_BYTES = 400;
 
-/** What the run's best checkpoint says of each test image, by path. A page has fewer rows than asked for where they are large. */
+/** Lists the predictions of a run's tested checkpoint, by path. A page of large rows has fewer of them than `limit`. */
 export async function listTestPredictions(
   store: Store,
   runId: string,
@@ -41,7 +41,7 @@ export async function listTestPredictions(
   return { items, next: rows.length > items.length && last ? { path: last.path } : null };
 }
 
-/** Rows from the first on that are a page; at least one. */
+/** Counts the leading rows that fit into a page; at least one. */
 function countFitting(
   rows: readonly { readonly path: string; readonly probabilities: readonly number[] }[],
   limit: number,

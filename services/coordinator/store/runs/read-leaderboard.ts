@@ -29,7 +29,7 @@ interface TestRow {
   readonly supports: number[] | null;
 }
 
-/** Rows by rank, from the view that people read too, so that both say the same. */
+/** Reads the leaderboard by rank, from the SQL view that is documented for users, so that both agree. */
 export async function readLeaderboard(
   store: Store,
   sweepId: string,
@@ -88,7 +88,7 @@ function toTestResult(runId: string, row: OuterJoined<TestRow>): TestResultRecor
   };
 }
 
-/** How many runs of the sweep were looked at on the test split. */
+/** Counts the runs of a sweep that were evaluated on the test split. */
 export async function countTestedRuns(store: Store, sweepId: string): Promise<number> {
   const { rows } = await store.pool.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM test_results t JOIN runs r ON r.run_id = t.run_id WHERE r.sweep_id = $1',

@@ -3,7 +3,7 @@ import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
 import type { RunRecord } from '../../../core/records/run.ts';
 
-/** A row of `runs` with what is derived of it; read by raw `pg`, because Prisma's JSON protocol has no NaN. */
+/** A row of `runs` with derived columns. Read by raw `pg`, because Prisma's JSON protocol has no NaN. */
 export interface RunRow {
   readonly run_id: string;
   readonly sweep_id: string;
@@ -22,7 +22,7 @@ export interface RunRow {
   readonly best_val_accuracy: number | null;
   readonly last_value: number | null;
   readonly attempt_count: number;
-  /** A bigint, which `pg` gives as text. */
+  /** A bigint, which `pg` returns as a string. */
   readonly peak_memory_bytes: string | null;
   readonly head_run_id: string | null;
   readonly create_time: Date;
@@ -30,7 +30,7 @@ export interface RunRow {
   readonly end_time: Date | null;
 }
 
-/** For `FROM runs r JOIN sweeps s`. */
+/** Columns of a `RunRow` in `FROM runs r JOIN sweeps s`. */
 export const RUN_COLUMNS = `
   r.run_id, r.sweep_id, r.run_index, r.parameters, s.varied_names, r.state, r.state_reason, r.stage, r.epoch_count,
   r.epoch_limit, r.best_value, r.best_stage, r.best_epoch, r.best_val_loss, r.best_val_accuracy, r.last_value,

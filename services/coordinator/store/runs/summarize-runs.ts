@@ -1,9 +1,9 @@
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Derives the summary columns of runs from the rows that survive: best value over all stages (a shared head's epochs among
- * them) with its epoch and the other metrics of that epoch, last value and number of epochs in the present stage. One statement for a metric batch and for a
- * roll-back, so that the two can't disagree. Ties go to the earlier epoch and NaN is never best, as in Keras'
+ * Derives the summary columns of runs from the surviving metrics: the best value over all stages (a shared head's epochs included) with
+ * its epoch and the other metrics of that epoch, and the last value and number of epochs in the current stage. One statement serves
+ * metric batches and resumptions, so that the two can't disagree. Ties go to the earlier epoch and NaN is never best, as in Keras'
  * `ModelCheckpoint(save_best_only=True)`. The caller has locked the runs or their task.
  */
 export async function summarizeRuns(tx: StoreTransaction, runIds: readonly string[]): Promise<void> {

@@ -12,8 +12,8 @@ import type { StoreTransaction } from '../transaction.ts';
 import { LIVE_RUNS, PENDING_TASKS, USABLE_RUNS } from '../state-sql.ts';
 
 /**
- * When all runs have ended: plans the looks at the test split once, and ends the sweep when they are done. True when the
- * sweep has no more training ahead of it.
+ * Plans the evaluation on the test split once all runs have ended, and ends the sweep after it. Returns whether the sweep has no
+ * training left.
  */
 export async function finishSweep({ tx, sweep }: SweepScope): Promise<boolean> {
   if (await hasLiveRuns(tx, sweep.sweepId)) return false;
@@ -55,7 +55,7 @@ async function readEvaluations(
   }));
 }
 
-/** Feature sets nobody of this sweep reads any more; another sweep that waits for one makes its own. */
+/** Cancels tasks for feature sets that no run of this sweep reads any more. Another sweep that waits for one computes its own. */
 async function cancelLeftOvers(tx: StoreTransaction, sweepId: string): Promise<void> {
   const { rows } = await tx.query<{ task_id: string; waiting: string[] }>(
     `SELECT t.task_id,

@@ -8,7 +8,7 @@ import { readIndexed } from '../sweeps/read-indexed.ts';
 import type { NewTask } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
-/** Evaluations with what they are expected to take. @param configs by run. */
+/** Returns evaluations with their forecasts. @param configs by run */
 export async function forecastEvaluations(
   tx: StoreTransaction,
   sweepId: string,

@@ -5,9 +5,9 @@ import { moveSweep } from '../move-sweep.ts';
 import { CONCLUDED_RUNS } from '../state-sql.ts';
 
 /**
- * Runs failing in a row pause the sweep before it burns through the rest; a person looks and resumes it. Counted anew after
- * each resumption, and only when this transaction has failed one more. INFEASIBLE runs that never started are left out: they say
- * nothing about the machines.
+ * Pauses a sweep whose runs fail in a row, before the rest fails as well; a person investigates and resumes it. The count restarts at
+ * each resumption, and is checked only when this transaction has failed a run. INFEASIBLE runs that never started are not counted: they
+ * are no evidence about the machines.
  */
 export async function pauseAfterFailures({ tx, sweep }: SweepScope): Promise<void> {
   if (sweep.state !== 'ACTIVE' || !tx.eventsOf(sweep.sweepId).some(isFailedRun)) return;
@@ -33,7 +33,7 @@ export async function pauseAfterFailures({ tx, sweep }: SweepScope): Promise<voi
     sweep.sweepId,
     'PAUSED',
     `${MAX_FAILED_RUNS_IN_A_ROW} runs in a row failed without a success; the last one, ${last?.run_id ?? ''}: ` +
-      `${last?.state_reason ?? ''}. Look into it and resume the sweep.`,
+      `${last?.state_reason ?? ''}. Investigate the cause and resume the sweep.`,
   );
 }
 

@@ -3,13 +3,13 @@ import type { SweepScope } from '../move-sweep.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 export interface OrphanedTask {
-  /** Waits in this sweep. */
+  /** WAITING task of this sweep. */
   readonly taskId: string;
-  /** FEATURES task of another sweep: it failed or was cancelled, or its sweep is paused. */
+  /** FEATURES task of another sweep that failed or was cancelled, or whose sweep is not active. */
   readonly makerId: string;
 }
 
-/** Feature sets that another sweep was to make and will not, or not now, are made by this sweep itself. */
+/** Lets this sweep compute the feature sets that another sweep was to compute and does not. */
 export async function replaceFeatures(scope: SweepScope, orphans: readonly OrphanedTask[]): Promise<void> {
   const makerIds = [...new Set(orphans.map(({ makerId }) => makerId))].sort();
   for (const makerId of makerIds) {
@@ -22,11 +22,11 @@ async function replaceMaker({ tx, sweep }: SweepScope, makerId: string, waiting:
   const keys = await missingKeys(tx, makerId, waiting);
   await tx.query('DELETE FROM task_dependencies WHERE depends_on_id = $1 AND task_id = ANY($2)', [makerId, waiting]);
   if (keys.length === 0) return;
-  const description = `feature sets that task ${makerId} of another sweep did not make`;
+  const description = `feature sets that task ${makerId} of another sweep did not compute`;
   await insertFeatureTask(tx, sweep.sweepId, { keys, waiting, description });
 }
 
-/** What the waiting tasks read of the maker's sets and nobody has stored; locked. */
+/** Locks and returns the maker's sets that the waiting tasks read and that are not stored. */
 async function missingKeys(tx: StoreTransaction, makerId: string, waiting: readonly string[]): Promise<string[]> {
   const { rows } = await tx.query<{ feature_key: string }>(
     `SELECT feature_key FROM feature_sets

@@ -15,17 +15,17 @@ import { CUT_SHORT_RUNS, IDLE_RUNS, PENDING_TASKS, TRAINED_STAGE_LIST, TRAINING_
 
 type GroupStage = 'HEAD' | 'FINE_TUNE';
 
-/** A task that no slot has ever had. */
-interface UnbegunTask {
+/** A task that was never leased. */
+interface UnleasedTask {
   readonly taskId: string;
   readonly stage: GroupStage;
   readonly runIds: readonly string[];
 }
 
 /**
- * Sweeps with training that nobody has begun, whose groups were cut for another number of slots than there are now, or whose
- * heads are grouped with runs that have ended meanwhile. Fine-tunings that lose a run are left as they are: that happens all the
- * time where runs are stopped early, and the trainer leaves such runs out.
+ * Returns sweeps whose training tasks that were never leased should be regrouped: the groups were planned for another number of slots, or
+ * heads are grouped with runs that have ended since. Fine-tunings that lose a run are not regrouped: early stopping does that often, and
+ * the trainer skips such runs.
  */
 export async function findReplannableSweeps(store: Store, limit: number): Promise<string[]> {
   if (!store.plansAdaptively) return [];
@@ -45,29 +45,30 @@ export async function findReplannableSweeps(store: Store, limit: number): Promis
   return rows.map(({ sweep_id }) => sweep_id);
 }
 
-/** Without any slot nothing can be said; a plan for one slot is as good as any then. */
+/** SQL of the number of slots that take tasks; one when there are none, because any plan is as good then. */
 const COUNT_SLOTS = `
   SELECT greatest(count(*), 1) FROM slots k JOIN trainers n USING (trainer_id)
    WHERE n.state = 'READY' AND k.bench_reason = ''`;
 
 /**
- * Cuts the training that nobody has begun into the groups that the present slots want, and leaves out runs that have ended. What
- * was ever leased stays as it is: its members may have numbers already. A task is taken over as it is where its members stay
- * together. @returns whether anything changed.
+ * Regroups the training tasks that were never leased for the current number of slots, without runs that have ended. A task that was ever
+ * leased is not changed, because its members may have metrics already. A task whose members stay together is kept.
+ *
+ * @returns whether anything changed
  */
 export async function replanGroups(store: Store, sweepId: string): Promise<boolean> {
   return inTransaction(store, async (tx) => {
     const sweep = await lockSweep(tx, sweepId);
     if (sweep.state !== 'ACTIVE') return false;
-    const unbegun = await lockUnbegun(tx, sweepId);
-    const input = await readInput(tx, sweepId, unbegun);
+    const unleased = await lockUnleased(tx, sweepId);
+    const input = await readInput(tx, sweepId, unleased);
     if (input === null) return false;
     await tx.query('UPDATE sweeps SET planned_slot_count = $2 WHERE sweep_id = $1', [sweepId, input.cluster.slotCount]);
     const planned = await tx.during(tx.store.planner.regroup(input));
     let changed = false;
-    // Heads first: fine-tunings are to wait for the new ones.
+    // Heads first, because fine-tunings depend on the new ones.
     for (const stage of ['HEAD', 'FINE_TUNE'] as const) {
-      const there = unbegun.filter((task) => task.stage === stage);
+      const there = unleased.filter((task) => task.stage === stage);
       const wanted = planned.filter((task) => task.stage === stage);
       if (await regroup(tx, sweepId, there, wanted)) changed = true;
     }
@@ -76,8 +77,8 @@ export async function replanGroups(store: Store, sweepId: string): Promise<boole
   });
 }
 
-/** A lease that is being taken at this moment is waited for, and then its task is begun and not among these. */
-async function lockUnbegun(tx: StoreTransaction, sweepId: string): Promise<UnbegunTask[]> {
+/** Locks the training tasks that were never leased. Waits for a concurrent lease, whose task is then not among them. */
+async function lockUnleased(tx: StoreTransaction, sweepId: string): Promise<UnleasedTask[]> {
   const locked = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks
       WHERE sweep_id = $1 AND stage IN ${TRAINED_STAGE_LIST} AND state IN ${PENDING_TASKS} AND lease_epoch = 0
@@ -94,13 +95,13 @@ async function lockUnbegun(tx: StoreTransaction, sweepId: string): Promise<Unbeg
 }
 
 /**
- * The live runs of these tasks, those whose head others wait for among them; null where there is nothing to plan. A run that
- * is to be fine-tuned may be training its head.
+ * Reads the live runs of these tasks, including those whose head is awaited; null when there is nothing to plan. A run that is to be
+ * fine-tuned may be training its head.
  */
 async function readInput(
   tx: StoreTransaction,
   sweepId: string,
-  unbegun: readonly UnbegunTask[],
+  unleased: readonly UnleasedTask[],
 ): Promise<RegroupInput | null> {
   const { rows } = await tx.query<{
     run_id: string;
@@ -116,7 +117,7 @@ async function readInput(
         AND (r.state IN ${IDLE_RUNS} OR ${isHeadAwaited('r', 't')}
              OR t.stage = 'FINE_TUNE' AND r.state IN ${TRAINING_RUNS})
       GROUP BY r.run_id ORDER BY r.run_index`,
-    [unbegun.map(({ taskId }) => taskId)],
+    [unleased.map(({ taskId }) => taskId)],
   );
   const indexed = await readIndexed(tx, sweepId);
   if (indexed === null || rows.length === 0) return null;
@@ -130,36 +131,36 @@ async function readInput(
   return { sweepId, ...indexed, runs, cluster: clusterDataOf(await readCluster(tx)) };
 }
 
-/** Brings the rows to the wanted groups: what is there already stays, the other tasks are given up and new ones made. */
+/** Changes the tasks to the wanted groups: keeps groups that exist, cancels the other tasks and inserts the missing groups. */
 async function regroup(
   tx: StoreTransaction,
   sweepId: string,
-  unbegun: readonly UnbegunTask[],
+  unleased: readonly UnleasedTask[],
   wanted: readonly PlannedTask[],
 ): Promise<boolean> {
   const wantedKeys = new Set(wanted.map(({ runIds }) => keyOf(runIds)));
-  const kept = new Set(unbegun.map(({ runIds }) => keyOf(runIds)).filter((key) => wantedKeys.has(key)));
-  const givenUp = unbegun.filter(({ runIds }) => !kept.has(keyOf(runIds))).map(({ taskId }) => taskId);
+  const kept = new Set(unleased.map(({ runIds }) => keyOf(runIds)).filter((key) => wantedKeys.has(key)));
+  const dropped = unleased.filter(({ runIds }) => !kept.has(keyOf(runIds))).map(({ taskId }) => taskId);
   const missing = wanted.filter(({ runIds }) => !kept.has(keyOf(runIds)));
-  if (givenUp.length === 0) return false;
+  if (dropped.length === 0) return false;
   const first = await countTasks(tx, sweepId);
-  const waits = await readWaits(tx, givenUp);
+  const waits = await readWaits(tx, dropped);
   const made = missing.map((group, index) => ({
     ...group,
     taskId: `${sweepId}-g${first + index}`,
     dependsOn: [...new Set(group.runIds.flatMap((runId) => waits.get(runId) ?? []))],
   }));
   await insertTasks(tx, sweepId, made);
-  await takeOver(
+  await replaceTasks(
     tx,
-    givenUp,
+    dropped,
     made.map(({ taskId }) => taskId),
   );
-  await giveUp(tx, sweepId, givenUp);
+  await dropTasks(tx, sweepId, dropped);
   return true;
 }
 
-/** What each run waits for in these tasks: the makers of its feature sets and the task that trains its head. */
+/** Reads each run's dependencies in these tasks: the tasks that compute its feature sets and the one that trains its head. */
 async function readWaits(tx: StoreTransaction, taskIds: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
   const { rows } = await tx.query<{ run_id: string; waits: string[] }>(
     `SELECT tr.run_id, array_agg(DISTINCT d.depends_on_id ORDER BY d.depends_on_id) AS waits
@@ -178,8 +179,12 @@ function keyOf(runIds: readonly string[]): string {
   return JSON.stringify([...runIds].sort());
 }
 
-/** What waited for a run's head waits for the task that trains it now, which stands in the old one's place in the order. */
-async function takeOver(tx: StoreTransaction, givenUp: readonly string[], madeIds: readonly string[]): Promise<void> {
+/** Re-points dependents at the new task of a run's head, which inherits the old task's position. */
+async function replaceTasks(
+  tx: StoreTransaction,
+  dropped: readonly string[],
+  madeIds: readonly string[],
+): Promise<void> {
   await tx.query(
     `INSERT INTO task_dependencies (task_id, depends_on_id)
      SELECT DISTINCT d.task_id, n.task_id
@@ -187,7 +192,7 @@ async function takeOver(tx: StoreTransaction, givenUp: readonly string[], madeId
        JOIN task_runs needed ON needed.task_id = d.task_id
        JOIN served_runs n ON n.run_id = needed.run_id AND n.task_id = ANY($1)
       WHERE d.depends_on_id = ANY($2)`,
-    [madeIds, givenUp],
+    [madeIds, dropped],
   );
   await tx.query(
     `UPDATE tasks t
@@ -196,15 +201,15 @@ async function takeOver(tx: StoreTransaction, givenUp: readonly string[], madeId
                           JOIN task_runs nt ON nt.run_id = ot.run_id AND nt.task_id = t.task_id
                          WHERE o.task_id = ANY($2))
       WHERE t.task_id = ANY($1)`,
-    [madeIds, givenUp],
+    [madeIds, dropped],
   );
 }
 
-async function giveUp(tx: StoreTransaction, sweepId: string, taskIds: readonly string[]): Promise<void> {
+async function dropTasks(tx: StoreTransaction, sweepId: string, taskIds: readonly string[]): Promise<void> {
   await tx.query('DELETE FROM task_dependencies WHERE depends_on_id = ANY($1)', [taskIds]);
   await tx.query('DELETE FROM task_runs WHERE task_id = ANY($1)', [taskIds]);
   for (const { taskId, stage } of await moveTasks(tx, taskIds, { to: 'CANCELLED', from: ['WAITING', 'READY'] })) {
-    const message = 'nobody had begun it, and its runs are trained in other groups now';
+    const message = 'it was never leased, and its runs were regrouped';
     tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message });
   }
 }

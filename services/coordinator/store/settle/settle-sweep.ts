@@ -11,11 +11,11 @@ import { replaceFeatures } from './replace-features.ts';
 import { LIVE_RUNS, UNSUCCESSFUL_TASKS } from '../state-sql.ts';
 
 /**
- * Draws the conclusions from the rows of a locked sweep: tasks whose prerequisites have succeeded become ready, those whose
- * prerequisites have failed take their runs with them, and a sweep whose runs have all ended is evaluated and ended. Makes
- * no assumption about what happened before, so it can be repeated at any time.
+ * Settles a locked sweep by its rows: tasks whose dependencies have succeeded become READY, tasks whose dependencies have failed fail
+ * their runs, and a sweep whose runs have all ended is evaluated and ended. Makes no assumption about earlier steps, so it can be
+ * repeated at any time.
  *
- * @param finishedTaskIds look only at what waits for these; null: at everything.
+ * @param finishedTaskIds restricts the work to dependents of these tasks; null: all tasks
  */
 export async function settleSweep(scope: SweepScope, finishedTaskIds: readonly string[] | null): Promise<void> {
   const { tx, sweep } = scope;
@@ -25,11 +25,11 @@ export async function settleSweep(scope: SweepScope, finishedTaskIds: readonly s
     await readyTasks(tx, await findWaiting(tx, sweep.sweepId, finishedTaskIds));
     if (await finishSweep(scope)) return;
   }
-  // Only when a task has just ended: a sweep that is being resumed must not be paused again by the same failures.
+  // Only when a task has just ended: a resumed sweep must not be paused by the same failures.
   if (finishedTaskIds !== null) await pauseAfterFailures(scope);
 }
 
-/** Whether something waits for these tasks, or no run is left to wait for: hardly ever so in a large sweep. */
+/** Returns whether these tasks have dependents, or no run is live any more: rarely so in a large sweep. */
 async function leadsOn(tx: StoreTransaction, sweepId: string, finishedTaskIds: readonly string[]): Promise<boolean> {
   const { rows } = await tx.prepared<{ leads_on: boolean }>(
     `SELECT NOT EXISTS (SELECT 1 FROM runs
@@ -64,7 +64,7 @@ async function resolveBlocked(scope: SweepScope, finishedTaskIds: readonly strin
       ORDER BY t.task_id, p.task_id`,
     finishedTaskIds === null ? [sweep.sweepId] : [sweep.sweepId, finishedTaskIds],
   );
-  // Also where it FAILED: its sweep may read another folder, or another weight file, than this one.
+  // A FAILED one is replaced too: its sweep may read another folder, or another weight file, than this one.
   const orphaned = rows.filter((row) => row.is_foreign);
   await replaceFeatures(
     scope,
@@ -76,8 +76,8 @@ async function resolveBlocked(scope: SweepScope, finishedTaskIds: readonly strin
 }
 
 /**
- * Ends the runs that can't go on: all of the task's where its feature sets are missing, those whose head is missing where a HEAD
- * task failed. The others of a group go on without them.
+ * Fails the runs that can't continue: all runs of the task when its feature sets are missing, those whose head is missing when a HEAD
+ * task failed. The other runs of a group continue without them.
  */
 async function failBlocked(tx: StoreTransaction, row: BlockedRow): Promise<void> {
   const why = row.message === null || row.message === '' ? 'it was cancelled' : row.message;
@@ -96,7 +96,7 @@ async function failBlocked(tx: StoreTransaction, row: BlockedRow): Promise<void>
     await readyTasks(tx, [row.task_id]);
     return;
   }
-  // Where all of its runs had ended before, nothing has cancelled it yet.
+  // When all of its runs had ended before, it was not cancelled yet.
   await moveTasks(tx, [row.task_id], { to: 'CANCELLED', from: ['WAITING'] });
 }
 
@@ -131,7 +131,7 @@ async function findWaiting(
   return rows.map(({ task_id }) => task_id);
 }
 
-/** Those of the waiting tasks whose prerequisites have all succeeded. */
+/** Moves the waiting tasks whose dependencies have all succeeded to READY. */
 async function readyTasks(tx: StoreTransaction, waiting: readonly string[]): Promise<void> {
   if (waiting.length === 0) return;
   const { rows } = await tx.query<{ task_id: string }>(

@@ -13,15 +13,15 @@ export async function settleSweeps(store: Store, sweepIds: readonly string[]): P
     try {
       await inTransaction(store, async (tx) => settleSweep({ tx, sweep: await lockSweep(tx, sweepId) }, null));
     } catch (error) {
-      // Deleted by a person meanwhile: nothing is left to settle.
+      // A person has deleted the sweep: nothing is left to settle.
       if (!(error instanceof NotFoundError)) throw error;
     }
   }
 }
 
 /**
- * Sweeps that wait for something that has happened already: a coordinator ended between two transactions, or a sweep whose
- * feature sets others wait for was paused or cancelled. The reaper settles them again.
+ * Finds sweeps that wait for something that has happened already: a coordinator ended between two transactions, or a sweep whose
+ * feature sets others wait for was paused or cancelled. The reaper settles them.
  */
 export async function findUnsettledSweeps(store: Store, limit: number): Promise<string[]> {
   const { rows } = await store.pool.query<{ sweep_id: string }>(
@@ -51,7 +51,7 @@ export async function findUnsettledSweeps(store: Store, limit: number): Promise<
   return rows.map(({ sweep_id }) => sweep_id);
 }
 
-/** Remembers the other sweeps that wait for this task's feature sets or manifest; they are settled after the commit. */
+/** Records the other sweeps that wait for this task's feature sets or manifest; they are settled after the commit. */
 export async function recordDependentSweeps(tx: StoreTransaction, task: FencedTask): Promise<void> {
   if (task.stage !== 'FEATURES' && task.stage !== 'INDEX') return;
   const { rows } = await tx.query<{ sweep_id: string }>(

@@ -11,8 +11,8 @@ import { runIdsIn } from './pause-sweep.ts';
 import { LEASED_TASKS, LIVE_TASKS } from '../state-sql.ts';
 
 /**
- * Ends a sweep: what waits is cancelled at once; runs a slot works on are STOPPING until the slot answers or its lease
- * expires (its heartbeat brings STOP, because the sweep is over). A sweep that is cancelled stays so.
+ * Cancels a sweep. Pending tasks and runs are cancelled at once; running ones are STOPPING until the slot answers or its lease
+ * expires (its next heartbeat is answered with STOP). Cancelling a cancelled sweep changes nothing.
  *
  * @throws NotFoundError, IllegalStateError
  */
@@ -30,7 +30,7 @@ export async function cancelSweep(store: Store, sweepId: string, reason: string)
   await settleSweeps(store, otherSweeps);
 }
 
-/** All of them are locked, leased ones too: a lease that is being taken at this moment is waited for and then told to stop. */
+/** Cancels pending tasks and commands live ones to stop. Locks both, so that a concurrent lease is waited for and then stopped. */
 async function cancelTasks(tx: StoreTransaction, sweepId: string): Promise<void> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks

@@ -9,8 +9,8 @@ import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Nothing new is leased; running attempts are told with their next heartbeat to save and hand back. A sweep that is paused
- * stays so.
+ * Pauses a sweep. No task is leased any more; the next heartbeats command running attempts to save a checkpoint and release their task.
+ * Pausing a paused sweep changes nothing.
  *
  * @throws NotFoundError, IllegalStateError
  */
@@ -23,7 +23,7 @@ export async function pauseSweep(store: Store, sweepId: string, reason: string):
 }
 
 /**
- * Goes on after a pause. A sweep that is active stays so.
+ * Resumes a paused sweep. Resuming an active sweep changes nothing.
  *
  * @throws NotFoundError, IllegalStateError
  */
@@ -33,7 +33,7 @@ export async function resumeSweep(store: Store, sweepId: string): Promise<void> 
     if (sweep.state === 'ACTIVE') return;
     await moveOrThrow(tx, sweepId, sweep.state, 'ACTIVE', 'resume', '');
     await moveRuns(tx, await runIdsIn(tx, sweepId, ['PAUSED']), { to: 'QUEUED', reason: '' });
-    // While it was paused, other sweeps may have made, or given up, the feature sets it waits for.
+    // During the pause other sweeps may have computed the feature sets it waits for, or have failed to.
     await settleSweep({ tx, sweep: { sweepId, state: 'ACTIVE' } }, null);
   });
 }

@@ -11,15 +11,15 @@ import { findSweep } from './find-sweep.ts';
 export interface CreatedSweep {
   readonly sweep: SweepRecord;
   readonly duplicateCount: number;
-  /** Runs that `max_runs` asks for and the search space does not have. */
+  /** Number of runs that `max_runs` requests and the search space lacks. */
   readonly missingCount: number;
-  /** What a reader of the spec may not expect of its runs. */
+  /** Notes on properties of the runs that are unexpected from the spec. */
   readonly notes: readonly string[];
 }
 
 /**
- * Inserts a sweep with its runs and its INDEX task in one transaction. Idempotent by request id: the same spec gives the
- * sweep that is there.
+ * Inserts a sweep with its runs and its INDEX task in one transaction. Idempotent by request id: the same spec returns the existing
+ * sweep.
  *
  * @throws RequestIdReusedError for another spec
  */
@@ -29,17 +29,17 @@ export async function createSweep(
   traceparent: string | null = null,
 ): Promise<CreatedSweep> {
   const { sweepId, requestId, specDigest, duplicateCount, missingCount, notes } = draft;
-  const said = { duplicateCount, missingCount, notes };
+  const report = { duplicateCount, missingCount, notes };
   const known = await findByRequest(store, requestId, specDigest);
-  if (known !== null) return { sweep: await findSweep(store, known), ...said };
+  if (known !== null) return { sweep: await findSweep(store, known), ...report };
   try {
     await insertSweep(store, draft, traceparent);
   } catch (error) {
     const winner = isUniqueViolation(error) ? await findByRequest(store, requestId, specDigest) : null;
     if (winner === null) throw error;
-    return { sweep: await findSweep(store, winner), ...said };
+    return { sweep: await findSweep(store, winner), ...report };
   }
-  return { sweep: await findSweep(store, sweepId), ...said };
+  return { sweep: await findSweep(store, sweepId), ...report };
 }
 
 async function findByRequest(store: Store, requestId: string, specDigest: string): Promise<string | null> {
@@ -54,8 +54,8 @@ async function findByRequest(store: Store, requestId: string, specDigest: string
 }
 
 /**
- * One transaction, statement by statement: Prisma's engine takes a batch in one piece, which held the event loop for 3 s with 10,000
- * runs. Runs go in by statements of constant text: `createMany` of 10,000 runs takes most of a minute.
+ * Inserts in one transaction, statement by statement: Prisma's engine processes a batch in one piece, which blocked the event loop for 3 s
+ * with 10,000 runs. Runs are inserted by constant statements: `createMany` of 10,000 runs takes most of a minute.
  */
 async function insertSweep(store: Store, draft: SweepDraft, traceparent: string | null): Promise<void> {
   const { sweepId, requestId, spec, specDigest } = draft;
@@ -88,7 +88,7 @@ async function insertSweep(store: Store, draft: SweepDraft, traceparent: string 
         description: `list and check the images of ${spec.dataset.path}`,
       },
     });
-    // Nobody can see this sweep before the commit, so its first event needs no lock.
+    // No other transaction sees this sweep before the commit, so its first event needs no lock.
     await tx.event.create({
       data: { sweepId, kind: event.kind, payload: JSON.parse(encodePayload(event)) as Prisma.InputJsonObject },
     });
@@ -96,7 +96,7 @@ async function insertSweep(store: Store, draft: SweepDraft, traceparent: string 
   });
 }
 
-/** @param rows as JSON */
+/** Inserts runs. @param rows a JSON array */
 function insertRuns(tx: Prisma.TransactionClient, sweepId: string, rows: string): Prisma.PrismaPromise<number> {
   return tx.$executeRaw`
     INSERT INTO runs (run_id, sweep_id, run_index, parameters_digest, parameters, state, stage)
@@ -105,22 +105,22 @@ function insertRuns(tx: Prisma.TransactionClient, sweepId: string, rows: string)
            AS r (run_id text, run_index int, digest text, parameters jsonb)`;
 }
 
-/** The parameters of the runs once more, one row each and typed by their definitions, for SQL. */
+/** Inserts the parameters of the runs for SQL views: one row each, typed by their definitions. */
 function insertRunParameters(tx: Prisma.TransactionClient, sweepId: string): Prisma.PrismaPromise<number> {
-  const wholeNumbers = JSON.stringify(
+  const integerNames = JSON.stringify(
     PARAMETER_DEFINITIONS.filter(({ type }) => type === 'int').map(({ name }) => name),
   );
   return tx.$executeRaw`
     INSERT INTO run_parameters (run_id, name, int_value, number_value, bool_value, string_value)
     SELECT r.run_id, p.name,
-           CASE WHEN p.type = 'number' AND p.is_whole THEN p.text::bigint END,
-           CASE WHEN p.type = 'number' AND NOT p.is_whole THEN p.text::float8 END,
+           CASE WHEN p.type = 'number' AND p.is_integer THEN p.text::bigint END,
+           CASE WHEN p.type = 'number' AND NOT p.is_integer THEN p.text::float8 END,
            CASE WHEN p.type = 'boolean' THEN p.text::boolean END,
            CASE WHEN p.type = 'string' THEN p.text END
       FROM runs r
      CROSS JOIN LATERAL (
        SELECT e.key AS name, e.value #>> '{}' AS text, jsonb_typeof(e.value) AS type,
-              ${wholeNumbers}::jsonb ? e.key AS is_whole
+              ${integerNames}::jsonb ? e.key AS is_integer
          FROM jsonb_each(r.parameters) e
      ) p
      WHERE r.sweep_id = ${sweepId}`;

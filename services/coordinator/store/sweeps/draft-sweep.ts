@@ -6,32 +6,32 @@ import { samplingNotes } from '../../../core/samplers/sampling-notes.ts';
 import type { SampledRun } from '../../../core/samplers/sample-runs.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 
-/** Everything that is written for a new sweep, but for the time: what takes long to compute is computed. */
+/** The content of a new sweep, without its time: the result of all slow computations. */
 export interface SweepDraft {
   readonly sweepId: string;
-  /** Empty: never the same. */
+  /** Empty: the request is not idempotent. */
   readonly requestId: string;
   readonly spec: SweepSpec;
   readonly specDigest: string;
   readonly variedNames: readonly string[];
   readonly runCount: number;
   readonly duplicateCount: number;
-  /** Runs that `max_runs` asks for and the search space does not have. */
+  /** Number of runs that `max_runs` requests and the search space lacks. */
   readonly missingCount: number;
-  /** What a reader of the spec may not expect of its runs. */
+  /** Notes on properties of the runs that are unexpected from the spec. */
   readonly notes: readonly string[];
   /** Rows of `runs`, as JSON arrays of at most `SHARE_RUNS` each. */
   readonly shares: readonly string[];
 }
 
 /**
- * Runs of one statement. Prisma's engine is a WebAssembly module, whose memory never shrinks again: 10,000 runs in one statement
- * leave the coordinator 60 MB larger for good.
+ * Most runs of one statement. Prisma's engine is a WebAssembly module, whose memory never shrinks: 10,000 runs in one statement enlarge
+ * the coordinator permanently by 60 MB.
  */
 const SHARE_RUNS = 500;
 
 /**
- * Draws the runs of a sweep and puts them in the form in which they are stored. Takes seconds for 10,000 runs.
+ * Samples the runs of a sweep and converts them to their stored form. Takes seconds for 10,000 runs.
  *
  * @param spec without violations
  */

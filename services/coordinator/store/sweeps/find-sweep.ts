@@ -33,7 +33,7 @@ interface RunSummary {
   readonly best_value: number | null;
 }
 
-/** @throws NotFoundError */
+/** Returns a sweep. @throws NotFoundError */
 export async function findSweep(store: Store, sweepId: string): Promise<SweepRecord> {
   const row = await store.prisma.sweep.findUnique({ where: { sweepId } });
   if (row === null) throw new NotFoundError('sweep', sweepId);
@@ -41,13 +41,13 @@ export async function findSweep(store: Store, sweepId: string): Promise<SweepRec
   return toSweep(row, summaries.get(sweepId));
 }
 
-/** Place in the list: newest first. */
+/** Position in the list, which is latest first. */
 export interface SweepKey {
   readonly createTime: string;
   readonly sweepId: string;
 }
 
-/** Sweeps, newest first, after `after`. */
+/** Lists sweeps after `after`, latest first. */
 export async function listSweeps(
   store: Store,
   after: SweepKey | null,

@@ -6,9 +6,9 @@ import { inTransaction } from '../transaction.ts';
 import { readCluster, readKnownImages } from './read-cluster.ts';
 
 /**
- * What a preview of a sweep depends on besides its spec: the slots that are there now, and what is known of the images.
+ * Reads the inputs of a preview besides the spec: the current slots, and the image counts if the data set was indexed before.
  *
- * @param source null: not known, nothing is known of its images either
+ * @param source null: unknown, and so are its images
  */
 export async function previewInputsOf(
   store: Store,

@@ -10,13 +10,13 @@ import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
 import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
-/** Latest tasks that forecasts are corrected by. */
+/** Number of latest tasks that correct forecasts. */
 const SAMPLE_COUNT = 200;
 
-/** Where no trainer is there yet: one slot of a small machine. */
+/** Assumption when there are no slots: one slot of a small machine. */
 const NO_SLOTS = { slotCount: 1, device: { kind: 'cpu', threadCount: 2 }, memoryBytes: 0 } as const;
 
-/** The slots that take work, as the planner sees them, and what was measured on slots like these. */
+/** Reads the slots that take tasks, as the planner's input, and corrections by measurements on such slots. */
 export async function readCluster(tx: StoreTransaction): Promise<Cluster> {
   const { rows } = await tx.query<{
     slot_count: number;
@@ -41,8 +41,8 @@ export async function readCluster(tx: StoreTransaction): Promise<Cluster> {
 }
 
 /**
- * Tasks that went through at the first attempt with all their epochs. Attempts on other devices or with another number of
- * threads say nothing of these.
+ * Reads corrections from tasks that succeeded at the first attempt with all their epochs. Attempts on other devices or with another
+ * number of threads are not comparable.
  */
 async function readCorrections(tx: StoreTransaction, device: Device): Promise<Corrections> {
   const { rows } = await tx.query<{ cost_class: string; model_seconds: number; measured_seconds: number }>(
@@ -65,7 +65,7 @@ async function readCorrections(tx: StoreTransaction, device: Device): Promise<Co
   return correctionsFrom(samples, deviceSpeed(device).taskSeconds);
 }
 
-/** Images and classes of the data set that the latest sweep with the same source had; null: it was never indexed. */
+/** Reads the image and class counts of the latest sweep with the same source; null when it was never indexed. */
 export async function readKnownImages(tx: StoreTransaction, source: DatasetSource): Promise<KnownImages | null> {
   const { rows } = await tx.query<{ class_names: string[]; class_counts: DatasetRecord['classCounts'] }>(
     `SELECT d.class_names, d.class_counts
@@ -78,7 +78,7 @@ export async function readKnownImages(tx: StoreTransaction, source: DatasetSourc
   return row === undefined ? null : { imageCounts: countImages(row.class_counts), classCount: row.class_names.length };
 }
 
-/** Images of each split. */
+/** Counts the images of each split. */
 export function countImages(classCounts: DatasetRecord['classCounts']): ImageCounts {
   const count = (split: Split): number =>
     classCounts.filter((entry) => entry.split === split).reduce((sum, entry) => sum + entry.imageCount, 0);

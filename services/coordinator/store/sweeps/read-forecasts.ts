@@ -15,7 +15,7 @@ interface StageRow {
   readonly ended: boolean;
 }
 
-/** Forecast and measured of a sweep, from the view that people read too. */
+/** Reads forecasts and measurements of a sweep, from the SQL view that is documented for users. */
 export async function readForecasts(store: Store, sweepId: string): Promise<SweepForecastRecord> {
   const stages = await store.pool.query<StageRow>(
     `SELECT stage, task_count, run_count, forecast_seconds, measured_seconds, lost_seconds, forecast_memory_bytes,

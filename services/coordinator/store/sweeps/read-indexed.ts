@@ -3,7 +3,7 @@ import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { countImages } from './read-cluster.ts';
 
-/** What INDEX found of a sweep's images and weights, as the planner wants it; null before it is done. */
+/** Reads INDEX's result for a sweep's images and weights, as the planner's input; null before INDEX has completed. */
 export async function readIndexed(
   tx: StoreTransaction,
   sweepId: string,

@@ -1,7 +1,7 @@
 import type { WeightsReference } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
-/** Weights that the runs of a sweep name. */
+/** Returns the distinct weights that the runs of a sweep name. */
 export async function readWeightsReferences(tx: StoreTransaction, sweepId: string): Promise<WeightsReference[]> {
   const { rows } = await tx.query<{ backbone: string; weights: string }>(
     `SELECT DISTINCT parameters ->> 'backbone' AS backbone, parameters ->> 'weights' AS weights

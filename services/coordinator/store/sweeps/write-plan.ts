@@ -18,17 +18,17 @@ import type { StoreTransaction } from '../transaction.ts';
 import { countImages, readCluster } from './read-cluster.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
 
-/** What INDEX found. */
+/** The result of INDEX. */
 export interface Indexed {
   readonly dataset: Dataset;
   readonly weights: readonly WeightsInfo[];
 }
 
 /**
- * Plans a sweep whose images and weights are known and writes its tasks, with what they are expected to take. Runs that the
- * bases do not allow become INFEASIBLE. The caller has locked the sweep.
+ * Plans a sweep whose images and weights are known and inserts its tasks with their forecasts. Runs that the backbones do not allow become
+ * INFEASIBLE. The caller has locked the sweep.
  *
- * @throws InvalidRequestError for weights that are missing
+ * @throws InvalidRequestError when weights are missing
  */
 export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: Indexed): Promise<void> {
   const runs = await readStoredRuns(tx, sweepId);
@@ -73,7 +73,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
   );
 }
 
-/** Runs that may still be trained, by number. Their parameters are parsed where they are planned. */
+/** Reads the runs that can still be trained, by number. Their parameters are parsed in the planner's thread. */
 async function readStoredRuns(tx: StoreTransaction, sweepId: string): Promise<StoredRun[]> {
   const { rows } = await tx.query<{ run_id: string; run_index: number; parameters: string }>(
     `SELECT run_id, run_index, parameters::text AS parameters FROM runs
@@ -89,7 +89,7 @@ async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpe
   return rows[0].spec;
 }
 
-/** Some sets of a FEATURES task may be stored already, or be made by another sweep. */
+/** Updates the forecast of a FEATURES task, because some of its sets may be stored already or computed by another sweep. */
 function reforecast(context: CostContext, task: PlannedTask): PlannedTask {
   return task.stage === 'FEATURES' ? { ...task, forecast: forecastFeatures(context, task.featureSets) } : task;
 }

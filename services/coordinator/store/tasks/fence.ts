@@ -7,12 +7,12 @@ import { addAttemptStarts } from '../move-attempts.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { LEASED_TASKS } from '../state-sql.ts';
 
-/** A lease, and what shows that the caller is its holder. */
+/** A lease and the caller's proof that it is the holder. */
 export interface LeaseClaim {
   readonly taskId: string;
   readonly leaseEpoch: number;
   readonly trainerId: string;
-  /** Of the secret that LeaseTask answered with, hexadecimal; empty: none was sent. */
+  /** Hash of the secret in LeaseTask's answer, hexadecimal; empty: none was sent. */
   readonly secretHash: string;
 }
 
@@ -32,10 +32,10 @@ export interface TaskScope extends SweepScope {
 }
 
 /**
- * Whether attempt `a` is the one of a claim. The attempts of a trainer from before secrets existed have none: such a trainer sends
- * no secret, and no trainer_id but in heartbeats.
+ * Returns SQL of whether the holder of attempt `a` is the caller. Attempts of trainers older than secrets have no hash: such a trainer
+ * sends no secret, and a trainer_id only in heartbeats.
  *
- * @param trainerId, secretHash SQL
+ * @param trainerId, secretHash SQL of the caller's
  */
 export function isHolder(trainerId: string, secretHash: string): string {
   return `CASE WHEN a.lease_secret_hash IS NULL THEN ${secretHash} = '' AND ${trainerId} IN ('', a.trainer_id)
@@ -43,11 +43,11 @@ export function isHolder(trainerId: string, secretHash: string): string {
 }
 
 /**
- * The fence of every write of a trainer: the lease epoch must be the present one, the task must be live, and the caller must
- * hold the lease. The lock keeps the reaper and the next lease out until this transaction ends. A lease that is over by the
- * clock but that nobody has taken back yet still counts: the row lock decides who comes first.
+ * Fences a write of a trainer: the lease epoch must be current, the task live, and the caller the holder of the lease. The lock
+ * excludes the reaper and the next lease until this transaction ends. A lease that has expired by the clock but was not reaped yet is
+ * still valid: the row lock decides which comes first.
  *
- * @throws LeaseLostError also for a task that does not exist: the caller must stop either way. LeaseNotHeldError
+ * @throws LeaseLostError, also for an unknown task: the caller must stop either way; LeaseNotHeldError
  */
 export async function fence(tx: StoreTransaction, claim: LeaseClaim): Promise<FencedTask> {
   const task = await tryFence(tx, claim);
@@ -56,7 +56,7 @@ export async function fence(tx: StoreTransaction, claim: LeaseClaim): Promise<Fe
 }
 
 /**
- * How the attempt of a lease stands; null where there was none.
+ * Returns the state of a lease's attempt; null when there was none.
  *
  * @throws LeaseNotHeldError
  */
@@ -71,7 +71,7 @@ export async function attemptStateOf(tx: StoreTransaction, claim: LeaseClaim): P
   return row?.state ?? null;
 }
 
-/** `fence` for callers to whom a lease that is over may be no error; null then. @throws LeaseNotHeldError */
+/** Fences like `fence`, but returns null for a lease that is over. @throws LeaseNotHeldError */
 export async function tryFence(tx: StoreTransaction, claim: LeaseClaim): Promise<FencedTask | null> {
   const { taskId, leaseEpoch, trainerId, secretHash } = claim;
   const { rows } = await tx.prepared<TaskRow & { readonly is_held: boolean }>(
@@ -87,7 +87,7 @@ export async function tryFence(tx: StoreTransaction, claim: LeaseClaim): Promise
   return toFenced(claim, row);
 }
 
-/** The fence of the coordinator itself, which ends leases that it gave; null where the lease is over. */
+/** Fences a write of the coordinator itself, which ends leases that it granted. Returns null for a lease that is over. */
 export async function lockLease(
   tx: StoreTransaction,
   lease: Pick<LeaseClaim, 'taskId' | 'leaseEpoch'>,
@@ -100,7 +100,7 @@ export async function lockLease(
   return rows[0] ? toFenced(lease, rows[0]) : null;
 }
 
-/** What is read of a live task. */
+/** The columns of a live task that make a `FencedTask`. */
 export interface TaskRow {
   readonly sweep_id: string;
   readonly stage: Stage;
@@ -113,7 +113,7 @@ export function toFenced({ taskId, leaseEpoch }: Pick<LeaseClaim, 'taskId' | 'le
   return { taskId, leaseEpoch, sweepId, stage, state, trainerId };
 }
 
-/** The first sign of life under a lease makes the task and its attempt RUNNING; later ones change nothing. */
+/** Moves a task and its attempt to RUNNING at the first report under a lease; later reports change nothing. */
 export async function markRunning(tx: StoreTransaction, task: FencedTask): Promise<void> {
   if (task.state === 'RUNNING') return;
   const batch = tx.batch();

@@ -4,8 +4,8 @@ import { moveTasks } from '../move-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Inserts a task of a locked sweep before all others in the order, because it makes again what they read: a slot that gets one
- * of them first would only find the same damage.
+ * Inserts a task of a locked sweep before all others, because it rebuilds what they read: a slot that leased one of them first would
+ * only find the same damage.
  */
 export async function insertFirst(tx: StoreTransaction, sweepId: string, task: NewTask): Promise<void> {
   await insertTasks(tx, sweepId, [task]);
@@ -16,8 +16,8 @@ export async function insertFirst(tx: StoreTransaction, sweepId: string, task: N
 }
 
 /**
- * Makes tasks of a locked sweep wait for others that make again what they read. Those that were READY are WAITING then; a
- * task whose attempt is about to end is moved by its end.
+ * Makes tasks of a locked sweep depend on the tasks that rebuild what they read, and moves those that were READY to WAITING. A task whose
+ * attempt is about to end is moved by its end.
  */
 export async function waitForMakers(
   tx: StoreTransaction,

@@ -3,23 +3,23 @@ import type { Stage, TestRole } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { requireMemory } from './require-memory.ts';
 
-/** A task to be made; the planner's tasks have this shape. */
+/** A task to be inserted; the planner's tasks have this shape. */
 export interface NewTask {
   readonly taskId: string;
   readonly stage: Stage;
   readonly runIds: readonly string[];
-  /** Rows of `feature_sets` that exist. */
+  /** Keys of existing rows of `feature_sets`. */
   readonly featureSets: readonly { readonly key: string }[];
   readonly dependsOn: readonly string[];
   readonly description: string;
-  /** Absent where it was not planned ahead. */
+  /** Absent for a task that was not planned ahead. */
   readonly forecast?: TaskForecast;
-  /** By run, for EVALUATE. */
+  /** Test roles by run, for EVALUATE. */
   readonly roles?: Readonly<Record<string, TestRole>>;
 }
 
 /**
- * Inserts tasks with their runs, feature sets and dependencies, after the tasks the sweep has. Those that wait for nothing
+ * Inserts tasks with their runs, feature sets and dependencies, after the tasks that the sweep has. Tasks without dependencies
  * are READY. Columns are unnested, so that a plan of thousands of tasks is four statements.
  */
 export async function insertTasks(tx: StoreTransaction, sweepId: string, tasks: readonly NewTask[]): Promise<void> {
@@ -87,7 +87,7 @@ async function insertPairs(
   ]);
 }
 
-/** Tasks of a locked sweep. They are never deleted, so that this number was never used in an identity. */
+/** Counts the tasks of a locked sweep. Tasks are never deleted, so no identity contains this number yet. */
 export async function countTasks(tx: StoreTransaction, sweepId: string): Promise<number> {
   const { rows } = await tx.query<{ count: number }>('SELECT count(*)::int AS count FROM tasks WHERE sweep_id = $1', [
     sweepId,

@@ -1,13 +1,13 @@
 import type { StoreTransaction } from '../transaction.ts';
 
-/** Latest tasks of a class that are looked at; one odd measurement must not decide. */
+/** Number of a class's latest tasks in the median, so that one outlier does not decide. */
 const SAMPLE_COUNT = 20;
 const SMALLEST_FACTOR = 0.25;
 const LARGEST_FACTOR = 4;
 
 /**
- * What new tasks of a sweep will need: the forecast times the median of measured against forecast peaks of the cluster's
- * latest tasks of the same cost class. One statement for a plan of any size: the median is taken once per class.
+ * Sets the memory that new tasks of a sweep require: the forecast times the median ratio of measured to forecast peaks of the cluster's
+ * latest tasks of the same cost class. One statement for a plan of any size: the median is computed once per class.
  */
 export async function requireMemory(tx: StoreTransaction, sweepId: string): Promise<void> {
   await tx.query(

@@ -1,7 +1,7 @@
 import type { StoreTransaction } from '../transaction.ts';
 import { LEASED_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
-/** Runs a task serves, sorted; none for INDEX and FEATURES. */
+/** Returns the runs of a task, sorted; none for INDEX and FEATURES. */
 export async function runIdsOf(tx: StoreTransaction, taskId: string): Promise<string[]> {
   const { rows } = await tx.query<{ run_id: string }>(
     'SELECT run_id FROM task_runs WHERE task_id = $1 ORDER BY run_id',
@@ -10,7 +10,7 @@ export async function runIdsOf(tx: StoreTransaction, taskId: string): Promise<st
   return rows.map(({ run_id }) => run_id);
 }
 
-/** Those of them that no other training task works on. The head of a run may be trained again while the run is fine-tuned. */
+/** Returns the runs of a task that no other live task trains. A run's head may be retrained while the run is fine-tuned. */
 export async function runIdsOnlyIn(tx: StoreTransaction, taskId: string): Promise<string[]> {
   const { rows } = await tx.query<{ run_id: string }>(
     `SELECT tr.run_id FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
@@ -20,7 +20,7 @@ export async function runIdsOnlyIn(tx: StoreTransaction, taskId: string): Promis
   return rows.map(({ run_id }) => run_id);
 }
 
-/** SQL: whether another training task works on a run. @param member alias of `task_runs`; @param task alias of its `tasks` */
+/** Returns SQL of whether another live task trains a run. @param member alias of `task_runs`; @param task alias of its `tasks` */
 export function isElsewhere(member: string, task: string): string {
   return `EXISTS (SELECT 1 FROM task_runs o JOIN tasks ot ON ot.task_id = o.task_id
     WHERE o.run_id = ${member}.run_id AND ot.task_id <> ${task}.task_id AND ot.state IN ${LEASED_TASKS}

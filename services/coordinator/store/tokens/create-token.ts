@@ -5,13 +5,13 @@ import type { TokenRecord } from '../../../core/records/token.ts';
 
 export interface TokenToCreate {
   readonly tokenId: string;
-  /** From `hashOfToken`. */
+  /** A hash from `hashOfToken`. */
   readonly tokenHash: string;
   readonly name: string;
   readonly role: TokenRole;
-  /** Trainers that it may speak for; empty: any. TRAINER only. */
+  /** Trainers for which it may call; empty: any. TRAINER only. */
   readonly trainerIds: readonly string[];
-  /** null: never. */
+  /** null: it never expires. */
   readonly expireTime: Date | null;
 }
 

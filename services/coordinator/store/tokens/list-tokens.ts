@@ -9,7 +9,7 @@ export interface TokenKey {
   readonly tokenId: string;
 }
 
-/** Tokens, newest first, the ended ones among them. */
+/** Lists tokens, latest first, including expired and revoked ones. */
 export async function listTokens(
   store: Store,
   after: TokenKey | null,

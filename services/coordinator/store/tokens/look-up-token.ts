@@ -5,16 +5,16 @@ export interface LookedUpToken {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
-  /** Empty: any. */
+  /** Trainers for which it may call; empty: any. */
   readonly trainerIds: readonly string[];
   readonly state: 'LIVE' | 'EXPIRED' | 'REVOKED';
 }
 
 /**
- * Finds a token by its hash and notes, once a minute, that it is used. One statement, because every coordinator does this every few
- * seconds for each token in use.
+ * Finds a token by its hash and records its use, once a minute. One statement, because every coordinator runs it every few seconds
+ * for each token in use.
  *
- * @returns null for a token that never was.
+ * @returns null when no token has this hash.
  */
 export async function lookUpToken({ pool }: Pick<Store, 'pool'>, tokenHash: string): Promise<LookedUpToken | null> {
   const { rows } = await pool.query<LookedUpToken>(
@@ -22,7 +22,7 @@ export async function lookUpToken({ pool }: Pick<Store, 'pool'>, tokenHash: stri
        SELECT token_id, name, role, trainer_ids, last_use_time,
               CASE WHEN revoke_time IS NOT NULL THEN 'REVOKED' WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'LIVE' END AS state
          FROM tokens WHERE token_hash = $1
-     ), noted AS (
+     ), used AS (
        UPDATE tokens t SET last_use_time = now() FROM found f
         WHERE t.token_id = f.token_id AND f.state = 'LIVE'
           AND (f.last_use_time IS NULL OR f.last_use_time < now() - interval '1 minute')

@@ -4,7 +4,7 @@ import { toTokenRecord } from './token-record.ts';
 import type { TokenRecord } from '../../../core/records/token.ts';
 
 /**
- * Ends a token; one that was revoked before keeps the time of its first revocation.
+ * Revokes a token. A token that was revoked before keeps the time of its first revocation.
  *
  * @throws NotFoundError
  */

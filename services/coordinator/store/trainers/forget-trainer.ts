@@ -2,8 +2,8 @@ import { IllegalStateError, NotFoundError } from '../../../core/errors.ts';
 import type { Store } from '../store.ts';
 
 /**
- * Forgets what a trainer's identity is bound to, its refusals and why it was drained: the next process that registers with it has
- * it. What the record says of its work stays.
+ * Clears a trainer's secret, its refusals and its drain reason: the next process that registers with its identity owns it. The record of
+ * its work is kept.
  *
  * @throws NotFoundError; IllegalStateError for a trainer that is neither LOST nor drained by the coordinator.
  */

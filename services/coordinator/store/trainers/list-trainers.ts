@@ -7,7 +7,7 @@ export interface TrainerKey {
   readonly trainerId: string;
 }
 
-/** Trainers by identity, with what their slots work on. */
+/** Lists trainers by identity, with the current tasks of their slots. */
 export async function listTrainers(
   store: Store,
   after: TrainerKey | null,
@@ -48,7 +48,7 @@ export async function listTrainers(
   return { items, next: rows.length > limit && last ? { trainerId: last.trainerId } : null };
 }
 
-/** A trainer all of whose slots are benched works on nothing; one that is silent or ends is that first. */
+/** Returns BENCHED for a READY trainer whose slots are all benched; LOST and DRAINING take precedence. */
 function shownState(row: {
   readonly state: string;
   readonly slots: readonly { readonly benchReason: string }[];

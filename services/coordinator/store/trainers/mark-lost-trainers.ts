@@ -1,6 +1,6 @@
 import type { Store } from '../store.ts';
 
-/** Trainers without a sign of life for `silentMs`, by the database's clock. @returns their identities. */
+/** Marks trainers without a heartbeat for `silentMs` as LOST, by the database's clock. @returns their identities */
 export async function markLostTrainers(store: Store, silentMs: number): Promise<string[]> {
   const { rows } = await store.pool.query<{ trainer_id: string }>(
     `UPDATE trainers SET state = 'LOST'

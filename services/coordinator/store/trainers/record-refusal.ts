@@ -8,14 +8,14 @@ import type { LeaseClaim } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 import { LEASED_TASKS } from '../state-sql.ts';
 
-/** A trainer whose reports were refused so often gets no more work: it is broken, or it lies. */
+/** Number of refused reports after which a trainer gets no more tasks: it is broken, or it lies. */
 const MAX_REFUSALS = 3;
 
 /**
- * Counts a refused report against the trainer that sent it, and drains the trainer at the third one: its tasks go to others, not
- * counted. Nothing happens where the caller does not hold the lease that it names, or no one could be trusted about anybody.
+ * Counts a refused report against the trainer that sent it, and drains the trainer at the third one; its tasks are requeued uncounted.
+ * Has no effect when the caller does not hold the lease that it names: otherwise one trainer could drain another.
  *
- * @param why the first mistake, for people.
+ * @param why the first violation, for people
  */
 export async function recordRefusal(store: Store, claim: LeaseClaim, why: string): Promise<void> {
   const { taskId, leaseEpoch, trainerId, secretHash } = claim;

@@ -5,16 +5,15 @@ import { inTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
 
 export interface NewTrainer extends TrainerDescription {
-  /** Empty: a trainer from before secrets existed. */
+  /** Hash of the trainer's secret; empty for a trainer older than secrets. */
   readonly secretHash: string;
-  /** Why its slots get no tasks; null: they do. */
+  /** Why its slots get no tasks; null: they get tasks. */
   readonly benchReason: string | null;
 }
 
 /**
- * Inserts or renews a trainer and makes its slots exactly those given. Its leases stay as they are. One that is found healthy is off
- * the bench, and what failed on it before says nothing more.
- * The first secret that comes with an identity is the only one that is taken from then on.
+ * Inserts or updates a trainer and sets its slots to exactly those given. Its leases are not changed. A healthy trainer is unbenched, and
+ * its earlier faults are deleted. The first secret that is sent with an identity is the only one accepted from then on.
  *
  * @throws TrainerIdTakenError
  */
