@@ -8,7 +8,7 @@ import { compareTimeColumns } from '../support/time-columns.ts';
 import { startHarness } from '../integration/coordinator/harness.ts';
 import { indexesASweep } from '../integration/coordinator/indexes-a-sweep.ts';
 
-/** Version, set-up, what was seen. */
+/** Rows of the final table: version, set-up, observation. */
 const table: (readonly [string, string, string])[] = [];
 
 afterAll(() => {
@@ -19,7 +19,7 @@ afterAll(() => {
   process.stdout.write(`\n${lines.join('\n')}\n`);
 });
 
-/** Null: the programs of the npm package. */
+/** null selects the programs of the npm package. */
 const VERSIONS = [
   {
     version: 'PostgreSQL 15',
@@ -49,7 +49,7 @@ for (const { version, bin, missing } of VERSIONS) {
       seen = null;
     });
 
-    /** A database of an ordinary role, after `statements` of its administrator. */
+    /** Creates a database of an ordinary role, after `statements` of its administrator. */
     async function database(name: string, statements: readonly string[] = []): Promise<string> {
       await runOn(server.url('postgres'), [`CREATE DATABASE ${name} OWNER worker`]);
       await runOn(server.url(name), statements);
@@ -100,7 +100,7 @@ for (const { version, bin, missing } of VERSIONS) {
       `PgBouncer, pool_mode = session${findPgBouncer() === null ? ` (${NO_PGBOUNCER})` : ''}`,
       async () => {
         const url = await database('bouncer_session');
-        // Behind it the server's 17 slots, of which the migrations need two.
+        // Behind it are the server's 17 slots, of which the migrations need two.
         await using bouncer = await PgBouncer.start(url, 'session', { default_pool_size: 30 });
         await applyMigrations(bouncer.url);
         const env = { GRAFT_COORDINATOR_CONNECTIONS: '3' };

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** What a command printed on both streams, and how it ended. */
+/** Output of a command on both streams, and its exit code. */
 export interface Answer {
   readonly code: number;
   readonly out: string;
@@ -29,8 +29,8 @@ const script = (name: string): string => fileURLToPath(new URL(name, import.meta
 /**
  * Builds it on first use and starts it.
  *
- * @param env settings of `up.sh`, for example how many nodes.
- * @throws Error with the end of what `up.sh` says.
+ * @param env settings of `up.sh`, for example the number of nodes.
+ * @throws {Error} with the end of the output of `up.sh`.
  */
 export async function startControlPlane(env: Readonly<Record<string, string>>): Promise<ControlPlane> {
   const up = await run('bash', [script('up.sh')], { ...process.env, ...env });
@@ -49,13 +49,13 @@ export async function startControlPlane(env: Readonly<Record<string, string>>): 
   };
 }
 
-/** Defines the operators' kinds, so that the API server accepts objects of them. */
+/** Defines the operators' kinds, so that the API server accepts their objects. */
 export async function defineCustomKinds(cluster: ControlPlane): Promise<void> {
   await must(cluster.kubectl(['apply', '-f', '-'], CUSTOM_KINDS.map(definitionOf).join('---\n')));
   await must(cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']));
 }
 
-/** @throws Error with what kubectl says if it fails. */
+/** Returns the result of kubectl. Throws {Error} with its output when it fails. */
 export async function must(answer: Promise<Answer>): Promise<Answer> {
   const { code, error, ...rest } = await answer;
   if (code !== 0) throw new Error(`kubectl ended with ${code}: ${error}`);

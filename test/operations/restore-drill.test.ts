@@ -25,7 +25,7 @@ variants:
   - { head.units: 16, method: cached }
 `;
 
-/** What must be the same in the end, bit by bit; how long an epoch took is not. */
+/** Query of the numbers that must be bit-identical in the end; the duration of an epoch is not. */
 const CURVES = `
   SELECT r.run_index, m.stage, m.epoch, m.name, encode(float8send(m.value), 'hex') AS value
     FROM epoch_metrics m JOIN runs r USING (run_id)
@@ -38,7 +38,7 @@ const database = await createTestDatabase();
 const tools = await postgresTools(database.url);
 if ('reason' in tools) console.log(`The restore drill is not done: ${tools.reason}`);
 
-/** The commands of the runbook, as they stand there. */
+/** The commands of the runbook, verbatim. */
 const commands = [
   ...readFileSync(join(REPOSITORY, 'deploy/README.md'), 'utf8').matchAll(/^```sh\n# (\w+): .*\n([^]*?)^```$/gm),
 ];
@@ -94,12 +94,12 @@ afterAll(async () => {
 });
 
 describe.skipIf('reason' in tools)('a backup of a sweep that is half done', { timeout: 150_000 }, () => {
-  it('goes on after database and store were lost, and ends with the same numbers', async () => {
+  it('resumes after database and store were lost, and ends with the same numbers', async () => {
     const artifacts = join(folder, 'artifacts');
     const before = { DATABASE_URL: database.url, GRAFT_ARTIFACTS_DIR: artifacts, BACKUP: join(folder, 'backup') };
     mkdirSync(before.BACKUP);
 
-    // As the runbook says: nothing is removed while the backup is made; everything else goes on.
+    // As in the runbook: nothing is deleted while the backup is created; everything else continues.
     const env = { GRAFT_COORDINATOR_RETENTION_MS: '86400000' };
     const cluster = await SmallCluster.start({ databaseUrl: database.url, folder, artifacts, env });
     try {
@@ -137,7 +137,7 @@ describe.skipIf('reason' in tools)('a backup of a sweep that is half done', { ti
     await ended(restored).finally(() => second.kill());
     expect(await query(restored, CURVES)).toEqual(curves);
     expect(await query(restored, RESULTS)).toEqual(results);
-    // It went on from what was saved, not from the beginning.
+    // It resumed from the saved state, not from the beginning.
     expect(await query(restored, `SELECT 1 FROM attempts WHERE state = 'EXPIRED'`)).toHaveLength(1);
     const [goneOn] = await query<{ first: number }>(
       restored,

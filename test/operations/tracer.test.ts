@@ -35,7 +35,7 @@ async function receivedBy(env: Readonly<Record<string, string>>, work: () => Pro
 }
 
 describe('a tracer', () => {
-  it('goes on from the trace of another process, and begins one where what came is none', async () => {
+  it('continues the trace of another process, and starts one if the header is invalid', async () => {
     const parents = [
       `00-${TRACE}-${PARENT}-01`,
       null,
@@ -91,7 +91,7 @@ describe('a tracer', () => {
     await tracing.stop();
   });
 
-  it('warns once of a collector that is away, and holds up nobody for long', async () => {
+  it('warns once of an unavailable collector, and delays no caller for long', async () => {
     const began = performance.now();
     const tracing = await start({
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,

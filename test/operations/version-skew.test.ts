@@ -69,7 +69,7 @@ describe('versions', () => {
     await harness.query('DELETE FROM trainers');
   });
 
-  it('of trainers are looked at when they register', async () => {
+  it('of trainers are checked when they register', async () => {
     const own = readVersion();
     const [major = 0, minor = 0] = own.split('.').map(Number);
     await expect(harness.trainers.registerTrainer(trainerOf(`${major}.${minor + 1}.0`))).resolves.toBeDefined();
@@ -79,14 +79,14 @@ describe('versions', () => {
     await expect(refused).rejects.toMatchObject({ trainerVersion: far, coordinatorVersion: own });
     await expect(harness.trainers.registerTrainer(trainerOf('nightly'))).rejects.toThrow(/version 'nightly'/);
     expect(await harness.query('SELECT version FROM trainers')).toEqual([{ version: `${major}.${minor + 1}.0` }]);
-    // It waits for the coordinator to be upgraded, as it waits for one that is away.
+    // It waits for the coordinator to be upgraded, as it waits for one that is unavailable.
     expect(classifyFailure(new VersionSkewError(far, own))).toBe('RETRY');
   });
 });
 
 describe.each([
-  ['of the committed baseline, which may know of no secrets,', baselineService, '0.0.9'],
-  ['of a later version, with fields that nobody here knows,', futureService, '0.1.0'],
+  ['of the committed baseline, which may not support secrets,', baselineService, '0.0.9'],
+  ['of a later version, with fields unknown to this version,', futureService, '0.1.0'],
 ])('a trainer %s', (_which, service, version) => {
   it('does a whole sweep', async () => {
     using client = createClient(service(), { addresses: [harness.coordinator.address] });
@@ -101,7 +101,7 @@ describe.each([
 });
 
 describe('a trainer of this version', () => {
-  it('goes on where a later coordinator says what it does not know', async () => {
+  it('continues when a later coordinator sends unknown values', async () => {
     const lease = { taskId: 't1', leaseEpoch: 1 };
     const unknown = (): never => {
       throw new Error('not called');
@@ -124,11 +124,11 @@ describe('a trainer of this version', () => {
     });
     const { signal } = new AbortController();
     try {
-      // A command is advice: without it the task goes on.
+      // A command is advice: without it the task continues.
       expect(await coordinator.heartbeat([], false, 5_000)).toEqual([
         { ...lease, command: null, stoppedRunIds: ['r1'] },
       ]);
-      // A kind of task can't be guessed: the slot gives it back, for a newer trainer.
+      // A kind of task can't be guessed: the slot returns it, for a newer trainer.
       const wanted = { requestId: 'q', slotIndex: 0, heldFeatureKeys: [], waitMs: 0 };
       await expect(coordinator.leaseTask(wanted, signal)).rejects.toThrow(UnreadableTaskError);
       // An unknown answer to metrics must not count as "durable".

@@ -35,7 +35,7 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
 
   const path = (name: string): string => join(folder, name);
 
-  /** What every client of the coordinator has. */
+  /** Returns the connection settings of every client of the coordinator. */
   function connection(machine: 'client' | 'trainer', token: string | null): Record<string, string> {
     return {
       GRAFT_COORDINATOR: `${COORDINATOR_FOR[machine]}:${PORT}`,

@@ -7,7 +7,7 @@ const ADDRESSES = { client: '10.231.1.2', trainer: '10.231.2.2' } as const;
 
 export type Machine = 'client' | 'coordinator' | 'trainer';
 
-/** null where the machine has what namespaces need. */
+/** Returns why namespaces can't be used; null if the machine supports them. */
 export function reasonToSkip(): string | null {
   if (process.getuid?.() !== 0) return 'network namespaces need root';
   const probe = `graft-probe-${process.pid}`;
@@ -19,11 +19,11 @@ export function reasonToSkip(): string | null {
 }
 
 /**
- * Three machines: the client and the trainer are each joined to the coordinator by a cable of their own, and not to each other or
- * to anything else. Files they share.
+ * Three machines: the client and the trainer each have a link to the coordinator, but not to each other or to anything
+ * else. They share files.
  */
 export class Networks implements Disposable {
-  /** Names that no other run has. */
+  /** A prefix unique to this run. */
   readonly #prefix = `graft-${process.pid}`;
   readonly #made: string[] = [];
 
@@ -37,13 +37,13 @@ export class Networks implements Disposable {
     }
   }
 
-  /** Program and arguments that run a command on a machine, as the process that is started. */
+  /** Returns program and arguments that run a command on a machine, as the process that is started. */
   on(machine: Machine, command: readonly string[]): [string, ...string[]] {
     return ['ip', 'netns', 'exec', this.#name(machine), ...command];
   }
 
   [Symbol.dispose](): void {
-    // Takes the ends of the cables with it.
+    // Deletes the ends of the links as well.
     for (const name of this.#made.splice(0)) spawnSync('ip', ['netns', 'del', name]);
   }
 
@@ -68,7 +68,7 @@ export class Networks implements Disposable {
   }
 }
 
-/** @throws Error with what `ip` says. */
+/** Runs `ip`. Throws {Error} with its output when it fails. */
 function ip(...args: readonly string[]): void {
   const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr.trim()}`);

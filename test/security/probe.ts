@@ -6,14 +6,14 @@ import { clientSecurity } from '../../services/platform/rpc/security/client-secu
 import { createLogger } from '../../services/platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../proto/gen/graft/v1/sweep_service.ts';
 
-/** One call with settings of its own, and how it ended. */
+/** One call with its settings, and its result. */
 export interface Attempt {
   readonly method: 'CreateSweep' | 'ListSweeps';
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface Outcome {
-  /** `OK`, a status of gRPC, or a reason of ours. */
+  /** `OK`, a gRPC status, or a reason of Graft. */
   readonly status: string;
   readonly message: string;
 }

@@ -13,7 +13,7 @@ import type { Findings, Statement } from './support/find-statements.ts';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const FIXTURE = 'test/contract/database/fixtures/claims.ts';
 
-/** Texts that the code does not fix. */
+/** Statements that the code does not fix. */
 const NOT_FIXED: readonly string[] = [
   // Names and values from DATABASE_URL; every connection of every test runs it.
   'services/platform/db/database-client.ts: no constant: settings',
@@ -78,7 +78,7 @@ async function findIn(folder: string): Promise<Findings> {
   return findStatements(program, (path) => path.startsWith(root + folder));
 }
 
-/** What is wrong with the statements, each as `path column: what`. */
+/** Returns the mistakes of the statements, each as `path column: what`. */
 async function problemsOf(statements: readonly Statement[]): Promise<readonly string[]> {
   const problems: string[] = [];
   for (const { place, texts, row } of statements) {

@@ -20,7 +20,7 @@ const ROOT = new URL('../../..', import.meta.url).pathname;
 const SERVICES = ['coordinator', 'trainer', 'migrate'] as const;
 type Service = (typeof SERVICES)[number];
 
-/** Variables that something else than our services reads. */
+/** Variables read by software other than our services. */
 const FOREIGN_SETTINGS = ['NODE_ENV', 'HOME', 'NVIDIA_VISIBLE_DEVICES', 'NVIDIA_DRIVER_CAPABILITIES'];
 const SETTINGS: Readonly<Record<Service, readonly string[]>> = {
   coordinator: Object.keys(COORDINATOR_SETTINGS),
@@ -36,7 +36,10 @@ function last(service: Service): Stage {
   return stagesOf(service).at(-1)!;
 }
 
-/** What `.dockerignore` lets through: everything is out but for the lines with `!`, of which some parts are out again. */
+/**
+ * Returns whether `.dockerignore` includes a path: everything is excluded except for the lines with `!`, parts of which
+ * are excluded again.
+ */
 function isInContext(path: string): boolean {
   let isIn = true;
   for (const line of readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n')) {
@@ -104,7 +107,7 @@ describe.each(SERVICES)('%s.Dockerfile', (service) => {
       'org.opencontainers.image.licenses': 'Apache-2.0',
     });
     const volumes = JSON.parse(textsOf(final, 'VOLUME')[0] ?? '[]') as string[];
-    // A volume that covers a folder of the image begins with its owner; one that covers none belongs to root.
+    // A volume mounted on a folder of the image starts with its owner; any other belongs to root.
     const owned = textsOf(final, 'RUN').flatMap((command) => {
       const [, folders = ''] = /^install --directory --owner=65532 --group=65532 (.*)$/.exec(command) ?? [];
       return folders.split(' ').filter((folder) => folder !== '');
@@ -128,7 +131,7 @@ it('takes into the trainer what the set-up links below node_modules', () => {
       .filter((path) => lstatSync(path).isSymbolicLink());
     expect(links, folder).toHaveLength(1);
     expect(copied).toContain(`/src/node_modules/${folder}`);
-    // They lead into the cache folder, which the image has at the same place as the stage that compiled.
+    // They point into the cache folder, whose path is the same in the image and in the compiling stage.
     expect(readlinkSync(links[0]!)).toContain('/engine/');
   }
   expect(copied).toContain('/opt/graft/engine');
@@ -150,7 +153,7 @@ it('leaves nothing in the context that belongs to one machine', () => {
 describe('what the images start', () => {
   let app: string;
 
-  // As in the image: the build, package.json and packages beside each other, and nothing of the sources.
+  // As in the image: the build, package.json and packages side by side, without the sources.
   beforeAll(async () => {
     app = await mkdtemp(join(tmpdir(), 'graft-image-'));
     await copyFile(join(ROOT, 'package.json'), join(app, 'package.json'));
@@ -168,7 +171,7 @@ describe('what the images start', () => {
     expect(packages.filter((name) => removed.includes(name))).toEqual([]);
     expect(packages).not.toContain('tsx');
     if (service !== 'trainer') expect(packages).not.toContain('@tensorflow/tfjs-node-gpu');
-    // Everything it loads is below what the last stage copies out of the build.
+    // Everything it loads is below the files that the last stage copies from the build.
     const copied = copiesOf(last(service)).flatMap(({ from, sources }) => (from === 'build' ? sources : []));
     for (const file of files) {
       const path = `/src/${relative(app, file)}`;
@@ -224,14 +227,16 @@ async function codeOf(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-/** Packages that the image's build takes away after `npm ci`. */
+/** Returns the packages that the image's build deletes after `npm ci`. */
 function removedPackages(service: Service): readonly string[] {
   const packages = stagesOf(service).find(({ name }) => name === 'packages')!;
   const [, list = ''] = /npm uninstall --no-save --omit=dev\s+(.*)$/.exec(textsOf(packages, 'RUN').join(' ')) ?? [];
   return list.trim().split(/\s+/);
 }
 
-/** All files and packages that a built program imports, directly or not; workers are started by the trainer as files. */
+/**
+ * Returns all files and packages that a built program imports, directly or not; the trainer starts workers as files.
+ */
 function closureOf(
   entry: string,
   { withWorkers }: { withWorkers: boolean },

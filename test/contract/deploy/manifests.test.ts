@@ -22,7 +22,10 @@ const OVERLAYS = readdirSync(join(DEPLOY, 'overlays'), { withFileTypes: true })
 const COMPONENTS = readdirSync(join(DEPLOY, 'components'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
-/** Read by Node, by TensorFlow in the workers, which get the trainer's environment, and by the libraries of AWS and OpenTelemetry. */
+/**
+ * Variables read by Node, by TensorFlow in the workers, which get the trainer's environment, and by the libraries of
+ * AWS and OpenTelemetry.
+ */
 const FOREIGN_SETTINGS = [
   'NODE_EXTRA_CA_CERTS',
   'TF_FORCE_GPU_ALLOW_GROWTH',
@@ -164,7 +167,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
           .flatMap(({ volumeMounts = [] }) => volumeMounts)
           .filter((mount) => mount.readOnly !== true && volumeNames.has(mount.name) && !readOnly.includes(mount.name));
         if (written.length === 0) continue;
-        // Kubernetes hands a volume to the group fsGroup; without it a new one belongs to root.
+        // Kubernetes gives a volume to the group fsGroup; without it a new one belongs to root.
         const { runAsGroup, fsGroup } = pod.securityContext ?? {};
         expect(fsGroup, name).toBe(runAsGroup);
       }
@@ -338,7 +341,7 @@ function checkProbes(manifests: readonly Manifest[], where: string, container: C
   if ('listen' in config) {
     const { port } = splitListenAddress(config.listen);
     expected.unshift({ name: 'grpc', containerPort: port });
-    // The kubelet's gRPC probes speak no TLS.
+    // The kubelet's gRPC probes don't support TLS.
     const isGuarded = config.security.tls !== null;
     for (const probe of probes) expect(probe?.grpc, where).toEqual(isGuarded ? undefined : { port });
   }
@@ -349,7 +352,7 @@ function secretVolumesOf(pod: PodSpec): readonly SecretVolume[] {
   return (pod.volumes ?? []).flatMap((volume) => ('secret' in volume ? [volume['secret'] as SecretVolume] : []));
 }
 
-/** What a pod's containers see of secrets, as paths. */
+/** Returns the paths of the secret files visible to a pod's containers. */
 function filesOf(pod: PodSpec): readonly string[] {
   const mounts = pod.containers.flatMap(({ volumeMounts = [] }) => volumeMounts);
   return (pod.volumes ?? []).flatMap((volume) => {

@@ -27,9 +27,9 @@ const checker = await buildGoProgram({
 if ('reason' in checker) console.log(`The alert rules are not read by Prometheus' own package: ${checker.reason}`);
 
 const FOLDER = join(DEPLOY, 'components', 'monitoring');
-/** Labels that Prometheus puts on every series of a pod. */
+/** Labels that Prometheus adds to every series of a pod. */
 const TARGET_LABELS = ['pod', 'namespace', 'job', 'instance', 'container', 'service'];
-/** Labels whose values are a person's or the cluster's to choose would make series without end. */
+/** Labels whose values a person or the cluster chooses would create an unbounded number of series. */
 const IDENTITIES = /(?:^|_)(?:id|sweep|run|task|trainer|attempt|user|path|host)(?:$|_id$|name$)/;
 
 const facts = factsOfAllServices();
@@ -59,7 +59,7 @@ function factsOfAllServices(): ReadonlyMap<string, MetricFacts> {
   return new Map([...coordinator.facts(), ...trainer.facts()].map((fact) => [fact.name, fact]));
 }
 
-/** The metric that a series belongs to, and the labels it has. */
+/** Returns the metric that a series belongs to, and its labels. */
 function metricOf(series: string): { readonly fact: MetricFacts | undefined; readonly labels: readonly string[] } {
   const own = facts.get(series);
   if (own !== undefined) return { fact: own, labels: own.labels };
@@ -86,7 +86,7 @@ function isRated(expression: string, series: string): boolean {
   return new RegExp(`(?:rate|increase)\\(${series}\\b`).test(expression);
 }
 
-/** What operators were promised, and the metric that tells it. */
+/** Facts promised to operators, and the metrics that report them. */
 const PROMISED = {
   'queue depth': 'graft_tasks',
   'lease age': 'graft_lease_age_seconds',
@@ -106,7 +106,7 @@ describe('metrics', () => {
     expect(panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join(' ')).toContain(name);
   });
 
-  it("follow Prometheus' conventions and name nobody", () => {
+  it("follow Prometheus' conventions and identify no person", () => {
     const own = [...facts.values()].filter(({ name }) => /^(?:graft|grpc)_/.test(name));
     expect(own.length).toBeGreaterThan(25);
     for (const { name, type, labels } of own) {
@@ -118,7 +118,7 @@ describe('metrics', () => {
   });
 });
 
-/** A Prometheus rule file is what stands under `spec`. */
+/** Validates rules. A Prometheus rule file is the content of `spec`. */
 async function checkRules(rules: string): Promise<string> {
   if ('reason' in checker) throw new Error(checker.reason);
   const folder = mkdtempSync(join(tmpdir(), 'graft-rules-'));
@@ -160,7 +160,7 @@ describe('alert rules', () => {
     expect(sections.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
   });
 
-  it('are told apart from mistakes', () => {
+  it('are distinguished from mistakes', () => {
     expect(problemsOf('max(graft_no_such_thing) > 0')).toEqual(['no such metric: graft_no_such_thing']);
     expect(problemsOf('max by (sweep) (graft_tasks)')).toEqual(['no such label: sweep']);
     expect(problemsOf('graft_trainer_epochs_total > 5')).toEqual([

@@ -15,7 +15,7 @@ const SERVICES: Readonly<Record<string, Settings>> = {
   trainer: TRAINER_SETTINGS,
   migrate: DATABASE_SETTINGS,
 };
-/** Read by set-up and tests, or set by Kubernetes for pods that have service links. */
+/** Variables read by set-up and tests, or set by Kubernetes for pods with service links. */
 const OTHERS =
   /^GRAFT_(SKIP_|TEST_|ENGINE|EXPORT|LIBTENSORFLOW|PYTHON|INSTRUCTION_SET|COMPILED|LIST_|COORDINATOR_(SERVICE_HOST|PORT))/;
 

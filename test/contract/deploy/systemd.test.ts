@@ -11,7 +11,7 @@ const FOLDER = join(DEPLOY, 'systemd');
 const ROOT = join(DEPLOY, '..');
 const UNITS = readdirSync(FOLDER).filter((name) => name.endsWith('.service'));
 
-/** Settings of a unit by section and name; of those given twice, all values. */
+/** Returns a reader of a unit's settings by section and name; repeated settings have all their values. */
 function readUnit(name: string): (section: string, key: string) => readonly string[] {
   const values = new Map<string, string[]>();
   let section = '';
@@ -78,7 +78,7 @@ describe.each(UNITS)('%s', (name) => {
   });
 
   it.skipIf(!existsSync('/usr/bin/systemd-analyze'))('has no setting that systemd does not know', async () => {
-    // It also says that the program isn't there, and ends with 1 then; what it says of the unit is what counts.
+    // It also reports that the program is missing, with exit code 1; only its findings about the unit count.
     const said = await runCommand('sh', ['-c', 'systemd-analyze verify "$1" 2>&1 || true', 'sh', join(FOLDER, name)]);
     expect(
       said.split('\n').filter((line) => /Unknown|Failed to parse|Invalid|bad-setting|ignoring/i.test(line)),

@@ -67,7 +67,7 @@ describe('errors over gRPC', () => {
     expect(ALL.map(([error]) => error.reason)).toEqual([...ERROR_REASONS]);
   });
 
-  it.each(ALL)('%s comes back as the same class with the same fields', (error, code) => {
+  it.each(ALL)('%s is received as the same class with the same fields', (error, code) => {
     const sent = toServiceError(error);
     expect(sent.code).toBe(code);
     const received = fromServiceError(sent);
@@ -93,7 +93,7 @@ describe('errors over gRPC', () => {
     });
   });
 
-  it('of a limit say when to try again, as any client reads it', () => {
+  it('of a limit carry the retry delay for any client', () => {
     const { details } = detailsOf(toServiceError(new RateLimitedError('At most 50 calls a second.', 1_500)));
     expect(details.map(({ typeUrl }) => typeUrl)).toEqual([
       'type.googleapis.com/google.rpc.ErrorInfo',
@@ -116,7 +116,7 @@ describe('errors over gRPC', () => {
     expect(kept.at(-1)?.description).toMatch(/^\d+ more mistakes/);
   });
 
-  it('of ours alone are told to clients; others get an identity that the log has too', () => {
+  it('of our own are sent to clients; others get an identity that is also in the log', () => {
     const cause = new TypeError('password is hunter2');
     let logged: { errorId: string; cause: unknown } | null = null;
     const sent = toServiceError(cause, (errorId, error) => (logged = { errorId, cause: error }));
@@ -139,7 +139,7 @@ describe('errors over gRPC', () => {
     expect(isUnavailable(new ShuttingDownError())).toBe(true);
   });
 
-  it('with details that can not be read are still errors', () => {
+  it('with unreadable details are still errors', () => {
     const metadata = new Metadata();
     metadata.set('grpc-status-details-bin', Buffer.from([0xff, 0xff, 0xff]));
     const error = Object.assign(new Error('x'), { code: status.UNKNOWN, details: 'x', metadata });

@@ -49,7 +49,7 @@ describe('unary calls', () => {
     expect(String(broken)).not.toContain('secret');
   });
 
-  it('are tried again at the next address while a coordinator is away', async () => {
+  it('are retried at the next address while a coordinator is unavailable', async () => {
     const { address } = await startTrainerService({
       heartbeat: () => Promise.resolve({ directives: [], drainReason: '' }),
     });
@@ -57,7 +57,7 @@ describe('unary calls', () => {
     await expect(call.heartbeat(HEARTBEAT)).resolves.toEqual({ directives: [], drainReason: '' });
   });
 
-  it('are tried again at the next address when a coordinator hangs, which is left for later calls too', async () => {
+  it('are retried at the next address when a coordinator hangs, which later calls avoid too', async () => {
     let asked = 0;
     const hangs = await startTrainerService({
       heartbeat: () => {
@@ -73,7 +73,7 @@ describe('unary calls', () => {
     });
     await call.heartbeat(HEARTBEAT);
     expect(asked).toBe(1);
-    // A caller that tries by itself gets the failure, and its next call goes to the other one.
+    // A caller with its own retries gets the failure, and its next call goes to the other address.
     const patient = trainerClient([hangs.address, works.address]);
     const options = { retry: NO_RETRY, deadlineMs: 200 };
     await expect(patient.call.heartbeat(HEARTBEAT, options)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
@@ -95,7 +95,7 @@ describe('unary calls', () => {
     });
   });
 
-  it('are tried again after UNAVAILABLE but not after a lost lease', async () => {
+  it('are retried after UNAVAILABLE but not after a lost lease', async () => {
     let unavailable = 0;
     let lost = 0;
     const { address } = await startTrainerService({
@@ -119,14 +119,14 @@ describe('unary calls', () => {
     expect(lost).toBe(1);
   });
 
-  it('fail with UNAVAILABLE when nobody listens', async () => {
+  it('fail with UNAVAILABLE when no server listens', async () => {
     const { call } = trainerClient([await closedPort()]);
     const error = await call.heartbeat(HEARTBEAT, { retry: NO_RETRY }).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(RpcError);
     expect(error).toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('end at their deadline and tell the handler', async () => {
+  it('end at their deadline and notify the handler', async () => {
     const aborted = deferred<void>();
     const { address } = await startTrainerService({
       leaseTask: async (_request, { signal }) => {
@@ -191,7 +191,7 @@ describe('unary calls', () => {
 });
 
 describe('drain', () => {
-  it('tells running calls, waits for them and takes no new ones', async () => {
+  it('notifies running calls, waits for them and refuses new ones', async () => {
     const begun = deferred<void>();
     const { server, address } = await startTrainerService({
       leaseTask: async (_request, { draining }) => {
@@ -209,7 +209,7 @@ describe('drain', () => {
     await expect(call.heartbeat(HEARTBEAT, { retry: NO_RETRY })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
-  it('aborts what does not end in time', async () => {
+  it('aborts calls that do not end in time', async () => {
     const begun = deferred<AbortSignal>();
     const { server, address } = await startTrainerService({
       leaseTask: async (_request, { signal }) => {

@@ -15,7 +15,7 @@ type WatchHandler = Handlers<typeof SweepServiceService>['watchSweep'];
 const log = createLogger('test', 'silent');
 export const cleanups: (() => Promise<void> | void)[] = [];
 
-/** Ends what a test has started; for `afterEach`. */
+/** Stops everything a test has started; for `afterEach`. */
 export async function endServices(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 }

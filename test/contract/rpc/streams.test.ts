@@ -16,7 +16,7 @@ import {
 afterEach(endServices);
 
 describe('streams', () => {
-  it('go both ways, and the answers go on after the requests have ended', async () => {
+  it('go both ways, and responses continue after the requests have ended', async () => {
     const { address } = await startTrainerService({
       reportMetrics: async function* (requests) {
         const got: bigint[] = [];
@@ -38,7 +38,7 @@ describe('streams', () => {
     expect(got[399]).toBe(300n);
   });
 
-  it('deliver what came before a typed error', async () => {
+  it('deliver the messages before a typed error', async () => {
     const { address } = await startTrainerService({
       reportMetrics: async function* () {
         yield await Promise.resolve(answerTo(1n));
@@ -53,7 +53,7 @@ describe('streams', () => {
     expect(got).toEqual([1n]);
   });
 
-  it('that are ended because nothing was heard are opened at the next address', async () => {
+  it('that are closed for silence are reopened at the next address', async () => {
     const silent = await startTrainerService({
       reportMetrics: async function* () {
         await new Promise(() => undefined);
@@ -76,7 +76,7 @@ describe('streams', () => {
     expect(answered).toBe(1);
   });
 
-  it('hold the sender back while nobody reads', async () => {
+  it('apply backpressure while the receiver does not read', async () => {
     let produced = 0;
     const { call } = await startSweepService(async function* () {
       for (;;) {
@@ -95,7 +95,7 @@ describe('streams', () => {
     await events.return?.();
   });
 
-  it('tell the handler when the reader leaves early', async () => {
+  it('notify the handler when the reader leaves early', async () => {
     const left = deferred<void>();
     const { call } = await startSweepService(async function* (_request, { signal }) {
       signal.addEventListener('abort', () => left.resolve(), { once: true });

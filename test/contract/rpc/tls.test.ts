@@ -52,7 +52,7 @@ function trust(name: string, ...authorities: readonly TestAuthority[]): string {
   return path;
 }
 
-/** Answers GetDataset, and a watch that gives an event whenever the test says so. */
+/** Starts a service that replies to GetDataset, and a watch that emits an event whenever the test requests it. */
 async function startService(paths: CertificatePaths, clientCa: string | null = null) {
   const gates = { next: (): void => undefined };
   const unexpected = (): never => {
@@ -91,7 +91,7 @@ function call(client: SweepClient): Promise<unknown> {
   return client.call.getDataset({ datasetId: 'd1', sweepId: '' }, { deadlineMs: 5_000 });
 }
 
-/** The text of a call that finds no coordinator that it would talk to. */
+/** Returns the message of a call that finds no trusted coordinator. */
 async function refusal(client: SweepClient): Promise<string> {
   const error: unknown = await call(client).then(
     () => 'answered',
@@ -102,7 +102,7 @@ async function refusal(client: SweepClient): Promise<string> {
   return (error as RpcError).details;
 }
 
-/** Calls until the files' change has arrived, which they are looked at for every two seconds. */
+/** Repeats calls until the change of the files has taken effect; they are polled every two seconds. */
 async function answered(client: () => SweepClient): Promise<void> {
   await expect.poll(() => call(client()), { timeout: 10_000, interval: 200 }).toBeDefined();
 }
@@ -130,7 +130,7 @@ describe('TLS', () => {
     expect(await refusal(connect(address, { ca: trust('ca', authority) }))).toContain('certificate has expired');
   });
 
-  it('asks clients for a certificate where an authority for them is set', async () => {
+  it('requires a client certificate if an authority for clients is set', async () => {
     const authority = new TestAuthority();
     const clients = new TestAuthority('Clients');
     const server = writeCertificate(folder, 'server', authority.issue(SERVER));
@@ -170,7 +170,7 @@ describe('rotation without a restart', () => {
     },
   );
 
-  it('of a client: whom it trusts and what it shows', { timeout: 20_000 }, async () => {
+  it('of a client: its trusted authorities and its certificate', { timeout: 20_000 }, async () => {
     const authority = new TestAuthority();
     const clients = new TestAuthority('Clients');
     const server = writeCertificate(folder, 'server', authority.issue(SERVER));

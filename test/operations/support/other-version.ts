@@ -10,10 +10,12 @@ type Service = typeof TrainerServiceService;
 type Rewrite = (bytes: Uint8Array, message: DescMessage) => Uint8Array;
 
 const PROTO = new URL('../../../proto/', import.meta.url);
-/** Field 19001, three bytes: no version of ours has it. */
+/** Field 19001, three bytes: no version of Graft has it. */
 const FUTURE_FIELD = { no: 19_001, wireType: WireType.LengthDelimited, data: Uint8Array.of(3, 1, 2, 3) };
 
-/** The service as a trainer of the committed baseline speaks it: fields that it does not know are neither sent nor read. */
+/**
+ * Returns the service as a trainer of the committed baseline implements it: unknown fields are neither sent nor read.
+ */
 export function baselineService(): Service {
   const read = { readUnknownFields: false };
   return rewritten(registryOf('baseline.binpb'), (bytes, message) =>
@@ -21,7 +23,10 @@ export function baselineService(): Service {
   );
 }
 
-/** The service as a later version may speak it: every message in both directions has a field that nobody here knows. */
+/**
+ * Returns the service as a later version may implement it: every message in both directions has a field unknown to this
+ * version.
+ */
 export function futureService(): Service {
   return rewritten(registryOf('gen/descriptor.binpb'), (bytes, message) => {
     const value = fromBinary(message, bytes);

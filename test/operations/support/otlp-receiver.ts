@@ -8,14 +8,14 @@ import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 export interface ReceivedSpan {
   readonly service: string;
   readonly name: string;
-  /** 1 internal, 2 server, 3 client, 5 consumer. */
+  /** Span kind: 1 internal, 2 server, 3 client, 5 consumer. */
   readonly kind: number;
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty: a root. */
+  /** Parent span; empty for a root. */
   readonly parentSpanId: string;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  /** Their names, in order. */
+  /** Names of the events, in order. */
   readonly events: readonly string[];
   readonly isError: boolean;
 }
@@ -43,7 +43,7 @@ export class OtlpReceiver implements AsyncDisposable {
     return new OtlpReceiver(server);
   }
 
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** Returns the value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   get endpoint(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
@@ -58,7 +58,7 @@ export class OtlpReceiver implements AsyncDisposable {
 
 type Fields = ReadonlyMap<number, readonly (Uint8Array | bigint | number)[]>;
 
-/** ExportTraceServiceRequest of opentelemetry-proto 1.x; the numbers are those of its fields. */
+/** Decodes ExportTraceServiceRequest of opentelemetry-proto 1.x; the numbers are those of its fields. */
 function readRequest(body: Uint8Array): readonly ReceivedSpan[] {
   return messages(fieldsOf(body), 1).flatMap((resourceSpans) => {
     const resource = messages(resourceSpans, 1)[0];

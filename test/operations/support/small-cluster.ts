@@ -13,14 +13,16 @@ const START_TIMEOUT_MS = 60_000;
 
 export interface SmallClusterOptions {
   readonly databaseUrl: string;
-  /** Gets logs and the trainer's state; a cluster that goes on with another's work takes the same one. */
+  /** Folder of logs and of the trainer's state; a cluster that continues another's work uses the same folder. */
   readonly folder: string;
   readonly artifacts: string;
-  /** Of all processes. */
+  /** Environment of all processes. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** One coordinator and one trainer of one slot and one thread, as processes. Lasts as long as the test that made it. */
+/**
+ * One coordinator and one trainer of one slot and one thread, as processes. Lasts as long as the test that created it.
+ */
 export class SmallCluster implements AsyncDisposable {
   readonly address: string;
   readonly #options: SmallClusterOptions;
@@ -44,7 +46,10 @@ export class SmallCluster implements AsyncDisposable {
     closeSync(log);
   }
 
-  /** The trainer may still be loading TensorFlow. @throws Error with the coordinator's log where it does not come up. */
+  /**
+   * Starts the cluster; the trainer may still be loading TensorFlow. Throws {Error} with the coordinator's log when it
+   * does not start.
+   */
   static async start(options: SmallClusterOptions): Promise<SmallCluster> {
     const logFile = join(options.folder, 'coordinator.log');
     mkdirSync(options.folder, { recursive: true });
@@ -59,7 +64,7 @@ export class SmallCluster implements AsyncDisposable {
         GRAFT_COORDINATOR_LISTEN: '127.0.0.1:0',
         GRAFT_COORDINATOR_LEASE_MS: '3000',
         GRAFT_ARTIFACTS_DIR: options.artifacts,
-        // Curves are compared bit by bit: who trains together must not depend on the moment.
+        // Curves are compared bit by bit, so grouping must not depend on timing.
         GRAFT_COORDINATOR_ADAPTIVE_PLAN: 'off',
         ...options.env,
       },
@@ -79,7 +84,7 @@ export class SmallCluster implements AsyncDisposable {
     }
   }
 
-  /** Lines of the trainer's and its worker's log. */
+  /** Returns the log lines of the trainer and its worker. */
   trainerLog(): readonly Readonly<Record<string, unknown>>[] {
     return readFileSync(join(this.#options.folder, 'trainer.log'), 'utf8')
       .split('\n')
@@ -92,14 +97,14 @@ export class SmallCluster implements AsyncDisposable {
     return runCli(args, { ...this.#options.env, GRAFT_COORDINATOR: this.address, ...env });
   }
 
-  /** @throws Error with what was printed where it does not end with 0. */
+  /** Runs a command and parses its JSON. Throws {Error} with the output when the exit code is not 0. */
   async cliJson<T>(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<T> {
     const { code, stdout, stderr } = await this.cli([...args, '--output', 'json'], env);
     if (code !== 0) throw new Error(`graft ${args.join(' ')}: exit code ${code}\n${stdout}\n${stderr}`);
     return JSON.parse(stdout) as T;
   }
 
-  /** All processes at once, as on a machine that loses its power. */
+  /** Kills all processes at once, as in a power failure. */
   async kill(): Promise<void> {
     await this.#trainer.kill();
     await end(this.#coordinator, 'SIGKILL');

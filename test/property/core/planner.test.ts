@@ -86,7 +86,7 @@ test('as many heads are trained as there are different head phases, and sharers 
   );
 });
 
-test('each feature set is computed by one task, and whoever reads it waits for that one', () => {
+test('each feature set is computed by one task, and its readers wait for that task', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const { tasks } = planSweep(input);

@@ -80,7 +80,7 @@ test('what varies was asked to vary', () => {
   );
 });
 
-test('a spec without violations can be sampled, and every violation has a path and a text', () => {
+test('a spec without violations can be sampled, and every violation has a path and a message', () => {
   const anyDimension = fc.record({
     name: fc.oneof(fc.constantFrom(...PARAMETER_DEFINITIONS.map((d) => d.name)), fc.string()),
     domain: fc.oneof(

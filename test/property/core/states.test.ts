@@ -26,7 +26,7 @@ describe.each(MACHINES)('%s', (_, machine, first, terminal) => {
         let state = first;
         let ended: string | null = null;
         for (const wish of wishes) {
-          // As the SQL does it: the move happens where the present state is among the allowed ones.
+          // As in SQL: the transition happens if the present state is among the allowed ones.
           if (statesBefore(machine, wish).includes(state)) {
             expect(wish).not.toBe(state);
             state = wish;

@@ -1,7 +1,7 @@
 import type { DescribedColumn } from './describe-statements.ts';
 import type { ClaimedColumn } from './row-claims.ts';
 
-/** How a claim of a statement's rows differs from what the database gives; empty: it does not. */
+/** Describes how the claimed rows of a statement differ from the described ones; empty if they match. */
 export function compareClaims(claimed: readonly ClaimedColumn[], given: readonly DescribedColumn[]): readonly string[] {
   const missing = claimed.filter(({ name }) => !given.some((column) => column.name === name));
   const surplus = given.filter(({ name }) => !claimed.some((column) => column.name === name));
@@ -18,7 +18,8 @@ export function compareClaims(claimed: readonly ClaimedColumn[], given: readonly
 function compareColumn(claim: ClaimedColumn, column: DescribedColumn): readonly string[] {
   const { name, kind, words } = claim;
   const isKind = column.kind === 'json' ? isJson(kind) : kind === column.kind;
-  // A longer list holds whatever comes, a shorter one relies on the WHERE clause; one that is neither is of something else.
+  // A longer list accepts any value, a shorter one relies on the WHERE clause; one that is neither belongs to something
+  // else.
   const allowed = column.words ?? [];
   const isList = words === null || column.words === null || isPart(words, allowed) || isPart(allowed, words);
   return [

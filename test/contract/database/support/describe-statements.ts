@@ -3,17 +3,17 @@ import { Nullability } from './nullability.ts';
 import { isNode, parseTree } from './query-tree.ts';
 import type { TreeNode, TreeValue } from './query-tree.ts';
 
-/** A column of a statement's result, as the database and `pg` have it. */
+/** A column of a statement's result, as reported by the database and `pg`. */
 export interface DescribedColumn {
   readonly name: string;
   readonly isNullable: boolean;
-  /** As `ClaimedColumn.kind`; `json` for what may be any value of JSON. */
+  /** Like `ClaimedColumn.kind`; `json` for any JSON value. */
   readonly kind: string;
-  /** The words that a CHECK constraint allows the column that it shows; null: any. */
+  /** Words that a CHECK constraint allows for the underlying column; null: any. */
   readonly words: readonly string[] | null;
 }
 
-/** A value of each type, for the parsers of `pg` to read. */
+/** A sample value of each type, for the parsers of `pg`. */
 const SAMPLES: Readonly<Record<string, string>> = {
   bool: 't',
   int4: '1',
@@ -31,7 +31,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
 };
 const JSON_TYPES = new Set(['json', 'jsonb']);
 
-/** Statements that PostgreSQL does not prepare; they give no rows. */
+/** Statements that PostgreSQL does not prepare; they return no rows. */
 const UTILITY = /^\s*(BEGIN|COMMIT|ROLLBACK|LISTEN|SET|CREATE)\b/;
 
 type TypeId = Parameters<pg.Client['getTypeParser']>[0];
@@ -59,7 +59,7 @@ export class StatementDescriber {
     return new StatementDescriber(client, await readCatalogs(client));
   }
 
-  /** @throws the server's error where it refuses the statement. */
+  /** Describes a statement. Throws the server's error when it refuses the statement. */
   async describe(text: string): Promise<readonly DescribedColumn[]> {
     if (UTILITY.test(text)) return [];
     const { fields, parameterTypes } = await this.#prepare(text);
@@ -78,7 +78,7 @@ export class StatementDescriber {
     });
   }
 
-  /** Parse and Describe of the extended protocol, which name the columns and the types of the parameters. */
+  /** Sends Parse and Describe of the extended protocol, which name the columns and the types of the parameters. */
   async #prepare(text: string): Promise<Description> {
     return new Promise((resolve, reject) => {
       this.#client.query(new Describe(text, resolve, reject));
@@ -117,7 +117,7 @@ function kindOf(value: unknown): string {
   return value instanceof Date ? 'Date' : typeof value;
 }
 
-/** What `pg` asks of an object that speaks the protocol itself (`Submittable`). */
+/** Implements the interface of `pg` for objects that handle the protocol themselves (`Submittable`). */
 class Describe implements pg.Submittable {
   readonly #text: string;
   readonly #resolve: (description: Description) => void;
@@ -144,7 +144,7 @@ class Describe implements pg.Submittable {
     this.#fields = fields;
   }
 
-  /** The last call after a refusal. */
+  /** Called last after a refusal. */
   handleError(error: Error): void {
     this.#reject(error);
   }

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { nameOf, partsOf, placeOf, symbolOf } from './syntax.ts';
 
-/** What names are bound to, and which way each condition goes. */
+/** Values bound to names, and the outcome of each condition. */
 type Bindings = ReadonlyMap<ts.Symbol | string, string | null>;
 
 interface Variant {
@@ -10,13 +10,13 @@ interface Variant {
   readonly bindings: Bindings;
 }
 
-/** A text can't be told from the code. */
+/** Thrown when the string can't be determined from the code. */
 export class UnresolvedError extends Error {}
 
 /**
- * Tells the strings that an expression may be: constants, templates, conditions (both ways; the same condition goes the same way
- * twice), members of constant objects, functions of one `return`, and parameters: each word of a closed list, else what each caller
- * gives. Where that fails, an exported name is imported and asked.
+ * Determines the strings that an expression may be. It follows constants, templates, conditions (both ways; the same
+ * condition goes the same way twice), members of constant objects, and functions of one `return`. A parameter is each
+ * word of its closed list, else the argument of each caller. If that fails, an exported name is imported and evaluated.
  */
 export class TextEvaluator {
   readonly #checker: ts.TypeChecker;
@@ -27,7 +27,7 @@ export class TextEvaluator {
     this.#callsOf = callsOf;
   }
 
-  /** @throws UnresolvedError */
+  /** Evaluates an expression. Throws {UnresolvedError}. */
   async evaluate(expression: ts.Expression): Promise<readonly string[]> {
     const variants = await this.#evaluate(expression, new Map());
     return [...new Set(variants.map(({ value }) => value ?? ''))];
@@ -178,7 +178,7 @@ export class TextEvaluator {
     if (result === null) throw new UnresolvedError(`no function of one return: ${call.getText()}`);
     const values: Variant[] = [];
     for (const { bindings: bound } of variants) {
-      // What the parameters were bound to ends with the call.
+      // The bindings of the parameters end with the call.
       for (const { value } of await this.#evaluate(result, bound)) values.push({ value, bindings });
     }
     return values;
@@ -189,7 +189,7 @@ export class TextEvaluator {
   }
 }
 
-/** The words of a union of literals, without null; null where the type is anything else. */
+/** Returns the words of a union of literals, without null; null if the type is anything else. */
 function wordsOf(type: ts.Type): readonly string[] | null {
   const words = partsOf(type).filter(({ flags }) => (flags & ts.TypeFlags.Null) === 0);
   return words.every((word) => word.isStringLiteral()) ? words.map(({ value }) => value) : null;
@@ -204,7 +204,7 @@ function resultOf(declaration: ts.SignatureDeclaration): ts.Expression | null {
   return isPlain && last !== undefined && ts.isReturnStatement(last) ? (last.expression ?? null) : null;
 }
 
-/** The string that a module exports; null: it exports none of this name. */
+/** Returns the string that a module exports; null if it exports none of this name. */
 async function importedValue(declaration: ts.VariableDeclaration): Promise<string | null> {
   if ((ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Export) === 0) return null;
   const url = pathToFileURL(declaration.getSourceFile().fileName).href;

@@ -6,21 +6,21 @@ import { calledName, nameOf, placeOf, symbolOf } from './syntax.ts';
 
 /** A place in the code that sends SQL. */
 export interface Statement {
-  /** `path:line` */
+  /** Location as `path:line`. */
   readonly place: string;
-  /** Every text that it may send. */
+  /** All strings that it may send. */
   readonly texts: readonly string[];
-  /** The columns that the code claims; null: it claims none. */
+  /** Columns that the code claims; null if it claims none. */
   readonly row: readonly ClaimedColumn[] | null;
 }
 
 export interface Findings {
   readonly statements: readonly Statement[];
-  /** Places whose SQL can't be told from the code, each with the reason. */
+  /** Locations whose SQL can't be determined from the code, each with the reason. */
   readonly unresolved: readonly string[];
 }
 
-/** A function of ours that passes SQL on: its callers are the places that count. */
+/** A function of ours that forwards SQL: its callers are the locations that count. */
 interface Forwarder {
   readonly declaration: ts.SignatureDeclaration;
   readonly parameter: number;
@@ -32,14 +32,14 @@ interface Site {
   readonly text: ts.Expression;
 }
 
-/** Methods of `pg` and Prisma that send a text. */
+/** Methods of `pg` and Prisma that send a statement. */
 const SENDERS: readonly string[] = ['query', '$queryRawUnsafe', '$executeRawUnsafe'];
 
 const SQL_BEGINNING = /^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\s/;
 
 /**
- * Finds every statement that a program's own files send through `pg` or as raw SQL of Prisma. A string that begins as SQL does and
- * is part of no statement is reported too, so that none is left out because of the way in which it is sent.
+ * Finds every statement that a program's own files send through `pg` or as raw SQL of Prisma. A string that starts like
+ * SQL and belongs to no statement is reported too, so that none is missed because of the way in which it is sent.
  */
 export async function findStatements(program: ts.Program, isWanted: (path: string) => boolean): Promise<Findings> {
   return new Finder(program, isWanted).find();
@@ -49,7 +49,7 @@ class Finder {
   readonly #checker: ts.TypeChecker;
   readonly #evaluator: TextEvaluator;
   readonly #isWanted: (node: ts.Node) => boolean;
-  /** By the name that is called. */
+  /** Calls by the name of the called function. */
   readonly #calls = new Map<string, ts.CallExpression[]>();
   readonly #objects: ts.ObjectLiteralExpression[] = [];
   readonly #tagged: ts.TaggedTemplateExpression[] = [];
@@ -113,7 +113,7 @@ class Finder {
         const inner = ts.isCallExpression(text) ? this.#forwardedSqlOf(text) : null;
         // The outer call knows the row.
         if (inner !== null) passed.add(text);
-        // A `QueryConfig` is a site where it is made.
+        // A `QueryConfig` is a site where it is created.
         const isConfig = this.#checker.getTypeAtLocation(text).getProperty('text') !== undefined;
         return inner === null && isConfig ? [] : [{ node, text: inner ?? text }];
       });
@@ -126,7 +126,7 @@ class Finder {
     return [...calls.filter(({ node }) => !passed.has(node)), ...configs];
   }
 
-  /** The argument that is SQL; null where the call sends none. */
+  /** Returns the SQL argument; null if the call sends none. */
   #sqlOf(call: ts.CallExpression): ts.Expression | null {
     const declaration = this.#checker.getResolvedSignature(call)?.declaration;
     const isForeign = isOf('/node_modules/@types/pg/', declaration) || isOf('/prisma/client/', declaration);
@@ -148,7 +148,7 @@ class Finder {
     return unknown.length > 0;
   }
 
-  /** The function around, where the SQL is its parameter and the row its caller's affair. */
+  /** Returns the enclosing function if the SQL is its parameter and the row is determined by its caller. */
   #forwarderOf(node: Site['node'], text: ts.Expression): Forwarder | null {
     const parameter = ts.isIdentifier(text) ? symbolOf(this.#checker, text)?.valueDeclaration : undefined;
     if (parameter === undefined || !ts.isParameter(parameter)) return null;
@@ -169,7 +169,7 @@ function isRawTag(tag: ts.Expression): boolean {
   return ts.isPropertyAccessExpression(tag) && /^\$(query|execute)Raw$/.test(tag.name.text);
 }
 
-/** Prisma's values as parameters. */
+/** Replaces Prisma's values by parameters. */
 function parameterized(template: ts.TemplateLiteral): string {
   if (ts.isNoSubstitutionTemplateLiteral(template)) return template.text;
   const parts = template.templateSpans.map(({ literal }, index) => `$${index + 1}${literal.text}`);

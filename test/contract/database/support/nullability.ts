@@ -13,9 +13,9 @@ export interface Catalog {
 /** A column of a statement's result. */
 export interface OutputColumn {
   readonly name: string;
-  /** Provably never null. */
+  /** true if provably never null. */
   readonly isNotNull: boolean;
-  /** The column of a table that it shows unchanged, as `table.attribute number`. */
+  /** Table column that it returns unchanged, as `table.attribute number`. */
   readonly origin: string | null;
 }
 
@@ -66,10 +66,11 @@ const NULL_OF_ARGUMENTS =
 const NULL_OF_NO_ROWS = /^(min|max|sum|avg|array_agg|json_agg|jsonb_agg|bool_and|bool_or|string_agg)$/;
 
 /**
- * Says of each column of a statement's result whether it may be null. A column counts as not null only where that follows from
- * the analysed query: a NOT NULL column of a table that no outer join nulls, a column that the WHERE clause or an inner
- * join's condition can't accept as null, a literal, `coalesce` with such a thing, `count` and the like. Views and subqueries are
- * followed. Parameters, set-returning functions, `->`, `->>` and functions that aren't listed here may be null.
+ * Determines for each column of a statement's result whether it may be null. A column counts as not null only if that
+ * follows from the analysed query: a NOT NULL column of a table that no outer join makes null, a column that the WHERE
+ * clause or an inner join's condition can't accept as null, a literal, `coalesce` with such an expression, `count` and
+ * the like. Views and subqueries are followed. Parameters, set-returning functions, `->`, `->>` and functions that
+ * aren't listed here may be null.
  */
 export class Nullability {
   readonly #catalog: Catalog;
@@ -87,7 +88,7 @@ export class Nullability {
     const tree = query.fields['jointree'];
     if (isNode(tree)) this.#prove(tree, proven);
     if (numberOf(query, 'commandType') === UPDATE) {
-      // RETURNING gives the new values.
+      // RETURNING returns the new values.
       for (const target of nodesOf(query, 'targetList')) {
         proven.delete(`${numberOf(query, 'resultRelation')}.${numberOf(target, 'resno')}`);
       }
@@ -107,7 +108,7 @@ export class Nullability {
     if (type === INNER_JOIN) this.#proveCondition(node.fields['quals'], proven);
   }
 
-  /** A comparison is never true where a side of it is null. */
+  /** A comparison is never true if one of its sides is null. */
   #proveCondition(condition: TreeNode['fields'][string] | undefined, proven: Set<string>): void {
     if (!isNode(condition)) return;
     const { type, fields } = condition;
@@ -216,7 +217,7 @@ export class Nullability {
     const name = this.#catalog.functionNames.get(numberOf(call, 'winfnoid')) ?? '';
     if (NEVER_NULL.has(name)) return true;
     const window = nodesOf(scope.query, 'windowClause')[numberOf(call, 'winref') - 1];
-    // The frame that SQL takes where none is given has the row itself in it.
+    // The default frame of SQL contains the row itself.
     const hasRows = window?.fields['frameOptions'] === DEFAULT_FRAME && call.fields['aggfilter'] === null;
     return (
       hasRows && NULL_OF_NO_ROWS.test(name) && nodesOf(call, 'args').every((value) => this.#isNotNull(value, scope))
@@ -228,7 +229,7 @@ export class Nullability {
     if (NEVER_NULL.has(name)) return true;
     const hasRows = nodesOf(scope.query, 'groupClause').length > 0 && nodesOf(scope.query, 'groupingSets').length === 0;
     if (!hasRows || isNode(aggregate.fields['aggfilter']) || !NULL_OF_NO_ROWS.test(name)) return false;
-    // Aggregates that make a list have one of nulls.
+    // Aggregates that build a list include nulls.
     if (name.endsWith('_agg') && name !== 'string_agg') return true;
     return nodesOf(aggregate, 'args').every((argument) => this.#isNotNull(nodeOf(argument, 'expr'), scope));
   }
@@ -281,7 +282,7 @@ export class Nullability {
     return this.#columns(this.#scope(view, null))[number - 1]?.isNotNull ?? false;
   }
 
-  /** Columns of a subquery or a common table expression; null for anything else. */
+  /** Returns the columns of a subquery or a common table expression; null for anything else. */
   #rowsOf(entry: TreeNode, scope: Scope): readonly OutputColumn[] | null {
     const kind = numberOf(entry, 'rtekind');
     if (kind === SUBQUERY) return this.#columns(this.#scope(nodeOf(entry, 'subquery'), scope));
@@ -324,7 +325,7 @@ function keyOf(variable: TreeNode): string {
   return `${numberOf(variable, 'varno')}.${numberOf(variable, 'varattno')}`;
 }
 
-/** Range table indexes of the parts of a UNION. */
+/** Returns the range table indexes of the parts of a UNION. */
 function partsOf(node: TreeNode): readonly number[] {
   if (node.type === 'RANGETBLREF') return [numberOf(node, 'rtindex')];
   return [...partsOf(nodeOf(node, 'larg')), ...partsOf(nodeOf(node, 'rarg'))];

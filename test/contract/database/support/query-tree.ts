@@ -29,7 +29,7 @@ export function parseTree(text: string): TreeValue {
     const fields: Record<string, TreeValue> = {};
     for (let name = next(); name !== '}'; name = next()) {
       fields[name.slice(1)] = parseValue(next());
-      // A datum is a length and its bytes.
+      // A datum consists of a length and its bytes.
       while (!/^[:}]/.test(tokens[place] ?? '}')) next();
     }
     return { type, fields };
@@ -38,20 +38,20 @@ export function parseTree(text: string): TreeValue {
   return parseValue(next());
 }
 
-/** The field as a node; throws where it is something else. */
+/** Returns a field as a node; throws if it is something else. */
 export function nodeOf(node: TreeNode, field: string): TreeNode {
   const value = node.fields[field];
   if (!isNode(value)) throw new Error(`${node.type}.${field} is no node.`);
   return value;
 }
 
-/** The field as a list of nodes; empty where it has no value. */
+/** Returns a field as a list of nodes; empty if it has no value. */
 export function nodesOf(node: TreeNode, field: string): readonly TreeNode[] {
   const value = node.fields[field];
   return Array.isArray(value) ? value.filter(isNode) : [];
 }
 
-/** The field as it is spelt; empty where it is none. */
+/** Returns a field as spelt; empty if it has no value. */
 export function textOf(node: TreeNode, field: string): string {
   const value = node.fields[field];
   return typeof value === 'string' ? value : '';

@@ -1,17 +1,17 @@
 import ts from 'typescript';
 import { partsOf } from './syntax.ts';
 
-/** A column that the row type of a call has. */
+/** A column of the row type of a call. */
 export interface ClaimedColumn {
   readonly name: string;
   readonly isNullable: boolean;
   /** `string`, `number`, `Date`, `string[]`, `object` …, joined by ` | ` in alphabetic order. */
   readonly kind: string;
-  /** The words of a closed list; null: any. */
+  /** Words of a closed list; null: any. */
   readonly words: readonly string[] | null;
 }
 
-/** Returns the columns of the `rows` that a call answers with; null where they are `any` or its caller's type parameter. */
+/** Returns the columns of the `rows` that a call returns; null if they are `any` or its caller's type parameter. */
 export function claimedRow(checker: ts.TypeChecker, call: ts.CallExpression): readonly ClaimedColumn[] | null {
   const answer = checker.getAwaitedType(checker.getTypeAtLocation(call));
   const rows = answer?.getProperty('rows');

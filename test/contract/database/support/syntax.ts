@@ -1,6 +1,6 @@
 import ts from 'typescript';
 
-/** What a name stands for, through imports and shorthand properties. */
+/** Returns the symbol that a name refers to, through imports and shorthand properties. */
 export function symbolOf(checker: ts.TypeChecker, node: ts.Node): ts.Symbol | undefined {
   const shorthand = ts.isShorthandPropertyAssignment(node.parent)
     ? checker.getShorthandAssignmentValueSymbol(node.parent)
@@ -26,7 +26,7 @@ export function partsOf(type: ts.Type): readonly ts.Type[] {
   return type.isUnion() ? type.types : [type];
 }
 
-/** `path:line` */
+/** Returns a location as `path:line`. */
 export function placeOf(node: ts.Node): string {
   const file = node.getSourceFile();
   const { line } = file.getLineAndCharacterOfPosition(node.getStart());

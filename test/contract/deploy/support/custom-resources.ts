@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Manifest } from './manifests.ts';
 
 /**
- * The kinds of KEDA and the Prometheus operator, as far as we use them: their schemas are no part of Kubernetes, and a field
- * that is written wrong must still be noticed.
+ * The kinds of KEDA and the Prometheus operator, limited to the fields in use. Their schemas are not part of
+ * Kubernetes, and a misspelt field must still be detected.
  */
 const labels = z.record(z.string(), z.string());
 const metadata = z.strictObject({ name: z.string(), namespace: z.string(), labels });
@@ -84,7 +84,7 @@ const known: Readonly<Record<string, z.ZodType>> = {
   TriggerAuthentication: triggerAuthentication,
 };
 
-/** Mistakes in a custom resource; a kind that is not known here is one. */
+/** Returns the mistakes in a custom resource; an unknown kind is one. */
 export function checkCustomResource(manifest: Manifest): readonly string[] {
   const schema = known[manifest.kind];
   const name = `${manifest.kind} ${manifest.metadata.name}`;

@@ -1,4 +1,4 @@
-/** One instruction, its continuation lines joined. */
+/** One instruction, with its continuation lines joined. */
 export interface Instruction {
   readonly keyword: string;
   readonly text: string;
@@ -7,19 +7,19 @@ export interface Instruction {
 /** One stage of a multi-stage build. */
 export interface Stage {
   readonly name: string | null;
-  /** After the default values of the arguments before the first FROM were put in. */
+  /** Base image, with the default values of the arguments before the first FROM substituted. */
   readonly base: string;
   readonly instructions: readonly Instruction[];
 }
 
 export interface CopyInstruction {
-  /** Stage that is copied from; null: the build context. */
+  /** Stage to copy from; null: the build context. */
   readonly from: string | null;
   readonly sources: readonly string[];
   readonly target: string;
 }
 
-/** Reads a Dockerfile as far as ours go; refuses what it doesn't know. */
+/** Parses the subset of Dockerfile syntax that ours use; refuses anything else. */
 export function parseDockerfile(text: string): readonly Stage[] {
   const defaults = new Map<string, string>();
   const stages: { name: string | null; base: string; instructions: Instruction[] }[] = [];
@@ -69,13 +69,13 @@ export function copiesOf(stage: Stage): readonly CopyInstruction[] {
   });
 }
 
-/** `A=b C="d e"` of ENV and LABEL. */
+/** Parses `A=b C="d e"` of ENV and LABEL. */
 export function pairsOf(stage: Stage, keyword: 'ENV' | 'LABEL'): Readonly<Record<string, string>> {
   const pairs = textsOf(stage, keyword).flatMap((text) => [...text.matchAll(/([\w.]+)=(?:"([^"]*)"|(\S+))/g)]);
   return Object.fromEntries(pairs.map(([, key = '', quoted, plain]) => [key, quoted ?? plain ?? '']));
 }
 
-/** The words of a command in JSON form, of CMD or of HEALTHCHECK's CMD; null: none. */
+/** Returns the words of a command in JSON form, of CMD or of HEALTHCHECK's CMD; null if there is none. */
 export function commandOf(stage: Stage, keyword: 'CMD' | 'HEALTHCHECK'): readonly string[] | null {
   const text = textsOf(stage, keyword).at(-1);
   const list = text === undefined ? undefined : /\[.*\]$/.exec(text)?.[0];

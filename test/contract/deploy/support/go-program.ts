@@ -6,19 +6,19 @@ import { resolvePaths } from '../../../../services/platform/paths.ts';
 import { runCommand } from '../../../support/python-venv.ts';
 
 export interface GoProgram {
-  /** Name in the cache folder, with the version: another version is built anew. */
+  /** Name in the cache folder, including the version: another version is built separately. */
   readonly name: string;
-  /** Folder with go.mod and go.sum, which pin all it is made of. */
+  /** Folder with go.mod and go.sum, which pin all dependencies. */
   readonly module: string;
-  /** The package to build. */
+  /** Package to build. */
   readonly package: string;
 }
 
 /**
- * A program built from its Go module, once, into the cache folder.
+ * Builds a program from its Go module, once, into the cache folder.
  *
  * @returns its path.
- * @throws Error with what Go said, where there is none or it can't build.
+ * @throws {Error} with Go's output when Go is missing or the build fails.
  */
 export async function buildGoProgram({ name, module, package: packageName }: GoProgram): Promise<string> {
   const program = join(resolvePaths(process.env).cacheDir, name);

@@ -9,18 +9,18 @@ import type { Manifest } from './manifests.ts';
 
 export const DEPLOY = fileURLToPath(new URL('../../../../deploy', import.meta.url));
 
-/** The Go module that names the version, with the digests of everything it is made of. */
+/** The Go module that pins the version, with the digests of all dependencies. */
 const MODULE = fileURLToPath(new URL('../../../kube/modules/kustomize', import.meta.url));
 const VERSION = '5.8.1';
 
 export type Kustomize =
   | { readonly command: readonly [string, ...string[]] }
-  /** Why there is none on this machine. */
+  /** Reason why it is unavailable on this machine. */
   | { readonly reason: string };
 
 /**
- * Finds kustomize 5: in kubectl or by itself on the path, else built once from its Go module into the cache folder (a minute).
- * Never throws: a machine without any of them gives a reason, and the tests skip.
+ * Finds kustomize 5: in kubectl or on the path, else builds it once from its Go module into the cache folder (a
+ * minute). Never throws: without any of them it returns a reason, and the tests skip.
  */
 export async function findKustomize(): Promise<Kustomize> {
   const installed: readonly (readonly [string, ...string[]])[] = [
@@ -50,7 +50,7 @@ export interface Rendering {
   readonly manifests: readonly Manifest[];
 }
 
-/** @param folder with a kustomization, for example `overlays/dev`. @throws Error with what kustomize says. */
+/** Renders a folder with a kustomization, for example `overlays/dev`. Throws {Error} with kustomize's output. */
 export async function render(kustomize: Kustomize, folder: string): Promise<Rendering> {
   if ('reason' in kustomize) throw new Error(kustomize.reason);
   const [program, ...args] = kustomize.command;
@@ -58,7 +58,10 @@ export async function render(kustomize: Kustomize, folder: string): Promise<Rend
   return { text, manifests: parseAllDocuments(text).map((document) => document.toJS() as Manifest) };
 }
 
-/** The base with TLS and one component on top, whether an overlay uses it or not. Coordinators would not start without TLS. */
+/**
+ * Renders the base with TLS and one component on top, whether an overlay uses it or not. Coordinators would not start
+ * without TLS.
+ */
 export async function renderComponent(kustomize: Kustomize, component: string): Promise<Rendering> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-overlay-'));
   try {

@@ -1,4 +1,4 @@
-/** The parts of Kubernetes' objects that the tests look at; the whole of them is checked against Kubernetes' own schemas. */
+/** The fields of Kubernetes' objects that the tests read; whole objects are validated with Kubernetes' own schemas. */
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
@@ -83,14 +83,14 @@ export interface PodSpec {
   readonly topologySpreadConstraints?: readonly { readonly topologyKey: string }[];
 }
 
-/** A pod template of a Deployment, StatefulSet or Job, with what belongs to it. */
+/** A pod template of a Deployment, StatefulSet or Job, with its context. */
 export interface Workload {
   readonly name: string;
   readonly manifest: Manifest;
   readonly labels: Labels;
   readonly pod: PodSpec;
   readonly containers: readonly Container[];
-  /** Volumes of the pod, claims of a StatefulSet included. */
+  /** Names of the pod's volumes, including claims of a StatefulSet. */
   readonly volumeNames: ReadonlySet<string>;
 }
 
@@ -119,7 +119,7 @@ export function workloadsOf(manifests: readonly Manifest[]): readonly Workload[]
     });
 }
 
-/** @throws Error where it is missing. */
+/** Finds a manifest. Throws {Error} when it is missing. */
 export function find(manifests: readonly Manifest[], kind: string, name: string): Manifest {
   const found = manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
   if (found === undefined) throw new Error(`There is no ${kind} ${name}.`);
@@ -132,7 +132,7 @@ export function workload(manifests: readonly Manifest[], name: string): Workload
   return found;
 }
 
-/** The container that runs one of Graft's images (`graft/trainer-cpu` is a trainer). */
+/** Returns whether a container runs one of Graft's images (`graft/trainer-cpu` is a trainer). */
 export function isOwnImage(container: Container): boolean {
   return serviceOf(container) !== null;
 }
@@ -142,7 +142,7 @@ export function serviceOf(container: Container): 'coordinator' | 'trainer' | 'mi
   return (service as 'coordinator' | 'trainer' | 'migrate' | undefined) ?? null;
 }
 
-/** The environment a container gets, with stand-ins for what only the cluster knows. */
+/** Returns the environment of a container, with placeholders for values that only the cluster knows. */
 export function environmentOf(manifests: readonly Manifest[], container: Container): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const { configMapRef } of container.envFrom ?? []) {
@@ -162,7 +162,7 @@ function standIn(container: Container, source: EnvironmentVariable['valueFrom'])
   return String(resources?.[name] ?? '');
 }
 
-/** Whether a label selector picks these labels. */
+/** Returns whether a label selector matches these labels. */
 export function selects(
   selector: {
     readonly matchLabels?: Labels;

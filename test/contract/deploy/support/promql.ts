@@ -1,8 +1,8 @@
 import { parser } from '@prometheus-io/lezer-promql';
 
-/** What a PromQL expression reads. */
+/** Series and labels that a PromQL expression reads. */
 export interface Reading {
-  /** Series that are selected. */
+  /** Names of the selected series. */
   readonly metrics: readonly string[];
   /** Labels in matchers and groupings. */
   readonly labels: readonly string[];
@@ -11,7 +11,7 @@ export interface Reading {
 /**
  * Parses an expression with Prometheus' own grammar.
  *
- * @throws Error where it is no PromQL, with the place.
+ * @throws {Error} with the position when it is not valid PromQL.
  */
 export function readPromql(expression: string): Reading {
   const metrics: string[] = [];

@@ -11,7 +11,10 @@ interface WithSelectors {
   readonly scaleTargetRef?: { readonly kind: string; readonly name: string };
 }
 
-/** Expects every selector, reference to a Service and scale target to find what it is meant for, and every pod to be denied by default. */
+/**
+ * Asserts that every selector, Service reference and scale target matches its intended object, and that every pod is
+ * denied by default.
+ */
 export function checkSelectors(manifests: readonly Manifest[]): void {
   const pods = workloadsOf(manifests);
   for (const { kind, metadata, ...manifest } of manifests) {
@@ -41,7 +44,7 @@ export function checkSelectors(manifests: readonly Manifest[]): void {
       find(manifests, spec.scaleTargetRef.kind, spec.scaleTargetRef.name);
     }
   }
-  // Every pod falls under the policy that denies what no other one allows.
+  // Every pod is subject to the policy that denies whatever no other one allows.
   const deny = find(manifests, 'NetworkPolicy', 'graft-default-deny').spec as WithSelectors;
   expect(pods.filter(({ labels }) => !selects(deny.podSelector ?? {}, labels))).toEqual([]);
 }

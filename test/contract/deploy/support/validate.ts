@@ -6,10 +6,13 @@ import type { PythonVenv } from '../../../support/python-venv.ts';
 import { checkCustomResource } from './custom-resources.ts';
 import type { Rendering } from './kustomize.ts';
 
-/** The oldest one that the manifests are for (`preStop.sleep`), and the newest that the schemas are there for. */
+/** The oldest version that the manifests support (`preStop.sleep`), and the latest one with available schemas. */
 const KUBERNETES_VERSIONS = ['1.32', '1.37'] as const;
 
-/** The package ships the OpenAPI schemas of every Kubernetes version as JSON schemas, and checks against them. */
+/**
+ * Installs the package that ships the OpenAPI schemas of every Kubernetes version as JSON schemas, and validates with
+ * them.
+ */
 export function schemaVenv(): Promise<PythonVenv> {
   return pythonVenv({
     name: 'kubernetes-validate-venv',
@@ -18,7 +21,7 @@ export function schemaVenv(): Promise<PythonVenv> {
   });
 }
 
-/** All mistakes of rendered manifests; fields that a kind doesn't have are mistakes. */
+/** Returns all mistakes of rendered manifests; unknown fields of a kind are mistakes. */
 export async function validate(python: string, rendering: Rendering): Promise<readonly string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'graft-manifests-'));
   try {
