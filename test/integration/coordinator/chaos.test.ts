@@ -74,7 +74,7 @@ async function runSlot(trainer: SimulatedTrainer, slot: number, seed: number, is
   }
 }
 
-it('ends every sweep with every epoch once, whatever slots do', { timeout: 180_000 }, async () => {
+it('ends every sweep with every epoch once, under random failures of slots', { timeout: 180_000 }, async () => {
   const trainer = await harness.trainer('chaos', SLOTS);
   const fineTune = { 'fine_tune.enabled': true, 'fine_tune.epochs': 2, 'fine_tune.unfreeze': 'block2' };
   const values = [0.001, 0.002, 0.003, 0.004];

@@ -29,7 +29,7 @@ async function stored(): Promise<[string, number][]> {
 }
 
 describe('RegisterCheckpoint', () => {
-  it('is idempotent by uri and refuses another content under it', async () => {
+  it('is idempotent by URI and refuses different content for the same URI', async () => {
     const first = await trainer.checkpoint(head, runId, 1, 'BEST');
     const again = await trainer.checkpoint(head, runId, 1, 'BEST');
     expect(again).toEqual(first);
@@ -40,7 +40,7 @@ describe('RegisterCheckpoint', () => {
     await expect(harness.trainers.registerCheckpoint(other)).rejects.toThrow(InvalidRequestError);
   });
 
-  it('refuses a file that is not in the store, or not whole', async () => {
+  it('refuses a file that is missing or incomplete in the store', async () => {
     const first = await trainer.checkpoint(head, runId, 1, 'BEST');
     const register = (changes: object) =>
       harness.trainers.registerCheckpoint({
@@ -52,7 +52,7 @@ describe('RegisterCheckpoint', () => {
     await expect(register({ uri: '../outside' })).rejects.toThrow(InvalidRequestError);
   });
 
-  it('keeps the newest LAST, the newest BEST and the BEST a resumed attempt would go back to', async () => {
+  it('keeps the latest LAST, the latest BEST and the BEST to which a resumed attempt would return', async () => {
     await trainer.checkpoint(head, runId, 1, 'LAST');
     await trainer.checkpoint(head, runId, 2, 'BEST');
     expect(await stored()).toEqual([
@@ -67,7 +67,7 @@ describe('RegisterCheckpoint', () => {
     ]);
   });
 
-  it('removes the files of what is no longer needed and keeps their rows', async () => {
+  it('removes the files of checkpoints that are no longer needed and keeps their rows', async () => {
     await expect
       .poll(() => harness.query(`SELECT count(*)::int AS count FROM checkpoints WHERE state = 'DELETED'`), {
         timeout: 10_000,

@@ -35,7 +35,7 @@ function keptRuns(runIds: readonly string[]): string[] {
   return [...new Set([...best, runIds[0] ?? ''])].sort();
 }
 
-it('says what it would remove, removes it when told, and keeps the best and what was tested', async () => {
+it('lists the checkpoints it would remove, removes them on request, and keeps the best and the tested ones', async () => {
   harness = await startHarness({ retentionMs: 3_600_000, env: { GRAFT_COORDINATOR_KEEP_BEST: '2' } });
   const trainer = await harness.trainer('t1');
   const sweepId = await harness.submit(SPEC);
@@ -84,7 +84,7 @@ it('says what it would remove, removes it when told, and keeps the best and what
   await expect(harness.sweeps.collectCheckpoints({ ...request, sweepId: 'nothing' })).rejects.toThrow(NotFoundError);
 }, 90_000);
 
-it('keeps what is pinned until it is unpinned, and says why a file is gone', async () => {
+it('keeps a pinned checkpoint until it is unpinned, and reports why a file was removed', async () => {
   harness = await startHarness({ retentionMs: 3_600_000, env: { GRAFT_COORDINATOR_KEEP_BEST: '1' } });
   const { sweeps } = harness;
   const trainer = await harness.trainer('t1');
@@ -109,7 +109,7 @@ it('keeps what is pinned until it is unpinned, and says why a file is gone', asy
   expect(left.map(({ checkpoint }) => checkpoint?.checkpointId)).toEqual([pinned]);
 }, 90_000);
 
-it('touches nothing of runs that train, and removes the files of ended ones by itself', async () => {
+it('keeps checkpoints of live runs, and removes the files of ended runs automatically', async () => {
   harness = await startHarness({ retentionMs: 50, env: { GRAFT_COORDINATOR_KEEP_BEST: '2' } });
   const trainer = await harness.trainer('t1');
   await harness.submit(SPEC);

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => harness[Symbol.asyncDispose]());
 
 describe('CreateSweep', () => {
-  it('gives the same sweep to the same request, also many times at once', async () => {
+  it('returns the same sweep to the same request, also concurrently', async () => {
     const request = { requestId: randomUUID(), spec: sweepSpecToProto(specOf()) };
     const answers = await Promise.all([1, 2, 3, 4, 5].map(() => harness.sweeps.createSweep(request)));
     expect(new Set(answers.map(({ sweep }) => sweep?.sweepId)).size).toBe(1);
@@ -46,7 +46,7 @@ describe('CreateSweep', () => {
     await harness.sweeps.cancelSweep({ sweepId, reason: '' });
   });
 
-  it('answers all mistakes at once, each with its path', async () => {
+  it('reports all mistakes at once, each with its path', async () => {
     const spec = specOf({
       dataset: {
         path: '',
@@ -91,7 +91,7 @@ describe('CreateSweep', () => {
     await harness.sweeps.cancelSweep({ sweepId, reason: '' });
   });
 
-  it('plans without doing anything', async () => {
+  it('plans without writing anything', async () => {
     const before = await harness.query('SELECT count(*)::int AS count FROM sweeps');
     const plan = await harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()), pageSize: 0, pageToken: '' });
     expect(plan.runs).toHaveLength(2);
@@ -102,7 +102,7 @@ describe('CreateSweep', () => {
 });
 
 describe('WatchSweep', () => {
-  it('tells every event once and in order, from the beginning and from a cursor in the middle, and ends with the sweep', async () => {
+  it('sends every event once and in order, from the beginning and from a cursor, and ends with the sweep', async () => {
     const trainer = await harness.trainer('watched', 2);
     const sweepId = await harness.submit(specOf());
     const live = harness.watch(sweepId);
@@ -128,7 +128,7 @@ describe('WatchSweep', () => {
     expect(await harness.watch(sweepId, events.at(-1)?.cursor)).toEqual([]);
   });
 
-  it('loses nothing when transactions of one sweep commit at the same moment', async () => {
+  it('loses no event when transactions of one sweep commit concurrently', async () => {
     const trainer = await harness.trainer('watched', 8);
     const values = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => i / 1000);
     const sweepId = await harness.submit(
@@ -154,7 +154,7 @@ describe('WatchSweep', () => {
 });
 
 describe('lists', () => {
-  it('give sweeps newest first, in pages that join', async () => {
+  it('return sweeps latest first, in pages without gaps', async () => {
     const all = await harness.sweeps.listSweeps({ pageSize: 0, pageToken: '' });
     expect(all.sweeps.length).toBeGreaterThanOrEqual(4);
     const joined: (string | undefined)[] = [];
@@ -177,7 +177,7 @@ describe('lists', () => {
     await expect(harness.sweeps.listRuns(stolen)).rejects.toThrow(/page_token/);
   });
 
-  it('give trainers with what their slots do, and data sets', async () => {
+  it('return trainers with the tasks of their slots, and data sets', async () => {
     const trainer = await harness.trainer('busy', 2);
     await harness.submit(specOf({ seed: 12 }));
     const task = await trainer.mustLease('INDEX', 1);

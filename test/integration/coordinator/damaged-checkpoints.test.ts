@@ -149,7 +149,7 @@ describe('a checkpoint that is lost or damaged', () => {
     },
   );
 
-  it('falls back to the one before it where that is kept', async () => {
+  it('falls back to its predecessor if that is kept', async () => {
     const id = await harness.submit(ONE_RUN);
     const head = await workUntil('HEAD');
     const runId = head.runs[0]?.runId ?? '';
@@ -174,7 +174,7 @@ describe('a checkpoint that is lost or damaged', () => {
     expect(await sweepState(id)).toEqual({ state: 'SUCCEEDED', reason: '' });
   });
 
-  it('is believed to be damaged only where the coordinator finds it so', async () => {
+  it('is treated as damaged only when the coordinator confirms the damage', async () => {
     const { last } = await interrupted();
     const resumed = await trainer.mustLease('HEAD');
     await reportDamaged(resumed, last);
@@ -233,7 +233,7 @@ describe('a checkpoint that is lost or damaged', () => {
     },
   );
 
-  it('is trained again once where several fine-tunings share the head, whose owner goes on', async () => {
+  it('is retrained once when several fine-tunings share the head, and the run that owns it continues', async () => {
     const rates = {
       name: 'fine_tune.learning_rate',
       domain: { kind: 'values', values: [1e-5, 1e-4] },
@@ -257,7 +257,7 @@ describe('a checkpoint that is lost or damaged', () => {
     await expectUndisturbedNumbers(id);
   });
 
-  it('fails its run, and no other of the group, where the disk damages it again and again', async () => {
+  it('fails its run, and no other of the group, when the disk damages it repeatedly', async () => {
     const { id } = await interrupted();
     let task = await trainer.mustLease('HEAD');
     const [bad] = task.runs.map(({ runId }) => runId);
@@ -287,7 +287,7 @@ describe('a checkpoint that is lost or damaged', () => {
     expect(runs[0]?.reason).toMatch(/bytes instead of .*, as 3 before it were; check the disk/);
   });
 
-  it('never lets a sweep succeed without its test in silence', async () => {
+  it('never lets a sweep succeed without reporting its missing test', async () => {
     const id = await harness.submit(ONE_RUN);
     let evaluate = await workUntil('EVALUATE');
     for (let times = 0; times < 4; times += 1) {
@@ -306,7 +306,7 @@ describe('a checkpoint that is lost or damaged', () => {
     expect(events.at(-1)?.event).toMatchObject({ $case: 'sweepState', value: { reason } });
   });
 
-  it('is said to be damaged to who downloads it, by name', async () => {
+  it('is reported as damaged, by name, to a client that downloads it', async () => {
     const id = await harness.submit(ONE_RUN);
     await trainer.workAll();
     const download = async (checkpointId: string): Promise<number> => {

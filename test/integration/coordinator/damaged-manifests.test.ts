@@ -35,7 +35,7 @@ describe('a manifest that is lost or damaged', () => {
     manifestDamaged: true,
   } as const;
 
-  it('is indexed again, once for two sweeps, before anything else, and nothing is counted', async () => {
+  it('is reindexed, once for two sweeps, before all other tasks, and no failure is counted', async () => {
     const other = await harness.trainer('b', 2);
     const a = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
@@ -61,7 +61,7 @@ describe('a manifest that is lost or damaged', () => {
     }
   });
 
-  it('is not indexed again for an attempt that began before it was', async () => {
+  it('is not reindexed for an attempt that began before the reindexing', async () => {
     const id = await harness.submit(
       specOf({ parameters: [{ name: 'batch_size', domain: { kind: 'values', values: [8, 16] }, conditions: [] }] }),
     );
@@ -75,7 +75,7 @@ describe('a manifest that is lost or damaged', () => {
     await expectNothingCounted(id);
   });
 
-  it('fails the sweep with what has changed where the folder holds other images now', async () => {
+  it('fails the sweep with the difference when the folder holds other images', async () => {
     const id = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.fail(await trainer.mustLease('FEATURES'), damaged);
@@ -102,7 +102,7 @@ describe('a manifest that is lost or damaged', () => {
     );
   });
 
-  it('is not taken from a trainer that names other counts for the same digest', async () => {
+  it('is refused from a trainer that reports other counts for the same digest', async () => {
     const id = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.fail(await trainer.mustLease('FEATURES'), damaged);
@@ -119,7 +119,7 @@ describe('a manifest that is lost or damaged', () => {
     await expectNothingCounted(id);
   });
 
-  it('fails the sweep where it is lost again and again', async () => {
+  it('fails the sweep when it is lost repeatedly', async () => {
     const id = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
     for (let times = 0; times < 3; times += 1) {

@@ -70,7 +70,7 @@ it('a sweep reads its own folder after another sweep has indexed a copy of its i
   expect(mirrored.map(({ dataset }) => dataset?.path)).toEqual(['/data/animals', '/mnt/copy']);
 });
 
-it('what indexing let pass under the flags of one sweep is not said of another', async () => {
+it('problems ignored under the flags of one sweep are not reported for another', async () => {
   const a = await submit('/data/animals', 1);
   await index([duplicate('It is kept because allow_duplicates is set.')]);
   await harness.sweeps.cancelSweep({ sweepId: a, reason: '' });
@@ -87,7 +87,7 @@ it('what indexing let pass under the flags of one sweep is not said of another',
   expect(await problemsOf(b)).toEqual(['It is kept because allow_duplicates is set.']);
 });
 
-it('a data set is asked about for a sweep that is on it, or refused', async () => {
+it('a data set is returned for a sweep that uses it, and refused for others', async () => {
   await submit('/data/animals', 1);
   await index();
   const { datasets } = await harness.sweeps.listDatasets({ pageSize: 0, pageToken: '' });
@@ -101,7 +101,7 @@ it('a data set is asked about for a sweep that is on it, or refused', async () =
   expect(await refusal('s-nothing')).toBeInstanceOf(NotFoundError);
 });
 
-it('features that one sweep cannot compute, because its folder is gone, are computed by the other', async () => {
+it('features that one sweep cannot compute, because its folder was removed, are computed by the other', async () => {
   const a = await submit('/mnt/gone', 1);
   await index();
   const lost = await trainer.mustLease('FEATURES');
@@ -117,7 +117,7 @@ it('features that one sweep cannot compute, because its folder is gone, are comp
   expect(states.at(-1)).toEqual({ sweep_id: b, state: 'SUCCEEDED' });
 });
 
-it('a known digest has its classes and counts: another answer for it is refused, and the row stays', async () => {
+it('other classes or counts for a known digest are refused, and the row is kept', async () => {
   const a = await submit('/data/animals', 1);
   await index();
   await harness.sweeps.cancelSweep({ sweepId: a, reason: '' });

@@ -42,7 +42,7 @@ async function twoSweepsOnOneSet(
 }
 
 describe('one extraction per feature set in the cluster', () => {
-  it('of 16 variants in two sweeps that are submitted at once, with three trainers asking at once', async () => {
+  it('for 16 variants in two concurrent sweeps, with three concurrent trainers', async () => {
     const parameters = [
       { name: 'optimizer.learning_rate', domain: { kind: 'values', values: [0.001, 0.01] }, conditions: [] },
       { name: 'head.units', domain: { kind: 'values', values: [8, 16, 32, 64] }, conditions: [] },
@@ -57,7 +57,7 @@ describe('one extraction per feature set in the cluster', () => {
     expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(2);
   });
 
-  it('also when the computing trainer is lost half-way', async () => {
+  it('also when the computing trainer is lost', async () => {
     const lost = await harness.trainer('lost');
     const others = await Promise.all(['b', 'c'].map((id) => harness.trainer(id)));
     const { features } = await twoSweepsOnOneSet(lost, others[0]!);
@@ -73,7 +73,7 @@ describe('one extraction per feature set in the cluster', () => {
     expect(attempts.map(({ state }) => state)).toEqual(['EXPIRED', 'SUCCEEDED']);
   });
 
-  it('also when a sweep was paused, another took over, and the first goes on meanwhile', async () => {
+  it('also when a sweep was paused, another took over, and the first is resumed', async () => {
     const first = await harness.trainer('a');
     const second = await harness.trainer('b');
     const { ids, features } = await twoSweepsOnOneSet(first, second);
@@ -95,7 +95,7 @@ describe('one extraction per feature set in the cluster', () => {
   });
 });
 
-describe('a stored feature set whose file is gone', () => {
+describe('a stored feature set whose file was removed', () => {
   /** A task that reads the sets, as a trainer reports it that has found none of the files. */
   async function failWithoutFiles(trainer: SimulatedTrainer, task: LeasedTask): Promise<void> {
     const missingFeatureKeys = task.featureSets.map(({ key }) => key);
@@ -116,7 +116,7 @@ describe('a stored feature set whose file is gone', () => {
     return heads;
   }
 
-  it('is computed again, once, before the task that missed it is tried again', async () => {
+  it('is recomputed, once, before the task that missed it is retried', async () => {
     const trainer = await harness.trainer('a');
     const [head] = await headsOnStoredSets(trainer, [2]);
     await failWithoutFiles(trainer, head!);
@@ -133,7 +133,7 @@ describe('a stored feature set whose file is gone', () => {
     expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(2);
   });
 
-  it('is computed again by one sweep where two have missed it', async () => {
+  it('is recomputed by one sweep when two have missed it', async () => {
     const trainer = await harness.trainer('a', 3);
     const heads = await headsOnStoredSets(trainer, [2, 3]);
     for (const head of heads) await failWithoutFiles(trainer, head);
@@ -142,7 +142,7 @@ describe('a stored feature set whose file is gone', () => {
     expect(await harness.query(`SELECT 1 FROM sweeps WHERE state = 'SUCCEEDED'`)).toHaveLength(3);
   });
 
-  it('is not computed again for an attempt that began before it was', async () => {
+  it('is not recomputed for an attempt that began before the recomputation', async () => {
     const trainer = await harness.trainer('a', 3);
     const [first, second] = await headsOnStoredSets(trainer, [2, 3]);
     await failWithoutFiles(trainer, first!);
@@ -172,7 +172,7 @@ describe('a stored feature set whose file is gone', () => {
     expect(counted).toEqual([]);
   });
 
-  it('fails the task where it vanishes again and again', async () => {
+  it('fails the task when it vanishes repeatedly', async () => {
     const trainer = await harness.trainer('a');
     const [head] = await headsOnStoredSets(trainer, [2]);
     await failWithoutFiles(trainer, head!);

@@ -19,7 +19,7 @@ function expectedSeconds(response: PlanSweepResponse, stage: Stage): number {
 }
 
 describe('PlanSweep', () => {
-  it('tells what a sweep would take, with the images of the last sweep on the same data', async () => {
+  it('forecasts a sweep with the image counts of the latest sweep on the same data', async () => {
     const trainer = await harness.trainer('t', 3);
     const before = await plan();
     expect(before.cost).toMatchObject({
@@ -45,7 +45,7 @@ describe('PlanSweep', () => {
     expect(after.cost?.slotSeconds).toBeLessThan(before.cost?.slotSeconds ?? 0);
   });
 
-  it('learns from what the cluster has measured on slots like these', async () => {
+  it('corrects forecasts by measurements on such slots', async () => {
     const trainer = await harness.trainer('t', 1);
     await harness.submit(specOf());
     await trainer.workAll();
@@ -67,7 +67,7 @@ describe('PlanSweep', () => {
 });
 
 describe('GetSweep', () => {
-  it('has forecast and measured of each stage', async () => {
+  it('returns forecast and measurement of each stage', async () => {
     const trainer = await harness.trainer('t', 1);
     const base = { ...specOf().base, 'fine_tune.enabled': true, 'fine_tune.epochs': 2, 'fine_tune.unfreeze': 'block2' };
     const sweepId = await harness.submit(specOf({ base }));

@@ -33,7 +33,7 @@ async function lease(): Promise<{ holder: string; term: string; live: boolean } 
   return rows[0];
 }
 
-test('one of many leads, keeps the lease while it renews it, and hands it over when it ends in order', async () => {
+test('one of many coordinators leads, keeps the lease while it renews it, and releases it at a graceful end', async () => {
   await using first = new Leadership(pool, log, outage);
   const others = Array.from({ length: 4 }, () => new Leadership(pool, log, outage));
   expect(await first.check()).toBe('gained');
@@ -50,7 +50,7 @@ test('one of many leads, keeps the lease while it renews it, and hands it over w
   for (const other of others) await other[Symbol.asyncDispose]();
 });
 
-test('a leader whose lease was taken aborts the pass under way at its next renewal, and makes no other', async () => {
+test('a leader whose lease was taken aborts the current pass at its next renewal, and starts no other', async () => {
   await using leadership = new Leadership(pool, log, outage);
   let passes = 0;
   let aborted: () => void = () => undefined;
@@ -78,7 +78,7 @@ test('a leader whose lease was taken aborts the pass under way at its next renew
   expect(await lease()).toMatchObject({ holder: 'another', live: true });
 });
 
-test('a leader that can not renew stops before another one may begin', async () => {
+test('a leader that can not renew stops before another one may start', async () => {
   const cut = createPool(database.url, { applicationName: 'cut', log });
   await using first = new Leadership(cut, log, outage);
   await using second = new Leadership(pool, log, outage);

@@ -62,7 +62,7 @@ describe('LeaseTask', () => {
     await expect(harness.trainers.leaseTask(call)).rejects.toThrow(TrainerUnknownError);
   });
 
-  it('gives the same lease to the same request, also twice at once, and no second one', async () => {
+  it('returns the same lease to the same request, also concurrently, and never a second one', async () => {
     const trainer = await harness.trainer('t1');
     await harness.submit(specOf());
     await harness.submit(specOf({ seed: 2 }));
@@ -84,7 +84,7 @@ describe('LeaseTask', () => {
     await expect(trainer.lease(0, 0, requestId)).rejects.toThrow(LeaseLostError);
   });
 
-  it('gives a new lease to a request whose lease expired before it was heard of', async () => {
+  it('grants a new lease to a request whose lease expired before its answer arrived', async () => {
     const trainer = await harness.trainer('t1');
     await harness.submit(specOf());
     const requestId = randomUUID();
@@ -95,7 +95,7 @@ describe('LeaseTask', () => {
     expect(again).toMatchObject({ taskId: lost.taskId, leaseEpoch: 2 });
   });
 
-  it('never gives a task twice to slots that ask at the same moment', async () => {
+  it('never leases a task twice to concurrent requests', async () => {
     const trainer = await harness.trainer('t1', 8);
     const sweepIds = await Promise.all([1, 2, 3, 4, 5].map((seed) => harness.submit(specOf({ seed }))));
     const tasks = await Promise.all(Array.from({ length: 8 }, (_, slot) => trainer.lease(slot)));
@@ -211,7 +211,7 @@ describe('a lease that ends', () => {
     expect(sweep?.state).toBe(SweepState.FAILED);
   });
 
-  it('is given one more length when a coordinator comes back after a long absence', async () => {
+  it('is extended by one length when a coordinator returns after a long outage', async () => {
     const trainer = await harness.trainer('t1');
     await harness.submit(specOf());
     const task = await trainer.mustLease('INDEX');
@@ -221,7 +221,7 @@ describe('a lease that ends', () => {
     await untilExpired(task);
   });
 
-  it('is taken back when its slot asks for other work and half of it has passed in silence', async () => {
+  it('is expired when its slot requests another task after half its length without a heartbeat', async () => {
     const trainer = await harness.trainer('t1');
     await harness.submit(specOf());
     const task = await trainer.mustLease('INDEX');
@@ -235,7 +235,7 @@ describe('a lease that ends', () => {
 });
 
 describe('ReleaseTask', () => {
-  it('makes the task ready at once, and answers a repeat', async () => {
+  it('makes the task READY at once, and is idempotent', async () => {
     const trainer = await harness.trainer('t1');
     const { sweepId, head } = await toHead(trainer);
     await trainer.release(head, 1);
@@ -245,7 +245,7 @@ describe('ReleaseTask', () => {
     expect((await trainer.mustLease('HEAD')).leaseEpoch).toBe(2);
   });
 
-  it('is asked for when the trainer drains, and a draining trainer gets nothing new', async () => {
+  it('is commanded when the trainer drains, and a draining trainer leases no task', async () => {
     const trainer = await harness.trainer('t1', 2);
     const { head } = await toHead(trainer);
     await harness.submit(specOf({ seed: 3 }));

@@ -38,7 +38,7 @@ async function sweepOf(sweepId: string) {
 }
 
 describe('a task that fails by the fault of its machine', () => {
-  it('goes to another trainer first, is not counted, and two of them bench the machine with the reason', async () => {
+  it('is leased to another trainer first, is not counted, and two such tasks bench the machine with the reason', async () => {
     const bad = await harness.trainer('bad');
     const good = await harness.trainer('good');
     const sweeps = [await harness.submit(specOf()), await harness.submit(specOf({ seed: 1 }))];
@@ -62,7 +62,7 @@ describe('a task that fails by the fault of its machine', () => {
     expect(await counters()).toEqual([]);
   });
 
-  it('is back with tasks as soon as it registers with a good report, and not with a bad one', async () => {
+  it('leases again after the machine registers with a good report, and not with a bad one', async () => {
     const bad = await harness.trainer('bad');
     await harness.trainer('good');
     await harness.submit(specOf());
@@ -86,7 +86,7 @@ describe('a task that fails by the fault of its machine', () => {
     expect((await waiting)?.stage).toBe('INDEX');
   });
 
-  it('on every trainer ends the sweep with what each of them said, and benches nobody', async () => {
+  it('on every trainer ends the sweep with the fault of each, and benches none', async () => {
     const a = await harness.trainer('a');
     const b = await harness.trainer('b');
     const sweepIds = [await harness.submit(specOf()), await harness.submit(specOf({ seed: 1 }))];
@@ -107,7 +107,7 @@ describe('a task that fails by the fault of its machine', () => {
     ]);
   });
 
-  it('on the only trainer is tried there with a back-off, then pauses the sweep, and never benches', async () => {
+  it('on the only trainer is retried there with a back-off, then pauses the sweep, and never benches', async () => {
     const only = await harness.trainer('only');
     const sweepId = await harness.submit(specOf());
     await only.work(await only.mustLease('INDEX'));
@@ -133,7 +133,7 @@ describe('a task that fails by the fault of its machine', () => {
     expect((await sweepOf(sweepId))?.state).toBe(SweepState.SUCCEEDED);
   });
 
-  it('goes back to it when the other trainers are gone', async () => {
+  it('returns to that machine when the other trainers are lost', async () => {
     const bad = await harness.trainer('bad');
     await harness.trainer('gone');
     await harness.submit(specOf());
@@ -144,7 +144,7 @@ describe('a task that fails by the fault of its machine', () => {
     expect((await bad.mustLease('INDEX')).taskId).toBe(taskId);
   });
 
-  it('by a lost device goes to the next device of the same machine, and benches the one', async () => {
+  it('by a lost device is leased to the next device of the same machine, and the lost one is benched', async () => {
     const trainer = await harness.trainer('two-gpus', 2);
     await harness.submit(specOf());
     await harness.submit(specOf({ seed: 1 }));
@@ -167,7 +167,7 @@ describe('a task that fails by the fault of its machine', () => {
     expect((await trainer.lease(1))?.stage).toBe('INDEX');
   });
 
-  it('in a group goes on alone on another machine, uncounted', async () => {
+  it('in a group continues alone on another machine, uncounted', async () => {
     const bad = await harness.trainer('bad');
     const good = await harness.trainer('good');
     const sweepId = await harness.submit(specOf());
@@ -195,7 +195,7 @@ describe('a task that fails by the fault of its machine', () => {
   });
 });
 
-it('a sweep says that it waits where every trainer is benched, and no longer when one is back', async () => {
+it('a sweep reports that it waits while every trainer is benched, and no longer when one is unbenched', async () => {
   const trainer = new SimulatedTrainer(harness.trainers, harness.artifacts, 'lonely');
   await trainer.register(1, { place: '/mnt', clusterId: 'another', problem: '' });
   const sweepId = await harness.submit(specOf());

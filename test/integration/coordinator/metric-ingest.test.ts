@@ -54,7 +54,7 @@ function change(batch: MetricBatch, changes: Partial<EpochReport>): MetricBatch 
 }
 
 describe('many batches in one transaction', () => {
-  it('are all stored, with one event per epoch and run, and each attempt knows its last one', async () => {
+  it('are all stored, with one event per epoch and run, and each attempt records its last batch', async () => {
     await insertWork(store.prisma, 'all', LOAD);
     const batches = Array.from({ length: LOAD.trainers }, (_, trainer) =>
       [1, 2, 3].map((n) => batchOf('all', LOAD, trainer, n)),
@@ -80,7 +80,7 @@ describe('many batches in one transaction', () => {
     expect(stored?.value).toBe(batches[1]?.[2]?.epochs[0]?.values[NAMES.indexOf('val_loss')]);
   });
 
-  it('that are wrong are refused one by one, whatever the others are', async () => {
+  it('that are invalid are refused individually', async () => {
     await insertWork(store.prisma, 'mix', LOAD);
     const [first, second, third, fourth] = [0, 1, 2, 3].map((trainer) => batchOf('mix', LOAD, trainer, 1));
     if (!first || !second || !third || !fourth) throw new Error('four batches were made');
@@ -116,7 +116,7 @@ describe('many batches in one transaction', () => {
     expect(marked?.state_reason).toContain('epoch 1');
   });
 
-  it('supersede the rows of an earlier attempt that the lease left', async () => {
+  it('supersede rows of an earlier attempt that the lease did not', async () => {
     await insertWork(store.prisma, 'again', LOAD);
     await ingestBatches(
       store,
@@ -159,7 +159,7 @@ describe('summaries', () => {
   const COLUMNS =
     'run_id, epoch_count, last_value, best_value, best_stage, best_epoch, best_val_loss, best_val_accuracy';
 
-  it('are the same, epoch by epoch, as those made from all rows', async () => {
+  it('equal, epoch by epoch, those computed from all rows', async () => {
     const stream = createStream(7, 'ingest');
     const random = (): number => stream.uniform();
     const load = { ...LOAD, trainers: 2, runsPerTask: 4 };
@@ -210,7 +210,7 @@ describe('summaries', () => {
 });
 
 describe('the queue', () => {
-  it('stores what many streams hand over at once, each attempt in its order, and answers after the commit', async () => {
+  it('stores batches of many concurrent streams, each attempt in order, and acknowledges after the commit', async () => {
     await insertWork(store.prisma, 'queue', LOAD);
     const ingest = new MetricIngest(store);
     const answered: string[] = [];
@@ -234,7 +234,7 @@ describe('the queue', () => {
     expect(row?.count).toBe(20 * POINTS_OF_BATCH);
   });
 
-  it('lets nobody read on while too much waits, and goes on when it is stored', async () => {
+  it('blocks reading while too many points wait, and resumes once they are stored', async () => {
     const load = { trainers: 1, runsPerTask: 16, epochsPerBatch: 32, batchesPerTask: 20 };
     await insertWork(store.prisma, 'full', load);
     const ingest = new MetricIngest(store);
@@ -252,7 +252,7 @@ describe('the queue', () => {
 });
 
 describe('runs of metrics', () => {
-  it('exist, and stay as long as they have metrics', async () => {
+  it('must exist, and can not be deleted while they have metrics', async () => {
     await insertWork(store.prisma, 'keep', LOAD);
     const batch = batchOf('keep', LOAD, 0, 1);
     await ingestBatches(store, [batch]);

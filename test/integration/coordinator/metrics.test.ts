@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => harness[Symbol.asyncDispose]());
 
 describe('ReportMetrics', () => {
-  it('acknowledges in order, takes repeats without effect, and names the batch it misses', async () => {
+  it('acknowledges in order, ignores repeated batches, and names a missing batch', async () => {
     const answers = await trainer.report([
       trainer.batch(head, 1, 1),
       trainer.batch(head, 1, 1),
@@ -40,7 +40,7 @@ describe('ReportMetrics', () => {
     expect(rows).toEqual([{ epoch: 1 }, { epoch: 2 }]);
   });
 
-  it('keeps the first value when another one comes for the same epoch, and marks the run', async () => {
+  it('keeps the first value when a different one is reported for the same epoch, and marks the run', async () => {
     const runId = head.runs[0]?.runId ?? '';
     const batch = trainer.batch(head, 2, 3);
     const changed = {
@@ -61,7 +61,7 @@ describe('ReportMetrics', () => {
     expect(next?.errorReason).toBe('');
   });
 
-  it('keeps NaN and infinities, and never calls them best', async () => {
+  it('keeps NaN and infinities, and never ranks them best', async () => {
     const runId = head.runs[1]?.runId ?? '';
     const before = (await harness.sweeps.getRun({ runId })).run;
     const report = {
@@ -84,7 +84,7 @@ describe('ReportMetrics', () => {
     expect(run?.bestValue).toBe(before?.bestValue);
   });
 
-  it('refuses a batch that is no batch of the task, and the stream lives', async () => {
+  it('refuses a batch that does not fit the task, and keeps the stream open', async () => {
     const batch = trainer.batch(head, 5, 5);
     const wrong = { ...batch, epochs: batch.epochs.map((report) => ({ ...report, runId: 'nobody' })) };
     const answers = await trainer.report([wrong, trainer.batch(head, 1, 1)]);
@@ -96,7 +96,7 @@ describe('ReportMetrics', () => {
     expect(refused?.errorMessage).toContain("epochs[0].run_id: 'nobody' is no run of task");
   });
 
-  it('gives pages of metrics that join without gap or repetition', async () => {
+  it('returns pages of metrics without gaps or repetitions', async () => {
     const all = await harness.sweeps.listEpochMetrics({ sweepId, runId: '', pageSize: 0, pageToken: '' });
     const collected: unknown[] = [];
     let pageToken = '';

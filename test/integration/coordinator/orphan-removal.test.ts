@@ -41,7 +41,7 @@ async function isThere(uri: string): Promise<boolean> {
 }
 
 describe('OrphanRemoval', () => {
-  it('removes old files that have no row and that nobody can register any more, and nothing else', async () => {
+  it('removes old files that have no row and can not be registered any more, and no others', async () => {
     const trainer = await harness.trainer('t1');
     await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));

@@ -34,7 +34,7 @@ const requirements = (sweepId: string): Promise<{ stage: string; required: numbe
   );
 
 describe('memory', () => {
-  it('keeps a task from a slot that is too small, and the sweep says so until a larger one comes', async () => {
+  it('does not lease a task to a slot that is too small, and the sweep reports it until a larger slot registers', async () => {
     const sweepId = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.work(await trainer.mustLease('FEATURES'));
@@ -57,7 +57,7 @@ describe('memory', () => {
     await larger.work(task);
   });
 
-  it('gives a slot of unknown memory anything, and says nothing while there is one', async () => {
+  it('leases any task to a slot of unknown memory, and reports nothing while there is one', async () => {
     const sweepId = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.work(await trainer.mustLease('FEATURES'));
@@ -91,7 +91,7 @@ describe('memory', () => {
 });
 
 describe('affinity', () => {
-  it('gives each of two trainers the group whose features it holds', async () => {
+  it('leases to each of two trainers the group whose features it holds', async () => {
     const other = await harness.trainer('other');
     const parameters = [{ name: 'image_size', domain: { kind: 'values', values: [64, 96] }, conditions: [] }] as const;
     await harness.submit(specOf({ parameters }));

@@ -101,8 +101,8 @@ async function withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
   }
 }
 
-describe('heads that nobody has begun', () => {
-  it('are cut anew by the loop when slots come, put together when they go, and all are trained once', async () => {
+describe('heads that were never leased', () => {
+  it('are split by the loop when slots are added, merged when they are removed, and all are trained once', async () => {
     harness = await startHarness();
     const trainer = await harness.trainer('first', 1);
     const sweepId = await submitAndIndex(trainer);
@@ -131,7 +131,7 @@ describe('heads that nobody has begun', () => {
     expect(doubled).toEqual([]);
   });
 
-  it('stay as they are once leased; only the others are cut anew', async () => {
+  it('are unchanged once leased; only the others are regrouped', async () => {
     harness = await startHarness();
     const trainer = await harness.trainer('first', 2);
     await submitAndIndex(trainer);
@@ -153,7 +153,7 @@ describe('heads that nobody has begun', () => {
     expect(sweep).toEqual({ state: 'SUCCEEDED' });
   });
 
-  it('lose runs that have ended, but not the head that others share with one of them', async () => {
+  it('lose runs that have ended, but not a head that others share with such a run', async () => {
     harness = await startHarness({ reaperMs: 600_000 });
     const trainer = await harness.trainer('first', 1);
     const sweepId = await submitAndIndex(trainer);
@@ -171,7 +171,7 @@ describe('heads that nobody has begun', () => {
     expect(states.map(({ state }) => state)).toEqual(['STOPPED', 'SUCCEEDED', 'SUCCEEDED', 'STOPPED', 'SUCCEEDED']);
   });
 
-  it('are leased or cut, never both, whoever comes first', async () => {
+  it('are leased or regrouped, never both, in either order', async () => {
     harness = await startHarness({ reaperMs: 600_000 });
     const trainer = await harness.trainer('first', 2);
     const sweepId = await submitAndIndex(trainer);
@@ -192,7 +192,7 @@ describe('heads that nobody has begun', () => {
     expect(trained).toHaveLength(4);
   });
 
-  it('stay in the groups of the first plan where plans are not adaptive', async () => {
+  it('stay in the groups of the first plan when plans are not adaptive', async () => {
     harness = await startHarness({ env: { GRAFT_COORDINATOR_ADAPTIVE_PLAN: 'off' } });
     const trainer = await harness.trainer('first', 1);
     await submitAndIndex(trainer);
@@ -202,8 +202,8 @@ describe('heads that nobody has begun', () => {
   });
 });
 
-describe('fine-tunings that nobody has begun', () => {
-  it('are cut anew when slots come and put together when they go, also while their head is trained', async () => {
+describe('fine-tunings that were never leased', () => {
+  it('are split when slots are added and merged when they are removed, also while their head is trained', async () => {
     harness = await startHarness();
     const trainer = await harness.trainer('first', 1);
     const sweepId = await submitAndIndex(trainer, longFineTunes());
@@ -230,7 +230,7 @@ describe('fine-tunings that nobody has begun', () => {
     expect(await stateAndEpochs()).toEqual(Array.from({ length: 4 }, () => ({ state: 'SUCCEEDED', epochs: 50 })));
   });
 
-  it('wait for the one task that trains their head, when heads are cut anew as well', async () => {
+  it('wait for the one task that trains their head, when heads are regrouped as well', async () => {
     harness = await startHarness();
     const trainer = await harness.trainer('first', 1);
     await submitAndIndex(trainer, wideHeads('augmented'));
@@ -251,7 +251,7 @@ describe('fine-tunings that nobody has begun', () => {
     expect(await stateAndEpochs()).toEqual(Array.from({ length: 5 }, () => ({ state: 'SUCCEEDED', epochs: 1 })));
   });
 
-  it('lose runs that have ended, and only when they are cut anew anyway', async () => {
+  it('lose runs that have ended only when they are regrouped for another reason', async () => {
     harness = await startHarness({ reaperMs: 600_000 });
     const trainer = await harness.trainer('first', 1);
     const sweepId = await submitAndIndex(trainer, longFineTunes());

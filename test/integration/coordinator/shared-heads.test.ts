@@ -49,7 +49,7 @@ async function runsOf(sweepId: string) {
 }
 
 describe('runs with the same head phase', () => {
-  it('train it once, start from its best checkpoint, and show where their head curve is', async () => {
+  it('train it once, start from its best checkpoint, and name the run that has their head curve', async () => {
     const trainer = await harness.trainer('tree', 1);
     const sweepId = await harness.submit(sharingSpec());
     const stages = await trainer.workAll();
@@ -135,7 +135,7 @@ describe('runs with the same head phase', () => {
     expect(parents.size).toBe(2);
   });
 
-  it('get the head though the run that trains it is stopped before and while it is trained', async () => {
+  it('get the head though its run is stopped before or during its training', async () => {
     const trainer = await harness.trainer('tree', 1);
     const sweepId = await harness.submit(sharingSpec());
     await trainer.work(await trainer.mustLease('INDEX'));
@@ -157,7 +157,7 @@ describe('runs with the same head phase', () => {
     expect(sweep?.state).toBe(SweepState.SUCCEEDED);
   });
 
-  it('lose a head that nobody waits for any more', async () => {
+  it('lose a head that no run waits for any more', async () => {
     const trainer = await harness.trainer('tree', 1);
     const sweepId = await harness.submit(sharingSpec({ variants: [{}, { 'fine_tune.learning_rate': 1e-4 }] }));
     await trainer.work(await trainer.mustLease('INDEX'));
@@ -170,7 +170,7 @@ describe('runs with the same head phase', () => {
     expect(await head()).toBe('CANCELLED');
   });
 
-  it('are not told to stop the head while others wait for it, and are told when nobody does', async () => {
+  it('are not commanded to stop the head while others wait for it, and are once none does', async () => {
     const trainer = await harness.trainer('tree', 1);
     const sweepId = await harness.submit(sharingSpec({ variants: [{}, { 'fine_tune.learning_rate': 1e-4 }] }));
     for (const stage of ['INDEX', 'FEATURES', 'FEATURES'] as const) await trainer.work(await trainer.mustLease(stage));
@@ -213,7 +213,7 @@ describe('runs with the same head phase', () => {
     expect(runs[2]?.stateReason).toContain('loss is NaN');
   });
 
-  it('wait for a head that is tried again on its own', async () => {
+  it('wait for a head that is retried on its own', async () => {
     const trainer = await harness.trainer('tree', 1);
     const sweepId = await harness.submit(sharingSpec());
     for (const stage of ['INDEX', 'FEATURES', 'FEATURES'] as const) await trainer.work(await trainer.mustLease(stage));

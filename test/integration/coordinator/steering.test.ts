@@ -35,7 +35,7 @@ async function toHead(): Promise<{ sweepId: string; head: LeasedTask }> {
 }
 
 describe('PauseSweep and ResumeSweep', () => {
-  it('lets running work be handed back, leases nothing, and goes on where it was', async () => {
+  it('has running tasks released, leases none, and resumes where it stopped', async () => {
     const { sweepId, head } = await toHead();
     await trainer.report([trainer.batch(head, 1, 1)]);
     await trainer.checkpoint(head, head.runs[0]?.runId ?? '', 1, 'LAST');
@@ -61,7 +61,7 @@ describe('PauseSweep and ResumeSweep', () => {
     expect(await sweepState(sweepId)).toBe(SweepState.SUCCEEDED);
   });
 
-  it('refuses what the state does not allow', async () => {
+  it('refuses an action that the state does not allow', async () => {
     const sweepId = await harness.submit(specOf());
     await harness.sweeps.cancelSweep({ sweepId, reason: '' });
     await expect(harness.sweeps.pauseSweep({ sweepId, reason: '' })).rejects.toThrow(IllegalStateError);
@@ -71,7 +71,7 @@ describe('PauseSweep and ResumeSweep', () => {
 });
 
 describe('CancelSweep', () => {
-  it('cancels what waits and stops what runs when the trainer answers', async () => {
+  it('cancels pending runs and stops running ones when the trainer answers', async () => {
     const { sweepId, head } = await toHead();
     await harness.sweeps.cancelSweep({ sweepId, reason: 'wrong data' });
     expect(await runStates(sweepId)).toEqual([RunState.STOPPING, RunState.CANCELLED]);
@@ -88,7 +88,7 @@ describe('CancelSweep', () => {
     expect(states).toContainEqual({ state: 'CANCELLED' });
   });
 
-  it('stops what runs when the lease expires instead', async () => {
+  it('stops running runs when the lease expires instead', async () => {
     const { sweepId, head } = await toHead();
     await harness.sweeps.cancelSweep({ sweepId, reason: '' });
     await harness.query(`UPDATE tasks SET lease_expire_time = now() - interval '1 s' WHERE task_id = $1`, [
@@ -102,7 +102,7 @@ describe('CancelSweep', () => {
 });
 
 describe('runs that fail', () => {
-  it('are tried three times, with a pause between, and then fail with the reason', async () => {
+  it('are tried three times, with a back-off, and then fail with the reason', async () => {
     const { sweepId, head } = await toHead();
     let task = head;
     for (let failure = 1; failure <= 3; failure += 1) {
@@ -130,7 +130,7 @@ describe('runs that fail', () => {
     expect(await sweepState(sweepId)).toBe(SweepState.SUCCEEDED);
   });
 
-  it('leave their group, take their later stages with them, and the others go on', async () => {
+  it('leave their group with their later stages, and the others continue', async () => {
     const single = await harness.trainer('t1', 1);
     const fineTune = { 'fine_tune.enabled': true, 'fine_tune.epochs': 1, 'fine_tune.unfreeze': 'block2' };
     const sweepId = await harness.submit(specOf({ base: { ...specOf().base, epochs: 1, ...fineTune } }));
@@ -159,7 +159,7 @@ describe('runs that fail', () => {
     expect(await runStates(sweepId)).toEqual([RunState.FAILED, RunState.SUCCEEDED]);
   });
 
-  it('are tried again alone when the group has gone on', async () => {
+  it('are retried alone when the group has continued', async () => {
     const single = await harness.trainer('t1', 1);
     const sweepId = await harness.submit(specOf({ base: { ...specOf().base, epochs: 1 } }));
     await single.work(await single.mustLease('INDEX'));
@@ -212,7 +212,7 @@ describe('runs that fail', () => {
     expect(await sweepState(sweepId)).toBe(SweepState.SUCCEEDED);
   });
 
-  it('fail with what they read when it can not be computed', async () => {
+  it('fail when the feature sets they read can not be computed', async () => {
     const sweepId = await harness.submit(specOf());
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.fail(await trainer.mustLease('FEATURES'), {

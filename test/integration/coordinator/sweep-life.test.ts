@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => harness[Symbol.asyncDispose]());
 
 describe('the life of a sweep', () => {
-  it('goes from INDEX over FEATURES, HEAD, FINE_TUNE and EVALUATE to a tested winner', async () => {
+  it('passes INDEX, FEATURES, HEAD, FINE_TUNE and EVALUATE to a tested winner', async () => {
     const trainer = await harness.trainer('life', 1);
     const sweepId = await harness.submit(
       specOf({
@@ -79,7 +79,7 @@ describe('the life of a sweep', () => {
     expect(await trainer.workAll()).toEqual(['INDEX', 'HEAD', 'EVALUATE']);
   });
 
-  it('waits for a feature set that another sweep is making', async () => {
+  it('waits for a feature set that another sweep is computing', async () => {
     const trainer = await harness.trainer('life', 2);
     const base = { ...specOf().base, image_size: 96 };
     await harness.submit(specOf({ base }));
@@ -98,7 +98,7 @@ describe('the life of a sweep', () => {
     expect(stages.toSorted()).toEqual(['EVALUATE', 'EVALUATE', 'HEAD', 'HEAD']);
   });
 
-  it('makes the feature set itself when the sweep it waited for is cancelled', async () => {
+  it('computes the feature set itself when the sweep it waited for is cancelled', async () => {
     const trainer = await harness.trainer('life', 2);
     const base = { ...specOf().base, image_size: 128 };
     const first = await harness.submit(specOf({ base }));
@@ -113,7 +113,7 @@ describe('the life of a sweep', () => {
     expect(sweep?.state).toBe(SweepState.SUCCEEDED);
   });
 
-  it('leaves out runs whose cut the base does not have, and trains the others', async () => {
+  it('skips runs whose cut the backbone does not have, and trains the others', async () => {
     const trainer = await harness.trainer('life', 1);
     const sweepId = await harness.submit(
       specOf({
@@ -156,7 +156,7 @@ describe('the life of a sweep', () => {
     expect(sweeps.find((one) => one.sweepId === sweepId)).toEqual(sweep);
   });
 
-  it('tests the winner alone where the runs are draws, and the defaults as baseline where they are among them', async () => {
+  it('tests only the winner when runs are random draws, and the defaults as baseline when they are among the runs', async () => {
     const trainer = await harness.trainer('life', 1);
     const rolesOf = async (min: number): Promise<unknown[]> => {
       const domain = { kind: 'range', min, max: 0.01, scale: 'log', gridPoints: null, step: null } as const;
@@ -196,7 +196,7 @@ describe('the life of a sweep', () => {
     expect(sweep?.finishedRunCount).toBe(2);
   });
 
-  it('tells each problem of a data set once where the trainer lists them already, and counts those that are not listed', async () => {
+  it('lists each problem of a data set once when the trainer has listed it, and counts those that are not listed', async () => {
     const trainer = await harness.trainer('life', 1);
     const sweepId = await harness.submit(specOf({ displayName: 'bad data, listed' }));
     const listed: DatasetProblem[] = [

@@ -115,7 +115,7 @@ describe('tokens', () => {
     expect(await errorOf(watching)).toBeInstanceOf(UnauthenticatedError);
   });
 
-  it('allow what their role says, and the refusal names the role that is needed', async () => {
+  it('allow the calls of their role, and the refusal names the required role', async () => {
     const [viewer, submitter, trainer] = [await make('VIEWER'), await make('SUBMITTER'), await make('TRAINER')];
     await viewer.sweeps.listSweeps(LIST_SWEEPS);
     const denied = await errorOf(viewer.sweeps.createSweep(CREATE_SWEEP));
@@ -169,7 +169,7 @@ describe('tokens', () => {
     },
   );
 
-  it('are stored as hashes, with when they were used', async () => {
+  it('are stored as hashes, with the time of their last use', async () => {
     const viewer = await make('VIEWER');
     await viewer.sweeps.listSweeps(LIST_SWEEPS);
     const rows = await harness.query<{ row: string; last_use_time: Date | null }>(
@@ -183,7 +183,7 @@ describe('tokens', () => {
     expect(JSON.stringify(tokens)).not.toContain(viewer.secret.slice(6));
   });
 
-  it('are listed page by page, newest first', async () => {
+  it('are listed page by page, latest first', async () => {
     const ids: string[] = [];
     let pageToken = '';
     do {
@@ -195,7 +195,7 @@ describe('tokens', () => {
     expect(ids).toEqual(rows.map(({ token_id }) => token_id));
   });
 
-  it('to be made are checked, all mistakes at once', async () => {
+  it('to be created are checked, all mistakes at once', async () => {
     const request = { name: ' ', role: TokenRole.UNSPECIFIED, expireTime: new Date(0), trainerIds: [] };
     expect(await errorOf(admin.tokens.createToken(request))).toMatchObject({
       violations: [{ field: 'name' }, { field: 'role' }, { field: 'expire_time' }],
@@ -238,7 +238,7 @@ describe('without a token', () => {
   });
 });
 
-it('tokens are not made by a coordinator that asks for none', async () => {
+it('tokens are not created by a coordinator that requires none', async () => {
   await using open = await startHarness({
     databaseUrl: harness.databaseUrl,
     env: { GRAFT_ARTIFACTS_DIR: harness.artifacts.root },
@@ -309,7 +309,7 @@ describe('graft token', () => {
     return { code, ...said };
   }
 
-  it('makes tokens that work, lists them, and ends them; refusals have an exit code of their own', async () => {
+  it('creates, lists and revokes tokens; refusals have an exit code of their own', async () => {
     const first = await createAdminToken(harness.databaseUrl, 'second', log);
     const made = await graft(first, 'token', 'create', 'ana', '--role', 'viewer', '--expires', '30');
     expect(made.code).toBe(0);
@@ -331,7 +331,7 @@ describe('graft token', () => {
     expect((await graft(first, 'token', 'revoke', 'tnone')).code).toBe(3);
   });
 
-  it('is told what is wrong with a connection before anything is sent', async () => {
+  it('reports a bad connection before anything is sent', async () => {
     const secret = newToken().secret;
     const far = await graft(secret, 'sweep', 'list', '--coordinator', 'gpu.example.com:50051');
     expect(far.code).toBe(2);

@@ -34,7 +34,7 @@ async function startSecond(listen: string): Promise<Coordinator> {
   return startCoordinator(config, createLogger('coordinator', config.logLevel));
 }
 
-it('50 watchers of one sweep see all events in order, across restarts of the coordinator they watch', async () => {
+it('50 watchers of one sweep receive all events in order, across restarts of their coordinator', async () => {
   const port = await freePort();
   let second = await startSecond(`127.0.0.1:${port}`);
   try {
