@@ -1,4 +1,3 @@
-import type { LayerInfo } from './network/layer-graph.ts';
 import type { Dataset, DatasetProblem, Split } from './dataset.ts';
 import type { Objective } from './objective.ts';
 import type { FeatureDtype } from './run-config.ts';
@@ -65,8 +64,6 @@ export interface WeightsReference {
 
 export interface WeightsInfo extends WeightsReference {
   readonly digest: string;
-  /** In order. */
-  readonly layers: readonly LayerInfo[];
 }
 
 /** A run's part in a task, as a trainer gets it. */

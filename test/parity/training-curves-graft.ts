@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileRunConfig } from '../../services/core/search-space/compile.ts';
+import { backboneGraph } from '../../services/core/network/backbone-graph.ts';
 import { resolveUnfreeze } from '../../services/core/network/resolve-unfreeze.ts';
 import type { ManifestImage, Split } from '../../services/core/dataset.ts';
 import type { Parameters } from '../../services/core/sweep/sweep-spec.ts';
@@ -124,7 +125,8 @@ export class GraftTraining {
   /** Returns the lowest layer that fine-tuning trains. */
   trainableFrom(parameters: Parameters): string {
     const { backbone, fineTune } = compileRunConfig(parameters);
-    return resolveUnfreeze(this.#sweep.indexed.weights.layers, backbone.cut, fineTune?.unfreeze ?? '').trainableFrom;
+    return resolveUnfreeze(backboneGraph(backbone.name, 224).infos, backbone.cut, fineTune?.unfreeze ?? '')
+      .trainableFrom;
   }
 
   /** Returns the order in which a run reads the training images, by epoch and step. */

@@ -1,6 +1,7 @@
 import { didYouMean } from '../text/nearest-name.ts';
-import type { LayerInfo } from '../network/layer-graph.ts';
+import type { LayerInfo } from './layer-graph.ts';
 
+/** Where fine-tuning splits a base. */
 export interface UnfreezePoint {
   /** Lowest layer that trains; it and all above it, up to the cut, train (except BatchNormalization). */
   readonly trainableFrom: string;
@@ -8,32 +9,46 @@ export interface UnfreezePoint {
   readonly prefixCut: string | null;
 }
 
-/** A layer, block or number that the base does not have; `parameter` is the hyper-parameter that named it. */
+/** A layer, block or number that does not fit the base. */
 export class UnknownLayerError extends Error {
+  /** The hyper-parameter that named it. */
   readonly parameter: 'cut' | 'fine_tune.unfreeze';
   readonly value: string;
+  /** What is wrong and how to fix it, without the parameter's name. */
+  readonly detail: string;
 
   constructor(parameter: 'cut' | 'fine_tune.unfreeze', value: string, detail: string) {
     super(`${parameter}: ${detail}`);
     this.name = 'UnknownLayerError';
     this.parameter = parameter;
     this.value = value;
+    this.detail = detail;
   }
 }
 
+/** The layers that would train have no weights to train. */
+export class NothingToTrainError extends UnknownLayerError {}
+
+/** More than any base has; misspelt names are compared with all of them. */
+const MAX_LAYERS = 1_000;
+
+/** Most names in a list of an error message. */
+const MAX_LISTED_NAMES = 20;
+
 /**
- * The layers of a base up to and including its cut. Throws `UnknownLayerError` where there is no such layer, or where the
- * base can't be split after it.
+ * Returns the layers of a base up to and including its cut.
  *
  * @param cut null: all layers.
+ * @throws {UnknownLayerError} when the base has no such layer, or can't be split after it
  */
 export function layersUpTo(layers: readonly LayerInfo[], cut: string | null): readonly LayerInfo[] {
   if (cut === null) return layers;
   const index = layers.findIndex((layer) => layer.name === cut);
-  const names = layers.filter((layer) => layer.splittable).map((layer) => layer.name);
   const layer = layers[index];
   if (layer === undefined) {
-    throw new UnknownLayerError('cut', cut, `the base has no layer '${cut}'.${hint(cut, names)}`);
+    const splittable = layers.filter((one) => one.splittable).map(({ name }) => name);
+    const hint = `${didYouMean(cut, splittable, MAX_LAYERS)} It can end after ${listed(blockEnds(layers))}.`;
+    throw new UnknownLayerError('cut', cut, `the base has no layer '${cut}'.${hint}`);
   }
   if (!layer.splittable) {
     const before = layers.slice(0, index).findLast((candidate) => candidate.splittable);
@@ -49,25 +64,22 @@ export function layersUpTo(layers: readonly LayerInfo[], cut: string | null): re
  * @param layers of the whole base, in order.
  * @param cut layer the base ends with; null: its last one.
  * @param unfreeze a number of last layers ("4"), a layer's name, a block's name, `last_block` or `all`.
- * Throws `UnknownLayerError` where the base has no such layer or block, not so many layers, or no weights to train in them.
+ * @throws {UnknownLayerError} when the base up to its cut has no such layer or block, or fewer layers
+ * @throws {NothingToTrainError} when no weights in these layers can train
  */
 export function resolveUnfreeze(layers: readonly LayerInfo[], cut: string | null, unfreeze: string): UnfreezePoint {
   const base = layersUpTo(layers, cut);
-  const index = lowestTrainable(base, unfreeze);
+  const index = lowestTrainable(layers, base, unfreeze);
   const lowest = base[index];
   if (lowest === undefined) throw new UnknownLayerError('fine_tune.unfreeze', unfreeze, 'the base has no layers.');
   if (base.slice(index).every(({ untrainable }) => untrainable === true)) {
-    throw new UnknownLayerError(
-      'fine_tune.unfreeze',
-      unfreeze,
-      `'${unfreeze}' unfreezes nothing that could train: no layer from '${lowest.name}' on has weights to train. Unfreeze a lower layer.`,
-    );
+    throw new NothingToTrainError('fine_tune.unfreeze', unfreeze, nothingToTrain(base, unfreeze));
   }
   const prefix = base.slice(0, index).findLast((layer) => layer.splittable);
   return { trainableFrom: lowest.name, prefixCut: prefix?.name ?? null };
 }
 
-function lowestTrainable(base: readonly LayerInfo[], unfreeze: string): number {
+function lowestTrainable(layers: readonly LayerInfo[], base: readonly LayerInfo[], unfreeze: string): number {
   if (unfreeze === 'all') return 0;
   if (unfreeze === 'last_block') return firstOfBlock(base, base.at(-1)?.block ?? '');
   if (/^\d+$/.test(unfreeze)) return base.length - layerCount(base, unfreeze);
@@ -75,11 +87,18 @@ function lowestTrainable(base: readonly LayerInfo[], unfreeze: string): number {
   if (byLayer >= 0) return byLayer;
   const byBlock = firstOfBlock(base, unfreeze);
   if (byBlock >= 0) return byBlock;
-  const names = [...new Set(base.flatMap((layer) => [layer.name, layer.block]))];
+  const blocks = blocksOf(base);
+  const isAboveCut = layers.some(({ name, block }) => name === unfreeze || block === unfreeze);
+  const hint = isAboveCut
+    ? ''
+    : didYouMean(unfreeze, [...blocks, 'last_block', 'all', ...base.map(({ name }) => name)], MAX_LAYERS);
   throw new UnknownLayerError(
     'fine_tune.unfreeze',
     unfreeze,
-    `the base has no layer or block '${unfreeze}'.${hint(unfreeze, [...names, 'last_block', 'all'])}`,
+    (isAboveCut
+      ? `'${unfreeze}' lies above the cut '${base.at(-1)?.name ?? ''}', where the base ends.`
+      : `the base has no layer or block '${unfreeze}'.${hint}`) +
+      ` Its blocks are ${listed(blocks)}; a layer's name, a number of last layers, last_block and all are valid too.`,
   );
 }
 
@@ -93,11 +112,31 @@ function layerCount(base: readonly LayerInfo[], unfreeze: string): number {
   );
 }
 
+function nothingToTrain(base: readonly LayerInfo[], unfreeze: string): string {
+  const last = base.findLastIndex(({ untrainable }) => untrainable !== true);
+  const names = base.slice(last + 1).map(({ name }) => name);
+  const described = names.length === 1 ? `layer is` : `layers are`;
+  return (
+    `it unfreezes nothing that could train: the last ${described} ${listed(names)}, without weights to train; received ` +
+    `'${unfreeze}'. Give at least ${names.length + 1}, last_block or a block's name, or take fine-tuning out.`
+  );
+}
+
 function firstOfBlock(base: readonly LayerInfo[], block: string): number {
   return base.findIndex((layer) => layer.block === block);
 }
 
-function hint(name: string, names: readonly string[]): string {
-  const near = didYouMean(name, names);
-  return near === '' ? ` It has ${names.slice(-8).join(', ')}${names.length > 8 ? ' and others' : ''}.` : near;
+function blocksOf(base: readonly LayerInfo[]): readonly string[] {
+  return [...new Set(base.map(({ block }) => block))];
+}
+
+/** The last layer of each block at which a base may end. */
+function blockEnds(layers: readonly LayerInfo[]): readonly string[] {
+  const ends = new Map(layers.filter(({ splittable }) => splittable).map(({ name, block }) => [block, name]));
+  return [...ends.values()];
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(-MAX_LISTED_NAMES).join(', ');
+  return names.length > MAX_LISTED_NAMES ? `${shown} and others` : shown;
 }

@@ -4,7 +4,7 @@ import { costContextOf } from './plan-sweep.ts';
 import { needsOf } from './run-needs.ts';
 import type { RunNeeds } from './run-needs.ts';
 import { fineTuneGroups, headGroups } from './train-group.ts';
-import { resolverOf } from './weights-resolver.ts';
+import { digestsOf } from './weights-digests.ts';
 
 /** A run with training that nobody has begun. */
 export interface UnbegunRun extends PlannedRun {
@@ -22,15 +22,15 @@ export type PlanGroupsInput = Omit<PlanInput, 'runs'> & { readonly runs: readonl
  * @returns HEAD and FINE_TUNE tasks, which know only each other to wait for
  */
 export function planGroups(input: PlanGroupsInput): PlannedTask[] {
-  const resolver = resolverOf(input.weights);
-  const context = costContextOf(input, resolver);
+  const digestOf = digestsOf(input.weights);
+  const context = costContextOf(input);
   const { memoryBytes } = input.cluster;
   const headRuns = new Map(input.runs.map(({ runId, headRunId }) => [runId, headRunId]));
   const needs = (stage: 'HEAD' | 'FINE_TUNE'): RunNeeds[] =>
     input.runs
       .filter(({ stages }) => stages.has(stage))
       .sort((a, b) => a.index - b.index)
-      .map((run) => needsOf(run, input.dataset.digest, resolver));
+      .map((run) => needsOf(run, input.dataset.digest, digestOf));
   const groups = [
     ...headGroups(context, needs('HEAD'), headRuns, memoryBytes),
     ...fineTuneGroups(context, needs('FINE_TUNE'), memoryBytes),

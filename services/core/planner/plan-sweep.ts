@@ -6,13 +6,14 @@ import type { KeyedFeatureSet } from './feature-set.ts';
 import { groupBy } from './grouping.ts';
 import { shareHeads } from './head-phase.ts';
 import { layOut } from './lay-out.ts';
-import type { InfeasibleRun, Plan, PlanInput } from './plan.ts';
+import type { InfeasibleRun, Plan, PlanInput, PlannedRun } from './plan.ts';
+import { layersOf, prefixCutOf } from '../network/backbone-layers.ts';
 import { UnknownLayerError } from '../network/resolve-unfreeze.ts';
 import { needsOf } from './run-needs.ts';
 import type { RunNeeds } from './run-needs.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
-import type { WeightsResolver } from './weights-resolver.ts';
-import { resolverOf } from './weights-resolver.ts';
+import { digestsOf } from './weights-digests.ts';
+import type { WeightsDigest } from './weights-digests.ts';
 
 /**
  * Cuts runs into stages and merges what they share: each feature set is computed by one FEATURES task; runs with the same head
@@ -24,16 +25,15 @@ import { resolverOf } from './weights-resolver.ts';
  * Throws `UnresolvedWeightsError` for missing weights and `UnknownLayerError` for runs that `infeasibleRuns` would have named.
  */
 export function planSweep(input: PlanInput): Plan {
-  return planWith(input, resolverOf(input.weights));
+  return planWith(input, digestsOf(input.weights));
 }
 
 /** Runs whose cut or unfreeze depth the base does not have; they must be left out before the sweep is planned. */
-export function infeasibleRuns(input: Pick<PlanInput, 'runs' | 'weights'>): InfeasibleRun[] {
-  const resolver = resolverOf(input.weights);
-  return input.runs.flatMap(({ runId, config }) => {
+export function infeasibleRuns(runs: readonly PlannedRun[]): InfeasibleRun[] {
+  return runs.flatMap(({ runId, config }) => {
     try {
-      resolver.checkCut(config.backbone);
-      if (config.fineTune !== null) resolver.prefixCut(config.backbone, config.fineTune.unfreeze);
+      if (config.fineTune === null) layersOf(config.backbone);
+      else prefixCutOf(config.backbone, config.fineTune.unfreeze);
       return [];
     } catch (error) {
       if (error instanceof UnknownLayerError) return [{ runId, reason: error.message }];
@@ -43,25 +43,21 @@ export function infeasibleRuns(input: Pick<PlanInput, 'runs' | 'weights'>): Infe
 }
 
 /** What the forecasts of a plan rest on. */
-export function costContextOf(
-  { dataset, cluster }: Pick<PlanInput, 'dataset' | 'cluster'>,
-  resolver: Pick<WeightsResolver, 'pointAfter'>,
-): CostContext {
+export function costContextOf({ dataset, cluster }: Pick<PlanInput, 'dataset' | 'cluster'>): CostContext {
   return {
     imageCounts: dataset.imageCounts,
     classCount: dataset.classCount,
     speed: deviceSpeed(cluster.device),
     corrections: cluster.corrections,
-    pointAfter: (backbone, cut) => resolver.pointAfter(backbone, cut),
   };
 }
 
-/** The planner behind `planSweep` and the preview, which knows no layers yet. */
-export function planWith(input: Omit<PlanInput, 'weights'>, resolver: WeightsResolver): Plan {
+/** Plans a sweep for `planSweep` and for the preview, which has no digests yet. */
+export function planWith(input: Omit<PlanInput, 'weights'>, digestOf: WeightsDigest): Plan {
   const runs = [...input.runs].sort((a, b) => a.index - b.index);
-  const needs = runs.map((run) => needsOf(run, input.dataset.digest, resolver));
+  const needs = runs.map((run) => needsOf(run, input.dataset.digest, digestOf));
   const headRuns = shareHeads(runs);
-  const context = costContextOf(input, resolver);
+  const context = costContextOf(input);
   const featureTasks = groupFeatures(needs).map((sets) => ({ sets, forecast: forecastFeatures(context, sets) }));
   const { memoryBytes } = input.cluster;
   const groups = [...headGroups(context, needs, headRuns, memoryBytes), ...fineTuneGroups(context, needs, memoryBytes)];

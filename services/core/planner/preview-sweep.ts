@@ -1,5 +1,5 @@
 import { runIdOf } from '../ids.ts';
-import type { BackboneConfig, RunConfig } from '../run-config.ts';
+import type { RunConfig } from '../run-config.ts';
 import { firstRunIsBaseline } from '../samplers/baseline.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
 import { sampleRuns, variedNames } from '../samplers/sample-runs.ts';
@@ -7,17 +7,16 @@ import { samplingNotes } from '../samplers/sampling-notes.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import type { Stage } from '../task.ts';
-import { pointAfterName, pointBelowUnfreeze } from './cost/base-cost.ts';
-import type { BasePoint } from './cost/base-cost.ts';
 import { forecastEvaluations, planCost } from './cost/plan-cost.ts';
 import type { PlanCost } from './cost/plan-cost.ts';
 import { forecastIndex } from './cost/task-cost.ts';
 import type { CostContext, ImageCounts } from './cost/task-cost.ts';
-import type { Cluster, Plan, PlannedRun } from './plan.ts';
-import { costContextOf, planWith } from './plan-sweep.ts';
+import { groupBy } from './grouping.ts';
+import type { Cluster, InfeasibleRun, Plan, PlannedRun } from './plan.ts';
+import { costContextOf, infeasibleRuns, planWith } from './plan-sweep.ts';
 import { needsOf } from './run-needs.ts';
-import type { WeightsResolver } from './weights-resolver.ts';
-import { weightsReferencesOf } from './weights-resolver.ts';
+import { weightsReferencesOf } from './weights-digests.ts';
+import type { WeightsDigest } from './weights-digests.ts';
 
 export interface PreviewedTask {
   readonly stage: Stage;
@@ -74,27 +73,27 @@ const ASSUMED_IMAGES: KnownImages = {
 const PREVIEW_ID = 'preview';
 
 /**
- * What a sweep would do and take, before its images are listed and its weights are found. Which layer ends a frozen prefix is
- * not known yet; that equal parameters end it at the same one is, and that is all that sharing depends on. Its cost is that of
- * the block it lies in.
+ * Returns what a sweep would do and take, before its images are listed and its weights are found.
  *
  * @param images null: the data set was never indexed. Expects a spec without violations.
  */
 export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPreview {
   const sampled = sampleRuns(spec);
   const { runs, duplicateCount, missingCount } = sampled;
-  const planned = runs.map(({ index, parameters }) => ({
+  const all = runs.map(({ index, parameters }) => ({
     runId: runIdOf(PREVIEW_ID, index),
     index,
     config: compileRunConfig(parameters),
   }));
   const known = images ?? ASSUMED_IMAGES;
   const dataset = { digest: PREVIEW_ID, ...known };
-  const resolver = resolverByParameters();
   const { objective, testPolicy } = spec;
-  const plan = planWith({ sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster }, resolver);
-  const context = costContextOf({ dataset, cluster }, resolver);
-  const needs = planned.map((run) => needsOf(run, PREVIEW_ID, resolver));
+  const infeasible = infeasibleRuns(all);
+  const leftOut = new Set(infeasible.map(({ runId }) => runId));
+  const planned = all.filter(({ runId }) => !leftOut.has(runId));
+  const plan = planWith({ sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster }, weightsAsDigest);
+  const context = costContextOf({ dataset, cluster });
+  const needs = planned.map((run) => needsOf(run, PREVIEW_ID, weightsAsDigest));
   const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
   return {
     runs: runs.map((run) => {
@@ -104,7 +103,7 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     variedNames: variedNames(runs),
     duplicateCount,
     missingCount,
-    notes: samplingNotes(spec, sampled),
+    notes: [...samplingNotes(spec, sampled), ...infeasibleNotes(infeasible)],
     tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
@@ -114,31 +113,15 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
   };
 }
 
-/** Remembers where the prefixes lie that it gives a name to. */
-function resolverByParameters(): WeightsResolver {
-  const points = new Map<string, BasePoint>();
-  return {
-    digest: (backbone) => backbone.weights,
-    checkCut: () => undefined,
-    prefixCut: (backbone, unfreeze) => {
-      if (unfreeze === 'all') return null;
-      const text = prefixText(backbone.cut, unfreeze);
-      points.set(JSON.stringify([backbone.name, text]), pointBelow(backbone, unfreeze));
-      return text;
-    },
-    pointAfter: (backbone, cut) => points.get(JSON.stringify([backbone, cut])) ?? pointAfterName(backbone, cut),
-  };
-}
+/** The digests are not known yet; equal weights of a backbone have equal ones, and sharing depends on nothing else. */
+const weightsAsDigest: WeightsDigest = ({ weights }) => weights;
 
-function pointBelow({ name, cut }: BackboneConfig, unfreeze: string): BasePoint {
-  return pointBelowUnfreeze(name, cut, unfreeze);
-}
-
-function prefixText(cut: string | null, unfreeze: string): string {
-  const depth = /^\d+$/.test(unfreeze)
-    ? `the last ${unfreeze} layers`
-    : unfreeze.replace('last_block', 'the last block');
-  return `the layer below ${depth}${cut === null ? '' : ` of the base up to ${cut}`}`;
+/** Names runs whose cut or unfreeze depth their backbone does not have, one sentence for each reason. */
+function infeasibleNotes(infeasible: readonly InfeasibleRun[]): string[] {
+  return groupBy(infeasible, ({ reason }) => reason).map((group) => {
+    const count = group.length === 1 ? '1 run is' : `${group.length} runs are`;
+    return `${count} INFEASIBLE, and left out of the plan: ${group[0]?.reason ?? ''}`;
+  });
 }
 
 /** Every epoch of every phase takes the training and the validation images through the frozen part. */

@@ -2,7 +2,8 @@ import type { Split } from '../dataset.ts';
 import { poolingOf, withKey } from './feature-set.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
-import type { WeightsResolver } from './weights-resolver.ts';
+import { prefixCutOf } from '../network/backbone-layers.ts';
+import type { WeightsDigest } from './weights-digests.ts';
 
 /** A run with the feature sets that its stages read. */
 export interface RunNeeds {
@@ -16,14 +17,14 @@ export interface RunNeeds {
 }
 
 /** What a run needs. Throws `UnresolvedWeightsError` and `UnknownLayerError`. */
-export function needsOf(run: PlannedRun, datasetDigest: string, resolver: WeightsResolver): RunNeeds {
+export function needsOf(run: PlannedRun, datasetDigest: string, digestOf: WeightsDigest): RunNeeds {
   const { config } = run;
   // Augmented training images are new in each epoch; only the validation images can be stored.
   const splits: readonly Split[] = config.method === 'cached' ? ['train', 'validation'] : ['validation'];
   const base = {
     datasetDigest,
     backbone: config.backbone.name,
-    weightsDigest: resolver.digest(config.backbone),
+    weightsDigest: digestOf(config.backbone),
     imageSize: config.imageSize,
     dtype: config.featureDtype,
   };
@@ -31,7 +32,7 @@ export function needsOf(run: PlannedRun, datasetDigest: string, resolver: Weight
   const head = headSplits.map((split) =>
     withKey({ ...base, split, cut: config.backbone.cut, pooling: poolingOf(config.head) }),
   );
-  const fineTuneCut = config.fineTune === null ? null : resolver.prefixCut(config.backbone, config.fineTune.unfreeze);
+  const fineTuneCut = config.fineTune === null ? null : prefixCutOf(config.backbone, config.fineTune.unfreeze);
   const fineTune =
     fineTuneCut === null ? [] : splits.map((split) => withKey({ ...base, split, cut: fineTuneCut, pooling: 'none' }));
   return { run, head, fineTune, fineTuneCut };

@@ -1,4 +1,4 @@
-import { endOfBase, outputShapeAt } from '../planner/cost/base-cost.ts';
+import { outputShapeAt } from '../network/base-cost.ts';
 import type { FieldViolation } from '../sweep/sweep-spec.ts';
 import type { FeatureSetIdentity, FeatureSetRef } from '../task.ts';
 import { Mistakes } from './mistakes.ts';
@@ -87,6 +87,6 @@ function shapeMistake({ shape }: FeatureSetRef, want: AskedFeatureSet): string |
     return `must be ${rank} positive ${rank === 1 ? 'number' : 'numbers'}; ${received}`;
   }
   if (want.cut !== null) return null;
-  const { channels } = outputShapeAt(want.backbone, want.imageSize, endOfBase(want.backbone));
+  const { channels } = outputShapeAt(want.backbone, want.imageSize, null);
   return shape.at(-1) === channels ? null : `must end with the ${channels} channels of ${want.backbone}; ${received}`;
 }

@@ -16,7 +16,6 @@ export interface IndexFacts {
 
 const MAX_NAME = 255;
 const MAX_CLASSES = 100_000;
-const MAX_LAYERS = 10_000;
 const MAX_IMAGES = 2 ** 31 - 1;
 
 /** Place of a data set's manifest in the artifact store. */
@@ -94,15 +93,6 @@ function checkWeights(weights: readonly WeightsInfo[], asked: readonly WeightsRe
       mistakes.add(`${field}.weights`, description);
     }
     mistakes.add(`${field}.digest`, SHA256.test(info.digest) ? null : sha256Mistake(info.digest));
-    const names = new Set(info.layers.map(({ name }) => name));
-    if (info.layers.length === 0 || info.layers.length > MAX_LAYERS || names.size !== info.layers.length) {
-      const description = `must be 1 to ${MAX_LAYERS}, each name once; received ${info.layers.length}, ${names.size} different ones.`;
-      mistakes.add(`${field}.layers`, description);
-    }
-    for (const [place, { name, block }] of info.layers.slice(0, MAX_LAYERS).entries()) {
-      mistakes.add(`${field}.layers[${place}].name`, name === '' ? 'must not be empty.' : lineMistake(name, MAX_NAME));
-      mistakes.add(`${field}.layers[${place}].block`, lineMistake(block, MAX_NAME));
-    }
   }
   if (wanted.size > 0) mistakes.add('index.weights', `must be all that the task asks for; ${wanted.size} are missing.`);
 }

@@ -27,19 +27,19 @@ export function editDistance(a: string, b: string): number {
 
 /** Longest name for which a near one is looked for: the search takes time in proportion to it, for each of the names. */
 const MAX_SEARCHED_LENGTH = 64;
-/** Names that are compared; the closed tables have fewer, lists of a request may have more. */
+/** Default bound on the names that are compared; the closed tables have fewer, lists of a request may have more. */
 const MAX_COMPARED_NAMES = 200;
 
 /**
  * The nearest of the names, at most a third of the letters (at least two) away; null where none is near, or the name is too
  * long for a misspelt one.
  */
-export function nearestName(name: string, names: readonly string[]): string | null {
+export function nearestName(name: string, names: readonly string[], maxCompared = MAX_COMPARED_NAMES): string | null {
   if (name.length > MAX_SEARCHED_LENGTH) return null;
   const limit = Math.max(2, Math.floor(name.length / 3));
   let best: string | null = null;
   let bestDistance = limit + 1;
-  for (const candidate of names.slice(0, MAX_COMPARED_NAMES)) {
+  for (const candidate of names.slice(0, maxCompared)) {
     if (candidate.length > MAX_SEARCHED_LENGTH) continue;
     const distance = distanceOf(name, candidate);
     if (distance < bestDistance) {
@@ -51,8 +51,8 @@ export function nearestName(name: string, names: readonly string[]): string | nu
 }
 
 /** ` Did you mean 'x'?` with the space before it, or nothing. */
-export function didYouMean(name: string, names: readonly string[]): string {
-  const nearest = nearestName(name, names);
+export function didYouMean(name: string, names: readonly string[], maxCompared?: number): string {
+  const nearest = nearestName(name, names, maxCompared);
   return nearest === null ? '' : ` Did you mean '${nearest}'?`;
 }
 

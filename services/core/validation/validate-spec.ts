@@ -10,7 +10,7 @@ import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 import { show } from '../search-space/parameter-value.ts';
-import { mayUnfreezeNothing, unfreezeProblem } from './untrainable-layers.ts';
+import { mayBeUnknownLayer, validateLayers } from './validate-layers.ts';
 import { validateDataset } from './validate-dataset.ts';
 import { validateParameters } from './validate-parameters.ts';
 import { validateWeights } from './validate-weights.ts';
@@ -113,28 +113,25 @@ function countGrid(spec: SweepSpec): number {
   return count;
 }
 
-const UNFREEZE = 'fine_tune.unfreeze';
 const LARGEST_MINIMUM_IMAGE_SIZE = Math.max(...BACKBONE_NAMES.map(minimumImageSize));
 /** Parameters with values that are right alone and wrong beside others: no head phase, images too small for their backbone. */
 const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
   epochs: (value) => value === 0,
   image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
-  [UNFREEZE]: mayUnfreezeNothing,
 };
 
-/** Looks at the runs themselves where one may have such values; a spec of many parameters should not have to be asked for them. */
+/** Samples the runs only if a cross-parameter conflict is possible; sampling every large spec would be too slow. */
 function validateContradictions(spec: SweepSpec, found: ViolationList): void {
   const needsLargeImages = (name: unknown): boolean => minimumImageSize(String(name)) > MINIMUM_IMAGE_SIZE;
+  const namesLayers = mayBeUnknownLayer(spec);
   const mayContradict =
-    ['epochs', UNFREEZE].some((name) => placeOf(spec, name, DOUBTFUL[name]) !== null) ||
+    namesLayers ||
+    placeOf(spec, 'epochs', DOUBTFUL['epochs']) !== null ||
     placeOf(spec, 'backbone', needsLargeImages) !== null;
   if (!mayContradict) return;
   try {
     const { runs } = sampleRuns(spec);
-    const problems = new Set(runs.map(({ parameters }) => unfreezeProblem(parameters)));
-    for (const problem of problems) {
-      if (problem !== null) found.add(placeOf(spec, UNFREEZE, DOUBTFUL[UNFREEZE]) ?? UNFREEZE, problem);
-    }
+    if (namesLayers) validateLayers(spec, runs, found);
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
     for (const { field, description } of error.violations) {

@@ -71,29 +71,20 @@ export async function checkWeights(reference: WeightsReference, options: WeightF
 }
 
 /**
- * What a coordinator needs to know of a base: its layers and the digest of its weights.
+ * Returns the digest of a base's weights.
  *
  * @throws as `loadBackbone`
  */
 export async function describeWeights(reference: WeightsReference, options: WeightFileOptions): Promise<WeightsInfo> {
   const definition = backboneDefinition(reference.backbone);
   if (reference.weights === 'random') {
-    const digest = randomWeightsDigest(definition.name, RANDOM_SEED);
-    return { ...reference, digest, layers: layerInfos(definition, definition.layers) };
+    return { ...reference, digest: randomWeightsDigest(definition.name, RANDOM_SEED) };
   }
   const path = await findWeightFile(definition, reference.weights, options);
-  // Only where the layers depend on the weights are these read.
-  const readsWeights = definition.publishedLayers !== undefined && reference.weights !== 'imagenet';
-  const weights: Weights = readsWeights ? (await readWeights(definition, path)).weights : new Map();
-  const layers = layersFor(definition, reference, weights);
-  return { ...reference, digest: await hashFileOnce(path, 'sha256'), layers: layerInfos(definition, layers) };
+  return { ...reference, digest: await hashFileOnce(path, 'sha256') };
 }
 
 type MakeLayers = BackboneDefinition['layers'];
-
-function layerInfos(definition: BackboneDefinition, layers: MakeLayers): WeightsInfo['layers'] {
-  return buildLayerGraph(definition.name, layers(DESCRIPTION_SIZE), DESCRIPTION_SIZE).infos;
-}
 
 /**
  * Keras adds layers for published weights only when they are asked for by name, so that `weights=<path of the same file>` gives

@@ -204,13 +204,6 @@ const weights: fc.Arbitrary<WeightsInfo> = fc.record({
   backbone: text,
   weights: text,
   digest: text,
-  layers: fc.array(
-    fc.record(
-      { name: text, block: text, splittable: fc.boolean(), untrainable: fc.constant(true) },
-      { requiredKeys: ['name', 'block', 'splittable'] },
-    ),
-    few,
-  ),
 });
 
 const measurement: fc.Arbitrary<TestMeasurement> = fc.record({

@@ -24,7 +24,7 @@ const NOT_READ = [
   /manifest_damaged$/,
 ];
 /** An honest trainer may send any value there. */
-const ANY = [/^epochs$/, /problems$/, /error\.dataset_problems\.fatal$/, /layers\.(splittable|untrainable)$/];
+const ANY = [/^epochs$/, /problems$/, /error\.dataset_problems\.fatal$/];
 /** Lies where the usual one would be no lie. */
 const LIES: Readonly<Record<string, unknown>> = {
   'trainer.slots.slot_index': -7,
@@ -38,7 +38,6 @@ const LIES: Readonly<Record<string, unknown>> = {
   wait_duration: durationToProto(-1),
   'epochs.names': ['loss', 'loss', 'cheat'],
   'epochs.values': [0.1],
-  'index.weights.layers': [],
   'evaluate.results.predictions.probabilities': [7, -6],
 };
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { checkpointUri } from '../../../services/core/checkpoint-uri.ts';
 import type { Split } from '../../../services/core/dataset.ts';
-import { endOfBase, outputShapeAt } from '../../../services/core/planner/cost/base-cost.ts';
+import { outputShapeAt } from '../../../services/core/network/base-cost.ts';
 import { featureSetUri } from '../../../services/core/reports/check-features.ts';
 import type {
   CheckpointKind,
@@ -44,12 +44,6 @@ export interface LeaseProof {
 type TrainerCalls = Calls<typeof TrainerServiceService>;
 
 export const CLASS_NAMES = ['cat', 'dog'];
-/** Layers of a made-up base, in the shape INDEX reports them. */
-const LAYERS = ['block1_conv', 'block1_pool', 'block2_conv', 'block2_pool'].map((name) => ({
-  name,
-  block: name.slice(0, 6),
-  splittable: true,
-}));
 
 /** One epoch as the simulation computes it: a pure function of run, stage and epoch, as real training is. */
 export function metricsOf(
@@ -304,7 +298,7 @@ function imagesOf({ images }: SimulatedDataset, split: Split): SimulatedImage[] 
 }
 
 function computedSet(set: FeatureSetRef, dataset: SimulatedDataset): FeatureSetRef {
-  const { size, channels } = outputShapeAt(set.backbone, set.imageSize, endOfBase(set.backbone));
+  const { size, channels } = outputShapeAt(set.backbone, set.imageSize, null);
   const shape = set.pooling === 'none' ? [size, size, channels] : [channels];
   const rowCount = imagesOf(dataset, set.split).length;
   const valueBytes = set.dtype === 'float16' ? 2 : 4;
@@ -324,7 +318,7 @@ function indexResultOf(task: LeasedTask, dataset: SimulatedDataset): TaskResult 
     stage: 'INDEX',
     manifestUri: dataset.manifestUri,
     dataset: datasetOf(dataset, task.datasetSource.path),
-    weights: task.weightsReferences.map((reference) => ({ ...reference, digest: 'f'.repeat(64), layers: LAYERS })),
+    weights: task.weightsReferences.map((reference) => ({ ...reference, digest: 'f'.repeat(64) })),
   };
 }
 

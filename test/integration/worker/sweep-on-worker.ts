@@ -1,5 +1,5 @@
 import { withKey, poolingOf } from '../../../services/core/planner/feature-set.ts';
-import { resolveUnfreeze } from '../../../services/core/network/resolve-unfreeze.ts';
+import { prefixCutOf } from '../../../services/core/network/backbone-layers.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Dataset, Split } from '../../../services/core/dataset.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
@@ -54,7 +54,7 @@ export class SweepOnWorker {
     let pooling: Pooling = poolingOf(config.head);
     if (phase === 'FINE_TUNE') {
       pooling = 'none';
-      cut = resolveUnfreeze(this.indexed.weights.layers, cut, config.fineTune?.unfreeze ?? '').prefixCut;
+      cut = prefixCutOf(config.backbone, config.fineTune?.unfreeze ?? '');
       if (cut === null) return [];
     }
     return splits.map((split) => ({

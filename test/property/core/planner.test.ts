@@ -7,24 +7,37 @@ import { planSweep } from '../../../services/core/planner/plan-sweep.ts';
 import type { Plan, PlanInput, PlannedTask } from '../../../services/core/planner/plan.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
-import { VGG16_LAYERS } from '../../unit/core/support/layers.ts';
 import { clusterOf, SMALL_DATASET } from '../../unit/core/support/plan-inputs.ts';
 
-const runParameters: fc.Arbitrary<Parameters> = fc.record({
-  backbone: fc.constantFrom('vgg16', 'mobilenet_v2'),
-  method: fc.constantFrom('cached', 'augmented'),
-  cut: fc.constantFrom('', 'block4_pool'),
-  image_size: fc.constantFrom(64, 96),
-  'head.pooling': fc.constantFrom('avg', 'max', 'flatten'),
-  'head.units': fc.constantFrom(64, 2048),
-  'augmentation.seed': fc.constantFrom(1, 2),
-  batch_size: fc.constantFrom(16, 32),
-  data_seed: fc.constantFrom(1, 2),
-  epochs: fc.constantFrom(1, 4),
-  'fine_tune.enabled': fc.boolean(),
-  'fine_tune.epochs': fc.constantFrom(1, 2),
-  'fine_tune.unfreeze': fc.constantFrom('last_block', 'all', '2', 'block3'),
-});
+/** The same places in MobileNetV2, whose last two layers have no weights to train. */
+const IN_MOBILENET: Readonly<Record<string, string>> = {
+  block4_pool: 'block_12_add',
+  '2': '3',
+  block3: 'block_3',
+};
+
+const runParameters: fc.Arbitrary<Parameters> = fc
+  .record({
+    backbone: fc.constantFrom('vgg16', 'mobilenet_v2'),
+    method: fc.constantFrom('cached', 'augmented'),
+    cut: fc.constantFrom('', 'block4_pool'),
+    image_size: fc.constantFrom(64, 96),
+    'head.pooling': fc.constantFrom('avg', 'max', 'flatten'),
+    'head.units': fc.constantFrom(64, 2048),
+    'augmentation.seed': fc.constantFrom(1, 2),
+    batch_size: fc.constantFrom(16, 32),
+    data_seed: fc.constantFrom(1, 2),
+    epochs: fc.constantFrom(1, 4),
+    'fine_tune.enabled': fc.boolean(),
+    'fine_tune.epochs': fc.constantFrom(1, 2),
+    'fine_tune.unfreeze': fc.constantFrom('last_block', 'all', '2', 'block3'),
+  })
+  .map((parameters): Parameters => {
+    if (parameters.backbone === 'vgg16') return parameters;
+    const inMobileNet = (name: string): string => IN_MOBILENET[name] ?? name;
+    const unfreeze = inMobileNet(parameters['fine_tune.unfreeze']);
+    return { ...parameters, cut: inMobileNet(parameters.cut), 'fine_tune.unfreeze': unfreeze };
+  });
 
 const inputs = fc
   .record({
@@ -41,7 +54,6 @@ const inputs = fc
       backbone,
       weights: 'imagenet',
       digest: backbone,
-      layers: VGG16_LAYERS,
     })),
     cluster: clusterOf(slotCount, { memoryBytes }),
   }));

@@ -24,9 +24,9 @@ test('a plan is a tree: features, under them heads, under them what fine-tunes t
     '0 index: list and check the images of /data/pets; find the weights of vgg16 () ()',
     '├─ 1 features: vgg16 at 180 px, average pooling: train and validation images, once ()',
     '│  └─ 3 heads: one head on stored features of vgg16, batch 32, up to 10 epochs; run 0 ()',
-    '│     ├─ 4 fine-tune: last block of vgg16, up to 30 epochs, frozen part stored up to the layer below the last block; run 1; also after 2 ()',
-    '│     └─ 5 fine-tune: last block of vgg16, up to 30 epochs, frozen part stored up to the layer below the last block; run 2; also after 2 ()',
-    '└─ 2 features: vgg16 up to the layer below the last block at 180 px: train and validation images, once ()',
+    '│     ├─ 4 fine-tune: last block of vgg16, up to 30 epochs, frozen part stored up to block4_pool; run 1; also after 2 ()',
+    '│     └─ 5 fine-tune: last block of vgg16, up to 30 epochs, frozen part stored up to block4_pool; run 2; also after 2 ()',
+    '└─ 2 features: vgg16 up to block4_pool at 180 px: train and validation images, once ()',
     '6 evaluate: test images for the winner by validation and the first run ()',
   ]);
   expect(text).toContain('of run 0');

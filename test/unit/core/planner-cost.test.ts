@@ -1,13 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { BACKBONE_NAMES } from '../../../services/core/network/backbones.ts';
-import {
-  BASE_INPUT,
-  costBetween,
-  endOfBase,
-  pointAfter,
-  pointAfterName,
-  pointBelowUnfreeze,
-} from '../../../services/core/planner/cost/base-cost.ts';
 import { correctionsFrom } from '../../../services/core/planner/cost/corrections.ts';
 import { deviceSpeed } from '../../../services/core/planner/cost/device-speed.ts';
 import { headStepSeconds, headWeightCount } from '../../../services/core/planner/cost/head-cost.ts';
@@ -17,44 +8,13 @@ import { costContextOf } from '../../../services/core/planner/plan-sweep.ts';
 import { chooseParts } from '../../../services/core/planner/split-groups.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
-import { VGG16_LAYERS } from './support/layers.ts';
 import { clusterOf, SMALL_DATASET } from './support/plan-inputs.ts';
 
-const CONTEXT = costContextOf(
-  { dataset: SMALL_DATASET, cluster: clusterOf(1) },
-  { pointAfter: (_, cut) => pointAfter(VGG16_LAYERS, cut) },
-);
+const CONTEXT = costContextOf({ dataset: SMALL_DATASET, cluster: clusterOf(1) });
 
 function vgg(changes: Parameters = {}) {
   return compileRunConfig({ backbone: 'vgg16', 'head.pooling': 'flatten', ...changes });
 }
-
-describe('points of a base', () => {
-  test('every backbone that a sweep may name has a cost', () => {
-    for (const name of BACKBONE_NAMES) {
-      const { gflop, weightCount } = costBetween(name, 224, BASE_INPUT, endOfBase(name));
-      expect(gflop).toBeGreaterThan(0.05);
-      expect(weightCount).toBeGreaterThan(1e5);
-    }
-  });
-
-  test('with layers and by name alone they agree where a block ends', () => {
-    expect(pointAfter(VGG16_LAYERS, 'block4_pool')).toEqual(pointAfterName('vgg16', 'block4_pool'));
-    expect(pointAfter(VGG16_LAYERS, 'block4_conv2')).toEqual({ blockCount: 3, part: 0.5 });
-    expect(pointAfter(VGG16_LAYERS, null)).toEqual(endOfBase('vgg16'));
-  });
-
-  test.each([
-    ['last_block', 4, 0],
-    ['block5', 4, 0],
-    ['block5_conv2', 4, 0],
-    ['4', 4, 0],
-    ['6', 3, 0.5],
-    ['all', 0, 0],
-  ])('VGG16 unfrozen from %s on is frozen below block %i and %f', (unfreeze, blockCount, part) => {
-    expect(pointBelowUnfreeze('vgg16', null, unfreeze)).toEqual({ blockCount, part });
-  });
-});
 
 describe('forecasts', () => {
   test('heads: 16 of 12,800 inputs take about what was measured with two threads, 59 to 75 ms a step', () => {

@@ -5,7 +5,7 @@ import { infeasibleRuns, planSweep } from '../../../services/core/planner/plan-s
 import type { PlanInput } from '../../../services/core/planner/plan.ts';
 import { previewSweep } from '../../../services/core/planner/preview-sweep.ts';
 import { resolveUnfreeze } from '../../../services/core/network/resolve-unfreeze.ts';
-import { weightsReferencesOf } from '../../../services/core/planner/weights-resolver.ts';
+import { weightsReferencesOf } from '../../../services/core/planner/weights-digests.ts';
 import { findBest } from '../../../services/core/ranking.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
@@ -15,8 +15,8 @@ import { PLAIN_SPEC, values } from './support/specs.ts';
 
 const VGG: Parameters = { backbone: 'vgg16' };
 const WEIGHTS = [
-  { backbone: 'vgg16', weights: 'imagenet', digest: 'v', layers: VGG16_LAYERS },
-  { backbone: 'mobilenet_v2', weights: 'imagenet', digest: 'm', layers: RESIDUAL_LAYERS },
+  { backbone: 'vgg16', weights: 'imagenet', digest: 'v' },
+  { backbone: 'mobilenet_v2', weights: 'imagenet', digest: 'm' },
 ];
 
 function input(parameters: readonly Parameters[], slotCount = 2): PlanInput {
@@ -180,22 +180,26 @@ describe('planSweep', () => {
       VGG,
       { ...VGG, 'fine_tune.enabled': true, 'fine_tune.unfreeze': 'blok5' },
       { ...VGG, cut: 'block9' },
-      { backbone: 'mobilenet_v2', cut: 'b1_conv' },
+      { backbone: 'mobilenet_v2', cut: 'block_2_expand' },
     ];
     const { runs: planned } = input(runs);
-    expect(infeasibleRuns({ runs: planned, weights: WEIGHTS })).toEqual([
-      { runId: 'r1', reason: "fine_tune.unfreeze: the base has no layer or block 'blok5'. Did you mean 'block5'?" },
+    expect(infeasibleRuns(planned)).toEqual([
+      {
+        runId: 'r1',
+        reason:
+          "fine_tune.unfreeze: the base has no layer or block 'blok5'. Did you mean 'block5'? Its blocks are block1, block2, block3, " +
+          "block4, block5; a layer's name, a number of last layers, last_block and all are valid too.",
+      },
       {
         runId: 'r2',
         reason:
-          "cut: the base has no layer 'block9'. It has block4_conv1, block4_conv2, block4_conv3, block4_pool, block5_conv1, " +
-          'block5_conv2, block5_conv3, block5_pool and others.',
+          "cut: the base has no layer 'block9'. It can end after block1_pool, block2_pool, block3_pool, block4_pool, block5_pool.",
       },
       {
         runId: 'r3',
         reason:
-          "cut: the base can't end after 'b1_conv': a branch goes past it. The nearest layer below it that can end a base is " +
-          "'stem'.",
+          "cut: the base can't end after 'block_2_expand': a branch goes past it. The nearest layer below it that can end a base is " +
+          "'block_1_project_BN'.",
       },
     ]);
   });
@@ -227,13 +231,15 @@ describe('resolveUnfreeze', () => {
     ['19', 'the base has 18 layers; received 19. Give a number from 1 to 18'],
     ['0', 'Give a number from 1 to 18'],
     ['block5_conv9', "Did you mean 'block5_conv1'?"],
-    ['head', "no layer or block 'head'. It has"],
+    ['head', "no layer or block 'head'. Its blocks are block1,"],
   ])('%s is refused', (unfreeze, message) => {
     expect(() => resolveUnfreeze(VGG16_LAYERS, null, unfreeze)).toThrow(message);
   });
 
   test('a layer above the cut is not there', () => {
-    expect(() => resolveUnfreeze(VGG16_LAYERS, 'block3_pool', 'block5')).toThrow("no layer or block 'block5'");
+    expect(() => resolveUnfreeze(VGG16_LAYERS, 'block3_pool', 'block5')).toThrow(
+      "'block5' lies above the cut 'block3_pool', where the base ends. Its blocks are block1, block2, block3;",
+    );
   });
 });
 

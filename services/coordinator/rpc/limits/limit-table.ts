@@ -81,7 +81,6 @@ export const LIMIT_TABLE: RequestLimitTable = {
     'Dataset.problems': { items: 100_000 },
     'IndexResult.manifest_uri': URI,
     'WeightsInfo.weights': PATH,
-    'WeightsInfo.layers': { items: 10_000 },
     'FeatureSet.uri': URI,
     'FeatureSet.shape': { items: 16 },
     'TestResult.confusion_matrix': OF_DATASET,

@@ -6,7 +6,7 @@ import type { Cluster, InfeasibleRun, PlanInput, PlannedRun, PlannedTask } from 
 import { planGroups } from '../../../core/planner/plan-groups.ts';
 import { costContextOf, infeasibleRuns, planSweep } from '../../../core/planner/plan-sweep.ts';
 import { needsOf } from '../../../core/planner/run-needs.ts';
-import { resolverOf, UnresolvedWeightsError } from '../../../core/planner/weights-resolver.ts';
+import { digestsOf, UnresolvedWeightsError } from '../../../core/planner/weights-digests.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 
@@ -53,7 +53,7 @@ export const STORED_PLANS = {
   planStored: (input: PlanStoredInput): StoredPlan | { readonly unresolved: string } => {
     const all = input.runs.map(compiled);
     try {
-      const infeasible = infeasibleRuns({ runs: all, weights: input.weights });
+      const infeasible = infeasibleRuns(all);
       const left = new Set(infeasible.map(({ runId }) => runId));
       const runs = all.filter(({ runId }) => !left.has(runId));
       return { infeasible, ...(runs.length === 0 ? NO_PLAN : planOf(input, runs)) };
@@ -79,10 +79,10 @@ const NO_PLAN = { tasks: [], sharedHeads: new Map<string, string>(), aroundSecon
 function planOf(stored: PlanStoredInput, runs: readonly PlannedRun[]): Omit<StoredPlan, 'infeasible'> {
   const input: PlanInput = { ...stored, runs, cluster: clusterOf(stored.cluster) };
   const plan = planSweep(input);
-  const resolver = resolverOf(input.weights);
-  const needs = runs.map((run) => needsOf(run, input.dataset.digest, resolver));
+  const digestOf = digestsOf(input.weights);
+  const needs = runs.map((run) => needsOf(run, input.dataset.digest, digestOf));
   const { slotCount } = input.cluster;
-  const cost = planCost(plan, costContextOf(input, resolver), needs, slotCount, stored.testPolicy);
+  const cost = planCost(plan, costContextOf(input), needs, slotCount, stored.testPolicy);
   return {
     tasks: withSharedSets(plan.tasks),
     sharedHeads: plan.sharedHeads,

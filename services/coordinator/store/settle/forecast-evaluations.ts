@@ -1,7 +1,6 @@
 import { forecastEvaluation } from '../../../core/planner/cost/task-cost.ts';
 import type { PlannedEvaluation } from '../../../core/planner/plan.ts';
 import { costContextOf } from '../../../core/planner/plan-sweep.ts';
-import { resolverOf } from '../../../core/planner/weights-resolver.ts';
 import type { RunConfig } from '../../../core/run-config.ts';
 import { readCluster } from '../sweeps/read-cluster.ts';
 import { readIndexed } from '../sweeps/read-indexed.ts';
@@ -17,8 +16,7 @@ export async function forecastEvaluations(
 ): Promise<NewTask[]> {
   const indexed = await readIndexed(tx, sweepId);
   if (indexed === null) return [...evaluations];
-  const { dataset, weights } = indexed;
-  const context = costContextOf({ dataset, cluster: await readCluster(tx) }, resolverOf(weights));
+  const context = costContextOf({ dataset: indexed.dataset, cluster: await readCluster(tx) });
   return evaluations.map((evaluation) => {
     const evaluated = evaluation.runIds.flatMap((runId) => configs.get(runId) ?? []);
     return { ...evaluation, forecast: forecastEvaluation(context, evaluated) };

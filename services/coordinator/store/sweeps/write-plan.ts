@@ -5,7 +5,6 @@ import { forecastFeatures } from '../../../core/planner/cost/task-cost.ts';
 import type { CostContext } from '../../../core/planner/cost/task-cost.ts';
 import type { Plan, PlannedTask } from '../../../core/planner/plan.ts';
 import { costContextOf } from '../../../core/planner/plan-sweep.ts';
-import { resolverOf } from '../../../core/planner/weights-resolver.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Dataset } from '../../../core/dataset.ts';
 import type { WeightsInfo } from '../../../core/task.ts';
@@ -60,7 +59,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
     await endRuns(tx, [runId], { to: 'INFEASIBLE', reason });
   }
   if (plan.infeasible.length === runs.length) return;
-  const context = costContextOf({ dataset, cluster }, resolverOf(weights));
+  const context = costContextOf({ dataset, cluster });
   const claimed = await claimFeatures(tx, plan.tasks);
   const tasks = claimed.map((task) => reforecast(context, task));
   await insertTasks(tx, sweepId, tasks);

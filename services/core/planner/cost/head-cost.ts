@@ -1,6 +1,6 @@
 import type { HeadConfig } from '../../run-config.ts';
 import { denseShapes } from '../../network/head-variables.ts';
-import type { OutputShape } from './base-cost.ts';
+import type { OutputShape } from '../../network/base-cost.ts';
 import type { DeviceSpeed } from './device-speed.ts';
 
 const FLOAT_BYTES = 4;

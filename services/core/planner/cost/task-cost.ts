@@ -4,8 +4,8 @@ import type { Stage } from '../../task.ts';
 import type { KeyedFeatureSet } from '../feature-set.ts';
 import { headGroupBytes } from '../../network/head-memory.ts';
 import type { GroupedHead } from '../../network/head-memory.ts';
-import { BASE_INPUT, costBetween, outputShapeAt } from './base-cost.ts';
-import type { BaseCost, BasePoint } from './base-cost.ts';
+import { costOfLayers, outputShapeAt } from '../../network/base-cost.ts';
+import type { BaseCost } from '../../network/base-cost.ts';
 import type { Corrections } from './corrections.ts';
 import type { DeviceSpeed } from './device-speed.ts';
 import { headForwardSeconds, headInputCount, headStepSeconds, headWeightCount } from './head-cost.ts';
@@ -19,8 +19,6 @@ export interface CostContext {
   readonly classCount: number;
   readonly speed: DeviceSpeed;
   readonly corrections: Corrections;
-  /** Where a base is split; null: its end. */
-  readonly pointAfter: (backbone: string, cut: string | null) => BasePoint;
 }
 
 export interface TaskForecast {
@@ -41,8 +39,11 @@ const FLOAT_BYTES = 4;
 const PROCESS_BYTES = 700e6;
 /** A weight file is parsed into one copy and folded into another. */
 const WEIGHT_COPIES = 2;
-/** Outputs that live at the same time in a forward pass: a layer's input, its output and the workspace. */
-const LIVE_LAYERS = 3;
+/**
+ * What a layer's kernel needs besides its inputs and its output, as a factor of these: reordered copies and workspace. Of 1.85 GB
+ * that VGG16 held at 180 pixels it gives 1.61, of 0.77 GB of EfficientNet-Lite0 at 160 pixels 0.87.
+ */
+const WORKSPACE_FACTOR = 1.5;
 /** Stored outputs are read into one buffer and copied into a tensor. */
 const FEATURE_COPIES = 2;
 const STREAM_BATCH_SIZE = 32;
@@ -62,10 +63,9 @@ const TRAINED_WEIGHT_COPIES = 5;
 export function forecastFeatures(context: CostContext, sets: readonly KeyedFeatureSet[]): TaskForecast {
   const [first] = sets;
   if (first === undefined) return emptyForecast('FEATURES stored');
-  const point = context.pointAfter(first.backbone, first.cut);
-  const cost = costBetween(first.backbone, first.imageSize, BASE_INPUT, point);
+  const cost = costOfLayers(first.backbone, first.imageSize, { from: null, to: first.cut });
   const imageCount = sets.reduce((sum, { split }) => sum + context.imageCounts[split], 0);
-  const featureBytes = imageCount * featureBytesPerImage(context, first);
+  const featureBytes = imageCount * featureBytesPerImage(first);
   const { speed } = context;
   const seconds =
     loadSeconds(cost) +
@@ -75,16 +75,15 @@ export function forecastFeatures(context: CostContext, sets: readonly KeyedFeatu
   return finish(context, ['FEATURES', 'stored', first.backbone, first.imageSize], seconds, memoryBytes, featureBytes);
 }
 
-function featureBytesPerImage(context: CostContext, set: KeyedFeatureSet): number {
-  const point = context.pointAfter(set.backbone, set.cut);
-  const { size, channels } = outputShapeAt(set.backbone, set.imageSize, point);
+function featureBytesPerImage(set: KeyedFeatureSet): number {
+  const { size, channels } = outputShapeAt(set.backbone, set.imageSize, set.cut);
   const valueBytes = set.dtype === 'float16' ? FLOAT_BYTES / 2 : FLOAT_BYTES;
   return valueBytes * channels * (set.pooling === 'none' ? size * size : 1);
 }
 
 /** Bytes of one feature set. */
 function featureSetBytes(context: CostContext, set: KeyedFeatureSet): number {
-  return context.imageCounts[set.split] * featureBytesPerImage(context, set);
+  return context.imageCounts[set.split] * featureBytesPerImage(set);
 }
 
 /** Trains the heads of some runs as one group. Expects runs that read the same batches; early stopping is not foreseen. */
@@ -97,7 +96,7 @@ export function forecastHeads(
   if (first === undefined) return emptyForecast('HEAD cached');
   const { speed, imageCounts } = context;
   const { name } = first.backbone;
-  const base = costBetween(name, first.imageSize, BASE_INPUT, context.pointAfter(name, first.backbone.cut));
+  const base = costOfLayers(name, first.imageSize, { from: null, to: first.backbone.cut });
   const epochs = Math.max(...configs.map((config) => config.epochs));
   const stepCount = Math.ceil(imageCounts.train / first.batchSize);
   const readBytes = sum(featureSets.map((set) => featureSetBytes(context, set)));
@@ -134,11 +133,10 @@ export function forecastFineTunes(
   if (first === undefined) return emptyForecast('FINE_TUNE cached');
   const { speed, imageCounts } = context;
   const { name } = first.backbone;
-  const split = cut === null ? BASE_INPUT : context.pointAfter(name, cut);
-  const prefix = costBetween(name, first.imageSize, BASE_INPUT, split);
+  const prefix = prefixCost(first, cut);
   const readBytes = sum(featureSets.map((set) => featureSetBytes(context, set)));
   const epochs = Math.max(...configs.map((config) => config.fineTune?.epochs ?? 0));
-  const whole = costBetween(name, first.imageSize, BASE_INPUT, context.pointAfter(name, first.backbone.cut));
+  const whole = costOfLayers(name, first.imageSize, { from: null, to: first.backbone.cut });
   let seconds = loadSeconds(whole) + readBytes / READ_BYTES_PER_SECOND;
   let memoryBytes = processBytes(whole) + FEATURE_COPIES * readBytes;
   const isStreamed = first.method === 'augmented';
@@ -149,7 +147,7 @@ export function forecastFineTunes(
   if (isStreamed || cut === null) seconds += imageCounts.train * speed.decodeSeconds;
   let largestTopBytes = 0;
   for (const config of configs) {
-    const top = costBetween(name, config.imageSize, split, context.pointAfter(name, config.backbone.cut));
+    const top = costOfLayers(name, config.imageSize, { from: cut, to: config.backbone.cut });
     const weightCount = headWeights(context, config);
     const stepCount = Math.ceil(imageCounts.train / config.batchSize);
     const training =
@@ -180,7 +178,7 @@ export function forecastEvaluation(context: CostContext, configs: readonly RunCo
   if (first === undefined) return emptyForecast('EVALUATE images');
   const { speed, imageCounts } = context;
   const { name, cut } = first.backbone;
-  const base = costBetween(name, first.imageSize, BASE_INPUT, context.pointAfter(name, cut));
+  const base = costOfLayers(name, first.imageSize, { from: null, to: cut });
   // A fine-tuned run has upper layers of its own; which runs will have won is not known, so all pass the whole base once.
   const perImage = speed.decodeSeconds + forwardSeconds(speed, base);
   const seconds = loadSeconds(base) + imageCounts.test * perImage;
@@ -197,8 +195,7 @@ export function forecastEvaluation(context: CostContext, configs: readonly RunCo
 export function aloneSeconds(context: CostContext, config: RunConfig, cut: string | null): number {
   const { speed, imageCounts } = context;
   const { name } = config.backbone;
-  const point = context.pointAfter(name, config.backbone.cut);
-  const base = costBetween(name, config.imageSize, BASE_INPUT, point);
+  const base = costOfLayers(name, config.imageSize, { from: null, to: config.backbone.cut });
   const imageCount = imageCounts.train + imageCounts.validation;
   const perEpoch = imageCount * forwardSeconds(speed, base) + augmentedSeconds(context, config);
   // The same heads without sharing: stored features would not be there.
@@ -212,8 +209,7 @@ export function aloneSeconds(context: CostContext, config: RunConfig, cut: strin
 function fineTuneAlone(context: CostContext, config: RunConfig, cut: string | null): number {
   const { speed, imageCounts } = context;
   const { name } = config.backbone;
-  const split = cut === null ? BASE_INPUT : context.pointAfter(name, cut);
-  const prefix = costBetween(name, config.imageSize, BASE_INPUT, split);
+  const prefix = prefixCost(config, cut);
   const prefixSeconds = (imageCounts.train + imageCounts.validation) * forwardSeconds(speed, prefix);
   const perEpoch = prefixSeconds + augmentedSeconds(context, config);
   const top = correctedWork(context, forecastFineTunes(context, [{ ...config, method: 'cached' }], cut, []));
@@ -236,8 +232,15 @@ function headWeights(context: CostContext, config: RunConfig): number {
 }
 
 function groupedHead(context: CostContext, { backbone, imageSize, head, optimizer }: RunConfig): GroupedHead {
-  const shape = outputShapeAt(backbone.name, imageSize, context.pointAfter(backbone.name, backbone.cut));
+  const shape = outputShapeAt(backbone.name, imageSize, backbone.cut);
   return { head, optimizer, featureCount: headInputCount(head, shape), classCount: context.classCount };
+}
+
+const NO_COST: BaseCost = { gflop: 0, valueCount: 0, liveValueCount: 0, weightCount: 0 };
+
+/** Cost of the frozen part in fine-tuning. @param cut its end; null: there is none. */
+function prefixCost({ backbone, imageSize }: RunConfig, cut: string | null): BaseCost {
+  return cut === null ? NO_COST : costOfLayers(backbone.name, imageSize, { from: null, to: cut });
 }
 
 function forwardSeconds(speed: DeviceSpeed, { gflop, valueCount }: BaseCost): number {
@@ -262,8 +265,8 @@ function processBytes({ weightCount }: BaseCost): number {
   return PROCESS_BYTES + WEIGHT_COPIES * FLOAT_BYTES * weightCount;
 }
 
-function passBytes({ largestValueCount }: BaseCost, batchSize: number): number {
-  return LIVE_LAYERS * FLOAT_BYTES * largestValueCount * batchSize;
+function passBytes({ liveValueCount }: BaseCost, batchSize: number): number {
+  return WORKSPACE_FACTOR * FLOAT_BYTES * liveValueCount * batchSize;
 }
 
 function sum(values: readonly number[]): number {

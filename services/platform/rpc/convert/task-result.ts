@@ -7,7 +7,6 @@ import type {
   TaskResult,
   TestMeasurement,
 } from '../../../core/task.ts';
-import type { LayerInfo } from '../../../core/network/layer-graph.ts';
 import {
   ErrorClass as ProtoErrorClass,
   RunOutcomeKind as ProtoRunOutcomeKind,
@@ -49,16 +48,10 @@ export function taskEndFromProto(result: CompleteTaskRequest['result']): TaskEnd
 export function taskResultToProto(result: TaskResult): ProtoResult {
   switch (result.stage) {
     case 'INDEX': {
-      const weights = result.weights.map((info) => ({
-        backbone: info.backbone,
-        weights: info.weights,
-        digest: info.digest,
-        layers: info.layers.map(({ name, block, splittable, untrainable }) => ({
-          name,
-          block,
-          splittable,
-          untrainable: untrainable ?? false,
-        })),
+      const weights = result.weights.map(({ backbone, weights: name, digest }) => ({
+        backbone,
+        weights: name,
+        digest,
       }));
       const dataset = datasetToProto(result.dataset);
       return { $case: 'index', value: { dataset, manifestUri: result.manifestUri, weights } };
@@ -75,11 +68,6 @@ export function taskResultToProto(result: TaskResult): ProtoResult {
   }
 }
 
-/** What a trainer does not say is absent, not false. */
-function layerFromProto({ untrainable, ...layer }: proto.LayerInfo): LayerInfo {
-  return untrainable ? { ...layer, untrainable } : layer;
-}
-
 /** @throws InvalidRequestError that names the field. */
 export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): TaskResult {
   switch (result.$case) {
@@ -88,7 +76,7 @@ export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error
         stage: 'INDEX',
         dataset: datasetFromProto(requireMessage(result.value.dataset, 'index.dataset'), 'index.dataset'),
         manifestUri: result.value.manifestUri,
-        weights: result.value.weights.map((info) => ({ ...info, layers: info.layers.map(layerFromProto) })),
+        weights: result.value.weights,
       };
     case 'features':
       return {

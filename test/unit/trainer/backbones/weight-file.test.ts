@@ -99,7 +99,6 @@ describe('weight files', () => {
     backbone.dispose();
     const info = await describeWeights(reference, { cacheDir });
     expect(info).toMatchObject({ ...reference, digest });
-    expect(info.layers).toEqual(backbone.layers);
     writeFileSync(path, Buffer.concat(encodeSafetensors(tensors, { preprocessing: 'sepia' })));
     await expect(loadBackbone({ ...reference, inputSize: 32, cacheDir })).rejects.toThrow('preprocessing "sepia"');
   });
@@ -121,10 +120,8 @@ describe('weight files', () => {
       );
       const reference = { backbone: 'efficientnet_b0', weights: path };
       const backbone = await loadBackbone({ ...reference, inputSize: 32, cacheDir });
-      const info = await describeWeights(reference, { cacheDir });
-      expect(info.layers).toEqual(backbone.layers);
       backbone.dispose();
-      return info.layers.slice(0, 4).map(({ name }) => name);
+      return backbone.layers.slice(0, 4).map(({ name }) => name);
     };
     expect(await describe([0.229, 0.224, 0.225])).toEqual([
       'rescaling',
@@ -149,6 +146,5 @@ describe('weight files', () => {
   it('are described for random ones without being made', async () => {
     const info = await describeWeights({ backbone: 'vgg16', weights: 'random' }, { cacheDir });
     expect(info.digest).toMatch(/^[0-9a-f]{64}$/);
-    expect(info.layers).toHaveLength(18);
   });
 });
