@@ -1,4 +1,4 @@
-"""A client that is not ours: plain grpcio with stubs made from proto/, as a stranger would write it.
+"""A third-party client: plain grpcio with stubs generated from proto/.
 
 usage: sweep_client.py STUBS_DIR HOST:PORT DATASET_DIR
 Creates a sweep of two runs, watches it to its end, and prints the leaderboard as JSON.
@@ -26,7 +26,7 @@ def parameters(**named):
 
 
 def violations(error):
-    """Field violations out of the status details, as google.rpc.BadRequest carries them."""
+    """Returns the field violations of google.rpc.BadRequest in the status details."""
     trailer = dict(error.trailing_metadata())["grpc-status-details-bin"]
     status = status_pb2.Status.FromString(trailer)
     fields, reason = [], None
