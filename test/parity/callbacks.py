@@ -1,4 +1,4 @@
-"""Makes callbacks.json: what Keras' EarlyStopping, ReduceLROnPlateau and ModelCheckpoint do on fixed curves, and the learning
+"""Writes callbacks.json: the behaviour of Keras' EarlyStopping, ReduceLROnPlateau and ModelCheckpoint on fixed curves, and learning
 rates of CosineDecay and ExponentialDecay.
 
 Run with keras 3.15 on tensorflow 2.21: python callbacks.py > callbacks.json
@@ -93,7 +93,7 @@ for initial, steps, alpha in ((1e-3, 10, 0.0), (0.1, 7, 0.2), (1e-5, 63, 0.05)):
     rates = [float(np.asarray(schedule(step))) for step in range(steps + 3)]
     cosines.append({"learningRate": initial, "steps": steps, "alpha": alpha, "rates": rates})
 
-# (first rate, steps per epoch, epochs of a period, factor of a period, whether only whole periods count)
+# (initial rate, steps per epoch, epochs of a period, factor of a period, staircase)
 exponentials = []
 for initial, steps, period, factor, staircase in (
     (1e-3, 4, 3, 0.1, True), (0.1, 7, 1, 0.5, True), (1e-5, 63, 2, 0.3, True),

@@ -1,4 +1,4 @@
-"""Loads exported models with Keras and prints their probabilities and what they are made of.
+"""Loads exported models with Keras and prints their probabilities and their layers.
 
 Argument: a folder with cases.json, [{"name", "size", "files"}], and <name>.images, uint8 RGB, one image after the other.
 """

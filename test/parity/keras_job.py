@@ -1,4 +1,4 @@
-"""What a job file describes, in Keras: images, base, head and the model of the two."""
+"""Builds the contents of a job file in Keras: images, base, head and their model."""
 
 import json
 import pathlib
@@ -34,7 +34,7 @@ def write_safetensors(path, tensors):
 
 
 def load_images(root, split, size):
-    """As `keras.utils.image_dataset_from_directory` decodes and resizes."""
+    """Decodes and resizes like `keras.utils.image_dataset_from_directory`."""
     images = []
     for path in split["paths"]:
         contents = tf.io.read_file(f"{root}/{path}")
@@ -44,14 +44,14 @@ def load_images(root, split, size):
 
 
 def build_base(job):
-    """With the job's weights, without dropout of its own: Keras trains with that although the base is called with training=False."""
+    """Builds the base with the job's weights and without its dropout, which Keras applies even if the base is called with training=False."""
     base = keras_models.build(job["backbone"], job["size"])
     weights = read_safetensors(job["weights"])
     for layer in base.layers:
         for variable in layer.weights:
             variable.assign(weights[f"{layer.name}/{variable.name}"])
         if isinstance(layer, layers.Normalization):
-            # It computes with copies of its weights.
+            # The layer computes with copies of its weights.
             layer.finalize_state()
         if isinstance(layer, layers.Dropout):
             layer.rate = 0.0
@@ -73,7 +73,7 @@ def build_head(config, dropout, shape, path):
 
 
 def set_trainable(base, unfreeze_from):
-    """Nothing, or one layer and all above it, BatchNormalization excepted."""
+    """Unfreezes nothing, or a layer and all layers above it, except BatchNormalization."""
     base.trainable = unfreeze_from is not None
     if unfreeze_from is None:
         return

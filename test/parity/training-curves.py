@@ -1,4 +1,4 @@
-"""Trains as a job file says, with Keras, on the images, weights and batches of the other side.
+"""Trains the job of a job file with Keras, on the images, weights and batches of the other side.
 
     python training-curves.py JOB.json
 
