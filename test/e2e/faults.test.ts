@@ -114,7 +114,7 @@ describe('kill -9 of a worker, a trainer and the coordinator', () => {
     const disturbed = await runSweep(sweepFile, async (cluster, pool) => {
       for (const part of ['trainer/worker', 'trainer/main', 'coordinator/main']) {
         const before = await metricCount(pool);
-        await eventually(`training to go on before ${part} is killed`, 120_000, async () =>
+        await eventually(`training to continue before ${part} is killed`, 120_000, async () =>
           (await metricCount(pool)) > before + 40 ? true : undefined,
         );
         const [pid] = cluster.pids(part);

@@ -242,8 +242,8 @@ async function settledFindings(
 function describeOutcome(outcome: Outcome): string {
   const { point, reachedMs, recoveredMs, ends } = outcome;
   const victim = victimOf(outcome);
-  if (reachedMs === null) return `${point.padEnd(24)} ${victim.padEnd(20)} nobody came to the point`;
-  const recovered = recoveredMs === null ? 'NOTHING NEW AFTERWARDS' : `goes on after ${seconds(recoveredMs)}`;
+  if (reachedMs === null) return `${point.padEnd(24)} ${victim.padEnd(20)} no process reached the point`;
+  const recovered = recoveredMs === null ? 'NO PROGRESS AFTERWARDS' : `resumes after ${seconds(recoveredMs)}`;
   const lost = ends.length === 0 ? 'no attempt lost' : ends.join(', ');
   return `${point.padEnd(24)} ${victim.padEnd(20)} ${recovered} (${lost})`;
 }

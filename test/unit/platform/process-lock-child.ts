@@ -6,7 +6,7 @@ import { tryLock, withLock } from '../../../services/platform/lifecycle/process-
 export type Command =
   /** Takes each lock that it can and keeps it; answers with the files. */
   | { readonly kind: 'take'; readonly files: readonly string[] }
-  /** Enters the lock so many times; with `diesInside` the process kills itself in the last one. */
+  /** Enters the lock `times` times; with `diesInside` the process kills itself in the last one. */
   | {
       readonly kind: 'enter';
       readonly file: string;

@@ -8,7 +8,7 @@ const TAKEN_BYTES = 400e6;
 
 describe('peak memory of a task', () => {
   it('includes released memory, but not memory of an earlier task', async (context) => {
-    if (!existsSync('/proc/self/clear_refs')) context.skip('only Linux can begin anew');
+    if (!existsSync('/proc/self/clear_refs')) context.skip('only Linux can reset the peak');
     // Other tests of this process may have held more.
     resetPeakMemory();
     const before = readPeakMemory();
