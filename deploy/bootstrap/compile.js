@@ -3,20 +3,20 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildFolder, digestOf, listFiles } from './files.js';
 
-/** Folders with everything that a service or the command line imports. */
+/** Folders with all sources that a service or the CLI imports. */
 const SOURCES = ['services', 'proto/gen', 'prisma/client'];
-/** Read at run time, from the same place within the output. */
+/** Files that are read at run time, copied to the same path in the output. */
 const FILES = ['proto/gen/descriptor.binpb', 'proto/gen/grpc.binpb', 'prisma/migrations'];
-/** Outputs that stay; processes of the one before may still load modules from it. */
+/** Number of outputs to keep: running processes may still load modules from an earlier one. */
 const KEPT = 3;
 
 /**
- * Compiles the services to JavaScript unless an output of the same sources is there. Node starts them from there in a fraction of the
- * time that it takes from TypeScript. Types are not checked (`npm run typecheck` does).
+ * Compiles the services to JavaScript unless an output of the same sources exists. Node starts compiled services in a fraction of
+ * the time that TypeScript takes. Does not check types (`npm run typecheck` does).
  *
- * @param {string} root the checkout, set up so far that it has packages and generated code
+ * @param {string} root the checkout, with packages and generated code
  * @returns {Promise<string>} the folder with `services`, `proto` and `prisma`
- * @throws esbuild's BuildFailure when a source is not TypeScript
+ * @throws esbuild's BuildFailure for a syntax error
  */
 export async function compileOnce(root) {
   const outputs = join(root, 'node_modules', '.graft-compiled');
@@ -41,8 +41,8 @@ export async function compile(root, sources, out) {
     entryPoints: [...sources],
     outbase: root,
     outdir: out,
-    // Each file stays a module of its own, so that what is found beside `import.meta.url` is still there. esbuild only resolves
-    // imports when it bundles, so all but the entries are left outside.
+    // Each file remains a module, so that paths relative to `import.meta.url` still work. esbuild only resolves imports when it
+    // bundles, so every import is external.
     bundle: true,
     plugins: [{ name: 'own-files-end-in-js', setup: ({ onResolve }) => onResolve({ filter: /^/ }, leaveOutside) }],
     format: 'esm',
@@ -62,14 +62,14 @@ export function listSources(root) {
 }
 
 /**
- * Names the sources' state by their times and sizes: reading all of them would take longer than most commands.
+ * Returns a digest of the sources' times and sizes. Reading all sources would take longer than most commands.
  *
  * @param {string} root
  * @param {readonly string[]} sources
  */
 function stampOf(root, sources) {
   const copied = FILES.flatMap((file) => listFiles(join(root, file)));
-  // This file says how they are compiled.
+  // This file has the compiler's settings.
   const inputs = [...sources, ...copied, join(root, 'package-lock.json'), fileURLToPath(import.meta.url)];
   return digestOf(
     inputs.flatMap((path) => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Completes package-lock.json. Packages with binaries list one optional package per platform; when the registry at hand
-// does not offer some of them, npm install leaves those out of the lock file, and npm ci then refuses it everywhere. Run
-// this after npm install; a test shows when it is needed.
+// Completes package-lock.json; run it after npm install. Packages with binaries list one optional package per platform. If the
+// configured registry lacks some of them, npm install omits them from the lock file, and npm ci then refuses it everywhere.
+// A test fails when this script must be run.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,11 +30,11 @@ const PROCESSORS = {
 };
 
 /**
- * The optional packages that a lock file names and does not describe.
+ * Returns the optional packages that a lock file names without an entry of their own.
  *
  * @param {Readonly<Record<string, LockEntry>>} packages the lock file's `packages`
  * @returns {{ path: string, entry: LockEntry }[]}
- * @throws {Error} when a package's platform cannot be told from its name
+ * @throws {Error} if the name of a package does not tell its platform
  */
 export function missingPlatformPackages(packages) {
   return Object.entries(packages).flatMap(([parentPath, parent]) =>
@@ -78,7 +78,7 @@ function platformOf(name) {
   const words = name.split(/[/-]/);
   const os = SYSTEMS.find((system) => words.includes(system));
   const cpu = words.map((word) => PROCESSORS[word]).find((processor) => processor !== undefined);
-  if (cpu === undefined) throw new Error(`The platform of the optional package ${name} cannot be told from its name.`);
+  if (cpu === undefined) throw new Error(`The name of the optional package ${name} does not tell its platform.`);
   return { cpu: [cpu], ...(os === undefined ? {} : { os: [os] }) };
 }
 

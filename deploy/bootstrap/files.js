@@ -16,7 +16,7 @@ import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 /**
- * Hex sha256 over texts; each is preceded by its length, so that two lists never give one digest.
+ * Returns the hexadecimal SHA-256 of a list of strings, each preceded by its length so that different lists have different digests.
  *
  * @param {readonly (string | Uint8Array)[]} parts
  */
@@ -37,7 +37,7 @@ export async function sha256OfFile(path) {
 }
 
 /**
- * One digest over names and contents of files below a folder, in order of their names.
+ * Returns one digest over the names and contents of the files below a folder, ordered by name.
  *
  * @param {string} folder
  * @param {(path: string) => boolean} wanted called with the path relative to `folder`
@@ -51,7 +51,7 @@ export function digestOfFolder(folder, wanted) {
 }
 
 /**
- * All files at a path: those below it where it is a folder, else itself.
+ * Returns all files below a folder, or the path itself if it is a file.
  *
  * @param {string} path
  * @returns {string[]}
@@ -66,7 +66,7 @@ export function listFiles(path) {
 
 /**
  * @param {string} path
- * @returns {string | undefined} undefined when there is no such file
+ * @returns {string | undefined} undefined if the file can't be read
  */
 export function readTextIfThere(path) {
   try {
@@ -77,7 +77,7 @@ export function readTextIfThere(path) {
 }
 
 /**
- * Writes a whole file or nothing: readers never see half of it.
+ * Writes a file atomically: readers see all of it or nothing.
  *
  * @param {string} path
  * @param {string | Uint8Array} content
@@ -90,7 +90,7 @@ export function writeFileAtomically(path, content) {
 }
 
 /**
- * Makes `link` point to `target`, in one step for whoever looks.
+ * Points the symbolic link `link` to `target`, atomically.
  *
  * @param {string} target
  * @param {string} link
@@ -114,11 +114,11 @@ function linkTarget(link) {
 }
 
 /**
- * Builds a folder beside its final place and moves it there in one step, so that an interrupted set-up leaves nothing
- * half-made and two set-ups at once do not mix. Whoever comes second throws its copy away.
+ * Builds a folder beside its final path and renames it, so that an interrupted set-up leaves nothing incomplete. Of two concurrent
+ * builds, the later one discards its result.
  *
  * @template T
- * @param {string} folder the final place; an existing one is kept
+ * @param {string} folder final path; an existing folder is kept
  * @param {(temporary: string) => Promise<T>} build
  * @returns {Promise<T>}
  */
@@ -128,7 +128,7 @@ export async function buildFolder(folder, build) {
   try {
     const result = await build(temporary);
     if (existsSync(folder)) return result;
-    // mkdtemp makes 0700; a cache may be shared.
+    // mkdtemp creates folders with mode 0700; a cache may be shared.
     chmodSync(temporary, 0o777 & ~process.umask());
     renameSync(temporary, folder);
     return result;

@@ -19,25 +19,28 @@ import { installPackages } from './steps/install-packages.js';
 import { nativeHeads } from './steps/native-heads.js';
 import { tensorflowEngine } from './steps/tensorflow-engine.js';
 
-const HELP = `Sets up Graft on this machine: node deploy/bootstrap/main.js COMMAND
+const HELP = `Set up Graft on this machine: node deploy/bootstrap/main.js COMMAND
 
-  setup [--demo]     npm packages, generated code, the TensorFlow engine, PostgreSQL,
-                     pretrained weights; with --demo also the images of the demo
-  generate           npm packages and generated code only
-  engine             npm packages, what is native and pretrained weights only (for the trainer's image)
-  test [ARGUMENTS]   setup, then vitest with ARGUMENTS; the last line counts the tests
-  demo [ARGUMENTS]   setup --demo, then: graft demo ARGUMENTS
+  setup [--demo]     install npm packages, generated code, the TensorFlow engine,
+                     PostgreSQL and pretrained weights; with --demo, also draw
+                     the images of the demo
+  generate           install npm packages and generated code only
+  engine             install npm packages, native code and pretrained weights
+                     only (for the trainer's image)
+  test [ARGUMENTS]   set up, then run vitest ARGUMENTS; the last line counts the tests
+  demo [ARGUMENTS]   set up with --demo, then run graft demo ARGUMENTS
 
-Each step is skipped when nothing has changed since it was done.
+A step is skipped if its inputs have not changed since it ran.
 
 Environment:
-  GRAFT_CACHE_DIR      what can be made again: engine, weights, images   (~/.cache/graft)
-  GRAFT_LIBTENSORFLOW  a folder with libtensorflow_cc.so.2, libtensorflow_framework.so.2 and include/,
-                       instead of the wheel from PyPI
-  GRAFT_ENGINE         cpu or gpu, instead of what the machine has
-  GRAFT_PYTHON         the Python whose pip downloads (python3)
-  CXX                  the C++ compiler (g++, clang++, c++; where there is none, zig from PyPI)
-  DATABASE_URL         a PostgreSQL to use instead of the embedded one
+  GRAFT_CACHE_DIR      folder for the engine, weights and images, all of which can
+                       be rebuilt (default: ~/.cache/graft)
+  GRAFT_LIBTENSORFLOW  folder with libtensorflow_cc.so.2, libtensorflow_framework.so.2
+                       and include/ (default: from the wheel on PyPI)
+  GRAFT_ENGINE         cpu or gpu (default: gpu if the machine has one)
+  GRAFT_PYTHON         Python whose pip downloads (default: python3)
+  CXX                  C++ compiler (default: g++, clang++ or c++, else zig from PyPI)
+  DATABASE_URL         PostgreSQL to use (default: the embedded one)
 `;
 
 const baseSteps = [
@@ -74,7 +77,7 @@ async function main([command = '--help', ...rest]) {
       await setUp(baseSteps);
       return runVitest(rest);
     case 'demo':
-      // --data brings the user's own images.
+      // With --data, the demo uses the user's images.
       await setUp(
         rest.some((one) => /^--data(=|$)/.test(one)) ? demoSteps.filter((step) => step !== demoData) : demoSteps,
       );
@@ -107,7 +110,7 @@ async function setUp(steps) {
 }
 
 /**
- * Goes on as the CLI in this very process: signals, terminal and exit code are its own.
+ * Continues as the CLI in this process, so that signals, terminal and exit code are the CLI's.
  *
  * @param {string[]} args
  */
@@ -119,7 +122,7 @@ async function runDemo(args) {
 }
 
 /**
- * Runs the tests; the counts are printed when vitest is through, so that nothing comes after them.
+ * Runs the tests and prints their counts as the last line, after vitest has ended.
  *
  * @param {string[]} args
  */
@@ -131,13 +134,13 @@ async function runVitest(args) {
   try {
     const code = await runForeground(process.execPath, [vitest, 'run', '--config', config, ...args], {
       cwd: repositoryRoot,
-      // Services that tests start run compiled: they start in a third of the time.
+      // Tests start compiled services, which takes a third of the time.
       env: { ...process.env, GRAFT_TEST_COUNTS_FILE: countsFile, GRAFT_COMPILED: await compileOnce(repositoryRoot) },
     });
     const counts = readTextIfThere(countsFile);
     const { passed, failed, skipped } =
       counts === undefined ? { passed: 0, failed: 0, skipped: 0 } : JSON.parse(counts);
-    // A run that broke off outside of all tests (its set-up, no test found) is a failure as well.
+    // A failure outside the tests (set-up, no test found) counts as one.
     const allFailed = code !== 0 && failed === 0 ? 1 : failed;
     process.stdout.write(`${passed} passed, ${allFailed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
     return code === 0 && allFailed > 0 ? 1 : code;

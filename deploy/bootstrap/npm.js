@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 
 /**
- * The npm to call: under `npm run` the one that started us, also when another one is first on the path.
+ * Returns the npm to call: under `npm run` the npm that runs this process, even if another one is first on the path.
  *
  * @param {NodeJS.ProcessEnv} env
  * @returns {readonly [string, ...string[]]} program and first arguments

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 export const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /**
- * Where Graft keeps files on a machine: the plain-JavaScript twin of `services/platform/paths.ts`, for the time before
- * node_modules exists. A test compares the two.
+ * Returns the folders of Graft on a machine. A plain-JavaScript twin of `services/platform/paths.ts`, for use before node_modules
+ * exists; a test compares the two.
  *
  * @param {Readonly<Record<string, string | undefined>>} env
  * @returns {{ cacheDir: string, stateDir: string }}

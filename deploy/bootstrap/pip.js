@@ -6,7 +6,7 @@ import { SetupError } from './setup-error.js';
 /** @typedef {import('./wheels.js').Wheel} Wheel */
 
 /**
- * The Python that set-up works with: the first of GRAFT_PYTHON, python3 and python.
+ * Returns the Python that set-up uses: the first of GRAFT_PYTHON, python3 and python that runs.
  *
  * @returns {Promise<string>}
  * @throws {SetupError} when there is none
@@ -19,13 +19,13 @@ export async function findPython() {
   }
   throw new SetupError(
     `No Python 3.8 or later was found (tried ${candidates.join(', ')}).`,
-    'It is needed once, to take TensorFlow from PyPI. Install it (Debian, Ubuntu: apt install python3 python3-pip), name\n' +
+    'Set-up needs it once, to download TensorFlow from PyPI. Install it (Debian, Ubuntu: apt install python3 python3-pip), name\n' +
       'one in GRAFT_PYTHON, or name a folder with a TensorFlow library in GRAFT_LIBTENSORFLOW.',
   );
 }
 
 /**
- * The command that is pip: `python3 -m pip`, else pip3 or pip on the path.
+ * Returns the command of pip: `python3 -m pip`, else pip3 or pip on the path.
  *
  * @param {string} python
  * @returns {Promise<readonly [string, ...string[]]>} program and first arguments
@@ -40,18 +40,18 @@ async function findPip(python) {
   throw new SetupError(
     `${python} has no pip, and neither pip3 nor pip is on the path.`,
     'Install it (Debian, Ubuntu: apt install python3-pip; elsewhere: python3 -m ensurepip), or name another Python in\n' +
-      'GRAFT_PYTHON. pip only downloads here: nothing is installed into that Python.',
+      'GRAFT_PYTHON. pip only downloads: it installs nothing into that Python.',
   );
 }
 
 /**
- * Downloads wheels with pip, which checks each against its pinned sha256, into a new folder below `scratchParent`. Where
- * they come from is the machine's pip configuration.
+ * Downloads wheels with pip into a new folder below `scratchParent`. pip checks each against its pinned SHA-256. The machine's pip
+ * configuration names the index.
  *
  * @param {readonly Wheel[]} wheels
  * @param {string} scratchParent
  * @returns {Promise<{ python: string, paths: string[], remove(): void }>} `paths` in the order of `wheels`
- * @throws {SetupError} when Python or pip is missing, the download fails or a digest does not fit
+ * @throws {SetupError} if Python or pip is missing, the download fails or a digest does not match
  */
 export async function downloadWheels(wheels, scratchParent) {
   const python = await findPython();
@@ -99,10 +99,10 @@ async function downloadWheel([program, ...pipArgs], wheel, folder) {
 function downloadError(wheel, result) {
   const output = lastLines(result);
   const remedy = output.includes('DO NOT MATCH THE HASHES')
-    ? 'The file offered is not the one this version of Graft was checked with. Look at the index that pip uses (pip config list).'
+    ? 'The index offers another file than this version of Graft was tested with. Check the index that pip uses (pip config list).'
     : output.includes('No space left')
       ? `Free some space, or set GRAFT_CACHE_DIR to a folder on a larger disk.`
-      : 'Look at the network, at the index that pip uses (pip config list) and at the proxy settings, then start again.';
+      : 'Check the network, the index that pip uses (pip config list) and the proxy settings, then run set-up again.';
   return new SetupError(`pip could not download ${wheel.name} ${wheel.version} (${wheel.megabytes} MB).`, remedy, {
     output,
   });
@@ -127,15 +127,15 @@ else:
  * @param {string} python
  * @param {string} archive path of a zip or tar file
  * @param {string} target folder
- * @param {readonly string[]} prefixes what names inside the archive must start with
- * @throws {SetupError} when the archive is damaged or the disk is full
+ * @param {readonly string[]} prefixes prefixes of the names in the archive to extract
+ * @throws {SetupError} if the archive is damaged or the disk is full
  */
 export async function extractFromArchive(python, archive, target, prefixes) {
   const result = await runProgram(python, ['-c', EXTRACT, archive, target, ...prefixes]);
   if (result.code === 0) return;
   throw new SetupError(
     `${archive} could not be unpacked into ${target}.`,
-    'Look at the free space there (df -h); GRAFT_CACHE_DIR names another folder.',
+    'Check the free space there (df -h); GRAFT_CACHE_DIR names another folder.',
     { output: lastLines(result) },
   );
 }

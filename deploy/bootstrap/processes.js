@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process';
 const KEPT_OUTPUT = 20_000;
 
 /**
- * Runs a program to its end without a shell and keeps the end of what it printed.
+ * Runs a program to its end without a shell and returns the end of its output.
  *
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options]
- * @returns {Promise<{ code: number, stdout: string, stderr: string }>} code is -1 when the program is not there or was
- *   ended by a signal (which `stderr` then says)
+ * @returns {Promise<{ code: number, stdout: string, stderr: string }>} code is -1 if the program does not exist or a signal ended it;
+ *   `stderr` then says which
  */
 export function runProgram(program, args, options = {}) {
   return new Promise((resolve) => {
@@ -37,7 +37,7 @@ function tail(text) {
 }
 
 /**
- * The last lines of a failed tool's output, for an error message.
+ * Returns the last lines of a failed tool's output, for an error message.
  *
  * @param {{ stdout: string, stderr: string }} result
  */
@@ -46,13 +46,13 @@ export function lastLines(result, count = 12) {
 }
 
 /**
- * Runs a program in the foreground, with this terminal, and passes termination signals on to it. Ctrl-C reaches it from
- * the terminal itself (one process group), so SIGINT is only kept from ending us before it.
+ * Runs a program in the foreground, on this terminal, and forwards termination signals to it. Ctrl-C reaches it from the terminal
+ * directly (same process group), so SIGINT is only ignored here until the program has ended.
  *
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
- * @returns {Promise<number>} the exit code; 128 + the signal's number when a signal ended it
+ * @returns {Promise<number>} the exit code; 128 + the number of the signal that ended the program
  */
 export function runForeground(program, args, options = {}) {
   return new Promise((resolve, reject) => {

@@ -1,8 +1,8 @@
-/** A step of the set-up that cannot go on: what is wrong, and what the person at the machine can do about it. */
+/** A failure of a set-up step, with a remedy for the user. */
 export class SetupError extends Error {
   /**
-   * @param {string} message what was found, with the values received
-   * @param {string} remedy one or more lines that say how to mend it
+   * @param {string} message the problem, with the values received
+   * @param {string} remedy how to fix it, one or more lines
    * @param {{ cause?: unknown, output?: string }} [details] the underlying error, and the end of a failed tool's output
    */
   constructor(message, remedy, details = {}) {

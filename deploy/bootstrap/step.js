@@ -2,30 +2,29 @@ import { mkdirSync, statfsSync } from 'node:fs';
 import { SetupError } from './setup-error.js';
 
 /**
- * What a step gets to work with.
+ * The environment of a step.
  *
  * @typedef {object} StepContext
  * @property {NodeJS.ProcessEnv} env
  * @property {string} root the checkout
  * @property {{ cacheDir: string, stateDir: string }} paths
  * @property {(text: string) => void} say prints one line of progress below the step's title
- * @property {(megabytes: number, what: string) => void} requireFreeSpace throws SetupError when the cache's disk is too full
+ * @property {(megabytes: number, what: string) => void} requireFreeSpace throws SetupError if the cache's disk has less free space
  */
 
 /**
- * One part of the set-up. `run` makes what is missing, is cheap when nothing is, and answers with a few words on what
- * there is now.
+ * A step of the set-up. `run` builds what is missing, is cheap if nothing is, and returns a short summary.
  *
  * @typedef {{ title: string, run: (context: StepContext) => Promise<string> }} Step
  */
 
 /**
- * Runs steps in order, each with its number, its title and how long it took.
+ * Runs steps in order and prints the number, title and duration of each.
  *
  * @param {readonly Step[]} steps
  * @param {Omit<StepContext, 'say' | 'requireFreeSpace'>} base
  * @param {(line: string) => void} print
- * @throws whatever a step throws, after naming the step
+ * @throws the error of a step, after printing the step's title
  */
 export async function runSteps(steps, base, print) {
   const context = {
@@ -63,7 +62,7 @@ function requireFreeSpace(folder, megabytes, what) {
   const free = Math.floor((bavail * bsize) / 1e6);
   if (free >= megabytes) return;
   throw new SetupError(
-    `${what} needs ${megabytes} MB in ${folder}, and ${free} MB are free there.`,
+    `${what} needs ${megabytes} MB in ${folder}, but only ${free} MB are free.`,
     'Free some space, or set GRAFT_CACHE_DIR to a folder on a larger disk.',
   );
 }

@@ -1,11 +1,11 @@
 /**
- * The wheels that set-up takes from PyPI, each one file with its digest: pip refuses any other.
+ * The wheels that set-up downloads from PyPI, each with the digest of its file; pip refuses any other file.
  *
  * @typedef {{ name: string, version: string, sha256: string, pythonTag?: string, platforms?: readonly string[], megabytes: number }} Wheel
  */
 
 /**
- * TensorFlow for processors only; holds libtensorflow_cc.so.2, libtensorflow_framework.so.2 and the C headers.
+ * TensorFlow for CPUs only, with libtensorflow_cc.so.2, libtensorflow_framework.so.2 and the C headers.
  *
  * @type {Wheel}
  */
@@ -19,7 +19,7 @@ export const tensorflowCpu = {
 };
 
 /**
- * TensorFlow for processors and NVIDIA GPUs (CUDA 12, from 12.5 on, and cuDNN 9).
+ * TensorFlow for CPUs and NVIDIA GPUs (CUDA 12.5 or later 12.x, and cuDNN 9).
  *
  * @type {Wheel}
  */
@@ -40,7 +40,7 @@ const nvidiaPlatforms = [
 ];
 
 /**
- * NVIDIA's libraries that TensorFlow opens at run time, by the file that shows a machine has them already.
+ * NVIDIA's libraries that TensorFlow loads at run time, by the file whose presence shows that a machine has the library.
  *
  * @type {Readonly<Record<string, Wheel>>}
  */
@@ -102,7 +102,7 @@ export const nvidiaLibraries = {
 };
 
 /**
- * A C++ compiler for machines that have none.
+ * A C++ compiler for machines without one.
  *
  * @type {Wheel}
  */

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// The launcher of the CLI, in plain JavaScript so that it can say what is missing before anything is set up.
+// The launcher of the CLI, in plain JavaScript so that it can report missing parts before set-up.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-// `graft … | head` closes our output early, which is no error of ours.
+// `graft … | head` closes the output early, which is not an error.
 process.stdout.on('error', (error) => {
   if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPIPE') throw error;
   process.exit(0);
@@ -14,7 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const source = join(root, 'services', 'cli', 'main.ts');
 const built = join(root, 'dist', 'services', 'cli', 'main.js');
 
-// A checkout runs what its sources compile to, also when an older build lies beside them; an image has the build only, or asks for it.
+// A checkout compiles its sources, even if a build exists. An image has only the build, or requests it by NODE_ENV=production.
 const useBuild = existsSync(built) && (process.env['NODE_ENV'] === 'production' || !existsSync(source));
 const needed = useBuild
   ? { 'the npm packages': 'node_modules/pg' }
@@ -34,7 +34,7 @@ if (missing.length > 0) {
   if (main !== undefined) await import(pathToFileURL(main).href);
 }
 
-/** Compiles the sources if they have changed since the last time; a second or less. Undefined: it failed, and the reason is printed. */
+/** Compiles the sources if they have changed, in a second or less. Undefined after a failure, whose reason is printed. */
 async function compiledMain() {
   const { compileOnce } = await import('../../deploy/bootstrap/compile.js');
   try {
@@ -43,7 +43,9 @@ async function compiledMain() {
     process.stderr.write(
       `The sources in ${root} can't be compiled: ${error instanceof Error ? error.message : error}\n`,
     );
-    process.stderr.write('If this account may not write there, run `npm run setup` as the one that installed Graft.\n');
+    process.stderr.write(
+      'If this account may not write there, run `npm run setup` under the account that installed Graft.\n',
+    );
     process.exitCode = 1;
     return undefined;
   }

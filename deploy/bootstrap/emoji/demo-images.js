@@ -8,11 +8,11 @@ import { extractFromArchive, findPython } from '../pip.js';
 /** @typedef {{ emoji: string, label: 'animal' | 'food', vendor: string, png: Buffer, digest: string }} Drawing */
 
 /**
- * Makes the demo's images from the packages' files: the 64-pixel drawings of animals and of food and drink on white.
+ * Writes the demo's images from the packages' files: the 64-pixel drawings of animals and of food and drink, on white.
  *
  * @param {readonly { vendor: string, path: string }[]} files
- * @param {string} folder gets `<split>/<label>/<codepoint>-<vendor>.png`
- * @param {(png: Buffer) => Promise<Buffer>} onWhite composites a drawing and encodes it again
+ * @param {string} folder folder to write `<split>/<label>/<codepoint>-<vendor>.png` to
+ * @param {(png: Buffer) => Promise<Buffer>} onWhite composites a drawing on white and re-encodes it
  * @returns {Promise<{ split: Split, label: string, images: number, emoji: number }[]>}
  */
 export async function makeDemoImages(files, folder, onWhite) {

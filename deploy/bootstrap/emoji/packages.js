@@ -6,7 +6,7 @@ import { SetupError } from '../setup-error.js';
 import { npmCommand } from '../npm.js';
 
 /**
- * The npm packages with the drawings, each with the digest of its file and its images' terms.
+ * The npm packages with the drawings, each with the digest of its file and the licence of its images.
  *
  * @typedef {{ vendor: string, version: string, integrity: string, megabytes: number, terms: string }} EmojiPackage
  * @type {readonly EmojiPackage[]}
@@ -68,7 +68,7 @@ async function downloadPackage(context, { vendor, version, integrity }, folder) 
   mkdirSync(folder);
   const [program, ...first] = npmCommand(context.env);
   const args = [...first, 'pack', name, '--pack-destination', folder, '--ignore-scripts', '--loglevel=error'];
-  // A cache of its own, thrown away afterwards: npm would keep another 240 MB.
+  // A temporary cache, since npm would keep another 240 MB.
   const result = await runProgram(program, [...args, '--cache', join(folder, 'npm-cache')], {
     cwd: context.root,
     env: context.env,
@@ -77,7 +77,7 @@ async function downloadPackage(context, { vendor, version, integrity }, folder) 
   if (result.code !== 0 || file === undefined) {
     throw new SetupError(
       `npm could not download ${name}.`,
-      'Look at the network and at the registry in the npm settings (npm config list), or bring images of your own:\n' +
+      'Check the network and the registry in the npm settings (npm config list), or use your own images:\n' +
         'npm run demo -- --data DIR',
       { output: lastLines(result) },
     );
@@ -87,6 +87,6 @@ async function downloadPackage(context, { vendor, version, integrity }, folder) 
   if (found === integrity) return { vendor, path };
   throw new SetupError(
     `${name} has the digest ${found} instead of ${integrity}.`,
-    'The file offered is not the one this version of Graft was made with. Look at the registry in the npm settings.',
+    'The registry offers another file than this version of Graft was made with. Check the registry in the npm settings.',
   );
 }

@@ -7,9 +7,9 @@ export const splits = /** @type {const} */ (['train', 'validation', 'test']);
 const SHARES = { train: 0.6, validation: 0.2 };
 
 /**
- * The class of an emoji: animals against food and drink; undefined for all others.
+ * Returns the class of an emoji: animal, or food and drink; undefined for all others.
  *
- * @param {string} subcategory of Unicode, such as animal-bird
+ * @param {string} subcategory Unicode subcategory, such as animal-bird
  * @returns {'animal' | 'food' | undefined}
  */
 export function labelOf(subcategory) {
@@ -18,9 +18,9 @@ export function labelOf(subcategory) {
 }
 
 /**
- * Gives each emoji of one class a split, in the order of its name's digest: the first 60 % are for training, the next
- * 20 % for validation, the rest for testing. Emoji that share a drawing (equal digests) go where the first of them went,
- * so no drawing is in two splits.
+ * Assigns each emoji of one class to a split, in the order of its name's digest: the first 60 % to training, the next 20 % to
+ * validation, the rest to testing. Emoji that share a drawing (equal digests) follow the first of them, so that no drawing is in two
+ * splits.
  *
  * @param {ReadonlyMap<string, readonly string[]>} drawings emoji → digests of its drawings
  * @returns {Map<string, Split>}

@@ -12,7 +12,7 @@ import { libraryFiles } from './library.js';
 const OWN_SOURCES = join(repositoryRoot, 'deploy', 'bootstrap', 'engine');
 const LOADER_SOURCE = join(OWN_SOURCES, 'quiet-loader.cc');
 const LIST_SOURCE = join(OWN_SOURCES, 'list-attributes.h');
-/** What is put into tfjs' source, so that it takes lists of strings and of types. */
+/** Additions to tfjs' source, with which it accepts lists of strings and of types. */
 const ADDITION = {
   file: 'tfjs_backend.cc',
   include: '#include "list-attributes.h"\n',
@@ -57,15 +57,15 @@ export async function obtainBinding(context, library, packageFolder) {
 }
 
 /**
- * @param {string} source of tfjs' backend
- * @throws {SetupError} where it is not the one that the addition was written for
+ * @param {string} source source of tfjs' backend
+ * @throws {SetupError} if it is not the version that the addition was written for
  */
 function withLists(source) {
   const parts = source.split(ADDITION.before);
   if (parts.length !== 2) {
     throw new SetupError(
-      `${ADDITION.file} of @tensorflow/tfjs-node-gpu is not the one that Graft adds to.`,
-      'Install the version that package-lock.json names: npm ci.',
+      `${ADDITION.file} of @tensorflow/tfjs-node-gpu is not the version that Graft patches.`,
+      'Install the version in package-lock.json: npm ci.',
     );
   }
   return ADDITION.include + parts.join(ADDITION.call + ADDITION.before);

@@ -11,11 +11,11 @@ import { zig } from '../wheels.js';
  */
 
 /**
- * Runs a C++ compiler over each list of arguments, with the first installed compiler that can do all of it; where there is
- * none, with zig from PyPI.
+ * Runs a C++ compiler with each list of arguments. Uses the first installed compiler that succeeds for all of them, else zig from
+ * PyPI.
  *
  * @param {StepContext} context
- * @param {string} what is compiled, for people: "the binding of tfjs"
+ * @param {string} what name of the target in messages, such as "the binding of tfjs"
  * @param {readonly (readonly string[])[]} calls
  * @throws {SetupError} with the compilers' last lines
  */
@@ -47,7 +47,7 @@ export async function compileCpp(context, what, calls) {
 /**
  * @param {Compiler} compiler
  * @param {readonly (readonly string[])[]} calls
- * @returns {Promise<string | undefined>} what went wrong
+ * @returns {Promise<string | undefined>} the error; undefined on success
  */
 async function compileWith({ command: [program, ...first], env, isZig }, calls) {
   for (const call of calls) {
@@ -59,7 +59,7 @@ async function compileWith({ command: [program, ...first], env, isZig }, calls) 
 }
 
 /**
- * GCC and Clang say x86-64-v3, zig says x86_64_v3.
+ * Translates an argument for zig: GCC and Clang name a processor x86-64-v3, zig names it x86_64_v3.
  *
  * @param {string} arg
  */
@@ -95,7 +95,7 @@ async function withZig(context, use) {
   try {
     for (const path of paths) await extractFromArchive(python, path, folder, ['ziglang/']);
     const program = join(folder, 'ziglang', 'zig');
-    // Python's zipfile drops the mode of the files.
+    // Python's zipfile drops file modes.
     chmodSync(program, 0o755);
     const cache = join(folder, 'cache');
     const zigEnv = { ...context.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };

@@ -7,18 +7,18 @@ import { compileCpp } from './compiler.js';
 
 export const headsModule = 'graft_heads.node';
 
-// Each value must come out of the same operations whichever tile it falls into, so the compiler may not fuse
-// multiplications and additions as it likes; where they are to be fused, the source says so.
+// Each value must result from the same operations whichever tile it falls into, so the compiler must not fuse multiplications
+// and additions by itself. The source fuses them explicitly where intended.
 const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-pthread'];
 
-/** What the arithmetic is compiled for, and picked from when it is loaded; the names are those in `find-kernels.cc`. */
+/** Instruction sets that the arithmetic is compiled for. The loader chooses one by the names in `find-kernels.cc`. */
 const INSTRUCTION_SETS = {
   x64: { basic: [], avx2: ['-march=x86-64-v3'], avx512: ['-march=x86-64-v4'] },
   other: { basic: [] },
 };
 
 /**
- * Compiles what trains heads on a CPU (`services/trainer/heads/native`), once per version of the sources.
+ * Compiles the native code that trains heads on a CPU (`services/trainer/heads/native`), once per version of the sources.
  *
  * @param {StepContext} context
  * @returns {Promise<string>} the cache folder with graft_heads.node

@@ -11,7 +11,7 @@ import { nvidiaLibraries, tensorflowCpu, tensorflowGpu } from '../wheels.js';
 
 export const libraryFiles = /** @type {const} */ (['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']);
 
-// What tensorflow/c/c_api.h and tensorflow/c/eager/c_api.h include, of 9,373 headers (135 MB) in the wheel.
+// The headers that tensorflow/c/c_api.h and tensorflow/c/eager/c_api.h include, of 9,373 headers (135 MB) in the wheel.
 const HEADERS = ['tensorflow/c/', 'tensorflow/core/platform/ctstring', 'tsl/platform/ctstring', 'xla/tsl/c/'];
 
 /**
@@ -19,7 +19,7 @@ const HEADERS = ['tensorflow/c/', 'tensorflow/core/platform/ctstring', 'tsl/plat
  *
  * @param {StepContext} context
  * @returns {Promise<TensorflowLibrary>}
- * @throws {SetupError} when the folder named is not one, or a wheel cannot be had
+ * @throws {SetupError} if GRAFT_LIBTENSORFLOW names no such folder, or a wheel can't be downloaded
  */
 export async function obtainLibrary(context) {
   const named = context.env['GRAFT_LIBTENSORFLOW'];
@@ -32,7 +32,7 @@ export async function obtainLibrary(context) {
   const source = `${wheel.name} ${wheel.version} from PyPI`;
   if (!existsSync(root)) await unpackWheels(context, root, [wheel, ...extra]);
   const folder = join(root, 'tensorflow');
-  requireFiles(folder, `Delete ${root} and start again: it was damaged after it was made.`);
+  requireFiles(folder, `Delete ${root} and run set-up again: it was damaged after its installation.`);
   return { folder, includeFolder: join(folder, 'include'), identity: identityOf(folder), source, gpu };
 }
 
@@ -64,7 +64,7 @@ function requireFiles(folder, remedy) {
 }
 
 /**
- * What a library is, without reading its 850 MB.
+ * Returns the identity of a library without reading its 850 MB: sizes and times.
  *
  * @param {string} folder
  */
@@ -86,7 +86,7 @@ async function wantsGpu(env) {
   if (wanted !== '') {
     throw new SetupError(
       `GRAFT_ENGINE is "${wanted}".`,
-      'Set it to cpu or gpu, or leave it unset to take what the machine has.',
+      'Set it to cpu or gpu, or unset it to use what the machine has.',
     );
   }
   if (existsSync('/dev/nvidia0')) return true;

@@ -1,4 +1,4 @@
-// Lists of strings and of types as attributes of an op, which tfjs' binding can't pass: TensorFlow's fused kernels want both.
+// Passes lists of strings and of types as attributes of an op, which TensorFlow's fused kernels need and tfjs' binding can't pass.
 #ifndef GRAFT_LIST_ATTRIBUTES_H_
 #define GRAFT_LIST_ATTRIBUTES_H_
 
@@ -13,7 +13,7 @@
 
 namespace graft {
 
-// Elements of a value that is an array; false for any other.
+// Reads the elements of an array; false for any other value.
 inline bool elements_of(napi_env env, napi_value value, std::vector<napi_value>& elements) {
   bool is_array = false;
   std::uint32_t length = 0;
@@ -27,15 +27,15 @@ inline bool elements_of(napi_env env, napi_value value, std::vector<napi_value>&
 }
 
 inline bool set_strings(napi_env env, TFE_Op* op, const char* name, const std::vector<napi_value>& elements) {
-  std::vector<std::string> texts(elements.size());
+  std::vector<std::string> strings(elements.size());
   std::vector<const void*> pointers(elements.size());
   std::vector<std::size_t> sizes(elements.size());
   for (std::size_t index = 0; index < elements.size(); index += 1) {
     if (napi_get_value_string_utf8(env, elements[index], nullptr, 0, &sizes[index]) != napi_ok) return false;
-    texts[index].resize(sizes[index]);
-    // The terminating zero is written over the string's own.
-    napi_get_value_string_utf8(env, elements[index], &texts[index][0], sizes[index] + 1, &sizes[index]);
-    pointers[index] = texts[index].data();
+    strings[index].resize(sizes[index]);
+    // The terminating zero overwrites the string's own.
+    napi_get_value_string_utf8(env, elements[index], &strings[index][0], sizes[index] + 1, &sizes[index]);
+    pointers[index] = strings[index].data();
   }
   TFE_OpSetAttrStringList(op, name, pointers.data(), sizes.data(), static_cast<int>(elements.size()));
   return true;
@@ -52,7 +52,7 @@ inline bool set_types(napi_env env, TFE_Op* op, const char* name, const std::vec
   return true;
 }
 
-// Sets the attribute and returns true where the value is an array of strings or of types; else nothing is done.
+// Sets the attribute and returns true if the value is an array of strings or of types; else does nothing.
 inline bool set_list(napi_env env, TFE_Op* op, const char* name, TF_AttrType type, napi_value value) {
   std::vector<napi_value> elements;
   if (type != TF_ATTR_STRING && type != TF_ATTR_TYPE) return false;

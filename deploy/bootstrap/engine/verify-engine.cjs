@@ -1,4 +1,4 @@
-// Run by itself after the binding was put in its place: loads TensorFlow as the trainer does and computes with it.
+// Runs in a separate process after the binding is installed: loads TensorFlow as the trainer does and computes with it.
 const tf = require('@tensorflow/tfjs-node-gpu');
 
 const product = Array.from(

@@ -21,7 +21,7 @@ export const checkMachine = {
 };
 
 /**
- * Enough to generate code, on any platform.
+ * Checks what generating code requires, on any platform.
  *
  * @type {import('../step.js').Step}
  */
@@ -35,7 +35,7 @@ export const checkNodeVersion = {
 
 /**
  * @param {string} version such as 20.19.0
- * @throws {SetupError} when tfjs-node cannot run on it
+ * @throws {SetupError} if tfjs-node does not support it
  */
 export function checkNode(version) {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -44,7 +44,7 @@ export function checkNode(version) {
   if (!tooOld && major < TOO_NEW_NODE) return;
   throw new SetupError(
     `This is Node ${version}; Graft runs on Node ${OLDEST_NODE.join('.')} or later and before ${TOO_NEW_NODE}.`,
-    'Install Node 22 (https://nodejs.org, or: nvm install 22), put it first on the path and start again.' +
+    'Install Node 22 (https://nodejs.org, or: nvm install 22), put it first on the path and run set-up again.' +
       (tooOld ? '' : '\nNode 23 removed functions of node:util that TensorFlow.js 4.22 still calls.'),
   );
 }
@@ -58,7 +58,7 @@ export function checkPlatform(platform, arch, namedLibrary) {
   if (platform === 'linux' && arch === 'x64') return;
   if (platform === 'linux' && namedLibrary !== '') return;
   throw new SetupError(
-    `This is ${platform} on ${arch}; set-up knows how to get TensorFlow for linux on x64 only.`,
+    `This is ${platform} on ${arch}; set-up installs TensorFlow for linux on x64 only.`,
     platform === 'linux'
       ? 'Unpack the tensorflow wheel for this processor from PyPI and name its folder "tensorflow" (with libtensorflow_cc.so.2,\n' +
           'libtensorflow_framework.so.2 and include/) in GRAFT_LIBTENSORFLOW.'
@@ -67,7 +67,7 @@ export function checkPlatform(platform, arch, namedLibrary) {
 }
 
 /**
- * Removes what set-ups that were killed left half-made; younger ones may belong to a set-up that is running.
+ * Removes what killed set-ups left incomplete more than six hours ago. Younger leftovers may belong to a running set-up.
  *
  * @param {string} cacheDir
  */

@@ -5,7 +5,7 @@ import { downloadEmojiPackages, emojiPackages } from '../emoji/packages.js';
 import { makeDemoImages } from '../emoji/demo-images.js';
 import { buildFolder, digestOf, readTextIfThere } from '../files.js';
 
-/** Raise it when the images made from the same packages change. */
+/** Version of the images; raise it when the same packages yield other images. */
 const RECIPE = 1;
 
 /** @type {import('../step.js').Step} */
@@ -78,7 +78,7 @@ function describe(counts) {
  * @returns {(png: Buffer) => Promise<Buffer>}
  */
 function loadCompositor(root) {
-  // Only now: sharp is in node_modules, which an earlier step may just have made.
+  // Imported late: sharp is in node_modules, which an earlier step may have just installed.
   const sharp = createRequire(join(root, 'package.json'))('sharp');
   return (png) => sharp(png).flatten({ background: '#ffffff' }).png().toBuffer();
 }

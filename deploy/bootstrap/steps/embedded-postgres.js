@@ -17,7 +17,7 @@ export const embeddedPostgres = {
     const programs = ['postgres', 'initdb'].map((name) => join(folder, 'native', 'bin', name));
     if (programs.every(isExecutable) && linksExist(folder)) return `ready (${version})`;
     for (const program of programs) chmodSync(program, 0o755);
-    // The package's own install script, which npm did not run: npm packages cannot hold symbolic links.
+    // The package's install script creates symbolic links, which npm packages can't have; npm did not run it.
     const linking = await runProgram(process.execPath, [join('scripts', 'hydrate-symlinks.js')], { cwd: folder });
     const trial = await runProgram(/** @type {string} */ (programs[0]), ['--version']);
     if (linking.code !== 0 || trial.code !== 0) {
@@ -25,7 +25,7 @@ export const embeddedPostgres = {
         output: lastLines(linking.code === 0 ? trial : linking),
       });
     }
-    return `made ready (${trial.stdout.trim()})`;
+    return `prepared (${trial.stdout.trim()})`;
   },
 };
 

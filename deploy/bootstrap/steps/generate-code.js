@@ -53,7 +53,7 @@ function protoGenerator(context, lock) {
 function prismaGenerator(context, lock) {
   const schema = join(context.root, 'prisma', 'schema.prisma');
   const config = join(context.root, '.config', 'prisma.ts');
-  // prisma generate never starts its schema engine, but insists on downloading one unless this names a file.
+  // prisma generate never starts its schema engine, but downloads one unless this names a file.
   const env = {
     ...context.env,
     PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
@@ -79,7 +79,7 @@ async function runTool(context, tool, args, cwd) {
   const env = { ...context.env, PATH: `${bin}:${context.env['PATH'] ?? ''}` };
   const result = await runProgram(join(bin, tool), args, { cwd, env });
   if (result.code === 0) return;
-  throw new SetupError(`${tool} ${args.join(' ')} failed.`, 'Mend what it names below and start again.', {
+  throw new SetupError(`${tool} ${args.join(' ')} failed.`, 'Fix the error below and run set-up again.', {
     output: lastLines(result, 30),
   });
 }

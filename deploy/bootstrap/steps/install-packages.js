@@ -27,7 +27,7 @@ export const installPackages = {
 };
 
 /**
- * Whether node_modules already is what the lock file asks for, so that a developer's `npm install` is not undone.
+ * Returns whether node_modules matches the lock file, so that a developer's `npm install` is not undone.
  *
  * @param {{ packages?: Record<string, LockEntry> }} lock package-lock.json
  * @param {{ packages?: Record<string, LockEntry> }} installed node_modules/.package-lock.json
@@ -52,7 +52,7 @@ async function npmCi(context) {
   const args = [...first, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const result = await runProgram(program, args, { cwd: context.root, env: context.env });
   if (result.code === 0) return;
-  // npm explains first and appends its usage.
+  // npm prints its explanation first, then its usage.
   const output = result.stderr.trim().split('\n').slice(0, 15).join('\n');
   throw new SetupError('npm ci failed.', remedyFor(output), { output });
 }
@@ -60,8 +60,8 @@ async function npmCi(context) {
 /** @param {string} output */
 function remedyFor(output) {
   if (output.includes('code EUSAGE')) {
-    return 'package.json and package-lock.json do not fit together: run npm install --ignore-scripts, and commit the lock file.';
+    return 'package.json and package-lock.json do not match: run npm install --ignore-scripts, and commit the lock file.';
   }
-  if (output.includes('code ENOSPC')) return 'The disk is full: free about 1 GB and start again.';
-  return 'Look at the network, and at the registry and proxy in the npm settings of this machine (npm config list).';
+  if (output.includes('code ENOSPC')) return 'The disk is full: free about 1 GB and run set-up again.';
+  return 'Check the network, and the registry and proxy in the npm settings of this machine (npm config list).';
 }

@@ -22,7 +22,7 @@ export const tensorflowEngine = {
 };
 
 /**
- * Puts a link where tfjs looks for its binding.
+ * Creates a symbolic link where tfjs expects its binding.
  *
  * @param {string} binding
  * @param {string} packageFolder
@@ -41,11 +41,11 @@ function napiVersion() {
 }
 
 /**
- * Loads the engine in a process of its own and multiplies two matrices, once per binding and Node version.
+ * Loads the engine in a separate process and multiplies two matrices, once per binding and Node version.
  *
  * @param {StepContext} context
  * @param {string} bindingFolder
- * @param {boolean} gpuExpected while no GPU answers on such a machine, the answer is not kept
+ * @param {boolean} gpuExpected if true, a result without a GPU is not cached
  * @returns {Promise<{ version: string, gpu: boolean }>}
  */
 async function verifyOnce(context, bindingFolder, gpuExpected) {
@@ -62,7 +62,7 @@ async function verifyOnce(context, bindingFolder, gpuExpected) {
   if (result.code !== 0 || answer === undefined || answer.product.join(' ') !== '19 22 43 50') {
     throw new SetupError(
       'TensorFlow was built but does not compute.',
-      `Delete ${bindingFolder} and start again; with GRAFT_LIBTENSORFLOW, check that the library is for this machine.`,
+      `Delete ${bindingFolder} and run set-up again; with GRAFT_LIBTENSORFLOW, check that the library is for this machine.`,
       { output: lastLines(result) },
     );
   }

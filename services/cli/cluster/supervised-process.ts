@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 10_000;
-/** After a run of this length, the next restart uses the shortest backoff. */
+/** Length of a run after which the next restart uses the shortest backoff. */
 const HEALTHY_MS = 60_000;
 const LOG_LIMIT_BYTES = 20_000_000;
 

@@ -46,7 +46,7 @@ export interface FetchResult {
   readonly imageCount: number;
   /** Files of the archive that are empty or not JPEG; the next file replaces each. */
   readonly skipped: readonly string[];
-  /** Whether the folder existed before. */
+  /** True if the folder existed before. */
   readonly wasThere: boolean;
 }
 

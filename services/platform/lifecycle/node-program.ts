@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { WorkerOptions } from 'node:worker_threads';
 
 const SERVICES = fileURLToPath(new URL('../..', import.meta.url));
-/** Whether this module is compiled; sources run by tsx. */
+/** True in a build; sources run by tsx. */
 const IS_BUILT = import.meta.url.endsWith('.js');
 
 /** A module to run in a separate Node process. */

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** A process, told apart from a later one with the same number by its start time. */
+/** A process, distinguished by its start time from a later process with the same number. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks since boot from /proc/PID/stat; empty where there is no /proc. */

@@ -9,15 +9,15 @@ import type { ProcessIdentity } from './process-identity.ts';
  *
  * States of a lock file:
  * - free: there is no file.
- * - held: the file names a running process. Only that process removes it.
+ * - held: the file names a running process. Only that process removes the file.
  * - stale: the file names a process that has ended without releasing it, or nothing readable.
  *
  * Transitions:
- * - free → held: a hard link to a complete file, so that no reader finds half of one and one of two processes wins.
+ * - free → held: a hard link to a complete file. Readers never see half a file, and one of two processes wins.
  * - held → free: `release`. held → stale: the holder ends in any other way.
- * - stale → held: the file is replaced in one step. Only the holder of a second lock, named after the content of the stale
- *   file, may replace it, after another look at that content. So of two processes that find the same stale file one wins,
- *   and the other can't remove the lock of the winner. The second lock has the same states.
+ * - stale → held: the file is replaced atomically. Only the holder of a second lock, named after the content of the stale file,
+ *   may replace it, after comparing that content again. So of two processes that find the same stale file one wins, and the other
+ *   can't remove the lock of the winner. The second lock has the same states.
  *
  * The processes must share a process table: one machine, or one container. A holder of another table counts as ended.
  *
@@ -39,7 +39,7 @@ export interface LockOptions {
   readonly isStale?: (holder: ProcessIdentity | null) => boolean;
 }
 
-/** A lock that was not free in time. */
+/** Thrown when a lock is not free in time. */
 export class LockTimeoutError extends Error {
   override readonly name = 'LockTimeoutError';
 
@@ -53,11 +53,11 @@ export class LockTimeoutError extends Error {
 
 const POLL_MS = 50;
 
-/** Takes a lock; null when another process (or another part of this one) holds it. */
+/** Takes a lock; null if another process, or another part of this one, holds it. */
 export function tryLock(file: string, options: LockOptions = {}): ProcessLock | null {
   const { holder = identifyProcess(process.pid), isStale = hasEnded } = options;
   const own = JSON.stringify({ ...holder, nonce: randomUUID() });
-  // The name ends like that of the lock, so that whoever skips locks in the folder skips this one too.
+  // The name ends in .lock as well, so that readers of the folder that skip locks skip it.
   const prepared = `${file}.${randomUUID()}.lock`;
   writeFileSync(prepared, own, { flag: 'wx' });
   try {

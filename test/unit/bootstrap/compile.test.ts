@@ -36,12 +36,12 @@ function run(folder: string): string {
 }
 
 describe('compileOnce', () => {
-  it('makes modules that run beside the packages and know their own place', async () => {
+  it('builds modules that find packages and know their own path', async () => {
     const folder = await compileOnce(root);
     expect(run(folder)).toBe(`{ a: 1 } ${join(folder, 'services/name.js')}\n`);
   });
 
-  it('compiles again when a source has changed, appeared or gone, and else returns the same folder', async () => {
+  it('recompiles when a source was changed, added or removed, else returns the same folder', async () => {
     const folders = [await compileOnce(root), await compileOnce(root)];
     write('services/name.ts', `export const NAME: string = 'changed';\n`);
     folders.push(await compileOnce(root));
@@ -55,7 +55,7 @@ describe('compileOnce', () => {
     expect(folders[4]).toBe(folders[2]);
   });
 
-  it('copies a file again that has changed below its folder', async () => {
+  it('copies a changed file below a copied folder', async () => {
     mkdirSync(join(root, 'prisma/migrations/1_init'));
     write('prisma/migrations/1_init/migration.sql', 'SELECT 1');
     await compileOnce(root);
@@ -64,7 +64,7 @@ describe('compileOnce', () => {
     expect(readFileSync(join(folder, 'prisma/migrations/1_init/migration.sql'), 'utf8')).toBe('SELECT 22');
   });
 
-  it('keeps the outputs that processes may still load from, and removes older ones', async () => {
+  it('keeps three outputs, from which processes may still load, and removes older ones', async () => {
     for (let version = 1; version <= 5; version += 1) {
       write('services/name.ts', `export const NAME: string = '${'v'.repeat(version)}';\n`);
       await compileOnce(root);
@@ -72,14 +72,14 @@ describe('compileOnce', () => {
     expect(readdirSync(join(root, 'node_modules/.graft-compiled'))).toHaveLength(3);
   });
 
-  it('gives two at once the same whole output', async () => {
+  it('returns one complete output to two concurrent calls', async () => {
     const [one, other] = await Promise.all([compileOnce(root), compileOnce(root)]);
     expect(one).toBe(other);
     expect(readdirSync(join(root, 'node_modules/.graft-compiled'))).toHaveLength(1);
     expect(run(one)).toContain('{ a: 1 }');
   });
 
-  it('leaves nothing behind when a source is not TypeScript', async () => {
+  it('leaves nothing behind after a syntax error', async () => {
     write('services/name.ts', 'export const = 1;\n');
     await expect(compileOnce(root)).rejects.toThrow(/services\/name\.ts:1:13/);
     expect(readdirSync(join(root, 'node_modules/.graft-compiled'))).toEqual([]);

@@ -7,7 +7,7 @@ import { labelOf, splitEmoji } from '../../../deploy/bootstrap/emoji/split.js';
 import { extractFromArchive, findPython } from '../../../deploy/bootstrap/pip.js';
 
 describe('labelOf', () => {
-  it('takes animals, food and drink', () => {
+  it('accepts animals, food and drink', () => {
     expect(['animal-bird', 'food-fruit', 'drink', 'dishware', 'plant-flower'].map(labelOf)).toEqual([
       'animal',
       'food',
@@ -21,7 +21,7 @@ describe('labelOf', () => {
 describe('splitEmoji', () => {
   const names = Array.from({ length: 100 }, (_, index) => `1f${(0x400 + index).toString(16)}`);
 
-  it('gives 60, 20 and 20 %, the same for every order of its input', () => {
+  it('assigns 60, 20 and 20 %, whatever the order of its input', () => {
     const drawings = new Map(names.map((name) => [name, [`${name} google`, `${name} twitter`]]));
     const splits = splitEmoji(drawings);
     const count = (split: string): number => [...splits.values()].filter((one) => one === split).length;

@@ -79,7 +79,7 @@ describe('check-machine', () => {
     }).toThrow(setupErrorWith(version, 'Node 22'));
   });
 
-  it('knows linux on x64, and other processors with a library', () => {
+  it('accepts linux on x64, and other processors with a library', () => {
     expect(() => {
       checkPlatform('linux', 'x64', '');
       checkPlatform('linux', 'arm64', '/opt/tensorflow');
@@ -102,7 +102,7 @@ describe('install-packages', () => {
     },
   };
 
-  it('leaves alone what npm installed from the same lock file', () => {
+  it('keeps what npm installed from the same lock file', () => {
     expect(
       holdsSamePackages(lock, { packages: { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' } } }),
     ).toBe(true);
@@ -127,7 +127,7 @@ describe('package-lock.json', () => {
     expect(missing, 'run: node deploy/bootstrap/complete-lock-file.js').toEqual([]);
   });
 
-  it('is completed with the platform told from the name', () => {
+  it('is completed with the platform in the name of the package', () => {
     const packages = {
       'node_modules/tool': {
         version: '1.0.0',
@@ -154,12 +154,12 @@ describe('package-lock.json', () => {
 });
 
 describe('files', () => {
-  it('tells lists of parts apart', () => {
+  it('have different digests for different lists', () => {
     expect(digestOf(['ab', 'c'])).not.toBe(digestOf(['a', 'bc']));
     expect(digestOf(['ab', 'c'])).toBe(digestOf(['ab', Buffer.from('c')]));
   });
 
-  it('puts a folder in its place whole or not at all', async () => {
+  it('renames a folder to its final path complete or not at all', async () => {
     const target = join(folder, 'cache', 'thing');
     const failing = buildFolder(target, (temporary) => {
       writeFileSync(join(temporary, 'half'), '1');
@@ -216,7 +216,7 @@ describe('runSteps', () => {
     expect(lines[1]).toMatch(/^\[2\/3\] Two … failed after /);
   });
 
-  it('says how much space is needed and is there', async () => {
+  it('reports the needed and the free space', async () => {
     const step = {
       title: 'Huge',
       run: (context: { requireFreeSpace: (megabytes: number, what: string) => void }) => {
@@ -225,7 +225,7 @@ describe('runSteps', () => {
       },
     };
     await expect(runSteps([step], base(), () => undefined)).rejects.toThrow(
-      /^the moon needs 1000000000000 MB in .*cache, and \d+ MB are free there\.$/,
+      /^the moon needs 1000000000000 MB in .*cache, but only \d+ MB are free\.$/,
     );
   });
 });
@@ -284,7 +284,7 @@ describe('main.js', () => {
 });
 
 describe('the launcher of the CLI', () => {
-  it('says how to set up when nothing is', async () => {
+  it('prints how to set up when nothing is set up', async () => {
     const copy = join(folder, 'services', 'cli');
     mkdirSync(copy, { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');

@@ -67,14 +67,14 @@ function client(cutAt: number, content = bytes): GraftClient {
 const options = { signal: new AbortController().signal, note: (): void => undefined };
 
 describe('downloading a checkpoint', () => {
-  it('goes on at the byte where the connection was cut', async () => {
+  it('resumes at the byte where the connection was cut', async () => {
     expect(await downloadCheckpointFile(client(1), 'c1', file, options)).toEqual(checkpoint);
     expect(offsets).toEqual([0, CHUNK]);
     expect(readFileSync(file)).toEqual(bytes);
     expect(readdirSync(join(folder, 'deep'))).toEqual(['best.safetensors']);
   });
 
-  it('goes on in a later call, after an interruption', async () => {
+  it('resumes in a later call, after an interruption', async () => {
     const interrupt = new AbortController();
     const note = (): void => interrupt.abort(new Error('received SIGINT'));
     await expect(downloadCheckpointFile(client(1), 'c1', file, { signal: interrupt.signal, note })).rejects.toThrow();
@@ -84,7 +84,7 @@ describe('downloading a checkpoint', () => {
     expect(readFileSync(file)).toEqual(bytes);
   });
 
-  it('refuses other bytes than those that are registered, and keeps none of them', async () => {
+  it('refuses bytes that differ from the registered ones, and keeps none of them', async () => {
     const other = Buffer.from(bytes);
     other[100_000] = 0xff;
     await expect(downloadCheckpointFile(client(0, other), 'c1', file, options)).rejects.toThrow(checkpoint.sha256);
@@ -105,7 +105,7 @@ describe('downloading a checkpoint', () => {
 });
 
 describe('the card beside a checkpoint', () => {
-  it('tells the classes and the parameters without a coordinator', async () => {
+  it('has the classes and the parameters, without a coordinator', async () => {
     await downloadCheckpointFile(client(0), 'c1', file, options);
     expect(await readCheckpointCard(file)).toBeNull();
     const written = await writeCheckpointCard(client(0), checkpoint, file);
@@ -113,7 +113,7 @@ describe('the card beside a checkpoint', () => {
     expect(written).toMatchObject({ runId: 's1-r003', classNames: ['cat', 'dog'], parameters: { 'head.units': 128 } });
   });
 
-  it.each(['truncate', 'flip'] as const)('tells that the file was damaged after its download (%s)', async (damage) => {
+  it.each(['truncate', 'flip'] as const)('reveals damage of the file after its download (%s)', async (damage) => {
     await downloadCheckpointFile(client(0), 'c1', file, options);
     const card = await writeCheckpointCard(client(0), checkpoint, file);
     await requireUndamaged(file, card);
@@ -121,7 +121,7 @@ describe('the card beside a checkpoint', () => {
     await expect(requireUndamaged(file, card)).rejects.toThrow(/is damaged: it was saved as checkpoint c1/);
   });
 
-  it('claims nothing of a file that is not the registered one', async () => {
+  it('does not apply to a file that is not the registered one', async () => {
     await downloadCheckpointFile(client(0), 'c1', file, options);
     const card = await writeCheckpointCard(client(0), { ...checkpoint, sha256: '0'.repeat(64) }, file);
     expect(card.sha256).toBeNull();

@@ -66,7 +66,7 @@ async function* events(list: readonly StoredEvent[]): AsyncGenerator<StoredEvent
 }
 
 describe('exit codes', () => {
-  it('0 and the exit codes themselves for --help', async () => {
+  it('0 for --help, which lists the exit codes', async () => {
     const { code, out } = await run(['--help']);
     expect(code).toBe(0);
     expect(out).toContain('Exit codes:');
@@ -99,7 +99,7 @@ describe('exit codes', () => {
     ).toEqual([`${BAD_FILE} has 4 mistakes`, 'dataset.pth', 'dataset.path', 'parameters.head.unit', 'max_runs']);
   });
 
-  it("2 for what only the coordinator finds, in the file's terms", async () => {
+  it('2 for mistakes that only the coordinator finds, by path of the file', async () => {
     const createSweep = (): never => {
       throw new InvalidRequestError([{ field: 'spec.parameters[0].values[1]', description: 'is too wide.' }]);
     };
@@ -119,7 +119,7 @@ describe('exit codes', () => {
     expect(err).not.toBe('');
   });
 
-  it('5 when nobody listens, really', async () => {
+  it('5 when the port refuses the connection, with the real client', async () => {
     const client = createGraftClient('127.0.0.1:1');
     try {
       const { code, err } = await run(['sweep', 'get', 's9'], { getSweep: (id) => client.getSweep(id) });
@@ -130,7 +130,7 @@ describe('exit codes', () => {
     }
   });
 
-  it('3 for a sweep file that is not there, and for latest when there is no sweep', async () => {
+  it('3 for a missing sweep file, and for latest when there is no sweep', async () => {
     expect((await run(['sweep', 'plan', 'nowhere.yaml'])).code).toBe(3);
     expect((await run(['sweep', 'get', 'latest'], { listSweeps: () => Promise.resolve([]) })).code).toBe(3);
   });
@@ -150,7 +150,7 @@ describe('exit codes', () => {
     expect(out).toContain(`sweep ${state}`);
   });
 
-  it('130 when interrupted; the sweep goes on, and how to watch it is said', async () => {
+  it('130 when interrupted, with the command that watches the continuing sweep', async () => {
     const interrupt = new AbortController();
     const { code, err } = await run(
       ['sweep', 'watch', 's1'],
@@ -171,7 +171,7 @@ describe('exit codes', () => {
 });
 
 describe('watching', () => {
-  it('goes on from its cursor when the coordinator was away', async () => {
+  it('resumes after its cursor when the coordinator was unavailable', async () => {
     const cursors: bigint[] = [];
     const all = sampleEvents([
       { kind: 'SWEEP_STATE', state: 'ACTIVE', reason: '' },
@@ -232,7 +232,7 @@ describe('a sweep that succeeded with runs that did not', () => {
   };
   const tie = 's1-r003, val_loss 0.0500 (tied with runs 1, 2; broken by val_accuracy)';
 
-  it('says so in list, get and watch, with the best run and what it is tied with', async () => {
+  it('is described so in list, get and watch, with the best run and its ties', async () => {
     expect((await run(['sweep', 'list'], client)).out).toContain('SUCCEEDED (2 failed, 1 infeasible)');
     const got = await run(['sweep', 'get', 's1'], client);
     expect(got.out).toContain('SUCCEEDED (2 failed, 1 infeasible)');
@@ -261,7 +261,7 @@ describe('a sweep that succeeded with runs that did not', () => {
 describe('results', () => {
   const { leaderboard } = sampleReport();
 
-  it('are JSON with the names of the protos', async () => {
+  it('are JSON with proto field names', async () => {
     const { out } = await run(['leaderboard', 's1', '--output', 'json'], {
       getLeaderboard: () => Promise.resolve(leaderboard),
     });
@@ -291,7 +291,7 @@ describe('results', () => {
     expect(out).toContain('2 runs were tested on the test split');
   });
 
-  it('explain a run with all that was tried', async () => {
+  it('explain a run with all its attempts', async () => {
     const { out } = await run(['run', 'explain', 's1-r003'], {
       getRun: () =>
         Promise.resolve({
@@ -324,13 +324,13 @@ describe('results', () => {
 describe('the coordinator', () => {
   const get = { getSweep: () => Promise.resolve(sampleSweep()), listRuns: () => Promise.resolve([]) };
 
-  it('is the default port here, or what the option says, before or after the command', async () => {
+  it('is the default port on this machine, or that of the option, before or after the command', async () => {
     expect((await run(['sweep', 'get', 's1'], get)).address).toBe('127.0.0.1:50051');
     expect((await run(['--coordinator', 'a:1', 'sweep', 'get', 's1'], get)).address).toBe('a:1');
     expect((await run(['sweep', 'get', 's1', '--coordinator', 'b:2'], get)).address).toBe('b:2');
   });
 
-  it('comes from the environment where no option names it; empty counts as unset', async () => {
+  it('comes from the environment if no option names it; empty counts as unset', async () => {
     const withEnvironment = (value: string, args: readonly string[] = []): Promise<Outcome> =>
       run(['sweep', 'get', 's1', ...args], get, undefined, { GRAFT_COORDINATOR: value });
     expect((await withEnvironment('c:3')).address).toBe('c:3');

@@ -62,7 +62,7 @@ describe('a supervised process', () => {
     expect(child.startCount).toBe(2);
   });
 
-  it('is given longer and longer pauses while it keeps dying', async () => {
+  it('is restarted after growing pauses while it keeps dying', async () => {
     const child = supervise('process.exit(3)');
     child.start();
     await until(() => expect(child.startCount).toBe(4));
@@ -74,7 +74,7 @@ describe('a supervised process', () => {
     ]);
   });
 
-  it('may end in its own time, and is killed with its group when it takes too long', async () => {
+  it('may end within the grace time, and is killed with its group after it', async () => {
     const child = supervise(
       `process.on('SIGTERM', () => {});
        const own = require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
@@ -90,7 +90,7 @@ describe('a supervised process', () => {
     await until(() => expect(isAlive(grandchild)).toBe(false));
   });
 
-  it('does not hear the Ctrl-C of our terminal: it has a group of its own', async () => {
+  it('does not receive the Ctrl-C of the terminal: it has its own process group', async () => {
     const child = supervise('setInterval(() => {}, 1000)');
     child.start();
     const stat = await until(() => readFileSync(`/proc/${String(child.pid)}/stat`, 'utf8'));
@@ -101,7 +101,7 @@ describe('a supervised process', () => {
 });
 
 describe('a child of a parent that is killed', () => {
-  it('ends in order by itself, and its own children do not take the order for theirs', async () => {
+  it('ends in order by itself; its own children are unaffected', async () => {
     const service = join(folder, 'service.mts');
     writeFileSync(
       service,
@@ -147,7 +147,7 @@ describe('the lock of a state folder', () => {
     await once(child, 'spawn');
     const lock = await ClusterLock.acquire(folder, quiet);
     lock.setChildren([child.pid!]);
-    // As if our number had been another process's, which is gone.
+    // As if another process had had this process number and had ended.
     const record = readClusterRecord(folder)!;
     writeFileSync(
       join(folder, 'up.json'),
@@ -166,7 +166,7 @@ describe('the lock of a state folder', () => {
     (await next).release();
   });
 
-  it('keeps the password of the database to its owner', async () => {
+  it('keeps the database password readable by its owner only', async () => {
     const lock = await ClusterLock.acquire(folder, quiet);
     const { statSync } = await import('node:fs');
     expect(statSync(join(folder, 'up.json')).mode & 0o077).toBe(0);
@@ -175,7 +175,7 @@ describe('the lock of a state folder', () => {
 });
 
 describe('the keeper of PostgreSQL', () => {
-  it('starts it again when it has died', async () => {
+  it('restarts the server when it has died', async () => {
     const servers = [0, 1].map(() =>
       spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' }),
     );
@@ -203,7 +203,7 @@ describe('the keeper of PostgreSQL', () => {
 });
 
 describe('a log that is followed', () => {
-  it('gives new lines only, also of a file that is begun anew', async () => {
+  it('passes on new lines only, even after a truncation', async () => {
     const file = join(folder, 'x.log');
     writeFileSync(file, 'old\n');
     const lines: string[] = [];
@@ -221,7 +221,7 @@ describe('a log that is followed', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('counts once when npm hands on what the terminal has told already, and a second one later is heard', () => {
+  it('counts once when npm forwards it as well, and a later second one counts', () => {
     const listeners: ((name: NodeJS.Signals) => void)[] = [];
     const source: SignalSource = { on: (_name, listener) => listeners.push(listener), off: () => undefined };
     let now = 0;

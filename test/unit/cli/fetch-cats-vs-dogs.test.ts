@@ -131,7 +131,7 @@ describe('fetching cats-vs-dogs', () => {
     );
   }
 
-  it('takes the images in order, the next one for each that is empty, no JPEG or missing', async () => {
+  it('takes the images in order, and replaces each that is empty, not JPEG or missing by the next', async () => {
     const result = await fetchCatsVsDogs(options());
     expect(listed()).toEqual({
       'train/cat': ['cat.0.jpg', 'cat.2.jpg', 'cat.3.jpg'],
@@ -150,14 +150,14 @@ describe('fetching cats-vs-dogs', () => {
     expect(existsSync(join(folder, 'downloads', 'pets.zip'))).toBe(false);
   });
 
-  it('goes on where the connection was cut', async () => {
+  it('resumes where the connection was cut', async () => {
     cuts = [700, 300];
     await fetchCatsVsDogs(options({ keepArchive: true }));
     expect(ranges).toEqual([undefined, 'bytes=700-', 'bytes=1000-']);
     expect(readFileSync(join(folder, 'downloads', 'pets.zip'))).toEqual(bytes);
   });
 
-  it('goes on in a later call, after an interruption', async () => {
+  it('resumes in a later call, after an interruption', async () => {
     cuts = [700];
     const interrupt = new AbortController();
     const first = fetchCatsVsDogs(options({ signal: interrupt.signal, onProgress: () => interrupt.abort() }));
@@ -168,13 +168,13 @@ describe('fetching cats-vs-dogs', () => {
     expect(existsSync(join(folder, 'pets/test/dog/dog.8.jpg'))).toBe(true);
   });
 
-  it('does nothing when the folder is there', async () => {
+  it('does nothing when the folder exists', async () => {
     await fetchCatsVsDogs(options());
     expect(await fetchCatsVsDogs(options())).toMatchObject({ wasThere: true });
     expect(ranges).toHaveLength(1);
   });
 
-  it('leaves no folder behind when the archive holds too few', async () => {
+  it('leaves no folder behind when the archive has too few images', async () => {
     await expect(fetchCatsVsDogs(options({ counts: { train: 9, validation: 9, test: 9 } }))).rejects.toThrow(
       'too few JPEG images in PetImages/Cat: 12 numbers, 1 of them not JPEG',
     );

@@ -110,7 +110,7 @@ describe('text from outside in the terminal', () => {
     expect(activeIn(text)).toEqual([]);
   });
 
-  it('stays what it is in JSON, as escapes', async () => {
+  it('is unchanged in JSON, as escapes', async () => {
     const { text } = await run(['sweep', 'get', 's1', '--output', 'json'], client);
     expect(activeIn(text)).toEqual([]);
     expect(JSON.parse(text)).toMatchObject({ spec: { display_name: EVIL }, state_reason: EVIL });
@@ -118,7 +118,7 @@ describe('text from outside in the terminal', () => {
     expect(activeIn(watched.text)).toEqual([]);
   });
 
-  it('is escaped in the live picture and the status line, whose own movements of the cursor arrive', () => {
+  it('is escaped in the live picture and the status line, but their own cursor movements are not', () => {
     let text = '';
     const stream = new SafeStream({ write: (part) => (text += part), isTTY: true, columns: 300, rows: 40 });
     const display = createDisplay({ stream, colour: true });
@@ -155,7 +155,7 @@ describe('a sweep file in another form', () => {
       'is encoded as UTF-16 or is a binary file. Save it as UTF-8',
     ],
     ['Latin-1', Buffer.from(`# first\n${SMALL}`, 'latin1'), 'is not UTF-8 (line 2). Save it as UTF-8'],
-  ])('in %s is refused with what to do', async (name, bytes, expected) => {
+  ])('in %s is refused with a remedy', async (name, bytes, expected) => {
     const file = `${name.replaceAll(' ', '-')}.yaml`;
     await writeFile(join(folder, file), bytes);
     await expect(loadSweepFile(file, folder)).rejects.toThrow(`${file}: ${expected}`);
@@ -166,7 +166,7 @@ describe('a sweep file in another form', () => {
     expect((await loadSweepFile('mark.yaml', folder)).displayName).toBe('Köpfe');
   });
 
-  it('is a file on this machine', async () => {
+  it('must be a file on this machine', async () => {
     await mkdir(join(folder, 'sweeps'));
     await expect(loadSweepFile('sweeps', folder)).rejects.toThrow('sweeps: is a folder. Name the sweep file in it.');
     await expect(loadSweepFile('https://example.org/a.yaml', folder)).rejects.toThrow('is a URL');
@@ -191,7 +191,7 @@ describe('a sweep file in another form', () => {
     ['an alias within its anchor', 'base: &b { epochs: *b }\n', 'an alias (*name) is within its own anchor'],
     ['a merge key of a number', 'base: { <<: 5 }\n', 'Merge sources must be maps'],
     ['a thousand levels', `base: ${'['.repeat(1_000)}${']'.repeat(1_000)}\n`, "can't be read"],
-  ])('with %s is answered by what to do', (_, text, expected) => {
+  ])('with %s is refused with a remedy', (_, text, expected) => {
     const { violations } = parseSweepFile(text, { folder: '/sweeps', home: '/home/me' });
     expect(violations.map(({ description }) => description).join('\n')).toContain(expected);
     expect(violations.length).toBeLessThanOrEqual(20);
@@ -264,7 +264,7 @@ variants: [{ weights: v.h5 }]
     for (const { description } of violations) expect(description).toContain(expected);
   });
 
-  it('names the nearest of the names for weights that are none', () => {
+  it('suggests the nearest name for unknown weights', () => {
     expect(parse('/d', 'imagnet').violations).toMatchObject([
       { field: 'base.weights', description: expect.stringContaining("Did you mean 'imagenet'?") as string },
     ]);

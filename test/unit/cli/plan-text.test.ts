@@ -17,7 +17,7 @@ function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], ba
   return describePlan(planFromProto(pages.map(({ bytes }) => PlanSweepResponse.decode(bytes))));
 }
 
-test('a plan is a tree: features, under them heads, under them what fine-tunes them', () => {
+test('prints a plan as a tree of features, heads and fine-tunings', () => {
   const text = planOf([values('fine_tune.enabled', false, true), values('fine_tune.learning_rate', 1e-5, 1e-4)]);
   const tree = text.slice(text.indexOf('0 index'), text.indexOf('\n\nExpected'));
   expect(tree.replaceAll(/\([^()]*\)/g, '()').split('\n')).toEqual([
@@ -32,7 +32,7 @@ test('a plan is a tree: features, under them heads, under them what fine-tunes t
   expect(text).toContain('of run 0');
 });
 
-test('many tasks of one kind are counted, and the cost is told against one by one', () => {
+test('sums up many tasks of one kind, and compares the cost with separate training', () => {
   const text = planOf(
     [values('fine_tune.learning_rate', ...Array.from({ length: 12 }, (_, index) => (index + 1) * 1e-5))],
     {
@@ -46,7 +46,7 @@ test('many tasks of one kind are counted, and the cost is told against one by on
   expect(text).toContain('For 200 + 100 + 100 images; early stopping is not taken into account.');
 });
 
-test('forecast and measured are shown side by side; nothing is compared that goes on', () => {
+test('shows forecast and measurement side by side, without a ratio for unfinished stages', () => {
   const stage = { taskCount: 1, runCount: 2, lostSeconds: 0, forecastMemoryBytes: 6e8, measuredMemoryBytes: null };
   const forecast = {
     stages: [
@@ -64,9 +64,9 @@ test('forecast and measured are shown side by side; nothing is compared that goe
   expect(describeForecast({ stages: [], wallSeconds: null, aloneSeconds: null }, null, null)).toBe('');
 });
 
-test('a run that shares a head says whose, and where its curve is', () => {
+test('names the run that trained a shared head, and where its curve is', () => {
   const run = sampleRun(1, { headRunId: 's1-r000' });
-  expect(describeRun(run)).toMatch(/^head +that of s1-r000, which has the same head phase$/m);
+  expect(describeRun(run)).toMatch(/^head +trained by s1-r000, which has the same head phase$/m);
   expect(explainRun(run, [], sampleSweep(), null)).toContain('run explain s1-r000');
   expect(describeRun(sampleRun(0))).not.toMatch(/^head /m);
 });

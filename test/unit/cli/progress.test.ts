@@ -36,7 +36,7 @@ function after(bodies: readonly SweepEvent[]): SweepProgress {
 }
 
 describe('the fold over events', () => {
-  it('starts with nothing known, whatever the runs have by now', () => {
+  it('starts without results, whatever the runs have by now', () => {
     const progress = startProgress(sampleSweep({ state: 'ACTIVE' }), runs);
     expect([...progress.runs.values()].map(({ state, bestValue }) => [state, bestValue])).toEqual(
       runs.map(() => ['QUEUED', null]),
@@ -52,11 +52,11 @@ describe('the fold over events', () => {
     expect(progress.cursor).toBe(4n);
   });
 
-  it('never takes a loss that is no number for the best', () => {
+  it('never takes a NaN loss for the best', () => {
     expect(after([epoch(0, 1, Number.NaN), epoch(1, 1, 9)]).bestRunId).toBe('s1-r001');
   });
 
-  it('counts epochs anew in a new stage', () => {
+  it('restarts the epoch count in a new stage', () => {
     const fineTuning: SweepEvent = {
       kind: 'RUN_STATE',
       runId: 's1-r003',
@@ -71,7 +71,7 @@ describe('the fold over events', () => {
     });
   });
 
-  it('knows which tasks are worked on', () => {
+  it('keeps the leased tasks', () => {
     const task = (state: TaskEventState): SweepEvent => ({
       kind: 'TASK',
       taskId: 't1',
@@ -86,7 +86,7 @@ describe('the fold over events', () => {
     }
   });
 
-  it('has the best run of the leaderboard: none that failed, of equal ones the one with the better other metric', () => {
+  it('has the best run of the leaderboard: not a failed one, and among equals the one with the better other metric', () => {
     const both = (index: number, valLoss: number, valAccuracy: number): SweepEvent => ({
       kind: 'EPOCH',
       runId: `s1-r00${index}`,
@@ -112,7 +112,7 @@ describe('the fold over events', () => {
     expect(progress.runs.get('s1-r000')).toMatchObject({ bestValue: 0.2, epoch: 0 });
   });
 
-  it('asks for runs that it does not know', () => {
+  it('reports events of unknown runs', () => {
     const progress = startProgress(sampleSweep(), []);
     const [event] = sampleEvents([epoch(0, 1, 0.5)]);
     expect(isAboutUnknownRun(progress, event!)).toBe(true);
@@ -131,7 +131,7 @@ describe('the live picture', () => {
     running(2, 'FAILED', 'out of luck'),
   ]);
 
-  it('shows runs with what varies, their state, epoch and values, and marks the best', () => {
+  it('shows runs with varied parameters, state, epoch and values, and marks the best', () => {
     expect(renderProgress(busy, screen)).toEqual([
       'Sweep s1 “heads & "tails" <b>”: ACTIVE',
       '   run  state    stage  epoch  val_loss  val_acc  units  learning_rate  fine_tune',
@@ -158,14 +158,14 @@ describe('the live picture', () => {
     expect(lines.length).toBeLessThanOrEqual(Math.max(rows, 6));
   });
 
-  it('keeps the best and the running where not all fit, and says how many are left out', () => {
+  it('keeps the best and the running runs if not all fit, and counts the others', () => {
     const lines = renderProgress(busy, { columns: 100, rows: 7, colour: false });
     expect(lines.join('\n')).toMatch(/★ +1 /);
     expect(lines.join('\n')).toMatch(/\n +0 +RUNNING/);
     expect(lines).toContain('… and 3 more runs');
   });
 
-  it('is drawn over itself on a terminal', () => {
+  it('overwrites itself on a terminal', () => {
     let written = '';
     const stream = { isTTY: true, columns: 100, rows: 30, write: (text: string) => (written += text) };
     const display = createDisplay({ stream, colour: false });
@@ -179,7 +179,7 @@ describe('the live picture', () => {
 });
 
 describe('plain lines', () => {
-  it('tell one event each', () => {
+  it('describe one event each', () => {
     let written = '';
     const display = new LineDisplay({ write: (text) => (written += text) });
     let progress = startProgress(sampleSweep({ state: 'ACTIVE' }), runs);

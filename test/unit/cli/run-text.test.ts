@@ -7,7 +7,7 @@ describe('a run in words', () => {
     expect(describeRun(sampleRun(1))).toMatch(/^peak memory +1\.2 GB$/m);
   });
 
-  it('leaves it open before a stage has ended', () => {
+  it('has no peak memory before a stage has ended', () => {
     expect(describeRun(sampleRun(1, { peakMemoryBytes: null }))).toMatch(/^peak memory *$/m);
   });
 });

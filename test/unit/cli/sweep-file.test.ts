@@ -23,7 +23,7 @@ function fieldsOf(text: string): readonly string[] {
 }
 
 describe('a sweep file', () => {
-  it('needs little: the rest has defaults', () => {
+  it('has defaults for everything but the data set', () => {
     const { spec, violations } = parseSweepFile(SMALLEST, folders);
     expect(violations).toEqual([]);
     expect(spec).toEqual({
@@ -83,12 +83,12 @@ objective: { metric: val_accuracy }
     expect(parseSweepFile(`dataset: { path: ${path} }`, folders).spec.dataset.path).toBe(absolute);
   });
 
-  it('is a list where only variants are given', () => {
+  it('has the strategy list if only variants are given', () => {
     const { spec } = parseSweepFile('dataset: { path: /x }\nvariants: [{ head.units: 8 }]', folders);
     expect(spec.strategy).toBe('list');
   });
 
-  it('gets one answer that names eight different mistakes by path, with the line', () => {
+  it('is refused with all eight mistakes by path, with the line', () => {
     const { violations } = parseSweepFile(
       `display_nam: x
 dataset: { path: img, split_fractions: { train: 0.9, validation: 0.3, test: 0.1 } }
@@ -116,7 +116,7 @@ objective: { metric: accuracy }
     violations.forEach(({ description }, index) => expect(description).toMatch(expected[index]![1]));
   });
 
-  it('does not blame what depends on a dimension that could not be read', () => {
+  it('reports no mistake that follows from an unreadable dimension', () => {
     const text = `
 dataset: { path: /x }
 parameters:
@@ -149,7 +149,7 @@ parameters:
       ['parameters.head.units', 'parameters.head.units'],
     ],
     ['a random search without an end', `${SMALLEST}strategy: random\n`, ['max_runs']],
-  ])('answers for %s', (_name, text, fields) => {
+  ])('reports %s', (_name, text, fields) => {
     expect([...new Set(fieldsOf(text))]).toEqual([...new Set(fields)]);
   });
 });
@@ -184,7 +184,7 @@ describe('the JSON Schema', () => {
   const printed: unknown = JSON.parse(readFileSync(join(cli, 'sweep-file/sweep.schema.json'), 'utf8'));
   const validate = new Ajv2020({ allErrors: true, strict: false }).compile(buildSweepSchema());
 
-  it('is published as it is made (else run: npx graft schema > services/cli/sweep-file/sweep.schema.json)', () => {
+  it('matches its file (else run: npx graft schema > services/cli/sweep-file/sweep.schema.json)', () => {
     expect(printed).toEqual(JSON.parse(JSON.stringify(buildSweepSchema())));
   });
 
