@@ -6,7 +6,7 @@ export const MAX_REPAIRS = 3;
 
 /** The consequences of an attempt that found stored files missing or damaged. */
 export interface Repair {
-  /** Whether the task depends on a repair task; otherwise it can be retried at once. */
+  /** True if the task depends on a repair task; otherwise it can be retried at once. */
   readonly waits: boolean;
   /** The part that can't be repaired; null: none. */
   readonly failure: RepairFailure | null;

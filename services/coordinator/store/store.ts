@@ -13,10 +13,10 @@ export interface Store {
   readonly log: Logger;
   /** Life of a lease without a heartbeat, in milliseconds. */
   readonly leaseMs: number;
-  /** Whether changes leave entries in the outbox, for the MLflow mirror. */
+  /** True if changes leave entries in the outbox, for the MLflow mirror. */
   readonly isMirrored: boolean;
   /**
-   * Whether plans follow measurements and the current number of slots. Otherwise the groups that train together depend only on
+   * True if plans follow measurements and the current number of slots. Otherwise the groups that train together depend only on
    * the spec and on the number of slots at planning.
    */
   readonly plansAdaptively: boolean;

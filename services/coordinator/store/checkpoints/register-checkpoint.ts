@@ -45,7 +45,7 @@ export async function registerCheckpoint(
   );
 }
 
-/** @throws InvalidRequestError */
+/** Checks a checkpoint against its task, its run and the reported metrics. @throws InvalidRequestError */
 async function requirePlausible(tx: StoreTransaction, task: FencedTask, checkpoint: CheckpointRef): Promise<void> {
   const { rows } = await tx.query<{
     metric: Objective['metric'];

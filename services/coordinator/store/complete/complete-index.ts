@@ -41,7 +41,7 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
   await settleSweep(scope, [task.taskId]);
 }
 
-/** @throws InvalidRequestError */
+/** Checks the result against the sweep's data set and weights. @throws InvalidRequestError */
 async function requirePlausible(tx: StoreTransaction, sweepId: string, result: IndexResult): Promise<void> {
   const { rows } = await tx.query<{ path: string }>(
     `SELECT spec -> 'dataset' ->> 'path' AS path FROM sweeps WHERE sweep_id = $1`,

@@ -25,13 +25,13 @@ interface MemberRow {
   readonly run_id: string;
   readonly state: RunState;
   readonly epoch_limit: number;
-  /** Whether another training task of the run is pending. */
+  /** True if another training task of the run is pending. */
   readonly has_more: boolean;
-  /** Whether another live task trains a later stage of it while its head is retrained here. */
+  /** True if another live task trains a later stage of it while its head is retrained here. */
   readonly is_elsewhere: boolean;
-  /** Whether live runs wait for the head it trains here, so that its outcome counts though the run has ended. */
+  /** True if live runs wait for the head it trains here, so that its outcome counts though the run has ended. */
   readonly is_awaited: boolean;
-  /** Whether other runs share its head. */
+  /** True if other runs share its head. */
   readonly is_shared: boolean;
 }
 

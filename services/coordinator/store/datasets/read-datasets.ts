@@ -30,7 +30,7 @@ export async function listDatasets(
   };
 }
 
-/** @throws NotFoundError */
+/** Returns a data set. @throws NotFoundError */
 export async function findDataset(store: Store, datasetId: string): Promise<DatasetRecord> {
   const row = await store.prisma.dataset.findUnique({ where: { datasetId } });
   if (row === null) throw new NotFoundError('data set', datasetId);

@@ -11,7 +11,7 @@ export const PAGE_SIZE = 500;
 export interface Poll {
   /** Events after the cursor, oldest first, at most `PAGE_SIZE`. */
   readonly events: readonly StoredEvent[];
-  /** Whether no event follows these, once fewer than a page are read. */
+  /** True if no event follows these, once fewer than a page are read. */
   readonly isOver: boolean;
 }
 

@@ -5,7 +5,7 @@ import type { StoreTransaction } from '../transaction.ts';
 import { isFaultOf, otherSlots } from './other-slots.ts';
 
 export interface RecordedFault {
-  /** Whether a slot without a fault in this task may lease it. */
+  /** True if a slot without a fault in this task may lease it. */
   readonly hasOtherSlot: boolean;
   /** Number of times that every slot had failed the task, this one included. */
   readonly machineRounds: number;

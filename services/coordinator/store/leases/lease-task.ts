@@ -53,9 +53,9 @@ export async function leaseTask(store: Store, request: LeaseRequest): Promise<Le
 
 interface LeaseOutcome {
   readonly leased: ReadTask | null;
-  /** Whether the slot holds a live lease by another request. */
+  /** True if the slot holds a live lease by another request. */
   readonly isBusy: boolean;
-  /** Whether the trainer's heartbeat time needs an update. */
+  /** True if the trainer's heartbeat time needs an update. */
   readonly isQuiet: boolean;
 }
 

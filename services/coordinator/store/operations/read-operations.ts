@@ -22,7 +22,7 @@ export interface Operations {
   readonly oldestHeartbeatSeconds: number;
   /** Slots of trainers that are not LOST. */
   readonly slots: readonly { readonly deviceKind: 'cpu' | 'gpu'; readonly count: number }[];
-  /** Slots of living trainers that get no tasks. */
+  /** Benched slots of live trainers. */
   readonly benchedSlots: number;
   /** Entries to be mirrored to MLflow, and entries that it has refused. */
   readonly outbox: { readonly pending: number; readonly dead: number; readonly oldestSeconds: number };

@@ -72,7 +72,7 @@ const DATASET = `CASE WHEN d.dataset_id IS NOT NULL THEN json_build_object(
     'datasetId', d.dataset_id, 'digest', d.digest, 'path', coalesce(s.spec -> 'dataset' ->> 'path', d.path), 'classNames', d.class_names,
     'classCounts', d.class_counts) END AS dataset`;
 
-/** @throws NotFoundError */
+/** Reads a sweep. @throws NotFoundError */
 export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<MirroredSweep> {
   const { rows } = await pool.query<Omit<MirroredSweep, 'target'> & { target: Partial<MlflowTarget> | null }>(
     `SELECT s.sweep_id AS "sweepId", s.display_name AS "displayName", s.state, s.state_reason AS "stateReason",

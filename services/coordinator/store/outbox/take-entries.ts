@@ -11,7 +11,7 @@ export interface TakenEntry {
   readonly stage: Stage | null;
   readonly leaseEpoch: number | null;
   readonly epochs: readonly number[];
-  /** Whether a sender has tried it before: MLflow may have part of it. */
+  /** True if a sender has tried it before: MLflow may have part of it. */
   readonly isRepeated: boolean;
 }
 

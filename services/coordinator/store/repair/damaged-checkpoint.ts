@@ -13,12 +13,12 @@ export interface DamagedCheckpoint {
   readonly stage: Stage;
   readonly epoch: number;
   readonly uri: string;
-  /** Whether the reporting task starts from it as the result of another stage; otherwise it resumes from it. */
+  /** True if the reporting task starts from it as the result of another stage; otherwise it resumes from it. */
   readonly is_source: boolean;
   /** Runs of the reporting task that start from it. */
   readonly member_ids: string[];
   /** Number of damaged checkpoints of the same run, stage and kind besides this one. */
   readonly damaged_before: number;
-  /** Whether another checkpoint stores the tensors of the same epoch. */
+  /** True if another checkpoint stores the tensors of the same epoch. */
   readonly has_twin: boolean;
 }

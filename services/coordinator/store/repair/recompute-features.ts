@@ -74,7 +74,7 @@ async function findWorn(tx: StoreTransaction, sweepId: string, keys: readonly st
 interface LostRow {
   readonly feature_key: string;
   readonly computed_by_task_id: string | null;
-  /** Whether it was stored since this attempt began. */
+  /** True if it was stored since this attempt began. */
   readonly is_stored_since: boolean;
 }
 

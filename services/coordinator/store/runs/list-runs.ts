@@ -29,7 +29,7 @@ export async function listRuns(
   return { items, next: rows.length > limit && last ? { runIndex: last.runIndex } : null };
 }
 
-/** @throws NotFoundError */
+/** Returns a run. @throws NotFoundError */
 export async function findRun(store: Store, runId: string): Promise<RunRecord> {
   const { rows } = await store.pool.query<RunRow>(
     `SELECT ${RUN_COLUMNS} FROM runs r JOIN sweeps s ON s.sweep_id = r.sweep_id WHERE r.run_id = $1`,
