@@ -128,8 +128,8 @@ const phrasesOf = (cell: string): string[] => cell.split(',').flatMap((phrase) =
 /** "(at the end)" is a part of the list's notation: the phrase counts only where a clause ends. */
 function patternOf(phrase: string): RegExp {
   const [words = '', atEnd] = phrase.split(' (at the end)');
-  const spaced = words.replaceAll(' ', '\\s+');
-  return new RegExp(`(?<!\\w)${spaced}(?!\\w)${atEnd === undefined ? '' : '(?=\\s*[.,;:)])'}`, 'gi');
+  const spaced = words.replaceAll(' ', '\\s+').replace(/^\b/, '(?<!\\w)').replace(/\b$/, '(?!\\w)');
+  return new RegExp(`${spaced}${atEnd === undefined ? '' : '(?=\\s*[.,;:)])'}`, 'gi');
 }
 
 function filesIn(path: string): string[] {

@@ -115,7 +115,7 @@ test(
 );
 
 test(
-  'a renamed column, a wrong type, a null that is not claimed and a text that is not fixed are reported',
+  'a renamed column, a wrong type, a null that is not claimed and a statement that is not fixed are reported',
   async () => {
     const { statements, unresolved } = await findIn(FIXTURE);
     expect((await problemsOf(statements)).map((problem) => problem.replace(/^\S+ /, ''))).toEqual([

@@ -146,7 +146,7 @@ describe('TLS', () => {
 
 describe('rotation without a restart', () => {
   it(
-    'of the coordinator: new connections see the new certificate, a stream in progress goes on',
+    'of the coordinator: new connections see the new certificate, a stream in progress continues',
     { timeout: 20_000 },
     async () => {
       const [before, after] = [new TestAuthority('Before'), new TestAuthority('After')];

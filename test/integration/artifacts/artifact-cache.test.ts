@@ -109,7 +109,7 @@ describe('ArtifactCache', () => {
     expect(readdirSync(join(folder(), 'pins'))).toEqual([]);
   });
 
-  it('goes on with a download that was cut off, and takes over the lock of one that was killed', async () => {
+  it('resumes an interrupted download, and takes over the lock of a killed one', async () => {
     const artifact = await put('a', 300 * KIB);
     store.breakAfterBytes = 100 * KIB;
     await expect(newCache().open(artifact)).rejects.toThrow('the line broke');
@@ -128,7 +128,7 @@ describe('ArtifactCache', () => {
     expect(copies()).toEqual(['a']);
   });
 
-  it('loads a garbled part anew, and refuses a file that is not the registered one', async () => {
+  it('downloads a damaged partial file again, and refuses a file that is not the registered one', async () => {
     const artifact = await put('a');
     await newCache()
       .open(artifact)
@@ -143,7 +143,7 @@ describe('ArtifactCache', () => {
     expect(copies()).toEqual(['a']);
   });
 
-  it.each(FILE_DAMAGES)('fetches a copy again that was damaged, whoever had verified it (%s)', async (damage) => {
+  it.each(FILE_DAMAGES)('fetches a damaged copy again, whichever process had verified it (%s)', async (damage) => {
     const artifact = await put('a');
     const cache = newCache();
     for (const damaged of [false, true, true]) {

@@ -70,7 +70,7 @@ async function untilStates(wanted: Readonly<Record<string, string>>): Promise<vo
 }
 
 it.skipIf(WHY_NOT !== null)(
-  'every sweep SUCCEEDS on the one good trainer; another store, no images and a full disk are benched with their reason, until mended',
+  'every sweep SUCCEEDS on the one good trainer; another store, no images and a full disk are benched with their reason, until fixed',
   { timeout: 240_000 },
   async () => {
     const [store, data] = [join(root, 'store'), join(root, 'data')];
@@ -117,7 +117,7 @@ it.skipIf(WHY_NOT !== null)(
     expect(reasonOf('full-disk')).toMatch(/is not writable: ENOSPC/);
     expect(reasonOf('good')).toBe('');
 
-    // Mended without a restart.
+    // Fixed without a restart.
     execFileSync('nsenter', ['--target', String(noImages.pid), '--mount', 'umount', data]);
     rmSync(join(root, 'other-store'), { recursive: true });
     symlinkSync(store, join(root, 'other-store'));

@@ -83,7 +83,7 @@ async function* once<T>(item: T): AsyncGenerator<T> {
   yield await Promise.resolve(item);
 }
 
-/** What a trainer can ask, for a trainer and a lease that may be another's. */
+/** Calls that a trainer can make, for a trainer and a lease that may be another's. */
 const CALLS: Readonly<Record<keyof typeof TrainerServiceService, (as: TrainerCalls, proof: LeaseProof) => unknown>> = {
   registerTrainer: (as, { trainerId }) => new SimulatedTrainer(as, harness.artifacts, trainerId).register(1),
   leaseTask: (as, { trainerId }) => new SimulatedTrainer(as, harness.artifacts, trainerId).lease(),

@@ -44,7 +44,7 @@ it('lists the checkpoints it would remove, removes them on request, and keeps th
     ({ run_id }) => run_id,
   );
   const before = await checkpoints(harness);
-  // While they train only the newest of each kind stays.
+  // While they train, only the latest of each kind is kept.
   expect(before.filter(({ state }) => state === 'STORED').map(({ run_id, kind }) => `${run_id} ${kind}`)).toEqual(
     runIds.flatMap((runId) => [`${runId} BEST`, `${runId} LAST`]),
   );

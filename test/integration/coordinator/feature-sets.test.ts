@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => harness[Symbol.asyncDispose]());
 
-/** What the record says of each feature set: how many attempts have computed it to the end. */
+/** Returns how many attempts have completed the computation of each feature set, by the record. */
 async function extractions(): Promise<readonly number[]> {
   const rows = await harness.query<{ count: number }>(
     `SELECT count(a.task_id)::int AS count
@@ -61,7 +61,7 @@ describe('one extraction per feature set in the cluster', () => {
     const lost = await harness.trainer('lost');
     const others = await Promise.all(['b', 'c'].map((id) => harness.trainer(id)));
     const { features } = await twoSweepsOnOneSet(lost, others[0]!);
-    // It is never heard of again: the lease on the set ends, and one of the others goes on.
+    // It never replies again: the lease on the set expires, and one of the others continues.
     await harness.query('UPDATE tasks SET lease_expire_time = now() WHERE task_id = $1', [features.taskId]);
     const stages = await workTogether([...others]);
     expect(stages.filter((stage) => stage === 'FEATURES')).toHaveLength(1);
@@ -78,7 +78,7 @@ describe('one extraction per feature set in the cluster', () => {
     const second = await harness.trainer('b');
     const { ids, features } = await twoSweepsOnOneSet(first, second);
     await harness.sweeps.pauseSweep({ sweepId: ids[0], reason: '' });
-    // Its trainer has not heard of the pause yet, so nobody else begins.
+    // Its trainer has not received the pause yet, so no other one starts.
     expect(await second.lease(0, 0)).toBeNull();
     await first.release(features, 1);
     const takenOver = await second.mustLease('FEATURES');
@@ -99,7 +99,7 @@ describe('a stored feature set whose file was removed', () => {
   /** A task that reads the sets, as a trainer reports it that has found none of the files. */
   async function failWithoutFiles(trainer: SimulatedTrainer, task: LeasedTask): Promise<void> {
     const missingFeatureKeys = task.featureSets.map(({ key }) => key);
-    await trainer.fail(task, { code: 'FEATURES_MISSING', message: 'the files are gone', missingFeatureKeys });
+    await trainer.fail(task, { code: 'FEATURES_MISSING', message: 'the files are missing', missingFeatureKeys });
   }
 
   /** A sweep that has left its sets behind, and heads of further sweeps on them. */

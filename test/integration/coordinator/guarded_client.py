@@ -1,6 +1,6 @@
-"""A client that is not ours, on a guarded port: plain grpcio, which is gRPC's C core with BoringSSL.
+"""A foreign client on a guarded port: plain grpcio, which is gRPC's C core with BoringSSL.
 
-usage: guarded_client.py HOST:PORT CASES, where CASES is JSON: a list of {ca, certificate, key, token}, paths and a text, each may be null.
+usage: guarded_client.py HOST:PORT CASES, where CASES is JSON: a list of {ca, certificate, key, token}, paths and a string, each may be null.
 Prints how ListSweeps ended in each case: a status, and where there is one the reason of google.rpc.ErrorInfo.
 """
 

@@ -132,7 +132,7 @@ async function launch(
   };
 }
 
-/** Heads of different learning rates on one cached feature set; `changes` go on top. */
+/** Returns a spec of heads with different learning rates on one cached feature set; `changes` override it. */
 export function specOf(changes: Partial<SweepSpec> = {}): SweepSpec {
   return {
     displayName: 'test',

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness[Symbol.asyncDispose]());
 
-/** Of every third image it is wrong. */
+/** Returns predictions of which every third is wrong. */
 function predict({ path, label }: SimulatedImage, index: number, classCount: number): TestPrediction {
   const predictedLabel = index % 3 === 0 ? (label + 1) % classCount : label;
   const rest = 0.5 / classCount;
@@ -107,7 +107,7 @@ describe('a result above the size of a message', () => {
         const wanted = { requestId: lastRequest, slotIndex: 0, heldFeatureKeys: [], waitMs: 0 };
         expect(await coordinator.leaseTask(wanted, signal)).toEqual(task);
         await coordinator.completeTask(task, end, signal);
-        // The answer may have been lost: the same once more has no effect.
+        // The response may have been lost: a repeated request has no effect.
         await coordinator.completeTask(task, end, signal);
       } finally {
         coordinator.close();

@@ -29,7 +29,7 @@ function under(message: DescMessage, above: readonly DescField[]): FieldPath[] {
   });
 }
 
-/** What no honest trainer would send in such a field. */
+/** Values that no honest trainer would send in such a field. */
 export function lieFor(field: DescField): unknown {
   if (field.fieldKind === 'list') {
     if (field.listKind === 'message') return [];

@@ -13,7 +13,7 @@ import { fieldsOf, lieFor, methodNames, withLie } from './lies.ts';
 import { outcomeOf } from './simulated-trainer.ts';
 import type { SimulatedTrainer } from './simulated-trainer.ts';
 
-/** Given by the coordinator, or computed by it from what else was sent: whatever stands there has no effect. */
+/** Fields that the coordinator assigns, or computes from other fields: their content has no effect. */
 const NOT_READ = [
   /^trainer\.(state|heartbeat_time|refusal_count|drain_reason)$/,
   /^trainer\.slots\.(task_id|stage|bench_reason)$/,
@@ -129,12 +129,12 @@ const resultLies = (task: LeasedTask, result: object, only: RegExp): Promise<voi
 async function getDrained(task: LeasedTask): Promise<void> {
   for (const code of ['a', 'b', 'c']) await expect(liar.fail(task, { code })).rejects.toThrow(ReportRefusedError);
   const [row] = await harness.query(
-    `SELECT state, refusal_count, drain_reason LIKE '3 of its reports were refused: error.code%' AS told
+    `SELECT state, refusal_count, drain_reason LIKE '3 of its reports were refused: error.code%' AS reported
        FROM trainers WHERE trainer_id = 'liar'`,
   );
-  expect(row).toEqual({ state: 'DRAINING', refusal_count: 3, told: true });
+  expect(row).toEqual({ state: 'DRAINING', refusal_count: 3, reported: true });
   expect(await liar.lease(0, 0)).toBeNull();
-  // Late: the task has gone to others.
+  // Late: the task belongs to others.
   await expect(liar.fail(task, {})).rejects.toMatchObject({ reason: 'LEASE_LOST' });
   // Twice: it was taken away, which is what a release asks for.
   await liar.release(task, 1);
@@ -178,7 +178,7 @@ describe('a trainer that lies', () => {
     process.stdout.write(`${table.length} fields\n${table.join('\n')}\n`);
   });
 
-  it('about who it is speaks for nobody else, and nobody else is drained for it', async () => {
+  it('about its identity acts for no other trainer, and no other one is drained for it', async () => {
     const other = await harness.submit(specOf({ seed: 9 }));
     const task = await honest.mustLease('INDEX');
     const { trainerSecret } = liar;

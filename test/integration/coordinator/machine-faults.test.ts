@@ -52,7 +52,7 @@ describe('a task that fails by the fault of its machine', () => {
     expect(benched?.benchReason).toContain('The disk of node1 is full.');
     expect(working).toMatchObject({ trainerId: 'good', state: 'READY', benchReason: '' });
     expect(await counters()).toEqual([]);
-    // Whoever watches hears of it.
+    // Watchers are notified.
     const told = await harness.query(
       `SELECT payload ->> 'message' AS message FROM events WHERE kind = 'TASK' AND payload ->> 'state' = 'FAILED' ORDER BY event_id`,
     );

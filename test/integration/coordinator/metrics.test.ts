@@ -56,7 +56,7 @@ describe('ReportMetrics', () => {
     expect(row?.value).toBe(metricsOf({ runId }, 'HEAD', 2)['val_loss']);
     const { run } = await harness.sweeps.getRun({ runId });
     expect(run?.stateReason).toContain('epoch 2');
-    // The stream's attempt goes on with the batch that was expected.
+    // The stream's attempt continues with the expected batch.
     const [next] = await trainer.report([trainer.batch(head, 3, 3)]);
     expect(next?.errorReason).toBe('');
   });

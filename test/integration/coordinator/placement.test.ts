@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => harness[Symbol.asyncDispose]());
 
-/** What the trainer's one slot says it has. */
+/** Sets the memory in bytes that the trainer's one slot reports. */
 const giveMemory = (bytes: number): Promise<unknown> =>
   harness.query('UPDATE slots SET memory_bytes = $1 WHERE trainer_id = $2', [bytes, 't']);
 const stateOf = async (sweepId: string): Promise<{ state: string; state_reason: string } | undefined> =>

@@ -125,7 +125,7 @@ describe('a coordinator', () => {
     }
   });
 
-  it('ends watches and long polls when it drains, and the next one goes on with the same rows', async () => {
+  it('ends watches and long polls when it drains, and the next one continues with the same rows', async () => {
     let harness = await startHarness();
     try {
       const trainer = await harness.trainer('t1');

@@ -121,7 +121,8 @@ describe('runs with the same head phase', () => {
       `SELECT e.run_id, c.value FROM test_results e JOIN checkpoints c USING (checkpoint_id) ORDER BY e.run_id`,
     );
     expect(tested).toEqual(runs.map(({ runId, bestValue }) => ({ run_id: runId, value: bestValue })));
-    // Each checkpoint once, whoever was tested with it; a fine-tuning's parent is the head that it shares.
+    // Each checkpoint is listed once, whichever run was tested with it; a fine-tuning's parent is the head that it
+    // shares.
     const lineage = await harness.query<{
       checkpoint_id: string;
       stage: string;

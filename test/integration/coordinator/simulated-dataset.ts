@@ -17,7 +17,7 @@ export interface SimulatedDataset {
   readonly manifestUri: string;
   readonly classNames: readonly string[];
   readonly images: readonly SimulatedImage[];
-  /** As a trainer stores it: a line with the data set, then one per image. */
+  /** Returns the manifest as a trainer stores it: a line with the data set, then one per image. */
   readonly manifest: Buffer;
 }
 

@@ -33,7 +33,7 @@ import type {
 import { datasetOf, simulatedDataset } from './simulated-dataset.ts';
 import type { SimulatedDataset, SimulatedImage } from './simulated-dataset.ts';
 
-/** What every write of a trainer carries. */
+/** Fields that every write of a trainer carries. */
 export interface LeaseProof {
   readonly taskId: string;
   readonly leaseEpoch: number;
@@ -70,7 +70,7 @@ export class SimulatedTrainer {
   readonly #calls: TrainerCalls;
   readonly #artifacts: ArtifactStore;
   readonly #version: string;
-  /** What its INDEX finds. */
+  /** Result of its INDEX. */
   dataset: SimulatedDataset = simulatedDataset(CLASS_NAMES);
   /** Secrets of its leases, by task and lease epoch. */
   readonly #leaseSecrets = new Map<string, string>();
@@ -87,7 +87,7 @@ export class SimulatedTrainer {
     return createHash('sha256').update(`secret of ${this.trainerId}`).digest('base64url');
   }
 
-  /** What a write under a lease carries. */
+  /** Fields that a write under a lease carries. */
   proof({ taskId, leaseEpoch }: Pick<LeasedTask, 'taskId' | 'leaseEpoch'>): LeaseProof {
     const leaseSecret = this.#leaseSecrets.get(`${taskId}/${leaseEpoch}`) ?? '';
     return { taskId, leaseEpoch, trainerId: this.trainerId, leaseSecret };
@@ -142,7 +142,7 @@ export class SimulatedTrainer {
     return task;
   }
 
-  /** Goes on with the leases of another connection of the same trainer. */
+  /** Continues with the leases of another connection of the same trainer. */
   takeOver(other: SimulatedTrainer): void {
     for (const [lease, secret] of other.#leaseSecrets) this.#leaseSecrets.set(lease, secret);
   }

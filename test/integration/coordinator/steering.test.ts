@@ -218,11 +218,11 @@ describe('runs that fail', () => {
     await trainer.fail(await trainer.mustLease('FEATURES'), {
       errorClass: 'PERMANENT',
       code: 'DATA',
-      message: 'a file is gone',
+      message: 'a file is missing',
     });
     const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
     expect(runs.map(({ state }) => state)).toEqual([RunState.FAILED, RunState.FAILED]);
-    expect(runs[0]?.stateReason).toContain('a file is gone');
+    expect(runs[0]?.stateReason).toContain('a file is missing');
     const { sweep } = await harness.sweeps.getSweep({ sweepId });
     expect(sweep?.state).toBe(SweepState.FAILED);
     expect(sweep?.stateReason).toContain('no run succeeded');

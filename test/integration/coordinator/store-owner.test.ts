@@ -167,7 +167,7 @@ describe.each(PLACES.filter(([, reason]) => reason === null))(
       expect((await artifacts.read(MARKER)).toString()).toContain(await identityOf(upgraded.databaseUrl));
     });
 
-    it('with a damaged marker is nobody’s', async () => {
+    it('with a damaged marker has no owner', async () => {
       const address = newAddress();
       const artifacts = await openArtifactStore(address);
       await artifacts.write(MARKER, Buffer.from('{"format": "graft-st'));

@@ -57,7 +57,7 @@ it('50 watchers of one sweep receive all events in order, across restarts of the
         sweepId,
       ]);
       await Promise.all(watchers.map((watcher) => watcher.hasSeen(so?.far ?? 0)));
-      // Epochs come while nobody is there to tell them.
+      // Epochs arrive while no coordinator delivers them.
       await second.stop();
       epoch += 1;
       await trainer.report([trainer.batch(head, epoch, epoch)]);
@@ -75,7 +75,7 @@ it('50 watchers of one sweep receive all events in order, across restarts of the
     const expected = rows.map(({ event_id }) => BigInt(event_id));
     expect(expected.length).toBeGreaterThan(2 * EPOCHS);
     for (const watcher of watchers) expect(watcher.events.map(({ cursor }) => cursor)).toEqual(expected);
-    // What they say is the same, whoever said it.
+    // Their content is the same, whichever coordinator sent it.
     for (const watcher of watchers) expect(watcher.events).toEqual(watchers[0]?.events);
     for (const { streams } of watchers.filter((_, index) => index % 2 === 1)) expect(streams).toBeGreaterThan(2);
   } finally {
@@ -94,7 +94,7 @@ class Watcher {
     this.ended = this.#watch(sweepId, addresses);
   }
 
-  /** Resolves when so many events have come. */
+  /** Resolves when `count` events have arrived. */
   async hasSeen(count: number): Promise<void> {
     if (this.events.length >= count) return;
     await new Promise<void>((resolve) => this.#waiters.push({ count, resolve }));

@@ -71,7 +71,7 @@ class Wire {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** From now on nothing passes, and nobody is told. */
+  /** Drops all traffic from now on, without notifying either side. */
   freeze(): void {
     for (const socket of this.#sockets) socket.pause();
   }
@@ -92,7 +92,7 @@ describe('createPool', () => {
     expect(rows).toEqual([{ name: 'graft-test', statement: '1min', idle: '1min' }]);
   });
 
-  test('goes on after the server has closed idle and busy connections', async () => {
+  test('continues after the server has closed idle and busy connections', async () => {
     const busy = pool.query('SELECT pg_sleep(10)').catch((error: unknown) => error);
     await vi.waitFor(async () => {
       const found = await runOn(database.url, [`SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(10)'`]);

@@ -30,8 +30,8 @@ afterAll(async () => {
 });
 
 /**
- * Per index a question that is asked of it: by a view, by the cookbook, or by the coordinator (then the statement's file has the
- * same condition). An index that nothing here needs has no place in the schema: each costs every write.
+ * A query for each index: of a view, of the cookbook, or of the coordinator (then the statement's file has the same
+ * condition). An index that no query here needs has no place in the schema, because each one slows every write.
  */
 const USES: Readonly<Record<string, string>> = {
   checkpoints_deleting_idx: `SELECT uri FROM checkpoints WHERE state = 'DELETING' ORDER BY create_time LIMIT 100`,

@@ -15,7 +15,7 @@ beforeAll(databaseServerStarted);
 if (findPgBouncer() === null) console.warn(`Skipped, the tests with PgBouncer: ${NO_PGBOUNCER}.`);
 
 describe.skipIf(findPgBouncer() === null)('behind PgBouncer', () => {
-  // One session to share, the common two, and those that are reset after each transaction or that nobody has to share yet.
+  // One shared session, the two common modes, and sessions that are reset after each transaction or not shared yet.
   test.each([
     ['transaction', {}],
     ['transaction', { default_pool_size: 1 }],

@@ -185,7 +185,7 @@ test('the README has every table and view', async () => {
   expect((rows ?? []).filter(({ name }) => !README.includes(`\`${String(name)}\``))).toEqual([]);
 });
 
-/** What COPY … TO STDOUT sends; `pg` reads the messages but keeps none. */
+/** Returns the output of COPY … TO STDOUT; `pg` reads the messages but keeps none. */
 async function copyOut(client: pg.Client, query: string): Promise<string> {
   const { connection } = client as unknown as { connection: NodeJS.EventEmitter };
   const chunks: Buffer[] = [];

@@ -11,7 +11,7 @@ import { specOf, startHarness } from '../coordinator/harness.ts';
 
 const log = createLogger('test', 'silent');
 
-/** What changes how values are read or written, or what statements may do; set for the database and for the role in it. */
+/** Settings that change the meaning of values or statements; set for the database and for the role in it. */
 const HOSTILE: Readonly<Record<string, string>> = {
   TimeZone: 'America/New_York',
   DateStyle: 'SQL, DMY',

@@ -10,7 +10,7 @@ import type { TestDatabase } from '../../support/database.ts';
 import { createAccounts } from './accounts.ts';
 import type { Accounts } from './accounts.ts';
 
-/** Of PostgreSQL's catalog (pg_type.dat). */
+/** Object identifiers of PostgreSQL's catalog (pg_type.dat). */
 const INT4_OID = 23;
 const INT8_OID = 20;
 

@@ -5,7 +5,7 @@ import { compareTimeColumns } from '../../support/time-columns.ts';
 
 const processZone = process.env['TZ'];
 
-/** What an administrator may have set, and the zone of the process. */
+/** Settings that an administrator may have made, and the zone of the process. */
 const SETTINGS = [
   { zone: 'America/New_York', dateStyle: 'ISO, MDY', processZone: 'Asia/Kolkata' },
   { zone: 'Asia/Kolkata', dateStyle: 'German', processZone: 'America/New_York' },

@@ -13,7 +13,7 @@ import { ScriptedMlflow } from './scripted-mlflow.ts';
 let folder: string;
 let problem = '';
 
-/** A certificate for localhost that nobody has signed. */
+/** A self-signed certificate for localhost. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'graft-mlflow-tls-'));
   const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'];

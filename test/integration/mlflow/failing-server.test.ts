@@ -157,7 +157,8 @@ test('a coordinator that ends between sending and noting it doubles nothing', as
     const sweepId = await harness.submit(SPEC);
     await (await harness.trainer('t', 1)).workAll();
     await untilMirrored(harness);
-    // All is sent. Now the points once more, with answers that never come, and a coordinator that ends while it waits for one.
+    // All is sent. Now the points a second time, with responses that never arrive, and a coordinator that ends while it
+    // waits for one.
     const before = new Map(mlflow.runs.map(({ name, points }) => [name, points.length]));
     for (const run of mlflow.runs) run.points.length = 0;
     const hanging = new Promise<void>((resolve) => {
@@ -179,7 +180,7 @@ test('a coordinator that ends between sending and noting it doubles nothing', as
   }
 });
 
-test('what MLflow refuses is a dead letter: shown, and sent when a person says so; the rest goes on', async () => {
+test('a change that MLflow refuses is a dead letter: shown, and sent on request; the rest continues', async () => {
   const refusal = JSON.stringify({ error_code: 'INVALID_PARAMETER_VALUE', message: 'not these parameters' });
   mlflow.fault = ({ path, json }) =>
     path === 'mlflow/runs/log-batch' && (json['params'] as unknown[]).length > 0
@@ -251,7 +252,7 @@ test('a deleted experiment keeps one sweep back, and no other', async () => {
 test('a sweep that is older than the mirror is sent when a person asks for it, and only once', async () => {
   await using database = await createTestDatabase();
   const sweepId = await withoutMirror(database.url);
-  // The store of the coordinator before is gone.
+  // The store of the previous coordinator is removed.
   await using harness = await startHarness({
     databaseUrl: database.url,
     env: { ...env(), GRAFT_COORDINATOR_ADOPT_STORE: 'on' },

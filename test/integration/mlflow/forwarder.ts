@@ -4,7 +4,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** What happens to a request on its way. */
+/** Effect on a request in transit. */
 export type Fate =
   /** It arrives and is answered. */
   | 'PASS'
@@ -15,7 +15,7 @@ export type Fate =
 
 export interface SeenRequest {
   readonly method: string;
-  /** Without the query. */
+  /** Path without the query. */
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
@@ -87,7 +87,7 @@ async function forward(
   outgoing.end(body);
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
   const answerBody = await buffer(answer);
-  // The body goes on in one piece.
+  // The body is forwarded in one piece.
   const answerHeaders = { ...answer.headers };
   delete answerHeaders['transfer-encoding'];
   return { status: answer.statusCode ?? 502, headers: answerHeaders, body: answerBody };

@@ -1,4 +1,4 @@
-/** What a test reads from an MLflow server, by plain HTTP: nothing of the client under test is used. */
+/** Record that a test reads from an MLflow server over plain HTTP, without the client under test. */
 export interface MlflowRunRecord {
   readonly mlflowRunId: string;
   readonly name: string;

@@ -24,7 +24,7 @@ export class MlflowServerProcess implements AsyncDisposable {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** @param folder exists; whoever gives it removes it. */
+  /** @param folder must exist; the caller removes it. */
   static async create(python: string, folder: string): Promise<MlflowServerProcess> {
     return new MlflowServerProcess(python, folder, await freePort());
   }

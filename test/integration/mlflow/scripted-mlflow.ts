@@ -18,13 +18,13 @@ export interface ScriptedRun {
   readonly name: string;
   readonly tags: Map<string, string>;
   readonly params: Map<string, string>;
-  /** As they came: a point that is sent twice is here twice, as in a server that keeps files. */
+  /** Points as received: a point that is sent twice is here twice, as in a server that keeps files. */
   readonly points: LoggedPoint[];
   readonly inputs: string[];
   status: string;
 }
 
-/** What happens to a request; `applied`: whether it has its effect before. */
+/** Effect on a request; `applied` is true if the request takes effect first. */
 export type Fault =
   | {
       readonly kind: 'ANSWER';
@@ -41,7 +41,7 @@ export type Fault =
 
 export interface ScriptedRequest {
   readonly method: string;
-  /** Below `/api/2.0/`, without the query. */
+  /** Path below `/api/2.0/`, without the query. */
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly json: Record<string, unknown>;
@@ -52,13 +52,13 @@ export interface ScriptedMlflowOptions {
   /** Asked for every request; null: it is served. */
   readonly fault?: (request: ScriptedRequest, count: number) => Fault | null;
   readonly artifactRoot?: string;
-  /** For HTTPS. */
+  /** Certificate for HTTPS. */
   readonly listen?: (listener: RequestListener) => Server;
 }
 
 /**
- * A server in the shape of MLflow that can be told to fail. Unlike the real one it keeps every point that it is sent, so that
- * a second sending of one shows.
+ * A server with MLflow's API that can be configured to fail. Unlike the real one it keeps every received point, so that
+ * duplicates are visible.
  */
 export class ScriptedMlflow implements AsyncDisposable {
   readonly url: string;

@@ -30,7 +30,7 @@ it('asks the database for as many trainers as there are tasks that can be worked
   const task = await trainer.mustLease('INDEX');
   expect(await wanted()).toBe(2);
   await trainer.work(task);
-  // What waits for other tasks needs nobody yet: the sweep has one FEATURES task now, and training waits for it.
+  // Tasks that wait for others need no slot yet: the sweep has one FEATURES task now, and training waits for it.
   const waiting = await harness.query<{ count: number }>(`SELECT count(*)::int FROM tasks WHERE state = 'WAITING'`);
   expect(waiting[0]?.count).toBeGreaterThan(0);
   expect(await wanted()).toBe(2);

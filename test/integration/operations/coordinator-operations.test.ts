@@ -65,7 +65,7 @@ async function statusOf(port: number, path: string): Promise<number> {
 }
 
 describe("the coordinator's operations port", () => {
-  it('tells queue, leases, slots, retries and calls, and names nobody', async () => {
+  it('reports queue, leases, slots, retries and calls, and identifies no person', async () => {
     const { database, folder } = await databaseAndFolder();
     const coordinator = await start(database, folder);
     const { sweeps, trainers } = clientsOf(coordinator);

@@ -24,7 +24,7 @@ function limitOf(act: () => unknown): RateLimitedError | null {
   return null;
 }
 
-/** How many calls get through before one does not. */
+/** Returns the number of calls that pass before one is refused. */
 function countCalls(limits: CallLimits, tokenId: string): number {
   for (let count = 0; ; count += 1) if (limitOf(() => limits.begin(tokenId)()) !== null) return count;
 }
@@ -61,7 +61,7 @@ describe('limits of calls', () => {
     expect(limitOf(() => limits.begin('t1'))).toBeNull();
   });
 
-  it('stop an address that guesses, and nobody else', () => {
+  it('stop an address that guesses, and no other', () => {
     const { clock, limits } = bench();
     for (let guess = 0; guess < 20; guess += 1) {
       limits.checkAddress('10.0.0.1');

@@ -91,7 +91,7 @@ describe('the cache of tokens', () => {
     cache[Symbol.dispose]();
   });
 
-  it('ends nothing while the database is away, and remembers no failure', async () => {
+  it('ends nothing while the database is unavailable, and caches no failure', async () => {
     const { cache, state, add } = bench();
     const secret = add();
     let ended = 0;

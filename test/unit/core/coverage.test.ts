@@ -5,7 +5,7 @@ import { pairedBootstrap } from '../../../services/core/statistics/paired-bootst
 import { wilsonInterval } from '../../../services/core/statistics/wilson-interval.ts';
 
 const SIMULATIONS = 2_000;
-/** Of an interval that is called one of 95 %. 2,000 simulations have a standard error of 0.5 %. */
+/** Accepted coverage of an interval with nominal 95 %. 2,000 simulations have a standard error of 0.5 %. */
 const LOW = 0.93;
 const HIGH = 0.97;
 
@@ -73,7 +73,7 @@ describe('winner against baseline on the same images', () => {
     expect(covered).toBeLessThanOrEqual(HIGH);
   });
 
-  test('a large difference is told apart', () => {
+  test('a large difference is detected', () => {
     const stream = createStream(14, 'large');
     expect(share(100, (simulation) => compare(stream, 1, 0.5, simulation).distinguishable)).toBe(1);
   });

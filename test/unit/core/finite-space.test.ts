@@ -95,7 +95,7 @@ describe.each(['random', 'sobol'] as const)('a finite space, %s', (strategy) => 
   });
 });
 
-/** What seed 42 drew before spaces were exhausted. */
+/** Runs that seed 42 drew before spaces were exhausted. */
 const FIRST_DRAWS = {
   random: [130, 17, 1, 183, 156, 68, 199, 133],
   sobol: [123, 58, 24, 182, 151, 29, 94, 137],

@@ -11,7 +11,7 @@ describe('a fault of the machine', () => {
     }
   });
 
-  test('that every slot has is tried again three times where it may pass, then it pauses the sweep', () => {
+  test('of every slot is retried three times if it may pass, then it pauses the sweep', () => {
     const actions = [1, 2, 3, 4, 5].map((round) => decideMachineFault({ ...LOST, round }).action);
     expect(actions).toEqual(['AGAIN', 'AGAIN', 'AGAIN', 'PAUSE', 'PAUSE']);
     expect(decideMachineFault({ ...LOST, code: 'STORE_FOREIGN' }).action).toBe('PAUSE');

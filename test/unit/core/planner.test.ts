@@ -297,7 +297,7 @@ describe('planEvaluation', () => {
     ]);
   });
 
-  test('a winning baseline is looked at once; runs without a finite value never', () => {
+  test('a winning baseline is evaluated once; runs without a finite value never', () => {
     expect(planEvaluation(finished([0.1, 0.2])).map((task) => task.roles)).toEqual([{ r0: 'WINNER' }]);
     expect(planEvaluation(finished([NaN, null, Infinity]))).toEqual([]);
   });
@@ -359,7 +359,7 @@ describe('previewSweep', () => {
     expect(preview.imageCountsAssumed).toBe(true);
     const expected = preview.tasks.reduce((sum, { seconds }) => sum + seconds, 0);
     expect(preview.cost.slotSeconds).toBeCloseTo(expected, 6);
-    // One slot has nobody to share the work with.
+    // A single slot has no other one to share the work with.
     expect(preview.cost.wallSeconds).toBeCloseTo(expected, 6);
     expect(preview.cost.slotSecondsAlone).toBeGreaterThan(3 * expected);
     preview.tasks.forEach((task, position) => {

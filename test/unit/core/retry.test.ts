@@ -44,20 +44,20 @@ describe('decideRetry', () => {
     expect(decision).toMatchObject({ action: 'REQUEUE', microBatchDivisor: 4 });
   });
 
-  test('permanent errors are never tried again', () => {
+  test('permanent errors are never retried', () => {
     const invalid = { ...NOTHING_BEFORE, errorClass: 'PERMANENT', code: 'INVALID_PARAMETERS' } as const;
     expect(decideRetry(invalid)).toEqual({ action: 'INFEASIBLE', code: 'INVALID_PARAMETERS', reason: 'it broke' });
     expect(decideRetry({ ...invalid, code: 'DATASET_INVALID' }).action).toBe('FAILED');
   });
 
-  test('a loss that is not finite is never tried again', () => {
+  test('a loss that is not finite is never retried', () => {
     expect(decideRetry({ ...NOTHING_BEFORE, errorClass: 'NUMERIC' })).toMatchObject({
       action: 'FAILED',
       code: 'NUMERIC',
     });
   });
 
-  test('a store that takes nothing pauses the sweep, and is counted by nobody', () => {
+  test('an unwritable store pauses the sweep, and is not counted', () => {
     for (const code of ['DISK_FULL', 'STORE_UNWRITABLE']) {
       const decision = decideRetry({ ...NOTHING_BEFORE, errorClass: 'INFRASTRUCTURE', code, infrastructureInARow: 99 });
       expect(decision).toMatchObject({ action: 'REQUEUE', delayMs: 0, pausesSweep: true });

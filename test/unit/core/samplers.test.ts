@@ -53,7 +53,7 @@ describe('grid', () => {
     );
   });
 
-  test('steps and whole numbers', () => {
+  test('steps and integers', () => {
     const steps = sample({ parameters: [range('head.dropout', 0, 0.5, { step: 0.1 })] });
     expect(pick(steps.runs, 'head.dropout').map((p) => p['head.dropout'])).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5]);
     const units = sample({ parameters: [range('head.units', 10, 100, { scale: 'log', gridPoints: 3 })] });

@@ -7,7 +7,7 @@ import type { TreeNode, TreeValue } from './query-tree.ts';
 export interface DescribedColumn {
   readonly name: string;
   readonly isNullable: boolean;
-  /** Like `ClaimedColumn.kind`; `json` for any JSON value. */
+  /** Kind as in `ClaimedColumn`; `json` for any JSON value. */
   readonly kind: string;
   /** Words that a CHECK constraint allows for the underlying column; null: any. */
   readonly words: readonly string[] | null;

@@ -33,7 +33,7 @@ function bytes(values: Float32Array = new Float32Array()): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** With weights at a scale that carries signals through: Keras' random ones fade out where nothing normalises them. */
+/** Returns weights at a scale that carries signals through: Keras' random ones fade out where nothing normalises. */
 function createWithFormulaWeights(name: string): Backbone {
   const { layers, preprocessing } = backboneDefinition(name);
   const specs = buildLayerGraph(name, layers(SIZE), SIZE).weights.flat();

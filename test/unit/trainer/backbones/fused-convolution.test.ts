@@ -28,7 +28,7 @@ describe.runIf(arch === 'x64')('fusedConvolution', () => {
       const kernel = tf.randomNormal(kernelShape(op), 0, 0.3, 'float32', 2);
       const bias = tf.randomNormal([CHANNELS], 0, 1, 'float32', 3);
       const fused = fusedConvolution(op, window, activation);
-      // Where this is null everything still works, only slower, and nobody would notice.
+      // If this were null, everything would still work, only slower and unnoticed.
       if (fused === null) throw new Error(`TensorFlow has no fused ${op}.`);
       const convolved = executeOp(
         'BiasAdd',
