@@ -110,11 +110,11 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     const { dataset } = JSON.parse(check.stdout) as { dataset: { problems: { path: string }[] } };
     expect(refused.toSorted()).toEqual(dataset.problems.map(({ path }) => join(data, path)).toSorted());
     expect(predictions.map(({ problem }) => problem)).toEqual([
-      expect.stringContaining('of a format that is not read, as in training'),
+      expect.stringContaining('its format is not supported, as in training'),
       null,
       expect.stringContaining('WebP with transparency'),
       'its content is HTML, despite its name',
-      expect.stringContaining('of a format that is not read, as in training'),
+      expect.stringContaining('its format is not supported, as in training'),
       null,
       'it is a pipe, socket or device, not a file',
     ]);

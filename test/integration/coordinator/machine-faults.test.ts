@@ -56,7 +56,7 @@ describe('a task that fails by the fault of its machine', () => {
     const told = await harness.query(
       `SELECT payload ->> 'message' AS message FROM events WHERE kind = 'TASK' AND payload ->> 'state' = 'FAILED' ORDER BY event_id`,
     );
-    expect(told.at(-1)?.['message']).toContain('trainer bad gets no more');
+    expect(told.at(-1)?.['message']).toContain('trainer bad gets no tasks');
     for (let task = await good.lease(); task !== null; task = await good.lease()) await good.work(task);
     for (const sweepId of sweeps) expect((await sweepOf(sweepId))?.state).toBe(SweepState.SUCCEEDED);
     expect(await counters()).toEqual([]);
