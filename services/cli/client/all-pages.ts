@@ -3,7 +3,7 @@ interface PageRequest {
   readonly pageToken: string;
 }
 
-/** All items of a list that is answered page by page. */
+/** Reads all pages of a list. */
 export async function allPages<T>(
   pageSize: number,
   fetchPage: (page: PageRequest) => Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }>,

@@ -15,20 +15,20 @@ const card = z.object({
   sha256: z.string().nullish(),
 });
 
-/** What a checkpoint file needs beside it to be used without the coordinator: `<file>.json`. */
+/** Metadata beside a checkpoint file (`<file>.json`) that makes it usable without the coordinator. */
 export interface CheckpointCard {
   readonly checkpointId: string;
   readonly runId: string;
   readonly sweepId: string;
-  /** In the order of the labels. */
+  /** Class names in label order. */
   readonly classNames: readonly string[];
-  /** All of the run. */
+  /** All parameters of the run. */
   readonly parameters: Readonly<Record<string, number | string | boolean>>;
-  /** Of the file, where it was the registered one when the card was written; null: not known. */
+  /** Digest of the file if it was the registered one when the card was written; null: unknown. */
   readonly sha256: string | null;
 }
 
-/** Asks the coordinator for the run and its classes, and writes them beside the checkpoint's file. */
+/** Writes the run and its classes, as the coordinator has them, beside the checkpoint's file. */
 export async function writeCheckpointCard(
   client: GraftClient,
   checkpoint: CheckpointRecord,
@@ -47,9 +47,9 @@ export async function writeCheckpointCard(
 }
 
 /**
- * The card beside a checkpoint's file; null where there is none.
+ * Reads the card beside a checkpoint's file; null if there is none.
  *
- * @throws CliError for one that is damaged.
+ * @throws CliError for a damaged card.
  */
 export async function readCheckpointCard(file: string): Promise<CheckpointCard | null> {
   const text = await readFile(cardPath(file), 'utf8').catch(() => null);
@@ -57,14 +57,14 @@ export async function readCheckpointCard(file: string): Promise<CheckpointCard |
   const parsed = card.safeParse(parseJson(text));
   if (!parsed.success) {
     throw new CliError(
-      `${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it to have it made again.`,
+      `${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it, and the next download writes it.`,
     );
   }
   const { checkpoint_id, run_id, sweep_id, class_names, parameters, sha256 = null } = parsed.data;
   return { checkpointId: checkpoint_id, runId: run_id, sweepId: sweep_id, classNames: class_names, parameters, sha256 };
 }
 
-/** @throws CliError for a file whose bytes are not those that were saved with its card. */
+/** @throws CliError if the file's bytes differ from those that were saved with its card. */
 export async function requireUndamaged(file: string, { checkpointId, sha256 }: CheckpointCard): Promise<void> {
   if (sha256 === null) return;
   const actual = await hashFile(file, 'sha256');

@@ -15,64 +15,69 @@ import type { TestPrediction } from '../../core/task.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import type { TokenRole } from '../../core/token-role.ts';
 
+/** Ranking of a sweep by validation. */
 export interface Leaderboard {
   readonly entries: readonly LeaderboardRecord[];
-  /** How many runs were looked at on the test split. */
+  /** Number of runs evaluated on the test split. */
   readonly testLookCount: number;
 }
 
-/** A sweep that was submitted, with what was made of its spec. */
+/** A submitted sweep with the outcome of sampling its spec. */
 export interface CreatedSweep {
   readonly sweep: SweepRecord;
   readonly duplicateCount: number;
-  /** As in `SweepPlan`. */
+  /** Runs that `max_runs` asks for and the search space does not have. */
   readonly missingRunCount: number;
   readonly notes: readonly string[];
 }
 
+/** A chunk of a downloaded checkpoint. */
 export interface CheckpointChunk {
-  /** In the first chunk only. */
+  /** Null except in the first chunk. */
   readonly checkpoint: CheckpointRecord | null;
   readonly offset: number;
   readonly data: Uint8Array;
 }
 
+/** Options of a collection of unneeded checkpoints. */
 export interface CollectOptions {
-  /** null: of all sweeps. */
+  /** Null: all sweeps. */
   readonly sweepId: string | null;
-  /** null: as the coordinator is set. */
+  /** Checkpoints kept per ended sweep; null: the coordinator's setting. */
   readonly keepBest: number | null;
   readonly dryRun: boolean;
 }
 
+/** Checkpoints that were removed, or would be. */
 export interface Collected {
-  /** The largest first, at most 1,000. */
+  /** Largest first, at most 1,000. */
   readonly checkpoints: readonly { readonly checkpoint: CheckpointRecord; readonly reason: string }[];
   readonly count: number;
   readonly sizeBytes: number;
   readonly keepBest: number;
 }
 
+/** A token to create. */
 export interface TokenToMake {
   readonly name: string;
   readonly role: TokenRole;
-  /** null: never. */
+  /** Null: it never expires. */
   readonly expireTime: Date | null;
   readonly trainerIds: readonly string[];
 }
 
-/** The public service as the commands use it; lists are read to their last page. */
+/** The public service as commands use it; lists are read to their last page. */
 export interface GraftClient {
-  /** `host:port`. */
+  /** Address as given, for messages: `host:port`. */
   readonly address: string;
   planSweep(spec: SweepSpec): Promise<SweepPlanRecord>;
-  /** What its stages were expected to take, and took. */
+  /** Returns forecast and measurement of the sweep's stages. */
   getForecast(sweepId: string): Promise<SweepForecastRecord>;
   createSweep(requestId: string, spec: SweepSpec): Promise<CreatedSweep>;
   getSweep(sweepId: string): Promise<SweepRecord>;
-  /** Newest first. */
+  /** Lists sweeps, latest first. */
   listSweeps(limit?: number): Promise<readonly SweepRecord[]>;
-  /** Events after `cursor`; ends when the sweep has ended and all is sent. */
+  /** Streams events after `cursor`; ends when the sweep has ended and all events are sent. */
   watchSweep(sweepId: string, cursor: bigint, signal: AbortSignal): AsyncIterable<StoredEvent>;
   pauseSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   resumeSweep(sweepId: string): Promise<SweepRecord>;
@@ -81,28 +86,28 @@ export interface GraftClient {
   getRun(runId: string): Promise<{ readonly run: RunRecord; readonly attempts: readonly AttemptRecord[] }>;
   listEpochMetrics(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly EpochMetricRecord[]>;
   listCheckpoints(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly CheckpointRecord[]>;
-  /** Keeps a checkpoint whatever retention would do, or leaves it to retention again. */
+  /** Exempts a checkpoint from retention, or subjects it to retention again. */
   pinCheckpoint(checkpointId: string, pinned: boolean): Promise<CheckpointRecord>;
-  /** Removes what nothing needs any more, or with `dryRun` says what that is. */
+  /** Removes unneeded checkpoints; with `dryRun` lists them only. */
   collectCheckpoints(options: CollectOptions): Promise<Collected>;
   downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
   listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
   listTrainers(): Promise<readonly TrainerRecord[]>;
-  /** Frees the identity of a trainer that is LOST or drained by the coordinator. */
+  /** Releases the identity of a trainer that is LOST or drained by the coordinator. */
   forgetTrainer(trainerId: string): Promise<void>;
-  /** As the sweep read it: its folder, the problems found there. */
+  /** Returns a data set as the sweep indexed it: with its folder and the problems found there. */
   getDataset(datasetId: string, sweepId: string): Promise<Dataset>;
   getMlflowStatus(): Promise<MlflowStatusRecord>;
-  /** Oldest first; of all sweeps where `sweepId` is null. */
+  /** Lists dead letters, oldest first; null: those of all sweeps. */
   listMlflowDeadLetters(sweepId: string | null): Promise<readonly DeadLetterRecord[]>;
-  /** How many changes are to be sent because of it; of all sweeps where `sweepId` is null. */
+  /** Enqueues refused changes again and returns their number; null: those of all sweeps. */
   retryMlflowDeadLetters(sweepId: string | null): Promise<number>;
-  /** How many changes are to be sent because of it. */
+  /** Enqueues all changes of a sweep and returns their number. */
   resendToMlflow(sweepId: string): Promise<number>;
-  /** The secret is known to nobody else, and given only here. */
+  /** Creates a token. The coordinator stores only a hash of the secret, so this is the only time it is returned. */
   createToken(token: TokenToMake): Promise<{ readonly token: TokenRecord; readonly secret: string }>;
-  /** Newest first, the ended ones among them. */
+  /** Lists tokens, latest first, expired and revoked ones included. */
   listTokens(): Promise<readonly TokenRecord[]>;
   revokeToken(tokenId: string): Promise<TokenRecord>;
   close(): void;

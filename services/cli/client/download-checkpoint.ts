@@ -19,11 +19,10 @@ export interface CheckpointDownloadOptions {
 }
 
 /**
- * Saves a checkpoint. What has come is kept in `<file>.<id>.part`, and a later call goes on from there; the file gets its
- * name when size and digest are right.
+ * Downloads a checkpoint to `<file>.<id>.part`, and renames it when size and digest are right. A later call resumes from the part.
  *
- * @throws CliError when the bytes are not those the coordinator has registered; ArtifactDamagedError when they are damaged in the
- * store; NotFoundError for an unknown id.
+ * @throws CliError if the bytes differ from the registered ones; ArtifactDamagedError if the stored file is damaged;
+ * NotFoundError for an unknown id.
  */
 export async function downloadCheckpointFile(
   client: GraftClient,
@@ -41,12 +40,12 @@ export async function downloadCheckpointFile(
       break;
     } catch (error) {
       signal.throwIfAborted();
-      // Nothing of it is worth keeping: the next call begins anew, and is told the same while the file is damaged.
+      // The part is useless: the next call starts from the beginning, and fails likewise while the file is damaged.
       if (error instanceof ArtifactDamagedError) await rm(part, { force: true });
       if (!isUnavailable(error) || retries >= MAX_RETRIES) throw error;
-      // Only tries without any progress count.
+      // Only attempts without progress count.
       retries = (await sizeOf(part)) > offset ? 0 : retries + 1;
-      if (retries <= 1) note('the connection was cut; going on as soon as the coordinator answers …');
+      if (retries <= 1) note('the connection was lost; resuming as soon as the coordinator answers …');
       await sleep(RETRY_MS, undefined, { signal });
     }
   }
@@ -85,7 +84,7 @@ async function check(part: string, checkpoint: CheckpointRecord): Promise<void> 
   await rm(part, { force: true });
   throw new CliError(
     `Checkpoint ${checkpoint.checkpointId} came with ${size} bytes and sha256 ${sha256}, but ${checkpoint.sizeBytes} bytes ` +
-      `and ${checkpoint.sha256} are registered. What had come is thrown away; download it again.`,
+      `and ${checkpoint.sha256} are registered. The received bytes are deleted; download it again.`,
   );
 }
 

@@ -29,11 +29,11 @@ import type { CheckpointChunk, GraftClient } from './client-port.ts';
 type Service = RpcClient<typeof SweepServiceService>['call'];
 
 /**
- * A client of the public service. Calls that find no coordinator are tried again for a few seconds.
+ * Creates a client of the public service. Calls that reach no coordinator are retried for a few seconds.
  *
- * @param address `host:port`, or several with commas.
- * @param connection neither TLS nor token if not given.
- * @throws Error when the address is not of that form; ConfigError for certificates or a token that can't be used.
+ * @param address `host:port`, or several separated by commas.
+ * @param connection default: neither TLS nor token.
+ * @throws Error if the address has another form; ConfigError for unusable certificates or an unusable token.
  */
 export function createGraftClient(address: string, connection?: ConnectionConfig): GraftClient {
   const addresses = parseAddresses(address);

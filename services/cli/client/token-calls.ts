@@ -5,7 +5,7 @@ import type { TokenServiceService } from '../../../proto/gen/graft/v1/token_serv
 import { allPages } from './all-pages.ts';
 import type { GraftClient } from './client-port.ts';
 
-/** Tokens, without proto types. */
+/** Creates the token calls of the client. */
 export function tokenCalls(
   call: Calls<typeof TokenServiceService>,
 ): Pick<GraftClient, 'createToken' | 'listTokens' | 'revokeToken'> {
@@ -17,7 +17,7 @@ export function tokenCalls(
         expireTime: expireTime ?? undefined,
         trainerIds: [...trainerIds],
       };
-      // A second try would make a second token, and the first one's secret is lost with its answer.
+      // A retry would create a second token, and the secret of the first one is lost with its answer.
       const { token, secret } = await call.createToken(request, { retry: NO_RETRY });
       return { token: tokenFromProto(token), secret };
     },

@@ -7,19 +7,19 @@ export interface ChartOptions {
   readonly title: string;
   readonly description: string;
   readonly points: readonly CurvePoint[];
-  /** Numbers of the runs drawn in colour, best first. */
+  /** Run numbers drawn in colour, best first. */
   readonly highlighted: readonly number[];
-  /** Accuracies have an upper end that is worth seeing. */
+  /** Upper end of the axis; accuracies show theirs. */
   readonly isAccuracy: boolean;
 }
 
-/** Wide enough for text of 13 units to be legible when the picture is shrunk to a telephone's 360 pixels. */
+/** Width at which text of 13 units stays legible on a telephone of 360 pixels. */
 const WIDTH = 460;
 const HEIGHT = 280;
 
-/** A static SVG of learning curves: highlighted runs in the page's run colours, the others faint behind them. */
+/** Renders a static SVG of learning curves: highlighted runs in the page's run colours, the others faint behind them. */
 export function renderChart(options: ChartOptions): Html {
-  // Its types want the DOM's, which this project does not load; the chart only hands the document on.
+  // Its types require those of the DOM, which this project does not load; the chart only passes the document on.
   const { document } = parseHTML('<!doctype html><html><body></body></html>') as unknown as { document: object };
   const { points, highlighted } = options;
   const faint = points.filter(({ runIndex }) => !highlighted.includes(runIndex));
@@ -42,7 +42,7 @@ export function renderChart(options: ChartOptions): Html {
         strokeOpacity: 0.22,
         strokeWidth: 1,
       }),
-      // The best run is drawn last and thinnest: runs that share a head have the same curve, and all of them must be seen.
+      // The best run is drawn last and thinnest: runs that share a head have the same curve, and all of them must be visible.
       ...[...highlighted.keys()].reverse().map((place) =>
         Plot.line(
           points.filter(({ runIndex }) => runIndex === highlighted[place]),
@@ -56,7 +56,7 @@ export function renderChart(options: ChartOptions): Html {
   return new Html((svg as { outerHTML: string }).outerHTML);
 }
 
-/** A run with one epoch has no line; a dot shows it. */
+/** Draws a dot for each run of one epoch, which has no line. */
 function singlePoints(points: readonly CurvePoint[], highlighted: readonly number[]): readonly Plot.Dot[] {
   const counts = new Map<number, number>();
   for (const { runIndex } of points) counts.set(runIndex, (counts.get(runIndex) ?? 0) + 1);

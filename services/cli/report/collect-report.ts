@@ -14,10 +14,10 @@ import type { ReportData, TaskAttempt, TaskHistory, WrongImage } from './report-
 
 const THUMBNAIL_PIXELS = 96;
 const MAX_WRONG_IMAGES = 24;
-/** A sweep that goes on has no last event: what came until it fell silent is taken. */
+/** Silence that ends the events of a running sweep, which has no last event. */
 const SILENCE_MS = 1_500;
 
-/** Reads all that a report shows from the coordinator, and the wrong images from this machine's disk. */
+/** Collects the data of a report from the coordinator, and the misclassified images from the local disk. */
 export async function collectReport(client: GraftClient, sweepId: string, signal: AbortSignal): Promise<ReportData> {
   const sweep = await client.getSweep(sweepId);
   const [runs, leaderboard, metrics, events] = await Promise.all([
@@ -27,7 +27,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     readEvents(client, sweep, signal),
   ]);
   const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId, sweepId);
-  // A sweep may come from an older version whose spec is no longer accepted; the report is worth having without the plan.
+  // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
   const plan = await client.planSweep(sweep.spec).catch(() => null);
   const compared = leaderboard.entries.filter(
     ({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN',
@@ -63,7 +63,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   };
 }
 
-/** The head's curve of a run that shares one is measured once, as the run's that trained it; it belongs to both. */
+/** Adds a shared head's metrics to the runs that share it: they are measured once, for the run that trained it. */
 function withSharedHeads(
   runs: readonly RunRecord[],
   metrics: readonly EpochMetricRecord[],
@@ -102,7 +102,7 @@ async function readEvents(
   return events;
 }
 
-/** The attempts of every task, in the order in which they were leased. */
+/** Returns the attempts of every task in lease order. */
 export function foldTasks(events: readonly StoredEvent[]): readonly TaskHistory[] {
   const tasks = new Map<string, { stage: TaskHistory['stage']; attempts: TaskAttempt[] }>();
   for (const { event, eventTime } of events) {
@@ -130,10 +130,10 @@ async function showWrong(root: string, prediction: TestPrediction): Promise<Wron
   return { path, label, predictedLabel, confidence: confidenceOf(prediction), thumbnail: await thumbnail(root, path) };
 }
 
-/** A small JPEG as a data URL; null where there is no such image here. */
+/** Returns a small JPEG as a data URL; null if the local disk has no such image. */
 export async function thumbnail(root: string, path: string): Promise<string | null> {
   const file = join(root, path);
-  // The path comes over the network; it must not lead out of the data set.
+  // The path comes over the network and must not leave the data set.
   if (!file.startsWith(normalize(`${root}/`))) return null;
   try {
     const jpeg = await sharp(await readRegularFile(file))

@@ -2,7 +2,7 @@ import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { Stage } from '../../core/task.ts';
 
-/** One point of a learning curve; fine-tuning epochs are counted on after those of the head. */
+/** One point of a learning curve; fine-tuning epochs are numbered after the last epoch of the head. */
 export interface CurvePoint {
   readonly runIndex: number;
   readonly epoch: number;
@@ -12,7 +12,7 @@ export interface CurvePoint {
 
 const STAGE_ORDER: readonly (Stage | null)[] = ['HEAD', 'FINE_TUNE'];
 
-/** Points of one metric for all runs, by run and epoch. Values that are no finite numbers are left out. */
+/** Returns the points of one metric for all runs, by run and epoch. Omits NaN and infinities. */
 export function curvePoints(
   metrics: readonly EpochMetricRecord[],
   runs: readonly RunRecord[],

@@ -1,6 +1,6 @@
 import { escapeControlsInLines } from '../../core/text/control-characters.ts';
 
-/** Markup that is safe to put into a page as it is. */
+/** Markup that is inserted without escaping. */
 export class Html {
   readonly text: string;
 
@@ -11,7 +11,7 @@ export class Html {
 
 type Part = Html | string | number | null | undefined | readonly Part[];
 
-/** Makes markup; everything put in is escaped unless it is markup itself. */
+/** Builds markup; inserted values are escaped unless they are markup. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   let text = strings[0] ?? '';
   parts.forEach((part, index) => {
@@ -20,7 +20,7 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
   return new Html(text);
 }
 
-/** For text inside elements and quoted attributes. Bidirectional and other controls would reorder the text around them. */
+/** Escapes text for elements and quoted attributes, controls included: bidirectional ones would reorder the text around them. */
 function escapeHtml(text: string): string {
   return escapeControlsInLines(text)
     .replaceAll('&', '&amp;')

@@ -4,12 +4,12 @@ import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData, TaskHistory } from './report-data.ts';
 
-/** What was planned, and what it took to do it. */
+/** Renders the plan and the attempts of its tasks. */
 export function planSection({ plan, tasks, sweep }: ReportData): Html {
   const attempts = tasks.reduce((sum, task) => sum + task.attempts.length, 0);
   return html`<section aria-labelledby="plan">
     <h2 id="plan">The plan</h2>
-    ${plan === null ? html`<p>The plan of this sweep can't be made again by this version.</p>` : plannedTasks(plan, sweep.runCount)}
+    ${plan === null ? html`<p>This version can't rebuild the plan of this sweep.</p>` : plannedTasks(plan, sweep.runCount)}
     <h3>What was done</h3>
     <p>
       ${tasks.length} tasks in ${attempts}
@@ -42,9 +42,7 @@ function plannedTasks(plan: NonNullable<ReportData['plan']>, runCount: number): 
   return html`<p>
       One by one, the ${runCount} runs would need ${alone} passes over the images through a frozen base${times}; with
       what they share it is
-      ${shared}.${
-        plan.duplicateCount === 0 ? '' : ` ${plan.duplicateCount} variants were the same as another and were left out.`
-      }
+      ${shared}.${plan.duplicateCount === 0 ? '' : ` ${plan.duplicateCount} variants were duplicates and were omitted.`}
     </p>
     ${
       plan.notes.length === 0
@@ -81,7 +79,7 @@ function plannedTasks(plan: NonNullable<ReportData['plan']>, runCount: number): 
 }
 
 function again(count: number): string {
-  return count === 1 ? 'one was begun again,' : `${count} were begun again,`;
+  return count === 1 ? 'one was resumed' : `${count} were resumed`;
 }
 
 function taskRow(task: TaskHistory): Html {

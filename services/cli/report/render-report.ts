@@ -13,7 +13,7 @@ import { testSection } from './test-section.ts';
 
 const SHOWN_PROBLEMS = 20;
 
-/** One self-contained page: no script, no request to anywhere. */
+/** Renders one self-contained page: no script, no network request. */
 export function renderReport(data: ReportData): string {
   const { sweep } = data;
   const title = sweep.spec.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.spec.displayName;
@@ -47,7 +47,7 @@ export function renderReport(data: ReportData): string {
   return page.text;
 }
 
-/** The winner's entry: the best by validation, as in the sweep's `best_run_id`; null before the first validation. */
+/** Returns the winner's entry: the best by validation, as in the sweep's `best_run_id`; null before the first validation. */
 function winnerOf(data: ReportData): LeaderboardRecord | null {
   return data.leaderboard.entries.find(({ run }) => canBeBest(run)) ?? null;
 }
@@ -165,7 +165,7 @@ function imageCounts({ dataset }: ReportData): Html | null {
   </div>`;
 }
 
-/** Everything that indexing found and let pass; duplicates across splits make a test accuracy look better than it is. */
+/** Renders the non-fatal problems that indexing found; duplicates across splits inflate the test accuracy. */
 function problemsOf({ dataset }: ReportData): Html | null {
   if (dataset === null || dataset.problems.length === 0) return null;
   const count = countProblems(dataset.problems);

@@ -6,12 +6,12 @@ import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { Stage, TestPrediction } from '../../core/task.ts';
 import type { Leaderboard } from '../client/client-port.ts';
 
-/** One lease of a task, from the sweep's events. */
+/** One lease of a task, taken from the sweep's events. */
 export interface TaskAttempt {
   readonly trainerId: string;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
-  /** The last that was heard: LEASED, SUCCEEDED, RELEASED, FAILED, EXPIRED or CANCELLED. */
+  /** Last known state: LEASED, SUCCEEDED, RELEASED, FAILED, EXPIRED or CANCELLED. */
   readonly state: string;
   readonly message: string;
 }
@@ -22,38 +22,38 @@ export interface TaskHistory {
   readonly attempts: readonly TaskAttempt[];
 }
 
-/** A test image that was called wrong. */
+/** A misclassified test image. */
 export interface WrongImage {
-  /** Within the data set. */
+  /** Path within the data set. */
   readonly path: string;
   readonly label: number;
   readonly predictedLabel: number;
-  /** Probability that was given to the wrong class. */
+  /** Probability of the wrong, predicted class. */
   readonly confidence: number;
-  /** `data:image/jpeg;base64,…`; null where the file can't be read on this machine. */
+  /** `data:image/jpeg;base64,…`; null if the local disk has no readable file. */
   readonly thumbnail: string | null;
 }
 
-/** Everything a report shows; collected once, so that rendering is a pure function. */
+/** All data of a report; collected once, so that rendering is a pure function. */
 export interface ReportData {
   readonly sweep: SweepRecord;
   readonly runs: readonly RunRecord[];
   readonly leaderboard: Leaderboard;
   readonly metrics: readonly EpochMetricRecord[];
-  /** null before the data set is indexed. */
+  /** Null before the data set is indexed. */
   readonly dataset: Dataset | null;
-  /** null where the coordinator can't plan the spec any more. */
+  /** Null if the coordinator no longer accepts the spec. */
   readonly plan: SweepPlanRecord | null;
   readonly tasks: readonly TaskHistory[];
-  /** Predictions on the test split by run, for those that were tested as winner or baseline. */
+  /** Predictions on the test split by run, for winner and baseline. */
   readonly predictions: ReadonlyMap<string, readonly TestPrediction[]>;
-  /** Of the winner, most confident first. */
+  /** Misclassified images of the winner, most confident first. */
   readonly wrongImages: readonly WrongImage[];
   readonly wrongCount: number;
   readonly createTime: Date;
 }
 
-/** Probability of the class that was called; two-class runs may give that of class 1 alone. */
+/** Returns the probability of the predicted class; two-class runs may give that of class 1 only. */
 export function confidenceOf({ predictedLabel, probabilities }: TestPrediction): number {
   if (probabilities.length === 1) {
     const second = probabilities[0] ?? Number.NaN;
@@ -62,7 +62,7 @@ export function confidenceOf({ predictedLabel, probabilities }: TestPrediction):
   return probabilities[predictedLabel] ?? Number.NaN;
 }
 
-/** Wrong predictions, most confident first. */
+/** Returns the wrong predictions, most confident first. */
 export function mostWrong(predictions: readonly TestPrediction[]): readonly TestPrediction[] {
   return predictions
     .filter(({ label, predictedLabel }) => label !== predictedLabel)

@@ -11,7 +11,7 @@ const HIGHLIGHTED = 3;
 export function leaderboardSection({ leaderboard, runs }: ReportData): Html {
   const varied = [...new Set(runs.flatMap(({ variedNames }) => variedNames))];
   const looks = leaderboard.testLookCount;
-  // A column that says SUCCEEDED in every row only takes the room of the parameters.
+  // A column with SUCCEEDED in every row would only take space from the parameters.
   const hasStates = leaderboard.entries.some(({ run }) => run.state !== 'SUCCEEDED' || run.stateReason !== '');
   return html`<section aria-labelledby="leaderboard">
     <h2 id="leaderboard">Leaderboard</h2>
@@ -54,17 +54,19 @@ function stateCell({ state, stateReason }: RunRecord): Html {
   return stateReason === '' ? html`<td>${state}</td>` : html`<td class="wide">${state}: ${stateReason}</td>`;
 }
 
-/** May be broken after a dot or underscore: a dotted name in one line would make its column wider than its values need. */
+/** Allows line breaks after dots and underscores: an unbroken name would make its column wider than its values need. */
 function breakable(name: string): Html {
   return html`${name.split(/(?<=[._])/).map((part) => html`${part}<wbr />`)}`;
 }
 
 function testLooks(looks: number, runCount: number): string {
-  if (looks === 0) return 'The test split has not been looked at.';
+  if (looks === 0) return 'No run has been evaluated on the test split.';
   const who = looks === 1 ? 'one run' : `${looks} of ${runCount} runs`;
   const warning =
-    looks > 2 ? ' Picking the best of so many test results would flatter it; the rank above does not use them.' : '';
-  return `The test split was looked at for ${who}.${warning}`;
+    looks > 2
+      ? ' Choosing the best of several test results would overestimate it; the rank above does not use them.'
+      : '';
+  return `The test split was used to evaluate ${who}.${warning}`;
 }
 
 export function curvesSection(data: ReportData): Html {
@@ -94,7 +96,7 @@ export function curvesSection(data: ReportData): Html {
   const hasRest = data.runs.length > best.length;
   return html`<section aria-labelledby="curves">
     <h2 id="curves">Learning curves</h2>
-    <p>Epochs of fine-tuning are counted on after those of the head.</p>
+    <p>Epochs of fine-tuning are numbered after those of the head.</p>
     <ul class="legend">
       ${best.map(({ run, rank }, place) => {
         const parameters = formatParameters(run.parameters, run.variedNames);

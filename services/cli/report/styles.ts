@@ -1,6 +1,6 @@
 import { Html } from './html.ts';
 
-/** The report's whole style: one column on a telephone, two from 800 pixels on; light and dark. */
+/** Style sheet of the report: one column on a telephone, two from 800 pixels; light and dark. */
 export const STYLES = new Html(`
 :root {
   color-scheme: light dark;

@@ -9,7 +9,7 @@ import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData, WrongImage } from './report-data.ts';
 
-/** What the winner does on the test split. */
+/** Renders the winner's results on the test split. */
 export function testSection(data: ReportData): Html | null {
   const winner = data.leaderboard.entries.find(({ run, testResult }) => testResult !== null && canBeBest(run));
   if (winner === undefined || winner.testResult === null) {
@@ -23,7 +23,7 @@ export function testSection(data: ReportData): Html | null {
   return html`<section aria-labelledby="test">
       <h2 id="test">Run ${winner.run.runIndex} on the test split</h2>
       <p>
-        ${test.correctCount} of ${test.imageCount} images are right: accuracy ${formatPercent(test.accuracy)}, 95 %
+        ${test.correctCount} of ${test.imageCount} images are correct: accuracy ${formatPercent(test.accuracy)}, 95 %
         interval ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)} (Wilson). Mean loss
         ${formatMetric(test.loss)}${test.rocAuc === null ? '' : `, area under the ROC curve ${formatMetric(test.rocAuc)}`}.
       </p>
@@ -33,7 +33,7 @@ export function testSection(data: ReportData): Html | null {
     ${wrongSection(data, names)}`;
 }
 
-/** Winner against baseline, in a sentence. */
+/** Compares winner and baseline in one sentence. */
 function verdict(data: ReportData, winner: LeaderboardRecord): string {
   const baseline = data.leaderboard.entries.find(({ run }) => run.runIndex === 0);
   if (baseline !== undefined && !firstRunIsBaseline(data.sweep.spec, baseline.run.parameters)) {
@@ -51,7 +51,7 @@ function verdict(data: ReportData, winner: LeaderboardRecord): string {
   const { difference, interval, winnerOnly, baselineOnly } = comparison;
   const numbers =
     `difference in accuracy ${signed(difference)}, 95 % interval ${signed(interval.low)} to ${signed(interval.high)} ` +
-    `(paired bootstrap); images that only run ${winner.run.runIndex} gets right: ${winnerOnly}, only run 0: ${baselineOnly}`;
+    `(paired bootstrap); images that only run ${winner.run.runIndex} classifies correctly: ${winnerOnly}, only run 0: ${baselineOnly}`;
   if (!comparison.distinguishable) {
     return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): not distinguishable on these images; ${numbers}.`;
   }
@@ -85,7 +85,7 @@ function confusionMatrix(test: TestResultRecord, names: readonly string[]): Html
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
     <table class="matrix">
       <caption>
-        Confusion matrix: true class by row, called class by column
+        Confusion matrix: true class by row, predicted class by column
       </caption>
       <thead>
         <tr>
@@ -140,7 +140,7 @@ function classTable(test: TestResultRecord): Html {
 function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly string[]): Html | null {
   if (wrongCount === 0) {
     return html`<section aria-labelledby="wrong">
-      <h2 id="wrong">Wrong images</h2>
+      <h2 id="wrong">Misclassified images</h2>
       <p>There are none.</p>
     </section>`;
   }
@@ -156,19 +156,19 @@ function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly s
     html`<li>
       ${
         image.thumbnail === null
-          ? html`<div class="missing">not here</div>`
+          ? html`<div class="missing">not available</div>`
           : html`<img
               src="${image.thumbnail}"
-              alt="Test image ${image.path}: ${name(image.label)}, called ${name(image.predictedLabel)}"
+              alt="Test image ${image.path}: ${name(image.label)}, predicted ${name(image.predictedLabel)}"
             />`
       }
-      <strong>${name(image.label)}</strong>, called ${name(image.predictedLabel)} with
+      <strong>${name(image.label)}</strong>, predicted ${name(image.predictedLabel)} with
       ${formatPercent(image.confidence)}<br /><span class="faint">${image.path}</span>
     </li>`;
   return html`<section aria-labelledby="wrong">
-    <h2 id="wrong">Most wrong images</h2>
+    <h2 id="wrong">Most confident mistakes</h2>
     <p>
-      ${wrongCount} test images are called wrong;
+      ${wrongCount} test images are misclassified;
       ${wrongImages.length === wrongCount ? 'all' : `the ${wrongImages.length} most confident`} are shown.${note}
     </p>
     <ul class="images">

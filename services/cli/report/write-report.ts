@@ -4,7 +4,7 @@ import type { GraftClient } from '../client/client-port.ts';
 import { collectReport } from './collect-report.ts';
 import { renderReport } from './render-report.ts';
 
-/** Collects and writes a report; the folder is made. */
+/** Collects and writes a report; creates its folder. */
 export async function writeReport(
   client: GraftClient,
   sweepId: string,

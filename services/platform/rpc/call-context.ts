@@ -1,14 +1,14 @@
 import type { Metadata } from '@grpc/grpc-js';
 
-/** What a handler knows about its call besides the request. */
+/** A call as its handler sees it, beside the request. */
 export interface CallContext {
-  /** For example `/graft.v1.TrainerService/LeaseTask`. */
+  /** Method path, for example `/graft.v1.TrainerService/LeaseTask`. */
   readonly path: string;
-  /** Aborts when the client has gone or cancelled, its deadline is over, or the server is forced to end. */
+  /** Aborts when the client disconnects or cancels, its deadline passes, or the server shuts down forcibly. */
   readonly signal: AbortSignal;
   /** Aborts `signal` with this reason; the caller chooses what the client receives. */
   readonly abort: (reason: Error) => void;
-  /** Aborts when the server begins to drain: long polls and watches should answer or end now. */
+  /** Aborts when the server starts to drain: long polls and watches must answer or end. */
   readonly draining: AbortSignal;
   /** Request headers. */
   readonly metadata: Metadata;

@@ -3,12 +3,12 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { toServiceError } from './errors.ts';
 import type { Interceptor } from './call-context.ts';
 
-/** Seconds. Leases and watches are long polls and streams of half a minute and more. */
+/** Histogram buckets in seconds. Leases and watches are long polls and streams of 30 s and more. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /**
- * Counts calls and measures how long they take, under the names that gRPC's Prometheus libraries share. Methods are those of
- * the services that were added, so their labels are a closed list. Belongs outermost.
+ * Counts calls and measures their duration, under the metric names that gRPC's Prometheus libraries share. Labels are a closed
+ * list: the methods of the added services. Must be the outermost interceptor.
  */
 export function callMetrics(metrics: Metrics): Interceptor {
   const started = metrics.counter({
@@ -24,7 +24,7 @@ export function callMetrics(metrics: Metrics): Interceptor {
   const seconds = metrics.histogram(
     {
       name: 'grpc_server_handling_seconds',
-      help: 'How long calls took; streams count from their beginning to their end.',
+      help: 'Duration of calls in seconds; streams count from open to close.',
       labels: ['grpc_service', 'grpc_method'],
     },
     BUCKETS,

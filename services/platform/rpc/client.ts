@@ -14,7 +14,7 @@ import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service
 import { streamItems } from './stream-items.ts';
 import { startCallSpan, traceHeaders } from './trace-calls.ts';
 
-/** How a unary call that found no coordinator is made again. All calls of Graft are idempotent. */
+/** Retry policy of unary calls. All calls of Graft are idempotent. */
 export interface RetryPolicy {
   readonly maxAttempts: number;
   readonly firstDelayMs: number;
@@ -26,13 +26,13 @@ export const NO_RETRY: RetryPolicy = { maxAttempts: 1, firstDelayMs: 0, maxDelay
 
 export interface ClientCallOptions {
   /**
-   * For the call with all its retries. Unary: 10 s if not given; streams: 24 h. With several addresses a try gets half of
-   * what is left, so that a coordinator that hangs leaves time for another one.
+   * Deadline of the call including its retries. Default: 10 s for unary calls, 24 h for streams. With several addresses an
+   * attempt gets half of the time left, so that a hanging coordinator leaves time for another one.
    */
   readonly deadlineMs?: number;
-  /** Cancels the call; a `NoAnswerError` as reason means that the coordinator hangs, and the next call goes to another one. */
+  /** Cancels the call. With a `NoAnswerError` as reason the coordinator counts as hung, and the next call uses another address. */
   readonly signal?: AbortSignal;
-  /** Unary calls only; only UNAVAILABLE and limits of rate are tried again, and DEADLINE_EXCEEDED where there are several addresses. */
+  /** Unary calls only. UNAVAILABLE and rate limits are retried; DEADLINE_EXCEEDED only with several addresses. */
   readonly retry?: RetryPolicy;
   /** Request headers. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -42,7 +42,7 @@ export type UnaryCall<Q, S> = (request: Q, options?: ClientCallOptions) => Promi
 export type ServerStreamCall<Q, S> = (request: Q, options?: ClientCallOptions) => AsyncIterable<S>;
 export type BidiCall<Q, S> = (requests: AsyncIterable<Q>, options?: ClientCallOptions) => AsyncIterable<S>;
 
-/** A function per call, by the call's shape. Failures are the typed errors of `core/errors.ts`, or `RpcError`. */
+/** One function per method, by its shape. They throw the typed errors of `core/errors.ts`, or `RpcError`. */
 export type Calls<D extends ServiceShape> = {
   readonly [K in keyof D]: D[K]['requestStream'] extends true
     ? BidiCall<RequestOf<D[K]>, ResponseOf<D[K]>>
@@ -52,19 +52,19 @@ export type Calls<D extends ServiceShape> = {
 };
 
 export interface RpcClientOptions {
-  /** From `parseAddresses`; after UNAVAILABLE or DEADLINE_EXCEEDED the next one is used, round and round. */
+  /** Addresses from `parseAddresses`; UNAVAILABLE and DEADLINE_EXCEEDED rotate to the next one. */
   readonly addresses: readonly string[];
   readonly retry?: RetryPolicy;
-  /** Neither TLS nor token if not given. */
+  /** Default: neither TLS nor token. */
   readonly security?: ClientSecurity;
-  /** For the jitter of the back-off, 0 to below 1; `Math.random` if not given. */
+  /** Source of the back-off's jitter, in [0, 1). Default: `Math.random`. */
   readonly random?: () => number;
 }
 
 /** A client of one service over several coordinators. */
 export interface RpcClient<D extends ServiceShape> extends Disposable {
   readonly call: Calls<D>;
-  /** Ends all connections; running calls fail with CANCELLED or UNAVAILABLE. */
+  /** Closes all connections; running calls fail with CANCELLED or UNAVAILABLE. */
   close(): void;
 }
 
@@ -74,14 +74,14 @@ const STREAM_DEADLINE_MS = 24 * 3_600_000;
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  // grpc-js sends none unless told; a silent network cut is found within 15 s.
+  // grpc-js sends no keepalive by default; with it a silent network failure is detected within 15 s.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 1,
-  // The library's retries buffer what was sent on streams and know nothing of several addresses; ours are above it.
+  // grpc-js' own retries buffer sent stream items and do not know several addresses; this client retries by itself.
   'grpc.enable_retries': 0,
   'grpc.enable_channelz': 0,
-  // A coordinator that comes back is found at once, not after the default two minutes.
+  // A restarted coordinator is found within 3 s instead of the default two minutes.
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 3_000,
 };
@@ -89,7 +89,7 @@ const CHANNEL_OPTIONS = {
 /**
  * Splits `host1:port,host2:port`.
  *
- * @throws Error that names what was received when an address has no port.
+ * @throws Error quoting the input if an address has no port.
  */
 export function parseAddresses(text: string): readonly string[] {
   const addresses = text
@@ -105,7 +105,7 @@ export function parseAddresses(text: string): readonly string[] {
   return addresses;
 }
 
-/** Makes a client; connections are opened by the first call. */
+/** Creates a client; the first call opens the connection. */
 export function createClient<D extends ServiceShape>(definition: D, options: RpcClientOptions): RpcClient<D> {
   const pool = new ClientPool(options);
   const calls: Record<string, unknown> = {};
@@ -121,7 +121,7 @@ export function createClient<D extends ServiceShape>(definition: D, options: Rpc
   };
 }
 
-/** One connection per address; the current one is used until it fails. */
+/** One connection per address; calls use the current one until it fails. */
 class ClientPool {
   readonly options: RpcClientOptions;
   readonly #clients: readonly Client[];
@@ -143,7 +143,7 @@ class ClientPool {
     return this.#clients[this.#current] as Client;
   }
 
-  /** Goes on to the next address, unless another call has done so since `failed` was taken. */
+  /** Rotates to the next address, unless another call has rotated since `failed` was taken. */
   leave(failed: Client): void {
     if (this.current === failed) this.#current = (this.#current + 1) % this.#clients.length;
   }
@@ -186,10 +186,10 @@ async function untilAnswered(
       const isHung = isDeadlineExceeded(error);
       const isLimited = error instanceof RateLimitedError;
       if (!isHung && !isLimited && !isUnavailable(error)) throw error;
-      // Limits are those of a token, and the same at every coordinator.
+      // Rate limits belong to a token and are the same at every coordinator.
       if (!isLimited) pool.leave(client);
       const backOff = retryDelay(retry, attempt, pool.options.random ?? Math.random);
-      // After a hang enough time has passed, and the next try is at another coordinator.
+      // A hang has already taken time, and the next attempt uses another coordinator.
       const delay = isHung ? 0 : isLimited ? error.retryMs + backOff : backOff;
       if (isLast || Date.now() + delay >= deadline) throw error;
       await sleep(delay, undefined, options.signal ? { signal: options.signal } : {});
@@ -197,7 +197,7 @@ async function untilAnswered(
   }
 }
 
-/** Exponential back-off with full jitter over its upper half, so that trainers do not come back all at once. */
+/** Exponential back-off with jitter over its upper half, so that trainers do not reconnect simultaneously. */
 function retryDelay(retry: RetryPolicy, attempt: number, random: () => number): number {
   const bound = Math.min(retry.maxDelayMs, retry.firstDelayMs * 2 ** (attempt - 1));
   return bound * (0.5 + 0.5 * random());
@@ -269,7 +269,7 @@ async function send(call: ClientDuplexStream<unknown, unknown>, requests: AsyncI
     }
     call.end();
   } catch (error) {
-    // The reader gets it: there is nobody else to tell.
+    // Reported to the reader of the answers: `send` has no other observer.
     call.emit('error', error);
     call.cancel();
   }
@@ -308,7 +308,7 @@ async function* receive(
     throw isAborted ? cause : fromServiceError(cause);
   } finally {
     options.signal?.removeEventListener('abort', cancel);
-    // Without effect on a call that has ended; frees one whose reader stopped early.
+    // No effect on a call that has ended; frees one whose reader stopped early.
     call.cancel();
     span?.end();
   }
@@ -318,7 +318,7 @@ function serializer(method: MethodShape): (value: unknown) => Buffer {
   return method.requestSerialize as (value: unknown) => Buffer;
 }
 
-/** The token as it is now: it may have changed since the last try. */
+/** Returns the header with the current token, which may have changed since the last attempt. */
 function authorization(pool: ClientPool): Readonly<Record<string, string>> {
   const token = pool.options.security?.token() ?? null;
   return token === null ? {} : { authorization: `Bearer ${token}` };

@@ -1,4 +1,4 @@
-/** A response that has been encoded already, in parts or by another thread. */
+/** A response that is already encoded, in parts or by another thread. */
 export class EncodedMessage {
   readonly bytes: Buffer;
 

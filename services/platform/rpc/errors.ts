@@ -29,7 +29,7 @@ import { BadRequest, ErrorInfo, RetryInfo } from '../../../proto/gen/google/rpc/
 import { durationToProto } from './convert/duration.ts';
 import { Status } from '../../../proto/gen/google/rpc/status.ts';
 
-/** `ErrorInfo.domain` of every error of ours. */
+/** `ErrorInfo.domain` of every error that Graft throws. */
 const ERROR_DOMAIN = 'graft';
 
 const DETAILS_KEY = 'grpc-status-details-bin';
@@ -38,7 +38,7 @@ const ERROR_INFO_TYPE = `${TYPE_PREFIX}google.rpc.ErrorInfo`;
 const BAD_REQUEST_TYPE = `${TYPE_PREFIX}google.rpc.BadRequest`;
 const RETRY_INFO_TYPE = `${TYPE_PREFIX}google.rpc.RetryInfo`;
 
-// gRPC clients in C (Python, Ruby) refuse trailers above 8 KiB; base64 adds a third to the details.
+// gRPC clients on the C core (Python, Ruby) refuse trailers above 8 KiB; base64 adds a third to the details.
 const MAX_MESSAGE_HEADER = 1_200;
 const MAX_VIOLATION_BYTES = 3_200;
 const MAX_METADATA_BYTES = 200;
@@ -69,10 +69,10 @@ const CODE_BY_REASON: Readonly<Record<ErrorReason, status>> = {
 
 export type StatusCodeName = keyof typeof status;
 
-/** A call failed without an error of ours: no connection, deadline over, cancelled, method not known. */
+/** A failure without a Graft error: no connection, deadline exceeded, cancelled, unknown method. */
 export class RpcError extends Error {
   override readonly name = 'RpcError';
-  /** For example `UNAVAILABLE`. */
+  /** gRPC status, for example `UNAVAILABLE`. */
   readonly code: StatusCodeName;
   readonly details: string;
 
@@ -83,15 +83,15 @@ export class RpcError extends Error {
   }
 }
 
-/** Reason to abort a stream on which nothing is heard though it should be: the client goes on to its next address. */
+/** Abort reason for a stream that is silent although answers are due; the client rotates to its next address. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
 /**
- * Turns whatever a handler threw into what gRPC sends: the code of its reason, `google.rpc.ErrorInfo` and, for mistakes
- * in a request, `google.rpc.BadRequest`; for limits of rate, `google.rpc.RetryInfo`. An error that is not ours becomes INTERNAL with a neutral text; `onUnknown`
- * gets it with the `error_id` the client sees, to be logged.
+ * Converts a handler's error to a gRPC status: the code of its reason and `google.rpc.ErrorInfo`. Mistakes in a request add
+ * `google.rpc.BadRequest`, rate limits `google.rpc.RetryInfo`. Any other error becomes INTERNAL with a neutral message;
+ * `onUnknown` receives it for logging, with the `error_id` that the client sees.
  */
 export function toServiceError(
   error: unknown,
@@ -105,22 +105,22 @@ export function toServiceError(
 }
 
 /**
- * The inverse on a client: the typed error of `core/errors.ts` its server threw, or an `RpcError` where the failure did
- * not come from a handler of ours. Anything that is not a gRPC error is returned as it is (wrapped if no Error).
+ * Restores the typed error of `core/errors.ts` that the server threw, the inverse of `toServiceError`. Returns an `RpcError` if
+ * the failure did not come from a handler of Graft. Returns other errors unchanged, and wraps values that are no Error.
  */
 export function fromServiceError(error: unknown): Error {
   if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error), { cause: error });
   return readDetails(error) ?? new RpcError(codeName(error.code), error.details, { cause: error });
 }
 
-/** Whether the same call may succeed when it is made again, perhaps at another coordinator. */
+/** Returns whether a retry of the same call may succeed, perhaps at another coordinator. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof GraftError) return CODE_BY_REASON[error.reason] === status.UNAVAILABLE;
   if (error instanceof RpcError) return error.code === 'UNAVAILABLE';
   return isServiceError(error) && error.code === status.UNAVAILABLE;
 }
 
-/** Whether there was no answer in time: the coordinator may hang, and another one may not. */
+/** Returns whether no answer arrived in time: this coordinator may hang while another one answers. */
 export function isDeadlineExceeded(error: unknown): boolean {
   if (error instanceof RpcError) return error.code === 'DEADLINE_EXCEEDED';
   return isServiceError(error) && error.code === status.DEADLINE_EXCEEDED;
@@ -148,7 +148,7 @@ function serviceErrorOf(error: GraftError): ServiceError {
     details.push({ typeUrl: RETRY_INFO_TYPE, value: Buffer.from(RetryInfo.encode(retry).finish()) });
   }
   const metadata = new Metadata();
-  // The text stands in both places: grpcurl shows this one, and grpcio-status refuses details whose text differs.
+  // The message is in both places: grpcurl shows this one, and grpcio-status refuses details whose message differs.
   metadata.set(DETAILS_KEY, Buffer.from(Status.encode(Status.fromPartial({ code, message, details })).finish()));
   return Object.assign(new Error(message), { code, details: message, metadata });
 }
@@ -167,7 +167,7 @@ function fitViolations(violations: readonly FieldViolation[], count: number): Fi
   return kept;
 }
 
-/** Inverse of `fitViolations`: the last entry may count mistakes that were left out. */
+/** Inverse of `fitViolations`: the last entry may count omitted violations. */
 function restoreInvalid(violations: readonly FieldViolation[]): InvalidRequestError {
   const last = violations.at(-1);
   if (last?.field !== '' || !last.description.endsWith(MORE_MISTAKES)) return new InvalidRequestError(violations);
@@ -175,7 +175,7 @@ function restoreInvalid(violations: readonly FieldViolation[]): InvalidRequestEr
   return new InvalidRequestError(violations, violations.length - 1 + left);
 }
 
-/** grpc-message is percent-encoded: one character of another script takes up to twelve bytes. */
+/** Truncates a message for the header grpc-message, whose percent-encoding takes up to twelve bytes per character. */
 function fitHeader(message: string): string {
   let fitting = truncate(message, MAX_MESSAGE_HEADER);
   while (encodeURI(fitting).length > MAX_MESSAGE_HEADER) {
@@ -189,7 +189,7 @@ function truncate(text: string, maxBytes: number): string {
   let cut = Buffer.from(text)
     .subarray(0, maxBytes - 3)
     .toString('utf8');
-  // A character cut in the middle decodes to U+FFFD.
+  // A truncated character decodes to U+FFFD.
   while (cut.endsWith('\uFFFD')) cut = cut.slice(0, -1);
   return `${cut}...`;
 }
@@ -219,7 +219,7 @@ function restore(
   message: string,
 ): GraftError {
   const error = construct(reason, metadata, violations, message);
-  // The server's words know more than the metadata (for example which states would have been allowed).
+  // The server's message has more than the metadata, for example the states that are allowed.
   if (!(error instanceof InvalidRequestError)) error.message = message;
   return error;
 }

@@ -22,10 +22,10 @@ import type { MethodShape, RequestOf, ResponseOf, ServiceShape } from './service
 import { streamItems } from './stream-items.ts';
 import { traceFieldsOf } from './trace-calls.ts';
 
-/** Both directions; pages and chunks keep real messages far below. */
+/** Limit in both directions; pages and chunks keep real messages far below it. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
-/** Of answers that clients have not read yet: a few large ones of a connection, and a bound on memory for all. */
+/** Bounds of answers that clients have not read yet: a few large answers per connection, and total memory. */
 const UNREAD = { maxBytesPerConnection: 16 * 1024 * 1024, maxBytes: 64 * 1024 * 1024 };
 
 export type UnaryHandler<Q, S> = (request: Q, context: CallContext) => Promise<S | EncodedMessage>;
@@ -33,7 +33,7 @@ export type ServerStreamHandler<Q, S> = (request: Q, context: CallContext) => As
 export type ClientStreamHandler<Q, S> = (requests: AsyncIterable<Q>, context: CallContext) => Promise<S>;
 export type BidiHandler<Q, S> = (requests: AsyncIterable<Q>, context: CallContext) => AsyncIterable<S>;
 
-/** A plain async function or async generator per call, by the call's shape. */
+/** An async function or async generator, by the method's shape. */
 export type Handler<M extends MethodShape> = M['requestStream'] extends true
   ? M['responseStream'] extends true
     ? BidiHandler<RequestOf<M>, ResponseOf<M>>
@@ -42,29 +42,29 @@ export type Handler<M extends MethodShape> = M['requestStream'] extends true
     ? ServerStreamHandler<RequestOf<M>, ResponseOf<M>>
     : UnaryHandler<RequestOf<M>, ResponseOf<M>>;
 
-/** All calls of a service. */
+/** Handlers of all methods of a service. */
 export type Handlers<D extends ServiceShape> = { readonly [K in keyof D]: Handler<D[K]> };
 
 export interface RpcServerOptions {
   readonly log: Logger;
-  /** The first one is outermost. */
+  /** The first interceptor is outermost. */
   readonly interceptors?: readonly Interceptor[];
-  /** Checked before a request is decoded; none if not given. */
+  /** Checked before a request is decoded. Default: no limits. */
   readonly limits?: Pick<RequestLimits, 'check'>;
-  /** Insecure if not given: the cluster's network policy or a mesh guards the port. */
+  /** Default: insecure; then a network policy or a service mesh must protect the port. */
   readonly credentials?: ServerCredentials;
 }
 
 /** A gRPC server whose handlers are plain async functions. */
 export interface RpcServer extends AsyncDisposable {
-  /** For reflection and health, which add themselves. */
+  /** Underlying server, to which reflection and health add their services. */
   readonly grpc: Server;
   addService<D extends ServiceShape>(definition: D, handlers: Handlers<D>): void;
   /** Binds `host:port` (port 0: any free one) and resolves with the port. */
   listen(address: string): Promise<number>;
   /**
-   * Takes no new calls, tells the running ones by `context.draining`, and resolves when they have ended. After `graceMs`
-   * the rest is aborted. May be called twice.
+   * Refuses new calls, signals the running ones by `context.draining`, and resolves when they have ended. Aborts the remaining
+   * calls after `graceMs`. Idempotent.
    */
   drain(graceMs: number): Promise<void>;
 }
@@ -77,7 +77,7 @@ type AnyCall =
 type Run = (request: unknown, context: CallContext) => unknown;
 type SendReply = (error: ServiceError | null, response?: unknown) => void;
 
-/** Makes a server; nothing listens before `listen`. */
+/** Creates a server; it listens after `listen`. */
 export function createServer(options: RpcServerOptions): RpcServer {
   return new GrpcServer(options);
 }
@@ -86,7 +86,7 @@ class GrpcServer implements RpcServer {
   readonly grpc: Server;
   readonly #options: RpcServerOptions;
   readonly #draining = new AbortController();
-  // One controller per call instead of AbortSignal.any, which keeps dependants of a long-lived signal alive on Node 20.
+  // One controller per call: on Node 20, AbortSignal.any keeps dependants of a long-lived signal alive.
   readonly #calls = new Set<AbortController>();
   readonly #unread = new UnreadAnswers(UNREAD);
   #drained: Promise<void> | null = null;
@@ -98,13 +98,13 @@ class GrpcServer implements RpcServer {
     this.grpc = new Server({
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-      // Of one connection; a client that wants more waits.
+      // Per connection; further calls of the client wait.
       'grpc.max_concurrent_streams': 1_000,
-      // MB of one connection that HTTP/2 holds, unsent items of streams for the most part; new calls are refused above.
+      // MB that HTTP/2 holds per connection, mostly unsent stream items; new calls above it are refused.
       'grpc-node.max_session_memory': 64,
-      // Counts calls for a service that nobody offers here.
+      // Channelz counts calls for a debugging service that this server does not offer.
       'grpc.enable_channelz': 0,
-      // A client that vanished without a FIN is noticed within 30 s.
+      // A client that vanished without a FIN is detected within 30 s.
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 10_000,
     });
@@ -169,7 +169,7 @@ class GrpcServer implements RpcServer {
     reply: SendReply,
     context: CallContext,
   ): Promise<void> {
-    // A stream must be read from at once, so that no event is missed.
+    // Streams must be read immediately, or events are missed.
     const requests = 'request' in call ? null : this.#decodeItems(method, streamItems<Buffer>(call, context.signal));
     let answer: EncodedMessage | undefined;
     try {
@@ -177,7 +177,7 @@ class GrpcServer implements RpcServer {
         const request = requests ?? this.#decode(method, (call as { request: Buffer }).request);
         answer = encoded(method, await run(request, context));
         const read = this.#unread.add(context.peer, answer.bytes.length);
-        // gRPC says so as well when an answer has been sent in full.
+        // grpc-js emits `cancelled` also when an answer has been sent completely.
         if (call.cancelled) read();
         else (call as EventEmitter).once('cancelled', read);
       });
@@ -212,7 +212,11 @@ class GrpcServer implements RpcServer {
     call.end();
   }
 
-  /** Within the interceptors, so that nothing is decoded for a caller who may not call. @throws InvalidRequestError */
+  /**
+   * Decodes a request inside the interceptors, so that nothing is decoded for an unauthorised client.
+   *
+   * @throws InvalidRequestError
+   */
   #decode(method: MethodShape, bytes: Buffer): unknown {
     this.#options.limits?.check(method.path, bytes);
     try {
@@ -261,7 +265,7 @@ class GrpcServer implements RpcServer {
   }
 
   #toServiceError(error: unknown, context: CallContext): ServiceError {
-    // Nobody reads the answer any more, and a handler that throws because it was told to stop has no fault.
+    // After cancellation no client reads the answer, and a handler that throws because of it is not at fault.
     const isExpected = context.signal.aborted;
     return toServiceError(error, (errorId, cause) => {
       const fields = { err: cause, error_id: errorId, call: context.path, ...traceFieldsOf(context) };
@@ -271,7 +275,7 @@ class GrpcServer implements RpcServer {
   }
 }
 
-/** The service with requests as they came: they are checked and decoded behind the interceptors. */
+/** Returns the service with undecoded requests: they are checked and decoded inside the interceptors. */
 function withRawRequests(definition: ServiceShape): ServiceShape {
   return Object.fromEntries(
     Object.entries(definition).map(([name, method]) => [
@@ -289,7 +293,7 @@ function encoded(method: MethodShape, value: unknown): EncodedMessage {
   return value instanceof EncodedMessage ? value : new EncodedMessage(method.responseSerialize(value as never));
 }
 
-/** Resolves when the stream takes more, or the call has ended. */
+/** Resolves when the stream accepts more items or the call has ended. */
 function writable(
   call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
   signal: AbortSignal,

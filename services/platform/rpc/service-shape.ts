@@ -1,4 +1,4 @@
-/** What ts-proto's `outputServices=grpc-js` says about one call. */
+/** A method as ts-proto's `outputServices=grpc-js` describes it. */
 export interface MethodShape {
   readonly path: string;
   readonly requestStream: boolean;
@@ -12,8 +12,8 @@ export interface MethodShape {
 /** A generated service definition, for example `TrainerServiceService`. */
 export type ServiceShape = Readonly<Record<string, MethodShape>>;
 
-/** Message a call takes. */
+/** Request message of a method. */
 export type RequestOf<M extends MethodShape> = ReturnType<M['requestDeserialize']>;
 
-/** Message a call answers with. */
+/** Response message of a method. */
 export type ResponseOf<M extends MethodShape> = ReturnType<M['responseDeserialize']>;

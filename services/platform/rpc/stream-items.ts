@@ -1,11 +1,10 @@
 import type { Readable } from 'node:stream';
 
 /**
- * Reads a gRPC stream item by item, at the reader's pace. Node's own iterator is not used because it destroys a duplex
- * stream when reading ends, and with it the half that still writes. Must be called at once when the stream exists, so
- * that no event is missed.
+ * Reads a gRPC stream item by item, with backpressure. Node's own iterator would destroy a duplex stream when reading ends,
+ * together with its writing half. Must be called as soon as the stream exists, or events are missed.
  *
- * @throws what the stream emitted as `error`, or the signal's reason.
+ * @throws the stream's `error`, or the signal's reason.
  */
 export function streamItems<T>(stream: Readable, signal?: AbortSignal): AsyncIterableIterator<T> {
   const items: T[] = [];

@@ -6,7 +6,7 @@ import type { CallContext, Interceptor } from './call-context.ts';
 
 /** W3C Trace Context, as gRPC's own instrumentations send it. */
 const HEADER = 'traceparent';
-/** What is the server's fault; the others are answers (OpenTelemetry's conventions for RPC). */
+/** Statuses that are the server's fault; others are answers (OpenTelemetry's conventions for RPC). */
 const FAULTS: ReadonlySet<number> = new Set([
   status.UNKNOWN,
   status.DEADLINE_EXCEEDED,
@@ -18,8 +18,8 @@ const FAULTS: ReadonlySet<number> = new Set([
 const fieldsOfCalls = new WeakMap<CallContext, TraceFields>();
 
 /**
- * A span per call that comes with a trace. Others begin a trace of their own where `beginsTrace` says so: trainers send a
- * heartbeat every ten seconds, people look at lists, and nobody wants a trace of each.
+ * Starts a span for each call that carries a trace. A call without one begins a trace only if `beginsTrace` returns true:
+ * heartbeats every ten seconds and reads of lists would flood the traces.
  */
 export function traceCalls(beginsTrace: (path: string) => boolean): Interceptor {
   return async (context, next) => {
@@ -48,18 +48,18 @@ export function traceCalls(beginsTrace: (path: string) => boolean): Interceptor 
   };
 }
 
-/** For log lines about a call that are written when its span has ended. */
+/** Returns the trace fields of a call, for log lines that are written after its span has ended. */
 export function traceFieldsOf(context: CallContext): TraceFields {
   return fieldsOfCalls.get(context) ?? {};
 }
 
-/** The span of a call to a server, where the call is part of something that is traced; null: it is not. */
+/** Starts the span of an outgoing call; null outside a trace. */
 export function startCallSpan(path: string): Span | null {
   if (tracer().active === null) return null;
   return tracer().startSpan(spanName(path), { kind: 'client', attributes: attributesOf(path) });
 }
 
-/** Headers by which the server goes on with the trace. */
+/** Returns the headers that let the server continue the trace. */
 export function traceHeaders(span: Span | null): Readonly<Record<string, string>> {
   const traceparent = span?.traceparent ?? null;
   return traceparent === null ? {} : { [HEADER]: traceparent };

@@ -335,7 +335,7 @@ describe('graft token', () => {
     const secret = newToken().secret;
     const far = await graft(secret, 'sweep', 'list', '--coordinator', 'gpu.example.com:50051');
     expect(far.code).toBe(2);
-    expect(far.err).toContain('the token would go to gpu.example.com:50051 for anybody between to read');
+    expect(far.err).toContain('the token would be sent unencrypted to gpu.example.com:50051');
     expect(far.err).not.toContain(secret);
     const both = await graft(secret, 'sweep', 'list', '--tls-ca', '/nowhere/ca.pem');
     expect(both).toMatchObject({ code: 2, err: expect.stringContaining('GRAFT_TLS_CA: /nowhere/ca.pem') as string });

@@ -43,7 +43,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Sends chunks; the call with number `cutAt` breaks after its first chunk. */
+/** Sends chunks; call number `cutAt` fails after its first chunk. */
 function client(cutAt: number, content = bytes): GraftClient {
   return {
     async *downloadCheckpoint(_id: string, offset: number): AsyncGenerator<CheckpointChunk> {

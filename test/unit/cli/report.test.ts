@@ -20,7 +20,7 @@ import {
   sampleSweep,
 } from './sample-sweep.ts';
 
-/** What is used of the DOM, whose types this project does not load. */
+/** The used part of the DOM, whose types this project does not load. */
 interface Node {
   readonly textContent: string | null;
   readonly tagName: string;
@@ -51,7 +51,7 @@ describe('the report', () => {
     expect(page).toContain('<meta name="viewport"');
   });
 
-  it('shows what people wrote as text', () => {
+  it('shows user input as text', () => {
     expect(textOf(document.querySelector('h1'))).toBe('heads & "tails" <b>');
     expect(document.querySelector('h1 b')).toBeNull();
   });
@@ -64,7 +64,7 @@ describe('the report', () => {
     expect(headline).toContain('2 min 05 s');
   });
 
-  it('counts the problems of the data, those that are not listed too, and says where all are', () => {
+  it('counts all problems of the data, unlisted ones included, and says where they are stored', () => {
     const { dataset } = sampleReport();
     const blank = (number: number) =>
       ({
@@ -87,17 +87,17 @@ describe('the report', () => {
     expect(text).toContain('… and 75 more: table sweeps, dataset_problems');
   });
 
-  it('has the leaderboard by rank with intervals, and says how many looks at the test split were taken', () => {
+  it('has the leaderboard by rank with intervals, and the number of runs evaluated on the test split', () => {
     const rows = [...document.querySelectorAll('section[aria-labelledby=leaderboard] tbody tr')];
     expect(rows.map((row) => textOf(row.querySelector('th')))).toEqual(['3', '4', '2', '1', '0']);
     expect(textOf(rows[0]!)).toContain('0.9500 (0.9104 – 0.9726)');
     expect(rows[0]!.getAttribute('class')).toBe('winner');
     expect(textOf(document.querySelector('section[aria-labelledby=leaderboard] p'))).toContain(
-      'looked at for 2 of 5 runs',
+      'used to evaluate 2 of 5 runs',
     );
   });
 
-  it('draws loss and accuracy of training and validation, the best runs in colour, with words for those who do not see', () => {
+  it('draws loss and accuracy of training and validation, the best runs in colour, with a description for screen readers', () => {
     const charts = [...document.querySelectorAll('figure svg')];
     expect(charts.map((chart) => chart.getAttribute('aria-label'))).toEqual([
       'Validation loss',
@@ -125,14 +125,14 @@ describe('the report', () => {
   });
 
   it('compares the winner with the baseline on the same images', () => {
-    // 3 of 40 images are right for the winner alone: the interval of +7.5 % ends at 0.
+    // Only the winner is right on 3 of 40 images: the interval of +7.5 % ends at 0.
     const text = textOf(document.querySelector('section[aria-labelledby=test]'));
     expect(text).toContain('not distinguishable');
     expect(text).toContain('difference in accuracy +7.50 %');
-    expect(text).toContain('only run 3 gets right: 3, only run 0: 0');
+    expect(text).toContain('only run 3 classifies correctly: 3, only run 0: 0');
   });
 
-  it('says so when the winner is better beyond doubt', () => {
+  it('says that the winner is better if the interval excludes 0', () => {
     const predictions = new Map([
       ['s1-r003', samplePredictions([])],
       ['s1-r000', samplePredictions(Array.from({ length: 20 }, (_, index) => index))],
@@ -140,14 +140,14 @@ describe('the report', () => {
     expect(textOf(open({ predictions }).document.querySelector('section[aria-labelledby=test]'))).toContain('better;');
   });
 
-  it('says when the images are not here', () => {
+  it('says when the images are not on this machine', () => {
     expect(textOf(document.querySelector('section[aria-labelledby=wrong]'))).toContain(
       'not on the machine that made this report',
     );
     expect(document.querySelectorAll('.images .missing').length).toBe(2);
   });
 
-  it('shows images that are here, with a description', () => {
+  it('shows images that are on this machine, with a description', () => {
     const [first] = sampleReport().wrongImages;
     const { document: shown } = open({
       wrongImages: [{ ...first!, thumbnail: 'data:image/jpeg;base64,AAAA' }],
@@ -155,18 +155,18 @@ describe('the report', () => {
     });
     const image = shown.querySelector('.images img');
     expect(image?.getAttribute('src')).toBe('data:image/jpeg;base64,AAAA');
-    expect(image?.getAttribute('alt')).toBe('Test image test/dog/dog.9.jpg: dog, called cat');
+    expect(image?.getAttribute('alt')).toBe('Test image test/dog/dog.9.jpg: dog, predicted cat');
   });
 
   it('has the plan and the attempts', () => {
     const plan = textOf(document.querySelector('section[aria-labelledby=plan]'));
     expect(plan).toContain('5 heads on shared features');
     expect(plan).toContain('20.0 times as many');
-    expect(plan).toContain('2 tasks in 3 attempts: one was begun again');
+    expect(plan).toContain('2 tasks in 3 attempts: one was resumed');
     expect(plan).toContain('here-1, here-2');
   });
 
-  it('can be made of a sweep that has just begun', () => {
+  it('renders a sweep that has just started', () => {
     const { document: fresh } = open({
       sweep: sampleSweep({
         state: 'ACTIVE',
@@ -191,7 +191,7 @@ describe('the report', () => {
     });
     expect(textOf(fresh.querySelector('main'))).toContain('No epoch has ended yet');
     expect(textOf(fresh.querySelector('main'))).toContain('No run has been tested yet');
-    expect(textOf(fresh.querySelector('main'))).toContain('The test split has not been looked at');
+    expect(textOf(fresh.querySelector('main'))).toContain('No run has been evaluated on the test split');
   });
 
   it('keeps every wide table in a box that scrolls', () => {
@@ -210,15 +210,15 @@ describe('the report', () => {
   });
 });
 
-describe('what the report is made of', () => {
-  it('curves count fine-tuning epochs on after those of the head', () => {
+describe('the data of a report', () => {
+  it('numbers fine-tuning epochs after those of the head', () => {
     const runs = [sampleRun(3)];
     const points = curvePoints(sampleMetrics(runs), runs, 'val_loss');
     expect(points.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(points[6]!.stage).toBe('FINE_TUNE');
   });
 
-  it('curves leave out what is no finite number', () => {
+  it('omits NaN and infinities from curves', () => {
     const runs = [sampleRun(0)];
     const metric = { runId: 's1-r000', stage: 'HEAD' as const, epoch: 1, name: 'loss' };
     expect(
@@ -233,7 +233,7 @@ describe('what the report is made of', () => {
     ).toHaveLength(1);
   });
 
-  it('wrong images come by the confidence in the wrong class', () => {
+  it('orders wrong images by the confidence in the wrong class', () => {
     expect(mostWrong(samplePredictions([3, 8, 30])).map(({ path }) => path)).toEqual([
       'test/cat/cat.30.jpg',
       'test/cat/cat.8.jpg',
@@ -242,7 +242,7 @@ describe('what the report is made of', () => {
     expect(confidenceOf({ path: 'x', label: 0, predictedLabel: 0, probabilities: [0.25] })).toBe(0.75);
   });
 
-  it('tasks are folded from their events', () => {
+  it('folds tasks from their events', () => {
     const task = (state: TaskEventState, trainerId: string) =>
       ({ kind: 'TASK', taskId: 't1', stage: 'HEAD', state, trainerId, message: state }) as const;
     const [folded] = foldTasks(
@@ -255,13 +255,13 @@ describe('what the report is made of', () => {
     expect(folded?.attempts.every(({ startTime, endTime }) => startTime !== null && endTime !== null)).toBe(true);
   });
 
-  it('markup escapes everything but markup', () => {
+  it('escapes all values but markup', () => {
     expect(html`<p title="${'"&'}">${'<i>'}${html`<b>${1}</b>`}${[null, 'x']}</p>`.text).toBe(
       '<p title="&quot;&amp;">&lt;i&gt;<b>1</b>x</p>',
     );
   });
 
-  it('thumbnails have at most 96 pixels, and none come from outside the data set', async () => {
+  it('makes thumbnails of at most 96 pixels, and none from outside the data set', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'graft-report-'));
     try {
       const image = sharp({ create: { width: 300, height: 150, channels: 3, background: '#c04020' } });

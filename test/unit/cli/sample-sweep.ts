@@ -9,7 +9,7 @@ import { runFromProto } from '../../../services/platform/rpc/convert/run.ts';
 import { Run, RunState } from '../../../proto/gen/graft/v1/run.ts';
 import type { ReportData } from '../../../services/cli/report/report-data.ts';
 
-/** A sweep whose numbers follow a closed formula: enough to draw and to count, true of nothing. */
+/** A sweep whose numbers follow a closed formula: enough to draw and to count, but not real. */
 const SWEEP_ID = 's1';
 
 const START = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -120,7 +120,7 @@ export function sampleMetrics(runs: readonly RunRecord[]): readonly EpochMetricR
   });
 }
 
-/** Image `index` of class `index % 2`; `wrong` of them are called the other class. */
+/** Image `index` of class `index % 2`; those in `wrong` are predicted as the other class. */
 export function samplePredictions(wrong: readonly number[], count = 40): readonly TestPrediction[] {
   return Array.from({ length: count }, (_, index) => {
     const label = index % 2;
@@ -228,7 +228,7 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
   };
 }
 
-/** Events with cursors from 1 on. */
+/** Returns events with cursors from 1. */
 export function sampleEvents(changes: readonly SweepEvent[]): readonly StoredEvent[] {
   return changes.map((event, index) => ({
     cursor: BigInt(index + 1),

@@ -8,7 +8,7 @@ import { Violations, numberOr, requireMessage } from './fields.ts';
 
 export const splits = lowerCaseEnum<Split, typeof ProtoSplit>(ProtoSplit);
 
-/** Keys are the closed list, checked by the compiler. */
+/** The closed list of codes as keys, so that the compiler checks its completeness. */
 const PROBLEM_CODES: Readonly<Record<DatasetProblemCode, true>> = {
   CORRUPT_IMAGE: true,
   EMPTY_CLASS: true,
@@ -36,7 +36,7 @@ export function datasetSourceToProto(source: DatasetSource): proto.DatasetSource
   };
 }
 
-/** A source that was not sent has an empty path, which the domain's validation refuses by its own name. */
+/** Reads a source. An absent one gets an empty path, which `core/validation` refuses by the path's own name. */
 export function readDatasetSource(
   message: proto.DatasetSource | undefined,
   field: string,
@@ -55,12 +55,12 @@ export function readDatasetSource(
       : null,
     allowDuplicates: message?.allowDuplicates ?? false,
     skipBadFiles: message?.skipBadFiles ?? false,
-    // Absent where it says nothing, so that the digests of specs from before it was there stay.
+    // Omitted when false: digests of specs from before `strict` existed must not change.
     ...(message?.strict === true ? { strict: true } : {}),
   };
 }
 
-/** @throws InvalidRequestError where it is absent or has a number that is not exact. */
+/** @throws InvalidRequestError if it is absent or has a number that is not exact. */
 export function datasetSourceFromProto(message: proto.DatasetSource | undefined, field: string): DatasetSource {
   const violations = new Violations();
   const source = readDatasetSource(requireMessage(message, field), field, violations);
@@ -79,7 +79,7 @@ export function datasetToProto(dataset: Dataset | DatasetRecord): proto.Dataset 
   };
 }
 
-/** @throws InvalidRequestError that names the field. */
+/** @throws InvalidRequestError naming the field. */
 export function datasetFromProto(message: proto.Dataset, field: string): Dataset {
   return {
     datasetId: message.datasetId,
@@ -100,7 +100,7 @@ export function datasetProblemToProto(problem: DatasetProblem): proto.DatasetPro
   return { code, path, message, fatal, count };
 }
 
-/** @throws InvalidRequestError for a code that is not in the closed list. */
+/** @throws InvalidRequestError for an unknown code. */
 export function datasetProblemFromProto(message: proto.DatasetProblem, field: string): DatasetProblem {
   const violations = new Violations();
   if (!isProblemCode(message.code)) {

@@ -12,7 +12,7 @@ import { Violations, numberOr } from './fields.ts';
 
 const SCALES = lowerCaseEnum<'linear' | 'log', typeof Scale>(Scale);
 
-/** Whole numbers travel as `int_value`, others as `number_value`; which of the two a parameter wants, its definition knows. */
+/** Converts a value: integers to `int_value`, other numbers to `number_value`. The parameter's definition decides which it accepts. */
 export function parameterValueToProto(value: ParameterValue): proto.ParameterValue {
   if (typeof value === 'boolean') return { kind: { $case: 'boolValue', value } };
   if (typeof value === 'string') return { kind: { $case: 'stringValue', value } };
@@ -22,7 +22,7 @@ export function parameterValueToProto(value: ParameterValue): proto.ParameterVal
     : { kind: { $case: 'numberValue', value } };
 }
 
-/** @returns null, and a violation, where no kind is set or a whole number is not exact. */
+/** Reads a value; returns null and records a violation if no kind is set or an integer is not exact. */
 export function parameterValueFromProto(
   message: proto.ParameterValue | undefined,
   field: string,
@@ -40,7 +40,7 @@ export function parametersToProto(parameters: Parameters): proto.Parameter[] {
   return Object.entries(parameters).map(([name, value]) => ({ name, value: parameterValueToProto(value) }));
 }
 
-/** Flat parameters; a name that comes twice or has no value is a violation. */
+/** Reads flat parameters; records a violation for a duplicate name and for a missing value. */
 export function readParameters(
   messages: readonly proto.Parameter[],
   field: string,
@@ -56,11 +56,11 @@ export function readParameters(
     else violations.add(`${path}.name`, `'${name}' is given already, at ${field}[${first}]; keep one of them.`);
     if (value !== null) parameters.set(name, value);
   });
-  // fromEntries defines own properties, so that even a parameter named __proto__ is only a name.
+  // fromEntries defines own properties, so a parameter named __proto__ is an ordinary name.
   return Object.fromEntries(parameters);
 }
 
-/** @throws InvalidRequestError with all mistakes. */
+/** @throws InvalidRequestError with all violations. */
 export function parametersFromProto(messages: readonly proto.Parameter[], field: string): Parameters {
   const violations = new Violations();
   const parameters = readParameters(messages, field, violations);
@@ -76,7 +76,7 @@ export function parameterSpecToProto(spec: ParameterSpec): proto.ParameterSpec {
   };
 }
 
-/** A domain that was not sent becomes an empty list of values, beside its violation. */
+/** Reads a parameter; an absent domain becomes an empty list of values and a violation. */
 export function parameterSpecFromProto(
   message: proto.ParameterSpec,
   field: string,

@@ -10,6 +10,7 @@ import { bytesToProto, numberOf, requireMessage } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
 import { stages } from './run.ts';
 
+/** Converts a run of a preview to its message. */
 export function plannedRunToProto(run: PreviewedRun, variedNames: readonly string[]): PlannedRun {
   return {
     runIndex: run.index,
@@ -19,6 +20,7 @@ export function plannedRunToProto(run: PreviewedRun, variedNames: readonly strin
   };
 }
 
+/** Converts a task of a preview to its message. */
 export function plannedTaskToProto(task: PreviewedTask): PlannedTask {
   return {
     stage: stages.toProto(task.stage),
@@ -31,7 +33,7 @@ export function plannedTaskToProto(task: PreviewedTask): PlannedTask {
   };
 }
 
-/** A page of a plan without its runs, its tasks and its token. */
+/** Returns a page of a plan without runs, tasks and page token. */
 export function planSummaryToProto(preview: SweepPreview): PlanSweepResponse {
   return {
     runs: [],
@@ -60,7 +62,7 @@ function costToProto({ cost, imageCounts, imageCountsAssumed }: SweepPreview): P
   };
 }
 
-/** A plan of all its pages, one at least. */
+/** Joins the pages of a plan, at least one. */
 export function planFromProto(pages: readonly PlanSweepResponse[]): SweepPlanRecord {
   const message = requireMessage(pages[0], 'plan');
   return {

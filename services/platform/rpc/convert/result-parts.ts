@@ -4,15 +4,15 @@ import type { CompleteTaskRequest } from '../../../../proto/gen/graft/v1/trainer
 type ProtoResult = NonNullable<CompleteTaskRequest['result']>;
 type Prediction = EvaluateResult['predictions'][number];
 
-/** Of a part: far under the 4 MiB of a message, and so large that a result of a hundred thousand images has few. */
+/** Size of a part: far below the 4 MiB of a message, and large enough that 100,000 images need few parts. */
 export const PART_BYTES = 1024 * 1024;
 
-/** A test result's own fields, its confusion matrix and classes left out: the trainer sends none. */
+/** Size of a test result's own fields; the trainer sends neither confusion matrix nor classes. */
 const RESULT_BYTES = 200;
 
 /**
- * Cuts a result into parts that fit into a message each; one part where the whole fits. Only predictions on the test split grow
- * with the data: 16 runs on 5,000 images are 4.5 MB. Each part of a run's result has its head.
+ * Splits a result into parts that each fit into a message. Only predictions on the test split grow with the data: 16 runs on
+ * 5,000 images are 4.5 MB. Each part repeats the head of the run's result.
  */
 export function splitResult(result: ProtoResult, partBytes = PART_BYTES): readonly ProtoResult[] {
   if (result.$case !== 'evaluate') return [result];
@@ -39,18 +39,18 @@ export function splitResult(result: ProtoResult, partBytes = PART_BYTES): readon
   return parts.map((value) => ({ $case: 'evaluate', value }));
 }
 
-/** Puts parts together, those of a run's result in the order in which they came. */
+/** Joins the parts of a result; predictions of a run keep the order of their arrival. */
 export class JoinedResult {
   readonly #results = new Map<string, EvaluateResult>();
   #whole: ProtoResult | undefined;
   #bytes = 0;
 
-  /** About what it takes in memory. */
+  /** Approximate memory use. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** @returns false where the two can't be parts of one result. */
+  /** Adds a part; returns false if it can't belong to the same result. */
   add(part: ProtoResult): boolean {
     if (this.#whole !== undefined && (this.#whole.$case !== 'evaluate' || part.$case !== 'evaluate')) return false;
     this.#whole ??= part.$case === 'evaluate' ? { $case: 'evaluate', value: { results: [] } } : part;
@@ -65,17 +65,17 @@ export class JoinedResult {
     return true;
   }
 
-  /** undefined where nothing was added. */
+  /** The joined result; undefined before the first part. */
   get result(): ProtoResult | undefined {
     if (this.#whole?.$case !== 'evaluate') return this.#whole;
     return { $case: 'evaluate', value: { results: [...this.#results.values()] } };
   }
 }
 
-/** What a prediction takes in memory beside its strings and probabilities: an object, two strings' heads, an array. */
+/** Memory of a prediction without its strings and probabilities: an object, two string headers, an array. */
 const OBJECT_BYTES = 200;
 
-/** An upper bound: tags and lengths take less than 32 bytes. */
+/** Returns an upper bound of the encoded size: tags and lengths take less than 32 bytes. */
 function predictionBytes(prediction: Omit<Prediction, 'probabilities'> & { probabilities: readonly number[] }): number {
   const { runId, path, probabilities } = prediction;
   return 32 + Buffer.byteLength(runId) + Buffer.byteLength(path) + 8 * probabilities.length;

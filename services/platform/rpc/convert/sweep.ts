@@ -64,16 +64,16 @@ export function sweepSpecToProto(spec: SweepSpec): proto.SweepSpec {
   };
 }
 
-/** A spec as it was sent, defaults filled in, and every mistake in its form. */
+/** A received spec with defaults filled in, and every violation of its form. */
 export interface ReceivedSweepSpec {
   readonly spec: SweepSpec;
-  /** Paths as in the proto, from the spec on, for example `parameters[2].range.scale`. */
+  /** Paths relative to the spec, in the names of the proto, for example `parameters[2].range.scale`. */
   readonly violations: readonly FieldViolation[];
 }
 
 /**
- * Reads a spec without stopping at the first mistake, so that the caller can add those of the domain and answer all at
- * once. What was not understood has a harmless value in `spec`.
+ * Reads a spec without stopping at the first violation, so that the caller can add those of the domain and report all at
+ * once. A field that is not understood gets a harmless value in `spec`.
  */
 export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec {
   const violations = new Violations();

@@ -26,7 +26,7 @@ export const runOutcomeKinds = upperCaseEnum<RunOutcomeKind, typeof ProtoRunOutc
 
 type ProtoResult = NonNullable<CompleteTaskRequest['result']>;
 
-/** How an attempt ended: with a result, or failed as a whole. */
+/** End of an attempt: a result, or an error of the whole attempt. */
 export type TaskEnd =
   { readonly kind: 'result'; readonly result: TaskResult } | { readonly kind: 'error'; readonly error: TaskError };
 
@@ -34,7 +34,7 @@ export function taskEndToProto(end: TaskEnd): ProtoResult {
   return end.kind === 'error' ? { $case: 'error', value: taskErrorToProto(end.error) } : taskResultToProto(end.result);
 }
 
-/** @throws InvalidRequestError that names the field, also where nothing was sent. */
+/** @throws InvalidRequestError naming the field, also if nothing was sent. */
 export function taskEndFromProto(result: CompleteTaskRequest['result']): TaskEnd {
   if (result === undefined) {
     throw new InvalidRequestError([
@@ -68,7 +68,7 @@ export function taskResultToProto(result: TaskResult): ProtoResult {
   }
 }
 
-/** @throws InvalidRequestError that names the field. */
+/** @throws InvalidRequestError naming the field. */
 export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): TaskResult {
   switch (result.$case) {
     case 'index':
@@ -101,7 +101,7 @@ export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error
   }
 }
 
-/** A trainer sends no more of an error: its attempt ends with it, so it must not be refused for its length. */
+/** Limits of a sent error: it ends its attempt, so it must not be refused for its length. */
 const MAX_SENT_CHARACTERS = 4_000;
 const MAX_SENT_PROBLEMS = 1_000;
 
@@ -109,7 +109,7 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
   return {
     errorClass: errorClasses.toProto(error.errorClass),
     code: error.code,
-    // A library's or a worker's words may have anything in them.
+    // Messages of libraries and workers may contain any character.
     message: cleanText(error.message, MAX_SENT_CHARACTERS),
     datasetProblems: error.datasetProblems
       .slice(0, MAX_SENT_PROBLEMS)
@@ -120,7 +120,7 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
   };
 }
 
-/** @throws InvalidRequestError that names the field. */
+/** @throws InvalidRequestError naming the field. */
 export function taskErrorFromProto(message: proto.TaskError, field: string): TaskError {
   return {
     errorClass: errorClasses.fromProto(message.errorClass, `${field}.error_class`),
@@ -168,7 +168,7 @@ function measurementToProto(measurement: TestMeasurement): proto.EvaluateResult 
       imageCount,
       correctCount,
       accuracy: imageCount === 0 ? Number.NaN : correctCount / imageCount,
-      // The coordinator's: it computes intervals and per-class figures from the predictions.
+      // The coordinator computes intervals and per-class figures from the predictions.
       accuracyLow: 0,
       accuracyHigh: 0,
       confusionMatrix: [],

@@ -34,7 +34,7 @@ export function leasedTaskToProto(task: LeasedTask): Task {
   };
 }
 
-/** @throws InvalidRequestError that names the field. */
+/** @throws InvalidRequestError naming the field. */
 export function leasedTaskFromProto(message: Task): LeasedTask {
   return {
     taskId: message.taskId,
@@ -72,7 +72,7 @@ export function featureSetToProto(set: FeatureSetRef): FeatureSet {
   };
 }
 
-/** @throws InvalidRequestError that names the field. */
+/** @throws InvalidRequestError naming the field. */
 export function featureSetFromProto(message: FeatureSet, field: string): FeatureSetRef {
   if (!Object.hasOwn(POOLINGS, message.pooling)) {
     throw new InvalidRequestError([
@@ -100,7 +100,7 @@ export function featureSetFromProto(message: FeatureSet, field: string): Feature
   };
 }
 
-/** A coordinator or trainer from before there was a choice says nothing. */
+/** Reads the element type; peers from before the choice existed send an empty string. */
 function dtypeFromProto(text: string, field: string): FeatureDtype {
   const dtype = text === '' ? 'float32' : FEATURE_DTYPES.find((known) => known === text);
   if (dtype !== undefined) return dtype;

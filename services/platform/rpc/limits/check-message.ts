@@ -6,10 +6,10 @@ import { UnreadableMessageError, WireCursor } from './wire-cursor.ts';
 const MAX_SAFE_HIGH = 2 ** 21;
 
 /**
- * Checks lengths, counts and ranges of an encoded message before anything is made of it: reads the wire format in place, some
- * ten million fields a second.
+ * Checks lengths, counts and ranges of an encoded message before it is decoded. Reads the wire format in place, about ten
+ * million fields a second.
  *
- * @returns all mistakes; those beyond the ones that are reported have no description
+ * @returns all violations; those beyond the reported ones have no description
  * @throws UnreadableMessageError for bytes that are no message
  */
 export function checkMessage(rule: MessageRule, bytes: Uint8Array): readonly FieldViolation[] {
@@ -64,12 +64,12 @@ class MessageCheck {
     }
   }
 
-  /** @returns how many entries a field of a list holds here: packed numbers come together */
+  /** @returns the number of entries at the cursor: a packed field holds several */
   #entries(field: FieldRule, wireType: number, end: number, before: number): number {
     const cursor = this.#cursor;
     const isPacked = wireType === 2 && (field.kind === 'int32' || field.kind === 'int64' || field.kind === 'other');
     if (isPacked) return this.#packed(field, cursor.endOfField(end), before);
-    // What is too much is counted, and not looked into.
+    // Excess entries are counted, but not checked.
     if (before >= field.maxItems) cursor.skip(wireType, end);
     else this.#value(field, wireType, end, before);
     return 1;

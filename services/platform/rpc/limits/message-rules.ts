@@ -1,31 +1,31 @@
 import { ScalarType } from '@bufbuild/protobuf';
 import type { DescField, DescMessage, FileRegistry } from '@bufbuild/protobuf';
 
-/** Limits of one field; what is left out has the default of its kind. */
+/** Limits of one field; an omitted limit has the default of the field's kind. */
 export interface FieldLimit {
   /** Longest string, in bytes of UTF-8. */
   readonly bytes?: number;
-  /** Most entries of a repeated field. */
+  /** Maximum entries of a repeated field. */
   readonly items?: number;
   /** Smallest integer; null: any. */
   readonly min?: number | null;
 }
 
-/** Limits of everything that requests may hold: one declarative table. */
+/** Limits of all requests: one declarative table. */
 export interface RequestLimitTable {
-  /** Of fields that have no entry. Integers are 0 or above. */
+  /** Limits of fields without an entry. Integers must be 0 or above. */
   readonly defaults: { readonly bytes: number; readonly items: number; readonly requestBytes: number };
-  /** Largest request in bytes, by the name of its message. */
+  /** Maximum request size in bytes, by message name. */
   readonly requestBytes: Readonly<Record<string, number>>;
-  /** By `Message.field`, without the package. */
+  /** Limits by `Message.field`, without the package. */
   readonly fields: Readonly<Record<string, FieldLimit>>;
-  /** Most messages of a kind in a whole request, by the message's name. */
+  /** Maximum messages of a kind in a whole request, by message name. */
   readonly totals: Readonly<Record<string, number>>;
 }
 
 export type FieldKind = 'string' | 'message' | 'int32' | 'int64' | 'other';
 
-/** A field as the check needs it. */
+/** Rule of one field. */
 export interface FieldRule {
   readonly name: string;
   readonly kind: FieldKind;
@@ -33,14 +33,14 @@ export interface FieldRule {
   readonly maxBytes: number;
   readonly maxItems: number;
   readonly min: number | null;
-  /** Bytes of one entry in a packed list; null: numbers of variable length. */
+  /** Bytes of one entry in a packed list; null: varints. */
   readonly packedBytes: number | null;
   readonly message: MessageRule | null;
 }
 
-/** A message as the check needs it. */
+/** Rule of one message type. */
 export interface MessageRule {
-  /** Without the package. */
+  /** Message name without the package. */
   readonly name: string;
   readonly fields: ReadonlyMap<number, FieldRule>;
   readonly total: number;
@@ -52,10 +52,10 @@ const FOUR_BYTES: ReadonlySet<ScalarType> = new Set([ScalarType.FIXED32, ScalarT
 const EIGHT_BYTES: ReadonlySet<ScalarType> = new Set([ScalarType.FIXED64, ScalarType.SFIXED64, ScalarType.DOUBLE]);
 
 /**
- * The rules of requests, made of the table and the compiler's descriptors.
+ * Rules of requests, built from the table and the compiler's descriptors.
  *
- * @param packageName of the messages that the table is about; others (`google.protobuf`) have only the default lengths
- * @throws Error for an entry of the table that names nothing
+ * @param packageName package of the table's messages; others (`google.protobuf`) get the default lengths only
+ * @throws Error for an entry of the table that names no message or field
  */
 export class MessageRules {
   readonly #registry: FileRegistry;
@@ -78,7 +78,7 @@ export class MessageRules {
     return this.#ruleOf(message);
   }
 
-  /** Largest request with this message, in bytes. */
+  /** Returns the maximum request size in bytes. */
   requestBytes(typeName: string): number {
     return this.#table.requestBytes[this.#shortName(typeName)] ?? this.#table.defaults.requestBytes;
   }
@@ -89,7 +89,7 @@ export class MessageRules {
     const fields = new Map<number, FieldRule>();
     const name = this.#shortName(message.typeName);
     const rule = { name, fields, total: this.#table.totals[name] ?? Infinity };
-    // Before its fields, which may be of the same message.
+    // Registered before its fields are read: messages may be recursive.
     this.#rules.set(message.typeName, rule);
     for (const field of message.fields) fields.set(field.number, this.#fieldRuleOf(message, field));
     return rule;

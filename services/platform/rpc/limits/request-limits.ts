@@ -19,8 +19,8 @@ export class RequestLimits {
 
   /**
    * @param descriptors a serialized `google.protobuf.FileDescriptorSet`
-   * @param packageName of the services and of the messages in the table
-   * @throws Error for an entry of the table that names nothing
+   * @param packageName package of the services and of the table's messages
+   * @throws Error for an entry of the table that names no message or field
    */
   constructor(descriptors: Uint8Array, packageName: string, table: RequestLimitTable) {
     const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, descriptors));
@@ -31,10 +31,10 @@ export class RequestLimits {
   }
 
   /**
-   * Checks a request (one message of it, where it is a stream). Nothing is decoded before.
+   * Checks an encoded request, or one message of a request stream.
    *
-   * @param path for example `/graft.v1.SweepService/PlanSweep`; other services have no limits here
-   * @throws InvalidRequestError with a mistake per field, its path, what was received and the limit
+   * @param path for example `/graft.v1.SweepService/PlanSweep`; methods of other packages have no limits
+   * @throws InvalidRequestError with a violation per field: path, received value and limit
    */
   check(path: string, bytes: Uint8Array): void {
     const method = this.#methods.get(path);
@@ -57,7 +57,7 @@ function checkOf(method: MethodRule, bytes: Uint8Array): ReturnType<typeof check
   }
 }
 
-/** The answer to bytes that are no message of the type. */
+/** Returns the error for bytes that do not decode as the type. */
 export function unreadable(typeName: string, detail: string): InvalidRequestError {
   return new InvalidRequestError([{ field: '', description: `the bytes are no ${typeName}: ${detail}.` }]);
 }

@@ -1,20 +1,20 @@
 import { RateLimitedError } from '../../../core/errors.ts';
 
-/** Retry-after where a client has to read first. It is a guess: when it will do so is unknown. */
+/** Retry-after for clients that must read first. It is a guess: when they will read is unknown. */
 const RETRY_MS = 1_000;
-/** Answers up to this size are not refused for what other connections have not read. */
+/** Answers up to this size are not refused because of other connections' unread answers. */
 const SMALL_BYTES = 64 * 1024;
 
 export interface UnreadAnswersOptions {
-  /** Of one connection. */
+  /** Limit of one connection. */
   readonly maxBytesPerConnection: number;
-  /** Of all connections together. */
+  /** Limit of all connections together. */
   readonly maxBytes: number;
 }
 
 /**
- * Counts the bytes of answers that wait for their clients to read them: HTTP/2 keeps an answer in memory until its client takes it,
- * and a connection may have many calls.
+ * Counts the bytes of answers that clients have not read: HTTP/2 keeps an answer in memory until its client reads it, and a
+ * connection may have many calls.
  */
 export class UnreadAnswers {
   readonly #options: UnreadAnswersOptions;
@@ -25,7 +25,7 @@ export class UnreadAnswers {
     this.#options = options;
   }
 
-  /** Bytes that wait, of all connections. */
+  /** Unread bytes of all connections. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -34,8 +34,8 @@ export class UnreadAnswers {
    * Counts an answer.
    *
    * @param connection address and port of the client
-   * @returns to be called when the client has read the answer, or has gone
-   * @throws RateLimitedError where the answer would be too much
+   * @returns a function to call when the client has read the answer or disconnected
+   * @throws RateLimitedError if the answer would exceed a limit
    */
   add(connection: string, byteCount: number): () => void {
     const { maxBytesPerConnection, maxBytes } = this.#options;

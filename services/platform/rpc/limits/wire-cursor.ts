@@ -1,9 +1,9 @@
-/** The bytes are not a message of the wire format. */
+/** Bytes that are not a message in the wire format. */
 export class UnreadableMessageError extends Error {
   override readonly name = 'UnreadableMessageError';
 }
 
-/** An integer of the wire in two halves, so that reading one allocates no bigint. */
+/** A 64-bit integer in two halves, so that reading it allocates no bigint. */
 export interface Varint {
   /** Lower 32 bits, unsigned. */
   low: number;
@@ -11,7 +11,7 @@ export interface Varint {
   high: number;
 }
 
-/** Reads the protobuf wire format in place, without making objects of what it reads. */
+/** Reads the protobuf wire format in place, without allocating objects. */
 export class WireCursor {
   readonly bytes: Uint8Array;
   position = 0;
@@ -21,7 +21,11 @@ export class WireCursor {
     this.bytes = bytes;
   }
 
-  /** @returns the same object each time. @throws UnreadableMessageError */
+  /**
+   * Reads a varint into an object that is reused by the next call.
+   *
+   * @throws UnreadableMessageError
+   */
   varint(): Readonly<Varint> {
     const { bytes } = this;
     let low = 0;
@@ -46,7 +50,7 @@ export class WireCursor {
   }
 
   /**
-   * The end of a length-delimited field that begins here.
+   * Returns the end of the length-delimited field at the cursor.
    *
    * @param limit end of the message around it
    * @throws UnreadableMessageError

@@ -5,7 +5,7 @@ import type { experimental } from '@grpc/grpc-js';
 import { ConfigError } from '../../config/read-config.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
-/** A file, and the setting that names it, for messages. */
+/** A file and the setting that names it, for messages. */
 export interface NamedFile {
   readonly path: string;
   readonly setting: string;
@@ -13,12 +13,12 @@ export interface NamedFile {
 
 /** PEM files of one side of a connection. */
 export interface CertificateFilesOptions {
-  /** What this side shows: its certificate (with the intermediate ones behind it) and its private key; null: nothing. */
+  /** Certificate of this side (followed by its intermediates) and its private key; null: none. */
   readonly identity: { readonly certificate: NamedFile; readonly key: NamedFile } | null;
-  /** Whom this side trusts; null: nobody is asked. */
+  /** Authorities that this side trusts; null: peers need no certificate. */
   readonly ca: NamedFile | null;
   readonly log: Logger;
-  /** Between two looks at the files. Kubernetes itself brings a changed secret within about a minute. */
+  /** Poll interval of the files. Kubernetes itself takes about a minute to update a changed secret. */
   readonly intervalMs?: number;
 }
 
@@ -32,10 +32,10 @@ const DAY_MS = 86_400_000;
 const WARN_DAYS = 7;
 
 /**
- * Certificates that follow their files: new connections are made with what the files hold now, connections in progress go on.
- * A change that can't be used (a certificate without its key, half a file) is logged and the last good state stays in use.
- * grpc-js' own `FileWatcherCertificateProvider` hands on whatever it reads, and then takes no connection at all; its timer also
- * keeps the process alive.
+ * Certificates that follow their files: new connections use the current contents, open connections continue. An unusable change
+ * (a certificate without its key, a partly written file) is logged, and the last good state stays in use. grpc-js' own
+ * `FileWatcherCertificateProvider` passes on invalid contents and then accepts no connection; its timer also keeps the
+ * process alive.
  */
 export class CertificateFiles implements experimental.CertificateProvider {
   readonly #options: CertificateFilesOptions;
@@ -45,7 +45,7 @@ export class CertificateFiles implements experimental.CertificateProvider {
   #timer: NodeJS.Timeout | null = null;
   #lastProblem: string | null = null;
 
-  /** @throws ConfigError that names the setting and the file of every mistake. */
+  /** @throws ConfigError naming the setting and the file of every mistake. */
   constructor(options: CertificateFilesOptions) {
     this.#options = options;
     this.#contents = understand(options, (file) => readFileSync(file.path));
@@ -54,7 +54,7 @@ export class CertificateFiles implements experimental.CertificateProvider {
 
   addCaCertificateListener(listener: experimental.CaCertificateUpdateListener): void {
     this.#caListeners.add(listener);
-    // Not at once: grpc-js registers its own listeners only after this call.
+    // Deferred: grpc-js registers its own listeners after this call.
     process.nextTick(() => listener(this.#contents.ca));
     this.#watch();
   }
@@ -75,7 +75,7 @@ export class CertificateFiles implements experimental.CertificateProvider {
     this.#watch();
   }
 
-  /** Looks at the files now; true where they have changed and can be used. */
+  /** Reads the files now; returns true if they have changed and are usable. */
   async reload(): Promise<boolean> {
     const contents = await this.#read();
     if (contents === null || isSame(contents, this.#contents)) return false;
@@ -95,7 +95,7 @@ export class CertificateFiles implements experimental.CertificateProvider {
       return contents;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      // Once for each state of the files, not every two seconds.
+      // Logged once for each state of the files, not at every poll.
       const problem = error.problems.join(' ');
       if (problem !== this.#lastProblem) {
         this.#options.log.warn({ reason: problem }, 'changed certificates can not be used; the last good ones stay');
@@ -105,7 +105,7 @@ export class CertificateFiles implements experimental.CertificateProvider {
     }
   }
 
-  /** Looks at the files as long as somebody listens. */
+  /** Polls the files while there are listeners. */
   #watch(): void {
     const isWanted = this.#caListeners.size + this.#identityListeners.size > 0;
     if (!isWanted) {
@@ -117,7 +117,7 @@ export class CertificateFiles implements experimental.CertificateProvider {
     }
   }
 
-  /** Until when the certificate that this side shows is good; null: it shows none. */
+  /** Expiry of this side's certificate; null: it has none. */
   get expires(): Date | null {
     const { identity } = this.#contents;
     return identity === null ? null : new Date(new X509Certificate(identity.certificate).validTo);

@@ -9,7 +9,7 @@ import { CertificateFiles } from './certificate-files.ts';
 import { tokenSource } from './token-source.ts';
 import type { TokenSource } from './token-source.ts';
 
-/** How a client's connections are guarded, and what it sends with its calls. */
+/** Credentials of a client's connections and calls. */
 export interface ClientSecurity {
   readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
@@ -17,10 +17,10 @@ export interface ClientSecurity {
 }
 
 /**
- * Certificates and token of a client; both follow their files.
+ * Creates the credentials of a client; certificates and token follow their files.
  *
  * @param addresses from `parseAddresses`.
- * @throws ConfigError for files that can't be used, and where a token would travel readable to another machine.
+ * @throws ConfigError for unusable files, and if a token would be sent unencrypted to another machine.
  */
 export function clientSecurity(config: ConnectionConfig, addresses: readonly string[], log: Logger): ClientSecurity {
   const { tls, token, isInsecureAllowed } = config;
@@ -37,12 +37,12 @@ function refuseReadableToken(addresses: readonly string[]): void {
   const remote = addresses.find((address) => !address.startsWith('unix:') && !isLoopbackHost(hostOf(address)));
   if (remote === undefined) return;
   throw new ConfigError([
-    `GRAFT_TLS_CA: is needed, because the token would go to ${remote} for anybody between to read. Set it to the file of the ` +
+    `GRAFT_TLS_CA: is needed, because the token would be sent unencrypted to ${remote}. Set it to the file of the ` +
       'authority that signed the coordinator’s certificate, or to `public`; or allow it with --insecure or GRAFT_INSECURE=on.',
   ]);
 }
 
-/** `host` of `host:port`, `dns:host:port` or `dns:///host:port`. */
+/** Returns `host` of `host:port`, `dns:host:port` or `dns:///host:port`. */
 function hostOf(address: string): string {
   const name = address.replace(/^dns:\/*/, '');
   return name.slice(0, name.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
@@ -63,7 +63,7 @@ function tlsCredentials({ ca, identity }: ClientTls, log: Logger): ChannelCreden
   return experimental.createCertificateProviderChannelCredentials(authorities, own && files);
 }
 
-/** Mozilla's list, as Node comes with it; never changes while a process runs. */
+/** Mozilla's list as bundled with Node; constant while a process runs. */
 const PUBLIC_AUTHORITIES: experimental.CertificateProvider = {
   addCaCertificateListener: (listener) =>
     process.nextTick(listener, { caCertificate: Buffer.from(rootCertificates.join('\n')) }),

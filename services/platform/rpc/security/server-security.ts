@@ -3,7 +3,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import { CertificateFiles } from './certificate-files.ts';
 import type { NamedFile } from './certificate-files.ts';
 
-/** What a server shows and asks for. */
+/** Certificates of a server and the authorities of its clients. */
 export interface ServerTls {
   readonly certificate: NamedFile;
   readonly key: NamedFile;
@@ -11,23 +11,23 @@ export interface ServerTls {
   readonly clientCa: NamedFile | null;
 }
 
-/** How a server's connections are guarded. */
+/** Credentials of a server's connections. */
 export interface ServerSecurity {
   readonly credentials: ServerCredentials;
-  /** Until when the certificate is good that is shown now; null: without TLS. */
+  /** Expiry of the current certificate; null: without TLS. */
   readonly certificateExpires: () => Date | null;
 }
 
 /**
- * Credentials of a server that follow their files (see `CertificateFiles`); without TLS for null.
+ * Creates credentials that follow their files (see `CertificateFiles`); null: without TLS.
  *
- * @throws ConfigError that names the setting and the file of every mistake.
+ * @throws ConfigError naming the setting and the file of every mistake.
  */
 export function serverSecurity(tls: ServerTls | null, log: Logger): ServerSecurity {
   if (tls === null) return { credentials: ServerCredentials.createInsecure(), certificateExpires: () => null };
   const { certificate, key, clientCa } = tls;
   const files = new CertificateFiles({ identity: { certificate, key }, ca: clientCa, log });
-  // The declaration of grpc-js 1.14.7 calls the first parameter the authorities'; the code takes the identity's first.
+  // The declaration of grpc-js 1.14.7 names the authorities first; its code expects the identity first.
   const credentials = experimental.createCertificateProviderServerCredentials(
     files,
     clientCa && files,

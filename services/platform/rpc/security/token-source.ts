@@ -4,17 +4,17 @@ import type { TokenConfig } from '../../config/connection-settings.ts';
 import { ConfigError } from '../../config/read-config.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
-/** A call may be made every millisecond; its token is at most so old. */
+/** Maximum age of a token read from a file: calls may follow each other within a millisecond. */
 const FRESH_MS = 1_000;
 
-/** Gives the token to send with a call; null: none. */
+/** Returns the token to send with a call; null: none. */
 export type TokenSource = () => string | null;
 
 /**
- * The token that was configured; one from a file is read again when the file has changed. While the file can't be used the last
- * good token stays.
+ * Creates the source of the configured token. A token file is read again when it has changed; while it is unusable the last good
+ * token stays in use.
  *
- * @throws ConfigError where the file has no token at the beginning; its text has no part of what was read.
+ * @throws ConfigError if the file has no token at start; the message contains nothing that was read.
  */
 export function tokenSource(config: TokenConfig | null, log: Logger, now: () => number = Date.now): TokenSource {
   if (config === null) return () => null;
