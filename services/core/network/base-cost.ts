@@ -1,6 +1,8 @@
 import { backboneGraph } from './backbone-graph.ts';
+import { backboneDefinition } from './backbones.ts';
 import type { LayerGraph } from './layer-graph.ts';
 import { layerIndex } from './layer-graph.ts';
+import { outputShapeOf } from './layer-shapes.ts';
 import type { ImageShape } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
 
@@ -29,8 +31,21 @@ export interface OutputShape {
   readonly channels: number;
 }
 
-/** Forecasts of one sweep ask for the same ranges thousands of times; the graph is the key, so that both are dropped together. */
-const known = new WeakMap<LayerGraph, Map<string, BaseCost>>();
+/** What the layers of a base cost at one image size. Sums are over all layers before a position; live values are per layer. */
+interface Profile {
+  readonly graph: LayerGraph;
+  readonly shapes: readonly ImageShape[];
+  readonly operationSums: Float64Array;
+  readonly valueSums: Float64Array;
+  readonly weightSums: Float64Array;
+  readonly liveValues: Float64Array;
+}
+
+/** Order, names and weights are the same for every size. */
+const GRAPH_SIZE = 224;
+/** A sweep of 10,000 runs may have thousands of pairs of backbone and size, and asks for each many times; one takes about 20 kB. */
+const MAX_KEPT_PROFILES = 4_096;
+const kept = new Map<string, Profile>();
 
 /**
  * Returns what an image of `imageSize` pixels costs in some layers, summed layer by layer.
@@ -38,70 +53,86 @@ const known = new WeakMap<LayerGraph, Map<string, BaseCost>>();
  * @throws {BackboneError} for an unknown backbone or layer
  */
 export function costOfLayers(backbone: string, imageSize: number, { from, to }: BaseRange): BaseCost {
-  const graph = graphOf(backbone, imageSize);
-  const costs = known.get(graph) ?? new Map<string, BaseCost>();
-  known.set(graph, costs);
-  const key = `${from ?? ''}>${to ?? ''}`;
-  const cost =
-    costs.get(key) ?? sumLayers(graph, from === null ? 0 : layerIndex(graph, from) + 1, layerIndex(graph, to));
-  costs.set(key, cost);
-  return cost;
+  const { graph, operationSums, valueSums, weightSums, liveValues } = profileOf(backbone, imageSize);
+  const first = from === null ? 0 : layerIndex(graph, from) + 1;
+  const end = Math.max(first, layerIndex(graph, to) + 1);
+  const between = (sums: Float64Array): number => (sums[end] ?? 0) - (sums[first] ?? 0);
+  return {
+    gflop: between(operationSums) / 1e9,
+    valueCount: between(valueSums),
+    liveValueCount: liveValues.subarray(first, end).reduce((most, count) => Math.max(most, count), 0),
+    weightCount: between(weightSums),
+  };
 }
 
 /** Returns the shape of a layer's output; null: of the last layer. */
 export function outputShapeAt(backbone: string, imageSize: number, layer: string | null): OutputShape {
-  const graph = graphOf(backbone, imageSize);
-  const [size, , channels] = graph.shapes[layerIndex(graph, layer)] as ImageShape;
+  const { graph, shapes } = profileOf(backbone, imageSize);
+  const [size, , channels] = shapes[layerIndex(graph, layer)] as ImageShape;
   return { size, channels };
 }
 
-/** Layers that Keras adds for published weights are included: a cut may name them, and they cost next to nothing. */
-function graphOf(backbone: string, imageSize: number): LayerGraph {
-  return backboneGraph(backbone, imageSize, true);
+function profileOf(backbone: string, imageSize: number): Profile {
+  const key = `${backbone} ${imageSize}`;
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  if (kept.size >= MAX_KEPT_PROFILES) kept.clear();
+  const profile = makeProfile(backbone, imageSize);
+  kept.set(key, profile);
+  return profile;
 }
 
-function sumLayers(graph: LayerGraph, first: number, last: number): BaseCost {
-  let operations = 0;
-  let valueCount = 0;
-  let liveValueCount = 0;
-  let weightCount = 0;
-  for (let index = first; index <= last; index += 1) {
-    const [height, width, channels] = graph.shapes[index] as ImageShape;
-    const values = height * width * channels;
-    operations += 2 * height * width * productsPerPixel(graph, index);
-    valueCount += values;
-    if (!isInPlace(graph.layers[index]))
-      liveValueCount = Math.max(liveValueCount, values + inputValueCount(graph, index));
-    for (const { shape } of graph.weights[index] ?? [])
-      weightCount += shape.reduce((product, size) => product * size, 1);
+/** Layers that Keras adds for published weights are included: a cut may name them, and they cost next to nothing. */
+function makeProfile(backbone: string, imageSize: number): Profile {
+  const graph = backboneGraph(backbone, GRAPH_SIZE, true);
+  const { layers, publishedLayers = layers } = backboneDefinition(backbone);
+  const image: ImageShape = [imageSize, imageSize, 3];
+  const shapes: ImageShape[] = [];
+  const count = graph.layers.length;
+  const operationSums = new Float64Array(count + 1);
+  const valueSums = new Float64Array(count + 1);
+  const weightSums = new Float64Array(count + 1);
+  const liveValues = new Float64Array(count);
+  const bySize = new Map(publishedLayers(imageSize).map((layer) => [layer.name, layer]));
+  for (const [index, { name }] of graph.layers.entries()) {
+    const layer = bySize.get(name) as Layer;
+    const inputs = (graph.inputsOf[index] ?? []).map((input) => shapes[input] ?? image);
+    const shape = outputShapeOf(layer, inputs);
+    shapes.push(shape);
+    add(operationSums, index, 2 * shape[0] * shape[1] * productsPerPixel(layer, inputs[0]?.[2] ?? 0));
+    add(valueSums, index, countOf(shape));
+    add(weightSums, index, sum((graph.weights[index] ?? []).map((weight) => countOf(weight.shape))));
+    liveValues[index] = isInPlace(layer) ? 0 : countOf(shape) + sum(inputs.map(countOf));
   }
-  return { gflop: operations / 1e9, valueCount, liveValueCount, weightCount };
+  return { graph, shapes, operationSums, valueSums, weightSums, liveValues };
+}
+
+function add(sums: Float64Array, index: number, amount: number): void {
+  sums[index + 1] = (sums[index] ?? 0) + amount;
+}
+
+function countOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }
 
 /** Normalisation and activation are part of the convolution's kernel before them. */
-function isInPlace(layer: Layer | undefined): boolean {
-  return layer?.kind === 'batch-norm' || layer?.kind === 'activation' || layer?.kind === 'identity';
+function isInPlace({ kind }: Layer): boolean {
+  return kind === 'batch-norm' || kind === 'activation' || kind === 'identity';
 }
 
-/** The image is left out: its three channels are never among the most. */
-function inputValueCount(graph: LayerGraph, index: number): number {
-  const shapes = (graph.inputsOf[index] ?? []).flatMap((input) =>
-    input < 0 ? [] : [graph.shapes[input] as ImageShape],
-  );
-  return shapes.reduce((sum, [height, width, channels]) => sum + height * width * channels, 0);
-}
-
-/** Multiply-adds per pixel of the output. Only convolutions count; what the other layers take is in their values. */
-function productsPerPixel(graph: LayerGraph, index: number): number {
-  const layer = graph.layers[index];
-  const inputs = graph.shapes[graph.inputsOf[index]?.[0] ?? -1]?.[2] ?? 3;
-  switch (layer?.kind) {
+/** Returns the multiply-adds per pixel of the output. Only convolutions have some; other layers cost by their values. */
+function productsPerPixel(layer: Layer, inputChannels: number): number {
+  switch (layer.kind) {
     case 'conv':
-      return layer.kernelSize ** 2 * inputs * layer.filters;
+      return layer.kernelSize ** 2 * inputChannels * layer.filters;
     case 'depthwise':
-      return layer.kernelSize ** 2 * inputs;
+      return layer.kernelSize ** 2 * inputChannels;
     case 'separable':
-      return inputs * (layer.kernelSize ** 2 + layer.filters);
+      return inputChannels * (layer.kernelSize ** 2 + layer.filters);
     default:
       return 0;
   }
