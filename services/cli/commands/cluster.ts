@@ -25,7 +25,11 @@ export function addClusterCommands(program: Command, context: CliContext): void 
 
 function addClusterOptions(command: Command): Command {
   return command
-    .option('--trainers <number>', 'number of trainer processes', positiveInteger)
+    .option(
+      '--trainers <number>',
+      'number of trainer processes (default: 1; for the demo without a GPU: up to 2)',
+      positiveInteger,
+    )
     .option('--slots <number>', 'slots of each trainer (default: one per GPU, else one)', positiveInteger)
     .option(
       '--threads <number>',

@@ -15,7 +15,7 @@ export function addTokenCommands(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         '--role <role>',
-        'viewer reads; submitter also submits; trainer leases tasks; admin also creates tokens',
+        'role: viewer reads; submitter also submits; trainer leases tasks; admin also creates tokens',
       )
         .choices(TOKEN_ROLES.map((role) => role.toLowerCase()))
         .makeOptionMandatory(),
