@@ -1,4 +1,4 @@
-/** Where an artifact store says whose it is. */
+/** URI of the marker that names the cluster an artifact store belongs to. */
 export const STORE_MARKER_URI = 'graft-store.json';
 
 /** Kinds of files that Graft writes into the artifact store. */
@@ -6,7 +6,7 @@ export type ArtifactKind = 'MARKER' | 'CHECKPOINT' | 'FEATURES' | 'FEATURE_PART'
 
 const DIGEST = '[0-9a-f]{64}';
 
-/** Closed: a file of another name was put there by somebody else, and stays whatever happens. */
+/** All URIs that Graft writes. A file of any other name is foreign and is never removed. */
 const FORMS: readonly (readonly [ArtifactKind, RegExp])[] = [
   ['MARKER', /^graft-store\.json$/],
   [
@@ -18,19 +18,19 @@ const FORMS: readonly (readonly [ArtifactKind, RegExp])[] = [
   ['MANIFEST', new RegExp(`^datasets/${DIGEST}\\.jsonl$`)],
   ['PROBE', /^probes\/[0-9A-Za-z_.-]+\.probe$/],
 ];
-/** On its way to a name: `<uri>.<host>-<pid>-<number>.tmp` in a folder, `<uri>.<upload id>.upload.tmp` in a bucket. */
+/** Ending of a file that is still being written: `<uri>.<host>-<pid>-<number>.tmp` in a folder, `<uri>.<upload id>.upload.tmp` in a bucket. */
 const TEMPORARY_END = String.raw`\.(?:[^/]+-\d+-\d+|[^./]+\.upload)\.tmp$`;
-/** A form with the end behind it: a host's name may have dots, so that the end alone does not tell where the uri ends. */
+/** URIs with that ending. A host name may contain dots, so the ending alone does not show where the URI ends. */
 const TEMPORARY = FORMS.map(([, form]) => new RegExp(form.source.replace(/\$$/, TEMPORARY_END)));
 
-/** What a file of the artifact store is to Graft; null: nothing, it is a stranger's. */
+/** Returns the kind of a file in the artifact store; null for a foreign file. */
 export function artifactKind(uri: string): ArtifactKind | null {
   const kind = FORMS.find(([, form]) => form.test(uri))?.[0];
   if (kind !== undefined) return kind;
   return TEMPORARY.some((form) => form.test(uri)) ? 'TEMPORARY' : null;
 }
 
-/** Where a process tries whether the store takes anything. @param name letters, digits, dots, dashes and underscores */
+/** Returns the URI of the file by which a process tests whether the store is writable. @param name letters, digits, dots, dashes and underscores */
 export function probeUri(name: string): string {
   return `probes/${name.replace(/[^0-9A-Za-z_.-]/g, '-')}.probe`;
 }

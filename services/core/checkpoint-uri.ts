@@ -1,23 +1,23 @@
 import type { CheckpointKind, Stage } from './task.ts';
 
-/** What the name of a checkpoint's file tells. */
+/** Facts that the name of a checkpoint file encodes. */
 export interface CheckpointFile {
   readonly runId: string;
   readonly stage: Stage;
-  /** Epochs done. */
+  /** Completed epochs. */
   readonly epoch: number;
   readonly kind: CheckpointKind;
-  /** Of the attempt that wrote it, so that attempts never overwrite one another's files. */
+  /** Lease epoch of the attempt that wrote it, so that attempts never overwrite each other's files. */
   readonly leaseEpoch: number;
 }
 
-/** Place of a checkpoint in the artifact store. @param stepInEpoch steps done of the epoch after `epoch` */
+/** Returns the URI of a checkpoint in the artifact store. @param stepInEpoch completed steps of the epoch after `epoch` */
 export function checkpointUri(file: CheckpointFile, stepInEpoch: number): string {
   const [start, end] = partsOf(file);
   return `${start}${String(stepInEpoch).padStart(5, '0')}${end}`;
 }
 
-/** Whether a place is that of such a checkpoint, saved after whatever step of its epoch. */
+/** Returns whether a URI is that of such a checkpoint, saved after any step of its epoch. */
 export function isCheckpointUri(uri: string, file: CheckpointFile): boolean {
   const [start, end] = partsOf(file);
   if (!uri.startsWith(start) || !uri.endsWith(end)) return false;

@@ -8,7 +8,7 @@ export interface ManifestImage {
   readonly split: Split;
   /** Number of the class. */
   readonly label: number;
-  /** Of the file, hexadecimal. */
+  /** SHA-256 of the file, hexadecimal. */
   readonly sha256: string;
   readonly sizeBytes: number;
 }
@@ -29,13 +29,13 @@ export type DatasetProblemCode =
   | 'UNSUPPORTED_FORMAT'
   | 'TOO_FEW_IMAGES'
   | 'UNREADABLE'
-  /** Of more pixels than are decoded. */
+  /** The image has more pixels than are decoded. */
   | 'IMAGE_TOO_LARGE'
-  /** Decoded, it shows nothing. */
+  /** The decoded image is blank. */
   | 'BLANK_IMAGE'
-  /** Two class names that look alike: spelled otherwise in Unicode, or in other letters' case. */
+  /** Two class names look alike: they differ only in Unicode normalization or in case. */
   | 'SIMILAR_CLASSES'
-  /** Left there by a system or tool, or a link that is not followed; not read. */
+  /** The file was left by a system or tool, or is a link that is not followed. It is not read. */
   | 'LEFT_OUT';
 
 export interface DatasetProblem {
@@ -43,11 +43,11 @@ export interface DatasetProblem {
   readonly path: string;
   readonly message: string;
   readonly fatal: boolean;
-  /** Problems of the code that this one stands for, where they are not listed one by one; 1 if not given. */
+  /** Number of problems that this entry stands for, where they are not listed individually; default 1. */
   readonly count?: number;
 }
 
-/** Number of problems, those that are not listed one by one included. */
+/** Returns the number of problems, including those that are not listed individually. */
 export function countProblems(problems: readonly DatasetProblem[]): number {
   return problems.reduce((sum, { count = 1 }) => sum + count, 0);
 }

@@ -3,14 +3,16 @@ import { createHash } from 'node:crypto';
 export type JsonValue =
   null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
-/** SHA-256 of the UTF-8 text, hexadecimal. */
+/** Returns the SHA-256 of a string in UTF-8, hexadecimal. */
 export function sha256Hex(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
 }
 
 /**
- * JSON without spaces and with the names of every object in code-unit order, so that equal values give equal text
- * (RFC 8785 in the values that occur here). Throws `RangeError` for NaN and infinities, which JSON can't say.
+ * Returns JSON without spaces and with the names of every object in code-unit order, so that equal values give equal strings
+ * (RFC 8785 for the values that occur here).
+ *
+ * @throws RangeError for NaN and infinities, which JSON cannot represent.
  */
 export function canonicalJson(value: JsonValue): string {
   if (typeof value === 'number') {
@@ -23,7 +25,7 @@ export function canonicalJson(value: JsonValue): string {
   return `{${names.map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`).join(',')}}`;
 }
 
-/** SHA-256 of the canonical JSON, hexadecimal. */
+/** Returns the SHA-256 of the canonical JSON, hexadecimal. */
 export function digestOf(value: JsonValue): string {
   return sha256Hex(canonicalJson(value));
 }

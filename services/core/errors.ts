@@ -37,16 +37,16 @@ export abstract class GraftError extends Error {
     this.name = new.target.name;
   }
 
-  /** What a program needs beside the message; travels as `ErrorInfo.metadata`. */
+  /** Machine-readable details of the error, sent as `ErrorInfo.metadata`. */
   get metadata(): ErrorMetadata {
     return {};
   }
 }
 
-/** Mistakes of one request that are reported; the rest is counted. */
+/** Maximum number of mistakes of a request that are listed; the others are only counted. */
 export const MAX_TOLD_VIOLATIONS = 50;
 
-/** Those of many mistakes that are reported: the first ones with a description (`ViolationList` makes no more than these). */
+/** Returns the mistakes that are listed: the first ones with a description (`ViolationList` describes no more than these). */
 export function toldViolations(violations: readonly FieldViolation[]): readonly FieldViolation[] {
   return violations.filter(({ description }) => description !== '').slice(0, MAX_TOLD_VIOLATIONS);
 }
@@ -54,9 +54,9 @@ export function toldViolations(violations: readonly FieldViolation[]): readonly 
 /** The request has mistakes; the first ones are listed, each with its field path. */
 export class InvalidRequestError extends GraftError {
   readonly reason: ErrorReason = 'INVALID_REQUEST';
-  /** At most `MAX_TOLD_VIOLATIONS`. */
+  /** The listed mistakes, at most `MAX_TOLD_VIOLATIONS`. */
   readonly violations: readonly FieldViolation[];
-  /** All mistakes, those that are not listed among them. */
+  /** Number of mistakes, including those that are not listed. */
   readonly count: number;
 
   constructor(violations: readonly FieldViolation[], count = violations.length) {
@@ -67,10 +67,10 @@ export class InvalidRequestError extends GraftError {
   }
 }
 
-/** Nothing has that identity. */
+/** There is no object with that identity. */
 export class NotFoundError extends GraftError {
   readonly reason = 'NOT_FOUND';
-  /** What was looked for, for example `sweep`. */
+  /** The kind of object, for example `sweep`. */
   readonly kind: string;
   readonly id: string;
 
@@ -85,7 +85,7 @@ export class NotFoundError extends GraftError {
   }
 }
 
-/** The same `request_id` came before with another content. */
+/** The `request_id` was used before with different content. */
 export class RequestIdReusedError extends GraftError {
   readonly reason = 'REQUEST_ID_REUSED';
   readonly requestId: string;
@@ -103,10 +103,10 @@ export class RequestIdReusedError extends GraftError {
   }
 }
 
-/** The state does not allow the move. */
+/** The state does not allow the transition. */
 export class IllegalStateError extends GraftError {
   readonly reason = 'ILLEGAL_STATE';
-  /** What has the state, for example `sweep s1`. */
+  /** The object that has the state, for example `sweep s1`. */
   readonly subject: string;
   readonly state: string;
 
@@ -124,14 +124,14 @@ export class IllegalStateError extends GraftError {
   }
 }
 
-/** The lease is over or has gone to another slot; the caller must stop that work and write nothing. */
+/** The lease has ended or another slot holds it. The caller must stop that work and write nothing. */
 export class LeaseLostError extends GraftError {
   readonly reason = 'LEASE_LOST';
   readonly taskId: string;
   readonly leaseEpoch: number;
 
   constructor(taskId: string, leaseEpoch: number) {
-    super(`Lease ${leaseEpoch} of task ${taskId} is over or has gone to another slot. Stop this work; write nothing.`);
+    super(`Lease ${leaseEpoch} of task ${taskId} has ended or another slot holds it. Stop this work; write nothing.`);
     this.taskId = taskId;
     this.leaseEpoch = leaseEpoch;
   }
@@ -141,7 +141,7 @@ export class LeaseLostError extends GraftError {
   }
 }
 
-/** Metric batches are missing; the sender goes on from `expected`. */
+/** Metric batches are missing; the sender continues from `expected`. */
 export class SequenceGapError extends GraftError {
   readonly reason = 'SEQUENCE_GAP';
   readonly expected: number;
@@ -158,7 +158,7 @@ export class SequenceGapError extends GraftError {
   }
 }
 
-/** A metric came a second time with another value; the first one is kept. */
+/** A metric was sent twice with different values; the first value is kept. */
 export class MetricConflictError extends GraftError {
   readonly reason = 'METRIC_CONFLICT';
   readonly runId: string;
@@ -190,7 +190,7 @@ export class MetricConflictError extends GraftError {
   }
 }
 
-/** The trainer is not registered (any more); it registers again. */
+/** The trainer is not, or no longer, registered; it must register again. */
 export class TrainerUnknownError extends GraftError {
   readonly reason = 'TRAINER_UNKNOWN';
   readonly trainerId: string;
@@ -205,7 +205,7 @@ export class TrainerUnknownError extends GraftError {
   }
 }
 
-/** The artifact is not in the store, or is not what its row says. */
+/** The artifact is not in the store, or does not match its row. */
 export class ArtifactMissingError extends GraftError {
   readonly reason = 'ARTIFACT_MISSING';
   readonly uri: string;
@@ -235,7 +235,7 @@ export class ArtifactDamagedError extends GraftError {
   }
 }
 
-/** The process is ending; the caller tries another one, or again later. */
+/** The process is shutting down; the caller retries later or calls another one. */
 export class ShuttingDownError extends GraftError {
   readonly reason = 'SHUTTING_DOWN';
 
@@ -244,16 +244,16 @@ export class ShuttingDownError extends GraftError {
   }
 }
 
-/** The database can't be reached; the call can be made again. */
+/** The database is unavailable; the call can be retried. */
 export class DatabaseUnavailableError extends GraftError {
   readonly reason = 'DATABASE_UNAVAILABLE';
 
   constructor(detail: string, options?: ErrorOptions) {
-    super(`The database can't be reached: ${detail}. The call can be made again.`, options);
+    super(`The database can't be reached: ${detail}. The call can be retried.`, options);
   }
 }
 
-/** A fault of ours; the log has it under `errorId`. */
+/** An internal fault; the log has it under `errorId`. */
 export class InternalError extends GraftError {
   readonly reason = 'INTERNAL';
   readonly errorId: string;
@@ -272,7 +272,7 @@ export class InternalError extends GraftError {
 export class UnauthenticatedError extends GraftError {
   readonly reason = 'UNAUTHENTICATED';
 
-  /** @param detail what is wrong with it, and nothing of the token itself. */
+  /** @param detail the problem, without any part of the token. */
   constructor(detail: string) {
     super(
       `${detail} Set GRAFT_TOKEN or GRAFT_TOKEN_FILE to a token that an administrator made with \`graft token create\`.`,
@@ -283,7 +283,7 @@ export class UnauthenticatedError extends GraftError {
 /** The token's role does not allow the call. */
 export class PermissionDeniedError extends GraftError {
   readonly reason = 'PERMISSION_DENIED';
-  /** For example `CreateSweep`. */
+  /** Name of the method, for example `CreateSweep`. */
   readonly method: string;
   readonly role: string;
   readonly neededRole: string;
@@ -303,10 +303,10 @@ export class PermissionDeniedError extends GraftError {
 /** Too many calls or streams at once; the same call may succeed after `retryMs`. */
 export class RateLimitedError extends GraftError {
   readonly reason = 'RATE_LIMITED';
-  /** Milliseconds. */
+  /** Delay before a retry, milliseconds. */
   readonly retryMs: number;
 
-  /** @param limit what was exceeded, with its number. */
+  /** @param limit the exceeded limit, with its number. */
   constructor(limit: string, retryMs: number) {
     super(`${limit} Try again in ${(retryMs / 1_000).toFixed(1)} s.`);
     this.retryMs = retryMs;
@@ -323,7 +323,7 @@ function describeViolations(violations: readonly FieldViolation[], count: number
   return `The request has ${mistakes}:\n${violations.map((v) => `  ${v.field}: ${v.description}`).join('\n')}${more}`;
 }
 
-/** A trainer and a coordinator that are not made to work together (`version-skew.ts`). */
+/** The trainer and the coordinator have incompatible versions (`version-skew.ts`). */
 export class VersionSkewError extends GraftError {
   readonly reason = 'VERSION_SKEW';
   readonly trainerVersion: string;

@@ -1,15 +1,15 @@
 /**
- * Times of a lease (semantics: "Leases"). All of them are decided on the database's clock, except `silenceLimitMs`, which a
- * trainer measures with its own monotonic clock because it can't reach the database.
+ * Times of a lease. All are measured on the database's clock, except `silenceLimitMs`: a trainer cannot reach the database and
+ * measures it with its own monotonic clock.
  */
 export interface LeaseTiming {
-  /** Between two heartbeats of a trainer. */
+  /** Time between two heartbeats of a trainer. */
   readonly heartbeatMs: number;
-  /** A lease ends this long after `LeaseTask` or the last heartbeat; it exists from `LeaseTask` on. */
+  /** Time after `LeaseTask` or the last heartbeat at which a lease ends. It begins with `LeaseTask`. */
   readonly leaseMs: number;
-  /** Between two searches for expired leases. */
+  /** Time between two searches for expired leases. */
   readonly reaperMs: number;
-  /** A trainer without an answer for so long stops computing; shorter than the lease, so that it stops first. */
+  /** Time without an answer after which a trainer stops computing; shorter than the lease, so that the trainer stops first. */
   readonly silenceLimitMs: number;
 }
 
@@ -20,20 +20,20 @@ export const DEFAULT_LEASE_TIMING: LeaseTiming = {
   silenceLimitMs: 25_000,
 };
 
-/** A worker without progress for so long is stuck, whatever its median step. */
+/** Shortest time without progress after which a worker counts as stuck. */
 const STUCK_MIN_MS = 120_000;
 
 /**
- * When a worker counts as stuck: five median steps without progress, at least `STUCK_MIN_MS`.
+ * Returns the time without progress after which a worker counts as stuck: five median steps, at least `STUCK_MIN_MS`.
  *
- * @param medianStepMs null while too few steps are known.
+ * @param medianStepMs null while too few steps were measured.
  */
 export function stuckAfterMs(medianStepMs: number | null): number {
   return Math.max(STUCK_MIN_MS, 5 * (medianStepMs ?? 0));
 }
 
 /**
- * Scales the other times to a lease duration that the server tells, in the proportions of the defaults.
+ * Returns the times for a lease duration that the server reports, in the proportions of the defaults.
  *
  * @param leaseMs above 0, milliseconds.
  */

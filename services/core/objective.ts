@@ -21,8 +21,8 @@ export interface Objective {
 }
 
 /**
- * Keras `ModelCheckpoint(save_best_only=True)`: better means strictly better, NaN is never better, and the first finite
- * value always is.
+ * Returns whether a value is better than the best, as Keras `ModelCheckpoint(save_best_only=True)`: strictly better. NaN is never
+ * better, and the first finite value always is.
  */
 export function isBetter(objective: Objective, candidate: number, best: number | null): boolean {
   if (Number.isNaN(candidate)) return false;

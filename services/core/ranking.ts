@@ -1,30 +1,30 @@
 import type { Objective, ObjectiveMetric } from './objective.ts';
 import type { RunState } from './states/run-state.ts';
 
-/** What a run is ranked by. */
+/** The columns that rank a run. */
 export interface RankedRun {
   /** Number within the sweep. */
   readonly runIndex: number;
   readonly state: RunState;
   /** Objective's best value over all stages; null: no epoch was validated. */
   readonly bestValue: number | null;
-  /** At the best epoch, as is what follows. */
+  /** Validation loss at the best epoch. */
   readonly bestValLoss: number | null;
+  /** Validation accuracy at the best epoch. */
   readonly bestValAccuracy: number | null;
 }
 
-/** States that a best run can't have: what it measured before stays in the record, and it can't be used. */
+/** States that a best run can't have: its measurements stay in the record, but it can't be used. */
 const UNUSABLE_RUN_STATES: readonly RunState[] = ['FAILED', 'CANCELLED', 'INFEASIBLE'];
 
-/** Whether a run can be the best one: it has a finite objective value, and did not fail. */
+/** Returns whether a run can be the best one: it has a finite objective value and did not fail. */
 export function canBeBest({ state, bestValue }: Pick<RankedRun, 'state' | 'bestValue'>): boolean {
   return bestValue !== null && Number.isFinite(bestValue) && !UNUSABLE_RUN_STATES.includes(state);
 }
 
 /**
- * Orders runs from the best on: runs with a finite objective value, those that failed behind the others; by that value; of
- * equal ones by the other validation metric at the best epoch; then by number. The SQL function `run_rank_key` says the same,
- * and a test compares the two.
+ * Orders runs, the best first: runs with a finite objective value, failed ones last; then by that value, by the other validation
+ * metric at the best epoch, and by number. The SQL function `run_rank_key` orders alike, and a test compares the two.
  */
 export function compareRuns(objective: Objective, a: RankedRun, b: RankedRun): number {
   const [ours, theirs] = [rankKey(objective, a), rankKey(objective, b)];
@@ -35,7 +35,7 @@ export function compareRuns(objective: Objective, a: RankedRun, b: RankedRun): n
   return 0;
 }
 
-/** The best run; null where none can be it. */
+/** Returns the best run; null where no run can be it. */
 export function findBest<Run extends RankedRun>(objective: Objective, runs: Iterable<Run>): Run | null {
   let best: Run | null = null;
   for (const run of runs) {
@@ -49,10 +49,10 @@ function tieBreaker({ metric }: Objective): ObjectiveMetric {
   return metric === 'val_loss' ? 'val_accuracy' : 'val_loss';
 }
 
-/** Most tied runs that are named. */
+/** Maximum number of tied runs that are named. */
 const NAMED_TIES = 5;
 
-/** `tied with run 3; broken by val_loss`: what made the best run better than others of the same value; empty: no tie. */
+/** Returns how a tie for the best value was broken, for example `tied with run 3; broken by val_loss`; empty without a tie. */
 export function describeTie(objective: Objective, best: RankedRun, runs: Iterable<RankedRun>): string {
   const tied = [...runs]
     .filter((run) => run.runIndex !== best.runIndex && canBeBest(run) && run.bestValue === best.bestValue)
@@ -71,7 +71,7 @@ export function describeTie(objective: Objective, best: RankedRun, runs: Iterabl
   return `tied with run${tied.length === 1 ? '' : 's'} ${named.join(', ')}${more}; ${how}`;
 }
 
-/** Smaller is better, element by element. */
+/** Returns a key that is compared element by element; smaller is better. */
 function rankKey(objective: Objective, run: RankedRun): readonly number[] {
   const { bestValue, state, runIndex } = run;
   const hasValue = bestValue !== null && Number.isFinite(bestValue);
@@ -94,7 +94,7 @@ function signed(goal: Objective['goal'], value: number): number {
   return goal === 'maximize' ? -value : value;
 }
 
-/** As PostgreSQL orders them: NaN is the largest, and equal to itself. */
+/** Compares numbers as PostgreSQL does: NaN is the largest, and equal to itself. */
 function compareNumbers(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
   return a < b ? -1 : a > b ? 1 : 0;

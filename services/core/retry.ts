@@ -1,11 +1,11 @@
 import { decideMachineFault, isMachineFault } from './machine-fault.ts';
 import type { ErrorClass } from './task.ts';
 
-/** How often things went wrong before; each counter includes the failure that is being decided. */
+/** Counters of failures; each includes the failure that is being decided. */
 export interface RetryCounters {
   /** COUNTED failures of the task. */
   readonly countedFailures: number;
-  /** INFRASTRUCTURE ends in a row without a new checkpoint or completed run between them. */
+  /** Consecutive INFRASTRUCTURE failures without a new checkpoint or completed run between them. */
   readonly infrastructureInARow: number;
   /** MEMORY failures of the task. */
   readonly memoryFailures: number;
@@ -13,14 +13,14 @@ export interface RetryCounters {
 
 export interface RetryInput extends RetryCounters {
   readonly errorClass: ErrorClass;
-  /** For example `DATASET_INVALID`; tells INFEASIBLE from FAILED among permanent errors. */
+  /** Code of the error, for example `DATASET_INVALID`. Among permanent errors it separates INFEASIBLE from FAILED. */
   readonly code: string;
   readonly message: string;
-  /** Uniform in [0, 1); the caller draws it. */
+  /** Random number in [0, 1) that the caller draws. */
   readonly jitter: number;
-  /** Of an error about the machine: whether another slot may take the task; no if not given. */
+  /** True where another slot may take the task after a machine fault; default false. */
   readonly hasOtherSlot?: boolean;
-  /** Of an error about the machine: times that no other slot could, this one included. */
+  /** Number of machine faults for which no other slot could take the task, including this one. */
   readonly machineRounds?: number;
 }
 
@@ -28,34 +28,33 @@ export type RetryDecision =
   | {
       readonly action: 'REQUEUE';
       readonly delayMs: number;
-      /** The batch is worked off in so many parts with accumulated gradients; 1: as a whole. */
+      /** Number of micro-batches that each batch is processed in, with accumulated gradients; 1: as a whole. */
       readonly microBatchDivisor: number;
       readonly reason: string;
-      /** Trying again helps only when a person has mended something: the sweep pauses with the reason. */
+      /** A retry helps only after a person has fixed the cause: the sweep pauses with the reason. */
       readonly pausesSweep?: true;
     }
   | { readonly action: 'FAILED' | 'INFEASIBLE'; readonly code: string; readonly reason: string };
 
-/** Milliseconds before try 2, 3 and 4; later tries wait as long as the last. */
+/** Milliseconds before attempts 2, 3 and 4; later attempts wait as long as the last. */
 const BACKOFF_MS: readonly number[] = [1_000, 4_000, 16_000];
 export const MAX_COUNTED_FAILURES = 3;
 const MAX_INFRASTRUCTURE_IN_A_ROW = 10;
 const MAX_MEMORY_HALVINGS = 3;
 
-/** Permanent errors that say "this variant can't exist" rather than "something is broken". */
+/** Codes of permanent errors that mean "this variant can't exist" rather than "something is broken". */
 const INFEASIBLE_CODES: ReadonlySet<string> = new Set(['INVALID_PARAMETERS', 'UNSUPPORTED_MODEL']);
 
-/** Errors about the place where all trainers write. */
+/** Codes of errors about the artifact store, which all trainers write to. */
 const STORE_CODES: ReadonlySet<string> = new Set(['DISK_FULL', 'STORE_UNWRITABLE']);
 
-/** Whether the error is about the place where all trainers write. */
+/** Returns whether the error is about the artifact store, which all trainers write to. */
 export function isStoreTrouble({ code }: { readonly code: string }): boolean {
   return STORE_CODES.has(code);
 }
 
 /**
- * What follows an attempt that did not succeed (semantics: "Attempts and retries"). The same table serves an attempt as a
- * whole and one member of a fused group.
+ * Decides what follows an attempt that did not succeed. The rules are the same for a whole attempt and for one member of a group.
  */
 export function decideRetry(input: RetryInput): RetryDecision {
   if (isMachineFault(input)) return afterMachineFault(input);
@@ -77,7 +76,7 @@ export function decideRetry(input: RetryInput): RetryDecision {
   }
 }
 
-/** Not counted, whatever follows. */
+/** Decides after a machine's fault, which never counts. */
 function afterMachineFault(input: RetryInput): RetryDecision {
   const { code, message, errorClass, hasOtherSlot = false, machineRounds = Infinity, jitter } = input;
   const isPermanent = errorClass === 'PERMANENT';
@@ -103,7 +102,7 @@ function afterInfrastructure(input: RetryInput): RetryDecision {
       reason: `${times} attempts in a row ended without a new checkpoint; the last one: ${input.message}`,
     };
   }
-  // The first loss is most often a drained or pre-empted trainer: another slot can go on at once.
+  // The first loss is most often a drained or pre-empted trainer: another slot can continue at once.
   const delayMs = times <= 1 ? 0 : backoffMs(times - 1, input.jitter);
   return { action: 'REQUEUE', delayMs, microBatchDivisor: divisorOf(input), reason: `not counted: ${input.message}` };
 }
@@ -121,7 +120,7 @@ function afterMemory(input: RetryInput): RetryDecision {
     action: 'REQUEUE',
     delayMs: 0,
     microBatchDivisor,
-    reason: `out of memory; next try with the batch in ${microBatchDivisor} parts: ${input.message}`,
+    reason: `out of memory; next attempt with the batch in ${microBatchDivisor} parts: ${input.message}`,
   };
 }
 
@@ -142,24 +141,24 @@ function divisorOf(counters: RetryCounters): number {
   return microBatchDivisorAfter(counters.memoryFailures);
 }
 
-/** In how many parts an attempt works off a batch after so many attempts that ran out of memory: 1, 2, 4, 8. */
+/** Returns the number of micro-batches per batch after attempts that ran out of memory: 1, 2, 4, 8. */
 export function microBatchDivisorAfter(memoryFailures: number): number {
   return 2 ** Math.min(memoryFailures, MAX_MEMORY_HALVINGS);
 }
 
-/** Up to a quarter more, so that tasks that failed together don't come back together. */
+/** Returns the back-off with up to 25 % added, so that tasks that failed together don't come back together. */
 function backoffMs(failures: number, jitter: number): number {
   const base = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? 0;
   return Math.round(base * (1 + 0.25 * jitter));
 }
 
-/** Runs that failed in a row without a success; a sweep pauses at this number and waits for a person. */
+/** Number of consecutive failed runs at which a sweep pauses and waits for a person. */
 export const MAX_FAILED_RUNS_IN_A_ROW = 3;
 
 /**
- * Whether a sweep must pause after these run ends.
+ * Returns whether a sweep must pause after these runs have ended.
  *
- * @param outcomes ends of runs of the sweep, newest last; CANCELLED and STOPPED ones say nothing and are left out.
+ * @param outcomes states of ended runs of the sweep, latest last; without CANCELLED and STOPPED ones, which say nothing.
  */
 export function mustPauseSweep(outcomes: readonly ('SUCCEEDED' | 'FAILED' | 'INFEASIBLE')[]): boolean {
   const latest = outcomes.slice(-MAX_FAILED_RUNS_IN_A_ROW);

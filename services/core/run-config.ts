@@ -3,8 +3,8 @@ export const FEATURE_DTYPES = ['float32', 'float16'] as const;
 export type FeatureDtype = (typeof FEATURE_DTYPES)[number];
 
 /**
- * What one run trains, with every default filled in. Compiled from the run's flat parameters by `compileRunConfig`
- * (`core/search-space/compile.ts`), so that the coordinator's planner and the trainer read the same thing.
+ * Configuration of one run with every default filled in. `compileRunConfig` (`core/search-space/compile.ts`) derives it from the
+ * run's flat parameters, so that the coordinator's planner and the trainer read the same values.
  */
 export interface RunConfig {
   readonly backbone: BackboneConfig;
@@ -12,16 +12,17 @@ export interface RunConfig {
   readonly imageSize: number;
   /** `cached`: the frozen base runs once per image (method A). `augmented`: once per image and epoch (method B). */
   readonly method: 'cached' | 'augmented';
-  /** Of the feature sets that it reads. */
+  /** Type of the values in the feature sets that it reads. */
   readonly featureDtype: FeatureDtype;
   /** Present exactly when `method` is `augmented`. */
   readonly augmentation: AugmentationConfig | null;
   readonly head: HeadConfig;
-  /** Of the head phase. */
+  /** Optimizer of the head phase. */
   readonly optimizer: OptimizerConfig;
+  /** Learning-rate schedule of the head phase. */
   readonly schedule: ScheduleConfig;
   readonly batchSize: number;
-  /** Of the head phase. 0: there is none, and fine-tuning starts with the head as it is initialised. */
+  /** Epochs of the head phase. 0: there is none, and fine-tuning starts with an untrained head. */
   readonly epochs: number;
   readonly earlyStopping: EarlyStoppingConfig | null;
   /** 0 to below 1; Keras' meaning. */
@@ -30,9 +31,9 @@ export interface RunConfig {
   readonly classWeights: 'none' | 'balanced';
   /** Absent: no fine-tuning. */
   readonly fineTune: FineTuneConfig | null;
-  /** Initial weights of the head, dropout. */
+  /** Seed of the head's initial weights and of dropout. */
   readonly seed: number;
-  /** Order of the training images: shuffle key (dataSeed, epoch). Runs with the same order can share a stream. */
+  /** Seed of the order of the training images, by the shuffle key (dataSeed, epoch). Runs with the same order can share a stream. */
   readonly dataSeed: number;
 }
 
@@ -62,10 +63,11 @@ export interface AugmentationConfig {
   readonly contrast: number;
   /** Part of 255, Keras `RandomBrightness(factor)`: drawn from ±factor. */
   readonly brightness: number;
-  /** Of rotation, zoom and translation, as is what follows. */
+  /** Fill of rotation, zoom and translation outside the image. */
   readonly fillMode: 'reflect' | 'wrap' | 'constant' | 'nearest';
-  /** 0 to 255; of `constant`, else 0. */
+  /** Fill value from 0 to 255 with `constant`, else 0. */
   readonly fillValue: number;
+  /** Interpolation of rotation, zoom and translation. */
   readonly interpolation: 'bilinear' | 'nearest';
   readonly seed: number;
 }
@@ -86,7 +88,7 @@ export interface HeadConfig {
 /** Keras' `clipnorm` (each variable), `global_clipnorm` (all together) or `clipvalue` (each element). */
 export interface GradientClipping {
   readonly by: 'norm' | 'global_norm' | 'value';
-  /** Above 0. */
+  /** Limit above 0. */
   readonly limit: number;
 }
 
@@ -131,9 +133,9 @@ export type ScheduleConfig =
   | { readonly name: 'constant' }
   /** Keras `CosineDecay` over all steps of the phase, down to `alpha` times the first rate. */
   | { readonly name: 'cosine'; readonly alpha: number }
-  /** Times `factor` after every so many epochs: Keras `ExponentialDecay(staircase=True)` counted in epochs. */
+  /** Multiplies by `factor` after every `stepEpochs` epochs: Keras `ExponentialDecay(staircase=True)` counted in epochs. */
   | { readonly name: 'step'; readonly stepEpochs: number; readonly factor: number }
-  /** Times `decayRate` in every so many epochs, a little with each step: Keras `ExponentialDecay` counted in epochs. */
+  /** Multiplies by `decayRate` over `decayEpochs` epochs, continuously: Keras `ExponentialDecay` counted in epochs. */
   | { readonly name: 'exponential'; readonly decayRate: number; readonly decayEpochs: number }
   /** Keras `ReduceLROnPlateau` on val_loss. */
   | {
@@ -156,6 +158,6 @@ export interface FineTuneConfig {
   readonly schedule: ScheduleConfig;
   readonly epochs: number;
   readonly earlyStopping: EarlyStoppingConfig | null;
-  /** Whether it may start although the head was never trained (`epochs` 0). */
+  /** True: fine-tuning may start although the head was never trained (`epochs` 0). */
   readonly allowUntrainedHead: boolean;
 }

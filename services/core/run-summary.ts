@@ -2,13 +2,13 @@ import { isBetter } from './objective.ts';
 import type { Objective } from './objective.ts';
 import type { Stage } from './task.ts';
 
-/** What a run's row says of its epochs; derived from the metrics that count. */
+/** Summary of a run's epochs as its row stores it; derived from the metrics that count. */
 export interface RunSummary {
   /** Stage the run is in. */
   readonly stage: Stage;
-  /** Epochs done in it. */
+  /** Completed epochs of the stage. */
   readonly epochCount: number;
-  /** The objective's value of the last of these epochs; null where that epoch has none. */
+  /** Objective value of the last of these epochs; null where that epoch has none. */
   readonly lastValue: number | null;
   /** The best epoch over all stages; null before the first epoch with a value that is a number. */
   readonly best: BestEpoch | null;
@@ -27,20 +27,19 @@ export interface MeasuredEpoch {
   readonly stage: Stage;
   readonly epoch: number;
   readonly names: readonly string[];
-  /** In the order of the names. */
+  /** Values in the order of the names. */
   readonly values: readonly number[];
 }
 
 /**
- * The summary with one more epoch, without a look at the epochs before: the cost of an epoch does not grow with their number.
+ * Returns the summary with one more epoch, without reading the epochs before: the cost of an epoch does not grow with their number.
  *
- * @returns null where a look at all epochs is needed: the epoch is not behind those the summary knows, or the run is in another
- * stage.
+ * @returns null where all epochs must be read: the epoch does not follow those of the summary, or the run is in another stage.
  */
 export function addEpoch(summary: RunSummary, measured: MeasuredEpoch, objective: Objective): RunSummary | null {
   const { stage, epoch } = measured;
   const isNext = stage === summary.stage && epoch > summary.epochCount;
-  // A best of the later stage would come behind this one where the two are equal.
+  // A best epoch of the later stage loses to this one where the two are equal.
   if (!isNext || (stage === 'HEAD' && summary.best?.stage === 'FINE_TUNE')) return null;
   const lastValue = valueOf(measured, objective.metric);
   const isBest = lastValue !== null && isBetter(objective, lastValue, summary.best?.value ?? null);

@@ -1,21 +1,21 @@
-/** What a marker in an artifact store says. */
+/** Content of the marker in an artifact store. */
 export interface StoreMarker {
   /** Identity of the cluster, which its database keeps. */
   readonly clusterId: string;
-  /** ISO 8601. */
+  /** Time of creation, ISO 8601. */
   readonly createTime: string;
 }
 
 const FORMAT = 'graft-store-1';
 
-/** The marker's bytes, readable for a person who finds the file. */
+/** Encodes a marker, readable for a person who finds the file. */
 export function encodeMarker({ clusterId, createTime }: StoreMarker): string {
   const note =
     'This folder belongs to one Graft cluster. Without this file its coordinators and trainers refuse to use it.';
   return `${JSON.stringify({ format: FORMAT, cluster_id: clusterId, create_time: createTime, note }, null, 2)}\n`;
 }
 
-/** null: this is no marker, or one of a later format. */
+/** Decodes a marker; null where this is none, or one of a later format. */
 export function decodeMarker(text: string): StoreMarker | null {
   let parsed: unknown;
   try {
@@ -30,36 +30,36 @@ export function decodeMarker(text: string): StoreMarker | null {
 }
 
 export interface FoundStore {
-  /** null: none; 'DAMAGED': there is one that can't be read as one. */
+  /** The store's marker; null: none; 'DAMAGED': it can't be decoded. */
   readonly marker: StoreMarker | 'DAMAGED' | null;
-  /** Whether files lie there that a Graft cluster wrote. */
+  /** True: the store has files that a Graft cluster wrote. */
   readonly hasArtifacts: boolean;
-  /** Whether this cluster's record names one of them. */
+  /** True: this cluster's database names one of these files. */
   readonly isKnown: boolean;
-  /** When this cluster marked its store; null: it never did. */
+  /** Time at which this cluster marked its store; null: it never did. */
   readonly markTime: string | null;
 }
 
 export type Claim =
   | { readonly action: 'OWNED' }
-  /** The marker is written; `replaces` is removed before. */
+  /** The caller writes the marker, after it has removed `replaces`. */
   | { readonly action: 'MARK'; readonly replaces: StoreMarker | 'DAMAGED' | null }
   | { readonly action: 'REFUSE'; readonly reason: string };
 
 /**
- * Whether a cluster may use an artifact store. A cluster that has none yet takes one without a marker when nothing of Graft lies
- * in it, or when the record knows what lies there: it was made before there were markers. A cluster that has one takes no other:
- * where its marker has gone, the store is not mounted, or this is another folder.
+ * Decides whether a cluster may use an artifact store. A cluster without a store takes one without a marker when it has no files of
+ * Graft, or when the database knows them: the store is older than markers. A cluster with a store takes no other:
+ * a missing marker means that the store is not mounted, or that this is another folder.
  *
  * @param place folder or `s3://…`, for the message
- * @param isAdopting an administrator has said that the store is to be this cluster's from now on
+ * @param isAdopting true: an administrator assigns the store to this cluster
  */
 export function claimStore(found: FoundStore, clusterId: string, place: string, isAdopting: boolean): Claim {
   const { marker } = found;
   if (marker !== null && marker !== 'DAMAGED' && marker.clusterId === clusterId) return { action: 'OWNED' };
   if (isAdopting) return { action: 'MARK', replaces: marker };
   if (marker === 'DAMAGED') {
-    return refuse(place, clusterId, "has a graft-store.json that can't be read, so nobody knows whose it is.");
+    return refuse(place, clusterId, "has a graft-store.json that can't be read, so that its owner is unknown.");
   }
   if (marker !== null) {
     const since = marker.createTime === '' ? '' : `, since ${marker.createTime}`;
@@ -79,30 +79,30 @@ function refuse(place: string, clusterId: string, problem: string): Claim {
     reason:
       `The artifact store ${place} ${problem} The database of this coordinator is that of cluster ${clusterId}, and two ` +
       "clusters on one store would remove each other's files. Set GRAFT_ARTIFACTS_DIR to a folder or prefix of this cluster's " +
-      "own, or DATABASE_URL to the database that the store belongs to. If that database is gone for good and the store's " +
+      "own, or DATABASE_URL to the database that the store belongs to. If that database is lost for good and the store's " +
       'files are to be kept or may be removed by this cluster, take the store over once with --adopt-store (`graft up ' +
       '--adopt-store`, `graft coordinator --adopt-store`).',
   };
 }
 
-/** What a trainer has found out about the artifact store and the folders that it was given. */
+/** A trainer's report of the artifact store and of the folders that it was given. */
 export interface StoreReport {
-  /** Folder or `s3://…`. */
+  /** Location of the store: a folder or `s3://…`. */
   readonly place: string;
-  /** Of the marker; empty: there is none. */
+  /** Cluster that the marker names; empty: there is no marker. */
   readonly clusterId: string;
-  /** Why the machine can't do its work as it is; empty: it can. */
+  /** The reason why the machine can't work; empty: it can. */
   readonly problem: string;
 }
 
-/** Every machine needs the same. */
+/** Hint for a store that differs between machines. */
 export const SAME_STORE_RULE =
   'All trainers and coordinators of a cluster must use one artifact store (GRAFT_ARTIFACTS_DIR).';
 
 /**
- * Why a trainer gets no tasks; null: it may have them.
+ * Returns the reason why a trainer gets no tasks; null: it gets them.
  *
- * @param report null: the trainer is of a version that does not look
+ * @param report null: the trainer's version does not send one
  */
 export function whyBenched(report: StoreReport | null, clusterId: string, hostname: string): string | null {
   if (report === null) return null;

@@ -3,7 +3,7 @@ import type { Objective } from './objective.ts';
 import type { FeatureDtype } from './run-config.ts';
 import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
 
-/** A part of a run; the kind of a task. In the order in which a run goes through them. */
+/** Parts of a run, in order; each task belongs to one. */
 export const STAGES = ['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -19,10 +19,10 @@ export interface CheckpointRef {
   readonly checkpointId: string;
   readonly runId: string;
   readonly stage: Stage;
-  /** Epochs done when it was saved. */
+  /** Completed epochs when it was saved. */
   readonly epoch: number;
   readonly kind: CheckpointKind;
-  /** Place in the artifact store. */
+  /** URI in the artifact store. */
   readonly uri: string;
   readonly sha256: string;
   readonly sizeBytes: number;
@@ -48,9 +48,9 @@ export interface FeatureSetIdentity {
 
 export interface FeatureSetRef extends FeatureSetIdentity {
   readonly key: string;
-  /** Place in the artifact store; null until computed. */
+  /** URI in the artifact store; null until computed. */
   readonly uri: string | null;
-  /** Of one image. */
+  /** Shape of one image's features. */
   readonly shape: readonly number[];
   readonly rowCount: number;
   readonly sha256: string | null;
@@ -66,7 +66,7 @@ export interface WeightsInfo extends WeightsReference {
   readonly digest: string;
 }
 
-/** A run's part in a task, as a trainer gets it. */
+/** A run's part in a task, as a trainer receives it. */
 export interface TaskRun {
   readonly runId: string;
   readonly parameters: Parameters;
@@ -77,11 +77,11 @@ export interface TaskRun {
   readonly stopped: boolean;
 }
 
-/** Why a run is evaluated on the test split. */
+/** Reasons to evaluate a run on the test split. */
 export const TEST_ROLES = ['WINNER', 'BASELINE', 'EVERY_RUN'] as const;
 export type TestRole = (typeof TEST_ROLES)[number];
 
-/** A leased task, as a trainer gets it. */
+/** A leased task, as a trainer receives it. */
 export interface LeasedTask {
   readonly taskId: string;
   readonly sweepId: string;
@@ -94,7 +94,7 @@ export interface LeasedTask {
   readonly featureSets: readonly FeatureSetRef[];
   readonly weightsReferences: readonly WeightsReference[];
   readonly objective: Objective;
-  /** Batches are worked off in so many parts with accumulated gradients (`retry.ts`); 1: as a whole. */
+  /** Number of micro-batches that each batch is processed in, with accumulated gradients (`retry.ts`); 1: as a whole. */
   readonly microBatchDivisor: number;
   /** W3C trace context of the call that submitted the sweep; null: it was not traced. */
   readonly traceparent: string | null;
@@ -136,7 +136,7 @@ export interface TestPrediction {
   readonly probabilities: readonly number[];
 }
 
-/** What a trainer measures on the test split; intervals and per-class figures are computed from the predictions by the coordinator. */
+/** A trainer's measurement on the test split. The coordinator computes intervals and per-class figures from the predictions. */
 export interface TestMeasurement {
   readonly runId: string;
   readonly checkpointId: string;

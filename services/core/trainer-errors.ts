@@ -1,7 +1,7 @@
 import { GraftError, InvalidRequestError } from './errors.ts';
 import type { ErrorMetadata, ErrorReason } from './errors.ts';
 
-/** A trainer's report that can't be true (`core/reports`); nothing of it is stored, and it counts against the trainer. */
+/** A trainer's report violates a rule of `core/reports`. Nothing of it is stored, and it counts against the trainer. */
 export class ReportRefusedError extends InvalidRequestError {
   override readonly reason: ErrorReason = 'REPORT_REFUSED';
 
@@ -13,7 +13,7 @@ export class ReportRefusedError extends InvalidRequestError {
 
 const MAX_RULE_LENGTH = 300;
 
-/** The caller does not hold the lease that it writes under; it must stop that work and write nothing. */
+/** The caller does not hold the lease that it writes under. It must stop that work and write nothing. */
 export class LeaseNotHeldError extends GraftError {
   readonly reason = 'LEASE_NOT_HELD';
   readonly taskId: string;

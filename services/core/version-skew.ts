@@ -1,10 +1,10 @@
 const VERSION = /^(\d+)\.(\d+)\.\d+(?:[-+].*)?$/;
-/** A rolling upgrade has two versions at work for some minutes; more are not tested together. */
+/** A rolling upgrade runs two versions side by side for some minutes; more are not tested together. */
 const MAX_MINORS_APART = 1;
 
 /**
- * Whether a trainer and a coordinator of these versions may work together: the same major version, and at most one minor
- * version apart, whichever is the newer one. What is no version fits nothing.
+ * Returns whether a trainer and a coordinator of these versions may work together: the same major version, and at most one minor
+ * version apart in either direction. A string that is no version fits none.
  */
 export function areCompatible(version: string, other: string): boolean {
   const [, major, minor] = VERSION.exec(version) ?? [];
@@ -13,7 +13,7 @@ export function areCompatible(version: string, other: string): boolean {
   return Math.abs(Number(minor) - Number(otherMinor)) <= MAX_MINORS_APART;
 }
 
-/** Whether `version` is of an older minor version than `other`, of the same major one. */
+/** Returns whether `version` has the same major version as `other` and an older minor one. */
 export function isOlderMinor(version: string, other: string): boolean {
   const [, major, minor] = VERSION.exec(version) ?? [];
   const [, otherMajor, otherMinor] = VERSION.exec(other) ?? [];

@@ -6,7 +6,7 @@ import { metricMistake } from './check-metrics.ts';
 import { Mistakes } from './mistakes.ts';
 import { sha256Mistake, shown } from './text-rules.ts';
 
-/** The task that a checkpoint is of. */
+/** The task that a checkpoint belongs to. */
 export interface CheckpointFacts {
   readonly taskId: string;
   readonly stage: Stage;
@@ -14,16 +14,16 @@ export interface CheckpointFacts {
   /** Epochs of the stage for the checkpoint's run; null: it is no run of the task. */
   readonly epochLimit: number | null;
   readonly metric: Objective['metric'];
-  /** As reported for that epoch; null: it was not. */
+  /** Value that was reported for that epoch; null: none was. */
   readonly reportedValue: number | null;
 }
 
-/** A petabyte. */
+/** Maximum size of a file: a pebibyte. */
 const MAX_BYTES = 2 ** 50;
-/** A value of the file that is not the reported one to the last bit. */
+/** Tolerance between the checkpoint's value and the reported one. */
 const TOLERANCE = 1e-6;
 
-/** Mistakes in a checkpoint that a trainer registers. */
+/** Returns the mistakes in a checkpoint that a trainer registers. */
 export function checkCheckpoint(checkpoint: CheckpointRef, facts: CheckpointFacts): FieldViolation[] {
   const mistakes = new Mistakes();
   const { runId, stage, epoch, kind, uri, value } = checkpoint;

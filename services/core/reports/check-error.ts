@@ -3,16 +3,16 @@ import type { TaskError } from '../task.ts';
 import { Mistakes } from './mistakes.ts';
 import { SHA256, lineMistake, shown, textMistake } from './text-rules.ts';
 
-/** Characters of a message; a trainer cuts its own. */
+/** Maximum length of a message; a trainer truncates its own. */
 const MAX_ERROR_MESSAGE = 20_000;
-/** The form and no list, because a newer trainer may have a reason that this coordinator does not know; its class decides. */
+/** The form of a code rather than a list: a later trainer may send a code that this coordinator does not know. The class decides. */
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 const MAX_PROBLEM_TEXT = 8_192;
 const MAX_FEATURE_KEYS = 4_096;
 const MAX_CHECKPOINTS = 4_096;
 const MAX_CHECKPOINT_ID = 64;
 
-/** Mistakes in an error that a trainer reports. */
+/** Returns the mistakes in an error that a trainer reports. */
 export function checkTaskError(error: TaskError, field: string): FieldViolation[] {
   const mistakes = new Mistakes();
   if (!CODE.test(error.code)) {
@@ -42,7 +42,7 @@ export function checkTaskError(error: TaskError, field: string): FieldViolation[
   return mistakes.list;
 }
 
-/** Paths of images and words about them may have any character that PostgreSQL stores: they are as people named their files. */
+/** Describes what PostgreSQL can't store in a path of an image or a message about it; null: nothing. File names may have any other character. */
 export function storableMistake(text: string): string | null {
   if (text.length > MAX_PROBLEM_TEXT) {
     return `must have at most ${MAX_PROBLEM_TEXT} characters; received ${text.length}.`;

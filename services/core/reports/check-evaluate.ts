@@ -7,28 +7,28 @@ import { shown } from './text-rules.ts';
 /** A run that is to be evaluated. */
 export interface EvaluatedRun {
   readonly runId: string;
-  /** The checkpoint that was handed out; empty: none. */
+  /** The checkpoint that the task named; empty: none. */
   readonly checkpointId: string;
   readonly role: TestRole;
   readonly labelSmoothing: number;
-  /** Whether its loss has a penalty of weights, which predictions do not tell. */
+  /** True: its loss includes a penalty of weights, which the predictions do not show. */
   readonly hasPenalty: boolean;
 }
 
 /** The test split. */
 export interface TestSplit {
   readonly classCount: number;
-  /** Images by class; empty: not known. */
+  /** Number of images by class; empty: not known. */
   readonly imageCounts: readonly number[];
-  /** Label of each image by its path, from the manifest; null: it could not be read. */
+  /** Label of each image by its path, from the manifest; null: the manifest could not be read. */
   readonly labels: ReadonlyMap<string, number> | null;
 }
 
-/** Rounding of probabilities. */
+/** Tolerance for the rounding of probabilities. */
 const TOLERANCE = 1e-4;
 const MAX_PATH = 8_192;
 
-/** Mistakes in the result of EVALUATE. */
+/** Returns the mistakes in the result of EVALUATE. */
 export function checkEvaluate(
   measurements: readonly TestMeasurement[],
   runs: readonly EvaluatedRun[],
@@ -69,7 +69,7 @@ function checkHead(measurement: TestMeasurement, run: EvaluatedRun, field: strin
   if (role !== run.role) mistakes.add(`${field}.role`, `must be ${run.role}, as asked; received ${role}.`);
 }
 
-/** Each image of the split once, with its label, and a class that its probabilities call. */
+/** Checks that each image of the split occurs once, with its label, and a class that its probabilities predict. */
 function checkPredictions(
   predictions: readonly TestPrediction[],
   split: TestSplit,
@@ -132,7 +132,7 @@ function checkProbabilities(
   mistakes.add(`${field}.predicted_label`, description);
 }
 
-/** The loss is believed where the predictions bear it out, because it was computed from logits, which say more. */
+/** Compares the loss with the bounds that the predictions allow: it was computed from logits, which are more precise. */
 function lossMistake({ loss, predictions }: TestMeasurement, run: EvaluatedRun): string | null {
   const [least, most] = lossBounds(
     predictions.map(({ label, probabilities }) => ({ label, probabilities: allProbabilities(probabilities) })),
@@ -143,7 +143,7 @@ function lossMistake({ loss, predictions }: TestMeasurement, run: EvaluatedRun):
   return `must be ${least} to ${run.hasPenalty ? 'any finite number' : most}, as the predictions say; received ${loss}.`;
 }
 
-/** One sigmoid unit tells the probability of class 1. */
+/** Returns the probabilities of all classes; one sigmoid unit gives that of class 1. */
 function allProbabilities(probabilities: readonly number[]): readonly number[] {
   const [only] = probabilities;
   return probabilities.length === 1 && only !== undefined ? [1 - only, only] : probabilities;

@@ -4,25 +4,25 @@ import type { FeatureSetIdentity, FeatureSetRef } from '../task.ts';
 import { Mistakes } from './mistakes.ts';
 import { sha256Mistake, shown } from './text-rules.ts';
 
-/** A set that the task is to compute. */
+/** A feature set that the task must compute. */
 export interface AskedFeatureSet extends FeatureSetIdentity {
   readonly key: string;
-  /** Images of the split; null: not known. */
+  /** Number of images of the split; null: not known. */
   readonly imageCount: number | null;
 }
 
 const MAX_VALUES_PER_IMAGE = 2 ** 31;
-/** A digest for each part of a file, and the header's fixed fields. */
+/** Maximum size of a header: a digest for each part of a file, and fixed fields. */
 const HEADER_BYTES = 2 ** 20;
 const HEADER_BYTES_PER_IMAGE = 100;
 const BYTES = { float32: 4, float16: 2 } as const;
 
-/** Place of a feature set in the artifact store. */
+/** Returns the URI of a feature set in the artifact store. */
 export function featureSetUri(key: string): string {
   return `features/${key}.safetensors`;
 }
 
-/** Mistakes in the result of FEATURES. */
+/** Returns the mistakes in the result of FEATURES. */
 export function checkFeatures(
   sets: readonly FeatureSetRef[],
   seconds: number,
@@ -78,7 +78,7 @@ function checkFile(set: FeatureSetRef, want: AskedFeatureSet, field: string, mis
   mistakes.range(`${field}.size_bytes`, set.sizeBytes, bytes, bytes + HEADER_BYTES + rowCount * HEADER_BYTES_PER_IMAGE);
 }
 
-/** Of a whole base the shape is known; of a part of one, its number of dimensions. */
+/** Describes a wrong shape; null: it is plausible. The shape of a whole base is known, of a part only its number of dimensions. */
 function shapeMistake({ shape }: FeatureSetRef, want: AskedFeatureSet): string | null {
   const received = `received [${shape.slice(0, 8).join(', ')}].`;
   const rank = want.pooling === 'none' ? 3 : 1;

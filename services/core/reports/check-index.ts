@@ -7,9 +7,9 @@ import { storableMistake } from './check-error.ts';
 import { Mistakes } from './mistakes.ts';
 import { SHA256, lineMistake, sha256Mistake, shown } from './text-rules.ts';
 
-/** What the task asked for. */
+/** The request of the INDEX task. */
 export interface IndexFacts {
-  /** As in the sweep's spec. */
+  /** Path in the sweep's spec. */
   readonly path: string;
   readonly weights: readonly WeightsReference[];
 }
@@ -18,12 +18,12 @@ const MAX_NAME = 255;
 const MAX_CLASSES = 100_000;
 const MAX_IMAGES = 2 ** 31 - 1;
 
-/** Place of a data set's manifest in the artifact store. */
+/** Returns the URI of a data set's manifest in the artifact store. */
 export function manifestUriOf(digest: string): string {
   return `datasets/${digest}.jsonl`;
 }
 
-/** Mistakes in the result of INDEX. */
+/** Returns the mistakes in the result of INDEX. */
 export function checkIndex(
   result: { readonly dataset: Dataset; readonly manifestUri: string; readonly weights: readonly WeightsInfo[] },
   facts: IndexFacts,
@@ -97,7 +97,7 @@ function checkWeights(weights: readonly WeightsInfo[], asked: readonly WeightsRe
   if (wanted.size > 0) mistakes.add('index.weights', `must be all that the task asks for; ${wanted.size} are missing.`);
 }
 
-/** Mistakes in a data set whose digest is known: the digest is of class names and images, so it has one list of each. */
+/** Returns the mistakes in a data set whose digest is known: the digest covers class names and images, so both must be the same. */
 export function checkKnownContent(
   dataset: Pick<Dataset, 'datasetId' | 'classNames' | 'classCounts'>,
   known: Pick<Dataset, 'classNames' | 'classCounts'>,
@@ -135,7 +135,7 @@ function classKeyOf({ split, className }: ClassCount): string {
   return `${split}/${className}`;
 }
 
-/** Without empty parts, `.` and `..`; null for a relative path. */
+/** Returns a path without empty parts, `.` and `..`; null for a relative path. */
 function absolutePath(path: string): string | null {
   if (!path.startsWith('/')) return null;
   const parts: string[] = [];

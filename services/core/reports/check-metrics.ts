@@ -3,30 +3,30 @@ import type { Stage } from '../task.ts';
 import { Mistakes } from './mistakes.ts';
 import { shown } from './text-rules.ts';
 
-/** What one epoch of one run measured. */
+/** Metrics of one epoch of one run. */
 export interface EpochReport {
   readonly runId: string;
   readonly stage: Stage;
-  /** From 1. */
+  /** Number of the epoch, from 1. */
   readonly epoch: number;
   readonly names: readonly string[];
-  /** In the order of the names; NaN and infinities are kept. */
+  /** Values in the order of the names; NaN and infinities are kept. */
   readonly values: readonly number[];
 }
 
-/** The task that a batch of metrics is of. */
+/** The task that a batch of metrics belongs to. */
 export interface MetricFacts {
   readonly taskId: string;
   readonly stage: Stage;
-  /** Epochs of the stage, by run of the task. */
+  /** Number of epochs of the stage, by run of the task. */
   readonly epochLimits: ReadonlyMap<string, number>;
 }
 
-/** Rounding of a loss near 0, in float32, of logits up to ten thousand. */
+/** Tolerance for the rounding of a loss near 0, in float32, of logits up to ten thousand. */
 const LOSS_ROUNDING = 1e-3;
 const MAX_EPOCHS = 8_192;
 
-/** Not finite where training diverged; but never so that it would be best. */
+/** A loss is not finite where training diverged, but never −∞, which would be best. */
 const loss = (value: number): string | null =>
   Number.isNaN(value) || value >= -LOSS_ROUNDING ? null : 'must be 0 or above, or not a number';
 const accuracy = (value: number): string | null =>
@@ -34,7 +34,7 @@ const accuracy = (value: number): string | null =>
 const measure = (value: number): string | null =>
   value >= 0 && value < Infinity ? null : 'must be finite and 0 or above';
 
-/** The closed list of metrics, each with what is wrong with a value of it. */
+/** The closed list of metrics, each with a function that describes a wrong value. */
 const METRICS: Readonly<Record<string, (value: number) => string | null>> = {
   loss,
   accuracy,
@@ -47,7 +47,7 @@ const METRICS: Readonly<Record<string, (value: number) => string | null>> = {
 
 const METRIC_NAMES: readonly string[] = Object.keys(METRICS);
 
-/** What is wrong with a value of a metric; null: nothing. */
+/** Describes a wrong value of a metric; null: it is plausible. */
 export function metricMistake(name: string, value: number): string | null {
   const rule = Object.hasOwn(METRICS, name) ? METRICS[name] : undefined;
   if (rule === undefined) return `must be of ${METRIC_NAMES.join(', ')}; received ${shown(name)}.`;
@@ -55,7 +55,7 @@ export function metricMistake(name: string, value: number): string | null {
   return mistake === null ? null : `of ${name} ${mistake}; received ${value}.`;
 }
 
-/** Mistakes in a batch that can be told without a look at stored metrics. */
+/** Returns the mistakes in a batch that can be found without stored metrics. */
 export function checkMetrics(epochs: readonly EpochReport[], facts: MetricFacts): FieldViolation[] {
   const mistakes = new Mistakes();
   if (epochs.length > MAX_EPOCHS) {

@@ -2,21 +2,21 @@ import type { FieldViolation } from '../sweep/sweep-spec.ts';
 import { Mistakes } from './mistakes.ts';
 import { shown, textMistake } from './text-rules.ts';
 
-/** How far an attempt says that it is. */
+/** Progress that an attempt reports. */
 export interface ReportedProgress {
   readonly taskId: string;
   readonly stepCount: bigint;
-  /** 0 where unknown. */
+  /** Total number of steps; 0 where unknown. */
   readonly stepLimit: bigint;
   readonly detail: string;
 }
 
 const MAX_TASKS = 256;
-/** Characters; a trainer cuts its own. */
+/** Maximum length of a detail; a trainer truncates its own. */
 export const MAX_DETAIL = 2_000;
 const MAX_STEPS = 2n ** 53n;
 
-/** Mistakes in what a heartbeat says of the tasks that a trainer holds. */
+/** Returns the mistakes in a heartbeat's progress of the tasks that a trainer holds. */
 export function checkProgress(tasks: readonly ReportedProgress[]): FieldViolation[] {
   if (tasks.length > MAX_TASKS) {
     return [{ field: 'tasks', description: `must be at most ${MAX_TASKS}; received ${tasks.length}.` }];

@@ -7,16 +7,16 @@ import { shown } from './text-rules.ts';
 /** A run of the task. */
 export interface TrainMember {
   readonly runId: string;
-  /** Of the stage. */
+  /** Number of epochs of the stage. */
   readonly epochLimit: number;
-  /** Whether its outcome may be left out, because it has ended meanwhile. */
+  /** True: its outcome may be missing, because the run has ended. */
   readonly hasEnded: boolean;
 }
 
-/** A petabyte. */
+/** Maximum amount of memory: a pebibyte. */
 const MAX_BYTES = 2 ** 50;
 
-/** Mistakes in the result of HEAD or FINE_TUNE. */
+/** Returns the mistakes in the result of HEAD or FINE_TUNE. */
 export function checkTrain(outcomes: readonly RunOutcome[], members: readonly TrainMember[]): FieldViolation[] {
   const mistakes = new Mistakes();
   const byRun = new Map(members.map((member) => [member.runId, member]));

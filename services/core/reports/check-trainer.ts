@@ -12,13 +12,13 @@ export interface TrainerDescription {
     readonly slotIndex: number;
     readonly deviceKind: string;
     readonly deviceName: string;
-    /** 0 where unknown. */
+    /** Memory of the device; 0 where unknown. */
     readonly memoryBytes: number;
     readonly threadCount: number;
   }[];
 }
 
-/** What a slot asks for work with. */
+/** A slot's request for work. */
 export interface LeaseDescription {
   readonly requestId: string;
   readonly slotIndex: number;
@@ -32,18 +32,18 @@ const MAX_HOSTNAME = 255;
 const MAX_NAME = 200;
 const MAX_SLOTS = 256;
 const MAX_THREADS = 65_536;
-/** A pebibyte. */
+/** Maximum memory of a device: a pebibyte. */
 const MAX_MEMORY_BYTES = 2 ** 50;
 const MAX_REQUEST_ID = 200;
 const MAX_HELD_KEYS = 4_096;
 
-/** A mistake in a trainer's identity, as the description of a violation; null: none. */
+/** Describes a mistake in a trainer's identity; null: none. */
 export function trainerIdMistake(trainerId: string): string | null {
   if (TRAINER_ID.test(trainerId)) return null;
   return `must be 1 to 100 letters, digits, dots, dashes or underscores; received ${shown(trainerId)}.`;
 }
 
-/** Mistakes in a registration, with the fields' paths. */
+/** Returns the mistakes in a registration, with the fields' paths. */
 export function checkTrainer(trainer: TrainerDescription): FieldViolation[] {
   const found = new Mistakes();
   found.add('trainer.trainer_id', trainerIdMistake(trainer.trainerId));
@@ -71,9 +71,9 @@ export function checkTrainer(trainer: TrainerDescription): FieldViolation[] {
 }
 
 /**
- * A mistake in the secret that a trainer registers with; null: none.
+ * Describes a mistake in the secret that a trainer registers with; null: none.
  *
- * @param isNeeded whether the trainer's version knows secrets.
+ * @param isNeeded true: the trainer's version knows secrets.
  */
 export function trainerSecretMistake(secret: string, isNeeded: boolean): string | null {
   if (secret === '' && !isNeeded) return null;
@@ -85,7 +85,7 @@ export function trainerSecretMistake(secret: string, isNeeded: boolean): string 
   );
 }
 
-/** Mistakes in a request for work, with the fields' paths. */
+/** Returns the mistakes in a request for work, with the fields' paths. */
 export function checkLeaseRequest(request: LeaseDescription): FieldViolation[] {
   const found = new Mistakes();
   const { requestId, heldFeatureKeys: keys } = request;

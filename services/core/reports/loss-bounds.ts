@@ -1,13 +1,13 @@
-/** Rounding of a probability that was computed in double precision from float32 logits. */
+/** Tolerance for the rounding of a probability that was computed in double precision from float32 logits. */
 const ROUNDING = 1e-6;
-/** Of a mean of losses, relative and absolute. */
+/** Tolerance for the rounding of a mean of losses, relative and absolute. */
 const MEAN_ROUNDING = 1e-4;
 
 /**
- * Ends of what the mean cross-entropy of some predictions can be. A probability says less than the logit that the loss was
- * computed from: where it is 0 or 1 to its last digit, the loss may be of any size.
+ * Returns the bounds of the mean cross-entropy of predictions. A probability is less precise than the logit that the loss was
+ * computed from: where it is rounded to 0 or 1, the loss may be of any size.
  *
- * @param smoothing of labels, 0 to below 1; Keras' meaning
+ * @param smoothing label smoothing, 0 to below 1; Keras' meaning
  */
 export function lossBounds(
   predictions: readonly { readonly label: number; readonly probabilities: readonly number[] }[],

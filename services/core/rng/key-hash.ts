@@ -38,7 +38,8 @@ function encodeParts(parts: readonly KeyPart[]): Uint8Array {
 
 function finiteNumber(part: KeyPart): number {
   const value = Number(part);
-  if (!Number.isFinite(value)) throw new RangeError(`A key part must be a text or a finite number; received ${part}.`);
+  if (!Number.isFinite(value))
+    throw new RangeError(`A key part must be a string or a finite number; received ${part}.`);
   return value === 0 ? 0 : value;
 }
 

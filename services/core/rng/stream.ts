@@ -28,7 +28,7 @@ export class RandomStream {
     this.key = key;
   }
 
-  /** A whole number from 0 to 2^32 − 1. */
+  /** An integer from 0 to 2^32 − 1. */
   uint32(): number {
     if (this.cursor === BUFFER_WORDS) {
       this.generate(this.buffer);
@@ -69,13 +69,14 @@ export class RandomStream {
   }
 
   /**
-   * A whole number in [0, bound), without bias (Lemire's multiply-and-reject).
+   * An integer in [0, bound), without bias (Lemire's multiply-and-reject).
    *
-   * @param bound whole, 1 to 2^32. Throws `RangeError` otherwise.
+   * @param bound integer, 1 to 2^32.
+   * @throws RangeError for another bound.
    */
   int(bound: number): number {
     if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32) {
-      throw new RangeError(`The bound must be a whole number from 1 to 2^32; received ${bound}.`);
+      throw new RangeError(`The bound must be an integer from 1 to 2^32; received ${bound}.`);
     }
     const threshold = 2 ** 32 - (2 ** 32 % bound);
     for (;;) {
@@ -135,7 +136,7 @@ export class RandomStream {
 
 /**
  * The stream of a purpose, for example `createStream(dataSeed, 'shuffle', epoch)`. Throws `RangeError` for a part that is not
- * a text or a finite number.
+ * a string or a finite number.
  */
 export function createStream(...parts: readonly KeyPart[]): RandomStream {
   return new RandomStream(hashKeyParts(parts));

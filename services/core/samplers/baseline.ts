@@ -4,13 +4,13 @@ import { dimensionExists, effectiveValue, orderDimensions } from './dimensions.t
 import { domainHas } from './domain.ts';
 import { drawsRuns } from './samplers.ts';
 
-/** What all runs start from: the sweep's seeds and its base. Everything else is a default. */
+/** Returns the parameters that all runs start from: the sweep's seeds and its base. Everything else is a default. */
 export function basePoint(spec: SweepSpec): Parameters {
   return { ...Object.fromEntries(SEED_PARAMETERS.map((name) => [name, spec.seed])), ...spec.base };
 }
 
 /**
- * Parameters that vary and can't have the value that they have without the search (base, else default), with that value
+ * Returns the parameters that vary and can't have their value without the search (base, else default), with that value
  * (undefined: absent).
  */
 export function defaultsOutsideSpace(spec: SweepSpec): ReadonlyMap<string, ParameterValue | undefined> {
@@ -26,8 +26,8 @@ export function defaultsOutsideSpace(spec: SweepSpec): ReadonlyMap<string, Param
 }
 
 /**
- * Whether the first run is what the others are compared with: the first listed variant, the first combination of a grid, or the
- * defaults. The first draw of a random or Sobol search is not: it is one result of the search, as good as any other.
+ * Returns whether the first run is the baseline that the others are compared with: the first listed variant, the first combination
+ * of a grid, or the defaults. The first draw of a random or Sobol search is not: it is a result of the search like any other.
  *
  * @param firstRun canonical parameters of run 0.
  */

@@ -11,8 +11,8 @@ export interface Dimension {
 }
 
 /**
- * The dimensions in an order in which each comes after everything its existence depends on (built-in parents and the
- * spec's own conditions), otherwise as listed. Expects a valid spec: names without a definition are left out, a cycle is cut.
+ * Orders the dimensions so that each follows everything its existence depends on (built-in parents and the spec's own
+ * conditions), otherwise as listed. Expects a valid spec: names without a definition are omitted, a cycle is cut.
  */
 export function orderDimensions(specs: readonly ParameterSpec[]): Dimension[] {
   const dimensions = new Map<string, Dimension>();
@@ -33,7 +33,7 @@ export function orderDimensions(specs: readonly ParameterSpec[]): Dimension[] {
   return ordered;
 }
 
-/** Whether the dimension exists beside the values chosen so far: those of all that come before it. */
+/** Returns whether the dimension exists beside the values of all dimensions before it. */
 export function dimensionExists(dimension: Dimension, chosen: Parameters): boolean {
   const parent = dimension.definition.parent;
   if (parent !== null && !parentAllows(parent, effectiveValue(chosen, parent.name))) return false;
@@ -45,7 +45,7 @@ export function dimensionExists(dimension: Dimension, chosen: Parameters): boole
   });
 }
 
-/** The value a run has: chosen, or the default; undefined where the parameter does not exist in it. */
+/** Returns the value of a run: chosen, or the default; undefined where the parameter does not exist in it. */
 export function effectiveValue(chosen: Parameters, name: string): ParameterValue | undefined {
   const definition = findDefinition(name);
   if (definition === null) return undefined;
@@ -56,7 +56,7 @@ export function effectiveValue(chosen: Parameters, name: string): ParameterValue
   return value === null ? undefined : normalizeValue(definition, value);
 }
 
-/** Adds to `base` the values of all dimensions that exist; `pick` is asked for those only. */
+/** Adds to `base` the values of all dimensions that exist; `pick` is called for those only. */
 export function assignDimensions(
   ordered: readonly Dimension[],
   base: Parameters,

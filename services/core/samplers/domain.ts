@@ -5,19 +5,19 @@ import type { ParameterDomain, ParameterValue } from '../sweep/sweep-spec.ts';
 type Range = Extract<ParameterDomain, { kind: 'range' }>;
 
 /**
- * Digits of a drawn real number: a learning rate of 0.000731942 says as much as one of seventeen digits, reads better, and
- * does not depend on the last bits of a platform's `Math.exp`.
+ * Significant digits of a drawn real number: a learning rate of 0.000731942 is as useful as one of seventeen digits, reads better,
+ * and does not depend on the last bits of a platform's `Math.exp`.
  */
 const SIGNIFICANT_DIGITS = 6;
 
-/** The values a grid tries, in order. A range with a step is not written out: it may have more values than memory. */
+/** Returns the values of a grid, in order. A range with a step is not expanded: it may have more values than memory. */
 export function gridList(domain: ParameterDomain, definition: ParameterDefinition): ValueList {
   if (domain.kind === 'values' || domain.gridPoints === null) return listValues(domain, definition);
   const values = gridPointsOf(domain, domain.gridPoints, definition);
   return { count: values.length, at: (place) => values[place] ?? domain.min };
 }
 
-/** As `gridList`, written out. */
+/** Returns the values of `gridList` as an array. */
 export function gridValues(domain: ParameterDomain, definition: ParameterDefinition): ParameterValue[] {
   const { count, at } = gridList(domain, definition);
   return Array.from({ length: count }, (_, place) => at(place));
@@ -26,7 +26,7 @@ export function gridValues(domain: ParameterDomain, definition: ParameterDefinit
 function gridPointsOf(range: Range, gridPoints: number, definition: ParameterDefinition): number[] {
   const { min, max, scale } = range;
   const values = Array.from({ length: gridPoints }, (_, index) => {
-    // The ends are what was written, with all their digits.
+    // The ends keep all digits of the spec.
     if (index === 0) return min;
     if (index === gridPoints - 1) return max;
     const part = index / (gridPoints - 1);
@@ -35,14 +35,14 @@ function gridPointsOf(range: Range, gridPoints: number, definition: ParameterDef
   return [...new Set(values)];
 }
 
-/** Different values of a domain, by place; `at` is defined for 0 to `count` - 1. */
+/** Distinct values of a domain, by place; `at` is defined for 0 to `count` - 1. */
 export interface ValueList {
   readonly count: number;
   readonly at: (place: number) => ParameterValue;
 }
 
 /**
- * The values that `valueAt` can give, each once. A range of real numbers with more than `MAX_LISTED_REALS` of them is
+ * Returns the values that `valueAt` can give, each once. A range of real numbers with more than `MAX_LISTED_REALS` of them is
  * represented by the middles of `REAL_PARTS` equal parts.
  */
 export function listValues(domain: ParameterDomain, definition: ParameterDefinition): ValueList {
@@ -58,11 +58,11 @@ export function listValues(domain: ParameterDomain, definition: ParameterDefinit
   return { count: REAL_PARTS, at: (place) => valueAt(domain, definition, (place + 0.5) / REAL_PARTS) };
 }
 
-/** More than a sweep can have runs, so that a longer list is never exhausted. */
+/** Longest list: more values than a sweep can have runs, so that a longer one is never exhausted. */
 const MAX_LISTED_REALS = 20_000;
 const REAL_PARTS = 2 ** 20;
 
-/** All numbers of `SIGNIFICANT_DIGITS` digits within the bounds; null where there are too many to list. */
+/** Returns all numbers of `SIGNIFICANT_DIGITS` digits within the bounds; null where there are too many to list. */
 function listReals(range: Range, definition: ParameterDefinition): readonly number[] | null {
   const { min, max } = range;
   if (min === max) return [min];
@@ -81,14 +81,14 @@ function listReals(range: Range, definition: ParameterDefinition): readonly numb
   return [...reals.add(roundInto(range, definition, max))];
 }
 
-/** Whether a value is one of the domain's. */
+/** Returns whether a value is in the domain. */
 export function domainHas(domain: ParameterDomain, definition: ParameterDefinition, value: ParameterValue): boolean {
   if (domain.kind === 'values') return domain.values.some((one) => normalizeValue(definition, one) === value);
   if (typeof value !== 'number' || value < domain.min || value > domain.max) return false;
   return domain.step === null || stepAt(domain, Math.round((value - domain.min) / domain.step)) === value;
 }
 
-/** How many values a grid tries, without making them; a range with neither points nor a step counts as one. */
+/** Returns the number of values of a grid without creating them; a range with neither points nor a step counts as one. */
 export function gridSize(domain: ParameterDomain): number {
   if (domain.kind === 'values') return domain.values.length;
   if (domain.gridPoints !== null) return domain.gridPoints;
@@ -96,7 +96,7 @@ export function gridSize(domain: ParameterDomain): number {
 }
 
 /**
- * The value at a place of the domain.
+ * Returns the value at a place of the domain.
  *
  * @param u in [0, 1).
  */
@@ -109,7 +109,7 @@ export function valueAt(domain: ParameterDomain, definition: ParameterDefinition
   const { min, max, scale, step } = domain;
   if (step !== null) return steppedValue(domain, u);
   if (definition.type === 'int') {
-    // Each whole number owns the unit interval above it, so that both ends are as likely as the others.
+    // Each integer owns the unit interval above it, so that both ends are as likely as the others.
     const value = scale === 'log' ? min * ((max + 1) / min) ** u : min + u * (max + 1 - min);
     return clamp(Math.floor(value), min, max);
   }
@@ -132,7 +132,7 @@ function stepAt(range: Range, index: number): number {
   return clamp(isWhole ? value : shorten(value), range.min, range.max);
 }
 
-/** Steps that fit; a billionth more than whole counts as whole, because 0.1 steps do not add up exactly. */
+/** Returns the number of steps that fit. A billionth is tolerated, because steps of 0.1 do not add up exactly. */
 function stepCount(min: number, max: number, step: number): number {
   return Math.floor((max - min) / step + 1e-9);
 }
@@ -142,7 +142,7 @@ function roundInto(range: Range, definition: ParameterDefinition, value: number)
   return clamp(rounded, range.min, range.max);
 }
 
-/** Takes away what binary addition leaves behind the twelfth digit, as in 0.1 + 0.2. */
+/** Removes the rounding of binary addition behind the twelfth digit, as in 0.1 + 0.2. */
 function shorten(value: number): number {
   return Number(value.toPrecision(12));
 }

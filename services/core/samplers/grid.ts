@@ -5,9 +5,8 @@ import { gridList } from './domain.ts';
 import type { Sampler } from './sampler.ts';
 
 /**
- * Every combination, the last dimension changing fastest. A dimension that does not exist beside the values before it takes
- * no part, so that no combination comes twice for its sake. A grid without dimensions is the base alone, or nothing where
- * variants are listed.
+ * Yields every combination, the last dimension changing fastest. A dimension that does not exist beside the values before it is
+ * skipped, so that it repeats no combination. A grid without dimensions is the base alone, or nothing where variants are listed.
  */
 export function* gridPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
   if (spec.parameters.length === 0 && spec.variants.length > 0) return;

@@ -6,7 +6,7 @@ import { requireDimensions } from './sampler.ts';
 import type { Sampler } from './sampler.ts';
 
 /**
- * Independent draws without end. Each value has its own key (sweep's seed, number of the draw, parameter), so that another
+ * Yields independent draws without end. Each value has its own key (sweep's seed, number of the draw, parameter), so that another
  * dimension in the spec does not change the values of the others.
  */
 export function* randomPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {

@@ -5,22 +5,22 @@ import { dimensionExists, orderDimensions } from './dimensions.ts';
 import { listValues } from './domain.ts';
 import type { ValueList } from './domain.ts';
 
-/** A dimension that exists beside the values above it, with those of its values that lead to a point not given yet. */
+/** A dimension that exists beside the values above it, with its values that lead to points not yielded yet. */
 interface Branch {
   readonly depth: number;
   readonly dimension: Dimension;
   readonly values: ValueList;
-  /** Values that are left; places 0 to `left` - 1 are drawn from. */
+  /** Number of remaining values; draws are from places 0 to `left` - 1. */
   left: number;
-  /** Value at a place, where it is not the place itself: the last one moves to the place of one that is used up. */
+  /** Value at a place where it is not the place itself: the last value moves to the place of an exhausted one. */
   readonly moved: Map<number, number>;
   readonly children: Map<number, Branch>;
 }
 
 /**
- * Every point of the space once, in an order drawn from the sweep's seed; ends with the space. A draw costs one step per
- * dimension whatever the size of the space, and only the branches that were entered are kept: values that are used up are
- * exchanged with the last one that is not (a lazy Fisher–Yates shuffle at each branch).
+ * Yields every point of the space once, in an order drawn from the sweep's seed. A draw costs one step per dimension for any size of
+ * the space, and only entered branches are kept: an exhausted value is exchanged with the last remaining one (a lazy Fisher–Yates
+ * shuffle at each branch).
  */
 export function* remainingPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
   const ordered = orderDimensions(spec.parameters);
@@ -35,7 +35,7 @@ export function* remainingPoints(spec: SweepSpec, base: Parameters): Generator<P
   }
 }
 
-/** The first dimension from `depth` on that exists; null where all values are chosen. */
+/** Returns the first dimension from `depth` on that exists; null where all values are chosen. */
 function branchAt(ordered: readonly Dimension[], depth: number, chosen: Parameters): Branch | null {
   const found = ordered.findIndex((dimension, index) => index >= depth && dimensionExists(dimension, chosen));
   const dimension = ordered[found];

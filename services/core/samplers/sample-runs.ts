@@ -6,9 +6,9 @@ import { remainingPoints } from './remaining-points.ts';
 import { SAMPLERS, strategyOf } from './samplers.ts';
 
 export interface SampledRun {
-  /** From 0. */
+  /** Number of the run, from 0. */
   readonly index: number;
-  /** Canonical: all that exist, sorted by name. */
+  /** Canonical parameters: all that exist, sorted by name. */
   readonly parameters: Parameters;
   /** SHA-256 over the canonical parameters, hexadecimal. */
   readonly digest: string;
@@ -16,28 +16,30 @@ export interface SampledRun {
 
 export interface SampledRuns {
   readonly runs: readonly SampledRun[];
-  /** Variants, combinations and draws that were the same as an earlier one and were left out. */
+  /** Number of variants, combinations and draws that repeat an earlier one and were dropped. */
   readonly duplicateCount: number;
-  /** Random and Sobol: runs that `maxRuns` asks for and the space does not have. 0 elsewhere: there it is a bound. */
+  /** Number of runs that `maxRuns` asks for and the space does not have, for strategies that draw. 0 for others: there it is a bound. */
   readonly missingCount: number;
 }
 
 /**
- * After this many draws in a row that gave nothing new, the points that are left are enumerated. Drawing on would take ever
- * longer, and the last points of a space of n would need n draws each.
+ * Number of repeated draws in a row after which the remaining points are enumerated. Further draws would take ever longer, and the
+ * last points of a space of n would need n draws each.
  */
 const MAX_REPEATS = 64;
 
-/** Most runs a sweep can have. */
+/** Maximum number of runs of a sweep. */
 export const MAX_RUNS = 10_000;
 
 /**
- * The runs of a sweep: listed variants first, then the strategy's own points, without repetitions, up to `maxRuns`. A pure
- * function of the spec. Random and Sobol start with the defaults where no variants are listed and the space contains them
- * (`baseline.ts`). They draw until `maxRuns` different runs are there; where draws repeat, the points that are left follow in
- * a seeded order, so that a finite space is exhausted.
+ * Returns the runs of a sweep: listed variants first, then the strategy's own points, without repetitions, up to `maxRuns`. A pure
+ * function of the spec. Strategies that draw start with the defaults where no variants are listed and the space contains them
+ * (`baseline.ts`). They draw until there are `maxRuns` different runs; where draws repeat, the remaining points follow in a seeded
+ * order, so that a finite space is exhausted.
  *
- * Expects a spec without violations; throws `InvalidRequestError` for unknown names and wrong values.
+ * Expects a spec without violations.
+ *
+ * @throws InvalidRequestError for unknown names and wrong values.
  */
 export function sampleRuns(spec: SweepSpec): SampledRuns {
   const limit = Math.min(spec.maxRuns ?? MAX_RUNS, MAX_RUNS);
@@ -63,7 +65,7 @@ function drawPoints(spec: SweepSpec, base: Parameters, points: Iterable<Paramete
   }
   const { duplicateCount } = sampled;
   addAll(remainingPoints(spec, base), sampled);
-  // Points that the enumeration finds again were not drawn twice.
+  // Points that the enumeration repeats were not drawn twice.
   sampled.duplicateCount = duplicateCount;
 }
 
@@ -74,13 +76,13 @@ function addAll(points: Iterable<Parameters>, sampled: RunCollector): void {
   }
 }
 
-/** Numbers the runs that are different from all before. */
+/** Collects and numbers the runs that differ from all before. */
 class RunCollector {
   readonly runs: SampledRun[] = [];
   duplicateCount = 0;
   readonly #limit: number;
   readonly #digests = new Set<string>();
-  /** Points as they came: one that comes again need not be made canonical, which is most of the work. */
+  /** Points as sampled: a repeated one need not be made canonical, which is most of the work. */
   readonly #points = new Set<string>();
 
   constructor(limit: number) {
@@ -91,7 +93,7 @@ class RunCollector {
     return this.runs.length >= this.#limit;
   }
 
-  /** Adds a point as the next run, up to the limit; false where it is the same as an earlier one. */
+  /** Adds a point as the next run, up to the limit; returns false where it repeats an earlier one. */
   add(point: Parameters): boolean {
     if (this.isFull) return false;
     const key = JSON.stringify(point);
@@ -111,8 +113,8 @@ class RunCollector {
 }
 
 /**
- * Names of the parameters that differ between the runs, sorted. A parameter that only some runs have, all of them with the
- * same value, is not one of them: its parent says it already.
+ * Returns the names of the parameters that differ between the runs, sorted. A parameter that only some runs have, all with the same
+ * value, is not one of them: it follows from its parent.
  */
 export function variedNames(runs: readonly { readonly parameters: Parameters }[]): string[] {
   const values = new Map<string, Set<ParameterValue>>();

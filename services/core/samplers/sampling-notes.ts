@@ -6,10 +6,10 @@ import { gridPoints } from './grid.ts';
 import { drawsRuns } from './samplers.ts';
 import type { SampledRuns } from './sample-runs.ts';
 
-/** A grid with conditions is counted combination by combination, up to here. */
+/** Maximum count of a grid with conditions, which is counted combination by combination. */
 const MAX_COUNTED = 100_000;
 
-/** What a reader of the spec may not expect of its runs, as sentences; empty where there is nothing. */
+/** Returns sentences on properties of the runs that a reader of the spec may not expect; empty without any. */
 export function samplingNotes(spec: SweepSpec, sampled: SampledRuns): string[] {
   return [
     ...missingNote(spec, sampled),
@@ -28,7 +28,7 @@ function missingNote(spec: SweepSpec, { runs, missingCount }: SampledRuns): stri
   ];
 }
 
-/** Listed variants and combinations of a grid that `max_runs` cuts off. */
+/** Describes listed variants and combinations of a grid that `max_runs` cuts off. */
 function leftOutNote(spec: SweepSpec, { runs, duplicateCount }: SampledRuns): string[] {
   if (spec.maxRuns === null || runs.length < spec.maxRuns) return [];
   const listed = spec.variants.length;

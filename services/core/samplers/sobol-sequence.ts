@@ -3,7 +3,7 @@ import { DIRECTION_NUMBERS } from './sobol-direction-numbers.ts';
 
 const BITS = 32;
 
-/** Most dimensions a Sobol sequence can have here. */
+/** Maximum number of dimensions of a Sobol sequence. */
 export const MAX_SOBOL_DIMENSIONS = DIRECTION_NUMBERS.length + 1;
 
 /**
@@ -18,8 +18,9 @@ export class SobolSequence {
   private index = 0;
 
   /**
-   * @param dimensionCount 1 to `MAX_SOBOL_DIMENSIONS`. Throws `RangeError` otherwise.
+   * @param dimensionCount 1 to `MAX_SOBOL_DIMENSIONS`.
    * @param seed null: not scrambled.
+   * @throws RangeError for another number of dimensions.
    */
   constructor(dimensionCount: number, seed: number | null) {
     if (!Number.isInteger(dimensionCount) || dimensionCount < 1 || dimensionCount > MAX_SOBOL_DIMENSIONS) {
@@ -32,7 +33,7 @@ export class SobolSequence {
     this.state = new Uint32Array(dimensionCount);
   }
 
-  /** The next point, one number in [0, 1) per dimension. */
+  /** Returns the next point, one number in [0, 1) per dimension. */
   next(): number[] {
     const point = Array.from(this.state, (word, dimension) => {
       const seed = this.scrambleSeeds?.[dimension];

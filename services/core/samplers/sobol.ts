@@ -6,8 +6,8 @@ import { requireDimensions } from './sampler.ts';
 import type { Sampler } from './sampler.ts';
 
 /**
- * Points of a scrambled Sobol sequence without end, one coordinate per dimension of the spec, also for those that do not
- * exist in every run: leaving coordinates out would spoil the evenness of the others.
+ * Yields points of a scrambled Sobol sequence without end, one coordinate per dimension of the spec, also for those that do not
+ * exist in every run: omitting coordinates would make the others uneven.
  */
 export function* sobolPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
   const ordered = orderDimensions(spec.parameters);

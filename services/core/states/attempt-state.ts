@@ -1,6 +1,9 @@
 import { defineStateMachine, statesBefore } from './transition-table.ts';
 
-/** RELEASED: handed back by the trainer. EXPIRED: taken back by the reaper. */
+/**
+ * States of an attempt. LEASED: a slot holds the lease; the trainer has reported nothing yet. RUNNING: it has. The other states are
+ * final. RELEASED: the trainer handed the task back. EXPIRED: the reaper took the lease back.
+ */
 export type AttemptState = 'LEASED' | 'RUNNING' | 'SUCCEEDED' | 'RELEASED' | 'FAILED' | 'EXPIRED';
 
 export const ATTEMPT_STATES = defineStateMachine<AttemptState>({
@@ -12,7 +15,7 @@ export const ATTEMPT_STATES = defineStateMachine<AttemptState>({
   EXPIRED: [],
 });
 
-/** States from which `to` may be entered, for compare-and-set statements. */
+/** Returns the states from which `to` may be entered, for compare-and-set statements. */
 export function attemptStatesBefore(to: AttemptState): readonly AttemptState[] {
   return statesBefore(ATTEMPT_STATES, to);
 }

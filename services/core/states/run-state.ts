@@ -1,15 +1,19 @@
 import { defineStateMachine, statesBefore } from './transition-table.ts';
 
-/** STOPPED: ended by a rule. CANCELLED: by a person. INFEASIBLE: can't be run at all. */
+/**
+ * States of a run. A run alternates between QUEUED and RUNNING, stage by stage; PAUSED keeps it out of the queue. STOPPING: its
+ * trainer has the command to end it. The other states are final. STOPPED: a rule ended it. CANCELLED: a person did. INFEASIBLE: the
+ * variant can't be trained at all.
+ */
 export type RunState =
   'QUEUED' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'SUCCEEDED' | 'STOPPED' | 'CANCELLED' | 'FAILED' | 'INFEASIBLE';
 
 export const RUN_STATES = defineStateMachine<RunState>({
   QUEUED: ['RUNNING', 'PAUSED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'],
-  // Back to QUEUED: between two stages, and when an attempt ended without a result.
+  // To QUEUED: between two stages, and when an attempt ended without a result.
   RUNNING: ['QUEUED', 'PAUSED', 'STOPPING', 'SUCCEEDED', 'FAILED', 'INFEASIBLE'],
   PAUSED: ['QUEUED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'],
-  // SUCCEEDED: the slot was done before it heard of the stop. Never back to QUEUED: a stop is durable.
+  // SUCCEEDED: the slot finished before the stop reached it. Never back to QUEUED: a stop is durable.
   STOPPING: ['STOPPED', 'CANCELLED', 'SUCCEEDED', 'FAILED', 'INFEASIBLE'],
   SUCCEEDED: [],
   STOPPED: [],
@@ -41,7 +45,7 @@ export const CUT_SHORT_RUN_STATES = [
 /** A trainer leaves it out of its group. */
 export const LEFT_OUT_RUN_STATES = ['STOPPING', ...CUT_SHORT_RUN_STATES] as const satisfies readonly RunState[];
 
-/** States from which `to` may be entered, for compare-and-set statements. */
+/** Returns the states from which `to` may be entered, for compare-and-set statements. */
 export function runStatesBefore(to: RunState): readonly RunState[] {
   return statesBefore(RUN_STATES, to);
 }

@@ -1,6 +1,6 @@
 import { defineStateMachine, statesBefore } from './transition-table.ts';
 
-/** A sweep is ACTIVE from its creation on; CANCELLED is the only end a person chooses. */
+/** States of a sweep. It is ACTIVE from its creation; PAUSED leases no tasks. The others are final; only CANCELLED is a person's choice. */
 export type SweepState = 'ACTIVE' | 'PAUSED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
 
 export const SWEEP_STATES = defineStateMachine<SweepState>({
@@ -12,7 +12,7 @@ export const SWEEP_STATES = defineStateMachine<SweepState>({
   CANCELLED: [],
 });
 
-/** States from which `to` may be entered, for compare-and-set statements. */
+/** Returns the states from which `to` may be entered, for compare-and-set statements. */
 export function sweepStatesBefore(to: SweepState): readonly SweepState[] {
   return statesBefore(SWEEP_STATES, to);
 }

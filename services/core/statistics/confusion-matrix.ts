@@ -1,34 +1,34 @@
 export interface LabelPair {
   /** Number of the true class. */
   readonly label: number;
-  /** Number of the class it was called. */
+  /** Number of the predicted class. */
   readonly predictedLabel: number;
 }
 
-/** Right and wrong calls, row by row: true class, column: called class; classCount² numbers. */
+/** Counts of predictions, classCount² numbers row by row; row: true class, column: predicted class. */
 export interface ConfusionMatrix {
   readonly classCount: number;
   readonly counts: readonly number[];
 }
 
 export interface ClassScores {
-  /** Right among those called so; 0 where none was called so (as scikit-learn's `zero_division=0`). */
+  /** Correct predictions of the class by all predictions of it; 0 without any (scikit-learn's `zero_division=0`). */
   readonly precision: number;
-  /** Found among those that are so; 0 where there are none. */
+  /** Correct predictions of the class by its images; 0 without any. */
   readonly recall: number;
   /** Harmonic mean of the two; 0 where both are 0. */
   readonly f1: number;
-  /** Images of the class. */
+  /** Number of images of the class. */
   readonly support: number;
 }
 
-/** Throws `RangeError` for a label that is no class number. */
+/** Counts predictions by true and predicted class. @throws RangeError for a label that is no class number. */
 export function confusionMatrix(pairs: readonly LabelPair[], classCount: number): ConfusionMatrix {
   const counts = new Array<number>(classCount * classCount).fill(0);
   for (const { label, predictedLabel } of pairs) {
     if (!isClass(label, classCount) || !isClass(predictedLabel, classCount)) {
       throw new RangeError(
-        `Labels must be whole numbers from 0 to ${classCount - 1}; received ${label} called ${predictedLabel}.`,
+        `Labels must be integers from 0 to ${classCount - 1}; received ${label} called ${predictedLabel}.`,
       );
     }
     const cell = label * classCount + predictedLabel;
@@ -37,19 +37,19 @@ export function confusionMatrix(pairs: readonly LabelPair[], classCount: number)
   return { classCount, counts };
 }
 
-/** How often class `label` was called `predictedLabel`. */
+/** Returns how many images of class `label` were predicted as `predictedLabel`. */
 function cellOf(matrix: ConfusionMatrix, label: number, predictedLabel: number): number {
   return matrix.counts[label * matrix.classCount + predictedLabel] ?? 0;
 }
 
-/** Number of right calls: the diagonal. */
+/** Returns the number of correct predictions: the sum of the diagonal. */
 export function correctCount(matrix: ConfusionMatrix): number {
   let sum = 0;
   for (let label = 0; label < matrix.classCount; label++) sum += cellOf(matrix, label, label);
   return sum;
 }
 
-/** Precision, recall and F1 of each class, by class number. */
+/** Returns precision, recall and F1 of each class, by class number. */
 export function classScores(matrix: ConfusionMatrix): ClassScores[] {
   return Array.from({ length: matrix.classCount }, (_, label) => {
     let support = 0;

@@ -6,12 +6,12 @@ export interface PairedComparison {
   readonly difference: number;
   /** 95 % interval of the difference, percentile method. */
   readonly interval: Interval;
-  /** Images that only the winner gets right. */
+  /** Number of images that only the winner gets right. */
   readonly winnerOnly: number;
-  /** Images that only the baseline gets right. */
+  /** Number of images that only the baseline gets right. */
   readonly baselineOnly: number;
   readonly imageCount: number;
-  /** False: the interval holds 0, and the two must be called "not distinguishable". */
+  /** False: the interval contains 0, and the two must be called "not distinguishable". */
   readonly distinguishable: boolean;
 }
 
@@ -24,7 +24,8 @@ const DEFAULT_RESAMPLES = 10_000;
  * A resample draws n images with replacement; its difference depends only on how many of the drawn ones are winner-only and
  * baseline-only.
  *
- * @param winnerCorrect and `baselineCorrect`: of the same images in the same order. Throws `RangeError` for other lengths.
+ * @param winnerCorrect and `baselineCorrect`: for the same images in the same order.
+ * @throws RangeError for different lengths.
  * @param seed the same seed gives the same interval.
  */
 export function pairedBootstrap(
@@ -71,7 +72,7 @@ function resampledSums(differences: Int8Array, seed: number, resamples: number):
   });
 }
 
-/** Of sorted numbers, with linear interpolation (type 7, as NumPy's default). */
+/** Returns a quantile of sorted numbers with linear interpolation (type 7, NumPy's default). */
 function quantile(sorted: Int32Array, q: number): number {
   const position = (sorted.length - 1) * q;
   const below = Math.floor(position);

@@ -1,12 +1,12 @@
 export interface ScoredLabel {
-  /** Whether the image belongs to the positive class (number 1). */
+  /** True: the image belongs to the positive class (number 1). */
   readonly positive: boolean;
   /** Larger: more likely positive. */
   readonly score: number;
 }
 
 /**
- * Area under the ROC curve: the probability that a positive image scores above a negative one, equal scores counting a half
+ * Returns the area under the ROC curve: the probability that a positive image scores above a negative one, equal scores counting a half
  * (Mann and Whitney's U with mid-ranks). Null where one of the classes has no image or a score is not a number.
  */
 export function rocAuc(items: readonly ScoredLabel[]): number | null {

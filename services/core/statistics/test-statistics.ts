@@ -4,7 +4,7 @@ import { classScores, confusionMatrix, correctCount } from './confusion-matrix.t
 import { rocAuc } from './roc-auc.ts';
 import { wilsonInterval } from './wilson-interval.ts';
 
-/** What is said of a run on the test split, computed from its predictions. */
+/** Results of a run on the test split, computed from its predictions. */
 export interface TestStatistics {
   readonly imageCount: number;
   readonly correctCount: number;
@@ -12,19 +12,20 @@ export interface TestStatistics {
   /** Ends of the 95 % Wilson interval. */
   readonly accuracyLow: number;
   readonly accuracyHigh: number;
-  /** Two classes only; null where one has no image. */
+  /** Area under the ROC curve for two classes; null for more, or where one has no image. */
   readonly rocAuc: number | null;
-  /** Row by row: true class, column: called class. */
+  /** Counts row by row; row: true class, column: predicted class. */
   readonly confusionMatrix: readonly number[];
-  /** By class number. */
+  /** Scores by class number. */
   readonly classScores: readonly ClassScores[];
 }
 
 /**
- * Throws `RangeError` for labels that are no class numbers. Of a two-class prediction the last probability counts as that of
- * class 1, so that both one sigmoid unit and two probabilities can be given.
+ * Computes all results of a run. The last probability of a two-class prediction counts as that of class 1, so that both one
+ * sigmoid unit and two probabilities can be given.
  *
  * @param classCount at least 2.
+ * @throws RangeError for labels that are no class numbers.
  */
 export function testStatistics(predictions: readonly TestPrediction[], classCount: number): TestStatistics {
   const matrix = confusionMatrix(predictions, classCount);

@@ -7,15 +7,16 @@ export interface Interval {
 }
 
 /**
- * Wilson's score interval of a proportion (E. B. Wilson, JASA 22, 1927): unlike p ± z·σ it never leaves [0, 1] and stays
+ * Returns Wilson's score interval of a proportion (E. B. Wilson, JASA 22, 1927): unlike p ± z·σ it never leaves [0, 1] and stays
  * honest at 0 and at 1.
  *
- * @param successes whole, 0 to `trials`.
- * @param trials whole, at least 0; 0 gives [0, 1]: nothing is known.
+ * @param successes integer, 0 to `trials`.
+ * @param trials integer, at least 0; 0 gives [0, 1].
+ * @throws RangeError for other numbers.
  */
 export function wilsonInterval(successes: number, trials: number, z = Z_95): Interval {
   if (!Number.isInteger(successes) || !Number.isInteger(trials) || successes < 0 || successes > trials) {
-    throw new RangeError(`There must be 0 ≤ successes ≤ trials, both whole; received ${successes} of ${trials}.`);
+    throw new RangeError(`There must be 0 ≤ successes ≤ trials, both integers; received ${successes} of ${trials}.`);
   }
   if (trials === 0) return { low: 0, high: 1 };
   const proportion = successes / trials;

@@ -1,6 +1,6 @@
 import type { Objective } from '../objective.ts';
 
-/** A typed hyper-parameter value. Whole numbers and reals are told apart by the parameter's definition, not by the value. */
+/** A typed hyper-parameter value. The parameter's definition, not the value, separates integers from real numbers. */
 export type ParameterValue = number | string | boolean;
 
 /** Flat parameters by dotted name. */
@@ -13,7 +13,7 @@ export type ParameterDomain =
       readonly min: number;
       readonly max: number;
       readonly scale: (typeof SCALES)[number];
-      /** For a grid only. */
+      /** Number of points of a grid; null for other strategies. */
       readonly gridPoints: number | null;
       readonly step: number | null;
     };
@@ -41,15 +41,15 @@ export interface SplitFractions {
 export interface DatasetSource {
   /** Folder as the trainers see it. */
   readonly path: string;
-  /** For `<path>/<class>/<image>` only. */
+  /** Fractions for a folder `<path>/<class>/<image>`; null where the folder has splits. */
   readonly splitFractions: SplitFractions | null;
   readonly allowDuplicates: boolean;
   readonly skipBadFiles: boolean;
-  /** Near duplicates across splits end the sweep as well, instead of being warned of. Absent: no. */
+  /** True: near duplicates across splits fail the sweep as well, instead of a warning. Absent: false. */
   readonly strict?: boolean;
 }
 
-/** Where a sweep goes in MLflow, if the coordinator mirrors to one. */
+/** Target of a sweep in MLflow, if the coordinator mirrors to one. */
 export interface MlflowTarget {
   /** Empty: the coordinator's own. */
   readonly experiment: string;
@@ -57,7 +57,7 @@ export interface MlflowTarget {
   readonly registerModel: string;
 }
 
-/** Which runs are evaluated on the test split, besides the baseline. */
+/** Policies for the test split: the winner and the baseline, or every run. */
 export const TEST_POLICIES = ['winner', 'every_run'] as const;
 export type TestPolicyName = (typeof TEST_POLICIES)[number];
 
@@ -73,12 +73,12 @@ export interface SweepSpec {
   /** A name of `SAMPLERS` (`samplers/samplers.ts`). */
   readonly strategy: string;
   readonly variants: readonly Parameters[];
-  /** null: no bound (grid and list). */
+  /** Maximum number of runs; null: no bound (grid and list). */
   readonly maxRuns: number | null;
   readonly seed: number;
   readonly objective: Objective;
   readonly testPolicy: TestPolicyName;
-  /** Left out where nothing is said, as in specs that are older than it. */
+  /** Absent where the spec does not set it, as in specs that are older than the field. */
   readonly mlflow?: MlflowTarget;
 }
 
@@ -86,6 +86,6 @@ export interface SweepSpec {
 export interface FieldViolation {
   /** Path of the field, for example `parameters[2].range.min`. */
   readonly field: string;
-  /** What is wrong, what was received, and how to mend it. */
+  /** The problem, the received value, and how to fix it. */
   readonly description: string;
 }

@@ -13,12 +13,12 @@ const SHORT: ReadonlyMap<string, string> = new Map([
   ['\t', '\\t'],
 ]);
 
-/** Whether the text has such a character, but for those allowed. */
+/** Returns whether a string has such a character that is not allowed. */
 export function hasControls(text: string, allowed: ReadonlySet<string> = new Set()): boolean {
   return replaceControls(text, () => '', allowed).length < text.length;
 }
 
-/** The text with each such character replaced, but for those allowed. */
+/** Replaces each such character that is not allowed. */
 export function replaceControls(
   text: string,
   replace: (control: string) => string,
@@ -27,25 +27,25 @@ export function replaceControls(
   return text.replace(CONTROLS, (control) => (allowed.has(control) ? control : replace(control)));
 }
 
-/** The text with such characters as `\n`, `\x1b` or `\u202e`, so that it is one line and shows what is in it. */
+/** Escapes such characters as `\n`, `\x1b` or `\u202e`, so that the string is one line and shows its content. */
 export function escapeControls(text: string): string {
   return replaceControls(text, escapeOne);
 }
 
-/** As `escapeControls`, for a whole text with lines of its own: line feeds and tabs stay. */
+/** Escapes as `escapeControls`, but keeps line feeds and tabs. */
 export function escapeControlsInLines(text: string): string {
   return replaceControls(text, escapeOne, LINES);
 }
 
-/** As `escapeControls`, within the strings of a JSON text: they stay the same strings. */
+/** Escapes as `escapeControls` within the strings of a JSON document, which keep their values. */
 export function escapeControlsInJson(json: string): string {
   return replaceControls(json, unicodeEscape, LINE_FEED);
 }
 
-/** Characters of a long name that are shown before and after the wrong one. */
+/** Number of characters of a long name that are shown before and after the wrong one. */
 const SHOWN_AROUND = 60;
 
-/** What is wrong with a name that has such a character; null where it has none. */
+/** Describes the first such character of a name; null where it has none. */
 export function controlProblem(text: string): string | null {
   const place = text.search(CONTROLS);
   if (place < 0) return null;
@@ -54,8 +54,8 @@ export function controlProblem(text: string): string | null {
   const excerpt = `${start > 0 ? '…' : ''}${escapeControls(text.slice(start, end))}${end < text.length ? '…' : ''}`;
   const code = (text.codePointAt(place) ?? 0).toString(16).toUpperCase().padStart(4, '0');
   return (
-    `must not have control characters; received U+${code} at character ${place + 1} of '${excerpt}'. Take it out; it may ` +
-    'have come with a copied text.'
+    `must not have control characters; received U+${code} at character ${place + 1} of '${excerpt}'. Remove it; it may ` +
+    'have come with copied text.'
   );
 }
 

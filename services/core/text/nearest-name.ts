@@ -1,5 +1,5 @@
 /**
- * Number of letters to insert, delete, replace or swap with their neighbour to get from one text to the other
+ * Returns the number of letters to insert, delete, replace or swap with their neighbour to get from one string to the other
  * (optimal string alignment distance).
  */
 export function editDistance(a: string, b: string): number {
@@ -25,13 +25,13 @@ export function editDistance(a: string, b: string): number {
   return at(previous, b.length);
 }
 
-/** Longest name for which a near one is looked for: the search takes time in proportion to it, for each of the names. */
+/** Longest name for which a near one is searched: the time is proportional to its length, for each of the names. */
 const MAX_SEARCHED_LENGTH = 64;
 /** Default bound on the names that are compared; the closed tables have fewer, lists of a request may have more. */
 const MAX_COMPARED_NAMES = 200;
 
 /**
- * The nearest of the names, at most a third of the letters (at least two) away; null where none is near, or the name is too
+ * Returns the nearest of the names, at most a third of the letters (at least two) away; null where none is near, or the name is too
  * long for a misspelt one.
  */
 export function nearestName(name: string, names: readonly string[], maxCompared = MAX_COMPARED_NAMES): string | null {
@@ -50,13 +50,13 @@ export function nearestName(name: string, names: readonly string[], maxCompared 
   return best;
 }
 
-/** ` Did you mean 'x'?` with the space before it, or nothing. */
+/** Returns ` Did you mean 'x'?` with the space before it; empty where no name is near. */
 export function didYouMean(name: string, names: readonly string[], maxCompared?: number): string {
   const nearest = nearestName(name, names, maxCompared);
   return nearest === null ? '' : ` Did you mean '${nearest}'?`;
 }
 
-/** A forgotten prefix (`learning_rate` for `optimizer.learning_rate`) counts as one mistake. */
+/** Returns the distance of two names; a missing prefix (`learning_rate` for `optimizer.learning_rate`) counts as one mistake. */
 function distanceOf(name: string, candidate: string): number {
   const plain = normalize(name);
   const wanted = normalize(candidate);

@@ -9,7 +9,7 @@ const GOLDEN = fileURLToPath(new URL('../../../prisma/schema.sql', import.meta.u
 
 beforeAll(databaseServerStarted);
 
-test('the migrations make what prisma/schema.sql says, and the file makes the same in an empty database', async (context) => {
+test('matches the migrations with prisma/schema.sql, which creates the same schema in an empty database', async (context) => {
   await using migrated = await createTestDatabase();
   const why = await whyNoReader(migrated.url);
   context.skip(why !== null, why ?? '');
@@ -20,7 +20,7 @@ test('the migrations make what prisma/schema.sql says, and the file makes the sa
   expect(await dumpSchema(loaded.url)).toBe(dump);
 });
 
-test('every table, view, function and column has a comment', async () => {
+test('gives every table, view, function and column a comment', async () => {
   await using migrated = await createTestDatabase();
   const [relations, columns, functions] = await runOn(migrated.url, [
     `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')

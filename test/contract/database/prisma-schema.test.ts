@@ -18,7 +18,7 @@ function sorted(rows: readonly unknown[]): string[] {
   return rows.map((row) => JSON.stringify(row)).sort();
 }
 
-test('tables and columns are those of schema.prisma, with type, nullability and default', async () => {
+test('has the tables and columns of schema.prisma, with type, nullability and default', async () => {
   const [columns] = await runOn(database.url, [
     `SELECT c.relname AS table, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type,
             NOT a.attnotnull AS nullable, a.atthasdef AS "hasDefault"
@@ -29,7 +29,7 @@ test('tables and columns are those of schema.prisma, with type, nullability and 
   expect(sorted(columns ?? [])).toEqual(sorted(schema.columns));
 });
 
-test('primary, unique and foreign keys and indexes are those of schema.prisma, with its names', async () => {
+test('has the primary, unique and foreign keys and indexes of schema.prisma, with its names', async () => {
   const [keys] = await runOn(database.url, [
     `SELECT t.relname AS table, i.relname AS name,
             CASE WHEN x.indisprimary THEN 'primary' WHEN x.indisunique THEN 'unique' ELSE 'index' END AS kind,

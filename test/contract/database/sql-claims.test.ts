@@ -99,7 +99,7 @@ async function problemsOf(statements: readonly Statement[]): Promise<readonly st
 const TIMEOUT_MS = 120_000;
 
 test(
-  'every statement of services/ is accepted by the schema and gives the rows that the code claims',
+  'prepares every statement of services/ and finds the row types that the code claims',
   async () => {
     const { statements, unresolved } = await findIn('services/');
     expect(unresolved.map(withoutLine).sort()).toEqual([...NOT_FIXED].sort());
@@ -115,7 +115,7 @@ test(
 );
 
 test(
-  'a renamed column, a wrong type, a null that is not claimed and a statement that is not fixed are reported',
+  'reports a renamed column, a wrong type, an unclaimed null and SQL that is not fixed',
   async () => {
     const { statements, unresolved } = await findIn(FIXTURE);
     expect((await problemsOf(statements)).map((problem) => problem.replace(/^\S+ /, ''))).toEqual([

@@ -73,7 +73,7 @@ function runIdsOf(plan: Plan, stage: string): string[] {
     .sort();
 }
 
-test('every stage of every run is covered once: by a HEAD of its own or one it shares, and by a FINE_TUNE where it is on', () => {
+test('covers every stage of every run once: by its own or a shared HEAD, and by a FINE_TUNE where enabled', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const plan = planSweep(input);
@@ -87,7 +87,7 @@ test('every stage of every run is covered once: by a HEAD of its own or one it s
   );
 });
 
-test('as many heads are trained as there are different head phases, and sharers have the very same one', () => {
+test('trains one head for each different head phase, which its sharers use', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const plan = planSweep(input);
@@ -98,7 +98,7 @@ test('as many heads are trained as there are different head phases, and sharers 
   );
 });
 
-test('each feature set is computed by one task, and its readers wait for that task', () => {
+test('computes each feature set in one task, which its readers wait for', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const { tasks } = planSweep(input);
@@ -121,7 +121,7 @@ test('each feature set is computed by one task, and its readers wait for that ta
   );
 });
 
-test('tasks depend on earlier ones only, and a fine-tuning on the heads of all its runs', () => {
+test('makes tasks depend on earlier ones only, and a fine-tuning on the heads of all its runs', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const { tasks, sharedHeads } = planSweep(input);
@@ -142,7 +142,7 @@ test('tasks depend on earlier ones only, and a fine-tuning on the heads of all i
   );
 });
 
-test('runs of one training task read the same batches', () => {
+test('groups runs only where they read the same batches', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const configs = new Map(input.runs.map((run) => [run.runId, run.config]));
@@ -166,7 +166,7 @@ test('runs of one training task read the same batches', () => {
   );
 });
 
-test('planning again gives the same plan, in whatever order the runs come', () => {
+test('returns the same plan again, for any order of the runs', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       expect(planSweep({ ...input, runs: [...input.runs].reverse() })).toEqual(planSweep(input));
@@ -174,7 +174,7 @@ test('planning again gives the same plan, in whatever order the runs come', () =
   );
 });
 
-test('groups that are cut for more slots never end later there than whole ones would', () => {
+test('splits groups for more slots so that they never end later than whole ones would', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const { slotCount } = input.cluster;
@@ -186,7 +186,7 @@ test('groups that are cut for more slots never end later there than whole ones w
   );
 });
 
-test('no training task needs more memory than a slot has, unless one run alone does', () => {
+test('keeps the memory of a training task within a slot, unless one run alone exceeds it', () => {
   fc.assert(
     fc.property(inputs, (input) => {
       const { memoryBytes } = input.cluster;

@@ -54,7 +54,7 @@ const specs: fc.Arbitrary<SweepSpec> = fc
   )
   .map((part) => ({ ...PLAIN_SPEC, ...part }));
 
-test('runs are different, within bounds, numbered, and compile', () => {
+test('returns different, numbered runs within bounds that compile', () => {
   fc.assert(
     fc.property(specs, (spec) => {
       const { runs } = sampleRuns(spec);
@@ -71,7 +71,7 @@ test('runs are different, within bounds, numbered, and compile', () => {
   );
 });
 
-test('what varies was asked to vary', () => {
+test('varies only the parameters that the spec varies', () => {
   fc.assert(
     fc.property(specs, (spec) => {
       const names = spec.parameters.map((parameter) => parameter.name);
@@ -80,7 +80,7 @@ test('what varies was asked to vary', () => {
   );
 });
 
-test('a spec without violations can be sampled, and every violation has a path and a message', () => {
+test('samples every spec without violations, and gives every violation a path and a description', () => {
   const anyDimension = fc.record({
     name: fc.oneof(fc.constantFrom(...PARAMETER_DEFINITIONS.map((d) => d.name)), fc.string()),
     domain: fc.oneof(
@@ -132,7 +132,7 @@ test('a spec without violations can be sampled, and every violation has a path a
   );
 });
 
-test('values of a range lie in it, are whole where they must be, and grow with their place', () => {
+test('returns values of a range within it, integers where required, increasing with their place', () => {
   const ranges = fc.record({
     name: fc.constantFrom('optimizer.learning_rate', 'head.units'),
     bounds: fc.tuple(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 0, max: 1_000 })),
@@ -161,7 +161,7 @@ test('values of a range lie in it, are whole where they must be, and grow with t
   );
 });
 
-test('the first 2^k Sobol points hit each of 2^k intervals once, in every dimension and for every seed', () => {
+test('hits each of 2^k intervals once with the first 2^k Sobol points, in every dimension and for every seed', () => {
   fc.assert(
     fc.property(fc.nat(), fc.integer({ min: 0, max: 8 }), fc.integer({ min: 1, max: 64 }), (seed, k, dimensions) => {
       const sequence = new SobolSequence(dimensions, seed);
@@ -175,7 +175,7 @@ test('the first 2^k Sobol points hit each of 2^k intervals once, in every dimens
   );
 });
 
-test('a permutation has every number once', () => {
+test('permutes every number once', () => {
   fc.assert(
     fc.property(fc.nat(), fc.integer({ min: 0, max: 500 }), (seed, n) => {
       const order = createStream(seed, 'shuffle', 1).permutation(n);

@@ -15,12 +15,12 @@ const MACHINES: readonly [string, StateMachine<string>, string, readonly string[
 ];
 
 describe.each(MACHINES)('%s', (_, machine, first, terminal) => {
-  test('the terminal states are those of the design', () => {
+  test('has the expected terminal states', () => {
     expect([...machine.terminal].sort()).toEqual([...terminal].sort());
     expect(machine.terminal.size + machine.live.size).toBe(machine.states.length);
   });
 
-  test('a walk of allowed moves never leaves a terminal state, and never stays where it is', () => {
+  test('never leaves a terminal state or stays in a state by allowed transitions', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...machine.states), { maxLength: 40 }), (wishes) => {
         let state = first;
@@ -38,7 +38,7 @@ describe.each(MACHINES)('%s', (_, machine, first, terminal) => {
     );
   });
 
-  test('every state can be reached, and from every live state there is a way to an end', () => {
+  test('reaches every state, and a terminal state from every live one', () => {
     const reach = (from: string): Set<string> => {
       const seen = new Set([from]);
       for (const state of seen) for (const next of machine.table[state] ?? []) seen.add(next);
@@ -49,7 +49,7 @@ describe.each(MACHINES)('%s', (_, machine, first, terminal) => {
   });
 });
 
-test('the named tables are those of the machines', () => {
+test('derives the named functions from the machines', () => {
   expect(sweepStatesBefore('PAUSED')).toEqual(['ACTIVE']);
   expect(runStatesBefore('STOPPING')).toEqual(['RUNNING']);
   expect(taskStatesBefore('READY')).toEqual(['WAITING', 'LEASED', 'RUNNING']);
@@ -57,6 +57,6 @@ test('the named tables are those of the machines', () => {
   expect([isTerminalRunState('STOPPING'), isTerminalRunState('STOPPED')]).toEqual([false, true]);
 });
 
-test('a stopping run is never queued or run again', () => {
+test('never queues or runs a stopping run again', () => {
   expect(RUN_STATES.table.STOPPING.filter((state) => RUN_STATES.live.has(state))).toEqual([]);
 });

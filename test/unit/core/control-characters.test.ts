@@ -23,14 +23,14 @@ test.each(CONTROLS)('U+%s is refused in a name, and shown escaped', (code) => {
   expect(JSON.parse(escapeControlsInJson(JSON.stringify(text)))).toBe(text);
 });
 
-test('names in any script, and emoji of several characters, are left alone', () => {
+test('keeps names in any script, and emoji of several characters', () => {
   for (const name of ['Tüchtige Köpfe', '猫と犬', 'כלבים', 'خيول', '👩‍👩‍👧‍👦 families', 'e\u0301 decomposed', '🏳️‍🌈']) {
     expect(controlProblem(name)).toBeNull();
     expect(escapeControls(name)).toBe(name);
   }
 });
 
-test('a whole text keeps its lines and tabs', () => {
+test('keeps lines and tabs of several lines', () => {
   expect(escapeControlsInLines('a\tb\r\nc\u001b[2J')).toBe('a\tb\\r\nc\\x1b[2J');
 });
 
@@ -49,7 +49,7 @@ test.each<[string, string, Partial<SweepSpec>]>([
   expect(violations[0]?.description).toBe(escapeControls(violations[0]?.description ?? ''));
 });
 
-test('a name that does not exist is shown escaped', () => {
+test('escapes an unknown name in the message', () => {
   const [violation] = validateSweepSpec({ ...PLAIN_SPEC, base: { 'epochs\u202e\n': 3 } });
   expect(violation?.description).toContain("there is no parameter 'epochs\\u202e\\n'.");
 });

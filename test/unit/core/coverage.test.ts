@@ -49,7 +49,7 @@ describe('winner against baseline on the same images', () => {
     return pairedBootstrap(answers(winner), answers(baseline), seed, RESAMPLES);
   }
 
-  test('two coins: the interval covers 0 in 93 to 97 %, and "not distinguishable" is said just then', () => {
+  test('covers 0 in 93 to 97 % for two coins, and reports "not distinguishable" exactly then', () => {
     const stream = createStream(12, 'coins');
     let disagreements = 0;
     const covered = share(SIMULATIONS, (simulation) => {
@@ -63,7 +63,7 @@ describe('winner against baseline on the same images', () => {
     expect(disagreements).toBe(0);
   });
 
-  test('one is better by 10 of 100: the interval covers that in 93 to 97 %', () => {
+  test('covers a difference of 10 of 100 in 93 to 97 %', () => {
     const stream = createStream(13, 'better');
     const covered = share(SIMULATIONS, (simulation) => {
       const { interval } = compare(stream, 0.7, 0.5, simulation);
@@ -73,7 +73,7 @@ describe('winner against baseline on the same images', () => {
     expect(covered).toBeLessThanOrEqual(HIGH);
   });
 
-  test('a large difference is detected', () => {
+  test('distinguishes a large difference', () => {
     const stream = createStream(14, 'large');
     expect(share(100, (simulation) => compare(stream, 1, 0.5, simulation).distinguishable)).toBe(1);
   });

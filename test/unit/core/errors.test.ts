@@ -10,13 +10,13 @@ import {
 } from '../../../services/core/errors.ts';
 
 describe('GraftError', () => {
-  test('the reasons are those of error.proto', () => {
+  test('has the reasons of error.proto', () => {
     const proto = readFileSync(new URL('../../../proto/graft/v1/error.proto', import.meta.url), 'utf8');
     const names = [...proto.matchAll(/ERROR_REASON_(\w+) = /g)].map(([, name]) => name);
     expect(names.filter((name) => name !== 'UNSPECIFIED')).toEqual(ERROR_REASONS);
   });
 
-  test('a subclass knows its name, reason and metadata', () => {
+  test('gives a subclass its name, reason and metadata', () => {
     const error = new SequenceGapError(4, 7);
     expect(error).toBeInstanceOf(GraftError);
     expect(error.name).toBe('SequenceGapError');
@@ -24,7 +24,7 @@ describe('GraftError', () => {
     expect(new MetricConflictError('r1', 'val_loss', 3, 0.5, NaN).metadata).toMatchObject({ received: 'NaN' });
   });
 
-  test('messages name what was received and what would do', () => {
+  test('names the received value and the allowed ones in messages', () => {
     expect(new IllegalStateError('sweep s1', 'FAILED', 'pause', ['ACTIVE']).message).toBe(
       "Can't pause sweep s1: its state is FAILED, and that needs ACTIVE.",
     );

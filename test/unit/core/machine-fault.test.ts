@@ -11,7 +11,7 @@ describe('a fault of the machine', () => {
     }
   });
 
-  test('of every slot is retried three times if it may pass, then it pauses the sweep', () => {
+  test('that every slot has is retried three times where it may disappear, then pauses the sweep', () => {
     const actions = [1, 2, 3, 4, 5].map((round) => decideMachineFault({ ...LOST, round }).action);
     expect(actions).toEqual(['AGAIN', 'AGAIN', 'AGAIN', 'PAUSE', 'PAUSE']);
     expect(decideMachineFault({ ...LOST, code: 'STORE_FOREIGN' }).action).toBe('PAUSE');
@@ -52,7 +52,7 @@ describe('a fault of the machine', () => {
     expect(isMachineFault({ code: 'DIGEST_MISMATCH', errorClass: 'INFRASTRUCTURE' })).toBe(false);
   });
 
-  test('that all trainers have says who they were and what each said', () => {
+  test('that all trainers have names them with their messages', () => {
     const a = { trainerId: 'a', hostname: 'node1', message: 'no /data on node1' };
     const b = { trainerId: 'b', hostname: 'node2', message: 'no /data on node2' };
     expect(describeFaults([a], a.message)).toBe(a.message);

@@ -41,7 +41,7 @@ function outline(parameters: readonly Parameters[], slotCount?: number): unknown
 }
 
 describe('planSweep', () => {
-  test('cached heads: one extraction, one group: they train together in less time than a second task would save', () => {
+  test('plans one extraction and one group for cached heads: a second task would save less time than it costs', () => {
     const runs = [64, 128, 256, 512, 1024].map((units) => ({ ...VGG, 'head.units': units, epochs: 5 }));
     expect(outline(runs)).toEqual([
       ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
@@ -49,19 +49,19 @@ describe('planSweep', () => {
     ]);
   });
 
-  test('heads that take long are spread over the slots, evenly', () => {
+  test('spreads long heads evenly over the slots', () => {
     const runs = [1, 2, 3, 4, 5].map((seed) => ({ ...VGG, 'head.pooling': 'flatten', 'head.units': 1024, seed }));
     const heads = planSweep(input(runs, 2)).tasks.filter((task) => task.stage === 'HEAD');
     expect(heads.map((task) => task.runIds.join(' '))).toEqual(['r0 r1', 'r2 r3 r4']);
     expect(planSweep(input(runs, 1)).tasks.filter((task) => task.stage === 'HEAD')).toHaveLength(1);
   });
 
-  test('an augmented stream is not cut in two: each part would pass its images through the base again', () => {
+  test('does not split an augmented stream: each part would pass its images through the base again', () => {
     const runs = [1, 2, 3, 4].map((seed) => ({ ...VGG, method: 'augmented', seed }));
     expect(planSweep(input(runs, 4)).tasks.filter((task) => task.stage === 'HEAD')).toHaveLength(1);
   });
 
-  test('no task needs more memory than a slot has', () => {
+  test('keeps the memory of each task within a slot', () => {
     const runs = Array.from({ length: 16 }, (_, seed) => ({ ...VGG, 'head.pooling': 'flatten', seed }));
     const plan = planSweep({ ...input(runs), cluster: clusterOf(1, { memoryBytes: 1.5e9 }) });
     const heads = plan.tasks.filter((task) => task.stage === 'HEAD');
@@ -70,7 +70,7 @@ describe('planSweep', () => {
     expect(heads.flatMap((task) => task.runIds)).toHaveLength(16);
   });
 
-  test('another pooling is another feature set, another batch size another group', () => {
+  test('separates feature sets by pooling and groups by batch size', () => {
     expect(outline([VGG, { ...VGG, 'head.pooling': 'flatten' }, { ...VGG, batch_size: 16 }], 4)).toEqual([
       ['s1-t01 FEATURES', '', 'train:top:avg validation:top:avg', ''],
       ['s1-t02 FEATURES', '', 'train:top:none validation:top:none', ''],
@@ -80,7 +80,7 @@ describe('planSweep', () => {
     ]);
   });
 
-  test('augmented heads: validation stored, one stream for all that see the same images, whatever they pool', () => {
+  test('shares one stream between augmented heads with the same images, whatever their pooling', () => {
     const augmented = { ...VGG, method: 'augmented' };
     const runs = [augmented, { ...augmented, 'head.pooling': 'max' }, { ...augmented, 'augmentation.rotation': 0.3 }];
     expect(outline(runs)).toEqual([
@@ -107,7 +107,7 @@ describe('planSweep', () => {
     expect(heads.map((task) => task.runIds)).toEqual([['r0', 'r2'], ['r1']]);
   });
 
-  test('an untrained head has no task and no features of its own', () => {
+  test('plans neither task nor features for an untrained head', () => {
     const run = { ...VGG, epochs: 0, 'fine_tune.enabled': true, 'fine_tune.allow_untrained_head': true };
     expect(outline([run])).toEqual([
       ['s1-t01 FEATURES', '', 'train:block4_pool:none validation:block4_pool:none', ''],
@@ -115,13 +115,13 @@ describe('planSweep', () => {
     ]);
   });
 
-  test('no group has more than 64 heads', () => {
+  test('limits a group to 64 heads', () => {
     const runs = Array.from({ length: 130 }, (_, index) => ({ ...VGG, method: 'augmented', 'head.units': index }));
     const heads = planSweep(input(runs)).tasks.filter((task) => task.stage === 'HEAD');
     expect(heads.map((task) => task.runIds.length)).toEqual([43, 43, 44]);
   });
 
-  test('fine-tuning: from the last layer below what trains; equal heads are trained once, by the first', () => {
+  test('fine-tunes from the last frozen layer, and trains equal heads once, by the first run', () => {
     const tuned = { ...VGG, 'fine_tune.enabled': true };
     const runs = [
       tuned,
@@ -147,14 +147,14 @@ describe('planSweep', () => {
     ]);
   });
 
-  test('the run that is only a head trains it for those that fine-tune it', () => {
+  test('trains a shared head in the run that has only the head', () => {
     const runs = [{ ...VGG, 'fine_tune.enabled': true }, VGG, { ...VGG, 'fine_tune.enabled': true, seed: 5 }];
     const plan = planSweep(input(runs));
     expect([...plan.sharedHeads]).toEqual([['r0', 'r1']]);
     expect(plan.tasks.filter((task) => task.stage === 'HEAD').flatMap((task) => task.runIds)).toEqual(['r1', 'r2']);
   });
 
-  test('augmented fine-tunings of one frozen part share its stream; other depths, sizes and seeds have their own', () => {
+  test('shares a stream between augmented fine-tunings of one frozen part, not with other depths, sizes and seeds', () => {
     const tuned = { ...VGG, method: 'augmented', 'fine_tune.enabled': true, epochs: 2 };
     const runs = [
       tuned,
@@ -169,13 +169,13 @@ describe('planSweep', () => {
     expect(tasks[0]?.description).toContain('one augmented stream through the frozen part up to block4_pool');
   });
 
-  test('a flattening head below the cut of a fine-tuning run is the same feature set', () => {
+  test('shares the feature set of a flattening head with a fine-tuning run cut at the same place', () => {
     const cut = { ...VGG, cut: 'block4_pool', 'head.pooling': 'flatten' };
     const runs = [cut, { ...VGG, 'fine_tune.enabled': true }];
     expect(planSweep(input(runs)).tasks.filter((task) => task.stage === 'FEATURES')).toHaveLength(2);
   });
 
-  test('runs that the base does not allow are named with the reason', () => {
+  test('names runs that the base does not allow, with the reason', () => {
     const runs = [
       VGG,
       { ...VGG, 'fine_tune.enabled': true, 'fine_tune.unfreeze': 'blok5' },
@@ -204,7 +204,7 @@ describe('planSweep', () => {
     ]);
   });
 
-  test('weights that were not resolved are a mistake of the caller', () => {
+  test('throws for weights that the caller did not resolve', () => {
     expect(() => planSweep({ ...input([VGG]), weights: [] })).toThrow("'imagenet' of backbone 'vgg16'");
   });
 });
@@ -223,7 +223,7 @@ describe('resolveUnfreeze', () => {
     expect(resolveUnfreeze(VGG16_LAYERS, cut, unfreeze)).toEqual({ trainableFrom, prefixCut });
   });
 
-  test('inside a residual block the prefix ends before the branch', () => {
+  test('ends the prefix before the branch of a residual block', () => {
     expect(resolveUnfreeze(RESIDUAL_LAYERS, null, 'b2_bn')).toEqual({ trainableFrom: 'b2_bn', prefixCut: 'b1_add' });
   });
 
@@ -236,7 +236,7 @@ describe('resolveUnfreeze', () => {
     expect(() => resolveUnfreeze(VGG16_LAYERS, null, unfreeze)).toThrow(message);
   });
 
-  test('a layer above the cut is not there', () => {
+  test('refuses a layer above the cut', () => {
     expect(() => resolveUnfreeze(VGG16_LAYERS, 'block3_pool', 'block5')).toThrow(
       "'block5' lies above the cut 'block3_pool', where the base ends. Its blocks are block1, block2, block3;",
     );
@@ -286,7 +286,7 @@ describe('planEvaluation', () => {
     })),
   });
 
-  test('winner and baseline share a task where they share the base', () => {
+  test('evaluates winner and baseline in one task where they share the base', () => {
     expect(planEvaluation(finished([0.5, 0.2, 0.2, null]))).toMatchObject([
       { taskId: 's1-e01', stage: 'EVALUATE', runIds: ['r0', 'r1'], roles: { r0: 'BASELINE', r1: 'WINNER' } },
     ]);
@@ -297,19 +297,19 @@ describe('planEvaluation', () => {
     ]);
   });
 
-  test('a winning baseline is evaluated once; runs without a finite value never', () => {
+  test('evaluates a winning baseline once, and runs without a finite value never', () => {
     expect(planEvaluation(finished([0.1, 0.2])).map((task) => task.roles)).toEqual([{ r0: 'WINNER' }]);
     expect(planEvaluation(finished([NaN, null, Infinity]))).toEqual([]);
   });
 
-  test('every run, and a goal upwards', () => {
+  test('evaluates every run, with a goal to maximize', () => {
     const all = { ...finished([0.7, 0.9, 0.8]), testPolicy: 'every_run' as const };
     const [task] = planEvaluation({ ...all, objective: { metric: 'val_accuracy', goal: 'maximize' } });
     expect(task?.roles).toEqual({ r0: 'BASELINE', r1: 'WINNER', r2: 'EVERY_RUN' });
     expect(findBest(all.objective, all.runs)?.runId).toBe('r0');
   });
 
-  test('of equal runs the one with the better other metric wins, and a first draw is no baseline', () => {
+  test('breaks ties by the other metric, and takes no first draw for a baseline', () => {
     const tied = finished([0.2, 0.3, 0.2]);
     const runs = tied.runs.map((run) => ({ ...run, bestValAccuracy: run.index === 2 ? 0.9 : 0.8 }));
     expect(planEvaluation({ ...tied, runs }).map((task) => task.roles)).toEqual([{ r0: 'BASELINE', r2: 'WINNER' }]);
@@ -359,7 +359,7 @@ describe('previewSweep', () => {
     expect(preview.imageCountsAssumed).toBe(true);
     const expected = preview.tasks.reduce((sum, { seconds }) => sum + seconds, 0);
     expect(preview.cost.slotSeconds).toBeCloseTo(expected, 6);
-    // A single slot has no other one to share the work with.
+    // One slot has no other to share the work with.
     expect(preview.cost.wallSeconds).toBeCloseTo(expected, 6);
     expect(preview.cost.slotSecondsAlone).toBeGreaterThan(3 * expected);
     preview.tasks.forEach((task, position) => {

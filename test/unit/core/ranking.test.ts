@@ -19,7 +19,7 @@ function order(objective: Objective, runs: readonly RankedRun[]): number[] {
   return [...runs].sort((a, b) => compareRuns(objective, a, b)).map(({ runIndex }) => runIndex);
 }
 
-test('equal values are ordered by the other metric, then by number', () => {
+test('orders equal values by the other metric, then by number', () => {
   const runs = [
     ranked(0, 0.9, 0.5),
     ranked(1, 0.9, 0.3),
@@ -31,7 +31,7 @@ test('equal values are ordered by the other metric, then by number', () => {
   expect(order(LOSS, runs)).toEqual([2, 0, 1, 3, 4]);
 });
 
-test('a run that failed, or has no finite value, is never the best', () => {
+test('never ranks a failed run, or one without a finite value, as the best', () => {
   const runs = [
     ranked(0, 0.99, 0.1, { state: 'FAILED' }),
     ranked(1, 0.98, 0.1, { state: 'INFEASIBLE' }),
@@ -47,7 +47,7 @@ test('a run that failed, or has no finite value, is never the best', () => {
   expect(order(ACCURACY, [...runs, usable])).toEqual([6, 0, 1, 2, 3, 4, 5]);
 });
 
-test('the text says with which runs the best one is tied and what decided', () => {
+test('names the runs that tie with the best one and the tie-breaker', () => {
   const best = ranked(3, 0.9, 0.2);
   const say = (...others: readonly RankedRun[]): string => describeTie(ACCURACY, best, [...others, best]);
   expect(say(ranked(0, 0.8, 0.1), ranked(1, 0.9, 0.1, { state: 'FAILED' }))).toBe('');

@@ -14,7 +14,7 @@ const NOTHING_BEFORE: RetryInput = {
 };
 
 describe('decideRetry', () => {
-  test('infrastructure: at once, then 1, 4, 16 s, and a crash loop at the tenth', () => {
+  test('retries infrastructure at once, then after 1, 4, 16 s, and ends a crash loop at the tenth', () => {
     const decisions = Array.from({ length: 10 }, (_, index) =>
       decideRetry({ ...NOTHING_BEFORE, errorClass: 'INFRASTRUCTURE', infrastructureInARow: index + 1 }),
     );
@@ -22,7 +22,7 @@ describe('decideRetry', () => {
     expect(delays).toEqual([0, 1000, 4000, 16000, 16000, 16000, 16000, 16000, 16000, 'CRASH_LOOP']);
   });
 
-  test('memory: half the batch three times, then infeasible', () => {
+  test('halves the batch three times after a lack of memory, then reports INFEASIBLE', () => {
     const decisions = [1, 2, 3, 4].map((memoryFailures) =>
       decideRetry({ ...NOTHING_BEFORE, errorClass: 'MEMORY', memoryFailures }),
     );
@@ -34,7 +34,7 @@ describe('decideRetry', () => {
     ]);
   });
 
-  test('a smaller batch stays smaller after another kind of error', () => {
+  test('keeps a smaller batch after another kind of error', () => {
     const decision = decideRetry({
       ...NOTHING_BEFORE,
       errorClass: 'INFRASTRUCTURE',
@@ -44,20 +44,20 @@ describe('decideRetry', () => {
     expect(decision).toMatchObject({ action: 'REQUEUE', microBatchDivisor: 4 });
   });
 
-  test('permanent errors are never retried', () => {
+  test('never retries permanent errors', () => {
     const invalid = { ...NOTHING_BEFORE, errorClass: 'PERMANENT', code: 'INVALID_PARAMETERS' } as const;
     expect(decideRetry(invalid)).toEqual({ action: 'INFEASIBLE', code: 'INVALID_PARAMETERS', reason: 'it broke' });
     expect(decideRetry({ ...invalid, code: 'DATASET_INVALID' }).action).toBe('FAILED');
   });
 
-  test('a loss that is not finite is never retried', () => {
+  test('never retries a loss that is not finite', () => {
     expect(decideRetry({ ...NOTHING_BEFORE, errorClass: 'NUMERIC' })).toMatchObject({
       action: 'FAILED',
       code: 'NUMERIC',
     });
   });
 
-  test('an unwritable store pauses the sweep, and is not counted', () => {
+  test('pauses the sweep for an unwritable store, without counting a failure', () => {
     for (const code of ['DISK_FULL', 'STORE_UNWRITABLE']) {
       const decision = decideRetry({ ...NOTHING_BEFORE, errorClass: 'INFRASTRUCTURE', code, infrastructureInARow: 99 });
       expect(decision).toMatchObject({ action: 'REQUEUE', delayMs: 0, pausesSweep: true });
@@ -66,7 +66,7 @@ describe('decideRetry', () => {
     expect(isStoreTrouble({ code: 'LEASE_EXPIRED' })).toBe(false);
   });
 
-  test('anything else: twice more, with jitter, then failed', () => {
+  test('retries anything else twice, with jitter, then fails', () => {
     const after = (countedFailures: number, jitter: number): unknown =>
       decideRetry({ ...NOTHING_BEFORE, countedFailures, jitter });
     expect(after(1, 0)).toMatchObject({ action: 'REQUEUE', delayMs: 1000 });
@@ -75,13 +75,13 @@ describe('decideRetry', () => {
   });
 });
 
-test('three failed runs in a row pause a sweep, a success between them does not', () => {
+test('pauses a sweep after three failed runs in a row, not with a success between them', () => {
   expect(mustPauseSweep(['SUCCEEDED', 'FAILED', 'INFEASIBLE', 'FAILED'])).toBe(true);
   expect(mustPauseSweep(['FAILED', 'FAILED', 'SUCCEEDED', 'FAILED'])).toBe(false);
   expect(mustPauseSweep(['FAILED', 'FAILED'])).toBe(false);
 });
 
-test('lease times keep their order at any scale', () => {
+test('keeps the order of lease times at any scale', () => {
   expect(leaseTimingFor(30_000)).toEqual(DEFAULT_LEASE_TIMING);
   const short = leaseTimingFor(3_000);
   expect(short.heartbeatMs * 2).toBeLessThan(short.silenceLimitMs);

@@ -21,7 +21,7 @@ describe('philoxBlocks', () => {
     expect(hex(out)).toBe(expected);
   });
 
-  test('the carry of the first counter word goes into the second', () => {
+  test('carries the first counter word into the second', () => {
     const two = new Uint32Array(8);
     philoxBlocks(two, 0xffffffff, 6, 1, 2, 3, 4);
     const next = new Uint32Array(4);
@@ -31,19 +31,19 @@ describe('philoxBlocks', () => {
 });
 
 describe('hashKeyParts', () => {
-  test('murmur3 gives the published value', () => {
+  test('computes the published value of murmur3', () => {
     const text = new TextEncoder().encode('The quick brown fox jumps over the lazy dog');
     expect(hex(murmur3(text))).toBe('2f1583c3 ecee2c67 5d7bf66c e5e91d2c');
   });
 
-  test('where parts end and what kind they are makes a difference', () => {
+  test('depends on where parts end and on their type', () => {
     const keys = [['ab', 'c'], ['a', 'bc'], ['abc'], ['1'], [1], [1, 'x'], ['x', 1]].map((parts) =>
       hex(hashKeyParts(parts)),
     );
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test('a part that is not finite is refused', () => {
+  test('refuses a part that is not finite', () => {
     expect(() => createStream('seed', NaN)).toThrow('received NaN');
   });
 });
@@ -57,12 +57,12 @@ describe('RandomStream', () => {
     expect([...createStream(7, 'shuffle', 4).permutation(50)]).not.toEqual([...first.permutation(50)]);
   });
 
-  test('keeps its first numbers for ever: checkpoints and feature streams depend on them', () => {
+  test('keeps its first numbers: checkpoints and feature streams depend on them', () => {
     const stream = createStream(1, 'init', 'dense/kernel');
     expect([stream.uint32(), stream.uint32(), stream.uint32()]).toEqual([56254900, 2593967749, 2028391489]);
   });
 
-  test('an array fill gives the numbers of the blocks in order, whatever its length', () => {
+  test('fills arrays of any length with the numbers of the blocks in order', () => {
     const long = createStream('fill').fillUniform(new Float32Array(10_001));
     const short = createStream('fill').fillUniform(new Float32Array(5));
     expect([...short]).toEqual([...long.subarray(0, 5)]);
@@ -70,7 +70,7 @@ describe('RandomStream', () => {
     expect(Array.from({ length: 10 }, () => single.uniform())).toEqual([...long.subarray(0, 10)]);
   });
 
-  test('an array fill after single draws and a second fill repeat nothing', () => {
+  test('repeats no number in an array fill after single draws, or in a second fill', () => {
     const stream = createStream('mixed');
     const values = [stream.uint32() / 2 ** 32, ...stream.fillUniform(new Float32Array(9_000)), stream.uniform()];
     values.push(...stream.fillUniform(new Float32Array(9_000)));
@@ -79,7 +79,7 @@ describe('RandomStream', () => {
     expect(new Set(blocks).size).toBeGreaterThan(values.length * 0.99);
   });
 
-  test('uniform numbers fill [0, 1) evenly', () => {
+  test('fills [0, 1) evenly with uniform numbers', () => {
     const values = createStream('even').fillUniform(new Float32Array(160_000));
     const counts = new Array<number>(16).fill(0);
     for (const value of values) {
@@ -91,7 +91,7 @@ describe('RandomStream', () => {
     expect(chiSquare).toBeLessThan(37.7);
   });
 
-  test('normal numbers have mean 0, deviation 1 and tails', () => {
+  test('draws normal numbers with mean 0, deviation 1 and tails', () => {
     const values = createStream('normal').fillNormal(new Float32Array(100_000));
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
@@ -101,7 +101,7 @@ describe('RandomStream', () => {
     expect(Math.abs(outside - 0.05)).toBeLessThan(0.003);
   });
 
-  test('a bound that is no whole number from 1 to 2^32 is refused', () => {
+  test('refuses a bound that is no integer from 1 to 2^32', () => {
     const stream = createStream('int');
     expect(() => stream.int(0)).toThrow('received 0');
     expect(() => stream.int(1.5)).toThrow('received 1.5');

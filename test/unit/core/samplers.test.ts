@@ -9,7 +9,7 @@ function sample(spec: Partial<SweepSpec>): ReturnType<typeof sampleRuns> {
 }
 
 describe('grid', () => {
-  test('every combination, the last dimension changing fastest', () => {
+  test('returns every combination, the last dimension changing fastest', () => {
     const { runs } = sample({
       parameters: [
         values('head.units', 64, 128),
@@ -27,7 +27,7 @@ describe('grid', () => {
     expect(runs.map((run) => run.index)).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  test('a dimension takes part only where its parent exists, also when it is listed before it', () => {
+  test('varies a dimension only where its parent exists, also when listed before it', () => {
     const { runs, duplicateCount } = sample({
       parameters: [values('augmentation.rotation', 0.1, 0.2), values('method', 'cached', 'augmented')],
     });
@@ -39,7 +39,7 @@ describe('grid', () => {
     expect(duplicateCount).toBe(0);
   });
 
-  test("where a spec's own condition does not hold, the base's value stays", () => {
+  test("keeps the base's value where a spec's own condition does not hold", () => {
     const { runs } = sample({
       base: { 'head.dropout': 0.3 },
       parameters: [values('head.units', 0, 64), when(values('head.dropout', 0.1, 0.6), 'head.units', 64)],
@@ -53,7 +53,7 @@ describe('grid', () => {
     );
   });
 
-  test('steps and integers', () => {
+  test('includes the values of steps and integers', () => {
     const steps = sample({ parameters: [range('head.dropout', 0, 0.5, { step: 0.1 })] });
     expect(pick(steps.runs, 'head.dropout').map((p) => p['head.dropout'])).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5]);
     const units = sample({ parameters: [range('head.units', 10, 100, { scale: 'log', gridPoints: 3 })] });
@@ -62,7 +62,7 @@ describe('grid', () => {
 });
 
 describe('variants', () => {
-  test('come first; what is the same afterwards is dropped and counted', () => {
+  test('come first; later repetitions are dropped and counted', () => {
     const { runs, duplicateCount } = sample({
       variants: [{ 'head.units': 128 }, {}, { 'head.units': 256 }],
       parameters: [values('head.units', 64, 128)],
@@ -72,12 +72,12 @@ describe('variants', () => {
     expect(duplicateCount).toBe(2);
   });
 
-  test('a list is the variants and nothing else', () => {
+  test('are the only runs of a list', () => {
     const { runs } = sample({ strategy: 'list', variants: [{ epochs: 1 }, { epochs: 2 }, { epochs: 3 }], maxRuns: 2 });
     expect(pick(runs, 'epochs').map((p) => p['epochs'])).toEqual([1, 2]);
   });
 
-  test('a parameter that can have no effect does not make another run', () => {
+  test('with a parameter without effect are the same run', () => {
     const { runs, duplicateCount } = sample({
       strategy: 'list',
       variants: [{ 'head.units': 0 }, { 'head.units': 0, 'head.activation': 'relu' }],
@@ -101,7 +101,7 @@ describe.each(['random', 'sobol'] as const)('%s', (strategy) => {
     range('augmentation.rotation', 0, 0.5, { step: 0.25 }),
   ];
 
-  test('gives as many different runs as asked for, within the domains, the same for the same seed', () => {
+  test('returns the requested number of different runs within the domains, the same for the same seed', () => {
     const { runs } = sample({ strategy, parameters, maxRuns: 64 });
     expect(runs).toHaveLength(64);
     for (const { parameters: p } of runs) {
@@ -129,13 +129,13 @@ describe.each(['random', 'sobol'] as const)('%s', (strategy) => {
     expect(duplicateCount).toBeGreaterThanOrEqual(64);
   });
 
-  test('the first runs do not change when more are asked for', () => {
+  test('keeps the first runs when more are requested', () => {
     const few = sample({ strategy, parameters, maxRuns: 5 }).runs;
     expect(sample({ strategy, parameters, maxRuns: 20 }).runs.slice(0, 5)).toEqual(few);
   });
 });
 
-test("another dimension does not change a random search's other values", () => {
+test('keeps the values of a random search when a dimension is added', () => {
   const rate = range('optimizer.learning_rate', 1e-5, 1e-2, { scale: 'log' });
   const alone = sample({ strategy: 'random', parameters: [rate], maxRuns: 5 });
   const beside = sample({ strategy: 'random', parameters: [values('batch_size', 16, 32), rate], maxRuns: 5 });
@@ -144,7 +144,7 @@ test("another dimension does not change a random search's other values", () => {
 });
 
 describe('SobolSequence', () => {
-  test('without scrambling gives the points of scipy.stats.qmc.Sobol', () => {
+  test('returns the points of scipy.stats.qmc.Sobol without scrambling', () => {
     const sequence = new SobolSequence(64, null);
     const points = Array.from({ length: 16 }, () => sequence.next());
     const chosen = [1, 2, 5, 11, 15].map((row) =>
@@ -159,19 +159,19 @@ describe('SobolSequence', () => {
     ]);
   });
 
-  test('scrambled points depend on the seed and are not at the corners', () => {
+  test('returns scrambled points that depend on the seed and avoid the corners', () => {
     const first = new SobolSequence(4, 1).next();
     expect(first).not.toEqual(new SobolSequence(4, 2).next());
     expect(new Set(first).size).toBe(4);
     expect(first.every((u) => u > 0 && u < 1)).toBe(true);
   });
 
-  test('too many dimensions are refused', () => {
+  test('refuses too many dimensions', () => {
     expect(() => new SobolSequence(MAX_SOBOL_DIMENSIONS + 1, 1)).toThrow('received 65');
   });
 });
 
-test('variedNames leaves out what only some runs have with one value', () => {
+test('omits from variedNames a parameter that only some runs have, all with one value', () => {
   const { runs } = sample({
     parameters: [values('method', 'cached', 'augmented'), values('head.units', 0, 64)],
   });

@@ -9,7 +9,7 @@ import { describeAllowed, valueProblem } from '../../../services/core/search-spa
 import { canonicalJson } from '../../../services/core/digest.ts';
 
 describe('PARAMETER_DEFINITIONS', () => {
-  test('names are unique, parents come first, defaults are allowed values', () => {
+  test('has unique names, parents first, and defaults that are allowed', () => {
     expect(new Set(PARAMETER_NAMES).size).toBe(PARAMETER_NAMES.length);
     PARAMETER_DEFINITIONS.forEach((definition, index) => {
       if (definition.parent !== null) expect(PARAMETER_NAMES.slice(0, index)).toContain(definition.parent.name);
@@ -18,7 +18,7 @@ describe('PARAMETER_DEFINITIONS', () => {
   });
 });
 
-test('the README lists every parameter as it is defined', () => {
+test('lists every parameter in the README as defined', () => {
   const readme = readFileSync(new URL('../../../services/core/search-space/README.md', import.meta.url), 'utf8');
   const listed = readme.split('\n').filter((line) => line.startsWith('| `'));
   const cells = listed.map((line) =>
@@ -47,7 +47,7 @@ function parameterRow(definition: ParameterDefinition): string[] {
 }
 
 describe('canonicalParameters', () => {
-  test('fills defaults in, drops what has no parent, sorts', () => {
+  test('fills in defaults, drops parameters without their parent, sorts', () => {
     const canonical = canonicalParameters({ 'optimizer.name': 'sgd', 'optimizer.rho': 0.5, 'head.units': 0 });
     expect(Object.keys(canonical)).toEqual(Object.keys(canonical).sort());
     expect(canonical).toMatchObject({
@@ -82,7 +82,7 @@ describe('canonicalParameters', () => {
 });
 
 describe('compileRunConfig', () => {
-  test('the defaults are the recipe', () => {
+  test('compiles the defaults to the recipe', () => {
     expect(compileRunConfig({})).toEqual({
       backbone: { name: 'efficientnet_lite0', weights: 'imagenet', cut: null },
       imageSize: 180,
@@ -103,7 +103,7 @@ describe('compileRunConfig', () => {
     });
   });
 
-  test('augmentation, schedule, early stopping and fine-tuning', () => {
+  test('compiles augmentation, schedule, early stopping and fine-tuning', () => {
     const config = compileRunConfig({
       method: 'augmented',
       'augmentation.zoom': 0,
@@ -139,13 +139,13 @@ describe('compileRunConfig', () => {
     });
   });
 
-  test('an optional parameter is absent unless it is given', () => {
+  test('omits an optional parameter that is not given', () => {
     const augmented = { method: 'augmented' };
     expect(canonicalParameters(augmented)).not.toHaveProperty(['augmentation.zoom_width']);
     expect(compileRunConfig({ ...augmented, 'augmentation.zoom_width': 0 }).augmentation?.zoomWidth).toBe(0);
   });
 
-  test('both phases have optimizer, clipping and schedule of their own', () => {
+  test('compiles optimizer, clipping and schedule of both phases', () => {
     const config = compileRunConfig({
       'optimizer.global_clip_norm': 2,
       'schedule.name': 'exponential',
@@ -169,7 +169,7 @@ describe('compileRunConfig', () => {
     expect(config.fineTune?.schedule).toEqual({ name: 'step', stepEpochs: 4, factor: 0.1 });
   });
 
-  test('every choice of every parameter compiles', () => {
+  test('compiles every choice of every parameter', () => {
     for (const definition of PARAMETER_DEFINITIONS) {
       if (definition.type !== 'string' || definition.choices === null) continue;
       for (const choice of definition.choices) {
@@ -183,18 +183,18 @@ describe('compileRunConfig', () => {
 });
 
 describe('nearest names', () => {
-  test('edit distance counts a swap once', () => {
+  test('count a swap once', () => {
     expect([editDistance('kitten', 'sitting'), editDistance('ab', 'ba'), editDistance('', 'abc')]).toEqual([3, 1, 3]);
   });
 
-  test('near ones only', () => {
+  test('are only found nearby', () => {
     expect(nearestName('optimiser.learning-rate', PARAMETER_NAMES)).toBe('optimizer.learning_rate');
     expect(nearestName('dropout', PARAMETER_NAMES)).toBe('head.dropout');
     expect(nearestName('temperature', PARAMETER_NAMES)).toBeNull();
   });
 });
 
-test('canonical JSON does not depend on the order of names', () => {
+test('writes canonical JSON independently of the order of names', () => {
   expect(canonicalJson({ b: [1, null, 'x'], a: { d: 1e-7, c: true } })).toBe(
     '{"a":{"c":true,"d":1e-7},"b":[1,null,"x"]}',
   );

@@ -19,7 +19,7 @@ describe('wilsonInterval', () => {
     expect(interval.high).toBeCloseTo(high, 12);
   });
 
-  test('nothing is known of no trials, and impossible counts are refused', () => {
+  test('returns [0, 1] for no trials, and refuses impossible counts', () => {
     expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
     expect(() => wilsonInterval(3, 2)).toThrow('received 3 of 2');
   });
@@ -41,7 +41,7 @@ describe('confusionMatrix', () => {
     expect(correctCount(matrix)).toBe(2);
   });
 
-  test('precision, recall and F1; a class that is never called has zeros', () => {
+  test('computes precision, recall and F1, zeros for a class that is never predicted', () => {
     expect(classScores(confusionMatrix(pairs, 3))).toEqual([
       { precision: 1 / 2, recall: 1 / 3, f1: 2 / 5, support: 3 },
       { precision: 1 / 4, recall: 1 / 2, f1: 2 / 6, support: 2 },
@@ -49,20 +49,20 @@ describe('confusionMatrix', () => {
     ]);
   });
 
-  test('a label beyond the classes is refused', () => {
+  test('refuses a label beyond the classes', () => {
     expect(() => confusionMatrix([{ label: 3, predictedLabel: 0 }], 3)).toThrow('received 3 called 0');
   });
 });
 
 describe('rocAuc', () => {
-  test('counts ties a half (sklearn.metrics.roc_auc_score)', () => {
+  test('counts ties as a half (sklearn.metrics.roc_auc_score)', () => {
     const labels = [0, 0, 1, 1, 1, 0, 1, 0, 1, 0];
     const scores = [0.1, 0.4, 0.35, 0.8, 0.4, 0.4, 0.9, 0.2, 0.2, 0.6];
     const items = labels.map((label, index) => ({ positive: label === 1, score: scores[index] ?? NaN }));
     expect(rocAuc(items)).toBeCloseTo(0.66, 12);
   });
 
-  test('all scores equal: a half; one class only or NaN: unknown', () => {
+  test('returns a half for equal scores, null for one class only or NaN', () => {
     expect(
       rocAuc([
         { positive: true, score: 1 },
@@ -83,7 +83,7 @@ describe('pairedBootstrap', () => {
   const flags = (count: number, wrong: readonly number[]): boolean[] =>
     Array.from({ length: count }, (_, index) => !wrong.includes(index));
 
-  test('the normal approximation of the paired difference is met', () => {
+  test('meets the normal approximation of the paired difference', () => {
     // 60 winner-only and 20 baseline-only of 1,000: difference 0.04, deviation sqrt((80 − 40²/1000) / 1000²).
     const winner = Array.from({ length: 1000 }, (_, index) => index >= 20);
     const baseline = Array.from({ length: 1000 }, (_, index) => index < 20 || index >= 80);
@@ -94,12 +94,12 @@ describe('pairedBootstrap', () => {
     expect(comparison.interval.high).toBeCloseTo(0.04 + 1.96 * deviation, 2);
   });
 
-  test('one image more right of 100 is not distinguishable', () => {
+  test('does not distinguish one image of 100', () => {
     const comparison = pairedBootstrap(flags(100, []), flags(100, [4]), 1);
     expect(comparison).toMatchObject({ difference: 0.01, distinguishable: false });
   });
 
-  test('equal answers give an empty interval and no verdict', () => {
+  test('returns an empty interval and no verdict for equal predictions', () => {
     const same = flags(50, [1, 2]);
     expect(pairedBootstrap(same, same, 1)).toMatchObject({
       interval: { low: 0, high: 0 },
@@ -107,7 +107,7 @@ describe('pairedBootstrap', () => {
     });
   });
 
-  test('the seed decides, and other numbers of images are refused', () => {
+  test('depends on the seed, and refuses different numbers of images', () => {
     const a = flags(200, [1, 2, 3]);
     const b = flags(200, [4, 5, 6, 7, 8, 9]);
     expect(pairedBootstrap(a, b, 5)).toEqual(pairedBootstrap(a, b, 5));
@@ -115,7 +115,7 @@ describe('pairedBootstrap', () => {
   });
 });
 
-test('testStatistics puts one run together', () => {
+test('combines the statistics of a run', () => {
   const predictions = [
     { path: 'a', label: 0, predictedLabel: 0, probabilities: [0.8, 0.2] },
     { path: 'b', label: 0, predictedLabel: 1, probabilities: [0.4, 0.6] },

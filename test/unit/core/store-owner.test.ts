@@ -57,7 +57,7 @@ describe('claimStore', () => {
   test.each([
     ['another cluster’s', { marker: OTHER }, /belongs to another cluster, cluster-2, since 2026-02-02/],
     ['one with a damaged marker', { marker: 'DAMAGED' }, /graft-store.json that can't be read/],
-    ['one with files that nobody knows', { hasArtifacts: true }, /the database knows nothing of/],
+    ['one with files that the database does not know', { hasArtifacts: true }, /the database knows nothing of/],
     [
       'an empty one after it has marked another',
       { markTime: '2026-01-01T00:00:00.000Z' },
@@ -75,7 +75,7 @@ describe('claimStore', () => {
   });
 });
 
-test('a marker is read as it was written, and nothing else is', () => {
+test('decodes an encoded marker, and nothing else', () => {
   expect(decodeMarker(encodeMarker(OWN))).toEqual(OWN);
   const text = encodeMarker(OWN);
   for (const bad of [
@@ -91,7 +91,7 @@ test('a marker is read as it was written, and nothing else is', () => {
   }
 });
 
-test('a trainer is benched for another store, for none, and for what it says of itself; an older one is believed', () => {
+test('benches a trainer for another store, for none, and for a problem that it reports; accepts an older one', () => {
   const report = { place: '/mnt/artifacts', clusterId: 'cluster-1', problem: '' };
   expect(whyBenched(report, 'cluster-1', 'node7')).toBeNull();
   expect(whyBenched(null, 'cluster-1', 'node7')).toBeNull();

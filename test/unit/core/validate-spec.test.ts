@@ -15,7 +15,7 @@ function fields(spec: Partial<SweepSpec>): string[] {
 }
 
 describe('validateSweepSpec', () => {
-  test('a spec without mistakes has none', () => {
+  test('accepts a spec without mistakes', () => {
     expect(mistakes({})).toEqual([]);
     expect(
       mistakes({
@@ -33,7 +33,7 @@ describe('validateSweepSpec', () => {
     ).toEqual([]);
   });
 
-  test('names every mistake at once, each with its path', () => {
+  test('reports every mistake at once, each with its path', () => {
     const found = fields({
       dataset: {
         path: 'photos',
@@ -70,7 +70,7 @@ describe('validateSweepSpec', () => {
     ]);
   });
 
-  test('the text says what is wrong, what was received and how to mend it', () => {
+  test('describes the problem, the received value and how to fix it', () => {
     expect(
       mistakes({
         base: { 'optimizer.lerning_rate': 0.1 },
@@ -124,7 +124,7 @@ describe('validateSweepSpec', () => {
     ['nothing to draw', { strategy: 'sobol', maxRuns: 4 }, 'parameters'],
     ['a list without variants', { strategy: 'list' }, 'variants'],
     ['a list with dimensions', { strategy: 'list', variants: [{}], parameters: [values('epochs', 1)] }, 'parameters'],
-    ['an unknown strategy', { strategy: 'tpe' as 'grid' }, 'strategy'],
+    ['an unknown strategy', { strategy: 'tpe' }, 'strategy'],
     ['an unknown metric', { objective: { metric: 'accuracy' as 'val_loss', goal: 'minimize' } }, 'objective.metric'],
     ['the worst run wanted', { objective: { metric: 'val_accuracy', goal: 'minimize' } }, 'objective.goal'],
     ['an unknown test policy', { testPolicy: 'all' as 'winner' }, 'test_policy'],

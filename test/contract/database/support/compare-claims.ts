@@ -34,7 +34,7 @@ function isPart(words: readonly string[], of: readonly string[]): boolean {
   return words.every((word) => of.includes(word));
 }
 
-/** JSON has no dates, bytes and 64-bit integers. */
+/** Returns whether JSON can hold the kind: it has no dates, bytes and 64-bit integers. */
 function isJson(kind: string): boolean {
   return !/\b(Date|Buffer|bigint|undefined)\b/.test(kind);
 }
