@@ -25,7 +25,7 @@ export async function reviewBenches(store: Store, trainerIds: readonly string[])
        )
        UPDATE slots s
           SET benched_by_faults = f.is_benched,
-              bench_reason = CASE WHEN f.is_benched THEN f.message || ' Tasks that failed so: ' || f.task_ids || '.' ELSE '' END
+              bench_reason = CASE WHEN f.is_benched THEN f.message || ' Tasks that failed by such faults: ' || f.task_ids || '.' ELSE '' END
          FROM faults f
         WHERE s.trainer_id = f.trainer_id AND s.slot_index = f.slot_index AND s.benched_by_faults <> f.is_benched
           AND (s.bench_reason = '' OR s.benched_by_faults)
