@@ -7,19 +7,19 @@ export type Preprocessing = 'caffe' | 'tf' | 'torch' | 'none' | 'efficientnet_li
 export interface WeightOrigin {
   /** Name in `<cacheDir>/weights`, in `~/.keras/models` and of the download. */
   readonly fileName: string;
-  /** null: made at set-up, not downloaded. */
+  /** null: created at set-up, not downloaded. */
   readonly url: string | null;
-  /** As in the source of `keras.applications`; null: Keras publishes none for this file. */
+  /** MD5 as in the source of `keras.applications`; null: Keras publishes none for this file. */
   readonly md5: string | null;
   readonly sizeBytes: number | null;
 }
 
-/** A backbone that a sweep may name: its layers, and where its weights come from. */
+/** A backbone that a sweep may name: its layers and the origin of its weights. */
 export interface BackboneDefinition<Name extends string = string> {
   readonly name: Name;
   /** Layers for images of `inputSize` pixels. Names and order are the same for every size. */
   readonly layers: (inputSize: number) => readonly Layer[];
-  /** Layers with published weights, where Keras adds some for these. They need no other weights. */
+  /** Layers with published weights, for which Keras adds some. They need no other weights. */
   readonly publishedLayers?: (inputSize: number) => readonly Layer[];
   /** Smallest height and width in pixels that Keras accepts; default `MINIMUM_IMAGE_SIZE`. */
   readonly minimumImageSize?: number;

@@ -4,11 +4,11 @@ import { isTrained, outputShapeOf, weightSpecsOf } from './layer-shapes.ts';
 import type { ImageShape, WeightSpec } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
 
-/** One layer of a base, as cuts and unfreeze depths see it. */
+/** One layer of a base, as cuts and unfreeze depths use it. */
 export interface LayerInfo {
-  /** As in Keras. */
+  /** Name of the layer in Keras. */
   readonly name: string;
-  /** The block it belongs to, for example `block5`. */
+  /** Block that contains it, for example `block5`. */
   readonly block: string;
   /** The base can be split after this layer: everything above depends on its output alone. */
   readonly splittable: boolean;
@@ -16,7 +16,7 @@ export interface LayerInfo {
   readonly untrainable?: boolean;
 }
 
-/** Layers in Keras' order with what follows from them: shapes, weights, split points. */
+/** Layers in Keras' order with their derived properties: shapes, weights, split points. */
 export interface LayerGraph {
   readonly backbone: string;
   readonly layers: readonly Layer[];
@@ -24,16 +24,16 @@ export interface LayerGraph {
   /** Positions of each layer's inputs; -1: the preprocessed image. */
   readonly inputsOf: readonly (readonly number[])[];
   readonly shapes: readonly ImageShape[];
-  /** In Keras' order within each layer. */
+  /** Weights in Keras' order within each layer. */
   readonly weights: readonly (readonly WeightSpec[])[];
   readonly infos: readonly LayerInfo[];
 }
 
 /**
- * Works out what follows from the layers for images of one size.
+ * Derives the graph of the layers for images of one size.
  *
- * @param layers each after its inputs, in any order else.
- * @throws BackboneError when the image is too small.
+ * @param layers each after its inputs, otherwise in any order.
+ * @throws {BackboneError} when the image is too small.
  */
 export function buildLayerGraph(backbone: string, layers: readonly Layer[], inputSize: number): LayerGraph {
   const ordered = kerasOrder(backbone, layers);
@@ -67,7 +67,7 @@ export function buildLayerGraph(backbone: string, layers: readonly Layer[], inpu
   };
 }
 
-/** Position of a layer; null means the last one. Errors: `BackboneError` that lists near names. */
+/** Returns the position of a layer; null means the last one. Throws {BackboneError} that lists similar names. */
 export function layerIndex(graph: LayerGraph, name: string | null): number {
   if (name === null) return graph.layers.length - 1;
   const index = graph.indexOf.get(name);
@@ -79,7 +79,7 @@ export function layerIndex(graph: LayerGraph, name: string | null): number {
   });
 }
 
-/** As `layerIndex`, for a layer whose output alone feeds all layers above. */
+/** Returns the position of a layer whose output alone feeds all layers above; throws as `layerIndex` does. */
 export function splittableIndex(graph: LayerGraph, name: string | null): number {
   const index = layerIndex(graph, name);
   if (graph.infos[index]?.splittable !== true) {

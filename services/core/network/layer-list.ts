@@ -11,7 +11,7 @@ import type {
   SeparableLayer,
 } from './layer.ts';
 
-/** Left out, a value is Keras' default. */
+/** Options of a convolution; missing ones have Keras' defaults. */
 export interface ConvOptions {
   readonly filters: number;
   readonly kernelSize: number;
@@ -30,13 +30,13 @@ export interface DepthwiseOptions {
 }
 
 /**
- * Writes a network down as the source of `keras.applications` does: each method appends a layer and returns its name. Where
- * Keras' source gives no name (null), the layer gets the one of a fresh Keras session: `conv2d`, `conv2d_1`, …
- * An input of null is the preprocessed image.
+ * Builds a network in the style of `keras.applications`: each method appends a layer and returns its name. If Keras'
+ * source gives no name (null), the layer gets the name of a fresh Keras session: `conv2d`, `conv2d_1`, … An input of
+ * null is the preprocessed image.
  */
 export class LayerList {
   readonly layers: Layer[] = [];
-  /** Of the layers appended from now on. */
+  /** Block of the layers appended from now on. */
   block = '';
   private readonly counts = new Map<string, number>();
 
@@ -47,7 +47,7 @@ export class LayerList {
     return this.push({ kind: 'conv', ...this.base(name, 'conv2d', [input]), ...layer });
   }
 
-  /** Without bias, as in every base. */
+  /** Appends a depthwise convolution without bias, as in every base. */
   depthwise(name: string, input: string, options: DepthwiseOptions): string {
     const { kernelSize, stride = 1, padding = 'valid', initializer = 'glorot-uniform' } = options;
     const layer = { kernelSize, stride, padding, initializer };

@@ -16,7 +16,7 @@ type WeightRole =
   | 'variance'
   | 'count';
 
-/** A tensor that a layer takes from the weight file. */
+/** A tensor that a layer reads from the weight file. */
 export interface WeightSpec {
   /** `<layer>/<role>`. */
   readonly name: string;
@@ -77,7 +77,7 @@ function windowedSize(size: number, window: number, stride: number, padding: Pad
   return padding === 'same' ? Math.ceil(size / stride) : Math.floor((size - window) / stride) + 1;
 }
 
-/** In Keras' order. */
+/** Returns the weights of a layer in Keras' order. */
 export function weightSpecsOf(layer: Layer, inputChannels: number): readonly WeightSpec[] {
   switch (layer.kind) {
     case 'conv': {

@@ -2,13 +2,16 @@ export type Padding = 'same' | 'valid';
 
 export type Activation = 'linear' | 'relu' | 'relu6' | 'swish' | 'sigmoid';
 
-/** Of a kernel when a base starts without weights. `fan-out-normal`: EfficientNet's `VarianceScaling(2, "fan_out")`. */
+/**
+ * Initializer of a kernel if a base starts without weights. `fan-out-normal` is EfficientNet's `VarianceScaling(2,
+ * "fan_out")`.
+ */
 export type KernelInitializer = 'glorot-uniform' | 'fan-out-normal';
 
 interface LayerBase {
   readonly name: string;
   readonly block: string;
-  /** Names of earlier layers; none: the preprocessed image. */
+  /** Names of earlier layers; empty: the preprocessed image. */
   readonly inputs: readonly string[];
 }
 
@@ -51,7 +54,7 @@ export interface ActivationLayer extends LayerBase {
 
 interface ZeroPadLayer extends LayerBase {
   readonly kind: 'zero-pad';
-  /** Rows above, rows below (columns alike: images are square). */
+  /** Rows above and rows below (columns likewise: images are square). */
   readonly padding: readonly [number, number];
 }
 
@@ -83,7 +86,7 @@ interface MultiplyLayer extends LayerBase {
   readonly kind: 'multiply';
 }
 
-/** Along the channels. */
+/** Concatenates along the channels. */
 interface ConcatLayer extends LayerBase {
   readonly kind: 'concat';
 }
@@ -100,7 +103,7 @@ export interface NormalizationLayer extends LayerBase {
   readonly statistics: { readonly mean: readonly number[]; readonly variance: readonly number[] } | null;
 }
 
-/** Does nothing in inference: `Dropout`, and `Reshape` to an image of one pixel. */
+/** A layer without effect in inference: `Dropout`, and `Reshape` to an image of one pixel. */
 interface IdentityLayer extends LayerBase {
   readonly kind: 'identity';
 }
@@ -130,7 +133,10 @@ export function isConvolution(layer: Layer): layer is ConvolutionLayer {
   return layer.kind === 'conv' || layer.kind === 'depthwise' || layer.kind === 'separable';
 }
 
-/** Name of the weight that a following normalisation is folded into: its last axis but for depthwise is the output channel. */
+/**
+ * Returns the name of the weight into which a following normalisation is folded. Its last axis is the output channel,
+ * except for depthwise.
+ */
 export function kernelName(layer: ConvolutionLayer): string {
   return `${layer.name}/${layer.kind === 'separable' ? 'pointwise_kernel' : 'kernel'}`;
 }

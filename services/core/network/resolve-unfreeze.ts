@@ -1,9 +1,9 @@
 import { didYouMean } from '../text/nearest-name.ts';
 import type { LayerInfo } from './layer-graph.ts';
 
-/** Where fine-tuning splits a base. */
+/** Split of a base in fine-tuning. */
 export interface UnfreezePoint {
-  /** Lowest layer that trains; it and all above it, up to the cut, train (except BatchNormalization). */
+  /** Lowest layer that trains. It and all layers above, up to the cut, train (except BatchNormalization). */
   readonly trainableFrom: string;
   /** Layer after which the frozen prefix ends, whose outputs can be stored; null: training starts from the pixels. */
   readonly prefixCut: string | null;
@@ -14,7 +14,7 @@ export class UnknownLayerError extends Error {
   /** The hyper-parameter that named it. */
   readonly parameter: 'cut' | 'fine_tune.unfreeze';
   readonly value: string;
-  /** What is wrong and how to fix it, without the parameter's name. */
+  /** Description of the mistake and its remedy, without the parameter's name. */
   readonly detail: string;
 
   constructor(parameter: 'cut' | 'fine_tune.unfreeze', value: string, detail: string) {
@@ -26,13 +26,13 @@ export class UnknownLayerError extends Error {
   }
 }
 
-/** The layers that would train have no weights to train. */
+/** Thrown when the layers to be trained have no trainable weights. */
 export class NothingToTrainError extends UnknownLayerError {}
 
-/** More than any base has; misspelt names are compared with all of them. */
+/** Upper bound of a base's layers; misspelt names are compared with all of them. */
 const MAX_LAYERS = 1_000;
 
-/** Most names in a list of an error message. */
+/** Maximum number of names in a list of an error message. */
 const MAX_LISTED_NAMES = 20;
 
 /**

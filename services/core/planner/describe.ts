@@ -2,7 +2,7 @@ import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
 import type { RunNeeds } from './run-needs.ts';
 
-/** For people: `efficientnet_lite0 at 180 px, average pooling: train and validation`. */
+/** Describes FEATURES to people: `efficientnet_lite0 at 180 px, average pooling: train and validation`. */
 export function describeFeatures(featureSets: readonly KeyedFeatureSet[]): string {
   const first = featureSets[0];
   if (first === undefined) return 'no feature sets';
@@ -12,7 +12,7 @@ export function describeFeatures(featureSets: readonly KeyedFeatureSet[]): strin
   return `${first.backbone}${cut} at ${first.imageSize} px${pooling}: ${splits} images, once`;
 }
 
-/** For people: `4 heads on stored features of vgg16, batch 32`. */
+/** Describes HEAD to people: `4 heads on stored features of vgg16, batch 32`. */
 export function describeHead(runs: readonly PlannedRun[]): string {
   const config = runs[0]?.config;
   if (config === undefined) return 'no heads';
@@ -25,7 +25,7 @@ export function describeHead(runs: readonly PlannedRun[]): string {
   return `${heads} ${source}, batch ${config.batchSize}, up to ${epochs} epochs`;
 }
 
-/** For people: `last block of vgg16, up to 30 epochs, frozen part stored up to block4_pool`. */
+/** Describes FINE_TUNE to people: `last block of vgg16, up to 30 epochs, frozen part stored up to block4_pool`. */
 export function describeFineTunes(members: readonly RunNeeds[]): string {
   const config = members[0]?.run.config;
   if (config === undefined) return 'no fine-tuning';

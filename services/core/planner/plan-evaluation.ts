@@ -8,7 +8,7 @@ import { baseKey } from './cost/plan-cost.ts';
 import { groupBy } from './grouping.ts';
 import type { PlannedEvaluation, PlannedRun } from './plan.ts';
 
-/** A run that has ended, with what it is ranked by. Where it can't be the best one, it has no checkpoint worth a look. */
+/** A run that has ended, with its ranking values. A run that can't be the best one has no checkpoint to evaluate. */
 export interface FinishedRun extends PlannedRun, Omit<RankedRun, 'runIndex'> {}
 
 export interface EvaluationInput {
@@ -16,14 +16,14 @@ export interface EvaluationInput {
   readonly objective: Objective;
   readonly testPolicy: SweepSpec['testPolicy'];
   readonly runs: readonly FinishedRun[];
-  /** Whether run 0 is what the winner is compared with (`firstRunIsBaseline`). */
+  /** true if run 0 is the baseline that the winner is compared with (`firstRunIsBaseline`). */
   readonly hasBaseline: boolean;
 }
 
 /**
- * The looks at the test split, planned when all training has ended: the winner by validation and the baseline, if there is one,
- * or every run that has a value. Runs with the same base share a task, because one pass over the test images
- * serves them. A run that is both winner and baseline is the winner. No values, no tasks.
+ * Plans the evaluations on the test split after all training has ended: the winner by validation and the baseline, if
+ * there is one, or every run with a value. Runs with the same base share a task, because one pass over the test images
+ * serves them. A run that is both winner and baseline is evaluated as the winner. Without values there are no tasks.
  */
 export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
   const candidates = input.runs

@@ -6,20 +6,20 @@ import type { RunNeeds } from './run-needs.ts';
 import { fineTuneGroups, headGroups } from './train-group.ts';
 import { digestsOf } from './weights-digests.ts';
 
-/** A run with training that nobody has begun. */
+/** A run with training that no attempt has started. */
 export interface UnbegunRun extends PlannedRun {
-  /** The run that trains its head: itself, or the one that it shares it with. */
+  /** Run that trains its head: itself, or the one that it shares the head with. */
   readonly headRunId: string;
-  /** Which of its stages nobody has begun. */
+  /** Stages of the run that no attempt has started. */
   readonly stages: ReadonlySet<'HEAD' | 'FINE_TUNE'>;
 }
 
 export type PlanGroupsInput = Omit<PlanInput, 'runs'> & { readonly runs: readonly UnbegunRun[] };
 
 /**
- * Plans anew in which groups runs are trained: as few tasks as it takes to end soonest on the slots that are there.
+ * Re-plans the groups in which runs are trained: as few tasks as necessary to end earliest on the available slots.
  *
- * @returns HEAD and FINE_TUNE tasks, which know only each other to wait for
+ * @returns HEAD and FINE_TUNE tasks, whose only dependencies are each other.
  */
 export function planGroups(input: PlanGroupsInput): PlannedTask[] {
   const digestOf = digestsOf(input.weights);

@@ -16,19 +16,21 @@ import { digestsOf } from './weights-digests.ts';
 import type { WeightsDigest } from './weights-digests.ts';
 
 /**
- * Cuts runs into stages and merges what they share: each feature set is computed by one FEATURES task; runs with the same head
- * phase train it once; heads that read the same batches train in one HEAD task, as do augmented fine-tunings whose frozen part
- * is the same. A group is cut into several tasks only where it needs more memory than a slot has, or where the cost model says
- * that the sweep ends sooner so.
+ * Divides runs into stages and merges shared work. Each feature set is computed by one FEATURES task. Runs with the
+ * same head phase train it once. Heads that read the same batches train in one HEAD task, as do augmented fine-tunings
+ * with the same frozen part. A group is split into several tasks only if it exceeds a slot's memory, or if the cost
+ * model predicts an earlier end.
  *
- * A pure function: the same runs on the same cluster give the same tasks with the same ids, in whatever order the runs come.
- * Throws `UnresolvedWeightsError` for missing weights and `UnknownLayerError` for runs that `infeasibleRuns` would have named.
+ * A pure function: the same runs on the same cluster yield the same tasks with the same IDs, in any order of the runs.
+ *
+ * @throws {UnresolvedWeightsError} for missing weights; {UnknownLayerError} for runs that `infeasibleRuns` would have
+ * returned.
  */
 export function planSweep(input: PlanInput): Plan {
   return planWith(input, digestsOf(input.weights));
 }
 
-/** Runs whose cut or unfreeze depth the base does not have; they must be left out before the sweep is planned. */
+/** Returns the runs whose cut or unfreeze depth the base lacks; they must be omitted before planning. */
 export function infeasibleRuns(runs: readonly PlannedRun[]): InfeasibleRun[] {
   return runs.flatMap(({ runId, config }) => {
     try {
@@ -42,7 +44,7 @@ export function infeasibleRuns(runs: readonly PlannedRun[]): InfeasibleRun[] {
   });
 }
 
-/** What the forecasts of a plan rest on. */
+/** Returns the context of a plan's forecasts. */
 export function costContextOf({ dataset, cluster }: Pick<PlanInput, 'dataset' | 'cluster'>): CostContext {
   return {
     imageCounts: dataset.imageCounts,
@@ -65,7 +67,10 @@ export function planWith(input: Omit<PlanInput, 'weights'>, digestOf: WeightsDig
   return { tasks: layOut(input, headRuns, featureTasks, groups), sharedHeads };
 }
 
-/** Feature sets of one (base, cut, size, pooling, dtype) are made one after the other by the same network. */
+/**
+ * Groups the feature sets of one (base, cut, size, pooling, dtype), which the same network computes one after the
+ * other.
+ */
 function groupFeatures(needs: readonly RunNeeds[]): KeyedFeatureSet[][] {
   const distinct = distinctSets(needs.flatMap(({ head, fineTune }) => [...head, ...fineTune]));
   return groupBy(distinct, networkKey).map((group) =>

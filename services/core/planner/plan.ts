@@ -12,14 +12,14 @@ export interface PlannedRun {
   readonly config: RunConfig;
 }
 
-/** The slots that can work on a sweep. Where they differ: the slowest kind, the least memory. */
+/** The slots that can work on a sweep. If they differ: the slowest kind, the least memory. */
 export interface Cluster {
-  /** Below 1 counts as 1. */
+  /** Values below 1 count as 1. */
   readonly slotCount: number;
   readonly device: Device;
-  /** Of one slot; 0: not known. */
+  /** Memory of one slot in bytes; 0 if unknown. */
   readonly memoryBytes: number;
-  /** What was measured there before. */
+  /** Corrections measured on the cluster. */
   readonly corrections: Corrections;
 }
 
@@ -28,18 +28,20 @@ export interface PlanInput {
   readonly objective: Objective;
   readonly runs: readonly PlannedRun[];
   readonly dataset: { readonly digest: string; readonly imageCounts: ImageCounts; readonly classCount: number };
-  /** Of every backbone and weights that a run names, as INDEX resolved them. */
+  /** Resolved weights of every backbone that a run names, from INDEX. */
   readonly weights: readonly WeightsInfo[];
   readonly cluster: Cluster;
 }
 
-/** One task as planned; everything else a trainer needs is looked up when the task is leased. */
+/** One planned task; all other inputs of a trainer are read when the task is leased. */
 export interface PlannedTask {
   readonly taskId: string;
   readonly stage: Stage;
-  /** By run number; empty for FEATURES. HEAD: only the runs that train a head, not those that share one. */
+  /**
+   * Runs by run number; empty for FEATURES. HEAD contains only the runs that train a head, not those that share one.
+   */
   readonly runIds: readonly string[];
-  /** To compute (FEATURES) or to read (the others). */
+  /** Feature sets to compute (FEATURES) or to read (other stages). */
   readonly featureSets: readonly KeyedFeatureSet[];
   /** Tasks of this plan that must have succeeded. */
   readonly dependsOn: readonly string[];
@@ -48,9 +50,9 @@ export interface PlannedTask {
 }
 
 export interface Plan {
-  /** Each after everything it depends on. */
+  /** Tasks, each after its prerequisites. */
   readonly tasks: readonly PlannedTask[];
-  /** Runs that start from the head of another run: that run. */
+  /** Run that trains the head, by the run that shares it. */
   readonly sharedHeads: ReadonlyMap<string, string>;
 }
 
@@ -59,7 +61,7 @@ export interface PlannedEvaluation extends Omit<PlannedTask, 'forecast'> {
   readonly roles: Readonly<Record<string, TestRole>>;
 }
 
-/** A run can't be planned with the weights as they are; the others can. */
+/** A run that can't be planned with the given weights, although others can. */
 export interface InfeasibleRun {
   readonly runId: string;
   readonly reason: string;

@@ -29,12 +29,12 @@ export interface PreviewedTask {
   readonly seconds: number;
   /** Expected peak memory. */
   readonly memoryBytes: number;
-  /** Of the feature sets that it stores. */
+  /** Bytes of the feature sets that it stores. */
   readonly featureBytes: number;
 }
 
 export interface PreviewedRun extends SampledRun {
-  /** The run that trains its head: itself, or another with the same head phase. */
+  /** Run that trains its head: itself, or another with the same head phase. */
   readonly headRunIndex: number;
 }
 
@@ -42,29 +42,29 @@ export interface SweepPreview {
   readonly runs: readonly PreviewedRun[];
   readonly variedNames: readonly string[];
   readonly duplicateCount: number;
-  /** Runs that `max_runs` asks for and the search space does not have. */
+  /** Number of runs that `max_runs` requests and the search space does not contain. */
   readonly missingCount: number;
-  /** What a reader of the spec may not expect of its runs, as sentences. */
+  /** Facts about the runs that the spec does not make obvious, as sentences. */
   readonly notes: readonly string[];
-  /** Each after everything it depends on. */
+  /** Tasks, each after its prerequisites. */
   readonly tasks: readonly PreviewedTask[];
-  /** Passes of one split through a frozen base, if each run did its own in every epoch. */
+  /** Passes of one split through a frozen base if each run executed its own in every epoch. */
   readonly basePassCountAlone: number;
   /** The same with stored features and shared streams. */
   readonly basePassCountShared: number;
   readonly cost: PlanCost;
   readonly imageCounts: ImageCounts;
-  /** The data set was never indexed, so that the numbers of images are those of a small data set. */
+  /** true if the data set was never indexed, so that the numbers of images are those of a small data set. */
   readonly imageCountsAssumed: boolean;
 }
 
-/** What is known of a sweep's images before it is submitted. */
+/** Known facts about a sweep's images before it is submitted. */
 export interface KnownImages {
   readonly imageCounts: ImageCounts;
   readonly classCount: number;
 }
 
-/** Cats-vs-dogs "small", the reference set: assumed where nothing is known. */
+/** Cats-vs-dogs "small", the reference set, which is assumed if nothing is known. */
 const ASSUMED_IMAGES: KnownImages = {
   imageCounts: { train: 2_000, validation: 1_000, test: 2_000 },
   classCount: 2,
@@ -73,9 +73,10 @@ const ASSUMED_IMAGES: KnownImages = {
 const PREVIEW_ID = 'preview';
 
 /**
- * Returns what a sweep would do and take, before its images are listed and its weights are found.
+ * Returns the plan and the cost of a sweep before its images are listed and its weights are resolved. The spec must be
+ * valid.
  *
- * @param images null: the data set was never indexed. Expects a spec without violations.
+ * @param images null: the data set was never indexed.
  */
 export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPreview {
   const sampled = sampleRuns(spec);
@@ -124,12 +125,15 @@ function infeasibleNotes(infeasible: readonly InfeasibleRun[]): string[] {
   });
 }
 
-/** Every epoch of every phase takes the training and the validation images through the frozen part. */
+/**
+ * Returns the passes of a run on its own: every epoch of every phase passes the training and the validation images
+ * through the frozen part.
+ */
 function passesAlone(config: RunConfig): number {
   return 2 * (config.epochs + fineTunePasses(config));
 }
 
-/** Epochs of fine-tuning with a frozen part; where all layers train there is none. */
+/** Returns the epochs of fine-tuning with a frozen part; none if all layers train. */
 function fineTunePasses({ fineTune }: RunConfig): number {
   return fineTune === null || fineTune.unfreeze === 'all' ? 0 : fineTune.epochs;
 }

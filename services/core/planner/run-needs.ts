@@ -8,18 +8,18 @@ import type { WeightsDigest } from './weights-digests.ts';
 /** A run with the feature sets that its stages read. */
 export interface RunNeeds {
   readonly run: PlannedRun;
-  /** Empty where there is no head phase. */
+  /** Empty if there is no head phase. */
   readonly head: readonly KeyedFeatureSet[];
-  /** Empty where there is no fine-tuning, or all layers train. */
+  /** Empty without fine-tuning, or if all layers train. */
   readonly fineTune: readonly KeyedFeatureSet[];
-  /** End of the frozen part in fine-tuning; null: there is none. */
+  /** End of the frozen part in fine-tuning; null if there is none. */
   readonly fineTuneCut: string | null;
 }
 
-/** What a run needs. Throws `UnresolvedWeightsError` and `UnknownLayerError`. */
+/** Returns the feature sets that a run needs. Throws {UnresolvedWeightsError} or {UnknownLayerError}. */
 export function needsOf(run: PlannedRun, datasetDigest: string, digestOf: WeightsDigest): RunNeeds {
   const { config } = run;
-  // Augmented training images are new in each epoch; only the validation images can be stored.
+  // Augmented training images differ in each epoch; only the validation images can be stored.
   const splits: readonly Split[] = config.method === 'cached' ? ['train', 'validation'] : ['validation'];
   const base = {
     datasetDigest,

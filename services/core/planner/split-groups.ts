@@ -1,27 +1,29 @@
 /** Runs that can train together, or in several tasks. */
 export interface SplittableGroup {
   readonly memberCount: number;
-  /** Fewest parts that memory and the group's largest size allow. */
+  /** Minimum number of parts that memory and the maximum group size allow. */
   readonly leastParts: number;
-  /** Expected seconds of the longest task when the group is cut into so many parts. */
+  /** Returns the expected seconds of the longest task when the group is split into `parts`. */
   readonly longestSeconds: (parts: number) => number;
 }
 
-/** Another part must end the sweep sooner by this much, or it is not worth its slot-seconds. */
+/** Minimum gain of another part in seconds, or it is not worth its slot-seconds. */
 const LEAST_GAIN_SECONDS = 1;
 const LEAST_GAIN = 0.01;
 
-/** Tasks that the search may simulate; each of its steps simulates the whole sweep (10,000 tasks take about 10 ms). */
+/**
+ * Maximum number of simulated tasks; each step of the search simulates the whole sweep (10,000 tasks take about 10 ms).
+ */
 const MAX_SIMULATED_TASKS = 400_000;
 const MAX_STEPS = 256;
 
 /**
- * Into how many parts each group is cut. Starts with the fewest, gives one part more to the group with the longest task, again
- * and again, and takes the first division after which none ends the sweep noticeably sooner: slot-seconds are spent only where
- * a free slot would idle otherwise.
+ * Chooses the number of parts of each group. Starts with the minimum and repeatedly adds a part to the group with the
+ * longest task. Takes the first division after which none ends the sweep noticeably earlier, so slot-seconds are spent
+ * only if a slot would otherwise be idle.
  *
- * @param taskCount of the whole sweep, about.
- * @param expectedSeconds of the whole sweep with so many parts; never longer with the result than with the fewest.
+ * @param taskCount approximate number of tasks of the whole sweep.
+ * @param expectedSeconds seconds of the whole sweep for given parts; never longer for the result than for the minimum.
  */
 export function chooseParts(
   groups: readonly SplittableGroup[],
@@ -64,9 +66,9 @@ function indexOfLongest(
 }
 
 /**
- * The fewest parts in which no task has more members than allowed or takes more memory than a slot has.
+ * Returns the minimum number of parts in which no task exceeds the allowed members or a slot's memory.
  *
- * @param memoryBytes of a slot; 0: not known.
+ * @param memoryBytes memory of a slot; 0 if unknown.
  */
 export function leastParts(
   memberCount: number,

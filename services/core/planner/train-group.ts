@@ -8,10 +8,10 @@ import type { RunNeeds } from './run-needs.ts';
 import { leastParts } from './split-groups.ts';
 import type { SplittableGroup } from './split-groups.ts';
 
-/** Most runs that train together: each has rows of metrics, a checkpoint and an answer of its own. */
+/** Maximum number of runs that train together: each has its own metric rows, checkpoint and report. */
 const MAX_GROUP_RUNS = 64;
 
-/** One task of a group, without its identity and what it waits for. */
+/** One task of a group, without its identity and its dependencies. */
 export interface DraftTask {
   readonly runIds: readonly string[];
   readonly featureSets: readonly KeyedFeatureSet[];
@@ -22,11 +22,11 @@ export interface DraftTask {
 /** Runs that train as one task, or in parts. */
 export interface TrainGroup extends SplittableGroup {
   readonly stage: 'HEAD' | 'FINE_TUNE';
-  /** The tasks when it is cut into so many parts. */
+  /** Returns the tasks when the group is split into `parts`. */
   readonly cut: (parts: number) => readonly DraftTask[];
 }
 
-/** Heads that are trained, grouped by the batches they read. @param memoryBytes of a slot; 0: not known. */
+/** Groups the trained heads by the batches they read. `memoryBytes` is that of a slot; 0 if unknown. */
 export function headGroups(
   context: CostContext,
   needs: readonly RunNeeds[],
@@ -39,7 +39,9 @@ export function headGroups(
   );
 }
 
-/** Runs with the same key see the same batches of the same numbers, so that one pass over them serves all. */
+/**
+ * Returns a key; runs with the same key read the same batches with the same values, so one pass over them serves all.
+ */
 function headGroupKey({ run: { config }, head }: RunNeeds): string {
   if (config.method === 'augmented') return streamKey(config);
   return JSON.stringify(['cached', head.map(({ key }) => key), config.batchSize, config.dataSeed]);
@@ -57,7 +59,7 @@ function draftHeads(context: CostContext, members: readonly RunNeeds[]): DraftTa
   };
 }
 
-/** Fine-tunings, grouped by the frozen part that they share. */
+/** Groups fine-tunings by the frozen part that they share. */
 export function fineTuneGroups(context: CostContext, needs: readonly RunNeeds[], memoryBytes: number): TrainGroup[] {
   const tuned = needs.filter(({ run }) => run.config.fineTune !== null);
   return groupBy(tuned, fineTuneGroupKey).map((members) =>
@@ -66,8 +68,9 @@ export function fineTuneGroups(context: CostContext, needs: readonly RunNeeds[],
 }
 
 /**
- * Fine-tunings with the same key share one pass of each augmented batch through the same frozen part. On stored outputs there is
- * no such pass, and from the pixels there is no frozen part: they share nothing, and are tasks of their own.
+ * Returns a key; fine-tunings with the same key share one pass of each augmented batch through the same frozen part.
+ * Fine-tunings on stored outputs have no such pass, and those from the pixels have no frozen part: they share nothing,
+ * and are separate tasks.
  */
 function fineTuneGroupKey({ run, fineTuneCut }: RunNeeds): string {
   if (run.config.method !== 'augmented' || fineTuneCut === null) return run.runId;
@@ -85,7 +88,9 @@ function draftFineTunes(context: CostContext, members: readonly RunNeeds[]): Dra
   };
 }
 
-/** The tasks of each division are made once: looking for the best one asks for them again and again. */
+/**
+ * Creates a group. The tasks of each division are cached, because the search for the best one requests them repeatedly.
+ */
 function trainGroup(
   stage: TrainGroup['stage'],
   members: readonly RunNeeds[],

@@ -7,11 +7,12 @@ import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } 
 import { normalizeValue, show, valueProblem } from './parameter-value.ts';
 
 /**
- * All parameters that exist in a run, sorted by name: defaults filled in, and those dropped whose parent rules them out or
- * that are optional and not given. Two runs train the same thing exactly when their canonical parameters are equal.
+ * Returns all parameters that exist in a run, sorted by name. Defaults are filled in. Parameters that their parent
+ * rules out, or that are optional and missing, are dropped. Two runs train the same thing if and only if their
+ * canonical parameters are equal.
  *
- * Throws `InvalidRequestError` for unknown names, wrong values and values that contradict each other, with the parameter's
- * name as the field.
+ * @throws {InvalidRequestError} for unknown names, wrong values and contradictions, with the parameter's name as the
+ * field.
  */
 export function canonicalParameters(parameters: Parameters): Parameters {
   const violations = parameterViolations(parameters);
@@ -28,12 +29,12 @@ export function canonicalParameters(parameters: Parameters): Parameters {
   return Object.fromEntries([...filled].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** SHA-256 over the canonical parameters, hexadecimal. Throws as `canonicalParameters`. */
+/** Returns the SHA-256 over the canonical parameters, hexadecimal. Throws as `canonicalParameters` does. */
 export function parametersDigest(parameters: Parameters): string {
   return digestOf(canonicalParameters(parameters));
 }
 
-/** Unknown names and wrong values; the field is the parameter's name. */
+/** Returns violations by unknown names and wrong values; the field is the parameter's name. */
 function parameterViolations(parameters: Parameters): FieldViolation[] {
   const violations: FieldViolation[] = [];
   for (const [name, value] of Object.entries(parameters)) {
@@ -44,7 +45,7 @@ function parameterViolations(parameters: Parameters): FieldViolation[] {
   return violations;
 }
 
-/** What the table can't say, because two parameters have a part in it. */
+/** Returns contradictions between two parameters, which the table can't express. */
 function findContradictions(filled: ReadonlyMap<string, ParameterValue>): FieldViolation[] {
   return [
     { field: 'epochs', description: epochsProblem(filled) },
@@ -68,7 +69,7 @@ function imageSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string |
   return `must be at least ${minimum} with backbone ${backbone}, as in Keras; received ${size}. Give larger images, or another backbone.`;
 }
 
-/** For messages about a name that is not in the table. */
+/** Returns the message for a name that is not in the table. */
 export function unknownParameter(name: string): string {
   return `there is no parameter ${show(name)}.${didYouMean(name, PARAMETER_NAMES)}`;
 }

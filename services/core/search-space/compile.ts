@@ -12,10 +12,11 @@ import type { Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
 import { canonicalParameters } from './canonical.ts';
 
 /**
- * Compiles flat parameters to what one run trains. Canonical parameters and those with gaps give the same configuration.
+ * Compiles flat parameters to the configuration of a run. Canonical parameters and those with gaps yield the same
+ * result. The casts of strings to unions are valid because canonical values are among the table's choices; a test
+ * compiles every choice.
  *
- * Throws `InvalidRequestError` for unknown names and wrong values. The casts of texts to unions hold because canonical values
- * are among the table's choices; a test compiles every choice.
+ * @throws {InvalidRequestError} for unknown names and wrong values.
  */
 export function compileRunConfig(parameters: Parameters): RunConfig {
   const read = new ParameterReader(canonicalParameters(parameters));
@@ -105,7 +106,7 @@ function readOptimizer(read: ParameterReader, nameParameter: string, prefix: str
   }
 }
 
-/** The table lets at most one kind be above 0. */
+/** The table allows at most one kind above 0. */
 function readClipping(read: ParameterReader, prefix: string): GradientClipping | null {
   const kinds = { norm: 'clip_norm', global_norm: 'global_clip_norm', value: 'clip_value' } as const;
   for (const by of ['norm', 'global_norm', 'value'] as const) {
@@ -142,7 +143,7 @@ function readEarlyStopping(read: ParameterReader): EarlyStoppingConfig | null {
   return patience === 0 ? null : { patience, minDelta: read.number('early_stopping.min_delta') };
 }
 
-/** Fine-tuning has an optimizer and a schedule of its own; early stopping serves both phases. */
+/** Fine-tuning has its own optimizer and schedule; early stopping applies to both phases. */
 function readFineTune(read: ParameterReader, earlyStopping: EarlyStoppingConfig | null): FineTuneConfig | null {
   if (!read.bool('fine_tune.enabled')) return null;
   return {
@@ -169,7 +170,7 @@ class ParameterReader {
     return value;
   }
 
-  /** @param absent for a parameter that is not there. */
+  /** @param absent value for a missing parameter. */
   numberOr<T extends number | null>(name: string, absent: T): number | T {
     return this.parameters[name] === undefined ? absent : this.number(name);
   }
@@ -182,7 +183,7 @@ class ParameterReader {
 
   string(name: string): string {
     const value = this.value(name);
-    if (typeof value !== 'string') throw new TypeError(`Parameter ${name} is not a text: ${String(value)}.`);
+    if (typeof value !== 'string') throw new TypeError(`Parameter ${name} is not a string: ${String(value)}.`);
     return value;
   }
 

@@ -8,7 +8,7 @@ export type ParentCondition =
 
 interface DefinitionBase {
   readonly name: string;
-  /** null: always there. A parent that is itself absent hides its children as well. */
+  /** null: always exists. A parent that is itself absent hides its children as well. */
   readonly parent: ParentCondition | null;
   readonly doc: string;
 }
@@ -30,10 +30,10 @@ export interface BoolDefinition extends DefinitionBase {
 
 export interface StringDefinition extends DefinitionBase {
   readonly type: 'string';
-  /** null: free text. */
+  /** null: any string. */
   readonly choices: readonly string[] | null;
   readonly allowEmpty: boolean;
-  /** A whole number of at least 1 may be written instead of its text. */
+  /** true if an integer of at least 1 may be given instead of a string. */
   readonly allowWholeNumber: boolean;
   readonly default: string;
 }
@@ -169,19 +169,19 @@ const BY_NAME: ReadonlyMap<string, ParameterDefinition> = new Map(PARAMETER_DEFI
 
 export const PARAMETER_NAMES: readonly string[] = PARAMETER_DEFINITIONS.map((definition) => definition.name);
 
-/** The definition of that name; null where there is none. */
+/** Returns the definition of that name; null if there is none. */
 export function findDefinition(name: string): ParameterDefinition | null {
   return BY_NAME.get(name) ?? null;
 }
 
-/** Whether a parent's value (undefined: the parent is absent) lets the child exist. */
+/** Returns whether a parent's value (undefined: the parent is absent) allows the child. */
 export function parentAllows(parent: ParentCondition, value: ParameterValue | undefined): boolean {
   if (value === undefined) return false;
   if ('anyOf' in parent) return parent.anyOf.includes(value);
   return typeof value === 'number' && value > parent.above;
 }
 
-/** What an optimizer has beside its name and learning rate; the same for both phases. */
+/** Returns the parameters of an optimizer besides its name and learning rate; equal for both phases. */
 function optimizerParameters(
   prefix: string,
   nameParameter: string,
@@ -189,7 +189,7 @@ function optimizerParameters(
 ): readonly ParameterDefinition[] {
   const of = (...names: readonly string[]): ParentCondition => ({ name: nameParameter, anyOf: names });
   const adaptive = of('rmsprop', 'adam', 'adamw');
-  // Keras refuses more than one kind of clipping; here the next kind exists only where the one before is off.
+  // Keras refuses more than one kind of clipping; here the next kind exists only if the previous one is off.
   const without = (name: string): ParentCondition => ({ name: `${prefix}${name}`, anyOf: [0] });
   return [
     real(`${prefix}rho`, 0.9, 0, 1, 'Decay of the mean of squared gradients.', of('rmsprop'), 'max'),
@@ -220,7 +220,7 @@ function optimizerParameters(
   ];
 }
 
-/** What a schedule has beside its name; the same for both phases. */
+/** Returns the parameters of a schedule besides its name; equal for both phases. */
 function scheduleParameters(prefix: string, nameParameter: string): readonly ParameterDefinition[] {
   const of = (...names: readonly string[]): ParentCondition => ({ name: nameParameter, anyOf: names });
   return [

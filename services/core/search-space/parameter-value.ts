@@ -4,9 +4,9 @@ import type { NumericDefinition, ParameterDefinition, StringDefinition } from '.
 import { didYouMean } from '../text/nearest-name.ts';
 
 /**
- * What is wrong with a value, what was received, and how to mend it; null where it is right.
+ * Describes the mistake of a value, the received value and the remedy; null if it is valid.
  *
- * @param value as it came from a file or a request; need not have a type that is allowed.
+ * @param value as read from a file or a request; may have any type.
  */
 export function valueProblem(definition: ParameterDefinition, value: unknown): string | null {
   switch (definition.type) {
@@ -20,16 +20,20 @@ export function valueProblem(definition: ParameterDefinition, value: unknown): s
   }
 }
 
-/** The one spelling of a value that is right: whole numbers as text where the parameter is a text, no negative zero. */
+/**
+ * Returns the canonical form of a valid value: integers as strings where the parameter is a string, no negative zero.
+ */
 export function normalizeValue(definition: ParameterDefinition, value: ParameterValue): ParameterValue {
   if (definition.type === 'string' && typeof value === 'number') return String(value);
   return value === 0 ? 0 : value;
 }
 
-/** Longest string that a message repeats in full. */
+/** Maximum length of a string that a message repeats in full. */
 const MAX_SHOWN_LENGTH = 120;
 
-/** For messages: a string in quotes (a long one cut, with its length), everything else as JSON says it. */
+/**
+ * Formats a value for messages: a string in quotes (a long one truncated, with its length), everything else as JSON.
+ */
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -45,14 +49,14 @@ export function show(value: unknown): string {
   }
 }
 
-/** For messages: `a whole number from 32 to 1024`. */
+/** Describes the allowed values for messages: `an integer from 32 to 1024`. */
 export function describeAllowed(definition: ParameterDefinition): string {
   switch (definition.type) {
     case 'bool':
       return 'true or false';
     case 'string':
       if (definition.choices !== null) return `one of ${definition.choices.join(', ')}`;
-      return definition.allowWholeNumber ? 'a name or a whole number' : 'a text';
+      return definition.allowWholeNumber ? 'a name or an integer' : 'a string';
     case 'int':
     case 'number':
       return describeBounds(definition);
@@ -60,14 +64,14 @@ export function describeAllowed(definition: ParameterDefinition): string {
 }
 
 function describeBounds(definition: NumericDefinition): string {
-  const noun = definition.type === 'int' ? 'a whole number' : 'a number';
+  const noun = definition.type === 'int' ? 'an integer' : 'a number';
   const low = definition.open === 'min' || definition.open === 'both' ? `above ${definition.min}` : null;
   const high = definition.open === 'max' || definition.open === 'both' ? `below ${definition.max}` : null;
   if (low === null && high === null) return `${noun} from ${definition.min} to ${definition.max}`;
   return `${noun} ${low ?? `of at least ${definition.min}`} and ${high ?? `at most ${definition.max}`}`;
 }
 
-/** Whether the number lies within the definition's bounds. */
+/** Returns whether the number is within the definition's bounds. */
 export function withinBounds(definition: NumericDefinition, value: number): boolean {
   const { min, max, open } = definition;
   const aboveMin = open === 'min' || open === 'both' ? value > min : value >= min;

@@ -6,10 +6,10 @@ const VARIABLE = /(?:^|\/)(\$\{[^}/]*\}|\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za
 const WINDOWS_PATH = /^(?:[A-Za-z]:[\\/]|\\\\)/;
 
 /**
- * What is wrong with a path that means something else than a file or folder below `/` or beside a sweep file: a URL, a variable, a
- * Windows path, the home folder of somebody. null where it is a path, absolute or relative.
+ * Describes the mistake of a path that means something other than a file or folder below `/` or beside a sweep file: a
+ * URL, a variable, a Windows path, a home folder. null for an absolute or relative path.
  *
- * @param what the path is of, for example `a folder of images`.
+ * @param what subject of the path, for example `a folder of images`.
  */
 export function pathSyntaxProblem(path: string, what: string): string | null {
   const scheme = URL_SCHEME.exec(path)?.[1]?.toLowerCase();
@@ -36,7 +36,7 @@ export function pathSyntaxProblem(path: string, what: string): string | null {
   return null;
 }
 
-/** As `pathSyntaxProblem`; also for a path that is relative or has control characters. */
+/** Describes the mistakes of `pathSyntaxProblem`, and those of a path that is relative or has control characters. */
 export function pathProblem(path: string, what: string): string | null {
   const problem = controlProblem(path) ?? pathSyntaxProblem(path, what);
   if (problem !== null || path.startsWith('/')) return problem;

@@ -4,8 +4,8 @@ import type { ParentCondition } from '../search-space/parameter-definitions.ts';
 import { normalizeValue, valueProblem } from '../search-space/parameter-value.ts';
 
 /**
- * Which values a parameter can have in any run of a spec: an over-approximation that looks at each parameter on its own. What
- * it rules out can never be.
+ * The values that a parameter can have in any run of a spec. This is an over-approximation that considers each
+ * parameter on its own; a value that it rules out is impossible.
  */
 export class PossibleValues {
   private readonly spec: SweepSpec;
@@ -17,7 +17,7 @@ export class PossibleValues {
   }
 
   /**
-   * Whether a parent may allow its child, in any run or in that variant.
+   * Returns whether a parent may allow its child, in any run or in the given variant.
    *
    * @param variant null: any run.
    */
@@ -34,7 +34,7 @@ export class PossibleValues {
     );
   }
 
-  /** Whether the parameter may have one of these values in any run that a strategy draws. */
+  /** Returns whether the parameter may have one of these values in any run that a strategy draws. */
   anyOfPossible(name: string, values: readonly ParameterValue[]): boolean {
     const definition = findDefinition(name);
     if (definition === null) return false;
@@ -60,7 +60,7 @@ export class PossibleValues {
     const definition = findDefinition(name);
     if (definition === null) return false;
     const usable = (value: ParameterValue | undefined): boolean => {
-      // A wrong value is reported at its own place; it must not make others look wrong.
+      // A wrong value is reported in its own place; it must not cause other reports.
       if (value !== undefined && valueProblem(definition, value) !== null) return true;
       if (value !== undefined) return allows(normalizeValue(definition, value));
       return definition.default !== null && allows(definition.default);

@@ -3,7 +3,7 @@ import { show } from '../search-space/parameter-value.ts';
 import { pathProblem } from './path-problem.ts';
 import type { ViolationList } from './violations.ts';
 
-/** Fractions are written by people: 0.7 + 0.15 + 0.15 is not exactly 1. */
+/** Tolerance of the sum, because decimal fractions are inexact: 0.7 + 0.15 + 0.15 is not exactly 1. */
 const SUM_TOLERANCE = 1e-6;
 
 export function validateDataset(dataset: DatasetSource, found: ViolationList): void {
@@ -35,7 +35,7 @@ export function validateDataset(dataset: DatasetSource, found: ViolationList): v
   if (!Number.isSafeInteger(fractions.seed) || fractions.seed < 0) {
     found.add(
       'dataset.split_fractions.seed',
-      `must be a whole number of at least 0; received ${show(fractions.seed)}.`,
+      `must be an integer of at least 0; received ${show(fractions.seed)}.`,
     );
   }
 }

@@ -5,14 +5,14 @@ import type { ViolationList } from './violations.ts';
 
 type Range = Extract<ParameterDomain, { kind: 'range' }>;
 
-/** Most points of one range in a grid; more would be too many runs anyway. */
+/** Maximum number of points of one range in a grid; more would be too many runs anyway. */
 const MAX_GRID_POINTS = 10_000;
 
 /**
- * Checks the values a dimension may take.
+ * Checks the values of a dimension.
  *
- * @param path of the dimension, for example `parameters[2]`.
- * @param strategy null where the strategy itself is unknown.
+ * @param path path of the dimension, for example `parameters[2]`.
+ * @param strategy null if the strategy itself is unknown.
  */
 export function validateDomain(
   path: string,
@@ -33,7 +33,7 @@ export function validateDomain(
   }
 }
 
-/** Also for the values of conditions. */
+/** Checks values, of a dimension or of a condition. */
 export function validateValues(
   path: string,
   definition: ParameterDefinition,
@@ -131,7 +131,7 @@ function validateGridPoints(
   if (!Number.isInteger(points) || points < 2 || points > MAX_GRID_POINTS) {
     found.add(
       `${path}.grid_points`,
-      `must be a whole number from 2 to ${MAX_GRID_POINTS}; received ${show(points)}. For one value, use a list.`,
+      `must be an integer from 2 to ${MAX_GRID_POINTS}; received ${show(points)}. For one value, use a list.`,
     );
   } else if (range.step !== null) {
     found.add(`${path}.grid_points`, 'and step say the same thing twice. Give one of them.');

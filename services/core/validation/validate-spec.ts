@@ -20,8 +20,8 @@ import { memberPath, ViolationList } from './violations.ts';
 const MAX_NAME_LENGTH = 200;
 
 /**
- * All mistakes of a spec at once, each with its path as in the YAML file; an empty list where there are none. Names that come
- * from outside (strategy, objective) are checked although the types promise them.
+ * Returns all mistakes of a spec at once, each with its path as in the YAML file; empty if there are none. External
+ * names (strategy, objective) are checked although the types promise them.
  */
 export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   const found = new ViolationList();
@@ -36,7 +36,7 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   validateObjective(spec, found);
   validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
   if (spec.mlflow !== undefined) validateMlflow(spec.mlflow, found);
-  // Counting a grid needs a space that is right.
+  // Counting a grid requires a valid space.
   if (found.violations.length === 0) validateGridSize(spec, found);
   if (found.violations.length === 0) validateContradictions(spec, found);
   return found.violations;
@@ -69,13 +69,13 @@ function validateMaxRuns(spec: SweepSpec, found: ViolationList): void {
     return;
   }
   if (!Number.isInteger(maxRuns) || maxRuns < 1 || maxRuns > MAX_RUNS) {
-    found.add('max_runs', `must be a whole number from 1 to ${MAX_RUNS}; received ${show(maxRuns)}.`);
+    found.add('max_runs', `must be an integer from 1 to ${MAX_RUNS}; received ${show(maxRuns)}.`);
   }
 }
 
 function validateSeed(seed: number, found: ViolationList): void {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    found.add('seed', `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}; received ${show(seed)}.`);
+    found.add('seed', `must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}; received ${show(seed)}.`);
   }
 }
 
@@ -114,7 +114,10 @@ function countGrid(spec: SweepSpec): number {
 }
 
 const LARGEST_MINIMUM_IMAGE_SIZE = Math.max(...BACKBONE_NAMES.map(minimumImageSize));
-/** Parameters with values that are right alone and wrong beside others: no head phase, images too small for their backbone. */
+/**
+ * Parameters with values that are valid alone and invalid with others: no head phase, images too small for their
+ * backbone.
+ */
 const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
   epochs: (value) => value === 0,
   image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
@@ -140,7 +143,7 @@ function validateContradictions(spec: SweepSpec, found: ViolationList): void {
   }
 }
 
-/** Where a parameter gets such a value; null: nowhere. */
+/** Returns where a parameter gets such a value; null if nowhere. */
 function placeOf(
   { base, parameters, variants }: SweepSpec,
   parameter: string,

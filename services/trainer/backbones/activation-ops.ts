@@ -5,7 +5,10 @@ import type { Activation } from '../../core/network/layer.ts';
 
 let floatType: readonly OpAttribute[] | null = null;
 
-/** Off the gradient tape. Returns `input` itself for "linear", else a new tensor; frees only what it made in between. */
+/**
+ * Applies an activation outside the gradient tape. Returns `input` itself for "linear", else a new tensor; disposes
+ * only of intermediate tensors.
+ */
 export function applyActivation(input: Tensor, activation: Activation): Tensor {
   switch (activation) {
     case 'linear':
@@ -25,16 +28,19 @@ export function applyActivation(input: Tensor, activation: Activation): Tensor {
   }
 }
 
-/** What `activationGradient` wants to be kept of the forward pass: the input for swish, else the output. */
+/** Returns the tensor of the forward pass that `activationGradient` needs: the input for swish, else the output. */
 export function keptForGradient(input: Tensor, output: Tensor, activation: Activation): Tensor {
   return activation === 'swish' ? input : output;
 }
 
-/** The gradient in the input, off the tape. TensorFlow's ReLU gradients only compare with 0 and 6: the output serves as well. */
+/**
+ * Returns the gradient with respect to the input, outside the tape. TensorFlow's ReLU gradients only compare with 0 and
+ * 6, so the output serves as well.
+ */
 export function activationGradient(dy: Tensor, kept: Tensor, activation: Activation): Tensor {
   switch (activation) {
     case 'linear':
-      // A tensor of its own: tfjs frees a sum's parts.
+      // A separate tensor: tfjs disposes of a sum's parts.
       return dy.clone();
     case 'relu':
       return executeOp('ReluGrad', float32(), [dy, kept]);

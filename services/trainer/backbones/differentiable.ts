@@ -26,7 +26,7 @@ export function addBiasAndActivate(input: Tensor4D, bias: Tensor, activation: Ac
   })(input, bias) as Tensor4D;
 }
 
-/** As `addBiasAndActivate` for an offset that is never trained (null: none). */
+/** Adds an offset that is never trained (null: none) and applies the activation, like `addBiasAndActivate`. */
 export function addConstantAndActivate(input: Tensor4D, offset: Tensor | null, activation: Activation): Tensor4D {
   if (offset === null && activation === 'linear') return input;
   return tf.customGrad((x, save) => {

@@ -5,7 +5,10 @@ import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import { kernelName } from '../../core/network/layer.ts';
 import type { BatchNormLayer, NormalizationLayer, RescalingLayer } from '../../core/network/layer.ts';
 
-/** A kernel and an offset per output channel that do what a convolution and its BatchNormalization do (inference mode). */
+/**
+ * A kernel and an offset per output channel that are equivalent to a convolution and its BatchNormalization (inference
+ * mode).
+ */
 export interface FoldedWeights {
   readonly shape: readonly number[];
   readonly kernel: Float32Array;
@@ -18,13 +21,13 @@ const KERAS_EPSILON = 1e-7;
 
 export type Weights = ReadonlyMap<string, WeightTensor>;
 
-/** In double precision, so that what is folded is rounded once. Per channel: y = x · scale + offset. */
+/** Coefficients in double precision, so that folded values are rounded once. Per channel: y = x · scale + offset. */
 export interface NormCoefficients {
   readonly scale: Float64Array;
   readonly offset: Float64Array;
 }
 
-/** Of any layer that scales and shifts each channel. */
+/** Returns the coefficients of any layer that scales and shifts each channel. */
 export function channelCoefficients(
   graph: LayerGraph,
   weights: Weights,
@@ -62,7 +65,7 @@ export function normCoefficients(graph: LayerGraph, weights: Weights, norm: stri
   return { scale, offset };
 }
 
-/** The unit's frozen weights. */
+/** Folds the unit's frozen weights. */
 export function foldWeights(graph: LayerGraph, weights: Weights, unit: ConvolutionUnit): FoldedWeights {
   const kernel = weightOf(graph, weights, kernelName(unit.layer));
   const bias = biasOf(graph, weights, unit);

@@ -25,8 +25,8 @@ export interface PlainUnit {
 export type Unit = ConvolutionUnit | PlainUnit;
 
 /**
- * The layers after position `from` (−1: the preprocessed image) up to and including `to`, grouped into units, in order.
- * Layers that do nothing in inference are left out.
+ * Groups the layers after position `from` (−1: the preprocessed image) up to and including `to` into units, in order.
+ * Layers without effect in inference are omitted.
  */
 export function fuseLayers(graph: LayerGraph, from: number, to: number): readonly Unit[] {
   const fuser = new Fuser(graph, from, to);
@@ -115,7 +115,7 @@ class Fuser {
     return { unit: { kind: 'convolution', ...start, norm, activation, output }, positions };
   }
 
-  /** Where the numbers come from that a layer reads at this position. */
+  /** Returns the position of the layer that produces the values read at this position. */
   private sourceOf(position: number): number {
     let source = position;
     while (source > this.from && this.layerAt(source).kind === 'identity') {
@@ -124,14 +124,14 @@ class Fuser {
     return source;
   }
 
-  /** The layer that alone reads this position's output, when it is still within the range. */
+  /** Returns the only layer that reads this position's output, if it is still within the range. */
   private onlyReader(position: number): number | null {
     const readers = this.readers[position] ?? [];
     const reader = readers.length === 1 ? readers[0] : undefined;
     return reader === undefined || reader > this.to ? null : reader;
   }
 
-  /** Whether zeros around the image and a "valid" convolution are what TensorFlow's "same" padding does by itself. */
+  /** Returns whether zero padding and a "valid" convolution equal TensorFlow's "same" padding. */
   private padsLikeSame(
     position: number,
     padding: readonly [number, number],

@@ -9,7 +9,7 @@ type H5Module = Awaited<typeof ready>;
 
 /** A dataset as its header describes it; its values are not read. */
 export interface StoredTensor {
-  /** Inside the HDF5 file, from the root. */
+  /** Path inside the HDF5 file, from the root. */
   readonly path: string;
   readonly shape: readonly number[];
   readonly metadata: Metadata;
@@ -55,7 +55,7 @@ export class Hdf5File implements Disposable {
     const { size } = await stat(path);
     const file = new File(path, 'r');
     // A file that the library refuses has a negative number.
-    if (file.file_id < 0n) throw fileError(source, 'it is truncated or damaged. Fetch it anew');
+    if (file.file_id < 0n) throw fileError(source, 'it is truncated or damaged. Download it again');
     return new Hdf5File(source, path, size, module, file);
   }
 

@@ -28,8 +28,8 @@ const OPAQUE = 5;
 const CLASS_NAMES = ['integer', 'float', 'time', 'string', 'bit field', 'opaque', 'compound', 'reference', 'enum'];
 
 /**
- * How the header of a dataset describes its number format: size, bit offset, precision, place and size of exponent and mantissa,
- * exponent bias (HDF5 File Format Specification, "Datatype Message", class 1).
+ * Number formats as the header of a dataset describes them: size, bit offset, precision, place and size of exponent and
+ * mantissa, exponent bias (HDF5 File Format Specification, "Datatype Message", class 1).
  */
 const FLOAT_TYPES: Readonly<Record<FloatFormat, Buffer>> = {
   float16: Buffer.from('02000000000010000a05000a0f000000', 'hex'),
@@ -72,7 +72,7 @@ export function readStoredTensor(file: Hdf5File, tensor: StoredTensor, spec: Wei
     return `holds ${name}; float16, bfloat16, float32 and float64 are read. Save the weights as floating-point numbers`;
   }
   const bytes = file.bytes(tensor);
-  if (bytes === null) return "can't be read: its data are damaged. Fetch the file anew";
+  if (bytes === null) return "can't be read: its data are damaged. Download the file again";
   const values = toFloat32(bytes, format);
   return valueProblem(spec, values) ?? values;
 }
@@ -107,7 +107,7 @@ function floatFormat(file: Hdf5File, { path, metadata }: StoredTensor): FloatFor
 /** The count of images that a Normalization layer has seen; nothing is computed from it. */
 function readCount(file: Hdf5File, tensor: StoredTensor): Float32Array | string {
   const bytes = file.bytes(tensor);
-  if (bytes === null) return "can't be read: its data are damaged. Fetch the file anew";
+  if (bytes === null) return "can't be read: its data are damaged. Download the file again";
   const { size } = tensor.metadata;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (size === 8) return Float32Array.of(Number(view.getBigInt64(0, true)));

@@ -102,10 +102,13 @@ function misfit({ shape }: WeightSpec, stored: StoredTensor | null): string {
   return `has shape [${stored.shape.join(', ')}]${hint}`;
 }
 
-/** What h5wasm throws on damaged structures is no error of the machine; lack of memory is. */
+/**
+ * Converts an error. h5wasm's exceptions about damaged structures are faults of the file; lack of memory is one of the
+ * machine.
+ */
 function asFileError(source: WeightSource, error: unknown): unknown {
   if (error instanceof BackboneError || error instanceof RangeError) return error;
   if (error instanceof AmbiguousLayerError) return fileError(source, error.message);
   const message = error instanceof Error ? error.message : String(error);
-  return fileError(source, `it is damaged (${message}). Fetch it anew`);
+  return fileError(source, `it is damaged (${message}). Download it again`);
 }

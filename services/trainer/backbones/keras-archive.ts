@@ -15,8 +15,8 @@ const WEIGHTS_MEMBER = 'model.weights.h5';
 const FLOAT_BYTES = 4;
 const MEBIBYTE = 1 << 20;
 /**
- * Bounds on an archive's weights. A base with a large head and Adam's two slots, in double precision, stays below the first;
- * float32 weights don't compress to a twentieth, and below the third nobody minds.
+ * Bounds on an archive's weights. A base with a large head and Adam's two slots, in double precision, is below the
+ * first; float32 weights don't compress to a twentieth, and sizes below the third are harmless.
  */
 const MAX_FOLD = 16;
 const MAX_HEAD_BYTES = 2048 * MEBIBYTE;
@@ -126,7 +126,7 @@ async function extractMember(source: WeightSource, archive: ZipFile, member: Ent
     throw isSystemError(error) ? error : fileError(source, `it is damaged (${textOf(error)})`);
   }
   if (checksum !== member.crc32)
-    throw fileError(source, `the checksum of its ${WEIGHTS_MEMBER} is wrong. Fetch it anew`);
+    throw fileError(source, `the checksum of its ${WEIGHTS_MEMBER} is wrong. Download it again`);
 }
 
 /** The machine's: a full disk, a file that can't be opened. zlib's errors have codes too, of its own. */

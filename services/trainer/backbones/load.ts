@@ -26,7 +26,7 @@ export interface LoadOptions extends WeightFileOptions, WeightsReference {
 
 /** Sizes at which a base is put together to learn its layers; they don't depend on it. */
 const DESCRIPTION_SIZE = 224;
-/** Of `random` weights; the run's own seed is for what is trained. */
+/** Seed of `random` weights; the run's own seed is for trained tensors. */
 const RANDOM_SEED = 0;
 
 /**
@@ -39,9 +39,9 @@ export async function loadBackbone(options: LoadOptions): Promise<Backbone> {
 }
 
 /**
- * What `loadBackbone` puts together: the layers one by one and their weights, nothing folded.
+ * Loads the layers one by one and their weights, without folding.
  *
- * @throws as `loadBackbone`
+ * @throws as `loadBackbone` does.
  */
 export async function loadBackboneParts(options: LoadOptions): Promise<BackboneParts> {
   const definition = backboneDefinition(options.backbone);
@@ -125,7 +125,7 @@ async function readWeights(
   return { weights, preprocessing: preprocessingOf(definition, metadata['preprocessing']) };
 }
 
-/** The weights say how they want their images; without a word, as the family does. */
+/** Returns the preprocessing that the weights declare, by default that of the family. */
 function preprocessingOf(definition: BackboneDefinition, name: string | undefined): Preprocessing {
   if (name === undefined) return definition.preprocessing;
   const known = PREPROCESSINGS.find((candidate) => candidate === name);
@@ -135,7 +135,7 @@ function preprocessingOf(definition: BackboneDefinition, name: string | undefine
   });
 }
 
-/** Whether weights descend from Keras' published ones, which hold deviations for variances. */
+/** Returns whether weights descend from Keras' published ones, which contain deviations instead of variances. */
 function hasPublishedNormalization(weights: Weights): boolean {
   const variance = weights.get('normalization/variance')?.values ?? [];
   return IMAGENET_DEVIATIONS.every((deviation, channel) => Math.abs((variance[channel] ?? NaN) - deviation) < 1e-3);

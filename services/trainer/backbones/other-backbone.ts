@@ -3,7 +3,7 @@ import { backboneGraph } from '../../core/network/backbone-graph.ts';
 import { BACKBONE_NAMES } from '../../core/network/backbones.ts';
 import type { LayerGraph } from '../../core/network/layer-graph.ts';
 
-/** At which every base can be put together; weights don't depend on it. */
+/** Size at which every base can be built; weights don't depend on it. */
 const SIZE = 224;
 
 /** Names the backbone whose weights a refused file does hold, as `; it looks like …`; empty where there is none. */

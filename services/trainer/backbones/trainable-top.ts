@@ -157,7 +157,7 @@ export class TrainableTop implements BackboneTop {
 
 interface Kernels {
   readonly kernel: Tensor4D;
-  /** Of a separable convolution, whose `kernel` is the 1×1 one. */
+  /** Depthwise kernel of a separable convolution, whose `kernel` is the 1×1 one. */
   readonly depthwiseKernel: Tensor4D | null;
 }
 

@@ -22,7 +22,7 @@ const LOOKALIKES: readonly (readonly [begin: RegExp, meaning: string])[] = [
   [/^\x89HDF\r\n/, 'it is an HDF5 file: give it the ending .h5'],
   [/^PK\x03\x04/, 'it is a ZIP archive: a Keras model has the ending .keras'],
   [/^version https:\/\/git-lfs/, 'it is a Git LFS pointer, not the file itself: run `git lfs pull`'],
-  [/^\s*<(!doctype|html|\?xml)/i, 'it is a web page, as a failed download leaves it: fetch the file anew'],
+  [/^\s*<(!doctype|html|\?xml)/i, 'it is a web page, as a failed download leaves it: download the file again'],
   [/^\x1f\x8b/, 'it is a gzip archive: unpack it'],
   [/^\x80[\x02-\x05]/, 'it is a Python pickle, which is never read: save the weights with Keras or as .safetensors'],
 ];

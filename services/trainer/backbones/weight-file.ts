@@ -78,12 +78,12 @@ async function checkMd5(definition: BackboneDefinition, path: string, expected: 
   if (actual === expected) return;
   throw new BackboneError(
     `${path} is not the file that Keras publishes: its md5 is ${actual} instead of ${expected}. Delete it, and it is ` +
-      'loaded anew; to use other weights, give their path.',
+      'downloaded again; to use other weights, set their path.',
     { backbone: definition.name },
   );
 }
 
-/** Without a published digest nothing tells which of two files is the published one. */
+/** Refuses two different files, because without a published digest the published one is unknown. */
 async function refuseTwoContents(definition: BackboneDefinition, candidates: readonly string[]): Promise<void> {
   const digests = new Map<string, string>();
   for (const path of candidates) if (await isFile(path)) digests.set(await hashFileOnce(path, 'sha256'), path);

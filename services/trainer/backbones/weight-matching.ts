@@ -6,14 +6,14 @@ import type { Layer } from '../../core/network/layer.ts';
 
 interface LayerWithWeights {
   readonly name: string;
-  /** As Keras 3 writes it in a file. */
+  /** Class as Keras 3 writes it in a file. */
   readonly kerasClass: string;
   readonly specs: readonly WeightSpec[];
 }
 
-/** Where a file has each layer of a base. */
+/** Locations of a base's layers in a file. */
 export interface Match {
-  /** Of the model in the file, or of the layers at its ends, for errors. */
+  /** Location of the model in the file, or of the layers at its ends, for errors. */
   readonly place: string;
   readonly layers: readonly { readonly wanted: LayerWithWeights; readonly found: FileLayer | null }[];
   /** Layers with weights in the model. */
@@ -33,7 +33,7 @@ const KERAS_CLASSES: Readonly<Partial<Record<Layer['kind'], string>>> = {
   normalization: 'normalization',
 };
 
-/** A name that Keras made up: its number depends on what was built before it in the session. */
+/** Matches a generated name: its number depends on the layers built before it in the session. */
 const MADE_UP_NAME = new RegExp(`^(${Object.values(KERAS_CLASSES).join('|')})(_\\d+)?$`);
 
 /**
@@ -88,8 +88,8 @@ function matchByOrder(wanted: readonly LayerWithWeights[], { path, layers }: Fil
 }
 
 /**
- * By class and number, as Keras 3 loads its files. Where the model has more layers of a class, the base's may be the first or
- * the last of them.
+ * Matches by class and number, as Keras 3 loads its files. If the model has more layers of a class, the base's may be
+ * the first or the last of them.
  */
 function matchByNumber(wanted: readonly LayerWithWeights[], { path, layers }: FileModel): readonly Match[] {
   const saysNames = layers.some(({ name }) => name !== null);
@@ -130,7 +130,7 @@ function matchOf(
   return { place, layers: pairs, layerCount: layers.length };
 }
 
-/** The layer's tensors in Keras' order: by role where the file names the roles, else as they stand. */
+/** Returns the layer's tensors in Keras' order: by role if the file names the roles, else in file order. */
 export function tensorsInOrder(specs: readonly WeightSpec[], { tensors }: FileLayer): readonly (StoredTensor | null)[] {
   const byRole = specs.map((spec) => tensors.filter(({ role }) => role !== null && isRole(spec, role)));
   if (byRole.every((own) => own.length === 1)) return byRole.map(([own]) => own?.stored ?? null);
@@ -150,7 +150,7 @@ function isFitting(match: Match): boolean {
   return lackOf(match) === 0;
 }
 
-/** Layers that are missing count more than those of another shape. */
+/** Returns the difference; missing layers count more than those of another shape. */
 function lackOf({ layers }: Match): number {
   return layers.reduce((sum, { wanted, found }) => {
     if (found === null) return sum + 1000;

@@ -31,7 +31,7 @@ function efficientNetLite0Layers(): readonly Layer[] {
       channels = stage.filters;
     }
   }
-  // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
+  // The 1×1 top belongs to the last block, so that "unfreeze the last block" trains more than one projection.
   const lastBlock = `block${EFFICIENTNET_STAGES.length}`;
   pushConvolution(layers, {
     name: 'top_conv',
@@ -49,7 +49,7 @@ interface BlockSpec extends EfficientNetStage {
   readonly name: string;
   readonly block: string;
   readonly input: string;
-  /** Of the input. */
+  /** Channels of the input. */
   readonly channels: number;
 }
 

@@ -8,7 +8,7 @@ import { pushSqueezeExcitation } from './squeeze-excitation.ts';
 
 interface StageSpec {
   readonly repeats: number;
-  /** Of the stage's first block. */
+  /** Stride of the stage's first block. */
   readonly stride: number;
   readonly expansion: number;
   readonly filters: number;
@@ -50,7 +50,7 @@ function efficientNetV2Layers({ width, depth }: EfficientNetScale): readonly Lay
       channels = filters;
     }
   }
-  // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
+  // The 1×1 top belongs to the last block, so that "unfreeze the last block" trains more than one projection.
   const top = pushConv(list, 'top_conv', output, { filters: roundFilters(TOP_FILTERS, width), kernelSize: 1 });
   pushNormAndSwish(list, 'top_', top);
   return list.layers;
@@ -58,7 +58,7 @@ function efficientNetV2Layers({ width, depth }: EfficientNetScale): readonly Lay
 
 interface BlockSpec extends StageSpec {
   readonly prefix: string;
-  /** Of the input. */
+  /** Channels of the input. */
   readonly channels: number;
 }
 

@@ -15,7 +15,7 @@ export interface EfficientNetScale {
 export interface EfficientNetStage {
   readonly repeats: number;
   readonly kernelSize: number;
-  /** Of the stage's first block. */
+  /** Stride of the stage's first block. */
   readonly stride: number;
   readonly expansion: number;
   readonly filters: number;
@@ -38,8 +38,8 @@ const SQUEEZE_RATIO = 0.25;
 interface EfficientNetOptions extends EfficientNetScale {
   readonly inputSize: number;
   /**
-   * Keras adds a second rescaling (`rescaling_1`) for its published weights only: their file holds ImageNet's standard
-   * deviation where the normalisation layer wants a variance.
+   * Keras adds a second rescaling (`rescaling_1`) for its published weights only: their file contains ImageNet's
+   * standard deviation where the normalisation layer expects a variance.
    */
   readonly published: boolean;
 }
@@ -74,7 +74,7 @@ function efficientNetLayers({ width, depth, inputSize, published }: EfficientNet
       size = Math.ceil(size / stride);
     }
   }
-  // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
+  // The 1×1 top belongs to the last block, so that "unfreeze the last block" trains more than one projection.
   const top = { filters: roundFilters(TOP_FILTERS, width), kernelSize: 1, padding: 'same' } as const;
   pushNormAndSwish(list, 'top_', pushConv(list, 'top_conv', output, top));
   return list.layers;
@@ -82,7 +82,7 @@ function efficientNetLayers({ width, depth, inputSize, published }: EfficientNet
 
 interface BlockSpec extends EfficientNetStage {
   readonly prefix: string;
-  /** Of the input. */
+  /** Channels of the input. */
   readonly channels: number;
   /** Height and width of the input. */
   readonly size: number;
@@ -137,7 +137,7 @@ function roundFilters(filters: number, width: number): number {
   return rounded < 0.9 * scaled ? rounded + 8 : rounded;
 }
 
-/** Weights of the first EfficientNets have another address than the other published files. */
+/** The weights of the first EfficientNets have another address than the other published files. */
 const EFFICIENTNET_ADDRESS = 'https://storage.googleapis.com/keras-applications';
 
 /** The sizes that they were trained at play no part. */

@@ -2,7 +2,7 @@ import { kerasFile } from '../backbone-definition.ts';
 import type { BackboneDefinition } from '../backbone-definition.ts';
 import type { Layer } from '../layer.ts';
 
-/** Of every BatchNormalization of the family (Keras passes it explicitly; its own default is the same 1e-3). */
+/** Epsilon of every BatchNormalization of the family (Keras passes it explicitly; its own default is the same 1e-3). */
 const EPSILON = 1e-3;
 
 /** Filters (before the width multiplier), stride and expansion of each inverted residual block. */
@@ -50,7 +50,7 @@ function mobileNetV2Layers(alpha: number, inputSize: number): readonly Layer[] {
     position = pushBlock(layers, { index, input: position, outputChannels, stride, expansion });
   }
   const topFilters = alpha > 1 ? makeDivisible(1280 * alpha) : 1280;
-  // The 1×1 top counts to the last block, so that "unfreeze the last block" trains more than one projection.
+  // The 1×1 top belongs to the last block, so that "unfreeze the last block" trains more than one projection.
   const lastBlock = `block_${BLOCKS.length - 1}`;
   const top = { name: 'Conv_1', block: lastBlock, filters: topFilters, kernelSize: 1, stride: 1 };
   pushConvolution(layers, { ...top, inputs: [position.name] });

@@ -19,7 +19,7 @@ interface BlockSpec {
   readonly name: string;
   readonly filters: number;
   readonly stride: number;
-  /** Whether the shortcut goes through a convolution. */
+  /** true if the shortcut contains a convolution. */
   readonly convShortcut: boolean;
 }
 
@@ -103,7 +103,7 @@ function pushStemPool(list: LayerList, input: string): string {
   return list.maxPool('pool1_pool', padded, { poolSize: 3, stride: 2, padding: 'valid' });
 }
 
-/** The final normalisation counts to the last block. */
+/** Appends the final normalisation, which belongs to the last block. */
 function finishV2(list: LayerList, input: string): readonly Layer[] {
   list.activation('post_relu', list.norm('post_bn', input, EPSILON), 'relu');
   return list.layers;

@@ -1,18 +1,21 @@
-/** A finished task whose forecast can be compared with what it took. */
+/** A finished task whose forecast can be compared with its measured duration. */
 export interface CostSample {
   /** `TaskForecast.costClass`. */
   readonly costClass: string;
-  /** By the model alone, seconds. */
+  /** Seconds by the model alone. */
   readonly modelSeconds: number;
-  /** From lease to end of the attempt that succeeded, seconds. */
+  /** Seconds from lease to end of the attempt that succeeded. */
   readonly measuredSeconds: number;
 }
 
-/** What measurements of the cluster say of the model: how many times longer work takes than it thinks. */
+/** Measured corrections of the model on this cluster: the factor by which work takes longer than modelled. */
 export interface Corrections {
-  /** 1 where nothing like it was measured. */
+  /** Returns the factor of a cost class; 1 if nothing similar was measured. */
   factor(costClass: string): number;
-  /** The same as data, by class and by kind of work: what another thread or a page token carries. Absent: nothing was measured. */
+  /**
+   * The factors as data, by class and by kind of work, for another thread or a page token. Undefined: nothing was
+   * measured.
+   */
   readonly factors?: Readonly<Record<string, number>>;
 }
 
@@ -24,18 +27,18 @@ export function correctionsOf(factors: Readonly<Record<string, number>>): Correc
   return { factors, factor: (costClass) => byKey.get(costClass) ?? byKey.get(kindOf(costClass)) ?? 1 };
 }
 
-/** One odd measurement must not make a plan absurd. */
+/** Bounds of a factor: one odd measurement must not distort a plan. */
 const SMALLEST_FACTOR = 0.02;
 const LARGEST_FACTOR = 50;
 
-/** Tasks that take hardly more than their fixed part say nothing about the rest. */
+/** Minimum work of a sample: tasks that hardly exceed their fixed part contain no information about the rest. */
 const LEAST_WORK_SECONDS = 0.05;
 
 /**
- * The median of measured against modelled work (what every task takes is left out of both): of the very same class, else of the
- * same kind of work (the class' first two words) on any base.
+ * Returns the medians of measured relative to modelled work, without the fixed part of a task. A class without samples
+ * uses the median of its kind of work (the class' first two words) on any base.
  *
- * @param fixedSeconds what a task takes whatever it does.
+ * @param fixedSeconds fixed duration of a task.
  */
 export function correctionsFrom(samples: readonly CostSample[], fixedSeconds: number): Corrections {
   const factors = new Map<string, number[]>();

@@ -5,31 +5,31 @@ export interface Device {
   readonly threadCount: number;
 }
 
-/** How quick a slot is. Every figure is a first guess that measurements of the cluster correct (`corrections.ts`). */
+/** Speed of a slot. Every figure is an initial estimate that measurements of the cluster correct (`corrections.ts`). */
 export interface DeviceSpeed {
   /** Convolutions, GFLOP per second. */
   readonly gflopPerSecond: number;
-  /** Layers that compute little and move much (depthwise, activation, addition): values put out per second. */
+  /** Output values per second of layers that are bound by memory (depthwise, activation, addition). */
   readonly valuesPerSecond: number;
-  /** What is streamed through memory once per step: weights, gradients, optimizer state. */
+  /** Bytes per second of data streamed through memory once per step: weights, gradients, optimizer state. */
   readonly bytesPerSecond: number;
   /** Matrix products of heads, GFLOP per second. */
   readonly headGflopPerSecond: number;
-  /** What a step costs however small it is: a group's, and each head's. */
+  /** Fixed seconds of a step: of a group, and of each head. */
   readonly stepSeconds: number;
   readonly headStepSeconds: number;
-  /** Reading, decoding and resizing an image for the first time; it lies in the slot's image cache afterwards. */
+  /** Seconds to read, decode and resize an image for the first time; afterwards it is in the slot's image cache. */
   readonly decodeSeconds: number;
-  /** Augmenting one value of an image. */
+  /** Seconds to augment one value of an image. */
   readonly augmentSecondsPerValue: number;
-  /** Process, device and bookkeeping of a task, without weights and data. */
+  /** Seconds for process, device and bookkeeping of a task, without weights and data. */
   readonly taskSeconds: number;
 }
 
 /**
- * CPU: per thread of a 2-thread x86-64 machine (VGG16 at 180 pixels: 32 images in 2.2 s with 2 threads; 16 heads of 512, 1280
- * and 12,800 inputs in 6.5, 12.8 and 91 ms per step of 32 images). Memory is shared by the threads. GPU: a third of what an
- * A100 does in VGG16's published training figures.
+ * Returns the speed of a device. CPU: per thread of a 2-thread x86-64 machine (VGG16 at 180 pixels: 32 images in 2.2 s
+ * with 2 threads; 16 heads of 512, 1280 and 12,800 inputs in 6.5, 12.8 and 91 ms per step of 32 images). The threads
+ * share the memory. GPU: a third of an A100 by VGG16's published training figures.
  */
 export function deviceSpeed({ kind, threadCount }: Device): DeviceSpeed {
   if (kind === 'gpu') return GPU_SPEED;

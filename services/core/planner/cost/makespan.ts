@@ -10,10 +10,10 @@ interface Running {
 }
 
 /**
- * Seconds until the last task ends when `slotCount` equal slots take, as coordinators do, the first task of the list whose
- * prerequisites are done.
+ * Returns the seconds until the last task ends on `slotCount` equal slots. As in coordinators, a slot takes the first
+ * task of the list whose prerequisites are done.
  *
- * @param tasks each after everything it depends on; a prerequisite that is not in the list counts as done.
+ * @param tasks each after its prerequisites; one that is not in the list counts as done.
  * @param slotCount at least 1.
  */
 export function makespanSeconds(tasks: readonly TimedTask[], slotCount: number): number {
@@ -24,7 +24,7 @@ export function makespanSeconds(tasks: readonly TimedTask[], slotCount: number):
     for (const prerequisite of known) dependents[prerequisite]?.push(position);
     return known.length;
   });
-  // The first task lies at the end, because taking the last element of an array is what costs nothing.
+  // The first task is last in the array, because popping the last element is free.
   const ready: number[] = tasks.flatMap((_, position) => (missing[position] === 0 ? [position] : [])).reverse();
   const running: Running[] = [];
   let now = 0;
@@ -43,7 +43,7 @@ export function makespanSeconds(tasks: readonly TimedTask[], slotCount: number):
   }
 }
 
-/** After the last element that is not larger. */
+/** Inserts after the last element that is not larger. */
 function insertSorted<T>(items: T[], item: T, keyOf: (item: T) => number): void {
   const key = keyOf(item);
   let low = 0;

@@ -7,28 +7,28 @@ import type { TimedTask } from './makespan.ts';
 import { aloneSeconds, forecastEvaluation, forecastIndex } from './task-cost.ts';
 import type { CostContext, TaskForecast } from './task-cost.ts';
 
-/** What a sweep is expected to take, before anything runs. Early stopping is not foreseen. */
+/** Expected cost of a sweep before anything runs, without early stopping. */
 export interface PlanCost {
-  /** Of all tasks together, each from lease to end. */
+  /** Sum over all tasks, each from lease to end. */
   readonly slotSeconds: number;
-  /** If each run did everything itself, images through the frozen base in every epoch. */
+  /** The same if each run did everything itself, with images through the frozen base in every epoch. */
   readonly slotSecondsAlone: number;
-  /** From the first lease to the end of the sweep, on the slots that are there. */
+  /** Seconds from the first lease to the end of the sweep, on the available slots. */
   readonly wallSeconds: number;
   readonly slotCount: number;
   /** Passes of a base over the images of its splits. */
   readonly extractionCount: number;
   readonly featureBytes: number;
-  /** Head phases that are trained, and the tasks they are trained in. */
+  /** Number of trained head phases, and of the tasks that train them. */
   readonly headCount: number;
   readonly headTaskCount: number;
   readonly fineTuneCount: number;
   readonly fineTuneTaskCount: number;
-  /** Most memory that one slot needs. */
+  /** Maximum memory of one slot in bytes. */
   readonly memoryBytes: number;
 }
 
-/** @param needs of the runs of the plan. */
+/** @param needs needs of the plan's runs. */
 export function planCost(
   plan: Plan,
   context: CostContext,
@@ -65,8 +65,8 @@ export function planCost(
 }
 
 /**
- * The looks at the test split, before the winner is known: every run's base with `every_run`, else the first run's and the one
- * that costs most, should the winner have another.
+ * Forecasts the evaluations on the test split before the winner is known: every run's base with `every_run`; otherwise
+ * the first run's base and the most expensive one, in case the winner has another.
  */
 export function forecastEvaluations(
   context: CostContext,
@@ -88,7 +88,7 @@ export function forecastEvaluations(
   return [first, others.reduce((most, other) => (other.seconds > most.seconds ? other : most))];
 }
 
-/** Runs with the same key are evaluated in one task. */
+/** Returns a key; runs with the same key are evaluated in one task. */
 export function baseKey({ backbone, imageSize }: PlannedRun['config']): string {
   return JSON.stringify([backbone.name, backbone.weights, imageSize]);
 }
@@ -97,7 +97,7 @@ function ofStage(plan: Plan, stage: PlannedTask['stage']): PlannedTask[] {
   return plan.tasks.filter((task) => task.stage === stage);
 }
 
-/** The tasks of a plan with their expected seconds. */
+/** Returns the tasks of a plan with their expected seconds. */
 export function timed(plan: Pick<Plan, 'tasks'>): TimedTask[] {
   return plan.tasks.map(({ taskId, dependsOn, forecast }) => ({ taskId, dependsOn, seconds: forecast.seconds }));
 }

@@ -13,7 +13,7 @@ import { headForwardSeconds, headInputCount, headStepSeconds, headWeightCount } 
 /** Images of each split. */
 export type ImageCounts = Readonly<Record<Split, number>>;
 
-/** What a forecast depends on besides the work itself. */
+/** Inputs of a forecast besides the work itself. */
 export interface CostContext {
   readonly imageCounts: ImageCounts;
   readonly classCount: number;
@@ -22,44 +22,45 @@ export interface CostContext {
 }
 
 export interface TaskForecast {
-  /** What measurements are kept by: stage, method, backbone, image size. */
+  /** Key of measurements: stage, method, backbone, image size. */
   readonly costClass: string;
-  /** Slot-seconds from lease to end, all epochs; by the model alone. */
+  /** Slot-seconds from lease to end over all epochs, by the model alone. */
   readonly modelSeconds: number;
-  /** The same, corrected by what the cluster has measured. */
+  /** The same with the cluster's measured corrections. */
   readonly seconds: number;
-  /** Most memory the worker process holds. */
+  /** Maximum memory of the worker process in bytes. */
   readonly memoryBytes: number;
-  /** Of the feature sets that it stores. */
+  /** Bytes of the feature sets that it stores. */
   readonly featureBytes: number;
 }
 
 const FLOAT_BYTES = 4;
-/** Node, TensorFlow and what they keep of tasks before (695 to 830 MB after some small ones). */
+/** Node, TensorFlow and what they retain from earlier tasks (695 to 830 MB after some small ones). */
 const PROCESS_BYTES = 700e6;
 /** A weight file is parsed into one copy and folded into another. */
 const WEIGHT_COPIES = 2;
 /**
- * What a layer's kernel needs besides its inputs and its output, as a factor of these: reordered copies and workspace. Of 1.85 GB
- * that VGG16 held at 180 pixels it gives 1.61, of 0.77 GB of EfficientNet-Lite0 at 160 pixels 0.87.
+ * Memory of a layer's kernel in addition to its inputs and its output, as a factor of these: reordered copies and
+ * workspace. It yields 1.61 of the 1.85 GB that VGG16 used at 180 pixels, and 0.87 of the 0.77 GB of EfficientNet-Lite0
+ * at 160 pixels.
  */
 const WORKSPACE_FACTOR = 1.5;
 /** Stored outputs are read into one buffer and copied into a tensor. */
 const FEATURE_COPIES = 2;
 const STREAM_BATCH_SIZE = 32;
-/** Images of a head's validation step (`trainer/training/train-stage.ts`). */
+/** Number of images in a head's validation step (`trainer/training/train-stage.ts`). */
 const VALIDATION_BATCH_SIZE = 256;
 const LOAD_BYTES_PER_SECOND = 300e6;
-/** Images in the cache of decoded ones, or stored features. */
+/** Rate at which decoded images or stored features are read from the cache. */
 const READ_BYTES_PER_SECOND = 1e9;
 /** The backward pass through layers: gradients of the outputs and of the weights. */
 const TRAINING_PASSES = 3;
-/** Layers that train are run one op after the other and keep their outputs. */
+/** Passes over the values of trained layers, which run one op after the other and keep their outputs. */
 const TRAINING_VALUE_PASSES = 5;
 /** Weight, gradient, two slots, a copy of the best epoch. */
 const TRAINED_WEIGHT_COPIES = 5;
 
-/** Stores the outputs of one base for some splits. */
+/** Forecasts storing the outputs of one base for some splits. */
 export function forecastFeatures(context: CostContext, sets: readonly KeyedFeatureSet[]): TaskForecast {
   const [first] = sets;
   if (first === undefined) return emptyForecast('FEATURES stored');
@@ -81,12 +82,15 @@ function featureBytesPerImage(set: KeyedFeatureSet): number {
   return valueBytes * channels * (set.pooling === 'none' ? size * size : 1);
 }
 
-/** Bytes of one feature set. */
+/** Returns the bytes of one feature set. */
 function featureSetBytes(context: CostContext, set: KeyedFeatureSet): number {
   return context.imageCounts[set.split] * featureBytesPerImage(set);
 }
 
-/** Trains the heads of some runs as one group. Expects runs that read the same batches; early stopping is not foreseen. */
+/**
+ * Forecasts training the heads of some runs as one group. The runs must read the same batches; early stopping is not
+ * included.
+ */
 export function forecastHeads(
   context: CostContext,
   configs: readonly RunConfig[],
@@ -118,8 +122,8 @@ export function forecastHeads(
 }
 
 /**
- * Fine-tunes some runs as one group: the frozen part comes from stored features, or runs once per augmented batch for all of
- * them; what is above it runs forward and backward for each.
+ * Forecasts fine-tuning some runs as one group. The frozen part comes from stored features, or runs once per augmented
+ * batch for all of them; the part above it runs forward and backward for each.
  *
  * @param cut end of the frozen part; null: all layers train.
  */
@@ -161,25 +165,25 @@ export function forecastFineTunes(
     memoryBytes += TRAINED_WEIGHT_COPIES * FLOAT_BYTES * top.weightCount;
     largestTopBytes = Math.max(largestTopBytes, 2 * FLOAT_BYTES * config.batchSize * top.valueCount);
   }
-  // The members take their steps one after the other: the outputs of one live at a time.
+  // The members execute their steps one after the other: only one member's outputs exist at a time.
   return finish(context, ['FINE_TUNE', first.method, name, first.imageSize], seconds, memoryBytes + largestTopBytes, 0);
 }
 
-/** Looks at every image and at the weights once. */
+/** Forecasts INDEX, which reads every image and the weights once. */
 export function forecastIndex(context: CostContext): TaskForecast {
   const { train, validation, test } = context.imageCounts;
   const seconds = (train + validation + test) * context.speed.decodeSeconds;
   return finish(context, ['INDEX', 'images'], seconds, PROCESS_BYTES, 0);
 }
 
-/** Takes the test images through one base, for some runs on it. */
+/** Forecasts passing the test images through one base, for some runs on it. */
 export function forecastEvaluation(context: CostContext, configs: readonly RunConfig[]): TaskForecast {
   const [first] = configs;
   if (first === undefined) return emptyForecast('EVALUATE images');
   const { speed, imageCounts } = context;
   const { name, cut } = first.backbone;
   const base = costOfLayers(name, first.imageSize, { from: null, to: cut });
-  // A fine-tuned run has upper layers of its own; which runs will have won is not known, so all pass the whole base once.
+  // A fine-tuned run has its own upper layers. Since the winners are unknown, all pass the whole base once.
   const perImage = speed.decodeSeconds + forwardSeconds(speed, base);
   const seconds = loadSeconds(base) + imageCounts.test * perImage;
   const memoryBytes = processBytes(base) + passBytes(base, STREAM_BATCH_SIZE);
@@ -187,8 +191,8 @@ export function forecastEvaluation(context: CostContext, configs: readonly RunCo
 }
 
 /**
- * Slot-seconds of a run on its own, as a program would do it that trains one variant end to end: training and validation
- * images pass the frozen base in every epoch.
+ * Returns the slot-seconds of a run on its own, as in a program that trains one variant end to end: training and
+ * validation images pass the frozen base in every epoch.
  *
  * @param cut end of the frozen part in fine-tuning.
  */
@@ -198,7 +202,7 @@ export function aloneSeconds(context: CostContext, config: RunConfig, cut: strin
   const base = costOfLayers(name, config.imageSize, { from: null, to: config.backbone.cut });
   const imageCount = imageCounts.train + imageCounts.validation;
   const perEpoch = imageCount * forwardSeconds(speed, base) + augmentedSeconds(context, config);
-  // The same heads without sharing: stored features would not be there.
+  // The same heads without sharing: there would be no stored features.
   const head =
     config.epochs === 0 ? 0 : correctedWork(context, forecastHeads(context, [{ ...config, method: 'cached' }], []));
   const headBase = config.epochs * perEpoch * context.corrections.factor(`FEATURES stored ${name} ${config.imageSize}`);
@@ -217,7 +221,7 @@ function fineTuneAlone(context: CostContext, config: RunConfig, cut: string | nu
   return top + (config.fineTune?.epochs ?? 0) * perEpoch * factor;
 }
 
-/** Of one epoch's training images. */
+/** Returns the seconds of augmenting one epoch's training images. */
 function augmentedSeconds({ speed, imageCounts }: CostContext, { method, imageSize }: RunConfig): number {
   return method === 'augmented' ? imageCounts.train * augmentSeconds(speed, imageSize) : 0;
 }
@@ -238,7 +242,7 @@ function groupedHead(context: CostContext, { backbone, imageSize, head, optimize
 
 const NO_COST: BaseCost = { gflop: 0, valueCount: 0, liveValueCount: 0, weightCount: 0 };
 
-/** Cost of the frozen part in fine-tuning. @param cut its end; null: there is none. */
+/** Returns the cost of the frozen part in fine-tuning, which ends at `cut`; null: there is none. */
 function prefixCost({ backbone, imageSize }: RunConfig, cut: string | null): BaseCost {
   return cut === null ? NO_COST : costOfLayers(backbone.name, imageSize, { from: null, to: cut });
 }
