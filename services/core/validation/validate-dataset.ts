@@ -33,9 +33,6 @@ export function validateDataset(dataset: DatasetSource, found: ViolationList): v
     );
   }
   if (!Number.isSafeInteger(fractions.seed) || fractions.seed < 0) {
-    found.add(
-      'dataset.split_fractions.seed',
-      `must be an integer of at least 0; received ${show(fractions.seed)}.`,
-    );
+    found.add('dataset.split_fractions.seed', `must be an integer of at least 0; received ${show(fractions.seed)}.`);
   }
 }

@@ -39,7 +39,9 @@ export async function readHdf5Apart(
       thread.once('message', (message) => resolve(message as Hdf5Reply)).once('error', reject);
       thread.once('exit', (code) => reject(new Error(`The thread that reads ${shownPath} ended with ${code}.`)));
       timer = setTimeout(() => {
-        reject(fileError(source, `it could not be read within ${timeLimitMs / 1000} s: it is damaged. Download it again`));
+        reject(
+          fileError(source, `it could not be read within ${timeLimitMs / 1000} s: it is damaged. Download it again`),
+        );
       }, timeLimitMs);
     });
     if ('weights' in reply) return reply.weights;

@@ -74,7 +74,7 @@ describe('canonicalParameters', () => {
       [
         'The request has 3 mistakes:',
         "  learning_rate: there is no parameter 'learning_rate'. Did you mean 'optimizer.learning_rate'?",
-        '  epochs: must be a whole number from 0 to 10000; received 0.5.',
+        '  epochs: must be an integer from 0 to 10000; received 0.5.',
         "  optimizer.name: must be one of rmsprop, adam, adamw, sgd; received 'rmsprob'. Did you mean 'rmsprop'?",
       ].join('\n'),
     );

@@ -86,7 +86,7 @@ describe('validateSweepSpec', () => {
       'parameters[0].range.min: must not be above max; received min 0.6 and max 0.2. Swap them.',
       "parameters[1].range.grid_points: is missing: a grid needs to know how many points of 'label_smoothing' to try between 0 " +
         'and 0.2. Give grid_points (for example 4) or step, a list of values, or use strategy: random or sobol.',
-      "parameters[2].range: 'weights' is not a number and has no range. Give a list of values, each a text.",
+      "parameters[2].range: 'weights' is not a number and has no range. Give a list of values, each a string.",
       `parameters[3].values[0]: 'backbone' must be one of ${BACKBONE_NAMES.join(', ')}; received 'vgg61'. ` +
         "Did you mean 'vgg16'?",
       "parameters[3].values[2]: 'vgg16' is in the list already, at place 1. Take one of them out.",
