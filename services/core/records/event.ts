@@ -41,7 +41,7 @@ export type SweepEvent =
 export interface StoredEvent {
   /** Grows in the order in which a sweep's events became visible; WatchSweep resumes after it. */
   readonly cursor: bigint;
-  /** By the database's clock. */
+  /** Time by the database's clock. */
   readonly eventTime: Date;
   readonly event: SweepEvent;
 }

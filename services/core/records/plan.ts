@@ -1,31 +1,33 @@
 import type { Parameters } from '../sweep/sweep-spec.ts';
 import type { Stage } from '../task.ts';
 
+/** A task that a plan would create. */
 export interface PlannedTaskRecord {
   readonly stage: Stage | null;
   readonly runIndexes: readonly number[];
   readonly description: string;
   readonly dependencies: readonly number[];
-  /** From lease to end. */
+  /** Slot-seconds from lease to end. */
   readonly expectedSeconds: number;
   readonly expectedMemoryBytes: number;
-  /** Of the feature sets that it stores. */
+  /** Size of the feature sets that it stores. */
   readonly featureBytes: number;
 }
 
+/** A run that a plan would create. */
 export interface PlannedRunRecord {
   readonly runIndex: number;
   readonly parameters: Parameters;
   readonly variedNames: readonly string[];
-  /** The run that trains its head: itself, or one with the same head phase. */
+  /** Number of the run that trains its head: its own, or that of a run with the same head phase. */
   readonly headRunIndex: number;
 }
 
-/** What a sweep is expected to take; early stopping is not foreseen. */
+/** Forecast cost of a sweep; early stopping is not considered. */
 export interface PlanCostRecord {
-  /** Of all tasks together. */
+  /** Sum over all tasks. */
   readonly slotSeconds: number;
-  /** If each run did everything itself. */
+  /** Slot time if the runs shared nothing. */
   readonly slotSecondsAlone: number;
   readonly wallSeconds: number;
   readonly slotCount: number;
@@ -35,7 +37,7 @@ export interface PlanCostRecord {
   readonly headTaskCount: number;
   readonly fineTuneCount: number;
   readonly fineTuneTaskCount: number;
-  /** Most that one slot needs. */
+  /** Maximum over the tasks: memory that one slot needs. */
   readonly memoryBytes: number;
   readonly trainImageCount: number;
   readonly validationImageCount: number;
@@ -43,13 +45,14 @@ export interface PlanCostRecord {
   readonly imageCountsAssumed: boolean;
 }
 
+/** Plan of a sweep that is not submitted. */
 export interface SweepPlanRecord {
   readonly runs: readonly PlannedRunRecord[];
   readonly tasks: readonly PlannedTaskRecord[];
   readonly duplicateCount: number;
   /** Runs that `max_runs` asks for and the search space does not have. */
   readonly missingRunCount: number;
-  /** What a reader of the spec may not expect of its runs. */
+  /** Sentences about effects of the spec that its author may not expect. */
   readonly notes: readonly string[];
   readonly basePassCountAlone: number;
   readonly basePassCountShared: number;

@@ -20,10 +20,11 @@ export interface RunRecord {
   /** Objective's best value over all stages. */
   readonly bestValue: number | null;
   readonly bestStage: Stage | null;
-  /** From 1; 0 before the first epoch with a value. */
+  /** Epoch of the best value, from 1; 0 before the first epoch with a value. */
   readonly bestEpoch: number;
-  /** At the best epoch, as is `bestValAccuracy`. */
+  /** Validation loss at the best epoch. */
   readonly bestValLoss: number | null;
+  /** Validation accuracy at the best epoch. */
   readonly bestValAccuracy: number | null;
   readonly lastValue: number | null;
   readonly attemptCount: number;
