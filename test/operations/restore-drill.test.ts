@@ -113,7 +113,7 @@ describe.skipIf('reason' in tools)('a backup of a sweep that is half done', { ti
         return saved.length > 0 ? saved : undefined;
       });
       await runbook('Backup', before);
-      // The backup is older than the loss, as it always is.
+      // The backup is older than the loss, as in reality.
       await ended(database);
     } finally {
       await cluster.kill();

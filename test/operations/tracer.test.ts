@@ -20,7 +20,7 @@ afterEach(() => {
   warnings.length = 0;
 });
 
-/** The SDK reads the environment of the process. */
+/** Starts tracing with variables of the process, because the SDK reads those. */
 function start(env: Readonly<Record<string, string>>): Promise<Tracing> {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   return startTracing({ service: 'graft-test', version: '1.2.3', env, warn: (message) => warnings.push(message) });
@@ -77,14 +77,14 @@ describe('a tracer', () => {
     ['no endpoint is set', {}],
     ['the SDK is disabled', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_SDK_DISABLED: 'true' }],
     ['the exporter is none', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_TRACES_EXPORTER: 'none' }],
-  ])('is off where %s', async (_why, env) => {
+  ])('is off when %s', async (_why, env) => {
     const tracing = await start(env);
     expect(tracer().isOn).toBe(false);
     expect(await inSpan('work', {}, (span) => Promise.resolve(span.traceparent))).toBeNull();
     await tracing.stop();
   });
 
-  it.each(['collector:4318', 'not a url'])("is off, with a warning, where the endpoint is '%s'", async (endpoint) => {
+  it.each(['collector:4318', 'not a url'])("is off, with a warning, when the endpoint is '%s'", async (endpoint) => {
     const tracing = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
     expect(tracer().isOn).toBe(false);
     expect(warnings).toEqual([expect.stringContaining(`received '${endpoint}'`)]);
@@ -111,7 +111,7 @@ describe('a tracer', () => {
 });
 
 describe('calls', () => {
-  it('that fail say in the log which trace they belong to; calls outside of a trace have no span', async () => {
+  it('that fail log their trace; calls outside a trace have no span', async () => {
     const lines: Record<string, unknown>[] = [];
     const sink = new Writable({
       write: (chunk: Buffer, _encoding, done) => {

@@ -49,7 +49,7 @@ describe('the trace of a sweep', { timeout: 120_000 }, () => {
     const artifacts = join(folder, 'artifacts');
     await using cluster = await SmallCluster.start({ databaseUrl: database.url, folder, artifacts, env });
     const { sweep } = await cluster.cliJson<{ sweep: { sweep_id: string } }>(['sweep', 'submit', await writeSweep()]);
-    // Submitting is over long before its trace is.
+    // The submission ends long before its trace.
     const root = receiver.spans.find(({ name }) => name === 'graft sweep submit')!;
     expect(root).toMatchObject({ service: 'graft-cli', parentSpanId: '', isError: false });
     const watched = await cluster.cli(['sweep', 'watch', sweep.sweep_id]);
@@ -94,7 +94,7 @@ describe('the trace of a sweep', { timeout: 120_000 }, () => {
   });
 });
 
-describe('where nothing asks for traces', () => {
+describe('without a collector', () => {
   const reporter = `process.on('exit', () => {
     const loaded = Object.keys(require.cache).filter((path) => path.includes('@opentelemetry'));
     require('node:fs').writeFileSync(process.env.LOADED, JSON.stringify(loaded));
@@ -111,7 +111,7 @@ describe('where nothing asks for traces', () => {
     return JSON.parse(readFileSync(file, 'utf8')) as string[];
   }
 
-  it('no OpenTelemetry package is loaded, and with an endpoint they are', async () => {
+  it('no OpenTelemetry package is loaded; with an endpoint they are', async () => {
     expect(await loadedBy({})).toEqual([]);
     const loaded = await loadedBy({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:1/v1/traces' });
     expect(loaded.length).toBeGreaterThan(10);

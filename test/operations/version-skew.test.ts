@@ -35,10 +35,10 @@ function trainerOf(version: string): RegisterTrainerRequest {
     stage: 0 as const,
   };
   const trainer = { trainerId: `trainer-${version}`, hostname: 'host', version, engineVersion: '', state: '' };
-  const told = { heartbeatTime: undefined, refusalCount: 0, drainReason: '' };
+  const reported = { heartbeatTime: undefined, refusalCount: 0, drainReason: '' };
   return {
     store: undefined,
-    trainer: { ...trainer, ...told, slots: [{ ...slot, slotIndex: 0 }] },
+    trainer: { ...trainer, ...reported, slots: [{ ...slot, slotIndex: 0 }] },
     trainerSecret: 'a'.repeat(43),
   };
 }
@@ -53,12 +53,12 @@ describe('versions', () => {
     ['2.4.0', '1.4.0', false],
     ['', '1.4.0', false],
     ['latest', 'latest', false],
-  ])('%s beside %s: %s', (one, other, expected) => {
+  ])('%s with %s: compatible %s', (one, other, expected) => {
     expect(areCompatible(one, other)).toBe(expected);
     expect(areCompatible(other, one)).toBe(expected);
   });
 
-  it('of the same minor version have secrets; an older trainer may have none, and holds its leases without', async () => {
+  it('of the same minor version have secrets; an older trainer may have none and hold its leases without', async () => {
     const own = readVersion();
     const [major = 0, minor = 0] = own.split('.').map(Number);
     const without = (version: string) => harness.trainers.registerTrainer({ ...trainerOf(version), trainerSecret: '' });
@@ -88,7 +88,7 @@ describe.each([
   ['of the committed baseline, which may not support secrets,', baselineService, '0.0.9'],
   ['of a later version, with fields unknown to this version,', futureService, '0.1.0'],
 ])('a trainer %s', (_which, service, version) => {
-  it('does a whole sweep', async () => {
+  it('completes a whole sweep', async () => {
     using client = createClient(service(), { addresses: [harness.coordinator.address] });
     const trainer = new SimulatedTrainer(client.call, harness.artifacts, 'other', version);
     await trainer.register(1);

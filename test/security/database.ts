@@ -1,7 +1,7 @@
 import { applyMigrations } from '../../services/platform/db/apply-migrations.ts';
 import { startEmbeddedPostgres } from '../../services/platform/db/embedded-postgres.ts';
 
-// A PostgreSQL, brought up to date, on the loopback of the namespace that this runs in; ends when standard input does.
+// Runs a migrated PostgreSQL on the loopback of its namespace until standard input ends.
 const [dataDir = ''] = process.argv.slice(2);
 const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
 await applyMigrations(server.url);

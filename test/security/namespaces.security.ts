@@ -103,7 +103,7 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
     return `${outcome?.status ?? ''} ${outcome?.message ?? ''}`.trim();
   }
 
-  /** Submits a sweep with a seed of its own and follows it to its end. */
+  /** Submits a sweep with a unique seed and follows it to its end. */
   async function trainSweep(seed: number): Promise<string> {
     writeFileSync(
       path('sweep.yaml'),
@@ -156,7 +156,7 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
   });
 
   afterAll(async () => {
-    // The database is the first one, and the last to go.
+    // The database starts first and ends last.
     for (const child of children.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const exited = once(child, 'exit');
@@ -172,7 +172,7 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
     expect(await trainSweep(1)).toMatch(/test \d .* accuracy/);
   });
 
-  it('each of those who may not gets the right status', async () => {
+  it('each unauthorised caller gets the right status', async () => {
     const good = connection('client', tokens.viewer);
     const wrong = clients.issue({ names: ['client'], ...EXPIRED });
     const expired = writeCertificate(folder, 'expired', wrong);
@@ -198,13 +198,13 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
       'PERMISSION_DENIED',
       'PERMISSION_DENIED',
       'PERMISSION_DENIED',
-      // The one who may gets as far as the mistakes in the spec.
+      // An authorised caller gets as far as the mistakes in the spec.
       'INVALID_REQUEST',
       'UNAVAILABLE',
       'UNAVAILABLE',
       'UNAVAILABLE',
       'UNAVAILABLE',
-      // Never sent: the token would be readable on the way.
+      // The call is never sent: the token would be readable in transit.
       'THROWN',
     ]);
     expect(outcomes[3]?.message).toContain(
@@ -216,7 +216,7 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
     for (const { message } of outcomes) for (const token of Object.values(tokens)) expect(message).not.toContain(token);
   });
 
-  it('the client reaches the port of gRPC and nothing else: neither the database nor the trainer', async () => {
+  it('the client reaches only the gRPC port, neither the database nor the trainer', async () => {
     const port = Number(new URL(databaseUrl).port);
     const script = `
       const { connect } = require('node:net');
@@ -231,12 +231,12 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
     expect(stdout.trim()).toBe('open ECONNREFUSED ENETUNREACH');
   });
 
-  it('certificates are exchanged while everything runs, and an expired one is refused', async () => {
+  it('certificates are rotated without a restart, and an expired one is refused', async () => {
     const { pid } = coordinator;
     const next = new TestAuthority('Servers, next');
     writeCertificate(folder, 'server', servers.issue({ names: [NAME], ...EXPIRED }));
     await expect.poll(() => statusNow(), { timeout: 20_000 }).toMatch(/^UNAVAILABLE .*certificate has expired/);
-    // As it is done: everybody trusts both, then the certificate changes, then the old authority goes.
+    // The procedure: all processes trust both authorities, then the certificate changes, then the old authority is removed.
     writeFileSync(path('servers.pem'), servers.certificate + next.certificate);
     writeCertificate(folder, 'server', next.issue({ names: [NAME] }));
     await expect.poll(() => statusNow(), { timeout: 20_000 }).toBe('OK');
@@ -249,7 +249,7 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
     await trainSweep(2);
   });
 
-  it("a trainer's token is exchanged while it works", async () => {
+  it("a trainer's token is rotated while it works", async () => {
     const next = await makeToken('trainer');
     const listed = await graft(tokens.admin, 'token', 'list', '--output', 'json');
     const all = JSON.parse(listed.stdout) as readonly { token_id: string; role: string }[];
@@ -261,14 +261,14 @@ describe.skipIf(reason !== null)(`three machines with TLS and tokens (${reason ?
     await trainSweep(3);
   });
 
-  it('a coordinator does not listen to others without TLS and tokens', async () => {
+  it('a coordinator does not listen beyond loopback without TLS and tokens', async () => {
     const env = { DATABASE_URL: databaseUrl, GRAFT_COORDINATOR_LISTEN: '0.0.0.0:50052' };
     const { code, stderr } = await run('coordinator', nodeCommand('coordinator/main'), env);
     expect(code).toBe(EXIT_CONFIG);
     expect(stderr).toContain('0.0.0.0:50052 can be reached from other machines, which needs TLS');
   });
 
-  it('no log has a token or the password of the database', () => {
+  it('no log contains a token or the password of the database', () => {
     const secrets = [...Object.values(tokens), decodeURIComponent(new URL(databaseUrl).password)];
     for (const name of ['coordinator.log', 'trainer.log']) {
       const log = readFileSync(path(name), 'utf8');

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-/** Address of the coordinator as the client sees it, and as the trainer sees it. */
+/** The coordinator's addresses for the client and for the trainer. */
 export const COORDINATOR_FOR = { client: '10.231.1.1', trainer: '10.231.2.1' } as const;
 
 const ADDRESSES = { client: '10.231.1.2', trainer: '10.231.2.2' } as const;

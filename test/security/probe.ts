@@ -25,7 +25,7 @@ async function attempt({ method, env }: Attempt): Promise<Outcome> {
   try {
     const security = clientSecurity(connectionOf(env, {}), addresses, log);
     using client = createClient(SweepServiceService, { addresses, security, retry: NO_RETRY });
-    // An empty spec is refused too, but after who sent it.
+    // An empty spec is refused as well, but only after authorisation.
     if (method === 'CreateSweep') await client.call.createSweep({ requestId: '', spec: undefined });
     else await client.call.listSweeps({ pageSize: 1, pageToken: '' });
     return { status: 'OK', message: '' };

@@ -55,12 +55,12 @@ describe.each(SERVICES)('%s.Dockerfile', (service) => {
   const stages = stagesOf(service);
   const final = last(service);
 
-  it('begins from bases that are pinned by digest, the same in all three', () => {
+  it('uses the same base in all three images, pinned by digest', () => {
     for (const { base } of stages) expect(base).toMatch(/^docker\.io\/[\w/.-]+:[\w.-]+@sha256:[0-9a-f]{64}$/);
     expect(final.base).toBe(last('coordinator').base);
   });
 
-  it('copies only what is there and reaches the engine, from stages that are there', () => {
+  it('copies only existing files and stages', () => {
     const names = stages.map(({ name }) => name);
     for (const [index, stage] of stages.entries()) {
       for (const { from, sources } of copiesOf(stage)) {
@@ -74,7 +74,7 @@ describe.each(SERVICES)('%s.Dockerfile', (service) => {
     }
   });
 
-  it('installs from the lock file, without what only developers or other services need', () => {
+  it('installs from the lock file, without packages that only developers or other services need', () => {
     const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;
       devDependencies: Record<string, string>;
@@ -123,7 +123,7 @@ describe.each(SERVICES)('%s.Dockerfile', (service) => {
   });
 });
 
-it('takes into the trainer what the set-up links below node_modules', () => {
+it('copies the targets of the links that set-up creates below node_modules into the trainer', () => {
   const copied = copiesOf(last('trainer')).flatMap(({ from, sources }) => (from === 'engine' ? sources : []));
   for (const folder of ['@tensorflow/tfjs-node-gpu/lib', '.graft-native']) {
     const links = readdirSync(join(ROOT, 'node_modules', folder), { recursive: true, encoding: 'utf8' })
@@ -137,7 +137,7 @@ it('takes into the trainer what the set-up links below node_modules', () => {
   expect(copied).toContain('/opt/graft/engine');
 });
 
-it('leaves nothing in the context that belongs to one machine', () => {
+it('keeps files of one machine out of the build context', () => {
   for (const path of [
     'node_modules/pg',
     'dist/services',
@@ -150,7 +150,7 @@ it('leaves nothing in the context that belongs to one machine', () => {
     expect(isInContext(path), path).toBe(false);
 });
 
-describe('what the images start', () => {
+describe('the programs of the images', () => {
   let app: string;
 
   // As in the image: the build, package.json and packages side by side, without the sources.
@@ -163,7 +163,7 @@ describe('what the images start', () => {
 
   afterAll(() => rm(app, { recursive: true, force: true }));
 
-  it.each(SERVICES)('%s: is in the build, and imports only packages that the image has', (service) => {
+  it.each(SERVICES)('%s is in the build, and imports only packages that the image has', (service) => {
     const [program, entry = ''] = commandOf(last(service), 'CMD') ?? [];
     expect(program).toBe('node');
     const { files, packages } = closureOf(join(app, entry), { withWorkers: service === 'trainer' });

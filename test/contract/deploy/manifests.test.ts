@@ -67,7 +67,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       if ('python' in venv) expect(await validate(venv.python, rendering)).toEqual([]);
     });
 
-    it('holds no secret, and refers only to those that the README says how to make', () => {
+    it('holds no secret, and refers only to those that the README creates', () => {
       expect(manifests.filter(({ kind }) => kind === 'Secret')).toEqual([]);
       const readme = readFileSync(join(DEPLOY, 'README.md'), 'utf8');
       const references = workloadsOf(manifests)
@@ -83,7 +83,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       }
     });
 
-    it('guards the port of gRPC, or says openly that it does not', () => {
+    it('protects the gRPC port, or sets GRAFT_COORDINATOR_INSECURE', () => {
       const coordinator = workload(manifests, 'graft-coordinator').pod;
       const trainer = workload(manifests, 'graft-trainer').pod;
       const environment = environmentOf(manifests, coordinator.containers[0]!);
@@ -181,7 +181,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       }
     });
 
-    it('sets only what the services read, and they accept it', () => {
+    it('sets only variables that the services read and accept', () => {
       for (const { containers } of workloadsOf(manifests)) {
         for (const container of containers.filter(isOwnImage)) {
           const environment = environmentOf(manifests, container);
@@ -210,11 +210,11 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       }
     });
 
-    it("gives no pod the variables of services, which would look like settings that don't exist", () => {
+    it("gives no pod the variables of service links, which look like settings that don't exist", () => {
       for (const { name, pod } of workloadsOf(manifests)) expect(pod.enableServiceLinks, name).toBe(false);
     });
 
-    it('probes ports that are listened on, and ends no pod before it has drained', () => {
+    it('probes ports that the services listen on, and ends no pod before it has drained', () => {
       for (const { name, pod } of workloadsOf(manifests)) {
         for (const container of pod.containers) checkProbes(manifests, `${name}/${container.name}`, container);
       }
@@ -229,9 +229,9 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
       expect(1_000 * (trainer.terminationGracePeriodSeconds ?? 30)).toBeGreaterThan(trainerGraceMs(trainerConfig));
     });
 
-    it('has selectors that find what they are meant for', () => checkSelectors(manifests));
+    it('has selectors that match their targets', () => checkSelectors(manifests));
 
-    it('lets coordinators wait for the migrations, on different nodes', () => {
+    it('makes coordinators wait for the migrations, on different nodes', () => {
       const { pod } = workload(manifests, 'graft-coordinator');
       expect(pod.initContainers?.map(serviceOf)).toEqual(['migrate']);
       expect(pod.initContainers?.[0]?.command?.at(-2)).toBe('--wait');
@@ -258,7 +258,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
     ]);
   });
 
-  it('deletes with one overlay nothing that another one needs', async () => {
+  it('deletes no object of another overlay with an overlay', async () => {
     const owners = new Map<string, string>();
     for (const overlay of OVERLAYS) {
       const { manifests } = await render(kustomize, join(DEPLOY, 'overlays', overlay));
@@ -278,7 +278,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
     ]);
   });
 
-  it('mounts the private authorities into every container of Graft, where Node looks for them', async () => {
+  it('mounts the private authorities into every container of Graft, at the path that Node reads', async () => {
     const { manifests } = await renderComponent(kustomize, 'private-ca');
     for (const { pod, containers } of workloadsOf(manifests)) {
       expect(pod.volumes).toContainEqual({ name: 'private-ca', configMap: { name: 'graft-private-ca' } });
@@ -309,7 +309,7 @@ describe.skipIf(reason !== null)(`manifests (${reason ?? 'rendered by kustomize'
     expect(trainer.pod.tolerations?.map(({ key }) => key)).toContain('nvidia.com/gpu');
   });
 
-  it('leaves the number of trainers to the autoscaler in production', async () => {
+  it('lets only the autoscaler set the number of trainers in production', async () => {
     const { manifests } = await render(kustomize, join(DEPLOY, 'overlays', 'production'));
     expect(find(manifests, 'StatefulSet', 'graft-trainer').spec).not.toHaveProperty('replicas');
     expect(find(manifests, 'Deployment', 'graft-coordinator').spec).toMatchObject({ replicas: 2 });

@@ -101,7 +101,7 @@ const PROMISED = {
 };
 
 describe('metrics', () => {
-  it.each(Object.entries(PROMISED))('tell %s, and the dashboard shows it', (_what, name) => {
+  it.each(Object.entries(PROMISED))('report %s, and the dashboard shows it', (_what, name) => {
     expect(facts.has(name)).toBe(true);
     expect(panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join(' ')).toContain(name);
   });
@@ -131,10 +131,10 @@ async function checkRules(rules: string): Promise<string> {
   }
 }
 
-describe.skipIf('reason' in checker)("Prometheus' own reader of rules", () => {
+describe.skipIf('reason' in checker)("Prometheus' own parser of rules", () => {
   const spec = stringify((parse(readFileSync(join(FOLDER, 'alert-rules.yaml'), 'utf8')) as { spec: unknown }).spec);
 
-  it('takes all of ours', async () => {
+  it('accepts all rules', async () => {
     expect(await checkRules(spec)).toBe(`${rules.length}\n`);
   });
 
@@ -150,11 +150,11 @@ describe.skipIf('reason' in checker)("Prometheus' own reader of rules", () => {
 });
 
 describe('alert rules', () => {
-  it.each(rules)('$alert reads what is there', ({ expr }) => {
+  it.each(rules)('$alert reads existing series', ({ expr }) => {
     expect(problemsOf(expr)).toEqual([]);
   });
 
-  it('are all in the runbook, and the runbook has no others', () => {
+  it('are the alerts of the runbook', () => {
     const runbook = readFileSync(join(DEPLOY, 'README.md'), 'utf8');
     const sections = [...runbook.matchAll(/^### (Graft\w+)$/gm)].map(([, name]) => name);
     expect(sections.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
@@ -171,12 +171,12 @@ describe('alert rules', () => {
 });
 
 describe('the dashboard', () => {
-  it.each(panels)('$title reads what is there', ({ targets, description }) => {
+  it.each(panels)('$title reads existing series', ({ targets, description }) => {
     for (const { expr } of targets) expect(problemsOf(expr), expr).toEqual([]);
     expect(description).not.toBe('');
   });
 
-  it('has panels beside each other, each once', () => {
+  it('has panels that do not overlap, each once', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const taken = new Set<string>();
     for (const { gridPos, title } of panels) {

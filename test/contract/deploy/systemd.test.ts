@@ -41,7 +41,7 @@ describe.each(UNITS)('%s', (name) => {
   const unit = readUnit(name);
   const service = name.replace(/^graft-(\w+)\.service$/, '$1');
 
-  it('starts commands that are there', { timeout: 120_000 }, async () => {
+  it('starts existing commands', { timeout: 120_000 }, async () => {
     const commands = [...unit('Service', 'ExecStartPre'), ...unit('Service', 'ExecStart')];
     expect(commands.at(-1)).toContain(` ${service}`);
     for (const command of commands) {
@@ -53,7 +53,7 @@ describe.each(UNITS)('%s', (name) => {
     }
   });
 
-  it('waits longer than an orderly end may take, and does not repeat a start that can not work', () => {
+  it('waits longer than an orderly end may take, and does not restart with unusable settings', () => {
     const file = unit('Service', 'EnvironmentFile')[0]?.replace('/etc/graft/', '') ?? '';
     const environment = readEnvironment(file);
     const graceMs =
@@ -65,7 +65,7 @@ describe.each(UNITS)('%s', (name) => {
     expect(unit('Service', 'KillMode')).toEqual(['mixed']);
   });
 
-  it('may write only where its settings say', () => {
+  it('may write only to the folders of its settings', () => {
     const file = `${service}.env`;
     const { GRAFT_STATE_DIR, GRAFT_CACHE_DIR, GRAFT_ARTIFACTS_DIR = '' } = readEnvironment(file);
     expect(unit('Service', 'ProtectSystem')).toEqual(['strict']);
@@ -81,7 +81,7 @@ describe.each(UNITS)('%s', (name) => {
     // It also reports that the program is missing, with exit code 1; only its findings about the unit count.
     const said = await runCommand('sh', ['-c', 'systemd-analyze verify "$1" 2>&1 || true', 'sh', join(FOLDER, name)]);
     expect(
-      said.split('\n').filter((line) => /Unknown|Failed to parse|Invalid|bad-setting|ignoring/i.test(line)),
+      output.split('\n').filter((line) => /Unknown|Failed to parse|Invalid|bad-setting|ignoring/i.test(line)),
     ).toEqual([]);
   });
 });

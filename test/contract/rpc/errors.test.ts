@@ -102,7 +102,7 @@ describe('errors over gRPC', () => {
     expect(RetryInfo.decode(details[1]?.value as Buffer).retryDelay).toEqual({ seconds: 1n, nanos: 500_000_000 });
   });
 
-  it('stay below 8 KiB of trailers, however many mistakes there are', () => {
+  it('stay below 8 KiB of trailers for any number of mistakes', () => {
     const violations = Array.from({ length: 500 }, (_, index) => ({
       field: `parameters[${index}].values`,
       description: 'ü'.repeat(200),

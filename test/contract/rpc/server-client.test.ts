@@ -81,7 +81,7 @@ describe('unary calls', () => {
     expect(asked).toBe(2);
   });
 
-  it('get all their time where there is one address', async () => {
+  it('get their whole deadline when there is one address', async () => {
     const { address } = await startTrainerService({
       heartbeat: async () => {
         await new Promise((resolve) => setTimeout(resolve, 600));
@@ -159,7 +159,7 @@ describe('unary calls', () => {
     await expect(answer).rejects.toThrow('enough');
   });
 
-  it('pass the interceptors from the outermost in', async () => {
+  it('pass the interceptors from the outermost to the innermost', async () => {
     const seen: string[] = [];
     const note =
       (name: string): Interceptor =>
@@ -230,14 +230,14 @@ describe('drain', () => {
 });
 
 describe('parseAddresses', () => {
-  it('splits several and refuses one without a port', () => {
+  it('splits several addresses and refuses one without a port', () => {
     expect(parseAddresses('a:1, b:2,')).toEqual(['a:1', 'b:2']);
     expect(() => parseAddresses('a:1,b')).toThrow("received 'a:1,b'");
     expect(() => parseAddresses('')).toThrow('host:port');
   });
 });
 
-it('a client can read errors of a server that is not ours', async () => {
+it('a client can read errors of a foreign server', async () => {
   const server = new GrpcServer();
   server.addService(TrainerServiceService, {
     heartbeat: (_call: unknown, reply: (error: object) => void) =>

@@ -108,7 +108,7 @@ async function answered(client: () => SweepClient): Promise<void> {
 }
 
 describe('TLS', () => {
-  it('is spoken by both sides or by none, and with a coordinator whose certificate is trusted and has its name', async () => {
+  it('needs both sides, and a trusted certificate with the name of the coordinator', async () => {
     const authority = new TestAuthority();
     const { address, port } = await startService(writeCertificate(folder, 'server', authority.issue(SERVER)));
     const ca = trust('ca', authority);
@@ -184,7 +184,7 @@ describe('rotation without a restart', () => {
     await answered(() => client);
   });
 
-  it('half done changes nothing; the certificate comes with its key or not at all', async () => {
+  it('ignores an incomplete change: certificate and key change together', async () => {
     const authority = new TestAuthority();
     const paths = writeCertificate(folder, 'server', authority.issue(SERVER));
     const files = new CertificateFiles({ identity: identity(paths), ca: null, log });
@@ -216,7 +216,7 @@ describe('files that can not be used', () => {
     return 'no problem';
   };
 
-  it('are named with their setting, all at once', () => {
+  it('are reported with their setting, all at once', () => {
     const authority = new TestAuthority();
     const paths = writeCertificate(folder, 'server', authority.issue(SERVER));
     const missing = join(folder, 'missing.pem');

@@ -30,7 +30,7 @@ function countCalls(limits: CallLimits, tokenId: string): number {
 }
 
 describe('limits of calls', () => {
-  it('let through twice the rate at once, then the rate, and say when to come again', () => {
+  it('allow a burst of twice the rate, then the rate, with an exact retry-after', () => {
     const { clock, limits } = bench();
     expect(countCalls(limits, 't1')).toBe(20);
     const refused = limitOf(() => limits.begin('t1'));
@@ -46,13 +46,13 @@ describe('limits of calls', () => {
     expect(countCalls(limits, 't1')).toBe(20);
   });
 
-  it('are those of each token', () => {
+  it('apply to each token separately', () => {
     const { limits } = bench();
     expect(countCalls(limits, 't1')).toBe(20);
     expect(countCalls(limits, 't2')).toBe(20);
   });
 
-  it('count what is open until it has ended', () => {
+  it('count an open call until it has ended', () => {
     const { limits } = bench({ openCalls: 3, callsPerSecond: 1_000 });
     const [first] = [limits.begin('t1'), limits.begin('t1'), limits.begin('t1')];
     expect(limitOf(() => limits.begin('t1'))?.message).toContain('A token may have 3 calls open at once.');
@@ -73,10 +73,10 @@ describe('limits of calls', () => {
     expect(limitOf(() => limits.checkAddress('10.0.0.1'))).toBeNull();
   });
 
-  it('take no more memory than for ten thousand addresses', () => {
+  it('take memory for at most ten thousand addresses', () => {
     const { limits } = bench();
     for (let address = 0; address < 30_000; address += 1) limits.recordRefusal(`10.${address}`);
-    // The first ones were forgotten, the last ones were not.
+    // The first addresses were evicted, the last ones were not.
     for (let refusal = 0; refusal < 19; refusal += 1) for (const end of [0, 29_999]) limits.recordRefusal(`10.${end}`);
     expect(limitOf(() => limits.checkAddress('10.0'))).toBeNull();
     expect(limitOf(() => limits.checkAddress('10.29999'))).not.toBeNull();

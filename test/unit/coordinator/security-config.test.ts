@@ -18,13 +18,16 @@ function problemsOf(env: Readonly<Record<string, string>>): string {
   return 'no problem';
 }
 
-describe('the port of gRPC', () => {
-  it.each(['127.0.0.1:0', '127.3.2.1:50051', 'localhost:50051', '[::1]:50051'])('needs nothing on %s', (listen) => {
-    expect(read({ GRAFT_COORDINATOR_LISTEN: listen }).security).toMatchObject({ tls: null, needsTokens: false });
-  });
+describe('the gRPC port', () => {
+  it.each(['127.0.0.1:0', '127.3.2.1:50051', 'localhost:50051', '[::1]:50051'])(
+    'needs no protection on %s',
+    (listen) => {
+      expect(read({ GRAFT_COORDINATOR_LISTEN: listen }).security).toMatchObject({ tls: null, needsTokens: false });
+    },
+  );
 
   it.each(['0.0.0.0:50051', '[::]:50051', '10.1.2.3:50051', 'coordinator.example:50051', '128.0.0.1:1'])(
-    'needs TLS and tokens on %s, and the refusal says what to set',
+    'needs TLS and tokens on %s, and the refusal names the settings',
     (listen) => {
       const env = { GRAFT_COORDINATOR_LISTEN: listen };
       const text = problemsOf(env);
@@ -42,14 +45,14 @@ describe('the port of gRPC', () => {
     },
   );
 
-  it('has a certificate with its key or neither', () => {
+  it('has both a certificate and its key, or neither', () => {
     expect(problemsOf({ GRAFT_COORDINATOR_TLS_CERT: '/tls.crt' })).toMatch(/^GRAFT_COORDINATOR_TLS_KEY: /);
     expect(problemsOf({ GRAFT_COORDINATOR_TLS_CLIENT_CA: '/ca.crt' })).toMatch(/^GRAFT_COORDINATOR_TLS_CERT: /);
   });
 });
 
 describe('the password of the database', () => {
-  it('is shown by no error and no description', () => {
+  it('is in no error and no description', () => {
     expect(JSON.stringify(describeConfig(read({})))).not.toContain('hunter2');
     const text = problemsOf({ DATABASE_URL: 'mysql://graft:hunter2@db/graft' });
     expect(text).toMatch(/^DATABASE_URL: must begin with postgresql:\/\/\. Received: 30 characters that are not shown/);

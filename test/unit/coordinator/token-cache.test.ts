@@ -7,17 +7,17 @@ import { TOKEN_PATTERN } from '../../../services/platform/config/connection-sett
 
 const FRESH_MS = 2_500;
 
-/** A cache over rows that a test may change, with a clock that it moves. */
+/** Returns a cache over rows that a test may change, with a clock that it sets. */
 function bench(maxEntries?: number) {
   const rows = new Map<string, LookedUpToken>();
-  const state = { now: 0, lookUps: 0, isAway: false };
+  const state = { now: 0, lookUps: 0, isUnavailable: false };
   const cache = new TokenCache({
     now: () => state.now,
     freshMs: FRESH_MS,
     ...(maxEntries === undefined ? {} : { maxEntries }),
     lookUp: (hash) => {
       state.lookUps += 1;
-      if (state.isAway) return Promise.reject(new DatabaseUnavailableError('away'));
+      if (state.isUnavailable) return Promise.reject(new DatabaseUnavailableError('unavailable'));
       return Promise.resolve(rows.get(hash) ?? null);
     },
   });
@@ -33,7 +33,7 @@ function bench(maxEntries?: number) {
 }
 
 describe('the cache of tokens', () => {
-  it('asks once for many calls, and again when what it knows is old', async () => {
+  it('looks a token up once for many calls, and again when the lookup is old', async () => {
     const { cache, state, add } = bench();
     const secret = add();
     for (let call = 0; call < 500; call += 1)
@@ -45,7 +45,7 @@ describe('the cache of tokens', () => {
     expect(state.lookUps).toBe(2);
   });
 
-  it('refuses unknown, revoked and expired tokens, and says which of the three without the token', async () => {
+  it('refuses unknown, revoked and expired tokens, and names the cause without the token', async () => {
     const { cache, state, add } = bench();
     const cases = [
       [newToken().secret, 'is not one of this coordinator'],
@@ -63,7 +63,7 @@ describe('the cache of tokens', () => {
     expect(state.lookUps).toBe(3);
   });
 
-  it('lets a revocation work within the time that it trusts what it knows', async () => {
+  it('applies a revocation within the life of a lookup', async () => {
     const { cache, state, add, end } = bench();
     const secret = add();
     await cache.verify(hashOfToken(secret));
@@ -74,7 +74,7 @@ describe('the cache of tokens', () => {
     await expect(cache.verify(hashOfToken(secret))).rejects.toBeInstanceOf(UnauthenticatedError);
   });
 
-  it('ends open calls of a token that ends, and of no other one', async () => {
+  it('ends only the open calls of a token that ends', async () => {
     const { cache, state, add, end } = bench();
     const [one, other] = [add(), add({ tokenId: 't2' })];
     const ended: string[] = [];
@@ -96,16 +96,16 @@ describe('the cache of tokens', () => {
     const secret = add();
     let ended = 0;
     cache.follow(hashOfToken(secret), () => (ended += 1));
-    state.isAway = true;
+    state.isUnavailable = true;
     await expect(cache.verify(hashOfToken(secret))).rejects.toBeInstanceOf(DatabaseUnavailableError);
     await cache.checkOpen();
     expect(ended).toBe(0);
-    state.isAway = false;
+    state.isUnavailable = false;
     await expect(cache.verify(hashOfToken(secret))).resolves.toMatchObject({ name: 'ana' });
     cache[Symbol.dispose]();
   });
 
-  it('does not grow with what strangers send', async () => {
+  it('does not grow with unknown tokens', async () => {
     const { cache, state, add } = bench(100);
     const secret = add();
     await cache.verify(hashOfToken(secret));
@@ -119,7 +119,7 @@ describe('the cache of tokens', () => {
 });
 
 describe('a new token', () => {
-  it('has 256 bits in the form that is recognised, and another one each time', () => {
+  it('has 256 bits in the recognised form, different each time', () => {
     const secrets = Array.from({ length: 100 }, () => newToken().secret);
     expect(new Set(secrets).size).toBe(100);
     for (const secret of secrets) {

@@ -4,7 +4,7 @@ export interface Instruction {
   readonly text: string;
 }
 
-/** One stage of a multi-stage build. */
+/** A stage of a multi-stage build. */
 export interface Stage {
   readonly name: string | null;
   /** Base image, with the default values of the arguments before the first FROM substituted. */

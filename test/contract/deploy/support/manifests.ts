@@ -137,6 +137,7 @@ export function isOwnImage(container: Container): boolean {
   return serviceOf(container) !== null;
 }
 
+/** Returns the service whose image a container runs (`graft/trainer-cpu` is a trainer); null: another image. */
 export function serviceOf(container: Container): 'coordinator' | 'trainer' | 'migrate' | null {
   const service = /(?:^|\/)graft\/(coordinator|trainer|migrate)(?:-cpu)?(?:[:@]|$)/.exec(container.image)?.[1];
   return (service as 'coordinator' | 'trainer' | 'migrate' | undefined) ?? null;
