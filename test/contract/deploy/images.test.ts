@@ -60,7 +60,7 @@ describe.each(SERVICES)('%s.Dockerfile', (service) => {
     expect(final.base).toBe(last('coordinator').base);
   });
 
-  it('copies only existing files and stages', () => {
+  it('copies only existing files that reach the engine, from existing stages', () => {
     const names = stages.map(({ name }) => name);
     for (const [index, stage] of stages.entries()) {
       for (const { from, sources } of copiesOf(stage)) {

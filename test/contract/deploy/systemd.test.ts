@@ -81,7 +81,7 @@ describe.each(UNITS)('%s', (name) => {
     // It also reports that the program is missing, with exit code 1; only its findings about the unit count.
     const said = await runCommand('sh', ['-c', 'systemd-analyze verify "$1" 2>&1 || true', 'sh', join(FOLDER, name)]);
     expect(
-      output.split('\n').filter((line) => /Unknown|Failed to parse|Invalid|bad-setting|ignoring/i.test(line)),
+      said.split('\n').filter((line) => /Unknown|Failed to parse|Invalid|bad-setting|ignoring/i.test(line)),
     ).toEqual([]);
   });
 });
