@@ -121,7 +121,6 @@ const ENFORCED: readonly string[] = [
   'test/security',
   'test/support',
   'test/unit/bootstrap',
-  'test/unit/core',
   'test/unit/platform',
   'test/unit/trainer/augmentation',
   'test/unit/trainer/checkpoints',
