@@ -31,7 +31,7 @@ export interface OutputShape {
   readonly channels: number;
 }
 
-/** What the layers of a base cost at one image size. Sums are over all layers before a position; live values are per layer. */
+/** Cost of the layers of a base at one image size. Sums are over all layers before a position; live values are per layer. */
 interface Profile {
   readonly graph: LayerGraph;
   readonly shapes: readonly ImageShape[];

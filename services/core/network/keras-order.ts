@@ -7,7 +7,7 @@ import type { Layer } from './layer.ts';
  * (`map_graph` in keras/src/ops/function.py). Branches interleave; blocks stay together.
  *
  * @param layers each after its inputs; the last one is the output.
- * @throws BackboneError when an input is no earlier layer, or a layer doesn't lead to the output.
+ * @throws {BackboneError} when an input is no earlier layer, or a layer doesn't lead to the output
  */
 export function kerasOrder(backbone: string, layers: readonly Layer[]): readonly Layer[] {
   const byName = layersByName(backbone, layers);

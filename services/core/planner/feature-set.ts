@@ -2,7 +2,7 @@ import { digestOf } from '../digest.ts';
 import type { HeadConfig } from '../run-config.ts';
 import type { FeatureSetIdentity, Pooling } from '../task.ts';
 
-/** A feature set that is known by name only: not yet, or not necessarily, computed. */
+/** A feature set with its name; it may not be computed yet. */
 export interface KeyedFeatureSet extends FeatureSetIdentity {
   readonly key: string;
 }

@@ -13,7 +13,7 @@ export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[]
 }
 
 /**
- * Cuts a list into min(parts, length) pieces whose lengths differ by at most one.
+ * Splits a list into min(parts, length) pieces whose lengths differ by at most one.
  *
  * @param parts at least 1.
  */

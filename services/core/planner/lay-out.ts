@@ -15,7 +15,7 @@ export interface FeatureTask {
   readonly forecast: TaskForecast;
 }
 
-/** Tasks for features and groups, each group in as many parts as end everything soonest on the slots that are there. */
+/** Returns tasks for features and groups, with each group in the number of parts that ends the sweep soonest on the present slots. */
 export function layOut(
   { sweepId, cluster }: Pick<PlanInput, 'sweepId' | 'cluster'>,
   headRuns: HeadRuns,
@@ -35,7 +35,7 @@ export function layOut(
   return tasksOf(parts);
 }
 
-/** Numbers tasks in the order they are added and knows who computes which feature set and trains which head. */
+/** Numbers tasks in the order they are added; records which task computes each feature set and trains each head. */
 class PlanBuilder {
   readonly tasks: PlannedTask[] = [];
   private readonly sweepId: string;

@@ -4,7 +4,7 @@ import type { WeightTensor } from './backbone.ts';
 import type { LayerGraph } from '../../core/network/layer-graph.ts';
 import type { WeightSpec } from '../../core/network/layer-shapes.ts';
 
-/** Part of the digest: a change of the formula changes the digest. */
+/** Name of the formula. It is hashed into the digest: another formula gives another digest. */
 const FORMULA = 'glorot-uniform-philox-1';
 
 /** Keras' initial values: Glorot uniform kernels (or as the layer says), zero biases, identity normalisation. */
@@ -14,7 +14,7 @@ export function randomWeights(graph: LayerGraph, seed: number): ReadonlyMap<stri
   );
 }
 
-/** Names the values without making them. */
+/** Returns the digest of the values without computing them. */
 export function randomWeightsDigest(backbone: string, seed: number): string {
   return createHash('sha256').update(`${FORMULA}\n${backbone}\n${seed}`).digest('hex');
 }
@@ -32,7 +32,7 @@ function initialValues({ name, role, shape, initializer }: WeightSpec, seed: num
   return initStream(seed, name).fillUniform(values, -limit, limit);
 }
 
-/** Standard deviation of a standard normal number that is drawn again until it lies within ±2. */
+/** Standard deviation of a standard normal number that is redrawn until it lies within ±2. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
 
 /** Keras' `VarianceScaling(distribution="truncated_normal")`. */

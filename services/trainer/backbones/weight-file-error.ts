@@ -28,7 +28,7 @@ const LOOKALIKES: readonly (readonly [begin: RegExp, meaning: string])[] = [
 ];
 const READ_BYTES = 64;
 
-/** Says what else a file is by its first bytes, as `; it is …`; empty where that is unknown. */
+/** Describes what a file is by its first bytes, as `; it is …`; empty when that is unknown. */
 export async function lookalikeHint(path: string): Promise<string> {
   await using file = await open(path, 'r');
   const { bytesRead, buffer } = await file.read(Buffer.alloc(READ_BYTES), 0, READ_BYTES, 0);

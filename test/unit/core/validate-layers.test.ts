@@ -123,7 +123,7 @@ test.each<[string, Partial<SweepSpec>, string[]]>([
   expect(fields({ base: { ...TUNED, ...VGG }, ...change })).toEqual(paths);
 });
 
-test('a depth above the cut is told from a misspelt one', () => {
+test('distinguishes a depth above the cut from a misspelt one', () => {
   expect(mistakes({ base: { ...TUNED, ...VGG, cut: 'block3_pool', 'fine_tune.unfreeze': 'block5_conv1' } })).toEqual([
     "base[\"fine_tune.unfreeze\"]: does not fit vgg16 cut at block3_pool: 'block5_conv1' lies above the cut 'block3_pool', where the " +
       "base ends. Its blocks are block1, block2, block3; a layer's name, a number of last layers, last_block and all are valid too.",

@@ -21,7 +21,7 @@ export interface EfficientNetStage {
   readonly filters: number;
 }
 
-/** EfficientNet-B0's stages; the other sizes scale them, Lite0 keeps them. */
+/** Stages of EfficientNet-B0; the other sizes scale them, Lite0 keeps them. */
 export const EFFICIENTNET_STAGES: readonly EfficientNetStage[] = [
   { repeats: 1, kernelSize: 3, stride: 1, expansion: 1, filters: 16 },
   { repeats: 2, kernelSize: 3, stride: 2, expansion: 6, filters: 24 },
@@ -140,7 +140,7 @@ function roundFilters(filters: number, width: number): number {
 /** The weights of the first EfficientNets have another address than the other published files. */
 const EFFICIENTNET_ADDRESS = 'https://storage.googleapis.com/keras-applications';
 
-/** The sizes that they were trained at play no part. */
+/** Defines one size. The image sizes that they were trained at play no part. */
 function efficientNet<Name extends string>(
   name: Name,
   scale: EfficientNetScale,
