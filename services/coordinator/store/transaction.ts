@@ -21,7 +21,7 @@ export class StoreTransaction {
   readonly #events = new Map<string, SweepEvent[]>();
   /** null: nothing is mirrored. */
   readonly #outbox: OutboxDraft | null;
-  /** Without its connections: inside a transaction all SQL goes through the transaction. */
+  /** The store without its connections: inside a transaction all SQL goes through the transaction. */
   readonly store: Omit<Store, 'pool' | 'prisma'>;
   /** Sweeps the caller must settle afterwards, each in a transaction of its own: only one sweep may be locked at a time. */
   readonly otherSweeps = new Set<string>();

@@ -17,7 +17,7 @@ import { sampleEvents, sampleReport, sampleRun, sampleSweep } from './sample-swe
 /** Retitles the terminal, rings, clears it, reverses what follows, and begins a line of its own. */
 const EVIL = 'pets\u001b]0;owned\u0007\u001b[2J\u202egnp.exe\u2066\nsweep    forged\r\u009b31m';
 const SHOWN = 'pets\\x1b]0;owned\\x07\\x1b[2J\\u202egnp.exe\\u2066\\nsweep    forged\\r\\x9b31m';
-/** What a terminal acts upon; line feeds are ours. */
+/** Characters that a terminal acts upon; line feeds are ours. */
 const ACTIVE = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 
 let folder: string;

@@ -9,7 +9,7 @@ import { clusterOf } from '../core/support/plan-inputs.ts';
 import { PLAIN_SPEC, values } from '../core/support/specs.ts';
 import { sampleRun, sampleSweep } from './sample-sweep.ts';
 
-/** As `graft sweep plan` gets it: planned, sent and read. */
+/** A plan as `graft sweep plan` receives it: planned, sent and decoded. */
 function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], base = {}): string {
   const spec = { ...PLAIN_SPEC, base: { backbone: 'vgg16', epochs: 10, ...base }, parameters };
   const images = { imageCounts: { train: 200, validation: 100, test: 100 }, classCount: 2 };

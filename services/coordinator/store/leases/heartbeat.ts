@@ -38,7 +38,7 @@ export interface Heartbeat {
 
 export interface HeartbeatAnswer {
   readonly directives: readonly TaskDirective[];
-  /** Why the coordinator has drained the trainer; null: it gets tasks. */
+  /** Reason why the coordinator has drained the trainer; null: it gets tasks. */
   readonly drainReason: string | null;
 }
 

@@ -7,7 +7,7 @@ import type { Store } from '../store.ts';
 export interface NewTrainer extends TrainerDescription {
   /** Hash of the trainer's secret; empty for a trainer older than secrets. */
   readonly secretHash: string;
-  /** Why its slots get no tasks; null: they get tasks. */
+  /** Reason why its slots get no tasks; null: they get tasks. */
   readonly benchReason: string | null;
 }
 
