@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ERROR_REASONS } from '../../../services/core/errors.ts';
 import { ErrorReason } from '../../../proto/gen/graft/v1/error.ts';
 import { CreateSweepRequest, WatchSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import { Task } from '../../../proto/gen/graft/v1/task.ts';
+import { Task, WeightsInfo } from '../../../proto/gen/graft/v1/task.ts';
 import {
   CompleteTaskRequest,
   HeartbeatResponse,
@@ -32,6 +32,14 @@ describe('the protos', { timeout: 60_000 }, () => {
   it('are compatible with the committed baseline', () => {
     expect(existsSync(`${root}proto/baseline.binpb`)).toBe(true);
     expect(runBuf(['breaking', '--against', 'baseline.binpb'])).toBe('');
+  });
+
+  it('skip the layers that a trainer of an earlier version sends with its weights', () => {
+    const info = { backbone: 'vgg16', weights: 'imagenet', digest: 'd' };
+    // Field 4, a message of eight bytes: the name `block1`.
+    const layer = Uint8Array.from([0x22, 8, 0x0a, 6, ...Buffer.from('block1')]);
+    const sent = Buffer.concat([WeightsInfo.encode(info).finish(), layer, layer]);
+    expect(WeightsInfo.decode(sent)).toEqual(info);
   });
 
   it('define the same error reasons as the domain', () => {
