@@ -9,7 +9,7 @@ import type { Sampler } from './sampler.ts';
  * Yields independent draws without end. Each value has its own key (sweep's seed, number of the draw, parameter), so that another
  * dimension in the spec does not change the values of the others.
  */
-export function* randomPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
+function* randomPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
   const ordered = orderDimensions(spec.parameters);
   for (let draw = 0; ; draw++) {
     yield assignDimensions(ordered, base, ({ spec: { name, domain }, definition }) =>

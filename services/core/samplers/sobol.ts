@@ -9,7 +9,7 @@ import type { Sampler } from './sampler.ts';
  * Yields points of a scrambled Sobol sequence without end, one coordinate per dimension of the spec, also for those that do not
  * exist in every run: omitting coordinates would make the others uneven.
  */
-export function* sobolPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
+function* sobolPoints(spec: SweepSpec, base: Parameters): Generator<Parameters> {
   const ordered = orderDimensions(spec.parameters);
   const sequence = new SobolSequence(Math.max(1, spec.parameters.length), spec.seed);
   for (;;) {

@@ -13,7 +13,7 @@ import { Violations, numberOr } from './fields.ts';
 const SCALES = lowerCaseEnum<'linear' | 'log', typeof Scale>(Scale);
 
 /** Converts a value: integers to `int_value`, other numbers to `number_value`. The parameter's definition decides which it accepts. */
-export function parameterValueToProto(value: ParameterValue): proto.ParameterValue {
+function parameterValueToProto(value: ParameterValue): proto.ParameterValue {
   if (typeof value === 'boolean') return { kind: { $case: 'boolValue', value } };
   if (typeof value === 'string') return { kind: { $case: 'stringValue', value } };
   // −0 has no int64.
@@ -23,7 +23,7 @@ export function parameterValueToProto(value: ParameterValue): proto.ParameterVal
 }
 
 /** Reads a value; returns null and records a violation if no kind is set or an integer is not exact. */
-export function parameterValueFromProto(
+function parameterValueFromProto(
   message: proto.ParameterValue | undefined,
   field: string,
   violations: Violations,

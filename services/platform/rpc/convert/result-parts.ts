@@ -5,7 +5,7 @@ type ProtoResult = NonNullable<CompleteTaskRequest['result']>;
 type Prediction = EvaluateResult['predictions'][number];
 
 /** Size of a part: far below the 4 MiB of a message, and large enough that 100,000 images need few parts. */
-export const PART_BYTES = 1024 * 1024;
+const PART_BYTES = 1024 * 1024;
 
 /** Size of a test result's own fields; the trainer sends neither confusion matrix nor classes. */
 const RESULT_BYTES = 200;

@@ -21,8 +21,8 @@ import { testPredictionFromProto, testPredictionToProto } from './test-predictio
 import { testRoleFromProto } from './test-result.ts';
 import { featureSetFromProto, featureSetToProto } from './task.ts';
 
-export const errorClasses = upperCaseEnum<ErrorClass, typeof ProtoErrorClass>(ProtoErrorClass);
-export const runOutcomeKinds = upperCaseEnum<RunOutcomeKind, typeof ProtoRunOutcomeKind>(ProtoRunOutcomeKind);
+const errorClasses = upperCaseEnum<ErrorClass, typeof ProtoErrorClass>(ProtoErrorClass);
+const runOutcomeKinds = upperCaseEnum<RunOutcomeKind, typeof ProtoRunOutcomeKind>(ProtoRunOutcomeKind);
 
 type ProtoResult = NonNullable<CompleteTaskRequest['result']>;
 
@@ -45,7 +45,7 @@ export function taskEndFromProto(result: CompleteTaskRequest['result']): TaskEnd
   return { kind: 'result', result: taskResultFromProto(result) };
 }
 
-export function taskResultToProto(result: TaskResult): ProtoResult {
+function taskResultToProto(result: TaskResult): ProtoResult {
   switch (result.stage) {
     case 'INDEX': {
       const weights = result.weights.map(({ backbone, weights: name, digest }) => ({
@@ -69,7 +69,7 @@ export function taskResultToProto(result: TaskResult): ProtoResult {
 }
 
 /** @throws InvalidRequestError naming the field. */
-export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): TaskResult {
+function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): TaskResult {
   switch (result.$case) {
     case 'index':
       return {
@@ -105,7 +105,7 @@ export function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error
 const MAX_SENT_CHARACTERS = 4_000;
 const MAX_SENT_PROBLEMS = 1_000;
 
-export function taskErrorToProto(error: TaskError): proto.TaskError {
+function taskErrorToProto(error: TaskError): proto.TaskError {
   return {
     errorClass: errorClasses.toProto(error.errorClass),
     code: error.code,
@@ -121,7 +121,7 @@ export function taskErrorToProto(error: TaskError): proto.TaskError {
 }
 
 /** @throws InvalidRequestError naming the field. */
-export function taskErrorFromProto(message: proto.TaskError, field: string): TaskError {
+function taskErrorFromProto(message: proto.TaskError, field: string): TaskError {
   return {
     errorClass: errorClasses.fromProto(message.errorClass, `${field}.error_class`),
     code: message.code,
