@@ -20,7 +20,8 @@ import { claimTrainerIdentity, trainerSecretOf } from './lease/trainer-identity.
 import { RestartingWorker } from './slots/restarting-worker.ts';
 import { Slot } from './slots/slot.ts';
 import type { WorkerProcessOptions } from './slots/worker-process.ts';
-import type { EngineInfo, WorkerEnvironment } from './slots/worker-protocol.ts';
+import type { EngineInfo } from './engine/engine-info.ts';
+import type { WorkerEnvironment } from './slots/worker-protocol.ts';
 import { MeteredCoordinator } from './telemetry/metered-coordinator.ts';
 import { startOperations } from './telemetry/operations.ts';
 

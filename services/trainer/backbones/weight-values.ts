@@ -1,4 +1,4 @@
-import { fromHalves } from '../training/half-precision.ts';
+import { fromHalves } from '../checkpoints/half-precision.ts';
 import type { WeightSpec } from '../../core/network/layer-shapes.ts';
 
 /** Number formats that weights are read from; all become float32. */

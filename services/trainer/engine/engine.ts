@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-node-gpu';
-import type { EngineInfo } from '../slots/worker-protocol.ts';
+import type { EngineInfo } from './engine-info.ts';
 
 export type Tensor = tfjs.Tensor;
 export type Tensor1D = tfjs.Tensor1D;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import { WorkerProcess, WorkerStartError } from './worker-process.ts';
 import type { WorkerProcessOptions } from './worker-process.ts';
-import type { EngineInfo } from './worker-protocol.ts';
+import type { EngineInfo } from '../engine/engine-info.ts';
 
 /** A worker that never starts means a broken installation, which is reported rather than retried for ever. */
 const FIRST_START_TRIES = 3;

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from '../../platform/telemetry/logger.ts';
-import type { EngineInfo, SlotCommand, SlotEvent } from './worker-protocol.ts';
+import type { EngineInfo } from '../engine/engine-info.ts';
+import type { SlotCommand, SlotEvent } from './worker-protocol.ts';
 import { readMemoryLimit, readOutOfMemoryKills, readPeakMemory } from './worker-exit.ts';
 import type { WorkerExit } from './worker-exit.ts';
 

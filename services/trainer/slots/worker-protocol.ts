@@ -1,3 +1,4 @@
+import type { EngineInfo } from '../engine/engine-info.ts';
 import type { CheckpointRef, LeasedTask, Stage, TaskError, TaskResult } from '../../core/task.ts';
 
 /**
@@ -40,14 +41,6 @@ export type SlotEvent =
   | { readonly type: 'failed'; readonly taskId: string; readonly error: TaskError }
   /** Answer to `pause` or `stop`: everything is saved and reported. */
   | { readonly type: 'stopped'; readonly taskId: string; readonly action: 'pause' | 'stop' };
-
-export interface EngineInfo {
-  readonly engineVersion: string;
-  readonly deviceKind: 'cpu' | 'gpu';
-  readonly deviceName: string;
-  readonly threadCount: number;
-  readonly memoryBytes: number;
-}
 
 /** The environment of a worker process, which the supervisor sets and `worker.ts` reads. */
 export interface WorkerEnvironment {

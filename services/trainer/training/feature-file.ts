@@ -5,7 +5,7 @@ import type { ArtifactCache, LocalArtifact } from '../../platform/artifacts/arti
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { encodeSafetensorsHeader, readSafetensorsHeader } from '../checkpoints/safetensors.ts';
 import type { SafetensorsEntry } from '../checkpoints/safetensors.ts';
-import { fromHalves } from './half-precision.ts';
+import { fromHalves } from '../checkpoints/half-precision.ts';
 import { TaskFailureError, damageError } from './task-error.ts';
 
 const TENSOR = 'features';

@@ -5,7 +5,7 @@ import type { ArtifactStore, StoredArtifact } from '../../platform/artifacts/art
 import { featureSetUri } from '../../core/reports/check-features.ts';
 import { bytesPerImage, featureFileHeader } from './feature-file.ts';
 import type { FeatureLayout } from './feature-file.ts';
-import { toHalves } from './half-precision.ts';
+import { toHalves } from '../checkpoints/half-precision.ts';
 
 /** Images that a killed extraction loses at most: 10 s of VGG16 at 180 pixels on two cores. */
 const MOST_PART_IMAGES = 128;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromHalves, toHalves } from '../../../../services/trainer/training/half-precision.ts';
+import { fromHalves, toHalves } from '../../../../services/trainer/checkpoints/half-precision.ts';
 
 function roundTrip(values: Float32Array): Float32Array {
   const back = new Float32Array(values.length);
