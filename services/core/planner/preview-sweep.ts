@@ -1,4 +1,5 @@
 import { runIdOf } from '../ids.ts';
+import type { PlannedTaskRecord, SweepPlanRecord } from '../records/plan.ts';
 import type { RunConfig } from '../run-config.ts';
 import { firstRunIsBaseline } from '../samplers/baseline.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
@@ -6,9 +7,7 @@ import { sampleRuns, variedNames } from '../samplers/sample-runs.ts';
 import { samplingNotes } from '../samplers/sampling-notes.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
-import type { Stage } from '../task.ts';
 import { forecastEvaluations, planCost } from './cost/plan-cost.ts';
-import type { PlanCost } from './cost/plan-cost.ts';
 import { forecastIndex } from './cost/task-cost.ts';
 import type { CostContext, ImageCounts } from './cost/task-cost.ts';
 import { groupBy } from './grouping.ts';
@@ -17,46 +16,6 @@ import { costContextOf, infeasibleRuns, planWith } from './plan-sweep.ts';
 import { needsOf } from './run-needs.ts';
 import { weightsReferencesOf } from './weights-digests.ts';
 import type { WeightsDigest } from './weights-digests.ts';
-
-export interface PreviewedTask {
-  readonly stage: Stage;
-  /** Numbers of the runs it serves. */
-  readonly runIndexes: readonly number[];
-  readonly description: string;
-  /** Positions in the list of tasks. */
-  readonly dependencies: readonly number[];
-  /** Expected slot-seconds. */
-  readonly seconds: number;
-  /** Expected peak memory. */
-  readonly memoryBytes: number;
-  /** Bytes of the feature sets that it stores. */
-  readonly featureBytes: number;
-}
-
-export interface PreviewedRun extends SampledRun {
-  /** Run that trains its head: itself, or another with the same head phase. */
-  readonly headRunIndex: number;
-}
-
-export interface SweepPreview {
-  readonly runs: readonly PreviewedRun[];
-  readonly variedNames: readonly string[];
-  readonly duplicateCount: number;
-  /** Number of runs that `max_runs` requests and the search space does not contain. */
-  readonly missingCount: number;
-  /** Facts about the runs that the spec does not make obvious, as sentences. */
-  readonly notes: readonly string[];
-  /** Tasks, each after its prerequisites. */
-  readonly tasks: readonly PreviewedTask[];
-  /** Passes of one split through a frozen base if each run executed its own in every epoch. */
-  readonly basePassCountAlone: number;
-  /** The same with stored features and shared streams. */
-  readonly basePassCountShared: number;
-  readonly cost: PlanCost;
-  readonly imageCounts: ImageCounts;
-  /** true if the data set was never indexed, so that the numbers of images are those of a small data set. */
-  readonly imageCountsAssumed: boolean;
-}
 
 /** Known facts about a sweep's images before it is submitted. */
 export interface KnownImages {
@@ -78,7 +37,7 @@ const PREVIEW_ID = 'preview';
  *
  * @param images null: the data set was never indexed.
  */
-export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPreview {
+export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPlanRecord {
   const sampled = sampleRuns(spec);
   const { runs, duplicateCount, missingCount } = sampled;
   const all = runs.map(({ index, parameters }) => ({
@@ -96,21 +55,26 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
   const context = costContextOf({ dataset, cluster });
   const needs = planned.map((run) => needsOf(run, PREVIEW_ID, weightsAsDigest));
   const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
+  const varied = variedNames(runs);
   return {
-    runs: runs.map((run) => {
-      const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, run.index));
-      return { ...run, headRunIndex: headRun === undefined ? run.index : (indexes.get(headRun) ?? run.index) };
+    runs: runs.map(({ index, parameters }) => {
+      const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, index));
+      const headRunIndex = headRun === undefined ? index : (indexes.get(headRun) ?? index);
+      return { runIndex: index, parameters, variedNames: varied, headRunIndex };
     }),
-    variedNames: variedNames(runs),
     duplicateCount,
-    missingCount,
+    missingRunCount: missingCount,
     notes: [...samplingNotes(spec, sampled), ...infeasibleNotes(infeasible)],
     tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
-    cost: planCost(plan, context, needs, cluster.slotCount, testPolicy),
-    imageCounts: known.imageCounts,
-    imageCountsAssumed: images === null,
+    cost: {
+      ...planCost(plan, context, needs, cluster.slotCount, testPolicy),
+      trainImageCount: known.imageCounts.train,
+      validationImageCount: known.imageCounts.validation,
+      testImageCount: known.imageCounts.test,
+      imageCountsAssumed: images === null,
+    },
   };
 }
 
@@ -161,19 +125,19 @@ function previewTasks(
   runs: readonly PlannedRun[],
   context: CostContext,
   withBaseline: boolean,
-): PreviewedTask[] {
+): PlannedTaskRecord[] {
   const indexes = new Map(runs.map(({ runId, index }) => [runId, index]));
   const positions = new Map(plan.tasks.map(({ taskId }, position) => [taskId, position + 1]));
   const references = weightsReferencesOf(runs.map(({ config }) => config));
   const bases = references.map(({ backbone, weights }) => `${backbone} (${weights})`).join(', ');
   const { seconds, memoryBytes } = forecastIndex(context);
-  const index: PreviewedTask = {
+  const index: PlannedTaskRecord = {
     stage: 'INDEX',
     runIndexes: [],
     description: `list and check the images of ${spec.dataset.path}; find the weights of ${bases}`,
     dependencies: [],
-    seconds,
-    memoryBytes,
+    expectedSeconds: seconds,
+    expectedMemoryBytes: memoryBytes,
     featureBytes: 0,
   };
   const middle = plan.tasks.map(({ stage, runIds, description, dependsOn, forecast }) => ({
@@ -181,24 +145,24 @@ function previewTasks(
     runIndexes: runIds.map((runId) => indexes.get(runId) ?? 0),
     description,
     dependencies: dependsOn.length === 0 ? [0] : dependsOn.map((taskId) => positions.get(taskId) ?? 0),
-    seconds: forecast.seconds,
-    memoryBytes: forecast.memoryBytes,
+    expectedSeconds: forecast.seconds,
+    expectedMemoryBytes: forecast.memoryBytes,
     featureBytes: forecast.featureBytes,
   }));
-  const looks = forecastEvaluations(context, runs, spec.testPolicy);
-  const evaluate: PreviewedTask = {
+  const evaluations = forecastEvaluations(context, runs, spec.testPolicy);
+  const evaluate: PlannedTaskRecord = {
     stage: 'EVALUATE',
     runIndexes: spec.testPolicy === 'every_run' ? runs.map((run) => run.index) : [],
     description: `test images for ${
       spec.testPolicy === 'every_run'
-        ? `every run (${runs.length} looks)`
+        ? `every run (${runs.length} evaluations)`
         : withBaseline
           ? 'the winner by validation and the first run'
           : 'the winner by validation; there is no baseline'
     }`,
     dependencies: middle.flatMap(({ stage }, position) => (stage === 'FEATURES' ? [] : [position + 1])),
-    seconds: looks.reduce((sum, look) => sum + look.seconds, 0),
-    memoryBytes: Math.max(0, ...looks.map((look) => look.memoryBytes)),
+    expectedSeconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
+    expectedMemoryBytes: Math.max(0, ...evaluations.map((evaluation) => evaluation.memoryBytes)),
     featureBytes: 0,
   };
   return [index, ...middle, evaluate];

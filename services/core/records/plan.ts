@@ -4,13 +4,16 @@ import type { Stage } from '../task.ts';
 /** A task that a plan would create. */
 export interface PlannedTaskRecord {
   readonly stage: Stage | null;
+  /** Numbers of the runs it serves. */
   readonly runIndexes: readonly number[];
   readonly description: string;
+  /** Positions in the list of tasks. */
   readonly dependencies: readonly number[];
   /** Slot-seconds from lease to end. */
   readonly expectedSeconds: number;
+  /** Peak memory in bytes. */
   readonly expectedMemoryBytes: number;
-  /** Size of the feature sets that it stores. */
+  /** Bytes of the feature sets that it stores. */
   readonly featureBytes: number;
 }
 
@@ -23,38 +26,49 @@ export interface PlannedRunRecord {
   readonly headRunIndex: number;
 }
 
-/** Forecast cost of a sweep; early stopping is not considered. */
-export interface PlanCostRecord {
-  /** Sum over all tasks. */
+/** Expected cost of a sweep before anything runs, without early stopping. */
+export interface PlanCost {
+  /** Sum over all tasks, each from lease to end. */
   readonly slotSeconds: number;
-  /** Slot time if the runs shared nothing. */
+  /** The same if each run did everything itself, with images through the frozen base in every epoch. */
   readonly slotSecondsAlone: number;
+  /** Seconds from the first lease to the end of the sweep, on the available slots. */
   readonly wallSeconds: number;
   readonly slotCount: number;
+  /** Passes of a base over the images of its splits. */
   readonly extractionCount: number;
   readonly featureBytes: number;
+  /** Number of trained head phases, and of the tasks that train them. */
   readonly headCount: number;
   readonly headTaskCount: number;
   readonly fineTuneCount: number;
   readonly fineTuneTaskCount: number;
-  /** Maximum over the tasks: memory that one slot needs. */
+  /** Maximum memory of one slot in bytes. */
   readonly memoryBytes: number;
+}
+
+/** Cost of a sweep with the numbers of images that it was computed for. */
+export interface PlanCostRecord extends PlanCost {
   readonly trainImageCount: number;
   readonly validationImageCount: number;
   readonly testImageCount: number;
+  /** true if the data set was never indexed, so that the numbers of images are those of a small data set. */
   readonly imageCountsAssumed: boolean;
 }
 
 /** Plan of a sweep that is not submitted. */
 export interface SweepPlanRecord {
   readonly runs: readonly PlannedRunRecord[];
+  /** Tasks, each after its prerequisites. */
   readonly tasks: readonly PlannedTaskRecord[];
   readonly duplicateCount: number;
   /** Runs that `max_runs` asks for and the search space does not have. */
   readonly missingRunCount: number;
   /** Sentences about effects of the spec that its author may not expect. */
   readonly notes: readonly string[];
+  /** Passes of one split through a frozen base if each run executed its own in every epoch. */
   readonly basePassCountAlone: number;
+  /** The same with stored features and shared streams. */
   readonly basePassCountShared: number;
   readonly cost: PlanCostRecord;
 }

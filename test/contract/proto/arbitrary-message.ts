@@ -12,6 +12,7 @@ const time = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidD
 /** Fields whose values follow rules that the proto does not state. */
 const RULED: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   'graft.v1.Run.parameters': parameters.map(parametersToProto),
+  'graft.v1.PlannedRun.parameters': parameters.map(parametersToProto),
   'graft.v1.Sweep.spec': sweepSpec.map(sweepSpecToProto),
   'graft.v1.RunAttempt.micro_batch_divisor': fc.integer({ min: 1, max: 2 ** 31 - 1 }),
   'graft.v1.TestResult.role': role,

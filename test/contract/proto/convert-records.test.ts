@@ -15,6 +15,12 @@ import {
   mlflowStatusFromProto,
   mlflowStatusToProto,
 } from '../../../services/platform/rpc/convert/mlflow.ts';
+import {
+  planFromProto,
+  plannedRunToProto,
+  plannedTaskToProto,
+  planSummaryToProto,
+} from '../../../services/platform/rpc/convert/plan.ts';
 import { runFromProto, runToProto } from '../../../services/platform/rpc/convert/run.ts';
 import { sweepFromProto, sweepToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { testResultFromProto, testResultToProto } from '../../../services/platform/rpc/convert/test-result.ts';
@@ -27,6 +33,7 @@ import {
   GetSweepResponse,
   LeaderboardEntry,
   MlflowDeadLetter,
+  PlanSweepResponse,
   WatchSweepResponse,
 } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { Token } from '../../../proto/gen/graft/v1/token_service.ts';
@@ -67,6 +74,11 @@ function withOneEpoch(message: WatchSweepResponse): WatchSweepResponse {
   return { ...message, event: { $case: 'epoch', value: { runId, stage, epoch, metrics } } };
 }
 
+/** Makes a page that holds the whole plan. */
+function asOnePage(page: PlanSweepResponse): PlanSweepResponse {
+  return { ...page, nextPageToken: '', runCount: page.runs.length, taskCount: page.tasks.length };
+}
+
 describe('a record over the wire and back', () => {
   it('keeps sweeps', () => keeps(Sweep, arbitraryMessage('Sweep'), sweepFromProto, sweepToProto));
   it('keeps runs', () => keeps(Run, arbitraryMessage('Run'), runFromProto, runToProto));
@@ -97,6 +109,17 @@ describe('a record over the wire and back', () => {
       arbitraryMessage<GetSweepResponse>('GetSweepResponse').map((message) => ({ ...message, ...NO_SWEEP })),
       forecastFromProto,
       (forecast) => ({ ...NO_SWEEP, ...forecastToProto(forecast) }),
+    ));
+  it('keeps plans', () =>
+    keeps(
+      PlanSweepResponse,
+      arbitraryMessage<PlanSweepResponse>('PlanSweepResponse').map(asOnePage),
+      (page) => planFromProto([page]),
+      (plan) => ({
+        ...planSummaryToProto(plan),
+        runs: plan.runs.map(plannedRunToProto),
+        tasks: plan.tasks.map(plannedTaskToProto),
+      }),
     ));
   it('keeps events', () =>
     keeps(

@@ -332,7 +332,7 @@ describe('previewSweep', () => {
     };
     const preview = previewSweep(spec, clusterOf(1), null);
     expect(preview.runs).toHaveLength(8);
-    expect(preview.variedNames).toEqual(['fine_tune.enabled', 'head.units', 'method']);
+    expect(preview.runs[0]?.variedNames).toEqual(['fine_tune.enabled', 'head.units', 'method']);
     // Each of 8 runs: 10 epochs of 2 splits; each of 4 fine-tuned ones: 4 more epochs.
     expect(preview.basePassCountAlone).toBe(8 * 20 + 4 * 8);
     // Stored: 2 splits of the whole base and 2 of the prefix; streams: 10 epochs, and 4 for the 2 augmented fine-tunings.
@@ -347,7 +347,7 @@ describe('previewSweep', () => {
       'EVALUATE',
     ]);
     // Four heads for eight runs: each is trained by the run that does not fine-tune it.
-    expect(preview.runs.filter(({ index, headRunIndex }) => index === headRunIndex)).toHaveLength(4);
+    expect(preview.runs.filter(({ runIndex, headRunIndex }) => runIndex === headRunIndex)).toHaveLength(4);
     expect(preview.cost).toMatchObject({
       slotCount: 1,
       extractionCount: 2,
@@ -356,8 +356,8 @@ describe('previewSweep', () => {
       fineTuneCount: 4,
       fineTuneTaskCount: 3,
     });
-    expect(preview.imageCountsAssumed).toBe(true);
-    const expected = preview.tasks.reduce((sum, { seconds }) => sum + seconds, 0);
+    expect(preview.cost.imageCountsAssumed).toBe(true);
+    const expected = preview.tasks.reduce((sum, { expectedSeconds }) => sum + expectedSeconds, 0);
     expect(preview.cost.slotSeconds).toBeCloseTo(expected, 6);
     // One slot has no other to share the work with.
     expect(preview.cost.wallSeconds).toBeCloseTo(expected, 6);

@@ -1,6 +1,6 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { PlannedRun, PlannedTask, PlanSweepResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
-import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
+import type { SweepPlanRecord } from '../../../core/records/plan.ts';
 import { planSummaryToProto, plannedRunToProto, plannedTaskToProto } from '../../../platform/rpc/convert/plan.ts';
 
 /** The start of a page: indexes of its first run and its first task. */
@@ -21,16 +21,16 @@ export interface PlanPage {
 const PAGE_BYTES = 1024 * 1024;
 
 /** Returns the pages of a plan from `from` on: runs first, then tasks, at most `pageSize` of each in a page. */
-export function pagesOf(preview: SweepPreview, from: PlanCursor, pageSize: number): PlanPage[] {
+export function pagesOf(plan: SweepPlanRecord, from: PlanCursor, pageSize: number): PlanPage[] {
   const pages: PlanPage[] = [];
   for (let next: PlanCursor | null = from; next !== null; next = pages.at(-1)?.next ?? null) {
-    pages.push(pageFrom(preview, next, pageSize));
+    pages.push(pageFrom(plan, next, pageSize));
   }
   return pages;
 }
 
-function pageFrom(preview: SweepPreview, from: PlanCursor, pageSize: number): PlanPage {
-  const { runs, tasks } = preview;
+function pageFrom(plan: SweepPlanRecord, from: PlanCursor, pageSize: number): PlanPage {
+  const { runs, tasks } = plan;
   const writer = new BinaryWriter();
   let room = PAGE_BYTES;
   /** @returns the index of the first entry that is not in the page; a page has at least one entry */
@@ -44,21 +44,21 @@ function pageFrom(preview: SweepPreview, from: PlanCursor, pageSize: number): Pl
     }
     return end;
   };
-  const run = append(1, from.run, runs.length, (index) => encodedRun(preview, index));
-  const task = append(2, from.task, tasks.length, (index) => encodedTask(preview, index));
+  const run = append(1, from.run, runs.length, (index) => encodedRun(plan, index));
+  const task = append(2, from.task, tasks.length, (index) => encodedTask(plan, index));
   const next = run === runs.length && task === tasks.length ? null : { run, task };
-  writer.raw(PlanSweepResponse.encode(planSummaryToProto(preview)).finish());
+  writer.raw(PlanSweepResponse.encode(planSummaryToProto(plan)).finish());
   return { bytes: writer.finish(), from, next };
 }
 
-function encodedRun(preview: SweepPreview, index: number): Uint8Array {
-  const run = preview.runs[index];
+function encodedRun(plan: SweepPlanRecord, index: number): Uint8Array {
+  const run = plan.runs[index];
   if (run === undefined) throw new RangeError(`The plan has no run ${index}.`);
-  return PlannedRun.encode(plannedRunToProto(run, preview.variedNames)).finish();
+  return PlannedRun.encode(plannedRunToProto(run)).finish();
 }
 
-function encodedTask(preview: SweepPreview, index: number): Uint8Array {
-  const task = preview.tasks[index];
+function encodedTask(plan: SweepPlanRecord, index: number): Uint8Array {
+  const task = plan.tasks[index];
   if (task === undefined) throw new RangeError(`The plan has no task ${index}.`);
   return PlannedTask.encode(plannedTaskToProto(task)).finish();
 }

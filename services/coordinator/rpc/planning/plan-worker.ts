@@ -2,7 +2,7 @@ import { CreateSweepRequest } from '../../../../proto/gen/graft/v1/sweep_service
 import { SweepSpec as ProtoSweepSpec } from '../../../../proto/gen/graft/v1/sweep.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { previewSweep } from '../../../core/planner/preview-sweep.ts';
-import type { SweepPreview } from '../../../core/planner/preview-sweep.ts';
+import type { SweepPlanRecord } from '../../../core/records/plan.ts';
 import { serveJobs } from '../../../platform/lifecycle/worker-jobs.ts';
 import { draftSweep } from '../../store/sweeps/draft-sweep.ts';
 import type { SweepDraft } from '../../store/sweeps/draft-sweep.ts';
@@ -28,9 +28,9 @@ export const PLAN_JOBS = {
   plan: ({ spec, inputs, from, pageSize }: PlanJob): Checked<readonly PlanPage[]> =>
     checked(() => {
       const read = readSpec(spec === null ? undefined : ProtoSweepSpec.decode(spec));
-      const preview = previewSweep(read, clusterOf(inputs), inputs.images);
-      requireWithin(from, preview);
-      return pagesOf(preview, from, pageSize);
+      const plan = previewSweep(read, clusterOf(inputs), inputs.images);
+      requireWithin(from, plan);
+      return pagesOf(plan, from, pageSize);
     }),
 
   /** Returns the rows of a new sweep. @param job.request an encoded CreateSweepRequest */
@@ -50,7 +50,7 @@ function requireShort(requestId: string): void {
   throw new InvalidRequestError([{ field: 'request_id', description }]);
 }
 
-function requireWithin(from: PlanCursor, { runs, tasks }: SweepPreview): void {
+function requireWithin(from: PlanCursor, { runs, tasks }: SweepPlanRecord): void {
   if (from.run <= runs.length && from.task <= tasks.length) return;
   const description = `is beyond the end: the plan has ${runs.length} runs and ${tasks.length} tasks. Send the request without page_token.`;
   throw new InvalidRequestError([{ field: 'page_token', description }]);

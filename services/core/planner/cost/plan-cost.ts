@@ -1,3 +1,4 @@
+import type { PlanCost } from '../../records/plan.ts';
 import type { SweepSpec } from '../../sweep/sweep-spec.ts';
 import { groupBy } from '../grouping.ts';
 import type { Plan, PlannedRun, PlannedTask } from '../plan.ts';
@@ -7,28 +8,7 @@ import type { TimedTask } from './makespan.ts';
 import { aloneSeconds, forecastEvaluation, forecastIndex } from './task-cost.ts';
 import type { CostContext, TaskForecast } from './task-cost.ts';
 
-/** Expected cost of a sweep before anything runs, without early stopping. */
-export interface PlanCost {
-  /** Sum over all tasks, each from lease to end. */
-  readonly slotSeconds: number;
-  /** The same if each run did everything itself, with images through the frozen base in every epoch. */
-  readonly slotSecondsAlone: number;
-  /** Seconds from the first lease to the end of the sweep, on the available slots. */
-  readonly wallSeconds: number;
-  readonly slotCount: number;
-  /** Passes of a base over the images of its splits. */
-  readonly extractionCount: number;
-  readonly featureBytes: number;
-  /** Number of trained head phases, and of the tasks that train them. */
-  readonly headCount: number;
-  readonly headTaskCount: number;
-  readonly fineTuneCount: number;
-  readonly fineTuneTaskCount: number;
-  /** Maximum memory of one slot in bytes. */
-  readonly memoryBytes: number;
-}
-
-/** @param needs needs of the plan's runs. */
+/** Returns the expected cost of a plan. @param needs needs of the plan's runs */
 export function planCost(
   plan: Plan,
   context: CostContext,

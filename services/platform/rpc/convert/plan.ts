@@ -1,5 +1,9 @@
-import type { PreviewedRun, PreviewedTask, SweepPreview } from '../../../core/planner/preview-sweep.ts';
-import type { PlanCostRecord, SweepPlanRecord } from '../../../core/records/plan.ts';
+import type {
+  PlanCostRecord,
+  PlannedRunRecord,
+  PlannedTaskRecord,
+  SweepPlanRecord,
+} from '../../../core/records/plan.ts';
 import type {
   PlanCost,
   PlannedRun,
@@ -10,55 +14,36 @@ import { bytesToProto, numberOf, requireMessage } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
 import { stages } from './run.ts';
 
-/** Converts a run of a preview to its message. */
-export function plannedRunToProto(run: PreviewedRun, variedNames: readonly string[]): PlannedRun {
-  return {
-    runIndex: run.index,
-    parameters: parametersToProto(run.parameters),
-    variedNames: [...variedNames],
-    headRunIndex: run.headRunIndex,
-  };
+/** Converts a run of a plan to its message. */
+export function plannedRunToProto(run: PlannedRunRecord): PlannedRun {
+  return { ...run, parameters: parametersToProto(run.parameters), variedNames: [...run.variedNames] };
 }
 
-/** Converts a task of a preview to its message. */
-export function plannedTaskToProto(task: PreviewedTask): PlannedTask {
+/** Converts a task of a plan to its message. */
+export function plannedTaskToProto(task: PlannedTaskRecord): PlannedTask {
   return {
+    ...task,
     stage: stages.toProto(task.stage),
     runIndexes: [...task.runIndexes],
-    description: task.description,
     dependencies: [...task.dependencies],
-    expectedSeconds: task.seconds,
-    expectedMemoryBytes: bytesToProto(task.memoryBytes),
+    expectedMemoryBytes: bytesToProto(task.expectedMemoryBytes),
     featureBytes: bytesToProto(task.featureBytes),
   };
 }
 
 /** Returns a page of a plan without runs, tasks and page token. */
-export function planSummaryToProto(preview: SweepPreview): PlanSweepResponse {
+export function planSummaryToProto({ runs, tasks, cost, ...plan }: SweepPlanRecord): PlanSweepResponse {
   return {
+    ...plan,
     runs: [],
     tasks: [],
-    duplicateCount: preview.duplicateCount,
-    missingRunCount: preview.missingCount,
-    notes: [...preview.notes],
-    basePassCountAlone: BigInt(preview.basePassCountAlone),
-    basePassCountShared: BigInt(preview.basePassCountShared),
-    cost: costToProto(preview),
+    notes: [...plan.notes],
+    basePassCountAlone: BigInt(plan.basePassCountAlone),
+    basePassCountShared: BigInt(plan.basePassCountShared),
+    cost: { ...cost, featureBytes: bytesToProto(cost.featureBytes), memoryBytes: bytesToProto(cost.memoryBytes) },
     nextPageToken: '',
-    runCount: preview.runs.length,
-    taskCount: preview.tasks.length,
-  };
-}
-
-function costToProto({ cost, imageCounts, imageCountsAssumed }: SweepPreview): PlanCost {
-  return {
-    ...cost,
-    featureBytes: bytesToProto(cost.featureBytes),
-    memoryBytes: bytesToProto(cost.memoryBytes),
-    trainImageCount: imageCounts.train,
-    validationImageCount: imageCounts.validation,
-    testImageCount: imageCounts.test,
-    imageCountsAssumed,
+    runCount: runs.length,
+    taskCount: tasks.length,
   };
 }
 
