@@ -45,7 +45,7 @@ function share(count: number, fraction: number): number {
 }
 
 function splitAt([trainEnd, validationEnd]: readonly [number, number], position: number): Split {
-  const [train = 'train', validation = 'train', test = 'train'] = SPLITS;
+  const [train, validation, test] = SPLITS;
   if (position < trainEnd) return train;
   return position < validationEnd ? validation : test;
 }

@@ -84,7 +84,7 @@ describe('a token without TLS', () => {
     'may not go to %s, unless that is allowed',
     (address) => {
       const text = problemsOf(() => clientSecurity(withToken, ['127.0.0.1:1', address], log));
-      expect(text).toContain(`the token would go to ${address}`);
+      expect(text).toContain(`the token would be sent unencrypted to ${address}`);
       expect(text).toMatch(/--insecure or GRAFT_INSECURE=on/);
       expect(text).not.toContain(TOKEN.slice(6));
       const allowed = connectionOf({ GRAFT_TOKEN: TOKEN, GRAFT_INSECURE: 'on' }, {});
