@@ -67,7 +67,7 @@ export async function runTrainer(options: TrainerOptions, signal: AbortSignal): 
   const ending = new AbortController();
   try {
     const registration = await start(parts, signal, ending);
-    if (registration !== null) await work(parts, registration, signal);
+    if (registration !== null) await work(parts, registration, signal, ending);
   } finally {
     ending.abort(new Error('The trainer ends.'));
     await Promise.all(workers.map((worker) => worker.close()));
@@ -114,8 +114,17 @@ async function start(parts: TrainerParts, signal: AbortSignal, ending: AbortCont
   }
 }
 
-/** Runs the slots with one heartbeat and one metric stream until the signal aborts, then drains them. */
-async function work(parts: TrainerParts, registration: Registration, signal: AbortSignal): Promise<void> {
+/**
+ * Runs the slots with one heartbeat and one metric stream until the signal aborts, then drains them.
+ *
+ * @param ending ends a registration that the heartbeat or the metric stream waits for.
+ */
+async function work(
+  parts: TrainerParts,
+  registration: Registration,
+  signal: AbortSignal,
+  ending: AbortController,
+): Promise<void> {
   const { config, log, coordinator, health, workers } = parts;
   /** Schedules a check of the machine when an error is its fault. */
   const checked = async <T extends TaskError | null>(found: Promise<T>): Promise<T> => {
@@ -164,6 +173,7 @@ async function work(parts: TrainerParts, registration: Registration, signal: Abo
     heartbeat.trigger();
     await drain(parts, slots, running);
   } finally {
+    ending.abort(new Error('The trainer ends.'));
     await heartbeat.stop();
     await metricStream.stop();
     for (const slot of slots) slot.close();

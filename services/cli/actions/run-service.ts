@@ -32,7 +32,8 @@ export async function runService(
     const reason = context.signal.reason as Error;
     if (!reason.message.includes('SIGINT') || !process.stdin.isTTY) child.kill('SIGTERM');
   };
-  context.signal.addEventListener('abort', onAbort, { once: true });
+  if (context.signal.aborted) onAbort();
+  else context.signal.addEventListener('abort', onAbort, { once: true });
   const code = await new Promise<number>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (exitCode, signal) => resolve(exitCode ?? (signal === 'SIGKILL' ? 137 : 143)));

@@ -59,8 +59,8 @@ export function tryLock(file: string, options: LockOptions = {}): ProcessLock | 
   const own = JSON.stringify({ ...holder, nonce: randomUUID() });
   // The name ends in .lock as well, so that readers of the folder that skip locks skip it.
   const prepared = `${file}.${randomUUID()}.lock`;
-  writeFileSync(prepared, own, { flag: 'wx' });
   try {
+    writeFileSync(prepared, own, { flag: 'wx' });
     while (!tryLink(prepared, file)) {
       const found = readIfThere(file);
       if (found === null) continue;

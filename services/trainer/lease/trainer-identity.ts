@@ -27,9 +27,12 @@ export function claimTrainerIdentity(stateDir: string, hostname: string, pid: nu
   const directory = join(stateDir, 'trainers');
   mkdirSync(directory, { recursive: true });
   for (let index = 0; index < MAX_TRAINERS_PER_FOLDER; index += 1) {
+    const earlierHolder = join(directory, `${index}.pid`);
+    if (isRunning(readIfThere(earlierHolder), pid)) continue;
     // In a container, a restarted trainer has the process ID of its predecessor, with another start time.
     const lock = tryLock(join(directory, `${index}.lock`), { holder: identifyProcess(pid) });
     if (lock === null) continue;
+    rmSync(earlierHolder, { force: true });
     const random = readOrCreate(join(directory, `${index}.id`), () => randomBytes(4).toString('hex'));
     const trainerId = `${hostname.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, MAX_HOSTNAME)}-${random}`;
     const trainerSecret = trainerSecretOf(stateDir, trainerId);
@@ -38,6 +41,17 @@ export function claimTrainerIdentity(stateDir: string, hostname: string, pid: nu
   throw new Error(
     `${directory}: ${MAX_TRAINERS_PER_FOLDER} trainers already run on this folder. Set GRAFT_TRAINER_ID for each.`,
   );
+}
+
+/** Returns whether a trainer of an earlier version, which stored only its process ID, still holds an identity. */
+function isRunning(holder: string | null, pid: number): boolean {
+  const holderPid = Number(holder ?? NaN);
+  if (!Number.isInteger(holderPid) || holderPid <= 0 || holderPid === pid) return false;
+  try {
+    return process.kill(holderPid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /**

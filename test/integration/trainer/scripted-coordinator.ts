@@ -1,4 +1,4 @@
-import { LeaseLostError, TrainerUnknownError } from '../../../services/core/errors.ts';
+import { DatabaseUnavailableError, LeaseLostError, TrainerUnknownError } from '../../../services/core/errors.ts';
 import type { LeasedTask } from '../../../services/core/task.ts';
 import { durationToProto } from '../../../services/platform/rpc/convert/duration.ts';
 import { leasedTaskToProto } from '../../../services/platform/rpc/convert/task.ts';
@@ -20,6 +20,7 @@ import type {
 /** An event, in the order in which events became durable. */
 export type Entry =
   | { readonly kind: 'registered'; readonly request: RegisterTrainerRequest }
+  | { readonly kind: 'refused' }
   | { readonly kind: 'asked'; readonly request: LeaseTaskRequest }
   | { readonly kind: 'leased'; readonly taskId: string; readonly requestId: string }
   | { readonly kind: 'heartbeat'; readonly request: HeartbeatRequest }
@@ -51,6 +52,8 @@ export class ScriptedCoordinator {
   reportGaps = 0;
   /** True: heartbeats are refused until the trainer registers again. */
   forgetTrainer = false;
+  /** True: registrations fail as they do without a database. */
+  refuseRegistrations = false;
   /** Tasks whose writes are refused. */
   readonly lostTasks = new Set<string>();
   /** Kinds of writes that are refused; a zombie may begin with any of them. */
@@ -74,6 +77,10 @@ export class ScriptedCoordinator {
     const server = createServer({ log: createLogger('scripted-coordinator', 'silent') });
     server.addService(TrainerServiceService, {
       registerTrainer: (request) => {
+        if (this.refuseRegistrations) {
+          this.#add({ kind: 'refused' });
+          throw new DatabaseUnavailableError('it is stopped');
+        }
         this.forgetTrainer = false;
         this.#add({ kind: 'registered', request });
         const { heartbeatMs = 100, leaseMs = 30_000 } = this.#options;

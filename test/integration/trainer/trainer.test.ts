@@ -337,4 +337,12 @@ describe('a trainer', { timeout: 30_000 }, () => {
     await coordinator.stop();
     await end();
   });
+
+  it('ends while its registration is being retried', async () => {
+    const { coordinator, end } = await startBench({}, 300);
+    coordinator.refuseRegistrations = true;
+    coordinator.forgetTrainer = true;
+    await coordinator.until('refused');
+    await end();
+  });
 });

@@ -37,6 +37,23 @@ describe('claimTrainerIdentity', () => {
   });
 });
 
+describe('an identity of an earlier version, which stored a bare process ID', () => {
+  const held = (pid: number): void => writeFileSync(join(stateDir, 'trainers', '0.pid'), String(pid));
+
+  it('is not claimed while that process lives', () => {
+    const first = claimTrainerIdentity(stateDir, 'host', DEAD);
+    held(process.ppid);
+    expect(claimTrainerIdentity(stateDir, 'host', process.pid).trainerId).not.toBe(first.trainerId);
+  });
+
+  it('is claimed after that process has ended, whose file is removed', () => {
+    const first = claimTrainerIdentity(stateDir, 'host', DEAD);
+    held(DEAD);
+    expect(claimTrainerIdentity(stateDir, 'host', process.pid).trainerId).toBe(first.trainerId);
+    expect(readdirSync(join(stateDir, 'trainers'))).not.toContain('0.pid');
+  });
+});
+
 describe('trainerSecretOf', () => {
   const file = (): string => join(stateDir, 'trainers', 'gpu-1.secret');
 
