@@ -9,6 +9,7 @@ import { layOut } from './lay-out.ts';
 import type { InfeasibleRun, Plan, PlanInput, PlannedRun } from './plan.ts';
 import { layersOf, prefixCutOf } from '../network/backbone-layers.ts';
 import { UnknownLayerError } from '../network/resolve-unfreeze.ts';
+import type { RunConfig } from '../run-config.ts';
 import { needsOf } from './run-needs.ts';
 import type { RunNeeds } from './run-needs.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
@@ -32,16 +33,24 @@ export function planSweep(input: PlanInput): Plan {
 
 /** Returns the runs whose cut or unfreeze depth the base lacks; they must be omitted before planning. */
 export function infeasibleRuns(runs: readonly PlannedRun[]): InfeasibleRun[] {
+  const reasons = new Map<string, string | null>();
   return runs.flatMap(({ runId, config }) => {
-    try {
-      if (config.fineTune === null) layersOf(config.backbone);
-      else prefixCutOf(config.backbone, config.fineTune.unfreeze);
-      return [];
-    } catch (error) {
-      if (error instanceof UnknownLayerError) return [{ runId, reason: error.message }];
-      throw error;
-    }
+    const key = JSON.stringify([config.backbone, config.fineTune?.unfreeze ?? null]);
+    let reason = reasons.get(key);
+    if (reason === undefined) reasons.set(key, (reason = reasonOfInfeasible(config)));
+    return reason === null ? [] : [{ runId, reason }];
   });
+}
+
+function reasonOfInfeasible({ backbone, fineTune }: RunConfig): string | null {
+  try {
+    if (fineTune === null) layersOf(backbone);
+    else prefixCutOf(backbone, fineTune.unfreeze);
+    return null;
+  } catch (error) {
+    if (error instanceof UnknownLayerError) return error.message;
+    throw error;
+  }
 }
 
 /** Returns the context of a plan's forecasts. */

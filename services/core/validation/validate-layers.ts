@@ -32,7 +32,7 @@ export function mayBeUnknownLayer(spec: SweepSpec): boolean {
 /**
  * Checks cuts and unfreeze depths against the layers of the backbones. A value is refused when no run that has it can be trained:
  * a cut may fit some backbones of a grid only, and then the runs with the others become INFEASIBLE. A depth that unfreezes nothing
- * is refused in any run.
+ * of a whole base is refused in any run.
  *
  * @param runs of the spec, with canonical parameters.
  */
@@ -115,10 +115,11 @@ class Verdicts {
     const cutError = unknownLayer(() => layersOf(config));
     this.#record(CUT, config.cut ?? '', config, cutError);
     if (unfreeze === null) return;
-    // Behind a wrong cut a depth is compared with the whole base: a second misspelt name is reported at once.
+    // Behind a wrong cut a depth is compared with the whole base, for its name alone: a second misspelt one is reported at once.
     const whole = cutError === null ? config : { ...config, cut: null };
     const error = unknownLayer(() => prefixCutOf(whole, unfreeze));
-    if (cutError === null || error !== null) this.#record(UNFREEZE, unfreeze, whole, error);
+    const isUnknown = error !== null && !(error instanceof NothingToTrainError);
+    if (cutError === null || isUnknown) this.#record(UNFREEZE, unfreeze, whole, error);
   }
 
   #record(
@@ -134,7 +135,7 @@ class Verdicts {
       verdict.fits = true;
       return;
     }
-    const isFatal = error instanceof NothingToTrainError;
+    const isFatal = error instanceof NothingToTrainError && cut === null;
     if (verdict.problem !== null && !isFatal) return;
     const base = parameter === CUT || cut === null ? name : `${name} cut at ${cut}`;
     verdict.problem = { base, detail: error.detail, isFatal };

@@ -166,3 +166,16 @@ test('ten thousand runs with named layers are checked within seconds', () => {
   expect(fields({ base: TUNED, parameters, strategy: 'random', maxRuns: 10_000 }).length).toBeGreaterThan(0);
   expect(performance.now() - began).toBeLessThan(20_000);
 });
+
+test('a depth is not refused while it trains with one of the cuts, or for a cut that its base lacks', () => {
+  const base = { ...TUNED, ...VGG, 'fine_tune.unfreeze': 1 };
+  expect(mistakes({ base, parameters: [values('cut', 'block3_conv3', 'block3_pool')] })).toEqual([]);
+  expect(mistakes({ base, parameters: [values('cut', 'block3_pool')] })).toHaveLength(1);
+  // The runs of resnet50 are INFEASIBLE by their cut.
+  expect(
+    mistakes({ base: { ...base, cut: 'block4_conv3' }, parameters: [values('backbone', 'vgg16', 'resnet50')] }),
+  ).toEqual([]);
+  // The same for the default depth.
+  const cuts = values('cut', 'conv4_block6_out', 'conv1_pad');
+  expect(mistakes({ base: { ...TUNED, backbone: 'resnet50' }, parameters: [cuts] })).toEqual([]);
+});
