@@ -31,7 +31,8 @@ function keepOwn(task: PlannedTask, sources: ReadonlyMap<string, Source>): Plann
     const source = sources.get(key);
     return source?.kind === 'maker' && source.taskId === task.taskId;
   });
-  return own.length === 0 ? [] : [{ ...task, featureSets: own }];
+  if (own.length === 0) return [];
+  return own.length === task.featureSets.length ? [task] : [{ ...task, featureSets: own }];
 }
 
 function waitForMakers(

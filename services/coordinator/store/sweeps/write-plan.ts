@@ -60,8 +60,9 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
   }
   if (plan.infeasible.length === runs.length) return;
   const context = costContextOf({ dataset, cluster });
+  const planned = new Set(plan.tasks);
   const claimed = await claimFeatures(tx, plan.tasks);
-  const tasks = claimed.map((task) => reforecast(context, task));
+  const tasks = claimed.map((task) => (planned.has(task) ? task : reforecast(context, task)));
   await insertTasks(tx, sweepId, tasks);
   await recordSharedHeads(tx, plan);
   const slotCount = Math.max(1, Math.floor(cluster.slotCount));
@@ -88,7 +89,7 @@ async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpe
   return rows[0].spec;
 }
 
-/** Updates the forecast of a FEATURES task, because some of its sets may be stored already or computed by another sweep. */
+/** Updates the forecast of a FEATURES task, some of whose sets are stored already or computed by another sweep. */
 function reforecast(context: CostContext, task: PlannedTask): PlannedTask {
   return task.stage === 'FEATURES' ? { ...task, forecast: forecastFeatures(context, task.featureSets) } : task;
 }
