@@ -44,25 +44,25 @@ export abstract class GraftError extends Error {
 }
 
 /** Maximum number of mistakes of a request that are listed; the others are only counted. */
-export const MAX_TOLD_VIOLATIONS = 50;
+export const MAX_LISTED_VIOLATIONS = 50;
 
 /** Returns the mistakes that are listed: the first ones with a description (`ViolationList` describes no more than these). */
-export function toldViolations(violations: readonly FieldViolation[]): readonly FieldViolation[] {
-  return violations.filter(({ description }) => description !== '').slice(0, MAX_TOLD_VIOLATIONS);
+export function listedViolations(violations: readonly FieldViolation[]): readonly FieldViolation[] {
+  return violations.filter(({ description }) => description !== '').slice(0, MAX_LISTED_VIOLATIONS);
 }
 
 /** The request has mistakes; the first ones are listed, each with its field path. */
 export class InvalidRequestError extends GraftError {
   readonly reason: ErrorReason = 'INVALID_REQUEST';
-  /** The listed mistakes, at most `MAX_TOLD_VIOLATIONS`. */
+  /** The listed mistakes, at most `MAX_LISTED_VIOLATIONS`. */
   readonly violations: readonly FieldViolation[];
   /** Number of mistakes, including those that are not listed. */
   readonly count: number;
 
   constructor(violations: readonly FieldViolation[], count = violations.length) {
-    const told = toldViolations(violations);
-    super(describeViolations(told, count));
-    this.violations = told;
+    const listed = listedViolations(violations);
+    super(describeViolations(listed, count));
+    this.violations = listed;
     this.count = count;
   }
 }

@@ -1,4 +1,4 @@
-import { toldViolations } from '../../core/errors.ts';
+import { listedViolations } from '../../core/errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -29,14 +29,14 @@ export class ViolationsError extends CliError {
 
   /** @param count number of mistakes, including those that `violations` leaves out. */
   constructor(subject: string, violations: readonly FieldViolation[], count = violations.length) {
-    const told = toldViolations(violations);
-    const lines = told.map(({ field, description }) => (field === '' ? description : `${field}: ${description}`));
-    const more = count > told.length ? [`… and ${count - told.length} more; fix these first.`] : [];
+    const listed = listedViolations(violations);
+    const lines = listed.map(({ field, description }) => (field === '' ? description : `${field}: ${description}`));
+    const more = count > listed.length ? [`… and ${count - listed.length} more; fix these first.`] : [];
     super(
       `${subject} has ${count === 1 ? 'one mistake' : `${count} mistakes`}:\n${[...lines, ...more].join('\n')}`,
       EXIT.usage,
     );
-    this.violations = told;
+    this.violations = listed;
   }
 }
 

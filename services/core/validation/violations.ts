@@ -1,4 +1,4 @@
-import { MAX_TOLD_VIOLATIONS } from '../errors.ts';
+import { MAX_LISTED_VIOLATIONS } from '../errors.ts';
 import type { FieldViolation } from '../sweep/sweep-spec.ts';
 
 /** Collects mistakes; every check continues after the first one it finds. */
@@ -11,9 +11,9 @@ export class ViolationList {
    * @param description what is wrong, what was received, how to fix it; a function where it takes a search.
    */
   add(field: string, description: string | (() => string)): void {
-    const isTold = this.violations.length < MAX_TOLD_VIOLATIONS;
-    const told = isTold && typeof description === 'function' ? description() : description;
-    this.violations.push({ field, description: isTold && typeof told === 'string' ? told : '' });
+    const isListed = this.violations.length < MAX_LISTED_VIOLATIONS;
+    const text = isListed && typeof description === 'function' ? description() : description;
+    this.violations.push({ field, description: isListed && typeof text === 'string' ? text : '' });
   }
 }
 

@@ -148,11 +148,11 @@ function contextOf(traceparent: string | null): Context {
 
 /** Emits each message once: otherwise an unavailable collector would be reported with every batch. */
 function onceEach(warn: (message: string) => void): (message: string) => void {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return (message) => {
     const text = firstLine(message);
-    if (told.has(text)) return;
-    told.add(text);
+    if (reported.has(text)) return;
+    reported.add(text);
     warn(`tracing: ${text}`);
   };
 }
