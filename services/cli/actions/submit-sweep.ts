@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { InvalidRequestError } from '../../core/errors.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import type { CreatedSweep } from '../client/client-port.ts';
+import { isLocalAddress } from '../../platform/net/loopback.ts';
+import { parseAddresses } from '../../platform/rpc/client.ts';
+import type { CreatedSweep, GraftClient } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { countImages } from '../dataset/count-images.ts';
 import { describePlan } from '../describe/plan-text.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
 import { toYamlViolation } from '../sweep-file/yaml-path.ts';
@@ -16,8 +20,16 @@ import { withClient } from './with-client.ts';
 
 /** Flags of `graft sweep submit`. */
 export interface SubmitFlags extends StrictFlag {
+  readonly data?: string;
+  readonly remoteData?: true;
   readonly requestId?: string;
   readonly watch?: true;
+}
+
+/** Flags of `graft sweep plan`. */
+export interface PlanFlags {
+  readonly data?: string;
+  readonly verbose?: true;
 }
 
 /** `graft sweep submit`. */
@@ -28,7 +40,10 @@ export async function submitSweep(
   flags: SubmitFlags,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const spec = await loadSweepFile(file, context.cwd);
+    const spec = await loadSweepFile(file, context.cwd, {
+      ...(flags.data === undefined ? {} : { data: flags.data }),
+      requiresFolder: flags.remoteData !== true && isOnThisMachine(client),
+    });
     const requestId = flags.requestId ?? randomUUID();
     const created = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));
     if (flags.watch === undefined) {
@@ -41,12 +56,31 @@ export async function submitSweep(
 }
 
 /** `graft sweep plan`. */
-export async function planSweep(context: CliContext, options: GlobalOptions, file: string): Promise<void> {
-  const spec = await loadSweepFile(file, context.cwd);
+export async function planSweep(
+  context: CliContext,
+  options: GlobalOptions,
+  file: string,
+  flags: PlanFlags,
+): Promise<void> {
+  const spec = await loadSweepFile(file, context.cwd, flags.data === undefined ? {} : { data: flags.data });
   await withClient(context, options, async (client) => {
-    const plan = await inYamlTerms(file, spec, () => client.planSweep(spec));
-    writeResult(context, options, plan, () => describePlan(plan));
+    const first = await inYamlTerms(file, spec, () => client.planSweep(spec, null));
+    const count = first.cost.imageCountsAssumed ? await countImages(spec.dataset) : null;
+    const plan = count === null ? first : await client.planSweep(spec, count.counted);
+    const note = { whyAssumed: whyNotCounted(spec.dataset.path), isComplete: count?.isComplete ?? true };
+    writeResult(context, options, plan, () => describePlan(plan, note, flags.verbose === true));
   });
+}
+
+function whyNotCounted(folder: string): string {
+  return existsSync(folder)
+    ? `${folder} does not have images in the folders that a sweep reads; \`${GRAFT} dataset check\` lists the problems`
+    : `there is no folder ${folder} on this machine`;
+}
+
+/** Returns whether all addresses of the coordinator are on this machine: loopback or a local socket. */
+function isOnThisMachine({ address }: GraftClient): boolean {
+  return parseAddresses(address).every(isLocalAddress);
 }
 
 function describeSubmission({ sweep, duplicateCount, notes }: CreatedSweep): string {

@@ -6,7 +6,7 @@ import type { StoredEvent } from '../../core/records/event.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { DeadLetterRecord, MlflowStatusRecord } from '../../core/records/mlflow.ts';
-import type { SweepPlanRecord } from '../../core/records/plan.ts';
+import type { CountedImages, SweepPlanRecord } from '../../core/records/plan.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TokenRecord } from '../../core/records/token.ts';
@@ -70,7 +70,8 @@ export interface TokenToMake {
 export interface GraftClient {
   /** Address as given, for messages: `host:port`. */
   readonly address: string;
-  planSweep(spec: SweepSpec): Promise<SweepPlanRecord>;
+  /** @param counted the images, for a data set that was never indexed; null: they were not counted. */
+  planSweep(spec: SweepSpec, counted: CountedImages | null): Promise<SweepPlanRecord>;
   /** Returns forecast and measurement of the sweep's stages. */
   getForecast(sweepId: string): Promise<SweepForecastRecord>;
   createSweep(requestId: string, spec: SweepSpec): Promise<CreatedSweep>;

@@ -44,9 +44,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
   const { call } = rpc;
   return {
     address,
-    async planSweep(spec) {
+    async planSweep(spec, counted) {
       const pages: PlanSweepResponse[] = [];
-      const request = { spec: sweepSpecToProto(spec), pageSize: 0 };
+      const request = { spec: sweepSpecToProto(spec), pageSize: 0, countedImages: counted ?? undefined };
       for (let pageToken: string | null = ''; pageToken !== null;) {
         const page: PlanSweepResponse = await call.planSweep({ ...request, pageToken }, { deadlineMs: 120_000 });
         pages.push(page);

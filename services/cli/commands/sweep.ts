@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { StrictFlag } from '../actions/require-success.ts';
-import type { SubmitFlags } from '../actions/submit-sweep.ts';
+import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
 
 const STRICT = ['--strict', 'exit with code 4 if any run failed or was infeasible'] as const;
+const DATA = ['--data <dir>', 'folder of the images, which replaces dataset.path of the file'] as const;
 
 /** `graft sweep …`. */
 export function addSweepCommands(program: Command, context: CliContext): void {
@@ -16,6 +17,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       '--request-id <id>',
       'idempotency key: the same id with the same file returns the same sweep (default: random)',
     )
+    .option(...DATA)
+    .option('--remote-data', 'submit although the folder of the images is not on this machine, but on the trainers')
     .option('--watch', 'show progress until the sweep ends')
     .option(...STRICT)
     .action(async (file: string, flags: SubmitFlags, command: Command) => {
@@ -25,9 +28,11 @@ export function addSweepCommands(program: Command, context: CliContext): void {
   sweep
     .command('plan <file>')
     .description('print the runs, tasks and expected cost of a sweep, without submitting it')
-    .action(async (file: string, _flags: unknown, command: Command) => {
+    .option(...DATA)
+    .option('--verbose', 'list all parameters that the runs have in common, including those at their defaults')
+    .action(async (file: string, flags: PlanFlags, command: Command) => {
       const { planSweep } = await import('../actions/submit-sweep.ts');
-      await planSweep(context, globalOptions(command), file);
+      await planSweep(context, globalOptions(command), file, flags);
     });
   sweep
     .command('watch <id>')

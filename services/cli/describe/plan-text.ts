@@ -1,3 +1,5 @@
+import { findDefinition, SEED_PARAMETERS } from '../../core/search-space/parameter-definitions.ts';
+import type { Parameters } from '../../core/sweep/sweep-spec.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import { formatBytes, formatDuration, formatParameters, formatValue } from '../terminal/format.ts';
@@ -16,8 +18,20 @@ const STAGE_WORDS = {
   EVALUATE: 'evaluate',
 } as const;
 
-/** Returns a plan: its runs, its tasks as a tree, and its expected cost. */
-export function describePlan(plan: SweepPlanRecord): string {
+/** Origin of the numbers of images, as far as the plan itself does not record it. */
+export interface CountNote {
+  /** Reason for the assumed numbers, or `null`. */
+  readonly whyAssumed: string | null;
+  /** false: the client's count was stopped and extrapolated. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * Returns a plan: its runs, its tasks as a tree, and its expected cost.
+ *
+ * @param isVerbose names all common parameters instead of those that differ from the defaults.
+ */
+export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose: boolean): string {
   const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
   const sharesHeads = plan.runs.some(({ runIndex, headRunIndex }) => runIndex !== headRunIndex);
   const runs = renderTable(
@@ -39,12 +53,13 @@ export function describePlan(plan: SweepPlanRecord): string {
     ...plan.notes,
     runs,
     '',
-    `All runs have: ${common === undefined ? '' : formatParameters(common.parameters, shared)}`,
+    ...(common === undefined ? [] : [describeCommon(common.parameters, shared, isVerbose)]),
     '',
     `${plan.tasks.length} tasks`,
     renderTree(plan.tasks),
     '',
     ...describeCost(plan),
+    describeCounts(plan, counts),
   ].join('\n');
 }
 
@@ -110,16 +125,42 @@ function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPl
       ? []
       : [`${count(cost.fineTuneCount, 'fine-tuning')} in ${count(cost.fineTuneTaskCount, 'task')}`]),
   ];
-  const images = `${cost.trainImageCount} + ${cost.validationImageCount} + ${cost.testImageCount} images`;
   return [
     `Expected on ${count(cost.slotCount, 'slot')}: ${time(cost.wallSeconds)}, at most ${formatBytes(cost.memoryBytes)} of memory in a slot.`,
     `Slot time: ${time(cost.slotSeconds)}, against ${time(cost.slotSecondsAlone)} one by one${ratio}.`,
     `${parts.join('; ')}.`,
     `Passes over the images through a frozen base: ${basePassCountShared}, against ${basePassCountAlone} one by one.`,
-    cost.imageCountsAssumed
-      ? `For ${images}, an assumption: this data set is not indexed yet.`
-      : `For ${images}; early stopping is not taken into account.`,
   ];
+}
+
+function describeCounts({ cost }: SweepPlanRecord, { whyAssumed, isComplete }: CountNote): string {
+  const { trainImageCount, validationImageCount, testImageCount } = cost;
+  const images = `${trainImageCount} training, ${validationImageCount} validation and ${testImageCount} test images`;
+  const origin = cost.imageCountsAssumed
+    ? `an assumption: this data set is not indexed yet${whyAssumed === null ? '' : `, and ${whyAssumed}`}`
+    : !cost.imageCountsFromClient
+      ? 'as indexed before'
+      : isComplete
+        ? 'counted by file names, since the data set is not indexed yet'
+        : 'extrapolated from a part of the folder, since the data set is not indexed yet and is large';
+  return `For ${images} (${origin}). Early stopping is not taken into account.`;
+}
+
+/** Returns the parameters that all runs have in common, without those at their defaults unless `isVerbose`. */
+function describeCommon(parameters: Parameters, names: readonly string[], isVerbose: boolean): string {
+  const shown = isVerbose ? names : names.filter((name) => !isDefault(name, parameters));
+  const rest = names.length - shown.length;
+  const others =
+    rest === 0 ? '' : `${count(rest, 'other parameter')} at the default${rest === 1 ? '' : 's'} (--verbose)`;
+  const listed = formatParameters(parameters, shown);
+  return `All runs have: ${[listed, others].filter((part) => part !== '').join(', and ')}`;
+}
+
+/** Returns whether a value is the default; that of a stream's own seed is the run's seed. */
+function isDefault(name: string, parameters: Parameters): boolean {
+  const value = parameters[name];
+  if (name !== 'seed' && SEED_PARAMETERS.includes(name) && value === parameters['seed']) return true;
+  return findDefinition(name)?.default === value;
 }
 
 /** Returns expected and measured time and memory of a sweep's stages; empty until the sweep is planned. */

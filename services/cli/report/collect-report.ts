@@ -28,7 +28,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   ]);
   const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId, sweepId);
   // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
-  const plan = await client.planSweep(sweep.spec).catch(() => null);
+  const plan = await client.planSweep(sweep.spec, null).catch(() => null);
   const compared = leaderboard.entries.filter(
     ({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN',
   );

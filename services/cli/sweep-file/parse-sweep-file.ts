@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { homedir } from 'node:os';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
@@ -7,6 +8,7 @@ import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
 import { explainSyntax, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';
 import { readSweep } from './read-sweep.ts';
+import { absolutePath } from './read-sweep.ts';
 import type { SweepFileFolders } from './read-sweep.ts';
 import { isMapping, pathOf, ShapeReader } from './shape-reader.ts';
 import { toYamlViolation } from './yaml-path.ts';
@@ -16,11 +18,26 @@ const MAX_ALIAS_COUNT = 100;
 /** Maximum number of syntax errors to report: one missing bracket can cause an error in each following line. */
 const MAX_SYNTAX_MISTAKES = 20;
 
+interface FolderOptions {
+  /** Absolute path that replaces `dataset.path`. */
+  readonly data?: string;
+  /** Default: false. */
+  readonly requiresFolder?: boolean;
+}
+
 export interface ParsedSweepFile {
   /** Valid only if there are no violations. */
   readonly spec: SweepSpec;
   /** Every mistake, ordered by line; fields are paths in the file. */
   readonly violations: readonly FieldViolation[];
+}
+
+/** Data options of `graft sweep plan` and `graft sweep submit`. */
+export interface DataOptions {
+  /** Folder of the images, relative to the current folder, which replaces `dataset.path`. */
+  readonly data?: string;
+  /** Requires that the folder exists on this machine. */
+  readonly requiresFolder?: boolean;
 }
 
 /**
@@ -29,21 +46,26 @@ export interface ParsedSweepFile {
  * @throws MissingError if the file does not exist; UsageError if it is not UTF-8; ViolationsError with every mistake of
  * shape and meaning.
  */
-export async function loadSweepFile(path: string, cwd: string): Promise<SweepSpec> {
+export async function loadSweepFile(path: string, cwd: string, options: DataOptions = {}): Promise<SweepSpec> {
   const file = resolve(cwd, path);
   const text = await readSweepText(path, file);
-  const { spec, violations } = parseSweepFile(text, { folder: dirname(file), home: homedir() });
+  const { spec, violations } = parseSweepFile(text, {
+    folder: dirname(file),
+    home: homedir(),
+    ...(options.data === undefined ? {} : { data: absolutePath(options.data, { folder: cwd, home: homedir() }) }),
+    requiresFolder: options.requiresFolder ?? false,
+  });
   if (violations.length > 0) throw new ViolationsError(path, violations);
   return spec;
 }
 
 /** Parses the content of a sweep file (YAML 1.2 or JSON) and reports every mistake. */
-export function parseSweepFile(text: string, folders: SweepFileFolders): ParsedSweepFile {
+export function parseSweepFile(text: string, folders: SweepFileFolders & FolderOptions): ParsedSweepFile {
   const lineCounter = new LineCounter();
   const reader = new ShapeReader();
   const parsed = parseYaml(text, lineCounter, reader);
   const root = parsed?.root ?? {};
-  const spec = readSweep(root, reader, folders);
+  const spec = withData(readSweep(root, reader, folders), folders.data);
   // Validating half a file would report mistakes that it does not have.
   if (parsed === null || !isMapping(root)) {
     return { spec, violations: reader.violations.filter(({ field }) => field === '') };
@@ -51,7 +73,24 @@ export function parseSweepFile(text: string, folders: SweepFileFolders): ParsedS
   const meaning = validateSweepSpec(spec)
     .map((violation) => toYamlViolation(violation, spec))
     .filter(({ field }) => !reader.hasFailed(field) && !dependsOn(field, reader.unreadable));
+  if (folders.requiresFolder === true && !meaning.some(({ field }) => field === 'dataset.path')) {
+    meaning.push(...missingFolder(spec.dataset.path, folders.data !== undefined));
+  }
   return { spec, violations: withLines([...reader.violations, ...meaning], parsed.document, lineCounter) };
+}
+
+function withData(spec: SweepSpec, data: string | undefined): SweepSpec {
+  return data === undefined ? spec : { ...spec, dataset: { ...spec.dataset, path: data } };
+}
+
+/** Returns a violation if the folder of the images is not on this machine. */
+function missingFolder(path: string, isOption: boolean): readonly FieldViolation[] {
+  const found = path === '' ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (path === '' || found?.isDirectory() === true) return [];
+  const description =
+    `there is no folder ${path} on this machine, ${found === undefined ? 'where the coordinator runs' : 'only a file'}. ` +
+    'Name the folder of your images with --data DIR; if only the trainers have it, on other machines, add --remote-data.';
+  return [{ field: isOption ? '--data' : 'dataset.path', description }];
 }
 
 /** Returns the document with its value; null if it can't be read, for a reason that is added to `reader`. */

@@ -61,7 +61,7 @@ function readDataset(value: unknown, reader: ShapeReader, folders: SweepFileFold
   const dataset = reader.mapping(value, 'dataset', DATASET_KEYS) ?? {};
   const path = reader.string(dataset['path'], 'dataset.path') ?? '';
   return {
-    path: path === '' ? '' : absolute(path, folders),
+    path: path === '' ? '' : absolutePath(path, folders),
     splitFractions: readFractions(dataset['split_fractions'], reader),
     allowDuplicates: reader.flag(dataset['allow_duplicates'], 'dataset.allow_duplicates') ?? false,
     skipBadFiles: reader.flag(dataset['skip_bad_files'], 'dataset.skip_bad_files') ?? false,
@@ -70,7 +70,7 @@ function readDataset(value: unknown, reader: ShapeReader, folders: SweepFileFold
 }
 
 /** Resolves a path. An invalid path is returned unchanged: validation of the spec reports it. */
-function absolute(path: string, { folder, home }: SweepFileFolders): string {
+export function absolutePath(path: string, { folder, home }: SweepFileFolders): string {
   if (path === '~' || path.startsWith('~/')) return join(home, path.slice(1));
   return isAbsolute(path) || pathSyntaxProblem(path, '') !== null ? path : resolve(folder, path);
 }
@@ -78,7 +78,7 @@ function absolute(path: string, { folder, home }: SweepFileFolders): string {
 /** Resolves a weight file relative to the sweep file. A word without a slash or an extension is the name of published weights. */
 function placeWeights(name: string, value: ParameterValue, folders: SweepFileFolders): ParameterValue {
   const isPath = name === 'weights' && typeof value === 'string' && /[/~]|\.[A-Za-z0-9]+$/.test(value);
-  return isPath ? absolute(value, folders) : value;
+  return isPath ? absolutePath(value, folders) : value;
 }
 
 function placeAllWeights(parameters: Parameters, folders: SweepFileFolders): Parameters {

@@ -19,12 +19,14 @@ import type { WeightsDigest } from './weights-digests.ts';
 
 /** Known facts about a sweep's images before it is submitted. */
 export interface KnownImages {
+  /** `indexed`: read from the record of an earlier sweep; `counted`: by the client, from the names of the files. */
+  readonly source: 'indexed' | 'counted';
   readonly imageCounts: ImageCounts;
   readonly classCount: number;
 }
 
 /** Cats-vs-dogs "small", the reference set, which is assumed if nothing is known. */
-const ASSUMED_IMAGES: KnownImages = {
+const ASSUMED_IMAGES: Omit<KnownImages, 'source'> = {
   imageCounts: { train: 2_000, validation: 1_000, test: 2_000 },
   classCount: 2,
 };
@@ -35,7 +37,7 @@ const PREVIEW_ID = 'preview';
  * Returns the plan and the cost of a sweep before its images are listed and its weights are resolved. The spec must be
  * valid.
  *
- * @param images null: the data set was never indexed.
+ * @param images null: the data set was never indexed, and its images were not counted.
  */
 export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPlanRecord {
   const sampled = sampleRuns(spec);
@@ -45,8 +47,8 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     index,
     config: compileRunConfig(parameters),
   }));
-  const known = images ?? ASSUMED_IMAGES;
-  const dataset = { digest: PREVIEW_ID, ...known };
+  const { imageCounts, classCount } = images ?? ASSUMED_IMAGES;
+  const dataset = { digest: PREVIEW_ID, imageCounts, classCount };
   const { objective, testPolicy } = spec;
   const infeasible = infeasibleRuns(all);
   const leftOut = new Set(infeasible.map(({ runId }) => runId));
@@ -70,10 +72,11 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     basePassCountShared: passesShared(plan, planned),
     cost: {
       ...planCost(plan, context, needs, cluster.slotCount, testPolicy),
-      trainImageCount: known.imageCounts.train,
-      validationImageCount: known.imageCounts.validation,
-      testImageCount: known.imageCounts.test,
+      trainImageCount: imageCounts.train,
+      validationImageCount: imageCounts.validation,
+      testImageCount: imageCounts.test,
       imageCountsAssumed: images === null,
+      imageCountsFromClient: images?.source === 'counted',
     },
   };
 }

@@ -52,8 +52,18 @@ export interface PlanCostRecord extends PlanCost {
   readonly trainImageCount: number;
   readonly validationImageCount: number;
   readonly testImageCount: number;
-  /** true if the data set was never indexed, so that the numbers of images are those of a small data set. */
+  /** true if nothing is known about the data set, so that the numbers of images are those of a small one. */
   readonly imageCountsAssumed: boolean;
+  /** true if the numbers are the client's count, because the data set was never indexed. */
+  readonly imageCountsFromClient: boolean;
+}
+
+/** Numbers of images and classes that a client counted by the names of the files. */
+export interface CountedImages {
+  readonly trainImageCount: number;
+  readonly validationImageCount: number;
+  readonly testImageCount: number;
+  readonly classCount: number;
 }
 
 /** Plan of a sweep that is not submitted. */

@@ -3,6 +3,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { SPLITS } from '../../core/dataset.ts';
 import type { DatasetProblem, DatasetProblemCode, Split } from '../../core/dataset.ts';
+import { fileKind } from '../../core/file-kind.ts';
+import { isLeftover } from '../../core/leftovers.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
 import { controlProblem } from '../../core/text/control-characters.ts';
 import { findAlike, matchClasses, spell } from './class-names.ts';
@@ -11,8 +13,6 @@ import { PathOutsideError } from './data-root.ts';
 import { compareText, showName } from './file-names.ts';
 import { listFolder } from './folder-entries.ts';
 import type { FolderEntry } from './folder-entries.ts';
-import { fileKind } from './image-format.ts';
-import { isLeftover } from './leftovers.ts';
 
 /** A file whose location and name make it an image of a class. */
 export interface ImageFile {
@@ -44,7 +44,7 @@ const LISTED_LEFTOVERS = 20;
 /**
  * Finds the image files of a data set: `<split>/<class>/…`, or `<class>/…` with split fractions. As in Keras, class
  * folders are searched recursively, links to folders inside them are not followed, and class folders whose name begins
- * with a dot are left out. Unlike Keras, files left by operating systems and tools are left out too (`leftovers.ts`).
+ * with a dot are left out. Unlike Keras, files left by operating systems and tools are left out too (`core/leftovers.ts`).
  *
  * @param dataRoot as in `requireInside`.
  * @throws {PathOutsideError} when a link leads out of the data root; nothing outside is listed.

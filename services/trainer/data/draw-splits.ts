@@ -1,6 +1,7 @@
 import { SPLITS } from '../../core/dataset.ts';
 import type { Split } from '../../core/dataset.ts';
 import { createStream } from '../../core/rng/stream.ts';
+import { splitBounds } from '../../core/split-bounds.ts';
 import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
 
 export interface DrawnFile {
@@ -29,19 +30,6 @@ export function drawSplits(files: readonly DrawnFile[], fractions: SplitFraction
     }
   }
   return files.map(({ sha256 }) => splits.get(sha256) ?? 'train');
-}
-
-/** Returns the end positions of train and validation. */
-function splitBounds(count: number, { train, validation, test }: SplitFractions): readonly [number, number] {
-  const total = train + validation + test;
-  const testCount = share(count, test / total);
-  const validationCount = Math.min(share(count, validation / total), count - testCount);
-  return [count - testCount - validationCount, count - testCount];
-}
-
-/** Returns the number of files of a split; at least one if its fraction is positive. */
-function share(count: number, fraction: number): number {
-  return fraction === 0 ? 0 : Math.min(count, Math.max(1, Math.round(count * fraction)));
 }
 
 function splitAt([trainEnd, validationEnd]: readonly [number, number], position: number): Split {

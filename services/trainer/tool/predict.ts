@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
+import { fileKind } from '../../core/file-kind.ts';
 import type { RunConfig } from '../../core/run-config.ts';
 import type { Backbone } from '../backbones/backbone.ts';
 import { readRegularFile } from '../../platform/files/read-regular-file.ts';
 import { problemOfContents, problemOfReading } from '../data/check-file.ts';
 import { decodeAndResize, ImageDecodeError } from '../data/decode-image.ts';
-import { fileKind } from '../data/image-format.ts';
 import { tf } from '../engine/engine.ts';
 import { predictedLabel, probabilitiesOf } from '../heads/loss.ts';
 import type { Network } from '../training/network.ts';

@@ -24,7 +24,10 @@ async function allPlanPages(spec: ReturnType<typeof largeSpec>): Promise<PlanSwe
   const pages: PlanSweepResponse[] = [];
   let pageToken = '';
   do {
-    const page = await harness.sweeps.planSweep({ spec, pageSize: 0, pageToken }, { deadlineMs: 100_000 });
+    const page = await harness.sweeps.planSweep(
+      { spec, pageSize: 0, pageToken, countedImages: undefined },
+      { deadlineMs: 100_000 },
+    );
     pages.push(page);
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
@@ -53,7 +56,7 @@ it('answers the plan of 6,000 runs in pages that join, and other calls meanwhile
 it('refuses names of 200 kB, 5,000 unknown names and 10,000 variants before any work', async () => {
   const [empty] = await harness.query<{ count: number }>('SELECT count(*)::int AS count FROM sweeps');
   const spec = sweepSpecToProto(specOf());
-  const call = { requestId: randomUUID(), pageSize: 0, pageToken: '' };
+  const call = { requestId: randomUUID(), pageSize: 0, pageToken: '', countedImages: undefined };
   const value = { kind: { $case: 'intValue' as const, value: 1n } };
   const wrong = {
     'parameters[0].name': { ...spec, parameters: [{ name: 'x'.repeat(200_000), domain: undefined, conditions: [] }] },
@@ -90,14 +93,19 @@ it('tells at most 50 of thousands of mistakes within the trailers of a call', as
 
 it('refuses page tokens of a plan that are of another spec or beyond its end', async () => {
   const spec = sweepSpecToProto(specOf());
-  const first = await harness.sweeps.planSweep({ spec, pageSize: 1, pageToken: '' });
+  const first = await harness.sweeps.planSweep({ spec, pageSize: 1, pageToken: '', countedImages: undefined });
   expect(first.nextPageToken).not.toBe('');
   const other = sweepSpecToProto(specOf({ seed: 5 }));
-  await expect(harness.sweeps.planSweep({ spec: other, pageSize: 1, pageToken: first.nextPageToken })).rejects.toThrow(
-    /page_token/,
-  );
   await expect(
-    harness.sweeps.planSweep({ spec, pageSize: 1, pageToken: moved(first.nextPageToken, { run: 9_999 }) }),
+    harness.sweeps.planSweep({ spec: other, pageSize: 1, pageToken: first.nextPageToken, countedImages: undefined }),
+  ).rejects.toThrow(/page_token/);
+  await expect(
+    harness.sweeps.planSweep({
+      spec,
+      pageSize: 1,
+      pageToken: moved(first.nextPageToken, { run: 9_999 }),
+      countedImages: undefined,
+    }),
   ).rejects.toThrow(/page_token: is beyond the end/);
 });
 

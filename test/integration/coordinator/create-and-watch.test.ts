@@ -93,7 +93,12 @@ describe('CreateSweep', () => {
 
   it('plans without writing anything', async () => {
     const before = await harness.query('SELECT count(*)::int AS count FROM sweeps');
-    const plan = await harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()), pageSize: 0, pageToken: '' });
+    const plan = await harness.sweeps.planSweep({
+      spec: sweepSpecToProto(specOf()),
+      pageSize: 0,
+      pageToken: '',
+      countedImages: undefined,
+    });
     expect(plan.runs).toHaveLength(2);
     expect(plan.tasks.length).toBeGreaterThanOrEqual(4);
     expect(plan.basePassCountAlone).toBeGreaterThan(plan.basePassCountShared);

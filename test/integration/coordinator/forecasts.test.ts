@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stage } from '../../../proto/gen/graft/v1/run.ts';
-import type { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import type { CountedImages, PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
@@ -11,8 +11,8 @@ beforeEach(async () => {
 });
 afterEach(() => harness[Symbol.asyncDispose]());
 
-const plan = (): Promise<PlanSweepResponse> =>
-  harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()), pageSize: 0, pageToken: '' });
+const plan = (countedImages?: CountedImages): Promise<PlanSweepResponse> =>
+  harness.sweeps.planSweep({ spec: sweepSpecToProto(specOf()), pageSize: 0, pageToken: '', countedImages });
 
 function expectedSeconds(response: PlanSweepResponse, stage: Stage): number {
   return response.tasks.filter((task) => task.stage === stage).reduce((sum, task) => sum + task.expectedSeconds, 0);
@@ -35,13 +35,19 @@ describe('PlanSweep', () => {
       before.cost?.slotSeconds ?? 0,
       6,
     );
+    const counted = { trainImageCount: 600, validationImageCount: 200, testImageCount: 100, classCount: 3 };
+    expect((await plan(counted)).cost).toMatchObject({
+      ...{ trainImageCount: 600, validationImageCount: 200, testImageCount: 100 },
+      ...{ imageCountsAssumed: false, imageCountsFromClient: true },
+    });
+    expect((await plan({ ...counted, testImageCount: 0 })).cost).toMatchObject({ imageCountsAssumed: true });
     expect(before.cost?.slotSecondsAlone).toBeGreaterThan(before.cost?.slotSeconds ?? Infinity);
     // Two splits of one base, pooled to 512 float32 values.
     expect(before.cost?.featureBytes).toBe(BigInt(3_000 * 512 * 4));
     await harness.submit(specOf());
     await trainer.workAll();
-    const after = await plan();
-    expect(after.cost).toMatchObject({ trainImageCount: 20, testImageCount: 20, imageCountsAssumed: false });
+    const after = await plan(counted);
+    expect(after.cost).toMatchObject({ trainImageCount: 20, testImageCount: 20, imageCountsFromClient: false });
     expect(after.cost?.slotSeconds).toBeLessThan(before.cost?.slotSeconds ?? 0);
   });
 

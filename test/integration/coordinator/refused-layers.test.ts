@@ -40,7 +40,7 @@ it('refuses misspelt layers in PlanSweep and CreateSweep at once, with all of th
   const { spec: parsed } = parseSweepFile(FILE, { folder: '/sweeps', home: '/home/me' });
   const spec = sweepSpecToProto(parsed);
   for (const call of [
-    () => harness.sweeps.planSweep({ spec, pageSize: 0, pageToken: '' }),
+    () => harness.sweeps.planSweep({ spec, pageSize: 0, pageToken: '', countedImages: undefined }),
     () => harness.sweeps.createSweep({ spec, requestId: randomUUID() }),
   ]) {
     const began = performance.now();

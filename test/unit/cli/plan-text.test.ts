@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { planFromProto } from '../../../services/platform/rpc/convert/plan.ts';
 import { describeForecast, describePlan } from '../../../services/cli/describe/plan-text.ts';
+import type { CountNote } from '../../../services/cli/describe/plan-text.ts';
 import { describeRun, explainRun } from '../../../services/cli/describe/run-text.ts';
 import { pagesOf } from '../../../services/coordinator/rpc/planning/plan-pages.ts';
 import { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
@@ -9,12 +10,14 @@ import { clusterOf } from '../core/support/plan-inputs.ts';
 import { PLAIN_SPEC, values } from '../core/support/specs.ts';
 import { sampleRun, sampleSweep } from './sample-sweep.ts';
 
+const NOTE = { whyAssumed: null, isComplete: true };
+
 /** A plan as `graft sweep plan` receives it: planned, sent and decoded. */
-function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], base = {}): string {
+function planOf(parameters: Parameters<typeof previewSweep>[0]['parameters'], base = {}, isVerbose = false): string {
   const spec = { ...PLAIN_SPEC, base: { backbone: 'vgg16', epochs: 10, ...base }, parameters };
-  const images = { imageCounts: { train: 200, validation: 100, test: 100 }, classCount: 2 };
+  const images = { source: 'indexed', imageCounts: { train: 200, validation: 100, test: 100 }, classCount: 2 } as const;
   const pages = pagesOf(previewSweep(spec, clusterOf(2), images), { run: 0, task: 0 }, 1_000);
-  return describePlan(planFromProto(pages.map(({ bytes }) => PlanSweepResponse.decode(bytes))));
+  return describePlan(planFromProto(pages.map(({ bytes }) => PlanSweepResponse.decode(bytes))), NOTE, isVerbose);
 }
 
 test('prints a plan as a tree of features, heads and fine-tunings', () => {
@@ -43,7 +46,32 @@ test('sums up many tasks of one kind, and compares the cost with separate traini
   expect(text).toMatch(/^Expected on 2 slots: .* at most .* of memory in a slot\.$/m);
   expect(text).toMatch(/^Slot time: .*, against .* one by one \(\d+(\.\d+)?×\)\.$/m);
   expect(text).toMatch(/^2 extractions, .*; 1 head in 1 task; 12 fine-tunings in 12 tasks\.$/m);
-  expect(text).toContain('For 200 + 100 + 100 images; early stopping is not taken into account.');
+  expect(text).toContain(
+    'For 200 training, 100 validation and 100 test images (as indexed before). Early stopping is not taken into account.',
+  );
+});
+
+test('names only the common parameters that differ from the defaults, unless asked for all', () => {
+  const parameters = [values('head.units', 16, 64)];
+  const brief = /^All runs have: (.*)$/m.exec(planOf(parameters))?.[1];
+  expect(brief).toMatch(/^backbone=vgg16 epochs=10 seed=42, and \d+ other parameters at the defaults \(--verbose\)$/);
+  const full = /^All runs have: (.*)$/m.exec(planOf(parameters, {}, true))?.[1];
+  expect(full).toMatch(/ image_size=180 .* optimizer\.learning_rate=0\.001 /);
+  expect(full).not.toContain('--verbose');
+});
+
+test('says where the numbers of images come from', () => {
+  const spec = { ...PLAIN_SPEC, parameters: [] };
+  const counts = { imageCounts: { train: 600, validation: 200, test: 100 }, classCount: 3 };
+  const lastLine = (images: Parameters<typeof previewSweep>[2], note: CountNote): string =>
+    describePlan(previewSweep(spec, clusterOf(2), images), note, false)
+      .split('\n')
+      .at(-1) ?? '';
+  expect(lastLine({ source: 'counted', ...counts }, NOTE)).toMatch(/^For 600 training, .* \(counted by file names, /);
+  expect(lastLine({ source: 'counted', ...counts }, { ...NOTE, isComplete: false })).toMatch(/\(extrapolated from /);
+  expect(lastLine(null, { ...NOTE, whyAssumed: 'there is no folder /x' })).toMatch(
+    /^For 2000 .* \(an assumption: this data set is not indexed yet, and there is no folder \/x\)/,
+  );
 });
 
 test('shows forecast and measurement side by side, without a ratio for unfinished stages', () => {

@@ -194,6 +194,7 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
         validationImageCount: 200,
         testImageCount: 200,
         imageCountsAssumed: false,
+        imageCountsFromClient: false,
       },
       duplicateCount: 0,
       basePassCountAlone: 60,

@@ -154,6 +154,29 @@ parameters:
   });
 });
 
+describe('the folder of the images', () => {
+  const BAD = 'dataset: { path: /no/such/folder }\nbase: { epochs: -1 }';
+
+  it('is replaced by --data, even if the file names none', () => {
+    for (const text of [SMALLEST, 'base: { epochs: 1 }']) {
+      const { spec, violations } = parseSweepFile(text, { ...folders, data: '/other' });
+      expect(violations).toEqual([]);
+      expect(spec.dataset.path).toBe('/other');
+    }
+  });
+
+  it('is reported with the other mistakes if it must be on this machine and is not', () => {
+    const { violations } = parseSweepFile(BAD, { ...folders, requiresFolder: true });
+    expect(violations.map(({ field }) => field)).toEqual(['dataset.path', 'base.epochs']);
+    expect(violations[0]?.description).toMatch(
+      /no folder \/no\/such\/folder .* --data DIR; .* --remote-data\. \(line 1\)$/,
+    );
+    const data = new URL(import.meta.url).pathname;
+    const [only] = parseSweepFile(SMALLEST, { ...folders, data, requiresFolder: true }).violations;
+    expect(only).toMatchObject({ field: '--data', description: expect.stringContaining('only a file') as string });
+  });
+});
+
 describe('paths of the coordinator in terms of the file', () => {
   const { spec } = parseSweepFile(
     `

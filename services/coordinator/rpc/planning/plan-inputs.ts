@@ -16,7 +16,12 @@ export const PLAN_INPUTS = z.object({
   /** `Corrections.factors`. */
   factors: z.record(z.string(), z.number().min(0).max(1_000)),
   images: z
-    .object({ imageCounts: z.object({ train: COUNT, validation: COUNT, test: COUNT }), classCount: COUNT })
+    .object({
+      // A page token of an earlier version has no source.
+      source: z.enum(['indexed', 'counted']).default('indexed'),
+      imageCounts: z.object({ train: COUNT, validation: COUNT, test: COUNT }),
+      classCount: COUNT,
+    })
     .nullable(),
 });
 

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { DatasetSource as ProtoDatasetSource } from '../../../../proto/gen/graft/v1/dataset.ts';
+import { CountedImages } from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import type { KnownImages } from '../../../core/planner/preview-sweep.ts';
 import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
 import { readDatasetSource } from '../../../platform/rpc/convert/dataset.ts';
 import { Violations } from '../../../platform/rpc/convert/fields.ts';
 import { WireCursor } from '../../../platform/rpc/limits/wire-cursor.ts';
+import { PLAN_INPUTS } from './plan-inputs.ts';
 
 const SPEC_FIELD = 1;
 const PAGE_SIZE_FIELD = 2;
 const PAGE_TOKEN_FIELD = 3;
+const COUNTED_IMAGES_FIELD = 4;
 const DATASET_FIELD_OF_SPEC = 2;
 const LENGTH_DELIMITED = 2;
 
@@ -19,6 +23,8 @@ export interface PlanRequest {
   readonly specDigest: string;
   /** null: missing or invalid. */
   readonly dataset: DatasetSource | null;
+  /** null: the client counted none. */
+  readonly counted: KnownImages | null;
   readonly pageSize: number;
   readonly pageToken: string;
 }
@@ -35,6 +41,7 @@ export function readPlanRequest(bytes: Uint8Array): PlanRequest {
       .update(spec ?? Buffer.alloc(0))
       .digest('hex'),
     dataset: spec && datasetOf(spec),
+    counted: countedOf(bytesOf(fields.get(COUNTED_IMAGES_FIELD))),
     pageSize: typeof pageSize === 'number' ? pageSize : 0,
     pageToken: token === null ? '' : Buffer.from(token).toString('utf8'),
   };
@@ -46,6 +53,17 @@ function datasetOf(spec: Uint8Array): DatasetSource | null {
   const violations = new Violations();
   const source = readDatasetSource(ProtoDatasetSource.decode(bytes), 'dataset', violations);
   return violations.violations.length === 0 ? source : null;
+}
+
+function countedOf(bytes: Uint8Array | null): KnownImages | null {
+  if (bytes === null) return null;
+  const { trainImageCount, validationImageCount, testImageCount, classCount } = CountedImages.decode(bytes);
+  const counts = { train: trainImageCount, validation: validationImageCount, test: testImageCount };
+  const images: KnownImages = { source: 'counted', imageCounts: counts, classCount };
+  // Only a count that a sweep could train on is better than the assumption.
+  const isUsable =
+    Math.min(...Object.values(counts)) > 0 && classCount > 1 && PLAN_INPUTS.shape.images.safeParse(images).success;
+  return isUsable ? images : null;
 }
 
 function bytesOf(value: number | Uint8Array | undefined): Uint8Array | null {

@@ -12,6 +12,7 @@ import { valueOf } from '../planning/checked.ts';
 import { PLAN_INPUTS, planInputsOf } from '../planning/plan-inputs.ts';
 import type { PlanPage } from '../planning/plan-pages.ts';
 import type { PlanJob } from '../planning/plan-worker.ts';
+import type { PlanRequest } from '../planning/read-plan-request.ts';
 import { readPlanRequest } from '../planning/read-plan-request.ts';
 import type { RpcContext } from '../rpc-context.ts';
 import type { SWEEP_SERVICE } from './definition.ts';
@@ -47,16 +48,17 @@ export function planSweepHandler({ store, plans }: RpcContext): Handlers<typeof 
     return first;
   }
 
-  async function inputsOf(dataset: Parameters<typeof previewInputsOf>[1]): Promise<PlanJob['inputs']> {
+  async function inputsOf({ dataset, counted }: PlanRequest): Promise<PlanJob['inputs']> {
     const { cluster, images } = await previewInputsOf(store, dataset);
-    return planInputsOf(cluster, images);
+    return planInputsOf(cluster, images ?? counted);
   }
 
   return async (bytes, call) => {
-    const { spec, specDigest, dataset, ...request } = readPlanRequest(bytes);
+    const request = readPlanRequest(bytes);
+    const { spec, specDigest } = request;
     const scope = `plan/${specDigest}`;
     const { limit: pageSize, after } = readPage(request, { ...PLAN_PAGE, scope });
-    const inputs = after?.inputs ?? (await inputsOf(dataset));
+    const inputs = after?.inputs ?? (await inputsOf(request));
     const from = { run: after?.run ?? 0, task: after?.task ?? 0 };
     const page = await pageOf({ spec, inputs, from, pageSize }, specDigest, jobOptions(call));
     const nextPageToken = pageToken(scope, page.next && { ...page.next, inputs });

@@ -75,7 +75,8 @@ export async function readKnownImages(tx: StoreTransaction, source: DatasetSourc
     [JSON.stringify(source)],
   );
   const row = rows[0];
-  return row === undefined ? null : { imageCounts: countImages(row.class_counts), classCount: row.class_names.length };
+  if (row === undefined) return null;
+  return { source: 'indexed', imageCounts: countImages(row.class_counts), classCount: row.class_names.length };
 }
 
 /** Counts the images of each split. */

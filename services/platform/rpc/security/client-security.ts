@@ -3,7 +3,7 @@ import { credentials, experimental } from '@grpc/grpc-js';
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
 import type { ClientTls, ConnectionConfig } from '../../config/connection-settings.ts';
 import { ConfigError } from '../../config/read-config.ts';
-import { isLoopbackHost } from '../../net/loopback.ts';
+import { isLocalAddress } from '../../net/loopback.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { CertificateFiles } from './certificate-files.ts';
 import { tokenSource } from './token-source.ts';
@@ -34,18 +34,12 @@ export function clientSecurity(config: ConnectionConfig, addresses: readonly str
 }
 
 function refuseReadableToken(addresses: readonly string[]): void {
-  const remote = addresses.find((address) => !address.startsWith('unix:') && !isLoopbackHost(hostOf(address)));
+  const remote = addresses.find((address) => !isLocalAddress(address));
   if (remote === undefined) return;
   throw new ConfigError([
     `GRAFT_TLS_CA: is needed, because the token would be sent unencrypted to ${remote}. Set it to the file of the ` +
       'authority that signed the coordinator’s certificate, or to `public`; or allow it with --insecure or GRAFT_INSECURE=on.',
   ]);
-}
-
-/** Returns `host` of `host:port`, `dns:host:port` or `dns:///host:port`. */
-function hostOf(address: string): string {
-  const name = address.replace(/^dns:\/*/, '');
-  return name.slice(0, name.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 }
 
 function tlsCredentials({ ca, identity }: ClientTls, log: Logger): ChannelCredentials {
