@@ -46,7 +46,10 @@ export interface BackboneConfig {
   readonly cut: string | null;
 }
 
-/** Keras' layers in this order: flip, rotation, zoom, translation, contrast, brightness. A factor of 0 switches a layer off. */
+/**
+ * Keras' layers in this order: flip, rotation, zoom, translation, contrast, brightness, saturation, hue. A factor of 0 switches a
+ * layer off.
+ */
 export interface AugmentationConfig {
   readonly flip: 'none' | 'horizontal' | 'vertical' | 'horizontal_and_vertical';
   /** Part of a full turn, Keras `RandomRotation(factor)`: the angle is drawn from ±factor·2π. */
@@ -63,6 +66,10 @@ export interface AugmentationConfig {
   readonly contrast: number;
   /** Part of 255, Keras `RandomBrightness(factor)`: drawn from ±factor. */
   readonly brightness: number;
+  /** Keras `RandomSaturation((0.5 - factor, 0.5 + factor))`, where 0.5 leaves the saturation unchanged. */
+  readonly saturation: number;
+  /** Keras `RandomHue(factor)`: the hue rotates by up to ±factor/2 of the colour circle. */
+  readonly hue: number;
   /** Fill of rotation, zoom and translation outside the image. */
   readonly fillMode: 'reflect' | 'wrap' | 'constant' | 'nearest';
   /** Fill value from 0 to 255 with `constant`, else 0. */

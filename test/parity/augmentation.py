@@ -25,6 +25,9 @@ DOWNWARD = [0.0, 0.25, -0.3, 0.011, -0.5, 0.9]
 RIGHTWARD = [0.1, 0.0, -0.2, 0.3333, 0.5, -0.7]
 CONTRASTS = [1.0, 1.4, 1.05, 2.0, 1.73, 1.2]
 BRIGHTNESS = [0.0, 0.25, -0.3, 1.0, -1.0, 0.013]
+SATURATIONS = [0.5, 0.4, 0.6, 0.0, 0.75, 0.55]
+HUE_SIGNS = [0.1, 0.9, 0.5, 0.500001, 0.3, 0.7]
+HUES = [0.0, 0.25, 1.0, 0.1, 0.6, 0.033]
 FILL_MODES = ["reflect", "wrap", "constant", "nearest"]
 SAMPLES = 40
 
@@ -59,7 +62,7 @@ def main(folder):
 
     base = {
         "flip": "none", "rotation": 0, "zoom": 0, "zoomWidth": None, "translationHeight": 0, "translationWidth": 0,
-        "contrast": 0, "brightness": 0, "fillMode": "reflect", "fillValue": 0, "interpolation": "bilinear",
+        "contrast": 0, "brightness": 0, "saturation": 0, "hue": 0, "fillMode": "reflect", "fillValue": 0, "interpolation": "bilinear",
     }
     for mode in ["horizontal", "vertical", "horizontal_and_vertical"]:
         record({**base, "flip": mode}, run(layers.RandomFlip(mode), [FLIPS], images))
@@ -91,6 +94,11 @@ def main(folder):
         record(config, x)
     record({**base, "contrast": 0.4}, run(layers.RandomContrast(0.4), [CONTRASTS], images))
     record({**base, "brightness": 0.25}, run(layers.RandomBrightness(0.25), [BRIGHTNESS], images))
+    # Keras leaves 0..255 after RandomSaturation, and clips after RandomHue.
+    saturated = run(layers.RandomSaturation((0.0, 1.0)), [SATURATIONS], images)
+    record({**base, "saturation": 0.5}, np.clip(saturated, 0, 255))
+    record({**base, "hue": 1}, run(layers.RandomHue(1.0), [HUE_SIGNS, HUES], images))
+    record({**base, "saturation": 0.5, "hue": 1}, run(layers.RandomHue(1.0), [HUE_SIGNS, HUES], saturated))
     print(
         json.dumps(
             {
@@ -105,6 +113,8 @@ def main(folder):
                     "rightward": RIGHTWARD,
                     "contrast": CONTRASTS,
                     "brightness": BRIGHTNESS,
+                    "saturation": SATURATIONS,
+                    "hue": [(-0.5 if sign > 0.5 else 0.5) * hue for sign, hue in zip(HUE_SIGNS, HUES)],
                 },
                 "ranges": ranges(layers),
                 "cases": cases,
@@ -124,6 +134,8 @@ def ranges(layers):
         "translationWidth": [translation.width_lower, translation.width_upper],
         "contrast": [-layers.RandomContrast(0.4).factor[0], layers.RandomContrast(0.4).factor[1]],
         "brightness": layers.RandomBrightness(0.25).factor,
+        "saturation": [factor - 0.5 for factor in layers.RandomSaturation((0.3, 0.7)).factor],
+        "hue": [-layers.RandomHue(0.3).factor[1] / 2, layers.RandomHue(0.3).factor[1] / 2],
     }
 
 

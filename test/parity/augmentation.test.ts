@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AugmentationConfig } from '../../services/core/run-config.ts';
 import { applyDraws, drawAugmentation } from '../../services/trainer/augmentation/augment.ts';
 import type { AugmentationDraw } from '../../services/trainer/augmentation/augment.ts';
+import { saturationFactor } from '../../services/trainer/augmentation/color.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
 import { largestDifference } from './compare.ts';
 import type { RecordedValues } from './compare.ts';
@@ -14,7 +15,16 @@ import type { KerasVenv } from './keras-venv.ts';
 import { recordParity } from './table.ts';
 
 type Case = RecordedValues & Omit<AugmentationConfig, 'seed'>;
-type Factor = 'rotation' | 'zoom' | 'zoomWidth' | 'translationHeight' | 'translationWidth' | 'contrast' | 'brightness';
+type Factor =
+  | 'rotation'
+  | 'zoom'
+  | 'zoomWidth'
+  | 'translationHeight'
+  | 'translationWidth'
+  | 'contrast'
+  | 'brightness'
+  | 'saturation'
+  | 'hue';
 
 interface Recording {
   readonly keras: string;
@@ -22,7 +32,7 @@ interface Recording {
   /** Uniform numbers; at most 0.5 flips. */
   readonly flips: readonly number[];
   readonly draws: Readonly<Record<keyof Omit<AugmentationDraw, 'flip'>, readonly number[]>>;
-  /** Ranges that Keras draws from for the factors 0.1, 0.2, 0.3, 0.3, 0.2, 0.4 and 0.25, around 0 or 1. */
+  /** Ranges that Keras draws from for the factors 0.1, 0.2, 0.3, 0.3, 0.2, 0.4, 0.25, 0.2 and 0.3, around 0, 0.5 or 1. */
   readonly ranges: Readonly<Record<Factor, readonly [number, number]>>;
   readonly cases: readonly Case[];
 }
@@ -35,7 +45,7 @@ const committed = JSON.parse(readFileSync(new URL('augmentation.json', import.me
 
 const TITLE =
   'flip $flip, rotation $rotation, zoom $zoom × $zoomWidth, translation $translationHeight × $translationWidth, ' +
-  'contrast $contrast, brightness $brightness, $fillMode $fillValue, $interpolation';
+  'contrast $contrast, brightness $brightness, saturation $saturation, hue $hue, $fillMode $fillValue, $interpolation';
 
 describe(`augmentation against recorded values of Keras ${committed.keras}`, () => {
   it.each(committed.cases)(TITLE, (wanted) => {
@@ -44,7 +54,8 @@ describe(`augmentation against recorded values of Keras ${committed.keras}`, () 
 });
 
 describe(`what is drawn from, against Keras ${committed.keras}`, () => {
-  const factors = Object.fromEntries(Object.entries(committed.ranges).map(([name, [, high]]) => [name, high]));
+  const highs = Object.fromEntries(Object.entries(committed.ranges).map(([name, [, high]]) => [name, high]));
+  const factors = { ...highs, hue: 2 * (highs['hue'] ?? NaN) };
   const config = { ...committed.cases[0], ...factors, seed: 1 } as AugmentationConfig;
   const draws = Array.from({ length: 4000 }, (_, index) => drawAugmentation(config, 1, index));
 
@@ -56,6 +67,8 @@ describe(`what is drawn from, against Keras ${committed.keras}`, () => {
     ['translationWidth', (draw: AugmentationDraw) => draw.rightward],
     ['contrast', (draw: AugmentationDraw) => draw.contrast - 1],
     ['brightness', (draw: AugmentationDraw) => draw.brightness],
+    ['saturation', (draw: AugmentationDraw) => draw.saturation / (1 + draw.saturation) - 0.5],
+    ['hue', (draw: AugmentationDraw) => draw.hue],
   ] as const)('%s', (name, valueOf) => {
     const values = draws.map(valueOf);
     const [low, high] = committed.ranges[name];
@@ -107,6 +120,8 @@ function kindsOf(one: Case): string {
     translation: one.translationHeight > 0 || one.translationWidth > 0,
     contrast: one.contrast > 0,
     brightness: one.brightness > 0,
+    saturation: one.saturation > 0,
+    hue: one.hue > 0,
   };
   const used = Object.entries(kinds).flatMap(([kind, isUsed]) => (isUsed ? [kind] : []));
   return used.length > 3 ? 'all together' : used.join(' + ');
@@ -125,6 +140,8 @@ function augment(recording: Recording, config: Case): Float32Array {
     rightward: of('rightward', index),
     contrast: of('contrast', index),
     brightness: of('brightness', index),
+    saturation: saturationFactor(of('saturation', index)),
+    hue: of('hue', index),
   }));
   const result = applyDraws(images, { ...config, seed: 0 }, draws);
   const values = result.dataSync<'float32'>();

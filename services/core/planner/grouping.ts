@@ -41,7 +41,8 @@ export function streamKey(config: RunConfig): string {
 }
 
 function augmentationKey(augmentation: AugmentationConfig): readonly unknown[] {
-  const { flip, rotation, zoom, translationHeight, translationWidth, contrast, brightness, seed } = augmentation;
+  const { flip, rotation, zoom, translationHeight, translationWidth, seed } = augmentation;
+  const { contrast, brightness, saturation, hue } = augmentation;
   const zoomWidth = augmentation.zoomWidth ?? zoom;
   const zooms = zoom !== 0 || zoomWidth !== 0;
   // Without a turn, a zoom or a shift nothing is read between the pixels or outside the image.
@@ -56,6 +57,8 @@ function augmentationKey(augmentation: AugmentationConfig): readonly unknown[] {
     translationWidth,
     contrast,
     brightness,
+    saturation,
+    hue,
     transforms ? [augmentation.fillMode, augmentation.fillValue, augmentation.interpolation] : null,
     seed,
   ];

@@ -3,7 +3,7 @@ import type { PlannedTaskRecord, SweepPlanRecord } from '../records/plan.ts';
 import type { RunConfig } from '../run-config.ts';
 import { firstRunIsBaseline } from '../samplers/baseline.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
-import { sampleRuns, variedNames } from '../samplers/sample-runs.ts';
+import { sampleRuns, variedNames, withVaried } from '../samplers/sample-runs.ts';
 import { samplingNotes } from '../samplers/sampling-notes.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
@@ -62,7 +62,7 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     runs: runs.map(({ index, parameters }) => {
       const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, index));
       const headRunIndex = headRun === undefined ? index : (indexes.get(headRun) ?? index);
-      return { runIndex: index, parameters, variedNames: varied, headRunIndex };
+      return { runIndex: index, parameters: withVaried(parameters, varied), variedNames: varied, headRunIndex };
     }),
     duplicateCount,
     missingRunCount: missingCount,

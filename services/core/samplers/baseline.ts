@@ -1,4 +1,4 @@
-import { SEED_PARAMETERS } from '../search-space/parameter-definitions.ts';
+import { PARAMETER_NAMES, SEED_PARAMETERS } from '../search-space/parameter-definitions.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
 import { dimensionExists, effectiveValue, orderDimensions } from './dimensions.ts';
 import { domainHas } from './domain.ts';
@@ -34,5 +34,5 @@ export function defaultsOutsideSpace(spec: SweepSpec): ReadonlyMap<string, Param
 export function firstRunIsBaseline(spec: SweepSpec, firstRun: Parameters): boolean {
   if (!drawsRuns(spec) || spec.variants.length > 0) return true;
   const base = basePoint(spec);
-  return Object.entries(firstRun).every(([name, value]) => effectiveValue(base, name) === value);
+  return PARAMETER_NAMES.every((name) => effectiveValue(base, name) === effectiveValue(firstRun, name));
 }

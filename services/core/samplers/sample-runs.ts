@@ -1,7 +1,9 @@
 import { digestOf } from '../digest.ts';
 import { canonicalParameters } from '../search-space/canonical.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
+import { findDefinition } from '../search-space/parameter-definitions.ts';
 import { basePoint, defaultsOutsideSpace } from './baseline.ts';
+import { effectiveValue } from './dimensions.ts';
 import { remainingPoints } from './remaining-points.ts';
 import { SAMPLERS, strategyOf } from './samplers.ts';
 
@@ -125,8 +127,25 @@ export function variedNames(runs: readonly { readonly parameters: Parameters }[]
       else known.add(value);
     }
   }
+  for (const [name, known] of values) {
+    if (findDefinition(name)?.isOmittedAtDefault !== true) continue;
+    for (const { parameters } of runs) {
+      const value = effectiveValue(parameters, name);
+      if (value !== undefined) known.add(value);
+    }
+  }
   return [...values]
     .filter(([, known]) => known.size > 1)
     .map(([name]) => name)
     .sort();
+}
+
+/** Returns a run's parameters for people: with those that the sweep varies and this run omits at their default. */
+export function withVaried(parameters: Parameters, varied: readonly string[]): Parameters {
+  const omitted = varied.flatMap((name) => {
+    if (Object.hasOwn(parameters, name) || findDefinition(name)?.isOmittedAtDefault !== true) return [];
+    const value = effectiveValue(parameters, name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return omitted.length === 0 ? parameters : { ...parameters, ...Object.fromEntries(omitted) };
 }

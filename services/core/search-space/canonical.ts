@@ -8,7 +8,7 @@ import { normalizeValue, show, valueProblem } from './parameter-value.ts';
 
 /**
  * Returns all parameters that exist in a run, sorted by name. Defaults are filled in. Parameters that their parent
- * rules out, or that are optional and missing, are dropped. Two runs train the same thing if and only if their
+ * rules out, or that are optional and missing, are dropped, as are later ones at their default. Two runs train the same thing if and only if their
  * canonical parameters are equal.
  *
  * @throws {InvalidRequestError} for unknown names, wrong values and contradictions, with the parameter's name as the
@@ -26,7 +26,12 @@ export function canonicalParameters(parameters: Parameters): Parameters {
   }
   const contradictions = findContradictions(filled);
   if (contradictions.length > 0) throw new InvalidRequestError(contradictions);
-  return Object.fromEntries([...filled].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...filled].filter(isKept).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isKept([name, value]: readonly [string, ParameterValue]): boolean {
+  const definition = findDefinition(name);
+  return definition?.isOmittedAtDefault !== true || value !== definition.default;
 }
 
 /** Returns the SHA-256 over the canonical parameters, hexadecimal. Throws as `canonicalParameters` does. */

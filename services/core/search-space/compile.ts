@@ -10,6 +10,7 @@ import type {
 } from '../run-config.ts';
 import type { Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
 import { canonicalParameters } from './canonical.ts';
+import { findDefinition } from './parameter-definitions.ts';
 
 /**
  * Compiles flat parameters to the configuration of a run. Canonical parameters and those with gaps yield the same
@@ -56,6 +57,8 @@ function readAugmentation(read: ParameterReader): AugmentationConfig | null {
     translationWidth: read.number('augmentation.translation_width'),
     contrast: read.number('augmentation.contrast'),
     brightness: read.number('augmentation.brightness'),
+    saturation: read.number('augmentation.saturation'),
+    hue: read.number('augmentation.hue'),
     fillMode: read.string('augmentation.fill_mode') as AugmentationConfig['fillMode'],
     fillValue: read.numberOr('augmentation.fill_value', 0),
     interpolation: read.string('augmentation.interpolation') as AugmentationConfig['interpolation'],
@@ -188,8 +191,10 @@ class ParameterReader {
   }
 
   private value(name: string): ParameterValue {
-    const value = this.parameters[name];
-    if (value === undefined) throw new TypeError(`Parameter ${name} is absent here.`);
+    const definition = findDefinition(name);
+    const omitted = definition?.isOmittedAtDefault === true ? definition.default : null;
+    const value = this.parameters[name] ?? omitted;
+    if (value === null) throw new TypeError(`Parameter ${name} is absent here.`);
     return value;
   }
 }

@@ -10,6 +10,11 @@ interface DefinitionBase {
   readonly name: string;
   /** null: always exists. A parent that is itself absent hides its children as well. */
   readonly parent: ParentCondition | null;
+  /**
+   * True: canonical parameters omit the default. Runs from before the parameter existed then keep their digest, and trainers that
+   * don't know it train the runs that don't use it.
+   */
+  readonly isOmittedAtDefault?: true;
   readonly doc: string;
 }
 
@@ -91,6 +96,26 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
   real('augmentation.translation_width', 0, 0, 1, 'Shift drawn from ± this part of the width; 0: off.', AUGMENTED),
   real('augmentation.contrast', 0, 0, 1, 'Contrast drawn from 1 to 1 + this factor, as in Keras; 0: off.', AUGMENTED),
   real('augmentation.brightness', 0, 0, 1, 'Brightness added, drawn from ± this part of 255; 0: off.', AUGMENTED),
+  later(
+    real(
+      'augmentation.saturation',
+      0,
+      0,
+      0.5,
+      "Keras' RandomSaturation factor drawn from 0.5 ± this; 0.1: saturation times 0.67 to 1.5; 0: off.",
+      AUGMENTED,
+    ),
+  ),
+  later(
+    real(
+      'augmentation.hue',
+      0,
+      0,
+      1,
+      "Hue rotated by up to ± half of this, Keras' RandomHue factor; 0: off.",
+      AUGMENTED,
+    ),
+  ),
   choice(
     'augmentation.fill_mode',
     ['reflect', 'wrap', 'constant', 'nearest'],
@@ -240,6 +265,11 @@ function scheduleParameters(prefix: string, nameParameter: string): readonly Par
     int(`${prefix}patience`, 10, 0, 10_000, 'Epochs without improvement before a reduction.', of('plateau')),
     real(`${prefix}min_learning_rate`, 0, 0, 100, 'The learning rate never goes below.', of('plateau')),
   ];
+}
+
+/** Marks a parameter that was added to a released table. */
+function later<T extends ParameterDefinition>(definition: T): T {
+  return { ...definition, isOmittedAtDefault: true };
 }
 
 function int(

@@ -3,6 +3,7 @@ import type { AugmentationConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor2D, Tensor4D } from '../engine/engine.ts';
 import { executeOp, stringAttribute, typeAttribute } from '../engine/op.ts';
+import { adjustBrightness, adjustContrast, saturationFactor, shiftColors } from './color.ts';
 import { rotationTransforms, translationTransforms, zoomTransforms } from './transforms.ts';
 
 /** Random values drawn for one image, one field per layer. */
@@ -22,6 +23,10 @@ export interface AugmentationDraw {
   readonly contrast: number;
   /** Fraction of 255 that is added to every value; 0 leaves it unchanged. */
   readonly brightness: number;
+  /** Factor of the saturation; 1 leaves it unchanged. */
+  readonly saturation: number;
+  /** Rotation of the hue as a part of the colour circle, -0.5..0.5. */
+  readonly hue: number;
 }
 
 export interface AugmentationPosition {
@@ -30,9 +35,6 @@ export interface AugmentationPosition {
   /** Index of each image of the batch within the manifest's training split. */
   readonly indices: ArrayLike<number>;
 }
-
-/** Upper bound of the pixel values (Keras' `value_range`). */
-const MAX_VALUE = 255;
 
 /**
  * Draws the random values for one image in one epoch. The sequence of draws is fixed, so disabling one layer does not
@@ -56,12 +58,15 @@ export function drawAugmentation(config: AugmentationConfig, epoch: number, imag
     // Keras' bounds for a single factor are max(-factor, 0) and factor, so contrast never decreases.
     contrast: random.uniformBetween(1, 1 + config.contrast),
     brightness: around(0, config.brightness),
+    saturation: saturationFactor(around(0.5, config.saturation)),
+    // Keras draws the sign first, and half of the factor is the largest part of the circle.
+    hue: (random.uniform() > 0.5 ? -0.5 : 0.5) * random.uniformBetween(0, config.hue),
   };
 }
 
 /**
- * Applies flip, rotation, zoom, translation, contrast and brightness in this order, as Keras' layers `RandomFlip` to
- * `RandomBrightness` do. The random numbers depend only on (augmentation seed, epoch, image).
+ * Applies flip, rotation, zoom, translation, contrast, brightness, saturation and hue in this order, as Keras' layers
+ * `RandomFlip` to `RandomHue` do. The random numbers depend only on (augmentation seed, epoch, image).
  *
  * @param images [n, height, width, 3] float32, 0..255 RGB; the caller keeps ownership.
  * @returns a new tensor of the same shape.
@@ -89,6 +94,11 @@ export function applyDraws(images: Tensor4D, config: AugmentationConfig, draws: 
     if (config.brightness !== 0) {
       const parts = draws.map(({ brightness }) => brightness);
       result = adjustBrightness(result, parts);
+    }
+    if (config.saturation !== 0 || config.hue !== 0) {
+      const saturations = config.saturation === 0 ? null : draws.map(({ saturation }) => saturation);
+      const hues = config.hue === 0 ? null : draws.map(({ hue }) => hue);
+      result = shiftColors(result, saturations, hues);
     }
     return result;
   });
@@ -137,18 +147,4 @@ function transformImages(
   ];
   const inputs: Tensor[] = [images, transforms, tf.tensor1d([height, width], 'int32'), tf.scalar(fillValue)];
   return executeOp('ImageProjectiveTransformV3', attributes, inputs) as Tensor4D;
-}
-
-/** Scales contrast about each channel's mean over the image, as Keras 3.15 `RandomContrast._adjust_contrast` does. */
-function adjustContrast(images: Tensor4D, factors: readonly number[]): Tensor4D {
-  const means = tf.mean(tf.mean(images, 1, true), 2, true);
-  const factor = tf.tensor4d([...factors], [factors.length, 1, 1, 1]);
-  const adjusted = tf.add<Tensor4D>(tf.mul(tf.sub(images, means), factor), means);
-  return tf.clipByValue(adjusted, 0, MAX_VALUE);
-}
-
-/** Adds the same offset to all channels, as Keras 3.15 `RandomBrightness.transform_images` does. */
-function adjustBrightness(images: Tensor4D, parts: readonly number[]): Tensor4D {
-  const delta = tf.mul(tf.tensor4d([...parts], [parts.length, 1, 1, 1]), MAX_VALUE);
-  return tf.clipByValue(tf.add<Tensor4D>(images, delta), 0, MAX_VALUE);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { sampleRuns, variedNames } from '../../../services/core/samplers/sample-runs.ts';
+import { firstRunIsBaseline } from '../../../services/core/samplers/baseline.ts';
+import { sampleRuns, variedNames, withVaried } from '../../../services/core/samplers/sample-runs.ts';
 import { MAX_SOBOL_DIMENSIONS, SobolSequence } from '../../../services/core/samplers/sobol-sequence.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { pick, PLAIN_SPEC, range, values, when } from './support/specs.ts';
@@ -176,4 +177,16 @@ test('omits from variedNames a parameter that only some runs have, all with one 
     parameters: [values('method', 'cached', 'augmented'), values('head.units', 0, 64)],
   });
   expect(variedNames(runs)).toEqual(['head.units', 'method']);
+});
+
+test('names and shows a varied later parameter, which runs omit at its default', () => {
+  const base = { method: 'augmented', 'augmentation.hue': 0.2 };
+  const spec: SweepSpec = { ...PLAIN_SPEC, base, parameters: [values('augmentation.hue', 0, 0.2)] };
+  const { runs } = sampleRuns(spec);
+  const varied = variedNames(runs);
+  expect(varied).toEqual(['augmentation.hue']);
+  expect(runs[0]?.parameters).not.toHaveProperty(['augmentation.hue']);
+  expect(runs.map(({ parameters }) => withVaried(parameters, varied)['augmentation.hue'])).toEqual([0, 0.2]);
+  const searched: SweepSpec = { ...spec, strategy: 'random', maxRuns: 2 };
+  expect(runs.map(({ parameters }) => firstRunIsBaseline(searched, parameters))).toEqual([false, true]);
 });

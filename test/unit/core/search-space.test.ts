@@ -69,6 +69,16 @@ describe('canonicalParameters', () => {
     expect(parametersDigest({})).not.toBe(parametersDigest({ epochs: 51 }));
   });
 
+  test('omits later parameters at their default, so that earlier runs keep their digest', () => {
+    const before = parametersDigest({ method: 'augmented' });
+    expect(before).toBe('8eb959ca94189a9447e0611113fdf34710d760fc2236ed9d8e76cacf35236c83');
+    expect(parametersDigest({ method: 'augmented', 'augmentation.hue': 0 })).toBe(before);
+    const canonical = canonicalParameters({ method: 'augmented', 'augmentation.hue': 0.2 });
+    expect(canonical).toMatchObject({ 'augmentation.hue': 0.2 });
+    expect(canonical).not.toHaveProperty(['augmentation.saturation']);
+    expect(compileRunConfig(canonical).augmentation).toMatchObject({ hue: 0.2, saturation: 0 });
+  });
+
   test('refuses unknown names and wrong values, all at once', () => {
     expect(() => canonicalParameters({ learning_rate: 0.1, epochs: 0.5, 'optimizer.name': 'rmsprob' })).toThrow(
       [
@@ -122,6 +132,8 @@ describe('compileRunConfig', () => {
       translationWidth: 0,
       contrast: 0,
       brightness: 0,
+      saturation: 0,
+      hue: 0,
       fillMode: 'reflect',
       fillValue: 0,
       interpolation: 'bilinear',

@@ -1,3 +1,4 @@
+import { withVaried } from '../../../core/samplers/sample-runs.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
@@ -42,7 +43,7 @@ export function toRun(row: RunRow): RunRecord {
     runId: row.run_id,
     sweepId: row.sweep_id,
     runIndex: row.run_index,
-    parameters: row.parameters,
+    parameters: withVaried(row.parameters, row.varied_names),
     variedNames: row.varied_names,
     state: row.state,
     stateReason: row.state_reason,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AugmentationConfig } from '../../../../services/core/run-config.ts';
 import { augmentBatch, drawAugmentation } from '../../../../services/trainer/augmentation/augment.ts';
+import type { AugmentationDraw } from '../../../../services/trainer/augmentation/augment.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
 import type { Tensor4D } from '../../../../services/trainer/engine/engine.ts';
 
@@ -13,6 +14,8 @@ const CONFIG: AugmentationConfig = {
   translationWidth: 0,
   contrast: 0,
   brightness: 0,
+  saturation: 0,
+  hue: 0,
   fillMode: 'reflect',
   fillValue: 0,
   interpolation: 'bilinear',
@@ -25,6 +28,8 @@ const ALL_ON: AugmentationConfig = {
   translationWidth: 0.2,
   contrast: 0.4,
   brightness: 0.25,
+  saturation: 0.2,
+  hue: 0.3,
 };
 const SIZE = 12;
 
@@ -105,7 +110,7 @@ describe('drawAugmentation', () => {
 
   it('draws the values of the later layers within their ranges', () => {
     const all = Array.from({ length: 2000 }, (_, index) => drawAugmentation(ALL_ON, 1, index));
-    const range = (field: 'widthZoom' | 'downward' | 'rightward' | 'contrast' | 'brightness'): [number, number] => {
+    const range = (field: keyof Omit<AugmentationDraw, 'flip'>): [number, number] => {
       const values = all.map((draw) => draw[field]);
       return [Math.min(...values), Math.max(...values)];
     };
@@ -115,6 +120,8 @@ describe('drawAugmentation', () => {
       ['rightward', -0.2, 0.2],
       ['contrast', 1, 1.4],
       ['brightness', -0.25, 0.25],
+      ['saturation', 3 / 7, 7 / 3],
+      ['hue', -0.15, 0.15],
     ] as const) {
       const [least, largest] = range(field);
       expect(least).toBeGreaterThanOrEqual(low);
@@ -147,7 +154,9 @@ describe('drawAugmentation', () => {
         "contrast": 1.303920531272888,
         "downward": -0.2151624083518982,
         "flip": true,
+        "hue": 0.07979216873645782,
         "rightward": 0.1851367473602295,
+        "saturation": 1.2717387676239014,
         "widthZoom": 0.9124758839607239,
         "zoom": 1.184471106529236,
       }
