@@ -184,7 +184,7 @@ const floors = {
   'services/coordinator/store': [
     ['planning'],
     ['*'],
-    ['cluster', 'datasets', 'events', 'operations', 'outbox', 'tokens'],
+    ['cluster', 'datasets', 'events', 'handles', 'operations', 'outbox', 'tokens'],
     ['transaction.ts'],
     ['move-attempts.ts', 'move-runs.ts', 'move-sweep.ts', 'move-tasks.ts'],
     ['runs', 'tasks'],

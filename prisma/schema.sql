@@ -473,6 +473,7 @@ ALTER TABLE test_results ADD CONSTRAINT test_results_run_id_fkey FOREIGN KEY (ru
 CREATE UNIQUE INDEX attempts_live_task_key ON attempts USING btree (task_id) WHERE state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text]);
 CREATE UNIQUE INDEX attempts_trainer_id_slot_index_request_id_key ON attempts USING btree (trainer_id, slot_index, request_id);
 CREATE INDEX checkpoints_deleting_idx ON checkpoints USING btree (create_time) WHERE state = 'DELETING'::text;
+CREATE INDEX checkpoints_handle_idx ON checkpoints USING btree (checkpoint_id text_pattern_ops) WHERE state = 'STORED'::text;
 CREATE INDEX checkpoints_run_id_stage_epoch_idx ON checkpoints USING btree (run_id, stage, epoch);
 CREATE UNIQUE INDEX checkpoints_uri_key ON checkpoints USING btree (uri);
 CREATE UNIQUE INDEX datasets_digest_key ON datasets USING btree (digest);
@@ -490,6 +491,8 @@ CREATE INDEX runs_live_idx ON runs USING btree (sweep_id) WHERE state = ANY (ARR
 CREATE UNIQUE INDEX runs_sweep_id_parameters_digest_key ON runs USING btree (sweep_id, parameters_digest);
 CREATE UNIQUE INDEX runs_sweep_id_run_index_key ON runs USING btree (sweep_id, run_index);
 CREATE INDEX sweeps_create_time_idx ON sweeps USING btree (create_time);
+CREATE INDEX sweeps_handle_id_idx ON sweeps USING btree (lower(sweep_id) text_pattern_ops);
+CREATE INDEX sweeps_handle_name_idx ON sweeps USING btree (lower(display_name) text_pattern_ops) WHERE display_name <> ''::text;
 CREATE UNIQUE INDEX sweeps_request_id_key ON sweeps USING btree (request_id);
 CREATE INDEX task_dependencies_depends_on_id_idx ON task_dependencies USING btree (depends_on_id);
 CREATE INDEX task_feature_sets_feature_key_idx ON task_feature_sets USING btree (feature_key);

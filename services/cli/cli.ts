@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
+import { HANDLE_HELP } from './commands/handles.ts';
 import { addMlflowCommands } from './commands/mlflow.ts';
 import { addResultCommands } from './commands/results.ts';
 import { addRunCommands } from './commands/run.ts';
@@ -55,6 +56,7 @@ function buildProgram(context: CliContext): Command {
         .choices(['table', 'json'])
         .default('table'),
     )
+    .addHelpText('after', HANDLE_HELP)
     .addHelpText('after', EXIT_CODE_HELP)
     .showHelpAfterError('(see --help)');
   addClusterCommands(program, context);

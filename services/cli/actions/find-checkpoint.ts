@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { readCheckpointCard, requireUndamaged, writeCheckpointCard } from '../client/checkpoint-card.ts';
 import type { CheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
+import { resolveCheckpoint } from '../client/handles.ts';
 import { MissingError } from '../terminal/cli-errors.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { say } from '../terminal/output.ts';
@@ -15,7 +16,7 @@ export interface FoundCheckpoint {
 }
 
 export interface CheckpointChoice {
-  /** File or id of the checkpoint. */
+  /** File or handle of the checkpoint. */
   readonly named: string;
   /** Weight file of the base; undefined: the weights that the run was trained with. */
   readonly weights: string | undefined;
@@ -24,10 +25,10 @@ export interface CheckpointChoice {
 }
 
 /**
- * Finds a checkpoint by file or id. A file is used with the card beside it, without a coordinator. An id is downloaded.
+ * Finds a checkpoint by file or handle. A file is used with the card beside it, without a coordinator. A handle's is downloaded.
  *
- * @throws MissingError for a file that is not a checkpoint; CliError for a file that was damaged after its download; NotFoundError
- * for an unknown id.
+ * @throws MissingError for a file that is not a checkpoint, and an unknown handle; UsageError for an ambiguous one; CliError for a file
+ * that was damaged after its download.
  */
 export async function findCheckpoint(
   context: CliContext,
@@ -51,7 +52,8 @@ async function fileWithCard(
   return withClient(context, options, async (client) => {
     const file = join(folder, 'checkpoint.safetensors');
     const note = (text: string): void => say(context, text);
-    const saved = await downloadCheckpointFile(client, named, file, { signal: context.signal, note });
+    const checkpointId = await resolveCheckpoint(client, named);
+    const saved = await downloadCheckpointFile(client, checkpointId, file, { signal: context.signal, note });
     return { file, card: await writeCheckpointCard(client, saved, file) };
   });
 }

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { LATEST } from '../../core/handle.ts';
 import { writeCheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
+import { resolveCheckpoint, resolveRun, resolveSweep } from '../client/handles.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
 import type { Collected } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
@@ -8,7 +10,7 @@ import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { renderTable } from '../terminal/table.ts';
-import { LATEST, resolveSweepId, withClient } from './with-client.ts';
+import { withClient } from './with-client.ts';
 
 /** Flags of `graft checkpoint gc`. */
 export interface CollectFlags {
@@ -25,7 +27,10 @@ export async function listCheckpoints(
   { run }: { readonly run?: string },
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const of = run === undefined ? { sweepId: await resolveSweepId(client, sweep ?? LATEST) } : { runId: run };
+    const of =
+      run === undefined
+        ? { sweepId: await resolveSweep(client, sweep ?? LATEST) }
+        : { runId: await resolveRun(client, run, sweep) };
     const checkpoints = await client.listCheckpoints(of);
     writeResult(context, options, checkpoints, () => describeCheckpoints(checkpoints));
   });
@@ -40,7 +45,7 @@ export async function downloadCheckpoint(
 ): Promise<void> {
   const file = resolve(context.cwd, out);
   await withClient(context, options, async (client) => {
-    const saved = await downloadCheckpointFile(client, id, file, {
+    const saved = await downloadCheckpointFile(client, await resolveCheckpoint(client, id), file, {
       signal: context.signal,
       note: (text) => say(context, text),
     });
@@ -58,7 +63,7 @@ export async function pinCheckpoint(
   pinned: boolean,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const saved = await client.pinCheckpoint(id, pinned);
+    const saved = await client.pinCheckpoint(await resolveCheckpoint(client, id), pinned);
     const text = `${saved.checkpointId}: ${saved.pinned ? 'pinned; it is kept until it is unpinned' : 'not pinned'}.`;
     writeResult(context, options, saved, () => text);
   });
@@ -72,7 +77,7 @@ export async function collectCheckpoints(
 ): Promise<void> {
   const keepBest = flags.keep === undefined ? null : readKeep(flags.keep);
   await withClient(context, options, async (client) => {
-    const sweepId = flags.sweep === undefined ? null : await resolveSweepId(client, flags.sweep);
+    const sweepId = flags.sweep === undefined ? null : await resolveSweep(client, flags.sweep);
     const dryRun = flags.dryRun ?? false;
     const collected = await client.collectCheckpoints({ sweepId, keepBest, dryRun });
     writeResult(context, options, collected, () => describeCollected(collected, dryRun));

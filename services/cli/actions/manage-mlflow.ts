@@ -1,10 +1,11 @@
 import type { DeadLetterRecord, MlflowStatusRecord } from '../../core/records/mlflow.ts';
+import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
 import { writeResult } from '../terminal/output.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
-import { resolveSweepId, withClient } from './with-client.ts';
+import { withClient } from './with-client.ts';
 
 /** `graft mlflow status`. */
 export async function showMlflowStatus(context: CliContext, options: GlobalOptions): Promise<void> {
@@ -22,7 +23,7 @@ export async function retryMlflow(
   sweep: string | undefined,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const sweepId = sweep === undefined ? null : await resolveSweepId(client, sweep);
+    const sweepId = sweep === undefined ? null : await resolveSweep(client, sweep);
     const entryCount = await client.retryMlflowDeadLetters(sweepId);
     writeResult(context, options, { sweepId, entryCount }, () => describeCount(entryCount));
   });
@@ -31,7 +32,7 @@ export async function retryMlflow(
 /** `graft mlflow resend`. */
 export async function resendToMlflow(context: CliContext, options: GlobalOptions, sweep: string): Promise<void> {
   await withClient(context, options, async (client) => {
-    const sweepId = await resolveSweepId(client, sweep);
+    const sweepId = await resolveSweep(client, sweep);
     const entryCount = await client.resendToMlflow(sweepId);
     writeResult(context, options, { sweepId, entryCount }, () => describeCount(entryCount));
   });

@@ -1,5 +1,6 @@
 import type { TokenRole } from '../../core/token-role.ts';
 import type { TokenRecord } from '../../core/records/token.ts';
+import { resolveToken } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
@@ -49,9 +50,9 @@ export async function listTokens(context: CliContext, options: GlobalOptions): P
 }
 
 /** `graft token revoke`. */
-export async function revokeToken(context: CliContext, options: GlobalOptions, tokenId: string): Promise<void> {
+export async function revokeToken(context: CliContext, options: GlobalOptions, handle: string): Promise<void> {
   await withClient(context, options, async (client) => {
-    const revoked = await client.revokeToken(tokenId);
+    const revoked = await client.revokeToken(await resolveToken(client, handle));
     const text = `${revoked.tokenId} (${revoked.name}) was revoked at ${formatTime(revoked.revokeTime)}.`;
     writeResult(context, options, revoked, () => text);
   });

@@ -1,4 +1,5 @@
 import type { TrainerRecord } from '../../core/records/trainer.ts';
+import { resolveTrainer } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
 import { writeResult } from '../terminal/output.ts';
@@ -15,8 +16,9 @@ export async function listTrainers(context: CliContext, options: GlobalOptions):
 }
 
 /** `graft trainers forget`. */
-export async function forgetTrainer(context: CliContext, options: GlobalOptions, trainerId: string): Promise<void> {
+export async function forgetTrainer(context: CliContext, options: GlobalOptions, handle: string): Promise<void> {
   await withClient(context, options, async (client) => {
+    const trainerId = await resolveTrainer(client, handle);
     await client.forgetTrainer(trainerId);
     const text = `${trainerId} is forgotten: the next trainer that registers with this id takes it.`;
     writeResult(context, options, { trainerId }, () => text);

@@ -1,28 +1,44 @@
+import { resolveRun, resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeRun, describeRuns, explainRun as explain } from '../describe/run-text.ts';
 import { writeResult } from '../terminal/output.ts';
-import { resolveSweepId, withClient } from './with-client.ts';
+import { withClient } from './with-client.ts';
 
 /** `graft run list`. */
 export async function listRuns(context: CliContext, options: GlobalOptions, sweep: string): Promise<void> {
   await withClient(context, options, async (client) => {
-    const runs = await client.listRuns(await resolveSweepId(client, sweep));
+    const runs = await client.listRuns(await resolveSweep(client, sweep));
     writeResult(context, options, runs, () => describeRuns(runs));
   });
 }
 
+/** `--sweep` of the commands that take a run. */
+export interface RunFlags {
+  readonly sweep?: string;
+}
+
 /** `graft run get`. */
-export async function getRun(context: CliContext, options: GlobalOptions, runId: string): Promise<void> {
+export async function getRun(
+  context: CliContext,
+  options: GlobalOptions,
+  handle: string,
+  flags: RunFlags,
+): Promise<void> {
   await withClient(context, options, async (client) => {
-    const { run } = await client.getRun(runId);
+    const { run } = await client.getRun(await resolveRun(client, handle, flags.sweep));
     writeResult(context, options, run, () => describeRun(run));
   });
 }
 
 /** `graft run explain`. */
-export async function explainRun(context: CliContext, options: GlobalOptions, runId: string): Promise<void> {
+export async function explainRun(
+  context: CliContext,
+  options: GlobalOptions,
+  handle: string,
+  flags: RunFlags,
+): Promise<void> {
   await withClient(context, options, async (client) => {
-    const { run, attempts } = await client.getRun(runId);
+    const { run, attempts } = await client.getRun(await resolveRun(client, handle, flags.sweep));
     const sweep = await client.getSweep(run.sweepId);
     const { entries } = await client.getLeaderboard(run.sweepId);
     const entry = entries.find((candidate) => candidate.run.runId === run.runId) ?? null;

@@ -1,3 +1,4 @@
+import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeRunTroubles } from '../describe/attempt-text.ts';
 import { describeForecast } from '../describe/plan-text.ts';
@@ -5,7 +6,7 @@ import { describeSweep, describeSweeps } from '../describe/sweep-text.ts';
 import { writeResult } from '../terminal/output.ts';
 import { requireSuccess } from './require-success.ts';
 import type { StrictFlag } from './require-success.ts';
-import { resolveSweepId, withClient } from './with-client.ts';
+import { withClient } from './with-client.ts';
 
 /** `graft sweep list`. */
 export async function listSweeps(context: CliContext, options: GlobalOptions): Promise<void> {
@@ -23,7 +24,7 @@ export async function getSweep(
   flags: StrictFlag,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const sweepId = await resolveSweepId(client, id);
+    const sweepId = await resolveSweep(client, id);
     const sweep = await client.getSweep(sweepId);
     const forecast = await client.getForecast(sweepId);
     const runs = await client.listRuns(sweepId);

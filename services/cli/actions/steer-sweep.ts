@@ -1,7 +1,8 @@
+import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeSweep } from '../describe/sweep-text.ts';
 import { writeResult } from '../terminal/output.ts';
-import { resolveSweepId, withClient } from './with-client.ts';
+import { withClient } from './with-client.ts';
 
 /** `graft sweep pause`, `resume` and `cancel`. */
 export async function steerSweep(
@@ -12,7 +13,7 @@ export async function steerSweep(
   reason: string,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const sweepId = await resolveSweepId(client, id);
+    const sweepId = await resolveSweep(client, id);
     const steer = {
       pause: () => client.pauseSweep(sweepId, reason),
       resume: () => client.resumeSweep(sweepId),

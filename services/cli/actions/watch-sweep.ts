@@ -1,5 +1,6 @@
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { GraftClient } from '../client/client-port.ts';
+import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeEnd } from '../describe/sweep-text.ts';
 import { createDisplay, JsonDisplay } from '../progress/displays.ts';
@@ -8,7 +9,7 @@ import { InterruptedError } from '../terminal/cli-errors.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { requireSuccess } from './require-success.ts';
 import type { StrictFlag } from './require-success.ts';
-import { resolveSweepId, withClient } from './with-client.ts';
+import { withClient } from './with-client.ts';
 
 /** `graft sweep watch`. */
 export async function watchSweep(
@@ -18,7 +19,7 @@ export async function watchSweep(
   flags: StrictFlag,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    requireSuccess(await watchToEnd(context, options, client, await resolveSweepId(client, id)), flags);
+    requireSuccess(await watchToEnd(context, options, client, await resolveSweep(client, id)), flags);
   });
 }
 

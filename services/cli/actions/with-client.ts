@@ -6,13 +6,9 @@ import type { GraftClient } from '../client/client-port.ts';
 import { findLiveCluster } from '../cluster/cluster-lock.ts';
 import { connectionOf } from '../context/connection-options.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { MissingError, UsageError } from '../terminal/cli-errors.ts';
-import { GRAFT } from '../terminal/program-name.ts';
+import { UsageError } from '../terminal/cli-errors.ts';
 
 const DEFAULT_ADDRESS = '127.0.0.1:50051';
-
-/** Stands for the latest sweep wherever a command takes a sweep's id. */
-export const LATEST = 'latest';
 
 /** Runs `work` with a connection to the coordinator, in one span, and closes the connection afterwards. */
 export async function withClient<T>(
@@ -26,19 +22,6 @@ export async function withClient<T>(
   } finally {
     client.close();
   }
-}
-
-/**
- * Returns the id itself, or the latest sweep's id for `latest`.
- *
- * @throws MissingError when there is no sweep at all.
- */
-export async function resolveSweepId(client: GraftClient, sweepId: string): Promise<string> {
-  if (sweepId !== LATEST) return sweepId;
-  const [latest] = await client.listSweeps(1);
-  if (latest === undefined)
-    throw new MissingError(`There is no sweep yet. Submit one with \`${GRAFT} sweep submit FILE\`.`);
-  return latest.sweepId;
 }
 
 /** Connects to the coordinator named by option or environment, else to the cluster on this machine, else to the default port. */

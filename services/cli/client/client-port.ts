@@ -1,8 +1,10 @@
 import type { Dataset } from '../../core/dataset.ts';
+import type { HandleKind } from '../../core/handle.ts';
 import type { AttemptRecord } from '../../core/records/attempt.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
+import type { ResolvedHandle } from '../../core/records/handle.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { DeadLetterRecord, MlflowStatusRecord } from '../../core/records/mlflow.ts';
@@ -94,6 +96,8 @@ export interface GraftClient {
   downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
   listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
+  /** Finds what a handle names. */
+  resolveHandle(kind: HandleKind, handle: string): Promise<ResolvedHandle>;
   listTrainers(): Promise<readonly TrainerRecord[]>;
   /** Releases the identity of a trainer that is LOST or drained by the coordinator. */
   forgetTrainer(trainerId: string): Promise<void>;

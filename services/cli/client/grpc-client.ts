@@ -8,6 +8,7 @@ import { epochMetricFromProto } from '../../platform/rpc/convert/epoch-metric.ts
 import { eventFromProto } from '../../platform/rpc/convert/event.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { forecastFromProto } from '../../platform/rpc/convert/forecast.ts';
+import { handleKinds, resolvedHandleFromProto } from '../../platform/rpc/convert/handle.ts';
 import { leaderboardEntryFromProto } from '../../platform/rpc/convert/leaderboard.ts';
 import { deadLetterFromProto, mlflowStatusFromProto } from '../../platform/rpc/convert/mlflow.ts';
 import { planFromProto } from '../../platform/rpc/convert/plan.ts';
@@ -15,6 +16,7 @@ import { runFromProto } from '../../platform/rpc/convert/run.ts';
 import { sweepFromProto, sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { testPredictionFromProto } from '../../platform/rpc/convert/test-prediction.ts';
 import { trainerFromProto } from '../../platform/rpc/convert/trainer.ts';
+import { RpcError } from '../../platform/rpc/errors.ts';
 import { clientSecurity } from '../../platform/rpc/security/client-security.ts';
 import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
@@ -22,7 +24,10 @@ import type { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_servic
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
+import { LATEST } from '../../core/handle.ts';
+import type { HandleKind } from '../../core/handle.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
+import type { ResolvedHandle } from '../../core/records/handle.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { CheckpointChunk, GraftClient } from './client-port.ts';
 
@@ -134,6 +139,7 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
       });
       return predictions.map(testPredictionFromProto);
     },
+    resolveHandle: (kind, handle) => resolveHandle(call, kind, handle),
     async listTrainers() {
       const trainers = await allPages(1_000, async (page) => {
         const { trainers: items, nextPageToken } = await call.listTrainers(page);
@@ -190,6 +196,19 @@ async function listSweeps(call: Service, limit: number | undefined): Promise<rea
     return { items, nextPageToken };
   });
   return sweeps.map(sweepFromProto);
+}
+
+async function resolveHandle(call: Service, kind: HandleKind, handle: string): Promise<ResolvedHandle> {
+  try {
+    return resolvedHandleFromProto(await call.resolveHandle({ kind: handleKinds.toProto(kind), handle }));
+  } catch (error) {
+    // A coordinator of an earlier version knows identities only; the call that follows checks them.
+    if (!(error instanceof RpcError) || error.code !== 'UNIMPLEMENTED') throw error;
+    const isLatest = kind === 'SWEEP' && handle === LATEST;
+    const id = isLatest ? ((await listSweeps(call, 1))[0]?.sweepId ?? '') : handle;
+    const outcome = id === '' ? 'NOT_FOUND' : 'FOUND';
+    return { outcome, id, problem: id === '' ? 'There is no sweep yet.' : '', candidates: [] };
+  }
 }
 
 async function* watchSweep(

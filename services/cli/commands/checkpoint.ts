@@ -4,6 +4,7 @@ import type { ExportFlags } from '../actions/export-checkpoint.ts';
 import type { CollectFlags } from '../actions/manage-checkpoints.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
+import { CHECKPOINT_HANDLE, SWEEP_HANDLE } from './handles.ts';
 
 const WEIGHTS = ['--weights <file>', "weight file of the base (default: the run's, as the trainers had it)"] as const;
 
@@ -22,15 +23,17 @@ where Keras publishes them.`;
 export function addCheckpointCommands(program: Command, context: CliContext): void {
   const checkpoint = program.command('checkpoint').description('list, download, export and retain trained weights');
   checkpoint
-    .command('list [sweep]')
+    .command('list')
+    .argument('[sweep]', SWEEP_HANDLE)
     .description('list the checkpoints of a sweep (default: latest), or of one run')
-    .option('--run <id>', 'list the checkpoints of this run only')
+    .option('--run <run>', 'list the checkpoints of this run only; beside a sweep: its number or `best`')
     .action(async (sweep: string | undefined, flags: { readonly run?: string }, command: Command) => {
       const { listCheckpoints } = await import('../actions/manage-checkpoints.ts');
       await listCheckpoints(context, globalOptions(command), sweep, flags);
     });
   checkpoint
-    .command('download <id>')
+    .command('download')
+    .argument('<checkpoint>', CHECKPOINT_HANDLE)
     .description('download a checkpoint to a file; resumes an interrupted download')
     .requiredOption('-o, --out <file>', 'file to write')
     .action(async (id: string, flags: { readonly out: string }, command: Command) => {
@@ -42,7 +45,8 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
     ['unpin', false, 'return a pinned checkpoint to retention'],
   ] as const) {
     checkpoint
-      .command(`${name} <id>`)
+      .command(name)
+      .argument('<checkpoint>', CHECKPOINT_HANDLE)
       .description(description)
       .action(async (id: string, _flags: unknown, command: Command) => {
         const { pinCheckpoint } = await import('../actions/manage-checkpoints.ts');
@@ -53,7 +57,7 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
     .command('gc')
     .description('remove unneeded checkpoints now; the coordinator does the same periodically')
     .option('--dry-run', 'print what would be removed, and remove nothing')
-    .option('--sweep <id>', 'sweep to collect (default: all sweeps)')
+    .option('--sweep <sweep>', 'sweep to collect (default: all sweeps)')
     .option(
       '--keep <number>',
       "number of best checkpoints to keep of an ended sweep (default: the coordinator's setting)",
@@ -63,7 +67,8 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
       await collectCheckpoints(context, globalOptions(command), flags);
     });
   checkpoint
-    .command('export <file-or-id>')
+    .command('export')
+    .argument('<checkpoint>', `file from \`graft checkpoint download\`, or ${CHECKPOINT_HANDLE}`)
     .description('write the trained model for Keras or TensorFlow.js')
     .addOption(
       new Option('--format <format>', 'format of the model')
@@ -81,7 +86,7 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
   program
     .command('predict <image...>')
     .description('classify images with a checkpoint')
-    .requiredOption('--checkpoint <file-or-id>', 'file from `graft checkpoint download`, or id of a checkpoint')
+    .requiredOption('--checkpoint <checkpoint>', `file from \`graft checkpoint download\`, or ${CHECKPOINT_HANDLE}`)
     .option(...WEIGHTS)
     .action(
       async (images: string[], flags: { readonly checkpoint: string; readonly weights?: string }, command: Command) => {

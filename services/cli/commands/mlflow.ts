@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
+import { SWEEP_HANDLE } from './handles.ts';
 
 /** `graft mlflow …`. */
 export function addMlflowCommands(program: Command, context: CliContext): void {
@@ -13,14 +14,16 @@ export function addMlflowCommands(program: Command, context: CliContext): void {
       await showMlflowStatus(context, globalOptions(command));
     });
   mlflow
-    .command('retry [sweep]')
+    .command('retry')
+    .argument('[sweep]', SWEEP_HANDLE)
     .description('resend what MLflow refused, of one sweep or of all sweeps, after the cause is fixed')
     .action(async (sweep: string | undefined, _flags: unknown, command: Command) => {
       const { retryMlflow } = await import('../actions/manage-mlflow.ts');
       await retryMlflow(context, globalOptions(command), sweep);
     });
   mlflow
-    .command('resend <sweep>')
+    .command('resend')
+    .argument('<sweep>', SWEEP_HANDLE)
     .description(
       'send a whole sweep that is older than the mirror, or whose MLflow runs were deleted; creates no duplicates',
     )

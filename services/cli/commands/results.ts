@@ -1,18 +1,21 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
+import { SWEEP_HANDLE } from './handles.ts';
 
 /** `graft leaderboard` and `graft report`: the results of a whole sweep. */
 export function addResultCommands(program: Command, context: CliContext): void {
   program
-    .command('leaderboard <sweep>')
+    .command('leaderboard')
+    .argument('<sweep>', SWEEP_HANDLE)
     .description('rank the runs of a sweep by validation, with the test results that its policy allows')
     .action(async (sweep: string, _flags: unknown, command: Command) => {
       const { showLeaderboard } = await import('../actions/show-leaderboard.ts');
       await showLeaderboard(context, globalOptions(command), sweep);
     });
   program
-    .command('report <sweep>')
+    .command('report')
+    .argument('<sweep>', SWEEP_HANDLE)
     .description('write a report of a sweep: one self-contained HTML file')
     .requiredOption('-o, --out <file>', 'HTML file to write')
     .action(async (sweep: string, flags: { readonly out: string }, command: Command) => {

@@ -3,6 +3,7 @@ import type { StrictFlag } from '../actions/require-success.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
+import { SWEEP_HANDLE } from './handles.ts';
 
 const STRICT = ['--strict', 'exit with code 4 if any run failed or was infeasible'] as const;
 const DATA = ['--data <dir>', 'folder of the images, which replaces dataset.path of the file'] as const;
@@ -35,7 +36,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       await planSweep(context, globalOptions(command), file, flags);
     });
   sweep
-    .command('watch <id>')
+    .command('watch')
+    .argument('<sweep>', SWEEP_HANDLE)
     .description('show the progress of a sweep until it ends; Ctrl-C leaves it running')
     .option(...STRICT)
     .action(async (id: string, flags: StrictFlag, command: Command) => {
@@ -50,7 +52,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       await listSweeps(context, globalOptions(command));
     });
   sweep
-    .command('get <id>')
+    .command('get')
+    .argument('<sweep>', SWEEP_HANDLE)
     .description('print one sweep: state, best run, expected and measured time of its stages')
     .option(...STRICT)
     .action(async (id: string, flags: StrictFlag, command: Command) => {
@@ -62,7 +65,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     ['resume', 'continue a paused sweep'],
     ['cancel', 'end a sweep; running tasks may save a checkpoint first'],
   ] as const) {
-    const command = sweep.command(`${name} <id>`).description(description);
+    const command = sweep.command(name).argument('<sweep>', SWEEP_HANDLE).description(description);
     if (name !== 'resume') command.option('--reason <text>', 'reason, stored and shown with the state', '');
     command.action(async (id: string, flags: { readonly reason?: string }) => {
       const { steerSweep } = await import('../actions/steer-sweep.ts');

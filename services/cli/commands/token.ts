@@ -34,10 +34,11 @@ export function addTokenCommands(program: Command, context: CliContext): void {
       await listTokens(context, globalOptions(command));
     });
   token
-    .command('revoke <token-id>')
+    .command('revoke')
+    .argument('<token>', 'token: its id or name, or a unique beginning of either')
     .description('revoke a token within seconds, at every coordinator and in open streams')
-    .action(async (tokenId: string, _flags: unknown, command: Command) => {
+    .action(async (named: string, _flags: unknown, command: Command) => {
       const { revokeToken } = await import('../actions/manage-tokens.ts');
-      await revokeToken(context, globalOptions(command), tokenId);
+      await revokeToken(context, globalOptions(command), named);
     });
 }

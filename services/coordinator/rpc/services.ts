@@ -11,6 +11,7 @@ import { listEpochMetricsHandler } from './sweep-service/epoch-metrics.ts';
 import { getLeaderboardHandler } from './sweep-service/leaderboard.ts';
 import { mlflowHandlers } from './sweep-service/mlflow.ts';
 import { planSweepHandler } from './sweep-service/plan-sweep.ts';
+import { resolveHandleHandler } from './sweep-service/resolve-handle.ts';
 import { runHandlers } from './sweep-service/runs.ts';
 import { steerHandlers } from './sweep-service/steer-sweep.ts';
 import { sweepHandlers } from './sweep-service/sweeps.ts';
@@ -51,6 +52,7 @@ function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVIC
     ...checkpointHandlers(context),
     downloadCheckpoint: downloadCheckpointHandler(context),
     ...trainerHandlers(context),
+    resolveHandle: resolveHandleHandler(context),
     ...datasetHandlers(context),
     ...mlflowHandlers(context),
   };

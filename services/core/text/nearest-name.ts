@@ -36,18 +36,23 @@ const MAX_COMPARED_NAMES = 200;
  */
 export function nearestName(name: string, names: readonly string[], maxCompared = MAX_COMPARED_NAMES): string | null {
   if (name.length > MAX_SEARCHED_LENGTH) return null;
-  const limit = Math.max(2, Math.floor(name.length / 3));
   let best: string | null = null;
-  let bestDistance = limit + 1;
+  let bestDistance = Infinity;
   for (const candidate of names.slice(0, maxCompared)) {
-    if (candidate.length > MAX_SEARCHED_LENGTH) continue;
-    const distance = distanceOf(name, candidate);
+    const distance = nearness(name, candidate);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
   return best;
+}
+
+/** Returns the number of mistakes between two names; infinite where they are too many for a misspelling, or a name is too long. */
+export function nearness(name: string, candidate: string): number {
+  if (Math.max(name.length, candidate.length) > MAX_SEARCHED_LENGTH) return Infinity;
+  const distance = distanceOf(name, candidate);
+  return distance <= Math.max(2, Math.floor(name.length / 3)) ? distance : Infinity;
 }
 
 /** Returns ` Did you mean 'x'?` with the space before it; empty where no name is near. */

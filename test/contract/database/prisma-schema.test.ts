@@ -38,6 +38,7 @@ test('has the primary, unique and foreign keys and indexes of schema.prisma, wit
             '' AS target
        FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
       WHERE t.relnamespace = 'public'::regnamespace AND t.relname <> '_prisma_migrations' AND x.indpred IS NULL
+        AND x.indexprs IS NULL
      UNION ALL
      SELECT t.relname, k.conname, 'foreign',
             ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS c (attnum, place)

@@ -34,6 +34,7 @@ afterAll(async () => {
  * condition). An index that no query here needs has no place in the schema, because each one slows every write.
  */
 const USES: Readonly<Record<string, string>> = {
+  checkpoints_handle_idx: `SELECT checkpoint_id FROM checkpoints WHERE state = 'STORED' AND checkpoint_id LIKE 'c0%'`,
   checkpoints_deleting_idx: `SELECT uri FROM checkpoints WHERE state = 'DELETING' ORDER BY create_time LIMIT 100`,
   checkpoints_run_id_stage_epoch_idx: `SELECT * FROM checkpoint_lineage WHERE run_id = '${LARGE_RUN}'`,
   epoch_metrics_superseded_idx: `SELECT * FROM run_attempts WHERE sweep_id = '${LARGE_SWEEP}'`,
@@ -46,6 +47,8 @@ const USES: Readonly<Record<string, string>> = {
     AND start_time IS NOT NULL AND end_time > '-infinity' ORDER BY end_time DESC, run_id DESC LIMIT 3`,
   runs_head_run_id_idx: `SELECT run_id FROM runs WHERE head_run_id = '${LARGE_RUN}'`,
   runs_live_idx: `SELECT 1 FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
+  sweeps_handle_id_idx: `SELECT sweep_id FROM sweeps WHERE lower(sweep_id) LIKE 'sweep-007%'`,
+  sweeps_handle_name_idx: `SELECT sweep_id FROM sweeps WHERE display_name <> '' AND lower(display_name) LIKE 'heads%'`,
   sweeps_create_time_idx: `SELECT * FROM sweeps ORDER BY create_time DESC LIMIT 10`,
   task_dependencies_depends_on_id_idx: `SELECT task_id FROM task_dependencies WHERE depends_on_id = 'sweep-007-f'`,
   task_feature_sets_feature_key_idx: `SELECT * FROM task_feature_sets WHERE feature_key = 'none'`,

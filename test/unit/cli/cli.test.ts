@@ -21,13 +21,18 @@ writeFileSync(BAD_FILE, 'dataset: { pth: /data/pets }\nparameters: { head.unit: 
 
 /** A coordinator that answers what a test wants of it, and fails the test for anything else. */
 function clientWith(answers: Partial<GraftClient>): GraftClient {
-  return new Proxy({ address: 'there:1', close: () => undefined, ...answers } as GraftClient, {
+  const client = { address: 'there:1', close: () => undefined, resolveHandle: asIdentity, ...answers };
+  return new Proxy(client as GraftClient, {
     get(target, name) {
       if (name in target) return Reflect.get(target, name) as unknown;
       throw new Error(`the test does not expect a call of ${String(name)}`);
     },
   });
 }
+
+/** Takes every handle for an identity, as a coordinator does for those it finds. */
+const asIdentity: GraftClient['resolveHandle'] = (_kind, handle) =>
+  Promise.resolve({ outcome: 'FOUND', id: handle, problem: '', candidates: [] });
 
 interface Outcome {
   readonly code: number;
@@ -132,7 +137,8 @@ describe('exit codes', () => {
 
   it('3 for a missing sweep file, and for latest when there is no sweep', async () => {
     expect((await run(['sweep', 'plan', 'nowhere.yaml'])).code).toBe(3);
-    expect((await run(['sweep', 'get', 'latest'], { listSweeps: () => Promise.resolve([]) })).code).toBe(3);
+    const none = { outcome: 'NOT_FOUND', id: '', problem: 'There is no sweep yet.', candidates: [] } as const;
+    expect((await run(['sweep', 'get', 'latest'], { resolveHandle: () => Promise.resolve(none) })).code).toBe(3);
   });
 
   it.each([
@@ -282,8 +288,7 @@ describe('results', () => {
   });
 
   it('are tables for people', async () => {
-    const { out } = await run(['leaderboard', 'latest'], {
-      listSweeps: (limit) => Promise.resolve(limit === 1 ? [sampleSweep()] : []),
+    const { out } = await run(['leaderboard', 's1'], {
       getSweep: () => Promise.resolve(sampleSweep()),
       getLeaderboard: (id) => Promise.resolve(id === 's1' ? leaderboard : { entries: [], testLookCount: 0 }),
     });

@@ -30,6 +30,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   listTestPredictions: 'VIEWER',
   listTrainers: 'VIEWER',
   forgetTrainer: 'ADMIN',
+  resolveHandle: 'VIEWER',
   listDatasets: 'VIEWER',
   getDataset: 'VIEWER',
   getMlflowStatus: 'VIEWER',

@@ -1,0 +1,54 @@
+import { MAX_AMBIGUOUS, matchHandle, parseRunOfSweep } from '../../../core/handle.ts';
+import type { HandleMatches } from '../../../core/handle.ts';
+import type { HandleCandidate } from '../../../core/records/handle.ts';
+import type { Store } from '../store.ts';
+import { found, notFound, resolutionOf, startsWith } from './resolution.ts';
+import type { Resolution } from './resolution.ts';
+import { bestRun, resolveRunOfSweep, runsByPrefix } from './resolve-run.ts';
+import { resolveSweep } from './resolve-sweep.ts';
+
+/**
+ * Finds a checkpoint by identity or a prefix of it. A handle of a run stands for the checkpoint of its best epoch, one of a sweep for
+ * that of its best run. A sweep's whole name precedes a prefix of a checkpoint's identity.
+ */
+export async function resolveCheckpoint(store: Store, handle: string): Promise<Resolution> {
+  const checkpoints = await checkpointsByPrefix(store, handle);
+  const byId = resolutionOf('checkpoint', handle, checkpoints);
+  if (byId !== null && checkpoints.isWhole) return byId;
+  const runs = await runsByPrefix(store, handle);
+  const named = parseRunOfSweep(handle);
+  if (named !== null && !runs.isWhole) return checkpointOf(store, await resolveRunOfSweep(store, named));
+  const byRun = resolutionOf('run', handle, runs);
+  if (byRun !== null) return checkpointOf(store, byRun);
+  const sweep = await resolveSweep(store, handle, 'checkpoint, run or sweep');
+  if (byId !== null && !sweep.isWhole) return byId;
+  return sweep.outcome === 'FOUND' ? checkpointOf(store, await bestRun(store, sweep.id)) : sweep;
+}
+
+/** Finds a checkpoint by identity, removed ones included, and stored ones by a prefix. */
+async function checkpointsByPrefix(store: Store, handle: string): Promise<HandleMatches<HandleCandidate>> {
+  const { rows } = await store.pool.query<HandleCandidate>(
+    `SELECT checkpoint_id AS id, '' AS "displayName", kind AS state, create_time AS "createTime" FROM checkpoints
+      WHERE checkpoint_id = $1 OR (state = 'STORED' AND checkpoint_id LIKE $2)
+      ORDER BY checkpoint_id <> $1, create_time DESC LIMIT $3`,
+    [handle, startsWith(handle), MAX_AMBIGUOUS + 1],
+  );
+  return matchHandle(handle, rows);
+}
+
+/** Returns the stored checkpoint of a run's best epoch. That of a shared head belongs to the run that trained it. */
+async function checkpointOf(store: Store, run: Resolution): Promise<Resolution> {
+  if (run.outcome !== 'FOUND') return run;
+  const { rows } = await store.pool.query<{ readonly checkpoint_id: string }>(
+    `SELECT c.checkpoint_id FROM runs r
+       JOIN checkpoints c ON c.state = 'STORED' AND c.kind = 'BEST' AND c.stage = r.best_stage
+        AND c.run_id = CASE c.stage WHEN 'HEAD' THEN coalesce(r.head_run_id, r.run_id) ELSE r.run_id END
+      WHERE r.run_id = $1 ORDER BY c.epoch = r.best_epoch DESC, c.epoch DESC LIMIT 1`,
+    [run.id],
+  );
+  if (rows[0] !== undefined) return found(rows[0].checkpoint_id);
+  return notFound(
+    `Run ${run.id} has no stored checkpoint of its best epoch: it has none yet, or retention removed it, because others ` +
+      'of the sweep are better.',
+  );
+}
