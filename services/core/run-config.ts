@@ -136,9 +136,24 @@ export interface SgdConfig extends OptimizerBase {
 
 export type OptimizerConfig = RmspropConfig | AdamConfig | AdamwConfig | SgdConfig;
 
-export type ScheduleConfig =
+/**
+ * A linear rise of the learning rate from `start` times the phase's rate to the phase's rate, before the schedule: the warm-up of
+ * Keras `CosineDecay(warmup_target, warmup_steps)`, counted in epochs. The schedule then has the remaining steps.
+ */
+export interface WarmupConfig {
+  /** Number above 0, rounded to steps. */
+  readonly epochs: number;
+  readonly start: number;
+}
+
+export type ScheduleConfig = DecayConfig & {
+  /** Absent: no warm-up. */
+  readonly warmup?: WarmupConfig;
+};
+
+type DecayConfig =
   | { readonly name: 'constant' }
-  /** Keras `CosineDecay` over all steps of the phase, down to `alpha` times the first rate. */
+  /** Keras `CosineDecay` over all steps of the phase, down to `alpha` times the phase's rate. */
   | { readonly name: 'cosine'; readonly alpha: number }
   /** Multiplies by `factor` after every `stepEpochs` epochs: Keras `ExponentialDecay(staircase=True)` counted in epochs. */
   | { readonly name: 'step'; readonly stepEpochs: number; readonly factor: number }

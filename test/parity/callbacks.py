@@ -93,6 +93,17 @@ for initial, steps, alpha in ((1e-3, 10, 0.0), (0.1, 7, 0.2), (1e-5, 63, 0.05)):
     rates = [float(np.asarray(schedule(step))) for step in range(steps + 3)]
     cosines.append({"learningRate": initial, "steps": steps, "alpha": alpha, "rates": rates})
 
+# (rate after the warm-up, part of it that the warm-up starts with, steps of the warm-up, all steps, alpha)
+warmups = []
+for target, start, warmup_steps, steps, alpha in ((1e-3, 0.0, 3, 12, 0.0), (0.1, 0.2, 5, 40, 0.1), (1e-5, 0.01, 1, 9, 0.05)):
+    schedule = keras.optimizers.schedules.CosineDecay(
+        start * target, steps - warmup_steps, alpha=alpha, warmup_target=target, warmup_steps=warmup_steps
+    )
+    rates = [float(np.asarray(schedule(step))) for step in range(steps + 3)]
+    warmups.append(
+        {"learningRate": target, "start": start, "warmupSteps": warmup_steps, "steps": steps, "alpha": alpha, "rates": rates}
+    )
+
 # (initial rate, steps per epoch, epochs of a period, factor of a period, staircase)
 exponentials = []
 for initial, steps, period, factor, staircase in (
@@ -114,5 +125,5 @@ def jsonable(value):
     return [jsonable(item) for item in value] if isinstance(value, list) else value
 
 
-result = {"keras": keras.__version__, "stopping": stopping, "plateaus": plateaus, "checkpoints": checkpoints, "cosines": cosines, "exponentials": exponentials}
+result = {"keras": keras.__version__, "stopping": stopping, "plateaus": plateaus, "checkpoints": checkpoints, "cosines": cosines, "warmups": warmups, "exponentials": exponentials}
 print(json.dumps(jsonable(result)))

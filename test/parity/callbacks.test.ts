@@ -32,6 +32,15 @@ interface Expected {
   }[];
   readonly checkpoints: readonly { curve: string; metric: Metric; values: Values; savedEpochs: readonly number[] }[];
   readonly cosines: readonly { learningRate: number; steps: number; alpha: number; rates: readonly number[] }[];
+  /** `steps` includes those of the warm-up; `start` is the warm-up's first rate as a part of `learningRate`. */
+  readonly warmups: readonly {
+    learningRate: number;
+    start: number;
+    warmupSteps: number;
+    steps: number;
+    alpha: number;
+    rates: readonly number[];
+  }[];
   readonly exponentials: readonly {
     learningRate: number;
     stepsPerEpoch: number;
@@ -63,8 +72,8 @@ describe(`callbacks against Keras ${expected.keras}`, () => {
   it.each(expected.plateaus)('ReduceLROnPlateau($factor, $patience, $minLearningRate) on "$curve"', (wanted) => {
     let state = initialScheduleState(1e-3);
     const config = { ...wanted, name: 'plateau' as const };
-    const rates = numbers(wanted.values).map((value) => {
-      state = stepSchedule(config, state, value);
+    const rates = numbers(wanted.values).map((value, index) => {
+      state = stepSchedule(config, state, index + 1, value);
       return learningRateAt(config, state, 0, ONE_STEP);
     });
     recordDecision('ReduceLROnPlateau', rates.join() === wanted.rates.join());
@@ -96,6 +105,17 @@ describe(`callbacks against Keras ${expected.keras}`, () => {
     const differences = got.map((rate, step) => Math.abs(rate - (rates[step] ?? NaN)) / learningRate);
     expectRates('CosineDecay', differences, 2e-7);
   });
+
+  it.each(expected.warmups)(
+    'CosineDecay($learningRate, $steps, $alpha) after a warm-up of $warmupSteps steps from $start',
+    ({ learningRate, start, warmupSteps, steps, alpha, rates }) => {
+      const state = initialScheduleState(learningRate);
+      const schedule = { name: 'cosine', alpha, warmup: { epochs: warmupSteps, start } } as const;
+      const got = rates.map((_, step) => learningRateAt(schedule, state, step, { stepsPerEpoch: 1, epochs: steps }));
+      const differences = got.map((rate, step) => Math.abs(rate - (rates[step] ?? NaN)) / learningRate);
+      expectRates('CosineDecay, warm-up', differences, 2e-7);
+    },
+  );
 
   it.each(expected.exponentials)(
     'ExponentialDecay($learningRate, $epochs epochs of $stepsPerEpoch steps, $factor, staircase: $staircase)',

@@ -55,6 +55,7 @@ function findContradictions(filled: ReadonlyMap<string, ParameterValue>): FieldV
   return [
     { field: 'epochs', description: epochsProblem(filled) },
     { field: 'image_size', description: imageSizeProblem(filled) },
+    ...WARM_UPS.map(([field, epochs]) => ({ field, description: warmupProblem(filled, field, epochs) })),
   ].flatMap(({ field, description }) => (description === null ? [] : [{ field, description }]));
 }
 
@@ -72,6 +73,19 @@ function imageSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string |
   const minimum = minimumImageSize(backbone);
   if (size >= minimum) return null;
   return `must be at least ${minimum} with backbone ${backbone}, as in Keras; received ${size}. Give larger images, or another backbone.`;
+}
+
+/** Parameters of warm-ups, with the number of epochs of their phase. */
+const WARM_UPS = [
+  ['schedule.warmup_epochs', 'epochs'],
+  ['fine_tune.schedule_warmup_epochs', 'fine_tune.epochs'],
+] as const;
+
+function warmupProblem(filled: ReadonlyMap<string, ParameterValue>, field: string, epochs: string): string | null {
+  const warmup = Number(filled.get(field) ?? 0);
+  const all = Number(filled.get(epochs) ?? 0);
+  if (warmup === 0 || all === 0 || warmup < all) return null;
+  return `must be below ${epochs}, which is ${all}: the schedule follows the warm-up; received ${warmup}.`;
 }
 
 /** Returns the message for a name that is not in the table. */

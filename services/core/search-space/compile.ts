@@ -122,23 +122,30 @@ function readClipping(read: ParameterReader, prefix: string): GradientClipping |
 function readSchedule(read: ParameterReader, nameParameter: string, prefix: string): ScheduleConfig {
   const number = (field: string): number => read.number(`${prefix}${field}`);
   const name = read.string(nameParameter) as ScheduleConfig['name'];
+  const warmup = readWarmup(read, prefix);
   switch (name) {
     case 'constant':
-      return { name };
+      return { name, ...warmup };
     case 'cosine':
-      return { name, alpha: number('alpha') };
+      return { name, ...warmup, alpha: number('alpha') };
     case 'step':
-      return { name, stepEpochs: number('step_epochs'), factor: number('factor') };
+      return { name, ...warmup, stepEpochs: number('step_epochs'), factor: number('factor') };
     case 'exponential':
-      return { name, decayRate: number('decay_rate'), decayEpochs: number('decay_epochs') };
+      return { name, ...warmup, decayRate: number('decay_rate'), decayEpochs: number('decay_epochs') };
     case 'plateau':
       return {
         name,
+        ...warmup,
         factor: number('factor'),
         patience: number('patience'),
         minLearningRate: number('min_learning_rate'),
       };
   }
+}
+
+function readWarmup(read: ParameterReader, prefix: string): Pick<ScheduleConfig, 'warmup'> {
+  const epochs = read.numberOr(`${prefix}warmup_epochs`, 0);
+  return epochs === 0 ? {} : { warmup: { epochs, start: read.number(`${prefix}warmup_start`) } };
 }
 
 function readEarlyStopping(read: ParameterReader): EarlyStoppingConfig | null {

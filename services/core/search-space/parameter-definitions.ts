@@ -147,7 +147,15 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
   real('head.l2', 0, 0, 100, "Factor of the kernels' squared sum in the loss."),
 
   choice('optimizer.name', OPTIMIZERS, 'rmsprop', 'Optimizer of the head phase.'),
-  real('optimizer.learning_rate', 1e-3, 0, 100, 'First learning rate of the head phase.', null, 'min'),
+  real(
+    'optimizer.learning_rate',
+    1e-3,
+    0,
+    100,
+    'Learning rate of the head phase: the first one, or the one that a warm-up ends with.',
+    null,
+    'min',
+  ),
   ...optimizerParameters('optimizer.', 'optimizer.name', null),
 
   choice('schedule.name', SCHEDULES, 'constant', 'Course of the learning rate, head phase.'),
@@ -177,7 +185,15 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
     'Lets epochs be 0: the head starts untrained, which can destroy what the base has learnt.',
     FINE_TUNED,
   ),
-  real('fine_tune.learning_rate', 1e-5, 0, 100, 'First learning rate of the fine-tuning phase.', FINE_TUNED, 'min'),
+  real(
+    'fine_tune.learning_rate',
+    1e-5,
+    0,
+    100,
+    'Learning rate of the fine-tuning phase: the first one, or the one that a warm-up ends with.',
+    FINE_TUNED,
+    'min',
+  ),
   choice('fine_tune.optimizer', OPTIMIZERS, 'rmsprop', 'Optimizer of the fine-tuning phase.', FINE_TUNED),
   ...optimizerParameters('fine_tune.', 'fine_tune.optimizer', FINE_TUNED),
   choice('fine_tune.schedule', SCHEDULES, 'constant', 'Course of the learning rate, fine-tuning phase.', FINE_TUNED),
@@ -249,7 +265,21 @@ function optimizerParameters(
 function scheduleParameters(prefix: string, nameParameter: string): readonly ParameterDefinition[] {
   const of = (...names: readonly string[]): ParentCondition => ({ name: nameParameter, anyOf: names });
   return [
-    real(`${prefix}alpha`, 0, 0, 1, 'Last learning rate as a part of the first.', of('cosine')),
+    later(
+      real(
+        `${prefix}warmup_epochs`,
+        0,
+        0,
+        10_000,
+        "Epochs in which the learning rate rises linearly to the phase's, before the schedule; 0: none.",
+        of('constant', 'cosine', 'step', 'exponential', 'plateau'),
+      ),
+    ),
+    real(`${prefix}warmup_start`, 0, 0, 1, "First learning rate of the warm-up, as a part of the phase's.", {
+      name: `${prefix}warmup_epochs`,
+      above: 0,
+    }),
+    real(`${prefix}alpha`, 0, 0, 1, "Last learning rate as a part of the phase's.", of('cosine')),
     real(`${prefix}factor`, 0.1, 0, 1, 'Factor of one reduction.', of('step', 'plateau'), 'both'),
     int(`${prefix}step_epochs`, 10, 1, 10_000, 'Epochs from one reduction to the next.', of('step')),
     real(`${prefix}decay_rate`, 0.9, 0, 1, 'Factor of decay_epochs epochs.', of('exponential'), 'min'),

@@ -116,12 +116,14 @@ function countGrid(spec: SweepSpec): number {
 const LARGEST_MINIMUM_IMAGE_SIZE = Math.max(...BACKBONE_NAMES.map(minimumImageSize));
 /**
  * Parameters with values that are valid alone and invalid with others: no head phase, images too small for their
- * backbone.
+ * backbone, a warm-up longer than its phase.
  */
 const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
   epochs: (value) => value === 0,
   image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
 };
+
+const WARM_UP_PARAMETERS = ['schedule.warmup_epochs', 'fine_tune.schedule_warmup_epochs'];
 
 /** Samples the runs only if a cross-parameter conflict is possible; sampling every large spec would be too slow. */
 function validateContradictions(spec: SweepSpec, found: ViolationList): void {
@@ -130,7 +132,8 @@ function validateContradictions(spec: SweepSpec, found: ViolationList): void {
   const mayContradict =
     namesLayers ||
     placeOf(spec, 'epochs', DOUBTFUL['epochs']) !== null ||
-    placeOf(spec, 'backbone', needsLargeImages) !== null;
+    placeOf(spec, 'backbone', needsLargeImages) !== null ||
+    WARM_UP_PARAMETERS.some((name) => placeOf(spec, name) !== null);
   if (!mayContradict) return;
   try {
     const { runs } = sampleRuns(spec);

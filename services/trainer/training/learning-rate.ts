@@ -30,6 +30,7 @@ export interface PhaseLength {
  * `cosine`: `CosineDecay(initial, all steps, alpha)`.
  * `step`: `ExponentialDecay(initial, stepEpochs · stepsPerEpoch, factor, staircase=True)`.
  * `exponential`: `ExponentialDecay(initial, decayEpochs · stepsPerEpoch, decayRate)`.
+ * A warm-up is `CosineDecay`'s, for every schedule: it comes first, and the schedule has the steps that remain.
  *
  * @param step from 0, over the whole phase.
  */
@@ -37,25 +38,40 @@ export function learningRateAt(
   schedule: ScheduleConfig,
   state: ScheduleState,
   step: number,
-  { stepsPerEpoch, epochs }: PhaseLength,
+  phase: PhaseLength,
 ): number {
+  const { stepsPerEpoch, epochs } = phase;
+  const warmupSteps = warmupStepsOf(schedule, phase);
+  if (step < warmupSteps) return warmupRate(state.baseRate, step / warmupSteps, schedule.warmup?.start ?? 0);
+  const scheduled = step - warmupSteps;
   switch (schedule.name) {
     case 'constant':
     case 'plateau':
       return state.baseRate;
     case 'cosine':
-      return cosineDecay(state.baseRate, step, stepsPerEpoch * epochs, schedule.alpha);
+      return cosineDecay(state.baseRate, scheduled, stepsPerEpoch * epochs - warmupSteps, schedule.alpha);
     case 'step':
       return exponentialDecay(
         state.baseRate,
         schedule.factor,
-        Math.floor(step / (schedule.stepEpochs * stepsPerEpoch)),
+        Math.floor(scheduled / (schedule.stepEpochs * stepsPerEpoch)),
       );
     case 'exponential': {
-      const periods = Math.fround(Math.fround(step) / Math.fround(schedule.decayEpochs * stepsPerEpoch));
+      const periods = Math.fround(Math.fround(scheduled) / Math.fround(schedule.decayEpochs * stepsPerEpoch));
       return exponentialDecay(state.baseRate, schedule.decayRate, periods);
     }
   }
+}
+
+function warmupStepsOf({ warmup }: ScheduleConfig, { stepsPerEpoch }: PhaseLength): number {
+  return warmup === undefined ? 0 : Math.round(warmup.epochs * stepsPerEpoch);
+}
+
+/** Returns the rate at a part of the warm-up, in the order of operations of Keras' `_warmup_function`. */
+function warmupRate(target: number, completed: number, start: number): number {
+  const f = Math.fround;
+  const initial = f(target * start);
+  return f(f(f(target - initial) * f(completed)) + initial);
 }
 
 function cosineDecay(rate: number, step: number, stepCount: number, alpha: number): number {
@@ -71,10 +87,18 @@ function exponentialDecay(rate: number, factor: number, periods: number): number
 
 /**
  * Returns the state after an epoch. `plateau` is Keras 3.15 `ReduceLROnPlateau(monitor='val_loss', factor, patience, min_lr)`
- * with its default min_delta 1e-4 and cooldown 0 (keras/src/callbacks/reduce_lr_on_plateau.py).
+ * with its default min_delta 1e-4 and cooldown 0 (keras/src/callbacks/reduce_lr_on_plateau.py). It ignores the epochs of a
+ * warm-up.
+ *
+ * @param epoch from 1.
  */
-export function stepSchedule(schedule: ScheduleConfig, state: ScheduleState, valLoss: number): ScheduleState {
-  if (schedule.name !== 'plateau') return state;
+export function stepSchedule(
+  schedule: ScheduleConfig,
+  state: ScheduleState,
+  epoch: number,
+  valLoss: number,
+): ScheduleState {
+  if (schedule.name !== 'plateau' || epoch - 1 < (schedule.warmup?.epochs ?? 0)) return state;
   if (isImprovement('minimize', valLoss, state.best, PLATEAU_MIN_DELTA)) return { ...state, best: valLoss, wait: 0 };
   const wait = state.wait + 1;
   if (wait < schedule.patience || !(state.baseRate > Math.fround(schedule.minLearningRate))) return { ...state, wait };

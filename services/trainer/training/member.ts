@@ -144,7 +144,7 @@ export class Member {
       this.#bestTensors = tensorsOf(learner.variables, this.#bestTensors);
       this.#isBestUnsaved = true;
     }
-    this.#schedule = stepSchedule(this.phase.schedule, this.#schedule, values.val_loss);
+    this.#schedule = stepSchedule(this.phase.schedule, this.#schedule, this.#epoch, values.val_loss);
     if (this.phase.earlyStopping !== null) {
       this.#earlyStopping = stepEarlyStopping(
         this.#earlyStopping,

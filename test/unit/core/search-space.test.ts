@@ -73,6 +73,7 @@ describe('canonicalParameters', () => {
     const before = parametersDigest({ method: 'augmented' });
     expect(before).toBe('8eb959ca94189a9447e0611113fdf34710d760fc2236ed9d8e76cacf35236c83');
     expect(parametersDigest({ method: 'augmented', 'augmentation.hue': 0 })).toBe(before);
+    expect(parametersDigest({ method: 'augmented', 'schedule.warmup_epochs': 0 })).toBe(before);
     const canonical = canonicalParameters({ method: 'augmented', 'augmentation.hue': 0.2 });
     expect(canonical).toMatchObject({ 'augmentation.hue': 0.2 });
     expect(canonical).not.toHaveProperty(['augmentation.saturation']);
@@ -179,6 +180,18 @@ describe('compileRunConfig', () => {
       clipping: { by: 'value', limit: 0.5 },
     });
     expect(config.fineTune?.schedule).toEqual({ name: 'step', stepEpochs: 4, factor: 0.1 });
+  });
+
+  test('compiles a warm-up of either phase', () => {
+    const config = compileRunConfig({
+      'schedule.warmup_epochs': 2.5,
+      'fine_tune.enabled': true,
+      'fine_tune.schedule': 'cosine',
+      'fine_tune.schedule_warmup_epochs': 1,
+      'fine_tune.schedule_warmup_start': 0.1,
+    });
+    expect(config.schedule).toEqual({ name: 'constant', warmup: { epochs: 2.5, start: 0 } });
+    expect(config.fineTune?.schedule).toEqual({ name: 'cosine', alpha: 0, warmup: { epochs: 1, start: 0.1 } });
   });
 
   test('compiles every choice of every parameter', () => {

@@ -198,6 +198,19 @@ describe('validateSweepSpec', () => {
     });
   });
 
+  test('a warm-up that leaves no epoch to the schedule', () => {
+    expect(mistakes({ base: { epochs: 5 }, parameters: [values('schedule.warmup_epochs', 0, 5)] })).toEqual([
+      'parameters[0]: must be below epochs, which is 5: the schedule follows the warm-up; received 5.',
+    ]);
+    const tuned = { 'fine_tune.enabled': true, 'fine_tune.epochs': 2, 'fine_tune.schedule_warmup_epochs': 3 };
+    expect(mistakes({ base: { ...tuned, 'schedule.warmup_epochs': 60 } })).toEqual([
+      'base["schedule.warmup_epochs"]: must be below epochs, which is 50: the schedule follows the warm-up; received 60.',
+      'base["fine_tune.schedule_warmup_epochs"]: must be below fine_tune.epochs, which is 2: the schedule follows the ' +
+        'warm-up; received 3.',
+    ]);
+    expect(fields({ base: { epochs: 5, 'schedule.warmup_epochs': 4.5 } })).toEqual([]);
+  });
+
   describe('images too small for their backbone, which the others take', () => {
     const large = values('backbone', 'vgg16', 'xception');
 
