@@ -291,7 +291,7 @@ CREATE TABLE sweeps (
     dataset_problems jsonb,
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
-    CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text])),
+    CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text, 'val_macro_f1'::text, 'val_balanced_accuracy'::text, 'val_auc'::text])),
     CONSTRAINT sweeps_state_check CHECK (state = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELLED'::text])),
     CONSTRAINT sweeps_test_policy_check CHECK (test_policy = ANY (ARRAY['winner'::text, 'every_run'::text])),
     CONSTRAINT sweeps_traceparent_check CHECK (traceparent ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'::text)
@@ -394,6 +394,8 @@ CREATE TABLE test_results (
     correct_count integer NOT NULL,
     confusion_matrix integer[] NOT NULL,
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    macro_f1 double precision,
+    balanced_accuracy double precision,
     CONSTRAINT test_results_pkey PRIMARY KEY (run_id),
     CONSTRAINT test_results_accuracy_check CHECK (accuracy >= 0::double precision AND accuracy <= 1::double precision),
     CONSTRAINT test_results_accuracy_high_check CHECK (accuracy_high >= 0::double precision AND accuracy_high <= 1::double precision),
@@ -645,7 +647,13 @@ CREATE VIEW leaderboard AS
     t.accuracy_low AS test_accuracy_low,
     t.accuracy_high AS test_accuracy_high,
     t.role AS test_role,
-    EXTRACT(epoch FROM COALESCE(r.end_time, now()) - r.start_time)::double precision AS seconds
+    EXTRACT(epoch FROM COALESCE(r.end_time, now()) - r.start_time)::double precision AS seconds,
+    t.macro_f1 AS test_macro_f1,
+    t.balanced_accuracy AS test_balanced_accuracy,
+    t.roc_auc AS test_roc_auc,
+    ( SELECT array_agg(c.class_name ORDER BY c.class_index) AS array_agg
+           FROM test_class_results c
+          WHERE c.run_id = t.run_id AND c.recall = 0::double precision AND c.support > 0) AS never_found_classes
    FROM sweeps s
      JOIN runs r ON r.sweep_id = s.sweep_id
      LEFT JOIN test_results t ON t.run_id = r.run_id
@@ -666,7 +674,10 @@ CREATE VIEW epoch_curves AS
     max(m.value) FILTER (WHERE m.name = 'learning_rate'::text) AS learning_rate,
     max(m.value) FILTER (WHERE m.name = 'seconds'::text) AS seconds,
     max(m.value) FILTER (WHERE m.name = 'images_per_second'::text) AS images_per_second,
-    r.trained_run_id
+    r.trained_run_id,
+    max(m.value) FILTER (WHERE m.name = 'val_macro_f1'::text) AS val_macro_f1,
+    max(m.value) FILTER (WHERE m.name = 'val_balanced_accuracy'::text) AS val_balanced_accuracy,
+    max(m.value) FILTER (WHERE m.name = 'val_auc'::text) AS val_auc
    FROM ( SELECT o.sweep_id,
             o.run_id,
             o.run_index,
@@ -1077,11 +1088,14 @@ COMMENT ON COLUMN epoch_curves.learning_rate IS 'Learning rate of the epoch.';
 COMMENT ON COLUMN epoch_curves.seconds IS 'Seconds the epoch took.';
 COMMENT ON COLUMN epoch_curves.images_per_second IS 'Training images per second.';
 COMMENT ON COLUMN epoch_curves.trained_run_id IS 'The run that this epoch was trained for: the run itself, or for HEAD the one whose head it shares.';
+COMMENT ON COLUMN epoch_curves.val_macro_f1 IS 'Mean F1 of the classes on the validation split, 0 to 1; null: not recorded.';
+COMMENT ON COLUMN epoch_curves.val_balanced_accuracy IS 'Mean recall of the classes on the validation split, 0 to 1; null: not recorded.';
+COMMENT ON COLUMN epoch_curves.val_auc IS 'Area under the ROC curve on the validation split, for more than two classes the mean over them; null: not recorded.';
 COMMENT ON TABLE epoch_metrics IS 'One metric of one epoch as one attempt measured it. Never updated but for superseded_by, never deleted. NaN and infinities are kept.';
 COMMENT ON COLUMN epoch_metrics.run_id IS 'The run.';
 COMMENT ON COLUMN epoch_metrics.stage IS 'HEAD or FINE_TUNE.';
 COMMENT ON COLUMN epoch_metrics.epoch IS 'Epoch within the stage, from 1.';
-COMMENT ON COLUMN epoch_metrics.name IS 'loss, accuracy, val_loss, val_accuracy, learning_rate, seconds or images_per_second.';
+COMMENT ON COLUMN epoch_metrics.name IS 'loss, accuracy, val_loss, val_accuracy, val_macro_f1, val_balanced_accuracy, val_auc, learning_rate, seconds or images_per_second.';
 COMMENT ON COLUMN epoch_metrics.lease_epoch IS 'Lease of the task under which it was measured.';
 COMMENT ON COLUMN epoch_metrics.task_id IS 'The task.';
 COMMENT ON COLUMN epoch_metrics.value IS 'The value.';
@@ -1144,7 +1158,7 @@ COMMENT ON COLUMN leaderboard.run_id IS 'The run.';
 COMMENT ON COLUMN leaderboard.run_index IS 'Number within the sweep.';
 COMMENT ON COLUMN leaderboard.state IS 'State of the run.';
 COMMENT ON COLUMN leaderboard.parameters IS 'The parameters that differ between the runs, for example head.units=64 optimizer.learning_rate=0.001.';
-COMMENT ON COLUMN leaderboard.objective_metric IS 'Metric of best_value and last_value: val_loss or val_accuracy.';
+COMMENT ON COLUMN leaderboard.objective_metric IS 'Metric of best_value and last_value: val_loss, val_accuracy, val_macro_f1, val_balanced_accuracy or val_auc.';
 COMMENT ON COLUMN leaderboard.best_value IS 'The objective''s best value over all stages.';
 COMMENT ON COLUMN leaderboard.best_stage IS 'Stage of the best value.';
 COMMENT ON COLUMN leaderboard.best_epoch IS 'Epoch of the best value within its stage, from 1.';
@@ -1156,6 +1170,10 @@ COMMENT ON COLUMN leaderboard.test_accuracy_low IS 'Lower end of the 95 % Wilson
 COMMENT ON COLUMN leaderboard.test_accuracy_high IS 'Upper end of the 95 % Wilson interval.';
 COMMENT ON COLUMN leaderboard.test_role IS 'Reason of the evaluation: WINNER, BASELINE or EVERY_RUN.';
 COMMENT ON COLUMN leaderboard.seconds IS 'Seconds from the first work on the run to its end (or to now), waits between its stages included.';
+COMMENT ON COLUMN leaderboard.test_macro_f1 IS 'Mean F1 of the classes on the test split; null without a test.';
+COMMENT ON COLUMN leaderboard.test_balanced_accuracy IS 'Mean recall of the classes on the test split; null without a test.';
+COMMENT ON COLUMN leaderboard.test_roc_auc IS 'Area under the ROC curve on the test split, for more than two classes the mean over them; null without a test.';
+COMMENT ON COLUMN leaderboard.never_found_classes IS 'Classes of which no test image was predicted correctly (recall 0); null: none, or not tested.';
 COMMENT ON TABLE machine_faults IS 'Tasks that failed by a fault of a machine (store, data path, disk, device) and may do well on another one. Rows go when the trainer is found healthy, when every other slot has failed the task too (then it says nothing of the machine), and after an hour.';
 COMMENT ON COLUMN machine_faults.task_id IS 'The task.';
 COMMENT ON COLUMN machine_faults.trainer_id IS 'The trainer it failed on.';
@@ -1204,7 +1222,7 @@ COMMENT ON COLUMN parameter_effects.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN parameter_effects.name IS 'Dotted name of the parameter.';
 COMMENT ON COLUMN parameter_effects.value IS 'Its value as text.';
 COMMENT ON COLUMN parameter_effects.number IS 'The value of a real or whole-number parameter, to sort by; null for the others.';
-COMMENT ON COLUMN parameter_effects.objective_metric IS 'Metric of the values: val_loss or val_accuracy.';
+COMMENT ON COLUMN parameter_effects.objective_metric IS 'Metric of the values: val_loss, val_accuracy, val_macro_f1, val_balanced_accuracy or val_auc.';
 COMMENT ON COLUMN parameter_effects.run_count IS 'Runs that have this value.';
 COMMENT ON COLUMN parameter_effects.counted_count IS 'Number of runs that count: not failed or cancelled, with a best value that is a number. Runs that are still training count with their best so far.';
 COMMENT ON COLUMN parameter_effects.mean_value IS 'Mean of their best values; null where none counts.';
@@ -1315,7 +1333,7 @@ COMMENT ON COLUMN sweep_summaries.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN sweep_summaries.display_name IS 'Name for people.';
 COMMENT ON COLUMN sweep_summaries.state IS 'ACTIVE, PAUSED, SUCCEEDED, FAILED or CANCELLED.';
 COMMENT ON COLUMN sweep_summaries.state_reason IS 'Reason of the state, for people.';
-COMMENT ON COLUMN sweep_summaries.objective_metric IS 'Ranking criterion of its runs: val_loss or val_accuracy.';
+COMMENT ON COLUMN sweep_summaries.objective_metric IS 'Ranking criterion of its runs: val_loss, val_accuracy, val_macro_f1, val_balanced_accuracy or val_auc.';
 COMMENT ON COLUMN sweep_summaries.objective_goal IS 'minimize or maximize.';
 COMMENT ON COLUMN sweep_summaries.varied_names IS 'Names of the parameters that differ between the runs.';
 COMMENT ON COLUMN sweep_summaries.dataset_id IS 'The data set; null until it is indexed.';
@@ -1343,7 +1361,7 @@ COMMENT ON COLUMN sweeps.spec IS 'The spec as submitted.';
 COMMENT ON COLUMN sweeps.state IS 'ACTIVE, PAUSED, SUCCEEDED, FAILED or CANCELLED.';
 COMMENT ON COLUMN sweeps.state_reason IS 'Reason of the state, for people; may be empty.';
 COMMENT ON COLUMN sweeps.dataset_id IS 'The indexed data set; null until INDEX is done.';
-COMMENT ON COLUMN sweeps.objective_metric IS 'Ranking criterion of runs, measured on the validation split: val_loss or val_accuracy.';
+COMMENT ON COLUMN sweeps.objective_metric IS 'Ranking criterion of runs, measured on the validation split: val_loss, val_accuracy, val_macro_f1, val_balanced_accuracy or val_auc.';
 COMMENT ON COLUMN sweeps.objective_goal IS 'minimize or maximize.';
 COMMENT ON COLUMN sweeps.test_policy IS 'Selection of the runs that are evaluated on the test split: winner (and baseline) or every_run.';
 COMMENT ON COLUMN sweeps.varied_names IS 'Names of the parameters that differ between the runs.';
@@ -1435,11 +1453,13 @@ COMMENT ON COLUMN test_results.accuracy IS 'Fraction of correctly classified ima
 COMMENT ON COLUMN test_results.accuracy_low IS 'Lower end of the 95 % Wilson interval.';
 COMMENT ON COLUMN test_results.accuracy_high IS 'Upper end of the 95 % Wilson interval.';
 COMMENT ON COLUMN test_results.loss IS 'Mean loss.';
-COMMENT ON COLUMN test_results.roc_auc IS 'Area under the ROC curve; null for other than two classes.';
+COMMENT ON COLUMN test_results.roc_auc IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in results of version 0.1.0.';
 COMMENT ON COLUMN test_results.image_count IS 'Images.';
 COMMENT ON COLUMN test_results.correct_count IS 'Number of correctly classified images.';
 COMMENT ON COLUMN test_results.confusion_matrix IS 'Confusion matrix in row-major order, rows by true class, columns by predicted class; the square of the class count numbers.';
 COMMENT ON COLUMN test_results.create_time IS 'Time at which it was stored.';
+COMMENT ON COLUMN test_results.macro_f1 IS 'Mean F1 of the classes, 0 to 1.';
+COMMENT ON COLUMN test_results.balanced_accuracy IS 'Mean recall of the classes, 0 to 1.';
 COMMENT ON TABLE tokens IS 'Bearer tokens of clients and trainers. Rows stay after a revocation, so that it can be seen who could do what, and when.';
 COMMENT ON COLUMN tokens.token_id IS 'Identity.';
 COMMENT ON COLUMN tokens.token_hash IS 'SHA-256 of the token, hexadecimal. A token is 256 random bits, so it can''t be guessed from its hash and needs no salt.';

@@ -1,5 +1,5 @@
 import type { Dataset, DatasetProblem, Split } from './dataset.ts';
-import type { Objective } from './objective.ts';
+import type { ClassMetric, Objective } from './objective.ts';
 import type { FeatureDtype } from './run-config.ts';
 import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
 
@@ -94,6 +94,8 @@ export interface LeasedTask {
   readonly featureSets: readonly FeatureSetRef[];
   readonly weightsReferences: readonly WeightsReference[];
   readonly objective: Objective;
+  /** Class metrics to record each epoch; none are named by a coordinator that does not know them. */
+  readonly classMetrics: readonly ClassMetric[];
   /** Number of micro-batches that each batch is processed in, with accumulated gradients (`retry.ts`); 1: as a whole. */
   readonly microBatchDivisor: number;
   /** W3C trace context of the call that submitted the sweep; null: it was not traced. */

@@ -21,8 +21,12 @@ export interface TestResultRecord {
   /** Upper end of the 95 % Wilson interval. */
   readonly accuracyHigh: number;
   readonly loss: number;
-  /** Null unless there are exactly two classes. */
+  /** Area under the ROC curve, for more than two classes the mean over them, each against the others; null: undefined or not recorded. */
   readonly rocAuc: number | null;
+  /** Mean F1 of the classes; null from a coordinator that does not report it. */
+  readonly macroF1: number | null;
+  /** Mean recall of the classes; null from a coordinator that does not report it. */
+  readonly balancedAccuracy: number | null;
   readonly imageCount: number;
   readonly correctCount: number;
   /** Row by row: rows are true classes, columns predicted ones. */

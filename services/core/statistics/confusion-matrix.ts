@@ -1,3 +1,5 @@
+import type { ClassCounts } from './class-averages.ts';
+
 export interface LabelPair {
   /** Number of the true class. */
   readonly label: number;
@@ -49,19 +51,30 @@ export function correctCount(matrix: ConfusionMatrix): number {
   return sum;
 }
 
+/** Returns the sums of rows and columns, and the diagonal. */
+export function classCountsOf(matrix: ConfusionMatrix): ClassCounts {
+  const labels = Array.from({ length: matrix.classCount }, (_, label) => label);
+  const sum = (cells: (other: number) => number): number => labels.reduce((total, other) => total + cells(other), 0);
+  return {
+    images: labels.map((label) => sum((other) => cellOf(matrix, label, other))),
+    predicted: labels.map((label) => sum((other) => cellOf(matrix, other, label))),
+    correct: labels.map((label) => cellOf(matrix, label, label)),
+  };
+}
+
 /** Returns precision, recall and F1 of each class, by class number. */
 export function classScores(matrix: ConfusionMatrix): ClassScores[] {
+  const { images, predicted, correct } = classCountsOf(matrix);
   return Array.from({ length: matrix.classCount }, (_, label) => {
-    let support = 0;
-    let called = 0;
-    for (let other = 0; other < matrix.classCount; other++) {
-      support += cellOf(matrix, label, other);
-      called += cellOf(matrix, other, label);
-    }
-    const right = cellOf(matrix, label, label);
-    const precision = ratio(right, called);
-    const recall = ratio(right, support);
-    return { precision, recall, f1: ratio(2 * right, called + support), support };
+    const support = images[label] ?? 0;
+    const called = predicted[label] ?? 0;
+    const right = correct[label] ?? 0;
+    return {
+      precision: ratio(right, called),
+      recall: ratio(right, support),
+      f1: ratio(2 * right, called + support),
+      support,
+    };
   });
 }
 

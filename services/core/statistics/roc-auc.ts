@@ -1,30 +1,64 @@
-export interface ScoredLabel {
-  /** True: the image belongs to the positive class (number 1). */
-  readonly positive: boolean;
-  /** Larger: more likely positive. */
-  readonly score: number;
+/**
+ * Returns the area under the ROC curve: the probability that a positive image scores above a negative one, equal scores counting a half
+ * (Mann and Whitney's U with mid-ranks).
+ *
+ * @param positives and `negatives`: scores, which are sorted in place.
+ * @returns null where one of the two is empty or a score is not a number.
+ */
+export function rocAuc(positives: Float64Array, negatives: Float64Array): number | null {
+  if (positives.length === 0 || negatives.length === 0) return null;
+  positives.sort();
+  negatives.sort();
+  // NaN is sorted to the end.
+  if (Number.isNaN(positives.at(-1)) || Number.isNaN(negatives.at(-1))) return null;
+  let below = 0;
+  let notAbove = 0;
+  let halves = 0;
+  for (const score of positives) {
+    while (below < negatives.length && (negatives[below] ?? 0) < score) below += 1;
+    if (notAbove < below) notAbove = below;
+    while (notAbove < negatives.length && (negatives[notAbove] ?? 0) <= score) notAbove += 1;
+    halves += below + notAbove;
+  }
+  return halves / 2 / (positives.length * negatives.length);
+}
+
+/** Scores of a split. */
+export interface SplitScores {
+  /** True class of each image. */
+  readonly labels: ArrayLike<number>;
+  /** Row-major [images, columns]: one column is the score of class 1 of two, else each class has its own. */
+  readonly scores: Float64Array;
+  readonly columnCount: number;
 }
 
 /**
- * Returns the area under the ROC curve: the probability that a positive image scores above a negative one, equal scores counting a half
- * (Mann and Whitney's U with mid-ranks). Null where one of the classes has no image or a score is not a number.
+ * Returns the area under the ROC curve of two classes, or the mean over the classes, each against the others, as scikit-learn's
+ * `roc_auc_score(multi_class='ovr', average='macro')`. A class has no curve where no image or every image belongs to it. Where
+ * scikit-learn returns NaN or an error for such a class, it is left out of the mean here, as in balanced accuracy.
+ *
+ * @returns null where no class has a curve or a score is not a number.
  */
-export function rocAuc(items: readonly ScoredLabel[]): number | null {
-  const positives = items.filter((item) => item.positive).length;
-  const negatives = items.length - positives;
-  if (positives === 0 || negatives === 0 || items.some((item) => Number.isNaN(item.score))) return null;
-  const sorted = [...items].sort((a, b) => (a.score < b.score ? -1 : a.score > b.score ? 1 : 0));
-  let rankSum = 0;
-  for (let start = 0; start < sorted.length;) {
-    const score = sorted[start]?.score;
-    let end = start;
-    let positivesHere = 0;
-    while (end < sorted.length && sorted[end]?.score === score) {
-      if (sorted[end]?.positive === true) positivesHere++;
-      end++;
+export function macroRocAuc({ labels, scores, columnCount }: SplitScores): number | null {
+  let sum = 0;
+  let classCount = 0;
+  for (let column = 0; column < columnCount; column++) {
+    const positiveLabel = columnCount === 1 ? 1 : column;
+    let positiveCount = 0;
+    for (let row = 0; row < labels.length; row++) if (labels[row] === positiveLabel) positiveCount += 1;
+    if (positiveCount === 0 || positiveCount === labels.length) continue;
+    const positives = new Float64Array(positiveCount);
+    const negatives = new Float64Array(labels.length - positiveCount);
+    let [positiveAt, negativeAt] = [0, 0];
+    for (let row = 0; row < labels.length; row++) {
+      const score = scores[row * columnCount + column] ?? Number.NaN;
+      if (labels[row] === positiveLabel) positives[positiveAt++] = score;
+      else negatives[negativeAt++] = score;
     }
-    rankSum += positivesHere * ((start + 1 + end) / 2);
-    start = end;
+    const area = rocAuc(positives, negatives);
+    if (area === null) return null;
+    sum += area;
+    classCount += 1;
   }
-  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
+  return classCount === 0 ? null : sum / classCount;
 }

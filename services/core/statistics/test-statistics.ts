@@ -1,7 +1,9 @@
 import type { TestPrediction } from '../task.ts';
+import { balancedAccuracy, macroF1 } from './class-averages.ts';
 import type { ClassScores } from './confusion-matrix.ts';
-import { classScores, confusionMatrix, correctCount } from './confusion-matrix.ts';
-import { rocAuc } from './roc-auc.ts';
+import { classCountsOf, classScores, confusionMatrix, correctCount } from './confusion-matrix.ts';
+import { macroRocAuc } from './roc-auc.ts';
+import type { SplitScores } from './roc-auc.ts';
 import { wilsonInterval } from './wilson-interval.ts';
 
 /** Results of a run on the test split, computed from its predictions. */
@@ -12,8 +14,10 @@ export interface TestStatistics {
   /** Ends of the 95 % Wilson interval. */
   readonly accuracyLow: number;
   readonly accuracyHigh: number;
-  /** Area under the ROC curve for two classes; null for more, or where one has no image. */
+  /** Area under the ROC curve, for more than two classes the mean over them; null where it is undefined. */
   readonly rocAuc: number | null;
+  readonly macroF1: number;
+  readonly balancedAccuracy: number;
   /** Counts row by row; row: true class, column: predicted class. */
   readonly confusionMatrix: readonly number[];
   /** Scores by class number. */
@@ -31,6 +35,7 @@ export function testStatistics(predictions: readonly TestPrediction[], classCoun
   const matrix = confusionMatrix(predictions, classCount);
   const imageCount = predictions.length;
   const correct = correctCount(matrix);
+  const counts = classCountsOf(matrix);
   const interval = wilsonInterval(correct, imageCount);
   return {
     imageCount,
@@ -38,14 +43,23 @@ export function testStatistics(predictions: readonly TestPrediction[], classCoun
     accuracy: imageCount === 0 ? 0 : correct / imageCount,
     accuracyLow: interval.low,
     accuracyHigh: interval.high,
-    rocAuc: classCount === 2 ? twoClassAuc(predictions) : null,
+    rocAuc: macroRocAuc(splitScores(predictions, classCount)),
+    macroF1: macroF1(counts),
+    balancedAccuracy: balancedAccuracy(counts),
     confusionMatrix: matrix.counts,
     classScores: classScores(matrix),
   };
 }
 
-function twoClassAuc(predictions: readonly TestPrediction[]): number | null {
-  return rocAuc(
-    predictions.map(({ label, probabilities }) => ({ positive: label === 1, score: probabilities.at(-1) ?? NaN })),
-  );
+/** The only column of two classes is the last probability. */
+function splitScores(predictions: readonly TestPrediction[], classCount: number): SplitScores {
+  const columnCount = classCount === 2 ? 1 : classCount;
+  const scores = new Float64Array(predictions.length * columnCount);
+  for (const [row, { probabilities }] of predictions.entries()) {
+    for (let column = 0; column < columnCount; column++) {
+      const probability = columnCount === 1 ? probabilities.at(-1) : probabilities[column];
+      scores[row * columnCount + column] = probability ?? Number.NaN;
+    }
+  }
+  return { labels: predictions.map(({ label }) => label), scores, columnCount };
 }

@@ -19,14 +19,14 @@ export interface LossSums {
  */
 export class Loss {
   readonly classCount: number;
-  readonly #outputCount: number;
+  readonly outputCount: number;
   readonly #smoothing: number;
   /** Class weights by label; null means that all are 1. */
   readonly #classWeights: readonly number[] | null;
 
   constructor(classCount: number, labelSmoothing: number, classWeights: readonly number[] | null) {
     this.classCount = classCount;
-    this.#outputCount = outputCountOf(classCount);
+    this.outputCount = outputCountOf(classCount);
     this.#smoothing = labelSmoothing;
     this.#classWeights = classWeights;
   }
@@ -34,9 +34,9 @@ export class Loss {
   /** Returns the target tensors of one batch; the caller owns them. */
   targets(labels: readonly number[]): HeadTargets {
     const rows = labels.length;
-    const values = this.fillTargets(labels, new Float32Array(rows * this.#outputCount));
+    const values = this.fillTargets(labels, new Float32Array(rows * this.outputCount));
     return {
-      values: tf.tensor2d(values, [rows, this.#outputCount]),
+      values: tf.tensor2d(values, [rows, this.outputCount]),
       sampleWeights:
         this.#classWeights === null
           ? null
@@ -48,7 +48,7 @@ export class Loss {
   fillTargets(labels: readonly number[], out: Float32Array): Float32Array {
     let at = 0;
     for (const label of labels) {
-      for (let output = 0; output < this.#outputCount; output++) out[at++] = this.#target(label, output);
+      for (let output = 0; output < this.outputCount; output++) out[at++] = this.#target(label, output);
     }
     return out;
   }
@@ -67,22 +67,30 @@ export class Loss {
    *
    * @param logits row-major [images, outputs]
    * @param weighted applies class weights (training); Keras ignores them in validation.
+   * @param onPrediction receives the true and the predicted class of each image.
    */
-  measure(logits: Float32Array, labels: readonly number[], weighted: boolean): LossSums {
+  measure(
+    logits: Float32Array,
+    labels: readonly number[],
+    weighted: boolean,
+    onPrediction: ((label: number, predicted: number) => void) | null = null,
+  ): LossSums {
     let lossSum = 0;
     let correctCount = 0;
     for (const [row, label] of labels.entries()) {
-      const values = logits.subarray(row * this.#outputCount, (row + 1) * this.#outputCount);
+      const values = logits.subarray(row * this.outputCount, (row + 1) * this.outputCount);
       const weight = weighted ? (this.#classWeights?.[label] ?? 1) : 1;
       lossSum += weight * this.#crossEntropy(values, label);
-      if (predictedLabel(values) === label) correctCount += 1;
+      const predicted = predictedLabel(values);
+      if (predicted === label) correctCount += 1;
+      onPrediction?.(label, predicted);
     }
     return { imageCount: labels.length, lossSum, correctCount };
   }
 
   #crossEntropy(logits: Float32Array, label: number): number {
     const first = logits[0] ?? 0;
-    if (this.#outputCount === 1) {
+    if (this.outputCount === 1) {
       // As tf.nn.sigmoid_cross_entropy_with_logits.
       return Math.max(first, 0) - first * this.#target(label, 0) + Math.log1p(Math.exp(-Math.abs(first)));
     }
@@ -92,7 +100,7 @@ export class Loss {
   }
 
   #target(label: number, output: number): number {
-    const sharp = this.#outputCount === 1 ? label : Number(label === output);
+    const sharp = this.outputCount === 1 ? label : Number(label === output);
     return sharp * (1 - this.#smoothing) + this.#smoothing / this.classCount;
   }
 }

@@ -33,7 +33,7 @@ export type SlotEvent =
       readonly stage: Stage;
       /** Number of the epoch, from 1. */
       readonly epoch: number;
-      /** Values of loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second. */
+      /** Values of loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second and the class metrics. */
       readonly values: Readonly<Record<string, number>>;
     }
   | { readonly type: 'checkpoint'; readonly taskId: string; readonly checkpoint: CheckpointRef }

@@ -1,5 +1,5 @@
 import { isBetter } from '../../core/objective.ts';
-import type { Objective } from '../../core/objective.ts';
+import type { ClassMetric, Objective } from '../../core/objective.ts';
 import { dropoutStream } from '../../core/rng/stream.ts';
 import type { EarlyStoppingConfig, OptimizerConfig, RunConfig, ScheduleConfig } from '../../core/run-config.ts';
 import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
@@ -12,7 +12,10 @@ import type { TrainedVariable } from '../heads/trained-variable.ts';
 import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
 import type { Learner, LearnerStep, StepOutput } from './learner.ts';
 import { initialScheduleState, learningRateAt, stepSchedule } from './learning-rate.ts';
+import { addSums, NO_SUMS } from './loss-sums.ts';
 import { TaskFailureError } from './task-error.ts';
+import { ValidationPass } from './validation-pass.ts';
+import type { ClassMetricValues, Validation } from './validation-pass.ts';
 
 /** One training stage of a run: the head, or fine-tuning with an optimizer of its own. */
 export interface Phase {
@@ -30,20 +33,24 @@ export interface MemberOptions {
   readonly learner: Learner;
   readonly loss: Loss;
   readonly objective: Objective;
+  /** Class metrics to record each epoch. */
+  readonly classMetrics: readonly ClassMetric[];
   /** Digest of the base's weights. */
   readonly baseDigest: string;
   readonly stepsPerEpoch: number;
 }
 
-/** The metrics of an epoch as Keras logs them (float32). */
-export type EpochValues = Readonly<Record<'loss' | 'accuracy' | 'val_loss' | 'val_accuracy' | 'learning_rate', number>>;
+/** The metrics of an epoch: those of Keras as it logs them (float32), and class metrics. */
+export type EpochValues = Readonly<
+  Record<'loss' | 'accuracy' | 'val_loss' | 'val_accuracy' | 'learning_rate', number>
+> &
+  ClassMetricValues;
 
 interface PendingStep {
   readonly output: StepOutput;
   readonly labels: readonly number[];
 }
 
-export const NO_SUMS: LossSums = { imageCount: 0, lossSum: 0, correctCount: 0 };
 /** Steps whose outputs stay on the device: reading an output makes a GPU's queue run empty. */
 const PENDING_STEPS = 32;
 
@@ -114,30 +121,33 @@ export class Member {
     if (this.#pending.length >= PENDING_STEPS || this.#stepInEpoch === this.#options.stepsPerEpoch) this.#settle();
   }
 
-  /** Returns the loss sums of some validation images. @param logits [labels, outputs]. */
-  measure(logits: Float32Array, labels: readonly number[]): LossSums {
-    return this.#options.loss.measure(logits, labels, false);
+  /** Starts a pass over the validation split. */
+  startValidation(imageCount: number): ValidationPass {
+    const { loss, classMetrics } = this.#options;
+    return new ValidationPass(loss, classMetrics, imageCount);
   }
 
   /**
    * Ends an epoch after its last step.
    *
+   * @param validation results of the pass over the validation split after that step.
    * @throws {TaskFailureError} of class NUMERIC when a loss is not finite.
    */
-  finishEpoch(validation: LossSums): EpochValues {
+  finishEpoch({ sums: validation, classMetrics }: Validation): EpochValues {
     const { objective, learner } = this.#options;
-    const values = {
+    const values: EpochValues = {
       loss: Math.fround(this.#sums.lossSum / this.#sums.imageCount),
       accuracy: Math.fround(this.#sums.correctCount / this.#sums.imageCount),
       val_loss: Math.fround(validation.lossSum / validation.imageCount + learner.penaltyValue()),
       val_accuracy: Math.fround(validation.correctCount / validation.imageCount),
       learning_rate: this.#learningRateOfLastStep(),
+      ...classMetrics,
     };
     this.#checkFinite(values);
     this.#epoch += 1;
     this.#stepInEpoch = 0;
     this.#sums = NO_SUMS;
-    const value = values[objective.metric];
+    const value = values[objective.metric] ?? Number.NaN;
     this.#lastValue = value;
     if (isBetter(objective, value, this.#best?.value ?? null)) {
       this.#best = { epoch: this.#epoch, value, checkpoint: null };
@@ -295,14 +305,6 @@ export class Member {
       sums: this.#sums,
     };
   }
-}
-
-export function addSums(a: LossSums, b: LossSums): LossSums {
-  return {
-    imageCount: a.imageCount + b.imageCount,
-    lossSum: a.lossSum + b.lossSum,
-    correctCount: a.correctCount + b.correctCount,
-  };
 }
 
 /**

@@ -163,6 +163,7 @@ async function createMember(group: Group, configured: ConfiguredRun): Promise<Me
     learner,
     loss: new Loss(classCount, config.labelSmoothing, classWeightsOf(config.classWeights, trainImages, classCount)),
     objective: context.task.objective,
+    classMetrics: context.task.classMetrics,
     baseDigest: backbone.weightsDigest,
     stepsPerEpoch: Math.ceil(trainImages.length / config.batchSize),
   });

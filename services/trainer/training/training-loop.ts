@@ -1,12 +1,11 @@
 import type { RunOutcome, RunOutcomeKind, TaskError } from '../../core/task.ts';
 import type { CheckpointWriter } from './checkpoint-writer.ts';
-import type { LossSums } from '../heads/loss.ts';
 import { predictTogether, trainTogether } from './learner.ts';
-import { addSums, NO_SUMS } from './member.ts';
 import type { Member } from './member.ts';
 import { epochBatches } from '../data/batches.ts';
 import type { Batch, SplitReader } from './split-reader.ts';
 import { readPeakMemory } from './peak-memory.ts';
+import type { Validation } from './validation-pass.ts';
 import { taskErrorOf } from './task-error.ts';
 import type { StopAction, TaskLink } from './task-link.ts';
 
@@ -117,13 +116,13 @@ export class TrainingLoop {
 
   async #finishEpoch(members: readonly Member[], epoch: number): Promise<void> {
     const validation = await this.#validate(members, epoch);
-    for (const member of members) {
+    for (const [member, results] of validation) {
       const clock = this.#clocks.get(member.runId) ?? { startMs: performance.now(), imageCount: 0 };
       this.#clocks.delete(member.runId);
       // Never 0: images per second must be finite.
       const seconds = Math.max(1e-6, (performance.now() - clock.startMs) / 1000);
       try {
-        const values = member.finishEpoch(validation.get(member.runId) ?? NO_SUMS);
+        const values = member.finishEpoch(results);
         this.#emitEpoch(member, { ...values, seconds, images_per_second: clock.imageCount / seconds });
       } catch (error) {
         const taskError = taskErrorOf(error);
@@ -137,9 +136,9 @@ export class TrainingLoop {
     }
   }
 
-  async #validate(members: readonly Member[], epoch: number): Promise<ReadonlyMap<string, LossSums>> {
+  async #validate(members: readonly Member[], epoch: number): Promise<ReadonlyMap<Member, Validation>> {
     const { validation, validationBatchSize } = this.#options;
-    const sums = new Map<string, LossSums>();
+    const passes = members.map((member) => ({ member, pass: member.startValidation(validation.count) }));
     let done = 0;
     for (const indices of epochBatches({ count: validation.count, batchSize: validationBatchSize, order: null })) {
       const batch = validation.read(indices, epoch);
@@ -148,9 +147,9 @@ export class TrainingLoop {
           members.map(({ learner }) => learner),
           batch,
         );
-        for (const member of members) {
-          const measured = member.measure(logits.get(member.learner) ?? new Float32Array(), batch.labels);
-          sums.set(member.runId, addSums(sums.get(member.runId) ?? NO_SUMS, measured));
+        for (const { member, pass } of passes) {
+          const output = logits.get(member.learner);
+          if (output !== undefined) pass.add(output, batch.labels);
         }
       } finally {
         batch.dispose();
@@ -160,7 +159,7 @@ export class TrainingLoop {
       const detail = `epoch ${epoch}, validation image ${done} of ${validation.count}`;
       await this.#options.link.breathe(this.#stepCount, this.#stepLimit, detail);
     }
-    return sums;
+    return new Map(passes.map(({ member, pass }) => [member, pass.finish()]));
   }
 
   /** Lets messages through and obeys their commands. */

@@ -75,6 +75,7 @@ class GraftGroup {
         learner: new NativeLearner(INPUT, head),
         loss: new Loss(2, 0, null),
         objective: { metric: 'val_loss', goal: 'minimize' },
+        classMetrics: [],
         baseDigest: '',
         stepsPerEpoch: IMAGES / BATCH,
       });
@@ -100,7 +101,8 @@ class GraftGroup {
   #trainEpoch(): void {
     const order = shuffleStream(1, ++this.#epoch).permutation(IMAGES);
     for (let first = 0; first < IMAGES; first += BATCH) this.#step(order.subarray(first, first + BATCH));
-    for (const member of this.#members) member.finishEpoch({ imageCount: 1, lossSum: 1, correctCount: 1 });
+    const sums = { imageCount: 1, lossSum: 1, correctCount: 1 };
+    for (const member of this.#members) member.finishEpoch({ sums, classMetrics: {} });
   }
 
   #step(indices: Uint32Array): void {

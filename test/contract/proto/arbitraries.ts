@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { Dataset, DatasetProblem } from '../../../services/core/dataset.ts';
+import { CLASS_METRICS, OBJECTIVE_METRICS } from '../../../services/core/objective.ts';
 import type { Objective } from '../../../services/core/objective.ts';
 import type { DatasetSource, ParameterValue, Parameters, SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import type {
@@ -49,7 +50,7 @@ const domain = fc.oneof(
 );
 
 const objective: fc.Arbitrary<Objective> = fc.record({
-  metric: fc.constantFrom('val_loss' as const, 'val_accuracy' as const),
+  metric: fc.constantFrom(...OBJECTIVE_METRICS),
   goal: fc.constantFrom('minimize' as const, 'maximize' as const),
 });
 
@@ -174,6 +175,7 @@ export const leasedTask: fc.Arbitrary<LeasedTask> = fc.record({
   featureSets: fc.array(featureSet, few),
   weightsReferences: fc.array(fc.record({ backbone: text, weights: text }), few),
   objective,
+  classMetrics: fc.subarray([...CLASS_METRICS]),
 });
 
 export const taskError: fc.Arbitrary<TaskError> = fc.record({

@@ -18,7 +18,7 @@ const NOT_READ = [
   /^trainer\.(state|heartbeat_time|refusal_count|drain_reason)$/,
   /^trainer\.slots\.(task_id|stage|bench_reason)$/,
   /^(checkpoint)\.(checkpoint_id|create_time|pinned)$/,
-  /test_result\.(accuracy|accuracy_low|accuracy_high|roc_auc|image_count|correct_count|confusion_matrix|class_results)/,
+  /test_result\.(accuracy|accuracy_low|accuracy_high|roc_auc|macro_f1|balanced_accuracy|image_count|correct_count|confusion_matrix|class_results)/,
   /predictions\.run_id$/,
   /index\.dataset\.(create_time|sweep_id)$/,
   /manifest_damaged$/,

@@ -43,7 +43,7 @@ test('Prisma Client writes and reads every model', async () => {
     FeatureSet: 1,
     TaskFeatureSet: 1,
     Attempt: 2,
-    EpochMetric: 105,
+    EpochMetric: 135,
     Checkpoint: 2,
     TestResult: 2,
     TestClassResult: 4,

@@ -36,6 +36,22 @@ test('leaderboard ranks by the objective: ties to the earlier run, failed runs b
   ]);
 });
 
+test('leaderboard has the averages over the classes, and names those that were never found', async () => {
+  const [, found] = await runOn(database.url, [
+    `UPDATE test_class_results SET recall = 0 WHERE run_id = 's1-1' AND class_name = 'dog'`,
+    `SELECT run_index, test_balanced_accuracy, round(test_macro_f1::numeric, 4)::float8 AS test_macro_f1, test_roc_auc,
+            never_found_classes
+       FROM leaderboard WHERE test_role IS NOT NULL OR run_index = 2 ORDER BY run_index`,
+    `UPDATE test_class_results SET recall = 0.5 WHERE run_id = 's1-1' AND class_name = 'dog'`,
+  ]);
+  const tested = { test_balanced_accuracy: 0.75, test_macro_f1: 0.7333, test_roc_auc: 0.875 };
+  expect(found).toEqual([
+    { run_index: 0, ...tested, never_found_classes: null },
+    { run_index: 1, ...tested, never_found_classes: ['dog'] },
+    { run_index: 2, test_balanced_accuracy: null, test_macro_f1: null, test_roc_auc: null, never_found_classes: null },
+  ]);
+});
+
 test('leaderboard turns round when the objective is minimised', async () => {
   const [, found] = await runOn(database.url, [
     `UPDATE sweeps SET objective_metric = 'val_loss', objective_goal = 'minimize'`,
@@ -166,6 +182,9 @@ test('epoch_curves has each epoch once, from the attempt that counts', async () 
       accuracy: 0.6,
       val_loss: 1 - (0.95 - 0.1),
       val_accuracy: 0.95 - 0.1,
+      val_macro_f1: 0.95 - 0.1 - 0.02,
+      val_balanced_accuracy: 0.95 - 0.1 - 0.01,
+      val_auc: null,
       learning_rate: 0.001,
       seconds: 2,
       images_per_second: 235,
@@ -181,6 +200,9 @@ test('epoch_curves has each epoch once, from the attempt that counts', async () 
       accuracy: 0.7,
       val_loss: 1 - 0.95,
       val_accuracy: 0.95,
+      val_macro_f1: 0.95 - 0.02,
+      val_balanced_accuracy: 0.95 - 0.01,
+      val_auc: null,
       learning_rate: 0.001,
       seconds: 2,
       images_per_second: 235,

@@ -23,6 +23,7 @@ export function taskOf(taskId: string, parameters: Parameters, runIds: readonly 
     featureSets: [],
     weightsReferences: [],
     objective: { metric: 'val_loss', goal: 'minimize' },
+    classMetrics: [],
     microBatchDivisor: 1,
     traceparent: null,
   };

@@ -2,6 +2,7 @@ import { withKey, poolingOf } from '../../../services/core/planner/feature-set.t
 import { prefixCutOf } from '../../../services/core/network/backbone-layers.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import type { Dataset, Split } from '../../../services/core/dataset.ts';
+import { CLASS_METRICS } from '../../../services/core/objective.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import type {
   CheckpointRef,
@@ -95,6 +96,7 @@ export class SweepOnWorker {
       featureSets: [],
       weightsReferences: [{ backbone: this.#weights.backbone, weights: this.#weights.weights }],
       objective: { metric: 'val_loss', goal: 'minimize' },
+      classMetrics: CLASS_METRICS,
       microBatchDivisor: 1,
       traceparent: null,
       ...overrides,

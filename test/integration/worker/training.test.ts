@@ -76,6 +76,9 @@ describe('training stages', () => {
       'val_loss',
       'val_accuracy',
       'learning_rate',
+      'val_macro_f1',
+      'val_balanced_accuracy',
+      'val_auc',
     ]);
     const best = lastCheckpoint(worker.events, 'a', 'BEST', 'HEAD');
     const losses = curve(worker.events, 'a', 'HEAD').map(({ values }) => values['val_loss'] ?? NaN);

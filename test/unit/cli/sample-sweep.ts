@@ -96,6 +96,8 @@ export function sampleTestResult(runIndex: number, role: TestResultRecord['role'
     accuracyHigh: 0.9726,
     loss: 0.12,
     rocAuc: 0.991,
+    macroF1: 0.95,
+    balancedAccuracy: 0.95,
     imageCount: 200,
     correctCount: 190,
     confusionMatrix: [97, 3, 7, 93],

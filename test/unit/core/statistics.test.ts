@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { balancedAccuracy, macroF1 } from '../../../services/core/statistics/class-averages.ts';
 import { classScores, confusionMatrix, correctCount } from '../../../services/core/statistics/confusion-matrix.ts';
 import { pairedBootstrap } from '../../../services/core/statistics/paired-bootstrap.ts';
-import { rocAuc } from '../../../services/core/statistics/roc-auc.ts';
+import { macroRocAuc, rocAuc } from '../../../services/core/statistics/roc-auc.ts';
 import { testStatistics } from '../../../services/core/statistics/test-statistics.ts';
 import { wilsonInterval } from '../../../services/core/statistics/wilson-interval.ts';
 
@@ -55,27 +56,44 @@ describe('confusionMatrix', () => {
 });
 
 describe('rocAuc', () => {
+  const scoresOf = (scores: readonly number[], labels: readonly number[], label: number): Float64Array =>
+    Float64Array.from(scores.filter((_, index) => labels[index] === label));
+
   test('counts ties as a half (sklearn.metrics.roc_auc_score)', () => {
     const labels = [0, 0, 1, 1, 1, 0, 1, 0, 1, 0];
     const scores = [0.1, 0.4, 0.35, 0.8, 0.4, 0.4, 0.9, 0.2, 0.2, 0.6];
-    const items = labels.map((label, index) => ({ positive: label === 1, score: scores[index] ?? NaN }));
-    expect(rocAuc(items)).toBeCloseTo(0.66, 12);
+    expect(rocAuc(scoresOf(scores, labels, 1), scoresOf(scores, labels, 0))).toBeCloseTo(0.66, 12);
   });
 
   test('returns a half for equal scores, null for one class only or NaN', () => {
-    expect(
-      rocAuc([
-        { positive: true, score: 1 },
-        { positive: false, score: 1 },
-      ]),
-    ).toBe(0.5);
-    expect(rocAuc([{ positive: true, score: 1 }])).toBeNull();
-    expect(
-      rocAuc([
-        { positive: true, score: NaN },
-        { positive: false, score: 1 },
-      ]),
-    ).toBeNull();
+    expect(rocAuc(Float64Array.of(1), Float64Array.of(1))).toBe(0.5);
+    expect(rocAuc(Float64Array.of(1), Float64Array.of())).toBeNull();
+    expect(rocAuc(Float64Array.of(NaN, 2), Float64Array.of(1))).toBeNull();
+  });
+});
+
+describe('macroRocAuc', () => {
+  test('leaves out a class without images, and returns null where no class has a curve', () => {
+    const scores = Float64Array.of(0.7, 0.2, 0.1, 0.3, 0.4, 0.3, 0.6, 0.3, 0.1);
+    // Class 0 and class 1 have the area 1; class 2 has no image.
+    expect(macroRocAuc({ labels: [0, 1, 0], scores, columnCount: 3 })).toBe(1);
+    expect(macroRocAuc({ labels: [1, 1, 1], scores, columnCount: 3 })).toBeNull();
+    expect(macroRocAuc({ labels: [1, 1], scores: Float64Array.of(0.2, 0.4), columnCount: 1 })).toBeNull();
+  });
+});
+
+describe('macroF1 and balancedAccuracy', () => {
+  // Labels 0 0 0 1, predicted 0 0 2 2: class 1 is never found, class 2 is only predicted, class 3 does neither.
+  const counts = { images: [3, 1, 0, 0], predicted: [2, 0, 2, 0], correct: [2, 0, 0, 0] };
+
+  test('average over the classes as scikit-learn does', () => {
+    expect(macroF1(counts)).toBeCloseTo((4 / 5 + 0 + 0) / 3, 15);
+    expect(balancedAccuracy(counts)).toBeCloseTo((2 / 3 + 0) / 2, 15);
+  });
+
+  test('are 0 without images', () => {
+    const none = { images: [0, 0], predicted: [0, 0], correct: [0, 0] };
+    expect([macroF1(none), balancedAccuracy(none)]).toEqual([0, 0]);
   });
 });
 
@@ -126,5 +144,17 @@ test('combines the statistics of a run', () => {
   expect(statistics).toMatchObject({ imageCount: 4, correctCount: 3, accuracy: 0.75, rocAuc: 0.75 });
   expect(statistics.confusionMatrix).toEqual([1, 1, 0, 2]);
   expect(statistics.accuracyLow).toBeLessThan(0.75);
-  expect(testStatistics(predictions, 3).rocAuc).toBeNull();
+  expect(statistics.macroF1).toBeCloseTo((2 / 3 + 4 / 5) / 2, 15);
+  expect(statistics.balancedAccuracy).toBe(0.75);
+});
+
+test('computes the area under the curve of three classes, each against the others', () => {
+  const predictions = [
+    { path: 'a', label: 0, predictedLabel: 0, probabilities: [0.7, 0.2, 0.1] },
+    { path: 'b', label: 1, predictedLabel: 2, probabilities: [0.1, 0.3, 0.6] },
+    { path: 'c', label: 2, predictedLabel: 1, probabilities: [0.2, 0.5, 0.3] },
+    { path: 'd', label: 2, predictedLabel: 2, probabilities: [0.2, 0.1, 0.7] },
+  ];
+  // Class 0: 1; class 1: 2 of 3 pairs in order; class 2: 3 of 4 pairs.
+  expect(testStatistics(predictions, 3).rocAuc).toBeCloseTo((1 + 2 / 3 + 3 / 4) / 3, 15);
 });

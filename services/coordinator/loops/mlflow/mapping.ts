@@ -127,6 +127,8 @@ export function testMetrics(result: MirroredTestResult): MlflowMetric[] {
     'test/accuracy_high': result.accuracyHigh,
     'test/loss': result.loss,
     'test/roc_auc': result.rocAuc,
+    'test/macro_f1': result.macroF1,
+    'test/balanced_accuracy': result.balancedAccuracy,
     'test/image_count': result.imageCount,
   };
   return metricsOf(values, result.timeMs, 0);

@@ -96,6 +96,8 @@ function toResult(
     accuracyHigh: statistics.accuracyHigh,
     loss: measurement.loss,
     rocAuc: statistics.rocAuc,
+    macroF1: statistics.macroF1,
+    balancedAccuracy: statistics.balancedAccuracy,
     imageCount: statistics.imageCount,
     correctCount: statistics.correctCount,
     confusionMatrix: statistics.confusionMatrix,

@@ -1,3 +1,4 @@
+import { classMetricsOf } from '../../../core/class-metrics.ts';
 import type { Dataset, Split } from '../../../core/dataset.ts';
 import { RUN_STATES } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
@@ -42,6 +43,7 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
   await batch.send();
   const [row] = tasks.rows;
   if (!row) throw new Error(`Task ${taskId} vanished while it was leased.`);
+  const dataset = toDataset(row);
   const task: LeasedTask = {
     taskId,
     sweepId: row.sweep_id,
@@ -49,12 +51,13 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
     leaseEpoch,
     runs: runs.rows.map(toTaskRun),
     datasetSource: row.dataset_source,
-    dataset: toDataset(row),
+    dataset,
     manifestUri: row.manifest_uri,
     featureSets: featureSets.rows.map(toFeatureSet),
     // FEATURES has no runs, and a feature set names its weights by their digest only.
     weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
     objective: row.objective,
+    classMetrics: dataset === null ? [] : classMetricsOf(row.objective, dataset),
     microBatchDivisor: row.micro_batch_divisor,
     traceparent: row.traceparent,
   };

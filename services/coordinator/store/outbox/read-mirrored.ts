@@ -64,6 +64,8 @@ export interface MirroredTestResult {
   readonly accuracyHigh: number;
   readonly loss: number;
   readonly rocAuc: number | null;
+  readonly macroF1: number | null;
+  readonly balancedAccuracy: number | null;
   readonly imageCount: number;
   readonly timeMs: number;
 }
@@ -143,6 +145,7 @@ export async function readMirroredPoints(
 export async function readMirroredTestResult(pool: Pool, runId: string): Promise<MirroredTestResult | null> {
   const { rows } = await pool.query<MirroredTestResult>(
     `SELECT role, accuracy, accuracy_low AS "accuracyLow", accuracy_high AS "accuracyHigh", loss, roc_auc AS "rocAuc",
+            macro_f1 AS "macroF1", balanced_accuracy AS "balancedAccuracy",
             image_count AS "imageCount", ${ms('create_time')} AS "timeMs"
        FROM test_results WHERE run_id = $1`,
     [runId],

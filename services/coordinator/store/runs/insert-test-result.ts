@@ -11,8 +11,8 @@ export async function insertTestResult(
   await tx.query(
     `INSERT INTO test_results
        (run_id, checkpoint_id, role, accuracy, accuracy_low, accuracy_high, loss, roc_auc,
-        image_count, correct_count, confusion_matrix)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+        macro_f1, balanced_accuracy, image_count, correct_count, confusion_matrix)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       result.runId,
       result.checkpointId,
@@ -22,6 +22,8 @@ export async function insertTestResult(
       result.accuracyHigh,
       result.loss,
       result.rocAuc,
+      result.macroF1,
+      result.balancedAccuracy,
       result.imageCount,
       result.correctCount,
       result.confusionMatrix,

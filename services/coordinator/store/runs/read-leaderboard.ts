@@ -19,6 +19,8 @@ interface TestRow {
   readonly accuracy_high: number;
   readonly loss: number;
   readonly roc_auc: number | null;
+  readonly macro_f1: number | null;
+  readonly balanced_accuracy: number | null;
   readonly image_count: number;
   readonly correct_count: number;
   readonly confusion_matrix: number[];
@@ -38,7 +40,7 @@ export async function readLeaderboard(
 ): Promise<Page<LeaderboardRecord, RankKey>> {
   const { rows } = await store.pool.query<RunRow & OuterJoined<TestRow> & { readonly rank: number }>(
     `SELECT l.rank, ${RUN_COLUMNS}, t.checkpoint_id, t.role AS test_role, t.accuracy, t.accuracy_low, t.accuracy_high,
-            t.loss, t.roc_auc, t.image_count, t.correct_count, t.confusion_matrix,
+            t.loss, t.roc_auc, t.macro_f1, t.balanced_accuracy, t.image_count, t.correct_count, t.confusion_matrix,
             classes.class_names, classes.precisions, classes.recalls, classes.f1s, classes.supports
        FROM (SELECT run_id, rank FROM leaderboard WHERE sweep_id = $1) l
        JOIN runs r ON r.run_id = l.run_id
@@ -75,6 +77,8 @@ function toTestResult(runId: string, row: OuterJoined<TestRow>): TestResultRecor
     accuracyHigh: row.accuracy_high,
     loss: row.loss,
     rocAuc: row.roc_auc,
+    macroF1: row.macro_f1,
+    balancedAccuracy: row.balanced_accuracy,
     imageCount: row.image_count,
     correctCount: row.correct_count,
     confusionMatrix: row.confusion_matrix,

@@ -4,6 +4,7 @@ import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { strategyOf } from '../../../core/samplers/samplers.ts';
 import type { StrategyName } from '../../../core/samplers/samplers.ts';
+import { didYouMean } from '../../../core/text/nearest-name.ts';
 import type { FieldViolation, MlflowTarget, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
@@ -105,7 +106,8 @@ function objectiveFromProto(message: proto.Objective | undefined, violations: Vi
   const received = message?.metric ?? '';
   const metric = received === '' ? DEFAULT_METRIC : received;
   if (!isObjectiveMetric(metric)) {
-    violations.add('objective.metric', `must be ${OBJECTIVE_METRICS.join(' or ')}; received '${metric}'.`);
+    const hint = didYouMean(metric, OBJECTIVE_METRICS);
+    violations.add('objective.metric', `must be one of ${OBJECTIVE_METRICS.join(', ')}; received '${metric}'.${hint}`);
     return { metric: DEFAULT_METRIC, goal: GOAL_OF_METRIC[DEFAULT_METRIC] };
   }
   const usual = GOAL_OF_METRIC[metric];

@@ -1,6 +1,6 @@
 import type { Dataset } from '../../../core/dataset.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
-import { isObjectiveMetric, OBJECTIVE_METRICS } from '../../../core/objective.ts';
+import { isClassMetric, isObjectiveMetric, OBJECTIVE_METRICS } from '../../../core/objective.ts';
 import type { Objective } from '../../../core/objective.ts';
 import { FEATURE_DTYPES } from '../../../core/run-config.ts';
 import type { FeatureDtype } from '../../../core/run-config.ts';
@@ -29,6 +29,7 @@ export function leasedTaskToProto(task: LeasedTask): Task {
     weightsReferences: task.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
     objectiveMetric: task.objective.metric,
     objectiveMaximize: task.objective.goal === 'maximize',
+    classMetrics: [...task.classMetrics],
     microBatchDivisor: task.microBatchDivisor,
     traceparent: task.traceparent ?? '',
   };
@@ -48,6 +49,7 @@ export function leasedTaskFromProto(message: Task): LeasedTask {
     featureSets: message.featureSets.map((set, index) => featureSetFromProto(set, `task.feature_sets[${index}]`)),
     weightsReferences: message.weightsReferences.map(({ backbone, weights }) => ({ backbone, weights })),
     objective: objectiveOf(message),
+    classMetrics: message.classMetrics.filter(isClassMetric),
     microBatchDivisor: Math.max(1, message.microBatchDivisor),
     traceparent: textOrNull(message.traceparent),
   };
@@ -136,7 +138,7 @@ function taskRunFromProto(message: ProtoTaskRun, field: string): TaskRun {
 function objectiveOf(message: Task): Objective {
   const metric = message.objectiveMetric;
   if (!isObjectiveMetric(metric)) {
-    const description = `must be ${OBJECTIVE_METRICS.join(' or ')}; received '${metric}'.`;
+    const description = `must be one of ${OBJECTIVE_METRICS.join(', ')}; received '${metric}'.`;
     throw new InvalidRequestError([{ field: 'task.objective_metric', description }]);
   }
   return { metric, goal: message.objectiveMaximize ? 'maximize' : 'minimize' };

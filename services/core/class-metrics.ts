@@ -1,0 +1,24 @@
+import type { Dataset } from './dataset.ts';
+import { CLASS_METRICS } from './objective.ts';
+import type { ClassMetric, Objective } from './objective.ts';
+
+/** Largest number of scores of one validation pass for which `val_auc` is recorded unasked: 2 MB for each run of a group. */
+const MAX_UNASKED_SCORES = 2 ** 18;
+
+/**
+ * Returns the class metrics that a training task records. Macro F1 and balanced accuracy need three counts per class and cost
+ * nothing that can be measured. The area under the curve keeps and sorts every score, so a large validation split has it only as the
+ * objective.
+ */
+export function classMetricsOf(
+  objective: Objective,
+  { classNames, classCounts }: Pick<Dataset, 'classNames' | 'classCounts'>,
+): readonly ClassMetric[] {
+  const imageCount = classCounts
+    .filter(({ split }) => split === 'validation')
+    .reduce((sum, count) => sum + count.imageCount, 0);
+  const scoreCount = imageCount * classNames.length;
+  return CLASS_METRICS.filter(
+    (metric) => metric !== 'val_auc' || objective.metric === 'val_auc' || scoreCount <= MAX_UNASKED_SCORES,
+  );
+}

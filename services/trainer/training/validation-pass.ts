@@ -1,0 +1,83 @@
+import type { ClassMetric } from '../../core/objective.ts';
+import { balancedAccuracy, macroF1 } from '../../core/statistics/class-averages.ts';
+import { macroRocAuc } from '../../core/statistics/roc-auc.ts';
+import { probabilitiesOf } from '../heads/loss.ts';
+import type { Loss, LossSums } from '../heads/loss.ts';
+import { addSums, NO_SUMS } from './loss-sums.ts';
+
+/** Values of the class metrics of a pass; those that were not requested are absent. */
+export type ClassMetricValues = Readonly<Partial<Record<ClassMetric, number>>>;
+
+/** Results of a pass over the validation split. */
+export interface Validation {
+  readonly sums: LossSums;
+  readonly classMetrics: ClassMetricValues;
+}
+
+/** One pass of a run over the validation split. Its results do not depend on the division into batches, except for the loss. */
+export class ValidationPass {
+  readonly #loss: Loss;
+  readonly #metrics: readonly ClassMetric[];
+  readonly #images: Float64Array;
+  readonly #predicted: Float64Array;
+  readonly #correct: Float64Array;
+  readonly #labels: Int32Array;
+  /** Probabilities, row-major [images, outputs]; empty without `val_auc`. */
+  readonly #scores: Float64Array;
+  #sums: LossSums = NO_SUMS;
+
+  /** @param imageCount images of the split. */
+  constructor(loss: Loss, metrics: readonly ClassMetric[], imageCount: number) {
+    this.#loss = loss;
+    this.#metrics = metrics;
+    this.#images = new Float64Array(loss.classCount);
+    this.#predicted = new Float64Array(loss.classCount);
+    this.#correct = new Float64Array(loss.classCount);
+    const scoredCount = metrics.includes('val_auc') ? imageCount : 0;
+    this.#labels = new Int32Array(scoredCount);
+    this.#scores = new Float64Array(scoredCount * loss.outputCount);
+  }
+
+  /** @param logits of the next images of the split, [labels, outputs]. */
+  add(logits: Float32Array, labels: readonly number[]): void {
+    if (this.#scores.length > 0) this.#addScores(logits, labels);
+    const measured = this.#loss.measure(logits, labels, false, (label, predicted) => {
+      this.#images[label] = (this.#images[label] ?? 0) + 1;
+      this.#predicted[predicted] = (this.#predicted[predicted] ?? 0) + 1;
+      if (label === predicted) this.#correct[label] = (this.#correct[label] ?? 0) + 1;
+    });
+    this.#sums = addSums(this.#sums, measured);
+  }
+
+  /** Returns the results of all images. A class metric that is undefined for them is NaN. */
+  finish(): Validation {
+    const classMetrics = Object.fromEntries(this.#metrics.map((metric) => [metric, this.#valueOf(metric)]));
+    return { sums: this.#sums, classMetrics };
+  }
+
+  #valueOf(metric: ClassMetric): number {
+    const counts = { images: this.#images, predicted: this.#predicted, correct: this.#correct };
+    switch (metric) {
+      case 'val_macro_f1':
+        return macroF1(counts);
+      case 'val_balanced_accuracy':
+        return balancedAccuracy(counts);
+      case 'val_auc': {
+        const scored = { labels: this.#labels, scores: this.#scores, columnCount: this.#loss.outputCount };
+        return macroRocAuc(scored) ?? Number.NaN;
+      }
+    }
+  }
+
+  #addScores(logits: Float32Array, labels: readonly number[]): void {
+    const { outputCount } = this.#loss;
+    const first = this.#sums.imageCount;
+    this.#labels.set(labels, first);
+    for (let row = 0; row < labels.length; row++) {
+      const probabilities = probabilitiesOf(logits.subarray(row * outputCount, (row + 1) * outputCount));
+      // The probability of class 1 is the only score of two classes.
+      const scores = outputCount === 1 ? probabilities.slice(1) : probabilities;
+      this.#scores.set(scores, (first + row) * outputCount);
+    }
+  }
+}
