@@ -50,7 +50,7 @@ async function showProgress(
   const display =
     options.output === 'json'
       ? new JsonDisplay(stdout)
-      : createDisplay({ stream: stdout, colour: (env['NO_COLOR'] ?? '') === '' });
+      : createDisplay(stdout, env, 'Ctrl-C ends this display; the sweep continues.');
   try {
     return await followSweep(client, sweepId, display, context.signal);
   } catch (error) {

@@ -71,7 +71,7 @@ export async function runDemoSweep(
 async function follow(context: CliContext, client: GraftClient, sweepId: string): Promise<SweepRecord> {
   const { stdout, env, signal } = context;
   const paused = new AbortController();
-  const display = new PauseWatch(createDisplay({ stream: stdout, colour: (env['NO_COLOR'] ?? '') === '' }), paused);
+  const display = new PauseWatch(createDisplay(stdout, env, 'Ctrl-C stops in order; the next demo resumes.'), paused);
   try {
     return await followSweep(client, sweepId, display, AbortSignal.any([signal, paused.signal]));
   } catch (error) {

@@ -2,7 +2,7 @@ import { findDefinition, SEED_PARAMETERS } from '../../core/search-space/paramet
 import type { Parameters } from '../../core/sweep/sweep-spec.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { SweepPlanRecord } from '../../core/records/plan.ts';
-import { formatBytes, formatDuration, formatParameters, formatValue } from '../terminal/format.ts';
+import { formatBytes, formatDuration, formatIndexes, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
 
 type PlannedTask = SweepPlanRecord['tasks'][number];
@@ -98,7 +98,7 @@ function collapse(tasks: readonly PlannedTask[], children: readonly number[]): r
     if (siblings.length <= MOST_SIBLINGS) return siblings;
     const rest = siblings.slice(MOST_SIBLINGS).flatMap((child) => tasks[child] ?? []);
     const seconds = rest.reduce((sum, { expectedSeconds }) => sum + expectedSeconds, 0);
-    const runs = describeIndexes(rest.flatMap(({ runIndexes }) => runIndexes));
+    const runs = formatIndexes(rest.flatMap(({ runIndexes }) => runIndexes));
     return [...siblings.slice(0, MOST_SIBLINGS), `and ${rest.length} more like these: runs ${runs}, ${time(seconds)}`];
   });
 }
@@ -108,7 +108,7 @@ function describeTask(task: PlannedTask, position: number, parent: number | null
   const runs =
     task.runIndexes.length === 0
       ? ''
-      : `; run${task.runIndexes.length === 1 ? '' : 's'} ${describeIndexes(task.runIndexes)}`;
+      : `; run${task.runIndexes.length === 1 ? '' : 's'} ${formatIndexes(task.runIndexes)}`;
   const others =
     task.stage === 'EVALUATE' ? [] : task.dependencies.filter((dependency) => dependency !== parent && dependency > 0);
   const after = others.length === 0 ? '' : `; also after ${others.join(', ')}`;
@@ -197,19 +197,6 @@ export function describeForecast(forecast: SweepForecastRecord, startTime: Date 
     startTime === null || endTime === null ? '' : `, took ${formatDuration(endTime.getTime() - startTime.getTime())}`;
   const alone = forecast.aloneSeconds === null ? '' : `; ${time(forecast.aloneSeconds)} of slot time one by one`;
   return [table, `Whole sweep: expected ${time(forecast.wallSeconds)}${took}${alone}.`].join('\n');
-}
-
-/** Formats indexes as `0–3, 7`. */
-export function describeIndexes(indexes: readonly number[]): string {
-  const sorted = [...indexes].sort((a, b) => a - b);
-  const parts: string[] = [];
-  for (let start = 0; start < sorted.length;) {
-    let end = start;
-    while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
-    parts.push(start === end ? String(sorted[start]) : `${sorted[start]}–${sorted[end]}`);
-    start = end + 1;
-  }
-  return parts.join(', ');
 }
 
 function time(seconds: number): string {

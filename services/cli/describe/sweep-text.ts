@@ -1,9 +1,13 @@
 import { describeTie } from '../../core/ranking.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import { failureLines } from '../terminal/failure-lines.ts';
 import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { GRAFT } from '../terminal/program-name.ts';
+
+/** Maximum number of reasons for failures that the end of a sweep lists. */
+const REASONS = 8;
 
 /** Counts the ended runs by outcome: `7 succeeded, 2 failed, 1 infeasible`. */
 export function describeOutcomes(sweep: SweepRecord): string {
@@ -38,13 +42,15 @@ function describeBest(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   return `${sweep.bestRunId}, ${objective.metric} ${formatMetric(sweep.bestValue)}${tie === '' ? '' : ` (${tie})`}`;
 }
 
-/** Returns the outcome of an ended sweep in one line. */
+/** Returns the outcome of an ended sweep: one line, and one for each reason for which runs failed. */
 export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   const outcomes = describeOutcomes(sweep);
-  return (
+  const failed = runs.map(({ runIndex, state, stateReason }) => ({ runIndex, state, reason: stateReason }));
+  return [
     `Sweep ${sweep.sweepId} ended ${sweep.state}: ${outcomes === '' ? 'no run has ended' : outcomes} of ` +
-    `${sweep.runCount} runs. Best: ${describeBest(sweep, runs)}.`
-  );
+      `${sweep.runCount} runs. Best: ${describeBest(sweep, runs)}.`,
+    ...failureLines(failed, REASONS),
+  ].join('\n');
 }
 
 /**

@@ -1,24 +1,25 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { metricsOf } from '../../core/records/event.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
+import { movesCursor, usesColour } from '../terminal/colour.ts';
 import { toJson } from '../terminal/output.ts';
 import type { TextStream } from '../terminal/output.ts';
 import type { ProgressDisplay } from './follow-sweep.ts';
-import { describeEvent, renderProgress } from './render-progress.ts';
+import { describeEvent } from './describe-event.ts';
+import { LiveDisplay } from './live-display.ts';
 import type { SweepProgress } from './sweep-progress.ts';
 
-const REDRAW_MS = 150;
-const DEFAULT_COLUMNS = 100;
-const DEFAULT_ROWS = 30;
-
-export interface DisplayOptions {
-  readonly stream: TextStream;
-  readonly colour: boolean;
-}
-
-/** Creates a display: a table that redraws itself on a terminal, plain lines on any other stream. */
-export function createDisplay(options: DisplayOptions): ProgressDisplay {
-  return options.stream.isTTY === true ? new LiveDisplay(options) : new LineDisplay(options.stream);
+/**
+ * Creates a display: a table that redraws itself on a terminal, plain lines on any other stream and where `TERM=dumb`.
+ *
+ * @param hint what Ctrl-C does, as the last line of the table.
+ */
+export function createDisplay(
+  stream: TextStream,
+  env: Readonly<Record<string, string | undefined>>,
+  hint: string,
+): ProgressDisplay {
+  return movesCursor(stream, env) ? new LiveDisplay(stream, usesColour(stream, env), hint) : new LineDisplay(stream);
 }
 
 /** Prints events as JSON lines, for programs. */
@@ -75,65 +76,6 @@ export class LineDisplay implements ProgressDisplay {
 
   close(): void {
     // Nothing is open.
-  }
-}
-
-/** Redraws the same lines, at most every 150 ms. */
-class LiveDisplay implements ProgressDisplay {
-  readonly #stream: TextStream;
-  readonly #colour: boolean;
-  #drawnLines = 0;
-  #progress: SweepProgress | null = null;
-  #timer: NodeJS.Timeout | null = null;
-
-  constructor({ stream, colour }: DisplayOptions) {
-    this.#stream = stream;
-    this.#colour = colour;
-  }
-
-  show(progress: SweepProgress): void {
-    this.#progress = progress;
-    this.#timer ??= setTimeout(() => this.#draw(), this.#drawnLines === 0 ? 0 : REDRAW_MS);
-  }
-
-  note(text: string): void {
-    this.#erase();
-    this.#stream.write(`${text}\n`);
-    this.#draw();
-  }
-
-  close(): void {
-    this.#draw();
-  }
-
-  #draw(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (this.#progress === null) return;
-    const screen = {
-      // A terminal of unknown size reports 0.
-      columns: this.#stream.columns || DEFAULT_COLUMNS,
-      rows: this.#stream.rows || DEFAULT_ROWS,
-      colour: this.#colour,
-    };
-    const lines = renderProgress(this.#progress, screen);
-    // One write per picture avoids flicker.
-    this.#control(`${this.#eraseCode()}${lines.join('\n')}\n`);
-    this.#drawnLines = lines.length;
-  }
-
-  #erase(): void {
-    this.#control(this.#eraseCode());
-    this.#drawnLines = 0;
-  }
-
-  #control(text: string): void {
-    if (this.#stream.writeControl === undefined) this.#stream.write(text);
-    else this.#stream.writeControl(text);
-  }
-
-  #eraseCode(): string {
-    return this.#drawnLines === 0 ? '' : `\u001b[${this.#drawnLines}A\u001b[0J`;
   }
 }
 

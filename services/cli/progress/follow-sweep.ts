@@ -4,7 +4,7 @@ import { isDeadlineExceeded, isUnavailable } from '../../platform/rpc/errors.ts'
 import type { StoredEvent } from '../../core/records/event.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { GraftClient } from '../client/client-port.ts';
-import { addRuns, applyEvent, changesRuns, startProgress } from './sweep-progress.ts';
+import { addRuns, applyEvent, changesRuns, startProgress, withForecast } from './sweep-progress.ts';
 import type { SweepProgress } from './sweep-progress.ts';
 
 const FIRST_RETRY_MS = 500;
@@ -33,7 +33,7 @@ export async function followSweep(
   signal: AbortSignal,
 ): Promise<SweepRecord> {
   const sweep = await client.getSweep(sweepId);
-  let progress = startProgress(sweep, await client.listRuns(sweepId));
+  let progress = withForecast(startProgress(sweep, await client.listRuns(sweepId)), await client.getForecast(sweepId));
   display.show(progress, null);
   for (let retryMs = FIRST_RETRY_MS, lost = false; ;) {
     try {
@@ -41,7 +41,10 @@ export async function followSweep(
         if (lost) display.note('reconnected');
         lost = false;
         retryMs = FIRST_RETRY_MS;
-        if (changesRuns(progress, event)) progress = addRuns(progress, await client.listRuns(sweepId));
+        if (changesRuns(progress, event)) {
+          progress = addRuns(progress, await client.listRuns(sweepId));
+          progress = withForecast(progress, await client.getForecast(sweepId));
+        }
         progress = applyEvent(progress, event);
         display.show(progress, event);
       }

@@ -4,10 +4,12 @@ import { findBest } from '../../core/ranking.ts';
 import type { RankedRun } from '../../core/ranking.ts';
 import { metricsOf } from '../../core/records/event.ts';
 import type { EpochEvent, StoredEvent, SweepEvent } from '../../core/records/event.ts';
+import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
 import type { RunState } from '../../core/states/run-state.ts';
+import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { Stage } from '../../core/task.ts';
 
@@ -18,10 +20,13 @@ export interface RunProgress {
   readonly reason: string;
   readonly stage: Stage | null;
   readonly epoch: number;
-  readonly valLoss: number | null;
-  readonly valAccuracy: number | null;
+  /** Metrics of the last epoch, by name. */
+  readonly metrics: Readonly<Record<string, number>>;
   /** Best value of the objective so far, including that of a shared head. */
   readonly bestValue: number | null;
+  /** Stage and epoch of the best value; null and 0 before the first value. */
+  readonly bestStage: Stage | null;
+  readonly bestEpoch: number;
   /** Validation loss at the best epoch. */
   readonly bestValLoss: number | null;
   readonly bestValAccuracy: number | null;
@@ -44,6 +49,14 @@ export interface SweepProgress {
   readonly testResults: ReadonlyMap<string, TestResultRecord>;
   /** Leased tasks, by id. */
   readonly activeTasks: ReadonlyMap<string, { readonly stage: Stage | null; readonly trainerId: string }>;
+  /** Number of tasks that have succeeded or failed, by stage. */
+  readonly endedTasks: ReadonlyMap<Stage, number>;
+  /** Null until the sweep is planned. */
+  readonly forecast: SweepForecastRecord | null;
+  /** Time of the first lease; null before it. */
+  readonly startTime: Date | null;
+  /** Null until the sweep has ended. */
+  readonly endTime: Date | null;
   /** Cursor of the last applied event. */
   readonly cursor: bigint;
 }
@@ -60,13 +73,26 @@ export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): S
     bestRunId: null,
     testResults: new Map(),
     activeTasks: new Map(),
+    endedTasks: new Map(),
+    forecast: null,
+    startTime: sweep.startTime,
+    endTime: sweep.endTime,
     cursor: 0n,
   };
 }
 
 /** Returns the progress after an event. Ignores events of unknown runs: call `addRuns` first. */
-export function applyEvent(progress: SweepProgress, { cursor, event }: StoredEvent): SweepProgress {
-  return { ...applyChange(progress, event), cursor };
+export function applyEvent(progress: SweepProgress, { cursor, event, eventTime }: StoredEvent): SweepProgress {
+  const changed = { ...applyChange(progress, event), cursor };
+  if (event.kind === 'TASK' && event.state === 'LEASED')
+    return { ...changed, startTime: changed.startTime ?? eventTime };
+  const hasEnded = event.kind === 'SWEEP_STATE' && isTerminalSweepState(event.state);
+  return hasEnded ? { ...changed, endTime: eventTime } : changed;
+}
+
+/** Adds the forecast, which exists once the sweep is planned. */
+export function withForecast(progress: SweepProgress, forecast: SweepForecastRecord): SweepProgress {
+  return { ...progress, forecast };
 }
 
 /** Adds runs that were created since, and updates the others with the results of planning. */
@@ -105,9 +131,10 @@ function freshRun(run: RunRecord): RunProgress {
     reason: '',
     stage: null,
     epoch: 0,
-    valLoss: null,
-    valAccuracy: null,
+    metrics: {},
     bestValue: null,
+    bestStage: null,
+    bestEpoch: 0,
     bestValLoss: null,
     bestValAccuracy: null,
   };
@@ -140,11 +167,10 @@ function applyChange(progress: SweepProgress, event: SweepEvent): SweepProgress 
 function applyEpoch(progress: SweepProgress, event: EpochEvent): SweepProgress {
   const metrics = metricsOf(event);
   const measured = withRun(progress, event.runId, (known) => ({
-    ...withBestValue(progress.objective, known, metrics),
+    ...withBestValue(progress.objective, known, event),
     stage: event.stage ?? known.stage,
     epoch: event.epoch,
-    valLoss: metrics['val_loss'] ?? null,
-    valAccuracy: metrics['val_accuracy'] ?? null,
+    metrics,
   }));
   // The epochs of a shared head are measured once and count for all runs that start from it.
   const sharing =
@@ -152,22 +178,21 @@ function applyEpoch(progress: SweepProgress, event: EpochEvent): SweepProgress {
       ? [...progress.runs.values()].filter(({ run }) => run.headRunId === event.runId).map(({ run }) => run.runId)
       : [];
   const shared = sharing.reduce(
-    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, metrics)),
+    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, event)),
     measured,
   );
   return withBest(shared, [event.runId, ...sharing]);
 }
 
-function withBestValue(
-  objective: Objective,
-  known: RunProgress,
-  metrics: Readonly<Record<string, number>>,
-): RunProgress {
+function withBestValue(objective: Objective, known: RunProgress, event: EpochEvent): RunProgress {
+  const metrics = metricsOf(event);
   const value = metrics[objective.metric] ?? Number.NaN;
   if (!isBetter(objective, value, known.bestValue)) return known;
   return {
     ...known,
     bestValue: value,
+    bestStage: event.stage,
+    bestEpoch: event.epoch,
     bestValLoss: metrics['val_loss'] ?? null,
     bestValAccuracy: metrics['val_accuracy'] ?? null,
   };
@@ -188,7 +213,12 @@ function applyTask(progress: SweepProgress, event: Extract<SweepEvent, { kind: '
   const activeTasks = new Map(progress.activeTasks);
   if (event.state === 'LEASED') activeTasks.set(event.taskId, { stage: event.stage, trainerId: event.trainerId });
   else activeTasks.delete(event.taskId);
-  return { ...progress, activeTasks };
+  const { stage } = event;
+  const hasEnded = stage !== null && (event.state === 'SUCCEEDED' || event.state === 'FAILED');
+  const endedTasks = hasEnded
+    ? new Map(progress.endedTasks).set(stage, (progress.endedTasks.get(stage) ?? 0) + 1)
+    : progress.endedTasks;
+  return { ...progress, activeTasks, endedTasks };
 }
 
 function withRun(progress: SweepProgress, runId: string, change: (known: RunProgress) => RunProgress): SweepProgress {

@@ -1,5 +1,4 @@
-import { describeIndexes } from '../describe/plan-text.ts';
-import { formatDuration } from '../terminal/format.ts';
+import { formatDuration, formatIndexes } from '../terminal/format.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import type { ReportData, TaskHistory } from './report-data.ts';
@@ -69,7 +68,7 @@ function plannedTasks(plan: NonNullable<ReportData['plan']>, runCount: number): 
                 <th scope="row" class="number">${index}</th>
                 <td>${task.stage ?? ''}</td>
                 <td>${task.dependencies.join(', ')}</td>
-                <td>${describeIndexes(task.runIndexes)}</td>
+                <td>${formatIndexes(task.runIndexes)}</td>
                 <td class="wide">${task.description}</td>
               </tr>`,
           )}

@@ -69,3 +69,26 @@ export function formatParameters(
     .map((name) => `${name}=${formatValue(parameters[name])}`)
     .join(' ');
 }
+
+/** Formats indexes as `0–3, 7`. */
+export function formatIndexes(indexes: readonly number[]): string {
+  const sorted = [...indexes].sort((a, b) => a - b);
+  const parts: string[] = [];
+  for (let start = 0; start < sorted.length;) {
+    let end = start;
+    while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
+    parts.push(start === end ? String(sorted[start]) : `${sorted[start]}–${sorted[end]}`);
+    start = end + 1;
+  }
+  return parts.join(', ');
+}
+
+/** Formats an expected duration coarsely: `under a minute`, `about 5 min`, `about 2 h 10 min`. */
+export function formatRoughly(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1) return 'under a minute';
+  if (minutes < 60) return `about ${minutes} min`;
+  const tens = Math.round(minutes / 10) * 10;
+  const rest = tens % 60 === 0 ? '' : ` ${tens % 60} min`;
+  return `about ${Math.floor(tens / 60)} h${rest}`;
+}

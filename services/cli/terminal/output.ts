@@ -5,6 +5,9 @@ export interface TextStream {
   write(text: string): unknown;
   /** Writes colours and cursor movements, which `write` of a `SafeStream` escapes. */
   writeControl?(text: string): unknown;
+  /** Calls `listener` when the size of the terminal changes. */
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

@@ -25,6 +25,14 @@ export class SafeStream implements TextStream {
     return this.#stream.rows ?? 0;
   }
 
+  on(event: 'resize', listener: () => void): void {
+    this.#stream.on?.(event, listener);
+  }
+
+  off(event: 'resize', listener: () => void): void {
+    this.#stream.off?.(event, listener);
+  }
+
   write(text: string): unknown {
     return this.#stream.write(escapeControlsInLines(text));
   }

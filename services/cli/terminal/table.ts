@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import stringWidth from 'string-width';
 import { escapeControls } from '../../core/text/control-characters.ts';
 
 const NO_BORDERS = {
@@ -52,9 +52,9 @@ export function renderFacts(facts: readonly (readonly [string, string])[]): stri
     .join('\n');
 }
 
-/** Cuts a line to `width` columns, not counting colour codes. */
+/** Cuts a line to `width` columns of the terminal; colour codes take none, and many characters of Asian scripts take two. */
 export function cutLine(line: string, width: number): string {
-  if (stripVTControlCharacters(line).length <= width) return line;
+  if (stringWidth(line) <= width) return line;
   let visible = 0;
   let cut = '';
   for (const part of line.split(ESCAPES)) {
@@ -62,13 +62,13 @@ export function cutLine(line: string, width: number): string {
       cut += part;
       continue;
     }
-    for (const character of part) {
-      if (visible >= width - 1) continue;
-      cut += character;
-      visible += 1;
+    for (const { segment } of CHARACTERS.segment(part)) {
+      visible += stringWidth(segment);
+      if (visible < width) cut += segment;
     }
   }
   return `${cut}…`;
 }
 
+const CHARACTERS = new Intl.Segmenter();
 const ESCAPES = /(\u001b\[[0-9;]*m)/;

@@ -41,6 +41,8 @@ interface Outcome {
   readonly address: string | null;
 }
 
+const NO_FORECAST = { stages: [], wallSeconds: null, aloneSeconds: null };
+
 async function run(
   args: readonly string[],
   answers: Partial<GraftClient> = {},
@@ -60,7 +62,7 @@ async function run(
     signals: { onSecond: null },
     openClient: (named) => {
       address = named;
-      return clientWith(answers);
+      return clientWith({ getForecast: () => Promise.resolve(NO_FORECAST), ...answers });
     },
   });
   return { code, out, err, address };
@@ -224,7 +226,7 @@ describe('watching', () => {
 describe('a sweep that succeeded with runs that did not', () => {
   const partly = sampleSweep({ succeededRunCount: 2, failedRunCount: 2, infeasibleRunCount: 1 });
   const runs = [
-    sampleRun(0, { state: 'FAILED', bestValue: 0.01 }),
+    sampleRun(0, { state: 'FAILED', stateReason: 'out of memory\nin step 3', bestValue: 0.01 }),
     ...[1, 2].map((index) => sampleRun(index, { bestValue: 0.05, bestValLoss: 0.05, bestValAccuracy: 0.9 })),
     sampleRun(3, { bestValue: 0.05, bestValLoss: 0.05, bestValAccuracy: 0.95 }),
     sampleRun(4, { state: 'INFEASIBLE', bestValue: null }),
@@ -233,7 +235,6 @@ describe('a sweep that succeeded with runs that did not', () => {
     getSweep: () => Promise.resolve(partly),
     listSweeps: () => Promise.resolve([partly]),
     listRuns: () => Promise.resolve(runs),
-    getForecast: () => Promise.resolve({ stages: [], wallSeconds: null, aloneSeconds: null }),
     watchSweep: () => events(sampleEvents([{ kind: 'SWEEP_STATE', state: 'SUCCEEDED', reason: '' }])),
   };
   const tie = 's1-r003, val_loss 0.0500 (tied with runs 1, 2; broken by val_accuracy)';
@@ -248,6 +249,7 @@ describe('a sweep that succeeded with runs that did not', () => {
     expect(watched.out).toContain(
       `Sweep s1 ended SUCCEEDED: 2 succeeded, 2 failed, 1 infeasible of 5 runs. Best: ${tie}.`,
     );
+    expect(watched.out).toContain(`\n1 FAILED: out of memory … (run 0)\n1 INFEASIBLE (run 4)\n`);
     expect([got.code, watched.code]).toEqual([0, 0]);
     const { out } = await run(['sweep', 'get', 's1', '--output', 'json'], client);
     expect(JSON.parse(out)).toMatchObject({ succeeded_run_count: 2, failed_run_count: 2, infeasible_run_count: 1 });

@@ -121,7 +121,7 @@ describe('text from outside in the terminal', () => {
   it('is escaped in the live picture and the status line, but their own cursor movements are not', () => {
     let text = '';
     const stream = new SafeStream({ write: (part) => (text += part), isTTY: true, columns: 300, rows: 40 });
-    const display = createDisplay({ stream, colour: true });
+    const display = createDisplay(stream, {}, '');
     display.show(startProgress(sweep, [bad]), null);
     display.close();
     display.close();
@@ -129,9 +129,9 @@ describe('text from outside in the terminal', () => {
     status.show(EVIL);
     status.clear();
     expect(text).toContain(`“${SHOWN}”`);
-    expect(text).toContain('\u001b[4A\u001b[0J');
+    expect(text).toContain('\u001b[3A\r');
     expect(text).toContain(`\r\u001b[2K${SHOWN}`);
-    const own = /\u001b\[(?:[0-9;]*m|\d+A|0J|2K)|\r\u001b\[2K/g;
+    const own = /\u001b\[(?:[0-9;]*m|\d+A\r|0J|K|2K|\?2026[hl])|\r\u001b\[2K/g;
     expect(activeIn(text.replace(own, ''))).toEqual([]);
   });
 

@@ -1,0 +1,69 @@
+import { metricsOf } from '../../core/records/event.ts';
+import type { StoredEvent } from '../../core/records/event.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
+import { formatMetric, formatParameters } from '../terminal/format.ts';
+import { epochLimitOf } from './sweep-progress.ts';
+import type { RunProgress, SweepProgress } from './sweep-progress.ts';
+
+/** Returns one plain line for an event; null if the event is not worth a line. */
+export function describeEvent(progress: SweepProgress, { event }: StoredEvent): string | null {
+  switch (event.kind) {
+    case 'SWEEP_STATE': {
+      const failed = event.state === 'SUCCEEDED' ? failures(progress.runs.values()) : '';
+      return `sweep ${event.state}${failed}${because(event.reason)}`;
+    }
+    case 'RUN_STATE':
+      return `run ${runName(progress, event.runId)} ${event.state}${because(event.reason)}`;
+    case 'EPOCH':
+      return epochLine(progress, event.runId, event.epoch, metricsOf(event));
+    case 'TASK':
+      return `task ${escapeControls(event.taskId)} ${event.stage ?? ''} ${event.state}${onTrainer(event.trainerId)}${because(event.message)}`;
+    case 'TEST_RESULT': {
+      const { runId, accuracy, accuracyLow, accuracyHigh, imageCount } = event.result;
+      const interval = `${formatMetric(accuracyLow)} – ${formatMetric(accuracyHigh)}`;
+      return `test ${runName(progress, runId)} accuracy ${formatMetric(accuracy)} (95 %: ${interval}) on ${imageCount} images`;
+    }
+  }
+}
+
+function epochLine(
+  progress: SweepProgress,
+  runId: string,
+  epoch: number,
+  metrics: Readonly<Record<string, number>>,
+): string {
+  const known = progress.runs.get(runId);
+  const limit = known === undefined ? null : epochLimitOf(known.run, known.stage);
+  const best = progress.bestRunId === runId && known?.bestValue === metrics[progress.objective.metric];
+  const values = ['loss', 'accuracy', 'val_loss', 'val_accuracy']
+    .filter((name) => metrics[name] !== undefined)
+    .map((name) => `${name} ${formatMetric(metrics[name])}`);
+  const counted = limit === null ? String(epoch) : `${epoch}/${limit}`;
+  return `run ${runName(progress, runId)} ${known?.stage ?? ''} epoch ${counted} ${values.join(' ')}${best ? ' best' : ''}`;
+}
+
+/** Returns `, 2 FAILED, 1 INFEASIBLE`; empty if there are none. */
+function failures(runs: Iterable<RunProgress>): string {
+  const words = [...runs].map(({ state }) => state).filter((state) => state === 'FAILED' || state === 'INFEASIBLE');
+  return ['FAILED', 'INFEASIBLE']
+    .map((word) => ({ word, count: words.filter((state) => state === word).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ word, count }) => `, ${count} ${word}`)
+    .join('');
+}
+
+/** Returns a run's number and varied parameters: `3 (head.units=64)`. */
+function runName(progress: SweepProgress, runId: string): string {
+  const run = progress.runs.get(runId)?.run;
+  if (run === undefined) return runId;
+  const parameters = formatParameters(run.parameters, run.variedNames);
+  return parameters === '' ? String(run.runIndex) : `${run.runIndex} (${parameters})`;
+}
+
+function because(reason: string): string {
+  return reason === '' ? '' : `: ${escapeControls(reason)}`;
+}
+
+function onTrainer(trainerId: string): string {
+  return trainerId === '' ? '' : ` on ${escapeControls(trainerId)}`;
+}
