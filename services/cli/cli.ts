@@ -17,6 +17,11 @@ import { SafeStream } from './terminal/safe-stream.ts';
 
 /** Runs one command and returns its exit code; never throws. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  if (args[0] === '--version' || args[0] === '-V') {
+    const { versionLine } = await import('./terminal/version-line.ts');
+    context.stdout.write(`${versionLine(context.env)}\n`);
+    return EXIT.ok;
+  }
   const safe = { ...context, stdout: new SafeStream(context.stdout), stderr: new SafeStream(context.stderr) };
   try {
     await buildProgram(safe).parseAsync(args, { from: 'user' });
@@ -57,6 +62,7 @@ function buildProgram(context: CliContext): Command {
         .default('table'),
     )
     .addHelpText('after', HANDLE_HELP)
+    .option('-V, --version', 'print the version, the commit if it is known, and the version of Node')
     .addHelpText('after', EXIT_CODE_HELP)
     .showHelpAfterError('(see --help)');
   addClusterCommands(program, context);

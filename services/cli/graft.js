@@ -4,11 +4,19 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-// `graft … | head` closes the output early, which is not an error.
+// Notes of packages for their own developers.
+process.noDeprecation = true;
+
+// `graft … | head` closes the output early, which is not an error. Any other reason is one: the result is incomplete.
 process.stdout.on('error', (error) => {
-  if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EPIPE') throw error;
-  process.exit(0);
+  const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+  if (code === 'EPIPE') process.exit(0);
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+  const reason = isFull ? 'the disk is full' : error.message;
+  process.stderr.write(`Standard output can't be written: ${reason}. The result is incomplete.\n`);
+  process.exit(isFull ? 5 : 1);
 });
+process.stderr.on('error', () => undefined);
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const source = join(root, 'services', 'cli', 'main.ts');

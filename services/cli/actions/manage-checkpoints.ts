@@ -9,6 +9,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
+import { prepareOutputFile } from '../terminal/output-file.ts';
 import { renderTable } from '../terminal/table.ts';
 import { withClient } from './with-client.ts';
 
@@ -44,6 +45,7 @@ export async function downloadCheckpoint(
   out: string,
 ): Promise<void> {
   const file = resolve(context.cwd, out);
+  await prepareOutputFile(file, '--out');
   await withClient(context, options, async (client) => {
     const saved = await downloadCheckpointFile(client, await resolveCheckpoint(client, id), file, {
       signal: context.signal,

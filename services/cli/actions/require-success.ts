@@ -18,12 +18,12 @@ export function requireSuccess(sweep: SweepRecord, { strict }: StrictFlag): void
   const { sweepId, state, stateReason, failedRunCount, infeasibleRunCount } = sweep;
   if (state === 'FAILED' || state === 'CANCELLED') {
     const reason = stateReason === '' ? '' : `: ${stateReason}`;
-    throw new CliError(`Sweep ${sweepId} ended ${state}${reason}`, EXIT.sweepNotSucceeded);
+    throw new CliError(`Sweep ${sweepId} ended ${state}${reason}`, EXIT.incomplete);
   }
   if (strict !== true || state !== 'SUCCEEDED' || failedRunCount + infeasibleRunCount === 0) return;
   throw new CliError(
     `Sweep ${sweepId} ended ${describeState(sweep)}, and --strict requires that every run succeeds. ` +
       `\`${GRAFT} run list ${sweepId}\` shows the reasons.`,
-    EXIT.sweepNotSucceeded,
+    EXIT.incomplete,
   );
 }

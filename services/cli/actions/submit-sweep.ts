@@ -11,6 +11,7 @@ import { describePlan } from '../describe/plan-text.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
 import { toYamlViolation } from '../sweep-file/yaml-path.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
+import { countOf } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { requireSuccess } from './require-success.ts';
@@ -42,6 +43,7 @@ export async function submitSweep(
   await withClient(context, options, async (client) => {
     const spec = await loadSweepFile(file, context.cwd, {
       ...(flags.data === undefined ? {} : { data: flags.data }),
+      stdin: context.stdin,
       requiresFolder: flags.remoteData !== true && isOnThisMachine(client),
     });
     const requestId = flags.requestId ?? randomUUID();
@@ -62,7 +64,10 @@ export async function planSweep(
   file: string,
   flags: PlanFlags,
 ): Promise<void> {
-  const spec = await loadSweepFile(file, context.cwd, flags.data === undefined ? {} : { data: flags.data });
+  const spec = await loadSweepFile(file, context.cwd, {
+    ...(flags.data === undefined ? {} : { data: flags.data }),
+    stdin: context.stdin,
+  });
   await withClient(context, options, async (client) => {
     const first = await inYamlTerms(file, spec, () => client.planSweep(spec, null));
     const count = first.cost.imageCountsAssumed ? await countImages(spec.dataset) : null;
@@ -86,7 +91,7 @@ function isOnThisMachine({ address }: GraftClient): boolean {
 function describeSubmission({ sweep, duplicateCount, notes }: CreatedSweep): string {
   const left = duplicateCount === 0 ? '' : ` (left out ${duplicateCount} that would train the same as another)`;
   return [
-    `Sweep ${sweep.sweepId} with ${sweep.runCount} runs${left}.`,
+    `Sweep ${sweep.sweepId} with ${countOf(sweep.runCount, 'run')}${left}.`,
     ...notes,
     `Watch it:  ${GRAFT} sweep watch ${sweep.sweepId}`,
   ].join('\n');

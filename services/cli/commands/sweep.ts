@@ -13,7 +13,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
   const sweep = program.command('sweep').description('submit, watch and steer sweeps');
   sweep
     .command('submit <file>')
-    .description('submit the sweep that a YAML file describes')
+    .description('submit the sweep that a YAML file describes; - reads it from standard input')
     .option(
       '--request-id <id>',
       'idempotency key: the same id with the same file returns the same sweep (default: random)',
@@ -28,7 +28,9 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     });
   sweep
     .command('plan <file>')
-    .description('print the runs, tasks and expected cost of a sweep, without submitting it')
+    .description(
+      'print the runs, tasks and expected cost of a sweep file (- for standard input), without submitting it',
+    )
     .option(...DATA)
     .option('--verbose', 'list all parameters that the runs have in common, including those at their defaults')
     .action(async (file: string, flags: PlanFlags, command: Command) => {

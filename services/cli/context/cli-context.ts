@@ -2,12 +2,15 @@ import type { ConnectionConfig } from '../../platform/config/connection-settings
 import type { GraftPaths } from '../../platform/paths.ts';
 import type { GraftClient } from '../client/client-port.ts';
 import type { OutputFormat, TextStream } from '../terminal/output.ts';
+import type { ByteStream } from '../terminal/standard-stream.ts';
 
 /** The environment of a command. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly paths: GraftPaths;
+  /** Input of `-`; default: standard input of the process. */
+  readonly stdin?: ByteStream;
   /** Output stream for results. */
   readonly stdout: TextStream;
   /** Output stream for progress, hints and errors. */

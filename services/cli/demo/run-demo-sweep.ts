@@ -43,7 +43,7 @@ export async function runDemoSweep(
   memory.forget();
   if (ended.state !== 'SUCCEEDED') {
     const reason = ended.stateReason === '' ? '' : `: ${ended.stateReason}`;
-    throw new CliError(`Sweep ${ended.sweepId} ended ${ended.state}${reason}`, EXIT.sweepNotSucceeded);
+    throw new CliError(`Sweep ${ended.sweepId} ended ${ended.state}${reason}`, EXIT.incomplete);
   }
   const reportFile = join(paths.stateDir, 'reports', `${ended.sweepId}.html`);
   await times.measure('report', () => writeReport(client, ended.sweepId, reportFile, signal));
@@ -82,7 +82,7 @@ async function follow(context: CliContext, client: GraftClient, sweepId: string)
     const { stateReason } = await client.getSweep(sweepId);
     throw new CliError(
       `Sweep ${sweepId} is paused: ${stateReason}\nThe next demo resumes it; \`${GRAFT} run list ${sweepId}\` shows the failed runs.`,
-      EXIT.sweepNotSucceeded,
+      EXIT.incomplete,
     );
   } finally {
     display.close();

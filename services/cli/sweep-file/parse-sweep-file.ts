@@ -6,7 +6,8 @@ import type { Document, Node as YamlNode } from 'yaml';
 import { validateSweepSpec } from '../../core/validation/validate-spec.ts';
 import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
-import { explainSyntax, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';
+import type { ByteStream } from '../terminal/standard-stream.ts';
+import { explainSyntax, nameOf, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';
 import { readSweep } from './read-sweep.ts';
 import { absolutePath } from './read-sweep.ts';
 import type { SweepFileFolders } from './read-sweep.ts';
@@ -38,24 +39,26 @@ export interface DataOptions {
   readonly data?: string;
   /** Requires that the folder exists on this machine. */
   readonly requiresFolder?: boolean;
+  /** Content of the file `-`; default: standard input of the process. */
+  readonly stdin?: ByteStream | undefined;
 }
 
 /**
- * Reads a sweep file.
+ * Reads a sweep file, or standard input if the path is `-`.
  *
- * @throws MissingError if the file does not exist; UsageError if it is not UTF-8; ViolationsError with every mistake of
- * shape and meaning.
+ * @throws CliError if the file can't be read; UsageError if it is not UTF-8; ViolationsError with every mistake of shape and
+ * meaning.
  */
 export async function loadSweepFile(path: string, cwd: string, options: DataOptions = {}): Promise<SweepSpec> {
   const file = resolve(cwd, path);
-  const text = await readSweepText(path, file);
+  const text = await readSweepText(path, file, options.stdin);
   const { spec, violations } = parseSweepFile(text, {
     folder: dirname(file),
     home: homedir(),
     ...(options.data === undefined ? {} : { data: absolutePath(options.data, { folder: cwd, home: homedir() }) }),
     requiresFolder: options.requiresFolder ?? false,
   });
-  if (violations.length > 0) throw new ViolationsError(path, violations);
+  if (violations.length > 0) throw new ViolationsError(nameOf(path), violations);
   return spec;
 }
 

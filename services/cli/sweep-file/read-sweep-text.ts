@@ -1,5 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
-import { MissingError, UsageError } from '../terminal/cli-errors.ts';
+import { open } from 'node:fs/promises';
+import process from 'node:process';
+import { describeFileError, fileProblem } from '../../platform/files/file-problem.ts';
+import { CliError, UsageError } from '../terminal/cli-errors.ts';
+import { EXIT_OF_FILE_PROBLEM } from '../terminal/exit-codes.ts';
+import { readStream, STANDARD_STREAM } from '../terminal/standard-stream.ts';
+import type { ByteStream } from '../terminal/standard-stream.ts';
 
 /** Maximum size of a sweep file. A spec of 10,000 listed variants has about 3 MB. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -12,18 +17,21 @@ export const NO_YAML =
 /**
  * Reads a sweep file as text.
  *
- * @param path path as given, for messages.
+ * @param path path as given, for messages; `-` is standard input.
  * @param file absolute path.
- * @throws MissingError if it can't be read; UsageError if it is a folder, a URL, too large, or not UTF-8.
+ * @throws CliError if it can't be read; UsageError if it is a folder, a URL, too large, or not UTF-8.
  */
-export async function readSweepText(path: string, file: string): Promise<string> {
+export async function readSweepText(path: string, file: string, stdin: ByteStream = process.stdin): Promise<string> {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) {
     throw new UsageError(`${path}: is a URL, but sweep files must be on this machine. Download it first.`);
   }
-  const bytes = await readBytes(path, file);
+  const bytes = path === STANDARD_STREAM ? await readStream(stdin, MAX_BYTES) : await readBytes(path, file);
+  if (bytes.length > MAX_BYTES) {
+    throw new UsageError(`${nameOf(path)}: has more than ${MAX_BYTES} bytes, the maximum size of a sweep file.`);
+  }
   if (startsWith(bytes, 0xff, 0xfe) || startsWith(bytes, 0xfe, 0xff) || bytes.subarray(0, 1_000).includes(0)) {
     throw new UsageError(
-      `${path}: is encoded as UTF-16 or is a binary file. Save it as UTF-8, for example with \`iconv -f UTF-16 -t UTF-8\`.`,
+      `${nameOf(path)}: is encoded as UTF-16 or is a binary file. Save it as UTF-8, for example with \`iconv -f UTF-16 -t UTF-8\`.`,
     );
   }
   try {
@@ -31,23 +39,29 @@ export async function readSweepText(path: string, file: string): Promise<string>
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new UsageError(
-      `${path}: is not UTF-8 (line ${firstWrongLine(bytes)}). Save it as UTF-8, for example with \`iconv -f ISO-8859-1 -t UTF-8\`.`,
+      `${nameOf(path)}: is not UTF-8 (line ${firstWrongLine(bytes)}). Save it as UTF-8, for example with \`iconv -f ISO-8859-1 -t UTF-8\`.`,
     );
   }
 }
 
+/** Returns the name of a sweep file for messages. */
+export function nameOf(path: string): string {
+  return path === STANDARD_STREAM ? 'standard input' : path;
+}
+
+/** Reads a file, or a pipe such as `<(…)` of a shell, up to one chunk beyond the maximum size. */
 async function readBytes(path: string, file: string): Promise<Uint8Array> {
   try {
-    const found = await stat(file);
+    await using opened = await open(file);
+    const found = await opened.stat();
     if (found.isDirectory()) throw new UsageError(`${path}: is a folder. Name the sweep file in it.`);
-    if (found.size > MAX_BYTES) {
-      throw new UsageError(`${path}: has ${found.size} bytes; a sweep file has at most ${MAX_BYTES}.`);
-    }
-    return await readFile(file);
+    return await readStream(opened.createReadStream({ autoClose: false }) as ByteStream, MAX_BYTES);
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new MissingError(
-      `${path}: the sweep file can't be read (${(error as NodeJS.ErrnoException).code ?? 'error'}).`,
+    const problem = fileProblem(error);
+    if (problem === null) throw error;
+    throw new CliError(
+      `${describeFileError(error, path)}. Give the path of a sweep file, or - for standard input.`,
+      EXIT_OF_FILE_PROBLEM[problem.kind],
     );
   }
 }

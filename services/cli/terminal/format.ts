@@ -3,6 +3,11 @@ import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
 
 const NOTHING = '–';
 
+/** Formats a number of things as `1 run` or `2 runs`. */
+export function countOf(count: number, singular: string, plural = `${singular}s`): string {
+  return `${count} ${count === 1 ? singular : plural}`;
+}
+
 /** Formats a loss or accuracy with four decimals; `–` if there is none. */
 export function formatMetric(value: number | null | undefined): string {
   if (value === null || value === undefined) return NOTHING;

@@ -26,6 +26,7 @@ import type { ErrorMetadata, ErrorReason } from '../../core/errors.ts';
 import { LeaseNotHeldError, ReportRefusedError, TrainerIdTakenError } from '../../core/trainer-errors.ts';
 import type { FieldViolation } from '../../core/sweep/sweep-spec.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../proto/gen/google/rpc/error_details.ts';
+import { describeConnection } from './connection-problem.ts';
 import { durationToProto } from './convert/duration.ts';
 import { Status } from '../../../proto/gen/google/rpc/status.ts';
 
@@ -110,7 +111,9 @@ export function toServiceError(
  */
 export function fromServiceError(error: unknown): Error {
   if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error), { cause: error });
-  return readDetails(error) ?? new RpcError(codeName(error.code), error.details, { cause: error });
+  const code = codeName(error.code);
+  const details = code === 'UNAVAILABLE' ? describeConnection(error.details) : error.details;
+  return readDetails(error) ?? new RpcError(code, details, { cause: error });
 }
 
 /** Returns whether a retry of the same call may succeed, perhaps at another coordinator. */

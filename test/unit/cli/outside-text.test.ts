@@ -170,7 +170,9 @@ describe('a sweep file in another form', () => {
     await mkdir(join(folder, 'sweeps'));
     await expect(loadSweepFile('sweeps', folder)).rejects.toThrow('sweeps: is a folder. Name the sweep file in it.');
     await expect(loadSweepFile('https://example.org/a.yaml', folder)).rejects.toThrow('is a URL');
-    await expect(loadSweepFile('nowhere.yaml', folder)).rejects.toThrow("can't be read (ENOENT)");
+    await expect(loadSweepFile('nowhere.yaml', folder)).rejects.toThrow(
+      'nowhere.yaml does not exist. Give the path of',
+    );
   });
 
   const BOMB = [

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { experimental } from '@grpc/grpc-js';
 import { ConfigError } from '../../config/read-config.ts';
+import { fileProblem } from '../../files/file-problem.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** A file and the setting that names it, for messages. */
@@ -164,7 +165,9 @@ function understand(
       const pem = read(file);
       return { pem, value: parse(pem) };
     } catch (error) {
-      problems.push(`${file.setting}: ${file.path} is not ${what}: ${(error as Error).message}.`);
+      const unread = fileProblem(error);
+      const problem = unread === null ? `is not ${what}: ${(error as Error).message}` : unread.clause;
+      problems.push(`${file.setting}: ${file.path} ${problem}.`);
       return null;
     }
   };

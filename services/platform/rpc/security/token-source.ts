@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describeWrongToken, TOKEN_PATTERN } from '../../config/connection-settings.ts';
 import type { TokenConfig } from '../../config/connection-settings.ts';
 import { ConfigError } from '../../config/read-config.ts';
+import { describeFileError } from '../../files/file-problem.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Maximum age of a token read from a file: calls may follow each other within a millisecond. */
@@ -43,7 +44,7 @@ function readToken(file: string): string {
   try {
     text = readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new ConfigError([`GRAFT_TOKEN_FILE: ${file} can't be read: ${(error as Error).message}.`]);
+    throw new ConfigError([`GRAFT_TOKEN_FILE: ${describeFileError(error, file)}.`]);
   }
   if (TOKEN_PATTERN.test(text)) return text;
   throw new ConfigError([`GRAFT_TOKEN_FILE: ${file} must have a token and nothing else. ${describeWrongToken(text)}`]);
