@@ -6,6 +6,7 @@ import { FILE_DAMAGES } from '../support/damage-file.ts';
 import type { FileDamage } from '../support/damage-file.ts';
 import { STORED_KINDS } from './stored-damage.ts';
 import type { StoredKind } from './stored-damage.ts';
+import { MAX_REPAIRS } from '../../services/core/repair.ts';
 import { FAILPOINTS } from '../../services/platform/lifecycle/failpoint.ts';
 import type { FailpointName } from '../../services/platform/lifecycle/failpoint.ts';
 import { ChaosCluster } from './chaos-cluster.ts';
@@ -73,6 +74,8 @@ const REACH_MS = 90_000;
 const RECOVER_MS = 60_000;
 const SETTLE_MS = 120_000;
 const POLL_MS = 5;
+/** Damages of one kind of file per sweep. A sweep repairs an artifact `MAX_REPAIRS` times, and may find one more from the sweep before. */
+const MAX_DAMAGES = MAX_REPAIRS - 1;
 /** Epochs, few enough that every stage is reached soon. */
 const SIZE = { cached: 12, augmented: 6, fineTune: 3 };
 
@@ -103,6 +106,7 @@ export async function runMatrix(
     const training = new EndlessTraining(sweeps);
     const outcomes: Outcome[] = [];
     for (const [number, scenario] of scenarios.entries()) {
+      if (typeof scenario.victim !== 'string') await training.admitDamage(scenario.victim.kind);
       const outcome = await play(scenario, number, cluster, pool, failpointFile);
       outcomes.push(outcome);
       say(describeOutcome(outcome));
@@ -118,12 +122,22 @@ export async function runMatrix(
 /** Submits the next sweep whenever one has ended. */
 class EndlessTraining {
   readonly #sweepIds: string[] = [];
+  readonly #damages: { readonly kind: StoredKind; readonly sweepId: string | undefined }[] = [];
   readonly #running: Promise<void>;
   #isStopping = false;
 
   constructor(sweeps: ChaosSweeps) {
     this.#running = this.#run(sweeps);
     this.#running.catch(() => undefined);
+  }
+
+  /** Counts a damage, and waits for the next sweep if the present one has had `MAX_DAMAGES` of this kind. */
+  async admitDamage(kind: StoredKind): Promise<void> {
+    const isFull = (): boolean =>
+      this.#damages.filter((damage) => damage.kind === kind && damage.sweepId === this.#sweepIds.at(-1)).length >=
+      MAX_DAMAGES;
+    while (isFull()) await Promise.race([sleep(POLL_MS), this.#running]);
+    this.#damages.push({ kind, sweepId: this.#sweepIds.at(-1) });
   }
 
   /** Waits for the end of the last sweep. @returns the IDs of all sweeps. */
