@@ -51,7 +51,7 @@ class ArtifactCopyError extends Error {
 
 /** Maximum number of copies of one artifact that one call fetches because they are damaged. */
 const MOST_DAMAGED_COPIES = 3;
-/** Time after its last touch during which a pin of a process on another host is considered live. */
+/** Time after its last touch during which a pin of a process of another host or container is considered live. */
 const FOREIGN_PIN_MS = 2 * 3_600_000;
 const TOUCH_INTERVAL_MS = 1_800_000;
 /** A download that has not grown for this time has lost its process. */
@@ -62,8 +62,8 @@ const LOOK_INTERVAL_MS = 100;
 const DIGEST_LENGTH = 64;
 const COPY_NAME = /^[0-9a-f]{64}~(?!.*\.(part|lock)$)/;
 const COPY_OR_PART = /^[0-9a-f]{64}~(?!.*\.lock$)/;
-/** `<host>~<pid>-<start time>~<number>~<digest>` */
-const PIN_NAME = /^[^~]*~\d+(-\d*)?~\d+~[0-9a-f]{64}$/;
+/** `<host>~<pid>-<start time>-<process table>~<number>~<digest>`; earlier versions wrote less of the process. */
+const PIN_NAME = /^[^~]*~\d+(-\d*(-[0-9a-f]*)?)?~\d+~[0-9a-f]{64}$/;
 let pinCount = 0;
 
 /** Copies whose digest this process has verified, by location and identity of the content. */
@@ -134,7 +134,8 @@ export class ArtifactCache {
   /** Creates a hard link to the copy; null if there is no copy. */
   async #pin(path: string, sha256: string): Promise<LocalArtifact | null> {
     const { pid, startTime } = identifyProcess(process.pid);
-    const pin = join(this.#pins, `${hostname()}~${pid}-${startTime}~${pinCount++}~${sha256}`);
+    const owner = `${hostname()}~${pid}-${startTime}-${tableDigest()}`;
+    const pin = join(this.#pins, `${owner}~${pinCount++}~${sha256}`);
     try {
       await link(path, pin);
     } catch (error) {
@@ -291,14 +292,14 @@ function requireSize(artifact: StoredArtifact, found: { readonly sizeBytes: numb
 }
 
 /**
- * Takes the lock of a download; null when another download runs. The lock of a process on another machine, and of one that
- * hangs, is taken over when the part has stopped growing. If that process resumes, both write the same bytes to the same
+ * Takes the lock of a download; null when another download runs. The lock of a process on another machine, of an earlier version, or of
+ * a process that hangs, is taken over when the part has stopped growing. If that process resumes, both write the same bytes to the same
  * places, and one rename is enough.
  */
 function lockDownload(partPath: string, lockPath: string): ProcessLock | null {
   return tryLock(lockPath, {
     isStale: (holder) => {
-      if (holder === null || (isOfThisTable(holder) && !isAlive(holder))) return true;
+      if (holder !== null && isOfThisTable(holder) && !isAlive(holder)) return true;
       const times = [lockPath, partPath].flatMap((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? []);
       return Date.now() - Math.max(...times) > STALLED_MS;
     },
@@ -306,16 +307,21 @@ function lockDownload(partPath: string, lockPath: string): ProcessLock | null {
 }
 
 /**
- * Returns whether the process that a pin names still runs.
+ * Returns whether the process that a pin names still runs. Processes of another host or container can't be seen from here, even if a
+ * container has the same host name: their pins live until they are not touched any more.
  *
- * @param touchedAtMs last use of the pin; decides for a process of another host.
+ * @param touchedAtMs last use of the pin
  */
 function isOwnerAlive(pin: string, touchedAtMs: number): boolean {
   const [host, process = ''] = pin.split('~');
-  if (host !== hostname()) return Date.now() - touchedAtMs < FOREIGN_PIN_MS;
-  const [pid, startTime] = process.split('-');
-  // Earlier versions wrote no start time.
-  return isAlive({ pid: Number(pid), startTime: startTime ?? identifyProcess(Number(pid)).startTime });
+  const [pid, startTime, table] = process.split('-');
+  if (host === hostname() && table === tableDigest()) return isAlive({ pid: Number(pid), startTime: startTime ?? '' });
+  return Date.now() - touchedAtMs < FOREIGN_PIN_MS;
+}
+
+/** Returns a short name of this machine's or container's process table. */
+function tableDigest(): string {
+  return createHash('sha256').update(identifyProcess(process.pid).processTable ?? '').digest('hex').slice(0, 12);
 }
 
 async function* readAll(file: FileHandle): AsyncGenerator<Uint8Array> {

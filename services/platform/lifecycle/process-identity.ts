@@ -31,15 +31,23 @@ export function isOfThisTable(identity: ProcessIdentity): boolean {
   return identity.processTable === undefined || identity.processTable === processTable();
 }
 
-/** Reads an identity from JSON; null unless `json` holds one. */
+/**
+ * Reads an identity from JSON; null unless `json` holds one. A bare process ID, as earlier versions wrote, stands for the process that has
+ * this ID now. It is never this process, which writes complete identities.
+ */
 export function parseIdentity(json: string): ProcessIdentity | null {
   try {
-    const { pid, startTime, processTable: table } = JSON.parse(json) as ProcessIdentity;
+    const parsed = JSON.parse(json) as ProcessIdentity | number;
+    const { pid, startTime, processTable: table } = typeof parsed === 'number' ? bareIdentity(parsed) : parsed;
     if (!Number.isSafeInteger(pid) || pid <= 0 || typeof startTime !== 'string') return null;
     return { pid, startTime, ...(table === undefined ? {} : { processTable: table }) };
   } catch {
     return null;
   }
+}
+
+function bareIdentity(pid: number): ProcessIdentity {
+  return { pid, startTime: pid === process.pid ? 'of a predecessor' : statOf(pid).startTime };
 }
 
 /** Returns the arguments of a process, empty when it has ended or is a zombie. */

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createOnce } from '../files/create-once.ts';
 import { identifyProcess, isAlive, parseIdentity } from './process-identity.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
@@ -10,10 +11,11 @@ import type { ProcessIdentity } from './process-identity.ts';
  * States of a lock file:
  * - free: there is no file.
  * - held: the file names a running process. Only that process removes the file.
- * - stale: the file names a process that has ended without releasing it, or nothing readable.
+ * - stale: the file names a process that has ended without releasing it, or has been unreadable for `UNREADABLE_MS`.
  *
  * Transitions:
- * - free → held: a hard link to a complete file. Readers never see half a file, and one of two processes wins.
+ * - free → held: the file is created with its content (`createOnce`), and one of two processes wins. On file systems without hard
+ *   links, readers may see it empty for a moment. Therefore an unreadable file counts as held while it is young.
  * - held → free: `release`. held → stale: the holder ends in any other way.
  * - stale → held: the file is replaced atomically. Only the holder of a second lock, named after the content of the stale file,
  *   may replace it, after comparing that content again. So of two processes that find the same stale file one wins, and the other
@@ -52,31 +54,32 @@ export class LockTimeoutError extends Error {
 }
 
 const POLL_MS = 50;
+/** Age from which an unreadable lock file is not about to be written by its holder. */
+const UNREADABLE_MS = 5_000;
 
 /** Takes a lock; null if another process, or another part of this one, holds it. */
 export function tryLock(file: string, options: LockOptions = {}): ProcessLock | null {
   const { holder = identifyProcess(process.pid), isStale = hasEnded } = options;
   const own = JSON.stringify({ ...holder, nonce: randomUUID() });
-  // The name ends in .lock as well, so that readers of the folder that skip locks skip it.
-  const prepared = `${file}.${randomUUID()}.lock`;
-  try {
-    writeFileSync(prepared, own, { flag: 'wx' });
-    while (!tryLink(prepared, file)) {
-      const found = readIfThere(file);
-      if (found === null) continue;
-      if (!isStale(parseIdentity(found))) return null;
-      const takeover = tryLock(`${file}.${digestOf(found)}.lock`, { holder });
-      if (takeover === null) return null;
-      try {
-        if (readIfThere(file) !== found) continue;
-        renameSync(prepared, file);
-        break;
-      } finally {
-        takeover.release();
-      }
+  while (!createOnce(file, own)) {
+    const found = readIfThere(file);
+    if (found === null) continue;
+    const named = parseIdentity(found);
+    if (named === null && isYoung(file)) return null;
+    if (!isStale(named)) return null;
+    const takeover = tryLock(`${file}.${digestOf(found)}.lock`, { holder });
+    if (takeover === null) return null;
+    // The name ends in .lock as well, so that readers of the folder that skip locks skip it.
+    const prepared = `${file}.${randomUUID()}.lock`;
+    try {
+      if (readIfThere(file) !== found) continue;
+      writeFileSync(prepared, own, { flag: 'wx' });
+      renameSync(prepared, file);
+      break;
+    } finally {
+      rmSync(prepared, { force: true });
+      takeover.release();
     }
-  } finally {
-    rmSync(prepared, { force: true });
   }
   return {
     release: () => {
@@ -110,14 +113,10 @@ function hasEnded(holder: ProcessIdentity | null): boolean {
   return holder === null || !isAlive(holder);
 }
 
-function tryLink(prepared: string, file: string): boolean {
-  try {
-    linkSync(prepared, file);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
+/** Both directions, because the clock of a file server may differ from this machine's. */
+function isYoung(file: string): boolean {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) < UNREADABLE_MS;
 }
 
 function readIfThere(file: string): string | null {

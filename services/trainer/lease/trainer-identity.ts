@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createOnce } from '../../platform/files/create-once.ts';
 import { identifyProcess } from '../../platform/lifecycle/process-identity.ts';
 import { tryLock } from '../../platform/lifecycle/process-lock.ts';
 
@@ -76,15 +77,7 @@ export function trainerSecretOf(stateDir: string, trainerId: string): string {
 function readOrCreate(path: string, create: () => string, mode = 0o644): string {
   const known = readIfThere(path);
   if (known !== null) return known;
-  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(temporary, create(), { flag: 'wx', mode, flush: true });
-  try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(temporary, { force: true });
-  }
+  createOnce(path, create(), mode);
   return readFileSync(path, 'utf8').trim();
 }
 

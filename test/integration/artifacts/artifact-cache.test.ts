@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
+  linkSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -10,8 +11,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { hostname, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -21,6 +22,7 @@ import {
 } from '../../../services/platform/artifacts/artifact-cache.ts';
 import type { LocalArtifact } from '../../../services/platform/artifacts/artifact-cache.ts';
 import type { StoredArtifact } from '../../../services/platform/artifacts/artifact-store.ts';
+import { identifyProcess } from '../../../services/platform/lifecycle/process-identity.ts';
 import { FILE_DAMAGES, damageFile } from '../../support/damage-file.ts';
 import { RemoteStore } from './remote-store.ts';
 
@@ -109,24 +111,50 @@ describe('ArtifactCache', () => {
     expect(readdirSync(join(folder(), 'pins'))).toEqual([]);
   });
 
-  it('resumes an interrupted download, and takes over the lock of a killed one', async () => {
-    const artifact = await put('a', 300 * KIB);
-    store.breakAfterBytes = 100 * KIB;
-    await expect(newCache().open(artifact)).rejects.toThrow('the line broke');
-    store.breakAfterBytes = Infinity;
-    const part = readdirSync(folder()).find((name) => name.endsWith('.part')) ?? '';
-    const partBytes = statSync(join(folder(), part)).size;
-    expect(partBytes).toBeGreaterThan(0);
-    // As a killed process leaves it: there is no process 2³¹ − 2.
-    writeFileSync(
-      join(folder(), part.replace('.part', '.lock')),
-      `${(await import('node:os')).hostname()}~2147483646~`,
-    );
-    using local = await newCache().open(artifact);
-    expect(readFileSync(local.path)).toEqual(Buffer.alloc(300 * KIB, 'a'));
-    expect(store.reads.map(({ offset }) => offset)).toEqual([0, partBytes]);
-    expect(copies()).toEqual(['a']);
+  it('keeps the pins of another container that has the same host name', async () => {
+    const cache = newCache(150 * KIB);
+    await use(cache, await put('a'), 1);
+    const copy = join(folder(), readdirSync(folder()).find((name) => name !== 'pins') ?? '');
+    const digest = basename(copy).slice(0, 64);
+    const pins = [`${hostname()}~999999-12-0123456789ab~0~${digest}`, `${hostname()}~999999-12~0~${digest}`];
+    for (const pin of pins) linkSync(copy, join(folder(), 'pins', pin));
+    // The pins and the copy are one file.
+    utimesSync(copy, new Date(), statSync(copy).mtime);
+    await use(cache, await put('b'), 2);
+    expect(copies()).toEqual(['a', 'b']);
+    expect(readdirSync(join(folder(), 'pins')).sort()).toEqual(pins.sort());
+    const longAgo = new Date(Date.now() - 3 * 3_600_000);
+    utimesSync(copy, longAgo, statSync(copy).mtime);
+    await use(cache, await put('c'), 3);
+    expect(copies()).toEqual(['c']);
+    expect(readdirSync(join(folder(), 'pins'))).toEqual([]);
   });
+
+  it.each(['this version', 'an earlier version'])(
+    'resumes an interrupted download, and takes over the lock of a killed process of %s',
+    async (version) => {
+      const artifact = await put('a', 300 * KIB);
+      store.breakAfterBytes = 100 * KIB;
+      await expect(newCache().open(artifact)).rejects.toThrow('the line broke');
+      store.breakAfterBytes = Infinity;
+      const part = join(folder(), readdirSync(folder()).find((name) => name.endsWith('.part')) ?? '');
+      const partBytes = statSync(part).size;
+      expect(partBytes).toBeGreaterThan(0);
+      const lock = part.replace('.part', '.lock');
+      if (version === 'this version') {
+        writeFileSync(lock, JSON.stringify({ ...identifyProcess(process.pid), startTime: '1' }));
+      } else {
+        // The process may run in another container, so the part must have stopped growing.
+        writeFileSync(lock, `${hostname()}~2147483646~`);
+        const past = new Date(Date.now() - 90_000);
+        for (const file of [lock, part]) utimesSync(file, past, past);
+      }
+      using local = await newCache().open(artifact);
+      expect(readFileSync(local.path)).toEqual(Buffer.alloc(300 * KIB, 'a'));
+      expect(store.reads.map(({ offset }) => offset)).toEqual([0, partBytes]);
+      expect(copies()).toEqual(['a']);
+    },
+  );
 
   it('downloads a damaged partial file again, and refuses a file that is not the registered one', async () => {
     const artifact = await put('a');

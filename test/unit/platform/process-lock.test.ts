@@ -1,7 +1,8 @@
 import { fork, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,6 +46,12 @@ async function kill(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGKILL');
   await exited;
+}
+
+/** Sets the time of the last write back by a minute. */
+function age(path: string): void {
+  const past = new Date(Date.now() - 60_000);
+  utimesSync(path, past, past);
 }
 
 describe('a process lock', () => {
@@ -95,15 +102,55 @@ describe('a process lock', () => {
   it.each([
     ['empty', ''],
     ['cut short', '{"pid":12'],
-    ['of an earlier version', '12'],
-  ])('is taken when the file is %s', (_what, content) => {
+    ['of an earlier version on another host', 'elsewhere~12~'],
+  ])('is taken when the file has been %s for a while, not at once', (_what, content) => {
     writeFileSync(file, content);
+    expect(tryLock(file)).toBeNull();
+    age(file);
     expect(tryLock(file)).not.toBeNull();
+  });
+
+  it('is held by a running process of an earlier version, which wrote its ID only', async () => {
+    const child = await start();
+    writeFileSync(file, String(child.pid));
+    age(file);
+    expect(tryLock(file)).toBeNull();
+    await kill(child);
+    expect(tryLock(file)).not.toBeNull();
+  });
+
+  it('is taken from a predecessor of an earlier version that had the ID of this process', () => {
+    writeFileSync(file, String(process.pid));
+    expect(tryLock(file)).not.toBeNull();
+  });
+
+  it.each(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])('works where hard links fail with %s', (code) => {
+    const { linkSync } = fs;
+    fs.linkSync = () => {
+      throw Object.assign(new Error(code), { code });
+    };
+    syncBuiltinESMExports();
+    try {
+      const lock = tryLock(file);
+      expect(lock).not.toBeNull();
+      expect(tryLock(file)).toBeNull();
+      lock?.release();
+      expect(readdirSync(folder)).toEqual([]);
+      writeFileSync(file, JSON.stringify({ ...identifyProcess(process.pid), startTime: '1' }));
+      expect(tryLock(file)).not.toBeNull();
+      expect(tryLock(file)).toBeNull();
+    } finally {
+      fs.linkSync = linkSync;
+      syncBuiltinESMExports();
+    }
   });
 
   it('is taken by one of the processes that find it stale at once', { timeout: 60_000 }, async () => {
     const files = Array.from({ length: 300 }, (_, index) => join(folder, `${String(index)}.lock`));
-    for (const one of files) writeFileSync(one, '');
+    for (const one of files) {
+      writeFileSync(one, '');
+      age(one);
+    }
     const processes = await start4();
     const taken = await Promise.all(processes.map((child) => take(child, files)));
     expect(taken.flat().toSorted()).toEqual(files.toSorted());

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { linkSync, rmSync, writeFileSync } from 'node:fs';
+import { extname } from 'node:path';
+
+/** Codes by which file systems without hard links (exFAT, SMB, some FUSE drivers) refuse one. */
+const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/**
+ * Creates a file with its content; of two processes, one succeeds. Readers see all of the content or no file, except on file systems
+ * without hard links, where they may see a part of it for a moment.
+ *
+ * @returns false when the file exists
+ */
+export function createOnce(path: string, content: string, mode = 0o644): boolean {
+  const options = { flag: 'wx', mode, flush: true } as const;
+  // With the same extension, so that readers of the folder that skip such files skip it.
+  const prepared = `${path}.${randomUUID()}${extname(path)}`;
+  try {
+    writeFileSync(prepared, content, options);
+    linkSync(prepared, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    if (!NO_LINKS.includes(codeOf(error))) throw error;
+  } finally {
+    rmSync(prepared, { force: true });
+  }
+  try {
+    writeFileSync(path, content, options);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    // Disk full: half a file would count as one that exists.
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as NodeJS.ErrnoException).code;
+}
