@@ -5,6 +5,7 @@ import { layerIndex } from './layer-graph.ts';
 import { outputShapeOf } from './layer-shapes.ts';
 import type { ImageShape } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
+import { liveValues } from './live-values.ts';
 
 /** Layers of a base. */
 export interface BaseRange {
@@ -20,7 +21,7 @@ export interface BaseCost {
   readonly gflop: number;
   /** Values in the outputs of all layers together. */
   readonly valueCount: number;
-  /** Values in the inputs and the output of the layer with the most: what is alive at once in a forward pass. */
+  /** Values that exist at once in a forward pass, at the layer where they are the most. */
   readonly liveValueCount: number;
   readonly weightCount: number;
 }
@@ -43,8 +44,8 @@ interface Profile {
 
 /** Order, names and weights are the same for every size. */
 const GRAPH_SIZE = 224;
-/** A sweep of 10,000 runs may have thousands of pairs of backbone and size, and asks for each many times; one takes about 20 kB. */
-const MAX_KEPT_PROFILES = 4_096;
+/** Profiles that are kept: a plan asks for each pair of backbone and size many times. One takes up to 14 ms to make, and 15 to 100 kB. */
+const MAX_KEPT_PROFILES = 512;
 const kept = new Map<string, Profile>();
 
 /**
@@ -76,8 +77,9 @@ function profileOf(backbone: string, imageSize: number): Profile {
   const key = `${backbone} ${imageSize}`;
   const known = kept.get(key);
   if (known !== undefined) return known;
-  if (kept.size >= MAX_KEPT_PROFILES) kept.clear();
   const profile = makeProfile(backbone, imageSize);
+  const [oldest] = kept.keys();
+  if (kept.size >= MAX_KEPT_PROFILES && oldest !== undefined) kept.delete(oldest);
   kept.set(key, profile);
   return profile;
 }
@@ -92,7 +94,6 @@ function makeProfile(backbone: string, imageSize: number): Profile {
   const operationSums = new Float64Array(count + 1);
   const valueSums = new Float64Array(count + 1);
   const weightSums = new Float64Array(count + 1);
-  const liveValues = new Float64Array(count);
   const bySize = new Map(publishedLayers(imageSize).map((layer) => [layer.name, layer]));
   for (const [index, { name }] of graph.layers.entries()) {
     const layer = bySize.get(name) as Layer;
@@ -102,9 +103,8 @@ function makeProfile(backbone: string, imageSize: number): Profile {
     add(operationSums, index, 2 * shape[0] * shape[1] * productsPerPixel(layer, inputs[0]?.[2] ?? 0));
     add(valueSums, index, countOf(shape));
     add(weightSums, index, sum((graph.weights[index] ?? []).map((weight) => countOf(weight.shape))));
-    liveValues[index] = isInPlace(layer) ? 0 : countOf(shape) + sum(inputs.map(countOf));
   }
-  return { graph, shapes, operationSums, valueSums, weightSums, liveValues };
+  return { graph, shapes, operationSums, valueSums, weightSums, liveValues: liveValues(graph, shapes, image) };
 }
 
 function add(sums: Float64Array, index: number, amount: number): void {
@@ -117,11 +117,6 @@ function countOf(shape: readonly number[]): number {
 
 function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
-}
-
-/** Normalisation and activation are part of the convolution's kernel before them. */
-function isInPlace({ kind }: Layer): boolean {
-  return kind === 'batch-norm' || kind === 'activation' || kind === 'identity';
 }
 
 /** Returns the multiply-adds per pixel of the output. Only convolutions have some; other layers cost by their values. */

@@ -3,7 +3,12 @@ import { correctionsFrom } from '../../../services/core/planner/cost/corrections
 import { deviceSpeed } from '../../../services/core/planner/cost/device-speed.ts';
 import { headStepSeconds, headWeightCount } from '../../../services/core/planner/cost/head-cost.ts';
 import { makespanSeconds } from '../../../services/core/planner/cost/makespan.ts';
-import { aloneSeconds, forecastFineTunes, forecastHeads } from '../../../services/core/planner/cost/task-cost.ts';
+import {
+  aloneSeconds,
+  forecastEvaluation,
+  forecastFineTunes,
+  forecastHeads,
+} from '../../../services/core/planner/cost/task-cost.ts';
 import { costContextOf } from '../../../services/core/planner/plan-sweep.ts';
 import { chooseParts } from '../../../services/core/planner/split-groups.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
@@ -24,6 +29,34 @@ describe('forecasts', () => {
     const step = speed.stepSeconds + 16 * headStepSeconds(speed, weights, 32);
     expect(step).toBeGreaterThan(0.059);
     expect(step).toBeLessThan(0.075);
+  });
+
+  // Peaks of new worker processes in FEATURES, 400 and 200 photographs or 128 and 64, 2 threads, in MB.
+  test.each([
+    ['mobilenet', 64, 554],
+    ['mobilenet', 160, 720],
+    ['mobilenet', 224, 883],
+    ['mobilenet_v2', 160, 742],
+    ['mobilenet_v2', 224, 955],
+    ['efficientnet_lite0', 160, 748],
+    ['efficientnet_lite0', 224, 981],
+    ['efficientnet_b0', 160, 947],
+    ['efficientnet_b0', 224, 1277],
+    ['efficientnet_v2_b0', 180, 736],
+    ['resnet50', 160, 1023],
+    ['resnet50', 224, 1174],
+    ['resnet50_v2', 160, 1050],
+    ['densenet121', 160, 811],
+    ['densenet121', 224, 1034],
+    ['xception', 180, 1381],
+    ['vgg16', 96, 865],
+    ['vgg16', 128, 991],
+    ['vgg16', 180, 1469],
+    ['vgg16', 224, 1766],
+  ])('the memory of %s on images of %i pixels is within 10 %% of the measured peak', (backbone, size, peakMb) => {
+    const config = compileRunConfig({ backbone, image_size: size });
+    const { memoryBytes } = forecastEvaluation(CONTEXT, [config]);
+    expect(Math.abs(memoryBytes / 1e6 / peakMb - 1)).toBeLessThan(0.1);
   });
 
   test('a second head on the same features costs its steps only; on a stream it costs next to nothing', () => {

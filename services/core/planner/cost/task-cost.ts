@@ -40,11 +40,14 @@ const PROCESS_BYTES = 700e6;
 /** A weight file is parsed into one copy and folded into another. */
 const WEIGHT_COPIES = 2;
 /**
- * Memory of a layer's kernel in addition to its inputs and its output, as a factor of these: reordered copies and
- * workspace. It yields 1.61 of the 1.85 GB that VGG16 used at 180 pixels, and 0.87 of the 0.77 GB of EfficientNet-Lite0
- * at 160 pixels.
+ * Memory of a task that passes images through a base: the process, copies of the images (decoded, as floating point, preprocessed,
+ * padded), and the live values with the kernels' reordered copies and freed blocks that the allocator has not reused, as a factor. A
+ * pass reuses what earlier tasks left, so the process counts without that. Within 8 % of the peaks of new processes: 12 bases at 64 to
+ * 224 pixels, from 0.55 GB (MobileNet, 64) to 1.77 GB (VGG16, 224).
  */
-const WORKSPACE_FACTOR = 1.5;
+const PASS_PROCESS_BYTES = 540e6;
+const IMAGE_COPIES = 4;
+const LIVE_VALUE_FACTOR = 1.4;
 /** Stored outputs are read into one buffer and copied into a tensor. */
 const FEATURE_COPIES = 2;
 const STREAM_BATCH_SIZE = 32;
@@ -72,7 +75,7 @@ export function forecastFeatures(context: CostContext, sets: readonly KeyedFeatu
     loadSeconds(cost) +
     imageCount * (speed.decodeSeconds + forwardSeconds(speed, cost)) +
     featureBytes / READ_BYTES_PER_SECOND;
-  const memoryBytes = processBytes(cost) + passBytes(cost, STREAM_BATCH_SIZE);
+  const memoryBytes = streamBytes(cost, first.imageSize, STREAM_BATCH_SIZE);
   return finish(context, ['FEATURES', 'stored', first.backbone, first.imageSize], seconds, memoryBytes, featureBytes);
 }
 
@@ -105,11 +108,12 @@ export function forecastHeads(
   const stepCount = Math.ceil(imageCounts.train / first.batchSize);
   const readBytes = sum(featureSets.map((set) => featureSetBytes(context, set)));
   let seconds = loadSeconds(base) + readBytes / READ_BYTES_PER_SECOND + epochs * stepCount * speed.stepSeconds;
-  let memoryBytes = processBytes(base) + FEATURE_COPIES * readBytes;
-  if (first.method === 'augmented') {
+  let memoryBytes = FEATURE_COPIES * readBytes;
+  if (first.method === 'cached') memoryBytes += processBytes(base);
+  else {
     seconds += epochs * imageCounts.train * (augmentSeconds(speed, first.imageSize) + forwardSeconds(speed, base));
     seconds += imageCounts.train * speed.decodeSeconds;
-    memoryBytes += passBytes(base, first.batchSize);
+    memoryBytes += streamBytes(base, first.imageSize, first.batchSize);
   }
   for (const config of configs) {
     const weightCount = headWeights(context, config);
@@ -146,7 +150,7 @@ export function forecastFineTunes(
   const isStreamed = first.method === 'augmented';
   if (isStreamed) {
     seconds += epochs * imageCounts.train * (augmentSeconds(speed, first.imageSize) + forwardSeconds(speed, prefix));
-    memoryBytes += passBytes(prefix, first.batchSize);
+    memoryBytes += passBytes(prefix, first.imageSize, first.batchSize);
   }
   if (isStreamed || cut === null) seconds += imageCounts.train * speed.decodeSeconds;
   let largestTopBytes = 0;
@@ -186,7 +190,7 @@ export function forecastEvaluation(context: CostContext, configs: readonly RunCo
   // A fine-tuned run has its own upper layers. Since the winners are unknown, all pass the whole base once.
   const perImage = speed.decodeSeconds + forwardSeconds(speed, base);
   const seconds = loadSeconds(base) + imageCounts.test * perImage;
-  const memoryBytes = processBytes(base) + passBytes(base, STREAM_BATCH_SIZE);
+  const memoryBytes = streamBytes(base, first.imageSize, STREAM_BATCH_SIZE);
   return finish(context, ['EVALUATE', 'images', name, first.imageSize], seconds, memoryBytes, 0);
 }
 
@@ -265,12 +269,22 @@ function loadSeconds({ weightCount }: BaseCost): number {
   return (weightCount * FLOAT_BYTES) / LOAD_BYTES_PER_SECOND;
 }
 
-function processBytes({ weightCount }: BaseCost): number {
-  return PROCESS_BYTES + WEIGHT_COPIES * FLOAT_BYTES * weightCount;
+function processBytes(base: BaseCost): number {
+  return PROCESS_BYTES + weightBytes(base);
 }
 
-function passBytes({ liveValueCount }: BaseCost, batchSize: number): number {
-  return WORKSPACE_FACTOR * FLOAT_BYTES * liveValueCount * batchSize;
+function weightBytes({ weightCount }: BaseCost): number {
+  return WEIGHT_COPIES * FLOAT_BYTES * weightCount;
+}
+
+/** Returns the peak of a process that passes batches of images through a base. */
+function streamBytes(base: BaseCost, imageSize: number, batchSize: number): number {
+  return PASS_PROCESS_BYTES + weightBytes(base) + passBytes(base, imageSize, batchSize);
+}
+
+function passBytes({ liveValueCount }: BaseCost, imageSize: number, batchSize: number): number {
+  const imageValues = 3 * imageSize * imageSize;
+  return FLOAT_BYTES * batchSize * (LIVE_VALUE_FACTOR * liveValueCount + IMAGE_COPIES * imageValues);
 }
 
 function sum(values: readonly number[]): number {

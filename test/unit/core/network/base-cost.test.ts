@@ -52,6 +52,9 @@ test('a layer beside a shortcut costs its own arithmetic, within a block too', (
   expect(gflop).toBeCloseTo((2 * 28 ** 2 * 9 * 512 ** 2) / 1e9, 9);
   // Its second convolution reads and writes 224 × 224 × 64 values.
   expect(costOfLayers('vgg16', SIZE, { from: null, to: null }).liveValueCount).toBe(2 * 64 * SIZE ** 2);
+  // A residual block's addition: the shortcut, the branch and their sum; the block's input is not read any more.
+  const { liveValueCount } = costOfLayers('resnet50', SIZE, { from: 'conv2_block1_out', to: 'conv2_block2_out' });
+  expect(liveValueCount).toBe(3 * 256 * (SIZE / 4) ** 2);
   // 180 pixels are 180, 90, 45, 22, 11 and 5 after the pools.
   expect(outputShapeAt('vgg16', 180, 'block4_pool')).toEqual({ size: 11, channels: 512 });
   expect(() => costOfLayers('vgg16', SIZE, { from: null, to: 'block9' })).toThrow('no layer "block9"');
