@@ -1365,7 +1365,7 @@ COMMENT ON COLUMN sweeps.objective_metric IS 'Ranking criterion of runs, measure
 COMMENT ON COLUMN sweeps.objective_goal IS 'minimize or maximize.';
 COMMENT ON COLUMN sweeps.test_policy IS 'Selection of the runs that are evaluated on the test split: winner (and baseline) or every_run.';
 COMMENT ON COLUMN sweeps.varied_names IS 'Names of the parameters that differ between the runs.';
-COMMENT ON COLUMN sweeps.weights IS 'Pretrained weights that INDEX resolved: [{"backbone", "weights", "digest", "layers"}].';
+COMMENT ON COLUMN sweeps.weights IS 'Pretrained weights that INDEX resolved: [{"backbone", "weights", "digest"}].';
 COMMENT ON COLUMN sweeps.planned IS 'True if the tasks after INDEX have been written.';
 COMMENT ON COLUMN sweeps.create_time IS 'Time of submission.';
 COMMENT ON COLUMN sweeps.start_time IS 'Time at which the first task started.';
