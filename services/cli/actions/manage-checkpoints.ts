@@ -110,9 +110,9 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
     ],
     checkpoints.map(({ checkpoint: { runId, stage, epoch, kind, sizeBytes: size }, reason }) => [
       runId,
-      stage,
+      stage ?? 'unknown',
       String(epoch),
-      kind,
+      kind ?? 'unknown',
       formatBytes(size),
       REASONS[reason] ?? reason,
     ]),
@@ -142,9 +142,9 @@ function describeCheckpoints(checkpoints: readonly CheckpointRecord[]): string {
     checkpoints.map((saved) => [
       saved.checkpointId,
       saved.runId,
-      saved.stage,
+      saved.stage ?? 'unknown',
       String(saved.epoch),
-      saved.kind,
+      saved.kind ?? 'unknown',
       formatMetric(saved.value),
       formatBytes(saved.sizeBytes),
       formatTime(saved.createTime),

@@ -1,4 +1,4 @@
-import type { CheckpointKind, Stage } from '../../../core/task.ts';
+import type { CheckpointKind, CheckpointRef, Stage } from '../../../core/task.ts';
 import type { CheckpointRecord } from '../../../core/records/checkpoint.ts';
 
 /** A row of `checkpoints`. */
@@ -27,7 +27,7 @@ export interface CheckpointJson extends Omit<CheckpointRow, 'size_bytes' | 'valu
 export const CHECKPOINT_COLUMNS =
   'c.checkpoint_id, c.run_id, c.stage, c.epoch, c.kind, c.uri, c.sha256, c.size_bytes, c.value, c.create_time, c.pinned';
 
-export function toCheckpoint(row: CheckpointRow | CheckpointJson): CheckpointRecord {
+export function toCheckpoint(row: CheckpointRow | CheckpointJson): CheckpointRecord & CheckpointRef {
   return {
     checkpointId: row.checkpoint_id,
     runId: row.run_id,

@@ -23,23 +23,27 @@ export function checkpointToProto(checkpoint: CheckpointRef | CheckpointRecord):
 
 /** @throws InvalidRequestError naming the field. */
 export function checkpointFromProto(message: Checkpoint, field: string): CheckpointRef {
-  const { checkpointId, runId, epoch, uri, sha256, value = null } = message;
   return {
-    checkpointId,
-    runId,
+    ...plainFields(message, field),
     stage: stages.fromProto(message.stage, `${field}.stage`),
-    epoch,
     kind: checkpointKinds.fromProto(message.kind, `${field}.kind`),
-    uri,
-    sha256,
-    sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`),
-    value,
   };
 }
 
-/** @throws InvalidRequestError naming the field. */
+function plainFields(message: Checkpoint, field: string): Omit<CheckpointRef, 'stage' | 'kind'> {
+  const { checkpointId, runId, epoch, uri, sha256, value = null } = message;
+  return { checkpointId, runId, epoch, uri, sha256, sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`), value };
+}
+
+/**
+ * Converts a checkpoint for people. A coordinator of a later version may send a stage or kind that this version does not know.
+ *
+ * @throws InvalidRequestError naming a field that is absent.
+ */
 export function checkpointRecordFromProto(message: Checkpoint | undefined): CheckpointRecord {
   const sent = requireMessage(message, 'checkpoint');
   const createTime = requireMessage(sent.createTime, 'checkpoint.create_time');
-  return { ...checkpointFromProto(sent, 'checkpoint'), createTime, pinned: sent.pinned };
+  const stage = stages.tryFromProto(sent.stage);
+  const kind = checkpointKinds.tryFromProto(sent.kind);
+  return { ...plainFields(sent, 'checkpoint'), stage, kind, createTime, pinned: sent.pinned };
 }
