@@ -17,14 +17,15 @@ import { embeddedPostgres } from './steps/embedded-postgres.js';
 import { generateCode } from './steps/generate-code.js';
 import { installPackages } from './steps/install-packages.js';
 import { nativeHeads } from './steps/native-heads.js';
-import { tensorflowEngine } from './steps/tensorflow-engine.js';
+import { isBindingLinked, tensorflowEngine } from './steps/tensorflow-engine.js';
 
 const HELP = `Set up Graft on this machine: node deploy/bootstrap/main.js COMMAND
 
   setup [--demo]     install npm packages, generated code, the TensorFlow engine,
                      PostgreSQL and pretrained weights; with --demo, also draw
                      the images of the demo
-  generate           install npm packages and generated code only
+  generate           install npm packages and generated code only; if that replaces
+                     the packages of a set-up, set up again
   engine             install npm packages, native code and pretrained weights
                      only (for the trainer's image)
   test [ARGUMENTS]   set up, then run vitest ARGUMENTS; the last line counts the tests
@@ -67,7 +68,7 @@ async function main([command = '--help', ...rest]) {
       return 0;
     case 'generate':
       refuseOthers(rest, []);
-      await setUp([checkNodeVersion, installPackages, generateCode]);
+      await generate();
       return 0;
     case 'engine':
       refuseOthers(rest, []);
@@ -107,6 +108,16 @@ async function setUp(steps) {
   const base = { env: process.env, root: repositoryRoot, paths: resolvePaths(process.env) };
   await runSteps(steps, base, (line) => process.stdout.write(`${line}\n`));
   process.stdout.write(`Set-up done in ${formatSeconds(performance.now() - start)}.\n`);
+}
+
+/**
+ * Generates code. If that installs other packages over those of a set-up, the set-up is repeated: npm removes the links to TensorFlow and
+ * within PostgreSQL.
+ */
+async function generate() {
+  const wasSetUp = isBindingLinked(repositoryRoot);
+  await setUp([checkNodeVersion, installPackages, generateCode]);
+  if (wasSetUp && !isBindingLinked(repositoryRoot)) await setUp(baseSteps);
 }
 
 /**

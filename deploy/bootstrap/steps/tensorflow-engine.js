@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { obtainBinding } from '../engine/binding.js';
 import { obtainLibrary } from '../engine/library.js';
@@ -12,28 +12,41 @@ import { SetupError } from '../setup-error.js';
 export const tensorflowEngine = {
   title: 'TensorFlow engine',
   async run(context) {
-    const packageFolder = join(context.root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+    const packageFolder = packageFolderOf(context.root);
     const library = await obtainLibrary(context);
     const bindingFolder = await obtainBinding(context, library, packageFolder);
-    linkBinding(join(bindingFolder, 'tfjs_binding.node'), packageFolder);
+    linkFile(join(bindingFolder, 'tfjs_binding.node'), bindingLink(packageFolder));
     const { version, gpu } = await verifyOnce(context, bindingFolder, library.gpu);
     return `ready (TensorFlow ${version} on ${gpu ? 'GPU' : 'CPU'}, ${library.source})`;
   },
 };
 
 /**
- * Creates a symbolic link where tfjs expects its binding.
+ * Returns whether tfjs finds its binding, which installing the packages again removes.
  *
- * @param {string} binding
+ * @param {string} root
+ */
+export function isBindingLinked(root) {
+  const packageFolder = packageFolderOf(root);
+  return existsSync(packageFolder) && existsSync(bindingLink(packageFolder));
+}
+
+/** @param {string} root */
+function packageFolderOf(root) {
+  return join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+}
+
+/**
+ * Returns where tfjs expects its binding.
+ *
  * @param {string} packageFolder
  */
-function linkBinding(binding, packageFolder) {
+function bindingLink(packageFolder) {
   const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
   const offered = Math.max(
     ...manifest.binary.napi_versions.filter((/** @type {number} */ one) => one <= napiVersion()),
   );
-  const link = join(packageFolder, 'lib', `napi-v${offered}`, 'tfjs_binding.node');
-  linkFile(binding, link);
+  return join(packageFolder, 'lib', `napi-v${offered}`, 'tfjs_binding.node');
 }
 
 function napiVersion() {
