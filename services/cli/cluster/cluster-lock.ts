@@ -48,7 +48,7 @@ export class ClusterLock {
    * Acquires the lock. If the process of the last cluster was killed, waits until its children have handed their tasks back, and
    * kills those that do not end.
    *
-   * @throws ClusterRunningError
+   * @throws ClusterRunningError; LockTimeoutError if another process has been acquiring it for too long.
    */
   static async acquire(stateDir: string, say: (text: string) => void): Promise<ClusterLock> {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });

@@ -64,8 +64,8 @@ export interface LocalCluster {
 /**
  * Starts all parts and waits until the trainers are ready. A part that dies later is restarted.
  *
- * @throws ClusterRunningError if a cluster runs on this state folder; EmbeddedPostgresError; CliError if a part does not start.
- * All started parts are stopped then.
+ * @throws ClusterRunningError if a cluster runs on this state folder; EmbeddedPostgresError; CliError if a part does not start;
+ * LockTimeoutError if another process has been starting this cluster or its database for too long. All started parts are stopped then.
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const lock = await ClusterLock.acquire(options.paths.stateDir, options.say);

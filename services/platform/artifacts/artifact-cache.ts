@@ -321,7 +321,10 @@ function isOwnerAlive(pin: string, touchedAtMs: number): boolean {
 
 /** Returns a short name of this machine's or container's process table. */
 function tableDigest(): string {
-  return createHash('sha256').update(identifyProcess(process.pid).processTable ?? '').digest('hex').slice(0, 12);
+  return createHash('sha256')
+    .update(identifyProcess(process.pid).processTable ?? '')
+    .digest('hex')
+    .slice(0, 12);
 }
 
 async function* readAll(file: FileHandle): AsyncGenerator<Uint8Array> {

@@ -50,7 +50,8 @@ export interface EmbeddedPostgres {
  * runs in its own session, so Ctrl-C does not reach it, and it stops when this process ends in any way. A server that
  * another live process started on the same folder is shared; one whose process has ended is restarted.
  *
- * @throws {EmbeddedPostgresError} with the remedy and the end of the server's output.
+ * @throws {EmbeddedPostgresError} with the remedy and the end of the server's output; {LockTimeoutError} when another process has been
+ * starting the same database for too long.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   mkdirSync(options.dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 });

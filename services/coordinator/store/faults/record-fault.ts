@@ -43,7 +43,7 @@ export async function recordFault(
   if (others.length === 0) return withoutOthers(tx, taskId, error);
   const [slot] = recorded;
   const isBenched = slot !== undefined && (await countFaults(tx, slot)) >= FAULTS_TO_BENCH;
-  const benched = `${FAULTS_TO_BENCH} tasks have failed there by such faults: trainer ${slot?.trainer_id ?? ''} gets no tasks until it registers with a good report.`;
+  const benched = `${FAULTS_TO_BENCH} tasks have failed there by such faults: trainer ${slot?.trainer_id ?? ''} gets no tasks until it registers with a good report, or every other slot has failed one of these tasks as well.`;
   return { hasOtherSlot: true, machineRounds: 0, message: isBenched ? `${error.message} ${benched}` : error.message };
 }
 

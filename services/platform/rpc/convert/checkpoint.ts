@@ -32,7 +32,15 @@ export function checkpointFromProto(message: Checkpoint, field: string): Checkpo
 
 function plainFields(message: Checkpoint, field: string): Omit<CheckpointRef, 'stage' | 'kind'> {
   const { checkpointId, runId, epoch, uri, sha256, value = null } = message;
-  return { checkpointId, runId, epoch, uri, sha256, sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`), value };
+  return {
+    checkpointId,
+    runId,
+    epoch,
+    uri,
+    sha256,
+    sizeBytes: numberOf(message.sizeBytes, `${field}.size_bytes`),
+    value,
+  };
 }
 
 /**
