@@ -5,7 +5,8 @@ import { parseHTML } from 'linkedom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { costInNodes, filesLoadedBy } from '../support/command-cost.ts';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
-import { LocalCluster, eventually, isAlive, runCli } from './support/local-cluster.ts';
+import { LAUNCHER, LocalCluster, eventually, isAlive, runCli } from './support/local-cluster.ts';
+import { Terminal } from './support/terminal.ts';
 
 interface Listed {
   readonly run_id: string;
@@ -141,6 +142,38 @@ parameters:
     expect(bad.stdout).toMatch(/train\/red\/000\.png/);
   }, 60_000);
 
+  it('draws the live table in a terminal, at any width, and leaves the screen clean on Ctrl-C', async () => {
+    const long = join(folder, 'long.yaml');
+    const base = 'base: { weights: random, image_size: 32, epochs: 10000, batch_size: 8 }';
+    writeFileSync(
+      long,
+      `display_name: long\ndataset: { path: data }\n${base}\nparameters: { head.units: [0, 4, 8] }\n`,
+    );
+    const submitted = (await cluster.cliJson(['sweep', 'submit', long])) as { sweep: { sweep_id: string } };
+    const id = submitted.sweep.sweep_id;
+    const env = { GRAFT_COORDINATOR: cluster.address, GRAFT_STATE_DIR: cluster.stateDir };
+    const terminal = new Terminal([process.execPath, LAUNCHER, 'sweep', 'watch', id], 120, 24, env);
+    await terminal.waitFor(/^★? +\d +RUNNING +HEAD +[1-9]\d*\/10000 +\d\.\d{4} +\d\.\d{4} +HEAD \d+ /);
+    for (const [columns, rows] of [
+      [60, 20],
+      [200, 40],
+      [80, 10],
+    ] as const) {
+      await terminal.resize(columns, rows);
+      await terminal.waitFor(columns < 100 ? /Ctrl-C ends this display/ : /val_accuracy +units$/);
+      const headers = terminal.lines().filter((line) => line.startsWith(`Sweep ${id}`));
+      expect(headers, terminal.lines().join('\n')).toHaveLength(1);
+    }
+    terminal.type('\x03');
+    expect(await terminal.end()).toBe(130);
+    const lines = terminal.lines().filter((line) => line !== '');
+    expect(lines.join('\n')).toMatch(
+      new RegExp(`Sweep ${id} continues\\. Watch it again: +npx graft sweep watch ${id}$`),
+    );
+    expect(lines.join('\n')).not.toMatch(/Ctrl-C|\^C/);
+    expect((await cluster.cli(['sweep', 'pause', id, '--reason', 'for the next test'])).code).toBe(0);
+  }, 120_000);
+
   it('refuses a second cluster on the same state folder', async () => {
     const { code, stderr } = await runCli(['up'], { GRAFT_STATE_DIR: cluster.stateDir });
     expect(code).toBe(2);
@@ -156,7 +189,17 @@ parameters:
     );
     cluster = await LocalCluster.start({ stateDir: cluster.stateDir });
     const sweeps = (await cluster.cliJson(['sweep', 'list'])) as { state: string }[];
-    expect(sweeps.map(({ state }) => state)).toEqual(['SUCCEEDED']);
+    expect(sweeps.map(({ state }) => state)).toEqual(['PAUSED', 'SUCCEEDED']);
+    const output = await eventually('graft up', 30_000, () =>
+      Promise.resolve(/Ctrl-C stops everything/.test(cluster.output()) ? cluster.output() : undefined),
+    );
+    expect(output).toMatch(/^PostgreSQL is ready/m);
+    expect(output).toMatch(/^Database is up to date/m);
+    expect(output).toMatch(/^Coordinator is ready at 127/m);
+    expect(output).toMatch(/^1 trainer ready/m);
+    expect(output).toMatch(
+      /^ {2}sweep \S+ “long”, 0 of 3 runs ended, is paused \(for the next test\): npx graft sweep resume \S+$/m,
+    );
   }, 180_000);
 
   it('ends all processes gracefully on Ctrl-C', async () => {

@@ -1,3 +1,5 @@
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import { createGraftClient } from '../client/grpc-client.ts';
 import { startLocalCluster } from '../cluster/local-cluster.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
@@ -6,6 +8,7 @@ import { InterruptedError } from '../terminal/cli-errors.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { GRAFT } from '../terminal/program-name.ts';
+import { Steps } from '../terminal/steps.ts';
 
 /** Flags of every command that starts a cluster. */
 export interface ClusterFlags {
@@ -23,17 +26,51 @@ export async function runCluster(context: CliContext, options: GlobalOptions, fl
   const began = performance.now();
   const cluster = await startCluster(context, flags);
   const { address, databaseUrl, logDir } = cluster;
-  writeResult(context, options, { address, databaseUrl, logDir }, () =>
+  const unfinished = await unfinishedSweeps(context, address);
+  const sweeps = unfinished.map(({ sweepId, state }) => ({ sweepId, state }));
+  writeResult(context, options, { address, databaseUrl, logDir, sweeps }, () =>
     [
       `Graft is up after ${formatDuration(performance.now() - began)}.`,
       `  coordinator  ${address}`,
       `  database     ${databaseUrl}`,
       `  logs         ${logDir}`,
+      ...describeUnfinished(unfinished),
       `Submit a sweep with \`${GRAFT} sweep submit FILE\`. Ctrl-C stops everything in order, a second Ctrl-C at once.`,
     ].join('\n'),
   );
   await waitForInterrupt(context);
   await stopCluster(context, cluster);
+}
+
+/** Maximum number of unfinished sweeps that `graft up` names. */
+const NAMED_SWEEPS = 10;
+/** Number of latest sweeps among which it looks for unfinished ones. */
+const LATEST_SWEEPS = 200;
+
+/** Returns the sweeps that continue, or wait for `graft sweep resume`. */
+async function unfinishedSweeps(context: CliContext, address: string): Promise<readonly SweepRecord[]> {
+  const client = (context.openClient ?? createGraftClient)(address);
+  try {
+    return (await client.listSweeps(LATEST_SWEEPS)).filter(({ state }) => !isTerminalSweepState(state));
+  } finally {
+    client.close();
+  }
+}
+
+function describeUnfinished(sweeps: readonly SweepRecord[]): readonly string[] {
+  const lines = sweeps
+    .slice(0, NAMED_SWEEPS)
+    .map(({ sweepId, spec, state, stateReason, finishedRunCount, runCount }) => {
+      const name = spec.displayName === '' ? '' : ` “${spec.displayName}”`;
+      const [reason = ''] = stateReason.split('\n');
+      const how =
+        state === 'ACTIVE'
+          ? `continues: ${GRAFT} sweep watch ${sweepId}`
+          : `is paused${reason === '' ? '' : ` (${reason})`}: ${GRAFT} sweep resume ${sweepId}`;
+      return `  sweep ${sweepId}${name}, ${finishedRunCount} of ${runCount} runs ended, ${how}`;
+    });
+  const more = sweeps.length - lines.length;
+  return more === 0 ? lines : [...lines, `  … and ${more} more: ${GRAFT} sweep list`];
 }
 
 /**
@@ -54,7 +91,7 @@ export async function startCluster(context: CliContext, flags: ClusterFlags): Pr
       databaseUrl: flags.databaseUrl ?? (context.env['DATABASE_URL'] || null),
       adoptsStore: flags.adoptStore === true,
       onLogLine: flags.verbose === true ? (line): void => say(context, line) : null,
-      say: (text) => say(context, text),
+      steps: new Steps(context.stderr),
       signal: context.signal,
     });
   } catch (error) {

@@ -9,6 +9,7 @@ import { freePort, isFreePort } from '../../platform/net/free-port.ts';
 import type { GraftPaths } from '../../platform/paths.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
+import type { Steps } from '../terminal/steps.ts';
 import type { TrainerRecord } from '../../core/records/trainer.ts';
 import type { GraftClient } from '../client/client-port.ts';
 import { withoutConnectionSettings } from '../context/connection-options.ts';
@@ -44,8 +45,8 @@ export interface LocalClusterOptions {
   readonly adoptsStore?: boolean;
   /** Receives the children's log lines, prefixed with their name; null: none. */
   readonly onLogLine: ((line: string) => void) | null;
-  /** Reports to the user. */
-  readonly say: (text: string) => void;
+  /** Reports to the user, also after the start. */
+  readonly steps: Steps;
   readonly signal: AbortSignal;
 }
 
@@ -68,7 +69,7 @@ export interface LocalCluster {
  * LockTimeoutError if another process has been starting this cluster or its database for too long. All started parts are stopped then.
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
-  const lock = await ClusterLock.acquire(options.paths.stateDir, options.say);
+  const lock = await ClusterLock.acquire(options.paths.stateDir, (text) => options.steps.say(text));
   const parts = new ClusterParts(options, lock);
   try {
     return await parts.start();
@@ -84,6 +85,7 @@ class ClusterParts {
   readonly #lock: ClusterLock;
   readonly #logDir: string;
   readonly #tails: LogTail[] = [];
+  readonly #freshness = new TrainerFreshness();
   #postgres: PostgresKeeper | null = null;
   #coordinator: SupervisedProcess | null = null;
   #trainers: readonly SupervisedProcess[] = [];
@@ -97,10 +99,17 @@ class ClusterParts {
 
   async start(): Promise<LocalCluster> {
     const { signal } = this.#options;
-    const databaseUrl = this.#options.databaseUrl ?? (await this.#startPostgres());
+    const { steps } = this.#options;
+    const databaseUrl =
+      this.#options.databaseUrl ??
+      (await steps.run(
+        'starting PostgreSQL',
+        () => this.#startPostgres(),
+        () => 'PostgreSQL is ready',
+      ));
     signal.throwIfAborted();
-    await applyMigrations(databaseUrl);
-    const port = await choosePort(this.#options.port, this.#options.say);
+    await steps.run('migrating the database', () => applyMigrations(databaseUrl), describeMigrations);
+    const port = await choosePort(this.#options.port, steps);
     const address = `127.0.0.1:${port}`;
     this.#lock.update({ address, databaseUrl });
     signal.throwIfAborted();
@@ -116,7 +125,18 @@ class ClusterParts {
       // Trainers wait for a coordinator by themselves, so that they load TensorFlow in the meantime.
       this.#trainers = Array.from({ length: this.#options.trainers }, (_, index) => this.#trainer(index, address));
       for (const trainer of this.#trainers) trainer.start();
-      await this.#waitUntilReady(client);
+      await steps.run(
+        'starting the coordinator',
+        () => this.#waitForCoordinator(client),
+        () => `Coordinator is ready at ${address}`,
+      );
+      const count = this.#trainers.length;
+      const trainers = `${count} trainer${count === 1 ? '' : 's'}`;
+      await steps.run(
+        `starting ${trainers}, which load TensorFlow`,
+        () => this.#waitForTrainers(client),
+        () => `${trainers} ready`,
+      );
     } finally {
       client.close();
     }
@@ -142,6 +162,8 @@ class ClusterParts {
     this.#lock.release();
   }
 
+  readonly #say = (text: string): void => this.#options.steps.say(text);
+
   get #artifactsDir(): string {
     return this.#options.env['GRAFT_ARTIFACTS_DIR'] || join(this.#options.paths.stateDir, 'artifacts');
   }
@@ -150,7 +172,7 @@ class ClusterParts {
     const logFile = join(this.#logDir, 'postgres.log');
     this.#postgres = new PostgresKeeper({
       logFile,
-      say: this.#options.say,
+      say: this.#say,
       start: (log): Promise<EmbeddedPostgres> =>
         startEmbeddedPostgres({ dataDir: join(this.#options.paths.stateDir, 'postgres'), log }),
     });
@@ -171,7 +193,7 @@ class ClusterParts {
   }
 
   #child(name: string, module: string, env: Readonly<Record<string, string>>): SupervisedProcess {
-    const { paths, say } = this.#options;
+    const { paths } = this.#options;
     const logFile = join(this.#logDir, `${name}.log`);
     this.#tail(name, logFile);
     return new SupervisedProcess({
@@ -185,7 +207,7 @@ class ClusterParts {
         ...env,
       },
       logFile,
-      say,
+      say: this.#say,
       onPid: () => this.#lock.setChildren(this.#pids()),
     });
   }
@@ -199,23 +221,39 @@ class ClusterParts {
     if (onLogLine !== null) this.#tails.push(new LogTail(logFile, (line) => onLogLine(`${name} | ${line}`)));
   }
 
-  async #waitUntilReady(client: GraftClient): Promise<void> {
-    const { signal, trainers } = this.#options;
+  async #waitForCoordinator(client: GraftClient): Promise<void> {
+    await this.#poll(
+      async () => (await client.listTrainers()).length >= 0,
+      () => 'the coordinator does not answer',
+    );
+  }
+
+  async #waitForTrainers(client: GraftClient): Promise<void> {
+    const { trainers } = this.#options;
+    let seen = 0;
+    await this.#poll(
+      async () => {
+        seen = this.#freshness.countReady(await client.listTrainers());
+        return seen >= trainers;
+      },
+      () => `${seen} of ${trainers} trainers are ready`,
+    );
+  }
+
+  /** Waits until a call of the coordinator returns true. @throws CliError after `READY_TIMEOUT_MS` */
+  async #poll(isReady: () => Promise<boolean>, describe: () => string): Promise<void> {
+    const { signal } = this.#options;
     const deadline = performance.now() + READY_TIMEOUT_MS;
-    const freshness = new TrainerFreshness();
-    for (let seen = 0; ;) {
+    for (;;) {
       signal.throwIfAborted();
       this.#refuseCrashing();
       try {
-        seen = freshness.countReady(await client.listTrainers());
-        if (seen >= trainers) return;
+        if (await isReady()) return;
       } catch (error) {
         if (!isUnavailable(error)) throw error;
       }
       if (performance.now() > deadline) {
-        throw new CliError(
-          `After ${READY_TIMEOUT_MS / 1_000} s, ${seen} of ${trainers} trainers are ready. See the logs in ${this.#logDir}.`,
-        );
+        throw new CliError(`After ${READY_TIMEOUT_MS / 1_000} s, ${describe()}. See the logs in ${this.#logDir}.`);
       }
       await sleep(POLL_MS, undefined, { signal });
     }
@@ -252,13 +290,18 @@ class TrainerFreshness {
   }
 }
 
-async function choosePort(wanted: number | null, say: (text: string) => void): Promise<number> {
+function describeMigrations(applied: readonly string[]): string {
+  if (applied.length === 0) return 'Database is up to date';
+  return `Database is migrated: ${applied.length} migration${applied.length === 1 ? '' : 's'}`;
+}
+
+async function choosePort(wanted: number | null, steps: Steps): Promise<number> {
   if (wanted !== null) {
     if (await isFreePort(wanted)) return wanted;
     throw new UsageError(`--port: ${wanted} is in use by another program. Choose another port.`);
   }
   if (await isFreePort(DEFAULT_PORT)) return DEFAULT_PORT;
   const port = await freePort();
-  say(`port ${DEFAULT_PORT} is in use; the coordinator listens on ${port}`);
+  steps.say(`port ${DEFAULT_PORT} is in use; the coordinator listens on ${port}`);
   return port;
 }

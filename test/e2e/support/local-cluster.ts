@@ -8,7 +8,7 @@ import { freePort } from '../../../services/platform/net/free-port.ts';
 import { temporaryFolder } from '../../support/run-script.ts';
 
 export const REPOSITORY = new URL('../../..', import.meta.url).pathname;
-const LAUNCHER = join(REPOSITORY, 'services/cli/graft.js');
+export const LAUNCHER = join(REPOSITORY, 'services/cli/graft.js');
 
 export interface CliResult {
   readonly code: number;
@@ -21,13 +21,22 @@ export class LocalCluster implements AsyncDisposable {
   readonly stateDir: string;
   readonly address: string;
   readonly databaseUrl: string;
+  /** Returns what `graft up` has printed so far. */
+  readonly output: () => string;
   readonly #process: ChildProcess;
 
-  private constructor(stateDir: string, process: ChildProcess, address: string, databaseUrl: string) {
+  private constructor(
+    stateDir: string,
+    process: ChildProcess,
+    address: string,
+    databaseUrl: string,
+    output: () => string,
+  ) {
     this.stateDir = stateDir;
     this.#process = process;
     this.address = address;
     this.databaseUrl = databaseUrl;
+    this.output = output;
   }
 
   static async start(
@@ -51,7 +60,7 @@ export class LocalCluster implements AsyncDisposable {
     for (;;) {
       const record = readRecord(stateDir);
       if (record?.address && record.databaseUrl && record.owner.pid === child.pid) {
-        const cluster = new LocalCluster(stateDir, child, record.address, record.databaseUrl);
+        const cluster = new LocalCluster(stateDir, child, record.address, record.databaseUrl, () => output);
         if ((await cluster.cli(['sweep', 'list'])).code === 0) return cluster;
       }
       if (child.exitCode !== null || Date.now() > deadline) {
