@@ -103,6 +103,10 @@ interface OptimizerBase {
   readonly learningRate: number;
   /** Absent: gradients stay as they are. */
   readonly clipping?: GradientClipping;
+  /** Keras `gradient_accumulation_steps`, 2 or more; absent: each batch is an update. */
+  readonly gradientAccumulationSteps?: number;
+  /** Keras `ema_momentum` with `use_ema`, above 0; absent: no average of the weights. */
+  readonly emaMomentum?: number;
 }
 
 export interface RmspropConfig extends OptimizerBase {

@@ -20,6 +20,12 @@ CASES = [
     {"classCount": 2, "units": 0, "layers": 0, "activation": "linear", "l2": 0.02, "labelSmoothing": 0.0, "classWeights": None},
     {"classCount": 3, "units": 7, "layers": 1, "activation": "swish", "l2": 0.0, "labelSmoothing": 0.2, "classWeights": [0.5, 1.0, 2.0]},
     {"classCount": 4, "units": 6, "layers": 2, "activation": "tanh", "l2": 0.001, "labelSmoothing": 0.0, "classWeights": None},
+    {"classCount": 2, "units": 8, "layers": 1, "activation": "relu", "l2": 0.01, "labelSmoothing": 0.0, "classWeights": None,
+     "gradientAccumulationSteps": 3},
+    {"classCount": 3, "units": 7, "layers": 1, "activation": "swish", "l2": 0.01, "labelSmoothing": 0.0, "classWeights": None,
+     "emaMomentum": 0.9},
+    {"classCount": 3, "units": 5, "layers": 2, "activation": "relu", "l2": 0.0, "labelSmoothing": 0.1, "classWeights": [0.5, 1.0, 2.0],
+     "gradientAccumulationSteps": 2, "emaMomentum": 0.8},
 ]
 
 
@@ -55,7 +61,15 @@ def run(case):
     else:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=case["labelSmoothing"])
     # The first step's learning rate is large, so that logits are large too and clipping would show.
-    model.compile(optimizer=keras.optimizers.SGD(0.5, momentum=0.5), loss=loss, metrics=["accuracy"])
+    averaged = "emaMomentum" in case
+    optimizer = keras.optimizers.SGD(
+        0.5,
+        momentum=0.5,
+        gradient_accumulation_steps=case.get("gradientAccumulationSteps"),
+        use_ema=averaged,
+        ema_momentum=case.get("emaMomentum", 0.99),
+    )
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     class_weight = None if case["classWeights"] is None else dict(enumerate(case["classWeights"]))
     losses, accuracies = [], []
     for step in range(STEPS):
@@ -63,6 +77,13 @@ def run(case):
         x = np.array([[feature(r, c) for c in range(FEATURES)] for r in rows], "float32")
         labels = np.array([r % case["classCount"] for r in rows])
         y = labels.reshape(-1, 1).astype("float32") if case["classCount"] == 2 else np.eye(case["classCount"], dtype="float32")[labels]
+        if averaged:
+            # The end of every `fit` would replace the weights by their averages.
+            model.reset_metrics()
+            logs = model.train_on_batch(x, y, class_weight=class_weight, return_dict=True)
+            losses.append(float(logs["loss"]))
+            accuracies.append(float(logs["accuracy"]))
+            continue
         history = model.fit(x, y, batch_size=BATCH, epochs=1, shuffle=False, verbose=0, class_weight=class_weight)
         losses.append(history.history["loss"][0])
         accuracies.append(history.history["accuracy"][0])
@@ -70,7 +91,8 @@ def run(case):
     x = np.array([[feature(r, c) for c in range(FEATURES)] for r in rows], "float32")
     labels = np.array([r % case["classCount"] for r in rows])
     y = labels.reshape(-1, 1).astype("float32") if case["classCount"] == 2 else np.eye(case["classCount"], dtype="float32")[labels]
-    value = model.evaluate(x, y, batch_size=8, verbose=0)
+    callbacks = [keras.callbacks.SwapEMAWeights()] if averaged else []
+    value = model.evaluate(x, y, batch_size=8, verbose=0, callbacks=callbacks)
     return {"losses": losses, "accuracies": accuracies, "valLoss": value[0], "valAccuracy": value[1]}
 
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createStream } from '../../services/core/rng/stream.ts';
-import type { HeadConfig } from '../../services/core/run-config.ts';
+import type { HeadConfig, OptimizerConfig } from '../../services/core/run-config.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
 import type { Tensor } from '../../services/trainer/engine/engine.ts';
 import { Head } from '../../services/trainer/heads/head.ts';
@@ -19,6 +19,8 @@ interface Case {
   readonly l2: number;
   readonly labelSmoothing: number;
   readonly classWeights: readonly number[] | null;
+  readonly gradientAccumulationSteps?: number;
+  readonly emaMomentum?: number;
   readonly losses: readonly number[];
   readonly accuracies: readonly number[];
   readonly valLoss: number;
@@ -45,7 +47,8 @@ describe(`heads against Keras ${expected.keras}`, () => {
   ];
   describe.each(kinds)('$kind', ({ kind, open }) => {
     it.each(expected.cases)(
-      '$classCount classes, $layers × Dense($units, $activation), l2 $l2, smoothing $labelSmoothing, weights $classWeights',
+      '$classCount classes, $layers × Dense($units, $activation), l2 $l2, smoothing $labelSmoothing, weights $classWeights, ' +
+        'accumulated $gradientAccumulationSteps, averaged $emaMomentum',
       (wanted) => {
         const before = tf.memory().numTensors;
         const trained = open(wanted);
@@ -65,7 +68,9 @@ describe(`heads against Keras ${expected.keras}`, () => {
         errors.push(relativeError(sums.lossSum / 30 + trained.penaltyValue(), wanted.valLoss));
         expect(sums.correctCount / 30).toBeCloseTo(wanted.valAccuracy, 6);
         const maxError = Math.max(...errors);
-        const family = `${wanted.layers} × ${wanted.units} ${wanted.activation}, ${kind}`;
+        const { gradientAccumulationSteps: steps, emaMomentum } = wanted;
+        const extras = `${steps === undefined ? '' : `, accumulated ${steps}`}${emaMomentum === undefined ? '' : `, averaged ${emaMomentum}`}`;
+        const family = `${wanted.layers} × ${wanted.units} ${wanted.activation}${extras}, ${kind}`;
         recordParity({ point: '7 heads', check: 'losses', family, size: null, maxError, limit: LIMIT });
         expect(maxError).toBeLessThan(LIMIT);
         trained.dispose();
@@ -88,7 +93,15 @@ interface TrainedHead {
   dispose(): void;
 }
 
-const OPTIMIZER = { name: 'sgd', learningRate: 0.5, momentum: 0.5, nesterov: false } as const;
+const LEARNING_RATE = 0.5;
+
+function optimizerOf({ gradientAccumulationSteps, emaMomentum }: Case): OptimizerConfig {
+  return {
+    ...{ name: 'sgd', learningRate: LEARNING_RATE, momentum: 0.5, nesterov: false },
+    ...(gradientAccumulationSteps === undefined ? {} : { gradientAccumulationSteps }),
+    ...(emaMomentum === undefined ? {} : { emaMomentum }),
+  };
+}
 
 class HeadOnOps implements TrainedHead {
   readonly #head: Head;
@@ -97,7 +110,7 @@ class HeadOnOps implements TrainedHead {
   constructor(wanted: Case) {
     this.#head = new Head(configOf(wanted), expected.features, wanted.classCount, 1);
     assignInitial(this.#head.variables);
-    this.#optimizer = new Optimizer(OPTIMIZER, this.#head.variables);
+    this.#optimizer = new Optimizer(optimizerOf(wanted), this.#head.variables);
   }
 
   step(input: Float32Array, loss: Loss, labels: readonly number[]): { logits: Float32Array; penalty: number } {
@@ -105,7 +118,7 @@ class HeadOnOps implements TrainedHead {
     tf.tidy(() => {
       const stream = createStream('unused');
       const step = this.#head.train(rowsOf(input), loss.targets(labels), stream, false);
-      this.#optimizer.apply(step.gradients, OPTIMIZER.learningRate);
+      this.#optimizer.apply(step.gradients, LEARNING_RATE);
       kept.logits = Float32Array.from(step.logits.dataSync());
       kept.penalty = step.penalty?.dataSync()[0] ?? 0;
     });
@@ -115,13 +128,14 @@ class HeadOnOps implements TrainedHead {
   predict(input: Float32Array): Float32Array {
     const kept: { logits?: Float32Array } = {};
     tf.tidy(() => {
-      kept.logits = Float32Array.from(this.#head.predict(rowsOf(input)).dataSync());
+      const logits = this.#optimizer.withAverages(() => this.#head.predict(rowsOf(input)));
+      kept.logits = Float32Array.from(logits.dataSync());
     });
     return kept.logits ?? new Float32Array();
   }
 
   penaltyValue(): number {
-    return this.#head.penaltyValue();
+    return this.#optimizer.withAverages(() => this.#head.penaltyValue());
   }
 
   dispose(): void {
@@ -134,13 +148,12 @@ class HeadInNativeCode implements TrainedHead {
   readonly #head: NativeHead;
 
   constructor(wanted: Case) {
-    this.#head = new NativeHead(configOf(wanted), OPTIMIZER, expected.features, wanted.classCount, 1);
+    this.#head = new NativeHead(configOf(wanted), optimizerOf(wanted), expected.features, wanted.classCount, 1);
     assignInitial(this.#head.variables);
   }
 
   step(input: Float32Array, loss: Loss, labels: readonly number[]): { logits: Float32Array; penalty: number } {
-    const { learningRate } = OPTIMIZER;
-    const step = { head: this.#head, loss, learningRate, dropout: createStream('unused') };
+    const step = { head: this.#head, loss, learningRate: LEARNING_RATE, dropout: createStream('unused') };
     const [result] = trainHeads([step], input, labels);
     if (result === undefined) throw new Error('unreachable: one step was made');
     return result;

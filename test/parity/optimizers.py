@@ -73,7 +73,38 @@ CASES = {
         {"name": "adamw", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "weightDecay": 0.04,
          "clipping": {"by": "value", "limit": 0.4}},
     ),
+    "rmsprop, 3 batches accumulated": (
+        keras.optimizers.RMSprop(1e-3, gradient_accumulation_steps=3),
+        {"name": "rmsprop", "learningRate": 1e-3, "rho": 0.9, "momentum": 0, "epsilon": 1e-7, "centered": False,
+         "gradientAccumulationSteps": 3},
+    ),
+    "adamw, 4 batches accumulated, all gradients clipped together": (
+        keras.optimizers.AdamW(1e-2, weight_decay=0.04, epsilon=1e-3, global_clipnorm=0.6, gradient_accumulation_steps=4),
+        {"name": "adamw", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "weightDecay": 0.04,
+         "clipping": {"by": "global_norm", "limit": 0.6}, "gradientAccumulationSteps": 4},
+    ),
+    "adam, averaged": (
+        keras.optimizers.Adam(1e-2, epsilon=1e-3, use_ema=True, ema_momentum=0.99),
+        {"name": "adam", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3, "emaMomentum": 0.99},
+    ),
+    "sgd with momentum, 3 batches accumulated, averaged": (
+        keras.optimizers.SGD(1e-2, momentum=0.9, clipnorm=0.5, gradient_accumulation_steps=3, use_ema=True, ema_momentum=0.8),
+        {"name": "sgd", "learningRate": 1e-2, "momentum": 0.9, "nesterov": False, "clipping": {"by": "norm", "limit": 0.5},
+         "gradientAccumulationSteps": 3, "emaMomentum": 0.8},
+    ),
+    "sgd, momentum cycled": (
+        keras.optimizers.SGD(1e-2, momentum=0.9),
+        {"name": "sgd", "learningRate": 1e-2, "momentum": 0.9, "nesterov": False},
+    ),
+    "adam, beta 1 cycled": (
+        keras.optimizers.Adam(1e-2, epsilon=1e-3),
+        {"name": "adam", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-3},
+    ),
 }
+
+
+def cycled_momentum(step):
+    return 0.95 - 0.02 * (step % 5)
 
 
 def initial(variable, index):
@@ -89,13 +120,23 @@ def filled(shape, function):
     return np.array([function(i) for i in range(count)], "float32").reshape(shape)
 
 
-def run(optimizer):
+def run(name, optimizer):
     variables = [keras.Variable(filled(s, lambda i, v=v: initial(v, i))) for v, s in enumerate(SHAPES)]
     for step in range(STEPS):
         gradients = [filled(s, lambda i, v=v: gradient(v, step, i)) for v, s in enumerate(SHAPES)]
+        if name.endswith("cycled"):
+            setattr(optimizer, "momentum" if hasattr(optimizer, "momentum") else "beta_1", cycled_momentum(step))
         optimizer.apply(gradients, variables)
-    return [np.asarray(variable).ravel().astype("float64").tolist() for variable in variables]
+    values = [listed(variable) for variable in variables]
+    if optimizer.use_ema:
+        # As at the end of `fit`: the averages become the values.
+        optimizer.finalize_variable_values(variables)
+    return {"values": values, "final": [listed(variable) for variable in variables]}
 
 
-cases = [{"name": name, "config": config, "values": run(optimizer)} for name, (optimizer, config) in CASES.items()]
+def listed(variable):
+    return np.asarray(variable).ravel().astype("float64").tolist()
+
+
+cases = [{"name": name, "config": config, **run(name, optimizer)} for name, (optimizer, config) in CASES.items()]
 print(json.dumps({"keras": keras.__version__, "steps": STEPS, "shapes": SHAPES, "cases": cases}, indent=1))

@@ -29,8 +29,27 @@ export function denseShapes(config: HeadConfig, featureCount: number, classCount
   return [...hidden, { name: 'head/output', inputCount, outputCount: outputCountOf(classCount) }];
 }
 
+/** Slot of the gradients since the last update, Keras' name. */
+export const ACCUMULATOR_SLOT = 'gradient_accumulator';
+/** Slot of the weights' moving average, Keras' name. */
+export const AVERAGE_SLOT = 'average';
+
 /** Values that an optimizer keeps for each value it trains: names of the slots, as in checkpoints. */
 export function slotNamesOf(optimizer: OptimizerConfig): readonly string[] {
+  return [
+    ...ruleSlotsOf(optimizer),
+    ...(optimizer.gradientAccumulationSteps === undefined ? [] : [ACCUMULATOR_SLOT]),
+    ...(optimizer.emaMomentum === undefined ? [] : [AVERAGE_SLOT]),
+  ];
+}
+
+/** Returns the momentum of RMSprop and SGD, or Adam's beta 1. */
+export function momentumOf(optimizer: OptimizerConfig): number {
+  return optimizer.name === 'rmsprop' || optimizer.name === 'sgd' ? optimizer.momentum : optimizer.beta1;
+}
+
+/** Slots of the update rule, which are always the first. */
+function ruleSlotsOf(optimizer: OptimizerConfig): readonly string[] {
   switch (optimizer.name) {
     case 'rmsprop':
       return [

@@ -81,7 +81,14 @@ function readHead(read: ParameterReader): HeadConfig {
 function readOptimizer(read: ParameterReader, nameParameter: string, prefix: string): OptimizerConfig {
   const number = (field: string): number => read.number(`${prefix}${field}`);
   const clipping = readClipping(read, prefix);
-  const base = { learningRate: number('learning_rate'), ...(clipping === null ? {} : { clipping }) };
+  const gradientAccumulationSteps = number('gradient_accumulation_steps');
+  const emaMomentum = number('ema_momentum');
+  const base = {
+    learningRate: number('learning_rate'),
+    ...(clipping === null ? {} : { clipping }),
+    ...(gradientAccumulationSteps === 1 ? {} : { gradientAccumulationSteps }),
+    ...(emaMomentum === 0 ? {} : { emaMomentum }),
+  };
   const name = read.string(nameParameter) as OptimizerConfig['name'];
   switch (name) {
     case 'rmsprop':

@@ -258,6 +258,27 @@ function optimizerParameters(
       'Largest absolute value in a gradient; 0: off.',
       without('global_clip_norm'),
     ),
+    later(
+      int(
+        `${prefix}gradient_accumulation_steps`,
+        1,
+        1,
+        10_000,
+        'Batches whose mean gradient makes one update, across epochs as in Keras; 1: each batch does.',
+        parent,
+      ),
+    ),
+    later(
+      real(
+        `${prefix}ema_momentum`,
+        0,
+        0,
+        1,
+        'Momentum of the moving average of the weights, which is validated, kept and exported; Keras: 0.99; 0: off.',
+        parent,
+        'max',
+      ),
+    ),
   ];
 }
 

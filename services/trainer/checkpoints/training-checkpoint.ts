@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AVERAGE_SLOT } from '../../core/network/head-variables.ts';
 import { CHECKPOINT_KINDS, STAGES, TRAINED_STAGES } from '../../core/task.ts';
 import { encodeSafetensors, readSafetensors } from './safetensors.ts';
 import type { NamedTensor } from './safetensors.ts';
@@ -52,6 +53,8 @@ export type TrainingState = Readonly<z.infer<typeof trainingState>>;
 export interface TrainingCheckpoint {
   readonly state: TrainingState;
   readonly trained: ReadonlyMap<string, NamedTensor>;
+  /** Tensors to predict with: the moving averages that the slots of a LAST checkpoint contain, else the trained ones. */
+  readonly predicting: ReadonlyMap<string, NamedTensor>;
   /** Tensors named `<slot>/<variable>`; empty in a BEST checkpoint, from which training never resumes. */
   readonly optimizerSlots: ReadonlyMap<string, NamedTensor>;
 }
@@ -101,7 +104,9 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
       `it lists ${listed}, but has ${describeTensors([...trained.values()])}.`,
     );
   }
-  return { state: parsed.data, trained, optimizerSlots: withoutPrefix(OPTIMIZER_PREFIX, tensors) };
+  const optimizerSlots = withoutPrefix(OPTIMIZER_PREFIX, tensors);
+  const averages = withoutPrefix(`${AVERAGE_SLOT}/`, optimizerSlots);
+  return { state: parsed.data, trained, predicting: new Map([...trained, ...averages]), optimizerSlots };
 }
 
 /** The run and the base to which a checkpoint must belong. */

@@ -1,6 +1,7 @@
-import { denseShapes, outputCountOf, slotNamesOf } from '../../core/network/head-variables.ts';
+import { denseShapes, momentumOf, outputCountOf, slotNamesOf } from '../../core/network/head-variables.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import type { HeadConfig, OptimizerConfig } from '../../core/run-config.ts';
+import { stepRole } from './step-role.ts';
 import { initialKernel } from './initial-kernel.ts';
 import type { Loss } from './loss.ts';
 import { native } from './native-module.ts';
@@ -13,6 +14,8 @@ export interface NativeStep {
   readonly head: NativeHead;
   readonly loss: Loss;
   readonly learningRate: number;
+  /** Momentum of RMSprop and SGD, or Adam's beta 1, of this step; the optimizer's own by default. */
+  readonly momentum?: number;
   /** Random stream of this step's dropout. */
   readonly dropout: RandomStream;
 }
@@ -67,6 +70,8 @@ export class NativeHead {
       dropoutScale: 1 / (1 - config.dropout),
       l2: config.l2,
       ...optimizerNumbers(optimizer),
+      accumulationSteps: optimizer.gradientAccumulationSteps ?? 1,
+      isAveraged: optimizer.emaMomentum === undefined ? 0 : 1,
       clipping: optimizer.clipping === undefined ? 0 : CLIPPINGS.indexOf(optimizer.clipping.by),
       clippingLimit: optimizer.clipping?.limit ?? 0,
     });
@@ -82,7 +87,7 @@ export class NativeHead {
     for (const [index, layer] of layers.entries()) this.variables[2 * index]?.assign(initialKernel(layer, seed));
   }
 
-  /** Number of steps done; Adam's bias correction depends on it. */
+  /** Number of steps done, on which Adam's bias correction and the accumulation of gradients depend. */
   get iterations(): number {
     return this.#iterations;
   }
@@ -92,13 +97,14 @@ export class NativeHead {
     this.#iterations = iterations;
   }
 
-  /** Counts a step and returns Adam's betas to the power of the step number; ones for other optimizers. */
-  countStep(): readonly [number, number] {
+  /** Counts a step and returns its numbers after the learning rate, in the order of `NativeModule.trainHeads`. */
+  countStep(momentum = momentumOf(this.#optimizer)): readonly number[] {
+    const role = stepRole(this.#optimizer, this.#iterations);
     this.#iterations += 1;
     const { name } = this.#optimizer;
-    if (name !== 'adam' && name !== 'adamw') return [1, 1];
-    const { beta1, beta2 } = this.#optimizer;
-    return [Math.pow(Math.fround(beta1), this.#iterations), Math.pow(Math.fround(beta2), this.#iterations)];
+    const power = (beta: number): number => Math.pow(Math.fround(beta), role.updateCount + 1);
+    const powers = name === 'adam' || name === 'adamw' ? [power(momentum), power(this.#optimizer.beta2)] : [1, 1];
+    return [momentum, ...powers, role.isUpdate ? 1 : 0, role.averageMomentum];
   }
 
   /** Returns the current L2 penalty of the loss; 0 without L2. */
@@ -112,8 +118,11 @@ export class NativeHead {
   }
 }
 
+/** Numbers of one head's step, as `NativeModule.trainHeads` lists them. */
+const STEP_NUMBERS = 6;
+
 /**
- * Executes one optimizer step of each head on the same images.
+ * Executes one training step of each head on the same images.
  *
  * @param features [rows, features], read by every head.
  * @returns results in the order of `steps`.
@@ -126,7 +135,7 @@ export function trainHeads(
   const rows = labels.length;
   const outputs = steps.reduce((sum, { head }) => sum + head.outputCount, 0);
   const masks = steps.reduce((sum, { head }) => sum + head.maskCount, 0);
-  const numbers = new Float64Array(3 * steps.length);
+  const numbers = new Float64Array(STEP_NUMBERS * steps.length);
   const seeds = new Int32Array(2 * masks);
   const targets = new Float32Array(rows * outputs);
   const sampleWeights = new Float32Array(rows * steps.length);
@@ -134,8 +143,8 @@ export function trainHeads(
   const penalties = new Float64Array(steps.length);
   let seedAt = 0;
   let outputAt = 0;
-  for (const [index, { head, loss, learningRate, dropout }] of steps.entries()) {
-    numbers.set([learningRate, ...head.countStep()], 3 * index);
+  for (const [index, { head, loss, learningRate, momentum, dropout }] of steps.entries()) {
+    numbers.set([learningRate, ...head.countStep(momentum)], STEP_NUMBERS * index);
     for (let mask = 0; mask < head.maskCount; mask++) {
       seeds[seedAt++] = dropout.uint32() | 0;
       seeds[seedAt++] = dropout.uint32() | 0;
@@ -216,7 +225,7 @@ const RULES = [
   'sgd_nesterov',
 ] as const;
 
-type OptimizerNumbers = Pick<NativeHeadConfig, 'rule' | 'momentum' | 'rho' | 'epsilon' | 'weightDecay'>;
+type OptimizerNumbers = Pick<NativeHeadConfig, 'rule' | 'rho' | 'epsilon' | 'weightDecay'>;
 
 function optimizerNumbers(config: OptimizerConfig): OptimizerNumbers {
   switch (config.name) {
@@ -224,19 +233,19 @@ function optimizerNumbers(config: OptimizerConfig): OptimizerNumbers {
       const { momentum, rho, epsilon, centered } = config;
       const name = `rmsprop${centered ? ('_centered' as const) : ('' as const)}` as const;
       const rule = momentum === 0 ? name : (`${name}_momentum` as const);
-      return { rule: RULES.indexOf(rule), momentum, rho, epsilon, weightDecay: 0 };
+      return { rule: RULES.indexOf(rule), rho, epsilon, weightDecay: 0 };
     }
     case 'adam':
     case 'adamw': {
-      const { beta1, beta2, epsilon } = config;
+      const { beta2, epsilon } = config;
       const weightDecay = config.name === 'adamw' ? config.weightDecay : 0;
-      return { rule: RULES.indexOf('adam'), momentum: beta1, rho: beta2, epsilon, weightDecay };
+      return { rule: RULES.indexOf('adam'), rho: beta2, epsilon, weightDecay };
     }
     case 'sgd': {
       const { momentum, nesterov } = config;
       const withMomentum = nesterov ? 'sgd_nesterov' : 'sgd_momentum';
       const rule = RULES.indexOf(momentum === 0 ? 'sgd' : withMomentum);
-      return { rule, momentum, rho: 0, epsilon: 0, weightDecay: 0 };
+      return { rule, rho: 0, epsilon: 0, weightDecay: 0 };
     }
   }
 }

@@ -23,12 +23,14 @@ export interface NativeHeadConfig {
   readonly dropoutScale: number;
   readonly l2: number;
   readonly rule: number;
-  /** Momentum of RMSprop and SGD; beta 1 of Adam. */
-  readonly momentum: number;
   /** Rho of RMSprop; beta 2 of Adam. */
   readonly rho: number;
   readonly epsilon: number;
   readonly weightDecay: number;
+  /** Batches of one update; 1 without gradient accumulation. */
+  readonly accumulationSteps: number;
+  /** 1 to keep a moving average of the weights, with which the head predicts; else 0. */
+  readonly isAveraged: number;
   readonly clipping: number;
   readonly clippingLimit: number;
 }
@@ -41,10 +43,12 @@ export interface NativeModule {
   readVariable(head: NativeHandle, variable: number, slot: number, into: Float32Array): void;
   writeVariable(head: NativeHandle, variable: number, slot: number, values: Float32Array): void;
   /**
-   * Executes one optimizer step of each head on the same images.
+   * Executes one training step of each head on the same images.
    *
    * @param features [rows, inputs]
-   * @param numbers per head: learning rate, then Adam's beta 1 and beta 2 to the power of the step number.
+   * @param numbers six per head: learning rate; momentum of RMSprop and SGD, or Adam's beta 1; Adam's beta 1 and beta 2 to the
+   *   power of the update's number; 1 if the gradients are applied, 0 if they are only accumulated; the momentum of the weights'
+   *   average in this step.
    * @param seeds two per dropout mask of each head.
    * @param targets [rows, outputs] of each head, concatenated.
    * @param sampleWeights [rows] of each head.

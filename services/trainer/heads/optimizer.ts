@@ -1,4 +1,4 @@
-import { slotNamesOf } from '../../core/network/head-variables.ts';
+import { ACCUMULATOR_SLOT, AVERAGE_SLOT, momentumOf, slotNamesOf } from '../../core/network/head-variables.ts';
 import type {
   AdamConfig,
   AdamwConfig,
@@ -12,6 +12,7 @@ import type { Tensor } from '../engine/engine.ts';
 import { boolAttribute, executeOp, executeOpOutputs, typeAttribute } from '../engine/op.ts';
 import type { OpAttribute } from '../engine/op.ts';
 import { clipGradients } from './clip-gradients.ts';
+import { stepRole } from './step-role.ts';
 import { ResourceVariable } from './resource-variable.ts';
 
 const T = typeAttribute('T', 'float32');
@@ -24,6 +25,7 @@ const LOCKING = boolAttribute('use_locking', false);
  * `test/parity/optimizers.test.ts` compares them with Keras.
  */
 export class Optimizer {
+  readonly #config: OptimizerConfig;
   readonly #clipping: GradientClipping | null;
   readonly #rule: UpdateRule;
   readonly #variables: readonly ResourceVariable[];
@@ -35,14 +37,16 @@ export class Optimizer {
 
   /** @param variables the caller keeps ownership. */
   constructor(config: OptimizerConfig, variables: readonly ResourceVariable[]) {
+    this.#config = config;
     this.#clipping = config.clipping ?? null;
     this.#rule = createUpdateRule(config);
     this.#variables = variables;
     this.#slotNames = slotNamesOf(config);
-    this.#slots = new Map(this.#rule.slotNames.map((slot) => [slot, variables.map((v) => zerosLike(v, slot))]));
+    const slotNames = new Set([...this.#rule.slotNames, ...this.#slotNames]);
+    this.#slots = new Map([...slotNames].map((slot) => [slot, variables.map((v) => zerosLike(v, slot))]));
   }
 
-  /** Number of steps done; Adam's bias correction depends on it. */
+  /** Number of steps done, on which Adam's bias correction and the accumulation of gradients depend. */
   get iterations(): number {
     return this.#iterations;
   }
@@ -57,18 +61,32 @@ export class Optimizer {
     this.#iterations = iterations;
   }
 
-  /** Applies one step. `gradients` has the order and shapes of the variables; the caller keeps ownership. */
-  apply(gradients: readonly Tensor[], learningRate: number): void {
+  /**
+   * Applies or accumulates the gradients of one step, and moves the average of the weights.
+   *
+   * @param gradients in the order and shapes of the variables; the caller keeps ownership.
+   * @param momentum of RMSprop and SGD, or Adam's beta 1; the optimizer's own by default.
+   */
+  apply(gradients: readonly Tensor[], learningRate: number, momentum = momentumOf(this.#config)): void {
+    const { updateCount, isUpdate, averageMomentum } = stepRole(this.#config, this.#iterations);
     tf.tidy(() => {
-      const step = this.#rule.prepare(learningRate, this.#iterations);
-      const clipped = this.#clipping === null ? gradients : clipGradients(gradients, this.#clipping);
-      for (const [index, variable] of this.#variables.entries()) {
-        const gradient = clipped[index];
-        if (gradient === undefined) throw new RangeError(`No gradient was given for ${variable.name}.`);
-        step(variable, (slot) => this.#slotHandle(slot, index), gradient);
-      }
+      if (isUpdate) this.#update(this.#accumulated(gradients), { learningRate, updateCount, momentum });
+      else this.#accumulate(gradients);
+      this.#moveAverages(averageMomentum);
     });
     this.#iterations += 1;
+  }
+
+  /** Calls a function while the variables have the values of their moving averages, if there are any. */
+  withAverages<T>(compute: () => T): T {
+    const averages = this.#slots.get(AVERAGE_SLOT);
+    if (averages === undefined) return compute();
+    for (const [index, variable] of this.#variables.entries()) variable.readFrom(averages[index] ?? null);
+    try {
+      return compute();
+    } finally {
+      for (const variable of this.#variables) variable.readFrom(null);
+    }
   }
 
   dispose(): void {
@@ -76,11 +94,62 @@ export class Optimizer {
     this.#rule.dispose();
   }
 
-  #slotHandle(slot: string, index: number): Tensor {
+  #update(gradients: readonly Tensor[], inputs: UpdateInputs): void {
+    const step = this.#rule.prepare(inputs);
+    const clipped = this.#clipping === null ? gradients : clipGradients(gradients, this.#clipping);
+    for (const [index, variable] of this.#variables.entries()) {
+      step(variable, (slot) => this.#slot(slot, index).handle, gradientAt(clipped, index));
+    }
+  }
+
+  /** Returns the mean of the accumulated and the given gradients, and resets the accumulated ones. */
+  #accumulated(gradients: readonly Tensor[]): readonly Tensor[] {
+    const { gradientAccumulationSteps: steps } = this.#config;
+    if (steps === undefined) return gradients;
+    return this.#variables.map((_, index) => {
+      const accumulator = this.#slot(ACCUMULATOR_SLOT, index);
+      const mean = tf.div(tf.add(gradientAt(gradients, index), accumulator.read()), steps);
+      accumulator.assignTensor(tf.zerosLike(mean));
+      return mean;
+    });
+  }
+
+  #accumulate(gradients: readonly Tensor[]): void {
+    for (const index of this.#variables.keys()) {
+      const { handle } = this.#slot(ACCUMULATOR_SLOT, index);
+      applyOp('AssignAddVariableOp', [DTYPE], [handle, gradientAt(gradients, index)]);
+    }
+  }
+
+  /** Keras: momentum · average + (1 − momentum) · variable. */
+  #moveAverages(momentum: number): void {
+    if (!this.#slots.has(AVERAGE_SLOT)) return;
+    const kept = tf.scalar(momentum);
+    const added = tf.scalar(1 - Math.fround(momentum));
+    for (const [index, variable] of this.#variables.entries()) {
+      const average = this.#slot(AVERAGE_SLOT, index);
+      average.assignTensor(tf.add(tf.mul(average.read(), kept), tf.mul(variable.read(), added)));
+    }
+  }
+
+  #slot(slot: string, index: number): ResourceVariable {
     const variable = this.#slots.get(slot)?.[index];
     if (variable === undefined) throw new RangeError(`The optimizer has no slot ${slot} number ${index}.`);
-    return variable.handle;
+    return variable;
   }
+}
+
+function gradientAt(gradients: readonly Tensor[], index: number): Tensor {
+  const gradient = gradients[index];
+  if (gradient === undefined) throw new RangeError(`No gradient was given for variable ${index}.`);
+  return gradient;
+}
+
+interface UpdateInputs {
+  readonly learningRate: number;
+  /** Updates before this one. */
+  readonly updateCount: number;
+  readonly momentum: number;
 }
 
 type UpdateStep = (variable: ResourceVariable, slot: (name: string) => Tensor, gradient: Tensor) => void;
@@ -88,7 +157,7 @@ type UpdateStep = (variable: ResourceVariable, slot: (name: string) => Tensor, g
 interface UpdateRule {
   readonly slotNames: readonly string[];
   /** Prepares the update of one step; tensors created here belong to the enclosing tidy. */
-  prepare(learningRate: number, iterations: number): UpdateStep;
+  prepare(inputs: UpdateInputs): UpdateStep;
   dispose(): void;
 }
 
@@ -106,30 +175,31 @@ function createUpdateRule(config: OptimizerConfig): UpdateRule {
 }
 
 function createRmspropRule(config: RmspropConfig): UpdateRule {
-  const constants = keepScalars([config.rho, config.momentum, config.epsilon]);
+  const [rho, epsilon] = keepScalars([config.rho, config.epsilon]);
   const name = config.centered ? 'ResourceApplyCenteredRMSProp' : 'ResourceApplyRMSProp';
   // Input order of the op: var, [mg,] ms, mom, lr, rho, momentum, epsilon, grad.
   const slotNames = config.centered ? ['average_gradient', 'velocity', 'momentum'] : ['velocity', 'momentum'];
   return {
     slotNames,
-    prepare(learningRate) {
-      const lr = tf.scalar(learningRate);
+    prepare({ learningRate, momentum }) {
+      const constants = [tf.scalar(learningRate), rho, tf.scalar(momentum), epsilon];
       return (variable, slot, gradient) =>
-        applyOp(name, [T, LOCKING], [variable.handle, ...slotNames.map(slot), lr, ...constants, gradient]);
+        applyOp(name, [T, LOCKING], [variable.handle, ...slotNames.map(slot), ...constants, gradient]);
     },
-    dispose: () => tf.dispose([...constants]),
+    dispose: () => tf.dispose([rho, epsilon]),
   };
 }
 
 function createAdamRule(config: AdamConfig | AdamwConfig, weightDecay: number): UpdateRule {
-  const constants = keepScalars([config.beta1, config.beta2, config.epsilon]);
+  const [beta2, epsilon] = keepScalars([config.beta2, config.epsilon]);
   const attributes = [T, LOCKING, boolAttribute('use_nesterov', false)];
   return {
     slotNames: ['momentum', 'velocity'],
-    prepare(learningRate, iterations) {
+    prepare({ learningRate, updateCount, momentum }) {
       const lr = tf.scalar(learningRate);
-      const beta1Power = tf.scalar(Math.pow(Math.fround(config.beta1), iterations + 1));
-      const beta2Power = tf.scalar(Math.pow(Math.fround(config.beta2), iterations + 1));
+      const beta1 = tf.scalar(momentum);
+      const beta1Power = tf.scalar(Math.pow(Math.fround(momentum), updateCount + 1));
+      const beta2Power = tf.scalar(Math.pow(Math.fround(config.beta2), updateCount + 1));
       return (variable, slot, gradient) => {
         if (weightDecay !== 0) decay(variable, weightDecay, learningRate);
         const slots = [slot('momentum'), slot('velocity')];
@@ -139,12 +209,14 @@ function createAdamRule(config: AdamConfig | AdamwConfig, weightDecay: number): 
           beta1Power,
           beta2Power,
           lr,
-          ...constants,
+          beta1,
+          beta2,
+          epsilon,
           gradient,
         ]);
       };
     },
-    dispose: () => tf.dispose([...constants]),
+    dispose: () => tf.dispose([beta2, epsilon]),
   };
 }
 
@@ -161,7 +233,7 @@ function createSgdRule(config: SgdConfig): UpdateRule {
   if (config.momentum === 0) {
     return {
       slotNames: [],
-      prepare(learningRate) {
+      prepare({ learningRate }) {
         const lr = tf.scalar(learningRate);
         return (variable, _slot, gradient) =>
           applyOp('ResourceApplyGradientDescent', [T, LOCKING], [variable.handle, lr, gradient]);
@@ -169,17 +241,16 @@ function createSgdRule(config: SgdConfig): UpdateRule {
       dispose: () => undefined,
     };
   }
-  const [momentum] = keepScalars([config.momentum]);
-  if (momentum === undefined) throw new RangeError('unreachable: one scalar was made');
   const attributes = [T, LOCKING, boolAttribute('use_nesterov', config.nesterov)];
   return {
     slotNames: ['momentum'],
-    prepare(learningRate) {
+    prepare({ learningRate, momentum }) {
       const lr = tf.scalar(learningRate);
+      const share = tf.scalar(momentum);
       return (variable, slot, gradient) =>
-        applyOp('ResourceApplyKerasMomentum', attributes, [variable.handle, slot('momentum'), lr, gradient, momentum]);
+        applyOp('ResourceApplyKerasMomentum', attributes, [variable.handle, slot('momentum'), lr, gradient, share]);
     },
-    dispose: () => tf.dispose([momentum]),
+    dispose: () => undefined,
   };
 }
 
@@ -187,8 +258,8 @@ function applyOp(name: string, attributes: readonly OpAttribute[], inputs: reado
   executeOpOutputs(name, attributes, inputs, 0);
 }
 
-function keepScalars(values: readonly number[]): readonly Tensor[] {
-  return values.map((value) => tf.keep(tf.scalar(value)));
+function keepScalars([first, second]: readonly [number, number]): readonly [Tensor, Tensor] {
+  return [tf.keep(tf.scalar(first)), tf.keep(tf.scalar(second))];
 }
 
 function zerosLike(variable: ResourceVariable, slot: string): ResourceVariable {

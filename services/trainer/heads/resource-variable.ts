@@ -18,6 +18,7 @@ export class ResourceVariable implements TrainedVariable {
   readonly shape: readonly number[];
   /** Handle for `ResourceApply…` ops. */
   readonly handle: Tensor;
+  #source: ResourceVariable = this;
 
   /** @param values row-major; copied. */
   constructor(name: string, shape: readonly number[], values: Float32Array) {
@@ -43,15 +44,25 @@ export class ResourceVariable implements TrainedVariable {
    * the whole variable at an update while its buffer is shared.
    */
   read(): Tensor {
-    return executeOp('ReadVariableOp', DTYPE, [this.handle]);
+    return executeOp('ReadVariableOp', DTYPE, [this.#source.handle]);
+  }
+
+  /** Makes reads return the value of another variable of the same shape; null: its own again. */
+  readFrom(source: ResourceVariable | null): void {
+    this.#source = source ?? this;
   }
 
   assign(values: Float32Array): void {
     checkLength(this, values);
     // tfjs keeps a reference to the array until the op runs, and TensorFlow may keep the buffer: never share ours.
     const value = tf.tensor(values.slice(), [...this.shape], 'float32');
-    executeOpOutputs('AssignVariableOp', DTYPE, [this.handle, value], 0);
+    this.assignTensor(value);
     value.dispose();
+  }
+
+  /** Replaces the value. The caller keeps ownership; the tensor must not outlive the next optimizer step, as in `read`. */
+  assignTensor(value: Tensor): void {
+    executeOpOutputs('AssignVariableOp', DTYPE, [this.handle, value], 0);
   }
 
   values(into: Float32Array = new Float32Array(elementCount(this))): Float32Array {

@@ -83,7 +83,7 @@ interface NetworkOptions {
 
 function createNetwork(
   path: string,
-  { state, trained }: TrainingCheckpoint,
+  { state, predicting }: TrainingCheckpoint,
   { config, backbone, classCount }: NetworkOptions,
 ): Network {
   const { fineTune } = config;
@@ -94,6 +94,6 @@ function createNetwork(
     state.stage === 'FINE_TUNE' && fineTune !== null
       ? new FineTuneNetwork(config, fineTune.unfreeze, backbone, classCount)
       : new HeadNetwork(config, backbone, classCount);
-  assignAll(path, network.variables, trained);
+  assignAll(path, network.variables, predicting);
   return network;
 }

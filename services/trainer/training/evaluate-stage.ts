@@ -109,7 +109,7 @@ async function openEvaluation(
       ? new HeadNetwork(config, backbone, classCount)
       : new FineTuneNetwork(config, unfreezeOf(run, config), backbone, classCount);
   try {
-    assignAll(path, network.variables, checkpoint.trained);
+    assignAll(path, network.variables, checkpoint.predicting);
   } catch (error) {
     network.dispose();
     throw error;

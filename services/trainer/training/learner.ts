@@ -1,3 +1,4 @@
+import { AVERAGE_SLOT } from '../../core/network/head-variables.ts';
 import type { OptimizerConfig } from '../../core/run-config.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import { tf } from '../engine/engine.ts';
@@ -13,6 +14,8 @@ import type { Batch } from './split-reader.ts';
 export interface LearnerStep {
   readonly loss: Loss;
   readonly learningRate: number;
+  /** Momentum of RMSprop and SGD, or Adam's beta 1, of this step. */
+  readonly momentum: number;
   /** Random stream of this step. */
   readonly dropout: RandomStream;
 }
@@ -29,13 +32,22 @@ interface LearnerState {
   readonly variables: readonly TrainedVariable[];
   /** The optimizer's variables, named `<slot>/<variable>`. */
   readonly slotVariables: readonly TrainedVariable[];
-  /** Completed optimizer steps. */
+  /** Completed steps, including those that only accumulate gradients. */
   readonly iterations: number;
   /** Sets the step count, after `slotVariables` were assigned from a checkpoint. */
   restoreIterations(iterations: number): void;
-  /** Returns the L2 penalty of the current weights. */
+  /** Returns the L2 penalty of the weights with which the learner predicts. */
   penaltyValue(): number;
   dispose(): void;
+}
+
+/**
+ * Returns the variables with which a learner predicts: those that are validated, kept as the best and exported. They are the moving
+ * averages of the weights where the optimizer has them, else the weights.
+ */
+export function predictingVariables({ variables, slotVariables }: LearnerState): readonly TrainedVariable[] {
+  const slots = new Map(slotVariables.map((slot) => [slot.name, slot]));
+  return variables.map((variable) => slots.get(`${AVERAGE_SLOT}/${variable.name}`) ?? variable);
 }
 
 /** A network and its optimizer on TensorFlow's ops. Its steps are not fused with those of others. */
@@ -70,10 +82,10 @@ export class NetworkLearner implements LearnerState {
     this.#optimizer.restoreIterations(iterations);
   }
 
-  train(batch: Batch, { loss, learningRate, dropout }: LearnerStep): StepOutput {
+  train(batch: Batch, { loss, learningRate, momentum, dropout }: LearnerStep): StepOutput {
     const targets = loss.targets(batch.labels);
     const { logits, gradients, penalty } = this.#network.train(batch.input(this.input), targets, dropout);
-    this.#optimizer.apply(gradients, learningRate);
+    this.#optimizer.apply(gradients, learningRate, momentum);
     tf.dispose([...gradients, targets.values]);
     targets.sampleWeights?.dispose();
     return {
@@ -84,7 +96,7 @@ export class NetworkLearner implements LearnerState {
 
   /** Returns logits [n, outputs] without dropout. */
   predict(batch: Batch): Float32Array {
-    const logits = this.#network.predict(batch.input(this.input));
+    const logits = this.#optimizer.withAverages(() => this.#network.predict(batch.input(this.input)));
     try {
       return logits.dataSync<'float32'>();
     } finally {
@@ -93,7 +105,7 @@ export class NetworkLearner implements LearnerState {
   }
 
   penaltyValue(): number {
-    return this.#network.penaltyValue();
+    return this.#optimizer.withAverages(() => this.#network.penaltyValue());
   }
 
   dispose(): void {
@@ -152,8 +164,7 @@ export function trainTogether(
 ): ReadonlyMap<Learner, StepOutput> {
   const outputs = new Map<Learner, StepOutput>();
   const fused = new Map<string, (LearnerStep & { readonly learner: NativeLearner })[]>();
-  for (const { learner, loss, learningRate, dropout } of steps) {
-    const step = { loss, learningRate, dropout };
+  for (const { learner, ...step } of steps) {
     if (learner.kind === 'network') outputs.set(learner, learner.train(batch, step));
     else appendTo(fused, learner, { ...step, learner });
   }

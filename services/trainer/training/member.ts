@@ -1,6 +1,7 @@
 import { isBetter } from '../../core/objective.ts';
 import type { ClassMetric, Objective } from '../../core/objective.ts';
 import { dropoutStream } from '../../core/rng/stream.ts';
+import { momentumOf } from '../../core/network/head-variables.ts';
 import type { EarlyStoppingConfig, OptimizerConfig, RunConfig, ScheduleConfig } from '../../core/run-config.ts';
 import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
@@ -10,6 +11,7 @@ import type { Loss, LossSums } from '../heads/loss.ts';
 import { elementCount } from '../heads/trained-variable.ts';
 import type { TrainedVariable } from '../heads/trained-variable.ts';
 import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
+import { predictingVariables } from './learner.ts';
 import type { Learner, LearnerStep, StepOutput } from './learner.ts';
 import { initialScheduleState, learningRateAt, stepSchedule } from './learning-rate.ts';
 import { addSums, NO_SUMS } from './loss-sums.ts';
@@ -109,6 +111,7 @@ export class Member {
       learner: this.learner,
       loss: this.#options.loss,
       learningRate: this.#learningRate(),
+      momentum: momentumOf(this.phase.optimizer),
       dropout: dropoutStream(this.config.seed, this.phase.stage, this.#step),
     };
   }
@@ -151,7 +154,7 @@ export class Member {
     this.#lastValue = value;
     if (isBetter(objective, value, this.#best?.value ?? null)) {
       this.#best = { epoch: this.#epoch, value, checkpoint: null };
-      this.#bestTensors = tensorsOf(learner.variables, this.#bestTensors);
+      this.#bestTensors = tensorsOf(learner.variables, predictingVariables(learner), this.#bestTensors);
       this.#isBestUnsaved = true;
     }
     this.#schedule = stepSchedule(this.phase.schedule, this.#schedule, this.#epoch, values.val_loss);
@@ -324,13 +327,18 @@ export function assignAll(
   }
 }
 
-/** @param into tensors of the same variables, whose arrays are reused. */
+/**
+ * @param sources variables whose values are taken, in the same order.
+ * @param into tensors of the same variables, whose arrays are reused.
+ */
 function tensorsOf(
   variables: readonly TrainedVariable[],
+  sources = variables,
   into: readonly NamedTensor[] | null = null,
 ): readonly NamedTensor[] {
   return variables.map((variable, index) => {
     const { name, shape } = variable;
-    return { name, shape, values: variable.values(into?.[index]?.values ?? new Float32Array(elementCount(variable))) };
+    const values = into?.[index]?.values ?? new Float32Array(elementCount(variable));
+    return { name, shape, values: (sources[index] ?? variable).values(values) };
   });
 }

@@ -218,7 +218,7 @@ async function createFineTuneNetwork(group: Group, configured: ConfiguredRun): P
   checkBase(path, checkpoint, backbone);
   const network = new FineTuneNetwork(config, unfreeze, requireWeights(backbone), classCount);
   try {
-    assignAll(path, network.headVariables, checkpoint.trained);
+    assignAll(path, network.headVariables, checkpoint.predicting);
     return network;
   } catch (error) {
     network.dispose();

@@ -22,7 +22,17 @@ const AUGMENTED: Parameters = {
   'fine_tune.epochs': 2,
 };
 
-const RATES = [1e-3, 1e-2, 1e-4];
+const TUNINGS: readonly Parameters[] = [
+  { 'fine_tune.learning_rate': 1e-3 },
+  { 'fine_tune.learning_rate': 1e-2, 'fine_tune.ema_momentum': 0.5, 'fine_tune.schedule': 'cosine' },
+  {
+    'fine_tune.learning_rate': 1e-2,
+    'fine_tune.optimizer': 'adam',
+    'fine_tune.gradient_accumulation_steps': 3,
+    'fine_tune.ema_momentum': 0.5,
+    'fine_tune.schedule_warmup_epochs': 1,
+  },
+];
 
 describe('augmented fine-tunings of one frozen part', () => {
   let root: string;
@@ -37,7 +47,7 @@ describe('augmented fine-tunings of one frozen part', () => {
       checkpointSeconds: 1000,
     });
   const runOf = (index: number) =>
-    taskRun(`f${index}`, { ...AUGMENTED, 'fine_tune.learning_rate': RATES[index] ?? 0 }, { sourceCheckpoint: head });
+    taskRun(`f${index}`, { ...AUGMENTED, ...TUNINGS[index] }, { sourceCheckpoint: head });
   const tuneTask = (runs: LeasedTask['runs']): LeasedTask => sweep.task('FINE_TUNE', { runs, featureSets: features });
 
   beforeAll(async () => {

@@ -51,6 +51,15 @@ const METHODS: readonly Method[] = [
         'schedule.name': 'plateau',
         'schedule.patience': 1,
       },
+      // Five batches an epoch: updates and ends of epochs do not coincide.
+      a3: {
+        ...BASE,
+        method: 'cached',
+        'optimizer.name': 'adam',
+        'optimizer.gradient_accumulation_steps': 3,
+        'optimizer.ema_momentum': 0.8,
+        'schedule.warmup_epochs': 1.5,
+      },
     },
   },
   {
@@ -71,6 +80,16 @@ const METHODS: readonly Method[] = [
         'fine_tune.enabled': true,
         'fine_tune.epochs': EPOCHS,
         'fine_tune.learning_rate': 1e-3,
+      },
+      c2: {
+        ...BASE,
+        method: 'cached',
+        'optimizer.ema_momentum': 0.8,
+        'fine_tune.enabled': true,
+        'fine_tune.epochs': EPOCHS,
+        'fine_tune.learning_rate': 1e-3,
+        'fine_tune.gradient_accumulation_steps': 3,
+        'fine_tune.ema_momentum': 0.8,
       },
     },
   },
@@ -212,9 +231,10 @@ function mergeCurves(attempts: readonly (readonly SlotEvent[])[], id: string, st
 /** Returns trained tensors and optimizer slots of the latest checkpoint. */
 async function tensorsOf(root: string, events: readonly SlotEvent[], id: string, stage: Stage): Promise<unknown> {
   const { uri } = lastCheckpoint(events, id, 'LAST', stage);
-  const { trained, optimizerSlots, state } = await readTrainingCheckpoint(join(root, 'artifacts', uri));
+  const { trained, predicting, optimizerSlots, state } = await readTrainingCheckpoint(join(root, 'artifacts', uri));
   return {
     trained: [...trained.values()],
+    predicting: [...predicting.values()],
     slots: [...optimizerSlots.values()],
     step: state.step,
     best: state.best?.epoch,

@@ -1,5 +1,5 @@
 import type { Split } from '../../dataset.ts';
-import type { RunConfig } from '../../run-config.ts';
+import type { OptimizerConfig, RunConfig } from '../../run-config.ts';
 import type { Stage } from '../../task.ts';
 import type { KeyedFeatureSet } from '../feature-set.ts';
 import { headGroupBytes } from '../../network/head-memory.ts';
@@ -120,7 +120,7 @@ export function forecastHeads(
     const step = headStepSeconds(speed, weightCount, config.batchSize);
     seconds += config.epochs * (stepCount * step + headForwardSeconds(speed, weightCount, imageCounts.validation));
   }
-  const heads = configs.map((config) => groupedHead(context, config));
+  const heads = configs.map((config) => groupedHead(context, config, config.optimizer));
   memoryBytes += headGroupBytes(heads, Math.max(first.batchSize, VALIDATION_BATCH_SIZE));
   return finish(context, ['HEAD', first.method, name, first.imageSize], seconds, memoryBytes, 0);
 }
@@ -165,8 +165,9 @@ export function forecastFineTunes(
       imageCounts.validation * forwardSeconds(speed, top) +
       headForwardSeconds(speed, weightCount, imageCounts.validation);
     seconds += (config.fineTune?.epochs ?? 0) * (training + validation + stepCount * speed.stepSeconds);
-    memoryBytes += headGroupBytes([groupedHead(context, config)], config.batchSize);
-    memoryBytes += TRAINED_WEIGHT_COPIES * FLOAT_BYTES * top.weightCount;
+    const optimizer = config.fineTune?.optimizer ?? config.optimizer;
+    memoryBytes += headGroupBytes([groupedHead(context, config, optimizer)], config.batchSize);
+    memoryBytes += (TRAINED_WEIGHT_COPIES + extraSlotCount(optimizer)) * FLOAT_BYTES * top.weightCount;
     largestTopBytes = Math.max(largestTopBytes, 2 * FLOAT_BYTES * config.batchSize * top.valueCount);
   }
   // The members execute their steps one after the other: only one member's outputs exist at a time.
@@ -235,11 +236,15 @@ function correctedWork({ speed }: CostContext, forecast: TaskForecast): number {
 }
 
 function headWeights(context: CostContext, config: RunConfig): number {
-  const { head, featureCount, classCount } = groupedHead(context, config);
+  const { head, featureCount, classCount } = groupedHead(context, config, config.optimizer);
   return headWeightCount(head, featureCount, classCount);
 }
 
-function groupedHead(context: CostContext, { backbone, imageSize, head, optimizer }: RunConfig): GroupedHead {
+function groupedHead(
+  context: CostContext,
+  { backbone, imageSize, head }: RunConfig,
+  optimizer: OptimizerConfig,
+): GroupedHead {
   const shape = outputShapeAt(backbone.name, imageSize, backbone.cut);
   return { head, optimizer, featureCount: headInputCount(head, shape), classCount: context.classCount };
 }
@@ -263,6 +268,11 @@ function topTrainSeconds(speed: DeviceSpeed, { gflop, valueCount }: BaseCost): n
 
 function augmentSeconds(speed: DeviceSpeed, imageSize: number): number {
   return 3 * imageSize * imageSize * speed.augmentSecondsPerValue;
+}
+
+/** Returns the number of slots that accumulated gradients and averages of the weights take. */
+function extraSlotCount(optimizer: OptimizerConfig): number {
+  return Number(optimizer.gradientAccumulationSteps !== undefined) + Number(optimizer.emaMomentum !== undefined);
 }
 
 function loadSeconds({ weightCount }: BaseCost): number {

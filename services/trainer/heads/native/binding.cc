@@ -136,10 +136,11 @@ HeadConfig config_of(napi_env env, napi_value object) {
   config.dropout_scale = static_cast<float>(number_property(env, object, "dropoutScale"));
   config.l2 = static_cast<float>(number_property(env, object, "l2"));
   config.optimizer.rule = static_cast<Rule>(number_property(env, object, "rule"));
-  config.optimizer.momentum = static_cast<float>(number_property(env, object, "momentum"));
   config.optimizer.rho = static_cast<float>(number_property(env, object, "rho"));
   config.optimizer.epsilon = static_cast<float>(number_property(env, object, "epsilon"));
   config.optimizer.weight_decay = static_cast<float>(number_property(env, object, "weightDecay"));
+  config.accumulation_steps = static_cast<int>(number_property(env, object, "accumulationSteps"));
+  config.is_averaged = number_property(env, object, "isAveraged") != 0;
   config.clipping = static_cast<Clipping>(number_property(env, object, "clipping"));
   config.clipping_limit = static_cast<float>(number_property(env, object, "clippingLimit"));
   return config;
@@ -205,6 +206,9 @@ size_t row_outputs(const std::vector<Head*>& heads) {
   return outputs;
 }
 
+// Numbers of one head's step, as native-module.ts lists them.
+constexpr size_t STEP_NUMBERS = 6;
+
 // trainHeads(handles, features, rows, numbers, seeds, targets, sampleWeights, logits, penalties)
 napi_value train(napi_env env, napi_callback_info info) {
   const Arguments<9> arguments(env, info);
@@ -213,7 +217,7 @@ napi_value train(napi_env env, napi_callback_info info) {
   if (heads.empty()) return nullptr;
   const size_t rows = static_cast<size_t>(number_of(env, values[2]));
   const float* features = numbers_of<float>(env, values[1], rows * heads[0]->config().inputs, "features");
-  const double* numbers = numbers_of<double>(env, values[3], 3 * heads.size(), "numbers");
+  const double* numbers = numbers_of<double>(env, values[3], STEP_NUMBERS * heads.size(), "numbers");
   size_t masks = 0;
   for (const Head* head : heads) masks += head->mask_count();
   const int32_t* seeds = numbers_of<int32_t>(env, values[4], 2 * masks, "seeds");
@@ -224,9 +228,13 @@ napi_value train(napi_env env, napi_callback_info info) {
   std::vector<Step> steps(heads.size());
   for (size_t h = 0; h < heads.size(); h++) {
     Step& step = steps[h];
-    step.rate = static_cast<float>(numbers[3 * h]);
-    step.beta1_power = static_cast<float>(numbers[3 * h + 1]);
-    step.beta2_power = static_cast<float>(numbers[3 * h + 2]);
+    step.rate = static_cast<float>(numbers[0]);
+    step.momentum = static_cast<float>(numbers[1]);
+    step.beta1_power = static_cast<float>(numbers[2]);
+    step.beta2_power = static_cast<float>(numbers[3]);
+    step.is_applied = numbers[4] != 0;
+    step.average_momentum = static_cast<float>(numbers[5]);
+    numbers += STEP_NUMBERS;
     step.seeds = seeds;
     step.targets = targets;
     step.sample_weights = weights;

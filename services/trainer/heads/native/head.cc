@@ -33,7 +33,25 @@ size_t floats_of(const HeadConfig& config) {
     floats += padded(inputs * outputs) + padded(outputs);
     inputs = outputs;
   }
-  return floats * (1 + slots_of(config.optimizer.rule));
+  return floats * (1 + slots_of(config));
+}
+
+int slots_of_rule(Rule rule) {
+  switch (rule) {
+    case Rule::sgd:
+      return 0;
+    case Rule::rmsprop:
+    case Rule::sgd_momentum:
+    case Rule::sgd_nesterov:
+      return 1;
+    case Rule::rmsprop_momentum:
+    case Rule::rmsprop_centered:
+    case Rule::adam:
+      return 2;
+    case Rule::rmsprop_centered_momentum:
+      return 3;
+  }
+  return 0;
 }
 
 // Transposes some rows of [rows][columns] into [columns][rows], in squares, so that both sides touch few cache lines.
@@ -96,22 +114,8 @@ double sum_of(const std::vector<double>& parts) {
 
 }  // namespace
 
-int slots_of(Rule rule) {
-  switch (rule) {
-    case Rule::sgd:
-      return 0;
-    case Rule::rmsprop:
-    case Rule::sgd_momentum:
-    case Rule::sgd_nesterov:
-      return 1;
-    case Rule::rmsprop_momentum:
-    case Rule::rmsprop_centered:
-    case Rule::adam:
-      return 2;
-    case Rule::rmsprop_centered_momentum:
-      return 3;
-  }
-  return 0;
+int slots_of(const HeadConfig& config) {
+  return slots_of_rule(config.optimizer.rule) + (config.accumulation_steps > 1) + config.is_averaged;
 }
 
 Arena::Arena(size_t floats) {
@@ -133,7 +137,7 @@ float* Arena::take(size_t floats) {
 }
 
 Head::Head(const HeadConfig& config, const Kernels& kernels)
-    : config_(config), kernels_(kernels), slot_count_(slots_of(config.optimizer.rule)), arena_(floats_of(config)) {
+    : config_(config), kernels_(kernels), slot_count_(slots_of(config)), arena_(floats_of(config)) {
   ptrdiff_t inputs = config.inputs;
   for (size_t l = 0; l <= config.units.size(); l++) {
     Layer layer;
@@ -142,6 +146,9 @@ Head::Head(const HeadConfig& config, const Kernels& kernels)
     const auto take = [&](Trained& variable, ptrdiff_t floats) {
       variable.values = arena_.take(floats);
       for (int s = 0; s < slot_count_; s++) variable.slots[s] = arena_.take(floats);
+      float** extra = variable.slots + slots_of_rule(config.optimizer.rule);
+      if (config.accumulation_steps > 1) variable.accumulated = *extra++;
+      if (config.is_averaged) variable.average = *extra;
     };
     take(layer.kernel, layer.inputs * layer.outputs);
     take(layer.bias, layer.outputs);
@@ -198,11 +205,16 @@ const float* Head::inputs_of(size_t layer) const {
   return step_ != nullptr && drops_features() ? dropped_features_.data() : batch_.features;
 }
 
-void Head::measure_kernel(Layer& layer, ptrdiff_t first, ptrdiff_t last) {
+// Training uses the values themselves, prediction their average.
+const float* Head::values_of(const Trained& variable) const {
+  return step_ == nullptr && variable.average != nullptr ? variable.average : variable.values;
+}
+
+void Head::measure_kernel(Layer& layer, const float* values, ptrdiff_t first, ptrdiff_t last) {
   for (ptrdiff_t row = first; row < last; row += SQUARES_ROWS) {
     const ptrdiff_t rows = std::min(SQUARES_ROWS, last - row);
     layer.kernel_squares[row / SQUARES_ROWS] =
-        kernels_.squares(layer.kernel.values + row * layer.outputs, rows * layer.outputs);
+        kernels_.squares(values + row * layer.outputs, rows * layer.outputs);
   }
 }
 
@@ -211,15 +223,16 @@ void Head::forward(size_t l, int piece, int pieces) {
   const bool is_hidden = l + 1 < layers_.size();
   if (step_ != nullptr && config_.l2 != 0) {
     const auto [first, last] = range_of(layer.inputs, SQUARES_ROWS, piece, pieces);
-    measure_kernel(layer, first, last);
+    measure_kernel(layer, layer.kernel.values, first, last);
   }
   const ptrdiff_t rows = batch_.rows;
   const auto [first, last] = range_of(layer.outputs, 32, piece, pieces);
   if (first == last) return;
+  const float* bias = values_of(layer.bias);
   for (ptrdiff_t row = 0; row < rows; row++) {
-    std::copy(layer.bias.values + first, layer.bias.values + last, layer.sums.data() + row * layer.outputs + first);
+    std::copy(bias + first, bias + last, layer.sums.data() + row * layer.outputs + first);
   }
-  kernels_.multiply(inputs_of(l), rows, layer.kernel.values, layer.inputs, layer.outputs, first, last,
+  kernels_.multiply(inputs_of(l), rows, values_of(layer.kernel), layer.inputs, layer.outputs, first, last,
                     layer.sums.data());
   if (!is_hidden) return;
   if (!layer.mask.empty()) {
@@ -293,8 +306,8 @@ void Head::measure_gradients(int piece, int pieces) {
     const auto [first, last] = range_of(layer.inputs, SQUARES_ROWS, piece, pieces);
     for (ptrdiff_t row = first; row < last; row += SQUARES_ROWS) {
       layer.gradient_squares[row / SQUARES_ROWS] =
-          kernels_.gradient_squares(factors_of(l), layer.kernel.values, row, std::min(last, row + SQUARES_ROWS),
-                                    2 * config_.l2);
+          kernels_.gradient_squares(factors_of(l), layer.kernel, row, std::min(last, row + SQUARES_ROWS),
+                                    2 * config_.l2, static_cast<float>(config_.accumulation_steps));
     }
   }
 }
@@ -302,6 +315,10 @@ void Head::measure_gradients(int piece, int pieces) {
 void Head::begin_update() {
   update_ = config_.optimizer;
   update_.rate = step_->rate;
+  update_.momentum = step_->momentum;
+  update_.is_applied = step_->is_applied;
+  update_.accumulation_steps = static_cast<float>(config_.accumulation_steps);
+  update_.average_momentum = step_->average_momentum;
   // Keras 3 and TensorFlow fold both corrections into the rate.
   update_.corrected_rate = step_->rate * std::sqrt(1 - step_->beta2_power) / (1 - step_->beta1_power);
   changes_.assign(2 * layers_.size(), GradientChange{});
@@ -314,7 +331,7 @@ void Head::begin_update() {
     if (config_.clipping == Clipping::value) kernel.value_limit = bias.value_limit = limit;
     if (!clips_by_norm()) continue;
     const double kernel_squares = sum_of(layers_[l].gradient_squares);
-    const double bias_squares = kernels_.gradient_squares(bias_factors_of(l), layers_[l].bias.values, 0, 1, 0);
+    const double bias_squares = kernels_.gradient_squares(bias_factors_of(l), layers_[l].bias, 0, 1, 0, update_.accumulation_steps);
     all_squares += kernel_squares + bias_squares;
     if (config_.clipping != Clipping::norm) continue;
     // Keras: gradient * limit / max(norm, limit). Written so that a NaN norm makes the gradient NaN.
@@ -350,7 +367,10 @@ double Head::penalty() const {
 
 double Head::penalty_now() {
   if (config_.l2 == 0) return 0;
-  for (Layer& layer : layers_) measure_kernel(layer, 0, layer.inputs);
+  for (Layer& layer : layers_) {
+    const Trained& kernel = layer.kernel;
+    measure_kernel(layer, kernel.average == nullptr ? kernel.values : kernel.average, 0, layer.inputs);
+  }
   return penalty();
 }
 

@@ -24,6 +24,10 @@ struct HeadConfig {
   float dropout_scale = 1;
   float l2 = 0;
   Update optimizer;
+  // Batches of one update; 1 without gradient accumulation.
+  int accumulation_steps = 1;
+  // True to keep a moving average of the weights, with which the head predicts.
+  bool is_averaged = false;
   Clipping clipping = Clipping::none;
   float clipping_limit = 0;
 };
@@ -43,6 +47,10 @@ struct Step {
   // A pair of seeds for each dropout mask.
   const int32_t* seeds = nullptr;
   float rate = 0;
+  // As in Update.
+  float momentum = 0;
+  bool is_applied = true;
+  float average_momentum = 0;
   // Adam's betas to the power of the step number, which starts at 1.
   float beta1_power = 0;
   float beta2_power = 0;
@@ -108,20 +116,22 @@ class Head {
   void begin_update();
   void update(int piece, int pieces);
 
+  // Whether the step applies gradients clipped by a norm, which `measure_gradients` must provide.
   bool clips_by_norm() const {
-    return config_.clipping == Clipping::norm || config_.clipping == Clipping::global_norm;
+    return step_->is_applied && (config_.clipping == Clipping::norm || config_.clipping == Clipping::global_norm);
   }
   // L2 part of the loss, after all pieces of `forward` of a training step.
   double penalty() const;
-  // The same for the current kernels.
+  // The same for the current kernels, as averaged if they are.
   double penalty_now();
 
  private:
   const float* inputs_of(size_t layer) const;
+  const float* values_of(const Trained& variable) const;
   bool drops_features() const { return config_.units.empty() && config_.dropout > 0; }
   GradientFactors factors_of(size_t layer) const;
   GradientFactors bias_factors_of(size_t layer) const;
-  void measure_kernel(Layer& layer, ptrdiff_t first, ptrdiff_t last);
+  void measure_kernel(Layer& layer, const float* values, ptrdiff_t first, ptrdiff_t last);
 
   HeadConfig config_;
   const Kernels& kernels_;
@@ -139,6 +149,6 @@ class Head {
   std::vector<GradientChange> changes_;
 };
 
-int slots_of(Rule rule);
+int slots_of(const HeadConfig& config);
 
 }  // namespace graft

@@ -127,8 +127,11 @@ void multiply(const float* inputs, ptrdiff_t rows, const float* weights, ptrdiff
   }
 }
 
-inline Lanes changed(Lanes gradient, Lanes value, const GradientChange& change) {
-  if (change.l2_factor != 0) gradient = gradient + value * all(change.l2_factor);
+inline Lanes with_l2(Lanes gradient, Lanes value, const GradientChange& change) {
+  return change.l2_factor == 0 ? gradient : gradient + value * all(change.l2_factor);
+}
+
+inline Lanes clipped(Lanes gradient, const GradientChange& change) {
   if (change.value_limit != 0) {
     const Lanes limit = all(change.value_limit);
     gradient = gradient > limit ? limit : gradient;
@@ -139,16 +142,53 @@ inline Lanes changed(Lanes gradient, Lanes value, const GradientChange& change) 
   return gradient;
 }
 
-// Consumes the tiles of a gradient and applies them.
-template <class RuleLanes>
+// Keras: momentum * average + (1 - momentum) * value.
+template <class Part>
+inline void put_average(const Trained& variable, ptrdiff_t offset, int vector, int width, Lanes value, float momentum) {
+  const Lanes before = Part::get(variable.average + offset, vector, width);
+  Part::put(variable.average + offset, vector, width, before * all(momentum) + value * all(1 - momentum));
+}
+
+inline void fetch_extras(const Trained& variable, ptrdiff_t offset) {
+  if (variable.accumulated != nullptr) __builtin_prefetch(variable.accumulated + offset, 1);
+  if (variable.average != nullptr) __builtin_prefetch(variable.average + offset, 1);
+}
+
+// Consumes the tiles of a gradient and adds them to the accumulated ones.
+struct Accumulating {
+  const Trained& variable;
+  const GradientChange& change;
+  float average_momentum;
+
+  void fetch(ptrdiff_t offset) const {
+    __builtin_prefetch(variable.values + offset);
+    fetch_extras(variable, offset);
+  }
+
+  template <int VECTORS, bool WHOLE>
+  void take(ptrdiff_t offset, int vector, int width, Lanes gradient) {
+    using Part = Row<VECTORS, WHOLE>;
+    const Lanes value = Part::get(variable.values + offset, vector, width);
+    const Lanes before = Part::get(variable.accumulated + offset, vector, width);
+    Part::put(variable.accumulated + offset, vector, width, with_l2(gradient, value, change) + before);
+    if (variable.average != nullptr) put_average<Part>(variable, offset, vector, width, value, average_momentum);
+  }
+};
+
+// Consumes the tiles of a gradient and applies them. `EXTRAS`: the variable has accumulated gradients or an average; testing
+// for them in every tile would cost a fifth of the time.
+template <class RuleLanes, bool EXTRAS>
 struct Applying {
   const Trained& variable;
   const GradientChange& change;
   RuleLanes rule;
+  float accumulation_steps;
+  float average_momentum;
 
   void fetch(ptrdiff_t offset) const {
     __builtin_prefetch(variable.values + offset, 1);
     for (int s = 0; s < RuleLanes::SLOTS; s++) __builtin_prefetch(variable.slots[s] + offset, 1);
+    if (EXTRAS) fetch_extras(variable, offset);
   }
 
   template <int VECTORS, bool WHOLE>
@@ -157,24 +197,38 @@ struct Applying {
     const Lanes value = Part::get(variable.values + offset, vector, width);
     Lanes slots[RuleLanes::SLOTS + 1];
     for (int s = 0; s < RuleLanes::SLOTS; s++) slots[s] = Part::get(variable.slots[s] + offset, vector, width);
-    const Lanes updated = rule.apply(value, changed(gradient, value, change), slots);
+    Lanes whole = with_l2(gradient, value, change);
+    if (EXTRAS && variable.accumulated != nullptr) {
+      whole = (whole + Part::get(variable.accumulated + offset, vector, width)) / all(accumulation_steps);
+      Part::put(variable.accumulated + offset, vector, width, all(0));
+    }
+    const Lanes updated = rule.apply(value, clipped(whole, change), slots);
     Part::put(variable.values + offset, vector, width, updated);
+    if (EXTRAS && variable.average != nullptr) {
+      put_average<Part>(variable, offset, vector, width, updated, average_momentum);
+    }
     for (int s = 0; s < RuleLanes::SLOTS; s++) Part::put(variable.slots[s] + offset, vector, width, slots[s]);
   }
 };
 
 // Consumes the tiles of a gradient and sums their squares.
+template <bool ACCUMULATED>
 struct Squaring {
-  const float* values;
+  const Trained& variable;
   float l2_factor;
+  float accumulation_steps;
   double sum = 0;
 
   void fetch(ptrdiff_t) const {}
 
   template <int VECTORS, bool WHOLE>
   void take(ptrdiff_t offset, int vector, int width, Lanes gradient) {
-    const Lanes value = Row<VECTORS, WHOLE>::get(values + offset, vector, width);
-    const Lanes whole = gradient + value * all(l2_factor);
+    using Part = Row<VECTORS, WHOLE>;
+    const Lanes value = Part::get(variable.values + offset, vector, width);
+    Lanes whole = gradient + value * all(l2_factor);
+    if (ACCUMULATED) {
+      whole = (whole + Part::get(variable.accumulated + offset, vector, width)) / all(accumulation_steps);
+    }
     float parts[LANES];
     store(parts, whole * whole);
     const int count = WHOLE ? LANES : width;
@@ -222,12 +276,22 @@ inline void each_gradient_tile(const GradientFactors& factors, ptrdiff_t first, 
 template <class RuleLanes>
 void apply_rule(const GradientFactors& factors, const Trained& variable, ptrdiff_t first, ptrdiff_t last,
                 const GradientChange& change, const Update& update) {
-  Applying<RuleLanes> applying{variable, change, RuleLanes(update)};
-  each_gradient_tile(factors, first, last, applying);
+  const auto apply = [&](auto taker) { each_gradient_tile(factors, first, last, taker); };
+  const float steps = update.accumulation_steps;
+  const float kept = update.average_momentum;
+  if (variable.accumulated == nullptr && variable.average == nullptr) {
+    apply(Applying<RuleLanes, false>{variable, change, RuleLanes(update), steps, kept});
+  } else {
+    apply(Applying<RuleLanes, true>{variable, change, RuleLanes(update), steps, kept});
+  }
 }
 
 void update(const GradientFactors& factors, const Trained& variable, ptrdiff_t first, ptrdiff_t last,
             const GradientChange& change, const Update& update) {
+  if (!update.is_applied) {
+    Accumulating accumulating{variable, change, update.average_momentum};
+    return each_gradient_tile(factors, first, last, accumulating);
+  }
   switch (update.rule) {
     case Rule::rmsprop:
       return apply_rule<Rmsprop<false, false>>(factors, variable, first, last, change, update);
@@ -248,11 +312,14 @@ void update(const GradientFactors& factors, const Trained& variable, ptrdiff_t f
   }
 }
 
-double gradient_squares(const GradientFactors& factors, const float* values, ptrdiff_t first, ptrdiff_t last,
-                        float l2_factor) {
-  Squaring squaring{values, l2_factor};
-  each_gradient_tile(factors, first, last, squaring);
-  return squaring.sum;
+double gradient_squares(const GradientFactors& factors, const Trained& variable, ptrdiff_t first, ptrdiff_t last,
+                        float l2_factor, float accumulation_steps) {
+  const auto sum = [&](auto squaring) {
+    each_gradient_tile(factors, first, last, squaring);
+    return squaring.sum;
+  };
+  if (variable.accumulated == nullptr) return sum(Squaring<false>{variable, l2_factor, accumulation_steps});
+  return sum(Squaring<true>{variable, l2_factor, accumulation_steps});
 }
 
 double squares(const float* values, ptrdiff_t count) {

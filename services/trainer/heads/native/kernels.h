@@ -9,12 +9,18 @@ namespace graft {
 // Keras' optimizers; numbered as in native-head.ts.
 enum class Rule { rmsprop, rmsprop_momentum, rmsprop_centered, rmsprop_centered_momentum, adam, sgd, sgd_momentum, sgd_nesterov };
 
-constexpr int MAX_SLOTS = 3;
+// Those of an update rule, the accumulated gradients and the moving average.
+constexpr int MAX_SLOTS = 5;
 
 // A variable and its optimizer slots, all of one shape.
 struct Trained {
   float* values = nullptr;
+  // Those of the update rule come first.
   float* slots[MAX_SLOTS] = {};
+  // The slot with the sum of the gradients since the last update; null without gradient accumulation.
+  float* accumulated = nullptr;
+  // The slot with the moving average of the values; null without one.
+  float* average = nullptr;
 };
 
 // Parameters of an optimizer's update in one step.
@@ -30,6 +36,12 @@ struct Update {
   float corrected_rate = 0;
   // AdamW's weight decay; 0 for none.
   float weight_decay = 0;
+  // False for a step that only accumulates its gradients.
+  bool is_applied = true;
+  // Gradients whose mean is applied.
+  float accumulation_steps = 1;
+  // Share of the moving average that remains in this step.
+  float average_momentum = 0;
 };
 
 // Changes to a gradient before it is applied, in this order.
@@ -59,12 +71,12 @@ struct Kernels {
   // [rows][columns].
   void (*multiply)(const float* inputs, ptrdiff_t rows, const float* weights, ptrdiff_t depth, ptrdiff_t columns,
                    ptrdiff_t first, ptrdiff_t last, float* out);
-  // Computes the gradient of the rows [first, last) and applies it in place; it is never in memory.
+  // Computes the gradient of the rows [first, last) and applies or accumulates it in place; it is never in memory.
   void (*update)(const GradientFactors& factors, const Trained& variable, ptrdiff_t first, ptrdiff_t last,
                  const GradientChange& change, const Update& update);
-  // Returns the sum of the gradient's squares, L2 included, in the rows [first, last).
-  double (*gradient_squares)(const GradientFactors& factors, const float* values, ptrdiff_t first, ptrdiff_t last,
-                             float l2_factor);
+  // Returns the sum of the squares of the gradient to apply, before clipping, in the rows [first, last).
+  double (*gradient_squares)(const GradientFactors& factors, const Trained& variable, ptrdiff_t first, ptrdiff_t last,
+                             float l2_factor, float accumulation_steps);
   // Returns the sum of squares.
   double (*squares)(const float* values, ptrdiff_t count);
   // Writes a dropout mask from TensorFlow's StatelessRandomUniform of these seeds, starting at element `first`: 0 below

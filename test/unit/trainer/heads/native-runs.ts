@@ -1,3 +1,4 @@
+import { momentumOf } from '../../../../services/core/network/head-variables.ts';
 import type { HeadConfig, OptimizerConfig } from '../../../../services/core/run-config.ts';
 import { createStream, dropoutStream } from '../../../../services/core/rng/stream.ts';
 import { Loss } from '../../../../services/trainer/heads/loss.ts';
@@ -11,6 +12,8 @@ export interface Variant {
   readonly smoothing: number;
   readonly classWeights: readonly number[] | null;
   readonly seed: number;
+  /** true to change the momentum with every step. */
+  readonly cyclesMomentum: boolean;
 }
 
 export const FEATURES = 70;
@@ -24,7 +27,7 @@ const SGD = { name: 'sgd', learningRate: 0.02, momentum: 0, nesterov: false } as
 
 export function variant(name: string, changes: Partial<Omit<Variant, 'name'>>): Variant {
   const defaults = { head: HEAD, optimizer: RMSPROP, classCount: 2, smoothing: 0, classWeights: null, seed: 1 };
-  return { name, ...defaults, ...changes };
+  return { name, cyclesMomentum: false, ...defaults, ...changes };
 }
 
 /** Variants for all optimizers, sizes on both sides of register and thread boundaries, and every setting of a head. */
@@ -48,6 +51,18 @@ export const VARIANTS: readonly Variant[] = [
     optimizer: { ...ADAM, clipping: { by: 'value', limit: 0.003 } },
     head: { ...HEAD, l2: 0.1 },
   }),
+  variant('accumulated', { optimizer: { ...RMSPROP, gradientAccumulationSteps: 3 }, head: { ...HEAD, l2: 0.01 } }),
+  variant('accumulated, clipped by norm', {
+    optimizer: { ...ADAM, gradientAccumulationSteps: 2, clipping: { by: 'norm', limit: 0.02 } },
+    head: { ...HEAD, units: 33, l2: 0.01 },
+  }),
+  variant('averaged', { optimizer: { ...SGD, momentum: 0.9, emaMomentum: 0.9 }, head: { ...HEAD, l2: 0.01 } }),
+  variant('accumulated and averaged, momentum cycled', {
+    optimizer: { ...ADAM, name: 'adamw', weightDecay: 0.05, gradientAccumulationSteps: 2, emaMomentum: 0.8 },
+    cyclesMomentum: true,
+    classCount: 3,
+  }),
+  variant('momentum cycled', { optimizer: { ...RMSPROP, momentum: 0.9, learningRate: 3e-4 }, cyclesMomentum: true }),
 ];
 
 export const labels = Array.from({ length: IMAGES }, (_, image) => image % 2);
@@ -82,6 +97,10 @@ export function learningRate({ optimizer }: Variant, step: number): number {
   return optimizer.learningRate / (1 + 0.1 * step);
 }
 
+export function momentum({ optimizer, cyclesMomentum }: Variant, step: number): number {
+  return cyclesMomentum ? 0.95 - 0.02 * (step % 5) : momentumOf(optimizer);
+}
+
 export function stepTogether(
   runs: readonly NativeRun[],
   step: number,
@@ -92,6 +111,7 @@ export function stepTogether(
       head,
       loss,
       learningRate: learningRate(variant, step),
+      momentum: momentum(variant, step),
       dropout: dropoutStream(variant.seed, 'HEAD', step),
     })),
     features.subarray(first * FEATURES, last * FEATURES),
