@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { writeReport } from '../report/write-report.ts';
-import { writeResult } from '../terminal/output.ts';
+import { reportFile, writeReport } from '../report/write-report.ts';
+import { hasEnded } from '../report/report-data.ts';
+import { say, writeResult } from '../terminal/output.ts';
 import { withClient } from './with-client.ts';
 
 /** `graft report`. */
@@ -12,10 +14,20 @@ export async function reportSweep(
   sweep: string,
   out: string,
 ): Promise<void> {
-  const file = resolve(context.cwd, out);
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, sweep);
-    await writeReport(client, sweepId, file, context.signal);
-    writeResult(context, options, { sweepId, file }, () => file);
+    const file = await reportFile(resolve(context.cwd, out), /[/\\]$/.test(out), sweepId);
+    const data = await writeReport(client, sweepId, file, context.signal);
+    const { state, finishedRunCount, runCount } = data.sweep;
+    writeResult(context, options, { sweepId, state, file }, () => file);
+    if (options.output === 'json') return;
+    if (!hasEnded(data.sweep)) {
+      const paused = state === 'PAUSED' ? 'paused' : 'still running';
+      say(
+        context,
+        `The sweep is ${paused}: ${finishedRunCount} of ${runCount} runs have ended, and the report says so.`,
+      );
+    }
+    say(context, `View it in a browser: ${pathToFileURL(file).href}`);
   });
 }

@@ -17,7 +17,11 @@ export function addResultCommands(program: Command, context: CliContext): void {
     .command('report')
     .argument('<sweep>', SWEEP_HANDLE)
     .description('write a report of a sweep: one self-contained HTML file')
-    .requiredOption('-o, --out <file>', 'HTML file to write')
+    .option(
+      '-o, --out <path>',
+      'HTML file to write, or a folder (then the file is called graft-report-<sweep>.html)',
+      '.',
+    )
     .action(async (sweep: string, flags: { readonly out: string }, command: Command) => {
       const { reportSweep } = await import('../actions/report-sweep.ts');
       await reportSweep(context, globalOptions(command), sweep, flags.out);

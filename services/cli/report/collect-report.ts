@@ -1,49 +1,38 @@
-import { join, normalize } from 'node:path';
-import sharp from 'sharp';
-import { canBeBest } from '../../core/ranking.ts';
-import { readRegularFile } from '../../platform/files/read-regular-file.ts';
-import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
+import process from 'node:process';
+import { readVersion } from '../../platform/config/read-version.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
-import type { StoredEvent } from '../../core/records/event.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { RunRecord } from '../../core/records/run.ts';
-import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestPrediction } from '../../core/task.ts';
-import type { GraftClient } from '../client/client-port.ts';
-import { confidenceOf, mostWrong } from './report-data.ts';
-import type { ReportData, TaskAttempt, TaskHistory, WrongImage } from './report-data.ts';
+import type { GraftClient, Leaderboard } from '../client/client-port.ts';
+import { groupByKey } from './group.ts';
+import { bestEntry, mostWrong } from './report-data.ts';
+import type { ReportData } from './report-data.ts';
+import { readTaskHistory } from './task-history.ts';
+import { showWrong } from './wrong-images.ts';
 
-const THUMBNAIL_PIXELS = 96;
 const MAX_WRONG_IMAGES = 24;
-/** Silence that ends the events of a running sweep, which has no last event. */
-const SILENCE_MS = 1_500;
 
-/** Collects the data of a report from the coordinator, and the misclassified images from the local disk. */
+/**
+ * Collects the data of a report from the coordinator, and the misclassified images from the local disk. The number of calls does not
+ * grow with the runs but by their pages: only the predictions of winner and baseline are read.
+ */
 export async function collectReport(client: GraftClient, sweepId: string, signal: AbortSignal): Promise<ReportData> {
   const sweep = await client.getSweep(sweepId);
-  const [runs, leaderboard, metrics, events] = await Promise.all([
-    client.listRuns(sweepId),
+  const [leaderboard, metrics, tasks, trainers, plan] = await Promise.all([
     client.getLeaderboard(sweepId),
     client.listEpochMetrics({ sweepId }),
-    readEvents(client, sweep, signal),
+    readTaskHistory(client, sweep, signal),
+    client.listTrainers(),
+    // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
+    client.planSweep(sweep.spec, null).catch(() => null),
   ]);
+  const runs = leaderboard.entries.map(({ run }) => run).sort((a, b) => a.runIndex - b.runIndex);
   const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId, sweepId);
-  // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
-  const plan = await client.planSweep(sweep.spec, null).catch(() => null);
-  const compared = leaderboard.entries.filter(
-    ({ testResult }) => testResult !== null && testResult.role !== 'EVERY_RUN',
-  );
-  const winner = leaderboard.entries.find(({ run, testResult }) => testResult !== null && canBeBest(run))?.run.runId;
-  const wanted = new Set([
-    ...compared.map(({ run }) => run.runId),
-    ...(winner === undefined ? [] : [winner]),
-    ...baseline(runs),
-  ]);
-  const predictions = new Map<string, readonly TestPrediction[]>();
-  for (const { run, testResult } of leaderboard.entries) {
-    if (testResult === null || !wanted.has(run.runId)) continue;
-    predictions.set(run.runId, await client.listTestPredictions(run.runId));
-  }
-  const wrong = mostWrong(winner === undefined ? [] : (predictions.get(winner) ?? []));
+  const best = bestEntry({ leaderboard });
+  const predictions = await readPredictions(client, leaderboard, best);
+  const wrong = mostWrong(best === null ? [] : (predictions.get(best.run.runId) ?? []));
+  const workers = new Set(tasks.flatMap(({ attempts }) => attempts.map(({ trainerId }) => trainerId)));
   return {
     sweep,
     runs,
@@ -51,7 +40,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     metrics: withSharedHeads(runs, metrics),
     dataset,
     plan,
-    tasks: foldTasks(events),
+    tasks,
     predictions,
     wrongImages: await Promise.all(
       wrong
@@ -59,8 +48,32 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
         .map((prediction) => showWrong(dataset?.path ?? sweep.spec.dataset.path, prediction)),
     ),
     wrongCount: wrong.length,
+    trainers: trainers.filter(({ trainerId }) => workers.has(trainerId)),
+    bestCheckpointId: best === null ? null : await findCheckpoint(client, best),
+    versions: { graft: readVersion(), node: process.versions.node },
     createTime: new Date(),
   };
+}
+
+async function readPredictions(
+  client: GraftClient,
+  { entries }: Leaderboard,
+  best: LeaderboardRecord | null,
+): Promise<ReadonlyMap<string, readonly TestPrediction[]>> {
+  const wanted = entries.filter(
+    ({ run, testResult }) => testResult !== null && (run.runId === best?.run.runId || run.runIndex === 0),
+  );
+  const lists = wanted.map(async ({ run }) => [run.runId, await client.listTestPredictions(run.runId)] as const);
+  return new Map(await Promise.all(lists));
+}
+
+/** Returns the best run's best checkpoint, which may be that of the run that trained its head; null if none exists any more. */
+async function findCheckpoint(client: GraftClient, { run, testResult }: LeaderboardRecord): Promise<string | null> {
+  const owner = run.bestStage === 'HEAD' ? (run.headRunId ?? run.runId) : run.runId;
+  const existing = await client.listCheckpoints({ runId: owner });
+  const tested = existing.find(({ checkpointId }) => checkpointId === testResult?.checkpointId);
+  const best = existing.findLast(({ kind, stage }) => kind === 'BEST' && stage === run.bestStage);
+  return (tested ?? best)?.checkpointId ?? null;
 }
 
 /** Adds a shared head's metrics to the runs that share it: they are measured once, for the run that trained it. */
@@ -68,82 +81,12 @@ function withSharedHeads(
   runs: readonly RunRecord[],
   metrics: readonly EpochMetricRecord[],
 ): readonly EpochMetricRecord[] {
+  const heads = groupByKey(
+    metrics.filter(({ stage }) => stage === 'HEAD'),
+    ({ runId }) => runId,
+  );
   const shared = runs.flatMap(({ runId, headRunId }) =>
-    metrics
-      .filter((metric) => metric.runId === headRunId && metric.stage === 'HEAD')
-      .map((metric) => ({ ...metric, runId })),
+    headRunId === null ? [] : (heads.get(headRunId) ?? []).map((metric) => ({ ...metric, runId })),
   );
   return [...metrics, ...shared];
-}
-
-function baseline(runs: ReportData['runs']): readonly string[] {
-  return runs.filter(({ runIndex }) => runIndex === 0).map(({ runId }) => runId);
-}
-
-async function readEvents(
-  client: GraftClient,
-  sweep: SweepRecord,
-  signal: AbortSignal,
-): Promise<readonly StoredEvent[]> {
-  const events: StoredEvent[] = [];
-  const silent = new AbortController();
-  const timer = isTerminalSweepState(sweep.state) ? null : setTimeout(() => silent.abort(), SILENCE_MS);
-  try {
-    for await (const event of client.watchSweep(sweep.sweepId, 0n, AbortSignal.any([signal, silent.signal]))) {
-      events.push(event);
-      timer?.refresh();
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!silent.signal.aborted) throw error;
-  } finally {
-    if (timer !== null) clearTimeout(timer);
-  }
-  return events;
-}
-
-/** Returns the attempts of every task in lease order. */
-export function foldTasks(events: readonly StoredEvent[]): readonly TaskHistory[] {
-  const tasks = new Map<string, { stage: TaskHistory['stage']; attempts: TaskAttempt[] }>();
-  for (const { event, eventTime } of events) {
-    if (event.kind !== 'TASK') continue;
-    const task = tasks.get(event.taskId) ?? { stage: event.stage, attempts: [] };
-    tasks.set(event.taskId, task);
-    const last = task.attempts.at(-1);
-    if (event.state === 'LEASED' || last === undefined) {
-      const { trainerId, state, message } = event;
-      task.attempts.push({ trainerId, startTime: eventTime, endTime: null, state, message });
-    } else {
-      task.attempts[task.attempts.length - 1] = {
-        ...last,
-        endTime: eventTime,
-        state: event.state,
-        message: event.message,
-      };
-    }
-  }
-  return [...tasks].map(([taskId, task]) => ({ taskId, ...task }));
-}
-
-async function showWrong(root: string, prediction: TestPrediction): Promise<WrongImage> {
-  const { path, label, predictedLabel } = prediction;
-  return { path, label, predictedLabel, confidence: confidenceOf(prediction), thumbnail: await thumbnail(root, path) };
-}
-
-/** Returns a small JPEG as a data URL; null if the local disk has no such image. */
-export async function thumbnail(root: string, path: string): Promise<string | null> {
-  const file = join(root, path);
-  // The path comes over the network and must not leave the data set.
-  if (!file.startsWith(normalize(`${root}/`))) return null;
-  try {
-    const jpeg = await sharp(await readRegularFile(file))
-      .rotate()
-      .flatten({ background: '#ffffff' })
-      .resize(THUMBNAIL_PIXELS, THUMBNAIL_PIXELS, { fit: 'inside', withoutEnlargement: true })
-      .jpeg({ quality: 80 })
-      .toBuffer();
-    return `data:image/jpeg;base64,${jpeg.toString('base64')}`;
-  } catch {
-    return null;
-  }
 }

@@ -4,6 +4,10 @@ import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { Stage, TestPrediction } from '../../core/task.ts';
+import { canBeBest } from '../../core/ranking.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { TrainerRecord } from '../../core/records/trainer.ts';
+import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { Leaderboard } from '../client/client-port.ts';
 
 /** One lease of a task, taken from the sweep's events. */
@@ -50,7 +54,38 @@ export interface ReportData {
   /** Misclassified images of the winner, most confident first. */
   readonly wrongImages: readonly WrongImage[];
   readonly wrongCount: number;
+  /** Registered trainers that worked on the sweep. */
+  readonly trainers: readonly TrainerRecord[];
+  /** Checkpoint of the best run; null: it has none, or retention has removed it. */
+  readonly bestCheckpointId: string | null;
+  /** Software that made the report. */
+  readonly versions: { readonly graft: string; readonly node: string };
   readonly createTime: Date;
+}
+
+/** Returns whether the sweep is in a final state. */
+export function hasEnded({ state }: SweepRecord): boolean {
+  return isTerminalSweepState(state);
+}
+
+/** Returns the entry of the best run by validation, as in the sweep's `best_run_id`; null before the first validation. */
+export function bestEntry({ leaderboard }: Pick<ReportData, 'leaderboard'>): LeaderboardRecord | null {
+  return leaderboard.entries.find(({ run }) => canBeBest(run)) ?? null;
+}
+
+/** Returns whether a metric is a loss, from zero and better if lower, or a score. */
+export function kindOf(metric: string): 'loss' | 'score' {
+  return metric.endsWith('loss') ? 'loss' : 'score';
+}
+
+/** Returns a metric's name for people: `Validation macro F1` for `val_macro_f1`. */
+export function titleOfMetric(name: string): string {
+  const words = name
+    .replace(/^val_/, '')
+    .replaceAll('_', ' ')
+    .replace(/\bf1\b/, 'F1')
+    .replace(/\bauc\b/, 'AUC');
+  return `${name.startsWith('val_') ? 'Validation' : 'Training'} ${words}`;
 }
 
 /** Returns the probability of the predicted class; two-class runs may give that of class 1 only. */

@@ -1,21 +1,26 @@
-import { canBeBest } from '../../core/ranking.ts';
 import { firstRunIsBaseline } from '../../core/samplers/baseline.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
-import { formatMetric, formatPercent } from '../terminal/format.ts';
+import { formatMetric } from '../terminal/format.ts';
+import { confusionMatrix, confusionTable, MANY_CLASSES } from './confusion-matrix.ts';
+import { renderTable } from './data-table.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
+import { count, percent, signedPercent } from './numbers.ts';
+import { bestEntry, hasEnded } from './report-data.ts';
 import type { ReportData, WrongImage } from './report-data.ts';
+
+const OPEN_CLASSES = 15;
 
 /** Renders the winner's results on the test split. */
 export function testSection(data: ReportData): Html | null {
-  const winner = data.leaderboard.entries.find(({ run, testResult }) => testResult !== null && canBeBest(run));
-  if (winner === undefined || winner.testResult === null) {
+  const winner = bestEntry(data);
+  if (winner === null || winner.testResult === null) {
     return html`<section aria-labelledby="test">
       <h2 id="test">On the test split</h2>
-      <p>No run has been tested yet.</p>
+      <p>${hasEnded(data.sweep) ? 'No run was tested.' : 'No run has been tested yet.'}</p>
     </section>`;
   }
   const test = winner.testResult;
@@ -23,14 +28,31 @@ export function testSection(data: ReportData): Html | null {
   return html`<section aria-labelledby="test">
       <h2 id="test">Run ${winner.run.runIndex} on the test split</h2>
       <p>
-        ${test.correctCount} of ${test.imageCount} images are correct: accuracy ${formatPercent(test.accuracy)}, 95 %
-        interval ${formatPercent(test.accuracyLow)} to ${formatPercent(test.accuracyHigh)} (Wilson). Mean loss
+        ${test.correctCount} of ${count(test.imageCount, 'image')} are correct: accuracy ${percent(test.accuracy)}, 95 %
+        interval ${percent(test.accuracyLow)} to ${percent(test.accuracyHigh)} (Wilson). Mean loss
         ${formatMetric(test.loss)}${test.rocAuc === null ? '' : `, area under the ROC curve ${formatMetric(test.rocAuc)}`}.
       </p>
       <p>${verdict(data, winner)}</p>
-      <div class="columns">${confusionMatrix(test, names)} ${classTable(test)}</div>
+      ${neverFound(test)}
+      ${
+        names.length > MANY_CLASSES
+          ? html`${confusionMatrix(test, names)}
+              <div class="columns">${confusionTable(test, names)} ${classTable(test)}</div>`
+          : html`<div class="columns">${confusionMatrix(test, names)} ${classTable(test)}</div>`
+      }
     </section>
     ${wrongSection(data, names)}`;
+}
+
+/** Names the classes that the winner never predicts correctly; null if there are none. */
+function neverFound({ classResults }: TestResultRecord): Html | null {
+  const lost = classResults.filter(({ recall, support }) => support > 0 && recall === 0);
+  if (lost.length === 0) return null;
+  const named = lost.map(({ className, support }) => `${className} (${count(support, 'image')})`);
+  return html`<p class="notice warning">
+    <strong>Never found:</strong> ${named.join(', ')}. Not one image of
+    ${lost.length === 1 ? 'this class' : 'these classes'} is classified correctly.
+  </p>`;
 }
 
 /** Compares winner and baseline in one sentence. */
@@ -50,13 +72,13 @@ function verdict(data: ReportData, winner: LeaderboardRecord): string {
   if (comparison === null) return 'The baseline (run 0) was tested on other images, so the two are not compared.';
   const { difference, interval, winnerOnly, baselineOnly } = comparison;
   const numbers =
-    `difference in accuracy ${signed(difference)}, 95 % interval ${signed(interval.low)} to ${signed(interval.high)} ` +
+    `difference in accuracy ${signedPercent(difference)}, 95\u202f% interval ${signedPercent(interval.low)} to ${signedPercent(interval.high)} ` +
     `(paired bootstrap); images that only run ${winner.run.runIndex} classifies correctly: ${winnerOnly}, only run 0: ${baselineOnly}`;
   if (!comparison.distinguishable) {
-    return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): not distinguishable on these images; ${numbers}.`;
+    return `Against the baseline (run 0, ${percent(baseline.testResult.accuracy)}): not distinguishable on these images; ${numbers}.`;
   }
   const word = difference > 0 ? 'better' : 'worse';
-  return `Against the baseline (run 0, ${formatPercent(baseline.testResult.accuracy)}): ${word}; ${numbers}.`;
+  return `Against the baseline (run 0, ${percent(baseline.testResult.accuracy)}): ${word}; ${numbers}.`;
 }
 
 function compare(data: ReportData, winner: LeaderboardRecord, baseline: LeaderboardRecord): PairedComparison | null {
@@ -72,69 +94,25 @@ function compare(data: ReportData, winner: LeaderboardRecord, baseline: Leaderbo
   );
 }
 
-function confusionMatrix(test: TestResultRecord, names: readonly string[]): Html {
-  const size = names.length;
-  const cell = (row: number, column: number): number => test.confusionMatrix[row * size + column] ?? 0;
-  const rowSum = (row: number): number => names.reduce((sum, _, column) => sum + cell(row, column), 0);
-  const shade = (row: number, column: number): Html => {
-    const share = rowSum(row) === 0 ? 0 : cell(row, column) / rowSum(row);
-    return html`<td style="background: rgb(var(--${row === column ? 'good' : 'bad'}) / ${(share * 0.4).toFixed(3)})">
-      ${cell(row, column)}
-    </td>`;
-  };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
-    <table class="matrix">
-      <caption>
-        Confusion matrix: true class by row, predicted class by column
-      </caption>
-      <thead>
-        <tr>
-          <td></td>
-          ${names.map((name) => html`<th scope="col">${name}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${names.map(
-          (name, row) =>
-            html`<tr>
-              <th scope="row">${name}</th>
-              ${names.map((_, column) => shade(row, column))}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
-}
-
 function classTable(test: TestResultRecord): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Results per class">
-    <table>
-      <caption>
-        Per class
-      </caption>
-      <thead>
-        <tr>
-          <th scope="col">class</th>
-          <th scope="col" class="number">precision</th>
-          <th scope="col" class="number">recall</th>
-          <th scope="col" class="number">F1</th>
-          <th scope="col" class="number">images</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${test.classResults.map(
-          ({ className, precision, recall, f1, support }) =>
-            html`<tr>
-              <th scope="row">${className}</th>
-              <td class="number">${formatMetric(precision)}</td>
-              <td class="number">${formatMetric(recall)}</td>
-              <td class="number">${formatMetric(f1)}</td>
-              <td class="number">${support}</td>
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  const isLong = test.classResults.length > MANY_CLASSES;
+  const classes = isLong ? [...test.classResults].sort((a, b) => a.f1 - b.f1) : test.classResults;
+  return renderTable({
+    label: 'Results per class',
+    caption: isLong ? 'Per class, lowest F1 first' : 'Per class',
+    noun: 'class',
+    open: OPEN_CLASSES,
+    columns: [
+      { title: 'class', names: true },
+      { title: 'precision', kind: 'number' },
+      { title: 'recall', kind: 'number' },
+      { title: 'F1', kind: 'number' },
+      { title: 'images', kind: 'number' },
+    ],
+    rows: classes.map(({ className, precision, recall, f1, support }) => ({
+      cells: [className, formatMetric(precision), formatMetric(recall), formatMetric(f1), support],
+    })),
+  });
 }
 
 function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly string[]): Html | null {
@@ -163,20 +141,15 @@ function wrongSection({ wrongImages, wrongCount }: ReportData, names: readonly s
             />`
       }
       <strong>${name(image.label)}</strong>, predicted ${name(image.predictedLabel)} with
-      ${formatPercent(image.confidence)}<br /><span class="faint">${image.path}</span>
+      ${percent(image.confidence)}<br /><span class="faint">${image.path}</span>
     </li>`;
   return html`<section aria-labelledby="wrong">
     <h2 id="wrong">Most confident mistakes</h2>
     <p>
-      ${wrongCount} test images are misclassified;
-      ${wrongImages.length === wrongCount ? 'all' : `the ${wrongImages.length} most confident`} are shown.${note}
+      ${wrongCount === 1 ? 'One test image is misclassified and shown' : `${wrongCount} test images are misclassified; ${wrongImages.length === wrongCount ? 'all' : `the ${wrongImages.length} most confident`} are shown`}.${note}
     </p>
     <ul class="images">
       ${wrongImages.map(item)}
     </ul>
   </section>`;
-}
-
-function signed(fraction: number): string {
-  return `${fraction < 0 ? '−' : '+'}${formatPercent(Math.abs(fraction))}`;
 }

@@ -8,10 +8,25 @@ export function countOf(count: number, singular: string, plural = `${singular}s`
   return `${count} ${count === 1 ? singular : plural}`;
 }
 
-/** Formats a loss or accuracy with four decimals; `–` if there is none. */
+/** Absolute values from which, and below which, a metric has an exponent: four decimals would be 0.0000 or thirty digits long. */
+const LARGE_METRIC = 1e5;
+const SMALL_METRIC = 5e-4;
+
+/** Formats a loss or accuracy with four decimals, or as `1.23e8` and `1.23e-5`; `–` if there is none. */
 export function formatMetric(value: number | null | undefined): string {
   if (value === null || value === undefined) return NOTHING;
-  return Number.isFinite(value) ? value.toFixed(4) : String(value);
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size >= LARGE_METRIC || (size > 0 && size < SMALL_METRIC)) return withExponent(value.toExponential(2));
+  return value.toFixed(4);
+}
+
+/** Returns `1.2e8` for JavaScript's `1.20e+8`, as in Python's literals and YAML, without leading zeros of the exponent. */
+function withExponent(text: string): string {
+  return text
+    .replace(/(\.\d*?)0+e/, '$1e')
+    .replace('.e', 'e')
+    .replace('e+', 'e');
 }
 
 /** Formats a fraction as `93.75 %`. */
@@ -28,9 +43,9 @@ export function formatInterval(value: number, low: number, high: number): string
 export function formatValue(value: ParameterValue | undefined): string {
   if (value === undefined) return NOTHING;
   if (typeof value !== 'number') return escapeControls(String(value));
-  if (Number.isInteger(value)) return String(value);
+  if (Number.isInteger(value)) return withExponent(String(value));
   const short = Number(value.toPrecision(4));
-  return Math.abs(short) < 1e-3 ? short.toExponential() : String(short);
+  return withExponent(Math.abs(short) < 1e-3 ? short.toExponential() : String(short));
 }
 
 /** Formats a duration as `850 ms`, `12.3 s`, `4 min 05 s` or `2 h 07 min`. */

@@ -1,4 +1,5 @@
 import { createStream } from '../rng/stream.ts';
+import { quantile } from './quantile.ts';
 import type { Interval } from './wilson-interval.ts';
 
 export interface PairedComparison {
@@ -70,13 +71,4 @@ function resampledSums(differences: Int8Array, seed: number, resamples: number):
     }
     return sum;
   });
-}
-
-/** Returns a quantile of sorted numbers with linear interpolation (type 7, NumPy's default). */
-function quantile(sorted: Int32Array, q: number): number {
-  const position = (sorted.length - 1) * q;
-  const below = Math.floor(position);
-  const low = sorted[below] ?? 0;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)] ?? low;
-  return low + (position - below) * (high - low);
 }

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { foldTasks, thumbnail } from '../../../services/cli/report/collect-report.ts';
-import { curvePoints } from '../../../services/cli/report/curves.ts';
+import { Curves } from '../../../services/cli/report/curves.ts';
 import { html } from '../../../services/cli/report/html.ts';
 import { renderReport } from '../../../services/cli/report/render-report.ts';
 import { confidenceOf, mostWrong } from '../../../services/cli/report/report-data.ts';
 import type { ReportData } from '../../../services/cli/report/report-data.ts';
+import { foldTasks } from '../../../services/cli/report/task-history.ts';
+import { thumbnail } from '../../../services/cli/report/wrong-images.ts';
 import {
   sampleEvents,
   sampleMetrics,
@@ -81,7 +82,11 @@ describe('the report', () => {
       count: 70,
     } as const;
     const problems = [...Array.from({ length: 25 }, (_, index) => blank(index)), rest];
-    const text = textOf(open({ dataset: dataset && { ...dataset, problems } }).document.querySelector('details'));
+    const text = textOf(
+      open({ dataset: dataset && { ...dataset, problems } }).document.querySelector(
+        'section[aria-labelledby=sweep] details',
+      ),
+    );
     expect(text).toContain('95 problems of the data that did not stop the sweep');
     expect(text.match(/is blank/g)).toHaveLength(20);
     expect(text).toContain('… and 75 more: table sweeps, dataset_problems');
@@ -98,7 +103,7 @@ describe('the report', () => {
   });
 
   it('draws loss and accuracy of training and validation, the best runs in colour, with a description for screen readers', () => {
-    const charts = [...document.querySelectorAll('figure svg')];
+    const charts = [...document.querySelectorAll('section[aria-labelledby=curves] figure svg')];
     expect(charts.map((chart) => chart.getAttribute('aria-label'))).toEqual([
       'Validation loss',
       'Training loss',
@@ -107,6 +112,10 @@ describe('the report', () => {
     ]);
     for (const chart of charts) {
       const strokes = [...chart.querySelectorAll('[stroke^="var(--run-"]')].map((line) => line.getAttribute('stroke'));
+      const widths = [...chart.outerHTML.matchAll(/stroke-linejoin="round"[^>]* stroke-width="([^"]*)"/g)].map(
+        ([, width]) => width,
+      );
+      expect(widths).toEqual(['1.8', '1.8', '1.8', '1.8']);
       expect([...new Set(strokes)].sort()).toEqual(['var(--run-1)', 'var(--run-2)', 'var(--run-3)']);
       expect(chart.getAttribute('aria-description')).toContain('run 3 ends at');
       expect(chart.outerHTML).not.toContain('NaN');
@@ -213,24 +222,11 @@ describe('the report', () => {
 describe('the data of a report', () => {
   it('numbers fine-tuning epochs after those of the head', () => {
     const runs = [sampleRun(3)];
-    const points = curvePoints(sampleMetrics(runs), runs, 'val_loss');
+    const curves = new Curves(sampleMetrics(runs), runs);
+    const points = curves.pointsOf('val_loss');
+    expect(curves.fineTuneStart(3)).toBe(7);
     expect(points.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(points[6]!.stage).toBe('FINE_TUNE');
-  });
-
-  it('omits NaN and infinities from curves', () => {
-    const runs = [sampleRun(0)];
-    const metric = { runId: 's1-r000', stage: 'HEAD' as const, epoch: 1, name: 'loss' };
-    expect(
-      curvePoints(
-        [
-          { ...metric, value: Number.NaN },
-          { ...metric, epoch: 2, value: 1 },
-        ],
-        runs,
-        'loss',
-      ),
-    ).toHaveLength(1);
   });
 
   it('orders wrong images by the confidence in the wrong class', () => {

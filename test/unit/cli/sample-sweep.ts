@@ -226,6 +226,9 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
       { path: 'test/cat/cat.4.jpg', label: 0, predictedLabel: 1, confidence: 0.62, thumbnail: null },
     ],
     wrongCount: 2,
+    trainers: [],
+    bestCheckpointId: 'c3',
+    versions: { graft: '0.1.0', node: '20.19.0' },
     createTime: new Date(START + 200_000),
     ...change,
   };

@@ -1,0 +1,76 @@
+import { drawsBands, renderCurveChart } from './curve-chart.ts';
+import type { HighlightedRun } from './curve-chart.ts';
+import { Curves } from './curves.ts';
+import { html, parameterList } from './html.ts';
+import type { Html } from './html.ts';
+import { hasEnded, kindOf, titleOfMetric } from './report-data.ts';
+import type { ReportData } from './report-data.ts';
+
+const HIGHLIGHTED = 3;
+/** Metrics that are no measure of quality. */
+const UNCHARTED: readonly string[] = ['learning_rate', 'seconds', 'images_per_second'];
+/** Order of the charts after the objective's: validation beside training. */
+const ORDER: readonly string[] = ['val_loss', 'loss', 'val_accuracy', 'accuracy'];
+
+/** Renders the learning curves of all recorded metrics of quality. */
+export function curvesSection(data: ReportData): Html {
+  const { leaderboard, metrics, runs, sweep } = data;
+  if (metrics.length === 0) {
+    return html`<section aria-labelledby="curves">
+      <h2 id="curves">Learning curves</h2>
+      <p>${hasEnded(sweep) ? 'No epoch was trained.' : 'No epoch has ended yet.'}</p>
+    </section>`;
+  }
+  const curves = new Curves(metrics, runs);
+  const best = leaderboard.entries.filter(({ run }) => run.bestValue !== null).slice(0, HIGHLIGHTED);
+  const highlighted = best.map(({ run }): HighlightedRun => ({
+    runIndex: run.runIndex,
+    bestEpoch: run.bestEpoch === 0 ? null : curves.epochOf(run.runIndex, run.bestStage, run.bestEpoch),
+    fineTuneStart: curves.fineTuneStart(run.runIndex),
+  }));
+  const rest = runs.length - best.length;
+  const withBands = drawsBands(runs.length, best.length);
+  return html`<section aria-labelledby="curves">
+    <h2 id="curves">Learning curves</h2>
+    <ul class="legend">
+      ${best.map(({ run, rank }, place) => {
+        const state = run.state === 'SUCCEEDED' ? '' : `, ${run.state}`;
+        return html`<li>
+          <span class="key key-${place + 1}">Run ${run.runIndex}</span>, rank
+          ${rank}${state}${
+            run.variedNames.length === 0
+              ? null
+              : html`: <span class="faint">${parameterList(run.parameters, run.variedNames)}</span>`
+          }
+        </li>`;
+      })}
+      ${rest === 0 ? null : html`<li><span class="key key-rest">${withBands ? `distribution of all ${runs.length} runs` : rest === 1 ? 'the other run' : `the other ${rest} runs`}</span></li>`}
+    </ul>
+    <p>
+      ○ is the best epoch by ${sweep.spec.objective.metric}.
+      ${
+        runs.some(({ runIndex }) => curves.fineTuneStart(runIndex) !== null)
+          ? 'Epochs of fine-tuning are numbered after those of the head; a dashed line marks their start.'
+          : ''
+      }
+      ${withBands ? 'The line is the median of the runs that reached an epoch, the bands hold 50\u202f% and 90\u202f% of them.' : ''}
+    </p>
+    <div class="columns">${chartedNames(curves.names, sweep.spec.objective.metric).map(chart)}</div>
+  </section>`;
+
+  function chart(name: string): Html {
+    const title = titleOfMetric(name);
+    const points = curves.pointsOf(name);
+    const { svg, outside, axis } = renderCurveChart({ title, points, highlighted, kind: kindOf(name) });
+    return html`<figure>
+      <figcaption><h3>${title}${axis.scale === 'log' ? html` <small>logarithmic</small>` : null}</h3></figcaption>
+      ${svg} ${outside === '' ? null : html`<p class="outside">${outside}</p>`}
+    </figure>`;
+  }
+}
+
+/** Returns the metrics to draw: the objective and its training counterpart first, then the usual ones, then the others. */
+function chartedNames(recorded: readonly string[], objective: string): readonly string[] {
+  const first = [objective, objective.replace(/^val_/, ''), ...ORDER];
+  return [...new Set([...first, ...recorded])].filter((name) => recorded.includes(name) && !UNCHARTED.includes(name));
+}

@@ -1,0 +1,201 @@
+import * as Plot from '@observablehq/plot';
+import { compareRuns } from '../../core/ranking.ts';
+import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
+import { formatValue } from '../terminal/format.ts';
+import { formatTick, positionOn } from './axis.ts';
+import type { Axis } from './axis.ts';
+import { NOT_SET } from './effects.ts';
+import type { Effect } from './effects.ts';
+import { html } from './html.ts';
+import type { Html } from './html.ts';
+import { count } from './numbers.ts';
+import { renderSvg } from './svg.ts';
+
+export interface ParallelOptions {
+  readonly sweep: SweepRecord;
+  /** Runs that count. */
+  readonly runs: readonly RunRecord[];
+  readonly effects: readonly Effect[];
+  /** Axis of the objective. */
+  readonly objective: Axis;
+}
+
+/** A vertical axis of the chart. */
+interface Column {
+  readonly title: string;
+  readonly ticks: readonly { readonly at: number; readonly label: string }[];
+  /** Height of a run, 0 at the bottom to 1. */
+  placeOf(run: RunRecord): number;
+}
+
+const MOST_COLUMNS = 8;
+/** Runs drawn at most: the best, and as many others evenly from all ranks as remain. */
+const MOST_RUNS = 300;
+const HIGHLIGHTED = 3;
+const STROKE = 1.8;
+/** Width of the whole chart, unless its axes would come closer or farther than these distances. */
+const WIDTH = 1_110;
+const LEAST_DISTANCE = 118;
+const MOST_DISTANCE = 220;
+const MARGIN = 75;
+const HEIGHT = 340;
+const UNSET_PLACE = 0;
+/** Height at which the values of a parameter start that some runs do not have. */
+const SET_START = 0.16;
+const PATTERNS = [undefined, '7 4', '2 3'];
+
+/** Renders each run as a line through its parameters to its objective; the best three in the colours of the learning curves. */
+export function renderParallel({ sweep, runs, effects, objective }: ParallelOptions): Html {
+  const { metric, goal } = sweep.spec.objective;
+  const shown = effects.slice(0, MOST_COLUMNS);
+  const lastTicks = objective.ticks.map((tick) => ({
+    at: flipped(positionOn(objective, tick)),
+    label: formatTick(tick),
+  }));
+  function flipped(place: number): number {
+    return goal === 'minimize' ? 1 - place : place;
+  }
+  const columns: readonly Column[] = [
+    ...shown.map(columnOf),
+    {
+      title: metric,
+      ticks: lastTicks,
+      placeOf: ({ bestValue }) => flipped(positionOn(objective, bestValue ?? Number.NaN)),
+    },
+  ];
+  const ranked = [...runs].sort((a, b) => compareRuns(sweep.spec.objective, a, b));
+  const lines = thinned(ranked).flatMap((run, order) =>
+    columns.map((column, index) => ({
+      run,
+      place: order < HIGHLIGHTED ? order : -1,
+      x: index,
+      y: column.placeOf(run),
+    })),
+  );
+  const gaps = columns.length - 1;
+  const distance = Math.min(MOST_DISTANCE, Math.max(LEAST_DISTANCE, (WIDTH - 2 * MARGIN) / gaps));
+  const ticks = columns.flatMap((column, x) => column.ticks.map((tick) => ({ x, ...tick })));
+  const titles = columns.map(({ title }, x) => ({ x, title: title.replaceAll(/(?<=\.)/g, '\n') }));
+  const stroke = { x: 'x', y: 'y', strokeWidth: STROKE } as const;
+  const plot: Plot.PlotOptions = {
+    width: distance * gaps + 2 * MARGIN,
+    height: HEIGHT,
+    marginLeft: MARGIN,
+    marginRight: MARGIN,
+    marginTop: 64,
+    marginBottom: 14,
+    x: { domain: [0, gaps], axis: null },
+    y: { domain: [0, 1], axis: null },
+    marks: [
+      Plot.ruleX(
+        columns.map((_, x) => x),
+        { y1: 0, y2: 1, stroke: 'currentColor', strokeOpacity: 0.45 },
+      ),
+      Plot.line(
+        lines.filter(({ place }) => place < 0),
+        {
+          ...stroke,
+          z: ({ run }: (typeof lines)[number]) => run.runId,
+          stroke: 'currentColor',
+          strokeOpacity: faintness(runs.length),
+        },
+      ),
+      ...[0, 1, 2].map((place) =>
+        Plot.line(
+          lines.filter((line) => line.place === place),
+          { ...stroke, stroke: `var(--run-${place + 1})`, ...dashOf(place) },
+        ),
+      ),
+      Plot.text(ticks, {
+        x: 'x',
+        y: 'at',
+        text: 'label',
+        dx: 5,
+        textAnchor: 'start',
+        fill: 'currentColor',
+        stroke: 'var(--paper)',
+        strokeWidth: 4,
+        fontSize: 11,
+      }),
+      Plot.text(titles, {
+        x: 'x',
+        y: () => 1,
+        text: 'title',
+        dy: -10,
+        lineAnchor: 'bottom',
+        fill: 'currentColor',
+        fontWeight: 600,
+        fontSize: 11,
+      }),
+    ],
+  };
+  const left = effects.length - shown.length;
+  const description = `Each line is a run; the axes are ${columns.map(({ title }) => title).join(', ')}, better runs higher on the last one.`;
+  return html`<figure class="parallel">
+    <figcaption>
+      <h3>All parameters together</h3>
+      <p>
+        Each line is a run, from its parameters to its best ${metric} on the right, where better runs are higher.
+        Coloured: run ${legendOf(ranked)}.
+        ${left === 0 ? '' : `The ${count(left, 'parameter')} with the smallest effect ${left === 1 ? 'is' : 'are'} left out.`}
+        ${runs.length <= MOST_RUNS ? '' : `${MOST_RUNS} of ${runs.length} runs are drawn, evenly from all ranks.`}
+      </p>
+    </figcaption>
+    <div class="scroll" tabindex="0" role="region" aria-label="Parallel coordinates">
+      ${renderSvg({ title: 'Parallel coordinates', description, plot })}
+    </div>
+  </figure>`;
+}
+
+function dashOf(place: number): { readonly strokeDasharray?: string } {
+  const dash = PATTERNS[place];
+  return dash === undefined ? {} : { strokeDasharray: dash };
+}
+
+function legendOf(ranked: readonly RunRecord[]): readonly Html[] {
+  return ranked
+    .slice(0, HIGHLIGHTED)
+    .map(
+      ({ runIndex }, place) => html`${place === 0 ? '' : ', '}<span class="key key-${place + 1}">${runIndex}</span>`,
+    );
+}
+
+function columnOf({ name, levels, axis }: Effect): Column {
+  const hasUnset = levels.some(({ isSet }) => !isSet);
+  const start = hasUnset ? SET_START : 0;
+  const unset = hasUnset ? [{ at: UNSET_PLACE, label: NOT_SET }] : [];
+  const within = (place: number): number => start + (1 - start) * place;
+  if (axis !== null) {
+    return {
+      title: name,
+      ticks: [...unset, ...axis.ticks.map((tick) => ({ at: within(positionOn(axis, tick)), label: formatTick(tick) }))],
+      placeOf: ({ parameters }) =>
+        Object.hasOwn(parameters, name) ? within(positionOn(axis, Number(parameters[name]))) : UNSET_PLACE,
+    };
+  }
+  const labels = levels.filter(({ isSet }) => isSet).map(({ label }) => label);
+  const places = new Map(
+    labels.map((label, index) => [label, within(labels.length === 1 ? 0.5 : index / (labels.length - 1))]),
+  );
+  return {
+    title: name,
+    ticks: [...unset, ...[...places].map(([label, at]) => ({ at, label }))],
+    placeOf: ({ parameters }) => places.get(formatValue(parameters[name])) ?? UNSET_PLACE,
+  };
+}
+
+function thinned(ranked: readonly RunRecord[]): readonly RunRecord[] {
+  if (ranked.length <= MOST_RUNS) return ranked;
+  const rest = ranked.slice(HIGHLIGHTED);
+  const wanted = MOST_RUNS - HIGHLIGHTED;
+  const chosen = Array.from(
+    { length: wanted },
+    (_, index) => rest.slice(Math.floor((index * rest.length) / wanted))[0],
+  );
+  return [...ranked.slice(0, HIGHLIGHTED), ...chosen.filter((run) => run !== undefined)];
+}
+
+function faintness(runCount: number): number {
+  return runCount > 60 ? 0.09 : 0.3;
+}

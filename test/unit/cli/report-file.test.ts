@@ -1,0 +1,116 @@
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../../../services/cli/cli.ts';
+import type { GraftClient } from '../../../services/cli/client/client-port.ts';
+import type { StoredEvent } from '../../../services/core/records/event.ts';
+import { sampleEvents, sampleReport, sampleSweep } from './sample-sweep.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'graft-report-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Calls that the collection of a report made, by method. */
+const calls: string[] = [];
+
+function clientOf(change: Partial<ReturnType<typeof sampleSweep>> = {}): GraftClient {
+  const data = sampleReport();
+  const sweep = sampleSweep(change);
+  const answers: Partial<GraftClient> = {
+    address: 'here',
+    resolveHandle: () => Promise.resolve({ outcome: 'FOUND', id: 's1', problem: '', candidates: [] }),
+    listSweeps: () => Promise.resolve([sweep]),
+    getSweep: () => Promise.resolve(sweep),
+    getLeaderboard: () => Promise.resolve(data.leaderboard),
+    listEpochMetrics: () => Promise.resolve(data.metrics),
+    listTrainers: () => Promise.resolve([]),
+    listCheckpoints: () => Promise.resolve([]),
+    planSweep: () => Promise.resolve(data.plan!),
+    getDataset: () => Promise.resolve(data.dataset!),
+    listTestPredictions: (runId) => Promise.resolve(data.predictions.get(runId) ?? []),
+    async *watchSweep(): AsyncGenerator<StoredEvent> {
+      yield* await Promise.resolve(sampleEvents([]));
+    },
+    close: () => undefined,
+  };
+  return new Proxy(answers, {
+    get: (target, name) => {
+      calls.push(String(name));
+      return target[name as keyof GraftClient];
+    },
+  }) as GraftClient;
+}
+
+async function report(
+  out: readonly string[],
+  change: Parameters<typeof clientOf>[0] = {},
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  let [stdout, stderr] = ['', ''];
+  const code = await runCli(['report', 's1', ...out], {
+    env: {},
+    cwd: folder,
+    paths: { cacheDir: join(folder, 'cache'), stateDir: join(folder, 'state') },
+    stdout: { write: (part) => (stdout += part) },
+    stderr: { write: (part) => (stderr += part) },
+    signal: new AbortController().signal,
+    signals: { onSecond: null },
+    openClient: () => clientOf(change),
+  });
+  return { code, stdout, stderr };
+}
+
+describe('graft report -o', () => {
+  it.each([
+    ['a file', 'sweep.html', 'sweep.html'],
+    ['a file in a folder that does not exist', 'new/deep/sweep.html', 'new/deep/sweep.html'],
+    ['a folder', 'reports', 'reports/graft-report-s1.html'],
+    ['a folder with a slash', 'reports/', 'reports/graft-report-s1.html'],
+    ['a folder that does not exist', 'others/', 'others/graft-report-s1.html'],
+    ['a folder with a dot that does not exist', 'v1.2/', 'v1.2/graft-report-s1.html'],
+    ['a name without an extension', 'more', 'more/graft-report-s1.html'],
+  ])('writes to %s', async (_, out, written) => {
+    mkdirSync(join(folder, 'reports'), { recursive: true });
+    const { code, stdout, stderr } = await report(['-o', out]);
+    expect(stderr).toBe(`View it in a browser: file://${join(folder, written)}\n`);
+    expect([code, stdout]).toEqual([0, `${join(folder, written)}\n`]);
+    expect(readFileSync(join(folder, written), 'utf8')).toContain('</html>');
+  });
+
+  it('is the current folder by default', async () => {
+    expect((await report([])).stdout).toBe(`${join(folder, 'graft-report-s1.html')}\n`);
+  });
+
+  it.each([
+    ['another format', 'sweep.pdf', 'sweep.pdf ends in .pdf, but the report is HTML.'],
+    ['a file as a folder', 'plain.html/', 'plain.html is a file, not a folder.'],
+    ['a folder below a file', 'plain.html/sweep.html', "sweep.html can't be written: a part of its path is a file."],
+  ])('refuses %s with a remedy', async (_, out, expected) => {
+    writeFileSync(join(folder, 'plain.html'), '');
+    const { code, stdout, stderr } = await report(['-o', out]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(expected);
+    expect(stderr).not.toMatch(/ENO|EEX|    at /);
+  });
+
+  it('says that a sweep is still running', async () => {
+    const { code, stderr } = await report(['-o', 'running.html'], {
+      state: 'ACTIVE',
+      endTime: null,
+      finishedRunCount: 2,
+    });
+    expect(code).toBe(0);
+    expect(stderr).toContain('The sweep is still running: 2 of 5 runs have ended, and the report says so.');
+  });
+
+  it('makes a number of calls that does not depend on the number of runs', async () => {
+    calls.length = 0;
+    await report(['-o', 'calls.html']);
+    const counted = calls.filter((name) => name !== 'then' && name !== 'close');
+    expect(counted.filter((name) => name === 'listTestPredictions')).toHaveLength(2);
+    expect(counted.length).toBeLessThanOrEqual(12);
+    expect(counted).not.toContain('getRun');
+  });
+});
