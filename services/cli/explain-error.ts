@@ -99,4 +99,5 @@ function explainOther(error: unknown): Explanation {
 const EXIT_OF_NAME: Readonly<Record<string, number>> = {
   DownloadError: EXIT.unavailable,
   LockTimeoutError: EXIT.unavailable,
+  WeightsUnavailableError: EXIT.unavailable,
 };

@@ -30,7 +30,7 @@ const MACHINE_FAULTS: ReadonlyMap<string, FaultKind> = new Map<string, FaultKind
   ['WEIGHTS_MISSING', { of: 'MACHINE', rounds: 0 }],
   /** The weights differ from those that the features were computed with, and nothing stored is damaged. */
   ['DIGEST_MISMATCH', { of: 'MACHINE', rounds: 0 }],
-  /** The machine cannot download the weights. */
+  /** The machine can't download the weights at the moment. */
   ['WEIGHTS_UNAVAILABLE', { of: 'MACHINE', rounds: 3 }],
   /** The machine's GRAFT_DATA_ROOT does not allow the path. */
   ['PATH_OUTSIDE', { of: 'MACHINE', rounds: 0 }],

@@ -66,6 +66,14 @@ export interface WeightsInfo extends WeightsReference {
   readonly digest: string;
 }
 
+/** Weights that a trainer could not get or use. */
+export interface MissingWeights extends WeightsReference {
+  /** The reason, and what to put where. */
+  readonly reason: string;
+  /** True if another machine may have them: the file is absent here, or its server can't be reached from here. */
+  readonly elsewhere: boolean;
+}
+
 /** A run's part in a task, as a trainer receives it. */
 export interface TaskRun {
   readonly runId: string;
@@ -154,6 +162,8 @@ export type TaskResult =
       readonly dataset: Dataset;
       readonly manifestUri: string;
       readonly weights: readonly WeightsInfo[];
+      /** Their runs fail, and the others are trained. */
+      readonly missingWeights: readonly MissingWeights[];
     }
   | { readonly stage: 'FEATURES'; readonly featureSets: readonly FeatureSetRef[]; readonly seconds: number }
   | { readonly stage: 'TRAIN'; readonly outcomes: readonly RunOutcome[] }

@@ -2,10 +2,12 @@ import { SPLITS } from '../dataset.ts';
 import type { ClassCount, Dataset } from '../dataset.ts';
 import { datasetIdOf } from '../ids.ts';
 import type { FieldViolation } from '../sweep/sweep-spec.ts';
-import type { WeightsInfo, WeightsReference } from '../task.ts';
+import type { TaskResult, WeightsReference } from '../task.ts';
 import { storableMistake } from './check-error.ts';
 import { Mistakes } from './mistakes.ts';
 import { SHA256, lineMistake, sha256Mistake, shown } from './text-rules.ts';
+
+type IndexResult = Extract<TaskResult, { stage: 'INDEX' }>;
 
 /** The request of the INDEX task. */
 export interface IndexFacts {
@@ -24,12 +26,9 @@ export function manifestUriOf(digest: string): string {
 }
 
 /** Returns the mistakes in the result of INDEX. */
-export function checkIndex(
-  result: { readonly dataset: Dataset; readonly manifestUri: string; readonly weights: readonly WeightsInfo[] },
-  facts: IndexFacts,
-): FieldViolation[] {
+export function checkIndex(result: IndexResult, facts: IndexFacts): FieldViolation[] {
   const mistakes = new Mistakes();
-  const { dataset, manifestUri, weights } = result;
+  const { dataset, manifestUri } = result;
   const { digest, datasetId } = dataset;
   mistakes.add('index.dataset.digest', sha256Mistake(digest));
   if (datasetId !== datasetIdOf(digest)) {
@@ -53,7 +52,7 @@ export function checkIndex(
     mistakes.add(`${field}.message`, storableMistake(message));
     if (fatal) mistakes.add(`${field}.fatal`, 'must be false in a data set that can be used; received true.');
   }
-  checkWeights(weights, facts.weights, mistakes);
+  checkWeights(result, facts.weights, mistakes);
   return mistakes.list;
 }
 
@@ -84,17 +83,32 @@ function checkClasses({ classNames, classCounts }: Dataset, mistakes: Mistakes):
   }
 }
 
-function checkWeights(weights: readonly WeightsInfo[], asked: readonly WeightsReference[], mistakes: Mistakes): void {
+function checkWeights(
+  { weights, missingWeights }: Pick<IndexResult, 'weights' | 'missingWeights'>,
+  asked: readonly WeightsReference[],
+  mistakes: Mistakes,
+): void {
   const wanted = new Set(asked.map(keyOf));
+  const take = (field: string, reference: WeightsReference): void => {
+    if (wanted.delete(keyOf(reference))) return;
+    const { backbone, weights: name } = reference;
+    const description = `must be weights that the task asks for, each once; received ${shown(backbone)}, ${shown(name)}.`;
+    mistakes.add(`${field}.weights`, description);
+  };
   for (const [index, info] of weights.entries()) {
     const field = `index.weights[${index}]`;
-    if (!wanted.delete(keyOf(info))) {
-      const description = `must be weights that the task asks for, each once; received ${shown(info.backbone)}, ${shown(info.weights)}.`;
-      mistakes.add(`${field}.weights`, description);
-    }
+    take(field, info);
     mistakes.add(`${field}.digest`, SHA256.test(info.digest) ? null : sha256Mistake(info.digest));
   }
-  if (wanted.size > 0) mistakes.add('index.weights', `must be all that the task asks for; ${wanted.size} are missing.`);
+  for (const [index, missing] of missingWeights.entries()) {
+    const field = `index.missing_weights[${index}]`;
+    take(field, missing);
+    mistakes.add(`${field}.reason`, missing.reason === '' ? 'must not be empty.' : storableMistake(missing.reason));
+  }
+  if (wanted.size > 0) {
+    const fields = 'index.weights or index.missing_weights';
+    mistakes.add('index.weights', `must be all that the task asks for, in ${fields}; ${wanted.size} are in neither.`);
+  }
 }
 
 /** Returns the mistakes in a data set whose digest is known: the digest covers class names and images, so both must be the same. */

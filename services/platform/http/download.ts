@@ -24,8 +24,8 @@ export interface DownloadOptions {
   /** Called at most a few times a second. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /**
-   * Number of retries after a transient failure (network, 5xx, 408, 429); each resumes where the last one ended.
-   * Default 4.
+   * Number of retries after a transient failure (network, 5xx, 408, 429); each resumes where the last one ended. Default 4. A failed
+   * name lookup is retried twice at most, and a name that does not exist, a refusal or a bad certificate never.
    */
   readonly retries?: number;
   /** Delay in milliseconds before the first retry, doubled for each further one. Default 500. */
@@ -40,8 +40,12 @@ export class DownloadError extends Error {
   override readonly name = 'DownloadError';
   readonly url: string;
   readonly path: string;
+  /** The reason alone. */
+  readonly problem: string;
   /** HTTP status of the last response; null if there was none. */
   readonly status: number | null;
+  /** True if the same download may succeed later. */
+  readonly isTemporary: boolean;
 
   constructor(options: DownloadOptions, problem: string, status: number | null, cause?: unknown) {
     super(
@@ -51,21 +55,39 @@ export class DownloadError extends Error {
     );
     this.url = options.url;
     this.path = options.path;
+    this.problem = problem;
     this.status = status;
+    this.isTemporary = cause instanceof TryError && cause.maxRetries > 0;
   }
 }
 
-/** One failed attempt; `temporary` is true if a retry may succeed. */
+/** One failed attempt. */
 class TryError extends Error {
   readonly status: number | null;
-  readonly temporary: boolean;
+  /** Most retries after it; 0: none can succeed. */
+  readonly maxRetries: number;
 
-  constructor(message: string, status: number | null, temporary: boolean, options?: ErrorOptions) {
+  constructor(message: string, status: number | null, maxRetries: number, options?: ErrorOptions) {
     super(message, options);
     this.status = status;
-    this.temporary = temporary;
+    this.maxRetries = maxRetries;
   }
 }
+
+/**
+ * Most retries after an error of the network, by its code; others are limited by `retries` alone. EAI_AGAIN is what a machine without
+ * network reports as well; the resolver has repeated the lookup by then, for up to 10 s.
+ */
+const MAX_RETRIES: ReadonlyMap<string, number> = new Map([
+  ['ENOTFOUND', 0],
+  ['EAI_AGAIN', 2],
+  ['CERT_HAS_EXPIRED', 0],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 0],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 0],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 0],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 0],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 0],
+]);
 
 const PROGRESS_INTERVAL_MS = 200;
 
@@ -110,7 +132,9 @@ async function downloadWithRetries(options: DownloadOptions, partPath: string): 
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(error instanceof TryError)) throw error;
-      if (!error.temporary || attempt >= retries) throw new DownloadError(options, error.message, error.status, error);
+      if (attempt >= Math.min(retries, error.maxRetries)) {
+        throw new DownloadError(options, error.message, error.status, error);
+      }
       await delay(retryDelayMs * 2 ** attempt, undefined, options.signal ? { signal: options.signal } : {});
     }
   }
@@ -131,9 +155,13 @@ async function downloadOnce(options: DownloadOptions, partPath: string): Promise
   } catch (error) {
     if (error instanceof TryError) throw error;
     const seconds = (options.idleTimeoutMs ?? 30_000) / 1000;
-    throw new TryError(idle.signal.aborted ? `no data arrived for ${seconds} s` : causeOf(error), null, true, {
-      cause: error,
-    });
+    const cause = causeOf(error);
+    throw new TryError(
+      idle.signal.aborted ? `no data arrived for ${seconds} s` : cause.message || cause.name,
+      null,
+      MAX_RETRIES.get(String(cause.code)) ?? Infinity,
+      { cause: error },
+    );
   } finally {
     timer.stop();
     await dispatcher.destroy();
@@ -161,12 +189,12 @@ async function receive(
   if (status === 416) {
     // The partial file is longer than the file, so it belongs to another version.
     await removeQuietly([partPath, `${partPath}.etag`]);
-    throw new TryError('the file on the server differs from the partial download', status, true);
+    throw new TryError('the file on the server differs from the partial download', status, Infinity);
   }
   if (status !== 200 && status !== 206) {
     await response.body?.cancel();
-    const temporary = status >= 500 || status === 408 || status === 429;
-    throw new TryError(`the server answered HTTP ${status} ${response.statusText}`.trimEnd(), status, temporary);
+    const maxRetries = status >= 500 || status === 408 || status === 429 ? Infinity : 0;
+    throw new TryError(`the server answered HTTP ${status} ${response.statusText}`.trimEnd(), status, maxRetries);
   }
   const start = status === 206 ? offset : 0;
   const length = response.headers.get('content-length');
@@ -174,7 +202,7 @@ async function receive(
   await rememberEtag(response, partPath);
   const doneBytes = await writeBody(options, { partPath, start, totalBytes }, response, timer);
   if (totalBytes !== null && doneBytes < totalBytes) {
-    throw new TryError(`the connection ended after ${doneBytes} of ${totalBytes} bytes`, status, true);
+    throw new TryError(`the connection ended after ${doneBytes} of ${totalBytes} bytes`, status, Infinity);
   }
 }
 
@@ -273,10 +301,12 @@ async function removeQuietly(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { force: true })));
 }
 
-/** undici wraps the actual cause ("fetch failed"). */
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? causeOf(error.cause) : error.message || error.name;
+/** Returns the actual cause: undici wraps it ("fetch failed"), and Node collects one for each address of a name. */
+function causeOf(error: unknown): NodeJS.ErrnoException {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [];
+  const cause = error.cause ?? first;
+  return cause instanceof Error ? causeOf(cause) : error;
 }
 
 function isErrnoException(error: unknown): error is NodeJS.ErrnoException {

@@ -32,7 +32,7 @@ const RANDOM_SEED = 0;
 /**
  * Loads a base with its weights: `imagenet`, `random`, or the path of a `.safetensors`, `.h5` or `.keras` file.
  *
- * @throws BackboneError, DownloadError
+ * @throws BackboneError, WeightsUnavailableError
  */
 export async function loadBackbone(options: LoadOptions): Promise<Backbone> {
   return createBackbone(await loadBackboneParts(options));
@@ -56,6 +56,15 @@ export async function loadBackboneParts(options: LoadOptions): Promise<BackboneP
   const [weightsDigest, file] = await Promise.all([hashFileOnce(path, 'sha256'), readWeights(definition, path)]);
   const layers = layersFor(definition, options, file.weights)(options.inputSize);
   return { ...common, layers, weightsDigest, ...file };
+}
+
+/**
+ * Finds the file of a base's weights, or downloads it.
+ *
+ * @throws WeightFileMissingError, BackboneError when a known digest doesn't match, WeightsUnavailableError
+ */
+export async function findWeights({ backbone, weights }: WeightsReference, options: WeightFileOptions): Promise<void> {
+  if (weights !== 'random') await findWeightFile(backboneDefinition(backbone), weights, options);
 }
 
 /**

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { hashFileOnce } from '../../platform/files/hash-file.ts';
-import { downloadFile } from '../../platform/http/download.ts';
+import { DownloadError, downloadFile } from '../../platform/http/download.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { BackboneDefinition } from '../../core/network/backbone-definition.ts';
@@ -25,11 +25,31 @@ export class WeightFileMissingError extends BackboneError {
   }
 }
 
+/** The published weights of a base are not on this machine, and can't be brought there. */
+export class WeightsUnavailableError extends Error {
+  override readonly name = 'WeightsUnavailableError';
+  /** True if the same download may succeed later. */
+  readonly isTemporary: boolean;
+
+  constructor(
+    { name, imagenet }: BackboneDefinition,
+    problem: string,
+    remedy: string,
+    { cause, isTemporary = false }: { readonly cause?: unknown; readonly isTemporary?: boolean } = {},
+  ) {
+    const digest = imagenet.md5 === null ? '' : ` (md5 ${imagenet.md5})`;
+    super(`The ImageNet weights of ${name} are missing on host ${hostname()}: ${problem}. ${remedy}${digest}.`, {
+      cause,
+    });
+    this.isTemporary = isTemporary;
+  }
+}
+
 /**
  * Finds the file of a base's weights: the path itself, or for `imagenet` `<cacheDir>/weights`, then Keras' cache, then a
  * download from Keras' public address into `<cacheDir>/weights`.
  *
- * @throws WeightFileMissingError, BackboneError when a known digest doesn't match, DownloadError.
+ * @throws WeightFileMissingError, BackboneError when a known digest doesn't match, WeightsUnavailableError.
  */
 export async function findWeightFile(
   definition: BackboneDefinition,
@@ -49,28 +69,40 @@ export async function findWeightFile(
     else await refuseTwoContents(definition, candidates);
     return candidate;
   }
-  await download(definition, cached, options);
+  await download(definition, { cached, shared: candidates[1] ?? cached }, options);
   return cached;
 }
 
-async function download(definition: BackboneDefinition, path: string, options: WeightFileOptions): Promise<void> {
+async function download(
+  definition: BackboneDefinition,
+  { cached, shared }: { readonly cached: string; readonly shared: string },
+  options: WeightFileOptions,
+): Promise<void> {
   const { fileName, url, md5, sizeBytes } = definition.imagenet;
   if (url === null) {
-    throw new BackboneError(
-      `The ImageNet weights of ${definition.name} are not on this machine. \`npm run setup\` makes them; ` +
-        `or put ${fileName} into ${join(options.cacheDir, 'weights')}.`,
-      { backbone: definition.name },
+    const remedy = `\`npm run setup\` there makes them, or copy the file from another machine to ${cached}`;
+    throw new WeightsUnavailableError(definition, `there is no file ${fileName}`, remedy);
+  }
+  try {
+    await downloadFile({
+      url,
+      path: cached,
+      md5,
+      sizeBytes,
+      onProgress: ({ doneBytes, totalBytes }) => {
+        options.onProgress?.({ done: doneBytes, total: totalBytes ?? doneBytes, detail: `downloading ${fileName}` });
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof DownloadError)) throw error;
+    const { problem, isTemporary } = error;
+    throw new WeightsUnavailableError(
+      definition,
+      `${url} can't be downloaded: ${problem}`,
+      `Give that machine access (HTTPS_PROXY sets a proxy), or download the file elsewhere and put it at ${shared}`,
+      { cause: error, isTemporary },
     );
   }
-  await downloadFile({
-    url,
-    path,
-    md5,
-    sizeBytes,
-    onProgress: ({ doneBytes, totalBytes }) => {
-      options.onProgress?.({ done: doneBytes, total: totalBytes ?? doneBytes, detail: `downloading ${fileName}` });
-    },
-  });
 }
 
 async function checkMd5(definition: BackboneDefinition, path: string, expected: string): Promise<void> {

@@ -38,7 +38,7 @@ export interface OpenedCheckpoint {
 /**
  * Builds the network of a run with a checkpoint's tensors, as the EVALUATE stage does.
  *
- * @throws {CheckpointError}, {SafetensorsError}, {BackboneError}, {DownloadError}, or {InvalidRequestError} for the parameters.
+ * @throws {CheckpointError}, {SafetensorsError}, {BackboneError}, {WeightsUnavailableError}, or {InvalidRequestError} for the parameters.
  */
 export async function openCheckpoint(reference: CheckpointReference): Promise<OpenedCheckpoint> {
   const { checkpoint: path, cacheDir, onProgress } = reference;

@@ -3,38 +3,27 @@ import { hostname } from 'node:os';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { SAME_PATH_RULE } from '../../core/machine-fault.ts';
 import { manifestUriOf } from '../../core/reports/check-index.ts';
-import type { TaskResult, WeightsInfo } from '../../core/task.ts';
+import type { TaskResult } from '../../core/task.ts';
 import { ArtifactExistsError } from '../../platform/artifacts/artifact-store.ts';
 import type { ArtifactStore } from '../../platform/artifacts/artifact-store.ts';
-import { checkWeights, describeWeights } from '../backbones/load.ts';
 import { DatasetInvalidError, indexDataset } from '../data/index-dataset.ts';
 import type { IndexOptions } from '../data/index-dataset.ts';
 import { ManifestError, decodeManifest, encodeManifest } from '../data/manifest.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
 import { TaskFailureError } from './task-error.ts';
-import { requireWeightsInside } from './task-context.ts';
+import { resolveWeights } from './resolve-weights.ts';
 import type { TaskContext } from './task-context.ts';
 
-/** Executes INDEX: checks every image, stores the manifest, and resolves the weights that the sweep names. */
-export async function runIndexStage({
-  task,
-  artifacts,
-  cacheDir,
-  dataRoot = null,
-  link,
-}: TaskContext): Promise<TaskResult> {
+/** Executes INDEX: resolves the weights that the sweep names, checks every image, and stores the manifest. */
+export async function runIndexStage(context: TaskContext): Promise<TaskResult> {
+  const { task, artifacts, cacheDir, dataRoot = null, link } = context;
   const { onProgress } = link;
+  // First, because it may take seconds where the images take minutes.
+  const { weights, missingWeights } = await resolveWeights(context);
   const indexed = await indexHere({ source: task.datasetSource, cacheDir, dataRoot, onProgress });
   const manifestUri = manifestUriOf(indexed.dataset.digest);
   await storeManifest(artifacts, manifestUri, encodeManifest(indexed));
-  const weights: WeightsInfo[] = [];
-  for (const reference of task.weightsReferences) {
-    await link.breatheOrStop(weights.length, task.weightsReferences.length, `weights of ${reference.backbone}`);
-    await requireWeightsInside(dataRoot, reference.weights);
-    await checkWeights(reference, { cacheDir, onProgress });
-    weights.push(await describeWeights(reference, { cacheDir, onProgress }));
-  }
-  return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights };
+  return { stage: 'INDEX', dataset: indexed.dataset, manifestUri, weights, missingWeights };
 }
 
 /** @throws {TaskFailureError} when this machine can't read the folder; otherwise the errors of `indexDataset`. */

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { isAbsolute, relative, sep } from 'node:path';
 import { machineFault, SAME_PATH_RULE } from '../../core/machine-fault.ts';
 import type { TaskError } from '../../core/task.ts';
-import { WeightFileMissingError } from '../backbones/weight-file.ts';
+import { WeightFileMissingError, WeightsUnavailableError } from '../backbones/weight-file.ts';
 import type { ImageCacheError } from '../data/image-cache-error.ts';
 import { isDeviceLost } from './device-lost.ts';
 
@@ -28,6 +28,9 @@ export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskE
   if (error instanceof WeightFileMissingError) {
     return { ...machineFault('WEIGHTS_MISSING', `${message} ${SAME_PATH_RULE}`), errorClass: 'PERMANENT' };
   }
+  if (error instanceof WeightsUnavailableError) {
+    return machineFault(error.isTemporary ? 'WEIGHTS_UNAVAILABLE' : 'WEIGHTS_MISSING', message);
+  }
   switch (name) {
     case 'ArtifactSpaceError':
       return machineFault('DISK_FULL', onHost(message));
@@ -35,8 +38,6 @@ export function machineErrorOf(error: unknown, places: TaskPlaces | null): TaskE
       return machineFault('STORE_UNWRITABLE', onHost(message));
     case 'ArtifactUnreachableError':
       return machineFault('STORE_UNREACHABLE', onHost(message));
-    case 'DownloadError':
-      return machineFault('WEIGHTS_UNAVAILABLE', onHost(message));
     case 'PathOutsideError':
       return {
         ...machineFault(

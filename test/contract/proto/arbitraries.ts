@@ -13,6 +13,7 @@ import type {
   TaskResult,
   TaskRun,
   TestMeasurement,
+  MissingWeights,
   WeightsInfo,
 } from '../../../services/core/task.ts';
 
@@ -208,6 +209,13 @@ const weights: fc.Arbitrary<WeightsInfo> = fc.record({
   digest: text,
 });
 
+const missingWeights: fc.Arbitrary<MissingWeights> = fc.record({
+  backbone: text,
+  weights: text,
+  reason: text,
+  elsewhere: fc.boolean(),
+});
+
 const measurement: fc.Arbitrary<TestMeasurement> = fc.record({
   runId: text,
   checkpointId: text,
@@ -225,6 +233,7 @@ export const taskResult: fc.Arbitrary<TaskResult> = fc.oneof(
     dataset,
     manifestUri: text,
     weights: fc.array(weights, few),
+    missingWeights: fc.array(missingWeights, few),
   }),
   fc.record({ stage: fc.constant('FEATURES' as const), featureSets: fc.array(featureSet, few), seconds: plainDouble }),
   fc.record({ stage: fc.constant('TRAIN' as const), outcomes: fc.array(outcome, few) }),

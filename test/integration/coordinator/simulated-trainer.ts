@@ -319,6 +319,7 @@ function indexResultOf(task: LeasedTask, dataset: SimulatedDataset): TaskResult 
     manifestUri: dataset.manifestUri,
     dataset: datasetOf(dataset, task.datasetSource.path),
     weights: task.weightsReferences.map((reference) => ({ ...reference, digest: 'f'.repeat(64) })),
+    missingWeights: [],
   };
 }
 

@@ -81,6 +81,8 @@ export const LIMIT_TABLE: RequestLimitTable = {
     'Dataset.problems': { items: 100_000 },
     'IndexResult.manifest_uri': URI,
     'WeightsInfo.weights': PATH,
+    'MissingWeights.weights': PATH,
+    'MissingWeights.reason': WORDS,
     'FeatureSet.uri': URI,
     'FeatureSet.shape': { items: 16 },
     'TestResult.confusion_matrix': OF_DATASET,

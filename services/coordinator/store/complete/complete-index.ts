@@ -12,11 +12,13 @@ import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
+import { describeMissing, failRunsWithout, leaveToOthers } from './missing-weights.ts';
 
 export type IndexResult = Extract<TaskResult, { stage: 'INDEX' }>;
 
 /**
- * Records the data set and the weights, and plans the sweep: this inserts its tasks. A sweep that is planned already was reindexed because
+ * Records the data set and the weights, and plans the sweep: this inserts its tasks. Runs whose weights are missing fail, unless another
+ * machine may have the weights: then INDEX is left to it. A sweep that is planned already was reindexed because
  * its manifest was lost.
  */
 export async function completeIndex(scope: TaskScope, result: IndexResult): Promise<void> {
@@ -27,6 +29,7 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
     await completeReindex(scope, result, known);
     return;
   }
+  if (await leaveToOthers(scope, result.missingWeights)) return;
   await insertDataset(tx, result);
   await tx.query(
     `UPDATE sweeps SET dataset_id = $2, weights = $3::jsonb, dataset_problems = $4::jsonb, planned = true
@@ -34,9 +37,11 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
     [sweep.sweepId, result.dataset.datasetId, JSON.stringify(result.weights), JSON.stringify(result.dataset.problems)],
   );
   const { classCounts, classNames, problems } = result.dataset;
-  const message = `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}`;
+  const found = `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}`;
+  const message = [found, ...describeMissing(result)].join('\n');
   await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   if (isTerminalSweepState(sweep.state)) return;
+  await failRunsWithout(tx, sweep.sweepId, result.missingWeights);
   await writePlan(tx, sweep.sweepId, result);
   await settleSweep(scope, [task.taskId]);
 }

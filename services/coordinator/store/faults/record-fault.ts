@@ -47,13 +47,25 @@ export async function recordFault(
   return { hasOtherSlot: true, machineRounds: 0, message: isBenched ? `${error.message} ${benched}` : error.message };
 }
 
-async function withoutOthers(tx: StoreTransaction, taskId: string, error: TaskError): Promise<RecordedFault> {
-  const { rows: faults } = await tx.query<{ trainer_id: string; hostname: string; message: string }>(
+interface FaultRow {
+  readonly trainer_id: string;
+  readonly hostname: string;
+  readonly message: string;
+}
+
+/** Deletes the faults of a task that no slot can do, which are no evidence against the machines. */
+export async function forgetFaults(tx: StoreTransaction, taskId: string): Promise<readonly FaultRow[]> {
+  const { rows } = await tx.query<FaultRow>(
     `WITH deleted AS (DELETE FROM machine_faults WHERE task_id = $1 RETURNING trainer_id, message, create_time)
      SELECT g.trainer_id, t.hostname, g.message FROM deleted g JOIN trainers t USING (trainer_id) ORDER BY g.create_time`,
     [taskId],
   );
-  for (const { trainer_id: trainerId } of faults) tx.suspects.add(trainerId);
+  for (const { trainer_id: trainerId } of rows) tx.suspects.add(trainerId);
+  return rows;
+}
+
+async function withoutOthers(tx: StoreTransaction, taskId: string, error: TaskError): Promise<RecordedFault> {
+  const faults = await forgetFaults(tx, taskId);
   const { rows: rounds } = await tx.query<{ machine_round_count: number }>(
     'UPDATE tasks SET machine_round_count = machine_round_count + 1 WHERE task_id = $1 RETURNING machine_round_count',
     [taskId],

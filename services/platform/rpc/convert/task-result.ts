@@ -54,7 +54,8 @@ function taskResultToProto(result: TaskResult): ProtoResult {
         digest,
       }));
       const dataset = datasetToProto(result.dataset);
-      return { $case: 'index', value: { dataset, manifestUri: result.manifestUri, weights } };
+      const missingWeights = [...result.missingWeights];
+      return { $case: 'index', value: { dataset, manifestUri: result.manifestUri, weights, missingWeights } };
     }
     case 'FEATURES':
       return {
@@ -77,6 +78,7 @@ function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): 
         dataset: datasetFromProto(requireMessage(result.value.dataset, 'index.dataset'), 'index.dataset'),
         manifestUri: result.value.manifestUri,
         weights: result.value.weights,
+        missingWeights: result.value.missingWeights,
       };
     case 'features':
       return {
