@@ -74,6 +74,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   try {
     return await parts.start();
   } catch (error) {
+    if (options.signal.aborted) options.steps.say('interrupted: stopping what has started …');
     await parts.stop();
     options.signal.throwIfAborted();
     throw error;

@@ -61,7 +61,7 @@ export function liveTable(
     { title: '', align: 'left', rank: 0, cell: (known) => (isBest(known) ? BEST_MARK : ''), style: bold },
     { title: 'run', align: 'right', rank: 0, cell: ({ run }) => String(run.runIndex), style: bold },
     { ...STATE_COLUMN, rank: 1, minWidth: 'SUCCEEDED'.length },
-    { title: 'stage', align: 'left', rank: 5, cell: ({ stage }) => stage ?? '', minWidth: stageWidth },
+    { title: 'stage', align: 'left', rank: 13, cell: ({ stage }) => stage ?? '', minWidth: stageWidth },
     { title: 'epoch', align: 'right', rank: 3, cell: epochCell },
     { title: metric, align: 'right', rank: 4, cell: ({ metrics }) => formatMetric(metrics[metric]) },
     {

@@ -224,8 +224,9 @@ describe('the JSON Schema', () => {
     expect(validate(parse(text)), JSON.stringify(validate.errors, null, 1)).toBe(true);
   });
 
-  it('has an example for each method and for a search', () => {
+  it('has an example of the recipe, for each method and for a search', () => {
     expect(examples).toEqual([
+      'keras-recipe.yaml',
       'method-a-cached.yaml',
       'method-b-augmented.yaml',
       'method-c-fine-tune.yaml',
