@@ -242,6 +242,8 @@ CREATE TABLE runs (
     start_time timestamp(6) with time zone,
     end_time timestamp(6) with time zone,
     head_run_id text,
+    notes text NOT NULL DEFAULT ''::text,
+    tags text[] NOT NULL DEFAULT '{}'::text[],
     CONSTRAINT runs_pkey PRIMARY KEY (run_id),
     CONSTRAINT runs_best_check CHECK (num_nulls(best_value, best_stage, best_epoch) = ANY (ARRAY[0, 3])),
     CONSTRAINT runs_best_epoch_check CHECK (best_epoch >= 1),
@@ -289,6 +291,8 @@ CREATE TABLE sweeps (
     forecast_alone_seconds double precision,
     traceparent text,
     dataset_problems jsonb,
+    notes text NOT NULL DEFAULT ''::text,
+    tags text[] NOT NULL DEFAULT '{}'::text[],
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
     CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text, 'val_macro_f1'::text, 'val_balanced_accuracy'::text, 'val_auc'::text])),
@@ -496,6 +500,7 @@ CREATE INDEX sweeps_create_time_idx ON sweeps USING btree (create_time);
 CREATE INDEX sweeps_handle_id_idx ON sweeps USING btree (lower(sweep_id) text_pattern_ops);
 CREATE INDEX sweeps_handle_name_idx ON sweeps USING btree (lower(display_name) text_pattern_ops) WHERE display_name <> ''::text;
 CREATE UNIQUE INDEX sweeps_request_id_key ON sweeps USING btree (request_id);
+CREATE INDEX sweeps_tags_idx ON sweeps USING gin (tags);
 CREATE INDEX task_dependencies_depends_on_id_idx ON task_dependencies USING btree (depends_on_id);
 CREATE INDEX task_feature_sets_feature_key_idx ON task_feature_sets USING btree (feature_key);
 CREATE INDEX task_runs_run_id_idx ON task_runs USING btree (run_id);
@@ -653,7 +658,9 @@ CREATE VIEW leaderboard AS
     t.roc_auc AS test_roc_auc,
     ( SELECT array_agg(c.class_name ORDER BY c.class_index) AS array_agg
            FROM test_class_results c
-          WHERE c.run_id = t.run_id AND c.recall = 0::double precision AND c.support > 0) AS never_found_classes
+          WHERE c.run_id = t.run_id AND c.recall = 0::double precision AND c.support > 0) AS never_found_classes,
+    r.notes,
+    r.tags
    FROM sweeps s
      JOIN runs r ON r.sweep_id = s.sweep_id
      LEFT JOIN test_results t ON t.run_id = r.run_id
@@ -719,7 +726,9 @@ CREATE VIEW sweep_summaries AS
     runs.infeasible_count,
     runs.stopped_count,
     runs.cancelled_count,
-    best.run_id AS best_run_id
+    best.run_id AS best_run_id,
+    s.notes,
+    s.tags
    FROM sweeps s
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS run_count,
@@ -1174,6 +1183,8 @@ COMMENT ON COLUMN leaderboard.test_macro_f1 IS 'Mean F1 of the classes on the te
 COMMENT ON COLUMN leaderboard.test_balanced_accuracy IS 'Mean recall of the classes on the test split; null without a test.';
 COMMENT ON COLUMN leaderboard.test_roc_auc IS 'Area under the ROC curve on the test split, for more than two classes the mean over them; null without a test.';
 COMMENT ON COLUMN leaderboard.never_found_classes IS 'Classes of which no test image was predicted correctly (recall 0); null: none, or not tested.';
+COMMENT ON COLUMN leaderboard.notes IS 'Notes of people.';
+COMMENT ON COLUMN leaderboard.tags IS 'Tags of people, sorted.';
 COMMENT ON TABLE machine_faults IS 'Tasks that failed by a fault of a machine (store, data path, disk, device) and may do well on another one. Rows go when the trainer is found healthy, when every other slot has failed the task too (then it says nothing of the machine), and after an hour.';
 COMMENT ON COLUMN machine_faults.task_id IS 'The task.';
 COMMENT ON COLUMN machine_faults.trainer_id IS 'The trainer it failed on.';
@@ -1288,6 +1299,8 @@ COMMENT ON COLUMN runs.create_time IS 'Time of creation.';
 COMMENT ON COLUMN runs.start_time IS 'Time at which a slot first worked on it.';
 COMMENT ON COLUMN runs.end_time IS 'Time at which it reached a final state.';
 COMMENT ON COLUMN runs.head_run_id IS 'The run that trained its head, because both have the same head phase; null: it has a head of its own, or none.';
+COMMENT ON COLUMN runs.notes IS 'Notes of people.';
+COMMENT ON COLUMN runs.tags IS 'Tags of people, sorted.';
 COMMENT ON VIEW served_runs IS 'One row per task and run that needs it: the runs it trains, and for HEAD those that start from the head of one of them.';
 COMMENT ON COLUMN served_runs.task_id IS 'The task.';
 COMMENT ON COLUMN served_runs.sweep_id IS 'The sweep.';
@@ -1352,11 +1365,13 @@ COMMENT ON COLUMN sweep_summaries.infeasible_count IS 'Number of runs, included 
 COMMENT ON COLUMN sweep_summaries.stopped_count IS 'Runs that a rule ended early.';
 COMMENT ON COLUMN sweep_summaries.cancelled_count IS 'Runs that a person ended.';
 COMMENT ON COLUMN sweep_summaries.best_run_id IS 'The run that the leaderboard places first, if it can be the best one; null: none can.';
+COMMENT ON COLUMN sweep_summaries.notes IS 'Notes of people.';
+COMMENT ON COLUMN sweep_summaries.tags IS 'Tags of people, sorted.';
 COMMENT ON TABLE sweeps IS 'Tuning jobs: data set, search space, objective and budget.';
 COMMENT ON COLUMN sweeps.sweep_id IS 'Identity.';
 COMMENT ON COLUMN sweeps.request_id IS 'Chosen by the client; the same one gives the same sweep. Null: none was sent.';
 COMMENT ON COLUMN sweeps.spec_digest IS 'SHA-256 of the canonical spec; tells a repeated request_id from a reused one.';
-COMMENT ON COLUMN sweeps.display_name IS 'Name for people.';
+COMMENT ON COLUMN sweeps.display_name IS 'Name for people; the spec keeps the submitted one.';
 COMMENT ON COLUMN sweeps.spec IS 'The spec as submitted.';
 COMMENT ON COLUMN sweeps.state IS 'ACTIVE, PAUSED, SUCCEEDED, FAILED or CANCELLED.';
 COMMENT ON COLUMN sweeps.state_reason IS 'Reason of the state, for people; may be empty.';
@@ -1375,6 +1390,8 @@ COMMENT ON COLUMN sweeps.forecast_wall_seconds IS 'Seconds from its first lease 
 COMMENT ON COLUMN sweeps.forecast_alone_seconds IS 'Slot-seconds that its runs were expected to take one by one, with nothing shared.';
 COMMENT ON COLUMN sweeps.traceparent IS 'W3C trace context of the call that submitted it; null: it was not traced.';
 COMMENT ON COLUMN sweeps.dataset_problems IS 'Problems that indexing found in the sweep''s own folder and let pass: [{"code", "path", "message", "fatal"}]; null before indexing.';
+COMMENT ON COLUMN sweeps.notes IS 'Notes of people.';
+COMMENT ON COLUMN sweeps.tags IS 'Tags of people, sorted.';
 COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
 COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
 COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';

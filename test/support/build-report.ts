@@ -141,6 +141,8 @@ function draftOf(runIndex: number, parameters: RunRecord['parameters'], varied: 
     attemptCount: 1,
     peakMemoryBytes: null,
     headRunId: null,
+    notes: '',
+    tags: [],
     createTime: new Date(START),
     startTime: new Date(START + 60_000),
     endTime: new Date(START + 120_000 + 10_000 * ((runIndex * 7) % 11) + runIndex),
@@ -260,6 +262,9 @@ function sweepOf(
   return {
     sweepId: SWEEP_ID,
     spec,
+    displayName: spec.displayName,
+    notes: '',
+    tags: [],
     state,
     stateReason,
     datasetId: state === 'FAILED' ? null : 'd0123456789abcdef',

@@ -125,7 +125,7 @@ function keysOf(model: Model, models: readonly Model[]): PrismaKey[] {
   };
   const kinds = { '@@id': 'primary', '@@unique': 'unique', '@@index': 'index' } as const;
   const ofBlock = model.blockAttributes.flatMap((line) => {
-    const match = /^(@@(?:id|unique|index))\(\[([^\]]*)\]\)/.exec(line);
+    const match = /^(@@(?:id|unique|index))\(\[([^\]]*)\](?:, type: \w+)?\)/.exec(line);
     return match ? [make(kinds[match[1] as keyof typeof kinds], columnsOf(model, match[2] ?? ''))] : [];
   });
   const ofFields = model.fields.flatMap((field) => {

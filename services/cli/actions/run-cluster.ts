@@ -51,7 +51,7 @@ const LATEST_SWEEPS = 200;
 async function unfinishedSweeps(context: CliContext, address: string): Promise<readonly SweepRecord[]> {
   const client = (context.openClient ?? createGraftClient)(address);
   try {
-    return (await client.listSweeps(LATEST_SWEEPS)).filter(({ state }) => !isTerminalSweepState(state));
+    return (await client.listSweeps({ limit: LATEST_SWEEPS })).filter(({ state }) => !isTerminalSweepState(state));
   } finally {
     client.close();
   }
@@ -60,8 +60,8 @@ async function unfinishedSweeps(context: CliContext, address: string): Promise<r
 function describeUnfinished(sweeps: readonly SweepRecord[]): readonly string[] {
   const lines = sweeps
     .slice(0, NAMED_SWEEPS)
-    .map(({ sweepId, spec, state, stateReason, finishedRunCount, runCount }) => {
-      const name = spec.displayName === '' ? '' : ` “${spec.displayName}”`;
+    .map(({ sweepId, displayName, state, stateReason, finishedRunCount, runCount }) => {
+      const name = displayName === '' ? '' : ` “${displayName}”`;
       const [reason = ''] = stateReason.split('\n');
       const how =
         state === 'ACTIVE'

@@ -8,11 +8,18 @@ import { requireSuccess } from './require-success.ts';
 import type { StrictFlag } from './require-success.ts';
 import { withClient } from './with-client.ts';
 
+/** Flags of `graft sweep list`. */
+export interface ListSweepsFlags {
+  readonly tag?: string;
+}
+
 /** `graft sweep list`. */
-export async function listSweeps(context: CliContext, options: GlobalOptions): Promise<void> {
+export async function listSweeps(context: CliContext, options: GlobalOptions, { tag }: ListSweepsFlags): Promise<void> {
   await withClient(context, options, async (client) => {
-    const sweeps = await client.listSweeps();
-    writeResult(context, options, sweeps, () => describeSweeps(sweeps));
+    const sweeps = await client.listSweeps({ tag });
+    writeResult(context, options, sweeps, () =>
+      sweeps.length === 0 && tag !== undefined ? `No sweep has the tag '${tag}'.` : describeSweeps(sweeps),
+    );
   });
 }
 

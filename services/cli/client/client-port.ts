@@ -1,4 +1,5 @@
 import type { Dataset } from '../../core/dataset.ts';
+import type { AnnotationChange } from '../../core/annotations.ts';
 import type { HandleKind } from '../../core/handle.ts';
 import type { AttemptRecord } from '../../core/records/attempt.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
@@ -31,6 +32,19 @@ export interface CreatedSweep {
   /** Runs that `max_runs` asks for and the search space does not have. */
   readonly missingRunCount: number;
   readonly notes: readonly string[];
+}
+
+/** Limits of a list of sweeps. */
+export interface SweepFilter {
+  /** Number of sweeps, at most 1,000; undefined: all. */
+  readonly limit?: number | undefined;
+  /** Tag that they have. */
+  readonly tag?: string | undefined;
+}
+
+/** A change of a sweep's name, notes and tags; null leaves a field as it is. */
+export interface SweepChange extends AnnotationChange {
+  readonly displayName: string | null;
 }
 
 /** A chunk of a downloaded checkpoint. */
@@ -79,13 +93,17 @@ export interface GraftClient {
   createSweep(requestId: string, spec: SweepSpec): Promise<CreatedSweep>;
   getSweep(sweepId: string): Promise<SweepRecord>;
   /** Lists sweeps, latest first. */
-  listSweeps(limit?: number): Promise<readonly SweepRecord[]>;
+  listSweeps(filter?: SweepFilter): Promise<readonly SweepRecord[]>;
+  /** Changes the name, notes and tags of a sweep. */
+  updateSweep(sweepId: string, change: SweepChange): Promise<SweepRecord>;
   /** Streams events after `cursor`; ends when the sweep has ended and all events are sent. */
   watchSweep(sweepId: string, cursor: bigint, signal: AbortSignal): AsyncIterable<StoredEvent>;
   pauseSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   resumeSweep(sweepId: string): Promise<SweepRecord>;
   cancelSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   listRuns(sweepId: string): Promise<readonly RunRecord[]>;
+  /** Changes the notes and tags of a run. */
+  updateRun(runId: string, change: AnnotationChange): Promise<RunRecord>;
   getRun(runId: string): Promise<{ readonly run: RunRecord; readonly attempts: readonly AttemptRecord[] }>;
   listEpochMetrics(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly EpochMetricRecord[]>;
   listCheckpoints(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly CheckpointRecord[]>;

@@ -20,16 +20,17 @@ import { RpcError } from '../../platform/rpc/errors.ts';
 import { clientSecurity } from '../../platform/rpc/security/client-security.ts';
 import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import type { PlanSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import type { PlanSweepResponse, UpdateRunRequest } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
+import type { AnnotationChange } from '../../core/annotations.ts';
 import { LATEST } from '../../core/handle.ts';
 import type { HandleKind } from '../../core/handle.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
 import type { ResolvedHandle } from '../../core/records/handle.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
-import type { CheckpointChunk, GraftClient } from './client-port.ts';
+import type { CheckpointChunk, GraftClient, SweepFilter } from './client-port.ts';
 
 type Service = RpcClient<typeof SweepServiceService>['call'];
 
@@ -70,7 +71,14 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     async getForecast(sweepId) {
       return forecastFromProto(await call.getSweep({ sweepId }));
     },
-    listSweeps: (limit) => listSweeps(call, limit),
+    listSweeps: (filter = {}) => listSweeps(call, filter),
+    async updateSweep(sweepId, { displayName, ...change }) {
+      const request = { sweepId, displayName: displayName ?? undefined, ...annotations(change) };
+      return sweepFromProto((await call.updateSweep(request)).sweep);
+    },
+    async updateRun(runId, change) {
+      return runFromProto((await call.updateRun({ runId, ...annotations(change) })).run);
+    },
     watchSweep: (sweepId, cursor, signal) => watchSweep(call, sweepId, cursor, signal),
     async pauseSweep(sweepId, reason) {
       return sweepFromProto((await call.pauseSweep({ sweepId, reason })).sweep);
@@ -186,16 +194,20 @@ function mlflowCalls(
   };
 }
 
-async function listSweeps(call: Service, limit: number | undefined): Promise<readonly SweepRecord[]> {
+async function listSweeps(call: Service, { limit, tag }: SweepFilter): Promise<readonly SweepRecord[]> {
   if (limit !== undefined) {
-    const { sweeps } = await call.listSweeps({ pageSize: limit, pageToken: '' });
+    const { sweeps } = await call.listSweeps({ pageSize: limit, pageToken: '', tag });
     return sweeps.map(sweepFromProto);
   }
   const sweeps = await allPages(200, async (page) => {
-    const { sweeps: items, nextPageToken } = await call.listSweeps(page);
+    const { sweeps: items, nextPageToken } = await call.listSweeps({ ...page, tag });
     return { items, nextPageToken };
   });
   return sweeps.map(sweepFromProto);
+}
+
+function annotations({ notes, addTags, removeTags }: AnnotationChange): Omit<UpdateRunRequest, 'runId'> {
+  return { notes: notes ?? undefined, addTags: [...addTags], removeTags: [...removeTags] };
 }
 
 async function resolveHandle(call: Service, kind: HandleKind, handle: string): Promise<ResolvedHandle> {
@@ -205,7 +217,7 @@ async function resolveHandle(call: Service, kind: HandleKind, handle: string): P
     // A coordinator of an earlier version knows identities only; the call that follows checks them.
     if (!(error instanceof RpcError) || error.code !== 'UNIMPLEMENTED') throw error;
     const isLatest = kind === 'SWEEP' && handle === LATEST;
-    const id = isLatest ? ((await listSweeps(call, 1))[0]?.sweepId ?? '') : handle;
+    const id = isLatest ? ((await listSweeps(call, { limit: 1 }))[0]?.sweepId ?? '') : handle;
     const outcome = id === '' ? 'NOT_FOUND' : 'FOUND';
     return { outcome, id, problem: id === '' ? 'There is no sweep yet.' : '', candidates: [] };
   }

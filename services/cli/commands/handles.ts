@@ -6,6 +6,8 @@ export const CHECKPOINT_HANDLE =
   'checkpoint: its id or a unique beginning; or a run or sweep, whose best checkpoint is taken';
 export const RUN_SWEEP_OPTION = ['--sweep <sweep>', 'sweep of a run given by number (default: latest)'] as const;
 
+export const REMOVE_TAGS = ['--remove <tags...>', 'tags to remove'] as const;
+
 export const HANDLE_HELP = `
 Sweeps, runs and other things can be named by more than their id:
   sweep       latest; its id or name, or a unique beginning of either

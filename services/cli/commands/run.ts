@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import type { TagFlags } from '../actions/annotate.ts';
 import type { RunFlags } from '../actions/show-runs.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
-import { RUN_HANDLE, RUN_SWEEP_OPTION, SWEEP_HANDLE } from './handles.ts';
+import { REMOVE_TAGS, RUN_HANDLE, RUN_SWEEP_OPTION, SWEEP_HANDLE } from './handles.ts';
 
 /** `graft run …`. */
 export function addRunCommands(program: Command, context: CliContext): void {
@@ -32,5 +33,26 @@ export function addRunCommands(program: Command, context: CliContext): void {
     .action(async (run: string, flags: RunFlags, command: Command) => {
       const { explainRun } = await import('../actions/show-runs.ts');
       await explainRun(context, globalOptions(command), run, flags);
+    });
+  group
+    .command('note')
+    .argument('<run>', RUN_HANDLE)
+    .argument('<text>', 'notes, which replace those of before; an empty string removes them')
+    .option(...RUN_SWEEP_OPTION)
+    .description('write notes on a run')
+    .action(async (run: string, notes: string, flags: RunFlags, command: Command) => {
+      const { annotateRun } = await import('../actions/annotate.ts');
+      await annotateRun(context, globalOptions(command), run, { notes }, flags);
+    });
+  group
+    .command('tag')
+    .argument('<run>', RUN_HANDLE)
+    .argument('[tags...]', 'tags to add')
+    .option(...REMOVE_TAGS)
+    .option(...RUN_SWEEP_OPTION)
+    .description('add tags to a run, or remove them')
+    .action(async (run: string, tags: string[], flags: RunFlags & TagFlags, command: Command) => {
+      const { annotateRun, tagChange } = await import('../actions/annotate.ts');
+      await annotateRun(context, globalOptions(command), run, tagChange(tags, flags), flags);
     });
 }

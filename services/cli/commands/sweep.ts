@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import type { TagFlags } from '../actions/annotate.ts';
 import type { StrictFlag } from '../actions/require-success.ts';
+import type { ListSweepsFlags } from '../actions/show-sweeps.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
-import { SWEEP_HANDLE } from './handles.ts';
+import { REMOVE_TAGS, SWEEP_HANDLE } from './handles.ts';
 
 const STRICT = ['--strict', 'exit with code 4 if any run failed or was infeasible'] as const;
 const DATA = ['--data <dir>', 'folder of the images, which replaces dataset.path of the file'] as const;
@@ -49,9 +51,10 @@ export function addSweepCommands(program: Command, context: CliContext): void {
   sweep
     .command('list')
     .description('list all sweeps, latest first')
-    .action(async (_flags: unknown, command: Command) => {
+    .option('--tag <tag>', 'list only the sweeps with this tag')
+    .action(async (flags: ListSweepsFlags, command: Command) => {
       const { listSweeps } = await import('../actions/show-sweeps.ts');
-      await listSweeps(context, globalOptions(command));
+      await listSweeps(context, globalOptions(command), flags);
     });
   sweep
     .command('get')
@@ -61,6 +64,34 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .action(async (id: string, flags: StrictFlag, command: Command) => {
       const { getSweep } = await import('../actions/show-sweeps.ts');
       await getSweep(context, globalOptions(command), id, flags);
+    });
+  sweep
+    .command('rename')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .argument('<name>', 'new name')
+    .description('change the name of a sweep')
+    .action(async (handle: string, displayName: string, _flags: unknown, command: Command) => {
+      const { annotateSweep } = await import('../actions/annotate.ts');
+      await annotateSweep(context, globalOptions(command), handle, { displayName });
+    });
+  sweep
+    .command('note')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .argument('<text>', 'notes, which replace those of before; an empty string removes them')
+    .description('write notes on a sweep')
+    .action(async (handle: string, notes: string, _flags: unknown, command: Command) => {
+      const { annotateSweep } = await import('../actions/annotate.ts');
+      await annotateSweep(context, globalOptions(command), handle, { notes });
+    });
+  sweep
+    .command('tag')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .argument('[tags...]', 'tags to add')
+    .option(...REMOVE_TAGS)
+    .description('add tags to a sweep, or remove them; `graft sweep list --tag` finds them')
+    .action(async (handle: string, tags: string[], flags: TagFlags, command: Command) => {
+      const { annotateSweep, tagChange } = await import('../actions/annotate.ts');
+      await annotateSweep(context, globalOptions(command), handle, tagChange(tags, flags));
     });
   for (const [name, description] of [
     ['pause', 'lease no more tasks of a sweep; running tasks are saved and handed back'],

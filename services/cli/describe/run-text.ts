@@ -13,6 +13,7 @@ import {
 } from '../terminal/format.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
+import { annotationFacts } from './annotation-text.ts';
 import { describeTroubles } from './attempt-text.ts';
 
 export function describeRuns(runs: readonly RunRecord[]): string {
@@ -50,6 +51,7 @@ export function describeRun(run: RunRecord): string {
   const facts = renderFacts([
     ['run', run.runId],
     ['sweep', run.sweepId],
+    ...annotationFacts(run),
     ['state', run.stateReason === '' ? run.state : `${run.state}: ${run.stateReason}`],
     ['stage', [run.stage ?? '–', epochOf(run)].filter((part) => part !== '').join(', epoch ')],
     ['best value', bestOf(run)],

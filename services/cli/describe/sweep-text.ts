@@ -4,6 +4,7 @@ import type { SweepRecord } from '../../core/records/sweep.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
 import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
+import { annotationFacts } from './annotation-text.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 
 /** Maximum number of reasons for failures that the end of a sweep lists. */
@@ -63,7 +64,8 @@ export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = [
   const outcomes = describeOutcomes(sweep);
   const facts: (readonly [string, string])[] = [
     ['sweep', sweep.sweepId],
-    ['name', spec.displayName],
+    ['name', sweep.displayName],
+    ...annotationFacts(sweep),
     ['state', describeState(sweep) + (sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`)],
     ['runs', `${sweep.finishedRunCount} of ${sweep.runCount} ended${outcomes === '' ? '' : `: ${outcomes}`}`],
     ['best', describeBest(sweep, runs)],
@@ -95,7 +97,7 @@ export function describeSweeps(sweeps: readonly SweepRecord[]): string {
     ],
     sweeps.map((sweep) => [
       sweep.sweepId,
-      sweep.spec.displayName,
+      sweep.displayName,
       describeState(sweep),
       `${sweep.finishedRunCount}/${sweep.runCount}`,
       sweep.spec.objective.metric,

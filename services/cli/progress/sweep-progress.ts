@@ -65,7 +65,7 @@ export interface SweepProgress {
 export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): SweepProgress {
   return {
     sweepId: sweep.sweepId,
-    displayName: sweep.spec.displayName,
+    displayName: sweep.displayName,
     objective: sweep.spec.objective,
     state: sweep.state,
     reason: sweep.stateReason,

@@ -16,7 +16,7 @@ import { testSection } from './test-section.ts';
 /** Renders one self-contained page: no script, no network request. */
 export function renderReport(data: ReportData): string {
   const { sweep } = data;
-  const title = sweep.spec.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.spec.displayName;
+  const title = sweep.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.displayName;
   const failures = failuresSection(data);
   const effects = effectsSection(data);
   const chapters: readonly (readonly [string, string])[] = [

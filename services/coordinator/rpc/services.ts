@@ -2,6 +2,7 @@ import type { Handlers, RpcServer } from '../../platform/rpc/server.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { TrainerServiceService } from '../../../proto/gen/graft/v1/trainer_service.ts';
 import type { RpcContext } from './rpc-context.ts';
+import { annotateHandlers } from './sweep-service/annotate.ts';
 import { checkpointHandlers } from './sweep-service/checkpoints.ts';
 import { createSweepHandler } from './sweep-service/create-sweep.ts';
 import { datasetHandlers } from './sweep-service/datasets.ts';
@@ -45,6 +46,7 @@ function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVIC
     ...sweepHandlers(context),
     watchSweep: watchSweepHandler(context),
     ...steerHandlers(context),
+    ...annotateHandlers(context),
     ...runHandlers(context),
     listEpochMetrics: listEpochMetricsHandler(context),
     getLeaderboard: getLeaderboardHandler(context),

@@ -32,6 +32,9 @@ export interface RunRecord {
   readonly peakMemoryBytes: number | null;
   /** The run whose head this run shares; null: it trains its own head, or has none. */
   readonly headRunId: string | null;
+  readonly notes: string;
+  /** Sorted. */
+  readonly tags: readonly string[];
   readonly createTime: Date;
   readonly startTime: Date | null;
   readonly endTime: Date | null;

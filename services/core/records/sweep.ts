@@ -5,6 +5,11 @@ import type { SweepSpec } from '../sweep/sweep-spec.ts';
 export interface SweepRecord {
   readonly sweepId: string;
   readonly spec: SweepSpec;
+  /** Current name; the spec has the submitted one. */
+  readonly displayName: string;
+  readonly notes: string;
+  /** Sorted. */
+  readonly tags: readonly string[];
   readonly state: SweepState;
   readonly stateReason: string;
   /** Null until the data set is indexed. */

@@ -5,6 +5,7 @@ import { gridSize } from '../samplers/domain.ts';
 import { drawsRuns, isStrategy, SAMPLERS, STRATEGIES } from '../samplers/samplers.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../objective.ts';
 import { TEST_POLICIES } from '../sweep/sweep-spec.ts';
+import { MAX_NAME_LENGTH } from '../annotations.ts';
 import type { FieldViolation, SweepSpec } from '../sweep/sweep-spec.ts';
 import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
@@ -16,8 +17,6 @@ import { validateParameters } from './validate-parameters.ts';
 import { validateWeights } from './validate-weights.ts';
 import { validateMlflow } from './validate-mlflow.ts';
 import { memberPath, ViolationList } from './violations.ts';
-
-const MAX_NAME_LENGTH = 200;
 
 /**
  * Returns all mistakes of a spec at once, each with its path as in the YAML file; empty if there are none. External

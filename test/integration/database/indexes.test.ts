@@ -49,6 +49,7 @@ const USES: Readonly<Record<string, string>> = {
   runs_live_idx: `SELECT 1 FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
   sweeps_handle_id_idx: `SELECT sweep_id FROM sweeps WHERE lower(sweep_id) LIKE 'sweep-007%'`,
   sweeps_handle_name_idx: `SELECT sweep_id FROM sweeps WHERE display_name <> '' AND lower(display_name) LIKE 'heads%'`,
+  sweeps_tags_idx: `SELECT sweep_id FROM sweeps WHERE tags @> '{kept}'`,
   sweeps_create_time_idx: `SELECT * FROM sweeps ORDER BY create_time DESC LIMIT 10`,
   task_dependencies_depends_on_id_idx: `SELECT task_id FROM task_dependencies WHERE depends_on_id = 'sweep-007-f'`,
   task_feature_sets_feature_key_idx: `SELECT * FROM task_feature_sets WHERE feature_key = 'none'`,

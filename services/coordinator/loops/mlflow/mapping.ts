@@ -71,6 +71,8 @@ export function sweepTags(sweep: MirroredSweep): MlflowPair[] {
     'graft.state_reason': sweep.stateReason,
     'graft.objective': sweep.objective,
     'graft.dataset_id': sweep.dataset?.datasetId ?? '',
+    'graft.notes': sweep.notes,
+    'graft.tags': sweep.tags.join(', '),
   });
 }
 
@@ -83,6 +85,9 @@ export function runTags(run: MirroredRun): MlflowPair[] {
     'graft.state_reason': run.stateReason,
     'graft.stage': run.stage,
     'graft.best_stage': run.bestStage ?? '',
+    'graft.tags': run.tags.join(', '),
+    // The description of the MLflow run. Empty notes are not sent, because a person may have written one in MLflow.
+    ...(run.notes === '' ? {} : { 'mlflow.note.content': run.notes }),
   });
 }
 

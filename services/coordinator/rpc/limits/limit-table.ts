@@ -60,6 +60,8 @@ export const LIMIT_TABLE: RequestLimitTable = {
     'ParameterValue.int_value': ANY_INTEGER,
     'ParameterValue.string_value': PATH,
     'CreateSweepRequest.request_id': { bytes: 800 },
+    'UpdateSweepRequest.notes': WORDS,
+    'UpdateRunRequest.notes': WORDS,
     'PlanSweepRequest.page_token': { bytes: 64 * KIB },
     'ListTestPredictionsRequest.page_token': { bytes: 16 * KIB },
     'ListEpochMetricsRequest.page_token': { bytes: 4 * KIB },

@@ -13,12 +13,7 @@ import { ID_KEY, pageToken, readPage, TIME_KEY } from '../page.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
-const SWEEPS = {
-  scope: 'sweeps',
-  defaultSize: 100,
-  maxSize: 1000,
-  key: z.object({ createTime: TIME_KEY, sweepId: ID_KEY }),
-};
+const RULES = { defaultSize: 100, maxSize: 1000, key: z.object({ createTime: TIME_KEY, sweepId: ID_KEY }) };
 
 /** Returns the handlers of GetSweep and ListSweeps. */
 export function sweepHandlers({
@@ -33,14 +28,16 @@ export function sweepHandlers({
     },
     listSweeps: (request, { signal }) =>
       longAnswers.run(signal, async () => {
+        const tag = request.tag === undefined ? null : requireId(request.tag, 'tag');
+        const scope = tag === null ? 'sweeps' : `sweeps/${tag}`;
         const page = await encodeList(longAnswers, {
-          ...readPage(request, SWEEPS),
-          fetch: (after, limit) => listSweeps(store, after, limit),
+          ...readPage(request, { ...RULES, scope }),
+          fetch: (after, limit) => listSweeps(store, tag, after, limit),
           toProto: sweepToProto,
           encoder: Sweep,
           field: 1,
         });
-        return answerWith(page, ListSweepsResponse, { nextPageToken: pageToken(SWEEPS.scope, page.next) });
+        return answerWith(page, ListSweepsResponse, { nextPageToken: pageToken(scope, page.next) });
       }),
   };
 }

@@ -20,6 +20,8 @@ export interface MirroredDataset {
 export interface MirroredSweep {
   readonly sweepId: string;
   readonly displayName: string;
+  readonly notes: string;
+  readonly tags: readonly string[];
   readonly state: SweepState;
   readonly stateReason: string;
   readonly objective: string;
@@ -33,6 +35,8 @@ export interface MirroredRun {
   readonly runId: string;
   readonly sweepId: string;
   readonly runIndex: number;
+  readonly notes: string;
+  readonly tags: readonly string[];
   readonly state: RunState;
   readonly stateReason: string;
   readonly stage: Stage;
@@ -77,7 +81,7 @@ const DATASET = `CASE WHEN d.dataset_id IS NOT NULL THEN json_build_object(
 /** Reads a sweep. @throws NotFoundError */
 export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<MirroredSweep> {
   const { rows } = await pool.query<Omit<MirroredSweep, 'target'> & { target: Partial<MlflowTarget> | null }>(
-    `SELECT s.sweep_id AS "sweepId", s.display_name AS "displayName", s.state, s.state_reason AS "stateReason",
+    `SELECT s.sweep_id AS "sweepId", s.display_name AS "displayName", s.notes, s.tags, s.state, s.state_reason AS "stateReason",
             s.objective_goal || ' ' || s.objective_metric AS objective, s.spec -> 'mlflow' AS target, ${DATASET},
             ${ms('s.create_time')} AS "startMs", ${ms('s.end_time')} AS "endMs"
        FROM sweeps s LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
@@ -95,7 +99,7 @@ export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<Mi
 /** Reads a run with its parameter values as strings, spelled as in the views. @throws NotFoundError */
 export async function readMirroredRun(pool: Pool, runId: string): Promise<MirroredRun> {
   const { rows } = await pool.query<MirroredRun>(
-    `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.state,
+    `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.notes, r.tags, r.state,
             r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount", r.best_stage AS "bestStage",
             r.best_epoch AS "bestEpoch", r.best_val_loss AS "bestValLoss", r.best_val_accuracy AS "bestValAccuracy",
             (SELECT coalesce(json_agg(json_build_object('name', p.name, 'value',

@@ -26,6 +26,8 @@ export interface RunRow {
   /** A bigint, which `pg` returns as a string. */
   readonly peak_memory_bytes: string | null;
   readonly head_run_id: string | null;
+  readonly notes: string;
+  readonly tags: string[];
   readonly create_time: Date;
   readonly start_time: Date | null;
   readonly end_time: Date | null;
@@ -36,7 +38,7 @@ export const RUN_COLUMNS = `
   r.run_id, r.sweep_id, r.run_index, r.parameters, s.varied_names, r.state, r.state_reason, r.stage, r.epoch_count,
   r.epoch_limit, r.best_value, r.best_stage, r.best_epoch, r.best_val_loss, r.best_val_accuracy, r.last_value,
   (SELECT count(*)::int FROM task_runs tr JOIN attempts a ON a.task_id = tr.task_id WHERE tr.run_id = r.run_id) AS attempt_count,
-  r.peak_memory_bytes, r.head_run_id, r.create_time, r.start_time, r.end_time`;
+  r.peak_memory_bytes, r.head_run_id, r.notes, r.tags, r.create_time, r.start_time, r.end_time`;
 
 export function toRun(row: RunRow): RunRecord {
   return {
@@ -59,6 +61,8 @@ export function toRun(row: RunRow): RunRecord {
     attemptCount: row.attempt_count,
     peakMemoryBytes: row.peak_memory_bytes === null ? null : Number(row.peak_memory_bytes),
     headRunId: row.head_run_id,
+    notes: row.notes,
+    tags: row.tags,
     createTime: row.create_time,
     startTime: row.start_time,
     endTime: row.end_time,

@@ -4,13 +4,16 @@ import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Page } from '../page.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
 import { canBeBest, rankKey } from '../run-sql.ts';
-import { latestFirst } from '../latest-first.ts';
+import { latestFirst, latestTagged } from '../latest-first.ts';
 import type { Store } from '../store.ts';
 import { LIVE_RUNS } from '../state-sql.ts';
 
 interface SweepRow {
   readonly sweepId: string;
   readonly spec: unknown;
+  readonly displayName: string;
+  readonly notes: string;
+  readonly tags: string[];
   readonly state: string;
   readonly stateReason: string;
   readonly datasetId: string | null;
@@ -47,14 +50,20 @@ export interface SweepKey {
   readonly sweepId: string;
 }
 
-/** Lists sweeps after `after`, latest first. */
+/**
+ * Lists sweeps after `after`, latest first.
+ *
+ * @param tag null: with any tags.
+ */
 export async function listSweeps(
   store: Store,
+  tag: string | null,
   after: SweepKey | null,
   limit: number,
 ): Promise<Page<SweepRecord, SweepKey>> {
   const key = after && { createTime: after.createTime, id: after.sweepId };
-  const { ids, next } = await latestFirst(store, 'sweeps', key, limit);
+  const { ids, next } =
+    tag === null ? await latestFirst(store, 'sweeps', key, limit) : await latestTagged(store, tag, key, limit);
   const rows = await store.prisma.sweep.findMany({ where: { sweepId: { in: ids } } });
   const byId = new Map(rows.map((row) => [row.sweepId, row]));
   const summaries = await summarize(store, ids);
@@ -95,6 +104,9 @@ function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
   return {
     sweepId: row.sweepId,
     spec: row.spec as SweepSpec,
+    displayName: row.displayName,
+    notes: row.notes,
+    tags: row.tags,
     state: row.state as SweepState,
     stateReason: row.stateReason,
     datasetId: row.datasetId,

@@ -21,6 +21,7 @@ export function runToProto(run: RunRecord): proto.Run {
     bestStage: stages.toProto(run.bestStage),
     peakMemoryBytes: bytesToProto(run.peakMemoryBytes),
     headRunId: run.headRunId ?? '',
+    tags: [...run.tags],
   };
 }
 

@@ -24,6 +24,7 @@ export function sweepToProto(sweep: SweepRecord): proto.Sweep {
     state: sweepStates.toProto(sweep.state),
     datasetId: sweep.datasetId ?? '',
     bestRunId: sweep.bestRunId ?? '',
+    tags: [...sweep.tags],
   };
 }
 
