@@ -35,7 +35,7 @@ export async function checkDataset(
     skipBadFiles: flags.skipBadFiles ?? false,
     strict: flags.strict ?? false,
   };
-  const status = new StatusLine(context.stderr);
+  const status = new StatusLine(context.stderr, context.env);
   let found: Dataset | null = null;
   let invalid: readonly DatasetProblem[] | null = null;
   const request = { type: 'check-dataset', source, cacheDir: context.paths.cacheDir };

@@ -84,7 +84,7 @@ async function exportTo(
   const { parameters, classNames } = card;
   const { cacheDir } = context.paths;
   const request = { type: 'export', checkpoint: file, parameters, classNames, format, target, cacheDir };
-  const status = new StatusLine(context.stderr);
+  const status = new StatusLine(context.stderr, context.env);
   let files: readonly ExportedFile[] = [];
   try {
     await runTool(request, context.env, context.signal, (event) => {

@@ -21,7 +21,7 @@ export async function fetchDataset(
 ): Promise<void> {
   if (name !== 'cats-vs-dogs') throw new UsageError(`There is no data set '${name}' to fetch. Known: cats-vs-dogs.`);
   const { cacheDir } = context.paths;
-  const status = new StatusLine(context.stderr);
+  const status = new StatusLine(context.stderr, context.env);
   try {
     const result = await fetchCatsVsDogs({
       archive: CATS_VS_DOGS_ARCHIVE,

@@ -91,7 +91,7 @@ export async function startCluster(context: CliContext, flags: ClusterFlags): Pr
       databaseUrl: flags.databaseUrl ?? (context.env['DATABASE_URL'] || null),
       adoptsStore: flags.adoptStore === true,
       onLogLine: flags.verbose === true ? (line): void => say(context, line) : null,
-      steps: new Steps(context.stderr),
+      steps: new Steps(context.stderr, context.env),
       signal: context.signal,
     });
   } catch (error) {

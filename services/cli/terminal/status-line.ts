@@ -1,20 +1,23 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
+import { movesCursor } from './colour.ts';
 import type { TextStream } from './output.ts';
 import { cutLine } from './table.ts';
 
 const DEFAULT_COLUMNS = 80;
 
-/** A line that overwrites itself on a terminal. Prints nothing to any other stream. */
+/** A line that overwrites itself on a terminal. Prints nothing to any other stream, nor where `TERM=dumb`. */
 export class StatusLine {
   readonly #stream: TextStream;
+  readonly #isLive: boolean;
   #isShown = false;
 
-  constructor(stream: TextStream) {
+  constructor(stream: TextStream, env: Readonly<Record<string, string | undefined>>) {
     this.#stream = stream;
+    this.#isLive = movesCursor(stream, env);
   }
 
   show(text: string): void {
-    if (this.#stream.isTTY !== true) return;
+    if (!this.#isLive) return;
     const line = cutLine(escapeControls(text), (this.#stream.columns || DEFAULT_COLUMNS) - 1);
     this.#control(`\r\u001b[2K${line}`);
     this.#isShown = true;

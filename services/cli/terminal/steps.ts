@@ -11,9 +11,9 @@ export class Steps {
   readonly #stream: TextStream;
   readonly #status: StatusLine;
 
-  constructor(stream: TextStream) {
+  constructor(stream: TextStream, env: Readonly<Record<string, string | undefined>>) {
     this.#stream = stream;
-    this.#status = new StatusLine(stream);
+    this.#status = new StatusLine(stream, env);
   }
 
   /** Prints a remark, also in the middle of a step. */

@@ -106,6 +106,29 @@ describe('exit codes', () => {
     ).toEqual([`${BAD_FILE} has 4 mistakes`, 'dataset.pth', 'dataset.path', 'parameters.head.unit', 'max_runs']);
   });
 
+  it.each([
+    ['127.0.0.1:50051', [], 2],
+    ['localhost:1,[::1]:2', [], 2],
+    ['unix:/run/graft.sock', [], 2],
+    ['127.0.0.1:50051', ['--remote-data'], 0],
+    ['127.0.0.1:50051', ['--data', '.'], 0],
+    ['127.0.0.1:50051', ['--data', 'nowhere'], 2],
+    ['localhost:1,coordinator:2', [], 0],
+    ['coordinator:50051', ['--data', 'nowhere'], 0],
+  ])('of submitting images that are not on this machine, to %s %j: %i', async (address, flags, expected) => {
+    const created = { sweep: sampleSweep(), duplicateCount: 0, missingRunCount: 0, notes: [] };
+    const paths: string[] = [];
+    const createSweep: GraftClient['createSweep'] = (_, { dataset }) => {
+      paths.push(dataset.path);
+      return Promise.resolve(created);
+    };
+    const { code, err } = await run(['sweep', 'submit', GOOD_FILE, ...flags], { address, createSweep });
+    expect(code, err).toBe(expected);
+    const data = flags[0] === '--data' ? join(folder, flags[1] ?? '') : '/data/pets';
+    expect(paths).toEqual(expected === 0 ? [data] : []);
+    if (expected !== 0) expect(err).toContain(`there is no folder ${data} on this machine`);
+  });
+
   it('2 for mistakes that only the coordinator finds, by path of the file', async () => {
     const createSweep = (): never => {
       throw new InvalidRequestError([{ field: 'spec.parameters[0].values[1]', description: 'is too wide.' }]);

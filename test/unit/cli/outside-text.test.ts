@@ -125,7 +125,7 @@ describe('text from outside in the terminal', () => {
     display.show(startProgress(sweep, [bad]), null);
     display.close();
     display.close();
-    const status = new StatusLine(stream);
+    const status = new StatusLine(stream, {});
     status.show(EVIL);
     status.clear();
     expect(text).toContain(`“${SHOWN}”`);
