@@ -27,8 +27,9 @@ export interface RunConfig {
   readonly earlyStopping: EarlyStoppingConfig | null;
   /** 0 to below 1; Keras' meaning. */
   readonly labelSmoothing: number;
-  /** `balanced`: each class weighs images / (classes × images of the class), as in scikit-learn. */
-  readonly classWeights: 'none' | 'balanced';
+  readonly classWeights: ClassWeights;
+  /** Loss of both phases. */
+  readonly loss: LossConfig;
   /** Absent: no fine-tuning. */
   readonly fineTune: FineTuneConfig | null;
   /** Seed of the head's initial weights and of dropout. */
@@ -36,6 +37,23 @@ export interface RunConfig {
   /** Seed of the order of the training images, by the shuffle key (dataSeed, epoch). Runs with the same order can share a stream. */
   readonly dataSeed: number;
 }
+
+/**
+ * Weights of the classes in the training loss, Keras `fit(class_weight=…)`. `balanced`: each class weighs
+ * images / (classes × images of the class), as in scikit-learn. Weights by class name: the others weigh 1.
+ */
+export type ClassWeights = 'none' | 'balanced' | Readonly<Record<string, number>>;
+
+export type LossConfig =
+  | { readonly name: 'cross_entropy' }
+  /** Focal loss (Lin et al. 2017), Keras `BinaryFocalCrossentropy` for two classes, `CategoricalFocalCrossentropy` for more. */
+  | {
+      readonly name: 'focal';
+      /** Exponent of the factor (1 − probability); 0: cross-entropy. */
+      readonly gamma: number;
+      /** Two classes: weight of class 1, and 1 − alpha of class 0. More: factor of the loss. Null: Keras' default. */
+      readonly alpha: number | null;
+    };
 
 export interface BackboneConfig {
   /** One of `core/network/backbones.ts`. */

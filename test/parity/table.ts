@@ -10,7 +10,9 @@ export type ParityPoint =
   | '6 callbacks'
   | '7 heads'
   | '8 weight files'
-  | '9 exports';
+  | '9 exports'
+  | '10 metrics'
+  | '11 losses';
 
 /** One comparison with Keras. */
 export interface ParityFigure {

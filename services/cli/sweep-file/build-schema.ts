@@ -181,6 +181,10 @@ function valueSchema(definition: ParameterDefinition): JsonSchema {
     case 'bool':
       return { type: 'boolean', ...about };
     case 'string':
+      if (definition.allowClassWeights === true) {
+        const weights = { type: 'object', minProperties: 1, additionalProperties: { type: 'number', minimum: 0 } };
+        return { anyOf: [{ enum: definition.choices }, weights], ...about };
+      }
       if (definition.choices !== null) return { enum: definition.choices, ...about };
       return {
         type: definition.allowWholeNumber ? ['string', 'integer'] : 'string',

@@ -1,5 +1,5 @@
 import { isAbsolute, join, resolve } from 'node:path';
-import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
+import { findDefinition, PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
 import { pathSyntaxProblem } from '../../core/validation/path-problem.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
 import type { Objective } from '../../core/objective.ts';
@@ -153,15 +153,25 @@ function collectParameters(
       reader.fail(pathOf(root, name), 'there is no parameter of this name.');
       continue;
     }
-    if (isMapping(value)) {
+    if (isMapping(value) && !takesClassWeights(name)) {
       collectParameters(value, name, root, into, reader);
       continue;
     }
-    const scalar = reader.scalar(value, pathOf(root, name));
+    const scalar = readValue(name, value, pathOf(root, name), reader);
     if (scalar === null) continue;
     if (Object.hasOwn(into, name)) reader.fail(pathOf(root, name), 'is given twice, dotted and nested.');
     into[name] = scalar;
   }
+}
+
+/** Reads the value of a hyper-parameter. Weights by class name are a mapping in the file and a JSON object in the spec. */
+function readValue(name: string, value: unknown, path: string, reader: ShapeReader): ParameterValue | null {
+  return isMapping(value) && takesClassWeights(name) ? JSON.stringify(value) : reader.scalar(value, path);
+}
+
+function takesClassWeights(name: string): boolean {
+  const definition = findDefinition(name);
+  return definition?.type === 'string' && definition.allowClassWeights === true;
 }
 
 function readVariants(value: unknown, reader: ShapeReader): readonly Parameters[] {
@@ -208,12 +218,12 @@ function readSpec(name: string, path: string, value: unknown, reader: ShapeReade
   const domain = Array.isArray(value) ? { values: value as unknown[] } : value;
   const mapping = reader.mapping(domain ?? {}, path, DOMAIN_KEYS);
   if (mapping === null) return null;
-  const read = readDomain(mapping, path, reader);
+  const read = readDomain(name, mapping, path, reader);
   const conditions = readConditions(mapping['when'], path, reader);
   return read === null ? null : { name, domain: read, conditions };
 }
 
-function readDomain(mapping: Mapping, path: string, reader: ShapeReader): ParameterDomain | null {
+function readDomain(name: string, mapping: Mapping, path: string, reader: ShapeReader): ParameterDomain | null {
   const { values, min, max, scale, grid_points: gridPoints, step } = mapping;
   const isRange = [min, max, scale, gridPoints, step].some((given) => given !== undefined);
   if (values !== undefined && isRange) {
@@ -226,7 +236,7 @@ function readDomain(mapping: Mapping, path: string, reader: ShapeReader): Parame
   if (values !== undefined) {
     const list = reader.list(values, pathOf(path, 'values'));
     if (list === null) return null;
-    const scalars = list.map((value, index) => reader.scalar(value, pathOf(pathOf(path, 'values'), index)));
+    const scalars = list.map((value, index) => readValue(name, value, pathOf(pathOf(path, 'values'), index), reader));
     return { kind: 'values', values: scalars.filter((value) => value !== null) };
   }
   return {
@@ -252,7 +262,7 @@ function readConditions(value: unknown, path: string, reader: ShapeReader): read
   return Object.entries(mapping).map(([name, wanted]) => {
     const list: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted];
     const scalars = list.map((item, index) =>
-      reader.scalar(item, Array.isArray(wanted) ? pathOf(pathOf(root, name), index) : pathOf(root, name)),
+      readValue(name, item, Array.isArray(wanted) ? pathOf(pathOf(root, name), index) : pathOf(root, name), reader),
     );
     return { name, values: scalars.filter((scalar) => scalar !== null) };
   });

@@ -10,6 +10,7 @@ import type { InfeasibleRun, Plan, PlanInput, PlannedRun } from './plan.ts';
 import { layersOf, prefixCutOf } from '../network/backbone-layers.ts';
 import { UnknownLayerError } from '../network/resolve-unfreeze.ts';
 import type { RunConfig } from '../run-config.ts';
+import { unknownClassProblem } from '../search-space/class-weights.ts';
 import { needsOf } from './run-needs.ts';
 import type { RunNeeds } from './run-needs.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
@@ -31,13 +32,21 @@ export function planSweep(input: PlanInput): Plan {
   return planWith(input, digestsOf(input.weights));
 }
 
-/** Returns the runs whose cut or unfreeze depth the base lacks; they must be omitted before planning. */
-export function infeasibleRuns(runs: readonly PlannedRun[]): InfeasibleRun[] {
+/**
+ * Returns the runs whose cut or unfreeze depth the base lacks, or whose class weights name a class that the data set lacks. They must
+ * be omitted before planning.
+ *
+ * @param classNames null: the classes are not known yet.
+ */
+export function infeasibleRuns(runs: readonly PlannedRun[], classNames: readonly string[] | null): InfeasibleRun[] {
   const reasons = new Map<string, string | null>();
   return runs.flatMap(({ runId, config }) => {
-    const key = JSON.stringify([config.backbone, config.fineTune?.unfreeze ?? null]);
+    const key = JSON.stringify([config.backbone, config.fineTune?.unfreeze ?? null, config.classWeights]);
     let reason = reasons.get(key);
-    if (reason === undefined) reasons.set(key, (reason = reasonOfInfeasible(config)));
+    if (reason === undefined) {
+      const problem = classNames === null ? null : unknownClassProblem(config.classWeights, classNames);
+      reasons.set(key, (reason = reasonOfInfeasible(config) ?? problem));
+    }
     return reason === null ? [] : [{ runId, reason }];
   });
 }

@@ -50,7 +50,7 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
   const { imageCounts, classCount } = images ?? ASSUMED_IMAGES;
   const dataset = { digest: PREVIEW_ID, imageCounts, classCount };
   const { objective, testPolicy } = spec;
-  const infeasible = infeasibleRuns(all);
+  const infeasible = infeasibleRuns(all, null);
   const leftOut = new Set(infeasible.map(({ runId }) => runId));
   const planned = all.filter(({ runId }) => !leftOut.has(runId));
   const plan = planWith({ sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster }, weightsAsDigest);

@@ -1,3 +1,4 @@
+import type { LossConfig } from '../run-config.ts';
 import type { FieldViolation } from '../sweep/sweep-spec.ts';
 import type { TestMeasurement, TestPrediction, TestRole } from '../task.ts';
 import { lossBounds } from './loss-bounds.ts';
@@ -11,6 +12,7 @@ export interface EvaluatedRun {
   readonly checkpointId: string;
   readonly role: TestRole;
   readonly labelSmoothing: number;
+  readonly loss: LossConfig['name'];
   /** True: its loss includes a penalty of weights, which the predictions do not show. */
   readonly hasPenalty: boolean;
 }
@@ -134,10 +136,12 @@ function checkProbabilities(
 
 /** Compares the loss with the bounds that the predictions allow: it was computed from logits, which are more precise. */
 function lossMistake({ loss, predictions }: TestMeasurement, run: EvaluatedRun): string | null {
-  const [least, most] = lossBounds(
+  const [leastEntropy, most] = lossBounds(
     predictions.map(({ label, probabilities }) => ({ label, probabilities: allProbabilities(probabilities) })),
     run.labelSmoothing,
   );
+  // The factors of the focal loss are 0 to 1.
+  const least = run.loss === 'focal' ? Math.min(0, leastEntropy) : leastEntropy;
   if (predictions.length === 0) return null;
   if (loss >= least && (run.hasPenalty ? loss < Infinity : loss <= most)) return null;
   return `must be ${least} to ${run.hasPenalty ? 'any finite number' : most}, as the predictions say; received ${loss}.`;

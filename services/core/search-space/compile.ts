@@ -4,12 +4,14 @@ import type {
   FineTuneConfig,
   GradientClipping,
   HeadConfig,
+  LossConfig,
   OptimizerConfig,
   RunConfig,
   ScheduleConfig,
 } from '../run-config.ts';
 import type { Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
 import { canonicalParameters } from './canonical.ts';
+import { readClassWeights } from './class-weights.ts';
 import { findDefinition } from './parameter-definitions.ts';
 
 /**
@@ -39,7 +41,8 @@ export function compileRunConfig(parameters: Parameters): RunConfig {
     epochs: read.number('epochs'),
     earlyStopping,
     labelSmoothing: read.number('label_smoothing'),
-    classWeights: read.string('class_weights') as RunConfig['classWeights'],
+    classWeights: readClassWeights(read.string('class_weights')),
+    loss: readLoss(read),
     fineTune: readFineTune(read, earlyStopping),
     seed: read.number('seed'),
     dataSeed: read.number('data_seed'),
@@ -153,6 +156,16 @@ function readSchedule(read: ParameterReader, nameParameter: string, prefix: stri
 function readWarmup(read: ParameterReader, prefix: string): Pick<ScheduleConfig, 'warmup'> {
   const epochs = read.numberOr(`${prefix}warmup_epochs`, 0);
   return epochs === 0 ? {} : { warmup: { epochs, start: read.number(`${prefix}warmup_start`) } };
+}
+
+function readLoss(read: ParameterReader): LossConfig {
+  const name = read.string('loss.name') as LossConfig['name'];
+  switch (name) {
+    case 'cross_entropy':
+      return { name };
+    case 'focal':
+      return { name, gamma: read.number('loss.gamma'), alpha: read.numberOr('loss.alpha', null) };
+  }
 }
 
 function readEarlyStopping(read: ParameterReader): EarlyStoppingConfig | null {

@@ -38,6 +38,8 @@ export interface StringDefinition extends DefinitionBase {
   /** null: any string. */
   readonly choices: readonly string[] | null;
   readonly allowEmpty: boolean;
+  /** True: besides its choices, weights by class name may be given, as a JSON object. */
+  readonly allowClassWeights?: true;
   /** true if an integer of at least 1 may be given instead of a string. */
   readonly allowWholeNumber: boolean;
   readonly default: string;
@@ -53,6 +55,7 @@ const AUGMENTED: ParentCondition = { name: 'method', anyOf: ['augmented'] };
 const HIDDEN_LAYER: ParentCondition = { name: 'head.units', above: 0 };
 const CONSTANT_FILL: ParentCondition = { name: 'augmentation.fill_mode', anyOf: ['constant'] };
 const FINE_TUNED: ParentCondition = { name: 'fine_tune.enabled', anyOf: [true] };
+const FOCAL: ParentCondition = { name: 'loss.name', anyOf: ['focal'] };
 const OPTIMIZERS = ['rmsprop', 'adam', 'adamw', 'sgd'];
 const SCHEDULES = ['constant', 'cosine', 'step', 'exponential', 'plateau'];
 
@@ -169,7 +172,18 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
     above: 0,
   }),
   real('label_smoothing', 0, 0, 1, "Part of the target spread over the classes (Keras' meaning).", null, 'max'),
-  choice('class_weights', ['none', 'balanced'], 'none', 'Weights of the classes in the loss.'),
+  {
+    ...choice(
+      'class_weights',
+      ['none', 'balanced'],
+      'none',
+      'Weights of the classes in the loss: balanced by their images, or by name; a class without one weighs 1.',
+    ),
+    allowClassWeights: true,
+  },
+  later(choice('loss.name', ['cross_entropy', 'focal'], 'cross_entropy', 'Loss; focal: Lin et al. 2017, as in Keras.')),
+  real('loss.gamma', 2, 0, 20, 'Focal loss: exponent that leaves out easy images; 0: cross-entropy.', FOCAL),
+  real('loss.alpha', null, 0, 1, 'Focal loss: weight of class 1 of two, else a factor of the loss.', FOCAL, 'min'),
 
   bool('fine_tune.enabled', false, 'Trains the last layers of the base after the head.'),
   text(

@@ -1,4 +1,5 @@
 import { controlProblem, escapeControls } from '../text/control-characters.ts';
+import { canonicalClassWeights, classWeightsProblem, isMeantAsClassWeights } from './class-weights.ts';
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
 import type { NumericDefinition, ParameterDefinition, StringDefinition } from './parameter-definitions.ts';
 import { didYouMean } from '../text/nearest-name.ts';
@@ -25,6 +26,7 @@ export function valueProblem(definition: ParameterDefinition, value: unknown): s
  */
 export function normalizeValue(definition: ParameterDefinition, value: ParameterValue): ParameterValue {
   if (definition.type === 'string' && typeof value === 'number') return String(value);
+  if (isClassWeights(definition, value)) return canonicalClassWeights(value);
   return value === 0 ? 0 : value;
 }
 
@@ -55,7 +57,10 @@ export function describeAllowed(definition: ParameterDefinition): string {
     case 'bool':
       return 'true or false';
     case 'string':
-      if (definition.choices !== null) return `one of ${definition.choices.join(', ')}`;
+      if (definition.choices !== null) {
+        const weights = definition.allowClassWeights === true ? ', or weights by class name' : '';
+        return `one of ${definition.choices.join(', ')}${weights}`;
+      }
       return definition.allowWholeNumber ? 'a name or an integer' : 'a string';
     case 'int':
     case 'number':
@@ -94,6 +99,12 @@ function stringProblem(definition: StringDefinition, value: unknown): string | n
     return value === '' && !definition.allowEmpty ? 'must not be empty.' : controlProblem(value);
   }
   if (definition.choices.includes(value)) return null;
+  if (isClassWeights(definition, value)) return classWeightsProblem(value);
   const hint = didYouMean(value, definition.choices);
-  return `must be one of ${definition.choices.join(', ')}; received ${show(value)}.${hint}`;
+  return `must be ${describeAllowed(definition)}; received ${show(value)}.${hint}`;
+}
+
+function isClassWeights(definition: ParameterDefinition, value: ParameterValue): value is string {
+  const isAllowed = definition.type === 'string' && definition.allowClassWeights === true;
+  return isAllowed && typeof value === 'string' && isMeantAsClassWeights(value);
 }

@@ -8,6 +8,8 @@ import { boolAttribute, executeOp, typeAttribute } from '../engine/op.ts';
 import { activate, activationGradient } from './activation.ts';
 import { dropoutMask } from './dropout.ts';
 import { initialKernel } from './initial-kernel.ts';
+import { focalGradient } from './focal.ts';
+import type { Focal } from './focal.ts';
 import { ResourceVariable } from './resource-variable.ts';
 
 const T = [typeAttribute('T', 'float32')];
@@ -34,6 +36,8 @@ export interface HeadTargets {
   readonly values: Tensor;
   /** [n, 1]; null means that all weights are 1. */
   readonly sampleWeights: Tensor | null;
+  /** Null: the loss is cross-entropy. */
+  readonly focal: Focal | null;
 }
 
 interface DenseLayer {
@@ -144,12 +148,19 @@ export class Head {
     };
   }
 
-  /** d(mean loss)/d(logits) = (probability − target) · weight / n, for both sigmoid and softmax. */
+  /** d(mean loss)/d(logits): for cross-entropy (probability − target) · weight / n, for both sigmoid and softmax. */
   #logitGradient(logits: Tensor, targets: HeadTargets): Tensor {
-    const probabilities = executeOp(this.outputCount === 1 ? 'Sigmoid' : 'Softmax', T, [logits]);
-    const difference = executeOp('Sub', T, [probabilities, targets.values]);
-    const weighted = targets.sampleWeights === null ? difference : multiply(difference, targets.sampleWeights);
+    const gradient =
+      targets.focal === null
+        ? this.#crossEntropyGradient(logits, targets.values)
+        : focalGradient(logits, targets.values, targets.focal);
+    const weighted = targets.sampleWeights === null ? gradient : multiply(gradient, targets.sampleWeights);
     return multiply(weighted, tf.scalar(1 / rowCount(logits)));
+  }
+
+  #crossEntropyGradient(logits: Tensor, targets: Tensor): Tensor {
+    const probabilities = executeOp(this.outputCount === 1 ? 'Sigmoid' : 'Softmax', T, [logits]);
+    return executeOp('Sub', T, [probabilities, targets]);
   }
 
   #denseGradients(layer: DenseLayer, input: Tensor, dy: Tensor): [Tensor, Tensor] {

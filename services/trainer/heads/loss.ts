@@ -1,6 +1,8 @@
 import type { ManifestImage } from '../../core/dataset.ts';
-import type { RunConfig } from '../../core/run-config.ts';
+import type { ClassWeights, LossConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
+import { focalLoss } from './focal.ts';
+import type { Focal } from './focal.ts';
 import type { HeadTargets } from './head.ts';
 import { outputCountOf } from '../../core/network/head-variables.ts';
 
@@ -12,7 +14,7 @@ export interface LossSums {
 }
 
 /**
- * Keras' binary cross-entropy (two classes) or categorical cross-entropy, with label smoothing and class weights.
+ * Keras' binary (two classes) or categorical cross-entropy or focal loss, with label smoothing and class weights.
  *
  * A Keras model that ends in a sigmoid or softmax computes its loss from the logits (keras/src/backend/tensorflow/nn.py
  * `_get_logits`), so nothing is clipped at 1e-7 there, nor here. Losses are summed in double precision.
@@ -21,14 +23,23 @@ export class Loss {
   readonly classCount: number;
   readonly outputCount: number;
   readonly #smoothing: number;
+  /** Null: the loss is cross-entropy. */
+  readonly focal: Focal | null;
   /** Class weights by label; null means that all are 1. */
   readonly #classWeights: readonly number[] | null;
 
-  constructor(classCount: number, labelSmoothing: number, classWeights: readonly number[] | null) {
+  constructor(
+    classCount: number,
+    labelSmoothing: number,
+    classWeights: readonly number[] | null,
+    config: LossConfig = { name: 'cross_entropy' },
+  ) {
     this.classCount = classCount;
     this.outputCount = outputCountOf(classCount);
     this.#smoothing = labelSmoothing;
     this.#classWeights = classWeights;
+    this.focal =
+      config.name === 'focal' ? { gamma: config.gamma, alpha: config.alpha ?? defaultAlpha(classCount) } : null;
   }
 
   /** Returns the target tensors of one batch; the caller owns them. */
@@ -41,6 +52,7 @@ export class Loss {
         this.#classWeights === null
           ? null
           : tf.tensor2d(this.fillSampleWeights(labels, new Float32Array(rows)), [rows, 1]),
+      focal: this.focal,
     };
   }
 
@@ -80,12 +92,17 @@ export class Loss {
     for (const [row, label] of labels.entries()) {
       const values = logits.subarray(row * this.outputCount, (row + 1) * this.outputCount);
       const weight = weighted ? (this.#classWeights?.[label] ?? 1) : 1;
-      lossSum += weight * this.#crossEntropy(values, label);
+      lossSum += weight * this.#lossOf(values, label);
       const predicted = predictedLabel(values);
       if (predicted === label) correctCount += 1;
       onPrediction?.(label, predicted);
     }
     return { imageCount: labels.length, lossSum, correctCount };
+  }
+
+  #lossOf(logits: Float32Array, label: number): number {
+    if (this.focal === null) return this.#crossEntropy(logits, label);
+    return focalLoss(logits, (output) => this.#target(label, output), this.focal);
   }
 
   #crossEntropy(logits: Float32Array, label: number): number {
@@ -103,6 +120,11 @@ export class Loss {
     const sharp = this.outputCount === 1 ? label : Number(label === output);
     return sharp * (1 - this.#smoothing) + this.#smoothing / this.classCount;
   }
+}
+
+/** Keras: `BinaryFocalCrossentropy(apply_class_balancing=False)` and `CategoricalFocalCrossentropy(alpha=0.25)`. */
+function defaultAlpha(classCount: number): number | null {
+  return classCount === 2 ? null : 0.25;
 }
 
 /** Returns the probability of every class, from one image's logits. */
@@ -125,18 +147,21 @@ export function predictedLabel(logits: Float32Array): number {
 }
 
 /**
- * Returns the class weights. `balanced` is images / (classes × images of the class), as in scikit-learn's
- * `compute_class_weight`; `none` returns null.
+ * Returns the class weights by label. `balanced` is images / (classes × images of the class), as in scikit-learn's
+ * `compute_class_weight`. Of weights by name, a class without one weighs 1, as in Keras. `none` returns null.
  */
 export function classWeightsOf(
-  mode: RunConfig['classWeights'],
+  weights: ClassWeights,
   trainImages: readonly Pick<ManifestImage, 'label'>[],
-  classCount: number,
+  classNames: readonly string[],
 ): readonly number[] | null {
-  if (mode === 'none') return null;
-  const counts = new Array<number>(classCount).fill(0);
+  if (weights === 'none') return null;
+  if (weights !== 'balanced') {
+    return classNames.map((name) => (Object.hasOwn(weights, name) ? (weights[name] ?? 1) : 1));
+  }
+  const counts = new Array<number>(classNames.length).fill(0);
   for (const { label } of trainImages) counts[label] = (counts[label] ?? 0) + 1;
-  return counts.map((count) => (count === 0 ? 0 : trainImages.length / (classCount * count)));
+  return counts.map((count) => (count === 0 ? 0 : trainImages.length / (classNames.length * count)));
 }
 
 function sigmoid(z: number): number {

@@ -1,6 +1,7 @@
 import { denseShapes, momentumOf, outputCountOf, slotNamesOf } from '../../core/network/head-variables.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import type { HeadConfig, OptimizerConfig } from '../../core/run-config.ts';
+import type { Focal } from './focal.ts';
 import { stepRole } from './step-role.ts';
 import { initialKernel } from './initial-kernel.ts';
 import type { Loss } from './loss.ts';
@@ -119,7 +120,7 @@ export class NativeHead {
 }
 
 /** Numbers of one head's step, as `NativeModule.trainHeads` lists them. */
-const STEP_NUMBERS = 6;
+const STEP_NUMBERS = 8;
 
 /**
  * Executes one training step of each head on the same images.
@@ -144,7 +145,8 @@ export function trainHeads(
   let seedAt = 0;
   let outputAt = 0;
   for (const [index, { head, loss, learningRate, momentum, dropout }] of steps.entries()) {
-    numbers.set([learningRate, ...head.countStep(momentum)], STEP_NUMBERS * index);
+    const { gamma, alpha } = loss.focal ?? CROSS_ENTROPY;
+    numbers.set([learningRate, ...head.countStep(momentum), gamma, alpha ?? Number.NaN], STEP_NUMBERS * index);
     for (let mask = 0; mask < head.maskCount; mask++) {
       seeds[seedAt++] = dropout.uint32() | 0;
       seeds[seedAt++] = dropout.uint32() | 0;
@@ -181,6 +183,8 @@ export function predictHeads(
   let outputAt = 0;
   return heads.map(({ outputCount }) => logits.subarray(outputAt, (outputAt += rows * outputCount)));
 }
+
+const CROSS_ENTROPY: Focal = { gamma: -1, alpha: null };
 
 /** One tensor in the memory of the native module. */
 class NativeVariable implements TrainedVariable {

@@ -46,9 +46,9 @@ export interface NativeModule {
    * Executes one training step of each head on the same images.
    *
    * @param features [rows, inputs]
-   * @param numbers six per head: learning rate; momentum of RMSprop and SGD, or Adam's beta 1; Adam's beta 1 and beta 2 to the
+   * @param numbers eight per head: learning rate; momentum of RMSprop and SGD, or Adam's beta 1; Adam's beta 1 and beta 2 to the
    *   power of the update's number; 1 if the gradients are applied, 0 if they are only accumulated; the momentum of the weights'
-   *   average in this step.
+   *   average in this step; gamma of the focal loss (−1: cross-entropy) and its alpha (NaN: none).
    * @param seeds two per dropout mask of each head.
    * @param targets [rows, outputs] of each head, concatenated.
    * @param sampleWeights [rows] of each head.

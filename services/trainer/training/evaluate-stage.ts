@@ -114,7 +114,7 @@ async function openEvaluation(
     network.dispose();
     throw error;
   }
-  const loss = new Loss(classCount, config.labelSmoothing, null);
+  const loss = new Loss(classCount, config.labelSmoothing, null, config.loss);
   return { ...subject, network, loss, predictions: [], sums: NO_SUMS };
 }
 

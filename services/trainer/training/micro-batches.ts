@@ -38,6 +38,7 @@ export class MicroBatchNetwork implements Network {
     for (const { begin, count } of partsOf(rowCount, this.#divisor)) {
       const rows = tf.slice(input, begin, count);
       const partTargets = {
+        ...targets,
         values: tf.slice(targets.values, begin, count),
         sampleWeights: targets.sampleWeights === null ? null : tf.slice(targets.sampleWeights, begin, count),
       };

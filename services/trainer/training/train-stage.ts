@@ -42,7 +42,7 @@ interface Group {
   readonly context: TaskContext;
   readonly stage: TrainStage;
   readonly backbone: BackboneShape;
-  readonly classCount: number;
+  readonly classNames: readonly string[];
   readonly trainImages: readonly ManifestImage[];
   readonly writer: CheckpointWriter;
 }
@@ -67,9 +67,9 @@ export async function runTrainStage(context: TaskContext, stage: TrainStage): Pr
   let validation: SplitReader | null = null;
   try {
     const writer = new CheckpointWriter(artifacts, link, task.leaseEpoch, context.checkpointSeconds);
-    const classCount = indexed.dataset.classNames.length;
+    const { classNames } = indexed.dataset;
     const trainImages = indexed.images.filter(({ split }) => split === 'train');
-    const group = { context, stage, backbone, classCount, trainImages, writer };
+    const group = { context, stage, backbone, classNames, trainImages, writer };
     members.push(...(await createMembers(group, configured, outcomes)));
     if (members.length === 0) return { outcomes, action: null };
     const readers = { ...context, indexed, backbone, inputs: members.map(({ learner }) => learner.input) };
@@ -152,16 +152,17 @@ async function createMembers(group: Group, runs: readonly ConfiguredRun[], outco
 }
 
 async function createMember(group: Group, configured: ConfiguredRun): Promise<Member> {
-  const { context, stage, backbone, classCount, trainImages, writer } = group;
+  const { context, stage, backbone, classNames, trainImages, writer } = group;
   const { run, config } = configured;
   const phase = phaseOf(stage, configured);
+  const weights = classWeightsOf(config.classWeights, trainImages, classNames);
   const learner = await createLearner(group, configured, phase);
   const member = new Member({
     runId: run.runId,
     config,
     phase,
     learner,
-    loss: new Loss(classCount, config.labelSmoothing, classWeightsOf(config.classWeights, trainImages, classCount)),
+    loss: new Loss(classNames.length, config.labelSmoothing, weights, config.loss),
     objective: context.task.objective,
     classMetrics: context.task.classMetrics,
     baseDigest: backbone.weightsDigest,
@@ -181,8 +182,9 @@ async function createMember(group: Group, configured: ConfiguredRun): Promise<Me
 
 /** Creates the learner: native code for heads on a CPU, many at once; TensorFlow's ops for everything else. */
 async function createLearner(group: Group, configured: ConfiguredRun, { stage, optimizer }: Phase): Promise<Learner> {
-  const { context, backbone, classCount } = group;
+  const { context, backbone, classNames } = group;
   const { config } = configured;
+  const classCount = classNames.length;
   if (stage === 'HEAD' && !nodeBackend().isUsingGpuDevice) {
     const featureCount = featureCountOf(config, backbone);
     const head = new NativeHead(config.head, optimizer, featureCount, classCount, config.seed);
@@ -199,8 +201,9 @@ async function createLearner(group: Group, configured: ConfiguredRun, { stage, o
  * the base's features, so the run must allow it explicitly.
  */
 async function createFineTuneNetwork(group: Group, configured: ConfiguredRun): Promise<Network> {
-  const { context, backbone, classCount } = group;
+  const { context, backbone, classNames } = group;
   const { run, config } = configured;
+  const classCount = classNames.length;
   const { unfreeze, allowUntrainedHead } = fineTuneOf(configured);
   if (run.sourceCheckpoint === null) {
     if (config.epochs === 0 && allowUntrainedHead)

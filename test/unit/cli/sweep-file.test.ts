@@ -83,6 +83,45 @@ objective: { metric: val_accuracy }
     expect(parseSweepFile(`dataset: { path: ${path} }`, folders).spec.dataset.path).toBe(absolute);
   });
 
+  it('takes class weights by name, as a mapping, wherever a value may be', () => {
+    const { spec, violations } = parseSweepFile(
+      `
+dataset: { path: /data/pets }
+base: { class_weights: { cat: 1, n01.dog: 3.5 } }
+parameters:
+  loss.name: [cross_entropy, focal]
+  loss.gamma: { values: [0, 2], when: { loss.name: focal } }
+  head.units: { values: [64, 256], when: { class_weights: [{ cat: 1, n01.dog: 3.5 }] } }
+objective: { metric: val_macro_f1 }
+`,
+      folders,
+    );
+    expect(violations).toEqual([]);
+    const weights = '{"cat":1,"n01.dog":3.5}';
+    expect(spec.base).toEqual({ class_weights: weights });
+    expect(spec.parameters[2]?.conditions).toEqual([{ name: 'class_weights', values: [weights] }]);
+    expect(spec.objective).toEqual({ metric: 'val_macro_f1', goal: 'maximize' });
+  });
+
+  it('varies class weights, and names a wrong weight and a misspelt objective', () => {
+    const text = `
+dataset: { path: /data/pets }
+parameters:
+  class_weights: [none, balanced, { cat: 1, dog: -3 }]
+objective: { metric: val_macrof1 }
+`;
+    expect(parseSweepFile(text, folders).violations).toEqual([
+      expect.objectContaining({
+        field: 'parameters.class_weights.values[2]',
+        description: expect.stringContaining("as the weight of 'dog'; received -3.") as string,
+      }),
+      expect.objectContaining({
+        field: 'objective.metric',
+        description: expect.stringContaining("Did you mean 'val_macro_f1'?") as string,
+      }),
+    ]);
+  });
+
   it('has the strategy list if only variants are given', () => {
     const { spec } = parseSweepFile('dataset: { path: /x }\nvariants: [{ head.units: 8 }]', folders);
     expect(spec.strategy).toBe('list');
@@ -224,8 +263,9 @@ describe('the JSON Schema', () => {
     expect(validate(parse(text)), JSON.stringify(validate.errors, null, 1)).toBe(true);
   });
 
-  it('has an example of the recipe, for each method and for a search', () => {
+  it('has an example of the recipe, for each method, for a search and for imbalance', () => {
     expect(examples).toEqual([
+      'imbalanced-classes.yaml',
       'keras-recipe.yaml',
       'method-a-cached.yaml',
       'method-b-augmented.yaml',

@@ -175,6 +175,22 @@ describe('planSweep', () => {
     expect(planSweep(input(runs)).tasks.filter((task) => task.stage === 'FEATURES')).toHaveLength(2);
   });
 
+  test('names runs whose class weights name a class that the data set lacks', () => {
+    const { runs } = input([
+      VGG,
+      { ...VGG, class_weights: '{"cat": 2}' },
+      { ...VGG, class_weights: '{"dgo": 2, "cat": 1}' },
+    ]);
+    expect(infeasibleRuns(runs, null)).toEqual([]);
+    expect(infeasibleRuns(runs, ['cat', 'dog'])).toEqual([
+      {
+        runId: 'r2',
+        reason:
+          "class_weights names 'dgo', which the data set does not have; its 2 classes are cat, dog. Did you mean 'dog'?",
+      },
+    ]);
+  });
+
   test('names runs that the base does not allow, with the reason', () => {
     const runs = [
       VGG,
@@ -183,7 +199,7 @@ describe('planSweep', () => {
       { backbone: 'mobilenet_v2', cut: 'block_2_expand' },
     ];
     const { runs: planned } = input(runs);
-    expect(infeasibleRuns(planned)).toEqual([
+    expect(infeasibleRuns(planned, null)).toEqual([
       {
         runId: 'r1',
         reason:

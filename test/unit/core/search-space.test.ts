@@ -108,6 +108,7 @@ describe('compileRunConfig', () => {
       earlyStopping: null,
       labelSmoothing: 0,
       classWeights: 'none',
+      loss: { name: 'cross_entropy' },
       fineTune: null,
       seed: 0,
       dataSeed: 0,
@@ -180,6 +181,42 @@ describe('compileRunConfig', () => {
       clipping: { by: 'value', limit: 0.5 },
     });
     expect(config.fineTune?.schedule).toEqual({ name: 'step', stepEpochs: 4, factor: 0.1 });
+  });
+
+  test('compiles the focal loss, whose alpha has a default of its own', () => {
+    const focal = compileRunConfig({ 'loss.name': 'focal' });
+    expect(focal.loss).toEqual({ name: 'focal', gamma: 2, alpha: null });
+    const given = compileRunConfig({ 'loss.name': 'focal', 'loss.gamma': 0, 'loss.alpha': 0.75 });
+    expect(given.loss).toEqual({ name: 'focal', gamma: 0, alpha: 0.75 });
+  });
+
+  test('compiles weights by class name, which are equal in any order', () => {
+    const weights = '{"dog": 3.50, "cat": 1, "__proto__": 2}';
+    const { classWeights } = compileRunConfig({ class_weights: weights });
+    expect(Object.entries(classWeights)).toEqual([
+      ['__proto__', 2],
+      ['cat', 1],
+      ['dog', 3.5],
+    ]);
+    expect(parametersDigest({ class_weights: '{"__proto__":2,"cat":1,"dog":3.5}' })).toBe(
+      parametersDigest({ class_weights: weights }),
+    );
+  });
+
+  test.each([
+    [
+      'balnced',
+      "must be one of none, balanced, or weights by class name; received 'balnced'. Did you mean 'balanced'?",
+    ],
+    [
+      '{"cat": 1',
+      'must be a JSON object of class names and weights, such as {"cat": 1, "dog": 3.5}; received {"cat": 1.',
+    ],
+    ['{}', 'names no class. Give a weight by class name, such as {"cat": 1, "dog": 3.5}, or none.'],
+    ['{"cat": -1}', "needs a number from 0 to 1000000 as the weight of 'cat'; received -1."],
+    ['{"cat": "2"}', `needs a number from 0 to 1000000 as the weight of 'cat'; received "2".`],
+  ])('refuses the class weights %s', (weights, message) => {
+    expect(() => compileRunConfig({ class_weights: weights })).toThrow(message);
   });
 
   test('compiles a warm-up of either phase', () => {

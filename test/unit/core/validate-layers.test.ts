@@ -145,7 +145,7 @@ test('a value that fits one backbone of a grid is accepted, and its other runs a
     index,
     config: compileRunConfig({ ...VGG, cut }),
   }));
-  expect(infeasibleRuns(runs).map(({ runId }) => runId)).toEqual(['conv4_block6_out']);
+  expect(infeasibleRuns(runs, null).map(({ runId }) => runId)).toEqual(['conv4_block6_out']);
 });
 
 test('layers that only published weights have are refused for random ones; a file may have them', () => {

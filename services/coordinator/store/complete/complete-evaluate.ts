@@ -55,12 +55,13 @@ async function readRuns(tx: StoreTransaction, taskId: string): Promise<Evaluated
     [taskId],
   );
   return rows.map((row) => {
-    const { labelSmoothing, head } = compileRunConfig(row.parameters);
+    const { labelSmoothing, loss, head } = compileRunConfig(row.parameters);
     return {
       runId: row.run_id,
       checkpointId: row.source_checkpoint_id ?? '',
       role: row.role ?? 'EVERY_RUN',
       labelSmoothing,
+      loss: loss.name,
       hasPenalty: head.l2 > 0,
     };
   });

@@ -25,6 +25,7 @@ type StoredInput = Omit<PlanInput, 'runs' | 'cluster'> & { readonly cluster: Clu
 export interface PlanStoredInput extends StoredInput {
   readonly runs: readonly StoredRun[];
   readonly testPolicy: SweepSpec['testPolicy'];
+  readonly classNames: readonly string[];
 }
 
 export interface StoredPlan {
@@ -53,7 +54,7 @@ export const STORED_PLANS = {
   planStored: (input: PlanStoredInput): StoredPlan | { readonly unresolved: string } => {
     const all = input.runs.map(compiled);
     try {
-      const infeasible = infeasibleRuns(all);
+      const infeasible = infeasibleRuns(all, input.classNames);
       const left = new Set(infeasible.map(({ runId }) => runId));
       const runs = all.filter(({ runId }) => !left.has(runId));
       return { infeasible, ...(runs.length === 0 ? NO_PLAN : planOf(input, runs)) };

@@ -24,8 +24,8 @@ export interface Indexed {
 }
 
 /**
- * Plans a sweep whose images and weights are known and inserts its tasks with their forecasts. Runs that the backbones do not allow become
- * INFEASIBLE. The caller has locked the sweep.
+ * Plans a sweep whose images and weights are known and inserts its tasks with their forecasts. Runs that the backbones or the classes do not
+ * allow become INFEASIBLE. The caller has locked the sweep.
  *
  * @throws InvalidRequestError when weights are missing
  */
@@ -46,6 +46,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
       sweepId,
       objective,
       testPolicy,
+      classNames: indexed.dataset.classNames,
       runs,
       dataset,
       weights,

@@ -207,7 +207,7 @@ size_t row_outputs(const std::vector<Head*>& heads) {
 }
 
 // Numbers of one head's step, as native-module.ts lists them.
-constexpr size_t STEP_NUMBERS = 6;
+constexpr size_t STEP_NUMBERS = 8;
 
 // trainHeads(handles, features, rows, numbers, seeds, targets, sampleWeights, logits, penalties)
 napi_value train(napi_env env, napi_callback_info info) {
@@ -234,6 +234,8 @@ napi_value train(napi_env env, napi_callback_info info) {
     step.beta2_power = static_cast<float>(numbers[3]);
     step.is_applied = numbers[4] != 0;
     step.average_momentum = static_cast<float>(numbers[5]);
+    step.focal.gamma = static_cast<float>(numbers[6]);
+    step.focal.alpha = static_cast<float>(numbers[7]);
     numbers += STEP_NUMBERS;
     step.seeds = seeds;
     step.targets = targets;

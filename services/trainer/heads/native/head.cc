@@ -255,6 +255,14 @@ void Head::output(float* logits) {
   for (ptrdiff_t row = 0; row < rows; row++) {
     const float* sums = layer.sums.data() + row * outputs;
     float* gradients = layer.gradients.data() + row * outputs;
+    const float weight = step_->sample_weights[row] * share;
+    if (step_->focal.gamma >= 0) {
+      const float* targets = step_->targets + row * outputs;
+      if (outputs == 1) gradients[0] = focal_gradient_of_sigmoid(sums[0], targets[0], step_->focal);
+      else focal_gradient_of_softmax(sums, targets, outputs, step_->focal, gradients);
+      for (ptrdiff_t o = 0; o < outputs; o++) gradients[o] *= weight;
+      continue;
+    }
     if (outputs == 1) {
       gradients[0] = sigmoid(sums[0]);
     } else {
@@ -263,7 +271,6 @@ void Head::output(float* logits) {
       for (ptrdiff_t o = 0; o < outputs; o++) total += gradients[o] = std::exp(sums[o] - largest);
       for (ptrdiff_t o = 0; o < outputs; o++) gradients[o] /= total;
     }
-    const float weight = step_->sample_weights[row] * share;
     for (ptrdiff_t o = 0; o < outputs; o++) {
       gradients[o] = (gradients[o] - step_->targets[row * outputs + o]) * weight;
     }

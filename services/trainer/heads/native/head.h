@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "activation.h"
+#include "focal.h"
 #include "kernels.h"
 
 namespace graft {
@@ -51,6 +52,7 @@ struct Step {
   float momentum = 0;
   bool is_applied = true;
   float average_momentum = 0;
+  Focal focal;
   // Adam's betas to the power of the step number, which starts at 1.
   float beta1_power = 0;
   float beta2_power = 0;

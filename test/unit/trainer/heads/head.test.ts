@@ -83,8 +83,12 @@ describe('head', () => {
 describe('loss', () => {
   it('balances classes as scikit-learn does', () => {
     const images = [0, 0, 0, 1].map((label) => ({ label }));
-    expect(classWeightsOf('balanced', images, 2)).toEqual([4 / 6, 2]);
-    expect(classWeightsOf('none', images, 2)).toBeNull();
+    expect(classWeightsOf('balanced', images, ['cat', 'dog'])).toEqual([4 / 6, 2]);
+    expect(classWeightsOf('none', images, ['cat', 'dog'])).toBeNull();
+  });
+
+  it('weighs classes by name, and those without a weight by 1', () => {
+    expect(classWeightsOf({ dog: 3, toString: 2 }, [], ['cat', 'dog', 'valueOf'])).toEqual([1, 3, 1]);
   });
 
   it('stays finite for large logits and returns probabilities that sum to one', () => {
