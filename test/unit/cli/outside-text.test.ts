@@ -50,6 +50,7 @@ describe('text from outside in the terminal', () => {
   const { spec } = sampleSweep();
   const sweep = sampleSweep({
     spec: { ...spec, displayName: EVIL, dataset: { ...spec.dataset, path: `/data/${EVIL}` } },
+    displayName: EVIL,
     stateReason: EVIL,
   });
   const bad = sampleRun(0, {
@@ -67,6 +68,7 @@ describe('text from outside in the terminal', () => {
     for (const event of events) yield await Promise.resolve(event);
   }
   const client: Partial<GraftClient> = {
+    resolveHandle: (_kind, handle) => Promise.resolve({ outcome: 'FOUND', id: handle, problem: '', candidates: [] }),
     listSweeps: () => Promise.resolve([sweep]),
     getSweep: () => Promise.resolve(sweep),
     getForecast: () => Promise.resolve({ stages: [], wallSeconds: null, aloneSeconds: null }),

@@ -244,7 +244,7 @@ describe('any picture', () => {
               }),
             );
             const sweep = sampleSweep({ state: 'ACTIVE' });
-            const named = { ...sweep, spec: { ...sweep.spec, displayName: text } };
+            const named = { ...sweep, displayName: text };
             const progress = sampleEvents(events).reduce(applyEvent, startProgress(named, some));
             const lines = renderProgress(progress, { columns, rows, colour: true, hint: 'Ctrl-C ends this.' }, NOW);
             expect(lines.length).toBeLessThan(rows);
