@@ -168,10 +168,26 @@ export interface WarmupConfig {
   readonly start: number;
 }
 
-export type ScheduleConfig = DecayConfig & {
-  /** Absent: no warm-up. */
-  readonly warmup?: WarmupConfig;
-};
+export type ScheduleConfig =
+  | (DecayConfig & {
+      /** Absent: no warm-up. */
+      readonly warmup?: WarmupConfig;
+    })
+  | OneCycleConfig;
+
+/**
+ * PyTorch's `OneCycleLR` (Smith & Topin 2018, https://arxiv.org/abs/1708.07120) with cosine annealing: from the phase's rate divided
+ * by `divFactor` up to the phase's rate, then down to the first rate divided by `finalDivFactor`.
+ */
+export interface OneCycleConfig {
+  readonly name: 'one_cycle';
+  /** Part of the steps in which the rate rises; below 1. */
+  readonly pctStart: number;
+  readonly divFactor: number;
+  readonly finalDivFactor: number;
+  /** Momentum where the rate is highest (`base`), and at both ends (`max`); null: the optimizer's own throughout. */
+  readonly momentum: { readonly base: number; readonly max: number } | null;
+}
 
 type DecayConfig =
   | { readonly name: 'constant' }

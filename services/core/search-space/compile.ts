@@ -8,6 +8,7 @@ import type {
   OptimizerConfig,
   RunConfig,
   ScheduleConfig,
+  WarmupConfig,
 } from '../run-config.ts';
 import type { Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
 import { canonicalParameters } from './canonical.ts';
@@ -150,10 +151,20 @@ function readSchedule(read: ParameterReader, nameParameter: string, prefix: stri
         patience: number('patience'),
         minLearningRate: number('min_learning_rate'),
       };
+    case 'one_cycle':
+      return {
+        name,
+        pctStart: number('pct_start'),
+        divFactor: number('div_factor'),
+        finalDivFactor: number('final_div_factor'),
+        momentum: read.bool(`${prefix}cycle_momentum`)
+          ? { base: number('base_momentum'), max: number('max_momentum') }
+          : null,
+      };
   }
 }
 
-function readWarmup(read: ParameterReader, prefix: string): Pick<ScheduleConfig, 'warmup'> {
+function readWarmup(read: ParameterReader, prefix: string): { readonly warmup?: WarmupConfig } {
   const epochs = read.numberOr(`${prefix}warmup_epochs`, 0);
   return epochs === 0 ? {} : { warmup: { epochs, start: read.number(`${prefix}warmup_start`) } };
 }

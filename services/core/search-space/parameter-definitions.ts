@@ -57,12 +57,12 @@ const CONSTANT_FILL: ParentCondition = { name: 'augmentation.fill_mode', anyOf: 
 const FINE_TUNED: ParentCondition = { name: 'fine_tune.enabled', anyOf: [true] };
 const FOCAL: ParentCondition = { name: 'loss.name', anyOf: ['focal'] };
 const OPTIMIZERS = ['rmsprop', 'adam', 'adamw', 'sgd'];
-const SCHEDULES = ['constant', 'cosine', 'step', 'exponential', 'plateau'];
+const SCHEDULES = ['constant', 'cosine', 'step', 'exponential', 'plateau', 'one_cycle'];
 
 /**
  * The closed table of hyper-parameters, parents before children. Defaults are those of the recipe; those of optimizers and
  * schedules are Keras 3's (`keras/src/optimizers/{rmsprop,adam,adamw,sgd}.py`, `keras/src/callbacks/reduce_lr_on_plateau.py`,
- * `keras/src/optimizers/schedules/learning_rate_schedule.py`).
+ * `keras/src/optimizers/schedules/learning_rate_schedule.py`), those of one_cycle are PyTorch's.
  */
 export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
   choice('backbone', BACKBONE_NAMES, DEFAULT_BACKBONE, 'Pretrained convolutional base.'),
@@ -155,7 +155,7 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
     1e-3,
     0,
     100,
-    'Learning rate of the head phase: the first one, or the one that a warm-up ends with.',
+    'Learning rate of the head phase: the first one, or the highest with a warm-up or one_cycle.',
     null,
     'min',
   ),
@@ -204,7 +204,7 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
     1e-5,
     0,
     100,
-    'Learning rate of the fine-tuning phase: the first one, or the one that a warm-up ends with.',
+    'Learning rate of the fine-tuning phase: the first one, or the highest with a warm-up or one_cycle.',
     FINE_TUNED,
     'min',
   ),
@@ -299,6 +299,8 @@ function optimizerParameters(
 /** Returns the parameters of a schedule besides its name; equal for both phases. */
 function scheduleParameters(prefix: string, nameParameter: string): readonly ParameterDefinition[] {
   const of = (...names: readonly string[]): ParentCondition => ({ name: nameParameter, anyOf: names });
+  const oneCycle = of('one_cycle');
+  const cycled: ParentCondition = { name: `${prefix}cycle_momentum`, anyOf: [true] };
   return [
     later(
       real(
@@ -329,6 +331,25 @@ function scheduleParameters(prefix: string, nameParameter: string): readonly Par
     ),
     int(`${prefix}patience`, 10, 0, 10_000, 'Epochs without improvement before a reduction.', of('plateau')),
     real(`${prefix}min_learning_rate`, 0, 0, 100, 'The learning rate never goes below.', of('plateau')),
+    real(
+      `${prefix}pct_start`,
+      0.3,
+      0,
+      1,
+      "Part of the steps in which the learning rate rises to the phase's.",
+      oneCycle,
+      'max',
+    ),
+    real(`${prefix}div_factor`, 25, 1, 1e6, "The phase's learning rate as a multiple of the first.", oneCycle),
+    real(`${prefix}final_div_factor`, 1e4, 1, 1e9, 'First learning rate as a multiple of the last.', oneCycle),
+    bool(
+      `${prefix}cycle_momentum`,
+      true,
+      "Moves a momentum above 0 (Adam: beta1) opposite to the learning rate, in place of the optimizer's own.",
+      oneCycle,
+    ),
+    real(`${prefix}base_momentum`, 0.85, 0, 1, 'Momentum where the learning rate is highest.', cycled, 'max'),
+    real(`${prefix}max_momentum`, 0.95, 0, 1, 'First and last momentum.', cycled, 'max'),
   ];
 }
 

@@ -1,4 +1,5 @@
-import type { ScheduleConfig } from '../../core/run-config.ts';
+import { momentumOf } from '../../core/network/head-variables.ts';
+import type { OneCycleConfig, OptimizerConfig, ScheduleConfig, WarmupConfig } from '../../core/run-config.ts';
 import { isImprovement } from './early-stopping.ts';
 
 /** The state that a checkpoint must contain. */
@@ -30,6 +31,8 @@ export interface PhaseLength {
  * `cosine`: `CosineDecay(initial, all steps, alpha)`.
  * `step`: `ExponentialDecay(initial, stepEpochs · stepsPerEpoch, factor, staircase=True)`.
  * `exponential`: `ExponentialDecay(initial, decayEpochs · stepsPerEpoch, decayRate)`.
+ * `one_cycle`: PyTorch 2.9's `OneCycleLR(rate, all steps, pctStart, 'cos', …)` (torch/optim/lr_scheduler.py), computed in double
+ * precision and rounded.
  * A warm-up is `CosineDecay`'s, for every schedule: it comes first, and the schedule has the steps that remain.
  *
  * @param step from 0, over the whole phase.
@@ -42,7 +45,7 @@ export function learningRateAt(
 ): number {
   const { stepsPerEpoch, epochs } = phase;
   const warmupSteps = warmupStepsOf(schedule, phase);
-  if (step < warmupSteps) return warmupRate(state.baseRate, step / warmupSteps, schedule.warmup?.start ?? 0);
+  if (step < warmupSteps) return warmupRate(state.baseRate, step / warmupSteps, warmupOf(schedule)?.start ?? 0);
   const scheduled = step - warmupSteps;
   switch (schedule.name) {
     case 'constant':
@@ -60,11 +63,51 @@ export function learningRateAt(
       const periods = Math.fround(Math.fround(scheduled) / Math.fround(schedule.decayEpochs * stepsPerEpoch));
       return exponentialDecay(state.baseRate, schedule.decayRate, periods);
     }
+    case 'one_cycle': {
+      const first = state.baseRate / schedule.divFactor;
+      const ends = { first, peak: state.baseRate, last: first / schedule.finalDivFactor };
+      return Math.fround(oneCycle(schedule, step, stepsPerEpoch * epochs, ends));
+    }
   }
 }
 
-function warmupStepsOf({ warmup }: ScheduleConfig, { stepsPerEpoch }: PhaseLength): number {
-  return warmup === undefined ? 0 : Math.round(warmup.epochs * stepsPerEpoch);
+/**
+ * Returns the momentum of a step (Adam: beta 1): the optimizer's own, or the one of a `one_cycle` schedule. PyTorch's schedule also
+ * gives a momentum to SGD and RMSprop without one; here they stay without.
+ */
+export function momentumAt(
+  schedule: ScheduleConfig,
+  optimizer: OptimizerConfig,
+  step: number,
+  { stepsPerEpoch, epochs }: PhaseLength,
+): number {
+  const own = momentumOf(optimizer);
+  if (own === 0 || schedule.name !== 'one_cycle' || schedule.momentum === null) return own;
+  const { base, max } = schedule.momentum;
+  return oneCycle(schedule, step, stepsPerEpoch * epochs, { first: max, peak: base, last: max });
+}
+
+/** Returns the value of a step that goes from `first` to `peak`, and then to `last`, each on half a cosine. */
+function oneCycle(
+  { pctStart }: OneCycleConfig,
+  step: number,
+  stepCount: number,
+  { first, peak, last }: { readonly first: number; readonly peak: number; readonly last: number },
+): number {
+  const anneal = (from: number, to: number, part: number): number =>
+    to + ((from - to) / 2) * (Math.cos(Math.PI * part) + 1);
+  const peakStep = pctStart * stepCount - 1;
+  // PyTorch divides by zero where the first step is the peak.
+  if (peakStep > 0 && step <= peakStep) return anneal(first, peak, step / peakStep);
+  return anneal(peak, last, (step - peakStep) / (stepCount - 1 - peakStep));
+}
+
+function warmupOf(schedule: ScheduleConfig): WarmupConfig | undefined {
+  return schedule.name === 'one_cycle' ? undefined : schedule.warmup;
+}
+
+function warmupStepsOf(schedule: ScheduleConfig, { stepsPerEpoch }: PhaseLength): number {
+  return Math.round((warmupOf(schedule)?.epochs ?? 0) * stepsPerEpoch);
 }
 
 /** Returns the rate at a part of the warm-up, in the order of operations of Keras' `_warmup_function`. */

@@ -1,7 +1,6 @@
 import { isBetter } from '../../core/objective.ts';
 import type { ClassMetric, Objective } from '../../core/objective.ts';
 import { dropoutStream } from '../../core/rng/stream.ts';
-import { momentumOf } from '../../core/network/head-variables.ts';
 import type { EarlyStoppingConfig, OptimizerConfig, RunConfig, ScheduleConfig } from '../../core/run-config.ts';
 import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
@@ -13,7 +12,8 @@ import type { TrainedVariable } from '../heads/trained-variable.ts';
 import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
 import { predictingVariables } from './learner.ts';
 import type { Learner, LearnerStep, StepOutput } from './learner.ts';
-import { initialScheduleState, learningRateAt, stepSchedule } from './learning-rate.ts';
+import { initialScheduleState, learningRateAt, momentumAt, stepSchedule } from './learning-rate.ts';
+import type { PhaseLength } from './learning-rate.ts';
 import { addSums, NO_SUMS } from './loss-sums.ts';
 import { TaskFailureError } from './task-error.ts';
 import { ValidationPass } from './validation-pass.ts';
@@ -111,7 +111,7 @@ export class Member {
       learner: this.learner,
       loss: this.#options.loss,
       learningRate: this.#learningRate(),
-      momentum: momentumOf(this.phase.optimizer),
+      momentum: momentumAt(this.phase.schedule, this.phase.optimizer, this.#step, this.#length),
       dropout: dropoutStream(this.config.seed, this.phase.stage, this.#step),
     };
   }
@@ -253,6 +253,10 @@ export class Member {
     }
   }
 
+  get #length(): PhaseLength {
+    return { stepsPerEpoch: this.#options.stepsPerEpoch, epochs: this.phase.epochs };
+  }
+
   #learningRate(): number {
     return this.#learningRateAt(this.#step);
   }
@@ -262,8 +266,7 @@ export class Member {
   }
 
   #learningRateAt(step: number): number {
-    const { schedule, epochs } = this.phase;
-    return learningRateAt(schedule, this.#schedule, step, { stepsPerEpoch: this.#options.stepsPerEpoch, epochs });
+    return learningRateAt(this.phase.schedule, this.#schedule, step, this.#length);
   }
 
   #checkFinite(values: EpochValues): void {

@@ -24,7 +24,7 @@ const AUGMENTED: Parameters = {
 
 const TUNINGS: readonly Parameters[] = [
   { 'fine_tune.learning_rate': 1e-3 },
-  { 'fine_tune.learning_rate': 1e-2, 'fine_tune.ema_momentum': 0.5, 'fine_tune.schedule': 'cosine' },
+  { 'fine_tune.learning_rate': 1e-2, 'fine_tune.ema_momentum': 0.5, 'fine_tune.schedule': 'one_cycle' },
   {
     'fine_tune.learning_rate': 1e-2,
     'fine_tune.optimizer': 'adam',

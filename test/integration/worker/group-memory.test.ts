@@ -30,9 +30,6 @@ function parametersOf(index: number): Parameters {
     'head.units': 128,
     'optimizer.name': OPTIMIZERS[index % OPTIMIZERS.length] ?? 'rmsprop',
     'optimizer.learning_rate': 1e-4,
-    // Each is one more slot.
-    'optimizer.gradient_accumulation_steps': index % 8 < 4 ? 1 : 2,
-    'optimizer.ema_momentum': index % 16 < 8 ? 0 : 0.9,
   };
 }
 

@@ -31,6 +31,22 @@ describe('forecasts', () => {
     expect(step).toBeLessThan(0.075);
   });
 
+  test('accumulated gradients and the average of the weights are one more value for each trained one', () => {
+    const extras = (prefix: string): Parameters => ({
+      [`${prefix}gradient_accumulation_steps`]: 4,
+      [`${prefix}ema_momentum`]: 0.99,
+    });
+    const bytesOf = (changes: Parameters) => forecastHeads(CONTEXT, [vgg(changes)], []).memoryBytes;
+    // Each slot is in memory, and once more while the run is saved. A large head is rounded up to whole pages of 2 MiB.
+    const ofHead = 2 * 2 * 4 * 3_277_313;
+    expect((bytesOf(extras('optimizer.')) - bytesOf({})) / ofHead).toBeCloseTo(1, 1);
+    const tuned = (changes: Parameters) =>
+      forecastFineTunes(CONTEXT, [vgg({ 'fine_tune.enabled': true, ...changes })], 'block4_pool', []).memoryBytes;
+    const blockWeights = 3 * (9 * 512 + 1) * 512;
+    const ofTuning = 2 * 4 * blockWeights + ofHead;
+    expect((tuned(extras('fine_tune.')) - tuned({})) / ofTuning).toBeCloseTo(1, 1);
+  });
+
   // Peaks of new worker processes in FEATURES, 400 and 200 photographs or 128 and 64, 2 threads, in MB.
   test.each([
     ['mobilenet', 64, 554],

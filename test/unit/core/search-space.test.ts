@@ -219,6 +219,32 @@ describe('compileRunConfig', () => {
     expect(() => compileRunConfig({ class_weights: weights })).toThrow(message);
   });
 
+  test('compiles one_cycle, with and without a cycle of the momentum', () => {
+    const config = compileRunConfig({
+      'schedule.name': 'one_cycle',
+      'schedule.max_momentum': 0.9,
+      'fine_tune.enabled': true,
+      'fine_tune.schedule': 'one_cycle',
+      'fine_tune.schedule_pct_start': 0.2,
+      'fine_tune.schedule_cycle_momentum': false,
+    });
+    const factors = { name: 'one_cycle', divFactor: 25, finalDivFactor: 1e4 };
+    expect(config.schedule).toEqual({ ...factors, pctStart: 0.3, momentum: { base: 0.85, max: 0.9 } });
+    expect(config.fineTune?.schedule).toEqual({ ...factors, pctStart: 0.2, momentum: null });
+  });
+
+  test('compiles gradient accumulation and the average of the weights, absent by default', () => {
+    const config = compileRunConfig({
+      'optimizer.gradient_accumulation_steps': 4,
+      'fine_tune.enabled': true,
+      'fine_tune.ema_momentum': 0.99,
+    });
+    expect(config.optimizer).toMatchObject({ gradientAccumulationSteps: 4 });
+    expect(config.optimizer).not.toHaveProperty('emaMomentum');
+    expect(config.fineTune?.optimizer).toMatchObject({ emaMomentum: 0.99 });
+    expect(config.fineTune?.optimizer).not.toHaveProperty('gradientAccumulationSteps');
+  });
+
   test('compiles a warm-up of either phase', () => {
     const config = compileRunConfig({
       'schedule.warmup_epochs': 2.5,

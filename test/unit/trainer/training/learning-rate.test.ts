@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ScheduleConfig } from '../../../../services/core/run-config.ts';
+import type { OneCycleConfig, ScheduleConfig } from '../../../../services/core/run-config.ts';
 import {
   initialScheduleState,
   learningRateAt,
@@ -16,7 +16,7 @@ function ratesOf(schedule: ScheduleConfig, phase = PHASE): readonly number[] {
 
 describe('a warm-up', () => {
   const warmup = { epochs: 1.5, start: 0.2 };
-  const schedules: readonly ScheduleConfig[] = [
+  const schedules: readonly Exclude<ScheduleConfig, OneCycleConfig>[] = [
     { name: 'constant' },
     { name: 'plateau', factor: 0.1, patience: 1, minLearningRate: 0 },
     { name: 'step', stepEpochs: 1, factor: 0.5 },
