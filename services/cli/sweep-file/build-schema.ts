@@ -1,5 +1,5 @@
 import { PARAMETER_DEFINITIONS } from '../../core/search-space/parameter-definitions.ts';
-import type { NumericDefinition, ParameterDefinition } from '../../core/search-space/parameter-definitions.ts';
+import type { NumericDefinition, ParameterDefinition } from '../../core/search-space/define-parameter.ts';
 import { SPLITS } from '../../core/dataset.ts';
 import { OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
 import { STRATEGIES } from '../../core/samplers/samplers.ts';

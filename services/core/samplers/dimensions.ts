@@ -1,5 +1,5 @@
 import { normalizeValue } from '../search-space/parameter-value.ts';
-import type { ParameterDefinition } from '../search-space/parameter-definitions.ts';
+import type { ParameterDefinition } from '../search-space/define-parameter.ts';
 import { findDefinition, parentAllows } from '../search-space/parameter-definitions.ts';
 import type { ParameterSpec, Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
 

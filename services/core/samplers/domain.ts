@@ -1,4 +1,4 @@
-import type { ParameterDefinition } from '../search-space/parameter-definitions.ts';
+import type { ParameterDefinition } from '../search-space/define-parameter.ts';
 import { normalizeValue } from '../search-space/parameter-value.ts';
 import type { ParameterDomain, ParameterValue } from '../sweep/sweep-spec.ts';
 

@@ -1,7 +1,7 @@
 import { controlProblem, escapeControls } from '../text/control-characters.ts';
 import { canonicalClassWeights, classWeightsProblem, isMeantAsClassWeights } from './class-weights.ts';
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
-import type { NumericDefinition, ParameterDefinition, StringDefinition } from './parameter-definitions.ts';
+import type { NumericDefinition, ParameterDefinition, StringDefinition } from './define-parameter.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { ParameterSpec, ParameterValue, Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
 import { findDefinition, parentAllows } from '../search-space/parameter-definitions.ts';
-import type { ParentCondition } from '../search-space/parameter-definitions.ts';
+import type { ParentCondition } from '../search-space/define-parameter.ts';
 import { normalizeValue, valueProblem } from '../search-space/parameter-value.ts';
 
 /**

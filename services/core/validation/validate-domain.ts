@@ -1,5 +1,5 @@
 import type { ParameterDomain } from '../sweep/sweep-spec.ts';
-import type { NumericDefinition, ParameterDefinition } from '../search-space/parameter-definitions.ts';
+import type { NumericDefinition, ParameterDefinition } from '../search-space/define-parameter.ts';
 import { describeAllowed, normalizeValue, show, valueProblem, withinBounds } from '../search-space/parameter-value.ts';
 import type { ViolationList } from './violations.ts';
 

@@ -1,6 +1,6 @@
 import type { ParameterSpec, Parameters, SweepSpec } from '../sweep/sweep-spec.ts';
 import { unknownParameter } from '../search-space/canonical.ts';
-import type { ParentCondition } from '../search-space/parameter-definitions.ts';
+import type { ParentCondition } from '../search-space/define-parameter.ts';
 import { findDefinition } from '../search-space/parameter-definitions.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 import { show, valueProblem } from '../search-space/parameter-value.ts';

@@ -6,10 +6,7 @@ import { sampleRuns, variedNames } from '../../../services/core/samplers/sample-
 import { SobolSequence } from '../../../services/core/samplers/sobol-sequence.ts';
 import { canonicalParameters, parametersDigest } from '../../../services/core/search-space/canonical.ts';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
-import type {
-  NumericDefinition,
-  ParameterDefinition,
-} from '../../../services/core/search-space/parameter-definitions.ts';
+import type { NumericDefinition, ParameterDefinition } from '../../../services/core/search-space/define-parameter.ts';
 import { findDefinition, PARAMETER_DEFINITIONS } from '../../../services/core/search-space/parameter-definitions.ts';
 import { valueProblem } from '../../../services/core/search-space/parameter-value.ts';
 import { validateSweepSpec } from '../../../services/core/validation/validate-spec.ts';

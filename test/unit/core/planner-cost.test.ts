@@ -37,7 +37,7 @@ describe('forecasts', () => {
       [`${prefix}ema_momentum`]: 0.99,
     });
     const bytesOf = (changes: Parameters) => forecastHeads(CONTEXT, [vgg(changes)], []).memoryBytes;
-    // Each slot is in memory, and once more while the run is saved. A large head is rounded up to whole pages of 2 MiB.
+    // Each slot is in memory, with a copy while the run is saved. A large head is rounded up to whole pages of 2 MiB.
     const ofHead = 2 * 2 * 4 * 3_277_313;
     expect((bytesOf(extras('optimizer.')) - bytesOf({})) / ofHead).toBeCloseTo(1, 1);
     const tuned = (changes: Parameters) =>

@@ -4,7 +4,7 @@ import { canonicalParameters, parametersDigest } from '../../../services/core/se
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import { editDistance, nearestName } from '../../../services/core/text/nearest-name.ts';
 import { PARAMETER_DEFINITIONS, PARAMETER_NAMES } from '../../../services/core/search-space/parameter-definitions.ts';
-import type { ParameterDefinition } from '../../../services/core/search-space/parameter-definitions.ts';
+import type { ParameterDefinition } from '../../../services/core/search-space/define-parameter.ts';
 import { describeAllowed, valueProblem } from '../../../services/core/search-space/parameter-value.ts';
 import { canonicalJson } from '../../../services/core/digest.ts';
 
