@@ -10,7 +10,9 @@ import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { prepareOutputFile } from '../terminal/output-file.ts';
+import type { ListColumn, ListFlags } from '../terminal/list.ts';
 import { renderTable } from '../terminal/table.ts';
+import { writeList } from './write-list.ts';
 import { withClient } from './with-client.ts';
 
 /** Flags of `graft checkpoint gc`. */
@@ -25,7 +27,7 @@ export async function listCheckpoints(
   context: CliContext,
   options: GlobalOptions,
   sweep: string | undefined,
-  { run }: { readonly run?: string },
+  { run, ...flags }: ListFlags & { readonly run?: string },
 ): Promise<void> {
   await withClient(context, options, async (client) => {
     const of =
@@ -33,7 +35,12 @@ export async function listCheckpoints(
         ? { sweepId: await resolveSweep(client, sweep ?? LATEST) }
         : { runId: await resolveRun(client, run, sweep) };
     const checkpoints = await client.listCheckpoints(of);
-    writeResult(context, options, checkpoints, () => describeCheckpoints(checkpoints));
+    writeList(context, options, {
+      rows: checkpoints,
+      columns: CHECKPOINT_COLUMNS,
+      flags,
+      none: 'There are no checkpoints.',
+    });
   });
 }
 
@@ -125,30 +132,41 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
   );
 }
 
-function describeCheckpoints(checkpoints: readonly CheckpointRecord[]): string {
-  if (checkpoints.length === 0) return 'There are no checkpoints.';
-  return renderTable(
-    [
-      { title: 'checkpoint' },
-      { title: 'run' },
-      { title: 'stage' },
-      { title: 'epoch', align: 'right' },
-      { title: 'kind' },
-      { title: 'value', align: 'right' },
-      { title: 'size', align: 'right' },
-      { title: 'saved' },
-      { title: '' },
-    ],
-    checkpoints.map((saved) => [
-      saved.checkpointId,
-      saved.runId,
-      saved.stage ?? 'unknown',
-      String(saved.epoch),
-      saved.kind ?? 'unknown',
-      formatMetric(saved.value),
-      formatBytes(saved.sizeBytes),
-      formatTime(saved.createTime),
-      saved.pinned ? 'pinned' : '',
-    ]),
-  );
-}
+const CHECKPOINT_COLUMNS: readonly ListColumn<CheckpointRecord>[] = [
+  { name: 'checkpoint', title: 'checkpoint', rank: 0, cell: ({ checkpointId }) => checkpointId },
+  { name: 'run', title: 'run', rank: 10, cell: ({ runId }) => runId },
+  { name: 'stage', title: 'stage', rank: 40, cell: ({ stage }) => stage ?? '' },
+  {
+    name: 'epoch',
+    title: 'epoch',
+    align: 'right',
+    rank: 20,
+    cell: ({ epoch }) => String(epoch),
+    key: ({ epoch }) => epoch,
+  },
+  { name: 'kind', title: 'kind', rank: 30, cell: ({ kind }) => kind ?? '' },
+  {
+    name: 'value',
+    title: 'value',
+    align: 'right',
+    rank: 15,
+    cell: ({ value }) => formatMetric(value),
+    key: ({ value }) => value,
+  },
+  {
+    name: 'size',
+    title: 'size',
+    align: 'right',
+    rank: 60,
+    cell: ({ sizeBytes }) => formatBytes(sizeBytes),
+    key: ({ sizeBytes }) => sizeBytes,
+  },
+  {
+    name: 'saved',
+    title: 'saved',
+    rank: 70,
+    cell: ({ createTime }) => formatTime(createTime),
+    key: ({ createTime }) => createTime.getTime(),
+  },
+  { name: 'pinned', title: '', rank: 50, cell: ({ pinned }) => (pinned ? 'pinned' : '') },
+];

@@ -1,15 +1,32 @@
 import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { describeLeaderboard } from '../describe/leaderboard-text.ts';
+import { describeLeaderboard, leaderboardColumns } from '../describe/leaderboard-text.ts';
+import { chooseRows, tableWidth } from '../terminal/list.ts';
+import type { ListFlags } from '../terminal/list.ts';
 import { writeResult } from '../terminal/output.ts';
+import { hint, quoted } from './hint.ts';
 import { withClient } from './with-client.ts';
 
 /** `graft leaderboard`. */
-export async function showLeaderboard(context: CliContext, options: GlobalOptions, sweep: string): Promise<void> {
+export async function showLeaderboard(
+  context: CliContext,
+  options: GlobalOptions,
+  sweep: string,
+  flags: ListFlags,
+): Promise<void> {
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, sweep);
     const leaderboard = await client.getLeaderboard(sweepId);
     const objective = options.output === 'json' ? null : (await client.getSweep(sweepId)).spec.objective;
-    writeResult(context, options, leaderboard, () => describeLeaderboard(leaderboard, objective));
+    const columns = leaderboardColumns(leaderboard.entries, objective?.metric ?? null);
+    const shown = chooseRows(columns, leaderboard.entries, flags);
+    const width = tableWidth(context.stdout);
+    writeResult(context, options, { ...leaderboard, entries: shown }, () =>
+      describeLeaderboard(leaderboard, objective, { shown, flags, width }),
+    );
+    const [first] = shown;
+    if (first === undefined) return;
+    const best = quoted(`${sweep}/${first.run.runIndex}`);
+    hint(context, options, `run get ${best}`, `report ${quoted(sweep)} -o report.html`);
   });
 }

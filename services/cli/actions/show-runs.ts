@@ -1,14 +1,25 @@
 import { resolveRun, resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { describeRun, describeRuns, explainRun as explain } from '../describe/run-text.ts';
+import { listedRunColumns } from '../describe/run-columns.ts';
+import { describeRun, explainRun as explain } from '../describe/run-text.ts';
+import type { ListFlags } from '../terminal/list.ts';
 import { writeResult } from '../terminal/output.ts';
 import { withClient } from './with-client.ts';
+import { writeList } from './write-list.ts';
 
 /** `graft run list`. */
-export async function listRuns(context: CliContext, options: GlobalOptions, sweep: string): Promise<void> {
+export async function listRuns(
+  context: CliContext,
+  options: GlobalOptions,
+  handle: string,
+  flags: ListFlags,
+): Promise<void> {
   await withClient(context, options, async (client) => {
-    const runs = await client.listRuns(await resolveSweep(client, sweep));
-    writeResult(context, options, runs, () => describeRuns(runs));
+    const sweepId = await resolveSweep(client, handle);
+    const runs = await client.listRuns(sweepId);
+    const metric = options.output === 'json' ? null : (await client.getSweep(sweepId)).spec.objective.metric;
+    const columns = listedRunColumns(runs, metric);
+    writeList(context, options, { rows: runs, columns, flags, none: 'The sweep has no runs yet.' });
   });
 }
 

@@ -2,24 +2,30 @@ import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeRunTroubles } from '../describe/attempt-text.ts';
 import { describeForecast } from '../describe/plan-text.ts';
-import { describeSweep, describeSweeps } from '../describe/sweep-text.ts';
+import { describeSweep, sweepColumns } from '../describe/sweep-text.ts';
+import type { ListFlags } from '../terminal/list.ts';
 import { writeResult } from '../terminal/output.ts';
+import { GRAFT } from '../terminal/program-name.ts';
 import { requireSuccess } from './require-success.ts';
 import type { StrictFlag } from './require-success.ts';
 import { withClient } from './with-client.ts';
+import { writeList } from './write-list.ts';
 
 /** Flags of `graft sweep list`. */
-export interface ListSweepsFlags {
+export interface ListSweepsFlags extends ListFlags {
   readonly tag?: string;
 }
 
 /** `graft sweep list`. */
-export async function listSweeps(context: CliContext, options: GlobalOptions, { tag }: ListSweepsFlags): Promise<void> {
+export async function listSweeps(context: CliContext, options: GlobalOptions, flags: ListSweepsFlags): Promise<void> {
   await withClient(context, options, async (client) => {
+    const { tag } = flags;
     const sweeps = await client.listSweeps({ tag });
-    writeResult(context, options, sweeps, () =>
-      sweeps.length === 0 && tag !== undefined ? `No sweep has the tag '${tag}'.` : describeSweeps(sweeps),
-    );
+    const none =
+      tag === undefined
+        ? `There is no sweep yet. Submit one with \`${GRAFT} sweep submit FILE\`.`
+        : `No sweep has the tag '${tag}'.`;
+    writeList(context, options, { rows: sweeps, columns: sweepColumns(sweeps), flags, none });
   });
 }
 

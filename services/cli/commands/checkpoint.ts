@@ -2,6 +2,8 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ExportFlags } from '../actions/export-checkpoint.ts';
 import type { CollectFlags } from '../actions/manage-checkpoints.ts';
+import type { ListFlags } from '../terminal/list.ts';
+import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
 import { CHECKPOINT_HANDLE, SWEEP_HANDLE } from './handles.ts';
@@ -22,12 +24,11 @@ where Keras publishes them.`;
 /** `graft checkpoint …` and `graft predict`. */
 export function addCheckpointCommands(program: Command, context: CliContext): void {
   const checkpoint = program.command('checkpoint').description('list, download, export and retain trained weights');
-  checkpoint
-    .command('list')
+  addListOptions(checkpoint.command('list'))
     .argument('[sweep]', SWEEP_HANDLE)
     .description('list the checkpoints of a sweep (default: latest), or of one run')
     .option('--run <run>', 'list the checkpoints of this run only; beside a sweep: its number or `best`')
-    .action(async (sweep: string | undefined, flags: { readonly run?: string }, command: Command) => {
+    .action(async (sweep: string | undefined, flags: ListFlags & { readonly run?: string }, command: Command) => {
       const { listCheckpoints } = await import('../actions/manage-checkpoints.ts');
       await listCheckpoints(context, globalOptions(command), sweep, flags);
     });

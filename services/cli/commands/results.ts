@@ -1,17 +1,18 @@
 import type { Command } from 'commander';
+import type { ListFlags } from '../terminal/list.ts';
+import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
 import { SWEEP_HANDLE } from './handles.ts';
 
 /** `graft leaderboard` and `graft report`: the results of a whole sweep. */
 export function addResultCommands(program: Command, context: CliContext): void {
-  program
-    .command('leaderboard')
+  addListOptions(program.command('leaderboard'))
     .argument('<sweep>', SWEEP_HANDLE)
     .description('rank the runs of a sweep by validation, with the test results that its policy allows')
-    .action(async (sweep: string, _flags: unknown, command: Command) => {
+    .action(async (sweep: string, flags: ListFlags, command: Command) => {
       const { showLeaderboard } = await import('../actions/show-leaderboard.ts');
-      await showLeaderboard(context, globalOptions(command), sweep);
+      await showLeaderboard(context, globalOptions(command), sweep, flags);
     });
   program
     .command('report')

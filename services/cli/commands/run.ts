@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { TagFlags } from '../actions/annotate.ts';
 import type { RunFlags } from '../actions/show-runs.ts';
+import type { ListFlags } from '../terminal/list.ts';
+import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
 import { REMOVE_TAGS, RUN_HANDLE, RUN_SWEEP_OPTION, SWEEP_HANDLE } from './handles.ts';
@@ -8,13 +10,12 @@ import { REMOVE_TAGS, RUN_HANDLE, RUN_SWEEP_OPTION, SWEEP_HANDLE } from './handl
 /** `graft run …`. */
 export function addRunCommands(program: Command, context: CliContext): void {
   const group = program.command('run').description('list and explain the runs (variants) of a sweep');
-  group
-    .command('list')
+  addListOptions(group.command('list'))
     .argument('<sweep>', SWEEP_HANDLE)
     .description('list all runs of a sweep, by number')
-    .action(async (sweep: string, _flags: unknown, command: Command) => {
+    .action(async (sweep: string, flags: ListFlags, command: Command) => {
       const { listRuns } = await import('../actions/show-runs.ts');
-      await listRuns(context, globalOptions(command), sweep);
+      await listRuns(context, globalOptions(command), sweep, flags);
     });
   group
     .command('get')

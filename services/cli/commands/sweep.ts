@@ -3,6 +3,7 @@ import type { TagFlags } from '../actions/annotate.ts';
 import type { StrictFlag } from '../actions/require-success.ts';
 import type { ListSweepsFlags } from '../actions/show-sweeps.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
+import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
 import { REMOVE_TAGS, SWEEP_HANDLE } from './handles.ts';
@@ -48,8 +49,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       const { watchSweep } = await import('../actions/watch-sweep.ts');
       await watchSweep(context, globalOptions(command), id, flags);
     });
-  sweep
-    .command('list')
+  addListOptions(sweep.command('list'))
     .description('list all sweeps, latest first')
     .option('--tag <tag>', 'list only the sweeps with this tag')
     .action(async (flags: ListSweepsFlags, command: Command) => {

@@ -1,38 +1,72 @@
 import type { Objective } from '../../core/objective.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { Leaderboard } from '../client/client-port.ts';
-import { formatInterval, formatMetric, formatParameters } from '../terminal/format.ts';
-import { renderTable } from '../terminal/table.ts';
+import { formatInterval } from '../terminal/format.ts';
+import { renderList } from '../terminal/list.ts';
+import type { ListColumn, ListFlags } from '../terminal/list.ts';
+import { runColumns } from './run-columns.ts';
+
+/** Columns of a leaderboard: the rank, the columns of runs, the test result. */
+export function leaderboardColumns(
+  entries: readonly LeaderboardRecord[],
+  metric: string | null,
+): readonly ListColumn<LeaderboardRecord>[] {
+  const isTested = entries.some(({ testResult }) => testResult !== null);
+  const runs = entries.map(({ run }) => run);
+  const ofRuns = runColumns(runs, metric).map((column): ListColumn<LeaderboardRecord> => {
+    const { cell, key, ...rest } = column;
+    return {
+      ...rest,
+      cell: ({ run }) => cell(run),
+      ...(key === undefined ? {} : { key: ({ run }) => key(run) }),
+    };
+  });
+  const beforeParameters = ofRuns.findIndex(({ name }) => name === 'best_epoch') + 1;
+  return [
+    {
+      name: 'rank',
+      title: 'rank',
+      align: 'right',
+      rank: -1,
+      cell: ({ rank }) => String(rank),
+      key: ({ rank }) => rank,
+    },
+    ...ofRuns.slice(0, beforeParameters),
+    {
+      name: 'test_accuracy',
+      title: 'test accuracy (95 %)',
+      rank: 15,
+      cell: ({ testResult: test }) =>
+        test === null ? '' : formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh),
+      key: ({ testResult }) => testResult?.accuracy ?? null,
+      isExtra: !isTested,
+    },
+    ...ofRuns.slice(beforeParameters),
+  ];
+}
 
 /**
  * Returns the leaderboard as a table.
  *
  * @param objective objective of the sweep, to name the tie-breaker of the first rank; null: omit that note.
+ * @param shown entries that `--sort` and `--top` choose.
  */
-export function describeLeaderboard({ entries, testLookCount }: Leaderboard, objective: Objective | null): string {
+export function describeLeaderboard(
+  { entries, testLookCount }: Leaderboard,
+  objective: Objective | null,
+  {
+    shown = entries,
+    flags = {},
+    width = null,
+  }: { readonly shown?: readonly LeaderboardRecord[]; readonly flags?: ListFlags; readonly width?: number | null } = {},
+): string {
   if (entries.length === 0) return 'The sweep has no runs yet.';
-  const table = renderTable(
-    [
-      { title: 'rank', align: 'right' },
-      { title: 'run', align: 'right' },
-      { title: 'state' },
-      { title: 'val_loss', align: 'right' },
-      { title: 'val_acc', align: 'right' },
-      { title: 'best epoch' },
-      { title: 'test accuracy (95 %)' },
-      { title: 'parameters' },
-    ],
-    entries.map(({ rank, run, testResult }) => [
-      String(rank),
-      String(run.runIndex),
-      run.state,
-      formatMetric(run.bestValLoss),
-      formatMetric(run.bestValAccuracy),
-      run.bestValue === null ? '' : `${run.bestStage ?? ''} ${run.bestEpoch}`,
-      testResult === null ? '' : formatInterval(testResult.accuracy, testResult.accuracyLow, testResult.accuracyHigh),
-      formatParameters(run.parameters, run.variedNames),
-    ]),
-  );
+  const table = renderList(leaderboardColumns(entries, objective?.metric ?? null), shown, {
+    flags,
+    total: entries.length,
+    width,
+  });
   const tested = testLookCount === 1 ? 'One run was' : `${testLookCount} runs were`;
   return [
     `${table}\n`,

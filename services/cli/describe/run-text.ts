@@ -15,36 +15,7 @@ import { GRAFT } from '../terminal/program-name.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
 import { describeTroubles } from './attempt-text.ts';
-
-export function describeRuns(runs: readonly RunRecord[]): string {
-  if (runs.length === 0) return 'The sweep has no runs yet.';
-  return renderTable(
-    [
-      { title: 'run' },
-      { title: 'state' },
-      { title: 'stage' },
-      { title: 'epoch', align: 'right' },
-      { title: 'best', align: 'right' },
-      { title: 'at epoch', align: 'right' },
-      { title: 'val_loss', align: 'right' },
-      { title: 'val_acc', align: 'right' },
-      { title: 'attempts', align: 'right' },
-      { title: 'parameters' },
-    ],
-    runs.map((run) => [
-      run.runId,
-      run.state,
-      run.stage ?? '',
-      epochOf(run),
-      formatMetric(run.bestValue),
-      run.bestValue === null ? '' : String(run.bestEpoch),
-      formatMetric(run.bestValLoss),
-      formatMetric(run.bestValAccuracy),
-      String(run.attemptCount),
-      formatParameters(run.parameters, run.variedNames),
-    ]),
-  );
-}
+import { epochOf } from './run-columns.ts';
 
 export function describeRun(run: RunRecord): string {
   const names = Object.keys(run.parameters);
@@ -158,8 +129,4 @@ function tookOf({ startTime, endTime }: AttemptRecord): string {
 function bestOf(run: RunRecord): string {
   if (run.bestValue === null) return '–';
   return `${formatMetric(run.bestValue)} (${run.bestStage ?? ''} epoch ${run.bestEpoch})`;
-}
-
-function epochOf(run: RunRecord): string {
-  return run.epochLimit === 0 ? '' : `${run.epochCount}/${run.epochLimit}`;
 }

@@ -3,9 +3,9 @@ import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
 import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
-import { renderFacts, renderTable } from '../terminal/table.ts';
+import type { ListColumn } from '../terminal/list.ts';
+import { renderFacts } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
-import { GRAFT } from '../terminal/program-name.ts';
 
 /** Maximum number of reasons for failures that the end of a sweep lists. */
 const REASONS = 8;
@@ -83,26 +83,66 @@ export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = [
   return renderFacts(facts);
 }
 
-export function describeSweeps(sweeps: readonly SweepRecord[]): string {
-  if (sweeps.length === 0) return `There is no sweep yet. Submit one with \`${GRAFT} sweep submit FILE\`.`;
-  return renderTable(
-    [
-      { title: 'sweep' },
-      { title: 'name' },
-      { title: 'state' },
-      { title: 'runs', align: 'right' },
-      { title: 'objective' },
-      { title: 'best', align: 'right' },
-      { title: 'created' },
-    ],
-    sweeps.map((sweep) => [
-      sweep.sweepId,
-      sweep.displayName,
-      describeState(sweep),
-      `${sweep.finishedRunCount}/${sweep.runCount}`,
-      sweep.spec.objective.metric,
-      formatMetric(sweep.bestValue),
-      formatTime(sweep.createTime),
-    ]),
-  );
+/** Columns of a list of sweeps, some of which are shown only if `--columns` names them. */
+export function sweepColumns(sweeps: readonly SweepRecord[]): readonly ListColumn<SweepRecord>[] {
+  return [
+    { name: 'sweep', title: 'sweep', rank: 0, cell: ({ sweepId }) => sweepId },
+    { name: 'name', title: 'name', rank: 10, minWidth: 12, cell: ({ displayName }) => displayName },
+    { name: 'state', title: 'state', rank: 5, cell: describeState },
+    {
+      name: 'runs',
+      title: 'runs',
+      align: 'right',
+      rank: 20,
+      cell: (sweep) => `${sweep.finishedRunCount}/${sweep.runCount}`,
+      key: ({ runCount }) => runCount,
+    },
+    { name: 'objective', title: 'objective', rank: 50, cell: ({ spec }) => spec.objective.metric },
+    {
+      name: 'best',
+      title: 'best',
+      align: 'right',
+      rank: 30,
+      cell: ({ bestValue }) => formatMetric(bestValue),
+      key: ({ bestValue }) => bestValue,
+    },
+    {
+      name: 'created',
+      title: 'created',
+      rank: 40,
+      cell: ({ createTime }) => formatTime(createTime),
+      key: ({ createTime }) => createTime.getTime(),
+    },
+    {
+      name: 'tags',
+      title: 'tags',
+      rank: 60,
+      minWidth: 8,
+      cell: ({ tags }) => tags.join(' '),
+      isExtra: sweeps.every(({ tags }) => tags.length === 0),
+    },
+    {
+      name: 'notes',
+      title: 'notes',
+      rank: 70,
+      minWidth: 8,
+      cell: ({ notes }) => notes.replaceAll('\n', ' '),
+      isExtra: true,
+    },
+    { name: 'data', title: 'data', rank: 70, minWidth: 12, cell: ({ spec }) => spec.dataset.path, isExtra: true },
+    { name: 'strategy', title: 'strategy', rank: 70, cell: ({ spec }) => spec.strategy, isExtra: true },
+    {
+      name: 'took',
+      title: 'took',
+      align: 'right',
+      rank: 70,
+      cell: (sweep) => (tookOf(sweep) === null ? '' : formatDuration(tookOf(sweep) ?? 0)),
+      key: tookOf,
+      isExtra: true,
+    },
+  ];
+}
+
+function tookOf({ startTime, endTime }: SweepRecord): number | null {
+  return startTime === null || endTime === null ? null : endTime.getTime() - startTime.getTime();
 }

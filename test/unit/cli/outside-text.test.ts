@@ -51,6 +51,8 @@ describe('text from outside in the terminal', () => {
   const sweep = sampleSweep({
     spec: { ...spec, displayName: EVIL, dataset: { ...spec.dataset, path: `/data/${EVIL}` } },
     displayName: EVIL,
+    notes: EVIL,
+    tags: [EVIL],
     stateReason: EVIL,
   });
   const bad = sampleRun(0, {

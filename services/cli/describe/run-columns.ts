@@ -1,0 +1,191 @@
+import type { RunRecord } from '../../core/records/run.ts';
+import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
+import { formatBytes, formatDuration, formatMetric, formatTime, formatValue } from '../terminal/format.ts';
+import type { ListColumn } from '../terminal/list.ts';
+
+/** Metrics with columns of their own, at the best epoch. */
+const HAS_COLUMN: ReadonlySet<string> = new Set(['val_loss', 'val_accuracy']);
+const RIGHT = { align: 'right' } as const;
+/** Width to which long values of parameters, such as paths, are cut before columns are hidden. */
+const MIN_TEXT = 8;
+
+/** Ranks of the columns of runs: those with large numbers are hidden first in a narrow terminal. */
+const RANK = { identity: 0, metric: 10, parameter: 20, otherMetric: 40, state: 50, detail: 60, text: 70 } as const;
+
+/**
+ * Returns the columns of runs, some of which are shown only if `--columns` names them.
+ *
+ * @param metric metric of the objective; null: unknown.
+ */
+export function runColumns(runs: readonly RunRecord[], metric: string | null): readonly ListColumn<RunRecord>[] {
+  const hasTrouble = runs.some(({ state }) => state !== 'SUCCEEDED');
+  return [
+    { name: 'run', title: 'run', ...RIGHT, rank: RANK.identity, cell: (run) => String(run.runIndex), key: runIndexOf },
+    {
+      name: 'state',
+      title: 'state',
+      rank: hasTrouble ? RANK.metric : RANK.state,
+      cell: ({ state }) => state,
+    },
+    metricColumn(
+      'best',
+      metric ?? 'best',
+      RANK.metric - 1,
+      ({ bestValue }) => bestValue,
+      metric === null || HAS_COLUMN.has(metric),
+    ),
+    metricColumn('val_loss', 'val_loss', RANK.metric, ({ bestValLoss }) => bestValLoss),
+    metricColumn('val_accuracy', 'val_acc', RANK.metric + 1, ({ bestValAccuracy }) => bestValAccuracy),
+    {
+      name: 'best_epoch',
+      title: 'best epoch',
+      shortTitle: 'epoch',
+      rank: RANK.detail,
+      cell: bestEpochOf,
+      key: ({ bestStage, bestEpoch }) => (bestStage === 'FINE_TUNE' ? 1e6 : 0) + bestEpoch,
+    },
+    ...parameterColumns(runs),
+    { name: 'tags', title: 'tags', rank: RANK.text, minWidth: MIN_TEXT, cell: tagsOf, isExtra: noneHas(runs, tagsOf) },
+    { name: 'notes', title: 'notes', rank: RANK.text + 1, minWidth: MIN_TEXT, cell: notesOf, isExtra: true },
+    {
+      name: 'stage',
+      title: 'stage',
+      rank: RANK.detail,
+      cell: ({ stage }) => stage ?? '',
+      isExtra: true,
+    },
+    { name: 'epoch', title: 'epoch', ...RIGHT, rank: RANK.detail, cell: epochOf, key: epochCountOf, isExtra: true },
+    metricColumn('last', 'last', RANK.otherMetric, ({ lastValue }) => lastValue, true),
+    {
+      name: 'attempts',
+      title: 'attempts',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ attemptCount }) => String(attemptCount),
+      key: ({ attemptCount }) => attemptCount,
+      isExtra: true,
+    },
+    {
+      name: 'took',
+      title: 'took',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: (run) => formatMilliseconds(tookOf(run)),
+      key: tookOf,
+      isExtra: true,
+    },
+    {
+      name: 'memory',
+      title: 'memory',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ peakMemoryBytes }) => (peakMemoryBytes === null ? '' : formatBytes(peakMemoryBytes)),
+      key: ({ peakMemoryBytes }) => peakMemoryBytes,
+      isExtra: true,
+    },
+    {
+      name: 'started',
+      title: 'started',
+      rank: RANK.detail,
+      cell: ({ startTime }) => formatTime(startTime),
+      key: ({ startTime }) => startTime?.getTime() ?? null,
+      isExtra: true,
+    },
+    { name: 'reason', title: 'reason', rank: RANK.text, minWidth: 12, cell: reasonOf, isExtra: true },
+    { name: 'id', title: 'id', rank: RANK.text, cell: ({ runId }) => runId, isExtra: true },
+  ];
+}
+
+/** Columns of runs in the order of their numbers, where their progress matters more than their results. */
+export function listedRunColumns(runs: readonly RunRecord[], metric: string | null): readonly ListColumn<RunRecord>[] {
+  const isDefault = new Set(['stage', 'epoch', 'attempts', 'id']);
+  const columns = runColumns(runs, metric).map((column) =>
+    isDefault.has(column.name) ? { ...column, isExtra: false } : column,
+  );
+  const first = ['run', 'state', 'stage', 'epoch'];
+  const leading = first.flatMap((name) => columns.find((column) => column.name === name) ?? []);
+  return [...leading, ...columns.filter(({ name }) => !first.includes(name))];
+}
+
+/** Columns for the parameters: those that differ between runs, and all others if `--columns` names them. */
+function parameterColumns(runs: readonly RunRecord[]): readonly ListColumn<RunRecord>[] {
+  const varied = [...new Set(runs.flatMap(({ variedNames }) => variedNames))];
+  const others = [...new Set(runs.flatMap(({ parameters }) => Object.keys(parameters)))].filter(
+    (name) => !varied.includes(name),
+  );
+  const lastPart = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
+  const shortNames = varied.map(lastPart);
+  const all = [...varied, ...others];
+  return all.map((name, index) => {
+    const isUnique = shortNames.filter((short) => short === lastPart(name)).length === 1;
+    const values = runs.map(({ parameters }) => parameters[name]);
+    const isNumeric = values.every((value) => value === undefined || typeof value === 'number');
+    return {
+      name,
+      title: name,
+      ...(isUnique && varied.includes(name) ? { shortTitle: lastPart(name) } : {}),
+      ...(isNumeric ? RIGHT : {}),
+      rank: RANK.parameter + Math.min(index, 19),
+      ...(isNumeric ? {} : { minWidth: MIN_TEXT }),
+      cell: ({ parameters }) => (Object.hasOwn(parameters, name) ? formatValue(parameters[name]) : ''),
+      key: ({ parameters }) => keyOf(parameters[name]),
+      isExtra: index >= varied.length,
+    };
+  });
+}
+
+function keyOf(value: ParameterValue | undefined): number | string | null {
+  if (value === undefined) return null;
+  return typeof value === 'number' ? value : String(value);
+}
+
+function metricColumn(
+  name: string,
+  title: string,
+  rank: number,
+  key: (run: RunRecord) => number | null,
+  isExtra = false,
+): ListColumn<RunRecord> {
+  return { name, title, ...RIGHT, rank, cell: (run) => formatMetric(key(run)), key, isExtra };
+}
+
+function noneHas(runs: readonly RunRecord[], textOf: (run: RunRecord) => string): boolean {
+  return runs.every((run) => textOf(run) === '');
+}
+
+function tagsOf({ tags }: RunRecord): string {
+  return tags.join(' ');
+}
+
+function notesOf({ notes }: RunRecord): string {
+  return notes.replaceAll('\n', ' ');
+}
+
+function reasonOf({ stateReason }: RunRecord): string {
+  return stateReason.split('\n')[0] ?? '';
+}
+
+function runIndexOf({ runIndex }: RunRecord): number {
+  return runIndex;
+}
+
+function bestEpochOf({ bestValue, bestStage, bestEpoch }: RunRecord): string {
+  return bestValue === null ? '' : `${bestStage ?? ''} ${bestEpoch}`;
+}
+
+function epochCountOf({ epochCount }: RunRecord): number {
+  return epochCount;
+}
+
+/** Returns the completed and the given epochs of the run's stage: `3/20`. */
+export function epochOf({ epochCount, epochLimit }: RunRecord): string {
+  return epochLimit === 0 ? '' : `${epochCount}/${epochLimit}`;
+}
+
+function tookOf({ startTime, endTime }: RunRecord): number | null {
+  return startTime === null || endTime === null ? null : endTime.getTime() - startTime.getTime();
+}
+
+function formatMilliseconds(milliseconds: number | null): string {
+  return milliseconds === null ? '' : formatDuration(milliseconds);
+}
