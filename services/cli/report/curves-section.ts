@@ -1,16 +1,11 @@
+import { canBeBest } from '../../core/ranking.ts';
 import { drawsBands, renderCurveChart } from './curve-chart.ts';
 import type { HighlightedRun } from './curve-chart.ts';
 import { Curves } from './curves.ts';
 import { html, parameterList } from './html.ts';
 import type { Html } from './html.ts';
-import { hasEnded, kindOf, titleOfMetric } from './report-data.ts';
+import { CHARTED_METRICS, hasEnded, HIGHLIGHTED, kindOf, titleOfMetric } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
-
-const HIGHLIGHTED = 3;
-/** Metrics that are no measure of quality. */
-const UNCHARTED: readonly string[] = ['learning_rate', 'seconds', 'images_per_second'];
-/** Order of the charts after the objective's: validation beside training. */
-const ORDER: readonly string[] = ['val_loss', 'loss', 'val_accuracy', 'accuracy'];
 
 /** Renders the learning curves of all recorded metrics of quality. */
 export function curvesSection(data: ReportData): Html {
@@ -28,23 +23,25 @@ export function curvesSection(data: ReportData): Html {
     bestEpoch: run.bestEpoch === 0 ? null : curves.epochOf(run.runIndex, run.bestStage, run.bestEpoch),
     fineTuneStart: curves.fineTuneStart(run.runIndex),
   }));
-  const rest = runs.length - best.length;
-  const withBands = drawsBands(runs.length, best.length);
+  const drawn = curves.runCount;
+  const measured = runs.filter(({ bestValue }) => bestValue !== null).length;
+  const rest = drawn - best.length;
+  const withBands = drawsBands(drawn, best.length);
   return html`<section aria-labelledby="curves">
     <h2 id="curves">Learning curves</h2>
     <ul class="legend">
       ${best.map(({ run, rank }, place) => {
         const state = run.state === 'SUCCEEDED' ? '' : `, ${run.state}`;
         return html`<li>
-          <span class="key key-${place + 1}">Run ${run.runIndex}</span>, rank
-          ${rank}${state}${
+          <span class="key key-${place + 1}">Run ${run.runIndex}</span
+          >${canBeBest(run) ? `, rank ${rank}` : ''}${state}${
             run.variedNames.length === 0
               ? null
               : html`: <span class="faint">${parameterList(run.parameters, run.variedNames)}</span>`
           }
         </li>`;
       })}
-      ${rest === 0 ? null : html`<li><span class="key key-rest">${withBands ? `distribution of all ${runs.length} runs` : rest === 1 ? 'the other run' : `the other ${rest} runs`}</span></li>`}
+      ${rest === 0 ? null : html`<li><span class="key key-rest">${withBands ? `distribution of ${drawn < measured ? `${drawn} of ${measured} runs, evenly from all ranks` : `all ${drawn} runs`}` : rest === 1 ? 'the other run' : `the other ${rest} runs`}</span></li>`}
     </ul>
     <p>
       ○ is the best epoch by ${sweep.spec.objective.metric}.
@@ -69,8 +66,8 @@ export function curvesSection(data: ReportData): Html {
   }
 }
 
-/** Returns the metrics to draw: the objective and its training counterpart first, then the usual ones, then the others. */
+/** Returns the metrics to draw: the objective and its training counterpart first. */
 function chartedNames(recorded: readonly string[], objective: string): readonly string[] {
-  const first = [objective, objective.replace(/^val_/, ''), ...ORDER];
-  return [...new Set([...first, ...recorded])].filter((name) => recorded.includes(name) && !UNCHARTED.includes(name));
+  const ordered = [objective, objective.replace(/^val_/, ''), ...CHARTED_METRICS];
+  return [...new Set(ordered)].filter((name) => recorded.includes(name));
 }

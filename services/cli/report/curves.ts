@@ -29,6 +29,7 @@ export class Curves {
   /** Number of head epochs by run number. */
   readonly #headEpochs = new Map<number, number>();
   readonly #fineTuned = new Set<number>();
+  readonly #runs = new Set<number>();
 
   constructor(metrics: readonly EpochMetricRecord[], runs: readonly RunRecord[]) {
     const indexes = new Map(runs.map((run) => [run.runId, run.runIndex]));
@@ -37,6 +38,7 @@ export class Curves {
       return runIndex === undefined || !STAGE_ORDER.includes(metric.stage) ? [] : [{ ...metric, runIndex }];
     });
     for (const { runIndex, stage, epoch } of trained) {
+      this.#runs.add(runIndex);
       if (stage === 'HEAD') this.#headEpochs.set(runIndex, Math.max(this.#headEpochs.get(runIndex) ?? 0, epoch));
       else this.#fineTuned.add(runIndex);
     }
@@ -57,6 +59,11 @@ export class Curves {
   /** Names of the metrics that were recorded. */
   get names(): readonly string[] {
     return [...this.#byName.keys()];
+  }
+
+  /** Number of runs with a curve. */
+  get runCount(): number {
+    return this.#runs.size;
   }
 
   /** Returns the points of one metric, by run and epoch. */

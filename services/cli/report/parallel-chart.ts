@@ -7,9 +7,11 @@ import { formatTick, positionOn } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { NOT_SET } from './effects.ts';
 import type { Effect } from './effects.ts';
+import { evenlyFrom } from './group.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import { count } from './numbers.ts';
+import { HIGHLIGHTED } from './report-data.ts';
 import { renderSvg } from './svg.ts';
 
 export interface ParallelOptions {
@@ -30,9 +32,8 @@ interface Column {
 }
 
 const MOST_COLUMNS = 8;
-/** Runs drawn at most: the best, and as many others evenly from all ranks as remain. */
+/** Runs drawn at most. */
 const MOST_RUNS = 300;
-const HIGHLIGHTED = 3;
 const STROKE = 1.8;
 /** Width of the whole chart, unless its axes would come closer or farther than these distances. */
 const WIDTH = 1_110;
@@ -65,7 +66,7 @@ export function renderParallel({ sweep, runs, effects, objective }: ParallelOpti
     },
   ];
   const ranked = [...runs].sort((a, b) => compareRuns(sweep.spec.objective, a, b));
-  const lines = thinned(ranked).flatMap((run, order) =>
+  const lines = evenlyFrom(ranked, MOST_RUNS, HIGHLIGHTED).flatMap((run, order) =>
     columns.map((column, index) => ({
       run,
       place: order < HIGHLIGHTED ? order : -1,
@@ -183,17 +184,6 @@ function columnOf({ name, levels, axis }: Effect): Column {
     ticks: [...unset, ...[...places].map(([label, at]) => ({ at, label }))],
     placeOf: ({ parameters }) => places.get(formatValue(parameters[name])) ?? UNSET_PLACE,
   };
-}
-
-function thinned(ranked: readonly RunRecord[]): readonly RunRecord[] {
-  if (ranked.length <= MOST_RUNS) return ranked;
-  const rest = ranked.slice(HIGHLIGHTED);
-  const wanted = MOST_RUNS - HIGHLIGHTED;
-  const chosen = Array.from(
-    { length: wanted },
-    (_, index) => rest.slice(Math.floor((index * rest.length) / wanted))[0],
-  );
-  return [...ranked.slice(0, HIGHLIGHTED), ...chosen.filter((run) => run !== undefined)];
 }
 
 function faintness(runCount: number): number {

@@ -1,3 +1,4 @@
+import { OBJECTIVE_METRICS } from '../../core/objective.ts';
 import type { Dataset } from '../../core/dataset.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { SweepPlanRecord } from '../../core/records/plan.ts';
@@ -9,6 +10,14 @@ import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { TrainerRecord } from '../../core/records/trainer.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { Leaderboard } from '../client/client-port.ts';
+
+/** Best runs that charts draw in colour. */
+export const HIGHLIGHTED = 3;
+
+/** Metrics whose curves are drawn, as far as they were recorded: validation beside training. */
+export const CHARTED_METRICS: readonly string[] = [
+  ...new Set(['val_loss', 'loss', 'val_accuracy', 'accuracy', ...OBJECTIVE_METRICS]),
+];
 
 /** One lease of a task, taken from the sweep's events. */
 export interface TaskAttempt {
@@ -43,6 +52,7 @@ export interface ReportData {
   readonly sweep: SweepRecord;
   readonly runs: readonly RunRecord[];
   readonly leaderboard: Leaderboard;
+  /** Curves of all runs, or of the best and others evenly from all ranks if they are many. */
   readonly metrics: readonly EpochMetricRecord[];
   /** Null before the data set is indexed. */
   readonly dataset: Dataset | null;

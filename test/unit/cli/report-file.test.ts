@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../services/cli/cli.ts';
 import type { GraftClient } from '../../../services/cli/client/client-port.ts';
 import type { StoredEvent } from '../../../services/core/records/event.ts';
-import { sampleEvents, sampleReport, sampleSweep } from './sample-sweep.ts';
+import { collectReport } from '../../../services/cli/report/collect-report.ts';
+import { sampleEvents, sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -16,10 +17,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** Calls that the collection of a report made, by method. */
 const calls: string[] = [];
 
-function clientOf(change: Partial<ReturnType<typeof sampleSweep>> = {}): GraftClient {
+function answersOf(change: Partial<ReturnType<typeof sampleSweep>> = {}): Partial<GraftClient> {
   const data = sampleReport();
   const sweep = sampleSweep(change);
-  const answers: Partial<GraftClient> = {
+  return {
     address: 'here',
     resolveHandle: () => Promise.resolve({ outcome: 'FOUND', id: 's1', problem: '', candidates: [] }),
     listSweeps: () => Promise.resolve([sweep]),
@@ -36,7 +37,10 @@ function clientOf(change: Partial<ReturnType<typeof sampleSweep>> = {}): GraftCl
     },
     close: () => undefined,
   };
-  return new Proxy(answers, {
+}
+
+function clientOf(change: Partial<ReturnType<typeof sampleSweep>>): GraftClient {
+  return new Proxy(answersOf(change), {
     get: (target, name) => {
       calls.push(String(name));
       return target[name as keyof GraftClient];
@@ -112,5 +116,36 @@ describe('graft report -o', () => {
     expect(counted.filter((name) => name === 'listTestPredictions')).toHaveLength(2);
     expect(counted.length).toBeLessThanOrEqual(12);
     expect(counted).not.toContain('getRun');
+  });
+
+  it('reads the curves of 80 runs of a large sweep, from all ranks, each with its shared head', async () => {
+    const entries = Array.from({ length: 1_000 }, (_, index) => {
+      // Run 1 trained the heads of all later runs.
+      const run = sampleRun(index, { runId: `r${index}`, headRunId: index > 1 ? 'r1' : null });
+      return { rank: index + 1, run, testResult: null };
+    });
+    const asked: string[] = [];
+    const client: Partial<GraftClient> = {
+      getSweep: () => Promise.resolve(sampleSweep()),
+      getLeaderboard: () => Promise.resolve({ entries, testLookCount: 0 }),
+      listEpochMetrics: ({ runId = '' }) => {
+        asked.push(runId);
+        const metric = { epoch: 1, name: 'val_loss', value: 0.5 };
+        const head = { ...metric, stage: 'HEAD', runId: runId === 'r0' ? runId : 'r1' } as const;
+        return Promise.resolve([head, { ...metric, stage: 'FINE_TUNE', runId }]);
+      },
+    };
+    const { metrics } = await collectReport(
+      { ...answersOf(), ...client } as GraftClient,
+      's1',
+      new AbortController().signal,
+    );
+    expect(asked).toHaveLength(80);
+    expect(asked.slice(0, 3)).toEqual(['r0', 'r1', 'r2']);
+    expect(Number(asked.at(-1)?.slice(1))).toBeGreaterThan(980);
+    const ofRun = (runId: string | undefined): unknown[] =>
+      metrics.filter((metric) => metric.runId === runId).map(({ stage }) => stage);
+    expect(new Set(metrics.map(({ runId }) => runId)).size).toBe(80);
+    for (const runId of ['r0', 'r1', asked.at(-1)]) expect(ofRun(runId).sort()).toEqual(['FINE_TUNE', 'HEAD']);
   });
 });
