@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
+import { PREDICTION_OUTPUTS } from './commands/global-options.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { HANDLE_HELP } from './commands/handles.ts';
@@ -57,9 +58,10 @@ function buildProgram(context: CliContext): Command {
       'send the token without TLS, even to another machine; for a coordinator: listen without TLS and tokens',
     )
     .addOption(
-      new Option('--output <format>', 'format of results: table for people, json for programs')
-        .choices(['table', 'json'])
-        .default('table'),
+      new Option(
+        '--output <format>',
+        'format of results: table for people, json for programs (default: table); csv and jsonl: graft predict only',
+      ).choices(PREDICTION_OUTPUTS),
     )
     .addHelpText('after', HANDLE_HELP)
     .option('-V, --version', 'print the version, the commit if it is known, and the version of Node')

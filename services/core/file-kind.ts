@@ -1,6 +1,9 @@
 /** Extensions that Keras accepts (`image_dataset_utils.ALLOWLIST_FORMATS`). */
 const EXTENSIONS = ['.bmp', '.gif', '.jpeg', '.jpg', '.png'];
 
+/** Formats that are read, for messages. */
+export const READ_FORMATS = 'JPEG, PNG, BMP and GIF';
+
 /** Extensions of other image formats, which users put into data sets in the belief that they are read. */
 const OTHER_IMAGE_EXTENSIONS = [
   '.webp',
@@ -10,10 +13,17 @@ const OTHER_IMAGE_EXTENSIONS = [
   '.heif',
   '.avif',
   '.jp2',
+  '.jxl',
   '.svg',
   '.ico',
   '.jfif',
   '.raw',
+  '.dng',
+  '.psd',
+  '.tga',
+  '.ppm',
+  '.pgm',
+  '.exr',
 ];
 
 export type FileKind = 'image' | 'other-image' | 'other' | 'hidden';

@@ -1,12 +1,24 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeCheckpoint, writeFormulaWeights } from '../parity/export-checkpoint-file.ts';
 import { pictureBytes, writeFiles } from '../support/picture.ts';
-import { runCli } from './support/local-cluster.ts';
+import { runCommand } from '../support/python-venv.ts';
+import { kerasVenv, skipWithoutKeras } from '../parity/keras-venv.ts';
+import { eventually, LAUNCHER, runCli } from './support/local-cluster.ts';
 import type { CliResult } from './support/local-cluster.ts';
 
 const BACKBONE = 'mobilenet_0.25';
@@ -45,7 +57,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
 
   it('reports the missing weights of the base, and the option for a copy', async () => {
     const { code, stdout, stderr } = await graft('predict', '--checkpoint', checkpoint, image);
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(stdout).toBe('');
     expect(stderr).toMatch(
       /best\.safetensors can't be used, weights: it needs the weights of its base, mobilenet_0\.25\. The run read them from ".*trainer\/weights\.safetensors", and this machine has no such file\. Pass a copy of that file: --weights FILE\./,
@@ -58,7 +70,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     bytes.writeFloatLE(0.5, bytes.length - 4);
     writeFileSync(other, bytes);
     const { code, stderr } = await exportTo('other.keras', '--weights', other);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toMatch(
       /baseDigest: it was trained on a base whose weights have the digest [0-9a-f]{64}, but the weights on this machine have [0-9a-f]{64}\. Pass the weight file it was trained with: --weights FILE\./,
     );
@@ -100,7 +112,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
 
     const args = ['--checkpoint', checkpoint, '--weights', weights, ...images, '--output', 'json'];
     const { code, stdout, stderr } = await graft('predict', ...args);
-    expect(code).toBe(1);
+    expect(code).toBe(4);
     expect(stderr).toContain('5 of 7 images could not be read');
     const { predictions } = JSON.parse(stdout) as { predictions: { image: string; problem: string | null }[] };
     const refused = predictions.filter(({ problem }) => problem !== null).map(({ image }) => image);
@@ -141,6 +153,88 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(forced.code, forced.stderr).toBe(0);
     // A ZIP archive.
     expect(readFileSync(file).subarray(0, 2).toString()).toBe('PK');
+  });
+
+  it('takes the format from the ending, and refuses an unknown one with the known ones', async () => {
+    const out = join(folder, 'web', 'model.json');
+    const web = await graft('checkpoint', 'export', checkpoint, '-o', out, '--weights', weights);
+    expect(web.code, web.stderr).toBe(0);
+    expect(readdirSync(join(folder, 'web')).toSorted()).toEqual(['group1-shard1of1.bin', 'model.json']);
+    const unknown = await graft('checkpoint', 'export', checkpoint, '-o', join(folder, 'model.kears'));
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain(
+      "ends in .kears, which is no known format. Did you mean '.keras'? Give a path that ends in .keras",
+    );
+  });
+
+  it('prints five lines of Python that give the probabilities of predict', async (context) => {
+    const venv = await kerasVenv();
+    skipWithoutKeras(context, venv);
+    const exported = await graft(
+      'checkpoint',
+      'export',
+      checkpoint,
+      '-o',
+      join(folder, 'py.keras'),
+      '--weights',
+      weights,
+    );
+    expect(exported.code, exported.stderr).toBe(0);
+    const lines = exported.stdout
+      .trimEnd()
+      .split('\n')
+      .slice(-5)
+      .map((line) => line.slice(4));
+    expect(lines[0]).toBe('import keras, tensorflow as tf');
+    const photo = join(folder, 'photo.jpg');
+    const noise = Buffer.from(Array.from({ length: 90 * 61 * 3 }, (_, index) => (index * index * 31) % 251));
+    await sharp(noise, { raw: { width: 90, height: 61, channels: 3 } })
+      .blur(2)
+      .jpeg()
+      .toFile(photo);
+    const predicted = await graft('predict', checkpoint, photo, '--weights', weights, '--output', 'jsonl');
+    expect(predicted.code, predicted.stderr).toBe(0);
+    const { probabilities } = JSON.parse(predicted.stdout) as { probabilities: { dog: number } };
+    const script = lines.join('\n').replace('"photo.jpg"', JSON.stringify(photo));
+    const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '' };
+    const printed = await runCommand(venv.python, ['-c', script], env, 80_000);
+    const dog = Number(/\[([\d.e+-]+)\]/.exec(printed)?.[1]);
+    expect(Math.abs(dog - probabilities.dog)).toBeLessThanOrEqual(1e-5);
+  });
+
+  it('leaves nothing behind when an export is interrupted', async () => {
+    const out = join(folder, 'interrupted');
+    mkdirSync(out);
+    const args = [LAUNCHER, 'checkpoint', 'export', checkpoint, '-o', join(out, 'm.keras'), '--weights', weights];
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...NO_COORDINATOR }, stdio: 'ignore' });
+    await eventually('the folder of the export', 60_000, () => Promise.resolve(readdirSync(out)[0]));
+    child.kill('SIGTERM');
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(130);
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('classifies folders in order, on several processes, like one file at a time', async () => {
+    const photos = join(folder, 'photos');
+    mkdirSync(photos);
+    const names = Array.from({ length: 230 }, (_, index) => `${String(index).padStart(3, '0')}.png`);
+    const picture = (index: number): Buffer => Buffer.from([index, 255 - index, (index * 7) % 256]);
+    for (const [index, name] of names.entries()) {
+      await sharp(picture(index), { raw: { width: 1, height: 1, channels: 3 } })
+        .resize(24, 24)
+        .toFile(join(photos, name));
+    }
+    writeFileSync(join(photos, '100.png'), 'no picture');
+    const out = join(folder, 'all.csv');
+    const all = await graft('predict', checkpoint, photos, '--weights', weights, '-o', out);
+    expect(all.code).toBe(4);
+    expect(all.stderr).toContain(`1 of 230 images could not be read: ${join(photos, '100.png')}: `);
+    const rows = readFileSync(out, 'utf8').trimEnd().split('\n');
+    expect(rows[0]).toBe('image,class,problem,p_cat,p_dog');
+    expect(rows.slice(1).map((row) => row.split(',')[0])).toEqual(names.map((name) => join(photos, name)));
+    const one = await graft('predict', checkpoint, join(photos, '229.png'), '--weights', weights, '--output', 'csv');
+    const [, , , , dog] = (rows.at(-1) ?? '').split(',');
+    expect(Number(one.stdout.trimEnd().split(',').at(-1))).toBeCloseTo(Number(dog), 5);
   });
 
   it('refuses a file name that does not match the format', async () => {

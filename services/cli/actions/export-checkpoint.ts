@@ -1,19 +1,22 @@
-import { existsSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { extname, join, resolve } from 'node:path';
-import { CliError, UsageError } from '../terminal/cli-errors.ts';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { describeUse } from '../describe/export-text.ts';
+import { CliError } from '../terminal/cli-errors.ts';
 import { formatBytes } from '../terminal/format.ts';
+import { createFolder, unwritable } from '../terminal/output-file.ts';
 import { writeResult } from '../terminal/output.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { runTool } from '../tool/run-tool.ts';
+import { exportTarget } from './export-target.ts';
+import type { ExportFormat, ExportTarget } from './export-target.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
-import type { CheckpointChoice } from './find-checkpoint.ts';
+import type { FoundCheckpoint } from './find-checkpoint.ts';
 
 /** Flags of `graft checkpoint export`. */
 export interface ExportFlags {
-  readonly format: string;
+  readonly format?: ExportFormat;
   readonly out: string;
   readonly force?: true;
   readonly weights?: string;
@@ -24,68 +27,78 @@ interface ExportedFile {
   readonly sizeBytes: number;
 }
 
-/** File extensions of the formats that are one file. */
-const FILE_ENDINGS: Readonly<Record<string, string>> = { keras: '.keras', 'keras-h5': '.h5' };
-
 /** `graft checkpoint export`. */
 export async function exportCheckpoint(
   context: CliContext,
   options: GlobalOptions,
   named: string,
-  { format, weights, ...flags }: ExportFlags,
+  flags: ExportFlags,
 ): Promise<void> {
-  const target = exportTarget(resolve(context.cwd, flags.out), format, flags.force);
+  const target = exportTarget(resolve(context.cwd, flags.out), flags.format, flags.force === true);
   const folder = await mkdtemp(join(tmpdir(), 'graft-export-'));
   try {
-    await exportTo(context, options, { named, weights, folder, format, target });
+    const found = await findCheckpoint(context, options, { named, weights: flags.weights, folder });
+    const files = await exportAside(context, found, target);
+    writeResult(context, options, resultOf(found, target, files), () => describe(found, target, files));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /**
- * Returns the path to write.
- *
- * @throws UsageError if the path exists without `--force`, or its extension is not the format's.
+ * Exports into a folder beside the target, and moves the files when all of them are complete: an export that is interrupted or fails
+ * leaves nothing behind.
  */
-function exportTarget(out: string, format: string, force: true | undefined): string {
-  const ending = FILE_ENDINGS[format];
-  const isFolder = existsSync(out) && statSync(out).isDirectory();
-  if (ending === undefined) {
-    if (existsSync(out) && !isFolder) throw new UsageError(`--out: ${out} is a file; format ${format} needs a folder.`);
-    refuseExisting(join(out, 'model.json'), force);
-    return out;
-  }
-  const given = isFolder ? '' : extname(out);
-  if (given !== '' && given !== ending) {
-    throw new UsageError(`--out: ${out} ends in ${given}; a file of format ${format} ends in ${ending}.`);
-  }
-  const target = given === '' ? join(out, `model${ending}`) : out;
-  refuseExisting(target, force);
-  return target;
-}
-
-function refuseExisting(path: string, force: true | undefined): void {
-  if (force === true || !existsSync(path)) return;
-  throw new UsageError(`--out: ${path} exists already. Choose another path, or add --force to replace it.`);
-}
-
-interface Export extends CheckpointChoice {
-  readonly format: string;
-  readonly target: string;
-}
-
-async function exportTo(
+async function exportAside(
   context: CliContext,
-  options: GlobalOptions,
-  { format, target, ...choice }: Export,
-): Promise<void> {
-  const { file, card } = await findCheckpoint(context, options, choice);
+  found: FoundCheckpoint,
+  { format, path }: ExportTarget,
+): Promise<readonly ExportedFile[]> {
+  const into = format === 'tfjs' ? path : dirname(path);
+  const aside = await makeAside(into, path);
+  try {
+    const inside = format === 'tfjs' ? aside : join(aside, basename(path));
+    const files = await runExport(context, found, { format, path: inside });
+    if (format === 'tfjs') await removeShards(into);
+    return await Promise.all(
+      files.map(async ({ path: from, sizeBytes }) => {
+        const to = join(into, basename(from));
+        await rename(from, to);
+        return { path: to, sizeBytes };
+      }),
+    );
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+async function makeAside(folder: string, target: string): Promise<string> {
+  try {
+    await createFolder(folder);
+    return await mkdtemp(join(folder, '.graft-export-'));
+  } catch (error) {
+    throw unwritable(target, folder, error);
+  }
+}
+
+/** Removes the shards of an earlier export, of which there may be more. */
+async function removeShards(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  const shards = names.filter((name) => /^group1-shard\d+of\d+\.bin$/.test(name));
+  await Promise.all(shards.map((name) => rm(join(folder, name))));
+}
+
+async function runExport(
+  context: CliContext,
+  { file, card }: FoundCheckpoint,
+  { format, path }: ExportTarget,
+): Promise<readonly ExportedFile[]> {
   const { parameters, classNames } = card;
   const { cacheDir } = context.paths;
-  const request = { type: 'export', checkpoint: file, parameters, classNames, format, target, cacheDir };
+  const request = { type: 'export', checkpoint: file, parameters, classNames, format, target: path, cacheDir };
   const status = new StatusLine(context.stderr, context.env);
   let files: readonly ExportedFile[] = [];
+  status.show('loading the model …');
   try {
     await runTool(request, context.env, context.signal, (event) => {
       if (event.type === 'progress') {
@@ -96,8 +109,17 @@ async function exportTo(
   } finally {
     status.clear();
   }
-  if (files.length === 0) throw new CliError(`No file was written to ${target}.`);
-  writeResult(context, options, { format, classNames, files }, () =>
-    files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}`).join('\n'),
-  );
+  if (files.length === 0) throw new CliError(`No file was written to ${path}.`);
+  return files;
+}
+
+function resultOf({ card }: FoundCheckpoint, { format }: ExportTarget, files: readonly ExportedFile[]): object {
+  return { format, classNames: card.classNames, imageSize: card.parameters['image_size'], files };
+}
+
+function describe({ card }: FoundCheckpoint, { format, path }: ExportTarget, files: readonly ExportedFile[]): string {
+  const { classNames, parameters } = card;
+  const list = files.map((file) => `${file.path}: ${formatBytes(file.sizeBytes)}`).join('\n');
+  if (format === 'tfjs') return list;
+  return `${list}\n\n${describeUse({ path, classNames, imageSize: Number(parameters['image_size']) })}`;
 }

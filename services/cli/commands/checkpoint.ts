@@ -4,13 +4,18 @@ import type { ExportFlags } from '../actions/export-checkpoint.ts';
 import type { CollectFlags } from '../actions/manage-checkpoints.ts';
 import type { ListFlags } from '../terminal/list.ts';
 import { addListOptions } from './list-options.ts';
+import type { PredictFlags } from '../actions/predict-images.ts';
 import type { CliContext } from '../context/cli-context.ts';
-import { globalOptions } from './global-options.ts';
+import { globalOptions, outputFormat, PREDICTION_OUTPUTS } from './global-options.ts';
 import { CHECKPOINT_HANDLE, SWEEP_HANDLE } from './handles.ts';
+
+const EXPORT_FORMATS = ['keras', 'keras-h5', 'tfjs'] as const;
 
 const WEIGHTS = ['--weights <file>', "weight file of the base (default: the run's, as the trainers had it)"] as const;
 
 const EXPORT_HELP = `
+  graft checkpoint export latest -o model.keras
+
 Formats:
   keras     .keras file, for keras.models.load_model (Keras 3)
   keras-h5  legacy .h5 file of a whole model, for keras.models.load_model
@@ -20,6 +25,17 @@ The model takes RGB images of the run's size with values 0..255 (it includes pre
 for two classes one number, that of the second class; else one per class. A checkpoint from \`graft checkpoint download\`
 needs no coordinator. The weights of the base must be on this machine (--weights names the file), or are downloaded from
 where Keras publishes them.`;
+
+const PREDICT_HELP = `
+A folder stands for all images in it and in its folders. Quote a pattern to keep the shell from expanding it: there is no limit to
+the number of images then. Files are decoded on all cores.
+
+Formats (--output): table; csv, one column p_<class> for each class; jsonl, one JSON object a line; json, one object. Predictions
+have the order of the images. An image that can't be read is in the result with the reason, and the exit code is 4.
+
+  graft predict latest photos/
+  graft predict latest "photos/**/*.jpg" -o predictions.csv
+  graft predict latest/3 - --output jsonl < paths.txt`;
 
 /** `graft checkpoint …` and `graft predict`. */
 export function addCheckpointCommands(program: Command, context: CliContext): void {
@@ -71,12 +87,12 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
     .command('export')
     .argument('<checkpoint>', `file from \`graft checkpoint download\`, or ${CHECKPOINT_HANDLE}`)
     .description('write the trained model for Keras or TensorFlow.js')
-    .addOption(
-      new Option('--format <format>', 'format of the model')
-        .choices(['keras', 'keras-h5', 'tfjs'])
-        .makeOptionMandatory(),
-    )
     .requiredOption('-o, --out <path>', 'file to write, or a folder (then the file is called model)')
+    .addOption(
+      new Option('--format <format>', 'format of the model (default: that of the ending of --out, else keras)').choices(
+        EXPORT_FORMATS,
+      ),
+    )
     .option('--force', 'replace an existing model')
     .option(...WEIGHTS)
     .addHelpText('after', EXPORT_HELP)
@@ -85,14 +101,25 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
       await exportCheckpoint(context, globalOptions(command), named, flags);
     });
   program
-    .command('predict <image...>')
-    .description('classify images with a checkpoint')
-    .requiredOption('--checkpoint <checkpoint>', `file from \`graft checkpoint download\`, or ${CHECKPOINT_HANDLE}`)
+    .command('predict')
+    .argument('<checkpoint>', `file from \`graft checkpoint download\`, or ${CHECKPOINT_HANDLE}`)
+    .argument('[image...]', 'image files, folders, patterns such as "photos/*.jpg", or - for a list on standard input')
+    .description('classify images with a trained model')
+    .option('-o, --out <file>', 'file to write (default: standard output); .csv, .json and .jsonl choose the format')
     .option(...WEIGHTS)
-    .action(
-      async (images: string[], flags: { readonly checkpoint: string; readonly weights?: string }, command: Command) => {
-        const { predictImages } = await import('../actions/predict-images.ts');
-        await predictImages(context, globalOptions(command), images, flags);
-      },
-    );
+    .addOption(new Option('--checkpoint <checkpoint>', 'the same as the first argument').hideHelp())
+    .addHelpText('after', PREDICT_HELP)
+    .action(async (first: string, rest: string[], flags: PredictFlags & LegacyFlags, command: Command) => {
+      const { predictImages } = await import('../actions/predict-images.ts');
+      const { checkpoint: model = first } = flags;
+      const images = flags.checkpoint === undefined ? rest : [first, ...rest];
+      if (images.length === 0) command.error("error: missing required argument 'image'", { exitCode: 2 });
+      const output = outputFormat(command, PREDICTION_OUTPUTS);
+      await predictImages(context, globalOptions(command), { model, images, output }, flags);
+    });
+}
+
+interface LegacyFlags {
+  /** The model, before it was an argument. */
+  readonly checkpoint?: string;
 }

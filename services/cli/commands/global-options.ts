@@ -1,9 +1,29 @@
 import type { Command } from 'commander';
 import type { GlobalOptions } from '../context/cli-context.ts';
 
+/** Formats of all commands, and those that only `graft predict` has in addition. */
+const OUTPUTS = ['table', 'json'] as const;
+export const PREDICTION_OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
+
 /** Returns the options that every command takes, as given to the command that is running. */
 export function globalOptions(command: Command): GlobalOptions {
-  return { ...command.optsWithGlobals<Omit<GlobalOptions, 'command'>>(), command: nameOf(command) };
+  const options = command.optsWithGlobals<Omit<GlobalOptions, 'command' | 'output'>>();
+  const name = nameOf(command);
+  const output = OUTPUTS.find(
+    (known) => known === outputFormat(command, name === 'predict' ? PREDICTION_OUTPUTS : OUTPUTS),
+  );
+  return { ...options, output: output ?? 'table', command: name };
+}
+
+/** Returns the format given by `--output`; undefined: none was given. Ends the command with exit code 2 if it has not that format. */
+export function outputFormat<T extends string>(command: Command, known: readonly T[]): T | undefined {
+  const { output } = command.optsWithGlobals<{ readonly output?: string }>();
+  if (output === undefined) return undefined;
+  const found = known.find((format) => format === output);
+  if (found !== undefined) return found;
+  return command.error(
+    `error: option '--output ${output}' is for graft predict only. Allowed here: ${known.join(', ')}.`,
+  );
 }
 
 function nameOf(command: Command): string {

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeFileError, fileProblem } from '../../platform/files/file-problem.ts';
@@ -14,7 +14,7 @@ import { EXIT, EXIT_OF_FILE_PROBLEM } from './exit-codes.ts';
 export async function prepareOutputFile(path: string, option: string): Promise<void> {
   const folder = dirname(path);
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     const found = statSync(path, { throwIfNoEntry: false });
     if (found?.isDirectory() === true) throw new UsageError(`${option}: ${path} is a folder. Name a file in it.`);
     await access(found === undefined ? folder : path, constants.W_OK);
@@ -24,8 +24,17 @@ export async function prepareOutputFile(path: string, option: string): Promise<v
   }
 }
 
+/** Creates a folder with its parents, one by one: Node's recursive `mkdir` does not return in /proc. */
+export async function createFolder(folder: string): Promise<void> {
+  if (existsSync(folder)) return;
+  await createFolder(dirname(folder));
+  await mkdir(folder).catch((error: unknown) => {
+    if (!existsSync(folder)) throw error;
+  });
+}
+
 /** Returns an error that names the file to write, its problem and the remedy. */
-function unwritable(path: string, culprit: string, error: unknown): CliError {
+export function unwritable(path: string, culprit: string, error: unknown): CliError {
   const problem = fileProblem(error);
   const exitCode = problem === null ? EXIT.failure : EXIT_OF_FILE_PROBLEM[problem.kind];
   return new CliError(

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { CliError, InterruptedError } from '../terminal/cli-errors.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
 import { nodeCommand } from '../cluster/node-command.ts';
 
 /** A JSON line of `services/trainer/tool`, as its protocol file defines them. */
@@ -10,7 +11,7 @@ export type ToolEvent = { readonly type: string } & Readonly<Record<string, unkn
  * Runs the trainer's tool process with one request and passes on its events. Its standard error (TensorFlow's start-up notes) is
  * printed only if it fails.
  *
- * @throws CliError with the tool's message, or with its last output if it died.
+ * @throws CliError with the tool's message and the exit code of its kind, or with its last output if it died.
  */
 export async function runTool(
   request: unknown,
@@ -28,14 +29,26 @@ export async function runTool(
   });
   child.stdin.on('error', () => undefined);
   child.stdin.end(JSON.stringify(request));
-  let failure: string | null = null;
+  let failure: CliError | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const event = JSON.parse(line) as ToolEvent;
-    if (event.type === 'failed') failure = String(event['message']);
+    if (event.type === 'failed') failure = failureOf(String(event['kind']), String(event['message']));
     else onEvent(event);
   }
   const how = await ended;
   if (signal.aborted) throw new InterruptedError();
-  if (failure !== null) throw new CliError(failure);
+  if (failure !== null) throw failure;
   if (how !== '0') throw new CliError(`The process with TensorFlow ended (${how}). Its last output:\n${noise.trim()}`);
+}
+
+/** Exit codes of the tool's failures, whose kinds its protocol describes. */
+const EXIT_OF_FAILURE: Readonly<Record<string, number>> = {
+  invalid: EXIT.usage,
+  missing: EXIT.notFound,
+  refused: EXIT.refused,
+  unavailable: EXIT.unavailable,
+};
+
+function failureOf(kind: string, message: string): CliError {
+  return new CliError(message, EXIT_OF_FAILURE[kind] ?? EXIT.failure);
 }

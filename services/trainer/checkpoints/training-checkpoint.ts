@@ -65,8 +65,8 @@ export class CheckpointError extends Error {
   readonly path: string;
   readonly field: string;
 
-  constructor(path: string, field: string, problem: string) {
-    super(`The checkpoint ${path} can't be used, ${field}: ${problem}`);
+  constructor(path: string, field: string, problem: string, options?: ErrorOptions) {
+    super(`The checkpoint ${path} can't be used, ${field}: ${problem}`, options);
     this.path = path;
     this.field = field;
   }

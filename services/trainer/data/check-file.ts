@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DatasetProblemCode } from '../../core/dataset.ts';
+import { fileProblem } from '../../platform/files/file-problem.ts';
 import { NotReadableFileError } from '../../platform/files/read-regular-file.ts';
 import { findBlank } from './blank-image.ts';
 import type { BlankImage } from './blank-image.ts';
@@ -39,8 +40,8 @@ export function checkFile(contents: Uint8Array | Error): FileCheck {
 /** Converts an error thrown by `readRegularFile`. */
 export function problemOfReading(error: Error): FileProblem {
   if (error instanceof NotReadableFileError) return { code: 'UNREADABLE', reason: error.message };
-  const code = 'code' in error ? String(error.code) : error.message;
-  return { code: 'UNREADABLE', reason: `it can't be read (${code})` };
+  const reason = fileProblem(error)?.clause ?? `can't be read: ${error.message}`;
+  return { code: 'UNREADABLE', reason: `it ${reason}` };
 }
 
 /** Returns the problem of contents that are not passed to a decoder at all; null if they are to be decoded. */

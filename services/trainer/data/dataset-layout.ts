@@ -7,6 +7,7 @@ import { fileKind } from '../../core/file-kind.ts';
 import { isLeftover } from '../../core/leftovers.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
 import { controlProblem } from '../../core/text/control-characters.ts';
+import { fileProblem } from '../../platform/files/file-problem.ts';
 import { findAlike, matchClasses, spell } from './class-names.ts';
 import type { FoundClass } from './class-names.ts';
 import { PathOutsideError } from './data-root.ts';
@@ -252,11 +253,8 @@ class LayoutReader {
     } catch (error) {
       if (error instanceof PathOutsideError) throw error;
       const shown = showName(path);
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       const where = shown === '' ? root : join(root, shown);
-      const hint =
-        code === 'ENOENT' ? `it does not exist on this machine, ${hostname()}` : `it can't be read (${code})`;
-      this.report('UNREADABLE', shown, `Folder ${where}: ${hint}.`);
+      this.report('UNREADABLE', shown, `Folder ${where}: ${folderProblem(error)}.`);
       return null;
     }
   }
@@ -273,6 +271,14 @@ class LayoutReader {
   private report(code: DatasetProblemCode, path: string, message: string, fatal = true): void {
     this.problems.push({ code, path, message, fatal });
   }
+}
+
+function folderProblem(error: unknown): string {
+  const problem = fileProblem(error);
+  if (problem === null) return `it can't be read: ${error instanceof Error ? error.message : String(error)}`;
+  if (problem.kind === 'missing') return `it does not exist on this machine, ${hostname()}`;
+  const isFile = error instanceof Error && 'code' in error && error.code === 'ENOTDIR';
+  return isFile ? 'it is a file, not a folder' : `it ${problem.clause}`;
 }
 
 function missingSplitMessage(split: Split, present: readonly string[]): string {

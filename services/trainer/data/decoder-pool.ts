@@ -42,11 +42,26 @@ export function decoderCountFor(imageCount: number): number {
   return Math.max(1, Math.min(threadCount, MOST_PROCESSES, Math.floor(imageCount / IMAGES_PER_PROCESS)));
 }
 
+/** Images from which a prediction decodes in other processes, whose start-up takes as long as decoding about 200. */
+const PREDICTION_IMAGES = 200;
+
+/**
+ * Returns the number of decoder processes for a prediction: one for each thread from 200 images on. They start while this process
+ * loads the model, and decode while it computes.
+ */
+export function predictionDecoderCount(imageCount: number): number {
+  return imageCount < PREDICTION_IMAGES ? 1 : Math.max(2, Math.min(threadCount, MOST_PROCESSES));
+}
+
 /** Splits work into jobs. `first` is the index of a share's first item among all items. */
-export function jobsOf<T, J>(items: readonly T[], jobOf: (share: readonly T[], first: number) => J): readonly J[] {
-  return Array.from({ length: Math.ceil(items.length / JOB_IMAGES) }, (_, index) => {
-    const first = index * JOB_IMAGES;
-    return jobOf(items.slice(first, first + JOB_IMAGES), first);
+export function jobsOf<T, J>(
+  items: readonly T[],
+  jobOf: (share: readonly T[], first: number) => J,
+  perJob = JOB_IMAGES,
+): readonly J[] {
+  return Array.from({ length: Math.ceil(items.length / perJob) }, (_, index) => {
+    const first = index * perJob;
+    return jobOf(items.slice(first, first + perJob), first);
   });
 }
 
@@ -54,13 +69,14 @@ export function jobsOf<T, J>(items: readonly T[], jobOf: (share: readonly T[], f
  * Runs jobs in several processes, because the TensorFlow binding is not thread-safe; a count of 1 runs them in this
  * process. Answers arrive in any order.
  *
+ * @param onAnswer may return a promise, until whose end the process gets no further job.
  * @param signal prevents further jobs from starting once aborted.
  * @throws the error of the first job that fails; the remaining jobs are abandoned.
  */
 export async function runDecoders<J extends DecoderJob>(
   jobs: readonly J[],
   decoderCount: number,
-  onAnswer: (job: J, answer: DecoderAnswers[J['kind']]) => void,
+  onAnswer: (job: J, answer: DecoderAnswers[J['kind']]) => void | Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
   const decoders = decoderCount > 1 ? Array.from({ length: decoderCount }, () => new DecoderProcess()) : [];
@@ -69,7 +85,7 @@ export async function runDecoders<J extends DecoderJob>(
     // The iterator is shared: each worker takes the next job when it is free.
     for (const job of waiting) {
       signal?.throwIfAborted();
-      onAnswer(job, await run(job));
+      await onAnswer(job, await run(job));
     }
   };
   try {

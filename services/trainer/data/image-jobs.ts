@@ -9,6 +9,8 @@ import { checkFile } from './check-file.ts';
 import type { FileCheck } from './check-file.ts';
 import { decodeAndResize, ImageDecodeError } from './decode-image.ts';
 import { ImageCacheError } from './image-cache-error.ts';
+import { decodePixels } from './pixels-job.ts';
+import type { PixelsJob, PixelsOrProblem } from './pixels-job.ts';
 
 /** A job that checks a share of the files; can be executed in any process. */
 export interface CheckJob {
@@ -31,22 +33,24 @@ export interface RowsJob {
   readonly offset: number;
 }
 
-export type DecoderJob = CheckJob | RowsJob;
+export type DecoderJob = CheckJob | RowsJob | PixelsJob;
 
-/** Result of each kind of job: a check per path, a CRC-32 per row. */
+/** Result of each kind of job: a check per path, a CRC-32 per row, pixels or a problem per path. */
 export interface DecoderAnswers {
   readonly check: readonly FileCheck[];
   readonly rows: readonly number[];
+  readonly pixels: readonly PixelsOrProblem[];
 }
 
 /**
- * Executes a job. A `check` reports problems in its result.
+ * Executes a job. `check` and `pixels` report problems in their results.
  *
  * @throws {ImageCacheError} or {ImageDecodeError} for `rows`.
  */
 export async function doJob<J extends DecoderJob>(job: J): Promise<DecoderAnswers[J['kind']]>;
 export async function doJob(job: DecoderJob): Promise<DecoderAnswers[DecoderJob['kind']]> {
   if (job.kind === 'rows') return writeRows(job);
+  if (job.kind === 'pixels') return decodePixels(job);
   const checks: FileCheck[] = [];
   for (const share of await sharesOf(job.root, job.paths, (path) => path)) {
     const contents = await Promise.all(share.map((path) => readOrError(join(job.root, path))));

@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileProblem } from '../../platform/files/file-problem.ts';
 import { describeModel } from './describe-model.ts';
 import type { TrainedModel } from './describe-model.ts';
 import { ExportError } from './export-error.ts';
@@ -47,8 +48,10 @@ export async function exportModel(
     }
     return [await fileAt(target)];
   } catch (error) {
-    if (error instanceof Error && 'code' in error) throw new ExportError(target, error.message, { cause: error });
-    throw error;
+    const problem = fileProblem(error);
+    if (problem === null) throw error;
+    const path = error instanceof Error && 'path' in error ? String(error.path) : target;
+    throw new ExportError(target, `${path} ${problem.clause}`, { cause: error });
   }
 }
 

@@ -31,10 +31,7 @@ try {
   const request = JSON.parse(await text(process.stdin)) as ToolRequest;
   await run(request);
 } catch (error) {
-  emit({
-    type: 'failed',
-    name: error instanceof Error ? error.name : 'Error',
-    message: error instanceof Error ? error.message : String(error),
-  });
+  const { describeFailure } = await import('./describe-failure.ts');
+  emit({ type: 'failed', ...describeFailure(error) });
   process.exitCode = 1;
 }

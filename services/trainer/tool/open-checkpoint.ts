@@ -71,6 +71,7 @@ async function loadParts(path: string, options: LoadOptions): Promise<BackbonePa
       'weights',
       `it needs the weights of its base, ${options.backbone}. The run read them from "${options.weights}", and this machine ` +
         'has no such file. Pass a copy of that file: --weights FILE.',
+      { cause: error },
     );
   }
 }

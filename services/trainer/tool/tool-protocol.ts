@@ -40,7 +40,18 @@ export type ToolEvent =
   | { readonly type: 'dataset-invalid'; readonly path: string; readonly problems: readonly DatasetProblem[] }
   | ({ readonly type: 'prediction' } & ImagePrediction)
   | { readonly type: 'exported'; readonly files: readonly ExportedFile[] }
-  | { readonly type: 'failed'; readonly name: string; readonly message: string };
+  | ({ readonly type: 'failed' } & ToolFailure);
+
+/** A failed request, with what the caller can do about it. */
+export interface ToolFailure {
+  /**
+   * `invalid`: the checkpoint, its weights or the parameters are unusable. `missing`: a file is not on this machine. `refused`: the
+   * account may not access a file. `unavailable`: a download failed, or a disk is full. `internal`: a fault of Graft.
+   */
+  readonly kind: 'invalid' | 'missing' | 'refused' | 'unavailable' | 'internal';
+  /** A message for people; of an internal fault, its stack. */
+  readonly message: string;
+}
 
 export interface ImagePrediction {
   readonly image: string;
