@@ -27,6 +27,11 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
   };
 }
 
+/** Returns the folder in which Keras keeps weights that it has downloaded. */
+export function kerasModelsDir(env: Readonly<Record<string, string | undefined>>): string {
+  return join(nonEmpty(env['HOME']) ?? homedir(), '.keras', 'models');
+}
+
 function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }

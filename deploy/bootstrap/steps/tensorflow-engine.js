@@ -28,7 +28,7 @@ export const tensorflowEngine = {
  */
 export function isBindingLinked(root) {
   const packageFolder = packageFolderOf(root);
-  return existsSync(packageFolder) && existsSync(bindingLink(packageFolder));
+  return existsSync(join(packageFolder, 'package.json')) && existsSync(bindingLink(packageFolder));
 }
 
 /** @param {string} root */

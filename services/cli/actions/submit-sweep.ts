@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { InvalidRequestError } from '../../core/errors.ts';
+import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import { kerasModelsDir } from '../../platform/paths.ts';
 import { isLocalAddress } from '../../platform/net/loopback.ts';
 import { parseAddresses } from '../../platform/rpc/client.ts';
 import type { CreatedSweep, GraftClient } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { countImages } from '../dataset/count-images.ts';
 import { describePlan } from '../describe/plan-text.ts';
+import { describeMissingWeights } from '../sweep-file/local-weights.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
 import { toYamlViolation } from '../sweep-file/yaml-path.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
@@ -71,10 +74,18 @@ export async function planSweep(
   await withClient(context, options, async (client) => {
     const first = await inYamlTerms(file, spec, () => client.planSweep(spec, null));
     const count = first.cost.imageCountsAssumed ? await countImages(spec.dataset) : null;
-    const plan = count === null ? first : await client.planSweep(spec, count.counted);
+    const counted = count === null ? first : await client.planSweep(spec, count.counted);
+    const plan = isOnThisMachine(client) ? withMissingWeights(context, counted) : counted;
     const note = { whyAssumed: whyNotCounted(spec.dataset.path), isComplete: count?.isComplete ?? true };
     writeResult(context, options, plan, () => describePlan(plan, note, flags.verbose === true));
   });
+}
+
+/** Adds which weights are not on this machine, where the trainers of a local coordinator look for them. */
+function withMissingWeights({ paths, env }: CliContext, plan: SweepPlanRecord): SweepPlanRecord {
+  const folders = { cacheDir: paths.cacheDir, kerasDir: kerasModelsDir(env) };
+  const parameters = plan.runs.map((run) => run.parameters);
+  return { ...plan, notes: [...plan.notes, ...describeMissingWeights(parameters, folders)] };
 }
 
 function whyNotCounted(folder: string): string {

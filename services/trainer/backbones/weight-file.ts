@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { homedir, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { hashFileOnce } from '../../platform/files/hash-file.ts';
 import { DownloadError, downloadFile } from '../../platform/http/download.ts';
+import { kerasModelsDir } from '../../platform/paths.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
 import type { BackboneDefinition } from '../../core/network/backbone-definition.ts';
@@ -62,7 +63,7 @@ export async function findWeightFile(
   }
   const { fileName, md5 } = definition.imagenet;
   const cached = join(options.cacheDir, 'weights', fileName);
-  const candidates = [cached, join(options.kerasDir ?? join(homedir(), '.keras', 'models'), fileName)];
+  const candidates = [cached, join(options.kerasDir ?? kerasModelsDir(process.env), fileName)];
   for (const candidate of candidates) {
     if (!(await isFile(candidate))) continue;
     if (md5 !== null) await checkMd5(definition, candidate, md5);

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import dns from 'node:dns';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DownloadError, downloadFile } from '../../../services/platform/http/download.ts';
 import { identifyProcess } from '../../../services/platform/lifecycle/process-identity.ts';
 
@@ -142,6 +143,37 @@ describe('downloadFile', () => {
     expect(failure).toMatchObject({ url, path, status: 404 });
     expect(String(failure)).toContain(`put it at ${path}`);
     expect(requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['ENOTFOUND', 1, false],
+    ['EAI_AGAIN', 3, true],
+    ['ECONNRESET', 5, true],
+  ])('tries a lookup or connection that fails with %s %i times', async (code, tries, isTemporary) => {
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((...args: unknown[]) => {
+      const answer = args.at(-1) as (error: Error) => void;
+      setImmediate(() => answer(Object.assign(new Error(`getaddrinfo ${code} weights.test`), { code })));
+    }) as typeof dns.lookup);
+    try {
+      const failure = await downloadFile({ url: 'http://weights.test/w.h5', path, retryDelayMs: 1 }).catch(
+        (error: unknown) => error,
+      );
+      expect(failure).toMatchObject({ problem: `getaddrinfo ${code} weights.test`, isTemporary });
+      expect(lookup).toHaveBeenCalledTimes(tries);
+    } finally {
+      lookup.mockRestore();
+    }
+  });
+
+  it('retries a refused connection, and names it although the name has several addresses', async () => {
+    const url = await serve(() => undefined);
+    server?.close();
+    server = null;
+    const failure = await downloadFile({ url: url.replace('127.0.0.1', 'localhost'), path, retryDelayMs: 1 }).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).toMatchObject({ isTemporary: true });
+    expect(String(failure)).toContain('ECONNREFUSED');
   });
 
   it('retries after 503', async () => {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
@@ -16,6 +16,7 @@ import { encodeSafetensors } from '../../../../services/trainer/checkpoints/safe
 
 const CONTENT = 'weights';
 const MD5 = createHash('md5').update(CONTENT).digest('hex');
+const MD5_OF_OTHER = createHash('md5').update('WEIGHTS').digest('hex');
 
 describe('weight files', () => {
   let folder: string;
@@ -72,6 +73,36 @@ describe('weight files', () => {
       `two different files could be the ImageNet weights of mobilenet: ${paths.join(' and ')}`,
     );
   });
+
+  it.each([
+    ['404', (response: ServerResponse) => response.writeHead(404).end(), 'the server answered HTTP 404 Not Found'],
+    [
+      'a wrong digest',
+      (response: ServerResponse) => response.end('WEIGHTS'),
+      `its md5 is ${MD5_OF_OTHER} instead of ${MD5}`,
+    ],
+  ])(
+    'name the address, the place and the digest when the download ends with %s, at once',
+    async (_what, answer, problem) => {
+      let requestCount = 0;
+      server = createServer((_request, response) => {
+        requestCount += 1;
+        answer(response);
+      });
+      await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/w.h5`;
+      const wanted = { ...backboneDefinition('vgg16'), imagenet: { fileName: 'w.h5', url, md5: MD5, sizeBytes: 7 } };
+      const failure: unknown = await findWeightFile(wanted, 'imagenet', { cacheDir, kerasDir }).catch(
+        (error: unknown) => error,
+      );
+      expect(failure).toMatchObject({ name: 'WeightsUnavailableError', isTemporary: false });
+      expect((failure as Error).message).toBe(
+        `The ImageNet weights of vgg16 are missing on host ${hostname()}: ${url} can't be downloaded: ${problem}. Give that ` +
+          `machine access (HTTPS_PROXY sets a proxy), or download the file elsewhere and put it at ${kerasDir}/w.h5 (md5 ${MD5}).`,
+      );
+      expect(requestCount).toBe(1);
+    },
+  );
 
   it('may be given as a path; a wrong one is named', async () => {
     const path = join(folder, 'own.h5');

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { isMachineFault } from '../../../../services/core/machine-fault.ts';
 import { ArtifactUnreachableError } from '../../../../services/platform/artifacts/artifact-store.ts';
-import { WeightFileMissingError } from '../../../../services/trainer/backbones/weight-file.ts';
+import { backboneDefinition } from '../../../../services/core/network/backbones.ts';
+import { WeightFileMissingError, WeightsUnavailableError } from '../../../../services/trainer/backbones/weight-file.ts';
 import { ImageCacheError } from '../../../../services/trainer/data/image-cache-error.ts';
 import { errorOfExit } from '../../../../services/trainer/slots/worker-exit.ts';
 import { taskErrorOf } from '../../../../services/trainer/training/task-error.ts';
@@ -37,6 +38,16 @@ describe('taskErrorOf', () => {
     expect(['INFRASTRUCTURE', 'PERMANENT']).toContain(taskError.errorClass);
     if (code.startsWith('DATA') || code === 'WEIGHTS_MISSING')
       expect(taskError.message).toContain('under the same path');
+  });
+
+  test.each([
+    [true, 'WEIGHTS_UNAVAILABLE'],
+    [false, 'WEIGHTS_MISSING'],
+  ])('reports a download that fails (for now: %s) as %s', (isTemporary, code) => {
+    const error = new WeightsUnavailableError(backboneDefinition('vgg16'), 'no answer', 'Fix it', { isTemporary });
+    const taskError = taskErrorOf(error, PLACES);
+    expect(taskError).toMatchObject({ code, errorClass: 'INFRASTRUCTURE' });
+    expect(isMachineFault(taskError)).toBe(true);
   });
 
   test.each([
