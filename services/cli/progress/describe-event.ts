@@ -1,5 +1,6 @@
 import { metricsOf } from '../../core/records/event.ts';
-import type { StoredEvent } from '../../core/records/event.ts';
+import type { StoredEvent, SweepEvent } from '../../core/records/event.ts';
+import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { formatMetric, formatParameters } from '../terminal/format.ts';
 import { epochLimitOf } from './sweep-progress.ts';
@@ -13,7 +14,7 @@ export function describeEvent(progress: SweepProgress, { event }: StoredEvent): 
       return `sweep ${event.state}${failed}${because(event.reason)}`;
     }
     case 'RUN_STATE':
-      return `run ${runName(progress, event.runId)} ${event.state}${because(event.reason)}`;
+      return `run ${runName(progress, event.runId)} ${event.state}${whyEnded(progress, event)}`;
     case 'EPOCH':
       return epochLine(progress, event.runId, event.epoch, metricsOf(event));
     case 'TASK':
@@ -58,6 +59,18 @@ function runName(progress: SweepProgress, runId: string): string {
   if (run === undefined) return runId;
   const parameters = formatParameters(run.parameters, run.variedNames);
   return parameters === '' ? String(run.runIndex) : `${run.runIndex} (${parameters})`;
+}
+
+/** Returns a run's reason; refers to an earlier run that ended for the same one. */
+function whyEnded(
+  progress: SweepProgress,
+  { runId, state, reason }: Extract<SweepEvent, { kind: 'RUN_STATE' }>,
+): string {
+  if (reason === '' || !isTerminalRunState(state)) return because(reason);
+  const isSame = (other: RunProgress): boolean =>
+    other.run.runId !== runId && other.state === state && other.reason === reason;
+  const earlier = [...progress.runs.values()].find(isSame);
+  return earlier === undefined ? because(reason) : `, for the same reason as run ${earlier.run.runIndex}`;
 }
 
 function because(reason: string): string {

@@ -53,6 +53,8 @@ export async function resolveWeights({ task, cacheDir, dataRoot = null, link }: 
     });
     if (info !== null) weights.push(info);
   }
+  // In the order of the references, whichever download failed first.
+  failures.sort((a, b) => references.indexOf(a.reference) - references.indexOf(b.reference));
   const [first] = failures;
   if (first !== undefined && weights.length === 0) throw failures.length === 1 ? first.error : together(failures);
   return { weights, missingWeights: failures.map(missingOf) };

@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test('names each missing file once: what is downloaded from where, and what nobody can get', () => {
+test('names each missing file once: what is downloaded from where, and what no server has', () => {
   const folders = { cacheDir: join(folder, 'cache'), kerasDir: join(folder, 'keras') };
   const own = join(folder, 'own.h5');
   const runs = [

@@ -55,6 +55,20 @@ function after(bodies: readonly SweepEvent[]): SweepProgress {
   return sampleEvents(bodies).reduce(applyEvent, startProgress(sampleSweep({ state: 'ACTIVE' }), runs));
 }
 
+it('says a reason once, however many runs end for it', () => {
+  const bodies = [
+    running(1, 'FAILED', 'no weights'),
+    running(3, 'FAILED', 'no weights'),
+    running(4, 'FAILED', 'no luck'),
+  ];
+  const lines = sampleEvents(bodies).map((event, index) => describeEvent(after(bodies.slice(0, index + 1)), event));
+  expect(lines.map((line) => line?.replace(/ \(.*\)/, ''))).toEqual([
+    'run 1 FAILED: no weights',
+    'run 3 FAILED, for the same reason as run 1',
+    'run 4 FAILED: no luck',
+  ]);
+});
+
 describe('the fold over events', () => {
   it('starts without results, whatever the runs have by now', () => {
     const progress = startProgress(sampleSweep({ state: 'ACTIVE' }), runs);

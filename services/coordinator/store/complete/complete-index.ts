@@ -37,8 +37,9 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
     [sweep.sweepId, result.dataset.datasetId, JSON.stringify(result.weights), JSON.stringify(result.dataset.problems)],
   );
   const { classCounts, classNames, problems } = result.dataset;
-  const found = `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}`;
-  const message = [found, ...describeMissing(result)].join('\n');
+  const message =
+    `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}` +
+    describeMissing(result.missingWeights);
   await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   if (isTerminalSweepState(sweep.state)) return;
   await failRunsWithout(tx, sweep.sweepId, result.missingWeights);

@@ -1,5 +1,5 @@
 import { machineFault } from '../../../core/machine-fault.ts';
-import type { MissingWeights, TaskResult } from '../../../core/task.ts';
+import type { MissingWeights } from '../../../core/task.ts';
 import { forgetFaults } from '../faults/record-fault.ts';
 import { otherSlots } from '../faults/other-slots.ts';
 import { endRuns } from '../runs/end-runs.ts';
@@ -31,17 +31,11 @@ export async function leaveToOthers(scope: TaskScope, missing: readonly MissingW
   return true;
 }
 
-/** Returns what INDEX reports about missing weights: all of them at once, before any run is trained. */
-export function describeMissing({
-  weights,
-  missingWeights,
-}: Pick<Extract<TaskResult, { stage: 'INDEX' }>, 'weights' | 'missingWeights'>): string[] {
-  if (missingWeights.length === 0) return [];
-  const count = weights.length + missingWeights.length;
-  return [
-    `weights are missing for ${missingWeights.length} of ${count} bases, whose runs fail; the other runs are trained:`,
-    ...missingWeights.map(({ reason }) => reason),
-  ];
+/** Returns what INDEX reports about missing weights, before any run is trained; their runs carry the reasons. Empty: none is missing. */
+export function describeMissing(missing: readonly MissingWeights[]): string {
+  if (missing.length === 0) return '';
+  const named = missing.map(({ backbone, weights }) => `${backbone} (${weights})`).join(', ');
+  return `; weights are missing for ${named}: the runs on them fail, and the others are trained`;
 }
 
 /** Fails the runs whose weights are missing. */
