@@ -150,10 +150,10 @@ describe('downloadFile', () => {
     ['EAI_AGAIN', 3, true],
     ['ECONNRESET', 5, true],
   ])('tries a lookup or connection that fails with %s %i times', async (code, tries, isTemporary) => {
-    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((...args: unknown[]) => {
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...args: unknown[]) => {
       const answer = args.at(-1) as (error: Error) => void;
       setImmediate(() => answer(Object.assign(new Error(`getaddrinfo ${code} weights.test`), { code })));
-    }) as typeof dns.lookup);
+    });
     try {
       const failure = await downloadFile({ url: 'http://weights.test/w.h5', path, retryDelayMs: 1 }).catch(
         (error: unknown) => error,
