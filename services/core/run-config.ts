@@ -88,6 +88,12 @@ export interface AugmentationConfig {
   readonly saturation: number;
   /** Keras `RandomHue(factor)`: the hue rotates by up to ±factor/2 of the colour circle. */
   readonly hue: number;
+  /** Applied after the layers above; null: off. */
+  readonly randAugment: RandAugmentConfig | null;
+  /** Keras `MixUp(alpha)`, applied to batches after all other layers; null: off. */
+  readonly mixup: MixConfig | null;
+  /** Keras `CutMix((alpha, alpha))`, applied to batches after all other layers; null: off. */
+  readonly cutmix: MixConfig | null;
   /** Fill of rotation, zoom and translation outside the image. */
   readonly fillMode: 'reflect' | 'wrap' | 'constant' | 'nearest';
   /** Fill value from 0 to 255 with `constant`, else 0. */
@@ -95,6 +101,20 @@ export interface AugmentationConfig {
   /** Interpolation of rotation, zoom and translation. */
   readonly interpolation: 'bilinear' | 'nearest';
   readonly seed: number;
+}
+
+/** Keras `RandAugment(num_ops, factor)`. */
+export interface RandAugmentConfig {
+  readonly ops: number;
+  readonly magnitude: number;
+}
+
+/** Mixing the images and the labels of a batch in pairs. */
+export interface MixConfig {
+  /** The share of an image is drawn from the beta distribution of (alpha, alpha). */
+  readonly alpha: number;
+  /** Part of the batches that are mixed; if those of MixUp and CutMix exceed 1 together, they are scaled to a sum of 1. */
+  readonly probability: number;
 }
 
 export interface HeadConfig {

@@ -4,6 +4,7 @@ import { dropoutStream } from '../../services/core/rng/stream.ts';
 import type { HeadConfig, OptimizerConfig } from '../../services/core/run-config.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
 import type { Tensor2D } from '../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../services/trainer/heads/batch-labels.ts';
 import { Head } from '../../services/trainer/heads/head.ts';
 import type { HeadTargets } from '../../services/trainer/heads/head.ts';
 import { Loss } from '../../services/trainer/heads/loss.ts';
@@ -81,7 +82,7 @@ function makeBatches(): readonly Batch[] {
       rows.map((row) => [...row]),
       [batch, features],
     );
-    return { features: all, labels, targets: loss.targets(labels) };
+    return { features: all, labels, targets: loss.targets(unmixed(labels)) };
   });
 }
 
@@ -99,7 +100,7 @@ function train({ units, layers, activation, dropout, means }: Case, batches: rea
       const stream = dropoutStream(seed, 'HEAD', epoch * batches.length + index);
       const { logits, gradients } = head.train(features, targets, stream, false);
       optimizer.apply(gradients, OPTIMIZER.learningRate);
-      const { lossSum } = loss.measure(logits.dataSync<'float32'>(), labels, true);
+      const { lossSum } = loss.measure(logits.dataSync<'float32'>(), unmixed(labels), true);
       tf.dispose([logits, ...gradients]);
       return lossSum;
     });

@@ -4,6 +4,7 @@ import { createStream } from '../../services/core/rng/stream.ts';
 import type { HeadConfig, OptimizerConfig } from '../../services/core/run-config.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
 import type { Tensor } from '../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../services/trainer/heads/batch-labels.ts';
 import { Head } from '../../services/trainer/heads/head.ts';
 import { Loss } from '../../services/trainer/heads/loss.ts';
 import { NativeHead, predictHeads, trainHeads } from '../../services/trainer/heads/native-head.ts';
@@ -58,13 +59,13 @@ describe(`heads against Keras ${expected.keras}`, () => {
           const rows = Array.from({ length: expected.batch }, (_, i) => step * expected.batch + i);
           const labels = rows.map((row) => row % wanted.classCount);
           const { logits, penalty } = trained.step(features(rows), loss, labels);
-          const sums = loss.measure(logits, labels, true);
+          const sums = loss.measure(logits, unmixed(labels), true);
           errors.push(relativeError(sums.lossSum / rows.length + penalty, wantedLoss));
           expect(sums.correctCount / rows.length).toBeCloseTo(wanted.accuracies[step] ?? NaN, 6);
         });
         const rows = Array.from({ length: 30 }, (_, i) => 200 + i);
         const labels = rows.map((row) => row % wanted.classCount);
-        const sums = loss.measure(trained.predict(features(rows)), labels, false);
+        const sums = loss.measure(trained.predict(features(rows)), unmixed(labels), false);
         errors.push(relativeError(sums.lossSum / 30 + trained.penaltyValue(), wanted.valLoss));
         expect(sums.correctCount / 30).toBeCloseTo(wanted.valAccuracy, 6);
         const maxError = Math.max(...errors);
@@ -80,7 +81,7 @@ describe(`heads against Keras ${expected.keras}`, () => {
   });
 
   it('does not clip the loss of a confident wrong answer, as Keras does not', () => {
-    const sums = new Loss(2, 0, null).measure(Float32Array.of(-60), [1], false);
+    const sums = new Loss(2, 0, null).measure(Float32Array.of(-60), unmixed([1]), false);
     expect(sums.lossSum).toBeCloseTo(expected.clipping.fit, 4);
     expect(sums.lossSum).toBeCloseTo(expected.clipping.evaluate, 4);
   });
@@ -117,7 +118,7 @@ class HeadOnOps implements TrainedHead {
     const kept: { logits?: Float32Array; penalty?: number } = {};
     tf.tidy(() => {
       const stream = createStream('unused');
-      const step = this.#head.train(rowsOf(input), loss.targets(labels), stream, false);
+      const step = this.#head.train(rowsOf(input), loss.targets(unmixed(labels)), stream, false);
       this.#optimizer.apply(step.gradients, LEARNING_RATE);
       kept.logits = Float32Array.from(step.logits.dataSync());
       kept.penalty = step.penalty?.dataSync()[0] ?? 0;
@@ -154,7 +155,7 @@ class HeadInNativeCode implements TrainedHead {
 
   step(input: Float32Array, loss: Loss, labels: readonly number[]): { logits: Float32Array; penalty: number } {
     const step = { head: this.#head, loss, learningRate: LEARNING_RATE, dropout: createStream('unused') };
-    const [result] = trainHeads([step], input, labels);
+    const [result] = trainHeads([step], input, unmixed(labels));
     if (result === undefined) throw new Error('unreachable: one step was made');
     return result;
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createStream } from '../../services/core/rng/stream.ts';
 import type { HeadConfig, LossConfig } from '../../services/core/run-config.ts';
 import { tf } from '../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../services/trainer/heads/batch-labels.ts';
 import { Head } from '../../services/trainer/heads/head.ts';
 import { Loss, classWeightsOf } from '../../services/trainer/heads/loss.ts';
 import { NativeHead, trainHeads } from '../../services/trainer/heads/native-head.ts';
@@ -81,7 +82,7 @@ describe(`losses against Keras ${expected.keras}`, () => {
 function measured(wanted: Case) {
   const { labels, logits } = draw(wanted);
   const loss = lossOf(wanted);
-  const value = loss.measure(logits, labels, true).lossSum / labels.length;
+  const value = loss.measure(logits, unmixed(labels), true).lossSum / labels.length;
   return {
     value,
     native: nativeGradient(wanted, loss, logits, labels),
@@ -107,7 +108,11 @@ function nativeGradient({ classCount }: Case, loss: Loss, logits: Float32Array, 
   const [kernel] = head.variables;
   if (kernel === undefined) throw new Error('unreachable: a head has a kernel');
   kernel.assign(logits);
-  trainHeads([{ head, loss, learningRate: RATE, dropout: createStream('unused') }], identity(labels.length), labels);
+  trainHeads(
+    [{ head, loss, learningRate: RATE, dropout: createStream('unused') }],
+    identity(labels.length),
+    unmixed(labels),
+  );
   const gradient = kernel.values().map((after, index) => ((logits[index] ?? 0) - after) / RATE);
   head.dispose();
   return gradient;
@@ -119,7 +124,7 @@ function opsGradient({ classCount }: Case, loss: Loss, logits: Float32Array, lab
   const kept: { gradient?: Float32Array } = {};
   tf.tidy(() => {
     const features = tf.tensor2d(identity(labels.length), [labels.length, labels.length]);
-    const step = head.train(features, loss.targets(labels), createStream('unused'), false);
+    const step = head.train(features, loss.targets(unmixed(labels)), createStream('unused'), false);
     kept.gradient = Float32Array.from(step.gradients[0]?.dataSync() ?? []);
   });
   head.dispose();

@@ -42,11 +42,12 @@ export function streamKey(config: RunConfig): string {
 
 function augmentationKey(augmentation: AugmentationConfig): readonly unknown[] {
   const { flip, rotation, zoom, translationHeight, translationWidth, seed } = augmentation;
-  const { contrast, brightness, saturation, hue } = augmentation;
+  const { contrast, brightness, saturation, hue, randAugment, mixup, cutmix } = augmentation;
   const zoomWidth = augmentation.zoomWidth ?? zoom;
   const zooms = zoom !== 0 || zoomWidth !== 0;
-  // Without a turn, a zoom or a shift nothing is read between the pixels or outside the image.
-  const transforms = rotation !== 0 || zooms || translationHeight !== 0 || translationWidth !== 0;
+  // Without a turn, a zoom, a shear or a shift nothing is read between the pixels or outside the image.
+  const transforms =
+    rotation !== 0 || zooms || translationHeight !== 0 || translationWidth !== 0 || randAugment !== null;
   return [
     flip,
     rotation,
@@ -59,6 +60,9 @@ function augmentationKey(augmentation: AugmentationConfig): readonly unknown[] {
     brightness,
     saturation,
     hue,
+    randAugment,
+    mixup,
+    cutmix,
     transforms ? [augmentation.fillMode, augmentation.fillValue, augmentation.interpolation] : null,
     seed,
   ];

@@ -68,6 +68,25 @@ export class RandomStream {
     return radius * Math.cos(angle);
   }
 
+  /** A number of the gamma distribution with this shape and scale 1, as its logarithm: small shapes give numbers below 1e-308. */
+  private logGamma(shape: number): number {
+    // Marsaglia and Tsang (2000) for shapes from 1; a smaller one is the next larger one times uniform^(1 / shape).
+    const d = (shape < 1 ? shape + 1 : shape) - 1 / 3;
+    for (;;) {
+      const x = this.normal();
+      const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+      if (v <= 0 || Math.log(1 - this.uniform53()) >= (x * x) / 2 + d - d * v + d * Math.log(v)) continue;
+      const larger = Math.log(d * v);
+      return shape >= 1 ? larger : larger + Math.log(1 - this.uniform53()) / shape;
+    }
+  }
+
+  /** A number in [0, 1] of the beta distribution. Both shapes are above 0. */
+  beta(a: number, b: number): number {
+    const first = this.logGamma(a);
+    return 1 / (1 + Math.exp(this.logGamma(b) - first));
+  }
+
   /**
    * An integer in [0, bound), without bias (Lemire's multiply-and-reject).
    *
@@ -150,6 +169,21 @@ export function shuffleStream(dataSeed: number, epoch: number): RandomStream {
 /** Augmentation of one image in an epoch (from 1); `imageIndex` is its place in the manifest's training split. */
 export function augmentStream(augmentationSeed: number, epoch: number, imageIndex: number): RandomStream {
   return createStream(augmentationSeed, 'augment', epoch, imageIndex);
+}
+
+/** RandAugment of one image in an epoch. */
+export function randAugmentStream(augmentationSeed: number, epoch: number, imageIndex: number): RandomStream {
+  return createStream(augmentationSeed, 'rand augment', epoch, imageIndex);
+}
+
+/** MixUp and CutMix of one image in an epoch. */
+export function mixStream(augmentationSeed: number, epoch: number, imageIndex: number): RandomStream {
+  return createStream(augmentationSeed, 'mix', epoch, imageIndex);
+}
+
+/** Pairs of images in a batch of an epoch; `firstIndex` is the batch's first image. */
+export function mixBatchStream(augmentationSeed: number, epoch: number, firstIndex: number): RandomStream {
+  return createStream(augmentationSeed, 'mix batch', epoch, firstIndex);
 }
 
 /** Dropout masks of one step (from 0, counted over the whole stage) of a run. */

@@ -55,6 +55,7 @@ function findContradictions(filled: ReadonlyMap<string, ParameterValue>): FieldV
   return [
     { field: 'epochs', description: epochsProblem(filled) },
     { field: 'image_size', description: imageSizeProblem(filled) },
+    { field: 'batch_size', description: batchSizeProblem(filled) },
     ...WARM_UPS.map(([field, epochs]) => ({ field, description: warmupProblem(filled, field, epochs) })),
   ].flatMap(({ field, description }) => (description === null ? [] : [{ field, description }]));
 }
@@ -86,6 +87,14 @@ function warmupProblem(filled: ReadonlyMap<string, ParameterValue>, field: strin
   const all = Number(filled.get(epochs) ?? 0);
   if (warmup === 0 || all === 0 || warmup < all) return null;
   return `must be below ${epochs}, which is ${all}: the schedule follows the warm-up; received ${warmup}.`;
+}
+
+function batchSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string | null {
+  const mixing = ['augmentation.mixup_alpha', 'augmentation.cutmix_alpha'].find(
+    (name) => Number(filled.get(name) ?? 0) > 0,
+  );
+  if (filled.get('batch_size') !== 1 || mixing === undefined) return null;
+  return `1 leaves no other image to mix with, but ${mixing} is ${String(filled.get(mixing))}. Give at least 2, or set ${mixing}: 0.`;
 }
 
 /** Returns the message for a name that is not in the table. */

@@ -5,7 +5,9 @@ import type {
   GradientClipping,
   HeadConfig,
   LossConfig,
+  MixConfig,
   OptimizerConfig,
+  RandAugmentConfig,
   RunConfig,
   ScheduleConfig,
   WarmupConfig,
@@ -63,11 +65,24 @@ function readAugmentation(read: ParameterReader): AugmentationConfig | null {
     brightness: read.number('augmentation.brightness'),
     saturation: read.number('augmentation.saturation'),
     hue: read.number('augmentation.hue'),
+    randAugment: readRandAugment(read),
+    mixup: readMix(read, 'mixup'),
+    cutmix: readMix(read, 'cutmix'),
     fillMode: read.string('augmentation.fill_mode') as AugmentationConfig['fillMode'],
     fillValue: read.numberOr('augmentation.fill_value', 0),
     interpolation: read.string('augmentation.interpolation') as AugmentationConfig['interpolation'],
     seed: read.number('augmentation.seed'),
   };
+}
+
+function readRandAugment(read: ParameterReader): RandAugmentConfig | null {
+  const ops = read.number('augmentation.rand_augment_ops');
+  return ops === 0 ? null : { ops, magnitude: read.number('augmentation.rand_augment_magnitude') };
+}
+
+function readMix(read: ParameterReader, name: 'mixup' | 'cutmix'): MixConfig | null {
+  const alpha = read.number(`augmentation.${name}_alpha`);
+  return alpha === 0 ? null : { alpha, probability: read.number(`augmentation.${name}_probability`) };
 }
 
 function readHead(read: ParameterReader): HeadConfig {

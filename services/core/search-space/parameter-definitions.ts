@@ -9,6 +9,7 @@ const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 const AUGMENTED: ParentCondition = { name: 'method', anyOf: ['augmented'] };
 const HIDDEN_LAYER: ParentCondition = { name: 'head.units', above: 0 };
+const RAND_AUGMENTED: ParentCondition = { name: 'augmentation.rand_augment_ops', above: 0 };
 const CONSTANT_FILL: ParentCondition = { name: 'augmentation.fill_mode', anyOf: ['constant'] };
 const FINE_TUNED: ParentCondition = { name: 'fine_tune.enabled', anyOf: [true] };
 const FOCAL: ParentCondition = { name: 'loss.name', anyOf: ['focal'] };
@@ -73,6 +74,19 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
       AUGMENTED,
     ),
   ),
+  later(
+    int(
+      'augmentation.rand_augment_ops',
+      0,
+      0,
+      16,
+      "Layers that Keras' RandAugment draws per image; 0: off.",
+      AUGMENTED,
+    ),
+  ),
+  real('augmentation.rand_augment_magnitude', 0.5, 0, 1, "Keras' RandAugment factor.", RAND_AUGMENTED),
+  ...mixParameters('mixup', 'MixUp of images and labels: alpha of the beta distribution, 0.2 in Keras; 0: off.'),
+  ...mixParameters('cutmix', 'CutMix of images and labels: alpha of the beta distribution, 1 in the paper; 0: off.'),
   choice(
     'augmentation.fill_mode',
     ['reflect', 'wrap', 'constant', 'nearest'],
@@ -188,4 +202,21 @@ export function parentAllows(parent: ParentCondition, value: ParameterValue | un
   if (value === undefined) return false;
   if ('anyOf' in parent) return parent.anyOf.includes(value);
   return typeof value === 'number' && value > parent.above;
+}
+
+/** Returns the parameters of a way to mix images. */
+function mixParameters(name: 'mixup' | 'cutmix', doc: string): readonly ParameterDefinition[] {
+  const alpha = `augmentation.${name}_alpha`;
+  return [
+    later(real(alpha, 0, 0, 10, doc, AUGMENTED)),
+    real(
+      `augmentation.${name}_probability`,
+      1,
+      0,
+      1,
+      'Part of the batches; those of MixUp and CutMix are scaled to a sum of at most 1.',
+      { name: alpha, above: 0 },
+      'min',
+    ),
+  ];
 }

@@ -114,11 +114,12 @@ function countGrid(spec: SweepSpec): number {
 
 const LARGEST_MINIMUM_IMAGE_SIZE = Math.max(...BACKBONE_NAMES.map(minimumImageSize));
 /**
- * Parameters with values that are valid alone and invalid with others: no head phase, images too small for their
- * backbone, a warm-up longer than its phase.
+ * Parameters with values that are valid alone and invalid with others: no head phase, batches without a second image,
+ * images too small for their backbone, a warm-up longer than its phase.
  */
 const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
   epochs: (value) => value === 0,
+  batch_size: (value) => value === 1,
   image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
 };
 
@@ -131,6 +132,7 @@ function validateContradictions(spec: SweepSpec, found: ViolationList): void {
   const mayContradict =
     namesLayers ||
     placeOf(spec, 'epochs', DOUBTFUL['epochs']) !== null ||
+    placeOf(spec, 'batch_size', DOUBTFUL['batch_size']) !== null ||
     placeOf(spec, 'backbone', needsLargeImages) !== null ||
     WARM_UP_PARAMETERS.some((name) => placeOf(spec, name) !== null);
   if (!mayContradict) return;

@@ -1,10 +1,10 @@
 import { augmentStream } from '../../core/rng/stream.ts';
 import type { AugmentationConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
-import type { Tensor, Tensor2D, Tensor4D } from '../engine/engine.ts';
-import { executeOp, stringAttribute, typeAttribute } from '../engine/op.ts';
+import type { Tensor2D, Tensor4D } from '../engine/engine.ts';
 import { adjustBrightness, adjustContrast, saturationFactor, shiftColors } from './color.ts';
-import { rotationTransforms, translationTransforms, zoomTransforms } from './transforms.ts';
+import { drawRandAugment, randAugment } from './rand-augment.ts';
+import { rotationTransforms, transformImages, translationTransforms, zoomTransforms } from './transforms.ts';
 
 /** Random values drawn for one image, one field per layer. */
 export interface AugmentationDraw {
@@ -65,15 +65,22 @@ export function drawAugmentation(config: AugmentationConfig, epoch: number, imag
 }
 
 /**
- * Applies flip, rotation, zoom, translation, contrast, brightness, saturation and hue in this order, as Keras' layers
- * `RandomFlip` to `RandomHue` do. The random numbers depend only on (augmentation seed, epoch, image).
+ * Applies flip, rotation, zoom, translation, contrast, brightness, saturation, hue and RandAugment in this order, as Keras'
+ * layers do. The random numbers depend only on (augmentation seed, epoch, image).
  *
  * @param images [n, height, width, 3] float32, 0..255 RGB; the caller keeps ownership.
  * @returns a new tensor of the same shape.
  */
 export function augmentBatch(images: Tensor4D, config: AugmentationConfig, position: AugmentationPosition): Tensor4D {
-  const draws = Array.from(position.indices, (index) => drawAugmentation(config, position.epoch, index));
-  return applyDraws(images, config, draws);
+  const { epoch, indices } = position;
+  const draws = Array.from(indices, (index) => drawAugmentation(config, epoch, index));
+  const augmented = applyDraws(images, config, draws);
+  const { randAugment: layers, seed } = config;
+  if (layers === null) return augmented;
+  const randDraws = Array.from(indices, (index) => drawRandAugment(layers, seed, epoch, index));
+  const result = randAugment(augmented, randDraws, config);
+  augmented.dispose();
+  return result;
 }
 
 /** Applies the layers with the given draws, one per image. */
@@ -131,20 +138,4 @@ function flipImages(images: Tensor4D, flips: readonly boolean[], mode: Augmentat
   const axes = { none: [], horizontal: [2], vertical: [1], horizontal_and_vertical: [1, 2] }[mode];
   const condition = tf.tensor(flips.map(Number), [flips.length, 1, 1, 1], 'bool');
   return tf.where<Tensor4D>(condition, tf.reverse(images, axes), images);
-}
-
-/** Transforms the batch with a single `ImageProjectiveTransformV3` op. */
-function transformImages(
-  images: Tensor4D,
-  transforms: Tensor2D,
-  { fillMode, fillValue, interpolation }: AugmentationConfig,
-): Tensor4D {
-  const [, height, width] = images.shape;
-  const attributes = [
-    typeAttribute('dtype', 'float32'),
-    stringAttribute('interpolation', interpolation.toUpperCase()),
-    stringAttribute('fill_mode', fillMode.toUpperCase()),
-  ];
-  const inputs: Tensor[] = [images, transforms, tf.tensor1d([height, width], 'int32'), tf.scalar(fillValue)];
-  return executeOp('ImageProjectiveTransformV3', attributes, inputs) as Tensor4D;
 }

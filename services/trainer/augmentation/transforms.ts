@@ -1,5 +1,7 @@
 import { tf } from '../engine/engine.ts';
-import type { Tensor1D, Tensor2D } from '../engine/engine.ts';
+import type { AugmentationConfig } from '../../core/run-config.ts';
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '../engine/engine.ts';
+import { executeOp, stringAttribute, typeAttribute } from '../engine/op.ts';
 
 const RADIANS_PER_DEGREE = Math.PI / 180;
 
@@ -72,4 +74,36 @@ export function translationTransforms(
     const one = tf.onesLike(a2);
     return tf.stack([one, zero, a2, zero, one, b2, zero, zero], 1) as Tensor2D;
   });
+}
+
+/**
+ * Returns shears about the upper left corner, as Keras 3.15 `RandomShear` computes them (`_get_shear_matrix`).
+ *
+ * @param shearsX horizontal shift per row of pixels, one per image.
+ * @param shearsY vertical shift per column.
+ */
+export function shearTransforms(shearsX: readonly number[], shearsY: readonly number[]): Tensor2D {
+  return tf.tidy(() => {
+    const x = tf.tensor1d([...shearsX], 'float32');
+    const y = tf.tensor1d([...shearsY], 'float32');
+    const zero = tf.zerosLike(x);
+    const one = tf.onesLike(x);
+    return tf.stack([one, x, zero, y, one, zero, zero, zero], 1) as Tensor2D;
+  });
+}
+
+/** Transforms a batch with a single `ImageProjectiveTransformV3` op. */
+export function transformImages(
+  images: Tensor4D,
+  transforms: Tensor2D,
+  { fillMode, fillValue, interpolation }: Pick<AugmentationConfig, 'fillMode' | 'fillValue' | 'interpolation'>,
+): Tensor4D {
+  const [, height, width] = images.shape;
+  const attributes = [
+    typeAttribute('dtype', 'float32'),
+    stringAttribute('interpolation', interpolation.toUpperCase()),
+    stringAttribute('fill_mode', fillMode.toUpperCase()),
+  ];
+  const inputs: Tensor[] = [images, transforms, tf.tensor1d([height, width], 'int32'), tf.scalar(fillValue)];
+  return executeOp('ImageProjectiveTransformV3', attributes, inputs) as Tensor4D;
 }

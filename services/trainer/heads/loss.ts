@@ -1,6 +1,7 @@
 import type { ManifestImage } from '../../core/dataset.ts';
 import type { ClassWeights, LossConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
+import type { BatchLabels } from './batch-labels.ts';
 import { focalLoss } from './focal.ts';
 import type { Focal } from './focal.ts';
 import type { HeadTargets } from './head.ts';
@@ -43,9 +44,10 @@ export class Loss {
   }
 
   /** Returns the target tensors of one batch; the caller owns them. */
-  targets(labels: readonly number[]): HeadTargets {
+  targets(batch: BatchLabels): HeadTargets {
+    const { labels } = batch;
     const rows = labels.length;
-    const values = this.fillTargets(labels, new Float32Array(rows * this.outputCount));
+    const values = this.fillTargets(batch, new Float32Array(rows * this.outputCount));
     return {
       values: tf.tensor2d(values, [rows, this.outputCount]),
       sampleWeights:
@@ -56,11 +58,11 @@ export class Loss {
     };
   }
 
-  /** @param out receives [labels, outputs]: 0, 1 or smoothed. */
-  fillTargets(labels: readonly number[], out: Float32Array): Float32Array {
+  /** @param out receives [labels, outputs]: 0, 1, smoothed or mixed. */
+  fillTargets(batch: BatchLabels, out: Float32Array): Float32Array {
     let at = 0;
-    for (const label of labels) {
-      for (let output = 0; output < this.outputCount; output++) out[at++] = this.#target(label, output);
+    for (let row = 0; row < batch.labels.length; row++) {
+      for (let output = 0; output < this.outputCount; output++) out[at++] = this.#target(batch, row, output);
     }
     return out;
   }
@@ -75,7 +77,8 @@ export class Loss {
 
   /**
    * Computes loss and accuracy sums. As in Keras, a prediction is correct by probability above 0.5 for class 1, or by
-   * the largest probability.
+   * the largest probability. For a mixed image, the label with the larger share is right, as in Keras' `CategoricalAccuracy`, and
+   * decides the class weight. (Keras' `BinaryAccuracy` would call every prediction for a mixed image wrong.)
    *
    * @param logits row-major [images, outputs]
    * @param weighted applies class weights (training); Keras ignores them in validation.
@@ -83,42 +86,48 @@ export class Loss {
    */
   measure(
     logits: Float32Array,
-    labels: readonly number[],
+    batch: BatchLabels,
     weighted: boolean,
     onPrediction: ((label: number, predicted: number) => void) | null = null,
   ): LossSums {
     let lossSum = 0;
     let correctCount = 0;
-    for (const [row, label] of labels.entries()) {
+    for (const [row, label] of batch.labels.entries()) {
       const values = logits.subarray(row * this.outputCount, (row + 1) * this.outputCount);
       const weight = weighted ? (this.#classWeights?.[label] ?? 1) : 1;
-      lossSum += weight * this.#lossOf(values, label);
+      lossSum += weight * this.#lossOf(values, batch, row);
       const predicted = predictedLabel(values);
       if (predicted === label) correctCount += 1;
       onPrediction?.(label, predicted);
     }
-    return { imageCount: labels.length, lossSum, correctCount };
+    return { imageCount: batch.labels.length, lossSum, correctCount };
   }
 
-  #lossOf(logits: Float32Array, label: number): number {
-    if (this.focal === null) return this.#crossEntropy(logits, label);
-    return focalLoss(logits, (output) => this.#target(label, output), this.focal);
+  #lossOf(logits: Float32Array, batch: BatchLabels, row: number): number {
+    if (this.focal === null) return this.#crossEntropy(logits, batch, row);
+    return focalLoss(logits, (output) => this.#target(batch, row, output), this.focal);
   }
 
-  #crossEntropy(logits: Float32Array, label: number): number {
+  #crossEntropy(logits: Float32Array, batch: BatchLabels, row: number): number {
     const first = logits[0] ?? 0;
     if (this.outputCount === 1) {
       // As tf.nn.sigmoid_cross_entropy_with_logits.
-      return Math.max(first, 0) - first * this.#target(label, 0) + Math.log1p(Math.exp(-Math.abs(first)));
+      return Math.max(first, 0) - first * this.#target(batch, row, 0) + Math.log1p(Math.exp(-Math.abs(first)));
     }
     const largest = logits.reduce((a, b) => Math.max(a, b));
     const logSum = largest + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - largest), 0));
-    return logits.reduce((loss, z, output) => loss + this.#target(label, output) * (logSum - z), 0);
+    return logits.reduce((loss, z, output) => loss + this.#target(batch, row, output) * (logSum - z), 0);
   }
 
-  #target(label: number, output: number): number {
-    const sharp = this.outputCount === 1 ? label : Number(label === output);
-    return sharp * (1 - this.#smoothing) + this.#smoothing / this.classCount;
+  #target({ labels, mix }: BatchLabels, row: number, output: number): number {
+    const own = this.#partOf(labels[row] ?? 0, output);
+    const share = mix?.shares[row] ?? 1;
+    const part = share === 1 ? own : share * own + (1 - share) * this.#partOf(mix?.others[row] ?? 0, output);
+    return part * (1 - this.#smoothing) + this.#smoothing / this.classCount;
+  }
+
+  #partOf(label: number, output: number): number {
+    return this.outputCount === 1 ? label : Number(label === output);
   }
 }
 

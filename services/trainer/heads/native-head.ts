@@ -1,6 +1,7 @@
 import { denseShapes, momentumOf, outputCountOf, slotNamesOf } from '../../core/network/head-variables.ts';
 import type { RandomStream } from '../../core/rng/stream.ts';
 import type { HeadConfig, OptimizerConfig } from '../../core/run-config.ts';
+import type { BatchLabels } from './batch-labels.ts';
 import type { Focal } from './focal.ts';
 import { stepRole } from './step-role.ts';
 import { initialKernel } from './initial-kernel.ts';
@@ -131,8 +132,9 @@ const STEP_NUMBERS = 8;
 export function trainHeads(
   steps: readonly NativeStep[],
   features: Float32Array,
-  labels: readonly number[],
+  batch: BatchLabels,
 ): readonly NativeStepResult[] {
+  const { labels } = batch;
   const rows = labels.length;
   const outputs = steps.reduce((sum, { head }) => sum + head.outputCount, 0);
   const masks = steps.reduce((sum, { head }) => sum + head.maskCount, 0);
@@ -151,7 +153,7 @@ export function trainHeads(
       seeds[seedAt++] = dropout.uint32() | 0;
       seeds[seedAt++] = dropout.uint32() | 0;
     }
-    loss.fillTargets(labels, targets.subarray(outputAt, outputAt + rows * head.outputCount));
+    loss.fillTargets(batch, targets.subarray(outputAt, outputAt + rows * head.outputCount));
     loss.fillSampleWeights(labels, sampleWeights.subarray(rows * index, rows * (index + 1)));
     outputAt += rows * head.outputCount;
   }

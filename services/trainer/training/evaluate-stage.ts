@@ -142,7 +142,7 @@ function predict(evaluation: Evaluation, batch: Batch, indices: Uint32Array, pat
   const output = network.predict(batch.input(network.input));
   const logits = output.dataSync<'float32'>();
   output.dispose();
-  evaluation.sums = addSums(evaluation.sums, loss.measure(logits, batch.labels, false));
+  evaluation.sums = addSums(evaluation.sums, loss.measure(logits, batch, false));
   const width = outputCountOf(loss.classCount);
   for (const [row, label] of batch.labels.entries()) {
     const values = logits.slice(row * width, (row + 1) * width);

@@ -83,7 +83,7 @@ export class NetworkLearner implements LearnerState {
   }
 
   train(batch: Batch, { loss, learningRate, momentum, dropout }: LearnerStep): StepOutput {
-    const targets = loss.targets(batch.labels);
+    const targets = loss.targets(batch);
     const { logits, gradients, penalty } = this.#network.train(batch.input(this.input), targets, dropout);
     this.#optimizer.apply(gradients, learningRate, momentum);
     tf.dispose([...gradients, targets.values]);
@@ -170,7 +170,7 @@ export function trainTogether(
   }
   for (const group of fused.values()) {
     const heads = group.map(({ learner, ...step }) => ({ head: learner.head, ...step }));
-    const results = trainHeads(heads, featuresOf(batch, group), batch.labels);
+    const results = trainHeads(heads, featuresOf(batch, group), batch);
     for (const [index, result] of results.entries()) {
       const learner = group[index]?.learner;
       if (learner !== undefined) outputs.set(learner, { read: () => result, dispose: () => undefined });

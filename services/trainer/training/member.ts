@@ -6,6 +6,7 @@ import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
 import { CheckpointError, checkOwner } from '../checkpoints/training-checkpoint.ts';
 import type { CheckpointOwner, TrainingCheckpoint, TrainingState } from '../checkpoints/training-checkpoint.ts';
+import type { BatchLabels } from '../heads/batch-labels.ts';
 import type { Loss, LossSums } from '../heads/loss.ts';
 import { elementCount } from '../heads/trained-variable.ts';
 import type { TrainedVariable } from '../heads/trained-variable.ts';
@@ -50,7 +51,7 @@ export type EpochValues = Readonly<
 
 interface PendingStep {
   readonly output: StepOutput;
-  readonly labels: readonly number[];
+  readonly batch: BatchLabels;
 }
 
 /** Steps whose outputs stay on the device: reading an output makes a GPU's queue run empty. */
@@ -117,8 +118,8 @@ export class Member {
   }
 
   /** Records that the learner did `nextStep`; takes ownership of the output. */
-  finishStep(output: StepOutput, labels: readonly number[]): void {
-    this.#pending.push({ output, labels });
+  finishStep(output: StepOutput, { labels, mix }: BatchLabels): void {
+    this.#pending.push({ output, batch: { labels, mix } });
     this.#step += 1;
     this.#stepInEpoch += 1;
     if (this.#pending.length >= PENDING_STEPS || this.#stepInEpoch === this.#options.stepsPerEpoch) this.#settle();
@@ -244,11 +245,11 @@ export class Member {
 
   /** Adds pending outputs to the sums, in the order of the steps. */
   #settle(): void {
-    for (const { output, labels } of this.#pending.splice(0)) {
+    for (const { output, batch } of this.#pending.splice(0)) {
       const { logits, penalty } = output.read();
-      const sums = this.#options.loss.measure(logits, labels, true);
+      const sums = this.#options.loss.measure(logits, batch, true);
       // Keras weights a batch's loss, including the penalty, by its images.
-      this.#sums = addSums(this.#sums, { ...sums, lossSum: sums.lossSum + penalty * labels.length });
+      this.#sums = addSums(this.#sums, { ...sums, lossSum: sums.lossSum + penalty * sums.imageCount });
       output.dispose();
     }
   }

@@ -3,6 +3,8 @@ import type { AugmentationConfig } from '../../core/run-config.ts';
 import type { FeatureSetRef, Pooling } from '../../core/task.ts';
 import type { ArtifactCache } from '../../platform/artifacts/artifact-cache.ts';
 import { augmentBatch } from '../augmentation/augment.ts';
+import { drawMix, mixImages, mixLabels } from '../augmentation/mix.ts';
+import type { MixDraw } from '../augmentation/mix.ts';
 import { requireWeights } from '../backbones/backbone.ts';
 import type { BackboneShape } from '../backbones/backbone.ts';
 import { openImageCache } from '../data/image-cache.ts';
@@ -10,6 +12,8 @@ import type { ImageCache } from '../data/image-cache.ts';
 import type { IndexedDataset } from '../data/manifest.ts';
 import { tf } from '../engine/engine.ts';
 import type { Tensor, Tensor4D } from '../engine/engine.ts';
+import { unmixed } from '../heads/batch-labels.ts';
+import type { BatchLabels, LabelMix } from '../heads/batch-labels.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { executeOp, intAttribute, typeAttribute } from '../engine/op.ts';
 import { openFeatureRows } from './feature-file.ts';
@@ -27,8 +31,7 @@ const GATHER = [
 ];
 
 /** Inputs and labels of some images. Each input is computed once and shared. */
-export interface Batch {
-  readonly labels: readonly number[];
+export interface Batch extends BatchLabels {
   /** Returns an input, which the batch owns. */
   input(spec: InputSpec): Tensor;
   dispose(): void;
@@ -46,7 +49,7 @@ export interface SplitReader {
    * Reads a batch.
    *
    * @param indices of images within the split, in manifest order.
-   * @param epoch from 1; only augmentation depends on it.
+   * @param epoch from 1; only augmentation depends on it. MixUp and CutMix mix images and labels of the batch.
    */
   read(indices: Uint32Array, epoch: number): Batch;
   dispose(): void;
@@ -127,7 +130,9 @@ class DatasetSplitReader implements SplitReader {
 
   read(indices: Uint32Array, epoch: number): Batch {
     const labels = Array.from(indices, (index) => this.labels[index] ?? 0);
-    return new LazyBatch(labels, this.#parts, indices, epoch);
+    const { augmentation, backbone } = this.#parts;
+    const mixing = augmentation === null ? null : drawMix(augmentation, { epoch, indices }, backbone.inputSize);
+    return new LazyBatch(labels, mixing, this.#parts, indices, epoch);
   }
 
   dispose(): void {
@@ -138,13 +143,24 @@ class DatasetSplitReader implements SplitReader {
 
 class LazyBatch implements Batch {
   readonly labels: readonly number[];
+  readonly mix: LabelMix | null;
+  readonly #mixing: MixDraw | null;
   readonly #parts: ReaderParts;
   readonly #indices: Uint32Array;
   readonly #epoch: number;
   readonly #made = new Map<string, Tensor>();
 
-  constructor(labels: readonly number[], parts: ReaderParts, indices: Uint32Array, epoch: number) {
-    this.labels = labels;
+  constructor(
+    labels: readonly number[],
+    mixing: MixDraw | null,
+    parts: ReaderParts,
+    indices: Uint32Array,
+    epoch: number,
+  ) {
+    const mixed = mixing === null ? unmixed(labels) : mixLabels(labels, mixing);
+    this.labels = mixed.labels;
+    this.mix = mixed.mix;
+    this.#mixing = mixing;
     this.#parts = parts;
     this.#indices = indices;
     this.#epoch = epoch;
@@ -177,7 +193,10 @@ class LazyBatch implements Batch {
       if (augmentation === null) return images;
       const augmented = augmentBatch(images, augmentation, { epoch: this.#epoch, indices: this.#indices });
       images.dispose();
-      return augmented;
+      if (this.#mixing === null) return augmented;
+      const mixed = mixImages(augmented, this.#mixing);
+      augmented.dispose();
+      return mixed;
     }) as Tensor4D;
   }
 

@@ -108,7 +108,7 @@ export class TrainingLoop {
     );
     for (const member of members) {
       const output = outputs.get(member.learner);
-      if (output !== undefined) member.finishStep(output, batch.labels);
+      if (output !== undefined) member.finishStep(output, batch);
       const clock = this.#clocks.get(member.runId);
       if (clock !== undefined) clock.imageCount += batch.labels.length;
     }

@@ -1,6 +1,7 @@
 import type { ClassMetric } from '../../core/objective.ts';
 import { balancedAccuracy, macroF1 } from '../../core/statistics/class-averages.ts';
 import { macroRocAuc } from '../../core/statistics/roc-auc.ts';
+import { unmixed } from '../heads/batch-labels.ts';
 import { probabilitiesOf } from '../heads/loss.ts';
 import type { Loss, LossSums } from '../heads/loss.ts';
 import { addSums, NO_SUMS } from './loss-sums.ts';
@@ -41,7 +42,7 @@ export class ValidationPass {
   /** @param logits of the next images of the split, [labels, outputs]. */
   add(logits: Float32Array, labels: readonly number[]): void {
     if (this.#scores.length > 0) this.#addScores(logits, labels);
-    const measured = this.#loss.measure(logits, labels, false, (label, predicted) => {
+    const measured = this.#loss.measure(logits, unmixed(labels), false, (label, predicted) => {
       this.#images[label] = (this.#images[label] ?? 0) + 1;
       this.#predicted[predicted] = (this.#predicted[predicted] ?? 0) + 1;
       if (label === predicted) this.#correct[label] = (this.#correct[label] ?? 0) + 1;

@@ -4,6 +4,7 @@ import { compileRunConfig } from '../../../services/core/search-space/compile.ts
 import { shuffleStream } from '../../../services/core/rng/stream.ts';
 import { tf } from '../../../services/trainer/engine/engine.ts';
 import type { Tensor } from '../../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../../services/trainer/heads/batch-labels.ts';
 import { Loss } from '../../../services/trainer/heads/loss.ts';
 import { NativeHead } from '../../../services/trainer/heads/native-head.ts';
 import { NativeLearner, trainTogether } from '../../../services/trainer/training/learner.ts';
@@ -108,14 +109,14 @@ class GraftGroup {
   #step(indices: Uint32Array): void {
     const rows = tf.tidy(() => tf.gather(this.#features, tf.tensor1d(Int32Array.from(indices), 'int32')));
     const labels = Array.from(indices, (index) => index % 2);
-    const batch: Batch = { labels, input: () => rows, dispose: () => rows.dispose() };
+    const batch: Batch = { ...unmixed(labels), input: () => rows, dispose: () => rows.dispose() };
     const outputs = trainTogether(
       this.#members.map((member) => member.nextStep()),
       batch,
     );
     for (const member of this.#members) {
       const output = outputs.get(member.learner);
-      if (output !== undefined) member.finishStep(output, labels);
+      if (output !== undefined) member.finishStep(output, batch);
     }
     batch.dispose();
   }

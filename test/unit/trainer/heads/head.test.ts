@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createStream, dropoutStream } from '../../../../services/core/rng/stream.ts';
 import type { HeadConfig } from '../../../../services/core/run-config.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../../../services/trainer/heads/batch-labels.ts';
 import { dropoutMask } from '../../../../services/trainer/heads/dropout.ts';
 import { Head } from '../../../../services/trainer/heads/head.ts';
 import { Loss, classWeightsOf, predictedLabel, probabilitiesOf } from '../../../../services/trainer/heads/loss.ts';
@@ -51,11 +52,14 @@ describe('head', () => {
     const features = Float32Array.from({ length: 16 }, (_, i) => Math.sin(i + 1));
     const lossAt = (x: Float32Array): number =>
       tf.tidy(() => {
-        const step = head.train(tf.tensor2d(x, [4, 4]), loss.targets(labels), createStream('mask'), false);
-        return loss.measure(Float32Array.from(step.logits.dataSync()), labels, true).lossSum / 4 + head.penaltyValue();
+        const step = head.train(tf.tensor2d(x, [4, 4]), loss.targets(unmixed(labels)), createStream('mask'), false);
+        return (
+          loss.measure(Float32Array.from(step.logits.dataSync()), unmixed(labels), true).lossSum / 4 +
+          head.penaltyValue()
+        );
       });
     const { gradients, featureGradient } = tf.tidy(() => {
-      const step = head.train(tf.tensor2d(features, [4, 4]), loss.targets(labels), createStream('mask'), true);
+      const step = head.train(tf.tensor2d(features, [4, 4]), loss.targets(unmixed(labels)), createStream('mask'), true);
       return {
         gradients: step.gradients.map((g) => Float32Array.from(g.dataSync())),
         featureGradient: Float32Array.from(step.featureGradient?.dataSync() ?? []),
@@ -92,7 +96,7 @@ describe('loss', () => {
   });
 
   it('stays finite for large logits and returns probabilities that sum to one', () => {
-    const { lossSum } = new Loss(3, 0, null).measure(Float32Array.of(1000, -1000, 0), [1], false);
+    const { lossSum } = new Loss(3, 0, null).measure(Float32Array.of(1000, -1000, 0), unmixed([1]), false);
     expect(lossSum).toBe(2000);
     expect(probabilitiesOf(Float32Array.of(-800))).toEqual([1, 0]);
     expect(probabilitiesOf(Float32Array.of(1000, 1000, -1000))).toEqual([0.5, 0.5, 0]);

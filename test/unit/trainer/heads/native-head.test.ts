@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { dropoutStream } from '../../../../services/core/rng/stream.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../../../services/trainer/heads/batch-labels.ts';
 import { dropoutMask } from '../../../../services/trainer/heads/dropout.ts';
 import { Head } from '../../../../services/trainer/heads/head.ts';
 import { predictHeads, trainHeads } from '../../../../services/trainer/heads/native-head.ts';
@@ -98,7 +99,7 @@ describe('native heads', () => {
       const [result] = stepTogether([run], step);
       tf.tidy(() => {
         const input = tf.tensor2d(features.slice(first * FEATURES, last * FEATURES), [last - first, FEATURES]);
-        const targets = run.loss.targets(labels.slice(first, last));
+        const targets = run.loss.targets(unmixed(labels.slice(first, last)));
         const stepped = head.train(input, targets, dropoutStream(variant.seed, 'HEAD', step), false);
         for (const [i, logit] of stepped.logits.dataSync().entries()) expect(result?.logits[i]).toBeCloseTo(logit, 4);
         expect(result?.penalty).toBeCloseTo(stepped.penalty?.dataSync()[0] ?? 0, 5);
@@ -134,7 +135,11 @@ describe('native heads', () => {
       kernel?.assign(Float32Array.from({ length: FEATURES }, (_, i) => Number(i === column)));
       run.head.variables[1]?.assign(Float32Array.of(0));
       const step = { ...run, learningRate: 0, dropout: dropoutStream(5, 'HEAD', 3) };
-      const [result] = trainHeads([step], new Float32Array(count * FEATURES).fill(1), new Array<number>(count).fill(0));
+      const [result] = trainHeads(
+        [step],
+        new Float32Array(count * FEATURES).fill(1),
+        unmixed(new Array<number>(count).fill(0)),
+      );
       const expected = Array.from({ length: count }, (_, row) => mask[row * FEATURES + column]);
       expect(Array.from(result?.logits ?? [])).toEqual(expected);
     }

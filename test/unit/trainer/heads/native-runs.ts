@@ -1,6 +1,7 @@
 import { momentumOf } from '../../../../services/core/network/head-variables.ts';
 import type { HeadConfig, OptimizerConfig } from '../../../../services/core/run-config.ts';
 import { createStream, dropoutStream } from '../../../../services/core/rng/stream.ts';
+import { unmixed } from '../../../../services/trainer/heads/batch-labels.ts';
 import { Loss } from '../../../../services/trainer/heads/loss.ts';
 import { NativeHead, trainHeads } from '../../../../services/trainer/heads/native-head.ts';
 
@@ -115,7 +116,7 @@ export function stepTogether(
       dropout: dropoutStream(variant.seed, 'HEAD', step),
     })),
     features.subarray(first * FEATURES, last * FEATURES),
-    labels.slice(first, last),
+    unmixed(labels.slice(first, last)),
   );
 }
 

@@ -4,6 +4,7 @@ import { compileRunConfig } from '../../../../services/core/search-space/compile
 import { loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
 import type { Tensor } from '../../../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../../../services/trainer/heads/batch-labels.ts';
 import { Loss } from '../../../../services/trainer/heads/loss.ts';
 import { MicroBatchNetwork, computeInParts, partsOf } from '../../../../services/trainer/training/micro-batches.ts';
 import { FineTuneNetwork, HeadNetwork } from '../../../../services/trainer/training/network.ts';
@@ -37,7 +38,7 @@ const NETWORKS: Readonly<Record<string, () => Network>> = {
 /** Takes one step on seven images of three classes with class weights, label smoothing and L2. */
 function trainOnce(network: Network): NetworkStep {
   const input = inputOf(network);
-  const targets = new Loss(3, 0.1, [0.5, 1, 2]).targets([0, 1, 2, 0, 1, 2, 2]);
+  const targets = new Loss(3, 0.1, [0.5, 1, 2]).targets(unmixed([0, 1, 2, 0, 1, 2, 2]));
   const step = network.train(input, targets, createStream('dropout'));
   tf.dispose([input, targets.values]);
   targets.sampleWeights?.dispose();
@@ -94,7 +95,7 @@ describe('MicroBatchNetwork', () => {
     const dropped = compileRunConfig({ ...PARAMETERS, 'head.dropout': 0.5 });
     const network = new MicroBatchNetwork(new HeadNetwork(dropped, backbone, 3), 7);
     const input = tf.ones([IMAGES, 512]);
-    const targets = new Loss(3, 0, null).targets([0, 0, 0, 0, 0, 0, 0]);
+    const targets = new Loss(3, 0, null).targets(unmixed([0, 0, 0, 0, 0, 0, 0]));
     const { logits, gradients, penalty } = network.train(input, targets, createStream('dropout'));
     const rows = logits.arraySync() as number[][];
     expect(new Set(rows.map((row) => row.join())).size).toBe(IMAGES);

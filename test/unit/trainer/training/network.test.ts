@@ -4,6 +4,7 @@ import { compileRunConfig } from '../../../../services/core/search-space/compile
 import { loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { tf } from '../../../../services/trainer/engine/engine.ts';
 import type { Tensor, Tensor2D, Tensor4D } from '../../../../services/trainer/engine/engine.ts';
+import { unmixed } from '../../../../services/trainer/heads/batch-labels.ts';
 import { Loss } from '../../../../services/trainer/heads/loss.ts';
 import { FineTuneNetwork, HeadNetwork } from '../../../../services/trainer/training/network.ts';
 
@@ -47,7 +48,7 @@ describe('networks', () => {
     const labels = [0, 1];
     tf.tidy(() => {
       const input = backbone.forward(images(), { to: 'block3_pool' });
-      const targets = new Loss(2, 0, null).targets(labels);
+      const targets = new Loss(2, 0, null).targets(unmixed(labels));
       const { gradients, logits } = network.train(input, targets, createStream('unused'));
       const wanted = tapeGradients(network, input, pooling, targets.values);
       for (const [index, gradient] of gradients.entries()) {
