@@ -35,7 +35,10 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       'print the runs, tasks and expected cost of a sweep file (- for standard input), without submitting it',
     )
     .option(...DATA)
-    .option('--verbose', 'list all parameters that the runs have in common, including those at their defaults')
+    .option(
+      '--verbose',
+      'list all runs, and all parameters that they have in common, including those at their defaults',
+    )
     .action(async (file: string, flags: PlanFlags, command: Command) => {
       const { planSweep } = await import('../actions/submit-sweep.ts');
       await planSweep(context, globalOptions(command), file, flags);

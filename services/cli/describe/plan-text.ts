@@ -7,6 +7,8 @@ import { renderTable } from '../terminal/table.ts';
 
 type PlannedTask = SweepPlanRecord['tasks'][number];
 
+/** Maximum number of runs to list, unless all are asked for. */
+const LISTED_RUNS = 40;
 /** Maximum number of tasks of one kind to list under a parent; the rest is summed up. */
 const MOST_SIBLINGS = 8;
 
@@ -29,18 +31,20 @@ export interface CountNote {
 /**
  * Returns a plan: its runs, its tasks as a tree, and its expected cost.
  *
- * @param isVerbose names all common parameters instead of those that differ from the defaults.
+ * @param isVerbose lists all runs, and all common parameters instead of those that differ from the defaults.
  */
 export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose: boolean): string {
   const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
   const sharesHeads = plan.runs.some(({ runIndex, headRunIndex }) => runIndex !== headRunIndex);
+  const listed = isVerbose ? plan.runs : plan.runs.slice(0, LISTED_RUNS);
+  const left = plan.runs.length - listed.length;
   const runs = renderTable(
     [
       { title: 'run', align: 'right' },
       ...varied.map((title) => ({ title })),
       ...(sharesHeads ? [{ title: 'head' }] : []),
     ],
-    plan.runs.map((run) => [
+    listed.map((run) => [
       String(run.runIndex),
       ...varied.map((name) => (Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : '')),
       ...(sharesHeads ? [run.headRunIndex === run.runIndex ? 'own' : `of run ${run.headRunIndex}`] : []),
@@ -49,13 +53,14 @@ export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose
   const common = plan.runs[0];
   const shared = common === undefined ? [] : Object.keys(common.parameters).filter((name) => !varied.includes(name));
   return [
-    `${plan.runs.length} runs${plan.duplicateCount === 0 ? '' : `, ${plan.duplicateCount} duplicates left out`}`,
+    `${count(plan.runs.length, 'run')}${plan.duplicateCount === 0 ? '' : `, ${count(plan.duplicateCount, 'duplicate')} left out`}`,
     ...plan.notes,
     runs,
+    ...(left === 0 ? [] : [`… and ${count(left, 'more run')} (--verbose)`]),
     '',
     ...(common === undefined ? [] : [describeCommon(common.parameters, shared, isVerbose)]),
     '',
-    `${plan.tasks.length} tasks`,
+    count(plan.tasks.length, 'task'),
     renderTree(plan.tasks),
     '',
     ...describeCost(plan),

@@ -60,6 +60,17 @@ test('names only the common parameters that differ from the defaults, unless ask
   expect(full).not.toContain('--verbose');
 });
 
+test('folds a long list of runs, unless asked for all', () => {
+  const parameters = [values('head.units', ...Array.from({ length: 200 }, (_, index) => index + 1))];
+  const brief = planOf(parameters).split('\n');
+  expect(brief[0]).toBe('200 runs');
+  expect(brief.filter((line) => /^ *\d+ {2}\d+$/.test(line))).toHaveLength(40);
+  expect(brief).toContain('… and 160 more runs (--verbose)');
+  const full = planOf(parameters, {}, true).split('\n');
+  expect(full.filter((line) => /^ *\d+ {2}\d+$/.test(line))).toHaveLength(200);
+  expect(planOf([])).toMatch(/^1 run\n/);
+});
+
 test('says where the numbers of images come from', () => {
   const spec = { ...PLAIN_SPEC, parameters: [] };
   const counts = { imageCounts: { train: 600, validation: 200, test: 100 }, classCount: 3 };
