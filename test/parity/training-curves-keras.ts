@@ -38,6 +38,21 @@ export interface KerasJob {
   readonly phases: readonly KerasPhase[];
 }
 
+export interface KerasOptimizer {
+  readonly name: string;
+  readonly learningRate: number;
+  /** Keras' arguments of the same meaning; with an average, `SwapEMAWeights` swaps it in for validation and the best epoch. */
+  readonly gradientAccumulationSteps?: number;
+  readonly emaMomentum?: number;
+  /** `CosineDecay` after a warm-up from `start` times the rate, instead of a constant rate. */
+  readonly cosine?: {
+    readonly start: number;
+    readonly warmupSteps: number;
+    readonly decaySteps: number;
+    readonly alpha: number;
+  };
+}
+
 export interface KerasPhase {
   /** `cached`: the head alone, on stored features. */
   readonly method: 'cached' | 'end-to-end';
@@ -51,7 +66,7 @@ export interface KerasPhase {
   /** Fractions of a full turn and of the size; null: no augmentation. */
   readonly augmentation: { readonly rotation: number; readonly zoom: number } | null;
   /** Optimizer; everything else has Keras' defaults. */
-  readonly optimizer: { readonly name: string; readonly learningRate: number };
+  readonly optimizer: KerasOptimizer;
   /** Image indices, by epoch and step. */
   readonly batches: readonly (readonly (readonly number[])[])[];
 }

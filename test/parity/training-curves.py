@@ -18,8 +18,25 @@ OPTIMIZERS = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam
 EVALUATION_BATCH = 32
 
 
+def build_optimizer(config):
+    rate = config["learningRate"]
+    cosine = config.get("cosine")
+    if cosine is not None:
+        rate = keras.optimizers.schedules.CosineDecay(
+            cosine["start"] * rate, cosine["decaySteps"], cosine["alpha"], warmup_target=rate, warmup_steps=cosine["warmupSteps"]
+        )
+    options = {}
+    if "gradientAccumulationSteps" in config:
+        options["gradient_accumulation_steps"] = config["gradientAccumulationSteps"]
+    if "emaMomentum" in config:
+        options |= {"use_ema": True, "ema_momentum": config["emaMomentum"]}
+    return OPTIMIZERS[config["name"]](rate, **options)
+
+
 def train(model, phase, data, jit):
-    optimizer = OPTIMIZERS[phase["optimizer"]["name"]](phase["optimizer"]["learningRate"])
+    optimizer = build_optimizer(phase["optimizer"])
+    swap = keras.callbacks.SwapEMAWeights() if optimizer.use_ema else None
+    callbacks = [] if swap is None else [swap]
     model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"], jit_compile=jit)
     images, labels = data["train"]
     steps, epochs, best = [], [], None
@@ -31,12 +48,18 @@ def train(model, phase, data, jit):
             done.append({"loss": float(logs["loss"]), "accuracy": float(logs["accuracy"])})
         sizes = [len(batch) for batch in batches]
         epoch = {name: float(np.average([step[name] for step in done], weights=sizes)) for name in ("loss", "accuracy")}
-        logs = model.evaluate(*data["validation"], batch_size=EVALUATION_BATCH, verbose=0, return_dict=True)
+        logs = model.evaluate(
+            *data["validation"], batch_size=EVALUATION_BATCH, verbose=0, return_dict=True, callbacks=callbacks
+        )
         epochs.append({**epoch, "val_loss": float(logs["loss"]), "val_accuracy": float(logs["accuracy"])})
         steps += done
         # ModelCheckpoint(save_best_only=True, monitor="val_loss")
         if best is None or epochs[-1]["val_loss"] < best[0]:
+            if swap is not None:
+                swap.on_test_begin()
             best = (epochs[-1]["val_loss"], model.get_weights())
+            if swap is not None:
+                swap.on_test_end()
     model.set_weights(best[1])
     return {"steps": steps, "epochs": epochs}
 

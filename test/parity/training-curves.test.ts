@@ -41,10 +41,31 @@ const CASES = [
   { backbone: 'densenet121', size: 48, pooling: 'avg', rate: 1e-3, fineTuneRate: 1e-4, gain: 1 },
 ] as const;
 
+/** The same with a warm-up, accumulated gradients and averaged weights in both phases. */
+const EXTRAS_CASE = {
+  ...{ backbone: 'mobilenet_v2', size: 48, pooling: 'avg', rate: 1e-2, fineTuneRate: 1e-3, gain: 1 },
+  withExtras: true,
+} as const;
+const EXTRAS = { gradientAccumulationSteps: 3, emaMomentum: 0.8 };
+/** Steps of the warm-up are those of one epoch. */
+const COSINE = { start: 0.1, warmupSteps: 5, decaySteps: STEPS - 5, alpha: 0.1 };
+
+/** Returns the same for one phase of a run. */
+function extraParameters(optimizer: string, schedule: string, name: string): Parameters {
+  return {
+    [`${optimizer}gradient_accumulation_steps`]: EXTRAS.gradientAccumulationSteps,
+    [`${optimizer}ema_momentum`]: EXTRAS.emaMomentum,
+    [name]: 'cosine',
+    [`${schedule}warmup_epochs`]: 1,
+    [`${schedule}warmup_start`]: COSINE.start,
+    [`${schedule}alpha`]: COSINE.alpha,
+  };
+}
+
 /** Ten to twenty seconds each on an idle machine. */
 const TIMEOUT_MS = 600_000;
 
-type Case = (typeof CASES)[number];
+type Case = (typeof CASES)[number] | typeof EXTRAS_CASE;
 
 const METHODS = ['A: cached features', 'B: end to end', 'C: last block unfrozen'];
 
@@ -61,80 +82,88 @@ describe('training curves against Keras on this machine, 20 steps', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.for(CASES)('$backbone, methods A, B and C', { timeout: TIMEOUT_MS }, async (one, context) => {
-    skipWithoutKeras(context, venv);
-    const { backbone, size, pooling, rate, fineTuneRate } = one;
-    const weights = join(folder, `${backbone}.safetensors`);
-    writeFormulaWeights(weights, backbone, false, one.gain);
-    const training = await GraftTraining.open({
-      folder: join(folder, backbone),
-      root: join(folder, 'images'),
-      backbone,
-      weights,
-    });
-    const base: Parameters = {
-      backbone,
-      weights,
-      image_size: size,
-      batch_size: BATCH_SIZE,
-      epochs: EPOCHS,
-      'head.pooling': pooling,
-      'head.units': 32,
-      'head.dropout': 0,
-      'optimizer.learning_rate': rate,
-      seed: 3,
-      data_seed: 7,
-    };
-    const cached = { ...base, method: 'cached' };
-    const plain = { 'augmentation.flip': 'none', 'augmentation.rotation': 0, 'augmentation.zoom': 0 };
-    const endToEnd = { ...base, method: 'augmented', ...plain };
-    const fineTune = {
-      ...cached,
-      'fine_tune.enabled': true,
-      'fine_tune.epochs': EPOCHS,
-      'fine_tune.learning_rate': fineTuneRate,
-    };
+  it.for<Case>([...CASES, EXTRAS_CASE])(
+    '$backbone, methods A, B and C',
+    { timeout: TIMEOUT_MS },
+    async (one, context) => {
+      skipWithoutKeras(context, venv);
+      const withExtras = 'withExtras' in one;
+      const { backbone, size, pooling, rate, fineTuneRate } = one;
+      const weights = join(folder, `${backbone}.safetensors`);
+      writeFormulaWeights(weights, backbone, false, one.gain);
+      const training = await GraftTraining.open({
+        folder: join(folder, `${backbone}-${withExtras}`),
+        root: join(folder, 'images'),
+        backbone,
+        weights,
+      });
+      const base: Parameters = {
+        backbone,
+        weights,
+        image_size: size,
+        batch_size: BATCH_SIZE,
+        epochs: EPOCHS,
+        'head.pooling': pooling,
+        'head.units': 32,
+        'head.dropout': 0,
+        'optimizer.learning_rate': rate,
+        seed: 3,
+        data_seed: 7,
+        ...(withExtras ? extraParameters('optimizer.', 'schedule.', 'schedule.name') : {}),
+      };
+      const cached = { ...base, method: 'cached' };
+      const plain = { 'augmentation.flip': 'none', 'augmentation.rotation': 0, 'augmentation.zoom': 0 };
+      const endToEnd = { ...base, method: 'augmented', ...plain };
+      const fineTune = {
+        ...cached,
+        'fine_tune.enabled': true,
+        'fine_tune.epochs': EPOCHS,
+        'fine_tune.learning_rate': fineTuneRate,
+        ...(withExtras ? extraParameters('fine_tune.', 'fine_tune.schedule_', 'fine_tune.schedule') : {}),
+      };
 
-    const a = await training.train('HEAD', cached, { everyStep: true });
-    const b = await training.train('HEAD', endToEnd, { everyStep: true });
-    const c = await training.train('FINE_TUNE', fineTune, { source: a.best, everyStep: true });
-    const graft = [a, b, c];
+      const a = await training.train('HEAD', cached, { everyStep: true });
+      const b = await training.train('HEAD', endToEnd, { everyStep: true });
+      const c = await training.train('FINE_TUNE', fineTune, { source: a.best, everyStep: true });
+      const graft = [a, b, c];
 
-    const initialHead = await training.writeInitialHead(cached);
-    const weightsFile = join(folder, `${backbone}-fine-tuned.safetensors`);
-    const common = { dropout: 0, augmentation: null, weightsFile: null, batches: training.batches(cached, EPOCHS) };
-    const head = { ...common, headWeights: initialHead, unfreezeFrom: null };
-    const phases: KerasPhase[] = [
-      { ...head, method: 'cached', optimizer: { name: 'rmsprop', learningRate: rate } },
-      { ...head, method: 'end-to-end', optimizer: { name: 'rmsprop', learningRate: rate } },
-      {
-        ...common,
-        method: 'end-to-end',
-        headWeights: training.artifacts.localPath(a.best.uri),
-        unfreezeFrom: training.trainableFrom(fineTune),
-        weightsFile,
-        optimizer: { name: 'rmsprop', learningRate: fineTuneRate },
-      },
-    ];
-    const keras = await trainInKeras(venv.python, folder, {
-      ...training.jobBase(cached, weights),
-      isQuick: true,
-      phases,
-    });
+      const initialHead = await training.writeInitialHead(cached);
+      const weightsFile = join(folder, `${backbone}-fine-tuned.safetensors`);
+      const common = { dropout: 0, augmentation: null, weightsFile: null, batches: training.batches(cached, EPOCHS) };
+      const head = { ...common, headWeights: initialHead, unfreezeFrom: null };
+      const optimizer = { name: 'rmsprop', ...(withExtras ? { ...EXTRAS, cosine: COSINE } : {}) };
+      const phases: KerasPhase[] = [
+        { ...head, method: 'cached', optimizer: { ...optimizer, learningRate: rate } },
+        { ...head, method: 'end-to-end', optimizer: { ...optimizer, learningRate: rate } },
+        {
+          ...common,
+          method: 'end-to-end',
+          headWeights: training.artifacts.localPath(a.best.uri),
+          unfreezeFrom: training.trainableFrom(fineTune),
+          weightsFile,
+          optimizer: { ...optimizer, learningRate: fineTuneRate },
+        },
+      ];
+      const keras = await trainInKeras(venv.python, folder, {
+        ...training.jobBase(cached, weights),
+        isQuick: true,
+        phases,
+      });
 
-    const errors = METHODS.map((method, index) => compareCurves(method, one, graft[index], keras[index]));
-    for (const [index, { loss, accuracy }] of errors.entries()) {
-      expect(loss, `loss, ${METHODS[index] ?? ''}`).toBeLessThan(LOSS_LIMIT);
-      expect(accuracy, `accuracy, ${METHODS[index] ?? ''}`).toBeLessThan(1e-6);
-    }
-    await compareBases(one, {
-      weights,
-      checkpoint: training.artifacts.localPath(c.best.uri),
-      parameters: fineTune,
-      kerasWeights: weightsFile,
-      kerasTrained: keras[2]?.trained ?? [],
-    });
-  });
+      const errors = METHODS.map((method, index) => compareCurves(method, one, graft[index], keras[index]));
+      for (const [index, { loss, accuracy }] of errors.entries()) {
+        expect(loss, `loss, ${METHODS[index] ?? ''}`).toBeLessThan(LOSS_LIMIT);
+        expect(accuracy, `accuracy, ${METHODS[index] ?? ''}`).toBeLessThan(1e-6);
+      }
+      await compareBases(one, {
+        weights,
+        checkpoint: training.artifacts.localPath(c.best.uri),
+        parameters: fineTune,
+        kerasWeights: weightsFile,
+        kerasTrained: keras[2]?.trained ?? [],
+      });
+    },
+  );
 });
 
 /**
@@ -143,7 +172,7 @@ describe('training curves against Keras on this machine, 20 steps', () => {
  */
 function compareCurves(
   method: string,
-  { backbone, size }: Case,
+  one: Case,
   graft: GraftCurve | undefined,
   keras: KerasCurve | undefined,
 ): { readonly loss: number; readonly accuracy: number } {
@@ -156,7 +185,7 @@ function compareCurves(
   const pairs = [...pairsOf(graft.steps, keras.steps), ...pairsOf(validationOf(graft), validationOf(keras))];
   const loss = Math.max(...pairs.map(([ours, theirs]) => Math.abs(ours.loss - theirs.loss) / theirs.loss));
   const accuracy = Math.max(...pairs.map(([ours, theirs]) => Math.abs(ours.accuracy - theirs.accuracy)));
-  const figure = { point: '5 training curves', family: backbone, size } as const;
+  const figure = { point: '5 training curves', family: familyOf(one), size: one.size } as const;
   recordParity({ ...figure, check: `${method}, loss per step`, maxError: loss, limit: LOSS_LIMIT });
   recordParity({ ...figure, check: `${method}, accuracy`, maxError: round(accuracy), limit: 0 });
   return { loss, accuracy };
@@ -175,7 +204,7 @@ interface FineTuned {
  * Asserts that every unfrozen tensor of the base changed as Keras' did, and that every other one is bit-identical to
  * before.
  */
-async function compareBases({ backbone, size }: Case, tuned: FineTuned): Promise<void> {
+async function compareBases(one: Case, tuned: FineTuned): Promise<void> {
   const { checkpoint, parameters, kerasTrained } = tuned;
   const start = (await readSafetensors(tuned.weights)).tensors;
   const keras = (await readSafetensors(tuned.kerasWeights)).tensors;
@@ -192,7 +221,8 @@ async function compareBases({ backbone, size }: Case, tuned: FineTuned): Promise
   });
   const maxError = Math.max(...errors);
   const check = `${METHODS[2] ?? ''}, moves of the base's tensors`;
-  recordParity({ point: '5 training curves', check, family: backbone, size, maxError, limit: MOVE_LIMIT });
+  const { size } = one;
+  recordParity({ point: '5 training curves', check, family: familyOf(one), size, maxError, limit: MOVE_LIMIT });
   expect(maxError).toBeLessThan(MOVE_LIMIT);
   const frozen = [...start.keys()].filter((name) => !kerasTrained.includes(name));
   expect(frozen.length).toBeGreaterThan(0);
@@ -204,6 +234,10 @@ async function compareBases({ backbone, size }: Case, tuned: FineTuned): Promise
   expect(changed).toEqual([]);
   opened.network.dispose();
   opened.backbone.dispose();
+}
+
+function familyOf(one: Case): string {
+  return 'withExtras' in one ? `${one.backbone}, warm-up, accumulated, averaged` : one.backbone;
 }
 
 function valuesOf(tensors: ReadonlyMap<string, { readonly values: Float32Array }>, name: string): Float32Array {
