@@ -36,6 +36,15 @@ export function addRunCommands(program: Command, context: CliContext): void {
       await explainRun(context, globalOptions(command), run, flags);
     });
   group
+    .command('compare')
+    .argument('<runs...>', 'two or more runs, as in `graft run compare latest/0 latest/best`')
+    .option(...RUN_SWEEP_OPTION)
+    .description('compare runs: differing parameters, results, epochs, and the difference of two on the test images')
+    .action(async (runs: string[], flags: RunFlags, command: Command) => {
+      const { compareRuns } = await import('../actions/compare.ts');
+      await compareRuns(context, globalOptions(command), runs, flags);
+    });
+  group
     .command('note')
     .argument('<run>', RUN_HANDLE)
     .argument('<text>', 'notes, which replace those of before; an empty string removes them')

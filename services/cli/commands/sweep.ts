@@ -69,6 +69,15 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       await getSweep(context, globalOptions(command), id, flags);
     });
   sweep
+    .command('diff')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .argument('<other>', 'sweep to compare it with')
+    .description('print what differs between two sweeps: fields of their specifications, and results')
+    .action(async (first: string, second: string, _flags: unknown, command: Command) => {
+      const { diffSweeps } = await import('../actions/compare.ts');
+      await diffSweeps(context, globalOptions(command), [first, second]);
+    });
+  sweep
     .command('rename')
     .argument('<sweep>', SWEEP_HANDLE)
     .argument('<name>', 'new name')

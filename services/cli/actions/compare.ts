@@ -1,0 +1,96 @@
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
+import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
+import type { GraftClient } from '../client/client-port.ts';
+import { resolveRun, resolveSweep } from '../client/handles.ts';
+import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
+import { describeComparison } from '../describe/compare-text.ts';
+import type { ComparedRun } from '../describe/compare-text.ts';
+import { describeDiff, diffSpecs } from '../describe/diff-text.ts';
+import type { DiffedSweep } from '../describe/diff-text.ts';
+import { UsageError } from '../terminal/cli-errors.ts';
+import { tableWidth } from '../terminal/list.ts';
+import { writeResult } from '../terminal/output.ts';
+import type { RunFlags } from './show-runs.ts';
+import { withClient } from './with-client.ts';
+
+/** `graft run compare`. */
+export async function compareRuns(
+  context: CliContext,
+  options: GlobalOptions,
+  handles: readonly string[],
+  { sweep }: RunFlags,
+): Promise<void> {
+  if (handles.length < 2) throw new UsageError(`A comparison needs at least two runs; received ${handles.length}.`);
+  await withClient(context, options, async (client) => {
+    const compared: ComparedRun[] = [];
+    for (const named of handles) compared.push(await readRun(client, await resolveRun(client, named, sweep), named));
+    const [first, second] = compared;
+    if (first === undefined || second === undefined) return;
+    const { objective, seed } = (await client.getSweep(first.run.sweepId)).spec;
+    const paired = compared.length === 2 ? await comparePaired(client, first, second, seed) : null;
+    const values = await Promise.all(compared.map((one) => valuesOf(client, one, objective.metric)));
+    const runs = compared.map((one, index) => ({ ...one, values: values[index] ?? [] }));
+    const shown = runs.map(({ rank, run, testResult }) => ({ rank, run, testResult }));
+    writeResult(context, options, { runs: shown, testDifference: paired }, () =>
+      describeComparison(runs, objective.metric, paired, tableWidth(context.stdout)),
+    );
+  });
+}
+
+async function readRun(client: GraftClient, runId: string, named: string): Promise<ComparedRun> {
+  const { run } = await client.getRun(runId);
+  const { entries } = await client.getLeaderboard(run.sweepId);
+  const entry = entries.find((candidate) => candidate.run.runId === runId) ?? { rank: 0, run, testResult: null };
+  return { ...entry, named, values: [] };
+}
+
+/** Returns the objective's values by epoch. Those of a shared head belong to the run that trained it. */
+async function valuesOf(client: GraftClient, { run }: ComparedRun, metric: string): Promise<ComparedRun['values']> {
+  const own = await client.listEpochMetrics({ runId: run.runId });
+  const head = run.headRunId === null ? [] : await client.listEpochMetrics({ runId: run.headRunId });
+  return [...head.filter(({ stage }) => stage === 'HEAD'), ...own]
+    .filter(({ name }) => name === metric)
+    .sort((a, b) => Number(a.stage === 'FINE_TUNE') - Number(b.stage === 'FINE_TUNE') || a.epoch - b.epoch)
+    .map(({ stage, epoch, value }) => [`${stage ?? ''} ${epoch}`, value] as const);
+}
+
+/** Returns the difference on the test images; null unless both were tested on the same ones. */
+async function comparePaired(
+  client: GraftClient,
+  first: LeaderboardRecord,
+  second: LeaderboardRecord,
+  seed: number,
+): Promise<PairedComparison | null> {
+  if (first.testResult === null || second.testResult === null) return null;
+  const ours = await client.listTestPredictions(first.run.runId);
+  const theirs = new Map((await client.listTestPredictions(second.run.runId)).map((one) => [one.path, one]));
+  if (ours.length === 0 || ours.length !== theirs.size || ours.some(({ path }) => !theirs.has(path))) return null;
+  return pairedBootstrap(
+    ours.map(({ label, predictedLabel }) => label === predictedLabel),
+    ours.map(({ path }) => theirs.get(path)?.label === theirs.get(path)?.predictedLabel),
+    seed,
+  );
+}
+
+/** `graft sweep diff`. */
+export async function diffSweeps(
+  context: CliContext,
+  options: GlobalOptions,
+  handles: readonly [string, string],
+): Promise<void> {
+  await withClient(context, options, async (client) => {
+    const first = await readSweep(client, handles[0]);
+    const second = await readSweep(client, handles[1]);
+    const differences = diffSpecs(first.sweep.spec, second.sweep.spec);
+    writeResult(context, options, { sweeps: [first, second], differences }, () =>
+      describeDiff([first, second], tableWidth(context.stdout)),
+    );
+  });
+}
+
+async function readSweep(client: GraftClient, handle: string): Promise<DiffedSweep> {
+  const sweep = await client.getSweep(await resolveSweep(client, handle));
+  const { entries } = await client.getLeaderboard(sweep.sweepId);
+  return { sweep, best: entries.find(({ run }) => run.runId === sweep.bestRunId) ?? null };
+}
