@@ -28,6 +28,12 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
   return new Html(text);
 }
 
+/** Renders tags; null if there are none. */
+export function tagList(tags: readonly string[]): Html | null {
+  if (tags.length === 0) return null;
+  return html`<span class="tags">${tags.map((tag) => html`<span class="tag">${tag}</span> `)}</span>`;
+}
+
 /** Renders a dotted name that may break after its dots: an unbroken one makes its column wider than its values need. */
 export function breakable(name: string): Html {
   return html`${name.split(/(?<=\.)/).map((part, index) => (index === 0 ? part : html`<wbr />${part}`))}`;

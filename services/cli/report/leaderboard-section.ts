@@ -5,7 +5,7 @@ import { formatMetric, formatValue } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
 import type { Column } from './data-table.ts';
 import { NOT_SET } from './effects.ts';
-import { breakable, html } from './html.ts';
+import { breakable, html, tagList } from './html.ts';
 import type { Html, Part } from './html.ts';
 import { valueInInterval } from './numbers.ts';
 import { renderProgress } from './progress-chart.ts';
@@ -35,6 +35,8 @@ export function leaderboardSection(data: ReportData): Html {
     { title: 'best epoch', kind: 'short' },
     ...(isTested ? [{ title: 'test accuracy (95\u202f%)', kind: 'short' } as const] : []),
     ...varied.map((name) => ({ title: breakable(name), kind: 'parameter' }) as const),
+    { title: 'tags', kind: 'medium', optional: true },
+    { title: 'notes', kind: 'wide', optional: true },
   ];
   const best = bestEntry(data);
   const rowOf = (entry: LeaderboardRecord): readonly Part[] => {
@@ -59,6 +61,8 @@ export function leaderboardSection(data: ReportData): Html {
           ? formatValue(run.parameters[name])
           : html`<span class="faint">${NOT_SET}</span>`,
       ),
+      tagList(run.tags) ?? '',
+      run.notes === '' ? '' : html`<span class="lines">${run.notes}</span>`,
     ];
   };
   return html`<section aria-labelledby="leaderboard">

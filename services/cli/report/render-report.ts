@@ -1,7 +1,7 @@
 import { curvesSection } from './curves-section.ts';
 import { effectsSection } from './effects-section.ts';
 import { failuresSection } from './failures-section.ts';
-import { html } from './html.ts';
+import { html, tagList } from './html.ts';
 import { leaderboardSection, stateBadge } from './leaderboard-section.ts';
 import { time } from './numbers.ts';
 import { planSection } from './plan-section.ts';
@@ -43,6 +43,7 @@ export function renderReport(data: ReportData): string {
         <header>
           <h1>${title}</h1>
           <p class="faint">Sweep ${sweep.sweepId} · ${stateBadge(sweep.state)} · report of ${time(data.createTime)}</p>
+          ${tagList(sweep.tags)} ${sweep.notes === '' ? null : html`<p class="lines">${sweep.notes}</p>`}
           ${summarySection(data)}
           <nav aria-label="Sections">${chapters.map(([id, name]) => html`<a href="#${id}">${name}</a> `)}</nav>
         </header>

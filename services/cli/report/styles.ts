@@ -71,6 +71,8 @@ td.short { white-space: nowrap; }
 td.medium { min-width: 8rem; }
 td.wide { min-width: 16rem; }
 tr.winner td, tr.winner th { background: var(--panel); font-weight: 600; }
+.tags { display: inline-flex; flex-wrap: wrap; gap: .25rem; }
+.tag { font-size: .8rem; padding: 0 .5em; border: 1px solid var(--line); border-radius: 1em; white-space: nowrap; }
 .state { font-size: .8rem; font-weight: 600; letter-spacing: .02em; white-space: nowrap; color: var(--faint); }
 .state::before { content: ""; display: inline-block; width: .6em; height: .6em; margin-right: .35em; background: currentColor; border-radius: 50%; }
 .state-succeeded { color: var(--ok); }

@@ -30,7 +30,7 @@ export function testSection(data: ReportData): Html | null {
       <p>
         ${test.correctCount} of ${count(test.imageCount, 'image')} are correct: accuracy ${percent(test.accuracy)}, 95 %
         interval ${percent(test.accuracyLow)} to ${percent(test.accuracyHigh)} (Wilson). Mean loss
-        ${formatMetric(test.loss)}${test.rocAuc === null ? '' : `, area under the ROC curve ${formatMetric(test.rocAuc)}`}.
+        ${formatMetric(test.loss)}${classMetrics(test)}.
       </p>
       <p>${verdict(data, winner)}</p>
       ${neverFound(test)}
@@ -42,6 +42,17 @@ export function testSection(data: ReportData): Html | null {
       }
     </section>
     ${wrongSection(data, names)}`;
+}
+
+/** Returns the figures that do not depend on how many images a class has, as far as they were recorded. */
+function classMetrics({ rocAuc, macroF1, balancedAccuracy, classResults }: TestResultRecord): string {
+  const mean = classResults.length > 2 ? ' (mean over the classes)' : '';
+  const figures: readonly (readonly [string, number | null])[] = [
+    [`area under the ROC curve${mean}`, rocAuc],
+    ['macro F1', macroF1],
+    ['balanced accuracy', balancedAccuracy],
+  ];
+  return figures.map(([name, value]) => (value === null ? '' : `, ${name} ${formatMetric(value)}`)).join('');
 }
 
 /** Names the classes that the winner never predicts correctly; null if there are none. */

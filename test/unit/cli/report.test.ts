@@ -123,6 +123,56 @@ describe('the report', () => {
     expect(textOf(document.querySelector('.legend'))).toContain('Run 3, rank 1');
   });
 
+  it('shows tags and notes of the sweep and of runs, as text, and no columns for them where there are none', () => {
+    expect(textOf(document.querySelector('section[aria-labelledby=leaderboard] thead'))).not.toMatch(/tags|notes/);
+    const { leaderboard } = sampleReport();
+    const entries = leaderboard.entries.map((entry, index) =>
+      index === 0 ? { ...entry, run: { ...entry.run, tags: ['keep', '<b>'], notes: 'line 1\nline 2' } } : entry,
+    );
+    const { document: shown } = open({
+      sweep: sampleSweep({ tags: ['paper'], notes: 'for <i>review</i>' }),
+      leaderboard: { ...leaderboard, entries },
+    });
+    expect(textOf(shown.querySelector('header'))).toContain('paper for <i>review</i>');
+    const cells = [...shown.querySelector('tr.winner')!.children].map(textOf);
+    expect(cells.slice(-2)).toEqual(['keep <b>', 'line 1 line 2']);
+  });
+
+  it('has the figures of the test that treat all classes alike, as far as they were recorded', () => {
+    const { leaderboard } = sampleReport();
+    const withFigures = (macroF1: number | null, balancedAccuracy: number | null): string => {
+      const entries = leaderboard.entries.map((entry) => ({
+        ...entry,
+        testResult: entry.testResult && { ...entry.testResult, macroF1, balancedAccuracy },
+      }));
+      return textOf(
+        open({ leaderboard: { ...leaderboard, entries } }).document.querySelector('section[aria-labelledby=test] p'),
+      );
+    };
+    expect(withFigures(0.9, 0.8)).toContain(
+      'area under the ROC curve 0.9910, macro F1 0.9000, balanced accuracy 0.8000.',
+    );
+    expect(withFigures(null, null)).toContain('area under the ROC curve 0.9910.');
+  });
+
+  it('names the classes that the winner never finds', () => {
+    const { leaderboard } = sampleReport();
+    const entries = leaderboard.entries.map((entry) => ({
+      ...entry,
+      testResult: entry.testResult && {
+        ...entry.testResult,
+        classResults: entry.testResult.classResults.map((one) =>
+          one.className === 'dog' ? { ...one, recall: 0 } : one,
+        ),
+      },
+    }));
+    const { document: shown } = open({ leaderboard: { ...leaderboard, entries } });
+    expect(textOf(shown.querySelector('section[aria-labelledby=test] .notice'))).toContain(
+      'Never found: dog (100 images).',
+    );
+    expect(document.querySelector('section[aria-labelledby=test] .notice')).toBeNull();
+  });
+
   it('has the confusion matrix and the figures per class', () => {
     const cells = [...document.querySelectorAll('.matrix tbody td')].map(textOf);
     expect(cells).toEqual(['97', '3', '7', '93']);
