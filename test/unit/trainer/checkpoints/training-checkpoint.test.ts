@@ -60,6 +60,16 @@ describe('training checkpoint', () => {
     expect([...optimizerSlots.values()]).toEqual(SLOTS);
   });
 
+  it('predicts with the averages that the slots contain, and resumes from the weights', async () => {
+    const average = { name: 'average/head/output/bias', shape: [1], values: Float32Array.of(0.3) };
+    const path = write(encodeTrainingCheckpoint(STATE, TRAINED, [...SLOTS, average]));
+    const { trained, predicting } = await readTrainingCheckpoint(path);
+    expect([...predicting.values()]).toEqual([{ ...average, name: 'head/output/bias' }]);
+    expect([...trained.values()]).toEqual(TRAINED);
+    const plain = await readTrainingCheckpoint(write(encodeTrainingCheckpoint(STATE, TRAINED, SLOTS)));
+    expect([...plain.predicting.values()]).toEqual(TRAINED);
+  });
+
   it('refuses other safetensors files, invalid state, and a list that does not match the tensors', async () => {
     const other = write(encodeSafetensors(TRAINED, {}));
     await expect(readTrainingCheckpoint(other)).rejects.toThrow(/format: it is undefined/);
