@@ -36,7 +36,7 @@ export function leaderboardColumns(
     {
       name: 'test_accuracy',
       title: 'test accuracy (95 %)',
-      rank: 15,
+      rank: 27,
       cell: ({ testResult: test }) =>
         test === null ? '' : formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh),
       key: ({ testResult }) => testResult?.accuracy ?? null,

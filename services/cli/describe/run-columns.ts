@@ -10,7 +10,16 @@ const RIGHT = { align: 'right' } as const;
 const MIN_TEXT = 8;
 
 /** Ranks of the columns of runs: those with large numbers are hidden first in a narrow terminal. */
-const RANK = { identity: 0, metric: 10, parameter: 20, otherMetric: 40, state: 50, detail: 60, text: 70 } as const;
+const RANK = {
+  identity: 0,
+  metric: 10,
+  parameter: 20,
+  trouble: 23,
+  otherMetric: 25,
+  state: 50,
+  detail: 60,
+  text: 70,
+} as const;
 
 /**
  * Returns the columns of runs, some of which are shown only if `--columns` names them.
@@ -18,13 +27,14 @@ const RANK = { identity: 0, metric: 10, parameter: 20, otherMetric: 40, state: 5
  * @param metric metric of the objective; null: unknown.
  */
 export function runColumns(runs: readonly RunRecord[], metric: string | null): readonly ListColumn<RunRecord>[] {
+  const rankOf = (name: string): number => (name === (metric ?? name) ? RANK.metric : RANK.otherMetric);
   const hasTrouble = runs.some(({ state }) => state !== 'SUCCEEDED');
   return [
     { name: 'run', title: 'run', ...RIGHT, rank: RANK.identity, cell: (run) => String(run.runIndex), key: runIndexOf },
     {
       name: 'state',
       title: 'state',
-      rank: hasTrouble ? RANK.metric : RANK.state,
+      rank: hasTrouble ? RANK.trouble : RANK.state,
       cell: ({ state }) => state,
     },
     metricColumn(
@@ -34,12 +44,12 @@ export function runColumns(runs: readonly RunRecord[], metric: string | null): r
       ({ bestValue }) => bestValue,
       metric === null || HAS_COLUMN.has(metric),
     ),
-    metricColumn('val_loss', 'val_loss', RANK.metric, ({ bestValLoss }) => bestValLoss),
-    metricColumn('val_accuracy', 'val_acc', RANK.metric + 1, ({ bestValAccuracy }) => bestValAccuracy),
+    metricColumn('val_loss', 'val_loss', rankOf('val_loss'), ({ bestValLoss }) => bestValLoss),
+    metricColumn('val_accuracy', 'val_acc', rankOf('val_accuracy'), ({ bestValAccuracy }) => bestValAccuracy),
     {
       name: 'best_epoch',
       title: 'best epoch',
-      shortTitle: 'epoch',
+      shortTitle: 'at epoch',
       rank: RANK.detail,
       cell: bestEpochOf,
       key: ({ bestStage, bestEpoch }) => (bestStage === 'FINE_TUNE' ? 1e6 : 0) + bestEpoch,
@@ -113,7 +123,6 @@ function parameterColumns(runs: readonly RunRecord[]): readonly ListColumn<RunRe
   const others = [...new Set(runs.flatMap(({ parameters }) => Object.keys(parameters)))].filter(
     (name) => !varied.includes(name),
   );
-  const lastPart = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
   const shortNames = varied.map(lastPart);
   const all = [...varied, ...others];
   return all.map((name, index) => {
@@ -125,13 +134,19 @@ function parameterColumns(runs: readonly RunRecord[]): readonly ListColumn<RunRe
       title: name,
       ...(isUnique && varied.includes(name) ? { shortTitle: lastPart(name) } : {}),
       ...(isNumeric ? RIGHT : {}),
-      rank: RANK.parameter + Math.min(index, 19),
+      rank: RANK.parameter + Math.min(2 * index, 18),
       ...(isNumeric ? {} : { minWidth: MIN_TEXT }),
       cell: ({ parameters }) => (Object.hasOwn(parameters, name) ? formatValue(parameters[name]) : ''),
       key: ({ parameters }) => keyOf(parameters[name]),
       isExtra: index >= varied.length,
     };
   });
+}
+
+/** Returns the telling part of a parameter's name: `units` of `head.units`, `fine_tune` of `fine_tune.enabled`. */
+function lastPart(name: string): string {
+  const telling = name.replace(/\.(enabled|name)$/, '');
+  return telling.slice(telling.lastIndexOf('.') + 1);
 }
 
 function keyOf(value: ParameterValue | undefined): number | string | null {
