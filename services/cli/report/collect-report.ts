@@ -5,27 +5,23 @@ import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { TestPrediction } from '../../core/task.ts';
 import type { GraftClient, Leaderboard } from '../client/client-port.ts';
-import { evenlyFrom, groupByKey } from './group.ts';
-import { bestEntry, HIGHLIGHTED, mostWrong } from './report-data.ts';
+import { groupByKey } from './group.ts';
+import { bestEntry, mostWrong } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
 import { readTaskHistory } from './task-history.ts';
 import { showWrong } from './wrong-images.ts';
 
 const MAX_WRONG_IMAGES = 24;
-/** Runs of a sweep up to which all curves are read. Those of a thousand runs are half a million rows, which take half a minute. */
-const MOST_READ_WHOLE = 200;
-/** Runs of a larger sweep whose curves are read: the best, and others evenly from all ranks. */
-const MAX_CURVES = 80;
-const CALLS_AT_ONCE = 8;
 
 /**
  * Collects the data of a report from the coordinator, and the misclassified images from the local disk. Lists are read by pages; of single
- * runs only the predictions of winner and baseline are read and, in a sweep of more than 200 runs, 80 curves.
+ * runs only the predictions of winner and baseline are read.
  */
 export async function collectReport(client: GraftClient, sweepId: string, signal: AbortSignal): Promise<ReportData> {
   const sweep = await client.getSweep(sweepId);
-  const [{ leaderboard, metrics }, tasks, trainers, plan] = await Promise.all([
-    readRanksAndCurves(client, sweepId),
+  const [leaderboard, metrics, tasks, trainers, plan] = await Promise.all([
+    client.getLeaderboard(sweepId),
+    client.listEpochMetrics({ sweepId }),
     readTaskHistory(client, sweep, signal),
     client.listTrainers(),
     // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
@@ -41,7 +37,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     sweep,
     runs,
     leaderboard,
-    metrics,
+    metrics: withSharedHeads(runs, metrics),
     dataset,
     plan,
     tasks,
@@ -57,31 +53,6 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     versions: { graft: readVersion(), node: process.versions.node },
     createTime: new Date(),
   };
-}
-
-/** Reads the leaderboard, and the curves of the runs that the report draws: all of them, or some of a large sweep. */
-async function readRanksAndCurves(
-  client: GraftClient,
-  sweepId: string,
-): Promise<{ readonly leaderboard: Leaderboard; readonly metrics: readonly EpochMetricRecord[] }> {
-  const leaderboard = await client.getLeaderboard(sweepId);
-  const ranked = leaderboard.entries.map(({ run }) => run);
-  if (ranked.length <= MOST_READ_WHOLE) {
-    return { leaderboard, metrics: withSharedHeads(ranked, await client.listEpochMetrics({ sweepId })) };
-  }
-  const drawn = evenlyFrom(ranked, MAX_CURVES, HIGHLIGHTED);
-  // An answer has the epochs of a shared head under the run that trained it, which may be another drawn run.
-  const curves = new Map<string, EpochMetricRecord>();
-  for (let start = 0; start < drawn.length; start += CALLS_AT_ONCE) {
-    const some = drawn.slice(start, start + CALLS_AT_ONCE);
-    const read = await Promise.all(some.map(({ runId }) => client.listEpochMetrics({ runId })));
-    for (const metric of read.flat()) {
-      curves.set(`${metric.runId} ${metric.stage ?? ''} ${metric.epoch} ${metric.name}`, metric);
-    }
-  }
-  const isDrawn = new Set(drawn.map(({ runId }) => runId));
-  const metrics = withSharedHeads(drawn, [...curves.values()]).filter(({ runId }) => isDrawn.has(runId));
-  return { leaderboard, metrics };
 }
 
 async function readPredictions(

@@ -24,7 +24,6 @@ export function curvesSection(data: ReportData): Html {
     fineTuneStart: curves.fineTuneStart(run.runIndex),
   }));
   const drawn = curves.runCount;
-  const measured = runs.filter(({ bestValue }) => bestValue !== null).length;
   const rest = drawn - best.length;
   const withBands = drawsBands(drawn, best.length);
   return html`<section aria-labelledby="curves">
@@ -41,7 +40,7 @@ export function curvesSection(data: ReportData): Html {
           }
         </li>`;
       })}
-      ${rest === 0 ? null : html`<li><span class="key key-rest">${withBands ? `distribution of ${drawn < measured ? `${drawn} of ${measured} runs, evenly from all ranks` : `all ${drawn} runs`}` : rest === 1 ? 'the other run' : `the other ${rest} runs`}</span></li>`}
+      ${rest === 0 ? null : html`<li><span class="key key-rest">${withBands ? `distribution of all ${drawn} runs` : rest === 1 ? 'the other run' : `the other ${rest} runs`}</span></li>`}
     </ul>
     <p>
       ○ is the best epoch by ${sweep.spec.objective.metric}.

@@ -52,7 +52,6 @@ export interface ReportData {
   readonly sweep: SweepRecord;
   readonly runs: readonly RunRecord[];
   readonly leaderboard: Leaderboard;
-  /** Curves of all runs, or of the best and others evenly from all ranks if they are many. */
   readonly metrics: readonly EpochMetricRecord[];
   /** Null before the data set is indexed. */
   readonly dataset: Dataset | null;
