@@ -120,6 +120,12 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     const check = await graft('dataset', 'check', data, '--skip-bad-files', '--allow-duplicates', '--output', 'json');
     expect(check.code, check.stderr).toBe(0);
     const { dataset } = JSON.parse(check.stdout) as { dataset: { problems: { path: string }[] } };
+    const people = await graft('dataset', 'check', data, '--allow-duplicates');
+    expect(people.code).toBe(2);
+    expect(people.stdout).toContain(
+      'Not read: 1 train/cat/*.webp, 1 train/cat/*.tiff. Read are JPEG, PNG, BMP and GIF',
+    );
+    expect(people.stdout).toContain("magick mogrify -format png 'train/cat/*.webp'");
     expect(refused.toSorted()).toEqual(dataset.problems.map(({ path }) => join(data, path)).toSorted());
     expect(predictions.map(({ problem }) => problem)).toEqual([
       expect.stringContaining('its format is not supported, as in training'),

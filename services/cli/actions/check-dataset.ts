@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { countProblems, SPLITS } from '../../core/dataset.ts';
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
+import { fileKind, READ_FORMATS } from '../../core/file-kind.ts';
 import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
@@ -92,7 +93,26 @@ function describeProblems(problems: readonly DatasetProblem[]): string {
     const heading = `${problem.fatal ? 'error' : 'note '}  ${problem.code}`;
     kinds.set(heading, [...(kinds.get(heading) ?? []), problem]);
   }
-  return [...kinds].map(([heading, same]) => describeKind(heading, same)).join('\n');
+  return [...[...kinds].map(([heading, same]) => describeKind(heading, same)), ...conversionHint(problems)].join('\n');
+}
+
+/** Returns where the images are whose formats are not read, and a command that converts them. */
+function conversionHint(problems: readonly DatasetProblem[]): readonly string[] {
+  const places = new Map<string, number>();
+  for (const { path } of problems) {
+    const slash = path.lastIndexOf('/');
+    const ending = path.slice(path.lastIndexOf('.'));
+    if (fileKind(path.slice(slash + 1)) !== 'other-image') continue;
+    const place = `${path.slice(0, slash)}/*${ending}`;
+    places.set(place, (places.get(place) ?? 0) + 1);
+  }
+  const [first] = places.keys();
+  if (first === undefined) return [];
+  const counts = [...places].map(([place, count]) => `${count} ${escapeControls(place)}`);
+  return [
+    `Not read: ${counts.slice(0, SHOWN_PROBLEMS).join(', ')}${counts.length > SHOWN_PROBLEMS ? ', …' : ''}. Read are ${READ_FORMATS}, as in Keras.`,
+    `Convert them, for example with ImageMagick, and remove the originals:  magick mogrify -format png '${escapeControls(first)}'`,
+  ];
 }
 
 function describeKind(heading: string, problems: readonly DatasetProblem[]): string {

@@ -1,4 +1,5 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import { unknownParameter } from '../../core/search-space/canonical.ts';
 import { findDefinition, PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
 import { pathSyntaxProblem } from '../../core/validation/path-problem.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
@@ -155,6 +156,11 @@ function collectParameters(
     }
     if (isMapping(value) && !takesClassWeights(name)) {
       collectParameters(value, name, root, into, reader);
+      continue;
+    }
+    // A list of callbacks or metrics: the name is the mistake, not the list.
+    if (Array.isArray(value) && findDefinition(name) === null) {
+      reader.fail(pathOf(root, name), unknownParameter(name));
       continue;
     }
     const scalar = readValue(name, value, pathOf(root, name), reader);

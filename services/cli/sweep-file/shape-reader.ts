@@ -1,3 +1,5 @@
+import { kerasHint, kerasParameter } from '../../core/search-space/keras-names.ts';
+import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
 import { didYouMean } from '../../core/text/nearest-name.ts';
 import { show } from '../../core/search-space/parameter-value.ts';
 import type { FieldViolation, ParameterValue } from '../../core/sweep/sweep-spec.ts';
@@ -47,7 +49,7 @@ export class ShapeReader {
       if (keys.includes(key)) continue;
       const hint = key.trimStart().startsWith('//')
         ? ' Comments begin with #; // is JSON5, which is not supported.'
-        : didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
+        : parameterHint(key) || didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
       this.fail(pathOf(path, key), `there is no such key.${hint}`);
     }
   }
@@ -98,4 +100,13 @@ export class ShapeReader {
     if (value === null || value === undefined) return this.fail(path, 'has no value.');
     return this.fail(path, `must be a number, a string, true or false; received ${show(value)}.`);
   }
+}
+
+/** Returns where a parameter belongs that is given as a key of the file or of its data set; empty for any other key. */
+function parameterHint(key: string): string {
+  const isParameter = PARAMETER_NAMES.some((name) => name === key || name.startsWith(`${key}.`));
+  const parameter = isParameter ? key : kerasParameter(key);
+  if (parameter === null) return kerasHint(key);
+  const called = parameter === key ? '' : ` Here it is called '${parameter}'.`;
+  return `${called} Put it under base: for one value of all runs, or under parameters: for values to compare.`;
 }

@@ -3,6 +3,7 @@ import { InvalidRequestError } from '../errors.ts';
 import type { FieldViolation, Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
 import { minimumImageSize } from '../network/backbones.ts';
 import { didYouMean } from '../text/nearest-name.ts';
+import { kerasHint } from './keras-names.ts';
 import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } from './parameter-definitions.ts';
 import { normalizeValue, show, valueProblem } from './parameter-value.ts';
 
@@ -99,7 +100,7 @@ function batchSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string |
 
 /** Returns the message for a name that is not in the table. */
 export function unknownParameter(name: string): string {
-  return `there is no parameter ${show(name)}.${didYouMean(name, PARAMETER_NAMES)}`;
+  return `there is no parameter ${show(name)}.${kerasHint(name) || didYouMean(name, PARAMETER_NAMES)}`;
 }
 
 function ownValue(parameters: Parameters, name: string): ParameterValue | undefined {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { SPLITS } from '../../core/dataset.ts';
 import type { DatasetProblem, DatasetProblemCode, Split } from '../../core/dataset.ts';
-import { fileKind } from '../../core/file-kind.ts';
+import { fileKind, READ_FORMATS } from '../../core/file-kind.ts';
 import { isLeftover } from '../../core/leftovers.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
 import { controlProblem } from '../../core/text/control-characters.ts';
@@ -179,7 +179,7 @@ class LayoutReader {
       return false;
     }
     if (byName === 'other-image') {
-      const message = `"${shown}" has a format that is not supported; convert it to JPEG or PNG, or set skip_bad_files.`;
+      const message = `"${shown}" has a format that is not supported (read are ${READ_FORMATS}, as in Keras); convert it to JPEG or PNG, or set skip_bad_files.`;
       this.report('UNSUPPORTED_FORMAT', shown, message, !this.skipBadFiles);
       return false;
     }

@@ -56,6 +56,7 @@ async function run(
 
 describe('a refusal has its own exit code and one sentence', () => {
   const failing = (error: Error): Partial<GraftClient> => ({
+    resolveHandle: (_kind, id) => Promise.resolve({ outcome: 'FOUND', id, problem: '', candidates: [] }),
     pauseSweep: () => Promise.reject(error),
   });
 

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { parseSweepFile } from '../../../services/cli/sweep-file/parse-sweep-file.ts';
+import { kerasHint, kerasParameter } from '../../../services/core/search-space/keras-names.ts';
+import { findDefinition, PARAMETER_NAMES } from '../../../services/core/search-space/parameter-definitions.ts';
+
+/** Mistakes of a sweep file with these lines, as `field: description`. */
+function mistakesOf(lines: string): readonly string[] {
+  const { violations } = parseSweepFile(`dataset: { path: /data }\n${lines}\n`, { folder: '/', home: '/' });
+  return violations.map(({ field, description }) => `${field}: ${description}`);
+}
+
+describe("names of Keras lead to Graft's", () => {
+  it.each([
+    [
+      'base: { lr: 1e-3 }',
+      "base.lr: there is no parameter 'lr'. Here it is called 'optimizer.learning_rate'. (line 2)",
+    ],
+    [
+      'base: { optimizer: adam }',
+      "base.optimizer: there is no parameter 'optimizer'. Here it is called 'optimizer.name'. (line 2)",
+    ],
+    [
+      'parameters: { dropout: [0.1] }',
+      "parameters.dropout: there is no parameter 'dropout'. Here it is called 'head.dropout'. (line 2)",
+    ],
+    [
+      'base: { callbacks: [early] }',
+      "base.callbacks: there is no parameter 'callbacks'. Use early_stopping.*, and schedule.name: plateau; the best checkpoint is always kept. (line 2)",
+    ],
+    [
+      'epochs: 5',
+      'epochs: there is no such key. Put it under base: for one value of all runs, or under parameters: for values to compare. (line 2)',
+    ],
+    [
+      'batch: 16',
+      "batch: there is no such key. Here it is called 'batch_size'. Put it under base: for one value of all runs, or under parameters: for values to compare. (line 2)",
+    ],
+    [
+      'validation_split: 0.2',
+      'validation_split: there is no such key. Give dataset.split_fractions, or folders train, validation and test. (line 2)',
+    ],
+    [
+      'base: { backbone: vgg16, fine_tune.enabled: true, fine_tune.unfreeze: 1 }',
+      "base.fine_tune.unfreeze: does not fit vgg16: it unfreezes nothing that could train: the last layer is block5_pool, without weights to train; received '1'. Give at least 2, last_block or a block's name, or take fine-tuning out. (line 2)",
+    ],
+  ])('%s', (lines, expected) => {
+    expect(mistakesOf(lines)).toEqual([expected]);
+  });
+
+  it.each(['lr', 'learning_rate', 'dropout', 'batch', 'optimizer', 'model', 'momentum', 'Dropout-Rate'])(
+    '%s is called by a name that exists',
+    (name) => {
+      const parameter = kerasParameter(name);
+      expect(PARAMETER_NAMES).toContain(parameter);
+      expect(findDefinition(name)).toBeNull();
+    },
+  );
+
+  it('and a hint never hides a parameter, nor an object property', () => {
+    for (const name of PARAMETER_NAMES) expect(kerasHint(name), name).toBe('');
+    expect(kerasHint('constructor')).toBe('');
+    expect(kerasHint('something_else')).toBe('');
+  });
+});
