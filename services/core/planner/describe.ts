@@ -1,3 +1,4 @@
+import type { RunConfig } from '../run-config.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
 import type { RunNeeds } from './run-needs.ts';
@@ -21,7 +22,7 @@ export function describeHead(runs: readonly PlannedRun[]): string {
   const source =
     config.method === 'cached'
       ? `on stored features of ${config.backbone.name}`
-      : `on one augmented stream through ${config.backbone.name}`;
+      : `on one augmented stream${describeAugmentation(config)} through ${config.backbone.name}`;
   return `${heads} ${source}, batch ${config.batchSize}, up to ${epochs} epochs`;
 }
 
@@ -33,15 +34,26 @@ export function describeFineTunes(members: readonly RunNeeds[]): string {
   const depths = [...new Set(members.map(({ run }) => describeDepth(name, run.config.fineTune?.unfreeze ?? '')))];
   const epochs = Math.max(...members.map(({ run }) => run.config.fineTune?.epochs ?? 0));
   const runs = members.length === 1 ? '' : `${members.length} runs together: `;
-  return `${runs}${depths.join(' and ')}, up to ${epochs} epochs, ${describeFrozen(members, config.method)}`;
+  return `${runs}${depths.join(' and ')}, up to ${epochs} epochs, ${describeFrozen(members, config)}`;
 }
 
-function describeFrozen(members: readonly RunNeeds[], method: 'cached' | 'augmented'): string {
+/** Names the layers that mix or draw: they tell the streams of a sweep apart. */
+function describeAugmentation({ augmentation }: RunConfig): string {
+  const { randAugment = null, mixup = null, cutmix = null } = augmentation ?? {};
+  const names = [
+    ...(randAugment === null ? [] : [`RandAugment ${randAugment.ops} × ${randAugment.magnitude}`]),
+    ...(mixup === null ? [] : [`MixUp ${mixup.alpha}`]),
+    ...(cutmix === null ? [] : [`CutMix ${cutmix.alpha}`]),
+  ];
+  return names.length === 0 ? '' : ` (${names.join(', ')})`;
+}
+
+function describeFrozen(members: readonly RunNeeds[], config: RunConfig): string {
   const cut = members[0]?.fineTuneCut ?? null;
   if (cut === null) return 'from the pixels';
-  return method === 'cached'
+  return config.method === 'cached'
     ? `frozen part stored up to ${cut}`
-    : `one augmented stream through the frozen part up to ${cut}`;
+    : `one augmented stream${describeAugmentation(config)} through the frozen part up to ${cut}`;
 }
 
 function describeDepth(name: string, unfreeze: string): string {

@@ -30,6 +30,15 @@ const BASE: Parameters = {
   'optimizer.learning_rate': 0.01,
 };
 
+const STRONG: Parameters = {
+  method: 'augmented',
+  'augmentation.saturation': 0.2,
+  'augmentation.hue': 0.2,
+  'augmentation.rand_augment_ops': 2,
+  'augmentation.mixup_alpha': 0.2,
+  'augmentation.cutmix_alpha': 1,
+};
+
 interface Method {
   readonly name: string;
   readonly stage: Extract<Stage, 'HEAD' | 'FINE_TUNE'>;
@@ -68,6 +77,14 @@ const METHODS: readonly Method[] = [
     parameters: {
       b1: { ...BASE, method: 'augmented' },
       b2: { ...BASE, method: 'augmented', 'optimizer.momentum': 0.9 },
+    },
+  },
+  {
+    name: 'B, mixed and strongly augmented',
+    stage: 'HEAD',
+    parameters: {
+      m1: { ...BASE, ...STRONG },
+      m2: { ...BASE, ...STRONG, label_smoothing: 0.1, class_weights: 'balanced' },
     },
   },
   {

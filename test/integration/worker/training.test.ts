@@ -102,6 +102,25 @@ describe('training stages', () => {
     expect(curve(group.events, 'a', 'HEAD')).toEqual(curve(alone.events, 'a', 'HEAD'));
   });
 
+  it('gives a run on mixed images the same numbers in a group as alone', async () => {
+    const mixed: Parameters = {
+      ...AUGMENTED,
+      'augmentation.rand_augment_ops': 1,
+      'augmentation.mixup_alpha': 0.2,
+      'augmentation.cutmix_alpha': 1,
+    };
+    const alone = newWorker();
+    await alone.complete(headTask([taskRun('m', mixed)]), 'TRAIN');
+    const group = newWorker();
+    const others = [taskRun('n', { ...mixed, seed: 5 }), taskRun('o', { ...mixed, label_smoothing: 0.1 })];
+    await group.complete(headTask([...others, taskRun('m', mixed)]), 'TRAIN');
+    expect(curve(alone.events, 'm', 'HEAD').length).toBeGreaterThan(0);
+    expect(curve(group.events, 'm', 'HEAD')).toEqual(curve(alone.events, 'm', 'HEAD'));
+    const plain = newWorker();
+    await plain.complete(headTask([taskRun('m', AUGMENTED)]), 'TRAIN');
+    expect(curve(plain.events, 'm', 'HEAD')).not.toEqual(curve(alone.events, 'm', 'HEAD'));
+  });
+
   it('fails a run whose loss is not finite, with its epoch, and continues with the others', async () => {
     const worker = newWorker();
     const broken = { ...CACHED, 'optimizer.name': 'sgd', 'optimizer.learning_rate': 100, 'head.l2': 100, epochs: 40 };

@@ -8,6 +8,7 @@ import { costOfLayers, outputShapeAt } from '../../network/base-cost.ts';
 import type { BaseCost } from '../../network/base-cost.ts';
 import type { Corrections } from './corrections.ts';
 import type { DeviceSpeed } from './device-speed.ts';
+import { augmentPasses } from './augment-cost.ts';
 import { headForwardSeconds, headInputCount, headStepSeconds, headWeightCount } from './head-cost.ts';
 
 /** Images of each split. */
@@ -111,7 +112,7 @@ export function forecastHeads(
   let memoryBytes = FEATURE_COPIES * readBytes;
   if (first.method === 'cached') memoryBytes += processBytes(base);
   else {
-    seconds += epochs * imageCounts.train * (augmentSeconds(speed, first.imageSize) + forwardSeconds(speed, base));
+    seconds += epochs * imageCounts.train * (augmentSeconds(speed, first) + forwardSeconds(speed, base));
     seconds += imageCounts.train * speed.decodeSeconds;
     memoryBytes += streamBytes(base, first.imageSize, first.batchSize);
   }
@@ -149,7 +150,7 @@ export function forecastFineTunes(
   let memoryBytes = processBytes(whole) + FEATURE_COPIES * readBytes;
   const isStreamed = first.method === 'augmented';
   if (isStreamed) {
-    seconds += epochs * imageCounts.train * (augmentSeconds(speed, first.imageSize) + forwardSeconds(speed, prefix));
+    seconds += epochs * imageCounts.train * (augmentSeconds(speed, first) + forwardSeconds(speed, prefix));
     memoryBytes += passBytes(prefix, first.imageSize, first.batchSize);
   }
   if (isStreamed || cut === null) seconds += imageCounts.train * speed.decodeSeconds;
@@ -227,8 +228,8 @@ function fineTuneAlone(context: CostContext, config: RunConfig, cut: string | nu
 }
 
 /** Returns the seconds of augmenting one epoch's training images. */
-function augmentedSeconds({ speed, imageCounts }: CostContext, { method, imageSize }: RunConfig): number {
-  return method === 'augmented' ? imageCounts.train * augmentSeconds(speed, imageSize) : 0;
+function augmentedSeconds({ speed, imageCounts }: CostContext, config: RunConfig): number {
+  return config.method === 'augmented' ? imageCounts.train * augmentSeconds(speed, config) : 0;
 }
 
 function correctedWork({ speed }: CostContext, forecast: TaskForecast): number {
@@ -266,8 +267,8 @@ function topTrainSeconds(speed: DeviceSpeed, { gflop, valueCount }: BaseCost): n
   );
 }
 
-function augmentSeconds(speed: DeviceSpeed, imageSize: number): number {
-  return 3 * imageSize * imageSize * speed.augmentSecondsPerValue;
+function augmentSeconds(speed: DeviceSpeed, { augmentation, imageSize }: RunConfig): number {
+  return 3 * imageSize * imageSize * speed.augmentSecondsPerValue * augmentPasses(augmentation);
 }
 
 /** Returns the number of slots that accumulated gradients and averages of the weights take. */
