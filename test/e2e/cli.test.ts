@@ -67,7 +67,9 @@ parameters:
     const { document } = parseHTML(readFileSync(file, 'utf8')) as unknown as {
       document: { querySelectorAll(selector: string): { length: number } };
     };
-    expect(document.querySelectorAll('figure svg').length).toBe(4);
+    for (const title of ['Validation loss', 'Training loss', 'Validation accuracy', 'Training accuracy']) {
+      expect(document.querySelectorAll(`[aria-labelledby=curves] figure svg[aria-label="${title}"]`).length).toBe(1);
+    }
     expect(document.querySelectorAll('[aria-labelledby=plan] tbody tr').length).toBeGreaterThan(6);
   }, 120_000);
 
