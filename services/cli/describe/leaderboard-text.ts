@@ -1,11 +1,13 @@
 import type { Objective } from '../../core/objective.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { TestResultRecord } from '../../core/records/test-result.ts';
 import type { Leaderboard } from '../client/client-port.ts';
-import { formatInterval } from '../terminal/format.ts';
+import { formatInterval, formatMetric } from '../terminal/format.ts';
 import { renderList } from '../terminal/list.ts';
 import type { ListColumn, ListFlags } from '../terminal/list.ts';
 import { runColumns } from './run-columns.ts';
+import { neverFoundNote } from './test-text.ts';
 
 /** Columns of a leaderboard: the rank, the columns of runs, the test result. */
 export function leaderboardColumns(
@@ -42,8 +44,21 @@ export function leaderboardColumns(
       key: ({ testResult }) => testResult?.accuracy ?? null,
       isExtra: !isTested,
     },
+    testColumn('test_macro_f1', 'test macro F1', ({ macroF1 }) => macroF1),
+    testColumn('test_balanced_accuracy', 'test balanced accuracy', ({ balancedAccuracy }) => balancedAccuracy),
+    testColumn('test_auc', 'test AUC', ({ rocAuc }) => rocAuc),
     ...ofRuns.slice(beforeParameters),
   ];
+}
+
+/** A column that is shown on request (`--columns`). */
+function testColumn(
+  name: string,
+  title: string,
+  valueOf: (test: TestResultRecord) => number | null,
+): ListColumn<LeaderboardRecord> {
+  const key = ({ testResult }: LeaderboardRecord): number | null => (testResult === null ? null : valueOf(testResult));
+  return { name, title, align: 'right', rank: 16, isExtra: true, key, cell: (entry) => formatMetric(key(entry)) };
 }
 
 /**
@@ -72,6 +87,7 @@ export function describeLeaderboard(
     `${table}\n`,
     ...tieNote(entries, objective),
     `${tested} tested on the test split; ranks come from validation alone.`,
+    ...neverFoundNote(entries),
   ].join('\n');
 }
 

@@ -5,7 +5,6 @@ import type { SweepRecord } from '../../core/records/sweep.ts';
 import {
   formatBytes,
   formatDuration,
-  formatInterval,
   formatMetric,
   formatParameters,
   formatTime,
@@ -16,6 +15,7 @@ import { renderFacts, renderTable } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
 import { describeTroubles } from './attempt-text.ts';
 import { epochOf } from './run-columns.ts';
+import { describeTest } from './test-text.ts';
 
 export function describeRun(run: RunRecord): string {
   const names = Object.keys(run.parameters);
@@ -60,7 +60,7 @@ export function explainRun(
     '',
     standing(run, sweep, entry),
     ...headLines(run),
-    ...(entry === null ? [] : testLines(entry)),
+    ...(entry?.testResult ? describeTest(entry.testResult) : []),
     '',
     attempts.length === 0 ? 'It has no attempt yet.' : `${attempts.length} attempts, oldest first:`,
   ];
@@ -84,14 +84,6 @@ function headLines({ headRunId }: RunRecord): readonly string[] {
   return [
     `Its head was trained by run ${headRunId}, which has the same head phase. It starts from the best checkpoint of that head.`,
     `The head's curve and attempts belong to that run: ${GRAFT} run explain ${headRunId}`,
-  ];
-}
-
-function testLines({ testResult: test }: LeaderboardRecord): readonly string[] {
-  if (test === null) return [];
-  const interval = formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh);
-  return [
-    `On the test split (as ${test.role}): accuracy ${interval}, 95 %, ${test.correctCount} of ${test.imageCount} right.`,
   ];
 }
 

@@ -1,6 +1,7 @@
 import { firstRunIsBaseline } from '../../core/samplers/baseline.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
+import { neverFoundClasses } from '../../core/statistics/never-found-classes.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
 import { formatMetric } from '../terminal/format.ts';
@@ -57,7 +58,7 @@ function classMetrics({ rocAuc, macroF1, balancedAccuracy, classResults }: TestR
 
 /** Names the classes that the winner never predicts correctly; null if there are none. */
 function neverFound({ classResults }: TestResultRecord): Html | null {
-  const lost = classResults.filter(({ recall, support }) => support > 0 && recall === 0);
+  const lost = neverFoundClasses(classResults);
   if (lost.length === 0) return null;
   const named = lost.map(({ className, support }) => `${className} (${count(support, 'image')})`);
   return html`<p class="notice warning">

@@ -2,25 +2,50 @@
  * Returns the area under the ROC curve: the probability that a positive image scores above a negative one, equal scores counting a half
  * (Mann and Whitney's U with mid-ranks).
  *
- * @param positives and `negatives`: scores, which are sorted in place.
+ * @param positives and `negatives`: scores; the fewer ones are sorted in place.
  * @returns null where one of the two is empty or a score is not a number.
  */
 export function rocAuc(positives: Float64Array, negatives: Float64Array): number | null {
   if (positives.length === 0 || negatives.length === 0) return null;
-  positives.sort();
-  negatives.sort();
-  // NaN is sorted to the end.
-  if (Number.isNaN(positives.at(-1)) || Number.isNaN(negatives.at(-1))) return null;
-  let below = 0;
-  let notAbove = 0;
+  if (positives.some(Number.isNaN) || negatives.some(Number.isNaN)) return null;
+  const pairCount = positives.length * negatives.length;
+  const isPositiveFewer = positives.length < negatives.length;
+  const [few, many] = isPositiveFewer ? [positives, negatives] : [negatives, positives];
+  const halves = halvesBelow(few.sort(), many);
+  return (isPositiveFewer ? 2 * pairCount - halves : halves) / (2 * pairCount);
+}
+
+/** Returns twice the number of pairs in which the sorted score is below the other one; equal ones count once. */
+function halvesBelow(sorted: Float64Array, others: Float64Array): number {
   let halves = 0;
-  for (const score of positives) {
-    while (below < negatives.length && (negatives[below] ?? 0) < score) below += 1;
-    if (notAbove < below) notAbove = below;
-    while (notAbove < negatives.length && (negatives[notAbove] ?? 0) <= score) notAbove += 1;
-    halves += below + notAbove;
+  for (const score of others) {
+    const below = countBelow(sorted, score);
+    let equal = below;
+    if (equal < sorted.length && sorted[equal] === score) equal = countUpTo(sorted, score, below);
+    halves += below + equal;
   }
-  return halves / 2 / (positives.length * negatives.length);
+  return halves;
+}
+
+function countBelow(sorted: Float64Array, score: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) < score) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** @param known number of scores that are known to be at most `score`. */
+function countUpTo(sorted: Float64Array, score: number, known: number): number {
+  let [low, high] = [known, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) <= score) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Scores of a split. */

@@ -138,14 +138,29 @@ function defaultAlpha(classCount: number): number | null {
 
 /** Returns the probability of every class, from one image's logits. */
 export function probabilitiesOf(logits: Float32Array): readonly number[] {
-  if (logits.length === 1) {
-    const probability = sigmoid(logits[0] ?? 0);
-    return [1 - probability, probability];
+  const scores = new Float64Array(logits.length);
+  fillScores(logits, logits.length, scores);
+  const [only = 0] = scores;
+  return logits.length === 1 ? [1 - only, only] : Array.from(scores);
+}
+
+/**
+ * Fills `out` with the probabilities of the outputs: that of class 1 of two, or of every class.
+ *
+ * @param logits and `out`: row-major [images, outputs]
+ */
+export function fillScores(logits: Float32Array, outputCount: number, out: Float64Array): void {
+  if (outputCount === 1) {
+    for (let row = 0; row < logits.length; row++) out[row] = sigmoid(logits[row] ?? 0);
+    return;
   }
-  const largest = logits.reduce((a, b) => Math.max(a, b));
-  const powers = Array.from(logits, (z) => Math.exp(z - largest));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
+  for (let first = 0; first < logits.length; first += outputCount) {
+    let largest = logits[first] ?? 0;
+    for (let at = first; at < first + outputCount; at++) largest = Math.max(largest, logits[at] ?? 0);
+    let sum = 0;
+    for (let at = first; at < first + outputCount; at++) sum += out[at] = Math.exp((logits[at] ?? 0) - largest);
+    for (let at = first; at < first + outputCount; at++) out[at] = (out[at] ?? 0) / sum;
+  }
 }
 
 /** Returns the predicted class of one image. */

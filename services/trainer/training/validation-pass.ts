@@ -2,7 +2,7 @@ import type { ClassMetric } from '../../core/objective.ts';
 import { balancedAccuracy, macroF1 } from '../../core/statistics/class-averages.ts';
 import { macroRocAuc } from '../../core/statistics/roc-auc.ts';
 import { unmixed } from '../heads/batch-labels.ts';
-import { probabilitiesOf } from '../heads/loss.ts';
+import { fillScores } from '../heads/loss.ts';
 import type { Loss, LossSums } from '../heads/loss.ts';
 import { addSums, NO_SUMS } from './loss-sums.ts';
 
@@ -74,11 +74,6 @@ export class ValidationPass {
     const { outputCount } = this.#loss;
     const first = this.#sums.imageCount;
     this.#labels.set(labels, first);
-    for (let row = 0; row < labels.length; row++) {
-      const probabilities = probabilitiesOf(logits.subarray(row * outputCount, (row + 1) * outputCount));
-      // The probability of class 1 is the only score of two classes.
-      const scores = outputCount === 1 ? probabilities.slice(1) : probabilities;
-      this.#scores.set(scores, (first + row) * outputCount);
-    }
+    fillScores(logits, outputCount, this.#scores.subarray(first * outputCount));
   }
 }

@@ -69,6 +69,14 @@ const METHODS: readonly Method[] = [
         'optimizer.ema_momentum': 0.8,
         'schedule.warmup_epochs': 1.5,
       },
+      a4: {
+        ...BASE,
+        method: 'cached',
+        class_weights: '{"blue":3}',
+        'loss.name': 'focal',
+        'loss.alpha': 0.4,
+        label_smoothing: 0.1,
+      },
     },
   },
   {

@@ -121,6 +121,32 @@ describe('training stages', () => {
     expect(curve(plain.events, 'm', 'HEAD')).not.toEqual(curve(alone.events, 'm', 'HEAD'));
   });
 
+  it('ranks epochs by a class metric, with the focal loss and weights by name, the same in a group as alone', async () => {
+    const rare: Parameters = {
+      ...CACHED,
+      class_weights: '{"red":4}',
+      'loss.name': 'focal',
+      'optimizer.learning_rate': 0.003,
+      epochs: 8,
+      'early_stopping.patience': 3,
+    };
+    const byAuc = { objective: { metric: 'val_auc', goal: 'maximize' } } as const;
+    const alone = newWorker();
+    await alone.complete(headTask([taskRun('rare', rare)], byAuc), 'TRAIN');
+    const group = newWorker();
+    await group.complete(headTask([taskRun('other', { ...CACHED, seed: 3 }), taskRun('rare', rare)], byAuc), 'TRAIN');
+    const epochs = curve(alone.events, 'rare', 'HEAD');
+    expect(curve(group.events, 'rare', 'HEAD')).toEqual(epochs);
+    const areas = epochs.map(({ values }) => values['val_auc'] ?? NaN);
+    const best = areas.indexOf(Math.max(...areas));
+    expect(lastCheckpoint(alone.events, 'rare', 'BEST', 'HEAD')).toMatchObject({ epoch: best + 1, value: areas[best] });
+    // Stopped by the objective: three epochs without a larger area.
+    expect(epochs).toHaveLength(Math.min(8, best + 1 + 3));
+    const unweighted = newWorker();
+    await unweighted.complete(headTask([taskRun('rare', { ...rare, class_weights: 'none' })], byAuc), 'TRAIN');
+    expect(curve(unweighted.events, 'rare', 'HEAD')[0]?.values['loss']).not.toBe(epochs[0]?.values['loss']);
+  });
+
   it('fails a run whose loss is not finite, with its epoch, and continues with the others', async () => {
     const worker = newWorker();
     const broken = { ...CACHED, 'optimizer.name': 'sgd', 'optimizer.learning_rate': 100, 'head.l2': 100, epochs: 40 };
