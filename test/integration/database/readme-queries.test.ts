@@ -40,6 +40,17 @@ afterAll(async () => {
  * with their epochs. Where floating-point numbers are involved, the same arithmetic is done here.
  */
 const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
+  'Results that accuracy hides': [
+    { rank: 1, run_index: 1, parameters: 'head.units=256 optimizer.learning_rate=0.001 augmentation.flip=horizontal' },
+    { rank: 3, run_index: 0, parameters: 'head.units=64 optimizer.learning_rate=0.001' },
+  ].map((row) => ({
+    ...row,
+    test_accuracy: 0.75,
+    test_macro_f1: (0.8 + 2 / 3) / 2,
+    test_balanced_accuracy: 0.75,
+    test_roc_auc: 0.875,
+    never_found_classes: null,
+  })),
   'The leaderboard': [
     [
       1,
