@@ -5,6 +5,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { reportFile, writeReport } from '../report/write-report.ts';
 import { hasEnded } from '../report/report-data.ts';
 import { say, writeResult } from '../terminal/output.ts';
+import { hint, quoted } from './hint.ts';
 import { withClient } from './with-client.ts';
 
 /** `graft report`. */
@@ -29,5 +30,6 @@ export async function reportSweep(
       );
     }
     say(context, `View it in a browser: ${pathToFileURL(file).href}`);
+    hint(context, options, `checkpoint export ${quoted(sweep)} -o model.keras`);
   });
 }

@@ -27,6 +27,13 @@ export async function showLeaderboard(
     const [first] = shown;
     if (first === undefined) return;
     const best = quoted(`${sweep}/${first.run.runIndex}`);
-    hint(context, options, `run get ${best}`, `report ${quoted(sweep)} -o report.html`);
+    const named = quoted(sweep);
+    hint(
+      context,
+      options,
+      `run explain ${best}`,
+      `report ${named} -o report.html`,
+      `checkpoint export ${named} -o model.keras`,
+    );
   });
 }

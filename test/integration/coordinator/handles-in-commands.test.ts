@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +19,7 @@ interface Outcome {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'graft-handles-'));
+  writeFileSync(join(folder, 'x.png'), '');
   harness = await startHarness();
   await harness.submit(specOf({ displayName: 'another' }));
   sweepId = await harness.submit(specOf({ displayName: 'Heads of two rates' }));
@@ -90,7 +91,7 @@ const COMMANDS: readonly (readonly [keyof typeof FORMS, readonly string[], RegEx
   // The handle is found, and then the file is missing from the store.
   ['CHECKPOINT', ['checkpoint', 'download', 'HANDLE', '-o', 'x.safetensors'], /artifact|store|'u'/i],
   ['CHECKPOINT', ['checkpoint', 'export', 'HANDLE', '--format', 'keras', '-o', 'x.keras'], /artifact|store|'u'/i],
-  ['CHECKPOINT', ['predict', 'x.png', '--checkpoint', 'HANDLE'], /artifact|store|'u'|x\.png/i],
+  ['CHECKPOINT', ['predict', 'HANDLE', 'x.png'], /artifact|store|'u'|x\.png/i],
   ['TRAINER', ['trainers', 'forget', 'HANDLE'], /trainer trainer-7f/],
 ];
 
