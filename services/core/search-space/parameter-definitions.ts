@@ -84,7 +84,14 @@ export const PARAMETER_DEFINITIONS: readonly ParameterDefinition[] = [
       AUGMENTED,
     ),
   ),
-  real('augmentation.rand_augment_magnitude', 0.5, 0, 1, "Keras' RandAugment factor.", RAND_AUGMENTED),
+  real(
+    'augmentation.rand_augment_magnitude',
+    0.5,
+    0,
+    1,
+    "Keras' RandAugment factor; stronger than the paper's: 0.1 rotates by up to 36 degrees.",
+    RAND_AUGMENTED,
+  ),
   ...mixParameters('mixup', 'MixUp of images and labels: alpha of the beta distribution, 0.2 in Keras; 0: off.'),
   ...mixParameters('cutmix', 'CutMix of images and labels: alpha of the beta distribution, 1 in the paper; 0: off.'),
   choice(

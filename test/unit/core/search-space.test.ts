@@ -84,7 +84,7 @@ describe('canonicalParameters', () => {
     expect(() => canonicalParameters({ learning_rate: 0.1, epochs: 0.5, 'optimizer.name': 'rmsprob' })).toThrow(
       [
         'The request has 3 mistakes:',
-        "  learning_rate: there is no parameter 'learning_rate'. Did you mean 'optimizer.learning_rate'?",
+        "  learning_rate: there is no parameter 'learning_rate'. Here it is called 'optimizer.learning_rate'.",
         '  epochs: must be an integer from 0 to 10000; received 0.5.',
         "  optimizer.name: must be one of rmsprop, adam, adamw, sgd; received 'rmsprob'. Did you mean 'rmsprop'?",
       ].join('\n'),
