@@ -5,7 +5,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeUse } from '../describe/export-text.ts';
 import { CliError } from '../terminal/cli-errors.ts';
 import { formatBytes } from '../terminal/format.ts';
-import { createFolder, unwritable } from '../terminal/output-file.ts';
+import { createFolder, refuseStandardOutput, unwritable } from '../terminal/output-file.ts';
 import { writeResult } from '../terminal/output.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { runTool } from '../tool/run-tool.ts';
@@ -34,6 +34,7 @@ export async function exportCheckpoint(
   named: string,
   flags: ExportFlags,
 ): Promise<void> {
+  refuseStandardOutput(flags.out, '--out');
   const target = exportTarget(resolve(context.cwd, flags.out), flags.format, flags.force === true);
   const folder = await mkdtemp(join(tmpdir(), 'graft-export-'));
   try {

@@ -9,7 +9,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes, formatMetric, formatTime } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
-import { prepareOutputFile } from '../terminal/output-file.ts';
+import { prepareOutputFile, refuseStandardOutput } from '../terminal/output-file.ts';
 import type { ListColumn, ListFlags } from '../terminal/list.ts';
 import { renderTable } from '../terminal/table.ts';
 import { writeList } from './write-list.ts';
@@ -51,6 +51,7 @@ export async function downloadCheckpoint(
   id: string,
   out: string,
 ): Promise<void> {
+  refuseStandardOutput(out, '--out');
   const file = resolve(context.cwd, out);
   await prepareOutputFile(file, '--out');
   await withClient(context, options, async (client) => {

@@ -1,9 +1,13 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { GraftClient } from '../client/client-port.ts';
 import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { reportFile, writeReport } from '../report/write-report.ts';
+import { collectReport } from '../report/collect-report.ts';
+import { renderReport } from '../report/render-report.ts';
 import { hasEnded } from '../report/report-data.ts';
+import type { ReportData } from '../report/report-data.ts';
+import { reportFile, writeReport } from '../report/write-report.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { hint, quoted } from './hint.ts';
 import { withClient } from './with-client.ts';
@@ -17,10 +21,13 @@ export async function reportSweep(
 ): Promise<void> {
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, sweep);
-    const file = await reportFile(resolve(context.cwd, out), /[/\\]$/.test(out), sweepId);
-    const data = await writeReport(client, sweepId, file, context.signal);
+    const file = out === '-' ? null : await reportFile(resolve(context.cwd, out), /[/\\]$/.test(out), sweepId);
+    const data =
+      file === null
+        ? await printReport(context, client, sweepId)
+        : await writeReport(client, sweepId, file, context.signal);
     const { state, finishedRunCount, runCount } = data.sweep;
-    writeResult(context, options, { sweepId, state, file }, () => file);
+    if (file !== null) writeResult(context, options, { sweepId, state, file }, () => file);
     if (options.output === 'json') return;
     if (!hasEnded(data.sweep)) {
       const paused = state === 'PAUSED' ? 'paused' : 'still running';
@@ -29,7 +36,13 @@ export async function reportSweep(
         `The sweep is ${paused}: ${finishedRunCount} of ${runCount} runs have ended, and the report says so.`,
       );
     }
-    say(context, `View it in a browser: ${pathToFileURL(file).href}`);
+    if (file !== null) say(context, `View it in a browser: ${pathToFileURL(file).href}`);
     hint(context, options, `checkpoint export ${quoted(sweep)} -o model.keras`);
   });
+}
+
+async function printReport(context: CliContext, client: GraftClient, sweepId: string): Promise<ReportData> {
+  const data = await collectReport(client, sweepId, context.signal);
+  context.stdout.write(renderReport(data));
+  return data;
 }

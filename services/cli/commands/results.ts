@@ -20,7 +20,7 @@ export function addResultCommands(program: Command, context: CliContext): void {
     .description('write a report of a sweep: one self-contained HTML file')
     .option(
       '-o, --out <path>',
-      'HTML file to write, or a folder (then the file is called graft-report-<sweep>.html)',
+      'HTML file to write, or a folder (then the file is called graft-report-<sweep>.html); -: standard output',
       '.',
     )
     .action(async (sweep: string, flags: { readonly out: string }, command: Command) => {

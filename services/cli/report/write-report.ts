@@ -1,7 +1,8 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { stat, writeFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import type { GraftClient } from '../client/client-port.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
+import { prepareOutputFile, unwritable } from '../terminal/output-file.ts';
 import { collectReport } from './collect-report.ts';
 import { renderReport } from './render-report.ts';
 import type { ReportData } from './report-data.ts';
@@ -33,7 +34,7 @@ export async function reportFile(path: string, isFolder: boolean, sweepId: strin
 /**
  * Collects and writes a report; creates its folder. Returns the data of the report.
  *
- * @throws UsageError where the file can't be written.
+ * @throws CliError where the file can't be written.
  */
 export async function writeReport(
   client: GraftClient,
@@ -41,32 +42,10 @@ export async function writeReport(
   file: string,
   signal: AbortSignal,
 ): Promise<ReportData> {
+  await prepareOutputFile(file, '--out');
   const data = await collectReport(client, sweepId, signal);
-  const page = renderReport(data);
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, page);
-  } catch (error) {
-    throw new UsageError(
-      `--out: ${file} can't be written: ${reasonOf(error as NodeJS.ErrnoException)}. Name another file with -o.`,
-    );
-  }
+  await writeFile(file, renderReport(data)).catch((error: unknown) => {
+    throw unwritable(file, file, error);
+  });
   return data;
-}
-
-/** Returns the reason of a failed write in words. */
-function reasonOf({ code = '', message }: NodeJS.ErrnoException): string {
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: 'this user may not write there',
-    EPERM: 'this user may not write there',
-    EROFS: 'the file system is read-only',
-    ENOSPC: 'the disk is full',
-    EDQUOT: 'the quota is used up',
-    ENOTDIR: 'a part of its path is a file',
-    EEXIST: 'a part of its path is a file',
-    EISDIR: 'it is a folder',
-    ENAMETOOLONG: 'the name is too long',
-    ELOOP: 'its links lead in a circle',
-  };
-  return reasons[code] ?? message;
 }

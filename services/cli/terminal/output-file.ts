@@ -24,6 +24,11 @@ export async function prepareOutputFile(path: string, option: string): Promise<v
   }
 }
 
+/** Refuses `-` for a result that is not text. @throws UsageError */
+export function refuseStandardOutput(out: string, option: string): void {
+  if (out === '-') throw new UsageError(`${option}: the result is binary and can't be printed. Name a file.`);
+}
+
 /** Creates a folder with its parents, one by one: Node's recursive `mkdir` does not return in /proc. */
 export async function createFolder(folder: string): Promise<void> {
   if (existsSync(folder)) return;

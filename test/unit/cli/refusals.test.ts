@@ -124,6 +124,11 @@ describe('a refusal has its own exit code and one sentence', () => {
     expect(belowFile.err).not.toMatch(RAW);
   });
 
+  it.each([['download'], ['export']])('checkpoint %s to standard output', async (command) => {
+    const { code, err } = await run(['checkpoint', command, 'c1', '-o', '-']);
+    expect([code, err]).toEqual([2, "--out: the result is binary and can't be printed. Name a file.\n"]);
+  });
+
   it('a fault of Graft is 1, with its stack', () => {
     const { exitCode, message } = explainError(new TypeError('x is not a function'), false);
     expect(exitCode).toBe(1);

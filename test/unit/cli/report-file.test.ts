@@ -87,10 +87,16 @@ describe('graft report -o', () => {
     expect((await report([])).stdout).toBe(`${join(folder, 'graft-report-s1.html')}\n`);
   });
 
+  it('is standard output for -', async () => {
+    const { code, stdout, stderr } = await report(['-o', '-']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\s*$/i);
+  });
+
   it.each([
     ['another format', 'sweep.pdf', 'sweep.pdf ends in .pdf, but the report is HTML.'],
     ['a file as a folder', 'plain.html/', 'plain.html is a file, not a folder.'],
-    ['a folder below a file', 'plain.html/sweep.html', "sweep.html can't be written: a part of its path is a file."],
+    ['a folder below a file', 'plain.html/sweep.html', "plain.html leads through a file as if it were a folder."],
   ])('refuses %s with a remedy', async (_, out, expected) => {
     writeFileSync(join(folder, 'plain.html'), '');
     const { code, stdout, stderr } = await report(['-o', out]);
