@@ -96,7 +96,7 @@ describe('graft report -o', () => {
   it.each([
     ['another format', 'sweep.pdf', 'sweep.pdf ends in .pdf, but the report is HTML.'],
     ['a file as a folder', 'plain.html/', 'plain.html is a file, not a folder.'],
-    ['a folder below a file', 'plain.html/sweep.html', "plain.html leads through a file as if it were a folder."],
+    ['a folder below a file', 'plain.html/sweep.html', 'plain.html leads through a file as if it were a folder.'],
   ])('refuses %s with a remedy', async (_, out, expected) => {
     writeFileSync(join(folder, 'plain.html'), '');
     const { code, stdout, stderr } = await report(['-o', out]);

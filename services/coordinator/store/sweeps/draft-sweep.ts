@@ -3,6 +3,7 @@ import type { JsonValue } from '../../../core/digest.ts';
 import { runIdOf } from '../../../core/ids.ts';
 import { sampleRuns, variedNames } from '../../../core/samplers/sample-runs.ts';
 import { samplingNotes } from '../../../core/samplers/sampling-notes.ts';
+import { trainingNotes } from '../../../core/samplers/training-notes.ts';
 import type { SampledRun } from '../../../core/samplers/sample-runs.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 
@@ -47,7 +48,7 @@ export function draftSweep(sweepId: string, requestId: string, spec: SweepSpec):
     runCount: runs.length,
     duplicateCount,
     missingCount,
-    notes: samplingNotes(spec, sampled),
+    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs)],
     shares: sharesOf(runs).map((share) => rowsOf(sweepId, share)),
   };
 }

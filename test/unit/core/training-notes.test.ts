@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { sampleRuns } from '../../../services/core/samplers/sample-runs.ts';
+import { trainingNotes } from '../../../services/core/samplers/training-notes.ts';
+import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
+import { PLAIN_SPEC, values } from './support/specs.ts';
+
+function notesOf(change: Partial<SweepSpec>): string[] {
+  const spec = { ...PLAIN_SPEC, ...change };
+  return trainingNotes(spec, sampleRuns(spec).runs);
+}
+
+describe('notes on training', () => {
+  test.each([
+    ['the loss', [values('loss.name', 'cross_entropy', 'focal')], 'loss.name'],
+    [
+      'smoothing and L2',
+      [values('head.l2', 0, 0.01), values('label_smoothing', 0, 0.1)],
+      'label_smoothing and head.l2',
+    ],
+  ])('name %s where val_loss ranks runs that differ in it', (_, parameters, names) => {
+    expect(notesOf({ parameters })).toEqual([
+      expect.stringContaining(`Runs with different ${names} are ranked by val_loss`),
+    ]);
+    expect(notesOf({ parameters, objective: { metric: 'val_accuracy', goal: 'maximize' } })).toEqual([]);
+  });
+
+  test('are absent where all runs have the same loss', () => {
+    const base = { 'loss.name': 'focal', 'head.l2': 0.1 };
+    expect(notesOf({ base, parameters: [values('head.units', 16, 32)] })).toEqual([]);
+  });
+
+  test('count the runs that fine-tune a base with random weights', () => {
+    const base = { 'fine_tune.enabled': true };
+    expect(notesOf({ base })).toEqual([]);
+    expect(notesOf({ base: { ...base, weights: 'random' } })[0]).toMatch(/^All runs fine-tune a base with random/);
+    const parameters = [values('weights', 'imagenet', 'random')];
+    expect(notesOf({ base, parameters })[0]).toMatch(/^1 of 2 runs fine-tune a base with random weights/);
+  });
+});
