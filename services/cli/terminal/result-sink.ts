@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { prepareOutputFile, unwritable } from './output-file.ts';
 import type { TextStream } from './output.ts';
 
@@ -41,9 +41,8 @@ export async function fileSink(path: string, option: string): Promise<ResultSink
     isOpen = false;
   };
   return {
-    write: (text) => {
-      attempt(() => writeSync(file, text));
-    },
+    // A single system call may write less than the text.
+    write: (text) => attempt(() => writeFileSync(file, text)),
     finish: () => {
       close();
       if (!isSpecial) attempt(() => renameSync(target, path));

@@ -9,7 +9,7 @@ export type ToolEvent = { readonly type: string } & Readonly<Record<string, unkn
 
 /**
  * Runs the trainer's tool process with one request and passes on its events. Its standard error (TensorFlow's start-up notes) is
- * printed only if it fails.
+ * printed only if it fails. When `onEvent` throws, the process is killed and its error passed on.
  *
  * @throws CliError with the tool's message and the exit code of its kind, or with its last output if it died.
  */
@@ -30,10 +30,18 @@ export async function runTool(
   child.stdin.on('error', () => undefined);
   child.stdin.end(JSON.stringify(request));
   let failure: CliError | null = null;
-  for await (const line of createInterface({ input: child.stdout })) {
-    const event = JSON.parse(line) as ToolEvent;
-    if (event.type === 'failed') failure = failureOf(String(event['kind']), String(event['message']));
-    else onEvent(event);
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const event = JSON.parse(line) as ToolEvent;
+      if (event.type === 'failed') failure = failureOf(String(event['kind']), String(event['message']));
+      else onEvent(event);
+    }
+  } catch (error) {
+    child.kill('SIGKILL');
+    // Unread output would keep its pipe open.
+    child.stdout.resume();
+    await ended;
+    throw error;
   }
   const how = await ended;
   if (signal.aborted) throw new InterruptedError();
