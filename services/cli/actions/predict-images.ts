@@ -43,8 +43,9 @@ export async function predictImages(
   { model, images, output }: PredictRequest,
   flags: PredictFlags,
 ): Promise<void> {
-  const { paths, leftOut } = await findImages(images, context.cwd, context.stdin);
+  const { paths, leftOut, folderLinks } = await findImages(images, context.cwd, context.stdin);
   if (leftOut > 0) say(context, `Left out ${countOf(leftOut, 'file')} without the ending of an image.`);
+  if (folderLinks.length > 0) say(context, describeFolderLinks(folderLinks));
   const folder = await mkdtemp(join(tmpdir(), 'graft-predict-'));
   const toStream = flags.out === undefined || flags.out === STANDARD_STREAM;
   const sink = toStream ? streamSink(context.stdout) : await fileSink(resolve(context.cwd, flags.out), '--out');
@@ -68,6 +69,11 @@ export async function predictImages(
     sink.discard();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function describeFolderLinks([first = '', ...others]: readonly string[]): string {
+  if (others.length === 0) return `Not entered: ${first}, a link to a folder. To classify its images, name it too.`;
+  return `Not entered: ${first} and ${others.length} more, links to folders. To classify their images, name them too.`;
 }
 
 const OUTPUT_OF_ENDING: Readonly<Record<string, PredictionOutput>> = {

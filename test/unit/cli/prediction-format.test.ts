@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,6 +8,7 @@ import { predictionFormat } from '../../../services/cli/describe/prediction-form
 import type { Prediction, PredictionOutput } from '../../../services/cli/describe/prediction-format.ts';
 import { MissingError } from '../../../services/cli/terminal/cli-errors.ts';
 import { fileSink } from '../../../services/cli/terminal/result-sink.ts';
+import { nodeProgram } from '../../../services/platform/lifecycle/node-program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'graft-images-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,7 +36,23 @@ describe('images are found', () => {
   const find = (...named: string[]): ReturnType<typeof findImages> => findImages(named, folder, lines(''));
 
   it('in folders and theirs, sorted, without other files; formats that are not read are reported', async () => {
-    expect(await find('a')).toEqual({ paths: ['a/1.png', 'a/b/10.jpg', 'a/b/2.JPG', 'a/x.webp'], leftOut: 1 });
+    expect(await find('a')).toEqual({
+      paths: ['a/1.png', 'a/b/10.jpg', 'a/b/2.JPG', 'a/x.webp'],
+      leftOut: 1,
+      folderLinks: [],
+    });
+  });
+
+  it('through links to files, also a broken one; links to folders inside are named, not entered', async () => {
+    mkdirSync(join(folder, 'links', 'deep'), { recursive: true });
+    symlinkSync(join(folder, 'a/1.png'), join(folder, 'links/deep/one.png'));
+    symlinkSync(join(folder, 'a/notes.txt'), join(folder, 'links/notes.txt'));
+    symlinkSync('nowhere', join(folder, 'links/broken.jpg'));
+    symlinkSync('..', join(folder, 'links/deep/circle'));
+    symlinkSync(join(folder, 'links/deep'), join(folder, 'top'));
+    const paths = ['links/broken.jpg', 'links/deep/one.png'];
+    expect(await find('links')).toEqual({ paths, leftOut: 1, folderLinks: ['links/deep/circle'] });
+    expect(await find('top')).toEqual({ paths: ['top/one.png'], leftOut: 0, folderLinks: ['top/circle'] });
   });
 
   it('by patterns, which may name folders; a file of that name comes first', async () => {
@@ -58,6 +76,8 @@ describe('images are found', () => {
     expect(listed.paths).toEqual(['a/1.png', 'a/b/2.JPG']);
     const ended = await findImages(['-'], folder, lines('a/1.png\0new\nline.png\0'));
     expect(ended.paths).toEqual(['a/1.png', 'new\nline.png']);
+    const missing = await findImages(['-'], folder, lines('gone[1].png\nwhy?.png\na/1.png\n'));
+    expect(missing.paths).toEqual(['gone[1].png', 'why?.png', 'a/1.png']);
     await expect(findImages(['-'], folder, lines('\n'))).rejects.toThrow('Standard input names no image.');
   });
 
@@ -152,5 +172,17 @@ describe('predictions are written', () => {
     const sink = await fileSink('/dev/full', '--out');
     expect(() => sink.write('x')).toThrow("/dev/full can't be written: /dev/full is on a full disk; free some space.");
     sink.discard();
+  });
+
+  it('whole, or not at all where the system writes only its beginning', () => {
+    const { script, execArgv } = nodeProgram('cli/terminal/result-sink');
+    const source = `const { fileSink } = await import(${JSON.stringify(script)});
+      const sink = await fileSink(${JSON.stringify(join(folder, 'long.csv'))}, '--out');
+      try { sink.write('x'.repeat(3e6)); sink.finish(); } catch (error) { process.stdout.write(error.message); }`;
+    const args = [...execArgv, '--input-type=module', '--eval', source];
+    const limited = spawnSync('bash', ['-c', 'ulimit -f 2000; exec "$0" "$@"', process.execPath, ...args], {
+      encoding: 'utf8',
+    });
+    expect(limited.stdout, limited.stderr).toContain("long.csv can't be written: ");
   });
 });
