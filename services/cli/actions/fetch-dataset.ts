@@ -5,6 +5,7 @@ import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { StatusLine } from '../terminal/status-line.ts';
+import { countOf } from '../../core/text/count-of.ts';
 
 /** Flags of `graft dataset fetch`. */
 export interface FetchDatasetFlags {
@@ -42,7 +43,7 @@ export async function fetchDataset(
     writeResult(context, options, result, () =>
       result.wasThere
         ? `${result.outDir} exists already. Delete it to fetch again.`
-        : `${result.outDir}: ${result.imageCount} images; skipped ${result.skipped.length} files of the archive that are no JPEG.`,
+        : `${result.outDir}: ${countOf(result.imageCount, 'image')}; skipped ${countOf(result.skipped.length, 'file of the archive that is', 'files of the archive that are')} no JPEG.`,
     );
   } finally {
     status.clear();

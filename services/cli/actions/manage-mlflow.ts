@@ -1,4 +1,5 @@
 import type { DeadLetterRecord, MlflowStatusRecord } from '../../core/records/mlflow.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { formatTime } from '../terminal/format.ts';
@@ -48,7 +49,7 @@ function describeStatus(status: MlflowStatusRecord, deadLetters: readonly DeadLe
   const pending =
     pendingEntryCount === 0
       ? 'nothing'
-      : `${pendingEntryCount} changes of ${pendingSubjectCount} sweeps and runs, the oldest from ${formatTime(status.oldestPendingTime)}`;
+      : `${countOf(pendingEntryCount, 'change')} of ${countOf(pendingSubjectCount, 'sweep or run', 'sweeps and runs')}, the oldest from ${formatTime(status.oldestPendingTime)}`;
   const facts: [string, string][] = [
     ['server', trackingUri ?? 'none: nothing is mirrored (GRAFT_MLFLOW_TRACKING_URI of the coordinator)'],
     ['queued', pending],
@@ -59,7 +60,10 @@ function describeStatus(status: MlflowStatusRecord, deadLetters: readonly DeadLe
     facts.push(['last failure', `${formatTime(status.failureTime)}  ${status.errorCode}: ${status.errorMessage}`]);
   }
   if (status.nextTryTime !== null) {
-    facts.push(['next attempt', `${formatTime(status.nextTryTime)}, after ${status.failureCount} failures in a row`]);
+    facts.push([
+      'next attempt',
+      `${formatTime(status.nextTryTime)}, after ${countOf(status.failureCount, 'failure')}${status.failureCount === 1 ? '' : ' in a row'}`,
+    ]);
   }
   if (deadLetters.length === 0) return renderFacts(facts);
   const columns = ['refused', 'sweep', 'run', 'entry', 'sent', 'reason'];

@@ -7,12 +7,13 @@ import { predictionFormat } from '../describe/prediction-format.ts';
 import type { Prediction, PredictionOutput } from '../describe/prediction-format.ts';
 import { CliError } from '../terminal/cli-errors.ts';
 import { EXIT } from '../terminal/exit-codes.ts';
-import { countOf, formatDuration } from '../terminal/format.ts';
+import { formatDuration } from '../terminal/format.ts';
 import { say } from '../terminal/output.ts';
 import { fileSink, streamSink } from '../terminal/result-sink.ts';
 import { STANDARD_STREAM } from '../terminal/standard-stream.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { runTool } from '../tool/run-tool.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { findCheckpoint } from './find-checkpoint.ts';
 import type { FoundCheckpoint } from './find-checkpoint.ts';
 

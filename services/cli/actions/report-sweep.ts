@@ -9,6 +9,7 @@ import { hasEnded } from '../report/report-data.ts';
 import type { ReportData } from '../report/report-data.ts';
 import { reportFile, writeReport } from '../report/write-report.ts';
 import { say, writeResult } from '../terminal/output.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { hint, quoted } from './hint.ts';
 import { withClient } from './with-client.ts';
 
@@ -33,7 +34,7 @@ export async function reportSweep(
       const paused = state === 'PAUSED' ? 'paused' : 'still running';
       say(
         context,
-        `The sweep is ${paused}: ${finishedRunCount} of ${runCount} runs have ended, and the report says so.`,
+        `The sweep is ${paused}: ${finishedRunCount} of ${countOf(runCount, 'run')} ${runCount === 1 ? 'has' : 'have'} ended, and the report says so.`,
       );
     }
     if (file !== null) say(context, `View it in a browser: ${pathToFileURL(file).href}`);

@@ -1,5 +1,6 @@
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { createGraftClient } from '../client/grpc-client.ts';
 import { startLocalCluster } from '../cluster/local-cluster.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
@@ -67,7 +68,7 @@ function describeUnfinished(sweeps: readonly SweepRecord[]): readonly string[] {
         state === 'ACTIVE'
           ? `continues: ${GRAFT} sweep watch ${sweepId}`
           : `is paused${reason === '' ? '' : ` (${reason})`}: ${GRAFT} sweep resume ${sweepId}`;
-      return `  sweep ${sweepId}${name}, ${finishedRunCount} of ${runCount} runs ended, ${how}`;
+      return `  sweep ${sweepId}${name}, ${finishedRunCount} of ${countOf(runCount, 'run')} ended, ${how}`;
     });
   const more = sweeps.length - lines.length;
   return more === 0 ? lines : [...lines, `  … and ${more} more: ${GRAFT} sweep list`];

@@ -86,9 +86,8 @@ export class ClusterLock {
   async #awaitFormerChildren(say: (text: string) => void): Promise<void> {
     const living = (): readonly ProcessIdentity[] => this.#record.children.filter(isAlive);
     if (living().length > 0) {
-      say(
-        `the last cluster on this folder was killed; waiting until its ${living().length} processes hand their tasks back`,
-      );
+      const processes = living().length === 1 ? 'process hands its' : `${living().length} processes hand their`;
+      say(`the last cluster on this folder was killed; waiting until its ${processes} tasks back`);
       const deadline = Date.now() + DRAIN_WAIT_MS;
       while (living().length > 0 && Date.now() < deadline) await sleep(POLL_MS);
       for (const { pid } of living()) killGroup(pid);

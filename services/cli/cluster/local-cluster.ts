@@ -11,6 +11,7 @@ import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
 import type { Steps } from '../terminal/steps.ts';
 import type { TrainerRecord } from '../../core/records/trainer.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import type { GraftClient } from '../client/client-port.ts';
 import { withoutConnectionSettings } from '../context/connection-options.ts';
 import { ClusterLock } from './cluster-lock.ts';
@@ -132,7 +133,7 @@ class ClusterParts {
         () => `Coordinator is ready at ${address}`,
       );
       const count = this.#trainers.length;
-      const trainers = `${count} trainer${count === 1 ? '' : 's'}`;
+      const trainers = countOf(count, 'trainer');
       await steps.run(
         `starting ${trainers}, which load TensorFlow`,
         () => this.#waitForTrainers(client),
@@ -237,7 +238,7 @@ class ClusterParts {
         seen = this.#freshness.countReady(await client.listTrainers());
         return seen >= trainers;
       },
-      () => `${seen} of ${trainers} trainers are ready`,
+      () => `${seen} of ${countOf(trainers, 'trainer')} ${seen === 1 ? 'is' : 'are'} ready`,
     );
   }
 
@@ -293,7 +294,7 @@ class TrainerFreshness {
 
 function describeMigrations(applied: readonly string[]): string {
   if (applied.length === 0) return 'Database is up to date';
-  return `Database is migrated: ${applied.length} migration${applied.length === 1 ? '' : 's'}`;
+  return `Database is migrated: ${countOf(applied.length, 'migration')}`;
 }
 
 async function choosePort(wanted: number | null, steps: Steps): Promise<number> {

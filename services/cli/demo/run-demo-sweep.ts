@@ -4,6 +4,7 @@ import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { CliError, InterruptedError, MissingError } from '../terminal/cli-errors.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import type { GraftClient } from '../client/client-port.ts';
 import { describeLeaderboard } from '../describe/leaderboard-text.ts';
 import { describeEnd } from '../describe/sweep-text.ts';
@@ -36,7 +37,7 @@ export async function runDemoSweep(
   const memory = new DemoMemory(join(paths.stateDir, 'demo.json'));
   const { requestId, isContinued } = memory.requestIdFor(spec);
   const { sweep } = await client.createSweep(requestId, spec);
-  stdout.write(`\nSweep ${sweep.sweepId} with ${sweep.runCount} variants on ${spec.dataset.path}`);
+  stdout.write(`\nSweep ${sweep.sweepId} with ${countOf(sweep.runCount, 'variant')} on ${spec.dataset.path}`);
   stdout.write(isContinued ? ', resumed from an interrupted demo.\n\n' : '.\n\n');
   if (sweep.state === 'PAUSED') await client.resumeSweep(sweep.sweepId);
   const ended = await times.measure('sweep', () => follow(context, client, sweep.sweepId));
@@ -63,7 +64,7 @@ export async function runDemoSweep(
   stdout.write(
     `\nWinner: run ${winner.run.runIndex} (${varied})\n` +
       `Test accuracy: ${formatInterval(accuracy, accuracyLow, accuracyHigh)}, 95 % interval; ` +
-      `${correctCount} of ${imageCount} images are right.\n`,
+      `${correctCount} of ${countOf(imageCount, 'image')} ${correctCount === 1 ? 'is' : 'are'} right.\n`,
   );
   return { sweep: ended, reportFile };
 }

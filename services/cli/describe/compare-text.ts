@@ -1,7 +1,9 @@
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
-import { formatDuration, formatInterval, formatMetric, formatValue } from '../terminal/format.ts';
+import { countOf } from '../../core/text/count-of.ts';
+import { formatInterval, formatMetric, formatValue } from '../terminal/format.ts';
 import { renderFittedTable } from '../terminal/fitted-table.ts';
+import { formatTook } from './took.ts';
 
 /** A run of a comparison. */
 export interface ComparedRun extends LeaderboardRecord {
@@ -37,7 +39,7 @@ export function describeComparison(
       ({ testResult: test }) =>
         test === null ? '–' : formatInterval(test.accuracy, test.accuracyLow, test.accuracyHigh),
     ],
-    ['took', ({ run }) => tookOf(run)],
+    ['took', ({ run }) => formatTook(run, '–')],
     ['tags', ({ run }) => run.tags.join(' ')],
     ['notes', ({ run }) => run.notes.replaceAll('\n', ' ')],
   ];
@@ -80,7 +82,7 @@ function describePaired(runs: readonly ComparedRun[], paired: PairedComparison):
   const { difference, interval, winnerOnly, baselineOnly, distinguishable, imageCount } = paired;
   const word = !distinguishable ? 'not distinguishable' : difference > 0 ? 'better' : 'worse';
   return (
-    `On ${imageCount} test images, ${first ?? ''} against ${second ?? ''}: ${word}; difference in accuracy ` +
+    `On ${countOf(imageCount, 'test image')}, ${first ?? ''} against ${second ?? ''}: ${word}; difference in accuracy ` +
     `${signed(difference)}, 95 % interval ${signed(interval.low)} to ${signed(interval.high)} (paired bootstrap); only ` +
     `${first ?? ''} is right on ${winnerOnly}, only ${second ?? ''} on ${baselineOnly}.`
   );
@@ -88,8 +90,4 @@ function describePaired(runs: readonly ComparedRun[], paired: PairedComparison):
 
 function signed(fraction: number): string {
   return `${fraction > 0 ? '+' : ''}${(100 * fraction).toFixed(2)} %`;
-}
-
-function tookOf({ startTime, endTime }: LeaderboardRecord['run']): string {
-  return startTime === null || endTime === null ? '–' : formatDuration(endTime.getTime() - startTime.getTime());
 }

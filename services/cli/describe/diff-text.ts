@@ -1,8 +1,9 @@
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
-import { formatDuration, formatInterval, formatMetric, formatTime } from '../terminal/format.ts';
+import { formatInterval, formatMetric, formatTime } from '../terminal/format.ts';
 import { renderFittedTable } from '../terminal/fitted-table.ts';
 import { describeState } from './sweep-text.ts';
+import { formatTook } from './took.ts';
 
 /** A sweep of a comparison with the results of its best run. */
 export interface DiffedSweep {
@@ -73,7 +74,7 @@ export function describeDiff(sweeps: readonly [DiffedSweep, DiffedSweep], width:
     ],
     ['data set', ({ sweep }) => sweep.datasetId ?? '–'],
     ['created', ({ sweep }) => formatTime(sweep.createTime)],
-    ['took', ({ sweep }) => tookOf(sweep)],
+    ['took', ({ sweep }) => formatTook(sweep, '–')],
   ];
   const columns = [
     { name: 'field', title: '', rank: 0, minWidth: 16 },
@@ -84,8 +85,4 @@ export function describeDiff(sweeps: readonly [DiffedSweep, DiffedSweep], width:
   const same =
     differences.length === 0 ? 'The specifications are equal.' : renderFittedTable(columns, differences, width);
   return `specification\n${same}\n\nresults\n${renderFittedTable(columns, rows, width)}`;
-}
-
-function tookOf({ startTime, endTime }: SweepRecord): string {
-  return startTime === null || endTime === null ? '–' : formatDuration(endTime.getTime() - startTime.getTime());
 }

@@ -2,6 +2,7 @@ import { findDefinition, SEED_PARAMETERS } from '../../core/search-space/paramet
 import type { Parameters } from '../../core/sweep/sweep-spec.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { SweepPlanRecord } from '../../core/records/plan.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { formatBytes, formatDuration, formatIndexes, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
 
@@ -53,14 +54,14 @@ export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose
   const common = plan.runs[0];
   const shared = common === undefined ? [] : Object.keys(common.parameters).filter((name) => !varied.includes(name));
   return [
-    `${count(plan.runs.length, 'run')}${plan.duplicateCount === 0 ? '' : `, ${count(plan.duplicateCount, 'duplicate')} left out`}`,
+    `${countOf(plan.runs.length, 'run')}${plan.duplicateCount === 0 ? '' : `, ${countOf(plan.duplicateCount, 'duplicate')} left out`}`,
     ...plan.notes,
     runs,
-    ...(left === 0 ? [] : [`… and ${count(left, 'more run')} (--verbose)`]),
+    ...(left === 0 ? [] : [`… and ${countOf(left, 'more run')} (--verbose)`]),
     '',
     ...(common === undefined ? [] : [describeCommon(common.parameters, shared, isVerbose)]),
     '',
-    count(plan.tasks.length, 'task'),
+    countOf(plan.tasks.length, 'task'),
     renderTree(plan.tasks),
     '',
     ...describeCost(plan),
@@ -103,17 +104,15 @@ function collapse(tasks: readonly PlannedTask[], children: readonly number[]): r
     if (siblings.length <= MOST_SIBLINGS) return siblings;
     const rest = siblings.slice(MOST_SIBLINGS).flatMap((child) => tasks[child] ?? []);
     const seconds = rest.reduce((sum, { expectedSeconds }) => sum + expectedSeconds, 0);
-    const runs = formatIndexes(rest.flatMap(({ runIndexes }) => runIndexes));
-    return [...siblings.slice(0, MOST_SIBLINGS), `and ${rest.length} more like these: runs ${runs}, ${time(seconds)}`];
+    const indexes = rest.flatMap(({ runIndexes }) => runIndexes);
+    const like = `and ${rest.length} more like these: ${namedRuns(indexes)}, ${time(seconds)}`;
+    return [...siblings.slice(0, MOST_SIBLINGS), like];
   });
 }
 
 function describeTask(task: PlannedTask, position: number, parent: number | null): string {
   const word = task.stage === null ? '' : STAGE_WORDS[task.stage];
-  const runs =
-    task.runIndexes.length === 0
-      ? ''
-      : `; run${task.runIndexes.length === 1 ? '' : 's'} ${formatIndexes(task.runIndexes)}`;
+  const runs = task.runIndexes.length === 0 ? '' : `; ${namedRuns(task.runIndexes)}`;
   const others =
     task.stage === 'EVALUATE' ? [] : task.dependencies.filter((dependency) => dependency !== parent && dependency > 0);
   const after = others.length === 0 ? '' : `; also after ${others.join(', ')}`;
@@ -121,17 +120,22 @@ function describeTask(task: PlannedTask, position: number, parent: number | null
   return `${position} ${word}: ${task.description}${runs}${after} (${time(task.expectedSeconds)}${stored})`;
 }
 
+/** Returns `run 7` or `runs 2–4, 7`. */
+function namedRuns(indexes: readonly number[]): string {
+  return `run${indexes.length === 1 ? '' : 's'} ${formatIndexes(indexes)}`;
+}
+
 function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPlanRecord): string[] {
   const ratio = cost.slotSeconds > 0 ? ` (${formatRatio(cost.slotSecondsAlone / cost.slotSeconds)})` : '';
   const parts = [
-    `${count(cost.extractionCount, 'extraction')}${cost.extractionCount === 0 ? '' : `, ${formatBytes(cost.featureBytes)}`}`,
-    `${count(cost.headCount, 'head')} in ${count(cost.headTaskCount, 'task')}`,
+    `${countOf(cost.extractionCount, 'extraction')}${cost.extractionCount === 0 ? '' : `, ${formatBytes(cost.featureBytes)}`}`,
+    `${countOf(cost.headCount, 'head')} in ${countOf(cost.headTaskCount, 'task')}`,
     ...(cost.fineTuneCount === 0
       ? []
-      : [`${count(cost.fineTuneCount, 'fine-tuning')} in ${count(cost.fineTuneTaskCount, 'task')}`]),
+      : [`${countOf(cost.fineTuneCount, 'fine-tuning')} in ${countOf(cost.fineTuneTaskCount, 'task')}`]),
   ];
   return [
-    `Expected on ${count(cost.slotCount, 'slot')}: ${time(cost.wallSeconds)}, at most ${formatBytes(cost.memoryBytes)} of memory in a slot.`,
+    `Expected on ${countOf(cost.slotCount, 'slot')}: ${time(cost.wallSeconds)}, at most ${formatBytes(cost.memoryBytes)} of memory in a slot.`,
     `Slot time: ${time(cost.slotSeconds)}, against ${time(cost.slotSecondsAlone)} one by one${ratio}.`,
     `${parts.join('; ')}.`,
     `Passes over the images through a frozen base: ${basePassCountShared}, against ${basePassCountAlone} one by one.`,
@@ -140,7 +144,7 @@ function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPl
 
 function describeCounts({ cost }: SweepPlanRecord, { whyAssumed, isComplete }: CountNote): string {
   const { trainImageCount, validationImageCount, testImageCount } = cost;
-  const images = `${trainImageCount} training, ${validationImageCount} validation and ${testImageCount} test images`;
+  const images = `${trainImageCount} training, ${validationImageCount} validation and ${countOf(testImageCount, 'test image')}`;
   const origin = cost.imageCountsAssumed
     ? `an assumption: this data set is not indexed yet${whyAssumed === null ? '' : `, and ${whyAssumed}`}`
     : !cost.imageCountsFromClient
@@ -156,7 +160,7 @@ function describeCommon(parameters: Parameters, names: readonly string[], isVerb
   const shown = isVerbose ? names : names.filter((name) => !isDefault(name, parameters));
   const rest = names.length - shown.length;
   const others =
-    rest === 0 ? '' : `${count(rest, 'other parameter')} at the default${rest === 1 ? '' : 's'} (--verbose)`;
+    rest === 0 ? '' : `${countOf(rest, 'other parameter')} at the default${rest === 1 ? '' : 's'} (--verbose)`;
   const listed = formatParameters(parameters, shown);
   return `All runs have: ${[listed, others].filter((part) => part !== '').join(', and ')}`;
 }
@@ -210,8 +214,4 @@ function time(seconds: number): string {
 
 function formatRatio(ratio: number): string {
   return `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`;
-}
-
-function count(amount: number, word: string): string {
-  return `${amount} ${word}${amount === 1 ? '' : 's'}`;
 }

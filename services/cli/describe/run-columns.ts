@@ -1,7 +1,8 @@
 import type { RunRecord } from '../../core/records/run.ts';
 import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
-import { formatBytes, formatDuration, formatMetric, formatTime, formatValue } from '../terminal/format.ts';
+import { formatBytes, formatMetric, formatTime, formatValue } from '../terminal/format.ts';
 import type { ListColumn } from '../terminal/list.ts';
+import { formatTook, tookOf } from './took.ts';
 
 /** Metrics with columns of their own, at the best epoch. */
 const HAS_COLUMN: ReadonlySet<string> = new Set(['val_loss', 'val_accuracy']);
@@ -80,7 +81,7 @@ export function runColumns(runs: readonly RunRecord[], metric: string | null): r
       title: 'took',
       ...RIGHT,
       rank: RANK.detail,
-      cell: (run) => formatMilliseconds(tookOf(run)),
+      cell: (run) => formatTook(run),
       key: tookOf,
       isExtra: true,
     },
@@ -195,12 +196,4 @@ function epochCountOf({ epochCount }: RunRecord): number {
 /** Returns the completed and the given epochs of the run's stage: `3/20`. */
 export function epochOf({ epochCount, epochLimit }: RunRecord): string {
   return epochLimit === 0 ? '' : `${epochCount}/${epochLimit}`;
-}
-
-function tookOf({ startTime, endTime }: RunRecord): number | null {
-  return startTime === null || endTime === null ? null : endTime.getTime() - startTime.getTime();
-}
-
-function formatMilliseconds(milliseconds: number | null): string {
-  return milliseconds === null ? '' : formatDuration(milliseconds);
 }

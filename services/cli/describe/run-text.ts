@@ -2,20 +2,14 @@ import type { AttemptRecord } from '../../core/records/attempt.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
-import {
-  formatBytes,
-  formatDuration,
-  formatMetric,
-  formatParameters,
-  formatTime,
-  formatValue,
-} from '../terminal/format.ts';
+import { formatBytes, formatMetric, formatParameters, formatTime, formatValue } from '../terminal/format.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
 import { describeTroubles } from './attempt-text.ts';
 import { epochOf } from './run-columns.ts';
 import { describeTest } from './test-text.ts';
+import { formatTook } from './took.ts';
 
 export function describeRun(run: RunRecord): string {
   const names = Object.keys(run.parameters);
@@ -62,7 +56,11 @@ export function explainRun(
     ...headLines(run),
     ...(entry?.testResult ? describeTest(entry.testResult) : []),
     '',
-    attempts.length === 0 ? 'It has no attempt yet.' : `${attempts.length} attempts, oldest first:`,
+    attempts.length === 0
+      ? 'It has no attempt yet.'
+      : attempts.length === 1
+        ? '1 attempt:'
+        : `${attempts.length} attempts, oldest first:`,
   ];
   if (attempts.length > 0) parts.push(describeAttempts(attempts));
   const troubles = describeTroubles(attempts);
@@ -107,15 +105,11 @@ function describeAttempts(attempts: readonly AttemptRecord[]): string {
       attempt.trainerId,
       String(attempt.slotIndex),
       formatTime(attempt.startTime),
-      tookOf(attempt),
+      formatTook(attempt),
       attempt.state,
       [attempt.errorClass, attempt.message].filter((part) => part !== '').join(': '),
     ]),
   );
-}
-
-function tookOf({ startTime, endTime }: AttemptRecord): string {
-  return endTime === null ? '' : formatDuration(endTime.getTime() - startTime.getTime());
 }
 
 function bestOf(run: RunRecord): string {

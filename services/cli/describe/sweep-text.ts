@@ -1,11 +1,13 @@
 import { describeTie } from '../../core/ranking.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
-import { formatDuration, formatMetric, formatTime } from '../terminal/format.ts';
+import { formatMetric, formatTime } from '../terminal/format.ts';
 import type { ListColumn } from '../terminal/list.ts';
 import { renderFacts } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
+import { formatTook, tookOf } from './took.ts';
 
 /** Maximum number of reasons for failures that the end of a sweep lists. */
 const REASONS = 8;
@@ -49,7 +51,7 @@ export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): str
   const failed = runs.map(({ runIndex, state, stateReason }) => ({ runIndex, state, reason: stateReason }));
   return [
     `Sweep ${sweep.sweepId} ended ${sweep.state}: ${outcomes === '' ? 'no run has ended' : outcomes} of ` +
-      `${sweep.runCount} runs. Best: ${describeBest(sweep, runs)}.`,
+      `${countOf(sweep.runCount, 'run')}. Best: ${describeBest(sweep, runs)}.`,
     ...failureLines(failed, REASONS),
   ].join('\n');
 }
@@ -77,9 +79,7 @@ export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = [
     ['started', formatTime(sweep.startTime)],
     ['ended', formatTime(sweep.endTime)],
   ];
-  if (sweep.startTime !== null && sweep.endTime !== null) {
-    facts.push(['took', formatDuration(sweep.endTime.getTime() - sweep.startTime.getTime())]);
-  }
+  if (tookOf(sweep) !== null) facts.push(['took', formatTook(sweep)]);
   return renderFacts(facts);
 }
 
@@ -136,13 +136,9 @@ export function sweepColumns(sweeps: readonly SweepRecord[]): readonly ListColum
       title: 'took',
       align: 'right',
       rank: 70,
-      cell: (sweep) => (tookOf(sweep) === null ? '' : formatDuration(tookOf(sweep) ?? 0)),
+      cell: (sweep) => formatTook(sweep),
       key: tookOf,
       isExtra: true,
     },
   ];
-}
-
-function tookOf({ startTime, endTime }: SweepRecord): number | null {
-  return startTime === null || endTime === null ? null : endTime.getTime() - startTime.getTime();
 }

@@ -1,6 +1,7 @@
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
 import { neverFoundClasses } from '../../core/statistics/never-found-classes.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { formatInterval, formatMetric } from '../terminal/format.ts';
 
 const NAMED_CLASSES = 10;
@@ -31,12 +32,10 @@ export function neverFoundNote(entries: readonly LeaderboardRecord[]): readonly 
 function neverFoundLine(subject: string, { classResults }: TestResultRecord): readonly string[] {
   const lost = neverFoundClasses(classResults);
   if (lost.length === 0) return [];
-  const named = lost.slice(0, NAMED_CLASSES).map(({ className, support }) => `${className} (${images(support)})`);
+  const named = lost
+    .slice(0, NAMED_CLASSES)
+    .map(({ className, support }) => `${className} (${countOf(support, 'image')})`);
   const more = lost.length > NAMED_CLASSES ? ` and ${lost.length - NAMED_CLASSES} more` : '';
-  const classes = lost.length === 1 ? '1 class' : `${lost.length} classes`;
+  const classes = countOf(lost.length, 'class', 'classes');
   return [`${subject} never finds ${classes} of ${classResults.length} in the test split: ${named.join(', ')}${more}.`];
-}
-
-function images(count: number): string {
-  return count === 1 ? '1 image' : `${count} images`;
 }

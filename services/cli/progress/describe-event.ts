@@ -2,6 +2,7 @@ import { metricsOf } from '../../core/records/event.ts';
 import type { StoredEvent, SweepEvent } from '../../core/records/event.ts';
 import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { formatMetric, formatParameters } from '../terminal/format.ts';
 import { epochLimitOf } from './sweep-progress.ts';
 import type { RunProgress, SweepProgress } from './sweep-progress.ts';
@@ -22,7 +23,7 @@ export function describeEvent(progress: SweepProgress, { event }: StoredEvent): 
     case 'TEST_RESULT': {
       const { runId, accuracy, accuracyLow, accuracyHigh, imageCount } = event.result;
       const interval = `${formatMetric(accuracyLow)} – ${formatMetric(accuracyHigh)}`;
-      return `test ${runName(progress, runId)} accuracy ${formatMetric(accuracy)} (95 %: ${interval}) on ${imageCount} images`;
+      return `test ${runName(progress, runId)} accuracy ${formatMetric(accuracy)} (95 %: ${interval}) on ${countOf(imageCount, 'image')}`;
     }
   }
 }

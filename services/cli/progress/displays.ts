@@ -1,6 +1,7 @@
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { metricsOf } from '../../core/records/event.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { movesCursor, usesColour } from '../terminal/colour.ts';
 import { toJson } from '../terminal/output.ts';
 import type { TextStream } from '../terminal/output.ts';
@@ -63,7 +64,9 @@ export class LineDisplay implements ProgressDisplay {
   show(progress: SweepProgress, event: StoredEvent | null): void {
     if (event === null) {
       const name = progress.displayName === '' ? '' : ` “${escapeControls(progress.displayName)}”`;
-      this.#stream.write(`sweep ${progress.sweepId}${name} with ${progress.runs.size} runs: ${progress.state}\n`);
+      this.#stream.write(
+        `sweep ${progress.sweepId}${name} with ${countOf(progress.runs.size, 'run')}: ${progress.state}\n`,
+      );
       return;
     }
     const line = describeEvent(progress, event);

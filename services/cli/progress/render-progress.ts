@@ -3,6 +3,7 @@ import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import { compareRuns, describeTie } from '../../core/ranking.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { painter } from '../terminal/colour.ts';
 import type { Style } from '../terminal/colour.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
@@ -134,7 +135,7 @@ function othersLine(all: readonly RunProgress[], shown: readonly RunProgress[]):
     others.map(({ state }) => state),
     (word, count) => `${count} ${word}`,
   );
-  return [`… and ${others.length} other run${others.length === 1 ? '' : 's'}: ${states}`];
+  return [`… and ${countOf(others.length, 'other run')}: ${states}`];
 }
 
 function countWords(

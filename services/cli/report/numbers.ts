@@ -1,14 +1,8 @@
 import type { Interval } from '../../core/statistics/wilson-interval.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
-import {
-  countOf,
-  formatDuration,
-  formatInterval,
-  formatMetric,
-  formatPercent,
-  formatTime,
-} from '../terminal/format.ts';
+import { formatDuration, formatInterval, formatMetric, formatPercent, formatTime } from '../terminal/format.ts';
 
 /** Keeps figures on one line: `93.75 %` with a narrow no-break space, and other blanks as no-break spaces. */
 function unbroken(text: string): string {

@@ -1,5 +1,6 @@
 import type { RunState } from '../../core/states/run-state.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { formatIndexes } from './format.ts';
 
 /** Maximum number of runs that a line names. */
@@ -36,7 +37,9 @@ export function failureLines(runs: Iterable<EndedRun>, most: number): readonly s
   });
   const left = sorted.slice(shown.length);
   const count = left.reduce((sum, { indexes }) => sum + indexes.length, 0);
-  return left.length === 0 || most <= 0 ? lines : [...lines, `… and ${count} runs for ${left.length} other reasons`];
+  return left.length === 0 || most <= 0
+    ? lines
+    : [...lines, `… and ${countOf(count, 'run')} for ${countOf(left.length, 'other reason')}`];
 }
 
 function nameRuns(indexes: readonly number[]): string {

@@ -3,11 +3,6 @@ import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
 
 const NOTHING = '–';
 
-/** Formats a number of things as `1 run` or `2 runs`. */
-export function countOf(count: number, singular: string, plural = `${singular}s`): string {
-  return `${count} ${count === 1 ? singular : plural}`;
-}
-
 /** Absolute values from which, and below which, a metric has an exponent: four decimals would be 0.0000 or thirty digits long. */
 const LARGE_METRIC = 1e5;
 const SMALL_METRIC = 5e-4;

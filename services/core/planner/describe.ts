@@ -2,6 +2,7 @@ import type { RunConfig } from '../run-config.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
 import type { RunNeeds } from './run-needs.ts';
+import { countOf } from '../text/count-of.ts';
 
 /** Describes FEATURES to people: `efficientnet_lite0 at 180 px, average pooling: train and validation`. */
 export function describeFeatures(featureSets: readonly KeyedFeatureSet[]): string {
@@ -23,7 +24,7 @@ export function describeHead(runs: readonly PlannedRun[]): string {
     config.method === 'cached'
       ? `on stored features of ${config.backbone.name}`
       : `on one augmented stream${describeAugmentation(config)} through ${config.backbone.name}`;
-  return `${heads} ${source}, batch ${config.batchSize}, up to ${epochs} epochs`;
+  return `${heads} ${source}, batch ${config.batchSize}, up to ${countOf(epochs, 'epoch')}`;
 }
 
 /** Describes FINE_TUNE to people: `last block of vgg16, up to 30 epochs, frozen part stored up to block4_pool`. */
@@ -34,7 +35,7 @@ export function describeFineTunes(members: readonly RunNeeds[]): string {
   const depths = [...new Set(members.map(({ run }) => describeDepth(name, run.config.fineTune?.unfreeze ?? '')))];
   const epochs = Math.max(...members.map(({ run }) => run.config.fineTune?.epochs ?? 0));
   const runs = members.length === 1 ? '' : `${members.length} runs together: `;
-  return `${runs}${depths.join(' and ')}, up to ${epochs} epochs, ${describeFrozen(members, config)}`;
+  return `${runs}${depths.join(' and ')}, up to ${countOf(epochs, 'epoch')}, ${describeFrozen(members, config)}`;
 }
 
 /** Names the layers that mix or draw: they tell the streams of a sweep apart. */
@@ -59,5 +60,7 @@ function describeFrozen(members: readonly RunNeeds[], config: RunConfig): string
 function describeDepth(name: string, unfreeze: string): string {
   if (unfreeze === 'all') return `all of ${name}`;
   if (unfreeze === 'last_block') return `last block of ${name}`;
-  return /^\d+$/.test(unfreeze) ? `last ${unfreeze} layers of ${name}` : `${name} from ${unfreeze} on`;
+  return /^\d+$/.test(unfreeze)
+    ? `last ${countOf(Number(unfreeze), 'layer')} of ${name}`
+    : `${name} from ${unfreeze} on`;
 }

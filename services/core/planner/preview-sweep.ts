@@ -17,6 +17,7 @@ import { costContextOf, infeasibleRuns, planWith } from './plan-sweep.ts';
 import { needsOf } from './run-needs.ts';
 import { weightsReferencesOf } from './weights-digests.ts';
 import type { WeightsDigest } from './weights-digests.ts';
+import { countOf } from '../text/count-of.ts';
 
 /** Known facts about a sweep's images before it is submitted. */
 export interface KnownImages {
@@ -159,7 +160,7 @@ function previewTasks(
     runIndexes: spec.testPolicy === 'every_run' ? runs.map((run) => run.index) : [],
     description: `test images for ${
       spec.testPolicy === 'every_run'
-        ? `every run (${runs.length} evaluations)`
+        ? `every run (${countOf(runs.length, 'evaluation')})`
         : withBaseline
           ? 'the winner by validation and the first run'
           : 'the winner by validation; there is no baseline'

@@ -5,6 +5,7 @@ import { gridList, gridSize, listValues } from './domain.ts';
 import { gridPoints } from './grid.ts';
 import { drawsRuns } from './samplers.ts';
 import type { SampledRuns } from './sample-runs.ts';
+import { countOf } from '../text/count-of.ts';
 
 /** Maximum count of a grid with conditions, which is counted combination by combination. */
 const MAX_COUNTED = 100_000;
@@ -39,13 +40,13 @@ function leftOutNote(spec: SweepSpec, { runs, duplicateCount }: SampledRuns): st
   const atLeast = grid.isExact ? '' : 'more than ';
   const sizes = spec.parameters.map(({ name, domain }) => `${name} ${gridSize(domain)}`).join(' × ');
   const parts = [
-    ...(listed === 0 ? [] : [`${listed} listed variants`]),
+    ...(listed === 0 ? [] : [countOf(listed, 'listed variant')]),
     ...(spec.strategy === 'grid' && grid.count > 0
-      ? [`a grid of ${atLeast}${grid.count} combinations (${sizes})`]
+      ? [`a grid of ${atLeast}${countOf(grid.count, 'combination')} (${sizes})`]
       : []),
   ];
   return [
-    `max_runs: ${spec.maxRuns} keeps the first ${runs.length} runs of ${parts.join(' and ')}` +
+    `max_runs: ${spec.maxRuns} keeps the first ${runs.length === 1 ? 'run' : `${runs.length} runs`} of ${parts.join(' and ')}` +
       `${grid.count > 0 ? ', in which the last parameter changes fastest' : ''}; ${atLeast}${leftCount} ${leftCount === 1 ? 'is' : 'are'} left out.`,
   ];
 }
@@ -65,7 +66,7 @@ function valuesNotes({ name, domain }: ParameterSpec, isGrid: boolean): string[]
   if (isGrid && points !== null) {
     const { count } = gridList(domain, definition);
     if (count === points) return [];
-    return [`${name}: grid_points: ${points} between ${min} and ${max} gives ${count} different values.`];
+    return [`${name}: grid_points: ${points} between ${min} and ${max} gives ${countOf(count, 'different value')}.`];
   }
   const steps = listValues(domain, definition);
   const last = steps.at(steps.count - 1);

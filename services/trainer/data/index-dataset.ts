@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { countProblems, SPLITS } from '../../core/dataset.ts';
 import type { ClassCount, Dataset, DatasetProblem, ManifestImage, Split } from '../../core/dataset.ts';
 import type { DatasetSource } from '../../core/sweep/sweep-spec.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { requireInside } from './data-root.ts';
 import { readLayout } from './dataset-layout.ts';
@@ -112,7 +113,7 @@ function classProblems(
       const path = files.some((file) => file.split === split) ? `${split}/${className}` : className;
       if (known.some((problem) => problem.fatal && problem.path === path)) continue;
       const count = files.filter((file) => file.split === null || file.split === split).length;
-      const message = `Split "${split}" has no usable image of class "${className}" (out of ${count} files).`;
+      const message = `Split "${split}" has no usable image of class "${className}" (out of ${countOf(count, 'file')}).`;
       problems.push({ code: 'TOO_FEW_IMAGES', path, message, fatal: true });
     }
   }

@@ -1,4 +1,5 @@
 import type { DatasetProblem, ManifestImage } from '../../core/dataset.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import { contrastOf, decodeFingerprint, differenceHash, hammingDistance, meanDifference } from './fingerprint.ts';
 import type { DifferenceHash, Fingerprint } from './fingerprint.ts';
 
@@ -68,7 +69,7 @@ export function nearDuplicateProblems(
   });
   if (duplicates.length <= MAX_LISTED) return problems;
   const count = duplicates.length - MAX_LISTED;
-  const message = `${count} more images resemble an image of another split.`;
+  const message = `${countOf(count, 'more image resembles', 'more images resemble')} an image of another split.`;
   return [...problems, { code: 'NEAR_DUPLICATE', path: '', message, fatal, count }];
 }
 

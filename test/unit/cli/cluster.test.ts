@@ -160,7 +160,9 @@ describe('the lock of a state folder', () => {
       taken = true;
       return own;
     });
-    await until(() => expect(said).toEqual([expect.stringContaining('waiting until its 1 processes')]));
+    await until(() =>
+      expect(said).toEqual([expect.stringContaining('waiting until its process hands its tasks back')]),
+    );
     expect(taken).toBe(false);
     child.kill('SIGKILL');
     (await next).release();

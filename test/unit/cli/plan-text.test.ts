@@ -51,6 +51,15 @@ test('sums up many tasks of one kind, and compares the cost with separate traini
   );
 });
 
+test('counts one of a thing in the singular', () => {
+  const rates = Array.from({ length: 9 }, (_, index) => (index + 1) * 1e-5);
+  const base = { epochs: 1, 'fine_tune.enabled': true, 'fine_tune.epochs': 1, 'fine_tune.unfreeze': '2' };
+  const text = planOf([values('fine_tune.learning_rate', ...rates)], base);
+  expect(text).toContain('batch 32, up to 1 epoch;');
+  expect(text).toContain('last 2 layers of vgg16, up to 1 epoch, ');
+  expect(text).toMatch(/and 1 more like these: run 8, /);
+});
+
 test('names only the common parameters that differ from the defaults, unless asked for all', () => {
   const parameters = [values('head.units', 16, 64)];
   const brief = /^All runs have: (.*)$/m.exec(planOf(parameters))?.[1];

@@ -8,6 +8,7 @@ import { testStatistics } from '../../../core/statistics/test-statistics.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TestMeasurement, TestRole } from '../../../core/task.ts';
 import type { TestResultRecord } from '../../../core/records/test-result.ts';
+import { countOf } from '../../../core/text/count-of.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -38,7 +39,7 @@ export async function completeEvaluate(
     tx.emit(task.sweepId, { kind: 'TEST_RESULT', result });
   }
   await tx.query(`UPDATE task_runs SET state = 'SUCCEEDED' WHERE task_id = $1`, [task.taskId]);
-  const message = `${measurements.length} ${measurements.length === 1 ? 'run' : 'runs'} on the test split`;
+  const message = `${countOf(measurements.length, 'run')} on the test split`;
   await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   if (!isTerminalSweepState(sweep.state)) await settleSweep(scope, [task.taskId]);
 }

@@ -2,6 +2,7 @@ import { InvalidRequestError } from '../../../core/errors.ts';
 import { checkFeatures } from '../../../core/reports/check-features.ts';
 import type { AskedFeatureSet } from '../../../core/reports/check-features.ts';
 import type { TaskResult } from '../../../core/task.ts';
+import { countOf } from '../../../core/text/count-of.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { TaskScope } from '../tasks/fence.ts';
@@ -36,7 +37,7 @@ export async function completeFeatures(
       ],
     );
   }
-  const message = `${asked.length} feature sets in ${result.seconds.toFixed(1)} s`;
+  const message = `${countOf(asked.length, 'feature set')} in ${result.seconds.toFixed(1)} s`;
   await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   await recordDependentSweeps(tx, task);
   await settleSweep(scope, [task.taskId]);

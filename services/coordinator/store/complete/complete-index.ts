@@ -4,6 +4,7 @@ import { InvalidRequestError } from '../../../core/errors.ts';
 import { checkIndex, checkKnownContent } from '../../../core/reports/check-index.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { TaskResult } from '../../../core/task.ts';
+import { countOf } from '../../../core/text/count-of.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
@@ -38,7 +39,7 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
   );
   const { classCounts, classNames, problems } = result.dataset;
   const message =
-    `${countImages(classCounts)} images of ${classNames.length} classes${describeProblems(problems)}` +
+    `${countOf(countImages(classCounts), 'image')} of ${countOf(classNames.length, 'class', 'classes')}${describeProblems(problems)}` +
     describeMissing(result.missingWeights);
   await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
   if (isTerminalSweepState(sweep.state)) return;
@@ -81,7 +82,7 @@ async function completeReindex(scope: TaskScope, result: IndexResult, known: Ind
   const isOver = isTerminalSweepState(sweep.state);
   if (result.dataset.digest === known.digest) {
     await insertDataset(tx, result);
-    const message = `the same ${countImages(known.class_counts)} images: the manifest was restored`;
+    const message = `the same ${countOf(countImages(known.class_counts), 'image')}: the manifest was restored`;
     await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
     await recordDependentSweeps(tx, task);
     if (!isOver) await settleSweep(scope, [task.taskId]);
@@ -97,7 +98,7 @@ async function completeReindex(scope: TaskScope, result: IndexResult, known: Ind
 function describeChange({ path, datasetId, classCounts, classNames }: Dataset, known: IndexedRow): string {
   return (
     `the manifest of data set ${known.dataset_id} was lost or damaged, and ${path} holds other images now: data set ${datasetId} ` +
-    `with ${countImages(classCounts)} images of ${classNames.length} classes instead of ${countImages(known.class_counts)} of ` +
+    `with ${countOf(countImages(classCounts), 'image')} of ${countOf(classNames.length, 'class', 'classes')} instead of ${countImages(known.class_counts)} of ` +
     `${known.class_names.length}. Restore the images as they were and submit the sweep again.`
   );
 }

@@ -6,6 +6,7 @@ import { isTerminalRunState } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { RunOutcome, TaskError } from '../../../core/task.ts';
+import { countOf } from '../../../core/text/count-of.ts';
 import type { Batch } from '../../../platform/db/batch.ts';
 import { addRunMove, moveRuns } from '../move-runs.ts';
 import type { LockedSweep, SweepScope } from '../move-sweep.ts';
@@ -46,7 +47,7 @@ export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutc
     return;
   }
   const failures = outcomes.filter(({ kind }) => kind === 'FAILED');
-  const message = failures.length === 0 ? '' : `${failures.length} of ${members.length} runs failed`;
+  const message = failures.length === 0 ? '' : `${failures.length} of ${countOf(members.length, 'run')} failed`;
   const peakMemoryBytes = Math.max(0, ...outcomes.map((outcome) => outcome.peakMemoryBytes));
   const end = { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null } as const;
   const batch = tx.batch();
