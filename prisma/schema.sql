@@ -1282,7 +1282,7 @@ COMMENT ON COLUMN runs.run_id IS 'Identity.';
 COMMENT ON COLUMN runs.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN runs.run_index IS 'Number within the sweep, from 0; 0 is the baseline.';
 COMMENT ON COLUMN runs.parameters_digest IS 'SHA-256 of the canonical parameters; no variant is in a sweep twice.';
-COMMENT ON COLUMN runs.parameters IS 'All parameters by dotted name, defaults included. Typed for SQL in run_parameters.';
+COMMENT ON COLUMN runs.parameters IS 'Canonical parameters by dotted name. Parameters of later versions are absent at their default, so that digests stay equal; run_parameters has them.';
 COMMENT ON COLUMN runs.state IS 'QUEUED, RUNNING, PAUSED, STOPPING, SUCCEEDED, STOPPED (by a rule), CANCELLED (by a person), FAILED or INFEASIBLE.';
 COMMENT ON COLUMN runs.state_reason IS 'Reason of the state, for people.';
 COMMENT ON COLUMN runs.stage IS 'Stage it is in or ended in.';

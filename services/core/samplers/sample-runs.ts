@@ -1,7 +1,7 @@
 import { digestOf } from '../digest.ts';
 import { canonicalParameters } from '../search-space/canonical.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
-import { findDefinition } from '../search-space/parameter-definitions.ts';
+import { findDefinition, PARAMETER_DEFINITIONS } from '../search-space/parameter-definitions.ts';
 import { basePoint, defaultsOutsideSpace } from './baseline.ts';
 import { effectiveValue } from './dimensions.ts';
 import { remainingPoints } from './remaining-points.ts';
@@ -142,10 +142,23 @@ export function variedNames(runs: readonly { readonly parameters: Parameters }[]
 
 /** Returns a run's parameters for people: with those that the sweep varies and this run omits at their default. */
 export function withVaried(parameters: Parameters, varied: readonly string[]): Parameters {
-  const omitted = varied.flatMap((name) => {
+  return { ...parameters, ...omittedAmong(parameters, varied) };
+}
+
+/** Returns the parameters that a run omits at their default: those of its canonical form are complete with them. */
+export function omittedDefaults(parameters: Parameters): Parameters {
+  return omittedAmong(parameters, OMITTED_AT_DEFAULT);
+}
+
+const OMITTED_AT_DEFAULT = PARAMETER_DEFINITIONS.filter((definition) => definition.isOmittedAtDefault === true).map(
+  ({ name }) => name,
+);
+
+function omittedAmong(parameters: Parameters, names: readonly string[]): Parameters {
+  const omitted = names.flatMap((name) => {
     if (Object.hasOwn(parameters, name) || findDefinition(name)?.isOmittedAtDefault !== true) return [];
     const value = effectiveValue(parameters, name);
     return value === undefined ? [] : [[name, value] as const];
   });
-  return omitted.length === 0 ? parameters : { ...parameters, ...Object.fromEntries(omitted) };
+  return Object.fromEntries(omitted);
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InvalidRequestError, NotFoundError, RequestIdReusedError } from '../../../services/core/errors.ts';
+import { parametersDigest } from '../../../services/core/search-space/canonical.ts';
+import type { ParameterSpec, Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import type { WatchSweepResponse } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
@@ -88,6 +90,49 @@ describe('CreateSweep', () => {
       { name: 'fine_tune.enabled', number_value: null, int_value: null, bool_value: false, string_value: null },
       { name: 'optimizer.learning_rate', number_value: 0.001, int_value: null, bool_value: null, string_value: null },
     ]);
+    await harness.sweeps.cancelSweep({ sweepId, reason: '' });
+  });
+
+  it('has the runs at a default in the SQL views of a varied parameter, and keeps their digests', async () => {
+    const values = (name: string, ...of: readonly (number | string)[]): ParameterSpec => ({
+      name,
+      domain: { kind: 'values', values: [...of] },
+      conditions: [],
+    });
+    const parameters = [values('loss.name', 'cross_entropy', 'focal'), values('augmentation.mixup_alpha', 0, 0.2)];
+    const sweepId = await harness.submit(specOf({ base: { ...specOf().base, method: 'augmented' }, parameters }));
+    const ranked = await harness.query<{ parameters: string }>(
+      'SELECT parameters FROM leaderboard WHERE sweep_id = $1 ORDER BY run_index',
+      [sweepId],
+    );
+    expect(ranked.map((row) => row.parameters)).toEqual(
+      ['0 loss.name=cross_entropy', '0.2 loss.name=cross_entropy', '0 loss.name=focal', '0.2 loss.name=focal'].map(
+        (rest) => `augmentation.mixup_alpha=${rest}`,
+      ),
+    );
+    expect(
+      await harness.query(
+        'SELECT name, value, run_count FROM parameter_effects WHERE sweep_id = $1 ORDER BY name, value',
+        [sweepId],
+      ),
+    ).toEqual([
+      { name: 'augmentation.mixup_alpha', value: '0', run_count: 2 },
+      { name: 'augmentation.mixup_alpha', value: '0.2', run_count: 2 },
+      { name: 'loss.name', value: 'cross_entropy', run_count: 2 },
+      { name: 'loss.name', value: 'focal', run_count: 2 },
+    ]);
+    // Every parameter that exists in a run is there, whether it varies or not.
+    const [first] = await harness.query<{ parameters: Parameters; digest: string; defaults: Parameters }>(
+      `SELECT r.parameters, r.parameters_digest AS digest,
+              (SELECT json_object_agg(p.name, coalesce(to_json(p.number_value), to_json(p.int_value)))
+                 FROM run_parameters p
+                WHERE p.run_id = r.run_id AND p.name IN ('augmentation.hue', 'optimizer.gradient_accumulation_steps')) AS defaults
+         FROM runs r WHERE r.run_id = $1`,
+      [`${sweepId}-r000`],
+    );
+    expect(first?.defaults).toEqual({ 'augmentation.hue': 0, 'optimizer.gradient_accumulation_steps': 1 });
+    expect(Object.keys(first?.parameters ?? {})).not.toContain('loss.name');
+    expect(parametersDigest(first?.parameters ?? {})).toBe(first?.digest);
     await harness.sweeps.cancelSweep({ sweepId, reason: '' });
   });
 

@@ -1,7 +1,7 @@
 import { digestOf } from '../../../core/digest.ts';
 import type { JsonValue } from '../../../core/digest.ts';
 import { runIdOf } from '../../../core/ids.ts';
-import { sampleRuns, variedNames } from '../../../core/samplers/sample-runs.ts';
+import { omittedDefaults, sampleRuns, variedNames } from '../../../core/samplers/sample-runs.ts';
 import { samplingNotes } from '../../../core/samplers/sampling-notes.ts';
 import { trainingNotes } from '../../../core/samplers/training-notes.ts';
 import type { SampledRun } from '../../../core/samplers/sample-runs.ts';
@@ -21,7 +21,7 @@ export interface SweepDraft {
   readonly missingCount: number;
   /** Notes on properties of the runs that are unexpected from the spec. */
   readonly notes: readonly string[];
-  /** Rows of `runs`, as JSON arrays of at most `SHARE_RUNS` each. */
+  /** Rows of `runs`, each with the defaults that its parameters omit, as JSON arrays of at most `SHARE_RUNS` each. */
   readonly shares: readonly string[];
 }
 
@@ -64,6 +64,7 @@ function rowsOf(sweepId: string, runs: readonly SampledRun[]): string {
     run_index: index,
     digest,
     parameters,
+    omitted: omittedDefaults(parameters),
   }));
   return JSON.stringify(rows);
 }
