@@ -7,7 +7,7 @@ const LOSS_PARAMETERS = ['loss.name', 'loss.gamma', 'loss.alpha', 'label_smoothi
 
 /** Returns sentences on results that a reader of the spec may take for what they are not; empty without any. */
 export function trainingNotes({ objective }: Pick<SweepSpec, 'objective'>, runs: readonly SampledRun[]): string[] {
-  return [...(objective.metric === 'val_loss' ? lossNote(runs) : []), ...randomBaseNote(runs)];
+  return [...(objective.metric === 'val_loss' ? lossNote(runs) : []), ...randomBaseNotes(runs)];
 }
 
 function lossNote(runs: readonly SampledRun[]): string[] {
@@ -20,13 +20,27 @@ function lossNote(runs: readonly SampledRun[]): string[] {
   ];
 }
 
-function randomBaseNote(runs: readonly SampledRun[]): string[] {
-  const concerned = runs.filter(
-    ({ parameters }) => parameters['weights'] === 'random' && parameters['fine_tune.enabled'] === true,
+function randomBaseNotes(runs: readonly SampledRun[]): string[] {
+  const random = runs.filter(({ parameters }) => parameters['weights'] === 'random');
+  const frozen = random.filter(({ parameters }) => parameters['fine_tune.enabled'] !== true);
+  // Runs that unfreeze the whole base train it from scratch.
+  const partly = random.filter(
+    ({ parameters }) => parameters['fine_tune.enabled'] === true && parameters['fine_tune.unfreeze'] !== 'all',
   );
-  if (concerned.length === 0) return [];
-  const subject = concerned.length === runs.length ? 'All runs' : `${concerned.length} of ${runs.length} runs`;
+  const remedy = 'Set base.weights: imagenet for a pretrained base.';
   return [
-    `${subject} fine-tune a base with random weights, most of which stay random. Set base.weights: imagenet for a pretrained base.`,
+    ...(frozen.length === 0
+      ? []
+      : [`${share(frozen, runs)} with a frozen base of random weights, which stay random. ${remedy}`]),
+    ...(partly.length === 0
+      ? []
+      : [
+          `${share(partly, runs)} with a base of random weights, which stay random below the unfrozen layers. ${remedy}`,
+        ]),
   ];
+}
+
+function share(some: readonly SampledRun[], runs: readonly SampledRun[]): string {
+  if (some.length === runs.length) return 'All runs train';
+  return `${some.length} of ${runs.length} runs ${some.length === 1 ? 'trains' : 'train'}`;
 }

@@ -29,11 +29,18 @@ describe('notes on training', () => {
     expect(notesOf({ base, parameters: [values('head.units', 16, 32)] })).toEqual([]);
   });
 
-  test('count the runs that fine-tune a base with random weights', () => {
+  test('count the runs whose base has random weights that are not all trained', () => {
+    const parameters = [values('weights', 'imagenet', 'random')];
+    expect(notesOf({ parameters })).toEqual([
+      '1 of 2 runs trains with a frozen base of random weights, which stay random. Set base.weights: imagenet for a pretrained base.',
+    ]);
     const base = { 'fine_tune.enabled': true };
     expect(notesOf({ base })).toEqual([]);
-    expect(notesOf({ base: { ...base, weights: 'random' } })[0]).toMatch(/^All runs fine-tune a base with random/);
-    const parameters = [values('weights', 'imagenet', 'random')];
-    expect(notesOf({ base, parameters })[0]).toMatch(/^1 of 2 runs fine-tune a base with random weights/);
+    const random = { ...base, weights: 'random' };
+    expect(notesOf({ base: random })[0]).toMatch(
+      /^All runs train with a base of random weights, which stay random below/,
+    );
+    expect(notesOf({ base, parameters })[0]).toMatch(/^1 of 2 runs trains with a base of random weights/);
+    expect(notesOf({ base: { ...random, 'fine_tune.unfreeze': 'all' } })).toEqual([]);
   });
 });
