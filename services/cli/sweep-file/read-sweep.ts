@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { unknownParameter } from '../../core/search-space/canonical.ts';
+import { kerasHint } from '../../core/search-space/keras-names.ts';
 import { findDefinition, PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
 import { pathSyntaxProblem } from '../../core/validation/path-problem.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
@@ -154,12 +155,13 @@ function collectParameters(
       reader.fail(pathOf(root, name), 'there is no parameter of this name.');
       continue;
     }
-    if (isMapping(value) && !takesClassWeights(name)) {
+    // A list of callbacks, or weights by class number: the name is the mistake, not the value.
+    const isMisnamed = isMapping(value) ? isKerasName(name) : Array.isArray(value) && findDefinition(name) === null;
+    if (isMapping(value) && !isMisnamed && !takesClassWeights(name)) {
       collectParameters(value, name, root, into, reader);
       continue;
     }
-    // A list of callbacks or metrics: the name is the mistake, not the list.
-    if (Array.isArray(value) && findDefinition(name) === null) {
+    if (isMisnamed) {
       reader.fail(pathOf(root, name), unknownParameter(name));
       continue;
     }
@@ -200,6 +202,11 @@ function collectSpecs(mapping: Mapping, prefix: string, into: ParameterSpec[], r
       collectSpecs(value, name, into, reader);
       continue;
     }
+    if (isMapping(value) && isKerasName(name) && !hasDomainKey(value)) {
+      reader.fail(path, unknownParameter(name));
+      reader.unreadable.add(name);
+      continue;
+    }
     if (into.some((spec) => spec.name === name)) reader.fail(path, 'is given twice, dotted and nested.');
     const spec = readSpec(name, path, value, reader);
     if (spec === null) reader.unreadable.add(name);
@@ -212,10 +219,20 @@ function collectSpecs(mapping: Mapping, prefix: string, into: ParameterSpec[], r
  * with a typo.
  */
 function isGroup(name: string, value: Mapping): boolean {
-  if (PARAMETER_NAMES.includes(name)) return false;
-  const isPrefix = PARAMETER_NAMES.some((known) => known.startsWith(`${name}.`));
-  const hasDomainKey = Object.keys(value).some((key) => DOMAIN_KEYS.some((known) => known === key));
-  return isPrefix && !hasDomainKey;
+  return !PARAMETER_NAMES.includes(name) && isPrefix(name) && !hasDomainKey(value);
+}
+
+function isPrefix(name: string): boolean {
+  return PARAMETER_NAMES.some((known) => known.startsWith(`${name}.`));
+}
+
+function hasDomainKey(value: Mapping): boolean {
+  return Object.keys(value).some((key) => DOMAIN_KEYS.some((known) => known === key));
+}
+
+/** Returns whether Keras has a parameter of this name, which has another name here, and no group has it. */
+function isKerasName(name: string): boolean {
+  return !isPrefix(name) && kerasHint(name) !== '';
 }
 
 /** Reads a dimension; null if it has neither values nor a range. */

@@ -1,3 +1,5 @@
+import { PARAMETER_NAMES } from './parameter-definitions.ts';
+
 /** Names of Keras and other libraries, in lower case, with the parameter that has their meaning here. */
 const SAME_MEANING: Readonly<Record<string, string>> = {
   lr: 'optimizer.learning_rate',
@@ -55,10 +57,10 @@ const SAME_MEANING: Readonly<Record<string, string>> = {
   random_state: 'seed',
 };
 
-/** Names that need no parameter here, with the reason. */
-const NO_PARAMETER: Readonly<Record<string, string>> = {
+/** Other names, with what replaces them. */
+const OTHER_HINTS: Readonly<Record<string, string>> = {
   decay: "Keras 3 has no 'decay' either: use schedule.name with schedule.*, or optimizer.weight_decay.",
-  loss: 'The loss follows from the number of classes: binary or categorical cross-entropy.',
+  loss: "Here it is called 'loss.name': cross_entropy (binary or categorical, by the number of classes) or focal.",
   metrics:
     'Losses and accuracies of both splits are always recorded; objective.metric chooses the one that ranks runs.',
   metric: 'The metric that ranks runs is objective.metric, at the top level of the file.',
@@ -78,18 +80,30 @@ const NO_PARAMETER: Readonly<Record<string, string>> = {
 
 /**
  * Returns the sentence that leads from a name of Keras to the parameter of that meaning, with a space before it; empty for any other
- * name.
+ * name. The name may have the group that it is in, as in `optimizer.lr`.
  */
 export function kerasHint(name: string): string {
-  const key = name.toLowerCase().replaceAll('-', '_');
-  const parameter = Object.hasOwn(SAME_MEANING, key) ? SAME_MEANING[key] : undefined;
-  if (parameter !== undefined) return ` Here it is called '${parameter}'.`;
-  const reason = Object.hasOwn(NO_PARAMETER, key) ? NO_PARAMETER[key] : undefined;
-  return reason === undefined ? '' : ` ${reason}`;
+  if (PARAMETER_NAMES.includes(name)) return '';
+  const parameter = kerasParameter(name);
+  if (parameter !== null) return ` Here it is called '${parameter}'.`;
+  const reason = entryOf(OTHER_HINTS, name);
+  return reason === null ? '' : ` ${reason}`;
 }
 
-/** Returns the parameter that has the meaning of a name of Keras; null if there is none. */
+/** Returns the parameter that has the meaning of a name of Keras, in the same group if it has one; null if there is none. */
 export function kerasParameter(name: string): string | null {
-  const key = name.toLowerCase().replaceAll('-', '_');
-  return (Object.hasOwn(SAME_MEANING, key) ? SAME_MEANING[key] : undefined) ?? null;
+  const parameter = entryOf(SAME_MEANING, name);
+  const group = name.slice(0, name.lastIndexOf('.') + 1);
+  if (parameter === null || group === '') return parameter;
+  const inGroup = group + lastPart(parameter);
+  return PARAMETER_NAMES.includes(inGroup) ? inGroup : parameter;
+}
+
+function entryOf(table: Readonly<Record<string, string>>, name: string): string | null {
+  const key = lastPart(name).toLowerCase().replaceAll('-', '_');
+  return (Object.hasOwn(table, key) ? table[key] : undefined) ?? null;
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
 }

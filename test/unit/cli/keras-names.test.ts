@@ -28,6 +28,30 @@ describe("names of Keras lead to Graft's", () => {
       "base.callbacks: there is no parameter 'callbacks'. Use early_stopping.*, and schedule.name: plateau; the best checkpoint is always kept. (line 2)",
     ],
     [
+      'base: { class_weight: { 0: 1, 1: 5 } }',
+      "base.class_weight: there is no parameter 'class_weight'. Here it is called 'class_weights'. (line 2)",
+    ],
+    [
+      'parameters: { class_weight: { 0: 1, 1: 5 } }',
+      "parameters.class_weight: there is no parameter 'class_weight'. Here it is called 'class_weights'. (line 2)",
+    ],
+    [
+      'base: { optimizer: { lr: 1e-3 } }',
+      "base.optimizer.lr: there is no parameter 'optimizer.lr'. Here it is called 'optimizer.learning_rate'. (line 2)",
+    ],
+    [
+      'base: { fine_tune: { enabled: true, lr: 1e-5 } }',
+      "base.fine_tune.lr: there is no parameter 'fine_tune.lr'. Here it is called 'fine_tune.learning_rate'. (line 2)",
+    ],
+    [
+      'parameters: { optimizer: { lr: [1e-3] } }',
+      "parameters.optimizer.lr: there is no parameter 'optimizer.lr'. Here it is called 'optimizer.learning_rate'. (line 2)",
+    ],
+    [
+      'base: { loss: focal }',
+      "base.loss: there is no parameter 'loss'. Here it is called 'loss.name': cross_entropy (binary or categorical, by the number of classes) or focal. (line 2)",
+    ],
+    [
       'epochs: 5',
       'epochs: there is no such key. Put it under base: for one value of all runs, or under parameters: for values to compare. (line 2)',
     ],
