@@ -97,7 +97,10 @@ function explainOther(error: unknown): Explanation {
 
 /** Exit codes of errors whose classes belong to packages that most commands do not load. */
 const EXIT_OF_NAME: Readonly<Record<string, number>> = {
+  DatabaseSetupError: EXIT.usage,
   DownloadError: EXIT.unavailable,
+  EmbeddedPostgresError: EXIT.unavailable,
   LockTimeoutError: EXIT.unavailable,
+  MigrationError: EXIT.conflict,
   WeightsUnavailableError: EXIT.unavailable,
 };

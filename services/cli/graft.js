@@ -36,7 +36,7 @@ const missing = Object.entries(needed).filter(([, path]) => !existsSync(join(roo
 if (missing.length > 0) {
   const names = missing.map(([name, path]) => `${name} (${path})`).join(', ');
   process.stderr.write(`Graft is not set up here: ${names} missing.\nRun: npm run setup   (in ${root})\n`);
-  process.exitCode = 1;
+  process.exitCode = 7;
 } else {
   const main = useBuild ? built : await compiledMain();
   if (main !== undefined) await import(pathToFileURL(main).href);
@@ -54,7 +54,8 @@ async function compiledMain() {
     process.stderr.write(
       'If this account may not write there, run `npm run setup` under the account that installed Graft.\n',
     );
-    process.exitCode = 1;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    process.exitCode = code === 'EACCES' || code === 'EROFS' ? 6 : 1;
     return undefined;
   }
 }

@@ -5,6 +5,7 @@ import { settingsHelp } from '../platform/config/setting.ts';
 import { DATABASE_SETTINGS } from '../platform/config/shared-settings.ts';
 import { applyMigrations, readMigrationStatus } from '../platform/db/apply-migrations.ts';
 import { isUnavailable } from '../platform/db/database-error.ts';
+import { DatabaseSetupError } from '../platform/db/database-setup-error.ts';
 
 /** Exit codes. They agree with those of `graft`; 3 means that migrations are pending. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, pending: 3, unreachable: 5 } as const;
@@ -58,7 +59,7 @@ export async function migrate(
     return options.check ? await check(url, out) : await apply(url, out);
   } catch (problem) {
     error(problem instanceof Error ? problem.message : String(problem));
-    if (problem instanceof ConfigError) return EXIT.usage;
+    if (problem instanceof ConfigError || problem instanceof DatabaseSetupError) return EXIT.usage;
     return isUnavailable(problem) ? EXIT.unreachable : EXIT.failure;
   }
 }

@@ -125,7 +125,7 @@ describe('commands on a checkpoint file', { timeout: 90_000 }, () => {
     expect(people.stdout).toContain(
       'Not read: 1 train/cat/*.webp, 1 train/cat/*.tiff. Read are JPEG, PNG, BMP and GIF',
     );
-    expect(people.stdout).toContain("magick mogrify -format png 'train/cat/*.webp'");
+    expect(people.stdout).toContain(`magick mogrify -format png '${data}/train/cat/*.webp'`);
     expect(refused.toSorted()).toEqual(dataset.problems.map(({ path }) => join(data, path)).toSorted());
     expect(predictions.map(({ problem }) => problem)).toEqual([
       expect.stringContaining('its format is not supported, as in training'),

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { countProblems, SPLITS } from '../../core/dataset.ts';
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
 import { fileKind, READ_FORMATS } from '../../core/file-kind.ts';
@@ -8,6 +8,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
 import { EXIT } from '../terminal/exit-codes.ts';
 import { writeResult } from '../terminal/output.ts';
+import { quoted } from '../terminal/quoted.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { renderTable } from '../terminal/table.ts';
 import { runTool } from '../tool/run-tool.ts';
@@ -51,27 +52,29 @@ export async function checkDataset(
   } finally {
     status.clear();
   }
-  report(context, options, path, found, invalid);
+  report(context, options, { folder, path, found, invalid });
 }
 
-function report(
-  context: CliContext,
-  options: GlobalOptions,
-  path: string,
-  found: Dataset | null,
-  invalid: readonly DatasetProblem[] | null,
-): void {
+interface Checked {
+  /** The data set as it was named, relative to the current folder. */
+  readonly folder: string;
+  readonly path: string;
+  readonly found: Dataset | null;
+  readonly invalid: readonly DatasetProblem[] | null;
+}
+
+function report(context: CliContext, options: GlobalOptions, { folder, path, found, invalid }: Checked): void {
   if (invalid !== null) {
-    writeResult(context, options, { path, usable: false, problems: invalid }, () => describeProblems(invalid));
+    writeResult(context, options, { path, usable: false, problems: invalid }, () => describeProblems(invalid, folder));
     const fatal = countProblems(invalid.filter((problem) => problem.fatal));
     throw new CliError(`${path} can't be trained on: ${fatal} ${fatal === 1 ? 'problem' : 'problems'}.`, EXIT.usage);
   }
   if (found === null) throw new CliError(`The check of ${path} ended without a result.`);
   const dataset = found;
-  writeResult(context, options, { path, usable: true, dataset }, () => describeDataset(dataset));
+  writeResult(context, options, { path, usable: true, dataset }, () => describeDataset(dataset, folder));
 }
 
-function describeDataset(dataset: Dataset): string {
+function describeDataset(dataset: Dataset, folder: string): string {
   const rows = dataset.classNames.map((className) => [
     className,
     ...SPLITS.map((split) =>
@@ -79,7 +82,7 @@ function describeDataset(dataset: Dataset): string {
     ),
   ]);
   const table = renderTable([{ title: 'class' }, ...SPLITS.map((title) => ({ title, align: 'right' as const }))], rows);
-  const problems = dataset.problems.length === 0 ? '' : `\n\n${describeProblems(dataset.problems)}`;
+  const problems = dataset.problems.length === 0 ? '' : `\n\n${describeProblems(dataset.problems, folder)}`;
   return `${dataset.path} can be trained on (${dataset.datasetId}).\n\n${table}${problems}`;
 }
 
@@ -87,17 +90,20 @@ function describeDataset(dataset: Dataset): string {
 const SHOWN_PROBLEMS = 20;
 
 /** Lists errors before notes, with the problems of one kind and their number under one heading. */
-function describeProblems(problems: readonly DatasetProblem[]): string {
+function describeProblems(problems: readonly DatasetProblem[], folder: string): string {
   const kinds = new Map<string, DatasetProblem[]>();
   for (const problem of problems.toSorted((a, b) => Number(b.fatal) - Number(a.fatal))) {
     const heading = `${problem.fatal ? 'error' : 'note '}  ${problem.code}`;
     kinds.set(heading, [...(kinds.get(heading) ?? []), problem]);
   }
-  return [...[...kinds].map(([heading, same]) => describeKind(heading, same)), ...conversionHint(problems)].join('\n');
+  return [
+    ...[...kinds].map(([heading, same]) => describeKind(heading, same)),
+    ...conversionHint(problems, folder),
+  ].join('\n');
 }
 
-/** Returns where the images are whose formats are not read, and a command that converts them. */
-function conversionHint(problems: readonly DatasetProblem[]): readonly string[] {
+/** Returns where the images are whose formats are not read, and a command that converts them. @param folder the data set, as named */
+function conversionHint(problems: readonly DatasetProblem[], folder: string): readonly string[] {
   const places = new Map<string, number>();
   for (const { path } of problems) {
     const slash = path.lastIndexOf('/');
@@ -111,7 +117,7 @@ function conversionHint(problems: readonly DatasetProblem[]): readonly string[] 
   const counts = [...places].map(([place, count]) => `${count} ${escapeControls(place)}`);
   return [
     `Not read: ${counts.slice(0, SHOWN_PROBLEMS).join(', ')}${counts.length > SHOWN_PROBLEMS ? ', …' : ''}. Read are ${READ_FORMATS}, as in Keras.`,
-    `Convert them, for example with ImageMagick, and remove the originals:  magick mogrify -format png '${escapeControls(first)}'`,
+    `Convert them, for example with ImageMagick, and remove the originals:  magick mogrify -format png ${quoted(escapeControls(join(folder, first)))}`,
   ];
 }
 

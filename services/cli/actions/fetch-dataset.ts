@@ -4,6 +4,7 @@ import { CATS_VS_DOGS_ARCHIVE, fetchCatsVsDogs, PUBLISHED_COUNTS } from '../data
 import { UsageError } from '../terminal/cli-errors.ts';
 import { formatBytes } from '../terminal/format.ts';
 import { say, writeResult } from '../terminal/output.ts';
+import { STANDARD_STREAM } from '../terminal/standard-stream.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { countOf } from '../../core/text/count-of.ts';
 
@@ -21,6 +22,7 @@ export async function fetchDataset(
   flags: FetchDatasetFlags,
 ): Promise<void> {
   if (name !== 'cats-vs-dogs') throw new UsageError(`There is no data set '${name}' to fetch. Known: cats-vs-dogs.`);
+  if (flags.out === STANDARD_STREAM) throw new UsageError('--out: the data set is a folder. Name one.');
   const { cacheDir } = context.paths;
   const status = new StatusLine(context.stderr, context.env);
   try {

@@ -8,9 +8,12 @@ import { renderReport } from '../report/render-report.ts';
 import { hasEnded } from '../report/report-data.ts';
 import type { ReportData } from '../report/report-data.ts';
 import { reportFile, writeReport } from '../report/write-report.ts';
+import { UsageError } from '../terminal/cli-errors.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { countOf } from '../../core/text/count-of.ts';
-import { hint, quoted } from './hint.ts';
+import { quoted } from '../terminal/quoted.ts';
+import { STANDARD_STREAM } from '../terminal/standard-stream.ts';
+import { hint } from './hint.ts';
 import { withClient } from './with-client.ts';
 
 /** `graft report`. */
@@ -20,9 +23,15 @@ export async function reportSweep(
   sweep: string,
   out: string,
 ): Promise<void> {
+  const isPrinted = out === STANDARD_STREAM;
+  if (isPrinted && options.output === 'json') {
+    throw new UsageError(
+      '--out: the report itself is printed, which is HTML. Leave out --output json, or name a file.',
+    );
+  }
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, sweep);
-    const file = out === '-' ? null : await reportFile(resolve(context.cwd, out), /[/\\]$/.test(out), sweepId);
+    const file = isPrinted ? null : await reportFile(resolve(context.cwd, out), /[/\\]$/.test(out), sweepId);
     const data =
       file === null
         ? await printReport(context, client, sweepId)

@@ -4,7 +4,8 @@ import { describeLeaderboard, leaderboardColumns } from '../describe/leaderboard
 import { chooseRows, tableWidth } from '../terminal/list.ts';
 import type { ListFlags } from '../terminal/list.ts';
 import { writeResult } from '../terminal/output.ts';
-import { hint, quoted } from './hint.ts';
+import { quoted } from '../terminal/quoted.ts';
+import { hint } from './hint.ts';
 import { withClient } from './with-client.ts';
 
 /** `graft leaderboard`. */

@@ -5,6 +5,9 @@ import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
 import type { GraftClient } from './client-port.ts';
 import { toJson } from '../terminal/output.ts';
 import { CliError } from '../terminal/cli-errors.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
+import { GRAFT } from '../terminal/program-name.ts';
+import { quoted } from '../terminal/quoted.ts';
 
 const card = z.object({
   checkpoint_id: z.string(),
@@ -37,7 +40,7 @@ export async function writeCheckpointCard(
   const { run } = await client.getRun(checkpoint.runId);
   const { datasetId } = await client.getSweep(run.sweepId);
   if (datasetId === null)
-    throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`);
+    throw new CliError(`Sweep ${run.sweepId} has no indexed data set, so the classes are unknown.`, EXIT.conflict);
   const { classNames } = await client.getDataset(datasetId, run.sweepId);
   const { checkpointId, runId } = checkpoint;
   const sha256 = (await hashFile(file, 'sha256')) === checkpoint.sha256 ? checkpoint.sha256 : null;
@@ -58,6 +61,7 @@ export async function readCheckpointCard(file: string): Promise<CheckpointCard |
   if (!parsed.success) {
     throw new CliError(
       `${cardPath(file)} is damaged (${parsed.error.issues[0]?.message ?? ''}). Delete it, and the next download writes it.`,
+      EXIT.usage,
     );
   }
   const { checkpoint_id, run_id, sweep_id, class_names, parameters, sha256 = null } = parsed.data;
@@ -71,7 +75,8 @@ export async function requireUndamaged(file: string, { checkpointId, sha256 }: C
   if (actual === sha256) return;
   throw new CliError(
     `${file} is damaged: it was saved as checkpoint ${checkpointId} with sha256 ${sha256}, and is ${actual} now. Download it ` +
-      `again: graft checkpoint download ${checkpointId}.`,
+      `again: ${GRAFT} checkpoint download ${checkpointId} -o ${quoted(file)}`,
+    EXIT.usage,
   );
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamagedError } from '../../core/errors.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError } from '../terminal/cli-errors.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
 import type { GraftClient } from './client-port.ts';
 
@@ -85,6 +86,7 @@ async function check(part: string, checkpoint: CheckpointRecord): Promise<void> 
   throw new CliError(
     `Checkpoint ${checkpoint.checkpointId} came with ${size} bytes and sha256 ${sha256}, but ${checkpoint.sizeBytes} bytes ` +
       `and ${checkpoint.sha256} are registered. The received bytes are deleted; download it again.`,
+    EXIT.unavailable,
   );
 }
 

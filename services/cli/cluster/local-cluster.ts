@@ -9,6 +9,7 @@ import { freePort, isFreePort } from '../../platform/net/free-port.ts';
 import type { GraftPaths } from '../../platform/paths.ts';
 import { isUnavailable } from '../../platform/rpc/errors.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
 import type { Steps } from '../terminal/steps.ts';
 import type { TrainerRecord } from '../../core/records/trainer.ts';
 import { countOf } from '../../core/text/count-of.ts';
@@ -255,7 +256,10 @@ class ClusterParts {
         if (!isUnavailable(error)) throw error;
       }
       if (performance.now() > deadline) {
-        throw new CliError(`After ${READY_TIMEOUT_MS / 1_000} s, ${describe()}. See the logs in ${this.#logDir}.`);
+        throw new CliError(
+          `After ${READY_TIMEOUT_MS / 1_000} s, ${describe()}. See the logs in ${this.#logDir}.`,
+          EXIT.unavailable,
+        );
       }
       await sleep(POLL_MS, undefined, { signal });
     }
@@ -265,10 +269,14 @@ class ClusterParts {
   #refuseCrashing(): void {
     for (const child of [this.#coordinator, ...this.#trainers]) {
       // A restart does not fix an invalid setting.
-      if (child === null || !(child.startCount > 3 || child.lastExitCode === EXIT_CONFIG)) continue;
+      const isMisconfigured = child?.lastExitCode === EXIT_CONFIG;
+      if (child === null || !(child.startCount > 3 || isMisconfigured)) continue;
       const logFile = join(this.#logDir, `${child.name}.log`);
       const reason = lastFatalMessage(logFile);
-      throw new CliError(`${child.name} does not start${reason === null ? '' : `: ${reason}`}. Its log: ${logFile}`);
+      throw new CliError(
+        `${child.name} does not start${reason === null ? '' : `: ${reason}`}. Its log: ${logFile}`,
+        isMisconfigured ? EXIT.usage : EXIT.failure,
+      );
     }
   }
 }

@@ -17,7 +17,7 @@ export const EXIT = {
   unavailable: 5,
   /** Missing, expired or revoked token, a role that does not allow the call, or a file that the account may not access. */
   refused: 6,
-  /** The present state does not allow it, for example to pause a sweep that has ended. */
+  /** The present state does not allow it, for example to pause a sweep that has ended. `graft.js` uses it before set-up. */
   conflict: 7,
   /** 128 + SIGINT. */
   interrupted: 130,
@@ -38,7 +38,8 @@ Exit codes:
   6    refused: token missing, expired or revoked, its role is insufficient, or
        this account may not access a file
   7    conflict: the state does not allow it, for example to pause a sweep that
-       has ended, or the versions of graft and coordinator do not fit
+       has ended, the versions of graft and coordinator do not fit, or Graft is
+       not set up
   130  interrupted by Ctrl-C; a watched sweep continues
 `;
 

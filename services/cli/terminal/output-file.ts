@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { describeFileError, fileProblem } from '../../platform/files/file-problem.ts';
 import { CliError, UsageError } from './cli-errors.ts';
 import { EXIT, EXIT_OF_FILE_PROBLEM } from './exit-codes.ts';
+import { STANDARD_STREAM } from './standard-stream.ts';
 
 /**
  * Checks, before the work whose result a file will have, that it can be written, and creates its folder.
@@ -26,7 +27,9 @@ export async function prepareOutputFile(path: string, option: string): Promise<v
 
 /** Refuses `-` for a result that is not text. @throws UsageError */
 export function refuseStandardOutput(out: string, option: string): void {
-  if (out === '-') throw new UsageError(`${option}: the result is binary and can't be printed. Name a file.`);
+  if (out === STANDARD_STREAM) {
+    throw new UsageError(`${option}: the result is binary and can't be printed. Name a file.`);
+  }
 }
 
 /** Creates a folder with its parents, one by one: Node's recursive `mkdir` does not return in /proc. */

@@ -292,7 +292,7 @@ describe('the launcher of the CLI', () => {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     writeFileSync(join(copy, 'graft.js'), readFileSync(join(repositoryRoot, 'services', 'cli', 'graft.js')));
     const result = await run([join(copy, 'graft.js'), '--help'], { PATH: '' });
-    expect(result.code).toBe(1);
+    expect(result.code).toBe(7);
     expect(result.stderr).toContain('npm run setup');
     expect(result.stderr).toContain('proto/gen/graft');
   });

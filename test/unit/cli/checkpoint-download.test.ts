@@ -87,7 +87,10 @@ describe('downloading a checkpoint', () => {
   it('refuses bytes that differ from the registered ones, and keeps none of them', async () => {
     const other = Buffer.from(bytes);
     other[100_000] = 0xff;
-    await expect(downloadCheckpointFile(client(0, other), 'c1', file, options)).rejects.toThrow(checkpoint.sha256);
+    await expect(downloadCheckpointFile(client(0, other), 'c1', file, options)).rejects.toMatchObject({
+      exitCode: 5,
+      message: expect.stringContaining(checkpoint.sha256) as string,
+    });
     expect(readdirSync(join(folder, 'deep'))).toEqual([]);
   });
 
@@ -118,7 +121,13 @@ describe('the card beside a checkpoint', () => {
     const card = await writeCheckpointCard(client(0), checkpoint, file);
     await requireUndamaged(file, card);
     damageFile(file, damage);
-    await expect(requireUndamaged(file, card)).rejects.toThrow(/is damaged: it was saved as checkpoint c1/);
+    const refused = expect(requireUndamaged(file, card)).rejects;
+    await refused.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(
+        /is damaged: it was saved as checkpoint c1 .* checkpoint download c1 -o \S+$/s,
+      ) as string,
+    });
   });
 
   it('does not apply to a file that is not the registered one', async () => {

@@ -14,6 +14,9 @@ import {
   RequestIdReusedError,
   UnauthenticatedError,
 } from '../../../services/core/errors.ts';
+import { DatabaseSetupError } from '../../../services/platform/db/database-setup-error.ts';
+import { EmbeddedPostgresError } from '../../../services/platform/db/embedded-postgres/embedded-postgres-error.ts';
+import { MigrationError } from '../../../services/platform/db/migration-error.ts';
 import { describeConnection } from '../../../services/platform/rpc/connection-problem.ts';
 import { RpcError } from '../../../services/platform/rpc/errors.ts';
 
@@ -127,6 +130,23 @@ describe('a refusal has its own exit code and one sentence', () => {
   it.each([['download'], ['export']])('checkpoint %s to standard output', async (command) => {
     const { code, err } = await run(['checkpoint', command, 'c1', '-o', '-']);
     expect([code, err]).toEqual([2, "--out: the result is binary and can't be printed. Name a file.\n"]);
+  });
+
+  it('a folder to standard output, and JSON of a report that is printed itself', async () => {
+    const fetched = await run(['dataset', 'fetch', 'cats-vs-dogs', '-o', '-']);
+    expect([fetched.code, fetched.err]).toEqual([2, '--out: the data set is a folder. Name one.\n']);
+    const report = await run(['report', 's', '-o', '-', '--output', 'json']);
+    expect([report.code, report.out]).toEqual([2, '']);
+    expect(report.err).toContain('Leave out --output json, or name a file.');
+  });
+
+  it.each([
+    [new DatabaseSetupError('sslmode is odd'), 2],
+    [new EmbeddedPostgresError('initdb failed.', 'See below.'), 5],
+    [new MigrationError('NEWER', [], 'The database is newer.'), 7],
+    [new MigrationError('LOCKED', [], 'Another process migrates.'), 7],
+  ])('what is wrong with the database is not a surprise: %s', (error, exitCode) => {
+    expect(explainError(error, false)).toEqual({ exitCode, message: error.message });
   });
 
   it('a fault of Graft is 1, with its stack', () => {
