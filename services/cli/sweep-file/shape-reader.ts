@@ -1,7 +1,7 @@
 import { kerasHint, kerasParameter } from '../../core/search-space/keras-names.ts';
 import { PARAMETER_NAMES } from '../../core/search-space/parameter-definitions.ts';
 import { didYouMean } from '../../core/text/nearest-name.ts';
-import { show } from '../../core/search-space/parameter-value.ts';
+import { show } from '../../core/text/show.ts';
 import type { FieldViolation, ParameterValue } from '../../core/sweep/sweep-spec.ts';
 
 export type Mapping = Readonly<Record<string, unknown>>;

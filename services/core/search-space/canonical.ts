@@ -5,7 +5,8 @@ import { minimumImageSize } from '../network/backbones.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 import { kerasHint } from './keras-names.ts';
 import { findDefinition, PARAMETER_DEFINITIONS, PARAMETER_NAMES, parentAllows } from './parameter-definitions.ts';
-import { normalizeValue, show, valueProblem } from './parameter-value.ts';
+import { normalizeValue, valueProblem } from './parameter-value.ts';
+import { show } from '../text/show.ts';
 
 /**
  * Returns all parameters that exist in a run, sorted by name. Defaults are filled in. Parameters that their parent

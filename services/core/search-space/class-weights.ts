@@ -1,5 +1,7 @@
 import type { ClassWeights } from '../run-config.ts';
+import { controlProblem } from '../text/control-characters.ts';
 import { didYouMean } from '../text/nearest-name.ts';
+import { show } from '../text/show.ts';
 
 /** Largest weight; above it, float32 gradients would soon overflow. */
 const MAX_WEIGHT = 1e6;
@@ -16,14 +18,16 @@ export function classWeightsProblem(text: string): string | null {
   try {
     parsed = JSON.parse(text);
   } catch {
-    return `must be a JSON object of class names and weights, such as ${EXAMPLE}; received ${text.slice(0, 120)}.`;
+    return `must be a JSON object of class names and weights, such as ${EXAMPLE}; received ${show(text)}.`;
   }
   if (typeof parsed !== 'object' || parsed === null) return `must be an object of class names and weights.`;
   const entries = Object.entries(parsed as Readonly<Record<string, unknown>>);
   if (entries.length === 0) return `names no class. Give a weight by class name, such as ${EXAMPLE}, or none.`;
   for (const [name, weight] of entries) {
+    const problem = controlProblem(name);
+    if (problem !== null) return problem;
     if (typeof weight !== 'number' || !(weight >= 0 && weight <= MAX_WEIGHT)) {
-      return `needs a number from 0 to ${MAX_WEIGHT} as the weight of '${name}'; received ${JSON.stringify(weight)}.`;
+      return `needs a number from 0 to ${MAX_WEIGHT} as the weight of ${show(name)}; received ${show(weight)}.`;
     }
   }
   return null;
@@ -47,10 +51,8 @@ export function unknownClassProblem(weights: ClassWeights, classNames: readonly 
   const unknown = Object.keys(weights).filter((name) => !classNames.includes(name));
   const [first] = unknown;
   if (first === undefined) return null;
-  const named = unknown
-    .slice(0, MAX_NAMED)
-    .map((name) => `'${name}'`)
-    .join(', ');
+  // Stored weights of earlier versions may have control characters, which PostgreSQL refuses in a reason.
+  const named = unknown.slice(0, MAX_NAMED).map(show).join(', ');
   const more = unknown.length > MAX_NAMED ? ` and ${unknown.length - MAX_NAMED} more` : '';
   const classes = classNames.slice(0, MAX_NAMED).join(', ') + (classNames.length > MAX_NAMED ? ', …' : '');
   return (

@@ -1,4 +1,5 @@
-import { controlProblem, escapeControls } from '../text/control-characters.ts';
+import { controlProblem } from '../text/control-characters.ts';
+import { show } from '../text/show.ts';
 import { canonicalClassWeights, classWeightsProblem, isMeantAsClassWeights } from './class-weights.ts';
 import type { ParameterValue } from '../sweep/sweep-spec.ts';
 import type { NumericDefinition, ParameterDefinition, StringDefinition } from './define-parameter.ts';
@@ -28,27 +29,6 @@ export function normalizeValue(definition: ParameterDefinition, value: Parameter
   if (definition.type === 'string' && typeof value === 'number') return String(value);
   if (isClassWeights(definition, value)) return canonicalClassWeights(value);
   return value === 0 ? 0 : value;
-}
-
-/** Maximum length of a string that a message repeats in full. */
-const MAX_SHOWN_LENGTH = 120;
-
-/**
- * Formats a value for messages: a string in quotes (a long one truncated, with its length), everything else as JSON.
- */
-export function show(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      if (value.length <= MAX_SHOWN_LENGTH) return `'${escapeControls(value)}'`;
-      return `'${escapeControls(value.slice(0, MAX_SHOWN_LENGTH))}…' (${value.length} characters)`;
-    case 'number':
-    case 'bigint':
-    case 'boolean':
-    case 'undefined':
-      return String(value);
-    default:
-      return JSON.stringify(value);
-  }
 }
 
 /** Describes the allowed values for messages: `an integer from 32 to 1024`. */

@@ -1,5 +1,5 @@
 import { controlProblem } from '../text/control-characters.ts';
-import { show } from '../search-space/parameter-value.ts';
+import { show } from '../text/show.ts';
 
 const URL_SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
 const VARIABLE = /(?:^|\/)(\$\{[^}/]*\}|\$[A-Za-z_][A-Za-z0-9_]*|%[A-Za-z_][A-Za-z0-9_]*%)/;

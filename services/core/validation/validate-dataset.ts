@@ -1,5 +1,5 @@
 import type { DatasetSource } from '../sweep/sweep-spec.ts';
-import { show } from '../search-space/parameter-value.ts';
+import { show } from '../text/show.ts';
 import { pathProblem } from './path-problem.ts';
 import type { ViolationList } from './violations.ts';
 

@@ -1,6 +1,7 @@
 import type { ParameterDomain } from '../sweep/sweep-spec.ts';
 import type { NumericDefinition, ParameterDefinition } from '../search-space/define-parameter.ts';
-import { describeAllowed, normalizeValue, show, valueProblem, withinBounds } from '../search-space/parameter-value.ts';
+import { describeAllowed, normalizeValue, valueProblem, withinBounds } from '../search-space/parameter-value.ts';
+import { show } from '../text/show.ts';
 import type { ViolationList } from './violations.ts';
 
 type Range = Extract<ParameterDomain, { kind: 'range' }>;

@@ -1,6 +1,6 @@
 import type { MlflowTarget } from '../sweep/sweep-spec.ts';
 import { controlProblem } from '../text/control-characters.ts';
-import { show } from '../search-space/parameter-value.ts';
+import { show } from '../text/show.ts';
 import type { ViolationList } from './violations.ts';
 
 /** MLflow's own limits (`mlflow/utils/validation.py`; column of the model's name): found now rather than when the sweep has ended. */

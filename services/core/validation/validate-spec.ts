@@ -10,7 +10,7 @@ import type { FieldViolation, SweepSpec } from '../sweep/sweep-spec.ts';
 import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
 import { didYouMean } from '../text/nearest-name.ts';
-import { show } from '../search-space/parameter-value.ts';
+import { show } from '../text/show.ts';
 import { mayBeUnknownLayer, validateLayers } from './validate-layers.ts';
 import { validateDataset } from './validate-dataset.ts';
 import { validateParameters } from './validate-parameters.ts';

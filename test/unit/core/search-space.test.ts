@@ -213,11 +213,14 @@ describe('compileRunConfig', () => {
     ],
     [
       '{"cat": 1',
-      'must be a JSON object of class names and weights, such as {"cat": 1, "dog": 3.5}; received {"cat": 1.',
+      'must be a JSON object of class names and weights, such as {"cat": 1, "dog": 3.5}; received \'{"cat": 1\'.',
     ],
     ['{}', 'names no class. Give a weight by class name, such as {"cat": 1, "dog": 3.5}, or none.'],
     ['{"cat": -1}', "needs a number from 0 to 1000000 as the weight of 'cat'; received -1."],
-    ['{"cat": "2"}', `needs a number from 0 to 1000000 as the weight of 'cat'; received "2".`],
+    ['{"cat": "2"}', `needs a number from 0 to 1000000 as the weight of 'cat'; received '2'.`],
+    ['{"a\\u0000b": 1}', "must not have control characters; received U+0000 at character 2 of 'a\\x00b'."],
+    ['{"\\u202edog": -1}', "received U+202E at character 1 of '\\u202edog'."],
+    [`{"cat": ["${'x'.repeat(200)}"]}`, `as the weight of 'cat'; received ["${'x'.repeat(118)}… (204 characters).`],
   ])('refuses the class weights %s', (weights, message) => {
     expect(() => compileRunConfig({ class_weights: weights })).toThrow(message);
   });
