@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../../core/errors.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
 import { fileProblem } from '../../platform/files/file-problem.ts';
 import { DownloadError } from '../../platform/http/download.ts';
-import { WeightFileMissingError } from '../backbones/weight-file.ts';
+import { WeightFileMissingError, WeightsUnavailableError } from '../backbones/weight-file.ts';
 import { SafetensorsError } from '../checkpoints/safetensors.ts';
 import { CheckpointError } from '../checkpoints/training-checkpoint.ts';
 import { ExportError } from '../export/export-error.ts';
@@ -23,7 +23,7 @@ const INVALID = [CheckpointError, SafetensorsError, BackboneError, InvalidReques
 function kindOf(error: unknown): ToolFailure['kind'] | null {
   const problem = fileProblem(error);
   if (problem !== null) return problem.kind;
-  if (error instanceof WeightFileMissingError) return 'missing';
+  if (error instanceof WeightFileMissingError || error instanceof WeightsUnavailableError) return 'missing';
   if (error instanceof DownloadError) return 'unavailable';
   // The HDF5 library has no codes; a full disk is the usual reason.
   if (error instanceof ExportError) return 'unavailable';
