@@ -5,6 +5,11 @@ import type { ClassMetric, Objective } from './objective.ts';
 /** Largest number of scores of one validation pass for which `val_auc` is recorded unasked: 2 MB for each run of a group. */
 const MAX_UNASKED_SCORES = 2 ** 18;
 
+/** Returns whether training tasks record `val_auc`, for which they keep the scores of all validation images. */
+export function recordsAuc(objective: Objective, imageCount: number, classCount: number): boolean {
+  return objective.metric === 'val_auc' || imageCount * classCount <= MAX_UNASKED_SCORES;
+}
+
 /**
  * Returns the class metrics that a training task records. Macro F1 and balanced accuracy need three counts per class and cost
  * nothing that can be measured. The area under the curve keeps and sorts every score, so a large validation split has it only as the
@@ -17,8 +22,6 @@ export function classMetricsOf(
   const imageCount = classCounts
     .filter(({ split }) => split === 'validation')
     .reduce((sum, count) => sum + count.imageCount, 0);
-  const scoreCount = imageCount * classNames.length;
-  return CLASS_METRICS.filter(
-    (metric) => metric !== 'val_auc' || objective.metric === 'val_auc' || scoreCount <= MAX_UNASKED_SCORES,
-  );
+  const withAuc = recordsAuc(objective, imageCount, classNames.length);
+  return CLASS_METRICS.filter((metric) => metric !== 'val_auc' || withAuc);
 }

@@ -63,10 +63,15 @@ function reasonOfInfeasible({ backbone, fineTune }: RunConfig): string | null {
 }
 
 /** Returns the context of a plan's forecasts. */
-export function costContextOf({ dataset, cluster }: Pick<PlanInput, 'dataset' | 'cluster'>): CostContext {
+export function costContextOf({
+  objective,
+  dataset,
+  cluster,
+}: Pick<PlanInput, 'objective' | 'dataset' | 'cluster'>): CostContext {
   return {
     imageCounts: dataset.imageCounts,
     classCount: dataset.classCount,
+    objective,
     speed: deviceSpeed(cluster.device),
     corrections: cluster.corrections,
   };

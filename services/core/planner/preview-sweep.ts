@@ -56,7 +56,7 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
   const leftOut = new Set(infeasible.map(({ runId }) => runId));
   const planned = all.filter(({ runId }) => !leftOut.has(runId));
   const plan = planWith({ sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster }, weightsAsDigest);
-  const context = costContextOf({ dataset, cluster });
+  const context = costContextOf({ objective, dataset, cluster });
   const needs = planned.map((run) => needsOf(run, PREVIEW_ID, weightsAsDigest));
   const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
   const varied = variedNames(runs);

@@ -15,7 +15,11 @@ import { compileRunConfig } from '../../../services/core/search-space/compile.ts
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import { clusterOf, SMALL_DATASET } from './support/plan-inputs.ts';
 
-const CONTEXT = costContextOf({ dataset: SMALL_DATASET, cluster: clusterOf(1) });
+const CONTEXT = costContextOf({
+  objective: { metric: 'val_loss', goal: 'minimize' },
+  dataset: SMALL_DATASET,
+  cluster: clusterOf(1),
+});
 
 function vgg(changes: Parameters = {}) {
   return compileRunConfig({ backbone: 'vgg16', 'head.pooling': 'flatten', ...changes });
@@ -45,6 +49,21 @@ describe('forecasts', () => {
     const blockWeights = 3 * (9 * 512 + 1) * 512;
     const ofTuning = 2 * 4 * blockWeights + ofHead;
     expect((tuned(extras('fine_tune.')) - tuned({})) / ofTuning).toBeCloseTo(1, 1);
+  });
+
+  test('the scores of val_auc are in memory for each member, and a second time for one class', () => {
+    const large = { ...CONTEXT, imageCounts: { train: 2_000, validation: 50_000, test: 2_000 }, classCount: 100 };
+    const byAuc = { ...large, objective: { metric: 'val_auc', goal: 'maximize' } as const };
+    const heads = Array.from({ length: 64 }, (_, seed) => vgg({ seed }));
+    const tuned = [0, 1].map((seed) => vgg({ seed, 'fine_tune.enabled': true, method: 'augmented' }));
+    const added = (bytesOf: (context: typeof large) => number) => bytesOf(byAuc) - bytesOf(large);
+    expect(added((context) => forecastHeads(context, heads, []).memoryBytes)).toBe(50_000 * (64 * 804 + 8));
+    const ofTuned = added((context) => forecastFineTunes(context, tuned, 'block4_pool', []).memoryBytes);
+    expect(ofTuned).toBe(50_000 * (2 * 804 + 8));
+    // A small split has them unasked, whatever the objective.
+    const small = (metric: 'val_loss' | 'val_auc') =>
+      forecastHeads({ ...CONTEXT, objective: { ...CONTEXT.objective, metric } }, heads, []).memoryBytes;
+    expect(small('val_auc')).toBe(small('val_loss'));
   });
 
   // Peaks of new worker processes in FEATURES, 400 and 200 photographs or 128 and 64, 2 threads, in MB.

@@ -16,7 +16,7 @@ export async function forecastEvaluations(
 ): Promise<NewTask[]> {
   const indexed = await readIndexed(tx, sweepId);
   if (indexed === null) return [...evaluations];
-  const context = costContextOf({ dataset: indexed.dataset, cluster: await readCluster(tx) });
+  const context = costContextOf({ ...indexed, cluster: await readCluster(tx) });
   return evaluations.map((evaluation) => {
     const evaluated = evaluation.runIds.flatMap((runId) => configs.get(runId) ?? []);
     return { ...evaluation, forecast: forecastEvaluation(context, evaluated) };

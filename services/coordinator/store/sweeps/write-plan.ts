@@ -60,7 +60,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
     await endRuns(tx, [runId], { to: 'INFEASIBLE', reason });
   }
   if (plan.infeasible.length === runs.length) return;
-  const context = costContextOf({ dataset, cluster });
+  const context = costContextOf({ objective, dataset, cluster });
   const planned = new Set(plan.tasks);
   const claimed = await claimFeatures(tx, plan.tasks);
   const tasks = claimed.map((task) => (planned.has(task) ? task : reforecast(context, task)));

@@ -1,9 +1,12 @@
+import { recordsAuc } from '../../class-metrics.ts';
 import type { Split } from '../../dataset.ts';
+import type { Objective } from '../../objective.ts';
 import type { OptimizerConfig, RunConfig } from '../../run-config.ts';
 import type { Stage } from '../../task.ts';
 import type { KeyedFeatureSet } from '../feature-set.ts';
 import { headGroupBytes } from '../../network/head-memory.ts';
 import type { GroupedHead } from '../../network/head-memory.ts';
+import { outputCountOf } from '../../network/head-variables.ts';
 import { costOfLayers, outputShapeAt } from '../../network/base-cost.ts';
 import type { BaseCost } from '../../network/base-cost.ts';
 import type { Corrections } from './corrections.ts';
@@ -18,6 +21,7 @@ export type ImageCounts = Readonly<Record<Split, number>>;
 export interface CostContext {
   readonly imageCounts: ImageCounts;
   readonly classCount: number;
+  readonly objective: Objective;
   readonly speed: DeviceSpeed;
   readonly corrections: Corrections;
 }
@@ -36,6 +40,9 @@ export interface TaskForecast {
 }
 
 const FLOAT_BYTES = 4;
+/** Scores are in double precision, because equal ones count as half a pair. */
+const SCORE_BYTES = 8;
+const LABEL_BYTES = 4;
 /** Node, TensorFlow and what they retain from earlier tasks (695 to 830 MB after some small ones). */
 const PROCESS_BYTES = 700e6;
 /** A weight file is parsed into one copy and folded into another. */
@@ -123,6 +130,7 @@ export function forecastHeads(
   }
   const heads = configs.map((config) => groupedHead(context, config, config.optimizer));
   memoryBytes += headGroupBytes(heads, Math.max(first.batchSize, VALIDATION_BATCH_SIZE));
+  memoryBytes += scoreBytes(context, configs.length);
   return finish(context, ['HEAD', first.method, name, first.imageSize], seconds, memoryBytes, 0);
 }
 
@@ -147,7 +155,7 @@ export function forecastFineTunes(
   const epochs = Math.max(...configs.map((config) => config.fineTune?.epochs ?? 0));
   const whole = costOfLayers(name, first.imageSize, { from: null, to: first.backbone.cut });
   let seconds = loadSeconds(whole) + readBytes / READ_BYTES_PER_SECOND;
-  let memoryBytes = processBytes(whole) + FEATURE_COPIES * readBytes;
+  let memoryBytes = processBytes(whole) + FEATURE_COPIES * readBytes + scoreBytes(context, configs.length);
   const isStreamed = first.method === 'augmented';
   if (isStreamed) {
     seconds += epochs * imageCounts.train * (augmentSeconds(speed, first) + forwardSeconds(speed, prefix));
@@ -239,6 +247,16 @@ function correctedWork({ speed }: CostContext, forecast: TaskForecast): number {
 function headWeights(context: CostContext, config: RunConfig): number {
   const { head, featureCount, classCount } = groupedHead(context, config, config.optimizer);
   return headWeightCount(head, featureCount, classCount);
+}
+
+/**
+ * Returns the bytes that the members of a group keep for `val_auc` while they pass the validation split together, and the copy of one
+ * class' scores that is sorted afterwards.
+ */
+function scoreBytes({ objective, imageCounts, classCount }: CostContext, memberCount: number): number {
+  if (!recordsAuc(objective, imageCounts.validation, classCount)) return 0;
+  const perMember = outputCountOf(classCount) * SCORE_BYTES + LABEL_BYTES;
+  return imageCounts.validation * (memberCount * perMember + SCORE_BYTES);
 }
 
 function groupedHead(
