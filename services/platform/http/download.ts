@@ -95,7 +95,8 @@ const PROGRESS_INTERVAL_MS = 200;
  * Downloads a file. After a failure, the received bytes remain in `<path>.part`, and a retry or a later process resumes
  * from them (HTTP Range with If-Range). The file gets its final name only after its size and digests are verified.
  *
- * @throws {DownloadError} when the download fails; the signal's reason when aborted.
+ * @throws {DownloadError} when the server or the network fails; the signal's reason when aborted; errors of the disk and of `onProgress`
+ * as they are.
  */
 export async function downloadFile(options: DownloadOptions): Promise<void> {
   await mkdir(dirname(options.path), { recursive: true });
@@ -150,21 +151,37 @@ async function downloadOnce(options: DownloadOptions, partPath: string): Promise
   const signal = options.signal ? AbortSignal.any([idle.signal, options.signal]) : idle.signal;
   const dispatcher = new EnvHttpProxyAgent();
   try {
-    const response = await fetch(options.url, { headers: await rangeHeaders(offset, partPath), signal, dispatcher });
+    const headers = await rangeHeaders(offset, partPath);
+    const response = await fetch(options.url, { headers, signal, dispatcher }).catch((error: unknown) => {
+      throw networkError(error, timer);
+    });
     await receive(options, partPath, offset, response, timer);
-  } catch (error) {
-    if (error instanceof TryError) throw error;
-    const seconds = (options.idleTimeoutMs ?? 30_000) / 1000;
-    const cause = causeOf(error);
-    throw new TryError(
-      idle.signal.aborted ? `no data arrived for ${seconds} s` : cause.message || cause.name,
-      null,
-      MAX_RETRIES.get(String(cause.code)) ?? Infinity,
-      { cause: error },
-    );
   } finally {
     timer.stop();
     await dispatcher.destroy();
+  }
+}
+
+/** Describes an error of the network. Those of this machine's disk are thrown as they are: another address has them as well. */
+function networkError(error: unknown, timer: IdleTimer): TryError {
+  const cause = causeOf(error);
+  return new TryError(
+    timer.isOver ? `no data arrived for ${timer.timeoutMs / 1000} s` : cause.message || cause.name,
+    null,
+    MAX_RETRIES.get(String(cause.code)) ?? Infinity,
+    { cause: error },
+  );
+}
+
+/** Yields the parts of a body. @throws {TryError} when the connection fails; not for what its consumer throws. */
+async function* bodyOf(response: Response, timer: IdleTimer): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of response.body ?? []) {
+      timer.restart();
+      yield chunk as Uint8Array;
+    }
+  } catch (error) {
+    throw networkError(error, timer);
   }
 }
 
@@ -192,7 +209,7 @@ async function receive(
     throw new TryError('the file on the server differs from the partial download', status, Infinity);
   }
   if (status !== 200 && status !== 206) {
-    await response.body?.cancel();
+    await response.body?.cancel().catch(() => undefined);
     const maxRetries = status >= 500 || status === 408 || status === 429 ? Infinity : 0;
     throw new TryError(`the server answered HTTP ${status} ${response.statusText}`.trimEnd(), status, maxRetries);
   }
@@ -222,18 +239,25 @@ async function writeBody(
   await using file = await open(partPath, start === 0 ? 'w' : 'r+');
   let doneBytes = start;
   let reportedAt = 0;
-  for await (const chunk of response.body ?? []) {
-    const bytes = chunk as Uint8Array;
-    timer.restart();
-    await file.write(bytes, 0, bytes.length, doneBytes);
+  for await (const bytes of bodyOf(response, timer)) {
+    await withPath(partPath, file.write(bytes, 0, bytes.length, doneBytes));
     doneBytes += bytes.length;
     if (Date.now() - reportedAt < PROGRESS_INTERVAL_MS) continue;
     reportedAt = Date.now();
     options.onProgress?.({ doneBytes, totalBytes });
   }
   options.onProgress?.({ doneBytes, totalBytes });
-  await file.sync();
+  await withPath(partPath, file.sync());
   return doneBytes;
+}
+
+/** Adds the path to an error of an open file, which has none. */
+async function withPath<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { path }) : error;
+  }
 }
 
 async function rememberEtag(response: Response, partPath: string): Promise<void> {
@@ -273,10 +297,21 @@ async function findProblem(options: DownloadOptions, partPath: string): Promise<
 
 /** A timer that fires when `restart` has not been called for a while. */
 class IdleTimer {
+  readonly timeoutMs: number;
   private readonly timer: NodeJS.Timeout;
+  private over = false;
 
   constructor(timeoutMs: number, onIdle: () => void) {
-    this.timer = setTimeout(onIdle, timeoutMs);
+    this.timeoutMs = timeoutMs;
+    this.timer = setTimeout(() => {
+      this.over = true;
+      onIdle();
+    }, timeoutMs);
+  }
+
+  /** True once it has fired. */
+  get isOver(): boolean {
+    return this.over;
   }
 
   restart(): void {

@@ -44,6 +44,8 @@ export async function resolveWeights({ task, cacheDir, dataRoot = null, link }: 
       return isFound === true ? [reference] : [];
     }),
   );
+  // Tries that got no data reported no progress, which is where a download hears of a pause.
+  await link.breatheOrStop(0, references.length, 'weights');
   const weights: WeightsInfo[] = [];
   for (const reference of found.flat()) {
     await link.breatheOrStop(weights.length, references.length, `weights of ${reference.backbone}`);

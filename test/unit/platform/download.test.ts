@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import dns from 'node:dns';
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
@@ -198,6 +198,33 @@ describe('downloadFile', () => {
     const url = await serve((_request, response) => response.end());
     await new Promise((resolve) => server?.close(resolve));
     await expect(downloadFile({ url, path, retries: 1, retryDelayMs: 1 })).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('throws what the progress listener throws, without another try', async () => {
+    const url = await serve((request, response) => {
+      answer(request, response);
+    });
+    const stopped = new Error('stopped');
+    const onProgress = () => {
+      throw stopped;
+    };
+    await expect(downloadFile({ url, path, retryDelayMs: 1, onProgress })).rejects.toBe(stopped);
+    expect(requests).toHaveLength(1);
+    expect(existsSync(`${path}.part.lock`)).toBe(false);
+  });
+
+  it('throws the error of a full disk as it is, without another try', async () => {
+    const url = await serve((request, response) => {
+      answer(request, response);
+    });
+    path = join(folder, 'file.bin');
+    symlinkSync('/dev/full', `${path}.part`);
+    await expect(downloadFile({ url, path, retryDelayMs: 1 })).rejects.toMatchObject({
+      name: 'Error',
+      code: 'ENOSPC',
+      path: `${path}.part`,
+    });
+    expect(requests).toHaveLength(1);
   });
 
   it('stops with the reason of the signal', async () => {
