@@ -1,11 +1,11 @@
-import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { RunRecord } from '../../core/records/run.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
 import type { GraftClient } from '../client/client-port.ts';
 import { resolveRun, resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
-import { describeComparison } from '../describe/compare-text.ts';
-import type { ComparedRun } from '../describe/compare-text.ts';
+import { describeComparison, testedElsewhere } from '../describe/compare-text.ts';
+import type { ComparedRun, EpochValue } from '../describe/compare-text.ts';
 import { describeDiff, diffSpecs } from '../describe/diff-text.ts';
 import type { DiffedSweep } from '../describe/diff-text.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
@@ -14,7 +14,7 @@ import { writeResult } from '../terminal/output.ts';
 import type { RunFlags } from './show-runs.ts';
 import { withClient } from './with-client.ts';
 
-/** `graft run compare`. */
+/** `graft compare`. */
 export async function compareRuns(
   context: CliContext,
   options: GlobalOptions,
@@ -27,13 +27,12 @@ export async function compareRuns(
     for (const named of handles) compared.push(await readRun(client, await resolveRun(client, named, sweep), named));
     const [first, second] = compared;
     if (first === undefined || second === undefined) return;
-    const { objective, seed } = (await client.getSweep(first.run.sweepId)).spec;
-    const paired = compared.length === 2 ? await comparePaired(client, first, second, seed) : null;
-    const values = await Promise.all(compared.map((one) => valuesOf(client, one, objective.metric)));
-    const runs = compared.map((one, index) => ({ ...one, values: values[index] ?? [] }));
-    const shown = runs.map(({ rank, run, testResult }) => ({ rank, run, testResult }));
+    const paired = compared.length === 2 ? await comparePaired(client, first, second) : null;
+    const shown = compared.map(({ rank, run, testResult, sweep: { spec } }) => {
+      return { rank, run, testResult, objective: spec.objective };
+    });
     writeResult(context, options, { runs: shown, testDifference: paired }, () =>
-      describeComparison(runs, objective.metric, paired, tableWidth(context.stdout)),
+      describeComparison(compared, paired, tableWidth(context.stdout)),
     );
   });
 }
@@ -42,34 +41,32 @@ async function readRun(client: GraftClient, runId: string, named: string): Promi
   const { run } = await client.getRun(runId);
   const { entries } = await client.getLeaderboard(run.sweepId);
   const entry = entries.find((candidate) => candidate.run.runId === runId) ?? { rank: 0, run, testResult: null };
-  return { ...entry, named, values: [] };
+  return { ...entry, named, sweep: await client.getSweep(run.sweepId), epochs: await readEpochs(client, run) };
 }
 
-/** Returns the objective's values by epoch. Those of a shared head belong to the run that trained it. */
-async function valuesOf(client: GraftClient, { run }: ComparedRun, metric: string): Promise<ComparedRun['values']> {
+/** Returns the metrics by epoch. Those of a shared head belong to the run that trained it. */
+async function readEpochs(client: GraftClient, run: RunRecord): Promise<readonly EpochValue[]> {
   const own = await client.listEpochMetrics({ runId: run.runId });
   const head = run.headRunId === null ? [] : await client.listEpochMetrics({ runId: run.headRunId });
   return [...head.filter(({ stage }) => stage === 'HEAD'), ...own]
-    .filter(({ name }) => name === metric)
     .sort((a, b) => Number(a.stage === 'FINE_TUNE') - Number(b.stage === 'FINE_TUNE') || a.epoch - b.epoch)
-    .map(({ stage, epoch, value }) => [`${stage ?? ''} ${epoch}`, value] as const);
+    .map(({ stage, epoch, name, value }) => ({ epoch: `${stage ?? ''} ${epoch}`, metric: name, value }));
 }
 
-/** Returns the difference on the test images; null unless both were tested on the same ones. */
+/** Returns the difference on the test images; null unless both were tested on the same ones, of the same data set. */
 async function comparePaired(
   client: GraftClient,
-  first: LeaderboardRecord,
-  second: LeaderboardRecord,
-  seed: number,
+  first: ComparedRun,
+  second: ComparedRun,
 ): Promise<PairedComparison | null> {
-  if (first.testResult === null || second.testResult === null) return null;
+  if (first.testResult === null || second.testResult === null || testedElsewhere([first, second])) return null;
   const ours = await client.listTestPredictions(first.run.runId);
   const theirs = new Map((await client.listTestPredictions(second.run.runId)).map((one) => [one.path, one]));
   if (ours.length === 0 || ours.length !== theirs.size || ours.some(({ path }) => !theirs.has(path))) return null;
   return pairedBootstrap(
     ours.map(({ label, predictedLabel }) => label === predictedLabel),
     ours.map(({ path }) => theirs.get(path)?.label === theirs.get(path)?.predictedLabel),
-    seed,
+    first.sweep.spec.seed,
   );
 }
 

@@ -26,12 +26,26 @@ export interface ClusterFlags {
 export async function runCluster(context: CliContext, options: GlobalOptions, flags: ClusterFlags): Promise<void> {
   const began = performance.now();
   const cluster = await startCluster(context, flags);
-  const { address, databaseUrl, logDir } = cluster;
+  try {
+    await announceCluster(context, options, cluster, performance.now() - began);
+    await waitForInterrupt(context);
+  } finally {
+    await stopCluster(context, cluster);
+  }
+}
+
+/** Prints the addresses of a cluster, and the sweeps that wait there. */
+export async function announceCluster(
+  context: CliContext,
+  options: GlobalOptions,
+  { address, databaseUrl, logDir }: LocalCluster,
+  startMs: number,
+): Promise<void> {
   const unfinished = await unfinishedSweeps(context, address);
   const sweeps = unfinished.map(({ sweepId, state }) => ({ sweepId, state }));
   writeResult(context, options, { address, databaseUrl, logDir, sweeps }, () =>
     [
-      `Graft is up after ${formatDuration(performance.now() - began)}.`,
+      `Graft is up after ${formatDuration(startMs)}.`,
       `  coordinator  ${address}`,
       `  database     ${databaseUrl}`,
       `  logs         ${logDir}`,
@@ -39,8 +53,6 @@ export async function runCluster(context: CliContext, options: GlobalOptions, fl
       `Submit a sweep with \`${GRAFT} sweep submit FILE\`. Ctrl-C stops everything in order, a second Ctrl-C at once.`,
     ].join('\n'),
   );
-  await waitForInterrupt(context);
-  await stopCluster(context, cluster);
 }
 
 /** Maximum number of unfinished sweeps that `graft up` names. */
@@ -48,11 +60,17 @@ const NAMED_SWEEPS = 10;
 /** Number of latest sweeps among which it looks for unfinished ones. */
 const LATEST_SWEEPS = 200;
 
-/** Returns the sweeps that continue, or wait for `graft sweep resume`. */
+/** Returns the sweeps that continue, or wait for `graft sweep resume`. Without an answer it says so: the cluster runs all the same. */
 async function unfinishedSweeps(context: CliContext, address: string): Promise<readonly SweepRecord[]> {
   const client = (context.openClient ?? createGraftClient)(address);
   try {
     return (await client.listSweeps({ limit: LATEST_SWEEPS })).filter(({ state }) => !isTerminalSweepState(state));
+  } catch (error) {
+    if (!context.signal.aborted) {
+      const reason = error instanceof Error ? error.message : String(error);
+      say(context, `Unfinished sweeps could not be listed (${reason}). Try it again: ${GRAFT} sweep list`);
+    }
+    return [];
   } finally {
     client.close();
   }

@@ -7,6 +7,7 @@ import { createDisplay, JsonDisplay } from '../progress/displays.ts';
 import { followSweep } from '../progress/follow-sweep.ts';
 import { InterruptedError } from '../terminal/cli-errors.ts';
 import { GRAFT } from '../terminal/program-name.ts';
+import { hint } from './hint.ts';
 import { requireSuccess } from './require-success.ts';
 import type { StrictFlag } from './require-success.ts';
 import { withClient } from './with-client.ts';
@@ -37,6 +38,9 @@ export async function watchToEnd(
   const sweep = await showProgress(context, options, client, sweepId);
   const runs = await client.listRuns(sweepId);
   if (options.output !== 'json') context.stdout.write(`${describeEnd(sweep, runs)}\n`);
+  if (sweep.bestRunId !== null) {
+    hint(context, options, `leaderboard ${sweepId}`, `report ${sweepId} -o report.html`);
+  }
   return sweep;
 }
 

@@ -4,8 +4,9 @@ import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
 import { SWEEP_HANDLE } from './handles.ts';
+import { addCompareCommand } from './run.ts';
 
-/** `graft leaderboard` and `graft report`: the results of a whole sweep. */
+/** `graft leaderboard`, `graft compare` and `graft report`: the results of sweeps. */
 export function addResultCommands(program: Command, context: CliContext): void {
   addListOptions(program.command('leaderboard'))
     .argument('<sweep>', SWEEP_HANDLE)
@@ -14,6 +15,7 @@ export function addResultCommands(program: Command, context: CliContext): void {
       const { showLeaderboard } = await import('../actions/show-leaderboard.ts');
       await showLeaderboard(context, globalOptions(command), sweep, flags);
     });
+  addCompareCommand(program, context);
   program
     .command('report')
     .argument('<sweep>', SWEEP_HANDLE)

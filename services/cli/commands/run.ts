@@ -35,15 +35,7 @@ export function addRunCommands(program: Command, context: CliContext): void {
       const { explainRun } = await import('../actions/show-runs.ts');
       await explainRun(context, globalOptions(command), run, flags);
     });
-  group
-    .command('compare')
-    .argument('<runs...>', 'two or more runs, as in `graft run compare latest/0 latest/best`')
-    .option(...RUN_SWEEP_OPTION)
-    .description('compare runs: differing parameters, results, epochs, and the difference of two on the test images')
-    .action(async (runs: string[], flags: RunFlags, command: Command) => {
-      const { compareRuns } = await import('../actions/compare.ts');
-      await compareRuns(context, globalOptions(command), runs, flags);
-    });
+  addCompareCommand(group, context);
   group
     .command('note')
     .argument('<run>', RUN_HANDLE)
@@ -64,5 +56,18 @@ export function addRunCommands(program: Command, context: CliContext): void {
     .action(async (run: string, tags: string[], flags: RunFlags & TagFlags, command: Command) => {
       const { annotateRun, tagChange } = await import('../actions/annotate.ts');
       await annotateRun(context, globalOptions(command), run, tagChange(tags, flags), flags);
+    });
+}
+
+/** `graft compare` and `graft run compare`, which are the same. */
+export function addCompareCommand(parent: Command, context: CliContext): void {
+  parent
+    .command('compare')
+    .argument('<runs...>', 'two or more runs, as in `graft compare latest/0 latest/best`')
+    .option(...RUN_SWEEP_OPTION)
+    .description('compare runs: differing parameters, results, epochs, and the difference of two on the test images')
+    .action(async (runs: string[], flags: RunFlags, command: Command) => {
+      const { compareRuns } = await import('../actions/compare.ts');
+      await compareRuns(context, globalOptions(command), runs, flags);
     });
 }

@@ -1,5 +1,6 @@
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import { formatInterval, formatMetric, formatValue } from '../terminal/format.ts';
 import { renderFittedTable } from '../terminal/fitted-table.ts';
@@ -9,17 +10,31 @@ import { formatTook } from './took.ts';
 export interface ComparedRun extends LeaderboardRecord {
   /** Handle that the user gave. */
   readonly named: string;
-  /** Objective's best value by stage and epoch, `HEAD 3`, in the order of training. */
-  readonly values: readonly (readonly [string, number])[];
+  /** Its sweep, whose objective and data set may be others than those of the other runs. */
+  readonly sweep: SweepRecord;
+  /** Metrics in the order of training. */
+  readonly epochs: readonly EpochValue[];
+}
+
+/** Value of a metric after an epoch. */
+export interface EpochValue {
+  /** Stage and number: `HEAD 3`. */
+  readonly epoch: string;
+  readonly metric: string;
+  readonly value: number;
 }
 
 /** Most epochs of a comparison that are listed. */
 const MAX_EPOCHS = 60;
 
-/** Compares runs side by side: differing parameters first, then results, then the objective by epoch. */
+/** Returns whether tested runs are of different data sets, whose images may have the same names. */
+export function testedElsewhere(runs: readonly ComparedRun[]): boolean {
+  return new Set(runs.map(({ sweep }) => sweep.datasetId)).size > 1;
+}
+
+/** Compares runs side by side: differing parameters first, then results, then each objective by epoch. */
 export function describeComparison(
   runs: readonly ComparedRun[],
-  metric: string,
   paired: PairedComparison | null,
   width: number | null,
 ): string {
@@ -27,10 +42,12 @@ export function describeComparison(
     name,
     ...runs.map(({ run }) => (Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : '–')),
   ]);
+  const metrics = [...new Set(runs.map(metricOf))];
+  const isOneSweep = new Set(runs.map(({ run }) => run.sweepId)).size === 1;
   const results: readonly (readonly [string, (compared: ComparedRun) => string])[] = [
     ['state', ({ run }) => run.state],
-    ['rank', ({ rank }) => String(rank)],
-    [`best ${metric}`, ({ run }) => formatMetric(run.bestValue)],
+    [isOneSweep ? 'rank' : 'rank in its sweep', ({ rank }) => String(rank)],
+    ...metrics.map((metric) => [`best ${metric}`, bestOf(metric)] as const),
     ['at epoch', ({ run }) => (run.bestValue === null ? '–' : `${run.bestStage ?? ''} ${run.bestEpoch}`)],
     ['val_loss', ({ run }) => formatMetric(run.bestValLoss)],
     ['val_accuracy', ({ run }) => formatMetric(run.bestValAccuracy)],
@@ -51,13 +68,29 @@ export function describeComparison(
     ...runs.map(({ named }, index) => ({ name: named, title: named, rank: index + 1, minWidth: 8 })),
   ];
   const same = parameters.length === 0 ? ['The runs have the same parameters.'] : [];
-  const epochs = epochRows(runs);
   return [
     renderFittedTable(columns, [...parameters, ...rows], width),
     ...same,
-    ...(epochs.length === 0 ? [] : ['', `${metric} by epoch (* best)`, renderFittedTable(columns, epochs, width)]),
-    ...(paired === null ? [] : ['', describePaired(runs, paired)]),
+    ...metrics.flatMap((metric) => {
+      const epochs = epochRows(runs, metric);
+      return epochs.length === 0 ? [] : ['', `${metric} by epoch (* best)`, renderFittedTable(columns, epochs, width)];
+    }),
+    ...(paired === null ? whyUnpaired(runs) : ['', describePaired(runs, paired)]),
   ].join('\n');
+}
+
+function metricOf({ sweep }: ComparedRun): string {
+  return sweep.spec.objective.metric;
+}
+
+/** Returns the best value of a run whose sweep optimizes the metric. */
+function bestOf(metric: string): (compared: ComparedRun) => string {
+  return (compared) => (metricOf(compared) === metric ? formatMetric(compared.run.bestValue) : '–');
+}
+
+function whyUnpaired(runs: readonly ComparedRun[]): readonly string[] {
+  if (runs.some(({ testResult }) => testResult === null) || !testedElsewhere(runs)) return [];
+  return ['', 'The runs were tested on different data sets, so that their test accuracies are not comparable.'];
 }
 
 function differingParameters(runs: readonly ComparedRun[]): readonly string[] {
@@ -65,13 +98,16 @@ function differingParameters(runs: readonly ComparedRun[]): readonly string[] {
   return [...names].filter((name) => new Set(runs.map(({ run }) => run.parameters[name])).size > 1);
 }
 
-function epochRows(runs: readonly ComparedRun[]): readonly (readonly string[])[] {
-  const epochs = [...new Set(runs.flatMap(({ values }) => values.map(([epoch]) => epoch)))].slice(0, MAX_EPOCHS);
+/** Returns the values of a metric; best epochs are marked in runs whose sweep optimizes it. */
+function epochRows(runs: readonly ComparedRun[], metric: string): readonly (readonly string[])[] {
+  const columns = runs.map(({ epochs }) => epochs.filter((value) => value.metric === metric));
+  const epochs = [...new Set(columns.flatMap((values) => values.map(({ epoch }) => epoch)))].slice(0, MAX_EPOCHS);
   return epochs.map((epoch) => [
     epoch,
-    ...runs.map(({ run, values }) => {
-      const value = values.find(([other]) => other === epoch)?.[1];
-      const isBest = `${run.bestStage ?? ''} ${run.bestEpoch}` === epoch;
+    ...runs.map((compared, index) => {
+      const value = columns[index]?.find((other) => other.epoch === epoch)?.value;
+      const { bestStage, bestEpoch } = compared.run;
+      const isBest = metricOf(compared) === metric && `${bestStage ?? ''} ${bestEpoch}` === epoch;
       return value === undefined ? '' : `${formatMetric(value)}${isBest ? ' *' : ''}`;
     }),
   ]);

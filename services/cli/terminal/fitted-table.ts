@@ -33,11 +33,13 @@ interface Placed {
  *
  * @param rows cells by row, in the order of the columns.
  * @param width null: unlimited.
+ * @param howToChoose sentence after the names of hidden columns, if an option chooses columns.
  */
 export function renderFittedTable(
   columns: readonly FittedColumn[],
   rows: readonly (readonly string[])[],
   width: number | null,
+  howToChoose = '',
 ): string {
   const all = columns.map((column, index) =>
     place(
@@ -53,7 +55,7 @@ export function renderFittedTable(
   const hidden = all.filter(({ column }) => !shown.some((other) => other.column === column));
   if (hidden.length > 0) {
     const names = hidden.map(({ column }) => escapeControls(column.name)).join(', ');
-    lines.push('', ...wrap(`Hidden in this width: ${names}. --columns chooses.`, width));
+    lines.push('', ...wrap(`Hidden in this width: ${names}. ${howToChoose}`.trimEnd(), width));
   }
   return lines.map((line) => (width === null ? line : cutLine(line, width))).join('\n');
 }

@@ -58,6 +58,7 @@ export function renderList<T>(
     shown,
     rows.map((row) => shown.map(({ cell }) => cell(row))),
     width,
+    '--columns chooses.',
   );
   const left = total - rows.length;
   return left > 0 ? `${table}\n… and ${left} more` : table;
@@ -69,7 +70,9 @@ export function tableWidth({ isTTY, columns }: TextStream): number | null {
 }
 
 function findColumn<T>(columns: readonly ListColumn<T>[], name: string, option: string): ListColumn<T> {
-  const found = columns.find((column) => column.name === name) ?? columns.find(({ shortTitle }) => shortTitle === name);
+  const found =
+    columns.find((column) => column.name === name) ??
+    columns.find(({ title, shortTitle }) => title === name || shortTitle === name);
   if (found !== undefined) return found;
   const names = columns.map((column) => column.name);
   throw new UsageError(

@@ -41,15 +41,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function graft(args: readonly string[]): Promise<Outcome> {
+async function graft(args: readonly string[], isTTY = false): Promise<Outcome> {
   let out = '';
   let err = '';
   const code = await runCli(args, {
     env: { GRAFT_COORDINATOR: harness.coordinator.address },
     cwd: folder,
     paths: { cacheDir: join(folder, 'cache'), stateDir: join(folder, 'state') },
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
+    stdout: { isTTY, write: (text) => (out += text) },
+    stderr: { isTTY, write: (text) => (err += text) },
     signal: new AbortController().signal,
     signals: { onSecond: null },
     openClient: createGraftClient,
@@ -135,7 +135,7 @@ describe('every command that takes a handle', () => {
         .join(' '),
     );
     // These change or end what the others read, or wait for an end; the tests below run them.
-    const apart = ['sweep watch', 'sweep cancel', 'run compare'];
+    const apart = ['sweep watch', 'sweep cancel', 'run compare', 'compare'];
     expect(takers.length).toBeGreaterThan(20);
     expect(takers.filter((path) => ![...walked, ...apart].includes(path))).toEqual([]);
   });
@@ -154,7 +154,11 @@ describe('every command that takes a handle', () => {
     const compared = await graft(['run', 'compare', 'latest/0', 'latest/best']);
     expect(compared.out).toMatch(/optimizer\.learning_rate +0\.001 +0\.01/);
     expect(compared.out).toMatch(/best val_loss +– +0\.5000/);
+    expect(await graft(['compare', '0', 'latest/best'])).toEqual(await graft(['run', 'compare', '0', 'latest/best']));
     expect((await graft(['sweep', 'cancel', 'heads of'])).out).toMatch(/CANCELLED/);
-    expect((await graft(['sweep', 'watch', 'latest'])).err).toContain(`Sweep ${sweepId} ended CANCELLED`);
+    await harness.query(`UPDATE runs SET state = 'SUCCEEDED' WHERE run_id = $1`, [`${sweepId}-r001`]);
+    const watched = await graft(['sweep', 'watch', 'latest'], true);
+    expect(watched.err).toContain(`Sweep ${sweepId} ended CANCELLED`);
+    expect(watched.err).toMatch(new RegExp(`Next: .* leaderboard ${sweepId}\\n.* report ${sweepId} -o report\\.html`));
   });
 });

@@ -10,6 +10,8 @@ import {
   findLiveCluster,
   readClusterRecord,
 } from '../../../services/cli/cluster/cluster-lock.ts';
+import { announceCluster } from '../../../services/cli/actions/run-cluster.ts';
+import { freePort } from '../../../services/platform/net/free-port.ts';
 import { LogTail } from '../../../services/cli/cluster/log-tail.ts';
 import { nodeCommand } from '../../../services/cli/cluster/node-command.ts';
 import { typescriptLoader } from '../../../services/platform/lifecycle/node-program.ts';
@@ -239,4 +241,28 @@ describe('Ctrl-C', () => {
     listeners[0]!('SIGINT');
     expect(seconds).toBe(1);
   });
+});
+
+it('announces a cluster even if its sweeps are not listed', async () => {
+  let out = '';
+  let err = '';
+  const context = {
+    env: {},
+    cwd: folder,
+    paths: { cacheDir: folder, stateDir: folder },
+    stdout: { write: (text: string) => (out += text) },
+    stderr: { write: (text: string) => (err += text) },
+    signal: new AbortController().signal,
+    signals: { onSecond: null },
+  };
+  const cluster = {
+    address: `127.0.0.1:${await freePort()}`,
+    databaseUrl: 'postgresql://localhost/graft',
+    logDir: folder,
+    stop: (): Promise<void> => Promise.resolve(),
+    kill: (): void => undefined,
+  };
+  await announceCluster(context, { command: 'up', output: 'table' }, cluster, 1_200);
+  expect(out).toContain(`Graft is up after 1.2 s.\n  coordinator  ${cluster.address}\n`);
+  expect(err).toMatch(/^Unfinished sweeps could not be listed \(UNAVAILABLE: .* refuses the connection/);
 });

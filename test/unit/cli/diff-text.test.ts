@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { describeComparison } from '../../../services/cli/describe/compare-text.ts';
+import { describeComparison, testedElsewhere } from '../../../services/cli/describe/compare-text.ts';
+import type { ComparedRun } from '../../../services/cli/describe/compare-text.ts';
 import { describeDiff, diffSpecs } from '../../../services/cli/describe/diff-text.ts';
-import { sampleRun, sampleSweep } from './sample-sweep.ts';
+import { sampleRun, sampleSweep, sampleTestResult } from './sample-sweep.ts';
 
 describe('two sweeps', () => {
   const first = sampleSweep();
@@ -36,28 +37,65 @@ describe('two sweeps', () => {
   });
 });
 
-it('shows the differing parameters of runs first, and marks the best epoch', () => {
-  const [a, b] = [0, 1].map((index) => ({
-    rank: index + 1,
-    run: sampleRun(index),
-    testResult: null,
-    named: `latest/${index}`,
-    values: [
-      ['HEAD 2', 0.3],
-      ['HEAD 3', 0.25],
-    ] as const,
-  }));
-  const paired = {
-    difference: 0.1,
-    interval: { low: 0.05, high: 0.15 },
-    winnerOnly: 12,
-    baselineOnly: 2,
-    imageCount: 100,
-    distinguishable: true,
-  };
-  const lines = describeComparison([a!, b!], 'val_loss', paired, null).split('\n');
-  expect(lines[0]).toMatch(/^ +latest\/0 +latest\/1$/);
-  expect(lines[1]).toMatch(/^head\.units +16 +32$/);
-  expect(lines.join('\n')).toMatch(/^HEAD 3 +0\.2500 \* +0\.2500 \*$/m);
-  expect(lines.at(-1)).toContain('latest/0 against latest/1: better; difference in accuracy +10.00 %');
+describe('a comparison of runs', () => {
+  const loss = sampleSweep();
+  const score = sampleSweep({
+    sweepId: 's2',
+    spec: { ...loss.spec, objective: { metric: 'val_macro_f1', goal: 'maximize' } },
+  });
+
+  function comparedRun(index: number, sweep = loss): ComparedRun {
+    const epochs = [2, 3].flatMap((epoch) => [
+      { epoch: `HEAD ${epoch}`, metric: 'val_loss', value: 0.9 / epoch },
+      { epoch: `HEAD ${epoch}`, metric: 'val_macro_f1', value: epoch / 10 },
+    ]);
+    const run = sampleRun(index, { sweepId: sweep.sweepId });
+    return {
+      rank: index + 1,
+      run,
+      testResult: sampleTestResult(index, 'WINNER'),
+      named: `${sweep.sweepId}/${index}`,
+      sweep,
+      epochs,
+    };
+  }
+
+  it('shows the differing parameters first, and marks the best epoch', () => {
+    const paired = {
+      difference: 0.1,
+      interval: { low: 0.05, high: 0.15 },
+      winnerOnly: 12,
+      baselineOnly: 2,
+      imageCount: 100,
+      distinguishable: true,
+    };
+    const lines = describeComparison([comparedRun(0), comparedRun(1)], paired, null).split('\n');
+    expect(lines[0]).toMatch(/^ +s1\/0 +s1\/1$/);
+    expect(lines[1]).toMatch(/^head\.units +16 +32$/);
+    expect(lines.join('\n')).toMatch(/^HEAD 3 +0\.3000 \* +0\.3000 \*$/m);
+    expect(lines.at(-1)).toContain('s1/0 against s1/1: better; difference in accuracy +10.00 %');
+  });
+
+  it('shows each objective of several sweeps by itself', () => {
+    const text = describeComparison([comparedRun(0), comparedRun(1, score)], null, null);
+    expect(text).toMatch(/^rank in its sweep +1 +2$/m);
+    expect(text).toMatch(/^best val_loss +0\.2000 +–$/m);
+    expect(text).toMatch(/^best val_macro_f1 +– +0\.1000$/m);
+    const [, byLoss = '', byScore = ''] = text.split(/^val_\w+ by epoch \(\* best\)$/m);
+    expect(byLoss).toMatch(/^HEAD 3 +0\.3000 \* +0\.3000$/m);
+    expect(byScore).toMatch(/^HEAD 3 +0\.3000 +0\.3000 \*$/m);
+    expect(text).not.toContain('data sets');
+  });
+
+  it('says that runs of other data sets have other test images', () => {
+    const others = { ...comparedRun(1), sweep: sampleSweep({ datasetId: 'd2' }) };
+    expect(testedElsewhere([comparedRun(0), others])).toBe(true);
+    expect(describeComparison([comparedRun(0), others], null, null)).toContain('tested on different data sets');
+  });
+
+  it('names what a narrow terminal hides, but no option that it does not have', () => {
+    const text = describeComparison([comparedRun(0), comparedRun(1)], null, 20);
+    expect(text).toContain('Hidden in this');
+    expect(text).not.toContain('--columns');
+  });
 });

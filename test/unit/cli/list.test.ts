@@ -62,7 +62,7 @@ describe('a table', () => {
       '2   /data            10',
     ]);
     expect(renderFittedTable(columns, rows, 18).split('\n')[1]).toBe('1   /data/o…   0.1');
-    expect(renderFittedTable(columns, rows, 12).split('\n')).toEqual([
+    expect(renderFittedTable(columns, rows, 12, '--columns chooses.').split('\n')).toEqual([
       'id  path',
       '1   /data/o…',
       '2   /data',
@@ -141,6 +141,8 @@ describe('columns of runs', () => {
     const names = runColumns(runs, 'val_macro_f1').filter(({ isExtra }) => isExtra !== true);
     expect(names[1]).toMatchObject({ name: 'state' });
     expect(names[2]).toMatchObject({ name: 'best', title: 'val_macro_f1' });
+    const sorted = chooseRows(runColumns(runs, 'val_macro_f1'), runs, { sort: ['val_acc', 'val_macro_f1'] });
+    expect(sorted).toHaveLength(runs.length);
   });
 
   it('begin with the rank in a leaderboard, which has a test result only if there is one', () => {
