@@ -25,6 +25,7 @@ import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.t
 import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
 import type { AnnotationChange } from '../../core/annotations.ts';
+import { PermissionDeniedError } from '../../core/errors.ts';
 import { LATEST } from '../../core/handle.ts';
 import type { HandleKind } from '../../core/handle.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
@@ -214,8 +215,10 @@ async function resolveHandle(call: Service, kind: HandleKind, handle: string): P
   try {
     return resolvedHandleFromProto(await call.resolveHandle({ kind: handleKinds.toProto(kind), handle }));
   } catch (error) {
-    // A coordinator of an earlier version knows identities only; the call that follows checks them.
-    if (!(error instanceof RpcError) || error.code !== 'UNIMPLEMENTED') throw error;
+    // A coordinator of an earlier version knows identities only, and a trainer's token may not look things up. The call that follows
+    // checks the identity, and names itself if its role is missing.
+    const isUnknownCall = error instanceof RpcError && error.code === 'UNIMPLEMENTED';
+    if (!isUnknownCall && !(error instanceof PermissionDeniedError)) throw error;
     const isLatest = kind === 'SWEEP' && handle === LATEST;
     const id = isLatest ? ((await listSweeps(call, { limit: 1 }))[0]?.sweepId ?? '') : handle;
     const outcome = id === '' ? 'NOT_FOUND' : 'FOUND';
