@@ -165,6 +165,7 @@ CREATE TABLE mlflow_runs (
     next_try_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     claim_epoch integer NOT NULL DEFAULT 0,
     claim_expire_time timestamp(6) with time zone,
+    notes_sent boolean NOT NULL DEFAULT false,
     CONSTRAINT mlflow_runs_pkey PRIMARY KEY (subject_id),
     CONSTRAINT mlflow_runs_counts_check CHECK (failure_count >= 0 AND claim_epoch >= 0),
     CONSTRAINT mlflow_runs_place_check CHECK (num_nulls(tracking_uri, experiment_id, mlflow_run_id, artifact_uri) = ANY (ARRAY[0, 4])),
@@ -1205,6 +1206,7 @@ COMMENT ON COLUMN mlflow_runs.failure_count IS 'Failures in a row; decides how l
 COMMENT ON COLUMN mlflow_runs.next_try_time IS 'Not sent before.';
 COMMENT ON COLUMN mlflow_runs.claim_epoch IS 'Fencing number of the sender, +1 at each claim; checked before every request.';
 COMMENT ON COLUMN mlflow_runs.claim_expire_time IS 'Time until which one sender has it exclusively; null: no sender has it.';
+COMMENT ON COLUMN mlflow_runs.notes_sent IS 'True if notes of the run are its description in MLflow.';
 COMMENT ON TABLE mlflow_servers IS 'Latest results of requests to an MLflow server; only for people (graft mlflow status).';
 COMMENT ON COLUMN mlflow_servers.tracking_uri IS 'Its address.';
 COMMENT ON COLUMN mlflow_servers.success_time IS 'Time of the latest success.';

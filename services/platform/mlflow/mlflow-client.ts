@@ -23,6 +23,13 @@ export interface NewMlflowRun {
   readonly tags: readonly MlflowPair[];
 }
 
+export interface RunChange {
+  readonly status: RunStatus;
+  /** Milliseconds since 1970; null: the run has not ended. */
+  readonly endTime: number | null;
+  readonly runName?: string;
+}
+
 /** A data set that a run was trained on; `source`, `schema` and `profile` are JSON documents. */
 export interface DatasetInput {
   readonly name: string;
@@ -127,10 +134,12 @@ export class MlflowClient {
     return placeOf((await this.#post('/mlflow/runs/create', body, NEW_RUN)).run);
   }
 
-  /** Updates a run's status. Idempotent. */
-  async updateRun(mlflowRunId: string, status: RunStatus, endTime: number | null): Promise<void> {
+  /** Updates a run's status, and its name where one is given. Idempotent. */
+  async updateRun(mlflowRunId: string, change: RunChange): Promise<void> {
+    const { status, endTime, runName } = change;
     const end = endTime === null ? {} : { end_time: endTime };
-    await this.#post('/mlflow/runs/update', { run_id: mlflowRunId, status, ...end }, z.unknown());
+    const name = runName === undefined ? {} : { run_name: runName };
+    await this.#post('/mlflow/runs/update', { run_id: mlflowRunId, status, ...end, ...name }, z.unknown());
   }
 
   /**

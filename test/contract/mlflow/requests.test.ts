@@ -51,8 +51,8 @@ beforeAll(async () => {
     tags: [{ key: 'mlflow.data.context', value: 'training' }],
   });
   await client.readHistory(run.mlflowRunId, 'head/val_loss');
-  await client.updateRun(run.mlflowRunId, 'RUNNING', null);
-  await client.updateRun(run.mlflowRunId, 'FINISHED', 1_772_359_290_000);
+  await client.updateRun(run.mlflowRunId, { status: 'RUNNING', endTime: null, runName: 'renamed' });
+  await client.updateRun(run.mlflowRunId, { status: 'FINISHED', endTime: 1_772_359_290_000 });
   await client.putArtifact(run.artifactUri, 'report.html', Buffer.from('<html>'), 'text/html');
   await client.ensureRegisteredModel('cats-dogs');
   await client.hasModelVersion("cat's", run.mlflowRunId);

@@ -64,6 +64,12 @@ export function metricsOf(
   return { loss, accuracy: 1 - loss / 2, val_loss: loss + 0.05, val_accuracy: 1 - loss / 2 - 0.01, seconds: 0.5 };
 }
 
+/** The metrics of an epoch with that of the task's objective. */
+function measured({ stage, objective }: LeasedTask, runId: string, epoch: number): Readonly<Record<string, number>> {
+  const metrics = metricsOf({ runId }, stage, epoch);
+  return objective.metric in metrics ? metrics : { ...metrics, [objective.metric]: 1 - (metrics['loss'] ?? 0) };
+}
+
 /** A gRPC client that leases and reports like a trainer, without TensorFlow. */
 export class SimulatedTrainer {
   readonly trainerId: string;
@@ -184,7 +190,7 @@ export class SimulatedTrainer {
       epochs: task.runs
         .filter(({ stopped }) => !stopped)
         .map((run) => {
-          const metrics = metricsOf(run, task.stage, epoch);
+          const metrics = measured(task, run.runId, epoch);
           const stage = stages.toProto(task.stage);
           return { runId: run.runId, stage, epoch, names: Object.keys(metrics), values: Object.values(metrics) };
         }),
@@ -194,7 +200,7 @@ export class SimulatedTrainer {
   async checkpoint(task: LeasedTask, runId: string, epoch: number, kind: CheckpointKind): Promise<CheckpointRef> {
     const uri = checkpointUri({ runId, stage: task.stage, epoch, kind, leaseEpoch: task.leaseEpoch }, 0);
     const stored = await this.#artifacts.write(uri, Buffer.from(`${uri} `.repeat(4000)));
-    const value = metricsOf({ runId }, task.stage, epoch)[task.objective.metric] ?? null;
+    const value = measured(task, runId, epoch)[task.objective.metric] ?? null;
     const reference = { ...stored, checkpointId: '', runId, stage: task.stage, epoch, kind, value };
     const { checkpoint } = await this.#calls.registerCheckpoint({
       ...this.proof(task),

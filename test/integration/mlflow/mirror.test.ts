@@ -8,6 +8,7 @@ import { startHarness } from '../coordinator/harness.ts';
 import { mirroredSpec, paramsOfRecord, pointsOfRecord, untilMirrored } from './drive-sweep.ts';
 import { Forwarder } from './forwarder.ts';
 import { MlflowReader } from './mlflow-record.ts';
+import type { MlflowRunRecord } from './mlflow-record.ts';
 import { MlflowServerProcess } from './mlflow-server.ts';
 import { mlflowVenv } from './mlflow-venv.ts';
 import type { PythonVenv } from '../../support/python-venv.ts';
@@ -33,6 +34,11 @@ function needServer(context: TestContext): MlflowServerProcess {
   if (server !== null) return server;
   context.skip(`no MLflow on this machine: ${'reason' in venv ? venv.reason : 'it did not start'}`);
   throw new Error('unreachable');
+}
+
+interface Tags {
+  readonly addTags: string[];
+  readonly removeTags: string[];
 }
 
 function settings(url: string, experiment: string): Record<string, string> {
@@ -68,7 +74,10 @@ test('after a sweep with MLflow killed twice, the server has every row once, and
   });
   await using harness = await startHarness({ env: settings(forwarder.url, 'killed twice') });
   const trainer = await harness.trainer('mirrored', 1);
-  const spec = mirroredSpec({ mlflow: { experiment: '', registerModel: 'cats-dogs' } });
+  const spec = mirroredSpec({
+    mlflow: { experiment: '', registerModel: 'cats-dogs' },
+    objective: { metric: 'val_macro_f1', goal: 'maximize' },
+  });
   const sweepId = await harness.submit(spec);
   await trainer.workAll();
   const [sweep] = await harness.query<{ state: string; start: number; end: number }>(
@@ -93,7 +102,7 @@ test('after a sweep with MLflow killed twice, the server has every row once, and
     status: 'FINISHED',
     startMs: sweep?.start,
     endMs: sweep?.end,
-    tags: { 'graft.sweep_id': sweepId, 'graft.state': 'SUCCEEDED', 'graft.objective': 'minimize val_loss' },
+    tags: { 'graft.sweep_id': sweepId, 'graft.state': 'SUCCEEDED', 'graft.objective': 'maximize val_macro_f1' },
   });
   const runs = await harness.query<{ run_id: string; digest: string }>(
     `SELECT r.run_id, d.digest FROM runs r JOIN sweeps s USING (sweep_id) JOIN datasets d USING (dataset_id)
@@ -110,26 +119,37 @@ test('after a sweep with MLflow killed twice, the server has every row once, and
     expect(mirrored.inputs).toEqual([{ name: 'animals', digest: digest.slice(0, 32) }]);
     const points = await reader.points(mirrored);
     const recorded = await pointsOfRecord(harness, run_id);
-    expect(recorded.length).toBe((5 + 3) * 5);
+    expect(recorded.length).toBe((5 + 3) * 6);
     expect(points.filter(({ key }) => !/^(best|test)\//.test(key))).toEqual(recorded);
-    const [best] = await harness.query<{ best_val_loss: number; best_epoch: number }>(
-      'SELECT best_val_loss, best_epoch FROM runs WHERE run_id = $1',
+    const [best] = await harness.query<{ best_value: number; best_val_loss: number; best_epoch: number }>(
+      'SELECT best_value, best_val_loss, best_epoch FROM runs WHERE run_id = $1',
       [run_id],
     );
+    // The value that ranks the run.
+    expect(points.filter(({ key }) => key === 'best/val_macro_f1')).toMatchObject([
+      { step: best?.best_epoch, value: best?.best_value },
+    ]);
     expect(points.filter(({ key }) => key === 'best/val_loss')).toMatchObject([
       { step: best?.best_epoch, value: best?.best_val_loss },
     ]);
   }
   // Winner and baseline were tested.
-  const tested = await harness.query<{ run_id: string; role: string; accuracy: number; checkpoint_id: string }>(
-    'SELECT run_id, role, accuracy, checkpoint_id FROM test_results ORDER BY role',
-  );
+  const tested = await harness.query<{
+    run_id: string;
+    role: string;
+    accuracy: number;
+    macro_f1: number;
+    balanced_accuracy: number;
+    checkpoint_id: string;
+  }>('SELECT run_id, role, accuracy, macro_f1, balanced_accuracy, checkpoint_id FROM test_results ORDER BY role');
   expect(tested.length).toBeGreaterThan(0);
-  for (const { run_id, role, accuracy } of tested) {
+  for (const { run_id, role, accuracy, macro_f1, balanced_accuracy } of tested) {
     const mirrored = nested.find(({ name }) => name === run_id)!;
     expect(mirrored.tags['graft.test_role']).toBe(role);
     const points = await reader.points(mirrored);
-    expect(points.filter(({ key }) => key === 'test/accuracy')).toMatchObject([{ step: 0, value: accuracy }]);
+    for (const [key, value] of Object.entries({ accuracy, macro_f1, balanced_accuracy })) {
+      expect(points.filter((point) => point.key === `test/${key}`)).toMatchObject([{ step: 0, value }]);
+    }
   }
 
   // The report with the sweep; the best checkpoint with the best run, and as a version of the registered model.
@@ -148,5 +168,32 @@ test('after a sweep with MLflow killed twice, the server has every row once, and
   const versions = await reader.get(`model-versions/search?filter=${encodeURIComponent("name = 'cats-dogs'")}`);
   expect(versions).toMatchObject({
     model_versions: [{ name: 'cats-dogs', version: '1', run_id: winner.mlflowRunId, status: 'READY' }],
+  });
+
+  // What people write about a sweep and a run, and what they take back.
+  const read = async (mlflowRunId: string | undefined): Promise<MlflowRunRecord> =>
+    (await reader.runs('killed twice')).find((run) => run.mlflowRunId === mlflowRunId)!;
+  const annotate = async (displayName: string, notes: string, tags: Tags): Promise<void> => {
+    await harness.sweeps.updateSweep({ sweepId, displayName, notes, ...tags });
+    await harness.sweeps.updateRun({ runId: winnerId, notes, ...tags });
+    await untilMirrored(harness);
+  };
+  await annotate('Heads, renamed', 'the one to ship', { addTags: ['final', 'b'], removeTags: [] });
+  const written = { 'graft.notes': 'the one to ship', 'graft.tags': 'b, final' };
+  expect(await read(parent?.mlflowRunId)).toMatchObject({ name: 'Heads, renamed', tags: written });
+  expect(await read(winner.mlflowRunId)).toMatchObject({
+    name: winnerId,
+    tags: { ...written, 'mlflow.note.content': 'the one to ship' },
+  });
+  await annotate('Heads', '', { addTags: [], removeTags: ['b'] });
+  const left = { 'graft.notes': '', 'graft.tags': 'final' };
+  expect(await read(parent?.mlflowRunId)).toMatchObject({ name: 'Heads', tags: left });
+  expect(await read(winner.mlflowRunId)).toMatchObject({ tags: { ...left, 'mlflow.note.content': '' } });
+  // A description that a person writes in MLflow remains.
+  const description = { run_id: winner.mlflowRunId, key: 'mlflow.note.content', value: 'written in MLflow' };
+  await reader.get('runs/set-tag', JSON.stringify(description));
+  await annotate('Heads', '', { addTags: ['kept'], removeTags: [] });
+  expect(await read(winner.mlflowRunId)).toMatchObject({
+    tags: { 'graft.tags': 'final, kept', 'mlflow.note.content': 'written in MLflow' },
   });
 }, 480_000);

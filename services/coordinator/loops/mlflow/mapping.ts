@@ -53,6 +53,11 @@ export function runStatus(state: RunState, hasStarted: boolean): RunStatus {
   }
 }
 
+/** Returns the name of a sweep's MLflow run. */
+export function sweepName(sweep: MirroredSweep): string {
+  return sweep.displayName || sweep.sweepId;
+}
+
 /** Returns the tags that a run is created with. */
 export function birthTags(subjectId: string, parentRunId: string | null): MlflowPair[] {
   return [
@@ -76,7 +81,12 @@ export function sweepTags(sweep: MirroredSweep): MlflowPair[] {
   });
 }
 
-export function runTags(run: MirroredRun): MlflowPair[] {
+/**
+ * Returns the tags of a run. Its notes are the description of the MLflow run.
+ *
+ * @param hadNotes whether notes were sent before. Then empty ones are sent too; else a person may have written a description in MLflow.
+ */
+export function runTags(run: MirroredRun, hadNotes: boolean): MlflowPair[] {
   return tags({
     'graft.sweep_id': run.sweepId,
     'graft.run_id': run.runId,
@@ -85,9 +95,9 @@ export function runTags(run: MirroredRun): MlflowPair[] {
     'graft.state_reason': run.stateReason,
     'graft.stage': run.stage,
     'graft.best_stage': run.bestStage ?? '',
+    'graft.notes': run.notes,
     'graft.tags': run.tags.join(', '),
-    // The description of the MLflow run. Empty notes are not sent, because a person may have written one in MLflow.
-    ...(run.notes === '' ? {} : { 'mlflow.note.content': run.notes }),
+    ...(run.notes === '' && !hadNotes ? {} : { 'mlflow.note.content': run.notes }),
   });
 }
 
@@ -121,6 +131,8 @@ export function bestMetrics(run: MirroredRun): MlflowMetric[] {
     'best/epoch': bestEpoch,
     'best/val_loss': run.bestValLoss,
     'best/val_accuracy': run.bestValAccuracy,
+    // The value that ranks the run, which is that of another metric where the sweep says so.
+    [`best/${run.objectiveMetric}`]: run.bestValue,
   };
   return metricsOf(values, endMs, bestEpoch);
 }

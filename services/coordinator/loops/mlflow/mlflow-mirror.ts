@@ -18,6 +18,7 @@ import type { TakenEntry } from '../../store/outbox/take-entries.ts';
 import type { LeaderTask } from '../leader-loop.ts';
 import { backOffMs, MAX_SERVER_WAIT_MS, MAX_SUBJECT_WAIT_MS } from './back-off.ts';
 import { findOrCreateExperiment, findOrCreateRun } from './find-place.ts';
+import { sweepName } from './mapping.ts';
 import type { MirrorContext, PlacedSubject } from './mirror-context.ts';
 import { runSteps as stepsOfRun } from './send-run.ts';
 import { sweepSteps } from './send-sweep.ts';
@@ -123,8 +124,8 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     const sweep = await readMirroredSweep(context.pool, subject.sweepId);
     const placed = await this.#place(subject, client, signal, async () => {
       const experimentId = await findOrCreateExperiment(client, sweep.target.experiment || context.experiment);
-      const runName = sweep.displayName || sweep.sweepId;
-      return findOrCreateRun(client, subject.subjectId, null, { experimentId, runName, startTime: sweep.startMs });
+      const run = { experimentId, runName: sweepName(sweep), startTime: sweep.startMs };
+      return findOrCreateRun(client, subject.subjectId, null, run);
     });
     return runSteps(sweepSteps(context, placed, sweep, entries));
   }

@@ -3,6 +3,7 @@ import type { MirrorPlace } from '../../store/outbox/claim-subjects.ts';
 import type { Winner } from '../../store/outbox/find-winner.ts';
 import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
 import type { SummaryRow } from '../../store/outbox/read-summary.ts';
+import { sweepName } from './mapping.ts';
 
 /**
  * Returns the `MLmodel` file that makes a folder a model to MLflow, as JSON, which is YAML. The flavour is Graft's own: the folder
@@ -32,7 +33,7 @@ export function describeModel(winner: Winner, place: MirrorPlace, folder: string
 /** Returns the sweep in Markdown, which MLflow shows as the description of the parent run. */
 export function describeSummary(sweep: MirroredSweep, rows: readonly SummaryRow[]): string {
   const reason = sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`;
-  const title = `**${sweep.displayName || sweep.sweepId}** ${sweep.state}${reason}`;
+  const title = `**${sweepName(sweep)}** ${sweep.state}${reason}`;
   if (rows.length === 0) return cutText(title, MLFLOW_LIMITS.tagValueLength);
   const lines = rows.map((row) => {
     const test =

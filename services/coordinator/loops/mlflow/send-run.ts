@@ -2,7 +2,7 @@ import { MLFLOW_LIMITS, OLD_PARAM_VALUE_LENGTH } from '../../../platform/mlflow/
 import type { MlflowMetric } from '../../../platform/mlflow/log-batch.ts';
 import { isCode } from '../../../platform/mlflow/mlflow-client.ts';
 import { MlflowError } from '../../../platform/mlflow/mlflow-error.ts';
-import { recordDescribed } from '../../store/outbox/claim-subjects.ts';
+import { recordDescribed, recordNotes } from '../../store/outbox/claim-subjects.ts';
 import { readMirroredPoints, readMirroredTestResult } from '../../store/outbox/read-mirrored.ts';
 import type { MirroredRun } from '../../store/outbox/read-mirrored.ts';
 import type { TakenEntry } from '../../store/outbox/take-entries.ts';
@@ -61,8 +61,13 @@ async function sendChange(
   const { client, place, subject } = placed;
   const refusal = subject.isDescribed ? null : await refusalOf(() => describe(placed, run));
   await logPoints(placed, bestMetrics(run), changes);
-  await client.logBatch(place.mlflowRunId, { tags: runTags(run) });
-  await client.updateRun(place.mlflowRunId, runStatus(run.state, run.hasStarted), run.endMs);
+  const hasNotes = run.notes !== '';
+  // Before they are sent: should this process end in between, notes that are cleared later are cleared in MLflow too.
+  if (hasNotes && !subject.hadNotes) await recordNotes(context.pool, subject, true);
+  await client.logBatch(place.mlflowRunId, { tags: runTags(run, subject.hadNotes) });
+  if (!hasNotes && subject.hadNotes) await recordNotes(context.pool, subject, false);
+  const status = runStatus(run.state, run.hasStarted);
+  await client.updateRun(place.mlflowRunId, { status, endTime: run.endMs });
   // Not earlier: the next attempt would skip the description and so lose the refusal.
   if (!subject.isDescribed) await recordDescribed(context.pool, subject);
   if (refusal !== null) throw refusal;

@@ -1,6 +1,6 @@
 import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
 import type { TakenEntry } from '../../store/outbox/take-entries.ts';
-import { datasetInput, sweepStatus, sweepTags } from './mapping.ts';
+import { datasetInput, sweepName, sweepStatus, sweepTags } from './mapping.ts';
 import type { MirrorContext, PlacedSubject } from './mirror-context.ts';
 import { sendModel } from './send-model.ts';
 import { sendReport } from './send-report.ts';
@@ -23,7 +23,9 @@ export function sweepSteps(
       send: async () => {
         if (sweep.dataset !== null) await client.logInput(place.mlflowRunId, datasetInput(sweep.dataset));
         await client.logBatch(place.mlflowRunId, { tags: sweepTags(sweep) });
-        await client.updateRun(place.mlflowRunId, sweepStatus(sweep.state), sweep.endMs);
+        const status = sweepStatus(sweep.state);
+        // The name too: people may rename a sweep at any time.
+        await client.updateRun(place.mlflowRunId, { status, endTime: sweep.endMs, runName: sweepName(sweep) });
       },
     });
   }

@@ -19,6 +19,8 @@ export interface Subject {
   /** The MLflow run of a run's sweep. */
   readonly parent: MirrorPlace | null;
   readonly isDescribed: boolean;
+  /** True if notes of the run were sent as its description. */
+  readonly hadNotes: boolean;
   readonly failureCount: number;
 }
 
@@ -32,6 +34,7 @@ interface SubjectRow {
   readonly mlflow_run_id: string | null;
   readonly artifact_uri: string | null;
   readonly described: boolean;
+  readonly notes_sent: boolean;
   readonly failure_count: number;
   readonly parent_experiment_id: string | null;
   readonly parent_mlflow_run_id: string | null;
@@ -86,7 +89,7 @@ export async function claimSubjects(
                 FOR NO KEY UPDATE OF c SKIP LOCKED) due
       WHERE m.subject_id = due.subject_id
      RETURNING m.subject_id, m.sweep_id, m.run_id, m.claim_epoch, m.tracking_uri IS NOT DISTINCT FROM $1 AS is_placed,
-               m.experiment_id, m.mlflow_run_id, m.artifact_uri, m.described, m.failure_count,
+               m.experiment_id, m.mlflow_run_id, m.artifact_uri, m.described, m.notes_sent, m.failure_count,
                due.experiment_id AS parent_experiment_id, due.mlflow_run_id AS parent_mlflow_run_id,
                due.artifact_uri AS parent_artifact_uri`,
     [trackingUri, limit, claimMs],
@@ -104,6 +107,7 @@ function toSubject(row: SubjectRow): Subject {
     place,
     parent: toPlace(row.parent_experiment_id, row.parent_mlflow_run_id, row.parent_artifact_uri),
     isDescribed: place !== null && row.described,
+    hadNotes: row.notes_sent,
     failureCount: row.failure_count,
   };
 }
@@ -160,6 +164,15 @@ export async function recordDescribed(pool: Pool, subject: Subject): Promise<voi
   await pool.query('UPDATE mlflow_runs SET described = true WHERE subject_id = $1 AND claim_epoch = $2', [
     subject.subjectId,
     subject.claimEpoch,
+  ]);
+}
+
+/** Records whether notes of the run are its description in MLflow. */
+export async function recordNotes(pool: Pool, subject: Subject, areSent: boolean): Promise<void> {
+  await pool.query('UPDATE mlflow_runs SET notes_sent = $3 WHERE subject_id = $1 AND claim_epoch = $2', [
+    subject.subjectId,
+    subject.claimEpoch,
+    areSent,
   ]);
 }
 

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { NotFoundError } from '../../../core/errors.ts';
+import type { ObjectiveMetric } from '../../../core/objective.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { MlflowTarget } from '../../../core/sweep/sweep-spec.ts';
@@ -43,6 +44,8 @@ export interface MirroredRun {
   readonly epochCount: number;
   readonly bestStage: Stage | null;
   readonly bestEpoch: number | null;
+  readonly objectiveMetric: ObjectiveMetric;
+  readonly bestValue: number | null;
   readonly bestValLoss: number | null;
   readonly bestValAccuracy: number | null;
   readonly parameters: readonly { readonly name: string; readonly value: string }[];
@@ -101,7 +104,8 @@ export async function readMirroredRun(pool: Pool, runId: string): Promise<Mirror
   const { rows } = await pool.query<MirroredRun>(
     `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.notes, r.tags, r.state,
             r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount", r.best_stage AS "bestStage",
-            r.best_epoch AS "bestEpoch", r.best_val_loss AS "bestValLoss", r.best_val_accuracy AS "bestValAccuracy",
+            r.best_epoch AS "bestEpoch", s.objective_metric AS "objectiveMetric", r.best_value AS "bestValue",
+            r.best_val_loss AS "bestValLoss", r.best_val_accuracy AS "bestValAccuracy",
             (SELECT coalesce(json_agg(json_build_object('name', p.name, 'value',
                       coalesce(p.string_value, p.int_value::text, p.number_value::text, p.bool_value::text))
                       ORDER BY p.name), '[]')
