@@ -64,6 +64,15 @@ export const REPORT_CASES: Readonly<Record<string, () => ReportData>> = {
       change: (_, index) => (index < 3 ? {} : { ...UNTRAINED, state: 'CANCELLED', stateReason: 'the wrong folder' }),
       isTested: false,
     }),
+  /** Cancelled between the tests of two backbones: that of the best run, which is the baseline, had ended. */
+  cancelledInTest: () =>
+    buildReport({
+      spec: specOf(GRID_OF_SIX),
+      state: 'CANCELLED',
+      change: (_, index) => (index === 0 ? { bestValue: 0.001, bestValLoss: 0.001 } : {}),
+    }),
+  /** Values that are longer than the places where charts and tables have them, and numbers that are nearly equal. */
+  longValues: () => buildReport({ spec: specOf(LONG_VALUES), classNames: LONG_CLASSES }),
   running: () =>
     buildReport({
       spec: demoSpec('/data/photos', PHOTO_SCALE),
@@ -76,13 +85,38 @@ export const REPORT_CASES: Readonly<Record<string, () => ReportData>> = {
             : { ...UNTRAINED, state: 'QUEUED', startTime: null, endTime: null },
       isTested: false,
     }),
-  evil: () =>
-    buildReport({
-      spec: { ...specOf(GRID_OF_SIX), displayName: '<img src=x onerror=alert(1)> & "quotes"' },
-      classNames: ['<img src=x onerror=alert(2)>', `a-very-long-class-name-${'x'.repeat(80)}`, '"quoted"'],
-      change: (_, index) => (index === 5 ? { state: 'FAILED', stateReason: '<script>alert(3)</script>' } : {}),
-    }),
+  evil: () => evilReport(3),
+  evilClasses: () => evilReport(14),
 };
+
+const EVIL = '<img src=x onerror=alert(1)>';
+/** An escape sequence that clears a terminal, and a control that reverses the text after it. */
+const CONTROLS = '\u001b[2J \u202edrow';
+
+/** Returns a report with markup and controls wherever a name or a message from outside is shown. */
+function evilReport(classCount: number): ReportData {
+  const names = [EVIL, `a-very-long-class-name-${'x'.repeat(80)}`, '"quoted"', `cat ${CONTROLS}`];
+  const data = buildReport({
+    spec: { ...specOf(GRID_OF_SIX), displayName: `${EVIL} & "quotes"` },
+    classNames: Array.from({ length: classCount }, (_, index) => names[index] ?? `${'🐈'.repeat(20)} ${index}`),
+    change: ({ parameters, variedNames }, index) => ({
+      parameters: { ...parameters, weights: index % 2 === 0 ? `/weights/${EVIL}.h5` : `/weights/${CONTROLS}.h5` },
+      variedNames: [...variedNames, 'weights'],
+      tags: [EVIL, CONTROLS],
+      notes: `${EVIL}\n${CONTROLS}`,
+      ...(index === 5 ? { state: 'FAILED', stateReason: '<script>alert(3)</script>' } : {}),
+    }),
+  });
+  return {
+    ...data,
+    sweep: { ...data.sweep, tags: [EVIL, CONTROLS], notes: `${EVIL}\n${CONTROLS}` },
+    trainers: data.trainers.map((trainer) => ({ ...trainer, trainerId: EVIL, version: CONTROLS })),
+    tasks: data.tasks.map((task) => ({
+      ...task,
+      attempts: task.attempts.map((attempt) => ({ ...attempt, trainerId: EVIL, message: `${EVIL} ${CONTROLS}` })),
+    })),
+  };
+}
 
 const UNTRAINED: Partial<RunRecord> = {
   bestValue: null,
@@ -102,6 +136,23 @@ parameters:
   head.units: [64, 256]
   optimizer.learning_rate: [1e-4, 1e-3, 1e-2]
 seed: 1`;
+
+const LONG_CLASSES = ['Abyssinian shorthair', 'Bengal', 'German shorthaired pointer', 'Wheaten terrier'];
+
+const LONG_VALUES = `
+display_name: long values
+base: { backbone: efficientnet_lite0, epochs: 8 }
+parameters:
+  class_weights:
+    - none
+    - { Abyssinian shorthair: 1, Bengal: 2.5, German shorthaired pointer: 1.25, Wheaten terrier: 4, Yorkshire terrier: 0.5 }
+    - { Abyssinian shorthair: 2, Bengal: 2.5, German shorthaired pointer: 1.25, Wheaten terrier: 4, Yorkshire terrier: 0.5 }
+  weights:
+    - /mnt/shared/models/self-supervised/2026-11/efficientnet-lite0/epoch-100/weights.h5
+    - /mnt/shared/models/self-supervised/2026-11/efficientnet-lite0/epoch-200/weights.h5
+    - imagenet
+  optimizer.learning_rate: [1.23401e-4, 1.23404e-4]
+seed: 3`;
 
 const GRID_TO_DIVERGENCE = `
 display_name: up to divergence

@@ -1,5 +1,6 @@
 import { quantile } from '../../core/statistics/quantile.ts';
-import { formatMetric, formatValue } from '../terminal/format.ts';
+import { formatMetric, formatNumber, formatValue } from '../terminal/format.ts';
+import { digitsOf } from './labels.ts';
 
 /** A range of values that a chart shows; a few extreme values may lie outside. */
 export interface Axis {
@@ -20,12 +21,14 @@ const LEAST_SCORE_SPREAD = 0.1;
 /** Highest shown value by the 10 % quantile from which losses have a logarithmic axis. */
 const LOG_FROM = 8;
 const TICKS = 5;
+/** Relative difference up to which the ends of an axis are equal. */
+const NEAR = 1e-9;
 
 /**
  * Chooses the axis of a chart so that diverged runs do not flatten the others, as long as they have less than half of the values. The
  * spread is twice the distance from the median to the quartile on the good side, which diverged runs do not move; for positive losses, of
  * the logarithms. Values more than 3.5 spreads from the median lie outside. The axis is logarithmic for losses whose highest shown value
- * exceeds eight times their 10 % quantile.
+ * exceeds eight times their 10 % quantile; it is linear from zero where at least half of the losses are exactly zero.
  *
  * @param values NaN and infinities are left out.
  * @param kind `loss`: from zero, lower is better; `score`: accuracies and the like.
@@ -34,13 +37,14 @@ export function robustAxis(values: readonly number[], kind: 'loss' | 'score'): A
   const finite = values.filter(Number.isFinite).sort((a, b) => a - b);
   if (finite.length === 0) return linear(0, 1);
   const positive = kind === 'loss' ? finite.filter((value) => value > 0) : [];
-  const inLogs = positive.length > finite.length / 2;
+  const inLogs = positive.length > 0;
   const considered = inLogs ? positive : finite;
   const isShown = inLogs
     ? withinFence(considered.map(Math.log10), 0.25, LEAST_LOG_SPREAD)
     : withinFence(considered, kind === 'loss' ? 0.25 : 0.75, LEAST_SCORE_SPREAD);
   const shown = considered.filter((value) => isShown(inLogs ? Math.log10(value) : value));
   const [low = 0, high = 1] = [shown[0], shown.at(-1)];
+  if (inLogs && positive.length <= finite.length / 2) return linear(0, high);
   return inLogs && high > LOG_FROM * quantile(shown, 0.1) ? logarithmic(low, high) : linear(low, high);
 }
 
@@ -56,7 +60,14 @@ export function positionOn({ scale, low, high }: Axis, value: number): number {
   return Math.min(1, Math.max(0, (place(value) - place(low)) / (place(high) - place(low))));
 }
 
-export function formatTick(value: number): string {
+/** Returns the format of an axis's ticks: few digits, or as many as tell them apart. */
+export function tickFormat({ ticks }: Axis): (tick: number) => string {
+  if (new Set(ticks.map(formatTick)).size === ticks.length) return formatTick;
+  const digits = digitsOf(ticks);
+  return (tick) => formatNumber(tick, digits);
+}
+
+function formatTick(value: number): string {
   return Math.abs(value) >= 1e5 ? formatMetric(value) : formatValue(Number(value.toPrecision(4)));
 }
 
@@ -66,13 +77,23 @@ function withinFence(sorted: readonly number[], goodQuartile: number, leastSprea
   return (value) => Math.abs(value - median) <= FENCE * spread;
 }
 
-/** Returns an axis whose ends are ticks: multiples of 1, 2 or 5 times a power of ten. */
+/**
+ * Returns an axis whose ends are ticks: multiples of 1, 2 or 5 times a power of ten. Numbers that differ in their last bits only are
+ * shown as equal ones, unless they are integers.
+ */
 export function linear(low: number, high: number): Axis {
-  const width = high - low || Math.abs(low) * 0.1 || 1;
-  const step = niceStep(width / TICKS);
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const isNear = high - low <= NEAR * size;
+  const isOfIntegers = Number.isInteger(low) && Number.isInteger(high);
+  const width = isNear && !(isOfIntegers && high > low) ? size * 0.1 || 1 : high - low;
+  const rough = niceStep(width / TICKS);
+  const step = isNear && isOfIntegers ? Math.max(1, rough) : rough;
   const [from, to] = [Math.floor(low / step + 1e-9), Math.ceil(high / step - 1e-9)];
   const count = Math.max(1, to - from);
-  const ticks = Array.from({ length: count + 1 }, (_, index) => Number(((from + index) * step).toPrecision(12)));
+  const ticks = Array.from({ length: count + 1 }, (_, index) => {
+    const tick = (from + index) * step;
+    return Number.isInteger(step) ? tick : Number(tick.toPrecision(15));
+  });
   return { scale: 'linear', low: ticks[0] ?? low, high: ticks.at(-1) ?? high, ticks };
 }
 

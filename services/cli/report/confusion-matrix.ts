@@ -1,15 +1,16 @@
 import * as Plot from '@observablehq/plot';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
 import { renderTable } from './data-table.ts';
-import { html } from './html.ts';
+import { html, wrapping } from './html.ts';
 import type { Html } from './html.ts';
+import { shortLabels } from './labels.ts';
+import { count } from './numbers.ts';
 import { renderSvg } from './svg.ts';
 
 /** Number of classes from which the matrix is an image beside the most frequent confusions. */
 export const MANY_CLASSES = 12;
 const MOST_PAIRS = 15;
 const CELL = 14;
-const LABEL_CHARACTERS = 16;
 
 interface Cell {
   readonly row: number;
@@ -49,14 +50,14 @@ function matrixTable(cells: readonly Cell[], names: readonly string[]): Html {
       <thead>
         <tr>
           <td></td>
-          ${names.map((name) => html`<th scope="col">${name}</th>`)}
+          ${names.map((name) => html`<th scope="col">${wrapping(name)}</th>`)}
         </tr>
       </thead>
       <tbody>
         ${names.map(
           (name, row) =>
             html`<tr>
-              <th scope="row">${name}</th>
+              <th scope="row">${wrapping(name)}</th>
               ${cells.slice(row * names.length, (row + 1) * names.length).map(shade)}
             </tr>`,
         )}
@@ -69,7 +70,8 @@ function heatMap(cells: readonly Cell[], names: readonly string[]): Html {
   const filled = cells.filter(({ imageCount }) => imageCount > 0);
   const confused = filled.filter(({ row, column }) => row !== column);
   const size = names.length * CELL;
-  const label = (index: number): string => shortened(names[index] ?? '');
+  const labels = shortLabels(names);
+  const label = (index: number): string => labels[index] ?? '';
   const shown = names.map((_, index) => index);
   const plot: Plot.PlotOptions = {
     marginLeft: 120,
@@ -92,7 +94,7 @@ function heatMap(cells: readonly Cell[], names: readonly string[]): Html {
     ],
     opacity: { type: 'identity' },
   };
-  const description = `True class by row, predicted class by column, for ${names.length} classes; ${confused.length} kinds of confusion.`;
+  const description = `True class by row, predicted class by column, for ${names.length} classes; ${count(confused.length, 'kind')} of confusion.`;
   const width = size + 130;
   return html`<figure class="wide-chart">
     <figcaption>
@@ -116,11 +118,7 @@ export function confusionTable(test: TestResultRecord, names: readonly string[])
     caption: confused.length > MOST_PAIRS ? `The most frequent of ${confused.length} confusions` : 'All confusions',
     columns: [{ title: 'class', names: true }, { title: 'predicted as' }, { title: 'images', kind: 'number' }],
     rows: confused.slice(0, MOST_PAIRS).map(({ row, column, imageCount }) => ({
-      cells: [names[row], names[column], imageCount],
+      cells: [wrapping(names[row] ?? ''), wrapping(names[column] ?? ''), imageCount],
     })),
   });
-}
-
-function shortened(name: string): string {
-  return name.length > LABEL_CHARACTERS ? `${name.slice(0, LABEL_CHARACTERS - 1)}…` : name;
 }

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { formatMetric } from '../terminal/format.ts';
-import { countTicks, formatTick, placeOf, robustAxis } from './axis.ts';
+import { countTicks, placeOf, robustAxis, tickFormat } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { bandsOf } from './curves.ts';
 import type { CurvePoint } from './curves.ts';
@@ -77,7 +77,7 @@ export function renderCurveChart({ title, points, highlighted, kind }: CurveChar
       type: axis.scale,
       domain: [axis.low, axis.high],
       ticks: [...axis.ticks],
-      tickFormat: formatTick,
+      tickFormat: tickFormat(axis),
       grid: true,
     },
     marks: [

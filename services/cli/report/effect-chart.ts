@@ -1,9 +1,11 @@
 import * as Plot from '@observablehq/plot';
+import stringWidth from 'string-width';
 import { formatMetric } from '../terminal/format.ts';
-import { formatTick, positionOn } from './axis.ts';
+import { positionOn, tickFormat } from './axis.ts';
 import type { Axis } from './axis.ts';
 import type { Effect, Level } from './effects.ts';
 import type { Html } from './html.ts';
+import { LABEL_WIDTH, shortLabels } from './labels.ts';
 import { runDots } from './run-dots.ts';
 import type { RunDot } from './run-dots.ts';
 import { renderSvg } from './svg.ts';
@@ -28,8 +30,8 @@ const HEIGHT = 280;
 const UNSET_PART = 0.16;
 /** Part of a value's width over which its dots are spread, so that equal ones are seen. */
 const SPREAD = 0.5;
-/** Characters of a label under the axis that fit into its whole width. */
-const LABEL_CHARACTERS = 52;
+/** Latin characters that fit into the whole width under the axis. */
+const LINE_WIDTH = 52;
 
 /** Renders the runs by one parameter and the objective, and the median with its interval for each value or bin. */
 export function renderEffectChart({ effect, metric, objective, bestRunId }: EffectChartOptions): Html {
@@ -55,7 +57,7 @@ export function renderEffectChart({ effect, metric, objective, bestRunId }: Effe
       type: objective.scale,
       domain: [objective.low, objective.high],
       ticks: [...objective.ticks],
-      tickFormat: formatTick,
+      tickFormat: tickFormat(objective),
       grid: true,
       label: null,
     },
@@ -130,18 +132,31 @@ function separators({ axis, levels }: Effect, lanes: readonly Lane[], { low, hig
   return [Plot.ruleX(at, { y1: low, y2: high, stroke: 'currentColor', strokeOpacity: 0.3, strokeDasharray: '2 3' })];
 }
 
-function ticksOf(
-  { axis, levels }: Effect,
-  lanes: readonly Lane[],
-): { readonly ticks: readonly { readonly at: number; readonly label: string }[]; readonly rotated: boolean } {
-  const hasUnset = levels.some(({ isSet }) => !isSet);
-  const start = hasUnset ? UNSET_PART : 0;
-  const middle = ({ from, to }: Lane): number => (from + to) / 2;
-  const ofLevels = levels.map(({ label, isSet }, index) => ({ at: middle(lanes[index] ?? WHOLE), label, isSet }));
+interface Ticks {
+  readonly ticks: readonly { readonly at: number; readonly label: string }[];
+  readonly rotated: boolean;
+}
+
+/** Returns whole labels where they fit into a line, else short ones, which are rotated if they don't fit either. */
+function ticksOf({ axis, levels }: Effect, lanes: readonly Lane[]): Ticks {
+  const places = levels.map(({ label, isSet }, index) => {
+    const { from, to } = lanes[index] ?? WHOLE;
+    return { at: (from + to) / 2, label, isSet };
+  });
   if (axis !== null) {
-    const ofAxis = axis.ticks.map((tick) => ({ at: placeOn(axis, start, tick), label: formatTick(tick) }));
-    return { ticks: [...ofLevels.filter(({ isSet }) => !isSet), ...ofAxis], rotated: false };
+    const start = levels.some(({ isSet }) => !isSet) ? UNSET_PART : 0;
+    const format = tickFormat(axis);
+    const ofAxis = axis.ticks.map((tick) => ({ at: placeOn(axis, start, tick), label: format(tick) }));
+    const longest = Math.max(...ofAxis.map(({ label }) => label.length));
+    return { ticks: [...places.filter(({ isSet }) => !isSet), ...ofAxis], rotated: longest > LABEL_WIDTH / 2 };
   }
-  const longest = Math.max(...levels.map(({ label }) => label.length));
-  return { ticks: ofLevels, rotated: longest * levels.length > LABEL_CHARACTERS };
+  const whole = places.map(({ label }) => label);
+  if (fitIntoLine(whole)) return { ticks: places, rotated: false };
+  const labels = shortLabels(whole);
+  const ticks = places.map(({ at, label }, index) => ({ at, label: labels[index] ?? label }));
+  return { ticks, rotated: !fitIntoLine(labels) };
+}
+
+function fitIntoLine(labels: readonly string[]): boolean {
+  return Math.max(...labels.map((label) => stringWidth(label))) * labels.length <= LINE_WIDTH;
 }

@@ -6,7 +6,7 @@ import { renderTable } from './data-table.ts';
 import { renderEffectChart } from './effect-chart.ts';
 import { effectsOf } from './effects.ts';
 import type { Effect, Level } from './effects.ts';
-import { breakable, html } from './html.ts';
+import { breakable, html, wrapping } from './html.ts';
 import type { Html } from './html.ts';
 import { count, interval, wholePercent } from './numbers.ts';
 import { renderParallel } from './parallel-chart.ts';
@@ -47,7 +47,7 @@ export function effectsSection({ sweep, runs }: ReportData): Html | null {
       ${
         outside.length === 0
           ? ''
-          : `${count(outside.length, 'run')} outside the axis (▲ or ▼, for example ${formatMetric(extremeOf(outside, goal))}) count in the medians.`
+          : `${count(outside.length, 'run')} outside the axis (▲ or ▼, for example ${formatMetric(extremeOf(outside, goal))}) ${outside.length === 1 ? 'counts' : 'count'} in the medians.`
       }
     </p>
     <details>
@@ -90,7 +90,7 @@ function levelTable({ name, levels }: Effect, goal: 'minimize' | 'maximize'): Ht
     ],
     rows: levels.map((level) => ({
       cells: [
-        level.label,
+        wrapping(level.label),
         level.runCount,
         level.runs.length,
         formatMetric(level.centre?.median),

@@ -4,10 +4,10 @@ import { medianInterval } from '../../core/statistics/median-interval.ts';
 import type { MedianInterval } from '../../core/statistics/median-interval.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { ParameterValue, SweepSpec } from '../../core/sweep/sweep-spec.ts';
-import { formatValue } from '../terminal/format.ts';
 import { linear, logarithmic } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { groupByKey } from './group.ts';
+import { valueLabels } from './labels.ts';
 
 /** Label of the runs that a parameter does not exist in, for example `fine_tune.learning_rate` without fine-tuning. */
 export const NOT_SET = 'not set';
@@ -15,6 +15,8 @@ export const NOT_SET = 'not set';
 /** One value of a parameter, or one bin of its values. */
 export interface Level {
   readonly label: string;
+  /** Null for a bin and for `not set`. */
+  readonly value: ParameterValue | null;
   /** Ends of a bin; null for a single value and for `not set`. */
   readonly bin: { readonly low: number; readonly high: number } | null;
   readonly isSet: boolean;
@@ -56,12 +58,15 @@ export function effectsOf(spec: SweepSpec, runs: readonly RunRecord[]): readonly
 
 function effectOf(spec: SweepSpec, runs: readonly RunRecord[], name: string): Effect {
   const having = runs.filter(({ parameters }) => Object.hasOwn(parameters, name));
-  const values = [...new Set(having.map(({ parameters }) => parameters[name]))];
+  const values = [...new Set(having.flatMap(({ parameters }) => parameters[name] ?? []))];
   const numbers = values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
   const isBinned = numbers.length === values.length && numbers.length > MOST_LEVELS;
   const levels = isBinned ? binsOf(having, name) : valuesOf(having, name, values);
   const without = runs.filter(({ parameters }) => !Object.hasOwn(parameters, name));
-  const all = without.length === 0 ? levels : [...levels, levelOf(NOT_SET, without, null, false)];
+  const all =
+    without.length === 0
+      ? levels
+      : [...levels, levelOf({ label: NOT_SET, value: null, bin: null, isSet: false }, without)];
   return {
     name,
     levels: all,
@@ -70,19 +75,17 @@ function effectOf(spec: SweepSpec, runs: readonly RunRecord[], name: string): Ef
   };
 }
 
-function valuesOf(
-  runs: readonly RunRecord[],
-  name: string,
-  values: readonly (ParameterValue | undefined)[],
-): readonly Level[] {
+function valuesOf(runs: readonly RunRecord[], name: string, values: readonly ParameterValue[]): readonly Level[] {
   const byValue = groupByKey(runs, ({ parameters }) => parameters[name]);
-  return [...values]
-    .sort(compareValues)
-    .map((value) => levelOf(formatValue(value), byValue.get(value) ?? [], null, true));
+  const sorted = [...values].sort(compareValues);
+  const labels = valueLabels(sorted);
+  return sorted.map((value, index) =>
+    levelOf({ label: labels[index] ?? '', value, bin: null, isSet: true }, byValue.get(value) ?? []),
+  );
 }
 
 /** Orders numbers by size, switches off before on, and names in the order of their first runs. */
-function compareValues(a: ParameterValue | undefined, b: ParameterValue | undefined): number {
+function compareValues(a: ParameterValue, b: ParameterValue): number {
   return typeof a === 'string' || typeof b === 'string' ? 0 : Number(a) - Number(b);
 }
 
@@ -97,21 +100,24 @@ function binsOf(runs: readonly RunRecord[], name: string): readonly Level[] {
     return last === undefined ? Number.NEGATIVE_INFINITY : numberOf(last);
   });
   const bins = groupByKey(sorted, (run) => bounds.filter((bound) => numberOf(run) > bound).length);
-  return [...bins.values()].map((members) => {
+  const ranges = [...bins.values()].map((members) => {
     const numbers = members.map(numberOf);
     const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-    const label = low === high ? formatValue(low) : `${formatValue(low)} to ${formatValue(high)}`;
-    return levelOf(label, members, { low, high }, true);
+    return { members, low, high };
+  });
+  const ends = [...new Set(ranges.flatMap(({ low, high }) => [low, high]))];
+  const labels = new Map(valueLabels(ends).map((label, index) => [ends[index], label]));
+  return ranges.map(({ members, low, high }) => {
+    const label = [...new Set([low, high])].map((end) => labels.get(end)).join(' to ');
+    return levelOf({ label, value: null, bin: { low, high }, isSet: true }, members);
   });
 }
 
-function levelOf(label: string, runs: readonly RunRecord[], bin: Level['bin'], isSet: boolean): Level {
+function levelOf(key: Pick<Level, 'label' | 'value' | 'bin' | 'isSet'>, runs: readonly RunRecord[]): Level {
   const counted = runs.filter(canBeBest);
   const values = counted.map(({ bestValue }) => bestValue ?? Number.NaN);
   return {
-    label,
-    bin,
-    isSet,
+    ...key,
     runCount: runs.length,
     runs: counted,
     centre: values.length === 0 ? null : medianInterval(values),

@@ -34,6 +34,11 @@ export function tagList(tags: readonly string[]): Html | null {
   return html`<span class="tags">${tags.map((tag) => html`<span class="tag">${tag}</span> `)}</span>`;
 }
 
+/** Renders a value for a cell of a table; one that is as long as a path may break. */
+export function wrapping(value: string): Part {
+  return value.length > LONG_VALUE ? html`<span class="long">${value}</span>` : value;
+}
+
 /** Renders a dotted name that may break after its dots: an unbroken one makes its column wider than its values need. */
 export function breakable(name: string): Html {
   return html`${name.split(/(?<=\.)/).map((part, index) => (index === 0 ? part : html`<wbr />${part}`))}`;

@@ -5,7 +5,7 @@ import { formatMetric, formatValue } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
 import type { Column } from './data-table.ts';
 import { NOT_SET } from './effects.ts';
-import { breakable, html, tagList } from './html.ts';
+import { breakable, html, tagList, wrapping } from './html.ts';
 import type { Html, Part } from './html.ts';
 import { valueInInterval } from './numbers.ts';
 import { renderProgress } from './progress-chart.ts';
@@ -58,7 +58,7 @@ export function leaderboardSection(data: ReportData): Html {
         : []),
       ...varied.map((name) =>
         Object.hasOwn(run.parameters, name)
-          ? formatValue(run.parameters[name])
+          ? wrapping(formatValue(run.parameters[name]))
           : html`<span class="faint">${NOT_SET}</span>`,
       ),
       tagList(run.tags) ?? '',
@@ -69,7 +69,7 @@ export function leaderboardSection(data: ReportData): Html {
     <h2 id="leaderboard">Leaderboard</h2>
     <p>
       Ranked by
-      ${titleOfMetric(metric).toLowerCase()}${hasStates ? '' : '; all runs succeeded'}${leaderboard.entries.some(({ run }) => !canBeBest(run)) ? '; runs without a usable result are last' : ''}.
+      ${titleOfMetric(metric).replace(/^./, (letter) => letter.toLowerCase())}${hasStates ? '' : '; all runs succeeded'}${leaderboard.entries.some(({ run }) => !canBeBest(run)) ? '; runs without a usable result are last' : ''}.
       ${testLooks(leaderboard.testLookCount, runs.length)}
     </p>
     ${renderTable({

@@ -2,14 +2,14 @@ import * as Plot from '@observablehq/plot';
 import { compareRuns } from '../../core/ranking.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
-import { formatValue } from '../terminal/format.ts';
-import { formatTick, positionOn } from './axis.ts';
+import { positionOn, tickFormat } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { NOT_SET } from './effects.ts';
 import type { Effect } from './effects.ts';
 import { evenlyFrom } from './group.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
+import { shortLabels } from './labels.ts';
 import { count } from './numbers.ts';
 import { HIGHLIGHTED } from './report-data.ts';
 import { renderSvg } from './svg.ts';
@@ -50,6 +50,7 @@ const PATTERNS = [undefined, '7 4', '2 3'];
 export function renderParallel({ sweep, runs, effects, objective }: ParallelOptions): Html {
   const { metric, goal } = sweep.spec.objective;
   const shown = effects.slice(0, MOST_COLUMNS);
+  const formatTick = tickFormat(objective);
   const lastTicks = objective.ticks.map((tick) => ({
     at: flipped(positionOn(objective, tick)),
     label: formatTick(tick),
@@ -139,7 +140,7 @@ export function renderParallel({ sweep, runs, effects, objective }: ParallelOpti
       <p>
         Each line is a run, from its parameters to its best ${metric} on the right, where better runs are higher.
         Coloured: run ${legendOf(ranked)}.
-        ${left === 0 ? '' : `The ${count(left, 'parameter')} with the smallest effect ${left === 1 ? 'is' : 'are'} left out.`}
+        ${left === 0 ? '' : `The ${left === 1 ? 'parameter' : count(left, 'parameter')} with the smallest effect ${left === 1 ? 'is' : 'are'} left out.`}
         ${runs.length <= MOST_RUNS ? '' : `${MOST_RUNS} of ${runs.length} runs are drawn, evenly from all ranks.`}
       </p>
     </figcaption>
@@ -168,6 +169,7 @@ function columnOf({ name, levels, axis }: Effect): Column {
   const unset = hasUnset ? [{ at: UNSET_PLACE, label: NOT_SET }] : [];
   const within = (place: number): number => start + (1 - start) * place;
   if (axis !== null) {
+    const formatTick = tickFormat(axis);
     return {
       title: name,
       ticks: [...unset, ...axis.ticks.map((tick) => ({ at: within(positionOn(axis, tick)), label: formatTick(tick) }))],
@@ -175,14 +177,14 @@ function columnOf({ name, levels, axis }: Effect): Column {
         Object.hasOwn(parameters, name) ? within(positionOn(axis, Number(parameters[name]))) : UNSET_PLACE,
     };
   }
-  const labels = levels.filter(({ isSet }) => isSet).map(({ label }) => label);
-  const places = new Map(
-    labels.map((label, index) => [label, within(labels.length === 1 ? 0.5 : index / (labels.length - 1))]),
-  );
+  const set = levels.filter(({ isSet }) => isSet);
+  const labels = shortLabels(set.map(({ label }) => label));
+  const placeAt = (index: number): number => within(set.length === 1 ? 0.5 : index / (set.length - 1));
+  const places = new Map(set.map(({ value }, index) => [value, placeAt(index)]));
   return {
     title: name,
-    ticks: [...unset, ...[...places].map(([label, at]) => ({ at, label }))],
-    placeOf: ({ parameters }) => places.get(formatValue(parameters[name])) ?? UNSET_PLACE,
+    ticks: [...unset, ...labels.map((label, index) => ({ at: placeAt(index), label }))],
+    placeOf: ({ parameters }) => places.get(parameters[name] ?? null) ?? UNSET_PLACE,
   };
 }
 

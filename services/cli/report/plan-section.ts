@@ -43,8 +43,7 @@ function plannedTasks(plan: NonNullable<ReportData['plan']>, runCount: number): 
   const times = shared > 0 && alone > shared ? `, ${(alone / shared).toFixed(1)} times as many` : '';
   return html`<p>
       One by one, ${runCount === 1 ? 'the run' : `the ${runCount} runs`} would need ${alone} passes over the images
-      through a frozen base${times}; with what they share it is
-      ${shared}.${plan.duplicateCount === 0 ? '' : ` ${plan.duplicateCount} variants were duplicates and were omitted.`}
+      through a frozen base${times}; with what they share it is ${shared}.${omitted(plan.duplicateCount)}
     </p>
     ${
       plan.notes.length === 0
@@ -74,6 +73,13 @@ function plannedTasks(plan: NonNullable<ReportData['plan']>, runCount: number): 
         ],
       })),
     })}`;
+}
+
+function omitted(count: number): string {
+  if (count === 0) return '';
+  return count === 1
+    ? ' One variant was a duplicate and was omitted.'
+    : ` ${count} variants were duplicates and were omitted.`;
 }
 
 function resumed(count: number): string {

@@ -5,7 +5,7 @@ import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { formatMetric } from '../terminal/format.ts';
-import { countTicks, formatTick, robustAxis } from './axis.ts';
+import { countTicks, robustAxis, tickFormat } from './axis.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import { kindOf } from './report-data.ts';
@@ -66,7 +66,7 @@ export function renderProgress(sweep: SweepRecord, runs: readonly RunRecord[]): 
       type: axis.scale,
       domain: [axis.low, axis.high],
       ticks: [...axis.ticks],
-      tickFormat: formatTick,
+      tickFormat: tickFormat(axis),
       grid: true,
     },
     marks: [

@@ -37,6 +37,7 @@ pre.reason { margin: .3rem 0 0; padding: 0; background: none; }
 .whole { white-space: nowrap; }
 .pair { display: inline-block; max-width: 100%; margin-right: .35em; }
 .long { overflow-wrap: anywhere; }
+td > .long, th > .long { display: inline-block; min-width: 16rem; max-width: 24rem; white-space: normal; }
 nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: 1rem 0 0; font-size: .9rem; }
 .notice { border-left: .25rem solid var(--line); background: var(--panel); border-radius: .3rem; padding: .5rem .9rem; margin: .8rem 0; }
 .notice p { margin: 0; }
@@ -44,6 +45,7 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: 1rem 0 0; font-
 .headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .8rem; margin: 1.2rem 0 0; padding: 0; }
 .headline div { background: var(--panel); border-radius: .5rem; padding: .7rem .9rem; min-width: 0; }
 .headline div:first-child { grid-column: span 2; }
+@media (max-width: 24rem) { .headline div:first-child { grid-column: auto; } }
 .headline dt { color: var(--faint); font-size: .85rem; }
 .headline dd { margin: 0; font-size: 1.35rem; font-weight: 600; line-height: 1.25; }
 .headline small { display: block; font-size: .85rem; font-weight: 400; color: var(--faint); margin-top: .15rem; }

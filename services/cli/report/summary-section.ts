@@ -105,7 +105,7 @@ function notices(data: ReportData, entry: LeaderboardRecord | null): readonly Ht
       notice(
         'warning',
         'This sweep was cancelled.',
-        `${progress}; the ranking covers what they reached, and nothing was tested.`,
+        `${progress}; the ranking covers what they reached, and ${tested(data.leaderboard)}.`,
       ),
     PAUSED: () =>
       notice(
@@ -127,6 +127,12 @@ function notices(data: ReportData, entry: LeaderboardRecord | null): readonly Ht
       ? []
       : [notice('plain', `Run ${better.run.runIndex} did not win.`, describeBetter(data, better))]),
   ];
+}
+
+/** A cancelled sweep may have been cancelled between its tests: runs of several backbones are tested by several tasks. */
+function tested({ testLookCount }: ReportData['leaderboard']): string {
+  if (testLookCount === 0) return 'nothing was tested';
+  return testLookCount === 1 ? 'one run had been tested' : `${testLookCount} runs had been tested`;
 }
 
 /** Returns the best of the runs that had a better value than the best usable run but did not succeed. */

@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { escapeControlsInLines } from '../../core/text/control-characters.ts';
 import { Html } from './html.ts';
 
 export interface SvgOptions {
@@ -12,7 +13,10 @@ export interface SvgOptions {
 /** Attributes with lengths, which Plot writes with up to 17 digits. */
 const LENGTHS = /\b(cx|cy|x|y|x1|x2|y1|y2|r|width|height|d|points|transform)="([^"]*)"/g;
 
-/** Renders a chart as SVG: an image with a name and a description, its lengths rounded to tenths of a unit. */
+/**
+ * Renders a chart as SVG: an image with a name and a description, its lengths rounded to tenths of a unit. Controls in its names are
+ * escaped.
+ */
 export function renderSvg({ title, description, plot }: SvgOptions): Html {
   // Its types require those of the DOM, which this project does not load; the chart only passes the document on.
   const { document } = parseHTML('<!doctype html><html><body></body></html>') as unknown as { document: object };
@@ -28,7 +32,7 @@ export function renderSvg({ title, description, plot }: SvgOptions): Html {
   };
   svg.setAttribute('role', 'img');
   return new Html(
-    svg.outerHTML.replaceAll(
+    escapeControlsInLines(svg.outerHTML).replaceAll(
       LENGTHS,
       (_, name: string, value: string) => `${name}="${value.replaceAll(/-?\d+\.\d+/g, rounded)}"`,
     ),

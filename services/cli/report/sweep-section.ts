@@ -1,8 +1,8 @@
 import { countProblems, SPLITS } from '../../core/dataset.ts';
 import { renderTable } from './data-table.ts';
-import { breakable, html, parameterList } from './html.ts';
+import { breakable, html, parameterList, wrapping } from './html.ts';
 import type { Html } from './html.ts';
-import { time } from './numbers.ts';
+import { count, time } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
 
 const SHOWN_PROBLEMS = 20;
@@ -19,7 +19,7 @@ export function sweepSection(data: ReportData): Html {
     ['Data', spec.dataset.path],
     ['Data set', dataset?.datasetId ?? 'not indexed'],
     ['Objective', `${spec.objective.metric}, ${spec.objective.goal}`],
-    ['Strategy', `${spec.strategy}${spec.maxRuns === null ? '' : `, at most ${spec.maxRuns} runs`}`],
+    ['Strategy', `${spec.strategy}${spec.maxRuns === null ? '' : `, at most ${count(spec.maxRuns, 'run')}`}`],
     ['Varied', varied.length === 0 ? 'nothing' : breakable(varied.join(', '))],
     ['Seed', String(spec.seed)],
     ['Submitted', time(sweep.createTime)],
@@ -47,7 +47,7 @@ export function sweepSection(data: ReportData): Html {
 
 function imageCounts({ dataset }: ReportData): Html | null {
   if (dataset === null) return null;
-  const count = (split: string, className: string): number =>
+  const imagesOf = (split: string, className: string): number =>
     dataset.classCounts.find((row) => row.split === split && row.className === className)?.imageCount ?? 0;
   return renderTable({
     label: 'Images per class and split',
@@ -55,20 +55,20 @@ function imageCounts({ dataset }: ReportData): Html | null {
     noun: 'class',
     open: OPEN_CLASSES,
     columns: [{ title: 'class', names: true }, ...SPLITS.map((split) => ({ title: split, kind: 'number' }) as const)],
-    rows: dataset.classNames.map((name) => ({ cells: [name, ...SPLITS.map((split) => count(split, name))] })),
+    rows: dataset.classNames.map((name) => ({
+      cells: [wrapping(name), ...SPLITS.map((split) => imagesOf(split, name))],
+    })),
   });
 }
 
 /** Renders the non-fatal problems that indexing found; duplicates across splits inflate the test accuracy. */
 function problemsOf({ dataset }: ReportData): Html | null {
   if (dataset === null || dataset.problems.length === 0) return null;
-  const count = countProblems(dataset.problems);
+  const total = countProblems(dataset.problems);
   const shown = dataset.problems.slice(0, SHOWN_PROBLEMS);
-  const rest = count - countProblems(shown);
+  const rest = total - countProblems(shown);
   return html`<details open>
-    <summary>
-      ${count === 1 ? 'One problem' : `${String(count)} problems`} of the data that did not stop the sweep
-    </summary>
+    <summary>${total === 1 ? 'One problem' : count(total, 'problem')} of the data that did not stop the sweep</summary>
     <ul>
       ${shown.map(({ code, message }) => html`<li>${code}: ${message}</li>`)}
       ${rest > 0 ? html`<li>… and ${rest} more: table <code>sweeps</code>, <code>dataset_problems</code></li>` : null}

@@ -7,7 +7,7 @@ import type { TestResultRecord } from '../../core/records/test-result.ts';
 import { formatMetric } from '../terminal/format.ts';
 import { confusionMatrix, confusionTable, MANY_CLASSES } from './confusion-matrix.ts';
 import { renderTable } from './data-table.ts';
-import { html } from './html.ts';
+import { html, wrapping } from './html.ts';
 import type { Html } from './html.ts';
 import { count, percent, signedPercent } from './numbers.ts';
 import { bestEntry, hasEnded } from './report-data.ts';
@@ -15,13 +15,13 @@ import type { ReportData, WrongImage } from './report-data.ts';
 
 const OPEN_CLASSES = 15;
 
-/** Renders the winner's results on the test split. */
+/** Renders the results of the best run on the test split; it is the winner of a sweep that has succeeded. */
 export function testSection(data: ReportData): Html | null {
   const winner = bestEntry(data);
   if (winner === null || winner.testResult === null) {
     return html`<section aria-labelledby="test">
       <h2 id="test">On the test split</h2>
-      <p>${hasEnded(data.sweep) ? 'No run was tested.' : 'No run has been tested yet.'}</p>
+      <p>${untested(data, winner)}</p>
     </section>`;
   }
   const test = winner.testResult;
@@ -43,6 +43,13 @@ export function testSection(data: ReportData): Html | null {
       }
     </section>
     ${wrongSection(data, names)}`;
+}
+
+function untested({ sweep, leaderboard }: ReportData, best: LeaderboardRecord | null): string {
+  if (leaderboard.testLookCount === 0) return hasEnded(sweep) ? 'No run was tested.' : 'No run has been tested yet.';
+  const which = best === null ? 'The best run' : `The best run, run ${best.run.runIndex},`;
+  const others = 'the leaderboard has the results of the runs that were';
+  return hasEnded(sweep) ? `${which} was not tested; ${others}.` : `${which} has not been tested yet; ${others}.`;
 }
 
 /** Returns the figures that do not depend on how many images a class has, as far as they were recorded. */
@@ -77,7 +84,8 @@ function verdict(data: ReportData, winner: LeaderboardRecord): string {
     );
   }
   if (baseline === undefined || baseline.run.runId === winner.run.runId) {
-    return 'The winner is the baseline (run 0) itself, so there is nothing to compare it with.';
+    const who = data.sweep.state === 'SUCCEEDED' ? 'winner' : 'best run';
+    return `The ${who} is the baseline (run 0) itself, so there is nothing to compare it with.`;
   }
   if (baseline.testResult === null) return 'The baseline (run 0) was not tested.';
   const comparison = compare(data, winner, baseline);
@@ -122,7 +130,7 @@ function classTable(test: TestResultRecord): Html {
       { title: 'images', kind: 'number' },
     ],
     rows: classes.map(({ className, precision, recall, f1, support }) => ({
-      cells: [className, formatMetric(precision), formatMetric(recall), formatMetric(f1), support],
+      cells: [wrapping(className), formatMetric(precision), formatMetric(recall), formatMetric(f1), support],
     })),
   });
 }

@@ -37,9 +37,13 @@ export function formatInterval(value: number, low: number, high: number): string
 /** Formats a parameter: small numbers as `1e-5`, integers without decimals, others with four significant digits. */
 export function formatValue(value: ParameterValue | undefined): string {
   if (value === undefined) return NOTHING;
-  if (typeof value !== 'number') return escapeControls(String(value));
+  return typeof value === 'number' ? formatNumber(value, 4) : escapeControls(String(value));
+}
+
+/** Formats a number as `formatValue` does, with another number of significant digits. */
+export function formatNumber(value: number, digits: number): string {
   if (Number.isInteger(value)) return withExponent(String(value));
-  const short = Number(value.toPrecision(4));
+  const short = Number(value.toPrecision(digits));
   return withExponent(Math.abs(short) < 1e-3 ? short.toExponential() : String(short));
 }
 

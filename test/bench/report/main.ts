@@ -23,6 +23,12 @@ function main(): Promise<number> {
     process.stdout.write(HELP);
     return Promise.resolve(0);
   }
+  if (values.case !== undefined && !Object.hasOwn(REPORT_CASES, values.case)) {
+    process.stderr.write(
+      `--case: there is no ${values.case}. The cases are ${Object.keys(REPORT_CASES).join(', ')}.\n`,
+    );
+    return Promise.resolve(2);
+  }
   mkdirSync(resolve(values.out), { recursive: true });
   for (const [name, data] of Object.entries(REPORT_CASES)) {
     if (values.case !== undefined && values.case !== name) continue;

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { countTicks, placeOf, positionOn, robustAxis } from '../../../services/cli/report/axis.ts';
+import { countTicks, linear, placeOf, positionOn, robustAxis, tickFormat } from '../../../services/cli/report/axis.ts';
 import { renderCurveChart } from '../../../services/cli/report/curve-chart.ts';
 import { bandsOf } from '../../../services/cli/report/curves.ts';
 import type { CurvePoint } from '../../../services/cli/report/curves.ts';
 import { effectsOf } from '../../../services/cli/report/effects.ts';
 import { failureGroups } from '../../../services/cli/report/failures-section.ts';
 import { bestSoFar } from '../../../services/cli/report/progress-chart.ts';
+import { shortLabels, valueLabels } from '../../../services/cli/report/labels.ts';
+import { renderSvg } from '../../../services/cli/report/svg.ts';
 import type { RunRecord } from '../../../services/core/records/run.ts';
 import type { Parameters } from '../../../services/core/sweep/sweep-spec.ts';
 import { formatMetric, formatValue } from '../../../services/cli/terminal/format.ts';
@@ -57,19 +59,87 @@ describe('a robust axis', () => {
     ['only NaN', [Number.NaN]],
     ['negative ones', [-1, -0.5]],
     ['tiny ones', [1e-9, 2e-9, 3e-9]],
+    ['numbers that differ in their last bits', [0.5, 0.500_000_000_000_000_1]],
+    ['negative ones that differ in their last bits', [-0.500_000_000_000_000_1, -0.5]],
+    ['large integers', [2 ** 40, 2 ** 40 + 9]],
   ])('has a range for %s', (_, values) => {
     for (const kind of ['loss', 'score'] as const) {
       const { low, high, ticks } = robustAxis(values, kind);
       expect(high).toBeGreaterThan(low);
       expect(ticks.length).toBeGreaterThan(1);
       expect(ticks.every(Number.isFinite)).toBe(true);
+      expect(new Set(ticks).size).toBe(ticks.length);
+      for (const value of values.filter(Number.isFinite)) {
+        expect(positionOn({ scale: 'linear', low, high, ticks }, value)).toBeGreaterThanOrEqual(0);
+      }
     }
+  });
+
+  it('includes integers of any size, each tick once and with its own label', () => {
+    for (const start of [2 ** 40, 2 ** 52]) {
+      const axis = linear(start, start + 9);
+      expect([axis.low, axis.high]).toEqual([start, start + 10]);
+      expect(axis.ticks.map((tick) => tick - start)).toEqual([0, 2, 4, 6, 8, 10]);
+      expect(axis.ticks.map(tickFormat(axis))).toEqual(axis.ticks.map(String));
+    }
+  });
+
+  it('has ticks that tell near values apart', () => {
+    const axis = linear(0.693_14, 0.693_16);
+    const labels = axis.ticks.map(tickFormat(axis));
+    expect(labels[0]).toBe('0.69314');
+    expect(new Set(labels).size).toBe(labels.length);
+  });
+
+  it('begins at zero and shows the first epochs of runs whose losses become exactly zero', () => {
+    const axis = robustAxis([0, 0, 0, 0.5, 0.7], 'loss');
+    expect(axis).toMatchObject({ scale: 'linear', low: 0, high: 0.8 });
+    const diverged = robustAxis([0, 0, 0, 0, 0, 0, 0, 0.4, 0.5, 0.6, 0.7, 1e8], 'loss');
+    expect(diverged).toMatchObject({ scale: 'linear', low: 0, high: 0.8 });
+    expect(placeOf(diverged, 1e8)).toBe('above');
   });
 
   it('has ticks for counts', () => {
     expect(countTicks(6)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(countTicks(14)).toEqual([2, 4, 6, 8, 10, 12, 14]);
     expect(countTicks(50)).toEqual([1, 10, 20, 30, 40, 50]);
+  });
+});
+
+describe('a label', () => {
+  it('of a long name lacks its middle, and is numbered where another would be equal', () => {
+    const path = (epoch: number): string => `/mnt/models/efficientnet/epoch-${epoch}/weights.h5`;
+    expect(shortLabels(['imagenet', path(100), path(200), 'German shorthaired pointer'])).toEqual([
+      'imagenet',
+      '/mnt/mo…hts.h5 1',
+      '/mnt/mo…hts.h5 2',
+      'German s…pointer',
+    ]);
+  });
+
+  it('never has half a character, and shows controls', () => {
+    // Each of the characters takes two places and up to eleven units of UTF-16.
+    for (const character of ['🐈', '👩‍👩‍👧‍👦', '猫']) {
+      expect(shortLabels([character.repeat(20)])).toEqual([`${character.repeat(4)}…${character.repeat(3)}`]);
+    }
+    expect(shortLabels(['a\u202eb'])).toEqual(['a\\u202eb']);
+  });
+
+  it('of a value differs from those of near and of equally written values', () => {
+    expect(valueLabels([1.234_01e-4, 1.234_04e-4])).toEqual(['1.23401e-4', '1.23404e-4']);
+    expect(valueLabels([0.1 + 0.2, 0.3])).toEqual(['0.30000000000000004', '0.3']);
+    expect(valueLabels([1 / 3, 0.5])).toEqual(['0.3333', '0.5']);
+    expect(valueLabels([1, '1', true, 'true', 'last_block'])).toEqual(['1', '"1"', 'true', '"true"', 'last_block']);
+  });
+
+  it('shows controls wherever a chart has it', () => {
+    const evil = 'a\u001b[2J\u202eb <c>';
+    const plot = { marks: [], x: { domain: [0, 1], tickFormat: () => evil, label: evil } };
+    const { text } = renderSvg({ title: evil, description: evil, plot });
+    expect(text).not.toMatch(/[\u001b\u202e]/);
+    // Name, description, label and at least two ticks.
+    expect(text.split(String.raw`a\x1b[2J\u202eb`).length - 1).toBeGreaterThan(4);
+    expect(text.replaceAll(/="[^"]*"/g, '')).not.toContain('<c>');
   });
 });
 
@@ -176,6 +246,22 @@ describe('the effect of a parameter', () => {
       ['8 to 12', 8],
       ['13 to 17', 5],
     ]);
+  });
+
+  it('has a level, and a place, for each of nearly equal values', () => {
+    const rates = [1.234_01e-4, 1.234_04e-4, '1.23404e-4'];
+    const runs = rates.map((rate, index) => run(index, { a: rate }, 0.5));
+    expect(effectsOf(spec, runs)[0]?.levels.map(({ label, value }) => [label, value])).toEqual([
+      ['1.23401e-4', 1.234_01e-4],
+      ['1.23404e-4', 1.234_04e-4],
+      ['"1.23404e-4"', '1.23404e-4'],
+    ]);
+  });
+
+  it('is by bins whose ends have different labels', () => {
+    const runs = ranks(12).map((step, index) => run(index, { a: 0.5 + step / 1e7 }, 0.5));
+    const labels = effectsOf(spec, runs)[0]?.levels.map(({ label }) => label);
+    expect(labels).toEqual(['0.5000001 to 0.5000006', '0.5000007 to 0.5000012']);
   });
 
   it('has the axis that the search space declares, or a logarithmic one for a wide range', () => {
