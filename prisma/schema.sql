@@ -357,6 +357,7 @@ CREATE TABLE tasks (
     required_memory_bytes bigint,
     peak_memory_bytes bigint,
     machine_round_count integer NOT NULL DEFAULT 0,
+    partial_index jsonb,
     CONSTRAINT tasks_pkey PRIMARY KEY (task_id),
     CONSTRAINT tasks_command_check CHECK (command = ANY (ARRAY['ABANDON'::text, 'PAUSE'::text, 'STOP'::text, 'KILL'::text, 'CHECKPOINT_NOW'::text])),
     CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
@@ -1437,6 +1438,7 @@ COMMENT ON COLUMN tasks.forecast_memory_bytes IS 'Most memory that the worker pr
 COMMENT ON COLUMN tasks.required_memory_bytes IS 'Slots with less memory are not given the task: its forecast, corrected by the peaks of earlier tasks of its cost class; null: not known.';
 COMMENT ON COLUMN tasks.peak_memory_bytes IS 'Most memory that the worker held in the attempt that succeeded; null: not measured.';
 COMMENT ON COLUMN tasks.machine_round_count IS 'Number of rounds in which every eligible slot has failed it by a fault of its machine, since the sweep was last paused for that.';
+COMMENT ON COLUMN tasks.partial_index IS 'INDEX: the images and weights that earlier attempts have found, while missing weights are looked for on other machines.';
 COMMENT ON VIEW test_answers IS 'One row per evaluated run and test image: the prediction of the run''s best checkpoint.';
 COMMENT ON COLUMN test_answers.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN test_answers.run_id IS 'The run.';

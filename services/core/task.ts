@@ -72,6 +72,8 @@ export interface MissingWeights extends WeightsReference {
   readonly reason: string;
   /** True if another machine may have them: the file is absent here, or its server can't be reached from here. */
   readonly elsewhere: boolean;
+  /** True if the same download may succeed later. */
+  readonly temporary: boolean;
 }
 
 /** A run's part in a task, as a trainer receives it. */

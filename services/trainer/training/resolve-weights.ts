@@ -71,7 +71,8 @@ function isAboutWeights(error: unknown): boolean {
 
 function missingOf({ reference, error }: Failure): MissingWeights {
   const taskError = taskErrorOf(error);
-  return { ...reference, reason: taskError.message, elsewhere: isMachineFault(taskError) };
+  const temporary = error instanceof WeightsUnavailableError && error.isTemporary;
+  return { ...reference, reason: taskError.message, elsewhere: isMachineFault(taskError), temporary };
 }
 
 /** Returns one error that names all weights. A retry, or files that a person adds, help only if they help one of them. */

@@ -214,6 +214,7 @@ const missingWeights: fc.Arbitrary<MissingWeights> = fc.record({
   weights: text,
   reason: text,
   elsewhere: fc.boolean(),
+  temporary: fc.boolean(),
 });
 
 const measurement: fc.Arbitrary<TestMeasurement> = fc.record({

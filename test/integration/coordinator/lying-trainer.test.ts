@@ -31,7 +31,9 @@ const LIES: Readonly<Record<string, unknown>> = {
   'tasks.task_id': '\0',
   sequence: 0n,
   'index.dataset.class_counts.image_count': -7,
-  'index.missing_weights': [{ backbone: 'vgg16', weights: 'random', reason: 'resolved as well', elsewhere: false }],
+  'index.missing_weights': [
+    { backbone: 'vgg16', weights: 'random', reason: 'resolved as well', elsewhere: false, temporary: false },
+  ],
   'error.dataset_problems.path': 'p'.repeat(10_000),
   'error.dataset_problems.message': 'm'.repeat(10_000),
   'error.dataset_problems.count': -7,

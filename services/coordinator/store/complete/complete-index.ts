@@ -3,7 +3,8 @@ import { datasetIdOf } from '../../../core/ids.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { checkIndex, checkKnownContent } from '../../../core/reports/check-index.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import type { TaskResult } from '../../../core/task.ts';
+import { isMachineFault } from '../../../core/machine-fault.ts';
+import type { TaskError } from '../../../core/task.ts';
 import { countOf } from '../../../core/text/count-of.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
@@ -13,14 +14,22 @@ import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
-import { describeMissing, failRunsWithout, leaveToOthers } from './missing-weights.ts';
-
-export type IndexResult = Extract<TaskResult, { stage: 'INDEX' }>;
+import { endWithError } from './end-with-error.ts';
+import {
+  describeMissing,
+  failRunsWithout,
+  forgetSearch,
+  joinResults,
+  keepPartial,
+  mayFindMore,
+  readPartial,
+  shortageOf,
+} from './missing-weights.ts';
+import type { IndexResult } from './missing-weights.ts';
 
 /**
- * Records the data set and the weights, and plans the sweep: this inserts its tasks. Runs whose weights are missing fail, unless another
- * machine may have the weights: then INDEX is left to it. A sweep that is planned already was reindexed because
- * its manifest was lost.
+ * Records the data set and the weights, and plans the sweep: this inserts its tasks. While another machine may have missing weights, INDEX
+ * is left to it, and what was found is kept. A sweep that is planned already was reindexed because its manifest was lost.
  */
 export async function completeIndex(scope: TaskScope, result: IndexResult): Promise<void> {
   const { tx, sweep, task } = scope;
@@ -30,7 +39,27 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
     await completeReindex(scope, result, known);
     return;
   }
-  if (await leaveToOthers(scope, result.missingWeights)) return;
+  const found = joinResults(result, await readPartial(tx, task.taskId));
+  const shortage = shortageOf(found.missingWeights);
+  if (shortage !== null && (await mayFindMore(scope, shortage))) {
+    await keepPartial(tx, task.taskId, found);
+    await endWithError(scope, shortage, 'FAILED');
+  } else await planWith(scope, found, null);
+}
+
+/** Ends an attempt that failed. If no other machine can take INDEX, the sweep continues with what earlier attempts have found. */
+export async function endIndexWithError(scope: TaskScope, error: TaskError): Promise<void> {
+  const { tx, sweep, task } = scope;
+  const mayContinue = isMachineFault(error) && !isTerminalSweepState(sweep.state);
+  const partial = mayContinue ? await readPartial(tx, task.taskId) : null;
+  if (partial === null || (await mayFindMore(scope, error))) await endWithError(scope, error, 'FAILED');
+  else await planWith(scope, partial, error);
+}
+
+/** Plans a sweep. Runs whose weights are missing fail. @param error that ended the attempt, if an earlier one has found the result */
+async function planWith(scope: TaskScope, result: IndexResult, error: TaskError | null): Promise<void> {
+  const { tx, sweep, task } = scope;
+  await forgetSearch(tx, task.taskId, result.missingWeights);
   await insertDataset(tx, result);
   await tx.query(
     `UPDATE sweeps SET dataset_id = $2, weights = $3::jsonb, dataset_problems = $4::jsonb, planned = true
@@ -40,8 +69,10 @@ export async function completeIndex(scope: TaskScope, result: IndexResult): Prom
   const { classCounts, classNames, problems } = result.dataset;
   const message =
     `${countOf(countImages(classCounts), 'image')} of ${countOf(classNames.length, 'class', 'classes')}${describeProblems(problems)}` +
-    describeMissing(result.missingWeights);
-  await endAttempt(scope, { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null });
+    describeMissing(result.missingWeights) +
+    (error === null ? '' : `; found by an earlier attempt, because this one failed: ${error.message}`);
+  const attempt = error === null ? 'SUCCEEDED' : 'FAILED';
+  await endAttempt(scope, { attempt, task: 'SUCCEEDED', event: 'SUCCEEDED', message, error });
   if (isTerminalSweepState(sweep.state)) return;
   await failRunsWithout(tx, sweep.sweepId, result.missingWeights);
   await writePlan(tx, sweep.sweepId, result);

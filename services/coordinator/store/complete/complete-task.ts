@@ -10,7 +10,7 @@ import type { FencedTask, LeaseClaim, TaskScope } from '../tasks/fence.ts';
 import { inTransaction } from '../transaction.ts';
 import { completeEvaluate } from './complete-evaluate.ts';
 import { completeFeatures } from './complete-features.ts';
-import { completeIndex } from './complete-index.ts';
+import { completeIndex, endIndexWithError } from './complete-index.ts';
 import { completeTrain } from './complete-train.ts';
 import { endWithError } from './end-with-error.ts';
 
@@ -44,8 +44,9 @@ export async function completeTask(
         throw new LeaseLostError(claim.taskId, claim.leaseEpoch);
       }
       const scope = { tx, sweep, task };
-      if (end.kind === 'error') await endWithError(scope, end.error, 'FAILED', end.damage);
-      else await completeWithResult(scope, end.result, testLabels);
+      if (end.kind === 'result') await completeWithResult(scope, end.result, testLabels);
+      else if (task.stage === 'INDEX') await endIndexWithError(scope, end.error);
+      else await endWithError(scope, end.error, 'FAILED', end.damage);
       return { otherSweeps: [...tx.otherSweeps], suspects: [...tx.suspects] };
     },
     'complete',

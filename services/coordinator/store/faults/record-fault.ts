@@ -53,12 +53,21 @@ interface FaultRow {
   readonly message: string;
 }
 
-/** Deletes the faults of a task that no slot can do, which are no evidence against the machines. */
-export async function forgetFaults(tx: StoreTransaction, taskId: string): Promise<readonly FaultRow[]> {
+/**
+ * Deletes the faults of a task that no slot can do, which are no evidence against the machines.
+ *
+ * @param codes of the faults; null: all
+ */
+export async function forgetFaults(
+  tx: StoreTransaction,
+  taskId: string,
+  codes: readonly string[] | null = null,
+): Promise<readonly FaultRow[]> {
   const { rows } = await tx.query<FaultRow>(
-    `WITH deleted AS (DELETE FROM machine_faults WHERE task_id = $1 RETURNING trainer_id, message, create_time)
+    `WITH deleted AS (DELETE FROM machine_faults WHERE task_id = $1 AND ($2::text[] IS NULL OR code = ANY($2))
+                       RETURNING trainer_id, message, create_time)
      SELECT g.trainer_id, t.hostname, g.message FROM deleted g JOIN trainers t USING (trainer_id) ORDER BY g.create_time`,
-    [taskId],
+    [taskId, codes],
   );
   for (const { trainer_id: trainerId } of rows) tx.suspects.add(trainerId);
   return rows;
