@@ -1,6 +1,9 @@
 """Makes one-cycle.json: learning rate and momentum of each step of PyTorch's OneCycleLR.
 
 Run with torch 2.9, which the other parity tests do not need: python one-cycle.py > one-cycle.json
+The committed file was made without an installed torch: by the class OneCycleLR of torch 2.9.1's lr_scheduler.py over a stand-in for
+torch.optim.Optimizer (param_groups, defaults, step), which is all that it uses. Under a whole torch 2.9 this script makes the same
+numbers; that was not tried.
 """
 
 import json
@@ -40,4 +43,4 @@ def run(rate, steps, pct_start, div_factor, final_div_factor, base_momentum, max
     }
 
 
-print(json.dumps({"torch": torch.__version__, "cases": [run(*case) for case in CASES]}, indent=1))
+print(json.dumps({"source": f"OneCycleLR of torch {torch.__version__}", "cases": [run(*case) for case in CASES]}, indent=1))
