@@ -1474,7 +1474,7 @@ COMMENT ON COLUMN test_results.accuracy IS 'Fraction of correctly classified ima
 COMMENT ON COLUMN test_results.accuracy_low IS 'Lower end of the 95 % Wilson interval.';
 COMMENT ON COLUMN test_results.accuracy_high IS 'Upper end of the 95 % Wilson interval.';
 COMMENT ON COLUMN test_results.loss IS 'Mean loss.';
-COMMENT ON COLUMN test_results.roc_auc IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in results of version 0.1.0.';
+COMMENT ON COLUMN test_results.roc_auc IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in earlier results.';
 COMMENT ON COLUMN test_results.image_count IS 'Images.';
 COMMENT ON COLUMN test_results.correct_count IS 'Number of correctly classified images.';
 COMMENT ON COLUMN test_results.confusion_matrix IS 'Confusion matrix in row-major order, rows by true class, columns by predicted class; the square of the class count numbers.';

@@ -23,7 +23,7 @@ UPDATE "test_results" t
        );
 COMMENT ON COLUMN "test_results"."macro_f1" IS 'Mean F1 of the classes, 0 to 1.';
 COMMENT ON COLUMN "test_results"."balanced_accuracy" IS 'Mean recall of the classes, 0 to 1.';
-COMMENT ON COLUMN "test_results"."roc_auc" IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in results of version 0.1.0.';
+COMMENT ON COLUMN "test_results"."roc_auc" IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in earlier results.';
 
 CREATE OR REPLACE VIEW "leaderboard" AS
 SELECT
