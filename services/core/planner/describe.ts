@@ -1,4 +1,4 @@
-import type { RunConfig } from '../run-config.ts';
+import type { MixConfig, RunConfig } from '../run-config.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
 import type { RunNeeds } from './run-needs.ts';
@@ -38,15 +38,21 @@ export function describeFineTunes(members: readonly RunNeeds[]): string {
   return `${runs}${depths.join(' and ')}, up to ${countOf(epochs, 'epoch')}, ${describeFrozen(members, config)}`;
 }
 
-/** Names the layers that mix or draw: they tell the streams of a sweep apart. */
+/** Names the layers that change colours, mix or draw: they tell the streams of a sweep apart. */
 function describeAugmentation({ augmentation }: RunConfig): string {
-  const { randAugment = null, mixup = null, cutmix = null } = augmentation ?? {};
+  const { saturation = 0, hue = 0, randAugment = null, mixup = null, cutmix = null } = augmentation ?? {};
   const names = [
+    ...(saturation === 0 ? [] : [`saturation ${saturation}`]),
+    ...(hue === 0 ? [] : [`hue ${hue}`]),
     ...(randAugment === null ? [] : [`RandAugment ${randAugment.ops} × ${randAugment.magnitude}`]),
-    ...(mixup === null ? [] : [`MixUp ${mixup.alpha}`]),
-    ...(cutmix === null ? [] : [`CutMix ${cutmix.alpha}`]),
+    ...(mixup === null ? [] : [describeMix('MixUp', mixup)]),
+    ...(cutmix === null ? [] : [describeMix('CutMix', cutmix)]),
   ];
   return names.length === 0 ? '' : ` (${names.join(', ')})`;
+}
+
+function describeMix(name: string, { alpha, probability }: MixConfig): string {
+  return `${name} ${alpha}${probability < 1 ? ` with p ${probability}` : ''}`;
 }
 
 function describeFrozen(members: readonly RunNeeds[], config: RunConfig): string {

@@ -23,3 +23,12 @@ test('makes one stream of each augmentation, names it, and forecasts its layers'
   const [plain = NaN, drawn = NaN] = heads.map(({ expectedSeconds }) => expectedSeconds);
   expect(drawn).toBeGreaterThan(plain);
 });
+
+test('names colours and the probability of mixing', () => {
+  const colours = { 'augmentation.saturation': 0.1, 'augmentation.hue': 0.05 };
+  const mixed = { 'augmentation.mixup_alpha': 0.2, 'augmentation.cutmix_alpha': 1 };
+  const base = { method: 'augmented', ...colours, ...mixed, 'augmentation.mixup_probability': 0.5 };
+  const { tasks } = previewSweep({ ...PLAIN_SPEC, base, parameters: [] }, clusterOf(1), null);
+  const head = tasks.find(({ stage }) => stage === 'HEAD');
+  expect(head?.description).toContain('(saturation 0.1, hue 0.05, MixUp 0.2 with p 0.5, CutMix 1)');
+});
