@@ -14,6 +14,8 @@ const SAME_MEANING: Readonly<Record<string, string>> = {
   clipnorm: 'optimizer.clip_norm',
   clipvalue: 'optimizer.clip_value',
   global_clipnorm: 'optimizer.global_clip_norm',
+  gradient_accumulation_steps: 'optimizer.gradient_accumulation_steps',
+  ema_momentum: 'optimizer.ema_momentum',
   schedule: 'schedule.name',
   scheduler: 'schedule.name',
   lr_schedule: 'schedule.name',
@@ -43,6 +45,7 @@ const SAME_MEANING: Readonly<Record<string, string>> = {
   l2: 'head.l2',
   kernel_regularizer: 'head.l2',
   class_weight: 'class_weights',
+  label_smooth: 'label_smoothing',
   patience: 'early_stopping.patience',
   early_stopping: 'early_stopping.patience',
   min_delta: 'early_stopping.min_delta',
@@ -54,6 +57,10 @@ const SAME_MEANING: Readonly<Record<string, string>> = {
   flip: 'augmentation.flip',
   rotation: 'augmentation.rotation',
   zoom: 'augmentation.zoom',
+  mixup: 'augmentation.mixup_alpha',
+  cutmix: 'augmentation.cutmix_alpha',
+  randaugment: 'augmentation.rand_augment_ops',
+  rand_augment: 'augmentation.rand_augment_ops',
   random_state: 'seed',
 };
 
@@ -62,8 +69,11 @@ const OTHER_HINTS: Readonly<Record<string, string>> = {
   decay: "Keras 3 has no 'decay' either: use schedule.name with schedule.*, or optimizer.weight_decay.",
   loss: "Here it is called 'loss.name': cross_entropy (binary or categorical, by the number of classes) or focal.",
   metrics:
-    'Losses and accuracies of both splits are always recorded; objective.metric chooses the one that ranks runs.',
+    'Losses, accuracies, val_macro_f1 and val_balanced_accuracy are always recorded, val_auc for small validation splits; ' +
+    'objective.metric chooses the one that ranks runs.',
   metric: 'The metric that ranks runs is objective.metric, at the top level of the file.',
+  use_ema: 'Set optimizer.ema_momentum or fine_tune.ema_momentum, in Keras 0.99; 0 is off.',
+  warmup_steps: 'Use schedule.warmup_epochs, or fine_tune.schedule_warmup_epochs: epochs, of which parts are allowed.',
   steps_per_epoch: 'An epoch is one pass over all training images; take it out.',
   validation_steps: 'All validation images are used; take it out.',
   validation_split: 'Give dataset.split_fractions, or folders train, validation and test.',

@@ -52,6 +52,22 @@ describe("names of Keras lead to Graft's", () => {
       "base.loss: there is no parameter 'loss'. Here it is called 'loss.name': cross_entropy (binary or categorical, by the number of classes) or focal. (line 2)",
     ],
     [
+      'base: { mixup: 0.2 }',
+      "base.mixup: there is no parameter 'mixup'. Here it is called 'augmentation.mixup_alpha'. (line 2)",
+    ],
+    [
+      'base: { fine_tune.enabled: true, fine_tune: { use_ema: true } }',
+      "base.fine_tune.use_ema: there is no parameter 'fine_tune.use_ema'. Set optimizer.ema_momentum or fine_tune.ema_momentum, in Keras 0.99; 0 is off. (line 2)",
+    ],
+    [
+      'base: { warmup_steps: 500 }',
+      "base.warmup_steps: there is no parameter 'warmup_steps'. Use schedule.warmup_epochs, or fine_tune.schedule_warmup_epochs: epochs, of which parts are allowed. (line 2)",
+    ],
+    [
+      'base: { metrics: [f1] }',
+      "base.metrics: there is no parameter 'metrics'. Losses, accuracies, val_macro_f1 and val_balanced_accuracy are always recorded, val_auc for small validation splits; objective.metric chooses the one that ranks runs. (line 2)",
+    ],
+    [
       'epochs: 5',
       'epochs: there is no such key. Put it under base: for one value of all runs, or under parameters: for values to compare. (line 2)',
     ],
@@ -71,14 +87,14 @@ describe("names of Keras lead to Graft's", () => {
     expect(mistakesOf(lines)).toEqual([expected]);
   });
 
-  it.each(['lr', 'learning_rate', 'dropout', 'batch', 'optimizer', 'model', 'momentum', 'Dropout-Rate'])(
-    '%s is called by a name that exists',
-    (name) => {
-      const parameter = kerasParameter(name);
-      expect(PARAMETER_NAMES).toContain(parameter);
-      expect(findDefinition(name)).toBeNull();
-    },
-  );
+  it.each([
+    ...['lr', 'learning_rate', 'dropout', 'batch', 'optimizer', 'model', 'momentum', 'Dropout-Rate', 'ema_momentum'],
+    ...['gradient_accumulation_steps', 'mixup', 'cutmix', 'randaugment', 'label_smooth'],
+  ])('%s is called by a name that exists', (name) => {
+    const parameter = kerasParameter(name);
+    expect(PARAMETER_NAMES).toContain(parameter);
+    expect(findDefinition(name)).toBeNull();
+  });
 
   it('and a hint never hides a parameter, nor an object property', () => {
     for (const name of PARAMETER_NAMES) expect(kerasHint(name), name).toBe('');
