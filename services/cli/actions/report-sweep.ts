@@ -47,7 +47,7 @@ export async function reportSweep(
       );
     }
     if (file !== null) say(context, `View it in a browser: ${pathToFileURL(file).href}`);
-    hint(context, options, `checkpoint export ${quoted(sweep)} -o model.keras`);
+    if (data.sweep.bestRunId !== null) hint(context, options, `checkpoint export ${quoted(sweep)} -o model.keras`);
   });
 }
 

@@ -1,3 +1,4 @@
+import { canBeBest } from '../../core/ranking.ts';
 import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeLeaderboard, leaderboardColumns } from '../describe/leaderboard-text.ts';
@@ -34,7 +35,7 @@ export async function showLeaderboard(
       options,
       `run explain ${best}`,
       `report ${named} -o report.html`,
-      `checkpoint export ${named} -o model.keras`,
+      ...(leaderboard.entries.some(({ run }) => canBeBest(run)) ? [`checkpoint export ${named} -o model.keras`] : []),
     );
   });
 }

@@ -10,9 +10,11 @@ import { parseAddresses } from '../../platform/rpc/client.ts';
 import type { CreatedSweep, GraftClient } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { countImages } from '../dataset/count-images.ts';
+import type { FolderCount, NotCounted } from '../dataset/count-images.ts';
 import { describePlan } from '../describe/plan-text.ts';
 import { describeMissingWeights } from '../sweep-file/local-weights.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
+import { nameOf } from '../sweep-file/read-sweep-text.ts';
 import { toYamlViolation } from '../sweep-file/yaml-path.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
 import { say, writeResult } from '../terminal/output.ts';
@@ -74,9 +76,11 @@ export async function planSweep(
   await withClient(context, options, async (client) => {
     const first = await inYamlTerms(file, spec, () => client.planSweep(spec, null));
     const count = first.cost.imageCountsAssumed ? await countImages(spec.dataset) : null;
-    const counted = count === null ? first : await client.planSweep(spec, count.counted);
+    const counts = typeof count === 'string' ? null : count;
+    const counted =
+      counts === null ? first : await inYamlTerms(file, spec, () => client.planSweep(spec, counts.counted));
     const plan = isOnThisMachine(client) ? withMissingWeights(context, counted) : counted;
-    const note = { whyAssumed: whyNotCounted(spec.dataset.path), isComplete: count?.isComplete ?? true };
+    const note = { whyAssumed: whyAssumed(spec.dataset.path, count), isComplete: counts?.isComplete ?? true };
     writeResult(context, options, plan, () => describePlan(plan, note, flags.verbose === true));
   });
 }
@@ -88,10 +92,13 @@ function withMissingWeights({ paths, env }: CliContext, plan: SweepPlanRecord): 
   return { ...plan, notes: [...plan.notes, ...describeMissingWeights(parameters, folders)] };
 }
 
-function whyNotCounted(folder: string): string {
-  return existsSync(folder)
+/** Returns the reason for which a plan has assumed numbers of images. */
+function whyAssumed(folder: string, count: FolderCount | NotCounted | null): string {
+  if (!existsSync(folder)) return `there is no folder ${folder} on this machine`;
+  if (count === 'TOO_SLOW') return `listing ${folder} takes too long to count the images here`;
+  return count === 'NO_IMAGES'
     ? `${folder} does not have images in the folders that a sweep reads; \`${GRAFT} dataset check\` lists the problems`
-    : `there is no folder ${folder} on this machine`;
+    : 'the coordinator is of an earlier version, which takes no counts';
 }
 
 /** Returns whether all addresses of the coordinator are on this machine: loopback or a local socket. */
@@ -115,7 +122,7 @@ async function inYamlTerms<T>(file: string, spec: SweepSpec, call: () => Promise
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
     throw new ViolationsError(
-      file,
+      nameOf(file),
       error.violations.map((violation) => toYamlViolation(violation, spec)),
       error.count,
     );

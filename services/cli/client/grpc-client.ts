@@ -26,7 +26,7 @@ import { allPages } from './all-pages.ts';
 import { tokenCalls } from './token-calls.ts';
 import type { AnnotationChange } from '../../core/annotations.ts';
 import { PermissionDeniedError } from '../../core/errors.ts';
-import { LATEST } from '../../core/handle.ts';
+import { LATEST, parseRunOfSweep } from '../../core/handle.ts';
 import type { HandleKind } from '../../core/handle.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
 import type { ResolvedHandle } from '../../core/records/handle.ts';
@@ -198,13 +198,18 @@ function mlflowCalls(
 async function listSweeps(call: Service, { limit, tag }: SweepFilter): Promise<readonly SweepRecord[]> {
   if (limit !== undefined) {
     const { sweeps } = await call.listSweeps({ pageSize: limit, pageToken: '', tag });
-    return sweeps.map(sweepFromProto);
+    return tagged(sweeps.map(sweepFromProto), tag);
   }
   const sweeps = await allPages(200, async (page) => {
     const { sweeps: items, nextPageToken } = await call.listSweeps({ ...page, tag });
     return { items, nextPageToken };
   });
-  return sweeps.map(sweepFromProto);
+  return tagged(sweeps.map(sweepFromProto), tag);
+}
+
+/** Returns the sweeps with a tag. A coordinator of an earlier version ignores it, and sends all. */
+function tagged(sweeps: readonly SweepRecord[], tag: string | undefined): readonly SweepRecord[] {
+  return tag === undefined ? sweeps : sweeps.filter(({ tags }) => tags.includes(tag));
 }
 
 function annotations({ notes, addTags, removeTags }: AnnotationChange): Omit<UpdateRunRequest, 'runId'> {
@@ -219,6 +224,10 @@ async function resolveHandle(call: Service, kind: HandleKind, handle: string): P
     // checks the identity, and names itself if its role is missing.
     const isUnknownCall = error instanceof RpcError && error.code === 'UNIMPLEMENTED';
     if (!isUnknownCall && !(error instanceof PermissionDeniedError)) throw error;
+    if (isUnknownCall && kind !== 'SWEEP' && (handle === LATEST || parseRunOfSweep(handle) !== null)) {
+      const problem = `'${handle}' can't be resolved: the coordinator is of an earlier version, which knows a ${kind.toLowerCase()} by its id only.`;
+      return { outcome: 'NOT_FOUND', id: '', problem, candidates: [] };
+    }
     const isLatest = kind === 'SWEEP' && handle === LATEST;
     const id = isLatest ? ((await listSweeps(call, { limit: 1 }))[0]?.sweepId ?? '') : handle;
     const outcome = id === '' ? 'NOT_FOUND' : 'FOUND';

@@ -18,18 +18,21 @@ export interface FolderCount {
   readonly isComplete: boolean;
 }
 
+/** Reason for which there is no count: time, or a folder that has no images in some split or can't be listed. */
+export type NotCounted = 'TOO_SLOW' | 'NO_IMAGES';
+
 /**
  * Counts the images that INDEX would find in a folder on this machine: files with an image's extension in
  * `<split>/<class>/…`, or in `<class>/…` with split fractions. It opens no file, so that duplicates and broken images count, too.
  *
  * @param isLate returns whether to stop; default: after 3 s.
- * @returns null if the folder is not on this machine, can't be listed, or has no images in some split.
+ * @returns the reason if there is no count: the time was up before a class of each split was counted, or the folder has no images.
  */
-export async function countImages(source: DatasetSource, isLate = after(LIMIT_MS)): Promise<FolderCount | null> {
+export async function countImages(source: DatasetSource, isLate = after(LIMIT_MS)): Promise<FolderCount | NotCounted> {
   try {
     return await (source.splitFractions === null ? countSplits(source.path, isLate) : countFlat(source, isLate));
   } catch {
-    return null;
+    return 'NO_IMAGES';
   }
 }
 
@@ -38,7 +41,7 @@ function after(milliseconds: number): () => boolean {
   return () => performance.now() > deadline;
 }
 
-async function countSplits(root: string, isLate: () => boolean): Promise<FolderCount | null> {
+async function countSplits(root: string, isLate: () => boolean): Promise<FolderCount | NotCounted> {
   const classes = new Map<Split, readonly string[]>();
   for (const split of SPLITS) classes.set(split, await classFolders(join(root, split)));
   const folders = SPLITS.flatMap((split) => (classes.get(split) ?? []).map((name) => ({ split, name })));
@@ -52,8 +55,11 @@ async function countSplits(root: string, isLate: () => boolean): Promise<FolderC
   return resultOf([of('train'), of('validation'), of('test')], classCount, counter.isComplete);
 }
 
-async function countFlat({ path, splitFractions }: DatasetSource, isLate: () => boolean): Promise<FolderCount | null> {
-  if (splitFractions === null) return null;
+async function countFlat(
+  { path, splitFractions }: DatasetSource,
+  isLate: () => boolean,
+): Promise<FolderCount | NotCounted> {
+  if (splitFractions === null) return 'NO_IMAGES';
   const names = await classFolders(path);
   const counter = new FolderCounter(isLate);
   const counts = await counter.countAll(names.map((name) => join(path, name)));
@@ -73,8 +79,10 @@ function resultOf(
   [trainImageCount, validationImageCount, testImageCount]: readonly [number, number, number],
   classCount: number,
   isComplete: boolean,
-): FolderCount | null {
-  if (Math.min(trainImageCount, validationImageCount, testImageCount) < 1 || classCount < 2) return null;
+): FolderCount | NotCounted {
+  if (Math.min(trainImageCount, validationImageCount, testImageCount) < 1 || classCount < 2) {
+    return isComplete ? 'NO_IMAGES' : 'TOO_SLOW';
+  }
   return { counted: { trainImageCount, validationImageCount, testImageCount, classCount }, isComplete };
 }
 

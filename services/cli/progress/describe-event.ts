@@ -37,7 +37,8 @@ function epochLine(
   const known = progress.runs.get(runId);
   const limit = known === undefined ? null : epochLimitOf(known.run, known.stage);
   const best = progress.bestRunId === runId && known?.bestValue === metrics[progress.objective.metric];
-  const values = ['loss', 'accuracy', 'val_loss', 'val_accuracy']
+  const names = new Set(['loss', 'accuracy', 'val_loss', 'val_accuracy', progress.objective.metric]);
+  const values = [...names]
     .filter((name) => metrics[name] !== undefined)
     .map((name) => `${name} ${formatMetric(metrics[name])}`);
   const counted = limit === null ? String(epoch) : `${epoch}/${limit}`;

@@ -58,7 +58,7 @@ describe('a count of images by their names', () => {
 
   it('divides a folder without splits class by class', async () => {
     const [trainEnd, validationEnd] = splitBounds(20, FRACTIONS);
-    expect((await countImages(sourceOf('flat', FRACTIONS)))?.counted).toEqual({
+    expect(await countImages(sourceOf('flat', FRACTIONS))).toHaveProperty('counted', {
       trainImageCount: trainEnd + 1,
       validationImageCount: validationEnd - trainEnd + 1,
       testImageCount: 20 - validationEnd + 1,
@@ -70,12 +70,20 @@ describe('a count of images by their names', () => {
     let entries = 0;
     // After the ten images of the class bird, and one of cat.
     const count = await countImages(sourceOf('splits'), () => (entries += 1) > 10);
-    expect(count?.isComplete).toBe(false);
-    expect(count?.counted).toMatchObject({ validationImageCount: 9, testImageCount: 6, classCount: 3 });
-    expect(count?.counted.trainImageCount).toBeGreaterThan(5);
+    if (typeof count === 'string') throw new Error(count);
+    expect(count.isComplete).toBe(false);
+    expect(count.counted).toMatchObject({ validationImageCount: 9, testImageCount: 6, classCount: 3 });
+    expect(count.counted.trainImageCount).toBeGreaterThan(5);
   });
 
-  it.each(['nowhere', 'flat', 'splits/train/cat'])('is null for a folder that no sweep could use: %s', async (path) => {
-    expect(await countImages(sourceOf(path))).toBeNull();
+  it.each(['nowhere', 'flat', 'splits/train/cat'])(
+    'finds no images in a folder that no sweep could use: %s',
+    async (path) => {
+      expect(await countImages(sourceOf(path))).toBe('NO_IMAGES');
+    },
+  );
+
+  it('says that the time was up before a class of each split was counted', async () => {
+    expect(await countImages(sourceOf('splits'), () => true)).toBe('TOO_SLOW');
   });
 });

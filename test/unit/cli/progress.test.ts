@@ -69,6 +69,16 @@ it('says a reason once, however many runs end for it', () => {
   ]);
 });
 
+it('shows the objective of a sweep in each line of an epoch', () => {
+  const sweep = sampleSweep();
+  const objective = { metric: 'val_macro_f1', goal: 'maximize' } as const;
+  const results = { names: ['loss', 'val_macro_f1'], values: [0.3, 0.8] };
+  const body = { kind: 'EPOCH', runId: 's1-r001', stage: 'HEAD', epoch: 2, ...results } as const;
+  const [event] = sampleEvents([body]);
+  const start = startProgress({ ...sweep, spec: { ...sweep.spec, objective } }, runs);
+  expect(describeEvent(applyEvent(start, event!), event!)).toMatch(/ loss 0\.3000 val_macro_f1 0\.8000 best$/);
+});
+
 describe('the fold over events', () => {
   it('starts without results, whatever the runs have by now', () => {
     const progress = startProgress(sampleSweep({ state: 'ACTIVE' }), runs);
