@@ -62,7 +62,7 @@ export async function keepPartial(tx: StoreTransaction, taskId: string, found: I
   await tx.query('UPDATE tasks SET partial_index = $2::jsonb WHERE task_id = $1', [taskId, JSON.stringify(found)]);
 }
 
-/** Deletes what is kept of a search that is over. Weights that nobody has are no evidence against the machines. */
+/** Deletes what is kept of a search that is over. Weights that no trainer has are no evidence against the machines. */
 export async function forgetSearch(
   tx: StoreTransaction,
   taskId: string,
