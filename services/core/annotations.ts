@@ -52,8 +52,9 @@ export function tagProblem(tag: string): string | null {
   if (tag.length > MAX_TAG_LENGTH) {
     return `must have at most ${MAX_TAG_LENGTH} characters; received ${tag.length}.`;
   }
-  if (/[\s,]/u.test(tag)) return `must have neither spaces nor commas; received '${tag}'.`;
-  return controlProblem(tag);
+  const problem = controlProblem(tag);
+  if (problem !== null) return problem;
+  return /[\s,]/u.test(tag) ? `must have neither spaces nor commas; received '${tag}'.` : null;
 }
 
 /** Returns the tags after a change, sorted. */
