@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
 
 /** Codes by which file systems without hard links (exFAT, SMB, some FUSE drivers) refuse one. */
@@ -25,14 +25,28 @@ export function createOnce(path: string, content: string, mode = 0o644): boolean
   } finally {
     rmSync(prepared, { force: true });
   }
+  return createInPlace(path, content, mode);
+}
+
+/** Creates a file that readers may see before it has its content. */
+function createInPlace(path: string, content: string, mode: number): boolean {
+  let file: number;
   try {
-    writeFileSync(path, content, options);
+    file = openSync(path, 'wx', mode);
+  } catch (error) {
+    // Without the file open, the path may be another process' file.
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  try {
+    writeFileSync(file, content, { flush: true });
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
     // Disk full: half a file would count as one that exists.
     rmSync(path, { force: true });
     throw error;
+  } finally {
+    closeSync(file);
   }
 }
 
