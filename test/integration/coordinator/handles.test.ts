@@ -127,6 +127,9 @@ describe('a checkpoint', () => {
     }
     const several = await resolve(HandleKind.CHECKPOINT, 'cab');
     expect(several.problem).toContain("'cab' is the beginning of 3 checkpoints");
+    await harness.query('UPDATE runs SET best_epoch = 3 WHERE run_id = $1', [run]);
+    expect((await resolve(HandleKind.CHECKPOINT, run)).problem).toContain('has no stored checkpoint of its best epoch');
+    await harness.query('UPDATE runs SET best_epoch = 2 WHERE run_id = $1', [run]);
     // A whole name of a sweep precedes the beginning of a checkpoint's identity.
     await harness.query(`UPDATE sweeps SET display_name = 'cabe' WHERE sweep_id = $1`, [second]);
     expect(await idOf(HandleKind.CHECKPOINT, 'cabe')).toBe('cabd2');

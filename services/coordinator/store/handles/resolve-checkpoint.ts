@@ -41,14 +41,14 @@ async function checkpointOf(store: Store, run: Resolution): Promise<Resolution> 
   if (run.outcome !== 'FOUND') return run;
   const { rows } = await store.pool.query<{ readonly checkpoint_id: string }>(
     `SELECT c.checkpoint_id FROM runs r
-       JOIN checkpoints c ON c.state = 'STORED' AND c.kind = 'BEST' AND c.stage = r.best_stage
+       JOIN checkpoints c ON c.state = 'STORED' AND c.kind = 'BEST' AND c.stage = r.best_stage AND c.epoch = r.best_epoch
         AND c.run_id = CASE c.stage WHEN 'HEAD' THEN coalesce(r.head_run_id, r.run_id) ELSE r.run_id END
-      WHERE r.run_id = $1 ORDER BY c.epoch = r.best_epoch DESC, c.epoch DESC LIMIT 1`,
+      WHERE r.run_id = $1 ORDER BY c.create_time DESC LIMIT 1`,
     [run.id],
   );
   if (rows[0] !== undefined) return found(rows[0].checkpoint_id);
   return notFound(
-    `Run ${run.id} has no stored checkpoint of its best epoch: it has none yet, or retention removed it, because others ` +
+    `Run ${run.id} has no stored checkpoint of its best epoch: it is not stored yet, or retention removed it, because others ` +
       'of the sweep are better.',
   );
 }
