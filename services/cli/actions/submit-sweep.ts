@@ -49,7 +49,7 @@ export async function submitSweep(
     const spec = await loadSweepFile(file, context.cwd, {
       ...(flags.data === undefined ? {} : { data: flags.data }),
       stdin: context.stdin,
-      requiresFolder: flags.remoteData !== true && isOnThisMachine(client),
+      requiresFiles: flags.remoteData !== true && isOnThisMachine(client),
     });
     const requestId = flags.requestId ?? randomUUID();
     const created = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));

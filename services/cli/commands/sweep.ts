@@ -22,7 +22,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       'idempotency key: the same id with the same file returns the same sweep (default: random)',
     )
     .option(...DATA)
-    .option('--remote-data', 'submit although the folder of the images is not on this machine, but on the trainers')
+    .option('--remote-data', 'submit although the images or weight files are not on this machine, but on the trainers')
     .option('--watch', 'show progress until the sweep ends')
     .option(...STRICT)
     .action(async (file: string, flags: SubmitFlags, command: Command) => {

@@ -1,10 +1,10 @@
-import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { homedir } from 'node:os';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, Node as YamlNode } from 'yaml';
 import { validateSweepSpec } from '../../core/validation/validate-spec.ts';
 import type { FieldViolation, SweepSpec } from '../../core/sweep/sweep-spec.ts';
+import { missingFiles } from './local-files.ts';
 import { ViolationsError } from '../terminal/cli-errors.ts';
 import type { ByteStream } from '../terminal/standard-stream.ts';
 import { explainSyntax, nameOf, nestingProblem, NO_YAML, readSweepText } from './read-sweep-text.ts';
@@ -23,7 +23,7 @@ interface FolderOptions {
   /** Absolute path that replaces `dataset.path`. */
   readonly data?: string;
   /** Default: false. */
-  readonly requiresFolder?: boolean;
+  readonly requiresFiles?: boolean;
 }
 
 export interface ParsedSweepFile {
@@ -37,8 +37,8 @@ export interface ParsedSweepFile {
 export interface DataOptions {
   /** Folder of the images, relative to the current folder, which replaces `dataset.path`. */
   readonly data?: string;
-  /** Requires that the folder exists on this machine. */
-  readonly requiresFolder?: boolean;
+  /** Requires that the folder and all files of weights exist on this machine. */
+  readonly requiresFiles?: boolean;
   /** Content of the file `-`; default: standard input of the process. */
   readonly stdin?: ByteStream | undefined;
 }
@@ -56,7 +56,7 @@ export async function loadSweepFile(path: string, cwd: string, options: DataOpti
     folder: dirname(file),
     home: homedir(),
     ...(options.data === undefined ? {} : { data: absolutePath(options.data, { folder: cwd, home: homedir() }) }),
-    requiresFolder: options.requiresFolder ?? false,
+    requiresFiles: options.requiresFiles ?? false,
   });
   if (violations.length > 0) throw new ViolationsError(nameOf(path), violations);
   return spec;
@@ -73,27 +73,20 @@ export function parseSweepFile(text: string, folders: SweepFileFolders & FolderO
   if (parsed === null || !isMapping(root)) {
     return { spec, violations: reader.violations.filter(({ field }) => field === '') };
   }
+  const toFile = (violation: FieldViolation): FieldViolation => toYamlViolation(violation, spec);
   const meaning = validateSweepSpec(spec)
-    .map((violation) => toYamlViolation(violation, spec))
+    .map(toFile)
     .filter(({ field }) => !reader.hasFailed(field) && !dependsOn(field, reader.unreadable));
-  if (folders.requiresFolder === true && !meaning.some(({ field }) => field === 'dataset.path')) {
-    meaning.push(...missingFolder(spec.dataset.path, folders.data !== undefined));
+  if (folders.requiresFiles === true) {
+    const invalid = new Set(meaning.map(({ field }) => field));
+    const missing = missingFiles(spec, folders.data !== undefined).map(toFile);
+    meaning.push(...missing.filter(({ field }) => !invalid.has(field)));
   }
   return { spec, violations: withLines([...reader.violations, ...meaning], parsed.document, lineCounter) };
 }
 
 function withData(spec: SweepSpec, data: string | undefined): SweepSpec {
   return data === undefined ? spec : { ...spec, dataset: { ...spec.dataset, path: data } };
-}
-
-/** Returns a violation if the folder of the images is not on this machine. */
-function missingFolder(path: string, isOption: boolean): readonly FieldViolation[] {
-  const found = path === '' ? undefined : statSync(path, { throwIfNoEntry: false });
-  if (path === '' || found?.isDirectory() === true) return [];
-  const description =
-    `there is no folder ${path} on this machine, ${found === undefined ? 'where the coordinator runs' : 'only a file'}. ` +
-    'Name the folder of your images with --data DIR; if only the trainers have it, on other machines, add --remote-data.';
-  return [{ field: isOption ? '--data' : 'dataset.path', description }];
 }
 
 /** Returns the document with its value; null if it can't be read, for a reason that is added to `reader`. */

@@ -10,23 +10,43 @@ const NAMED_WEIGHTS: readonly string[] = ['imagenet', 'random'];
 
 const WHAT = 'a weight file';
 
+interface GivenWeights {
+  /** Path in the spec. */
+  readonly field: string;
+  readonly value: ParameterValue | undefined;
+}
+
 /** Checks every `weights` of a spec that is a path, wherever it is given. */
-export function validateWeights({ base, parameters, variants }: SweepSpec, found: ViolationList): void {
-  const check = (field: string, value: ParameterValue | undefined): void => {
+export function validateWeights(spec: SweepSpec, found: ViolationList): void {
+  for (const { field, value } of weightsOf(spec)) {
     const problem = typeof value === 'string' ? weightsProblem(value) : null;
     if (problem !== null) found.add(field, problem);
-  };
-  check(memberPath('base', 'weights'), base['weights']);
-  parameters.forEach(({ name, domain }, index) => {
-    if (name !== 'weights' || domain.kind !== 'values') return;
-    domain.values.forEach((value, place) => check(`parameters[${index}].values[${place}]`, value));
-  });
-  variants.forEach((variant, index) => check(memberPath(`variants[${index}]`, 'weights'), variant['weights']));
+  }
+}
+
+/** Returns every `weights` of a spec with its field, wherever it is given. */
+export function weightsOf({ base, parameters, variants }: SweepSpec): readonly GivenWeights[] {
+  return [
+    { field: memberPath('base', 'weights'), value: base['weights'] },
+    ...parameters.flatMap(({ name, domain }, index) => {
+      if (name !== 'weights' || domain.kind !== 'values') return [];
+      return domain.values.map((value, place) => ({ field: `parameters[${index}].values[${place}]`, value }));
+    }),
+    ...variants.map((variant, index) => ({
+      field: memberPath(`variants[${index}]`, 'weights'),
+      value: variant['weights'],
+    })),
+  ];
+}
+
+/** Returns whether weights are a path, valid or not, rather than a name. */
+export function isWeightsPath(value: string): boolean {
+  return value !== '' && !NAMED_WEIGHTS.includes(value);
 }
 
 function weightsProblem(value: string): string | null {
   // An empty text and control characters are mistakes of any parameter, and reported as such.
-  if (value === '' || NAMED_WEIGHTS.includes(value) || controlProblem(value) !== null) return null;
+  if (!isWeightsPath(value) || controlProblem(value) !== null) return null;
   const problem = pathProblem(value, WHAT);
   if (problem === null) return null;
   const hint = didYouMean(value, NAMED_WEIGHTS);

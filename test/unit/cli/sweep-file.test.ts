@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
@@ -205,14 +206,53 @@ describe('the folder of the images', () => {
   });
 
   it('is reported with the other mistakes if it must be on this machine and is not', () => {
-    const { violations } = parseSweepFile(BAD, { ...folders, requiresFolder: true });
+    const { violations } = parseSweepFile(BAD, { ...folders, requiresFiles: true });
     expect(violations.map(({ field }) => field)).toEqual(['dataset.path', 'base.epochs']);
     expect(violations[0]?.description).toMatch(
       /no folder \/no\/such\/folder .* --data DIR; .* --remote-data\. \(line 1\)$/,
     );
     const data = new URL(import.meta.url).pathname;
-    const [only] = parseSweepFile(SMALLEST, { ...folders, data, requiresFolder: true }).violations;
+    const [only] = parseSweepFile(SMALLEST, { ...folders, data, requiresFiles: true }).violations;
     expect(only).toMatchObject({ field: '--data', description: expect.stringContaining('only a file') as string });
+  });
+
+  it('may be one that only the trainers may read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'graft-sweep-file-'));
+    try {
+      // Any error but "there is none", which the superuser gets as well.
+      const data = join(folder, 'loop');
+      symlinkSync(data, data);
+      expect(parseSweepFile(SMALLEST, { ...folders, data, requiresFiles: true }).violations).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('is reported with every file of weights that is missing, wherever it is given', () => {
+    const given = [
+      'dataset: { path: / }',
+      'base: { weights: ./base.h5 }',
+      'strategy: list',
+      'variants:',
+      '  - { backbone: vgg16, weights: imagenet }',
+      '  - { backbone: vgg16, weights: /no/such.safetensors }',
+      '  - { backbone: vgg16, weights: / }',
+    ].join('\n');
+    expect(parseSweepFile(given, folders).violations).toEqual([]);
+    const { violations } = parseSweepFile(given, { ...folders, requiresFiles: true });
+    expect(violations.map(({ field }) => field)).toEqual([
+      'base.weights',
+      'variants[1].weights',
+      'variants[2].weights',
+    ]);
+    expect(violations[0]?.description).toMatch(
+      /there is no file \/sweeps\/base\.h5 on this machine, .* add --remote-data\. \(line 2\)$/,
+    );
+    expect(violations[2]?.description).toContain('only a folder');
+    const varied = 'dataset: { path: / }\nparameters: { weights: [random, x.h5] }';
+    expect(parseSweepFile(varied, { ...folders, requiresFiles: true }).violations).toMatchObject([
+      { field: 'parameters.weights.values[1]' },
+    ]);
   });
 });
 
