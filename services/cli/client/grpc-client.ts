@@ -102,11 +102,10 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
       return { run: runFromProto(run), attempts: attempts.map(attemptFromProto) };
     },
     async listEpochMetrics({ sweepId = '', runId = '' }) {
-      const metrics = await allPages(5_000, async (page) => {
-        const { metrics: items, nextPageToken } = await call.listEpochMetrics({ sweepId, runId, ...page });
-        return { items, nextPageToken };
+      return await allPages(5_000, async (page) => {
+        const { metrics, nextPageToken } = await call.listEpochMetrics({ sweepId, runId, ...page });
+        return { items: metrics.map(epochMetricFromProto), nextPageToken };
       });
-      return metrics.map(epochMetricFromProto);
     },
     async listCheckpoints({ sweepId = '', runId = '' }) {
       const checkpoints = await allPages(1_000, async (page) => {

@@ -1,12 +1,10 @@
 import process from 'node:process';
 import { readVersion } from '../../platform/config/read-version.ts';
-import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
-import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestPrediction } from '../../core/task.ts';
 import type { GraftClient, Leaderboard } from '../client/client-port.ts';
-import { groupByKey } from './group.ts';
-import { bestEntry, mostWrong } from './report-data.ts';
+import { bestEntry, chartedMetrics, mostWrong } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
 import { readTaskHistory } from './task-history.ts';
 import { showWrong } from './wrong-images.ts';
@@ -21,7 +19,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   const sweep = await client.getSweep(sweepId);
   const [leaderboard, metrics, tasks, trainers, plan] = await Promise.all([
     client.getLeaderboard(sweepId),
-    client.listEpochMetrics({ sweepId }),
+    readCharted(client, sweep),
     readTaskHistory(client, sweep, signal),
     client.listTrainers(),
     // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
@@ -37,7 +35,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     sweep,
     runs,
     leaderboard,
-    metrics: withSharedHeads(runs, metrics),
+    metrics,
     dataset,
     plan,
     tasks,
@@ -53,6 +51,13 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     versions: { graft: readVersion(), node: process.versions.node },
     createTime: new Date(),
   };
+}
+
+/** Reads the metrics that are drawn; the others are more than half of the rows. */
+async function readCharted(client: GraftClient, { sweepId, spec }: SweepRecord): Promise<ReportData['metrics']> {
+  const names = new Set(chartedMetrics(spec.objective.metric));
+  const metrics = await client.listEpochMetrics({ sweepId });
+  return metrics.filter(({ name }) => names.has(name));
 }
 
 async function readPredictions(
@@ -74,19 +79,4 @@ async function findCheckpoint(client: GraftClient, { run, testResult }: Leaderbo
   const tested = existing.find(({ checkpointId }) => checkpointId === testResult?.checkpointId);
   const best = existing.findLast(({ kind, stage }) => kind === 'BEST' && stage === run.bestStage);
   return (tested ?? best)?.checkpointId ?? null;
-}
-
-/** Adds a shared head's metrics to the runs that share it: they are measured once, for the run that trained it. */
-function withSharedHeads(
-  runs: readonly RunRecord[],
-  metrics: readonly EpochMetricRecord[],
-): readonly EpochMetricRecord[] {
-  const heads = groupByKey(
-    metrics.filter(({ stage }) => stage === 'HEAD'),
-    ({ runId }) => runId,
-  );
-  const shared = runs.flatMap(({ runId, headRunId }) =>
-    headRunId === null ? [] : (heads.get(headRunId) ?? []).map((metric) => ({ ...metric, runId })),
-  );
-  return [...metrics, ...shared];
 }

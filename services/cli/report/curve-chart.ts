@@ -3,7 +3,7 @@ import { formatMetric } from '../terminal/format.ts';
 import { countTicks, placeOf, robustAxis, tickFormat } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { bandsOf } from './curves.ts';
-import type { CurvePoint } from './curves.ts';
+import type { CurvePoint, RunCurves } from './curves.ts';
 import { groupByKey } from './group.ts';
 import type { Html } from './html.ts';
 import { count } from './numbers.ts';
@@ -27,7 +27,7 @@ export interface CurveChart {
 
 export interface CurveChartOptions {
   readonly title: string;
-  readonly points: readonly CurvePoint[];
+  readonly runs: RunCurves;
   /** Best first. */
   readonly highlighted: readonly HighlightedRun[];
   readonly kind: 'loss' | 'score';
@@ -48,14 +48,13 @@ export function drawsBands(runCount: number, highlighted: number): boolean {
 }
 
 /** Renders the learning curves of one metric on a robust axis, with marks for what lies outside it. */
-export function renderCurveChart({ title, points, highlighted, kind }: CurveChartOptions): CurveChart {
+export function renderCurveChart({ title, runs, highlighted, kind }: CurveChartOptions): CurveChart {
+  const points = [...runs.values()].flat();
   const axis = robustAxis(
     points.map(({ value }) => value),
     kind,
   );
   const chosen = highlighted.map(({ runIndex }) => runIndex);
-  const runs = groupByKey(points, ({ runIndex }) => runIndex);
-  const others = points.filter(({ runIndex }) => !chosen.includes(runIndex));
   const withBands = drawsBands(runs.size, chosen.length);
   const lastEpoch = points.reduce((last, { epoch }) => Math.max(last, epoch), 1);
   const plot: Plot.PlotOptions = {
@@ -82,7 +81,7 @@ export function renderCurveChart({ title, points, highlighted, kind }: CurveChar
     },
     marks: [
       ...startMarks(highlighted, axis),
-      ...(withBands ? bandMarks(points, axis) : [faintLines(others)]),
+      ...(withBands ? bandMarks(points, axis) : [faintLines(runs, chosen)]),
       ...highlighted.map(({ runIndex }, place) => runLine(runs.get(runIndex) ?? [], place)),
       ...loneDots(runs, chosen, withBands),
       ...bestDots(runs, highlighted, axis),
@@ -101,7 +100,10 @@ function colourOf(place: number): string {
   return place < 0 ? 'currentColor' : `var(--run-${place + 1})`;
 }
 
-function faintLines(points: readonly CurvePoint[]): Plot.Line {
+function faintLines(runs: RunCurves, chosen: readonly number[]): Plot.Line {
+  const points = [...runs].flatMap(([runIndex, own]) =>
+    chosen.includes(runIndex) ? [] : own.map((point) => ({ ...point, runIndex })),
+  );
   const options = { stroke: 'currentColor', strokeOpacity: 0.28, strokeWidth: STROKE, clip: true } as const;
   return Plot.line(points, { x: 'epoch', y: finiteValue, z: 'runIndex', ...options });
 }
@@ -133,11 +135,7 @@ function bandMarks(points: readonly CurvePoint[], { low, high }: Axis): readonly
 }
 
 /** Draws a dot for each run of one epoch, which has no line. */
-function loneDots(
-  runs: ReadonlyMap<number, readonly CurvePoint[]>,
-  chosen: readonly number[],
-  withBands: boolean,
-): readonly Plot.Dot[] {
+function loneDots(runs: RunCurves, chosen: readonly number[], withBands: boolean): readonly Plot.Dot[] {
   return [...runs].flatMap(([runIndex, points]) => {
     const place = chosen.indexOf(runIndex);
     if (points.length !== 1 || (withBands && place < 0)) return [];
@@ -146,11 +144,7 @@ function loneDots(
   });
 }
 
-function bestDots(
-  runs: ReadonlyMap<number, readonly CurvePoint[]>,
-  highlighted: readonly HighlightedRun[],
-  axis: Axis,
-): readonly Plot.Dot[] {
+function bestDots(runs: RunCurves, highlighted: readonly HighlightedRun[], axis: Axis): readonly Plot.Dot[] {
   return highlighted.flatMap(({ runIndex, bestEpoch }, place) => {
     const best = runs
       .get(runIndex)
@@ -186,19 +180,22 @@ function startMarks(highlighted: readonly HighlightedRun[], { low, high }: Axis)
   });
 }
 
-/** Marks the first epoch of each run beyond the upper (▲) or lower (▼) end of the axis, and of each that is no number (×). */
-function edgeMarks(
-  runs: ReadonlyMap<number, readonly CurvePoint[]>,
-  chosen: readonly number[],
-  axis: Axis,
-  withBands: boolean,
-): readonly Plot.Dot[] {
+/**
+ * Marks the first epoch of each run beyond the upper (▲) or lower (▼) end of the axis, and of each that is no number (×); of the runs in
+ * a distribution, each such epoch once.
+ */
+function edgeMarks(runs: RunCurves, chosen: readonly number[], axis: Axis, withBands: boolean): readonly Plot.Dot[] {
+  const marked = new Set<string>();
   return [...runs].flatMap(([runIndex, points]) => {
     const place = chosen.indexOf(runIndex);
-    if (withBands && place < 0) return [];
     return (['above', 'below', 'none'] as const).flatMap((wanted) => {
       const first = points.find(({ value }) => placeOf(axis, value) === wanted);
       if (first === undefined) return [];
+      if (withBands && place < 0) {
+        const mark = `${wanted} ${first.epoch}`;
+        if (marked.has(mark)) return [];
+        marked.add(mark);
+      }
       const y = wanted === 'below' ? axis.low : axis.high;
       const shape =
         wanted === 'none'
@@ -210,7 +207,7 @@ function edgeMarks(
 }
 
 /** Says which runs have values outside the axis, and which are no numbers. */
-function describeOutside(runs: ReadonlyMap<number, readonly CurvePoint[]>, axis: Axis): string {
+function describeOutside(runs: RunCurves, axis: Axis): string {
   const outside = (['above', 'below'] as const).flatMap((side) => {
     const found = [...runs].flatMap(([runIndex, points]) => {
       const beyond = points.filter(({ value }) => placeOf(axis, value) === side);

@@ -4,7 +4,7 @@ import type { HighlightedRun } from './curve-chart.ts';
 import { Curves } from './curves.ts';
 import { html, parameterList } from './html.ts';
 import type { Html } from './html.ts';
-import { CHARTED_METRICS, hasEnded, HIGHLIGHTED, kindOf, titleOfMetric } from './report-data.ts';
+import { chartedMetrics, hasEnded, HIGHLIGHTED, kindOf, titleOfMetric } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
 
 /** Renders the learning curves of all recorded metrics of quality. */
@@ -49,24 +49,22 @@ export function curvesSection(data: ReportData): Html {
           ? 'Epochs of fine-tuning are numbered after those of the head; a dashed line marks their start.'
           : ''
       }
-      ${withBands ? 'The line is the median of the runs that reached an epoch, the bands hold 50\u202f% and 90\u202f% of them.' : ''}
+      ${withBands ? 'The line is the median of the runs with a finite value in an epoch, the bands hold 50\u202f% and 90\u202f% of them.' : ''}
     </p>
-    <div class="columns">${chartedNames(curves.names, sweep.spec.objective.metric).map(chart)}</div>
+    <div class="columns">
+      ${chartedMetrics(sweep.spec.objective.metric)
+        .filter((name) => curves.names.includes(name))
+        .map(chart)}
+    </div>
   </section>`;
 
   function chart(name: string): Html {
     const title = titleOfMetric(name);
-    const points = curves.pointsOf(name);
-    const { svg, outside, axis } = renderCurveChart({ title, points, highlighted, kind: kindOf(name) });
+    const runCurves = curves.curvesOf(name);
+    const { svg, outside, axis } = renderCurveChart({ title, runs: runCurves, highlighted, kind: kindOf(name) });
     return html`<figure>
       <figcaption><h3>${title}${axis.scale === 'log' ? html` <small>logarithmic</small>` : null}</h3></figcaption>
       ${svg} ${outside === '' ? null : html`<p class="outside">${outside}</p>`}
     </figure>`;
   }
-}
-
-/** Returns the metrics to draw: the objective and its training counterpart first. */
-function chartedNames(recorded: readonly string[], objective: string): readonly string[] {
-  const ordered = [objective, objective.replace(/^val_/, ''), ...CHARTED_METRICS];
-  return [...new Set(ordered)].filter((name) => recorded.includes(name));
 }

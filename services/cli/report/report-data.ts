@@ -14,10 +14,11 @@ import type { Leaderboard } from '../client/client-port.ts';
 /** Best runs that charts draw in colour. */
 export const HIGHLIGHTED = 3;
 
-/** Metrics whose curves are drawn, as far as they were recorded: validation beside training. */
-export const CHARTED_METRICS: readonly string[] = [
-  ...new Set(['val_loss', 'loss', 'val_accuracy', 'accuracy', ...OBJECTIVE_METRICS]),
-];
+/** Returns the metrics whose curves are drawn, as far as they were recorded: the objective first, validation beside training. */
+export function chartedMetrics(objective: string): readonly string[] {
+  const others = ['val_loss', 'loss', 'val_accuracy', 'accuracy', ...OBJECTIVE_METRICS];
+  return [...new Set([objective, objective.replace(/^val_/, ''), ...others])];
+}
 
 /** One lease of a task, taken from the sweep's events. */
 export interface TaskAttempt {
@@ -52,6 +53,7 @@ export interface ReportData {
   readonly sweep: SweepRecord;
   readonly runs: readonly RunRecord[];
   readonly leaderboard: Leaderboard;
+  /** Metrics that are drawn, as they were recorded: a shared head's for the run that trained it. */
   readonly metrics: readonly EpochMetricRecord[];
   /** Null before the data set is indexed. */
   readonly dataset: Dataset | null;

@@ -1,8 +1,9 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { GraftClient } from '../client/client-port.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
-import { prepareOutputFile, unwritable } from '../terminal/output-file.ts';
+import { prepareOutputFile } from '../terminal/output-file.ts';
+import { fileSink } from '../terminal/result-sink.ts';
 import { collectReport } from './collect-report.ts';
 import { renderReport } from './render-report.ts';
 import type { ReportData } from './report-data.ts';
@@ -32,7 +33,8 @@ export async function reportFile(path: string, isFolder: boolean, sweepId: strin
 }
 
 /**
- * Collects and writes a report; creates its folder. Returns the data of the report.
+ * Collects and writes a report; creates its folder. An older report is replaced when the new one is complete. Returns the data of the
+ * report.
  *
  * @throws CliError where the file can't be written.
  */
@@ -44,8 +46,13 @@ export async function writeReport(
 ): Promise<ReportData> {
   await prepareOutputFile(file, '--out');
   const data = await collectReport(client, sweepId, signal);
-  await writeFile(file, renderReport(data)).catch((error: unknown) => {
-    throw unwritable(file, file, error);
-  });
+  const page = renderReport(data);
+  const sink = await fileSink(file, '--out');
+  try {
+    sink.write(page);
+    sink.finish();
+  } finally {
+    sink.discard();
+  }
   return data;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { prepareOutputFile, unwritable } from './output-file.ts';
 import type { TextStream } from './output.ts';
 
@@ -25,8 +25,11 @@ export function streamSink(stream: TextStream): ResultSink {
  */
 export async function fileSink(path: string, option: string): Promise<ResultSink> {
   await prepareOutputFile(path, option);
-  const isSpecial = statSync(path, { throwIfNoEntry: false })?.isFile() === false;
-  const target = isSpecial ? path : `${path}.${randomUUID().slice(0, 8)}.part`;
+  const known = statSync(path, { throwIfNoEntry: false });
+  const isSpecial = known?.isFile() === false;
+  // The file that a symbolic link leads to is replaced, not the link: /dev/stdout is one to the file that a shell redirects to.
+  const final = known === undefined || isSpecial ? path : realpathSync(path);
+  const target = isSpecial ? path : `${final}.${randomUUID().slice(0, 8)}.part`;
   const attempt = <T>(work: () => T): T => {
     try {
       return work();
@@ -45,7 +48,7 @@ export async function fileSink(path: string, option: string): Promise<ResultSink
     write: (text) => attempt(() => writeFileSync(file, text)),
     finish: () => {
       close();
-      if (!isSpecial) attempt(() => renameSync(target, path));
+      if (!isSpecial) attempt(() => renameSync(target, final));
     },
     discard: () => {
       close();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countTicks, linear, placeOf, positionOn, robustAxis, tickFormat } from '../../../services/cli/report/axis.ts';
 import { renderCurveChart } from '../../../services/cli/report/curve-chart.ts';
 import { bandsOf } from '../../../services/cli/report/curves.ts';
-import type { CurvePoint } from '../../../services/cli/report/curves.ts';
+import type { CurvePoint, RunCurves } from '../../../services/cli/report/curves.ts';
 import { effectsOf } from '../../../services/cli/report/effects.ts';
 import { failureGroups } from '../../../services/cli/report/failures-section.ts';
 import { bestSoFar } from '../../../services/cli/report/progress-chart.ts';
@@ -15,8 +15,12 @@ import { sampleRun, sampleSweep } from './sample-sweep.ts';
 
 const ranks = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-function curve(runIndex: number, values: readonly number[]): CurvePoint[] {
-  return values.map((value, index) => ({ runIndex, epoch: index + 1, stage: 'HEAD', value }));
+function curve(values: readonly number[]): CurvePoint[] {
+  return values.map((value, index) => ({ epoch: index + 1, stage: 'HEAD', value }));
+}
+
+function curvesOf(runs: readonly number[], valuesOf: (run: number) => readonly number[]): RunCurves {
+  return new Map(runs.map((run) => [run, curve(valuesOf(run))]));
 }
 
 /** A falling loss, from 0.7 to 0.1. */
@@ -147,7 +151,7 @@ describe('a chart of learning curves', () => {
   const highlighted = [{ runIndex: 0, bestEpoch: 7, fineTuneStart: 5 }];
   const chart = renderCurveChart({
     title: 'Validation loss',
-    points: [...curve(0, GOOD), ...curve(1, GOOD), ...curve(2, [0.9, 1e5, 1e8, Number.NaN])],
+    runs: curvesOf([0, 1, 2], (run) => (run < 2 ? GOOD : [0.9, 1e5, 1e8, Number.NaN])),
     highlighted,
     kind: 'loss',
   });
@@ -167,7 +171,7 @@ describe('a chart of learning curves', () => {
   it('draws all lines with one width and tells them apart by dashes', () => {
     const { svg: many } = renderCurveChart({
       title: 'Loss',
-      points: ranks(6).flatMap((run) => curve(run, GOOD)),
+      runs: curvesOf(ranks(6), () => GOOD),
       highlighted: [1, 2, 3].map((runIndex) => ({ runIndex, bestEpoch: null, fineTuneStart: null })),
       kind: 'loss',
     });
@@ -187,14 +191,22 @@ describe('a chart of learning curves', () => {
   });
 
   it('draws the distribution of many runs', () => {
-    const points = ranks(100).flatMap((run) => curve(run, [run, run / 2]));
-    expect(bandsOf(points)).toEqual([
+    const runs = curvesOf(ranks(100), (run) => [run, run / 2]);
+    expect(bandsOf([...runs.values()].flat())).toEqual([
       { epoch: 1, quantiles: [5.95, 25.75, 50.5, 75.25, 95.05] },
       { epoch: 2, quantiles: [2.975, 12.875, 25.25, 37.625, 47.525] },
     ]);
-    const { svg: many } = renderCurveChart({ title: 'Loss', points, highlighted: [], kind: 'loss' });
+    const { svg: many } = renderCurveChart({ title: 'Loss', runs, highlighted: [], kind: 'loss' });
     expect(many.text.match(/aria-label="area"/g)).toHaveLength(2);
     expect(many.text.length).toBeLessThan(8_000);
+  });
+
+  it('marks each epoch once in which runs of a distribution leave the axis, however many they are', () => {
+    const diverged = [0.9, 1e9, 1e9, Number.NaN];
+    const runs = curvesOf(ranks(100), (run) => (run % 10 === 0 ? diverged : GOOD));
+    const { svg: many, outside } = renderCurveChart({ title: 'Loss', runs, highlighted: [], kind: 'loss' });
+    expect(outside).toContain('▲ Above the axis: 10 runs');
+    expect(many.text.match(/aria-label="dot"/g)).toHaveLength(2);
   });
 });
 

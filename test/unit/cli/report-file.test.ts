@@ -1,4 +1,15 @@
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +17,7 @@ import { runCli } from '../../../services/cli/cli.ts';
 import type { GraftClient } from '../../../services/cli/client/client-port.ts';
 import type { StoredEvent } from '../../../services/core/records/event.ts';
 import { collectReport } from '../../../services/cli/report/collect-report.ts';
+import { Curves } from '../../../services/cli/report/curves.ts';
 import { sampleEvents, sampleReport, sampleRun, sampleSweep } from './sample-sweep.ts';
 
 let folder: string;
@@ -83,6 +95,27 @@ describe('graft report -o', () => {
     expect(readFileSync(join(folder, written), 'utf8')).toContain('</html>');
   });
 
+  it('replaces an older report when the new one is complete, also through a link', async () => {
+    const inner = join(folder, 'replaced');
+    mkdirSync(inner);
+    const pathOf = (name: string): string => join(inner, name);
+    writeFileSync(pathOf('latest.html'), 'older');
+    // Shows whether the older file was overwritten: its content is still there under this name.
+    linkSync(pathOf('latest.html'), pathOf('kept.html'));
+    symlinkSync(pathOf('latest.html'), pathOf('link.html'));
+    expect((await report(['-o', pathOf('link.html')])).code).toBe(0);
+    expect(readFileSync(pathOf('latest.html'), 'utf8')).toContain('</html>');
+    expect(readFileSync(pathOf('kept.html'), 'utf8')).toBe('older');
+    expect(lstatSync(pathOf('link.html')).isSymbolicLink()).toBe(true);
+    expect(readdirSync(inner).sort()).toEqual(['kept.html', 'latest.html', 'link.html']);
+  });
+
+  it.runIf(existsSync('/dev/full'))('refuses a full disk', async () => {
+    const { code, stdout, stderr } = await report(['-o', '/dev/full']);
+    expect([code === 0, stdout]).toEqual([false, '']);
+    expect(stderr).toContain("/dev/full can't be written: ");
+  });
+
   it('is the current folder by default', async () => {
     expect((await report([])).stdout).toBe(`${join(folder, 'graft-report-s1.html')}\n`);
   });
@@ -124,7 +157,7 @@ describe('graft report -o', () => {
     expect(counted).not.toContain('getRun');
   });
 
-  it('reads the curves of a large sweep in one list, and adds shared heads to the runs that share them', async () => {
+  it('reads the curves of a large sweep in one list, and keeps what is drawn, once', async () => {
     const entries = Array.from({ length: 1_000 }, (_, index) => {
       // Run 1 trained the heads of all later runs.
       const run = sampleRun(index, { runId: `r${index}`, headRunId: index > 1 ? 'r1' : null });
@@ -139,14 +172,21 @@ describe('graft report -o', () => {
         const metric = { epoch: 1, name: 'val_loss', value: 0.5, runId: 'r1' };
         return Promise.resolve([
           { ...metric, stage: 'HEAD' },
+          { ...metric, stage: 'HEAD', name: 'learning_rate' },
           { ...metric, stage: 'FINE_TUNE' },
         ]);
       },
     };
     const { signal } = new AbortController();
-    const { metrics } = await collectReport({ ...answersOf(), ...client } as GraftClient, 's1', signal);
+    const { metrics, runs } = await collectReport({ ...answersOf(), ...client } as GraftClient, 's1', signal);
     expect(asked).toEqual([{ sweepId: 's1' }]);
-    expect(metrics).toHaveLength(1 + 999);
-    expect(metrics.filter(({ stage }) => stage === 'FINE_TUNE')).toHaveLength(1);
+    expect(metrics.map(({ runId, stage, name }) => [runId, stage, name])).toEqual([
+      ['r1', 'HEAD', 'val_loss'],
+      ['r1', 'FINE_TUNE', 'val_loss'],
+    ]);
+    // Runs 1 to 999; only run 1 is fine-tuned.
+    const curves = new Curves(metrics, runs).curvesOf('val_loss');
+    expect(curves.size).toBe(999);
+    expect([...curves.values()].flat()).toHaveLength(1_000);
   });
 });

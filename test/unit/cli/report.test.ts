@@ -273,10 +273,27 @@ describe('the data of a report', () => {
   it('numbers fine-tuning epochs after those of the head', () => {
     const runs = [sampleRun(3)];
     const curves = new Curves(sampleMetrics(runs), runs);
-    const points = curves.pointsOf('val_loss');
+    const points = curves.curvesOf('val_loss').get(3)!;
     expect(curves.fineTuneStart(3)).toBe(7);
     expect(points.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(points[6]!.stage).toBe('FINE_TUNE');
+  });
+
+  it('has the points of a shared head once, for all runs that share it, before those of their own fine-tuning', () => {
+    const runs = [0, 1, 2].map((index) => sampleRun(index, { runId: `r${index}`, headRunId: index > 0 ? 'r0' : null }));
+    const row = { name: 'val_loss', value: 0.5 };
+    const rows = [
+      { ...row, runId: 'r0', stage: 'HEAD', epoch: 2 },
+      { ...row, runId: 'r0', stage: 'HEAD', epoch: 1 },
+      { ...row, runId: 'r2', stage: 'FINE_TUNE', epoch: 1 },
+    ] as const;
+    const curves = new Curves(rows, runs);
+    const [own, shared, tuned] = [0, 1, 2].map((index) => curves.curvesOf('val_loss').get(index)!);
+    expect(own?.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect(shared).toBe(own);
+    expect(tuned?.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    expect(tuned?.[0]).toBe(own?.[0]);
+    expect([curves.runCount, curves.fineTuneStart(1), curves.fineTuneStart(2)]).toEqual([3, null, 3]);
   });
 
   it('orders wrong images by the confidence in the wrong class', () => {
