@@ -26,7 +26,7 @@ export function describeUse(model: ExportedModel): string {
 }
 
 /** Returns five lines of Python that print the model's output for one image, decoded and resized as in training. */
-export function pythonLines({ path, imageSize }: ExportedModel, image = 'photo.jpg'): readonly string[] {
+function pythonLines({ path, imageSize }: ExportedModel, image = 'photo.jpg'): readonly string[] {
   return [
     'import keras, tensorflow as tf',
     `model = keras.models.load_model(${JSON.stringify(path)})`,
