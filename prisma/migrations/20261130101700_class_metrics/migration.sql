@@ -1,9 +1,5 @@
 -- Metrics that treat all classes alike: of epochs, as the ranking criterion, and of test results.
 
-ALTER TABLE "sweeps" DROP CONSTRAINT "sweeps_objective_metric_check";
-ALTER TABLE "sweeps" ADD CONSTRAINT "sweeps_objective_metric_check"
-    CHECK ("objective_metric" IN ('val_loss', 'val_accuracy', 'val_macro_f1', 'val_balanced_accuracy', 'val_auc'));
-
 ALTER TABLE "test_results" ADD COLUMN "macro_f1" DOUBLE PRECISION;
 ALTER TABLE "test_results" ADD COLUMN "balanced_accuracy" DOUBLE PRECISION;
 -- Classes that neither occur nor are predicted don't count in macro F1, classes that don't occur in balanced accuracy.
@@ -21,6 +17,11 @@ UPDATE "test_results" t
        balanced_accuracy = (
            SELECT avg(c.recall) FROM test_class_results c WHERE c.run_id = t.run_id AND c.support > 0
        );
+-- After the update, which may take seconds: this lock stops everything that reads sweeps.
+ALTER TABLE "sweeps" DROP CONSTRAINT "sweeps_objective_metric_check";
+ALTER TABLE "sweeps" ADD CONSTRAINT "sweeps_objective_metric_check"
+    CHECK ("objective_metric" IN ('val_loss', 'val_accuracy', 'val_macro_f1', 'val_balanced_accuracy', 'val_auc'));
+
 COMMENT ON COLUMN "test_results"."macro_f1" IS 'Mean F1 of the classes, 0 to 1.';
 COMMENT ON COLUMN "test_results"."balanced_accuracy" IS 'Mean recall of the classes, 0 to 1.';
 COMMENT ON COLUMN "test_results"."roc_auc" IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in earlier results.';

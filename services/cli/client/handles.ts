@@ -41,8 +41,13 @@ export async function resolveTrainer(client: GraftClient, handle: string): Promi
   return resolve(client, 'TRAINER', handle);
 }
 
-/** Returns the identity of the token that a handle names. Tokens are few, and only administrators may list them. */
+/**
+ * Returns the identity of the token that a handle names. Tokens are few, and only administrators may list them.
+ *
+ * @throws MissingError; UsageError
+ */
 export async function resolveToken(client: GraftClient, handle: string): Promise<string> {
+  requireHandle('token', handle);
   const tokens = (await client.listTokens()).map(({ tokenId, name, revokeTime, createTime }) => {
     return { id: tokenId, displayName: name, state: revokeTime === null ? '' : 'revoked', createTime };
   });
@@ -58,11 +63,16 @@ export async function resolveToken(client: GraftClient, handle: string): Promise
 }
 
 async function resolve(client: GraftClient, kind: HandleKind, handle: string): Promise<string> {
-  if (handle === '') throw new UsageError(`A ${kind.toLowerCase()} is required; received an empty string.`);
+  requireHandle(kind.toLowerCase(), handle);
   const { outcome, id, problem, candidates } = await client.resolveHandle(kind, handle);
   if (outcome === 'FOUND') return id;
   const message = withCandidates(problem, candidates);
   throw outcome === 'AMBIGUOUS' ? new UsageError(message) : new MissingError(message);
+}
+
+/** Refuses an empty handle, as of an unset shell variable: everything starts with it. */
+function requireHandle(kind: string, handle: string): void {
+  if (handle === '') throw new UsageError(`A ${kind} is required; received an empty string.`);
 }
 
 function withCandidates(problem: string, candidates: readonly HandleCandidate[]): string {

@@ -91,7 +91,13 @@ function asOnePage(page: PlanSweepResponse): PlanSweepResponse {
 }
 
 describe('a record over the wire and back', () => {
-  it('keeps sweeps', () => keeps(Sweep, arbitraryMessage('Sweep'), sweepFromProto, sweepToProto));
+  it('keeps sweeps', () => {
+    const named = arbitraryMessage<Sweep>('Sweep').map((sweep) => ({
+      ...sweep,
+      displayName: sweep.displayName || (sweep.spec?.displayName ?? ''),
+    }));
+    keeps(Sweep, named, sweepFromProto, sweepToProto);
+  });
   it('keeps runs', () => keeps(Run, arbitraryMessage('Run'), runFromProto, runToProto));
   it('keeps attempts', () =>
     keeps(RunAttempt, arbitraryMessage('RunAttempt', ['startTime']), attemptFromProto, attemptToProto));
@@ -139,6 +145,13 @@ describe('a record over the wire and back', () => {
       eventFromProto,
       eventToProto,
     ));
+});
+
+it('a sweep of an older coordinator has the name in its spec', () => {
+  const [sweep] = fc.sample(arbitraryMessage<Sweep>('Sweep'), { seed: 1, numRuns: 1 });
+  const spec = { ...sweep!.spec!, displayName: 'submitted' };
+  expect(sweepFromProto({ ...sweep!, displayName: '', spec }).displayName).toBe('submitted');
+  expect(sweepFromProto({ ...sweep!, displayName: 'renamed', spec }).displayName).toBe('renamed');
 });
 
 describe('an answer of a newer coordinator', () => {

@@ -63,6 +63,32 @@ describe('from the domain over the wire and back', () => {
     );
   });
 
+  it('cuts and cleans the reasons of missing weights, which contain messages of other programs', () => {
+    const missing = {
+      backbone: 'vgg16',
+      weights: 'imagenet',
+      reason: `\0${'x'.repeat(10_000)}`,
+      elsewhere: true,
+      temporary: false,
+    };
+    fc.assert(
+      fc.property(dataset, (indexed) => {
+        const result = {
+          stage: 'INDEX',
+          dataset: indexed,
+          manifestUri: 'm',
+          weights: [],
+          missingWeights: [missing],
+        } as const;
+        const sent = taskEndToProto({ kind: 'result', result });
+        const [kept] = sent.$case === 'index' ? sent.value.missingWeights : [];
+        expect(kept).toMatchObject({ ...missing, reason: expect.stringMatching(/^\ufffdx+…$/) as string });
+        expect(kept?.reason).toHaveLength(4_000);
+      }),
+      { numRuns: 1 },
+    );
+  });
+
   it('keeps checkpoints and data sets', () => {
     fc.assert(
       fc.property(checkpoint, dataset, (ref, indexed) => {

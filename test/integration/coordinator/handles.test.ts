@@ -63,6 +63,11 @@ describe('a sweep', () => {
     expect(many.candidates).toHaveLength(5);
   });
 
+  it('is found by its identity, although many others have it as their name or begin with it', async () => {
+    await harness.query(`UPDATE sweeps SET display_name = 'OLD1' WHERE sweep_id LIKE 'old10%'`);
+    expect(await idOf(HandleKind.SWEEP, 'old1')).toBe('old1');
+  });
+
   it('is not found by an unknown name, which lists similar ones, else the latest', async () => {
     const similar = await resolve(HandleKind.SWEEP, 'singel');
     expect(similar.outcome).toBe(HandleOutcome.NOT_FOUND);

@@ -326,6 +326,11 @@ describe('graft token', () => {
       code: 6,
       err: expect.stringContaining('Set GRAFT_TOKEN or GRAFT_TOKEN_FILE') as string,
     });
+    // As of an unset shell variable; everything starts with it.
+    expect(await graft(first, 'token', 'revoke', '')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('A token is required; received an empty string.') as string,
+    });
     expect((await graft(first, 'token', 'revoke', tokenId)).out).toContain(`${tokenId} (ana) was revoked`);
     expect((await graft(first, 'token', 'list')).out).toMatch(new RegExp(`${tokenId} .* revoked`));
     expect((await graft(first, 'token', 'revoke', 'tnone')).code).toBe(3);

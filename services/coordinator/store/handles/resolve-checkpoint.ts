@@ -25,13 +25,17 @@ export async function resolveCheckpoint(store: Store, handle: string): Promise<R
   return sweep.outcome === 'FOUND' ? checkpointOf(store, await bestRun(store, sweep.id)) : sweep;
 }
 
-/** Finds a checkpoint by identity, removed ones included, and stored ones by a prefix. */
+/** Finds a checkpoint by identity, removed ones included; else stored ones by a prefix, in the order of the index of prefixes. */
 async function checkpointsByPrefix(store: Store, handle: string): Promise<HandleMatches<HandleCandidate>> {
+  const columns = `checkpoint_id AS id, '' AS "displayName", kind AS state, create_time AS "createTime"`;
+  const byId = await store.pool.query<HandleCandidate>(`SELECT ${columns} FROM checkpoints WHERE checkpoint_id = $1`, [
+    handle,
+  ]);
+  if (byId.rows.length > 0) return matchHandle(handle, byId.rows);
   const { rows } = await store.pool.query<HandleCandidate>(
-    `SELECT checkpoint_id AS id, '' AS "displayName", kind AS state, create_time AS "createTime" FROM checkpoints
-      WHERE checkpoint_id = $1 OR (state = 'STORED' AND checkpoint_id LIKE $2)
-      ORDER BY checkpoint_id <> $1, create_time DESC LIMIT $3`,
-    [handle, startsWith(handle), MAX_AMBIGUOUS + 1],
+    `SELECT ${columns} FROM checkpoints WHERE state = 'STORED' AND checkpoint_id LIKE $1
+      ORDER BY checkpoint_id USING ~<~ LIMIT $2`,
+    [startsWith(handle), MAX_AMBIGUOUS + 1],
   );
   return matchHandle(handle, rows);
 }

@@ -4,7 +4,7 @@ import type { Store } from '../store.ts';
 import { found, notFound, resolutionOf, startsWith, unknown } from './resolution.ts';
 import type { Resolution } from './resolution.ts';
 
-/** Number of sweeps, the latest ones, whose names are compared with an unknown handle. */
+/** Most sweeps that are read for a prefix, by identity and by name, and for the names like an unknown handle (the latest). */
 const COMPARED_SWEEPS = 500;
 
 /**
@@ -17,18 +17,36 @@ export async function resolveSweep(store: Store, handle: string, kinds = 'sweep'
     const [latest] = await latestSweeps(store, 1);
     return latest === undefined ? notFound('There is no sweep yet.') : found(latest.id);
   }
-  // One more than is listed, to say that there are more.
-  const { rows } = await store.pool.query<HandleCandidate>(
-    `SELECT sweep_id AS id, display_name AS "displayName", state, create_time AS "createTime" FROM sweeps
-      WHERE lower(sweep_id) LIKE lower($2) OR (display_name <> '' AND lower(display_name) LIKE lower($2))
-      ORDER BY sweep_id <> $1, lower(sweep_id) <> lower($1), lower(display_name) <> lower($1), create_time DESC, sweep_id
-      LIMIT $3`,
-    [handle, startsWith(handle), MAX_AMBIGUOUS + 1],
-  );
+  const sweeps = await matchingSweeps(store, handle);
   return (
-    resolutionOf('sweep', handle, matchHandle(handle, rows)) ??
+    resolutionOf('sweep', handle, matchHandle(handle, sweeps)) ??
     unknown(kinds, handle, await latestSweeps(store, COMPARED_SWEEPS))
   );
+}
+
+/** Finds the sweep with this identity; else those with this name; else those of which either starts with the handle. */
+async function matchingSweeps(store: Store, handle: string): Promise<readonly HandleCandidate[]> {
+  const byId = await sweepsWhere(store, 'lower(sweep_id) = lower($1)', handle);
+  if (byId.length > 0) return byId;
+  const byName = await sweepsWhere(store, `display_name <> '' AND lower(display_name) = lower($1)`, handle);
+  if (byName.length > 0) return byName;
+  return sweepsWhere(store, BY_PREFIX, startsWith(handle));
+}
+
+/** Sweeps of a prefix, and not all of them: one letter is the beginning of every identity. Without an order, the reading stops early. */
+const BY_PREFIX = `sweep_id IN (
+  (SELECT sweep_id FROM sweeps WHERE lower(sweep_id) LIKE lower($1) LIMIT ${COMPARED_SWEEPS})
+  UNION ALL
+  (SELECT sweep_id FROM sweeps WHERE display_name <> '' AND lower(display_name) LIKE lower($1) LIMIT ${COMPARED_SWEEPS}))`;
+
+/** Returns the latest sweeps of a condition: one more than is listed, to say that there are more. */
+async function sweepsWhere(store: Store, condition: string, value: string): Promise<readonly HandleCandidate[]> {
+  const { rows } = await store.pool.query<HandleCandidate>(
+    `SELECT sweep_id AS id, display_name AS "displayName", state, create_time AS "createTime" FROM sweeps
+      WHERE ${condition} ORDER BY create_time DESC, sweep_id LIMIT $2`,
+    [value, MAX_AMBIGUOUS + 1],
+  );
+  return rows;
 }
 
 async function latestSweeps(store: Store, count: number): Promise<readonly HandleCandidate[]> {

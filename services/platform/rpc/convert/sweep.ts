@@ -32,9 +32,12 @@ export function sweepToProto(sweep: SweepRecord): proto.Sweep {
 export function sweepFromProto(message: proto.Sweep | undefined): SweepRecord {
   const sent = requireMessage(message, 'sweep');
   const { bestRunId, bestValue, createTime, startTime, endTime, ...rest } = nullAbsent(sent);
+  const { spec } = sweepSpecFromProto(requireMessage(sent.spec, 'sweep.spec'));
   return {
     ...rest,
-    spec: sweepSpecFromProto(requireMessage(sent.spec, 'sweep.spec')).spec,
+    spec,
+    // An earlier coordinator sends the name in the spec only.
+    displayName: sent.displayName || spec.displayName,
     state: sweepStates.fromProto(sent.state, 'sweep.state'),
     datasetId: textOrNull(sent.datasetId),
     bestRunId: textOrNull(bestRunId),

@@ -54,7 +54,10 @@ function taskResultToProto(result: TaskResult): ProtoResult {
         digest,
       }));
       const dataset = datasetToProto(result.dataset);
-      const missingWeights = [...result.missingWeights];
+      const missingWeights = result.missingWeights.map((missing) => ({
+        ...missing,
+        reason: cleanText(missing.reason, MAX_SENT_CHARACTERS),
+      }));
       return { $case: 'index', value: { dataset, manifestUri: result.manifestUri, weights, missingWeights } };
     }
     case 'FEATURES':
@@ -103,7 +106,7 @@ function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): 
   }
 }
 
-/** Limits of a sent error: it ends its attempt, so it must not be refused for its length. */
+/** Limits of a sent error or reason: it ends its attempt, so it must not be refused for its length. */
 const MAX_SENT_CHARACTERS = 4_000;
 const MAX_SENT_PROBLEMS = 1_000;
 
