@@ -50,7 +50,8 @@ describe.skipIf(WHY_NOT !== null)('an artifact store that takes nothing any more
       orphanMs: 15_000,
       say: () => undefined,
     });
-    const size = { cached: 40, augmented: 60, fineTune: 8 };
+    // Training must outlast the moment between its first checkpoint and the harm.
+    const size = { cached: 40, augmented: 150, fineTune: 8 };
     sweeps = await ChaosSweeps.prepare(folder, size, cluster.coordinatorAddresses);
     pool = new pg.Pool({ connectionString: cluster.databaseUrl, max: 1 });
     referenceSweepId = await sweeps.submit();

@@ -61,7 +61,9 @@ it.skipIf('reason' in s3)(
     ]);
 
     const [checkpoint] = await harness.query<{ checkpoint_id: string; sha256: string; size_bytes: string }>(
-      `SELECT checkpoint_id, sha256, size_bytes FROM checkpoints WHERE state = 'STORED' AND kind = 'BEST' LIMIT 1`,
+      // Others may be removed meanwhile, because a later epoch was better.
+      `SELECT checkpoint_id, sha256, size_bytes FROM checkpoints c JOIN runs r USING (run_id)
+        WHERE c.state = 'STORED' AND c.kind = 'BEST' AND c.stage = r.best_stage AND c.epoch = r.best_epoch LIMIT 1`,
     );
     const parts: Buffer[] = [];
     const download = harness.sweeps.downloadCheckpoint({ checkpointId: checkpoint?.checkpoint_id ?? '', offset: 0n });
