@@ -159,11 +159,12 @@ async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: Ind
     const description = `must be ${expected} for digest ${dataset.digest}; received '${dataset.datasetId}'.`;
     throw new InvalidRequestError([{ field: 'index.dataset.dataset_id', description }]);
   }
-  const { rows } = await tx.query<{ class_names: string[]; class_counts: ClassCount[] }>(
+  // Two sweeps may index the same images at the same time. A conflict target covers one unique index, and the other one, that of the
+  // digest, would then report a violation.
+  await tx.query(
     `INSERT INTO datasets (dataset_id, digest, path, class_names, class_counts, problems, manifest_uri)
      VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
-     ON CONFLICT (dataset_id) DO UPDATE SET manifest_uri = excluded.manifest_uri
-     RETURNING class_names, class_counts`,
+     ON CONFLICT DO NOTHING`,
     [
       dataset.datasetId,
       dataset.digest,
@@ -173,6 +174,10 @@ async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: Ind
       JSON.stringify(dataset.problems),
       manifestUri,
     ],
+  );
+  const { rows } = await tx.query<{ class_names: string[]; class_counts: ClassCount[] }>(
+    'UPDATE datasets SET manifest_uri = $2 WHERE dataset_id = $1 RETURNING class_names, class_counts',
+    [dataset.datasetId, manifestUri],
   );
   const violations = rows.flatMap((row) =>
     checkKnownContent(dataset, { classNames: row.class_names, classCounts: row.class_counts }),
