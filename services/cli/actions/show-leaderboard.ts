@@ -19,8 +19,8 @@ export async function showLeaderboard(
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, sweep);
     const leaderboard = await client.getLeaderboard(sweepId);
-    const objective = options.output === 'json' ? null : (await client.getSweep(sweepId)).spec.objective;
-    const columns = leaderboardColumns(leaderboard.entries, objective?.metric ?? null);
+    const { objective } = (await client.getSweep(sweepId)).spec;
+    const columns = leaderboardColumns(leaderboard.entries, objective.metric);
     const shown = chooseRows(columns, leaderboard.entries, flags);
     const width = tableWidth(context.stdout);
     writeResult(context, options, { ...leaderboard, entries: shown }, () =>

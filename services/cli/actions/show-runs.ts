@@ -17,8 +17,8 @@ export async function listRuns(
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, handle);
     const runs = await client.listRuns(sweepId);
-    const metric = options.output === 'json' ? null : (await client.getSweep(sweepId)).spec.objective.metric;
-    const columns = listedRunColumns(runs, metric);
+    const { objective } = (await client.getSweep(sweepId)).spec;
+    const columns = listedRunColumns(runs, objective.metric);
     writeList(context, options, { rows: runs, columns, flags, none: 'The sweep has no runs yet.' });
   });
 }

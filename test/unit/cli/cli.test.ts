@@ -295,6 +295,7 @@ describe('results', () => {
 
   it('are JSON with proto field names', async () => {
     const { out } = await run(['leaderboard', 's1', '--output', 'json'], {
+      getSweep: () => Promise.resolve(sampleSweep()),
       getLeaderboard: () => Promise.resolve(leaderboard),
     });
     expect(JSON.parse(out)).toMatchObject({
@@ -311,6 +312,21 @@ describe('results', () => {
         {},
       ],
     });
+  });
+
+  it.each(['table', 'json'])('are sorted by the metric of the objective as %s', async (output) => {
+    const { spec } = sampleSweep();
+    const scored = sampleSweep({ spec: { ...spec, objective: { metric: 'val_macro_f1', goal: 'maximize' } } });
+    const client: Partial<GraftClient> = {
+      getSweep: () => Promise.resolve(scored),
+      getLeaderboard: () => Promise.resolve(leaderboard),
+      listRuns: () => Promise.resolve(leaderboard.entries.map((entry) => entry.run)),
+    };
+    for (const command of [['leaderboard'], ['run', 'list']]) {
+      const { code, err } = await run([...command, 's1', '--sort', 'val_macro_f1', '--output', output], client);
+      expect(err).not.toContain('--sort');
+      expect(code).toBe(0);
+    }
   });
 
   it('are tables for people', async () => {
