@@ -1,4 +1,6 @@
+import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { RunRecord } from '../../core/records/run.ts';
+import type { SweepRecord } from '../../core/records/sweep.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
 import type { GraftClient } from '../client/client-port.ts';
@@ -24,7 +26,13 @@ export async function compareRuns(
   if (handles.length < 2) throw new UsageError(`A comparison needs at least two runs; received ${handles.length}.`);
   await withClient(context, options, async (client) => {
     const compared: ComparedRun[] = [];
-    for (const named of handles) compared.push(await readRun(client, await resolveRun(client, named, sweep), named));
+    const sweeps = new Map<string, RankedSweep>();
+    for (const named of handles) {
+      const { run } = await client.getRun(await resolveRun(client, named, sweep));
+      const ranked = sweeps.get(run.sweepId) ?? (await readSweep(client, run.sweepId));
+      sweeps.set(run.sweepId, ranked);
+      compared.push(await readRun(client, run, named, ranked));
+    }
     const [first, second] = compared;
     if (first === undefined || second === undefined) return;
     const paired = compared.length === 2 ? await comparePaired(client, first, second) : null;
@@ -37,11 +45,26 @@ export async function compareRuns(
   });
 }
 
-async function readRun(client: GraftClient, runId: string, named: string): Promise<ComparedRun> {
-  const { run } = await client.getRun(runId);
-  const { entries } = await client.getLeaderboard(run.sweepId);
-  const entry = entries.find((candidate) => candidate.run.runId === runId) ?? { rank: 0, run, testResult: null };
-  return { ...entry, named, sweep: await client.getSweep(run.sweepId), epochs: await readEpochs(client, run) };
+/** A sweep with its leaderboard. */
+interface RankedSweep {
+  readonly sweep: SweepRecord;
+  readonly entries: readonly LeaderboardRecord[];
+}
+
+async function readSweep(client: GraftClient, sweepId: string): Promise<RankedSweep> {
+  const sweep = await client.getSweep(sweepId);
+  const { entries } = await client.getLeaderboard(sweepId);
+  return { sweep, entries };
+}
+
+async function readRun(
+  client: GraftClient,
+  run: RunRecord,
+  named: string,
+  { sweep, entries }: RankedSweep,
+): Promise<ComparedRun> {
+  const entry = entries.find((candidate) => candidate.run.runId === run.runId) ?? { rank: 0, run, testResult: null };
+  return { ...entry, named, sweep, epochs: await readEpochs(client, run) };
 }
 
 /** Returns the metrics by epoch. Those of a shared head belong to the run that trained it. */
@@ -77,17 +100,16 @@ export async function diffSweeps(
   handles: readonly [string, string],
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const first = await readSweep(client, handles[0]);
-    const second = await readSweep(client, handles[1]);
+    const first = await readDiffed(client, handles[0]);
+    const second = await readDiffed(client, handles[1]);
     const differences = diffSpecs(first.sweep.spec, second.sweep.spec);
     writeResult(context, options, { sweeps: [first, second], differences }, () =>
-      describeDiff([first, second], tableWidth(context.stdout)),
+      describeDiff([first, second], differences, tableWidth(context.stdout)),
     );
   });
 }
 
-async function readSweep(client: GraftClient, handle: string): Promise<DiffedSweep> {
-  const sweep = await client.getSweep(await resolveSweep(client, handle));
-  const { entries } = await client.getLeaderboard(sweep.sweepId);
+async function readDiffed(client: GraftClient, handle: string): Promise<DiffedSweep> {
+  const { sweep, entries } = await readSweep(client, await resolveSweep(client, handle));
   return { sweep, best: entries.find(({ run }) => run.runId === sweep.bestRunId) ?? null };
 }

@@ -2,6 +2,7 @@ import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import { formatInterval, formatMetric, formatTime } from '../terminal/format.ts';
 import { renderFittedTable } from '../terminal/fitted-table.ts';
+import { snakeCase } from '../terminal/output.ts';
 import { describeState } from './sweep-text.ts';
 import { formatTook } from './took.ts';
 
@@ -40,7 +41,7 @@ function flatten(spec: SweepRecord['spec']): ReadonlyMap<string, string> {
       for (const [index, item] of value.entries()) visit(`${path}[${index}]`, item);
     } else {
       for (const [name, item] of Object.entries(value))
-        visit(path === '' ? snake(name) : `${path}.${snake(name)}`, item);
+        visit(path === '' ? snakeCase(name) : `${path}.${snakeCase(name)}`, item);
     }
   };
   const { base, parameters, ...rest } = spec;
@@ -50,14 +51,13 @@ function flatten(spec: SweepRecord['spec']): ReadonlyMap<string, string> {
   return fields;
 }
 
-function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-/** Returns what differs between two sweeps: fields of the specs, then results. */
-export function describeDiff(sweeps: readonly [DiffedSweep, DiffedSweep], width: number | null): string {
+/** Returns what differs between two sweeps: fields of the specs, as `diffSpecs` returns them, then results. */
+export function describeDiff(
+  sweeps: readonly [DiffedSweep, DiffedSweep],
+  differences: readonly SpecDifference[],
+  width: number | null,
+): string {
   const [first, second] = sweeps;
-  const fields = diffSpecs(first.sweep.spec, second.sweep.spec);
   const results: readonly (readonly [string, (one: DiffedSweep) => string])[] = [
     ['name', ({ sweep }) => sweep.displayName],
     ['state', ({ sweep }) => describeState(sweep)],
@@ -80,9 +80,8 @@ export function describeDiff(sweeps: readonly [DiffedSweep, DiffedSweep], width:
     { name: 'field', title: '', rank: 0, minWidth: 16 },
     ...sweeps.map(({ sweep }, index) => ({ name: sweep.sweepId, title: sweep.sweepId, rank: index + 1, minWidth: 8 })),
   ];
-  const differences = fields.map(({ path, first: a, second: b }) => [path, a ?? '–', b ?? '–']);
+  const fields = differences.map(({ path, first: a, second: b }) => [path, a ?? '–', b ?? '–']);
   const rows = results.map(([title, cell]) => [title, cell(first), cell(second)]);
-  const same =
-    differences.length === 0 ? 'The specifications are equal.' : renderFittedTable(columns, differences, width);
+  const same = fields.length === 0 ? 'The specifications are equal.' : renderFittedTable(columns, fields, width);
   return `specification\n${same}\n\nresults\n${renderFittedTable(columns, rows, width)}`;
 }

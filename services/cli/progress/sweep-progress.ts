@@ -167,7 +167,7 @@ function applyChange(progress: SweepProgress, event: SweepEvent): SweepProgress 
 function applyEpoch(progress: SweepProgress, event: EpochEvent): SweepProgress {
   const metrics = metricsOf(event);
   const measured = withRun(progress, event.runId, (known) => ({
-    ...withBestValue(progress.objective, known, event),
+    ...withBestValue(progress.objective, known, event, metrics),
     stage: event.stage ?? known.stage,
     epoch: event.epoch,
     metrics,
@@ -178,14 +178,19 @@ function applyEpoch(progress: SweepProgress, event: EpochEvent): SweepProgress {
       ? [...progress.runs.values()].filter(({ run }) => run.headRunId === event.runId).map(({ run }) => run.runId)
       : [];
   const shared = sharing.reduce(
-    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, event)),
+    (next, runId) => withRun(next, runId, (known) => withBestValue(progress.objective, known, event, metrics)),
     measured,
   );
   return withBest(shared, [event.runId, ...sharing]);
 }
 
-function withBestValue(objective: Objective, known: RunProgress, event: EpochEvent): RunProgress {
-  const metrics = metricsOf(event);
+/** Returns a run after an epoch of its own or of its shared head, whose `metrics` are those of `event` by name. */
+function withBestValue(
+  objective: Objective,
+  known: RunProgress,
+  event: EpochEvent,
+  metrics: RunProgress['metrics'],
+): RunProgress {
   const value = metrics[objective.metric] ?? Number.NaN;
   if (!isBetter(objective, value, known.bestValue)) return known;
   return {

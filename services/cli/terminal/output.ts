@@ -39,6 +39,11 @@ export function say({ stderr }: { readonly stderr: TextStream }, text: string): 
   stderr.write(`${text}\n`);
 }
 
+/** Returns `headUnits` as `head_units`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 function toSnakeCase(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value);
   if (typeof value === 'number' && !Number.isFinite(value)) {
@@ -48,12 +53,7 @@ function toSnakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toSnakeCase);
   if (value instanceof Map) return toSnakeCase(Object.fromEntries(value));
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [
-        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-        toSnakeCase(item),
-      ]),
-    );
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [snakeCase(key), toSnakeCase(item)]));
   }
   return value;
 }

@@ -30,6 +30,7 @@ describe('two sweeps', () => {
         { sweep: first, best: entry },
         { sweep: second, best: null },
       ],
+      diffSpecs(first.spec, second.spec),
       null,
     );
     expect(text).toMatch(/^base\.epochs +– +3$/m);
