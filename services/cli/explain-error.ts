@@ -1,7 +1,7 @@
 import { GraftError, InvalidRequestError } from '../core/errors.ts';
 import type { ErrorReason } from '../core/errors.ts';
 import { ConfigError } from '../platform/config/read-config.ts';
-import { fileProblem } from '../platform/files/file-problem.ts';
+import { describeFileError, fileProblem } from '../platform/files/file-problem.ts';
 import { RpcError } from '../platform/rpc/errors.ts';
 import type { StatusCodeName } from '../platform/rpc/errors.ts';
 import { CliError, ViolationsError } from './terminal/cli-errors.ts';
@@ -83,8 +83,7 @@ function remedy(details: string): string {
 function explainFileError(error: unknown): Explanation | null {
   const problem = fileProblem(error);
   if (problem === null) return null;
-  const path = error instanceof Error && 'path' in error ? String(error.path) : 'A file';
-  return { exitCode: EXIT_OF_FILE_PROBLEM[problem.kind], message: `${path} ${problem.clause}.` };
+  return { exitCode: EXIT_OF_FILE_PROBLEM[problem.kind], message: `${describeFileError(error)}.` };
 }
 
 /** Explains an error of another class. A named one has a message for people; any other is a fault of Graft, which needs its stack. */

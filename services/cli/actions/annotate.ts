@@ -1,4 +1,5 @@
 import type { AnnotationChange } from '../../core/annotations.ts';
+import type { SweepChange } from '../client/client-port.ts';
 import { resolveRun, resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeRun } from '../describe/run-text.ts';
@@ -13,24 +14,18 @@ export interface TagFlags {
   readonly remove?: readonly string[];
 }
 
-/** A change of a sweep or run; absent fields stay as they are. */
-export interface Annotation {
-  readonly displayName?: string;
-  readonly notes?: string;
-  readonly addTags?: readonly string[];
-  readonly removeTags?: readonly string[];
-}
+const NO_CHANGE: AnnotationChange = { notes: null, addTags: [], removeTags: [] };
 
 /** `graft sweep rename`, `note` and `tag`. */
 export async function annotateSweep(
   context: CliContext,
   options: GlobalOptions,
   handle: string,
-  change: Annotation,
+  change: Partial<SweepChange>,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, handle);
-    const changed = await client.updateSweep(sweepId, { displayName: change.displayName ?? null, ...complete(change) });
+    const changed = await client.updateSweep(sweepId, { displayName: null, ...NO_CHANGE, ...change });
     writeResult(context, options, changed, () => describeSweep(changed));
   });
 }
@@ -40,21 +35,17 @@ export async function annotateRun(
   context: CliContext,
   options: GlobalOptions,
   handle: string,
-  change: Annotation,
+  change: Partial<AnnotationChange>,
   { sweep }: RunFlags,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const changed = await client.updateRun(await resolveRun(client, handle, sweep), complete(change));
+    const changed = await client.updateRun(await resolveRun(client, handle, sweep), { ...NO_CHANGE, ...change });
     writeResult(context, options, changed, () => describeRun(changed));
   });
 }
 
-function complete({ notes, addTags, removeTags }: Annotation): AnnotationChange {
-  return { notes: notes ?? null, addTags: addTags ?? [], removeTags: removeTags ?? [] };
-}
-
 /** Returns the change of `tag TAG… --remove TAG…`. @throws UsageError when there is none. */
-export function tagChange(tags: readonly string[], { remove = [] }: TagFlags): Annotation {
+export function tagChange(tags: readonly string[], { remove = [] }: TagFlags): Partial<AnnotationChange> {
   if (tags.length + remove.length > 0) return { addTags: tags, removeTags: remove };
   throw new UsageError('No tag to add, and none to --remove.');
 }

@@ -4,6 +4,7 @@ import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
 import { fileKind, READ_FORMATS } from '../../core/file-kind.ts';
 import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { CliError, UsageError } from '../terminal/cli-errors.ts';
 import { EXIT } from '../terminal/exit-codes.ts';
@@ -67,7 +68,7 @@ function report(context: CliContext, options: GlobalOptions, { folder, path, fou
   if (invalid !== null) {
     writeResult(context, options, { path, usable: false, problems: invalid }, () => describeProblems(invalid, folder));
     const fatal = countProblems(invalid.filter((problem) => problem.fatal));
-    throw new CliError(`${path} can't be trained on: ${fatal} ${fatal === 1 ? 'problem' : 'problems'}.`, EXIT.usage);
+    throw new CliError(`${path} can't be trained on: ${countOf(fatal, 'problem')}.`, EXIT.usage);
   }
   if (found === null) throw new CliError(`The check of ${path} ended without a result.`);
   const dataset = found;

@@ -4,6 +4,7 @@ import { writeCheckpointCard } from '../client/checkpoint-card.ts';
 import { downloadCheckpointFile } from '../client/download-checkpoint.ts';
 import { resolveCheckpoint, resolveRun, resolveSweep } from '../client/handles.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
+import { countOf } from '../../core/text/count-of.ts';
 import type { Collected } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { UsageError } from '../terminal/cli-errors.ts';
@@ -126,7 +127,7 @@ function describeCollected({ checkpoints, count, sizeBytes, keepBest }: Collecte
     ]),
   );
   const more = count > checkpoints.length ? `\n… and ${count - checkpoints.length} more` : '';
-  const what = `${count} ${count === 1 ? 'checkpoint' : 'checkpoints'}, ${formatBytes(sizeBytes)}`;
+  const what = `${countOf(count, 'checkpoint')}, ${formatBytes(sizeBytes)}`;
   return (
     `${table}${more}\n\n${dryRun ? 'Would remove' : 'Removing'} ${what}; ` +
     `the best ${keepBest} of an ended sweep, tested and pinned checkpoints are kept.`

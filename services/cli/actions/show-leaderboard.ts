@@ -24,7 +24,7 @@ export async function showLeaderboard(
     const shown = chooseRows(columns, leaderboard.entries, flags);
     const width = tableWidth(context.stdout);
     writeResult(context, options, { ...leaderboard, entries: shown }, () =>
-      describeLeaderboard(leaderboard, objective, { shown, flags, width }),
+      describeLeaderboard(leaderboard, objective, { shown, flags, width, columns }),
     );
     const [first] = shown;
     if (first === undefined) return;

@@ -226,7 +226,10 @@ class ClusterParts {
 
   async #waitForCoordinator(client: GraftClient): Promise<void> {
     await this.#poll(
-      async () => (await client.listTrainers()).length >= 0,
+      async () => {
+        await client.listTrainers();
+        return true;
+      },
       () => 'the coordinator does not answer',
     );
   }

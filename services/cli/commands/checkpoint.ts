@@ -115,7 +115,7 @@ export function addCheckpointCommands(program: Command, context: CliContext): vo
       const images = flags.checkpoint === undefined ? rest : [first, ...rest];
       if (images.length === 0) command.error("error: missing required argument 'image'", { exitCode: 2 });
       const output = outputFormat(command, PREDICTION_OUTPUTS);
-      await predictImages(context, globalOptions(command), { model, images, output }, flags);
+      await predictImages(context, globalOptions(command, PREDICTION_OUTPUTS), { model, images, output }, flags);
     });
 }
 

@@ -5,14 +5,15 @@ import type { GlobalOptions } from '../context/cli-context.ts';
 const OUTPUTS = ['table', 'json'] as const;
 export const PREDICTION_OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
 
-/** Returns the options that every command takes, as given to the command that is running. */
-export function globalOptions(command: Command): GlobalOptions {
+/**
+ * Returns the options that every command takes, as given to the command that is running.
+ *
+ * @param formats formats of the command; any but `json` count as `table`.
+ */
+export function globalOptions(command: Command, formats: readonly string[] = OUTPUTS): GlobalOptions {
   const options = command.optsWithGlobals<Omit<GlobalOptions, 'command' | 'output'>>();
-  const name = nameOf(command);
-  const output = OUTPUTS.find(
-    (known) => known === outputFormat(command, name === 'predict' ? PREDICTION_OUTPUTS : OUTPUTS),
-  );
-  return { ...options, output: output ?? 'table', command: name };
+  const output = outputFormat(command, formats) === 'json' ? 'json' : 'table';
+  return { ...options, output, command: nameOf(command) };
 }
 
 /** Returns the format given by `--output`; undefined: none was given. Ends the command with exit code 2 if it has not that format. */

@@ -66,6 +66,7 @@ function testColumn(
  *
  * @param objective objective of the sweep, to name the tie-breaker of the first rank; null: omit that note.
  * @param shown entries that `--sort` and `--top` choose.
+ * @param columns columns of the table; default: those of all entries.
  */
 export function describeLeaderboard(
   { entries, testLookCount }: Leaderboard,
@@ -74,10 +75,16 @@ export function describeLeaderboard(
     shown = entries,
     flags = {},
     width = null,
-  }: { readonly shown?: readonly LeaderboardRecord[]; readonly flags?: ListFlags; readonly width?: number | null } = {},
+    columns = leaderboardColumns(entries, objective?.metric ?? null),
+  }: {
+    readonly shown?: readonly LeaderboardRecord[];
+    readonly flags?: ListFlags;
+    readonly width?: number | null;
+    readonly columns?: readonly ListColumn<LeaderboardRecord>[];
+  } = {},
 ): string {
   if (entries.length === 0) return 'The sweep has no runs yet.';
-  const table = renderList(leaderboardColumns(entries, objective?.metric ?? null), shown, {
+  const table = renderList(columns, shown, {
     flags,
     total: entries.length,
     width,

@@ -5,6 +5,7 @@ import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import { formatBytes, formatDuration, formatIndexes, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
+import { formatTook } from './took.ts';
 
 type PlannedTask = SweepPlanRecord['tasks'][number];
 
@@ -202,10 +203,12 @@ export function describeForecast(forecast: SweepForecastRecord, startTime: Date 
       stage.measuredMemoryBytes === null ? '' : formatBytes(stage.measuredMemoryBytes),
     ]),
   );
-  const took =
-    startTime === null || endTime === null ? '' : `, took ${formatDuration(endTime.getTime() - startTime.getTime())}`;
+  const took = formatTook({ startTime, endTime });
   const alone = forecast.aloneSeconds === null ? '' : `; ${time(forecast.aloneSeconds)} of slot time one by one`;
-  return [table, `Whole sweep: expected ${time(forecast.wallSeconds)}${took}${alone}.`].join('\n');
+  return [
+    table,
+    `Whole sweep: expected ${time(forecast.wallSeconds)}${took === '' ? '' : `, took ${took}`}${alone}.`,
+  ].join('\n');
 }
 
 function time(seconds: number): string {

@@ -2,6 +2,7 @@ import stringWidth from 'string-width';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { formatPercent } from '../terminal/format.ts';
 import { toJson } from '../terminal/output.ts';
+import { pad } from '../terminal/pad.ts';
 
 export type PredictionOutput = 'table' | 'json' | 'jsonl' | 'csv';
 
@@ -101,13 +102,13 @@ function tableFormat({ classNames, paths, columns }: PredictionFormatOptions): P
     head: line(
       'image',
       'class',
-      isNarrow ? names.map((name, i) => padLeft(name, widths[i] ?? 0)).join('  ') : 'most probable',
+      isNarrow ? names.map((name, i) => pad(name, widths[i] ?? 0, 'right')).join('  ') : 'most probable',
     ),
     row: ({ image, className, probabilities, problem }) => {
       const path = escapeControls(image);
       if (className === null) return line(path, '–', `(${escapeControls(problem ?? '')})`);
       const cells = isNarrow
-        ? probabilities.map((value, index) => padLeft(formatPercent(value), widths[index] ?? 0)).join('  ')
+        ? probabilities.map((value, index) => pad(formatPercent(value), widths[index] ?? 0, 'right')).join('  ')
         : mostProbable(probabilities, names);
       return line(path, escapeControls(className), cells);
     },
@@ -122,14 +123,6 @@ function mostProbable(probabilities: readonly number[], names: readonly string[]
     .slice(0, 3)
     .map(({ value, name }) => `${name} ${formatPercent(value)}`)
     .join(', ');
-}
-
-function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
-}
-
-function padLeft(text: string, width: number): string {
-  return ' '.repeat(Math.max(0, width - stringWidth(text))) + text;
 }
 
 /** Cuts the beginning of a path, whose end tells it from others. */

@@ -45,13 +45,13 @@ function epochLine(
   return `run ${runName(progress, runId)} ${known?.stage ?? ''} epoch ${counted} ${values.join(' ')}${best ? ' best' : ''}`;
 }
 
-/** Returns `, 2 FAILED, 1 INFEASIBLE`; empty if there are none. */
-function failures(runs: Iterable<RunProgress>): string {
+/** Returns `, 2 FAILED, 1 INFEASIBLE`, each count as `show` returns it; empty if there are none. */
+export function failures(runs: Iterable<RunProgress>, show = (text: string): string => text): string {
   const words = [...runs].map(({ state }) => state).filter((state) => state === 'FAILED' || state === 'INFEASIBLE');
   return ['FAILED', 'INFEASIBLE']
     .map((word) => ({ word, count: words.filter((state) => state === word).length }))
     .filter(({ count }) => count > 0)
-    .map(({ word, count }) => `, ${count} ${word}`)
+    .map(({ word, count }) => `, ${show(`${count} ${word}`)}`)
     .join('');
 }
 

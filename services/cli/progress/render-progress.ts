@@ -5,10 +5,12 @@ import type { SweepState } from '../../core/states/sweep-state.ts';
 import { compareRuns, describeTie } from '../../core/ranking.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import { painter } from '../terminal/colour.ts';
-import type { Style } from '../terminal/colour.ts';
+import type { Paint, Style } from '../terminal/colour.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
+import type { EndedRun } from '../terminal/failure-lines.ts';
 import { formatDuration, formatMetric, formatRoughly } from '../terminal/format.ts';
 import { cutLine } from '../terminal/table.ts';
+import { failures } from './describe-event.ts';
 import { elapsedSeconds, remainingSeconds, workDone } from './remaining-time.ts';
 import { liveTable, rankedTable } from './run-table.ts';
 import { rankedRun } from './sweep-progress.ts';
@@ -73,8 +75,6 @@ function lastPicture(progress: SweepProgress, { columns, rows, colour }: Screen,
   return [headerLine(progress, paint, after), ...table, ...othersLine(ranked, shown)];
 }
 
-type Paint = ReturnType<typeof painter>;
-
 function headerLine(progress: SweepProgress, paint: Paint, after = ''): string {
   const name = progress.displayName === '' ? '' : ` “${escapeControls(progress.displayName)}”`;
   const reason = progress.reason === '' ? '' : `: ${firstLine(progress.reason)}`;
@@ -93,7 +93,7 @@ function countsLine(progress: SweepProgress, runs: readonly RunProgress[], now: 
   const working = [...progress.activeTasks.values()].map(({ stage }) => stage ?? 'task');
   return [
     ...(done === null ? [] : [`${Math.floor(done * 100)} %`]),
-    `${ended} of ${runs.length} ended${countStates(runs, ['FAILED', 'INFEASIBLE'], (text) => paint('red', text))}`,
+    `${ended} of ${runs.length} ended${failures(runs, (text) => paint('red', text))}`,
     ...timePart(progress, now),
     ...(working.length > 0 ? [`working on ${countWords(working)}`] : []),
     ...(working.length === 0 && progress.state === 'ACTIVE' ? ['waiting for a free slot'] : []),
@@ -117,15 +117,6 @@ function bestLine(progress: SweepProgress, runs: readonly RunProgress[]): readon
   return [`best ${progress.objective.metric} ${formatMetric(best.bestValue)}${at} (${named})`];
 }
 
-/** Returns `, 2 FAILED, 1 INFEASIBLE` for the given states; empty if there are none. */
-function countStates(runs: readonly RunProgress[], states: readonly string[], show: (text: string) => string): string {
-  return states
-    .map((word) => ({ word, count: runs.filter(({ state }) => state === word).length }))
-    .filter(({ count }) => count > 0)
-    .map(({ word, count }) => `, ${show(`${count} ${word}`)}`)
-    .join('');
-}
-
 /** Counts the runs that are not shown by state. */
 function othersLine(all: readonly RunProgress[], shown: readonly RunProgress[]): readonly string[] {
   if (shown.length >= all.length) return [];
@@ -147,11 +138,7 @@ function countWords(
   return [...counts].map(([word, count]) => show(word, count)).join(', ');
 }
 
-function endedRun({ run, state, reason }: RunProgress): {
-  runIndex: number;
-  state: RunProgress['state'];
-  reason: string;
-} {
+function endedRun({ run, state, reason }: RunProgress): EndedRun {
   return { runIndex: run.runIndex, state, reason };
 }
 

@@ -1,12 +1,11 @@
 import stringWidth from 'string-width';
 import type { RunState } from '../../core/states/run-state.ts';
 import { formatInterval, formatMetric, formatValue } from '../terminal/format.ts';
-import type { painter, Style } from '../terminal/colour.ts';
+import type { Paint, Style } from '../terminal/colour.ts';
+import { pad } from '../terminal/pad.ts';
 import { cutLine } from '../terminal/table.ts';
 import { epochLimitOf } from './sweep-progress.ts';
 import type { RunProgress, SweepProgress } from './sweep-progress.ts';
-
-type Paint = ReturnType<typeof painter>;
 
 const BEST_MARK = '★';
 /** Maximum width of a parameter's value, for example of a path. */
@@ -190,9 +189,4 @@ function joinCells(
     .slice(0, last + 1)
     .map(({ text, style }, index) => paint(style, index === last ? text.trimEnd() : text))
     .join(gap);
-}
-
-function pad(text: string, width: number, align: 'left' | 'right'): string {
-  const blanks = ' '.repeat(Math.max(0, width - stringWidth(text)));
-  return align === 'right' ? blanks + text : text + blanks;
 }

@@ -20,8 +20,10 @@ export function usesColour(stream: TextStream, env: Environment): boolean {
   return stream.isTTY === true && !isForbidden && (forced !== undefined || env['TERM'] !== 'dumb');
 }
 
+export type Paint = (style: Style | null, text: string) => string;
+
 /** Returns a function that colours a string, or leaves it unchanged. */
-export function painter(isColoured: boolean): (style: Style | null, text: string) => string {
+export function painter(isColoured: boolean): Paint {
   return (style, text) =>
     isColoured && style !== null && text !== '' ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
 }

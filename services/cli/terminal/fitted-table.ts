@@ -1,5 +1,6 @@
 import stringWidth from 'string-width';
 import { escapeControls } from '../../core/text/control-characters.ts';
+import { pad } from './pad.ts';
 import { cutLine } from './table.ts';
 
 /** A column that may be narrowed or left out where the terminal is too narrow. */
@@ -112,11 +113,7 @@ function narrowed(shown: readonly Placed[], excess: number): readonly Placed[] |
 
 function renderLine(shown: readonly Placed[], cells: readonly string[]): string {
   return cells
-    .map((cell, index) => {
-      const { column, width } = shown[index] ?? { column: null, width: 0 };
-      const blanks = ' '.repeat(Math.max(0, width - stringWidth(cell)));
-      return column?.align === 'right' ? blanks + cell : cell + blanks;
-    })
+    .map((cell, index) => pad(cell, shown[index]?.width ?? 0, shown[index]?.column.align))
     .join(' '.repeat(GAP))
     .trimEnd();
 }

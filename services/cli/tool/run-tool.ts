@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { CliError, InterruptedError } from '../terminal/cli-errors.ts';
-import { EXIT } from '../terminal/exit-codes.ts';
+import { EXIT, EXIT_OF_FILE_PROBLEM } from '../terminal/exit-codes.ts';
 import { nodeCommand } from '../cluster/node-command.ts';
 
 /** A JSON line of `services/trainer/tool`, as its protocol file defines them. */
@@ -49,13 +49,8 @@ export async function runTool(
   if (how !== '0') throw new CliError(`The process with TensorFlow ended (${how}). Its last output:\n${noise.trim()}`);
 }
 
-/** Exit codes of the tool's failures, whose kinds its protocol describes. */
-const EXIT_OF_FAILURE: Readonly<Record<string, number>> = {
-  invalid: EXIT.usage,
-  missing: EXIT.notFound,
-  refused: EXIT.refused,
-  unavailable: EXIT.unavailable,
-};
+/** Exit codes of the tool's failures: its protocol has the kinds of file problems, and `internal`. */
+const EXIT_OF_FAILURE: Readonly<Record<string, number>> = EXIT_OF_FILE_PROBLEM;
 
 function failureOf(kind: string, message: string): CliError {
   return new CliError(message, EXIT_OF_FAILURE[kind] ?? EXIT.failure);

@@ -50,11 +50,19 @@ export function fileProblem(error: unknown): FileProblem | null {
   return known === undefined ? null : { kind: known[0], clause: known[1] };
 }
 
-/** Returns the path of an error of the file system with its problem; the message of any other error. */
-export function describeFileError(error: unknown, path: string): string {
+/**
+ * Returns the path of an error of the file system with its problem; the message of any other error.
+ *
+ * @param path default: the one that the error names.
+ */
+export function describeFileError(error: unknown, path = pathOf(error)): string {
   const problem = fileProblem(error);
   if (problem !== null) return `${path} ${problem.clause}`;
   return `${path}: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+function pathOf(error: unknown): string {
+  return error instanceof Error && 'path' in error ? String(error.path) : 'A file';
 }
 
 function accountName(): string {

@@ -1,6 +1,6 @@
 import { InvalidRequestError } from '../../core/errors.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
-import { fileProblem } from '../../platform/files/file-problem.ts';
+import { describeFileError, fileProblem } from '../../platform/files/file-problem.ts';
 import { DownloadError } from '../../platform/http/download.ts';
 import { WeightFileMissingError, WeightsUnavailableError } from '../backbones/weight-file.ts';
 import { SafetensorsError } from '../checkpoints/safetensors.ts';
@@ -13,9 +13,7 @@ export function describeFailure(error: unknown): ToolFailure {
   if (!(error instanceof Error)) return { kind: 'internal', message: String(error) };
   const kind = kindOf(error.cause) ?? kindOf(error);
   if (kind === null) return { kind: 'internal', message: error.stack ?? error.message };
-  const problem = fileProblem(error);
-  if (problem === null) return { kind, message: error.message };
-  return { kind, message: `${'path' in error ? String(error.path) : 'A file'} ${problem.clause}.` };
+  return { kind, message: fileProblem(error) === null ? error.message : `${describeFileError(error)}.` };
 }
 
 const INVALID = [CheckpointError, SafetensorsError, BackboneError, InvalidRequestError];

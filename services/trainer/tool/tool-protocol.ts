@@ -1,5 +1,6 @@
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
 import type { DatasetSource, Parameters } from '../../core/sweep/sweep-spec.ts';
+import type { FileProblemKind } from '../../platform/files/file-problem.ts';
 import type { ExportedFile, ExportFormat } from '../export/export-model.ts';
 
 /**
@@ -48,7 +49,7 @@ export interface ToolFailure {
    * `invalid`: the checkpoint, its weights or the parameters are unusable. `missing`: a file is not on this machine. `refused`: the
    * account may not access a file. `unavailable`: a download failed, or a disk is full. `internal`: a fault of Graft.
    */
-  readonly kind: 'invalid' | 'missing' | 'refused' | 'unavailable' | 'internal';
+  readonly kind: FileProblemKind | 'internal';
   /** A message for people; of an internal fault, its stack. */
   readonly message: string;
 }
