@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseHTML } from 'linkedom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { costInNodes, filesLoadedBy } from '../support/command-cost.ts';
+import { parsePage } from '../support/report-page.ts';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
 import { LAUNCHER, LocalCluster, eventually, isAlive, runCli } from './support/local-cluster.ts';
 import { Terminal } from './support/terminal.ts';
@@ -64,9 +64,7 @@ parameters:
 
     const file = join(folder, 'report.html');
     expect((await cluster.cli(['report', 'latest', '-o', file])).code).toBe(0);
-    const { document } = parseHTML(readFileSync(file, 'utf8')) as unknown as {
-      document: { querySelectorAll(selector: string): { length: number } };
-    };
+    const document = parsePage(readFileSync(file, 'utf8'));
     for (const title of ['Validation loss', 'Training loss', 'Validation accuracy', 'Training accuracy']) {
       expect(document.querySelectorAll(`[aria-labelledby=curves] figure svg[aria-label="${title}"]`).length).toBe(1);
     }

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseHTML } from 'linkedom';
 import { resolvePaths } from '../../services/platform/paths.ts';
+import { parsePage } from '../support/report-page.ts';
 import { temporaryFolder } from '../support/run-script.ts';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
 import { eventually, REPOSITORY } from './support/local-cluster.ts';
@@ -113,9 +113,7 @@ describe('the commands of README.md and of the examples', () => {
       if (command.includes('leaderboard'))
         expect(output).toMatch(/^ +1 +\d+ .* [01]\.\d{4} \(0\.\d{4} – [01]\.\d{4}\)/m);
     }
-    const { document } = parseHTML(readFileSync(join(checkout, 'report.html'), 'utf8')) as unknown as {
-      document: { querySelectorAll(selector: string): { length: number } };
-    };
+    const document = parsePage(readFileSync(join(checkout, 'report.html'), 'utf8'));
     expect(document.querySelectorAll('figure svg').length).toBeGreaterThan(0);
   }, 400_000);
 

@@ -4,7 +4,7 @@ import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestPrediction } from '../../core/task.ts';
 import type { GraftClient, Leaderboard } from '../client/client-port.ts';
-import { bestEntry, chartedMetrics, mostWrong } from './report-data.ts';
+import { bestEntry, chartedMetrics, mostWrong, workersOf } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
 import { readTaskHistory } from './task-history.ts';
 import { showWrong } from './wrong-images.ts';
@@ -30,7 +30,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   const best = bestEntry({ leaderboard });
   const predictions = await readPredictions(client, leaderboard, best);
   const wrong = mostWrong(best === null ? [] : (predictions.get(best.run.runId) ?? []));
-  const workers = new Set(tasks.flatMap(({ attempts }) => attempts.map(({ trainerId }) => trainerId)));
+  const workers = workersOf(tasks);
   return {
     sweep,
     runs,

@@ -1,13 +1,14 @@
 import * as Plot from '@observablehq/plot';
+import { groupByKey } from '../../core/group-by-key.ts';
 import { formatMetric } from '../terminal/format.ts';
-import { countTicks, placeOf, robustAxis, tickFormat } from './axis.ts';
+import { placeOf, robustAxis } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { bandsOf } from './curves.ts';
 import type { CurvePoint, RunCurves } from './curves.ts';
-import { groupByKey } from './group.ts';
 import type { Html } from './html.ts';
 import { count } from './numbers.ts';
-import { renderSvg } from './svg.ts';
+import { STROKE, colourOf, runStyle } from './run-style.ts';
+import { countAxis, renderSvg, valueAxis } from './svg.ts';
 
 /** A run that is drawn in its own colour and pattern. */
 export interface HighlightedRun {
@@ -36,9 +37,6 @@ export interface CurveChartOptions {
 /** Width at which text of 12 units stays legible on a telephone of 360 pixels. */
 const WIDTH = 460;
 const HEIGHT = 280;
-/** Equal widths, so that no run seems more important; equal curves stay visible because the later ones have gaps. */
-const STROKE = 1.8;
-const PATTERNS = [undefined, '7 4', '2 3'];
 /** Number of other runs up to which each has its own line; more are drawn as a distribution. */
 const MOST_LINES = 40;
 const NAMED_RUNS = 4;
@@ -64,21 +62,8 @@ export function renderCurveChart({ title, runs, highlighted, kind }: CurveChartO
     marginRight: 12,
     marginTop: 22,
     marginBottom: 36,
-    x: {
-      label: 'epoch',
-      labelAnchor: 'center',
-      labelArrow: 'none',
-      ticks: [...countTicks(lastEpoch)],
-      tickFormat: 'd',
-    },
-    y: {
-      label: null,
-      type: axis.scale,
-      domain: [axis.low, axis.high],
-      ticks: [...axis.ticks],
-      tickFormat: tickFormat(axis),
-      grid: true,
-    },
+    x: countAxis('epoch', lastEpoch),
+    y: valueAxis(axis),
     marks: [
       ...startMarks(highlighted, axis),
       ...(withBands ? bandMarks(points, axis) : [faintLines(runs, chosen)]),
@@ -96,10 +81,6 @@ export function renderCurveChart({ title, runs, highlighted, kind }: CurveChartO
   return { svg: renderSvg({ title, description, plot }), outside: describeOutside(runs, axis), axis };
 }
 
-function colourOf(place: number): string {
-  return place < 0 ? 'currentColor' : `var(--run-${place + 1})`;
-}
-
 function faintLines(runs: RunCurves, chosen: readonly number[]): Plot.Line {
   const points = [...runs].flatMap(([runIndex, own]) =>
     chosen.includes(runIndex) ? [] : own.map((point) => ({ ...point, runIndex })),
@@ -109,14 +90,7 @@ function faintLines(runs: RunCurves, chosen: readonly number[]): Plot.Line {
 }
 
 function runLine(points: readonly CurvePoint[], place: number): Plot.Line {
-  const options = { stroke: colourOf(place), strokeWidth: STROKE, clip: true } as const;
-  const dash = PATTERNS[place];
-  return Plot.line(points, {
-    x: 'epoch',
-    y: finiteValue,
-    ...options,
-    ...(dash === undefined ? {} : { strokeDasharray: dash }),
-  });
+  return Plot.line(points, { x: 'epoch', y: finiteValue, ...runStyle(place), clip: true });
 }
 
 /** Breaks a line at NaN and infinities. */

@@ -1,8 +1,8 @@
+import { groupByKey } from '../../core/group-by-key.ts';
 import { quantile } from '../../core/statistics/quantile.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { Stage } from '../../core/task.ts';
-import { groupByKey } from './group.ts';
 
 /** One point of a learning curve; fine-tuning epochs are numbered after the last epoch of the head. */
 export interface CurvePoint {

@@ -8,7 +8,7 @@ import type { Html } from './html.ts';
 import { LABEL_WIDTH, shortLabels } from './labels.ts';
 import { runDots } from './run-dots.ts';
 import type { RunDot } from './run-dots.ts';
-import { renderSvg } from './svg.ts';
+import { renderSvg, valueAxis } from './svg.ts';
 
 export interface EffectChartOptions {
   readonly effect: Effect;
@@ -36,7 +36,7 @@ const LINE_WIDTH = 52;
 /** Renders the runs by one parameter and the objective, and the median with its interval for each value or bin. */
 export function renderEffectChart({ effect, metric, objective, bestRunId }: EffectChartOptions): Html {
   const lanes = lanesOf(effect);
-  const dots = effect.levels.flatMap((level, index) => dotsOf(effect, level, lanes[index] ?? lanes[0] ?? WHOLE));
+  const dots = effect.levels.flatMap((level, index) => dotsOf(effect, level, lanes[index] ?? WHOLE));
   const ticks = ticksOf(effect, lanes);
   const best = dots.filter(({ run }) => run.runId === bestRunId);
   const plot: Plot.PlotOptions = {
@@ -53,14 +53,7 @@ export function renderEffectChart({ effect, metric, objective, bestRunId }: Effe
       tickFormat: (at: number) => ticks.ticks.find((tick) => tick.at === at)?.label ?? '',
       ...(ticks.rotated ? { tickRotate: -35 } : {}),
     },
-    y: {
-      type: objective.scale,
-      domain: [objective.low, objective.high],
-      ticks: [...objective.ticks],
-      tickFormat: tickFormat(objective),
-      grid: true,
-      label: null,
-    },
+    y: valueAxis(objective),
     marks: [
       ...separators(effect, lanes, objective),
       ...runDots(dots, 'at', objective),
@@ -83,21 +76,28 @@ interface Lane {
 const WHOLE: Lane = { from: 0, to: 1 };
 
 /** Returns the part of the width of each level: equal parts for values; for bins, the place on the axis, right of `not set`. */
-function lanesOf({ levels, axis }: Effect): readonly Lane[] {
+function lanesOf(effect: Effect): readonly Lane[] {
+  const { levels, axis } = effect;
   if (axis === null)
     return levels.map((_, index) => ({ from: index / levels.length, to: (index + 1) / levels.length }));
-  const start = levels.some(({ isSet }) => !isSet) ? UNSET_PART : 0;
+  const start = startOf(effect);
   return levels.map(({ bin }) =>
     bin === null ? { from: 0, to: start } : { from: placeOn(axis, start, bin.low), to: placeOn(axis, start, bin.high) },
   );
+}
+
+/** Returns where the axis of a binned parameter starts: right of `not set`, where some runs are. */
+function startOf({ levels }: Effect): number {
+  return levels.some(({ isSet }) => !isSet) ? UNSET_PART : 0;
 }
 
 function placeOn(axis: Axis, start: number, value: number): number {
   return start + (1 - start) * (0.02 + 0.96 * positionOn(axis, value));
 }
 
-function dotsOf({ name, axis, levels }: Effect, level: Level, lane: Lane): readonly Dot[] {
-  const start = levels.some(({ isSet }) => !isSet) ? UNSET_PART : 0;
+function dotsOf(effect: Effect, level: Level, lane: Lane): readonly Dot[] {
+  const { name, axis } = effect;
+  const start = startOf(effect);
   return level.runs.map((run, index) => {
     const { bestValue } = run;
     const spread = level.runs.length === 1 ? 0.5 : 0.5 - SPREAD / 2 + SPREAD * ((index * 0.618_034) % 1);
@@ -138,13 +138,14 @@ interface Ticks {
 }
 
 /** Returns whole labels where they fit into a line, else short ones, which are rotated if they don't fit either. */
-function ticksOf({ axis, levels }: Effect, lanes: readonly Lane[]): Ticks {
+function ticksOf(effect: Effect, lanes: readonly Lane[]): Ticks {
+  const { axis, levels } = effect;
   const places = levels.map(({ label, isSet }, index) => {
     const { from, to } = lanes[index] ?? WHOLE;
     return { at: (from + to) / 2, label, isSet };
   });
   if (axis !== null) {
-    const start = levels.some(({ isSet }) => !isSet) ? UNSET_PART : 0;
+    const start = startOf(effect);
     const format = tickFormat(axis);
     const ofAxis = axis.ticks.map((tick) => ({ at: placeOn(axis, start, tick), label: format(tick) }));
     const longest = Math.max(...ofAxis.map(({ label }) => label.length));

@@ -1,4 +1,5 @@
-import { canBeBest } from '../../core/ranking.ts';
+import { canBeBest, findBest } from '../../core/ranking.ts';
+import type { Objective } from '../../core/objective.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import { formatMetric } from '../terminal/format.ts';
 import { placeOf, robustAxis } from './axis.ts';
@@ -35,7 +36,7 @@ export function effectsSection({ sweep, runs }: ReportData): Html | null {
       ${renderEffectChart({ effect, metric, objective, bestRunId: sweep.bestRunId })}
       <details>
         <summary>Numbers</summary>
-        ${levelTable(effect, goal)}
+        ${levelTable(effect, sweep.spec.objective)}
       </details>
     </figure>`;
   return html`<section aria-labelledby="parameters">
@@ -75,7 +76,7 @@ export function effectsSection({ sweep, runs }: ReportData): Html | null {
   </section>`;
 }
 
-function levelTable({ name, levels }: Effect, goal: 'minimize' | 'maximize'): Html {
+function levelTable({ name, levels }: Effect, objective: Objective): Html {
   return renderTable({
     label: `Results by ${name}`,
     columns: [
@@ -97,7 +98,7 @@ function levelTable({ name, levels }: Effect, goal: 'minimize' | 'maximize'): Ht
         intervalOf(level),
         level.centre?.interval ? wholePercent(level.centre.coverage) : '',
         formatMetric(level.mean),
-        formatMetric(bestOf(level, goal)),
+        formatMetric(findBest(objective, level.runs)?.bestValue),
       ],
     })),
   });
@@ -112,10 +113,4 @@ function extremeOf(runs: readonly RunRecord[], goal: 'minimize' | 'maximize'): n
 function intervalOf({ centre }: Level): string {
   if (centre === null || centre.interval === null) return '';
   return interval(centre.interval);
-}
-
-function bestOf({ runs }: Level, goal: 'minimize' | 'maximize'): number | null {
-  const values = runs.map(({ bestValue }) => bestValue ?? Number.NaN);
-  if (values.length === 0) return null;
-  return goal === 'minimize' ? Math.min(...values) : Math.max(...values);
 }

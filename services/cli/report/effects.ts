@@ -1,3 +1,4 @@
+import { groupByKey } from '../../core/group-by-key.ts';
 import { canBeBest } from '../../core/ranking.ts';
 import { explainedRanks } from '../../core/statistics/explained-ranks.ts';
 import { medianInterval } from '../../core/statistics/median-interval.ts';
@@ -6,7 +7,6 @@ import type { RunRecord } from '../../core/records/run.ts';
 import type { ParameterValue, SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import { linear, logarithmic } from './axis.ts';
 import type { Axis } from './axis.ts';
-import { groupByKey } from './group.ts';
 import { valueLabels } from './labels.ts';
 
 /** Label of the runs that a parameter does not exist in, for example `fine_tune.learning_rate` without fine-tuning. */

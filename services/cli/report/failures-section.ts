@@ -1,8 +1,8 @@
+import { groupByKey } from '../../core/group-by-key.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { RunState } from '../../core/states/run-state.ts';
 import { formatIndexes } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
-import { groupByKey } from './group.ts';
 import { html, parameterList } from './html.ts';
 import type { Html } from './html.ts';
 import { stateBadge } from './leaderboard-section.ts';

@@ -15,56 +15,18 @@ import type { ReportData } from './report-data.ts';
 /** Rows that are open; a longer leaderboard is folded. */
 const OPEN_ROWS = 15;
 
+/** A column of the leaderboard, and its cell of an entry. */
+type EntryColumn = readonly [Column, (entry: LeaderboardRecord) => Part];
+
 /** Renders the ranking by validation and its course. */
 export function leaderboardSection(data: ReportData): Html {
   const { leaderboard, runs, sweep } = data;
-  const varied = [...new Set(runs.flatMap(({ variedNames }) => variedNames))];
   const { metric } = sweep.spec.objective;
-  const isTested = leaderboard.testLookCount > 0;
   // A column with SUCCEEDED in every row would only take space from the parameters.
   const hasStates = runs.some(({ state }) => state !== 'SUCCEEDED');
+  const columns = columnsOf(data, hasStates);
   const hasWinner = sweep.state === 'SUCCEEDED';
-  const own: readonly string[] = ['val_loss', 'val_accuracy'];
-  const columns: readonly Column[] = [
-    { title: 'rank', kind: 'number' },
-    { title: 'run', kind: 'number', names: true },
-    ...(hasStates ? [{ title: 'state', kind: 'short' } as const] : []),
-    ...(own.includes(metric) ? [] : [{ title: metric, kind: 'number' } as const]),
-    { title: 'val_loss', kind: 'number' },
-    { title: 'val_accuracy', kind: 'number' },
-    { title: 'best epoch', kind: 'short' },
-    ...(isTested ? [{ title: 'test accuracy (95\u202f%)', kind: 'short' } as const] : []),
-    ...varied.map((name) => ({ title: breakable(name), kind: 'parameter' }) as const),
-    { title: 'tags', kind: 'medium', optional: true },
-    { title: 'notes', kind: 'wide', optional: true },
-  ];
   const best = bestEntry(data);
-  const rowOf = (entry: LeaderboardRecord): readonly Part[] => {
-    const { rank, run, testResult } = entry;
-    return [
-      canBeBest(run) ? rank : '–',
-      run.runIndex,
-      ...(hasStates ? [stateBadge(run.state, isTerminalRunState(run.state) ? '' : progressOf(entry))] : []),
-      ...(own.includes(metric) ? [] : [formatMetric(run.bestValue)]),
-      formatMetric(run.bestValLoss),
-      formatMetric(run.bestValAccuracy),
-      run.bestValue === null ? '–' : `${run.bestStage ?? ''} ${run.bestEpoch}`,
-      ...(isTested
-        ? [
-            testResult === null
-              ? ''
-              : valueInInterval(testResult.accuracy, testResult.accuracyLow, testResult.accuracyHigh),
-          ]
-        : []),
-      ...varied.map((name) =>
-        Object.hasOwn(run.parameters, name)
-          ? wrapping(formatValue(run.parameters[name]))
-          : html`<span class="faint">${NOT_SET}</span>`,
-      ),
-      tagList(run.tags) ?? '',
-      run.notes === '' ? '' : html`<span class="lines">${run.notes}</span>`,
-    ];
-  };
   return html`<section aria-labelledby="leaderboard">
     <h2 id="leaderboard">Leaderboard</h2>
     <p>
@@ -76,14 +38,56 @@ export function leaderboardSection(data: ReportData): Html {
       label: 'Leaderboard',
       noun: 'run',
       open: OPEN_ROWS,
-      columns,
+      columns: columns.map(([column]) => column),
       rows: leaderboard.entries.map((entry) => ({
-        cells: rowOf(entry),
+        cells: columns.map(([, cellOf]) => cellOf(entry)),
         ...(hasWinner && entry.run.runId === best?.run.runId ? { kind: 'winner' } : {}),
       })),
     })}
     ${renderProgress(sweep, runs)}
   </section>`;
+}
+
+function columnsOf({ leaderboard, runs, sweep }: ReportData, hasStates: boolean): readonly EntryColumn[] {
+  const varied = [...new Set(runs.flatMap(({ variedNames }) => variedNames))];
+  const { metric } = sweep.spec.objective;
+  const own: readonly string[] = ['val_loss', 'val_accuracy'];
+  const columns: readonly (EntryColumn | null)[] = [
+    [{ title: 'rank', kind: 'number' }, ({ rank, run }) => (canBeBest(run) ? rank : '–')],
+    [{ title: 'run', kind: 'number', names: true }, ({ run }) => run.runIndex],
+    hasStates ? [{ title: 'state', kind: 'short' }, stateOf] : null,
+    own.includes(metric) ? null : [{ title: metric, kind: 'number' }, ({ run }) => formatMetric(run.bestValue)],
+    [{ title: 'val_loss', kind: 'number' }, ({ run }) => formatMetric(run.bestValLoss)],
+    [{ title: 'val_accuracy', kind: 'number' }, ({ run }) => formatMetric(run.bestValAccuracy)],
+    [
+      { title: 'best epoch', kind: 'short' },
+      ({ run }) => (run.bestValue === null ? '–' : `${run.bestStage ?? ''} ${run.bestEpoch}`),
+    ],
+    leaderboard.testLookCount > 0 ? [{ title: 'test accuracy (95\u202f%)', kind: 'short' }, testAccuracyOf] : null,
+    ...varied.map((name): EntryColumn => [
+      { title: breakable(name), kind: 'parameter' },
+      ({ run: { parameters } }) =>
+        Object.hasOwn(parameters, name)
+          ? wrapping(formatValue(parameters[name]))
+          : html`<span class="faint">${NOT_SET}</span>`,
+    ]),
+    [{ title: 'tags', kind: 'medium', optional: true }, ({ run }) => tagList(run.tags) ?? ''],
+    [
+      { title: 'notes', kind: 'wide', optional: true },
+      ({ run }) => (run.notes === '' ? '' : html`<span class="lines">${run.notes}</span>`),
+    ],
+  ];
+  return columns.filter((column) => column !== null);
+}
+
+function stateOf(entry: LeaderboardRecord): Html {
+  const { state } = entry.run;
+  return stateBadge(state, isTerminalRunState(state) ? '' : progressOf(entry));
+}
+
+function testAccuracyOf({ testResult }: LeaderboardRecord): Part {
+  if (testResult === null) return '';
+  return valueInInterval(testResult.accuracy, testResult.accuracyLow, testResult.accuracyHigh);
 }
 
 /** Renders a state in its colour, with its name. */

@@ -6,12 +6,12 @@ import { positionOn, tickFormat } from './axis.ts';
 import type { Axis } from './axis.ts';
 import { NOT_SET } from './effects.ts';
 import type { Effect } from './effects.ts';
-import { evenlyFrom } from './group.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import { shortLabels } from './labels.ts';
 import { count } from './numbers.ts';
 import { HIGHLIGHTED } from './report-data.ts';
+import { STROKE, runStyle } from './run-style.ts';
 import { renderSvg } from './svg.ts';
 
 export interface ParallelOptions {
@@ -34,7 +34,6 @@ interface Column {
 const MOST_COLUMNS = 8;
 /** Runs drawn at most. */
 const MOST_RUNS = 300;
-const STROKE = 1.8;
 /** Width of the whole chart, unless its axes would come closer or farther than these distances. */
 const WIDTH = 1_110;
 const LEAST_DISTANCE = 118;
@@ -44,7 +43,6 @@ const HEIGHT = 340;
 const UNSET_PLACE = 0;
 /** Height at which the values of a parameter start that some runs do not have. */
 const SET_START = 0.16;
-const PATTERNS = [undefined, '7 4', '2 3'];
 
 /** Renders each run as a line through its parameters to its objective; the best three in the colours of the learning curves. */
 export function renderParallel({ sweep, runs, effects, objective }: ParallelOptions): Html {
@@ -79,7 +77,6 @@ export function renderParallel({ sweep, runs, effects, objective }: ParallelOpti
   const distance = Math.min(MOST_DISTANCE, Math.max(LEAST_DISTANCE, (WIDTH - 2 * MARGIN) / gaps));
   const ticks = columns.flatMap((column, x) => column.ticks.map((tick) => ({ x, ...tick })));
   const titles = columns.map(({ title }, x) => ({ x, title: title.replaceAll(/(?<=\.)/g, '\n') }));
-  const stroke = { x: 'x', y: 'y', strokeWidth: STROKE } as const;
   const plot: Plot.PlotOptions = {
     width: distance * gaps + 2 * MARGIN,
     height: HEIGHT,
@@ -97,16 +94,18 @@ export function renderParallel({ sweep, runs, effects, objective }: ParallelOpti
       Plot.line(
         lines.filter(({ place }) => place < 0),
         {
-          ...stroke,
+          x: 'x',
+          y: 'y',
           z: ({ run }: (typeof lines)[number]) => run.runId,
           stroke: 'currentColor',
+          strokeWidth: STROKE,
           strokeOpacity: faintness(runs.length),
         },
       ),
-      ...[0, 1, 2].map((place) =>
+      ...Array.from({ length: HIGHLIGHTED }, (_, place) =>
         Plot.line(
           lines.filter((line) => line.place === place),
-          { ...stroke, stroke: `var(--run-${place + 1})`, ...dashOf(place) },
+          { x: 'x', y: 'y', ...runStyle(place) },
         ),
       ),
       Plot.text(ticks, {
@@ -150,9 +149,12 @@ export function renderParallel({ sweep, runs, effects, objective }: ParallelOpti
   </figure>`;
 }
 
-function dashOf(place: number): { readonly strokeDasharray?: string } {
-  const dash = PATTERNS[place];
-  return dash === undefined ? {} : { strokeDasharray: dash };
+/** Returns at most `limit` of the items in their order: the first ones, and others evenly from the rest. */
+function evenlyFrom<Item>(items: readonly Item[], limit: number, first: number): readonly Item[] {
+  if (items.length <= limit) return items;
+  const [rest, wanted] = [items.length - first, limit - first];
+  const chosen = new Set(Array.from({ length: wanted }, (_, index) => first + Math.floor((index * rest) / wanted)));
+  return items.filter((_, index) => index < first || chosen.has(index));
 }
 
 function legendOf(ranked: readonly RunRecord[]): readonly Html[] {

@@ -1,3 +1,4 @@
+import { tookOf } from '../describe/took.ts';
 import { formatIndexes } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
 import type { Row } from './data-table.ts';
@@ -5,6 +6,7 @@ import { html } from './html.ts';
 import type { Html } from './html.ts';
 import { stateBadge } from './leaderboard-section.ts';
 import { count, duration } from './numbers.ts';
+import { workersOf } from './report-data.ts';
 import type { ReportData, TaskHistory } from './report-data.ts';
 
 const OPEN_TASKS = 12;
@@ -88,12 +90,7 @@ function resumed(count: number): string {
 
 function taskRow(task: TaskHistory): Row {
   const last = task.attempts.at(-1);
-  const milliseconds = task.attempts.reduce(
-    (sum, { startTime, endTime }) =>
-      startTime === null || endTime === null ? sum : sum + endTime.getTime() - startTime.getTime(),
-    0,
-  );
-  const trainers = [...new Set(task.attempts.map(({ trainerId }) => trainerId).filter((id) => id !== ''))];
+  const milliseconds = task.attempts.reduce((sum, attempt) => sum + (tookOf(attempt) ?? 0), 0);
   return {
     cells: [
       task.taskId,
@@ -101,7 +98,7 @@ function taskRow(task: TaskHistory): Row {
       last === undefined ? '' : stateBadge(last.state),
       task.attempts.length,
       milliseconds === 0 ? '' : duration(milliseconds),
-      trainers.join(', '),
+      [...workersOf([task])].join(', '),
       last === undefined || last.message === '' ? '' : html`<span class="lines">${last.message}</span>`,
     ],
   };

@@ -5,13 +5,13 @@ import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import { isTerminalRunState } from '../../core/states/run-state.ts';
 import { formatMetric } from '../terminal/format.ts';
-import { countTicks, robustAxis, tickFormat } from './axis.ts';
+import { robustAxis } from './axis.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
 import { kindOf } from './report-data.ts';
 import { runDots } from './run-dots.ts';
 import type { RunDot } from './run-dots.ts';
-import { renderSvg } from './svg.ts';
+import { countAxis, renderSvg, valueAxis } from './svg.ts';
 
 interface Step extends RunDot {
   /** Place in the order in which the runs ended, from 1. */
@@ -53,22 +53,8 @@ export function renderProgress(sweep: SweepRecord, runs: readonly RunRecord[]): 
     marginRight: 14,
     marginTop: 14,
     marginBottom: 36,
-    x: {
-      label: 'ended runs',
-      labelAnchor: 'center',
-      labelArrow: 'none',
-      domain: [0.5, steps.length + 0.5],
-      ticks: [...countTicks(steps.length)],
-      tickFormat: 'd',
-    },
-    y: {
-      label: null,
-      type: axis.scale,
-      domain: [axis.low, axis.high],
-      ticks: [...axis.ticks],
-      tickFormat: tickFormat(axis),
-      grid: true,
-    },
+    x: { ...countAxis('ended runs', steps.length), domain: [0.5, steps.length + 0.5] },
+    y: valueAxis(axis),
     marks: [
       ...runDots(steps, 'order', axis),
       Plot.line(improvements.concat({ ...last, order: steps.length }), {

@@ -74,6 +74,12 @@ export interface ReportData {
   readonly createTime: Date;
 }
 
+/** Returns the ids of the trainers that worked on the tasks, in the order of their first leases. */
+export function workersOf(tasks: readonly TaskHistory[]): Set<string> {
+  const ids = tasks.flatMap(({ attempts }) => attempts.map(({ trainerId }) => trainerId));
+  return new Set(ids.filter((id) => id !== ''));
+}
+
 /** Returns whether the sweep is in a final state. */
 export function hasEnded({ state }: SweepRecord): boolean {
   return isTerminalSweepState(state);

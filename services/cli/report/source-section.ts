@@ -3,7 +3,7 @@ import { writeSweepFile } from '../sweep-file/write-sweep-file.ts';
 import { renderTable } from './data-table.ts';
 import { html } from './html.ts';
 import type { Html } from './html.ts';
-import { bestEntry } from './report-data.ts';
+import { bestEntry, workersOf } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
 
 /** Lines of a sweep file up to which it is open. */
@@ -54,10 +54,7 @@ ${GRAFT} checkpoint export ${data.bestCheckpointId} --format keras -o model.kera
 }
 
 function versions({ versions: { graft, node }, trainers, tasks, dataset }: ReportData): Html {
-  const worked = new Set(tasks.flatMap(({ attempts }) => attempts.map(({ trainerId }) => trainerId)));
-  worked.delete('');
-  for (const { trainerId } of trainers) worked.delete(trainerId);
-  const unknown = [...worked];
+  const unknown = [...workersOf(tasks)].filter((id) => !trainers.some(({ trainerId }) => trainerId === id));
   return html`<p>
       This report was made by Graft ${graft} on Node ${node}. Data digest:
       <code>${dataset?.digest ?? 'not indexed'}</code>.

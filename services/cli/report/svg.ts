@@ -1,6 +1,8 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { escapeControlsInLines } from '../../core/text/control-characters.ts';
+import { countTicks, tickFormat } from './axis.ts';
+import type { Axis } from './axis.ts';
 import { Html } from './html.ts';
 
 export interface SvgOptions {
@@ -37,6 +39,23 @@ export function renderSvg({ title, description, plot }: SvgOptions): Html {
       (_, name: string, value: string) => `${name}="${value.replaceAll(/-?\d+\.\d+/g, rounded)}"`,
     ),
   );
+}
+
+/** Returns the scale of an axis of values, with a line at each tick and no label. */
+export function valueAxis(axis: Axis): Plot.ScaleOptions {
+  return {
+    label: null,
+    type: axis.scale,
+    domain: [axis.low, axis.high],
+    ticks: [...axis.ticks],
+    tickFormat: tickFormat(axis),
+    grid: true,
+  };
+}
+
+/** Returns the scale of an axis that counts from 1 to `last`, with its label in the middle. */
+export function countAxis(label: string, last: number): Plot.ScaleOptions {
+  return { label, labelAnchor: 'center', labelArrow: 'none', ticks: [...countTicks(last)], tickFormat: 'd' };
 }
 
 function rounded(length: number | string): string {

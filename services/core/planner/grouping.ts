@@ -1,15 +1,9 @@
+import { groupByKey } from '../group-by-key.ts';
 import type { AugmentationConfig, RunConfig } from '../run-config.ts';
 
 /** Groups in the order of their first members, members in the order they came. */
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return [...groups.values()];
+  return [...groupByKey(items, keyOf).values()];
 }
 
 /**

@@ -1,17 +1,9 @@
-import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { renderReport } from '../../../services/cli/report/render-report.ts';
 import { parseSweepFile } from '../../../services/cli/sweep-file/parse-sweep-file.ts';
 import { REPORT_CASES } from '../../support/report-cases.ts';
-
-/** The used part of the DOM, whose types this project does not load. */
-interface Node {
-  readonly textContent: string | null;
-  readonly children: Iterable<Node>;
-  getAttribute(name: string): string | null;
-  querySelector(selector: string): Node | null;
-  querySelectorAll(selector: string): Iterable<Node> & { readonly length: number };
-}
+import { parsePage, textOf } from '../../support/report-page.ts';
+import type { Node } from '../../support/report-page.ts';
 
 const pages = new Map<string, string>();
 
@@ -22,11 +14,7 @@ function page(name: string): string {
 }
 
 function open(name: string): Node {
-  return (parseHTML(page(name)) as unknown as { document: Node }).document;
-}
-
-function textOf(element: Node | null): string {
-  return (element?.textContent ?? '').replaceAll(/\s+/g, ' ').trim();
+  return parsePage(page(name));
 }
 
 function rowsOf(document: Node, section: string): string[][] {
@@ -90,9 +78,7 @@ describe('the report of a sweep', () => {
     const data = REPORT_CASES['cancelledInTest']!();
     const [first, second, ...rest] = data.leaderboard.entries;
     const entries = [{ ...first!, testResult: null }, { ...second!, testResult: first!.testResult }, ...rest];
-    const { document } = parseHTML(
-      renderReport({ ...data, leaderboard: { ...data.leaderboard, entries } }),
-    ) as unknown as { document: Node };
+    const document = parsePage(renderReport({ ...data, leaderboard: { ...data.leaderboard, entries } }));
     expect(textOf(document.querySelector('.notice'))).toContain('one run had been tested');
     expect(textOf(document.querySelector('section[aria-labelledby=test]'))).toContain(
       'The best run, run 0, was not tested; the leaderboard has the results of the runs that were.',
@@ -121,7 +107,7 @@ describe('the report of a sweep', () => {
         sweep: { ...data.sweep, spec },
         plan: data.plan && { ...data.plan, duplicateCount },
       });
-      return textOf((parseHTML(page) as unknown as { document: Node }).document.querySelector('body'));
+      return textOf(parsePage(page).querySelector('body'));
     };
     expect(textWith(1)).toContain('One variant was a duplicate and was omitted.');
     expect(textWith(1)).toMatch(/at most 1 run(?!s)/);

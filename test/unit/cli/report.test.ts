@@ -2,7 +2,6 @@ import type { TaskEventState } from '../../../services/core/records/event.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseHTML } from 'linkedom';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { Curves } from '../../../services/cli/report/curves.ts';
@@ -12,6 +11,8 @@ import { confidenceOf, mostWrong } from '../../../services/cli/report/report-dat
 import type { ReportData } from '../../../services/cli/report/report-data.ts';
 import { foldTasks } from '../../../services/cli/report/task-history.ts';
 import { thumbnail } from '../../../services/cli/report/wrong-images.ts';
+import { parsePage, textOf } from '../../support/report-page.ts';
+import type { Node } from '../../support/report-page.ts';
 import {
   sampleEvents,
   sampleMetrics,
@@ -21,25 +22,9 @@ import {
   sampleSweep,
 } from './sample-sweep.ts';
 
-/** The used part of the DOM, whose types this project does not load. */
-interface Node {
-  readonly textContent: string | null;
-  readonly tagName: string;
-  readonly outerHTML: string;
-  readonly children: Iterable<Node>;
-  readonly parentElement: Node | null;
-  getAttribute(name: string): string | null;
-  querySelector(selector: string): Node | null;
-  querySelectorAll(selector: string): Iterable<Node> & { readonly length: number };
-}
-
 function open(change: Partial<ReportData> = {}): { readonly page: string; readonly document: Node } {
   const page = renderReport(sampleReport(change));
-  return { page, document: (parseHTML(page) as unknown as { document: Node }).document };
-}
-
-function textOf(element: Node | null): string {
-  return (element?.textContent ?? '').replaceAll(/\s+/g, ' ').trim();
+  return { page, document: parsePage(page) };
 }
 
 describe('the report', () => {
