@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 import formula
+from recording import recorded
 
 COUNT, HEIGHT, WIDTH = 6, 180, 180
 FLIPS = [0.1, 0.9, 0.5, 0.500001, 0.0, 0.7]
@@ -53,12 +54,7 @@ def main(folder):
     cases = []
 
     def record(config, value):
-        flat = np.asarray(value, np.float32).reshape(-1)
-        file = f"augment-{len(cases)}.f32"
-        flat.tofile(folder / file)
-        step = flat.size // SAMPLES
-        samples = [float(f"{v:.9g}") for v in flat[::step][:SAMPLES]]
-        cases.append({**config, "step": step, "samples": samples, "file": file})
+        cases.append({**config, **recorded(value, folder / f"augment-{len(cases)}.f32", SAMPLES)})
 
     base = {
         "flip": "none", "rotation": 0, "zoom": 0, "zoomWidth": None, "translationHeight": 0, "translationWidth": 0,

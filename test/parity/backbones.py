@@ -18,6 +18,7 @@ from keras import layers, tree
 
 import formula
 import keras_models
+from recording import recorded
 
 SIZES = [75, 96]
 # Second members of a family.
@@ -70,12 +71,9 @@ def main(folder):
     def record(tensors, name, value):
         value = np.asarray(value, np.float32)
         flat = value.reshape(-1)
-        file = f"{len(list(folder.iterdir()))}.f32"
-        flat.tofile(folder / file)
-        step = max(1, flat.size // SAMPLES)
-        samples = [float(f"{v:.9g}") for v in flat[::step][:SAMPLES]]
         rms = float(np.sqrt(np.mean(np.square(flat, dtype=np.float64))))
-        tensors.append({"name": name, "shape": list(value.shape), "rms": rms, "step": step, "samples": samples, "file": file})
+        path = folder / f"{len(list(folder.iterdir()))}.f32"
+        tensors.append({"name": name, "shape": list(value.shape), "rms": rms, **recorded(value, path, SAMPLES)})
 
     for backbone, probes, top in CASES:
         for size in SIZES[:1] if backbone in AT_ONE_SIZE else SIZES:

@@ -9,6 +9,8 @@ import numpy as np
 import sklearn
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
+from draws import Draws
+
 # step: distance between logits, 0 for none, so that scores tie. absent: a class without images. biased: classes never predicted.
 CASES = [
     {"name": "2 classes", "classCount": 2, "imageCount": 500, "step": 0},
@@ -21,17 +23,6 @@ CASES = [
     {"name": "40 classes, repeated scores", "classCount": 40, "imageCount": 2000, "step": 0, "period": 7},
     {"name": "40 classes, absent and never predicted", "classCount": 40, "imageCount": 600, "step": 0, "absent": 3, "biased": 5},
 ]
-
-
-class Draws:
-    """Park and Miller's generator: exact in double precision, so that JavaScript draws the same numbers."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def next(self):
-        self.state = self.state * 48271 % 2147483647
-        return self.state / 2147483647
 
 
 def draw(case, seed):

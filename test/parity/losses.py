@@ -11,19 +11,10 @@ import numpy as np
 import tensorflow as tf
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
+from draws import Draws
+
 IMAGES = 12
 WEIGHTS = {2: {1: 3.5}, 3: {0: 0.25, 2: 4.0}, 40: {7: 10.0, 30: 0.0}}
-
-
-class Draws:
-    """Park and Miller's generator: exact in double precision, so that JavaScript draws the same numbers."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def next(self):
-        self.state = self.state * 48271 % 2147483647
-        return self.state / 2147483647
 
 
 def draw(class_count, scale, seed):

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 import formula
+from recording import recorded
 
 COUNT, SIZE = 4, 96
 MAGNITUDE = 0.5
@@ -77,12 +78,7 @@ def main(folder):
     cases, ranges = [], []
 
     def record(config, value):
-        flat = np.asarray(value, np.float32).reshape(-1)
-        file = f"strong-{len(cases)}.f32"
-        flat.tofile(folder / file)
-        step = flat.size // SAMPLES
-        samples = [float(f"{v:.9g}") for v in flat[::step][:SAMPLES]]
-        cases.append({**config, "step": step, "samples": samples, "file": file})
+        cases.append({**config, **recorded(value, folder / f"strong-{len(cases)}.f32", SAMPLES)})
 
     for layers in [[index] for index in range(len(LAYERS))] + PAIRS:
         image = len(cases) % len(UNIFORM)

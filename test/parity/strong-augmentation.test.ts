@@ -15,6 +15,7 @@ import type { RecordedValues } from './compare.ts';
 import { formulaImages } from './formula.ts';
 import { kerasVenv, runPython, skipWithoutKeras } from './keras-venv.ts';
 import type { KerasVenv } from './keras-venv.ts';
+import { expectRange } from './ranges.ts';
 import { recordParity } from './table.ts';
 
 type Case = RecordedValues &
@@ -144,12 +145,6 @@ describe('strong augmentation against Keras on this machine, every pixel', () =>
     expect(errorOf(live, wanted, folder)).toBeLessThan(TOLERANCE);
   });
 });
-
-function expectRange(values: readonly number[], [low, high]: readonly [number, number]): void {
-  const slack = 0.005 * (high - low);
-  expect(Math.abs(Math.min(...values) - low)).toBeLessThan(slack);
-  expect(Math.abs(Math.max(...values) - high)).toBeLessThan(slack);
-}
 
 function errorOf(recording: Recording, wanted: Case, folder: string | null): number {
   const before = tf.memory().numTensors;
