@@ -63,14 +63,15 @@ export async function findWeightFile(
   }
   const { fileName, md5 } = definition.imagenet;
   const cached = join(options.cacheDir, 'weights', fileName);
-  const candidates = [cached, join(options.kerasDir ?? kerasModelsDir(process.env), fileName)];
+  const shared = join(options.kerasDir ?? kerasModelsDir(process.env), fileName);
+  const candidates = [cached, shared];
   for (const candidate of candidates) {
     if (!(await isFile(candidate))) continue;
     if (md5 !== null) await checkMd5(definition, candidate, md5);
     else await refuseTwoContents(definition, candidates);
     return candidate;
   }
-  await download(definition, { cached, shared: candidates[1] ?? cached }, options);
+  await download(definition, { cached, shared }, options);
   return cached;
 }
 

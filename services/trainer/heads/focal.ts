@@ -1,5 +1,6 @@
 import { tf } from '../engine/engine.ts';
 import type { Tensor } from '../engine/engine.ts';
+import { logSumExp, sigmoidEntropy } from './entropy.ts';
 
 /** Focal loss with Keras' defaults filled in. */
 export interface Focal {
@@ -18,13 +19,12 @@ export function focalLoss(logits: Float32Array, targetOf: (output: number) => nu
   if (logits.length === 1) {
     const z = logits[0] ?? 0;
     const t = targetOf(0);
-    const entropy = Math.max(z, 0) - z * t + Math.log1p(Math.exp(-Math.abs(z)));
+    const entropy = sigmoidEntropy(z, t);
     const miss = t / (1 + Math.exp(z)) + (1 - t) / (1 + Math.exp(-z));
     const weight = alpha === null ? 1 : t * alpha + (1 - t) * (1 - alpha);
     return weight * Math.pow(miss, gamma) * entropy;
   }
-  const largest = logits.reduce((a, b) => Math.max(a, b));
-  const logSum = largest + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - largest), 0));
+  const logSum = logSumExp(logits);
   return logits.reduce((loss, z, output) => {
     const target = targetOf(output);
     if (target === 0) return loss;

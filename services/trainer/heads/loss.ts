@@ -2,6 +2,7 @@ import type { ManifestImage } from '../../core/dataset.ts';
 import type { ClassWeights, LossConfig } from '../../core/run-config.ts';
 import { tf } from '../engine/engine.ts';
 import type { BatchLabels } from './batch-labels.ts';
+import { logSumExp, sigmoidEntropy } from './entropy.ts';
 import { focalLoss } from './focal.ts';
 import type { Focal } from './focal.ts';
 import type { HeadTargets } from './head.ts';
@@ -109,13 +110,8 @@ export class Loss {
   }
 
   #crossEntropy(logits: Float32Array, batch: BatchLabels, row: number): number {
-    const first = logits[0] ?? 0;
-    if (this.outputCount === 1) {
-      // As tf.nn.sigmoid_cross_entropy_with_logits.
-      return Math.max(first, 0) - first * this.#target(batch, row, 0) + Math.log1p(Math.exp(-Math.abs(first)));
-    }
-    const largest = logits.reduce((a, b) => Math.max(a, b));
-    const logSum = largest + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - largest), 0));
+    if (this.outputCount === 1) return sigmoidEntropy(logits[0] ?? 0, this.#target(batch, row, 0));
+    const logSum = logSumExp(logits);
     return logits.reduce((loss, z, output) => loss + this.#target(batch, row, output) * (logSum - z), 0);
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createOnce } from '../../platform/files/create-once.ts';
-import { identifyProcess } from '../../platform/lifecycle/process-identity.ts';
+import { identifyProcess, isAlive, parseIdentity } from '../../platform/lifecycle/process-identity.ts';
 import { tryLock } from '../../platform/lifecycle/process-lock.ts';
 
 const MAX_TRAINERS_PER_FOLDER = 64;
@@ -29,7 +29,9 @@ export function claimTrainerIdentity(stateDir: string, hostname: string, pid: nu
   mkdirSync(directory, { recursive: true });
   for (let index = 0; index < MAX_TRAINERS_PER_FOLDER; index += 1) {
     const earlierHolder = join(directory, `${index}.pid`);
-    if (isRunning(readIfThere(earlierHolder), pid)) continue;
+    // A trainer of an earlier version, which stored only its process ID.
+    const earlier = parseIdentity(readIfThere(earlierHolder) ?? '');
+    if (earlier !== null && isAlive(earlier)) continue;
     // In a container, a restarted trainer has the process ID of its predecessor, with another start time.
     const lock = tryLock(join(directory, `${index}.lock`), { holder: identifyProcess(pid) });
     if (lock === null) continue;
@@ -42,17 +44,6 @@ export function claimTrainerIdentity(stateDir: string, hostname: string, pid: nu
   throw new Error(
     `${directory}: ${MAX_TRAINERS_PER_FOLDER} trainers already run on this folder. Set GRAFT_TRAINER_ID for each.`,
   );
-}
-
-/** Returns whether a trainer of an earlier version, which stored only its process ID, still holds an identity. */
-function isRunning(holder: string | null, pid: number): boolean {
-  const holderPid = Number(holder ?? NaN);
-  if (!Number.isInteger(holderPid) || holderPid <= 0 || holderPid === pid) return false;
-  try {
-    return process.kill(holderPid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /**
