@@ -9,7 +9,7 @@ export interface AnnotationChange {
 }
 
 /** Maximum length of a sweep's name. */
-export const MAX_NAME_LENGTH = 200;
+const MAX_NAME_LENGTH = 200;
 const MAX_NOTES_LENGTH = 4_000;
 const MAX_TAG_LENGTH = 64;
 /** Maximum number of tags of one sweep or run. */
@@ -19,10 +19,16 @@ export const MAX_TAGS = 50;
 export function nameProblem(name: string): string | null {
   const { length } = name.trim();
   if (length === 0) return 'must have a visible character; received none.';
-  if (name.length > MAX_NAME_LENGTH) {
-    return `must have at most ${MAX_NAME_LENGTH} characters; received ${name.length}.`;
-  }
-  return controlProblem(name);
+  return displayNameProblem(name);
+}
+
+/** Returns why a string can't be the name in a sweep file, which may be empty, or null. */
+export function displayNameProblem(name: string): string | null {
+  return lengthProblem(name, MAX_NAME_LENGTH) ?? controlProblem(name);
+}
+
+function lengthProblem(text: string, max: number): string | null {
+  return text.length > max ? `must have at most ${max} characters; received ${text.length}.` : null;
 }
 
 /** Returns the mistakes of a change, each with its field. */
@@ -40,19 +46,14 @@ export function annotationViolations({ notes, addTags, removeTags }: AnnotationC
 }
 
 function notesProblem(notes: string): string | null {
-  if (notes.length > MAX_NOTES_LENGTH) {
-    return `must have at most ${MAX_NOTES_LENGTH} characters; received ${notes.length}.`;
-  }
-  return notes.split('\n').flatMap((line) => controlProblem(line) ?? [])[0] ?? null;
+  const problem = lengthProblem(notes, MAX_NOTES_LENGTH);
+  return problem ?? notes.split('\n').flatMap((line) => controlProblem(line) ?? [])[0] ?? null;
 }
 
 /** Returns why a string can't be a tag, or null. Tags are separated by commas or spaces on command lines and in tables. */
 export function tagProblem(tag: string): string | null {
   if (tag === '') return 'must not be empty.';
-  if (tag.length > MAX_TAG_LENGTH) {
-    return `must have at most ${MAX_TAG_LENGTH} characters; received ${tag.length}.`;
-  }
-  const problem = controlProblem(tag);
+  const problem = lengthProblem(tag, MAX_TAG_LENGTH) ?? controlProblem(tag);
   if (problem !== null) return problem;
   return /[\s,]/u.test(tag) ? `must have neither spaces nor commas; received '${tag}'.` : null;
 }

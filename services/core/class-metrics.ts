@@ -1,3 +1,4 @@
+import { countImages } from './dataset.ts';
 import type { Dataset } from './dataset.ts';
 import { CLASS_METRICS } from './objective.ts';
 import type { ClassMetric, Objective } from './objective.ts';
@@ -19,9 +20,6 @@ export function classMetricsOf(
   objective: Objective,
   { classNames, classCounts }: Pick<Dataset, 'classNames' | 'classCounts'>,
 ): readonly ClassMetric[] {
-  const imageCount = classCounts
-    .filter(({ split }) => split === 'validation')
-    .reduce((sum, count) => sum + count.imageCount, 0);
-  const withAuc = recordsAuc(objective, imageCount, classNames.length);
+  const withAuc = recordsAuc(objective, countImages(classCounts).validation, classNames.length);
   return CLASS_METRICS.filter((metric) => metric !== 'val_auc' || withAuc);
 }

@@ -19,6 +19,13 @@ export interface ClassCount {
   readonly imageCount: number;
 }
 
+/** Returns the number of images of each split. */
+export function countImages(classCounts: readonly ClassCount[]): Readonly<Record<Split, number>> {
+  const count = (split: Split): number =>
+    classCounts.filter((entry) => entry.split === split).reduce((sum, entry) => sum + entry.imageCount, 0);
+  return { train: count('train'), validation: count('validation'), test: count('test') };
+}
+
 export type DatasetProblemCode =
   | 'CORRUPT_IMAGE'
   | 'EMPTY_CLASS'

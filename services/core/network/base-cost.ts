@@ -2,7 +2,7 @@ import { backboneGraph } from './backbone-graph.ts';
 import { backboneDefinition } from './backbones.ts';
 import type { LayerGraph } from './layer-graph.ts';
 import { layerIndex } from './layer-graph.ts';
-import { outputShapeOf } from './layer-shapes.ts';
+import { outputShapeOf, valueCountOf } from './layer-shapes.ts';
 import type { ImageShape } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
 import { liveValues } from './live-values.ts';
@@ -101,18 +101,14 @@ function makeProfile(backbone: string, imageSize: number): Profile {
     const shape = outputShapeOf(layer, inputs);
     shapes.push(shape);
     add(operationSums, index, 2 * shape[0] * shape[1] * productsPerPixel(layer, inputs[0]?.[2] ?? 0));
-    add(valueSums, index, countOf(shape));
-    add(weightSums, index, sum((graph.weights[index] ?? []).map((weight) => countOf(weight.shape))));
+    add(valueSums, index, valueCountOf(shape));
+    add(weightSums, index, sum((graph.weights[index] ?? []).map((weight) => valueCountOf(weight.shape))));
   }
   return { graph, shapes, operationSums, valueSums, weightSums, liveValues: liveValues(graph, shapes, image) };
 }
 
 function add(sums: Float64Array, index: number, amount: number): void {
   sums[index + 1] = (sums[index] ?? 0) + amount;
-}
-
-function countOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 function sum(counts: readonly number[]): number {

@@ -36,8 +36,12 @@ export const AVERAGE_SLOT = 'average';
 
 /** Values that an optimizer keeps for each value it trains: names of the slots, as in checkpoints. */
 export function slotNamesOf(optimizer: OptimizerConfig): readonly string[] {
+  return [...ruleSlotsOf(optimizer), ...extraSlotsOf(optimizer)];
+}
+
+/** Slots of accumulated gradients and averages of the weights, which any optimizer may have. */
+export function extraSlotsOf(optimizer: OptimizerConfig): readonly string[] {
   return [
-    ...ruleSlotsOf(optimizer),
     ...(optimizer.gradientAccumulationSteps === undefined ? [] : [ACCUMULATOR_SLOT]),
     ...(optimizer.emaMomentum === undefined ? [] : [AVERAGE_SLOT]),
   ];

@@ -3,6 +3,11 @@ import type { KernelInitializer, Layer, Padding } from './layer.ts';
 /** [height, width, channels] of one image. */
 export type ImageShape = readonly [number, number, number];
 
+/** Returns the number of values of a tensor. */
+export function valueCountOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
 type WeightRole =
   | 'kernel'
   | 'depthwise_kernel'

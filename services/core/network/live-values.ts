@@ -1,4 +1,5 @@
 import type { LayerGraph } from './layer-graph.ts';
+import { valueCountOf } from './layer-shapes.ts';
 import type { ImageShape } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
 
@@ -16,8 +17,8 @@ const FUSED_ACTIVATIONS: readonly string[] = ['linear', 'relu', 'relu6'];
  * @param shapes outputs of the layers
  */
 export function liveValues(graph: LayerGraph, shapes: readonly ImageShape[], image: ImageShape): Float64Array {
-  const counts = shapes.map(countOf);
-  const sizeOf = (buffer: number): number => (buffer === IMAGE ? countOf(image) : (counts[buffer] ?? 0));
+  const counts = shapes.map(valueCountOf);
+  const sizeOf = (buffer: number): number => (buffer === IMAGE ? valueCountOf(image) : (counts[buffer] ?? 0));
   const buffers = buffersOf(graph);
   const lastReads = lastReadsOf(graph, buffers);
   const alive = new Set([IMAGE]);
@@ -71,8 +72,4 @@ function between(layer: Layer, hasOwnBuffer: boolean, outputCount: number, input
     default:
       return 0;
   }
-}
-
-function countOf(shape: ImageShape): number {
-  return shape[0] * shape[1] * shape[2];
 }

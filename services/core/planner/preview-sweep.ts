@@ -68,7 +68,7 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     }),
     duplicateCount,
     missingRunCount: missingCount,
-    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs), ...infeasibleNotes(infeasible)],
+    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs, varied), ...infeasibleNotes(infeasible)],
     tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),

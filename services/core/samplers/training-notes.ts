@@ -1,17 +1,23 @@
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import type { SampledRun } from './sample-runs.ts';
-import { variedNames } from './sample-runs.ts';
 
 /** Parameters that change the value of the loss of the same predictions. As in Keras, the loss contains the L2 penalty. */
 const LOSS_PARAMETERS = ['loss.name', 'loss.gamma', 'loss.alpha', 'label_smoothing', 'head.l2'] as const;
 
-/** Returns sentences on results that a reader of the spec may take for what they are not; empty without any. */
-export function trainingNotes({ objective }: Pick<SweepSpec, 'objective'>, runs: readonly SampledRun[]): string[] {
-  return [...(objective.metric === 'val_loss' ? lossNote(runs) : []), ...randomBaseNotes(runs)];
+/**
+ * Returns sentences on results that a reader of the spec may take for what they are not; empty without any.
+ *
+ * @param varied names of the parameters that differ between the runs
+ */
+export function trainingNotes(
+  { objective }: Pick<SweepSpec, 'objective'>,
+  runs: readonly SampledRun[],
+  varied: readonly string[],
+): string[] {
+  return [...(objective.metric === 'val_loss' ? lossNote(varied) : []), ...randomBaseNotes(runs)];
 }
 
-function lossNote(runs: readonly SampledRun[]): string[] {
-  const varied = variedNames(runs);
+function lossNote(varied: readonly string[]): string[] {
   const names = LOSS_PARAMETERS.filter((name) => varied.includes(name));
   if (names.length === 0) return [];
   return [

@@ -9,14 +9,21 @@ import { normalizeValue, valueProblem } from './parameter-value.ts';
 import { show } from '../text/show.ts';
 
 /**
+ * Returns the complete parameters without the later ones at their default. Two runs train the same thing if and only if their
+ * canonical parameters are equal. Throws as `completeParameters` does.
+ */
+export function canonicalParameters(parameters: Parameters): Parameters {
+  return Object.fromEntries(Object.entries(completeParameters(parameters)).filter(isKept));
+}
+
+/**
  * Returns all parameters that exist in a run, sorted by name. Defaults are filled in. Parameters that their parent
- * rules out, or that are optional and missing, are dropped, as are later ones at their default. Two runs train the same thing if and only if their
- * canonical parameters are equal.
+ * rules out, or that are optional and missing, are dropped.
  *
  * @throws {InvalidRequestError} for unknown names, wrong values and contradictions, with the parameter's name as the
  * field.
  */
-export function canonicalParameters(parameters: Parameters): Parameters {
+export function completeParameters(parameters: Parameters): Parameters {
   const violations = parameterViolations(parameters);
   if (violations.length > 0) throw new InvalidRequestError(violations);
   const filled = new Map<string, ParameterValue>();
@@ -28,7 +35,7 @@ export function canonicalParameters(parameters: Parameters): Parameters {
   }
   const contradictions = findContradictions(filled);
   if (contradictions.length > 0) throw new InvalidRequestError(contradictions);
-  return Object.fromEntries([...filled].filter(isKept).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...filled].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function isKept([name, value]: readonly [string, ParameterValue]): boolean {
@@ -36,7 +43,7 @@ function isKept([name, value]: readonly [string, ParameterValue]): boolean {
   return definition?.isOmittedAtDefault !== true || value !== definition.default;
 }
 
-/** Returns the SHA-256 over the canonical parameters, hexadecimal. Throws as `canonicalParameters` does. */
+/** Returns the SHA-256 over the canonical parameters, hexadecimal. Throws as `completeParameters` does. */
 export function parametersDigest(parameters: Parameters): string {
   return digestOf(canonicalParameters(parameters));
 }
@@ -79,7 +86,7 @@ function imageSizeProblem(filled: ReadonlyMap<string, ParameterValue>): string |
 }
 
 /** Parameters of warm-ups, with the number of epochs of their phase. */
-const WARM_UPS = [
+export const WARM_UPS = [
   ['schedule.warmup_epochs', 'epochs'],
   ['fine_tune.schedule_warmup_epochs', 'fine_tune.epochs'],
 ] as const;

@@ -13,9 +13,8 @@ import type {
   WarmupConfig,
 } from '../run-config.ts';
 import type { Parameters, ParameterValue } from '../sweep/sweep-spec.ts';
-import { canonicalParameters } from './canonical.ts';
+import { completeParameters } from './canonical.ts';
 import { readClassWeights } from './class-weights.ts';
-import { findDefinition } from './parameter-definitions.ts';
 
 /**
  * Compiles flat parameters to the configuration of a run. Canonical parameters and those with gaps yield the same
@@ -25,7 +24,7 @@ import { findDefinition } from './parameter-definitions.ts';
  * @throws {InvalidRequestError} for unknown names and wrong values.
  */
 export function compileRunConfig(parameters: Parameters): RunConfig {
-  const read = new ParameterReader(canonicalParameters(parameters));
+  const read = new ParameterReader(completeParameters(parameters));
   const earlyStopping = readEarlyStopping(read);
   return {
     backbone: {
@@ -212,7 +211,7 @@ function readFineTune(read: ParameterReader, earlyStopping: EarlyStoppingConfig 
   };
 }
 
-/** Reads canonical parameters by type; a wrong type here is a mistake in this file, not in a request. */
+/** Reads complete parameters by type; a wrong type here is a mistake in this file, not in a request. */
 class ParameterReader {
   private readonly parameters: Parameters;
 
@@ -244,10 +243,8 @@ class ParameterReader {
   }
 
   private value(name: string): ParameterValue {
-    const definition = findDefinition(name);
-    const omitted = definition?.isOmittedAtDefault === true ? definition.default : null;
-    const value = this.parameters[name] ?? omitted;
-    if (value === null) throw new TypeError(`Parameter ${name} is absent here.`);
+    const value = this.parameters[name];
+    if (value === undefined) throw new TypeError(`Parameter ${name} is absent here.`);
     return value;
   }
 }

@@ -79,7 +79,7 @@ export function scheduleParameters(prefix: string, nameParameter: string): reado
         0,
         10_000,
         "Epochs in which the learning rate rises linearly to the phase's, before the schedule; 0: none.",
-        of('constant', 'cosine', 'step', 'exponential', 'plateau'),
+        of(...SCHEDULES.filter((name) => name !== 'one_cycle')),
       ),
     ),
     real(`${prefix}warmup_start`, 0, 0, 1, "First learning rate of the warm-up, as a part of the phase's.", {

@@ -5,10 +5,10 @@ import { gridSize } from '../samplers/domain.ts';
 import { drawsRuns, isStrategy, SAMPLERS, STRATEGIES } from '../samplers/samplers.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../objective.ts';
 import { TEST_POLICIES } from '../sweep/sweep-spec.ts';
-import { MAX_NAME_LENGTH } from '../annotations.ts';
+import { displayNameProblem } from '../annotations.ts';
 import type { FieldViolation, SweepSpec } from '../sweep/sweep-spec.ts';
-import { controlProblem } from '../text/control-characters.ts';
 import { BACKBONE_NAMES, minimumImageSize, MINIMUM_IMAGE_SIZE } from '../network/backbones.ts';
+import { WARM_UPS } from '../search-space/canonical.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 import { show } from '../text/show.ts';
 import { mayBeUnknownLayer, validateLayers } from './validate-layers.ts';
@@ -42,11 +42,7 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
 }
 
 function validateDisplayName(name: string, found: ViolationList): void {
-  if (name.length > MAX_NAME_LENGTH) {
-    found.add('display_name', `must have at most ${MAX_NAME_LENGTH} characters; received ${name.length}.`);
-    return;
-  }
-  const problem = controlProblem(name);
+  const problem = displayNameProblem(name);
   if (problem !== null) found.add('display_name', problem);
 }
 
@@ -123,8 +119,6 @@ const DOUBTFUL: Readonly<Record<string, (value: unknown) => boolean>> = {
   image_size: (value) => typeof value === 'number' && value < LARGEST_MINIMUM_IMAGE_SIZE,
 };
 
-const WARM_UP_PARAMETERS = ['schedule.warmup_epochs', 'fine_tune.schedule_warmup_epochs'];
-
 /** Samples the runs only if a cross-parameter conflict is possible; sampling every large spec would be too slow. */
 function validateContradictions(spec: SweepSpec, found: ViolationList): void {
   const needsLargeImages = (name: unknown): boolean => minimumImageSize(String(name)) > MINIMUM_IMAGE_SIZE;
@@ -134,7 +128,7 @@ function validateContradictions(spec: SweepSpec, found: ViolationList): void {
     placeOf(spec, 'epochs', DOUBTFUL['epochs']) !== null ||
     placeOf(spec, 'batch_size', DOUBTFUL['batch_size']) !== null ||
     placeOf(spec, 'backbone', needsLargeImages) !== null ||
-    WARM_UP_PARAMETERS.some((name) => placeOf(spec, name) !== null);
+    WARM_UPS.some(([name]) => placeOf(spec, name) !== null);
   if (!mayContradict) return;
   try {
     const { runs } = sampleRuns(spec);

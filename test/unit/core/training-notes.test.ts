@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { sampleRuns } from '../../../services/core/samplers/sample-runs.ts';
+import { sampleRuns, variedNames } from '../../../services/core/samplers/sample-runs.ts';
 import { trainingNotes } from '../../../services/core/samplers/training-notes.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { PLAIN_SPEC, values } from './support/specs.ts';
 
 function notesOf(change: Partial<SweepSpec>): string[] {
   const spec = { ...PLAIN_SPEC, ...change };
-  return trainingNotes(spec, sampleRuns(spec).runs);
+  const { runs } = sampleRuns(spec);
+  return trainingNotes(spec, runs, variedNames(runs));
 }
 
 describe('notes on training', () => {

@@ -39,16 +39,17 @@ const SHARE_RUNS = 500;
 export function draftSweep(sweepId: string, requestId: string, spec: SweepSpec): SweepDraft {
   const sampled = sampleRuns(spec);
   const { runs, duplicateCount, missingCount } = sampled;
+  const varied = variedNames(runs);
   return {
     sweepId,
     requestId,
     spec,
     specDigest: digestOf(spec as unknown as JsonValue),
-    variedNames: variedNames(runs),
+    variedNames: varied,
     runCount: runs.length,
     duplicateCount,
     missingCount,
-    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs)],
+    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs, varied)],
     shares: sharesOf(runs).map((share) => rowsOf(sweepId, share)),
   };
 }

@@ -1,9 +1,8 @@
-import type { Split } from '../../../core/dataset.ts';
+import { countImages } from '../../../core/dataset.ts';
 import { correctionsFrom, NO_CORRECTIONS } from '../../../core/planner/cost/corrections.ts';
 import type { Corrections } from '../../../core/planner/cost/corrections.ts';
 import { deviceSpeed } from '../../../core/planner/cost/device-speed.ts';
 import type { Device } from '../../../core/planner/cost/device-speed.ts';
-import type { ImageCounts } from '../../../core/planner/cost/task-cost.ts';
 import type { Cluster } from '../../../core/planner/plan.ts';
 import type { KnownImages } from '../../../core/planner/preview-sweep.ts';
 import type { DatasetSource } from '../../../core/sweep/sweep-spec.ts';
@@ -77,11 +76,4 @@ export async function readKnownImages(tx: StoreTransaction, source: DatasetSourc
   const row = rows[0];
   if (row === undefined) return null;
   return { source: 'indexed', imageCounts: countImages(row.class_counts), classCount: row.class_names.length };
-}
-
-/** Counts the images of each split. */
-export function countImages(classCounts: DatasetRecord['classCounts']): ImageCounts {
-  const count = (split: Split): number =>
-    classCounts.filter((entry) => entry.split === split).reduce((sum, entry) => sum + entry.imageCount, 0);
-  return { train: count('train'), validation: count('validation'), test: count('test') };
 }

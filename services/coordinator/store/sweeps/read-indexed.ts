@@ -1,7 +1,7 @@
+import { countImages } from '../../../core/dataset.ts';
 import type { PlanInput } from '../../../core/planner/plan.ts';
 import type { DatasetRecord } from '../../../core/records/dataset.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { countImages } from './read-cluster.ts';
 
 /** Reads INDEX's result for a sweep's images and weights, as the planner's input; null before INDEX has completed. */
 export async function readIndexed(

@@ -6,6 +6,7 @@ import type { CostContext } from '../../../core/planner/cost/task-cost.ts';
 import type { Plan, PlannedTask } from '../../../core/planner/plan.ts';
 import { costContextOf } from '../../../core/planner/plan-sweep.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import { countImages } from '../../../core/dataset.ts';
 import type { Dataset } from '../../../core/dataset.ts';
 import type { WeightsInfo } from '../../../core/task.ts';
 import { claimFeatures } from '../features/claim-features.ts';
@@ -14,7 +15,7 @@ import type { StoredRun } from '../planning/stored-plans.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { countImages, readCluster } from './read-cluster.ts';
+import { readCluster } from './read-cluster.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
 
 /** The result of INDEX. */

@@ -6,7 +6,7 @@ import type { Stage } from '../../task.ts';
 import type { KeyedFeatureSet } from '../feature-set.ts';
 import { headGroupBytes } from '../../network/head-memory.ts';
 import type { GroupedHead } from '../../network/head-memory.ts';
-import { outputCountOf } from '../../network/head-variables.ts';
+import { extraSlotsOf, outputCountOf } from '../../network/head-variables.ts';
 import { costOfLayers, outputShapeAt } from '../../network/base-cost.ts';
 import type { BaseCost } from '../../network/base-cost.ts';
 import type { Corrections } from './corrections.ts';
@@ -176,7 +176,7 @@ export function forecastFineTunes(
     seconds += (config.fineTune?.epochs ?? 0) * (training + validation + stepCount * speed.stepSeconds);
     const optimizer = config.fineTune?.optimizer ?? config.optimizer;
     memoryBytes += headGroupBytes([groupedHead(context, config, optimizer)], config.batchSize);
-    memoryBytes += (TRAINED_WEIGHT_COPIES + extraSlotCount(optimizer)) * FLOAT_BYTES * top.weightCount;
+    memoryBytes += (TRAINED_WEIGHT_COPIES + extraSlotsOf(optimizer).length) * FLOAT_BYTES * top.weightCount;
     largestTopBytes = Math.max(largestTopBytes, 2 * FLOAT_BYTES * config.batchSize * top.valueCount);
   }
   // The members execute their steps one after the other: only one member's outputs exist at a time.
@@ -287,11 +287,6 @@ function topTrainSeconds(speed: DeviceSpeed, { gflop, valueCount }: BaseCost): n
 
 function augmentSeconds(speed: DeviceSpeed, { augmentation, imageSize }: RunConfig): number {
   return 3 * imageSize * imageSize * speed.augmentSecondsPerValue * augmentPasses(augmentation);
-}
-
-/** Returns the number of slots that accumulated gradients and averages of the weights take. */
-function extraSlotCount(optimizer: OptimizerConfig): number {
-  return Number(optimizer.gradientAccumulationSteps !== undefined) + Number(optimizer.emaMomentum !== undefined);
 }
 
 function loadSeconds({ weightCount }: BaseCost): number {
