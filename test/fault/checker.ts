@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { checkFiles } from './check-files.ts';
 import { RECORD_CHECKS } from './record-checks.ts';
@@ -51,6 +52,16 @@ export async function checkRecord(options: CheckOptions): Promise<readonly Findi
     return [...findings, ...files.map((finding) => ({ ...finding, violations: shorten(finding.violations) }))];
   } finally {
     await client.end();
+  }
+}
+
+/** Checks as `checkRecord` does, until nothing is violated or the time is over: unneeded files are removed after a sweep's end. */
+export async function settledFindings(options: CheckOptions, timeoutMs: number): Promise<readonly Finding[]> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const findings = await checkRecord(options);
+    if (findings.every(({ violations }) => violations.length === 0) || performance.now() > deadline) return findings;
+    await sleep(1_000);
   }
 }
 

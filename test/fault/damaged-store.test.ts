@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { FILE_DAMAGES, damageFile } from '../support/damage-file.ts';
-import { eventually } from '../e2e/support/local-cluster.ts';
 import { ChaosCluster } from './chaos-cluster.ts';
 import { ChaosSweeps } from './chaos-sweeps.ts';
-import { checkRecord, describeFindings } from './checker.ts';
+import { describeFindings, settledFindings } from './checker.ts';
 
 const SWEEP_MS = 150_000;
 
@@ -65,11 +64,7 @@ async function trainTwice(folder: string): Promise<void> {
   expect(made.rows).toEqual(Array.from({ length: setCount }, () => ({ count: 1 })));
   const { databaseUrl, artifactsDir } = cluster;
   const options = { databaseUrl, artifactsDir, referenceSweepId: first, fileGraceMs: 60_000 };
-  // Checkpoints that the sweep no longer needs are deleted after its end.
-  const findings = await eventually('the removal of unneeded files', 30_000, async () => {
-    const found = await checkRecord({ ...options, sweepIds: [second] });
-    return found.every(({ violations }) => violations.length === 0) ? found : undefined;
-  }).catch(() => checkRecord({ ...options, sweepIds: [second] }));
+  const findings = await settledFindings({ ...options, sweepIds: [second] }, 30_000);
   expect(describeFindings(findings), folder).not.toContain('VIOLATED');
 }
 

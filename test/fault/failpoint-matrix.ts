@@ -11,7 +11,7 @@ import { FAILPOINTS } from '../../services/platform/lifecycle/failpoint.ts';
 import type { FailpointName } from '../../services/platform/lifecycle/failpoint.ts';
 import { ChaosCluster } from './chaos-cluster.ts';
 import { ChaosSweeps } from './chaos-sweeps.ts';
-import { checkRecord, describeFindings } from './checker.ts';
+import { describeFindings, settledFindings } from './checker.ts';
 import type { Finding } from './checker.ts';
 import { isStopped, sendSignal } from './process-tree.ts';
 import type { ProcessTarget } from './schedule.ts';
@@ -112,7 +112,9 @@ export async function runMatrix(
       say(describeOutcome(outcome));
     }
     const sweepIds = await training.stop();
-    const findings = await settledFindings(cluster, referenceSweepId, sweepIds);
+    const { databaseUrl, artifactsDir, damagedUris } = cluster;
+    const options = { databaseUrl, artifactsDir, referenceSweepId, sweepIds, fileGraceMs: 0, damagedUris };
+    const findings = await settledFindings(options, 60_000);
     return { outcomes, findings };
   } finally {
     await pool.end();
@@ -234,23 +236,6 @@ async function until<T>(timeoutMs: number, poll: () => Promise<T | undefined>): 
     await sleep(POLL_MS);
   }
   return null;
-}
-
-async function settledFindings(
-  cluster: ChaosCluster,
-  referenceSweepId: string,
-  sweepIds: readonly string[],
-): Promise<readonly Finding[]> {
-  const { databaseUrl, artifactsDir, damagedUris } = cluster;
-  const check = (): Promise<readonly Finding[]> =>
-    checkRecord({ databaseUrl, artifactsDir, referenceSweepId, sweepIds, fileGraceMs: 0, damagedUris });
-  const settled = await until(60_000, async () => {
-    const findings = await check();
-    if (findings.every(({ violations }) => violations.length === 0)) return findings;
-    await sleep(1_000);
-    return undefined;
-  });
-  return settled ?? (await check());
 }
 
 function describeOutcome(outcome: Outcome): string {

@@ -26,54 +26,7 @@ COMMENT ON COLUMN "test_results"."macro_f1" IS 'Mean F1 of the classes, 0 to 1.'
 COMMENT ON COLUMN "test_results"."balanced_accuracy" IS 'Mean recall of the classes, 0 to 1.';
 COMMENT ON COLUMN "test_results"."roc_auc" IS 'Area under the ROC curve; for more than two classes the mean over the classes, each against the others. Null where it is undefined, and for more than two classes in earlier results.';
 
-CREATE OR REPLACE VIEW "leaderboard" AS
-SELECT
-    -- The column of the partition, so that a condition on it is applied before ranking.
-    r.sweep_id,
-    row_number() OVER (
-        PARTITION BY r.sweep_id
-        ORDER BY run_rank_key(
-            r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index
-        )
-    )::integer AS rank,
-    r.run_id,
-    r.run_index,
-    r.state,
-    COALESCE(varied.parameters, '') AS parameters,
-    s.objective_metric,
-    r.best_value,
-    r.best_stage,
-    r.best_epoch,
-    r.best_val_loss,
-    r.best_val_accuracy,
-    r.last_value,
-    t.accuracy AS test_accuracy,
-    t.accuracy_low AS test_accuracy_low,
-    t.accuracy_high AS test_accuracy_high,
-    t.role AS test_role,
-    EXTRACT(EPOCH FROM COALESCE(r.end_time, now()) - r.start_time)::double precision AS seconds,
-    t.macro_f1 AS test_macro_f1,
-    t.balanced_accuracy AS test_balanced_accuracy,
-    t.roc_auc AS test_roc_auc,
-    (SELECT array_agg(c.class_name ORDER BY c.class_index)
-       FROM test_class_results c
-      WHERE c.run_id = t.run_id AND c.recall = 0 AND c.support > 0) AS never_found_classes
-FROM sweeps s
-JOIN runs r ON r.sweep_id = s.sweep_id
-LEFT JOIN test_results t ON t.run_id = r.run_id
-LEFT JOIN LATERAL (
-    SELECT string_agg(
-        p.name || '=' || COALESCE(p.number_value::text, p.int_value::text, p.bool_value::text, p.string_value),
-        ' ' ORDER BY v.place
-    ) AS parameters
-    FROM unnest(s.varied_names) WITH ORDINALITY AS v(name, place)
-    JOIN run_parameters p ON p.run_id = r.run_id AND p.name = v.name
-) varied ON true;
 COMMENT ON COLUMN "leaderboard"."objective_metric" IS 'Metric of best_value and last_value: val_loss, val_accuracy, val_macro_f1, val_balanced_accuracy or val_auc.';
-COMMENT ON COLUMN "leaderboard"."test_macro_f1" IS 'Mean F1 of the classes on the test split; null without a test.';
-COMMENT ON COLUMN "leaderboard"."test_balanced_accuracy" IS 'Mean recall of the classes on the test split; null without a test.';
-COMMENT ON COLUMN "leaderboard"."test_roc_auc" IS 'Area under the ROC curve on the test split, for more than two classes the mean over them; null without a test.';
-COMMENT ON COLUMN "leaderboard"."never_found_classes" IS 'Classes of which no test image was predicted correctly (recall 0); null: none, or not tested.';
 
 CREATE OR REPLACE VIEW "epoch_curves" AS
 SELECT

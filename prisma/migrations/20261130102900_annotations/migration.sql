@@ -1,4 +1,4 @@
--- Notes and tags of people, for sweeps and runs.
+-- Notes and tags of people, for sweeps and runs. The view of the leaderboard has the new metrics of tests as well.
 
 ALTER TABLE "sweeps" ADD COLUMN "notes" TEXT NOT NULL DEFAULT '', ADD COLUMN "tags" TEXT[] NOT NULL DEFAULT '{}';
 ALTER TABLE "runs" ADD COLUMN "notes" TEXT NOT NULL DEFAULT '', ADD COLUMN "tags" TEXT[] NOT NULL DEFAULT '{}';
@@ -119,6 +119,10 @@ LEFT JOIN LATERAL (
     FROM unnest(s.varied_names) WITH ORDINALITY AS v(name, place)
     JOIN run_parameters p ON p.run_id = r.run_id AND p.name = v.name
 ) varied ON true;
+COMMENT ON COLUMN "leaderboard"."test_macro_f1" IS 'Mean F1 of the classes on the test split; null without a test.';
+COMMENT ON COLUMN "leaderboard"."test_balanced_accuracy" IS 'Mean recall of the classes on the test split; null without a test.';
+COMMENT ON COLUMN "leaderboard"."test_roc_auc" IS 'Area under the ROC curve on the test split, for more than two classes the mean over them; null without a test.';
+COMMENT ON COLUMN "leaderboard"."never_found_classes" IS 'Classes of which no test image was predicted correctly (recall 0); null: none, or not tested.';
 COMMENT ON COLUMN "leaderboard"."notes" IS 'Notes of people.';
 COMMENT ON COLUMN "leaderboard"."tags" IS 'Tags of people, sorted.';
 

@@ -32,7 +32,7 @@ export function isHeadAwaited(run: string, task: string): string {
 }
 
 /**
- * Returns SQL of the epochs that a run is to train in a task's stage, from the run's parameters, which include every default.
+ * Returns SQL of the epochs that a run is to train in a task's stage, from the run's parameters, which include these.
  * `runs.epoch_limit` belongs to the run's current stage, which differs from the task's when the run has ended and its head is awaited.
  *
  * @param run, task names of the rows

@@ -5,6 +5,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from '../files/error-code.ts';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { hashFile, hashFileOnce } from '../files/hash-file.ts';
 import { identifyProcess, isAlive, isOfThisTable } from '../lifecycle/process-identity.ts';
@@ -341,8 +342,4 @@ async function writeAll(file: FileHandle, chunk: Uint8Array, offset: number): Pr
   for (let done = 0; done < chunk.byteLength;) {
     done += (await file.write(chunk, done, chunk.byteLength - done, offset + done)).bytesWritten;
   }
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

@@ -16,6 +16,7 @@ import {
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
+import { NO_LINK_CODES, errorCode } from '../files/error-code.ts';
 import { ArtifactMissingError } from '../../core/errors.ts';
 import { hashFile } from '../files/hash-file.ts';
 import { failpoint } from '../lifecycle/failpoint.ts';
@@ -40,8 +41,6 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
 ]);
 const READ_REMEDY = 'Mount it, and give the user of the trainers the right to read it.';
 const WRITE_REMEDY = 'Mount it for writing, and give the user of the trainers the right to write there.';
-/** Error codes of link(2) on file systems without hard links. */
-const NO_LINK_CODES: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 const READ_BYTES = 1 << 20;
 
 /** Failpoint names by the first folder of a uri. */
@@ -257,8 +256,4 @@ async function syncFolder(path: string): Promise<void> {
 
 function same(error: unknown): unknown {
   return error;
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
-
-/** Codes by which file systems without hard links (exFAT, SMB, some FUSE drivers) refuse one. */
-const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+import { NO_LINK_CODES, errorCode } from './error-code.ts';
 
 /**
  * Creates a file with its content; of two processes, one succeeds. Readers see all of the content or no file, except on file systems
@@ -20,8 +18,8 @@ export function createOnce(path: string, content: string, mode = 0o644): boolean
     linkSync(prepared, path);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    if (!NO_LINKS.includes(codeOf(error))) throw error;
+    if (errorCode(error) === 'EEXIST') return false;
+    if (!NO_LINK_CODES.has(errorCode(error))) throw error;
   } finally {
     rmSync(prepared, { force: true });
   }
@@ -35,7 +33,7 @@ function createInPlace(path: string, content: string, mode: number): boolean {
     file = openSync(path, 'wx', mode);
   } catch (error) {
     // Without the file open, the path may be another process' file.
-    if (codeOf(error) === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
   try {
@@ -48,8 +46,4 @@ function createInPlace(path: string, content: string, mode: number): boolean {
   } finally {
     closeSync(file);
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { errorCode } from './error-code.ts';
 
 /** Group of an error of the file system, by its remedy. */
 export type FileProblemKind =
@@ -39,7 +40,7 @@ const PROBLEMS: Readonly<Record<string, readonly [kind: FileProblemKind, clause:
 
 /** Describes an error of the file system; null for any other error. */
 export function fileProblem(error: unknown): FileProblem | null {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = errorCode(error);
   if (code === 'EACCES' || code === 'EPERM') {
     return {
       kind: 'refused',

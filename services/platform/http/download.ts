@@ -144,11 +144,8 @@ async function downloadWithRetries(options: DownloadOptions, partPath: string): 
 async function downloadOnce(options: DownloadOptions, partPath: string): Promise<void> {
   const offset = await fileSize(partPath);
   if (offset === options.sizeBytes) return;
-  const idle = new AbortController();
-  const timer = new IdleTimer(options.idleTimeoutMs ?? 30_000, () => {
-    idle.abort();
-  });
-  const signal = options.signal ? AbortSignal.any([idle.signal, options.signal]) : idle.signal;
+  const timer = new IdleTimer(options.idleTimeoutMs ?? 30_000);
+  const signal = options.signal ? AbortSignal.any([timer.signal, options.signal]) : timer.signal;
   const dispatcher = new EnvHttpProxyAgent();
   try {
     const headers = await rangeHeaders(offset, partPath);
@@ -166,7 +163,7 @@ async function downloadOnce(options: DownloadOptions, partPath: string): Promise
 function networkError(error: unknown, timer: IdleTimer): TryError {
   const cause = causeOf(error);
   return new TryError(
-    timer.isOver ? `no data arrived for ${timer.timeoutMs / 1000} s` : cause.message || cause.name,
+    timer.signal.aborted ? `no data arrived for ${timer.timeoutMs / 1000} s` : cause.message || cause.name,
     null,
     MAX_RETRIES.get(String(cause.code)) ?? Infinity,
     { cause: error },
@@ -295,23 +292,21 @@ async function findProblem(options: DownloadOptions, partPath: string): Promise<
   return null;
 }
 
-/** A timer that fires when `restart` has not been called for a while. */
+/** A timer that aborts its signal when `restart` has not been called for a while. */
 class IdleTimer {
   readonly timeoutMs: number;
+  private readonly idle = new AbortController();
   private readonly timer: NodeJS.Timeout;
-  private over = false;
 
-  constructor(timeoutMs: number, onIdle: () => void) {
+  constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs;
     this.timer = setTimeout(() => {
-      this.over = true;
-      onIdle();
+      this.idle.abort();
     }, timeoutMs);
   }
 
-  /** True once it has fired. */
-  get isOver(): boolean {
-    return this.over;
+  get signal(): AbortSignal {
+    return this.idle.signal;
   }
 
   restart(): void {

@@ -1,10 +1,10 @@
-import { MAX_AMBIGUOUS, matchHandle, parseRunOfSweep } from '../../../core/handle.ts';
+import { MAX_AMBIGUOUS, matchHandle } from '../../../core/handle.ts';
 import type { HandleMatches } from '../../../core/handle.ts';
 import type { HandleCandidate } from '../../../core/records/handle.ts';
 import type { Store } from '../store.ts';
 import { found, notFound, resolutionOf, startsWith } from './resolution.ts';
 import type { Resolution } from './resolution.ts';
-import { bestRun, resolveRunOfSweep, runsByPrefix } from './resolve-run.ts';
+import { bestRun, resolveNamedRun } from './resolve-run.ts';
 import { resolveSweep } from './resolve-sweep.ts';
 
 /**
@@ -15,11 +15,8 @@ export async function resolveCheckpoint(store: Store, handle: string): Promise<R
   const checkpoints = await checkpointsByPrefix(store, handle);
   const byId = resolutionOf('checkpoint', handle, checkpoints);
   if (byId !== null && checkpoints.isWhole) return byId;
-  const runs = await runsByPrefix(store, handle);
-  const named = parseRunOfSweep(handle);
-  if (named !== null && !runs.isWhole) return checkpointOf(store, await resolveRunOfSweep(store, named));
-  const byRun = resolutionOf('run', handle, runs);
-  if (byRun !== null) return checkpointOf(store, byRun);
+  const run = await resolveNamedRun(store, handle);
+  if (run !== null) return checkpointOf(store, run);
   const sweep = await resolveSweep(store, handle, 'checkpoint, run or sweep');
   if (byId !== null && !sweep.isWhole) return byId;
   return sweep.outcome === 'FOUND' ? checkpointOf(store, await bestRun(store, sweep.id)) : sweep;

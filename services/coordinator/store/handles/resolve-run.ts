@@ -9,17 +9,22 @@ import { resolveSweep } from './resolve-sweep.ts';
 
 /** Finds a run by identity, a prefix of it, its sweep and number, or as the only run of a sweep. */
 export async function resolveRun(store: Store, handle: string): Promise<Resolution> {
-  const runs = await runsByPrefix(store, handle);
-  const named = parseRunOfSweep(handle);
-  if (named !== null && !runs.isWhole) return resolveRunOfSweep(store, named);
-  const byId = resolutionOf('run', handle, runs);
-  if (byId !== null) return byId;
+  const run = await resolveNamedRun(store, handle);
+  if (run !== null) return run;
   const sweep = await resolveSweep(store, handle, 'run or sweep');
   return sweep.outcome === 'FOUND' ? onlyRun(store, handle, sweep.id) : sweep;
 }
 
+/** Finds a run by identity, a prefix of it, or its sweep and number; null: the handle names no run. */
+export async function resolveNamedRun(store: Store, handle: string): Promise<Resolution | null> {
+  const runs = await runsByPrefix(store, handle);
+  const named = parseRunOfSweep(handle);
+  if (named !== null && !runs.isWhole) return resolveRunOfSweep(store, named);
+  return resolutionOf('run', handle, runs);
+}
+
 /** Finds a run by its number within a sweep, or the best one. */
-export async function resolveRunOfSweep(store: Store, { sweep: handle, run }: RunOfSweep): Promise<Resolution> {
+async function resolveRunOfSweep(store: Store, { sweep: handle, run }: RunOfSweep): Promise<Resolution> {
   const sweep = await resolveSweep(store, handle);
   if (sweep.outcome !== 'FOUND') return sweep;
   if (run === BEST) return bestRun(store, sweep.id);
@@ -44,7 +49,7 @@ export async function bestRun(store: Store, sweepId: string): Promise<Resolution
 }
 
 /** Finds runs by identity or a prefix that includes the sweep's identity and the hyphen after it. */
-export async function runsByPrefix(store: Store, handle: string): Promise<HandleMatches<HandleCandidate>> {
+async function runsByPrefix(store: Store, handle: string): Promise<HandleMatches<HandleCandidate>> {
   const { rows } = await store.pool.query<HandleCandidate>(
     `SELECT run_id AS id, '' AS "displayName", state, create_time AS "createTime" FROM runs
       WHERE run_id = $1 OR (sweep_id = $2 AND run_id LIKE $3)

@@ -17,12 +17,7 @@ export function resolvedHandleToProto({ outcome, id, problem, candidates }: Reso
     outcome: outcomes.toProto(outcome),
     id,
     problem,
-    candidates: candidates.map(({ id: candidateId, displayName, state, createTime }) => ({
-      id: candidateId,
-      displayName,
-      state,
-      createTime,
-    })),
+    candidates: [...candidates],
   };
 }
 
