@@ -324,7 +324,7 @@ CREATE TABLE task_runs (
     source_checkpoint_id text,
     CONSTRAINT task_runs_pkey PRIMARY KEY (task_id, run_id),
     CONSTRAINT task_runs_role_check CHECK (role = ANY (ARRAY['WINNER'::text, 'BASELINE'::text, 'EVERY_RUN'::text])),
-    CONSTRAINT task_runs_state_check CHECK (state = ANY (ARRAY['PENDING'::text, 'SUCCEEDED'::text, 'EARLY_STOPPED'::text, 'FAILED'::text, 'STOPPED'::text]))
+    CONSTRAINT task_runs_state_check CHECK (state = ANY (ARRAY['PENDING'::text, 'SUCCEEDED'::text, 'EARLY_STOPPED'::text, 'FAILED'::text, 'STOPPED'::text, 'PAUSED'::text]))
 );
 
 CREATE TABLE tasks (
@@ -1405,7 +1405,7 @@ COMMENT ON TABLE task_runs IS 'Runs that a task serves, each with its outcome.';
 COMMENT ON COLUMN task_runs.task_id IS 'The task.';
 COMMENT ON COLUMN task_runs.run_id IS 'The run.';
 COMMENT ON COLUMN task_runs."position" IS 'Order within the task.';
-COMMENT ON COLUMN task_runs.state IS 'PENDING, SUCCEEDED, EARLY_STOPPED, FAILED or STOPPED.';
+COMMENT ON COLUMN task_runs.state IS 'PENDING, SUCCEEDED, EARLY_STOPPED, FAILED, STOPPED or PAUSED.';
 COMMENT ON COLUMN task_runs.role IS 'Reason of the evaluation: WINNER, BASELINE or EVERY_RUN; null for stages other than EVALUATE.';
 COMMENT ON COLUMN task_runs.source_checkpoint_id IS 'The checkpoint it starts from (FINE_TUNE) or evaluates (EVALUATE); null until known.';
 COMMENT ON TABLE tasks IS 'The unit of leasing: one stage of one or many runs.';

@@ -85,7 +85,35 @@ export interface TaskRun {
   readonly sourceValue: number | null;
   readonly role: TestRole | null;
   readonly stopped: boolean;
+  /** Epochs of the stage after which its results by image are reported, rising. */
+  readonly milestoneEpochs: readonly number[];
+  /** Epoch of the stage after which it is saved and left paused; null: it trains to the end of the stage. */
+  readonly pauseEpoch: number | null;
 }
+
+/**
+ * Results of one run for each image of the validation split, in the order of the data set's manifest: the evidence by which a
+ * rule compares runs.
+ */
+export interface RungReport {
+  readonly runId: string;
+  readonly stage: Stage;
+  /** Epoch after which the model was measured, from 1: the milestone, or the best epoch at the end of the stage. */
+  readonly epoch: number;
+  /** True: it is the report of the end of the stage. */
+  readonly isEnd: boolean;
+  /** Completed epochs of the stage. */
+  readonly epochCount: number;
+  /** A bit for each image: whether its class was predicted; the least significant bit first, padded with 0. */
+  readonly correct: Uint8Array;
+  /** Loss of each image; null for a data set of more than `MAX_REPORTED_LOSSES` validation images. */
+  readonly losses: Float32Array | null;
+}
+
+/** Maximum number of validation images of a rung report, which must fit into one message; of more, none is sent. */
+export const MAX_REPORTED_IMAGES = 2 ** 20;
+/** Maximum number of validation images whose losses are reported; for more, the reports of a group would be too large. */
+export const MAX_REPORTED_LOSSES = 20_000;
 
 /** Reasons to evaluate a run on the test split. */
 export const TEST_ROLES = ['WINNER', 'BASELINE', 'EVERY_RUN'] as const;
@@ -130,8 +158,20 @@ export interface TaskError {
 }
 
 /** Ways in which a run leaves a training task. */
-export const RUN_OUTCOMES = ['SUCCEEDED', 'EARLY_STOPPED', 'FAILED', 'STOPPED'] as const;
+export const RUN_OUTCOMES = ['SUCCEEDED', 'EARLY_STOPPED', 'FAILED', 'STOPPED', 'PAUSED'] as const;
 export type RunOutcomeKind = (typeof RUN_OUTCOMES)[number];
+
+/** The reason for which early stopping ended a stage of a run. */
+export interface EarlyStop {
+  /** Epochs without improvement after which it ends a stage. */
+  readonly patience: number;
+  /** Change of the objective that counts as an improvement. */
+  readonly minDelta: number;
+  /** Epoch of the last improvement, from 1. */
+  readonly bestEpoch: number;
+  /** Value of the objective in that epoch. */
+  readonly bestValue: number;
+}
 
 export interface RunOutcome {
   readonly runId: string;
@@ -139,6 +179,8 @@ export interface RunOutcome {
   readonly error: TaskError | null;
   readonly epochCount: number;
   readonly peakMemoryBytes: number;
+  /** The reason of EARLY_STOPPED; absent otherwise, and from trainers of earlier versions. */
+  readonly earlyStop?: EarlyStop;
 }
 
 export interface TestPrediction {

@@ -133,7 +133,7 @@ describe('a trainer of this version', () => {
       await expect(coordinator.leaseTask(wanted, signal)).rejects.toThrow(UnreadableTaskError);
       // An unknown answer to metrics must not count as "durable".
       const batches = (async function* () {
-        yield await Promise.resolve({ ...lease, sequence: 1, epochs: [] });
+        yield await Promise.resolve({ ...lease, sequence: 1, epochs: [], rungs: [] });
       })();
       const answers = [];
       for await (const answer of coordinator.reportMetrics(batches, signal)) answers.push(answer);

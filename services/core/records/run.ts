@@ -2,6 +2,20 @@ import type { RunState } from '../states/run-state.ts';
 import type { Parameters } from '../sweep/sweep-spec.ts';
 import type { Stage } from '../task.ts';
 
+/** Causes of the end of a run. */
+export const END_CAUSES = [
+  'ALL_EPOCHS',
+  'EARLY_STOPPING',
+  'RULE',
+  'NOT_PROMOTED',
+  'BUDGET',
+  'TARGET',
+  'USER',
+  'ERROR',
+  'REUSED',
+] as const;
+export type EndCause = (typeof END_CAUSES)[number];
+
 /** One variant of a sweep and its results so far. */
 export interface RunRecord {
   readonly runId: string;
@@ -32,6 +46,14 @@ export interface RunRecord {
   readonly peakMemoryBytes: number | null;
   /** The run whose head this run shares; null: it trains its own head, or has none. */
   readonly headRunId: string | null;
+  /** Highest rung that it entered: position in the sweep's ladder, from 0. */
+  readonly rung: number | null;
+  /** Rung at which it is paused. */
+  readonly pausedRung: number | null;
+  /** Cause of its end; null before its end, and for runs that ended under an earlier version. */
+  readonly endCause: EndCause | null;
+  /** Run of another sweep whose result it took; null: it trained itself. */
+  readonly reusedRunId: string | null;
   readonly notes: string;
   /** Sorted. */
   readonly tags: readonly string[];

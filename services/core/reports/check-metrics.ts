@@ -23,7 +23,7 @@ export interface MetricFacts {
 }
 
 /** Tolerance for the rounding of a loss near 0, in float32, of logits up to ten thousand. */
-const LOSS_ROUNDING = 1e-3;
+export const LOSS_ROUNDING = 1e-3;
 const MAX_EPOCHS = 8_192;
 
 /** A loss is not finite where training diverged, but never −∞, which would be best. */

@@ -9,6 +9,8 @@ export interface TrainMember {
   readonly runId: string;
   /** Number of epochs of the stage. */
   readonly epochLimit: number;
+  /** Epoch after which it is to be paused; null: it trains to the end of the stage. */
+  readonly pauseEpoch: number | null;
   /** True: its outcome may be missing, because the run has ended. */
   readonly hasEnded: boolean;
 }
@@ -34,6 +36,8 @@ export function checkTrain(outcomes: readonly RunOutcome[], members: readonly Tr
       mistakes.add(`${field}.error`, `must be absent unless the run FAILED; received ${outcome.kind}.`);
     }
     if (error !== null) mistakes.addAll(checkTaskError(error, `${field}.error`));
+    if (member !== undefined) mistakes.add(`${field}.kind`, pauseMistake(outcome, member));
+    checkEarlyStop(outcome, `${field}.early_stop`, mistakes);
   }
   const missing = members.filter(({ runId, hasEnded }) => !hasEnded && !given.has(runId));
   if (missing.length > 0) {
@@ -41,4 +45,19 @@ export function checkTrain(outcomes: readonly RunOutcome[], members: readonly Tr
     mistakes.add('train.outcomes', description);
   }
   return mistakes.list;
+}
+
+function pauseMistake({ kind, epochCount }: RunOutcome, { pauseEpoch }: TrainMember): string | null {
+  if (kind !== 'PAUSED' || epochCount === pauseEpoch) return null;
+  if (pauseEpoch === null) return 'must not be PAUSED, because the task named no epoch to pause at.';
+  return `must be PAUSED only after epoch ${pauseEpoch}, as asked; received PAUSED after epoch ${epochCount}.`;
+}
+
+function checkEarlyStop({ kind, epochCount, earlyStop }: RunOutcome, field: string, mistakes: Mistakes): void {
+  if (earlyStop === undefined) return;
+  if (kind !== 'EARLY_STOPPED') mistakes.add(field, `must be absent unless the run EARLY_STOPPED; received ${kind}.`);
+  mistakes.count(`${field}.patience`, earlyStop.patience, 1, Infinity);
+  mistakes.range(`${field}.min_delta`, earlyStop.minDelta, 0, Number.MAX_VALUE);
+  mistakes.count(`${field}.best_epoch`, earlyStop.bestEpoch, 1, epochCount);
+  mistakes.range(`${field}.best_value`, earlyStop.bestValue, -Number.MAX_VALUE, Number.MAX_VALUE);
 }

@@ -1,6 +1,6 @@
 import type { LeaseTiming } from '../../core/lease.ts';
 import type { StoreReport } from '../../core/store-owner.ts';
-import type { CheckpointRef, LeasedTask, Stage } from '../../core/task.ts';
+import type { CheckpointRef, LeasedTask, RungReport, Stage } from '../../core/task.ts';
 import type { TaskEnd } from '../../platform/rpc/convert/task-result.ts';
 
 export type { TaskEnd } from '../../platform/rpc/convert/task-result.ts';
@@ -63,6 +63,8 @@ export interface MetricBatch extends TaskLease {
   /** Number of the batch in its attempt, from 1 without gaps. */
   readonly sequence: number;
   readonly epochs: readonly EpochReport[];
+  /** Results by image, of epochs of this batch or an earlier one. */
+  readonly rungs: readonly RungReport[];
 }
 
 export interface MetricAnswer extends TaskLease {

@@ -10,6 +10,7 @@ import type { ClientSecurity } from '../../platform/rpc/security/client-security
 import { durationFromProto, durationToProto } from '../../platform/rpc/convert/duration.ts';
 import { requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { checkpointFromProto, checkpointToProto } from '../../platform/rpc/convert/checkpoint.ts';
+import { rungReportToProto } from '../../platform/rpc/convert/rung-report.ts';
 import { stages } from '../../platform/rpc/convert/run.ts';
 import { leasedTaskFromProto } from '../../platform/rpc/convert/task.ts';
 import { splitResult } from '../../platform/rpc/convert/result-parts.ts';
@@ -239,7 +240,7 @@ async function* batchesToProto(
   batches: AsyncIterable<MetricBatch>,
   proofOf: (lease: TaskLease) => HolderProof,
 ): AsyncGenerator<ReportMetricsRequest> {
-  for await (const { taskId, leaseEpoch, sequence, epochs } of batches) {
+  for await (const { taskId, leaseEpoch, sequence, epochs, rungs } of batches) {
     yield {
       taskId,
       leaseEpoch,
@@ -252,6 +253,7 @@ async function* batchesToProto(
         names: Object.keys(values),
         values: Object.values(values),
       })),
+      rungs: rungs.map(rungReportToProto),
     };
     // The consumer requests the next batch after it has sent this one.
     failpoint('metrics.sent');

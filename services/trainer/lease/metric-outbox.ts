@@ -64,7 +64,7 @@ export class MetricOutbox {
   /** Makes a batch of the added epochs; its number and content never change. */
   seal(): void {
     if (this.#closed !== null || this.#epochs.length === 0) return;
-    const batch: MetricBatch = { ...this.lease, sequence: this.#nextSequence, epochs: this.#epochs };
+    const batch: MetricBatch = { ...this.lease, sequence: this.#nextSequence, epochs: this.#epochs, rungs: [] };
     this.#journal.append(batch);
     failpoint('metrics.journaled');
     this.#unacknowledged.push(batch);

@@ -16,6 +16,7 @@ const requests = Array.from({ length: load.batchesPerTask }, (_, index): ReportM
     ...batch,
     leaseSecret,
     sequence: BigInt(batch.sequence),
+    rungs: [],
     epochs: batch.epochs.map((report) => ({
       ...report,
       stage: stages.toProto(report.stage),

@@ -41,7 +41,7 @@ export function batchOf(side: string, load: Load, trainer: number, sequence: num
     }
   }
   // Leases from before secrets existed, which carry no others.
-  return { taskId: taskIdOf(side, trainer), leaseEpoch: 1, trainerId: '', secretHash: '', sequence, epochs };
+  return { taskId: taskIdOf(side, trainer), leaseEpoch: 1, trainerId: '', secretHash: '', sequence, epochs, rungs: [] };
 }
 
 /** Inserts a sweep whose trainers have just leased their tasks. */

@@ -7,6 +7,7 @@ import type {
   CheckpointRef,
   FeatureSetRef,
   LeasedTask,
+  EarlyStop,
   RunOutcome,
   Stage,
   TaskError,
@@ -16,6 +17,7 @@ import type {
   MissingWeights,
   WeightsInfo,
 } from '../../../services/core/task.ts';
+import { RUN_OUTCOMES } from '../../../services/core/task.ts';
 
 /** Well-formed strings, as protobuf requires UTF-8. */
 export const text = fc.string({ unit: 'grapheme', maxLength: 12 });
@@ -160,6 +162,8 @@ const taskRun: fc.Arbitrary<TaskRun> = fc.record({
   sourceValue: fc.option(anyDouble),
   role: fc.option(role),
   stopped: fc.boolean(),
+  milestoneEpochs: fc.array(int32, few),
+  pauseEpoch: fc.option(fc.integer({ min: 1, max: 2 ** 31 - 1 })),
 });
 
 export const leasedTask: fc.Arbitrary<LeasedTask> = fc.record({
@@ -195,12 +199,20 @@ export const taskError: fc.Arbitrary<TaskError> = fc.record({
   damagedCheckpointIds: fc.array(text, { ...few, minLength: 1 }),
 });
 
+const earlyStop: fc.Arbitrary<EarlyStop> = fc.record({
+  patience: int32,
+  minDelta: plainDouble,
+  bestEpoch: int32,
+  bestValue: plainDouble,
+});
+
 const outcome: fc.Arbitrary<RunOutcome> = fc.record({
   runId: text,
-  kind: fc.constantFrom('SUCCEEDED' as const, 'EARLY_STOPPED' as const, 'FAILED' as const, 'STOPPED' as const),
+  kind: fc.constantFrom(...RUN_OUTCOMES),
   error: fc.option(taskError),
   epochCount: int32,
   peakMemoryBytes: natural,
+  earlyStop,
 });
 
 const weights: fc.Arbitrary<WeightsInfo> = fc.record({

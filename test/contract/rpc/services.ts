@@ -77,7 +77,7 @@ export async function startSweepService(watchSweep: WatchHandler): Promise<RpcCl
 }
 
 export function batch(sequence: bigint): ReportMetricsRequest {
-  return { taskId: 't', leaseEpoch: 1, sequence, epochs: [], trainerId: '', leaseSecret: '' };
+  return { taskId: 't', leaseEpoch: 1, sequence, epochs: [], rungs: [], trainerId: '', leaseSecret: '' };
 }
 
 export function answerTo(sequence: bigint): ReportMetricsResponse {

@@ -89,7 +89,7 @@ const CALLS: Readonly<Record<keyof typeof TrainerServiceService, (as: TrainerCal
   leaseTask: (as, { trainerId }) => new SimulatedTrainer(as, harness.artifacts, trainerId).lease(),
   heartbeat: (as, { trainerId }) => new SimulatedTrainer(as, harness.artifacts, trainerId).heartbeat([], true),
   reportMetrics: async (as, proof) => {
-    for await (const answer of as.reportMetrics(once({ ...proof, sequence: 1n, epochs: [] }))) return answer;
+    for await (const answer of as.reportMetrics(once({ ...proof, sequence: 1n, epochs: [], rungs: [] }))) return answer;
     return null;
   },
   registerCheckpoint: (as, proof) => as.registerCheckpoint({ ...proof, checkpoint: undefined }),

@@ -71,7 +71,7 @@ describe('ReportMetrics', () => {
       names: ['loss', 'val_loss', 'val_accuracy'],
       values: [Infinity, NaN, -Infinity],
     };
-    const [answer] = await trainer.report([{ ...trainer.proof(head), sequence: 4n, epochs: [report] }]);
+    const [answer] = await trainer.report([{ ...trainer.proof(head), sequence: 4n, epochs: [report], rungs: [] }]);
     expect(answer?.errorReason).toBe('');
     const { metrics } = await harness.sweeps.listEpochMetrics({ sweepId: '', runId, pageSize: 0, pageToken: '' });
     expect(metrics.filter(({ epoch }) => epoch === 4).map(({ name, value }) => [name, value])).toEqual([

@@ -187,6 +187,7 @@ export class SimulatedTrainer {
     return {
       ...this.proof(task),
       sequence: BigInt(sequence),
+      rungs: [],
       epochs: task.runs
         .filter(({ stopped }) => !stopped)
         .map((run) => {

@@ -132,8 +132,8 @@ describe("the coordinator's operations port", () => {
     const lie = { runId: 'r', stage: Stage.HEAD, epoch: 1, names: ['cheat'], values: [0.5] };
     const stranger = { ...trainer.proof(task), trainerId: 'stranger' };
     const answers = await trainer.report([
-      { ...trainer.proof(task), sequence: 1n, epochs: [lie] },
-      { ...stranger, sequence: 1n, epochs: [] },
+      { ...trainer.proof(task), sequence: 1n, epochs: [lie], rungs: [] },
+      { ...stranger, sequence: 1n, epochs: [], rungs: [] },
     ]);
     // Batches of different claims are answered in any order.
     expect(answers.map(({ errorReason }) => errorReason).toSorted()).toEqual(['LEASE_NOT_HELD', 'REPORT_REFUSED']);

@@ -16,6 +16,8 @@ export function taskOf(taskId: string, parameters: Parameters, runIds: readonly 
       sourceValue: null,
       role: null,
       stopped: false,
+      milestoneEpochs: [],
+      pauseEpoch: null,
     })),
     datasetSource: { path: '/data', splitFractions: null, allowDuplicates: false, skipBadFiles: false },
     dataset: null,

@@ -113,6 +113,8 @@ export function taskRun(runId: string, parameters: Parameters, overrides: Partia
     sourceValue: null,
     role: null,
     stopped: false,
+    milestoneEpochs: [],
+    pauseEpoch: null,
     ...overrides,
   };
 }

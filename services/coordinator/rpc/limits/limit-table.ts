@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { MAX_REPORTED_IMAGES, MAX_REPORTED_LOSSES } from '../../../core/task.ts';
 import { RequestLimits } from '../../../platform/rpc/limits/request-limits.ts';
 import type { RequestLimitTable } from '../../../platform/rpc/limits/message-rules.ts';
 import { MAX_MESSAGE_BYTES } from '../../../platform/rpc/server.ts';
@@ -69,6 +70,9 @@ export const LIMIT_TABLE: RequestLimitTable = {
     'Trainer.slots': { items: 256 },
     'TaskProgress.detail': WORDS,
     'EpochReport.epoch': { min: 1 },
+    'RungReport.epoch': { min: 1 },
+    'RungReport.validation_correct': { bytes: MAX_REPORTED_IMAGES / 8 },
+    'RungReport.validation_losses': { items: MAX_REPORTED_LOSSES },
     'EpochReport.names': { items: 100 },
     'EpochReport.values': { items: 100 },
     'Checkpoint.uri': URI,

@@ -1,6 +1,7 @@
 import { LeaseLostError, MetricConflictError, SequenceGapError, ShuttingDownError } from '../../../core/errors.ts';
 import { LeaseNotHeldError, ReportRefusedError } from '../../../core/trainer-errors.ts';
 import { numberOf } from '../../../platform/rpc/convert/fields.ts';
+import { rungReportFromProto } from '../../../platform/rpc/convert/rung-report.ts';
 import { stages } from '../../../platform/rpc/convert/run.ts';
 import type { CallContext } from '../../../platform/rpc/call-context.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
@@ -110,5 +111,6 @@ function readBatch(claim: LeaseClaim, request: ReportMetricsRequest): MetricBatc
       names: report.names,
       values: report.values,
     })),
+    rungs: request.rungs.map((report, index) => rungReportFromProto(report, `rungs[${index}]`)),
   };
 }

@@ -81,6 +81,7 @@ function checkOutcomes(members: readonly MemberRow[], outcomes: readonly RunOutc
   const facts = members.map(({ run_id: runId, state, epoch_limit: epochLimit }) => ({
     runId,
     epochLimit,
+    pauseEpoch: null,
     hasEnded: isTerminalRunState(state),
   }));
   const violations = checkTrain(outcomes, facts);
@@ -142,6 +143,8 @@ function nextOf(
       if (!member.has_more && !isOver) return 'SUCCEEDED';
       if (member.state === 'STOPPING' || isOver) return 'STOP';
       return sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED';
+    case 'PAUSED':
+      return member.state === 'STOPPING' || isOver ? 'STOP' : 'PAUSED';
     case 'STOPPED':
       return 'STOP';
     case 'FAILED':

@@ -140,6 +140,8 @@ function toTaskRun(row: TaskRunRow): TaskRun {
     role: row.role,
     stopped:
       row.stage !== 'EVALUATE' && !row.is_awaited && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
+    milestoneEpochs: [],
+    pauseEpoch: null,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   SequenceGapError,
 } from '../../../core/errors.ts';
 import { checkMetrics } from '../../../core/reports/check-metrics.ts';
+import { checkRungs } from '../../../core/reports/check-rungs.ts';
 import { LeaseNotHeldError } from '../../../core/trainer-errors.ts';
 import type { Batch } from '../../../platform/db/batch.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
@@ -19,6 +20,7 @@ import { insertMetrics } from './insert-metrics.ts';
 import type { InsertMode } from './insert-metrics.ts';
 import type { MetricBatch } from './metric-batch.ts';
 import { updateSummaries } from './update-summaries.ts';
+import { readValidationCounts } from './validation-counts.ts';
 
 /** The outcome of one batch. */
 export type BatchOutcome =
@@ -71,12 +73,13 @@ async function ingest(
   mode: InsertMode,
 ): Promise<BatchOutcome[]> {
   const attempts = await fenceAttempts(tx, batches);
+  const imageCounts = await readValidationCounts(tx, sweepsWithRungs(batches, attempts));
   const accepted: { readonly attempt: FencedAttempt; readonly batch: MetricBatch }[] = [];
   const outcomes = batches.map((batch): BatchOutcome => {
     const attempt = attempts.get(leaseKey(batch));
     if (attempt === undefined) return refused(new LeaseLostError(batch.taskId, batch.leaseEpoch));
     if (attempt === 'NOT_HELD') return refused(new LeaseNotHeldError(batch.taskId, batch.leaseEpoch));
-    const verdict = accept(attempt, batch);
+    const verdict = accept(attempt, batch, imageCounts.get(attempt.sweepId) ?? 0);
     if (verdict instanceof Error) return refused(verdict);
     if (verdict === 'NEW') accepted.push({ attempt, batch });
     return { kind: 'STORED', stoppedRunIds: attempt.stoppedRunIds };
@@ -101,12 +104,31 @@ async function ingest(
   return outcomes;
 }
 
+/** Returns the sweeps whose batches have results by image, most often none. */
+function sweepsWithRungs(
+  batches: readonly MetricBatch[],
+  attempts: ReadonlyMap<string, FencedAttempt | 'NOT_HELD'>,
+): readonly string[] {
+  const sweepIds = new Set<string>();
+  for (const batch of batches) {
+    if (batch.rungs.length === 0) continue;
+    const attempt = attempts.get(leaseKey(batch));
+    if (attempt !== undefined && attempt !== 'NOT_HELD') sweepIds.add(attempt.sweepId);
+  }
+  return [...sweepIds];
+}
+
 function refused(error: Error): BatchOutcome {
   return { kind: 'REFUSED', error };
 }
 
-/** Checks a batch. @returns REPEATED: stored before; NEW: to be stored, and now the last one of its attempt */
-function accept(attempt: FencedAttempt, batch: MetricBatch): 'NEW' | 'REPEATED' | Error {
+/**
+ * Checks a batch.
+ *
+ * @param imageCount validation images of the data set; 0 if the batch has no results by image
+ * @returns REPEATED: stored before; NEW: to be stored, and now the last one of its attempt
+ */
+function accept(attempt: FencedAttempt, batch: MetricBatch, imageCount: number): 'NEW' | 'REPEATED' | Error {
   const { lastSequence } = attempt;
   if (batch.sequence < 1) {
     const description = `must be 1 or more; received ${batch.sequence}.`;
@@ -114,7 +136,7 @@ function accept(attempt: FencedAttempt, batch: MetricBatch): 'NEW' | 'REPEATED' 
   }
   if (batch.sequence <= lastSequence) return 'REPEATED';
   if (batch.sequence > lastSequence + 1) return new SequenceGapError(lastSequence + 1, batch.sequence);
-  const violations = checkMetrics(batch.epochs, attempt);
+  const violations = [...checkMetrics(batch.epochs, attempt), ...checkRungs(batch.rungs, { ...attempt, imageCount })];
   if (violations.length > 0) return new InvalidRequestError(violations);
   attempt.lastSequence = batch.sequence;
   return 'NEW';

@@ -1,13 +1,18 @@
-import type { RunRecord } from '../../../core/records/run.ts';
+import type { EndCause, RunRecord } from '../../../core/records/run.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Stage } from '../../../core/task.ts';
-import { RunState as ProtoRunState, Stage as ProtoStage } from '../../../../proto/gen/graft/v1/run.ts';
+import {
+  EndCause as ProtoEndCause,
+  RunState as ProtoRunState,
+  Stage as ProtoStage,
+} from '../../../../proto/gen/graft/v1/run.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/run.ts';
 import { upperCaseEnum } from './enum-codec.ts';
 import { absentNulls, bytesToProto, nullAbsent, numberOrNull, requireMessage, textOrNull } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
 
 export const stages = upperCaseEnum<Stage, typeof ProtoStage>(ProtoStage);
+const endCauses = upperCaseEnum<EndCause, typeof ProtoEndCause>(ProtoEndCause);
 export const runStates = upperCaseEnum<RunState, typeof ProtoRunState>(ProtoRunState);
 
 /** Converts a run to its message. */
@@ -21,6 +26,8 @@ export function runToProto(run: RunRecord): proto.Run {
     bestStage: stages.toProto(run.bestStage),
     peakMemoryBytes: bytesToProto(run.peakMemoryBytes),
     headRunId: run.headRunId ?? '',
+    endCause: endCauses.toProto(run.endCause),
+    reusedRunId: run.reusedRunId ?? '',
     tags: [...run.tags],
   };
 }
@@ -36,6 +43,8 @@ export function runFromProto(message: proto.Run | undefined): RunRecord {
     stage: stages.tryFromProto(sent.stage),
     bestStage: stages.tryFromProto(sent.bestStage),
     headRunId: textOrNull(sent.headRunId),
+    endCause: endCauses.tryFromProto(sent.endCause),
+    reusedRunId: textOrNull(sent.reusedRunId),
     peakMemoryBytes: numberOrNull(peakMemoryBytes, 'run.peak_memory_bytes'),
     createTime: requireMessage(createTime, 'run.create_time'),
     startTime,

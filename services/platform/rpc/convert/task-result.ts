@@ -147,6 +147,7 @@ function outcomeToProto(outcome: RunOutcome): proto.RunOutcome {
     error: outcome.error === null ? undefined : taskErrorToProto(outcome.error),
     epochCount: outcome.epochCount,
     peakMemoryBytes: BigInt(Math.round(outcome.peakMemoryBytes)),
+    earlyStop: outcome.earlyStop,
   };
 }
 
@@ -157,6 +158,7 @@ function outcomeFromProto(message: proto.RunOutcome, field: string): RunOutcome 
     error: message.error === undefined ? null : taskErrorFromProto(message.error, `${field}.error`),
     epochCount: message.epochCount,
     peakMemoryBytes: numberOf(message.peakMemoryBytes, `${field}.peak_memory_bytes`),
+    ...(message.earlyStop === undefined ? {} : { earlyStop: message.earlyStop }),
   };
 }
 

@@ -120,6 +120,8 @@ function taskRunToProto(run: TaskRun): ProtoTaskRun {
     ...(run.sourceValue === null ? {} : { sourceValue: run.sourceValue }),
     role: run.role ?? '',
     stopped: run.stopped,
+    milestoneEpochs: [...run.milestoneEpochs],
+    pauseEpoch: run.pauseEpoch ?? 0,
   };
 }
 
@@ -132,6 +134,8 @@ function taskRunFromProto(message: ProtoTaskRun, field: string): TaskRun {
     sourceValue: message.sourceValue ?? null,
     role: message.role === '' ? null : testRoleFromProto(message.role, `${field}.role`),
     stopped: message.stopped,
+    milestoneEpochs: message.milestoneEpochs,
+    pauseEpoch: message.pauseEpoch === 0 ? null : message.pauseEpoch,
   };
 }
 

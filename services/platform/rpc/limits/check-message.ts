@@ -1,9 +1,10 @@
 import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
 import { ViolationList } from '../../../core/validation/violations.ts';
-import type { FieldRule, MessageRule } from './message-rules.ts';
+import type { FieldKind, FieldRule, MessageRule } from './message-rules.ts';
 import { UnreadableMessageError, WireCursor } from './wire-cursor.ts';
 
 const MAX_SAFE_HIGH = 2 ** 21;
+const HAS_LENGTH: ReadonlySet<FieldKind> = new Set(['string', 'bytes', 'message']);
 
 /**
  * Checks lengths, counts and ranges of an encoded message before it is decoded. Reads the wire format in place, about ten
@@ -94,11 +95,11 @@ class MessageCheck {
     const cursor = this.#cursor;
     if (wireType === 0 && (field.kind === 'int32' || field.kind === 'int64')) {
       this.#integer(field, index);
-    } else if (wireType !== 2 || (field.kind !== 'string' && field.kind !== 'message')) {
+    } else if (wireType !== 2 || !HAS_LENGTH.has(field.kind)) {
       cursor.skip(wireType, end);
     } else {
       const fieldEnd = cursor.endOfField(end);
-      if (field.message === null) this.#string(field, fieldEnd, index);
+      if (field.message === null) this.#text(field, fieldEnd, index);
       else {
         this.#path.push(named(field, index));
         this.#message(field.message, fieldEnd);
@@ -107,12 +108,14 @@ class MessageCheck {
     }
   }
 
-  #string(field: FieldRule, end: number, index: number | null): void {
+  /** Checks a string or `bytes`. */
+  #text(field: FieldRule, end: number, index: number | null): void {
     const cursor = this.#cursor;
     const length = end - cursor.position;
     if (length > field.maxBytes) {
-      this.#add(field, index, `must have at most ${field.maxBytes} bytes (UTF-8); received ${length}.`);
-    } else if (hasNul(cursor.bytes, cursor.position, end)) {
+      const unit = field.kind === 'string' ? 'bytes (UTF-8)' : 'bytes';
+      this.#add(field, index, `must have at most ${field.maxBytes} ${unit}; received ${length}.`);
+    } else if (field.kind === 'string' && hasNul(cursor.bytes, cursor.position, end)) {
       this.#add(field, index, 'must not have the character U+0000.');
     }
     cursor.position = end;

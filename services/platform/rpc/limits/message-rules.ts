@@ -3,7 +3,7 @@ import type { DescField, DescMessage, FileRegistry } from '@bufbuild/protobuf';
 
 /** Limits of one field; an omitted limit has the default of the field's kind. */
 export interface FieldLimit {
-  /** Longest string, in bytes of UTF-8. */
+  /** Longest string, in bytes of UTF-8, or longest `bytes`. */
   readonly bytes?: number;
   /** Maximum entries of a repeated field. */
   readonly items?: number;
@@ -23,7 +23,7 @@ export interface RequestLimitTable {
   readonly totals: Readonly<Record<string, number>>;
 }
 
-export type FieldKind = 'string' | 'message' | 'int32' | 'int64' | 'other';
+export type FieldKind = 'string' | 'bytes' | 'message' | 'int32' | 'int64' | 'other';
 
 /** Rule of one field. */
 export interface FieldRule {
@@ -132,7 +132,8 @@ export class MessageRules {
 
 function kindOf(scalar: ScalarType | undefined, message: DescMessage | undefined): FieldKind {
   if (message !== undefined) return 'message';
-  if (scalar === ScalarType.STRING || scalar === ScalarType.BYTES) return 'string';
+  if (scalar === ScalarType.STRING) return 'string';
+  if (scalar === ScalarType.BYTES) return 'bytes';
   if (scalar !== undefined && INT32.has(scalar)) return 'int32';
   return scalar !== undefined && INT64.has(scalar) ? 'int64' : 'other';
 }

@@ -40,7 +40,7 @@ describe('MetricOutbox', () => {
     outbox.seal();
     outbox.add(epochOf(3));
     outbox.seal();
-    expect(outbox.takeNext()).toEqual({ ...LEASE, sequence: 1, epochs: [epochOf(1), epochOf(2)] });
+    expect(outbox.takeNext()).toEqual({ ...LEASE, sequence: 1, epochs: [epochOf(1), epochOf(2)], rungs: [] });
     expect(outbox.takeNext()?.sequence).toBe(2);
     expect(outbox.takeNext()).toBeNull();
   });
@@ -55,7 +55,7 @@ describe('MetricOutbox', () => {
     outbox.receive(answer(1));
     outbox.add(epochOf(4));
     outbox.rewind();
-    expect(outbox.takeNext()).toEqual({ ...LEASE, sequence: 2, epochs: [epochOf(2)] });
+    expect(outbox.takeNext()).toEqual({ ...LEASE, sequence: 2, epochs: [epochOf(2)], rungs: [] });
     outbox.receive(answer(9, 'SEQUENCE_GAP', 3));
     expect(outbox.takeNext()?.sequence).toBe(3);
   });
@@ -140,8 +140,8 @@ describe('MetricOutbox', () => {
 describe('MetricJournal', () => {
   it('keeps batches as lines, including NaN, and is removed when the attempt ends', () => {
     const journal = new MetricJournal(directory, LEASE, fail);
-    journal.append({ ...LEASE, sequence: 1, epochs: [epochOf(1, Number.NaN)] });
-    journal.append({ ...LEASE, sequence: 2, epochs: [epochOf(2)] });
+    journal.append({ ...LEASE, sequence: 1, epochs: [epochOf(1, Number.NaN)], rungs: [] });
+    journal.append({ ...LEASE, sequence: 2, epochs: [epochOf(2)], rungs: [] });
     const [name] = readdirSync(directory);
     expect(name).toBe('s1%2Ft1.2.jsonl');
     const lines = readFileSync(join(directory, name ?? ''), 'utf8')
@@ -158,8 +158,8 @@ describe('MetricJournal', () => {
     writeFileSync(file, '');
     const failures: unknown[] = [];
     const journal = new MetricJournal(join(file, 'journals'), LEASE, (error) => failures.push(error));
-    journal.append({ ...LEASE, sequence: 1, epochs: [] });
-    journal.append({ ...LEASE, sequence: 2, epochs: [] });
+    journal.append({ ...LEASE, sequence: 1, epochs: [], rungs: [] });
+    journal.append({ ...LEASE, sequence: 2, epochs: [], rungs: [] });
     journal.remove();
     expect(failures).toHaveLength(1);
   });
