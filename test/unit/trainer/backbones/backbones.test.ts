@@ -102,6 +102,22 @@ describe.each([
     cut: 'block6c_add',
   },
   {
+    name: 'efficientnet_lite1',
+    layerCount: 185,
+    parameterCount: 4_189_344,
+    tensorCount: 320,
+    block: 'block7',
+    cut: 'block6d_add',
+  },
+  {
+    name: 'efficientnet_lite2',
+    layerCount: 185,
+    parameterCount: 4_869_168,
+    tensorCount: 320,
+    block: 'block7',
+    cut: 'block6d_add',
+  },
+  {
     name: 'efficientnet_b0',
     layerCount: 236,
     parameterCount: 4_049_571,

