@@ -80,6 +80,24 @@ CREATE TABLE datasets (
     CONSTRAINT datasets_pkey PRIMARY KEY (dataset_id)
 );
 
+CREATE TABLE decisions (
+    sweep_id text NOT NULL,
+    decision_id bigint NOT NULL,
+    kind text NOT NULL,
+    run_id text,
+    rung integer,
+    rule text NOT NULL DEFAULT ''::text,
+    place integer,
+    cut integer,
+    p_value double precision,
+    alpha double precision,
+    inputs jsonb NOT NULL DEFAULT '{}'::jsonb,
+    reason text NOT NULL DEFAULT ''::text,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT decisions_pkey PRIMARY KEY (sweep_id, decision_id),
+    CONSTRAINT decisions_kind_check CHECK (kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text, 'PROMOTE'::text, 'END'::text, 'STOP_RUN'::text, 'EXTEND'::text, 'CHANGE_BUDGET'::text, 'RETRY_RUN'::text, 'PREEMPT'::text]))
+);
+
 CREATE TABLE epoch_metrics (
     run_id text NOT NULL,
     stage text NOT NULL,
@@ -221,6 +239,32 @@ CREATE TABLE run_parameters (
     CONSTRAINT run_parameters_value_check CHECK (num_nonnulls(number_value, int_value, bool_value, string_value) = 1)
 );
 
+CREATE TABLE rung_entries (
+    sweep_id text NOT NULL,
+    rung integer NOT NULL,
+    run_id text NOT NULL,
+    arrival integer NOT NULL,
+    value double precision NOT NULL,
+    standard_error double precision,
+    epoch integer NOT NULL,
+    task_id text NOT NULL,
+    lease_epoch integer NOT NULL,
+    correct bytea,
+    losses bytea,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT rung_entries_pkey PRIMARY KEY (sweep_id, rung, run_id)
+);
+
+CREATE TABLE rungs (
+    sweep_id text NOT NULL,
+    rung integer NOT NULL,
+    stage text NOT NULL,
+    epoch integer,
+    entry_count integer NOT NULL DEFAULT 0,
+    CONSTRAINT rungs_pkey PRIMARY KEY (sweep_id, rung),
+    CONSTRAINT rungs_stage_check CHECK (stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text]))
+);
+
 CREATE TABLE runs (
     run_id text NOT NULL,
     sweep_id text NOT NULL,
@@ -245,14 +289,30 @@ CREATE TABLE runs (
     head_run_id text,
     notes text NOT NULL DEFAULT ''::text,
     tags text[] NOT NULL DEFAULT '{}'::text[],
+    rung integer,
+    paused_rung integer,
+    end_cause text,
+    reused_run_id text,
     CONSTRAINT runs_pkey PRIMARY KEY (run_id),
     CONSTRAINT runs_best_check CHECK (num_nulls(best_value, best_stage, best_epoch) = ANY (ARRAY[0, 3])),
     CONSTRAINT runs_best_epoch_check CHECK (best_epoch >= 1),
     CONSTRAINT runs_best_stage_check CHECK (best_stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
+    CONSTRAINT runs_end_cause_check CHECK (end_cause = ANY (ARRAY['ALL_EPOCHS'::text, 'EARLY_STOPPING'::text, 'RULE'::text, 'NOT_PROMOTED'::text, 'BUDGET'::text, 'TARGET'::text, 'USER'::text, 'ERROR'::text, 'REUSED'::text])),
     CONSTRAINT runs_head_run_id_check CHECK (head_run_id <> run_id),
     CONSTRAINT runs_run_index_check CHECK (run_index >= 0),
     CONSTRAINT runs_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
     CONSTRAINT runs_state_check CHECK (state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text, 'SUCCEEDED'::text, 'STOPPED'::text, 'CANCELLED'::text, 'FAILED'::text, 'INFEASIBLE'::text]))
+);
+
+CREATE TABLE searches (
+    sweep_id text NOT NULL,
+    policy jsonb NOT NULL,
+    decision_count bigint NOT NULL DEFAULT 0,
+    end_reason text,
+    end_time timestamp(6) with time zone,
+    CONSTRAINT searches_pkey PRIMARY KEY (sweep_id),
+    CONSTRAINT searches_end_check CHECK ((end_reason IS NULL) = (end_time IS NULL)),
+    CONSTRAINT searches_end_reason_check CHECK (end_reason = ANY (ARRAY['ALL_DECIDED'::text, 'BUDGET'::text, 'WALL_TIME'::text, 'TARGET'::text, 'USER'::text]))
 );
 
 CREATE TABLE slots (
@@ -358,6 +418,8 @@ CREATE TABLE tasks (
     peak_memory_bytes bigint,
     machine_round_count integer NOT NULL DEFAULT 0,
     partial_index jsonb,
+    pause_epoch integer,
+    rung integer,
     CONSTRAINT tasks_pkey PRIMARY KEY (task_id),
     CONSTRAINT tasks_command_check CHECK (command = ANY (ARRAY['ABANDON'::text, 'PAUSE'::text, 'STOP'::text, 'KILL'::text, 'CHECKPOINT_NOW'::text])),
     CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
@@ -453,6 +515,8 @@ ALTER SEQUENCE outbox_outbox_id_seq OWNED BY outbox.outbox_id;
 
 ALTER TABLE attempts ADD CONSTRAINT attempts_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
 ALTER TABLE checkpoints ADD CONSTRAINT checkpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE decisions ADD CONSTRAINT decisions_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE decisions ADD CONSTRAINT decisions_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES searches(sweep_id);
 ALTER TABLE events ADD CONSTRAINT events_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE machine_faults ADD CONSTRAINT machine_faults_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
 ALTER TABLE machine_faults ADD CONSTRAINT machine_faults_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
@@ -461,8 +525,12 @@ ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_sweep_id_fkey FOREIGN KEY (sw
 ALTER TABLE outbox ADD CONSTRAINT outbox_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE outbox ADD CONSTRAINT outbox_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE run_parameters ADD CONSTRAINT run_parameters_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE rung_entries ADD CONSTRAINT rung_entries_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE rung_entries ADD CONSTRAINT rung_entries_sweep_id_rung_fkey FOREIGN KEY (sweep_id, rung) REFERENCES rungs(sweep_id, rung);
+ALTER TABLE rungs ADD CONSTRAINT rungs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES searches(sweep_id);
 ALTER TABLE runs ADD CONSTRAINT runs_head_run_id_fkey FOREIGN KEY (head_run_id) REFERENCES runs(run_id);
 ALTER TABLE runs ADD CONSTRAINT runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE searches ADD CONSTRAINT searches_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE slots ADD CONSTRAINT slots_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
 ALTER TABLE sweeps ADD CONSTRAINT sweeps_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES datasets(dataset_id);
 ALTER TABLE task_dependencies ADD CONSTRAINT task_dependencies_depends_on_id_fkey FOREIGN KEY (depends_on_id) REFERENCES tasks(task_id);
@@ -485,6 +553,7 @@ CREATE INDEX checkpoints_handle_idx ON checkpoints USING btree (checkpoint_id te
 CREATE INDEX checkpoints_run_id_stage_epoch_idx ON checkpoints USING btree (run_id, stage, epoch);
 CREATE UNIQUE INDEX checkpoints_uri_key ON checkpoints USING btree (uri);
 CREATE UNIQUE INDEX datasets_digest_key ON datasets USING btree (digest);
+CREATE INDEX decisions_run_id_idx ON decisions USING btree (run_id);
 CREATE INDEX epoch_metrics_superseded_idx ON epoch_metrics USING btree (task_id, lease_epoch, run_id) WHERE superseded_by IS NOT NULL;
 CREATE UNIQUE INDEX epoch_metrics_surviving_key ON epoch_metrics USING btree (run_id, stage, epoch, name) WHERE superseded_by IS NULL;
 CREATE INDEX events_sweep_id_event_id_idx ON events USING btree (sweep_id, event_id);
@@ -493,6 +562,8 @@ CREATE UNIQUE INDEX mlflow_runs_run_id_key ON mlflow_runs USING btree (run_id);
 CREATE INDEX outbox_dead_idx ON outbox USING btree (outbox_id) WHERE dead_time IS NOT NULL;
 CREATE INDEX outbox_pending_idx ON outbox USING btree (COALESCE(run_id, sweep_id), outbox_id) WHERE dead_time IS NULL;
 CREATE INDEX run_parameters_name_idx ON run_parameters USING btree (name);
+CREATE INDEX rung_entries_run_id_idx ON rung_entries USING btree (run_id);
+CREATE UNIQUE INDEX rung_entries_sweep_id_rung_arrival_key ON rung_entries USING btree (sweep_id, rung, arrival);
 CREATE INDEX runs_ended_idx ON runs USING btree (sweep_id, end_time, run_id) WHERE (state = ANY (ARRAY['SUCCEEDED'::text, 'FAILED'::text, 'INFEASIBLE'::text])) AND start_time IS NOT NULL;
 CREATE INDEX runs_head_run_id_idx ON runs USING btree (head_run_id);
 CREATE INDEX runs_live_idx ON runs USING btree (sweep_id) WHERE state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text]);
@@ -662,7 +733,11 @@ CREATE VIEW leaderboard AS
            FROM test_class_results c
           WHERE c.run_id = t.run_id AND c.recall = 0::double precision AND c.support > 0) AS never_found_classes,
     r.notes,
-    r.tags
+    r.tags,
+    r.state_reason,
+    r.end_cause,
+    r.rung,
+    r.paused_rung
    FROM sweeps s
      JOIN runs r ON r.sweep_id = s.sweep_id
      LEFT JOIN test_results t ON t.run_id = r.run_id
@@ -992,16 +1067,76 @@ CREATE VIEW stage_forecasts AS
   WHERE t.state <> 'CANCELLED'::text
   GROUP BY t.sweep_id, t.stage;
 
+CREATE VIEW rung_tables AS
+ SELECT e.sweep_id,
+    e.rung,
+    g.stage,
+    g.epoch AS rung_epoch,
+    row_number() OVER (PARTITION BY e.sweep_id, e.rung ORDER BY (r.state = 'FAILED'::text), (
+        CASE
+            WHEN s.objective_goal = 'maximize'::text AND e.value <> 'NaN'::double precision THEN - e.value
+            ELSE e.value
+        END), e.arrival)::integer AS place,
+    e.run_id,
+    r.run_index,
+    r.state,
+    e.value,
+    e.standard_error,
+    e.epoch,
+    e.arrival,
+    verdict.kind AS verdict,
+    verdict.place AS verdict_place,
+    verdict.cut AS verdict_cut,
+    verdict.reason,
+    (EXISTS ( SELECT 1
+           FROM decisions p
+          WHERE p.sweep_id = e.sweep_id AND p.run_id = e.run_id AND p.rung = e.rung AND p.kind = 'PROMOTE'::text)) AS promoted,
+    e.create_time
+   FROM rung_entries e
+     JOIN rungs g ON g.sweep_id = e.sweep_id AND g.rung = e.rung
+     JOIN runs r ON r.run_id = e.run_id AND r.state <> 'INFEASIBLE'::text
+     JOIN sweeps s ON s.sweep_id = e.sweep_id
+     LEFT JOIN LATERAL ( SELECT d.kind,
+            d.place,
+            d.cut,
+            d.reason
+           FROM decisions d
+          WHERE d.sweep_id = e.sweep_id AND d.run_id = e.run_id AND d.rung = e.rung AND (d.kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text]))
+          ORDER BY d.decision_id
+         LIMIT 1) verdict ON true;
+
+CREATE VIEW decision_log AS
+ SELECT d.sweep_id,
+    d.decision_id,
+    d.create_time,
+    d.kind,
+    d.run_id,
+    r.run_index,
+    d.rung,
+    g.stage,
+    g.epoch AS rung_epoch,
+    d.rule,
+    d.place,
+    d.cut,
+    d.p_value,
+    d.alpha,
+    d.reason
+   FROM decisions d
+     LEFT JOIN runs r ON r.run_id = d.run_id
+     LEFT JOIN rungs g ON g.sweep_id = d.sweep_id AND g.rung = d.rung;
+
 -- Rights. The role is one for all databases of a server, and may be missing (prisma/README.md).
 
 GRANT USAGE ON SCHEMA public TO graft_reader;
 GRANT SELECT ON checkpoint_lineage TO graft_reader;
+GRANT SELECT ON decision_log TO graft_reader;
 GRANT SELECT ON epoch_curves TO graft_reader;
 GRANT SELECT ON feature_set_uses TO graft_reader;
 GRANT SELECT ON leaderboard TO graft_reader;
 GRANT SELECT ON parameter_effects TO graft_reader;
 GRANT SELECT ON run_attempts TO graft_reader;
 GRANT SELECT ON run_parameter_values TO graft_reader;
+GRANT SELECT ON rung_tables TO graft_reader;
 GRANT SELECT ON served_runs TO graft_reader;
 GRANT SELECT ON slot_utilisation TO graft_reader;
 GRANT SELECT ON stage_forecasts TO graft_reader;
@@ -1085,6 +1220,36 @@ COMMENT ON COLUMN datasets.class_counts IS 'Images per split and class: [{"split
 COMMENT ON COLUMN datasets.problems IS 'Problems that the first indexing let pass: [{"code", "path", "message", "fatal"}]; those of a sweep are in sweeps.dataset_problems.';
 COMMENT ON COLUMN datasets.manifest_uri IS 'Place of the manifest in the artifact store.';
 COMMENT ON COLUMN datasets.create_time IS 'Time of the first indexing.';
+COMMENT ON VIEW decision_log IS 'Every decision of a sweep with its reason, in order.';
+COMMENT ON COLUMN decision_log.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN decision_log.decision_id IS 'Number within the sweep, from 1.';
+COMMENT ON COLUMN decision_log.create_time IS 'When it was taken.';
+COMMENT ON COLUMN decision_log.kind IS 'CONTINUE, STOP, PAUSE, PROMOTE, END, or an action of a person or the scheduler.';
+COMMENT ON COLUMN decision_log.run_id IS 'The run; null: it is about the sweep.';
+COMMENT ON COLUMN decision_log.run_index IS 'Number of the run within the sweep.';
+COMMENT ON COLUMN decision_log.rung IS 'The rung; null: none.';
+COMMENT ON COLUMN decision_log.stage IS 'Stage of the rung.';
+COMMENT ON COLUMN decision_log.rung_epoch IS 'Epoch of the rung; null: the end of the stage, or no rung.';
+COMMENT ON COLUMN decision_log.rule IS 'Rule with its version; empty: no rule decided.';
+COMMENT ON COLUMN decision_log.place IS 'Place of the run at the rung at that time.';
+COMMENT ON COLUMN decision_log.cut IS 'Last place that continued at that time.';
+COMMENT ON COLUMN decision_log.p_value IS 'Probability of such a difference between equally good runs; null: no test was made.';
+COMMENT ON COLUMN decision_log.alpha IS 'Probability below which the run was stopped; null: no test was made.';
+COMMENT ON COLUMN decision_log.reason IS 'The reason for people.';
+COMMENT ON TABLE decisions IS 'What was decided about a sweep''s runs, by a rule or by a person, with everything that led to it. A replay with these inputs gives the same decisions.';
+COMMENT ON COLUMN decisions.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN decisions.decision_id IS 'Number within the sweep, from 1, without gaps.';
+COMMENT ON COLUMN decisions.kind IS 'At a rung: CONTINUE, STOP or PAUSE. About a paused run: PROMOTE. About the search: END. By people and the scheduler: STOP_RUN, EXTEND, CHANGE_BUDGET, RETRY_RUN, PREEMPT.';
+COMMENT ON COLUMN decisions.run_id IS 'The run; null: it is about the sweep.';
+COMMENT ON COLUMN decisions.rung IS 'The rung at which it was taken; null: at none.';
+COMMENT ON COLUMN decisions.rule IS 'Rule with its version, for example promotion@1; empty: no rule decided.';
+COMMENT ON COLUMN decisions.place IS 'Place of the run at the rung at that time, from 1; null: it was not ranked.';
+COMMENT ON COLUMN decisions.cut IS 'Last place that continues; null: there was no cut.';
+COMMENT ON COLUMN decisions.p_value IS 'Probability of such a difference between equally good runs, from images that both were tested on; null: no test was made.';
+COMMENT ON COLUMN decisions.alpha IS 'Probability below which the run was stopped; null: no test was made.';
+COMMENT ON COLUMN decisions.inputs IS 'What the decision depended on that is in no other row: entries seen by arrival, states, slots, seconds spent and forecast.';
+COMMENT ON COLUMN decisions.reason IS 'The reason for people.';
+COMMENT ON COLUMN decisions.create_time IS 'When it was taken.';
 COMMENT ON VIEW epoch_curves IS 'One row per run, stage and epoch: the metrics that count, each epoch once however often it was trained. Runs that share a head show it each; WHERE trained_run_id = run_id counts each epoch of the sweep once.';
 COMMENT ON COLUMN epoch_curves.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN epoch_curves.run_id IS 'The run.';
@@ -1187,6 +1352,10 @@ COMMENT ON COLUMN leaderboard.test_roc_auc IS 'Area under the ROC curve on the t
 COMMENT ON COLUMN leaderboard.never_found_classes IS 'Classes of which no test image was predicted correctly (recall 0); null: none, or not tested.';
 COMMENT ON COLUMN leaderboard.notes IS 'Notes of people.';
 COMMENT ON COLUMN leaderboard.tags IS 'Tags of people, sorted.';
+COMMENT ON COLUMN leaderboard.state_reason IS 'Why it is in its state, for people; empty where the state says it.';
+COMMENT ON COLUMN leaderboard.end_cause IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING, RULE, NOT_PROMOTED, BUDGET, TARGET, USER, ERROR or REUSED; null: not ended, or unknown.';
+COMMENT ON COLUMN leaderboard.rung IS 'Highest rung that it has reached; null: none.';
+COMMENT ON COLUMN leaderboard.paused_rung IS 'Rung at which it is paused until it is promoted; null: at none.';
 COMMENT ON TABLE machine_faults IS 'Tasks that failed by a fault of a machine (store, data path, disk, device) and may do well on another one. Rows go when the trainer is found healthy, when every other slot has failed the task too (then it says nothing of the machine), and after an hour.';
 COMMENT ON COLUMN machine_faults.task_id IS 'The task.';
 COMMENT ON COLUMN machine_faults.trainer_id IS 'The trainer it failed on.';
@@ -1280,6 +1449,44 @@ COMMENT ON COLUMN run_parameters.int_value IS 'Value of a whole-number parameter
 COMMENT ON COLUMN run_parameters.bool_value IS 'Value of a yes/no parameter.';
 COMMENT ON COLUMN run_parameters.string_value IS 'Value of a parameter with words.';
 COMMENT ON FUNCTION run_rank_key(text,text,text,double precision,double precision,double precision,integer) IS 'Orders the runs of a sweep, best first: runs with a finite objective value before those without, usable before FAILED, CANCELLED and INFEASIBLE, then by value, then by the other validation metric at the best epoch, then by number. The first run is the best one if its first two elements are 0.';
+COMMENT ON TABLE rung_entries IS 'A run at a rung, with what was measured there. The first measurement counts: a later attempt that trains the epoch again changes nothing.';
+COMMENT ON COLUMN rung_entries.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN rung_entries.rung IS 'The rung.';
+COMMENT ON COLUMN rung_entries.run_id IS 'The run.';
+COMMENT ON COLUMN rung_entries.arrival IS 'Place in the order of arrival at the rung, from 1, without gaps.';
+COMMENT ON COLUMN rung_entries.value IS 'The objective there; at the end of a stage, that of its best epoch.';
+COMMENT ON COLUMN rung_entries.standard_error IS 'Standard error of the value over the validation images; null: unknown.';
+COMMENT ON COLUMN rung_entries.epoch IS 'Epoch whose model was measured.';
+COMMENT ON COLUMN rung_entries.task_id IS 'Task of the attempt that measured it.';
+COMMENT ON COLUMN rung_entries.lease_epoch IS 'Lease epoch of the attempt that measured it.';
+COMMENT ON COLUMN rung_entries.correct IS 'One bit per validation image in the order of the manifest, the lowest bit of a byte first: 1 if the prediction was right; null: not reported.';
+COMMENT ON COLUMN rung_entries.losses IS 'Loss of each validation image in the same order, as little-endian float32; null: not reported.';
+COMMENT ON COLUMN rung_entries.create_time IS 'When it was stored.';
+COMMENT ON VIEW rung_tables IS 'The runs at each rung of a sweep, best first, with the verdict of the rule.';
+COMMENT ON COLUMN rung_tables.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN rung_tables.rung IS 'The rung.';
+COMMENT ON COLUMN rung_tables.stage IS 'Stage of the rung.';
+COMMENT ON COLUMN rung_tables.rung_epoch IS 'Epoch of the rung; null: the end of the stage.';
+COMMENT ON COLUMN rung_tables.place IS 'Place at the rung now, from 1: the better value first, of equal ones the one that came first; failed runs last.';
+COMMENT ON COLUMN rung_tables.run_id IS 'The run.';
+COMMENT ON COLUMN rung_tables.run_index IS 'Number within the sweep.';
+COMMENT ON COLUMN rung_tables.state IS 'State of the run.';
+COMMENT ON COLUMN rung_tables.value IS 'The objective there.';
+COMMENT ON COLUMN rung_tables.standard_error IS 'Standard error of the value; null: unknown.';
+COMMENT ON COLUMN rung_tables.epoch IS 'Epoch whose model was measured.';
+COMMENT ON COLUMN rung_tables.arrival IS 'Place in the order of arrival, from 1.';
+COMMENT ON COLUMN rung_tables.verdict IS 'CONTINUE, STOP or PAUSE; null: nothing was decided there.';
+COMMENT ON COLUMN rung_tables.verdict_place IS 'Place when the rule decided.';
+COMMENT ON COLUMN rung_tables.verdict_cut IS 'Last place that continued at that time.';
+COMMENT ON COLUMN rung_tables.reason IS 'Reason of the verdict.';
+COMMENT ON COLUMN rung_tables.promoted IS 'True if the run was promoted from the rung.';
+COMMENT ON COLUMN rung_tables.create_time IS 'When the run arrived.';
+COMMENT ON TABLE rungs IS 'Fixed points of training at which the runs of a sweep are compared, in order.';
+COMMENT ON COLUMN rungs.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN rungs.rung IS 'Position, from 0.';
+COMMENT ON COLUMN rungs.stage IS 'HEAD or FINE_TUNE.';
+COMMENT ON COLUMN rungs.epoch IS 'Epoch of the stage; null: the end of the stage.';
+COMMENT ON COLUMN rungs.entry_count IS 'Runs that have reached it; the number of the last arrival.';
 COMMENT ON TABLE runs IS 'Hyper-parameter variants with their seeds; the unit of results.';
 COMMENT ON COLUMN runs.run_id IS 'Identity.';
 COMMENT ON COLUMN runs.sweep_id IS 'The sweep.';
@@ -1304,6 +1511,16 @@ COMMENT ON COLUMN runs.end_time IS 'Time at which it reached a final state.';
 COMMENT ON COLUMN runs.head_run_id IS 'The run that trained its head, because both have the same head phase; null: it has a head of its own, or none.';
 COMMENT ON COLUMN runs.notes IS 'Notes of people.';
 COMMENT ON COLUMN runs.tags IS 'Tags of people, sorted.';
+COMMENT ON COLUMN runs.rung IS 'Highest rung that it has reached; null: none.';
+COMMENT ON COLUMN runs.paused_rung IS 'Rung at which it is paused until it is promoted; null: it is not paused at a rung.';
+COMMENT ON COLUMN runs.end_cause IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING (its own patience), RULE (a stopping rule), NOT_PROMOTED, BUDGET, TARGET, USER, ERROR or REUSED; null: it has not ended, or ended before causes were recorded.';
+COMMENT ON COLUMN runs.reused_run_id IS 'Run of another sweep whose result it took over; null: none.';
+COMMENT ON TABLE searches IS 'The search of each planned sweep: how its runs are compared while they train. Its row is locked by whatever changes rungs, entries and decisions, so these have one order.';
+COMMENT ON COLUMN searches.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN searches.policy IS 'The rule with its version and all settings, as they were resolved at planning, and the epochs from which the rungs follow.';
+COMMENT ON COLUMN searches.decision_count IS 'Number of decisions; the next one has the next number.';
+COMMENT ON COLUMN searches.end_reason IS 'Why the search ended: ALL_DECIDED (nothing more can be promoted), BUDGET, WALL_TIME, TARGET or USER; null: it continues, or no search was needed.';
+COMMENT ON COLUMN searches.end_time IS 'Time of the end.';
 COMMENT ON VIEW served_runs IS 'One row per task and run that needs it: the runs it trains, and for HEAD those that start from the head of one of them.';
 COMMENT ON COLUMN served_runs.task_id IS 'The task.';
 COMMENT ON COLUMN served_runs.sweep_id IS 'The sweep.';
@@ -1405,7 +1622,7 @@ COMMENT ON TABLE task_runs IS 'Runs that a task serves, each with its outcome.';
 COMMENT ON COLUMN task_runs.task_id IS 'The task.';
 COMMENT ON COLUMN task_runs.run_id IS 'The run.';
 COMMENT ON COLUMN task_runs."position" IS 'Order within the task.';
-COMMENT ON COLUMN task_runs.state IS 'PENDING, SUCCEEDED, EARLY_STOPPED, FAILED, STOPPED or PAUSED.';
+COMMENT ON COLUMN task_runs.state IS 'PENDING until the attempt that ends the task reports SUCCEEDED, EARLY_STOPPED, FAILED, STOPPED, or PAUSED (saved at the task''s pause epoch).';
 COMMENT ON COLUMN task_runs.role IS 'Reason of the evaluation: WINNER, BASELINE or EVERY_RUN; null for stages other than EVALUATE.';
 COMMENT ON COLUMN task_runs.source_checkpoint_id IS 'The checkpoint it starts from (FINE_TUNE) or evaluates (EVALUATE); null until known.';
 COMMENT ON TABLE tasks IS 'The unit of leasing: one stage of one or many runs.';
@@ -1439,6 +1656,8 @@ COMMENT ON COLUMN tasks.required_memory_bytes IS 'Slots with less memory are not
 COMMENT ON COLUMN tasks.peak_memory_bytes IS 'Most memory that the worker held in the attempt that succeeded; null: not measured.';
 COMMENT ON COLUMN tasks.machine_round_count IS 'Number of rounds in which every eligible slot has failed it by a fault of its machine, since the sweep was last paused for that.';
 COMMENT ON COLUMN tasks.partial_index IS 'INDEX: the images and weights that earlier attempts have found, while missing weights are looked for on other machines.';
+COMMENT ON COLUMN tasks.pause_epoch IS 'Epoch after which its runs pause; null: it trains its stage to the end.';
+COMMENT ON COLUMN tasks.rung IS 'Rung that it trains to, if a promotion made it; else null.';
 COMMENT ON VIEW test_answers IS 'One row per evaluated run and test image: the prediction of the run''s best checkpoint.';
 COMMENT ON COLUMN test_answers.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN test_answers.run_id IS 'The run.';

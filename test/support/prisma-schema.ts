@@ -38,6 +38,7 @@ const SCALARS: Readonly<Record<string, string>> = {
   String: 'text',
   Int: 'integer',
   BigInt: 'bigint',
+  Bytes: 'bytea',
   Float: 'double precision',
   Boolean: 'boolean',
   Json: 'jsonb',

@@ -277,6 +277,7 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   await prisma.event.create({
     data: { sweepId: SAMPLE_SWEEP, kind: 'SWEEP_STATE', payload: { state: 'SUCCEEDED', reason: '' } },
   });
+  await insertSearch(prisma);
   await insertMirror(prisma);
   await insertToken(prisma);
   const fault = {
@@ -289,6 +290,30 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   await prisma.machineFault.create({ data: fault });
   await prisma.cluster.create({ data: { clusterId: '0b5f2d3e-6b0a-4a53-9d0e-3c1f7a2e9b11' } });
   await prisma.leaderLease.create({ data: { name: 'loops', holder: 'node-a', term: 1n, expireTime: START } });
+}
+
+/** One run is at the end of its head. */
+async function insertSearch(prisma: PrismaClient): Promise<void> {
+  const run = { sweepId: SAMPLE_SWEEP, runId: `${SAMPLE_SWEEP}-1`, rung: 0 };
+  await prisma.search.create({
+    data: { sweepId: SAMPLE_SWEEP, policy: { rule: 'none@1' }, decisionCount: 1n, endReason: 'USER', endTime: START },
+  });
+  await prisma.rung.create({ data: { sweepId: SAMPLE_SWEEP, rung: 0, stage: 'HEAD', entryCount: 1 } });
+  await prisma.rungEntry.create({
+    data: {
+      ...run,
+      arrival: 1,
+      value: 0.95,
+      standardError: 0.1,
+      epoch: 2,
+      taskId: 't-head',
+      leaseEpoch: 2,
+      correct: Uint8Array.of(0b11),
+    },
+  });
+  await prisma.decision.create({
+    data: { ...run, decisionId: 1n, kind: 'CONTINUE', rule: 'none@1', place: 1, reason: 'no rule stops runs' },
+  });
 }
 
 async function insertToken(prisma: PrismaClient): Promise<void> {

@@ -22,6 +22,12 @@ beforeAll(async () => {
   // A lively cluster: a few of its leases have run out.
   await client.query(`UPDATE tasks SET state = 'RUNNING', trainer_id = task_id, slot_index = 0,
       lease_expire_time = now() + CASE WHEN sweep_id < 'sweep-005' THEN -1 ELSE 1 END * interval '1 minute' WHERE stage = 'EVALUATE'`);
+  await client.query(`INSERT INTO searches (sweep_id, policy) SELECT sweep_id, '{}' FROM sweeps`);
+  await client.query(`INSERT INTO rungs (sweep_id, rung, stage) SELECT sweep_id, 0, 'HEAD' FROM sweeps`);
+  await client.query(`INSERT INTO rung_entries (sweep_id, rung, run_id, arrival, value, epoch, task_id, lease_epoch)
+    SELECT sweep_id, 0, run_id, run_index + 1, 0.5, 2, sweep_id, 1 FROM runs`);
+  await client.query(`INSERT INTO decisions (sweep_id, decision_id, kind, run_id, rung)
+    SELECT sweep_id, run_index + 1, 'CONTINUE', run_id, 0 FROM runs`);
   await client.query('ANALYZE');
 });
 afterAll(async () => {
@@ -38,11 +44,13 @@ const USES: Readonly<Record<string, string>> = {
   checkpoints_deleting_idx: `SELECT uri FROM checkpoints WHERE state = 'DELETING' ORDER BY create_time LIMIT 100`,
   checkpoints_run_id_stage_epoch_idx: `SELECT * FROM checkpoint_lineage WHERE run_id = '${LARGE_RUN}'`,
   epoch_metrics_superseded_idx: `SELECT * FROM run_attempts WHERE sweep_id = '${LARGE_SWEEP}'`,
+  decisions_run_id_idx: `SELECT * FROM decision_log WHERE run_id = '${LARGE_RUN}'`,
   events_sweep_id_event_id_idx: `SELECT * FROM events WHERE sweep_id = 'sweep-007' AND event_id > 7 ORDER BY event_id LIMIT 500`,
   events_sweep_state_idx: `SELECT max(create_time) FROM events WHERE sweep_id = 'sweep-007' AND kind = 'SWEEP_STATE'`,
   outbox_dead_idx: `SELECT outbox_id FROM outbox WHERE dead_time IS NOT NULL AND outbox_id > 5 ORDER BY outbox_id LIMIT 100`,
   outbox_pending_idx: `SELECT outbox_id FROM outbox WHERE coalesce(run_id, sweep_id) = '${LARGE_RUN}' AND dead_time IS NULL ORDER BY outbox_id LIMIT 9`,
   run_parameters_name_idx: `SELECT count(*) FROM run_parameters WHERE name = 'fixed.7'`,
+  rung_entries_run_id_idx: `SELECT rung, value FROM rung_entries WHERE run_id = '${LARGE_RUN}'`,
   runs_ended_idx: `SELECT run_id FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('SUCCEEDED', 'FAILED', 'INFEASIBLE')
     AND start_time IS NOT NULL AND end_time > '-infinity' ORDER BY end_time DESC, run_id DESC LIMIT 3`,
   runs_head_run_id_idx: `SELECT run_id FROM runs WHERE head_run_id = '${LARGE_RUN}'`,

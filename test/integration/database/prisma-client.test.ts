@@ -58,6 +58,10 @@ test('Prisma Client writes and reads every model', async () => {
     LeaderLease: 1,
     Cluster: 1,
     MachineFault: 1,
+    Search: 1,
+    Rung: 1,
+    RungEntry: 1,
+    Decision: 1,
   });
 });
 
