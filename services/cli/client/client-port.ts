@@ -101,6 +101,8 @@ export interface GraftClient {
   pauseSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   resumeSweep(sweepId: string): Promise<SweepRecord>;
   cancelSweep(sweepId: string, reason: string): Promise<SweepRecord>;
+  /** Ends a run early and keeps its result. */
+  stopRun(runId: string, reason: string): Promise<RunRecord>;
   listRuns(sweepId: string): Promise<readonly RunRecord[]>;
   /** Changes the notes and tags of a run. */
   updateRun(runId: string, change: AnnotationChange): Promise<RunRecord>;

@@ -90,6 +90,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     async cancelSweep(sweepId, reason) {
       return sweepFromProto((await call.cancelSweep({ sweepId, reason })).sweep);
     },
+    async stopRun(runId, reason) {
+      return runFromProto((await call.stopRun({ runId, reason })).run);
+    },
     async listRuns(sweepId) {
       const runs = await allPages(200, async (page) => {
         const { runs: items, nextPageToken } = await call.listRuns({ sweepId, ...page });

@@ -6,6 +6,8 @@ export const CHECKPOINT_HANDLE =
   'checkpoint: its id or a unique beginning; or a run or sweep, whose best checkpoint is taken';
 export const RUN_SWEEP_OPTION = ['--sweep <sweep>', 'sweep of a run given by number (default: latest)'] as const;
 
+export const REASON = ['--reason <text>', 'reason, stored and shown with the state', ''] as const;
+
 export const REMOVE_TAGS = ['--remove <tags...>', 'tags to remove'] as const;
 
 export const HANDLE_HELP = `

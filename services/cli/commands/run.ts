@@ -1,15 +1,16 @@
 import type { Command } from 'commander';
 import type { TagFlags } from '../actions/annotate.ts';
+import type { StopRunFlags } from '../actions/steer-run.ts';
 import type { RunFlags } from '../actions/show-runs.ts';
 import type { ListFlags } from '../terminal/list.ts';
 import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
-import { REMOVE_TAGS, RUN_HANDLE, RUN_SWEEP_OPTION, SWEEP_HANDLE } from './handles.ts';
+import { REASON, REMOVE_TAGS, RUN_HANDLE, RUN_SWEEP_OPTION, SWEEP_HANDLE } from './handles.ts';
 
 /** `graft run …`. */
 export function addRunCommands(program: Command, context: CliContext): void {
-  const group = program.command('run').description('list and explain the runs (variants) of a sweep');
+  const group = program.command('run').description('list, explain and steer the runs (variants) of a sweep');
   addListOptions(group.command('list'))
     .argument('<sweep>', SWEEP_HANDLE)
     .description('list all runs of a sweep, by number')
@@ -36,6 +37,16 @@ export function addRunCommands(program: Command, context: CliContext): void {
       await explainRun(context, globalOptions(command), run, flags);
     });
   addCompareCommand(group, context);
+  group
+    .command('stop')
+    .argument('<run>', RUN_HANDLE)
+    .option(...RUN_SWEEP_OPTION)
+    .option(...REASON)
+    .description('end a run early and keep its result, which can be the best; the other runs continue')
+    .action(async (run: string, flags: StopRunFlags, command: Command) => {
+      const { stopRun } = await import('../actions/steer-run.ts');
+      await stopRun(context, globalOptions(command), run, flags);
+    });
   group
     .command('note')
     .argument('<run>', RUN_HANDLE)

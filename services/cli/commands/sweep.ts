@@ -6,7 +6,7 @@ import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
 import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
-import { REMOVE_TAGS, SWEEP_HANDLE } from './handles.ts';
+import { REASON, REMOVE_TAGS, SWEEP_HANDLE } from './handles.ts';
 
 const STRICT = ['--strict', 'exit with code 4 if any run failed or was infeasible'] as const;
 const DATA = ['--data <dir>', 'folder of the images, which replaces dataset.path of the file'] as const;
@@ -111,7 +111,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     ['cancel', 'end a sweep; running tasks may save a checkpoint first'],
   ] as const) {
     const command = sweep.command(name).argument('<sweep>', SWEEP_HANDLE).description(description);
-    if (name !== 'resume') command.option('--reason <text>', 'reason, stored and shown with the state', '');
+    if (name !== 'resume') command.option(...REASON);
     command.action(async (id: string, flags: { readonly reason?: string }) => {
       const { steerSweep } = await import('../actions/steer-sweep.ts');
       await steerSweep(context, globalOptions(command), name, id, flags.reason ?? '');

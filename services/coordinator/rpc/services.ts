@@ -14,6 +14,7 @@ import { mlflowHandlers } from './sweep-service/mlflow.ts';
 import { planSweepHandler } from './sweep-service/plan-sweep.ts';
 import { resolveHandleHandler } from './sweep-service/resolve-handle.ts';
 import { runHandlers } from './sweep-service/runs.ts';
+import { steerRunHandlers } from './sweep-service/steer-run.ts';
 import { steerHandlers } from './sweep-service/steer-sweep.ts';
 import { sweepHandlers } from './sweep-service/sweeps.ts';
 import { listTestPredictionsHandler } from './sweep-service/test-predictions.ts';
@@ -46,6 +47,7 @@ function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVIC
     ...sweepHandlers(context),
     watchSweep: watchSweepHandler(context),
     ...steerHandlers(context),
+    ...steerRunHandlers(context),
     ...annotateHandlers(context),
     ...runHandlers(context),
     listEpochMetrics: listEpochMetricsHandler(context),

@@ -85,6 +85,7 @@ const COMMANDS: readonly (readonly [keyof typeof FORMS, readonly string[], RegEx
   ['RUN', ['run', 'explain', 'HANDLE'], /-r001/],
   ['RUN', ['run', 'note', 'HANDLE', 'diverges'], /diverges/],
   ['RUN', ['run', 'tag', 'HANDLE', 'kept'], /tags +kept/],
+  ['RUN', ['run', 'stop', 'HANDLE'], /STOPPED: stopped by a person/],
   ['RUN', ['checkpoint', 'list', '--run', 'HANDLE'], /cabcdefgh/],
   ['CHECKPOINT', ['checkpoint', 'pin', 'HANDLE'], /cabcdefgh: pinned/],
   ['CHECKPOINT', ['checkpoint', 'unpin', 'HANDLE'], /cabcdefgh: not pinned/],

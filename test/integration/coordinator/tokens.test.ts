@@ -137,6 +137,15 @@ describe('tokens', () => {
     }
   });
 
+  it('let a submitter stop a run, under its name, and no viewer', async () => {
+    const [viewer, submitter] = [await make('VIEWER'), await make('SUBMITTER')];
+    const { sweep } = await submitter.sweeps.createSweep(CREATE_SWEEP);
+    const request = { runId: `${sweep?.sweepId ?? ''}-r000`, reason: 'too slow' };
+    expect(await errorOf(viewer.sweeps.stopRun(request))).toMatchObject({ method: 'StopRun', neededRole: 'SUBMITTER' });
+    const { run } = await submitter.sweeps.stopRun(request);
+    expect(run?.stateReason).toBe('stopped by a person (SUBMITTER): too slow');
+  });
+
   it(
     'end for calls and for open streams within seconds of their revocation, or by themselves',
     { timeout: 20_000 },

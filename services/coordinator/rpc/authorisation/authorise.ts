@@ -5,6 +5,7 @@ import type { CallContext, Interceptor } from '../../../platform/rpc/call-contex
 import type { Logger } from '../../../platform/telemetry/logger.ts';
 import { hashOfToken } from '../../new-token.ts';
 import type { CallLimits } from './call-limits.ts';
+import { recordCallerName } from './caller.ts';
 import { METHOD_ROLES } from './method-roles.ts';
 import { limitToTrainers } from './trainer-scope.ts';
 import type { Need } from './method-roles.ts';
@@ -28,6 +29,7 @@ export function authorise(tokens: TokenCache, limits: CallLimits, log: Logger): 
     try {
       check(context.path, need, token, log);
       limitToTrainers(context, token.trainerIds);
+      recordCallerName(context, token.name);
       await next();
     } catch (error) {
       throw ended[0] ?? error;

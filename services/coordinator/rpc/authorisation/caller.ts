@@ -12,3 +12,15 @@ export function callerOf({ metadata, peer }: CallContext): string {
 export function jobOptions(call: CallContext): JobOptions {
   return { caller: callerOf(call), signal: call.signal };
 }
+
+const NAMES = new WeakMap<CallContext, string>();
+
+/** Records the name of the token that a call was allowed with. */
+export function recordCallerName(call: CallContext, name: string): void {
+  NAMES.set(call, name);
+}
+
+/** Returns the name of the token that a call was allowed with; null where calls need no tokens. */
+export function callerNameOf(call: CallContext): string | null {
+  return NAMES.get(call) ?? null;
+}

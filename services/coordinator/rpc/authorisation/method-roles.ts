@@ -18,6 +18,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   pauseSweep: 'SUBMITTER',
   resumeSweep: 'SUBMITTER',
   cancelSweep: 'SUBMITTER',
+  stopRun: 'SUBMITTER',
   updateSweep: 'SUBMITTER',
   listRuns: 'VIEWER',
   getRun: 'VIEWER',

@@ -36,8 +36,18 @@ export function steerHandlers({
   };
 }
 
+/**
+ * Returns the reason of what a person did, for people: the person's reason after the action.
+ *
+ * @param name of the person's token; null: calls need no tokens
+ */
+export function reasonOf(action: string, name: string | null, reason: string): string {
+  const subject = name === null ? `${action} by a person` : `${action} by a person (${name})`;
+  return reason === '' ? subject : `${subject}: ${reason}`;
+}
+
 /** @throws InvalidRequestError for control characters other than line feeds. */
-function requireReason(reason: string): string {
+export function requireReason(reason: string): string {
   const [description] = reason.split('\n').flatMap((line) => controlProblem(line) ?? []);
   if (description !== undefined) throw new InvalidRequestError([{ field: 'reason', description }]);
   return reason;

@@ -25,6 +25,7 @@ import { PENDING_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 interface MemberRow {
   readonly run_id: string;
   readonly state: RunState;
+  readonly state_reason: string;
   readonly epoch_limit: number;
   /** True if another training task of the run is pending. */
   readonly has_more: boolean;
@@ -63,7 +64,7 @@ export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutc
 
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
   const { rows } = await tx.prepared<MemberRow>(
-    `SELECT r.run_id, r.state, ${epochLimitSql('r', 'own')} AS epoch_limit,
+    `SELECT r.run_id, r.state, r.state_reason, ${epochLimitSql('r', 'own')} AS epoch_limit,
             EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
                      WHERE o.run_id = r.run_id AND o.task_id <> $1
                        AND t.state IN ${PENDING_TASKS} AND t.stage IN ${TRAINED_STAGE_LIST}) AS has_more,
@@ -124,7 +125,7 @@ async function moveMembers(
       continue;
     }
     await batch.send();
-    if (next === 'STOP') await stop(scope, member.run_id);
+    if (next === 'STOP') await stop(scope, member);
     else await failMember(scope, member.run_id, errorOf(outcome));
   }
   await batch.send();
@@ -180,9 +181,10 @@ async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId
   }
 }
 
-/** Stops a run. RUNNING must pass through STOPPING: the transition table has no direct way. */
-async function stop({ tx, sweep }: SweepScope, runId: string): Promise<void> {
-  const reason = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
+/** Stops a run with the reason of its command. RUNNING must pass through STOPPING: the transition table has no direct way. */
+async function stop({ tx, sweep }: SweepScope, { run_id: runId, state, state_reason }: MemberRow): Promise<void> {
+  const unknown = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
+  const reason = state === 'STOPPING' && state_reason !== '' ? state_reason : unknown;
   await moveRuns(tx, [runId], { to: 'STOPPING', reason });
   await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', reason });
 }

@@ -11,6 +11,7 @@ import { repairArtifacts } from '../repair/repair-artifacts.ts';
 import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
 import { moveRuns } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
+import { isHeadAwaited } from '../run-sql.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
@@ -126,11 +127,25 @@ async function requeue(
   await parkRuns(isPaused ? { ...scope, sweep: { ...sweep, state: 'PAUSED' } } : scope, reason);
 }
 
-/** Moves the runs of a requeued task to QUEUED, or to PAUSED with their sweep. Runs in STOPPING are left alone. */
-export async function parkRuns({ tx, sweep, task }: TaskScope, reason: string): Promise<void> {
+/** Moves the runs of a requeued task to QUEUED, or to PAUSED with their sweep. Those in STOPPING end with what is stored of them. */
+export async function parkRuns(scope: TaskScope, reason: string): Promise<void> {
+  const { tx, sweep, task } = scope;
   if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return;
   const runIds = await runIdsOnlyIn(tx, task.taskId);
   await moveRuns(tx, runIds, { to: sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED', reason, from: ['RUNNING'] });
+  await endStopping(scope, runIds);
+}
+
+/** Ends the runs that were to be saved by the attempt that has just ended, without those whose head others wait for. */
+async function endStopping(scope: TaskScope, runIds: readonly string[]): Promise<void> {
+  const { tx, task } = scope;
+  const { rows } = await tx.query<{ run_id: string; state_reason: string }>(
+    `SELECT r.run_id, r.state_reason FROM runs r JOIN tasks t ON t.task_id = $2
+      WHERE r.run_id = ANY($1) AND r.state = 'STOPPING' AND NOT ${isHeadAwaited('r', 't')} ORDER BY r.run_id`,
+    [runIds, task.taskId],
+  );
+  for (const { run_id: runId, state_reason: reason } of rows) await endRuns(tx, [runId], { to: 'STOPPED', reason });
+  if (rows.length > 0) await settleSweep(scope, null);
 }
 
 /** Cancels the runs of a task whose sweep was cancelled: they were STOPPING and have now stopped. */
