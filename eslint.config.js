@@ -166,7 +166,7 @@ const floors = {
     ['network'],
     ['*'],
     ['records', 'statistics'],
-    ['search-space'],
+    ['search-space', 'stopping'],
     ['samplers'],
     ['planner', 'validation'],
     ['reports'],

@@ -1,4 +1,5 @@
 import type { Objective } from '../objective.ts';
+import type { BudgetSpec, StoppingSpec } from './search-spec.ts';
 
 /** A typed hyper-parameter value. The parameter's definition, not the value, separates integers from real numbers. */
 export type ParameterValue = number | string | boolean;
@@ -80,6 +81,16 @@ export interface SweepSpec {
   readonly testPolicy: TestPolicyName;
   /** Absent where the spec does not set it, as in specs that are older than the field. */
   readonly mlflow?: MlflowTarget;
+  /** Rule across runs. Absent: none, each run trains to its end. */
+  readonly stopping?: StoppingSpec;
+  /** Bounds of the whole sweep. Absent: none. */
+  readonly budget?: BudgetSpec;
+  /** Maximum number of slots that work on the sweep at once. Absent: all. */
+  readonly maxParallelSlots?: number;
+  /** Sweeps of a higher priority are leased first, and preempt lower ones at a checkpoint. Absent: `DEFAULT_PRIORITY`. */
+  readonly priority?: number;
+  /** False: results of equal runs of other sweeps are not taken. Absent: true. */
+  readonly reuse?: boolean;
 }
 
 /** One mistake in a spec. */

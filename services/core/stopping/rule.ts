@@ -1,0 +1,43 @@
+import type { RungStep } from './ladder.ts';
+import type { RuleVersion, SearchPolicy } from './policy.ts';
+import type { RungEntry, RungTable } from './rung-table.ts';
+
+/** A run that has come to a rung, and what a rule may know about it. Results on the test split have no place in it. */
+export interface Arrival {
+  /** The rung with this entry and those before it. */
+  readonly table: RungTable;
+  readonly entry: RungEntry;
+  /** The run's own entries at earlier rungs, in order. */
+  readonly earlier: readonly RungEntry[];
+  /** The rungs of the run, in order. */
+  readonly path: readonly RungStep[];
+}
+
+/** The fate of a run at a rung. */
+export interface Verdict {
+  readonly kind: 'CONTINUE' | 'STOP' | 'PAUSE';
+  readonly rule: RuleVersion;
+  /** Place among `count` runs, the best is 1; null: the rule does not rank. */
+  readonly place: number | null;
+  /** Last place that continues; null: the rule has no cut, or too few runs have come. */
+  readonly cut: number | null;
+  /** Number of runs at the rung, failed ones included. */
+  readonly count: number;
+  readonly pValue: number | null;
+  readonly alpha: number | null;
+  /** A sentence for people, with the numbers. */
+  readonly reason: string;
+}
+
+/** A rule: a pure function of what it may know. */
+export type Rule = (policy: SearchPolicy, arrival: Arrival) => Verdict;
+
+/** Returns a verdict; numbers that are not given are absent. */
+export function verdict(
+  kind: Verdict['kind'],
+  rule: RuleVersion,
+  reason: string,
+  numbers: Partial<Pick<Verdict, 'place' | 'cut' | 'count' | 'pValue' | 'alpha'>> = {},
+): Verdict {
+  return { kind, rule, place: null, cut: null, count: 0, pValue: null, alpha: null, ...numbers, reason };
+}

@@ -1,0 +1,63 @@
+import type { Spending } from './budget.ts';
+import type { RungStep } from './ladder.ts';
+import { stepAfter } from './ladder.ts';
+import type { SearchPolicy } from './policy.ts';
+import type { RungEntry, RungTable } from './rung-table.ts';
+
+/**
+ * States of a run in a search. BELOW: it has no task yet and will get one without a promotion. TRAINING: a task that trains it is ready or running. PAUSED: it
+ * waits at its highest rung. DONE: it was trained to its end. STOPPED: a rule or a person ended it.
+ */
+export const SEARCH_RUN_STATUSES = ['BELOW', 'TRAINING', 'PAUSED', 'DONE', 'STOPPED', 'FAILED', 'INFEASIBLE'] as const;
+export type SearchRunStatus = (typeof SEARCH_RUN_STATUSES)[number];
+
+export interface SearchRun {
+  readonly index: number;
+  readonly status: SearchRunStatus;
+  /** Highest rung that it entered; null: none yet. */
+  readonly rung: number | null;
+  readonly path: readonly RungStep[];
+  /** Forecast slot-seconds to its next rung. */
+  readonly nextSeconds: number;
+  /** Rungs from which it was promoted only because a slot was idle. */
+  readonly idleFrom: readonly number[];
+}
+
+/** Everything that a promotion may depend on, as it is when a task has ended. */
+export interface SearchState {
+  /** Entries by arrival, for each rung of the ladder. */
+  readonly rungs: readonly (readonly RungEntry[])[];
+  readonly runs: readonly SearchRun[];
+  readonly slots: {
+    /** Slots that may work on the sweep at once. */
+    readonly count: number;
+    /** Slots for which no task of any sweep is ready. */
+    readonly idle: number;
+  };
+  /** Tasks of the sweep that are ready or running. */
+  readonly openTasks: number;
+  readonly spending: Spending;
+}
+
+/** Returns a rung's table at this moment: infeasible runs have left it, failed runs count. */
+export function tableAt({ ladder }: SearchPolicy, state: SearchState, rung: number): RungTable {
+  const definition = ladder[rung];
+  const stored = state.rungs[rung];
+  if (definition === undefined || stored === undefined) throw new RangeError(`There is no rung ${rung}.`);
+  const left = new Set(state.runs.filter(({ status }) => status === 'INFEASIBLE').map(({ index }) => index));
+  const entries = stored.filter(({ runIndex }) => !left.has(runIndex));
+  return { definition, entries, failedCount: failedBefore(state.runs, rung) };
+}
+
+/** Returns the number of runs that failed on their way to a rung. */
+export function failedBefore(runs: readonly Pick<SearchRun, 'status' | 'rung' | 'path'>[], rung: number): number {
+  return runs.filter(({ status, rung: last, path }) => status === 'FAILED' && stepAfter(path, last)?.rung === rung)
+    .length;
+}
+
+/** Returns whether a run without a promotion may still enter a rung. */
+export function isComing({ status, rung: last, path }: SearchRun, rung: number): boolean {
+  return (
+    (status === 'BELOW' || status === 'TRAINING') && (last ?? -1) < rung && path.some((step) => step.rung === rung)
+  );
+}
