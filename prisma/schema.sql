@@ -1622,7 +1622,7 @@ COMMENT ON TABLE task_runs IS 'Runs that a task serves, each with its outcome.';
 COMMENT ON COLUMN task_runs.task_id IS 'The task.';
 COMMENT ON COLUMN task_runs.run_id IS 'The run.';
 COMMENT ON COLUMN task_runs."position" IS 'Order within the task.';
-COMMENT ON COLUMN task_runs.state IS 'PENDING until the attempt that ends the task reports SUCCEEDED, EARLY_STOPPED, FAILED, STOPPED, or PAUSED (saved at the task''s pause epoch).';
+COMMENT ON COLUMN task_runs.state IS 'PENDING, SUCCEEDED, EARLY_STOPPED, FAILED, STOPPED or PAUSED.';
 COMMENT ON COLUMN task_runs.role IS 'Reason of the evaluation: WINNER, BASELINE or EVERY_RUN; null for stages other than EVALUATE.';
 COMMENT ON COLUMN task_runs.source_checkpoint_id IS 'The checkpoint it starts from (FINE_TUNE) or evaluates (EVALUATE); null until known.';
 COMMENT ON TABLE tasks IS 'The unit of leasing: one stage of one or many runs.';

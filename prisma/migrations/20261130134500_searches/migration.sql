@@ -79,10 +79,6 @@ ALTER TABLE "tasks"
     ADD COLUMN "pause_epoch" INTEGER,
     ADD COLUMN "rung" INTEGER;
 
-ALTER TABLE "task_runs" DROP CONSTRAINT "task_runs_state_check";
-ALTER TABLE "task_runs" ADD CONSTRAINT "task_runs_state_check"
-    CHECK ("state" IN ('PENDING', 'SUCCEEDED', 'EARLY_STOPPED', 'FAILED', 'STOPPED', 'PAUSED'));
-
 COMMENT ON TABLE "searches" IS 'The search of each planned sweep: how its runs are compared while they train. Its row is locked by whatever changes rungs, entries and decisions, so these have one order.';
 COMMENT ON COLUMN "searches"."sweep_id" IS 'The sweep.';
 COMMENT ON COLUMN "searches"."policy" IS 'The rule with its version and all settings, as they were resolved at planning, and the epochs from which the rungs follow.';
@@ -132,7 +128,6 @@ COMMENT ON COLUMN "runs"."end_cause" IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPIN
 COMMENT ON COLUMN "runs"."reused_run_id" IS 'Run of another sweep whose result it took over; null: none.';
 COMMENT ON COLUMN "tasks"."pause_epoch" IS 'Epoch after which its runs pause; null: it trains its stage to the end.';
 COMMENT ON COLUMN "tasks"."rung" IS 'Rung that it trains to, if a promotion made it; else null.';
-COMMENT ON COLUMN "task_runs"."state" IS 'PENDING until the attempt that ends the task reports SUCCEEDED, EARLY_STOPPED, FAILED, STOPPED, or PAUSED (saved at the task''s pause epoch).';
 
 CREATE VIEW "rung_tables" AS
 SELECT

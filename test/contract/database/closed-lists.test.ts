@@ -4,7 +4,7 @@ import { OUTBOX_KINDS } from '../../../services/core/records/mlflow.ts';
 import { OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../../services/core/objective.ts';
 import { ATTEMPT_STATES } from '../../../services/core/states/attempt-state.ts';
 import { DECISION_KINDS, SEARCH_ENDS } from '../../../services/core/records/decision.ts';
-import { END_CAUSES } from '../../../services/core/states/end-cause.ts';
+import { END_CAUSES } from '../../../services/core/records/run.ts';
 import { RUN_STATES } from '../../../services/core/states/run-state.ts';
 import { SWEEP_STATES } from '../../../services/core/states/sweep-state.ts';
 import { TASK_STATES } from '../../../services/core/states/task-state.ts';
@@ -38,7 +38,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   tasks_state_check: TASK_STATES.states,
   tasks_stage_check: STAGES,
   tasks_command_check: ['ABANDON', 'PAUSE', 'STOP', 'KILL', 'CHECKPOINT_NOW'],
-  task_runs_state_check: [...new Set(['PENDING', 'PAUSED', ...RUN_OUTCOMES])],
+  task_runs_state_check: ['PENDING', ...RUN_OUTCOMES],
   task_runs_role_check: TEST_ROLES,
   tokens_role_check: TOKEN_ROLES,
   attempts_state_check: ATTEMPT_STATES.states,

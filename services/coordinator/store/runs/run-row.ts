@@ -2,7 +2,7 @@ import { withVaried } from '../../../core/samplers/sample-runs.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
-import type { RunRecord } from '../../../core/records/run.ts';
+import type { EndCause, RunRecord } from '../../../core/records/run.ts';
 
 /** A row of `runs` with derived columns. Read by raw `pg`, because Prisma's JSON protocol has no NaN. */
 export interface RunRow {
@@ -26,6 +26,10 @@ export interface RunRow {
   /** A bigint, which `pg` returns as a string. */
   readonly peak_memory_bytes: string | null;
   readonly head_run_id: string | null;
+  readonly rung: number | null;
+  readonly paused_rung: number | null;
+  readonly end_cause: EndCause | null;
+  readonly reused_run_id: string | null;
   readonly notes: string;
   readonly tags: string[];
   readonly create_time: Date;
@@ -38,7 +42,7 @@ export const RUN_COLUMNS = `
   r.run_id, r.sweep_id, r.run_index, r.parameters, s.varied_names, r.state, r.state_reason, r.stage, r.epoch_count,
   r.epoch_limit, r.best_value, r.best_stage, r.best_epoch, r.best_val_loss, r.best_val_accuracy, r.last_value,
   (SELECT count(*)::int FROM task_runs tr JOIN attempts a ON a.task_id = tr.task_id WHERE tr.run_id = r.run_id) AS attempt_count,
-  r.peak_memory_bytes, r.head_run_id, r.notes, r.tags, r.create_time, r.start_time, r.end_time`;
+  r.peak_memory_bytes, r.head_run_id, r.rung, r.paused_rung, r.end_cause, r.reused_run_id, r.notes, r.tags, r.create_time, r.start_time, r.end_time`;
 
 export function toRun(row: RunRow): RunRecord {
   return {
@@ -61,10 +65,10 @@ export function toRun(row: RunRow): RunRecord {
     attemptCount: row.attempt_count,
     peakMemoryBytes: row.peak_memory_bytes === null ? null : Number(row.peak_memory_bytes),
     headRunId: row.head_run_id,
-    rung: null,
-    pausedRung: null,
-    endCause: null,
-    reusedRunId: null,
+    rung: row.rung,
+    pausedRung: row.paused_rung,
+    endCause: row.end_cause,
+    reusedRunId: row.reused_run_id,
     notes: row.notes,
     tags: row.tags,
     createTime: row.create_time,
