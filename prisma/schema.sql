@@ -354,9 +354,14 @@ CREATE TABLE sweeps (
     dataset_problems jsonb,
     notes text NOT NULL DEFAULT ''::text,
     tags text[] NOT NULL DEFAULT '{}'::text[],
+    priority integer NOT NULL DEFAULT 0,
+    max_parallel_slots integer,
+    budget jsonb,
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
+    CONSTRAINT sweeps_max_parallel_slots_check CHECK (max_parallel_slots > 0),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
     CONSTRAINT sweeps_objective_metric_check CHECK (objective_metric = ANY (ARRAY['val_loss'::text, 'val_accuracy'::text, 'val_macro_f1'::text, 'val_balanced_accuracy'::text, 'val_auc'::text])),
+    CONSTRAINT sweeps_priority_check CHECK (priority >= '-1000'::integer AND priority <= 1000),
     CONSTRAINT sweeps_state_check CHECK (state = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELLED'::text])),
     CONSTRAINT sweeps_test_policy_check CHECK (test_policy = ANY (ARRAY['winner'::text, 'every_run'::text])),
     CONSTRAINT sweeps_traceparent_check CHECK (traceparent ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'::text)
@@ -1612,6 +1617,9 @@ COMMENT ON COLUMN sweeps.traceparent IS 'W3C trace context of the call that subm
 COMMENT ON COLUMN sweeps.dataset_problems IS 'Problems that indexing found in the sweep''s own folder and let pass: [{"code", "path", "message", "fatal"}]; null before indexing.';
 COMMENT ON COLUMN sweeps.notes IS 'Notes of people.';
 COMMENT ON COLUMN sweeps.tags IS 'Tags of people, sorted.';
+COMMENT ON COLUMN sweeps.priority IS 'Sweeps of a higher priority are leased first, and preempt lower ones at a checkpoint.';
+COMMENT ON COLUMN sweeps.max_parallel_slots IS 'Maximum number of slots that work on the sweep at once; null: all.';
+COMMENT ON COLUMN sweeps.budget IS 'Current bounds of its work (slotSeconds, wallSeconds, target); null: none. The spec keeps the submitted ones.';
 COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
 COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
 COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';

@@ -284,6 +284,9 @@ function sweepOf(
     createTime: new Date(START),
     startTime: new Date(START + 1_000),
     endTime: state === 'ACTIVE' ? null : new Date(START + 1_260_000),
+    budget: null,
+    priority: 0,
+    maxParallelSlots: null,
   };
 }
 

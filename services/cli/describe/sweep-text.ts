@@ -1,12 +1,14 @@
 import { describeTie } from '../../core/ranking.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import { DEFAULT_PRIORITY } from '../../core/sweep/search-spec.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
 import { formatMetric, formatTime } from '../terminal/format.ts';
 import type { ListColumn } from '../terminal/list.ts';
 import { renderFacts } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
+import { searchFacts } from './search-text.ts';
 import { formatTook, tookOf } from './took.ts';
 
 /** Maximum number of reasons for failures that the end of a sweep lists. */
@@ -74,6 +76,7 @@ export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = [
     ['data', spec.dataset.path + (sweep.datasetId === null ? '' : ` (${sweep.datasetId})`)],
     ['strategy', spec.strategy],
     ['seed', String(spec.seed)],
+    ...searchFacts(sweep),
     ['test', spec.testPolicy === 'winner' ? 'winner and baseline' : 'every run'],
     ['created', formatTime(sweep.createTime)],
     ['started', formatTime(sweep.startTime)],
@@ -131,6 +134,15 @@ export function sweepColumns(sweeps: readonly SweepRecord[]): readonly ListColum
     },
     { name: 'data', title: 'data', rank: 70, minWidth: 12, cell: ({ spec }) => spec.dataset.path, isExtra: true },
     { name: 'strategy', title: 'strategy', rank: 70, cell: ({ spec }) => spec.strategy, isExtra: true },
+    {
+      name: 'priority',
+      title: 'priority',
+      align: 'right',
+      rank: 70,
+      cell: ({ priority }) => String(priority),
+      key: ({ priority }) => priority,
+      isExtra: sweeps.every(({ priority }) => priority === DEFAULT_PRIORITY),
+    },
     {
       name: 'took',
       title: 'took',

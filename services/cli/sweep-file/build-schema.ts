@@ -4,6 +4,7 @@ import { SPLITS } from '../../core/dataset.ts';
 import { OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
 import { STRATEGIES } from '../../core/samplers/samplers.ts';
 import { SCALES, TEST_POLICIES } from '../../core/sweep/sweep-spec.ts';
+import { searchProperties } from './search-schema.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -66,6 +67,7 @@ export function buildSweepSchema(): JsonSchema {
           },
         },
       },
+      ...searchProperties(),
     },
     $defs: { parameters: parametersSchema(), ...valueDefinitions() },
   };

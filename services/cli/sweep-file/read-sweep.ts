@@ -5,6 +5,7 @@ import { findDefinition, PARAMETER_NAMES } from '../../core/search-space/paramet
 import { pathSyntaxProblem } from '../../core/validation/path-problem.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../../core/objective.ts';
 import type { Objective } from '../../core/objective.ts';
+import { DEFAULT_PRIORITY } from '../../core/sweep/search-spec.ts';
 import { SCALES, TEST_POLICIES } from '../../core/sweep/sweep-spec.ts';
 import type {
   DatasetSource,
@@ -17,6 +18,7 @@ import type {
   SplitFractions,
   SweepSpec,
 } from '../../core/sweep/sweep-spec.ts';
+import { readBudget, readStopping } from './read-search.ts';
 import { isMapping, pathOf } from './shape-reader.ts';
 import type { Mapping, ShapeReader } from './shape-reader.ts';
 import {
@@ -56,6 +58,23 @@ export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFile
     objective: readObjective(file['objective'], reader),
     testPolicy: reader.choice(file['test_policy'], 'test_policy', TEST_POLICIES) ?? 'winner',
     ...(file['mlflow'] === undefined ? {} : { mlflow: readMlflow(file['mlflow'], reader) }),
+    ...(file['stopping'] === undefined ? {} : { stopping: readStopping(file['stopping'], reader) }),
+    ...(file['budget'] === undefined ? {} : { budget: readBudget(file['budget'], reader) }),
+    ...readScheduling(file, reader),
+  };
+}
+
+/** Reads what is absent from a spec at its default. */
+function readScheduling(
+  file: Mapping,
+  reader: ShapeReader,
+): Pick<SweepSpec, 'maxParallelSlots' | 'priority' | 'reuse'> {
+  const maxParallelSlots = reader.integer(file['max_parallel_slots'], 'max_parallel_slots');
+  const priority = reader.integer(file['priority'], 'priority') ?? DEFAULT_PRIORITY;
+  return {
+    ...(maxParallelSlots === null ? {} : { maxParallelSlots }),
+    ...(priority === DEFAULT_PRIORITY ? {} : { priority }),
+    ...(reader.flag(file['reuse'], 'reuse') === false ? { reuse: false } : {}),
   };
 }
 

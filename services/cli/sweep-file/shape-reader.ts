@@ -49,7 +49,7 @@ export class ShapeReader {
       if (keys.includes(key)) continue;
       const hint = key.trimStart().startsWith('//')
         ? ' Comments begin with #; // is JSON5, which is not supported.'
-        : parameterHint(key) || didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
+        : (isSearch(path) ? '' : parameterHint(key)) || didYouMean(key, keys) || ` Known keys: ${keys.join(', ')}.`;
       this.fail(pathOf(path, key), `there is no such key.${hint}`);
     }
   }
@@ -100,6 +100,11 @@ export class ShapeReader {
     if (value === null || value === undefined) return this.fail(path, 'has no value.');
     return this.fail(path, `must be a number, a string, true or false; received ${show(value)}.`);
   }
+}
+
+/** Returns whether a section is on the search as a whole, whose keys resemble parameters: `stopping.patience`. */
+function isSearch(path: string): boolean {
+  return /^(stopping|budget)\b/.test(path);
 }
 
 /** Returns where a parameter belongs that is given as a key of the file or of its data set; empty for any other key. */

@@ -7,7 +7,9 @@ import type {
   ParameterValue,
   SweepSpec,
 } from '../../core/sweep/sweep-spec.ts';
-import type { SWEEP_KEYS } from './sweep-shape.ts';
+import { DEFAULT_TARGET_CONFIDENCE, STOPPING_DEFAULTS } from '../../core/sweep/search-spec.ts';
+import type { BudgetSpec, StoppingSpec, TargetSpec } from '../../core/sweep/search-spec.ts';
+import type { BUDGET_KEYS, STOPPING_KEYS, SWEEP_KEYS } from './sweep-shape.ts';
 
 /** Absolute value below which a number is written as `1e-5`. */
 const SMALL = 1e-3;
@@ -31,6 +33,11 @@ export function writeSweepFile(spec: SweepSpec): string {
     objective,
     test_policy: spec.testPolicy,
     mlflow: mlflow && { experiment: mlflow.experiment, register_model: mlflow.registerModel },
+    stopping: spec.stopping && stoppingOf(spec.stopping),
+    budget: spec.budget && budgetOf(spec.budget),
+    max_parallel_slots: spec.maxParallelSlots,
+    priority: spec.priority,
+    reuse: spec.reuse,
   };
   const document = new Document(file, { aliasDuplicateObjects: false });
   style(document);
@@ -45,6 +52,40 @@ function datasetOf({ path, splitFractions, allowDuplicates, skipBadFiles, strict
     skip_bad_files: skipBadFiles ? true : undefined,
     strict: strict === true ? true : undefined,
   };
+}
+
+/** Returns the keys of a stopping section that are not at their default; the rule's name where that is all. */
+function stoppingOf(stopping: StoppingSpec): object | string {
+  const changed = <T>(value: T, usual: T): T | undefined => (value === usual ? undefined : value);
+  const { rungs, threshold, patience } = stopping;
+  const section: Record<(typeof STOPPING_KEYS)[number], unknown> = {
+    rule: stopping.rule ?? undefined,
+    reduction_factor: changed(stopping.reductionFactor, STOPPING_DEFAULTS.reductionFactor),
+    rungs: rungs === null ? undefined : { head: rungs.head, fine_tune: rungs.fineTune },
+    min_entries: stopping.minEntries ?? undefined,
+    percentile: changed(stopping.percentile, STOPPING_DEFAULTS.percentile),
+    confidence: changed(stopping.confidence, STOPPING_DEFAULTS.confidence),
+    threshold: threshold === null ? undefined : { worse_than: threshold.worseThan, from_epoch: threshold.fromEpoch },
+    patience: patience === null ? undefined : { epochs: patience.epochs, min_delta: patience.minDelta },
+    keep_paused: changed(stopping.keepPaused, STOPPING_DEFAULTS.keepPaused),
+    synchronous: changed(stopping.synchronous, STOPPING_DEFAULTS.synchronous),
+    promote_idle: changed(stopping.promoteIdle, STOPPING_DEFAULTS.promoteIdle),
+  };
+  const isRuleAlone = Object.entries(section).every(([key, value]) => value === undefined || key === 'rule');
+  return isRuleAlone && stopping.rule !== null ? stopping.rule : section;
+}
+
+function budgetOf({ slotSeconds, wallSeconds, target }: BudgetSpec): object {
+  const budget: Record<(typeof BUDGET_KEYS)[number], unknown> = {
+    slot_seconds: slotSeconds ?? undefined,
+    wall_time: wallSeconds ?? undefined,
+    target: target === null ? undefined : targetOf(target),
+  };
+  return budget;
+}
+
+function targetOf({ value, confidence }: TargetSpec): object {
+  return { value, confidence: confidence === DEFAULT_TARGET_CONFIDENCE ? undefined : confidence };
 }
 
 function domainOf({ domain, conditions }: ParameterSpec): object {

@@ -16,6 +16,7 @@ export function toYamlViolation(violation: FieldViolation, spec: SweepSpec): Fie
 export function toYamlPath(field: string, spec: SweepSpec): string {
   const path = field.replace(/^spec\./, '').replace(/\["((?:[^"\\]|\\.)*)"\]/g, '.$1');
   if (path === 'test') return 'test_policy';
+  if (path === 'budget.wall_seconds') return 'budget.wall_time';
   const found = /^parameters\[(\d+)\](.*)$/.exec(path);
   const parameter = found === null ? undefined : spec.parameters[Number(found[1])];
   if (found === null || parameter === undefined) return path;

@@ -5,6 +5,7 @@ import { firstRunIsBaseline } from '../samplers/baseline.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
 import { sampleRuns, variedNames, withVaried } from '../samplers/sample-runs.ts';
 import { samplingNotes } from '../samplers/sampling-notes.ts';
+import { searchNotes } from '../samplers/search-notes.ts';
 import { trainingNotes } from '../samplers/training-notes.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
@@ -68,7 +69,12 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
     }),
     duplicateCount,
     missingRunCount: missingCount,
-    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs, varied), ...infeasibleNotes(infeasible)],
+    notes: [
+      ...samplingNotes(spec, sampled),
+      ...trainingNotes(spec, runs, varied),
+      ...searchNotes(spec, runs),
+      ...infeasibleNotes(infeasible),
+    ],
     tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),

@@ -1,4 +1,5 @@
 import type { SweepState } from '../states/sweep-state.ts';
+import type { BudgetSpec } from '../sweep/search-spec.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 
 /** A submitted sweep and its results so far. */
@@ -27,4 +28,10 @@ export interface SweepRecord {
   readonly createTime: Date;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
+  /** Current bounds; the spec has the submitted ones. Null: none. */
+  readonly budget: BudgetSpec | null;
+  /** Current priority. */
+  readonly priority: number;
+  /** Current maximum number of slots at once; null: all. */
+  readonly maxParallelSlots: number | null;
 }

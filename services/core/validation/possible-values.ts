@@ -51,6 +51,18 @@ export class PossibleValues {
     );
   }
 
+  /** Returns the largest number that a parameter may have in any run; 0 if it can have none. */
+  largestNumber(name: string): number {
+    const { base, variants, strategy } = this.spec;
+    const dimension = this.dimensions.get(name);
+    const isVaried = dimension !== undefined && dimension.conditions.length === 0;
+    const takesBase = variants.some((variant) => !Object.hasOwn(variant, name)) || (strategy !== 'list' && !isVaried);
+    const varied = dimension === undefined ? [] : valuesOf(dimension.domain);
+    const usual = takesBase ? [base[name] ?? findDefinition(name)?.default] : [];
+    const possible = [...usual, ...variants.map((variant) => variant[name]), ...varied];
+    return possible.reduce<number>((most, value) => (typeof value === 'number' && value > most ? value : most), 0);
+  }
+
   private anyPossible(
     name: string,
     variant: Parameters | null,
@@ -75,4 +87,8 @@ export class PossibleValues {
     const { domain } = dimension;
     return domain.kind === 'values' ? domain.values.some(usable) : allowsUpTo(domain.max);
   }
+}
+
+function valuesOf(domain: ParameterSpec['domain']): readonly ParameterValue[] {
+  return domain.kind === 'values' ? domain.values : [domain.max];
 }

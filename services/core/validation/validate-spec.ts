@@ -15,6 +15,7 @@ import { mayBeUnknownLayer, validateLayers } from './validate-layers.ts';
 import { validateDataset } from './validate-dataset.ts';
 import { validateParameters } from './validate-parameters.ts';
 import { validateWeights } from './validate-weights.ts';
+import { validateSearch } from './validate-search.ts';
 import { validateMlflow } from './validate-mlflow.ts';
 import { memberPath, ViolationList } from './violations.ts';
 
@@ -35,6 +36,7 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   validateObjective(spec, found);
   validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
   if (spec.mlflow !== undefined) validateMlflow(spec.mlflow, found);
+  validateSearch(spec, found);
   // Counting a grid requires a valid space.
   if (found.violations.length === 0) validateGridSize(spec, found);
   if (found.violations.length === 0) validateContradictions(spec, found);

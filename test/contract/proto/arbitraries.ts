@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import type { Dataset, DatasetProblem } from '../../../services/core/dataset.ts';
 import { CLASS_METRICS, OBJECTIVE_METRICS } from '../../../services/core/objective.ts';
 import type { Objective } from '../../../services/core/objective.ts';
+import { STOPPING_RULES } from '../../../services/core/sweep/search-spec.ts';
+import type { BudgetSpec, StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
 import type { DatasetSource, ParameterValue, Parameters, SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import type {
   CheckpointRef,
@@ -91,9 +93,44 @@ const bareSpec: fc.Arbitrary<SweepSpec> = fc.record({
   testPolicy: fc.constantFrom('winner' as const, 'every_run' as const),
 });
 
+const epochList = fc.array(positive, few);
+const stopping: fc.Arbitrary<StoppingSpec> = fc.record({
+  rule: fc.option(fc.constantFrom(...STOPPING_RULES)),
+  reductionFactor: positive,
+  rungs: fc.option(fc.record({ head: epochList, fineTune: epochList })),
+  minEntries: fc.option(positive),
+  percentile: anyDouble,
+  confidence: anyDouble,
+  threshold: fc.option(fc.record({ worseThan: plainDouble, fromEpoch: positive })),
+  patience: fc.option(fc.record({ epochs: int32, minDelta: plainDouble })),
+  keepPaused: int32,
+  synchronous: fc.boolean(),
+  promoteIdle: fc.boolean(),
+});
+
+export const budget: fc.Arbitrary<BudgetSpec> = fc.record({
+  slotSeconds: fc.option(anyDouble),
+  wallSeconds: fc.option(anyDouble),
+  target: fc.option(fc.record({ value: plainDouble, confidence: anyDouble })),
+});
+
+/** Fields that a spec may lack, as specs before these fields do. */
+const laterFields = fc.record(
+  {
+    mlflow: fc.record({ experiment: text, registerModel: text }),
+    stopping,
+    budget,
+    maxParallelSlots: positive,
+    // Defaults are encoded by absence.
+    priority: int32.filter((value) => value !== 0),
+    reuse: fc.constant(false as const),
+  },
+  { requiredKeys: [] },
+);
+
 export const sweepSpec: fc.Arbitrary<SweepSpec> = fc
-  .tuple(bareSpec, fc.option(fc.record({ experiment: text, registerModel: text })))
-  .map(([spec, mlflow]) => (mlflow === null ? spec : { ...spec, mlflow }));
+  .tuple(bareSpec, laterFields)
+  .map(([spec, later]) => ({ ...spec, ...later }));
 
 const stage = fc.constantFrom<Stage>('INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE');
 const split = fc.constantFrom('train' as const, 'validation' as const, 'test' as const);

@@ -2,9 +2,10 @@ import { ScalarType } from '@bufbuild/protobuf';
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { parametersToProto } from '../../../services/platform/rpc/convert/parameter.ts';
+import { budgetToProto } from '../../../services/platform/rpc/convert/search.ts';
 import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { registry } from '../../support/filled-messages.ts';
-import { few, int32, natural, parameters, plainDouble, role, sweepSpec, text } from './arbitraries.ts';
+import { budget, few, int32, natural, parameters, plainDouble, role, sweepSpec, text } from './arbitraries.ts';
 
 /** Milliseconds up to the year 9999, the range of a timestamp. */
 const time = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true });
@@ -14,6 +15,7 @@ const RULED: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   'graft.v1.Run.parameters': parameters.map(parametersToProto),
   'graft.v1.PlannedRun.parameters': parameters.map(parametersToProto),
   'graft.v1.Sweep.spec': sweepSpec.map(sweepSpecToProto),
+  'graft.v1.Sweep.budget': fc.option(budget.map(budgetToProto), { nil: undefined }),
   'graft.v1.RunAttempt.micro_batch_divisor': fc.integer({ min: 1, max: 2 ** 31 - 1 }),
   'graft.v1.TestResult.role': role,
 };

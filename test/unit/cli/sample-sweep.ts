@@ -47,6 +47,9 @@ export function sampleSweep(change: Partial<SweepRecord> = {}): SweepRecord {
     createTime: new Date(START),
     startTime: new Date(START + 1_000),
     endTime: new Date(START + 126_000),
+    budget: null,
+    priority: 0,
+    maxParallelSlots: null,
     ...change,
   };
 }

@@ -54,8 +54,29 @@ max_runs: 7
 seed: 9007199254740991
 objective: { metric: val_accuracy, goal: maximize }
 test_policy: every_run
-mlflow: { experiment: "a: b", register_model: "yes" }`,
+mlflow: { experiment: "a: b", register_model: "yes" }
+stopping:
+  rule: paired
+  reduction_factor: 4
+  rungs: { fine_tune: [3, 9], head: [] }
+  min_entries: 5
+  percentile: 33.3
+  confidence: 0.95
+  threshold: { worse_than: 0.2, from_epoch: 2 }
+  patience: { epochs: 3, min_delta: 1e-4 }
+  keep_paused: 0
+  synchronous: true
+  promote_idle: false
+budget: { slot_seconds: 90m, wall_time: 2h 30m, target: { value: 0.97, confidence: 0.8 } }
+max_parallel_slots: 2
+priority: -5
+reuse: false`,
     ],
+    [
+      'a rule alone, a target alone',
+      'dataset: { path: /d }\nbase: { fine_tune.enabled: true }\nstopping: asha\nbudget: { target: 0.5 }',
+    ],
+    ['an empty stopping section', 'dataset: { path: /d }\nstopping:'],
     [
       'a grid of points',
       'dataset: { path: /d }\nparameters: { optimizer.learning_rate: { min: 1e-5, max: 1e-1, scale: log, grid_points: 5 } }',

@@ -1,5 +1,6 @@
 import { RequestIdReusedError } from '../../../core/errors.ts';
 import { indexTaskIdOf } from '../../../core/ids.ts';
+import { DEFAULT_PRIORITY } from '../../../core/sweep/search-spec.ts';
 import { PARAMETER_DEFINITIONS } from '../../../core/search-space/parameter-definitions.ts';
 import type { Prisma } from '../../../../prisma/client/client.ts';
 import { encodePayload } from '../events/event.ts';
@@ -79,6 +80,9 @@ async function insertSweep(store: Store, draft: SweepDraft, traceparent: string 
         testPolicy: spec.testPolicy,
         varied: [...draft.variedNames],
         traceparent,
+        priority: spec.priority ?? DEFAULT_PRIORITY,
+        maxParallelSlots: spec.maxParallelSlots ?? null,
+        ...(spec.budget === undefined ? {} : { budget: spec.budget as unknown as Prisma.InputJsonObject }),
       },
     });
     for (const rows of draft.shares) await insertRuns(tx, sweepId, rows);

@@ -3,6 +3,7 @@ import type { JsonValue } from '../../../core/digest.ts';
 import { runIdOf } from '../../../core/ids.ts';
 import { omittedDefaults, sampleRuns, variedNames } from '../../../core/samplers/sample-runs.ts';
 import { samplingNotes } from '../../../core/samplers/sampling-notes.ts';
+import { searchNotes } from '../../../core/samplers/search-notes.ts';
 import { trainingNotes } from '../../../core/samplers/training-notes.ts';
 import type { SampledRun } from '../../../core/samplers/sample-runs.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
@@ -49,7 +50,7 @@ export function draftSweep(sweepId: string, requestId: string, spec: SweepSpec):
     runCount: runs.length,
     duplicateCount,
     missingCount,
-    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs, varied)],
+    notes: [...samplingNotes(spec, sampled), ...trainingNotes(spec, runs, varied), ...searchNotes(spec, runs)],
     shares: sharesOf(runs).map((share) => rowsOf(sweepId, share)),
   };
 }

@@ -1,5 +1,6 @@
 import { NotFoundError } from '../../../core/errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
+import type { BudgetSpec } from '../../../core/sweep/search-spec.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { Page } from '../page.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
@@ -21,6 +22,9 @@ interface SweepRow {
   readonly createTime: Date;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
+  readonly priority: number;
+  readonly maxParallelSlots: number | null;
+  readonly budget: unknown;
 }
 
 interface RunSummary {
@@ -122,5 +126,8 @@ function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
     createTime: row.createTime,
     startTime: row.startTime,
     endTime: row.endTime,
+    priority: row.priority,
+    maxParallelSlots: row.maxParallelSlots,
+    budget: row.budget as BudgetSpec | null,
   };
 }

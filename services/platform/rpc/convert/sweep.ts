@@ -5,6 +5,7 @@ import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { strategyOf } from '../../../core/samplers/samplers.ts';
 import type { StrategyName } from '../../../core/samplers/samplers.ts';
 import { didYouMean } from '../../../core/text/nearest-name.ts';
+import { DEFAULT_PRIORITY } from '../../../core/sweep/search-spec.ts';
 import type { FieldViolation, MlflowTarget, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
@@ -12,6 +13,7 @@ import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
 import { lowerCaseEnum, upperCaseEnum } from './enum-codec.ts';
 import type { EnumCodec } from './enum-codec.ts';
 import { Violations, absentNulls, nullAbsent, numberOr, requireMessage, textOrNull } from './fields.ts';
+import { budgetFromProto, budgetToProto, stoppingFromProto, stoppingToProto } from './search.ts';
 import { parameterSpecFromProto, parameterSpecToProto, parametersToProto, readParameters } from './parameter.ts';
 
 export const sweepStates = upperCaseEnum<SweepState, typeof ProtoSweepState>(ProtoSweepState);
@@ -25,6 +27,8 @@ export function sweepToProto(sweep: SweepRecord): proto.Sweep {
     datasetId: sweep.datasetId ?? '',
     bestRunId: sweep.bestRunId ?? '',
     tags: [...sweep.tags],
+    budget: sweep.budget === null ? undefined : budgetToProto(sweep.budget),
+    maxParallelSlots: sweep.maxParallelSlots ?? 0,
   };
 }
 
@@ -45,6 +49,8 @@ export function sweepFromProto(message: proto.Sweep | undefined): SweepRecord {
     createTime: requireMessage(createTime, 'sweep.create_time'),
     startTime,
     endTime,
+    budget: sent.budget === undefined ? null : budgetFromProto(sent.budget),
+    maxParallelSlots: sent.maxParallelSlots || null,
   };
 }
 
@@ -66,6 +72,11 @@ export function sweepSpecToProto(spec: SweepSpec): proto.SweepSpec {
     objective: { metric: spec.objective.metric, goal: GOALS.toProto(spec.objective.goal) },
     testPolicy: TEST_POLICIES.toProto(spec.testPolicy),
     mlflow: spec.mlflow,
+    stopping: spec.stopping && stoppingToProto(spec.stopping),
+    budget: spec.budget && budgetToProto(spec.budget),
+    maxParallelSlots: spec.maxParallelSlots ?? 0,
+    priority: spec.priority ?? DEFAULT_PRIORITY,
+    reuse: spec.reuse,
   };
 }
 
@@ -98,6 +109,11 @@ export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec 
     objective: objectiveFromProto(message.objective, violations),
     testPolicy: enumOr(TEST_POLICIES, message.testPolicy, 'winner', 'test_policy', violations),
     ...(message.mlflow === undefined ? {} : { mlflow: mlflowFromProto(message.mlflow) }),
+    ...(message.stopping === undefined ? {} : { stopping: stoppingFromProto(message.stopping, violations) }),
+    ...(message.budget === undefined ? {} : { budget: budgetFromProto(message.budget) }),
+    ...(message.maxParallelSlots === 0 ? {} : { maxParallelSlots: message.maxParallelSlots }),
+    ...(message.priority === DEFAULT_PRIORITY ? {} : { priority: message.priority }),
+    ...(message.reuse === false ? { reuse: false } : {}),
   };
   return { spec, violations: violations.violations };
 }

@@ -1,0 +1,195 @@
+import {
+  DEFAULT_PRIORITY,
+  DEFAULT_TARGET_CONFIDENCE,
+  MAX_PRIORITY,
+  STOPPING_DEFAULTS,
+  STOPPING_RULES,
+} from '../../core/sweep/search-spec.ts';
+import {
+  LARGEST_REDUCTION_FACTOR,
+  MAX_LISTED_RUNGS,
+  SMALLEST_REDUCTION_FACTOR,
+} from '../../core/validation/validate-search.ts';
+import { DURATION_PATTERN } from './read-duration.ts';
+import type {
+  BUDGET_KEYS,
+  PATIENCE_KEYS,
+  RUNG_KEYS,
+  STOPPING_KEYS,
+  TARGET_KEYS,
+  THRESHOLD_KEYS,
+} from './sweep-shape.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+type Properties<K extends readonly string[]> = Record<K[number], Schema>;
+
+/** Schemas of the keys that stop, bound and schedule a sweep. */
+export function searchProperties(): Readonly<Record<string, Schema>> {
+  return {
+    stopping: stoppingSchema(),
+    budget: budgetSchema(),
+    max_parallel_slots: {
+      type: 'integer',
+      minimum: 1,
+      description: 'Maximum number of slots that work on the sweep at once. Default: all.',
+    },
+    priority: {
+      type: 'integer',
+      minimum: -MAX_PRIORITY,
+      maximum: MAX_PRIORITY,
+      default: DEFAULT_PRIORITY,
+      description:
+        'Sweeps of a higher priority get slots first. One that finds no free slot pauses a run of a lower sweep at a checkpoint.',
+    },
+    reuse: {
+      type: 'boolean',
+      default: true,
+      description: 'Take the results of equal runs of other sweeps instead of training them again.',
+    },
+  };
+}
+
+function stoppingSchema(): Schema {
+  const rule = {
+    enum: [...STOPPING_RULES],
+    description: [
+      'Rule that stops or pauses hopeless runs. Default: promotion if any run is fine-tuned, else none.',
+      'none: every run trains to its end.',
+      'promotion: trains all heads, then promotes the best of each rung to the next; the others pause and may be promoted later.',
+      'asha: stops a run that is not among the best 1/reduction_factor of its rung.',
+      'median: stops a run that is worse than the median of its rung.',
+      'percentile: stops a run that is among the worst `percentile` percent of its rung.',
+      'paired: stops a run only if a paired test on the validation images finds it worse than those that continue.',
+      'threshold and patience: stop a run by the section of that name alone.',
+    ].join(' '),
+  };
+  const properties: Properties<typeof STOPPING_KEYS> = {
+    rule,
+    reduction_factor: {
+      type: 'integer',
+      minimum: SMALLEST_REDUCTION_FACTOR,
+      maximum: LARGEST_REDUCTION_FACTOR,
+      default: STOPPING_DEFAULTS.reductionFactor,
+      description: 'For promotion and asha: one in `reduction_factor` runs continues beyond a rung.',
+    },
+    rungs: rungsSchema(),
+    min_entries: {
+      type: 'integer',
+      minimum: 1,
+      description:
+        'Entries of a rung before the rule decides. Default: the reduction factor, and twice that for promotion.',
+    },
+    percentile: {
+      type: 'number',
+      exclusiveMinimum: 0,
+      exclusiveMaximum: 100,
+      default: STOPPING_DEFAULTS.percentile,
+      description:
+        "For the rule percentile: percentage of the runs that stops. Optuna's PercentilePruner names the part that it keeps.",
+    },
+    confidence: {
+      type: 'number',
+      minimum: 0.5,
+      exclusiveMaximum: 1,
+      default: STOPPING_DEFAULTS.confidence,
+      description: 'For the rule paired: 1 − the probability that an equally good run is stopped.',
+    },
+    threshold: objectSchema(
+      'Stops a run that is worse than a value; beside any rule.',
+      {
+        worse_than: { type: 'number', description: "Value of the objective's metric." },
+        from_epoch: { type: 'integer', minimum: 1, default: 1, description: 'First epoch of a stage that is judged.' },
+      } satisfies Properties<typeof THRESHOLD_KEYS>,
+      ['worse_than'],
+    ),
+    patience: objectSchema(
+      'Stops a run without progress; beside any rule.',
+      {
+        epochs: { type: 'integer', minimum: 1, description: 'Epochs without progress.' },
+        min_delta: { type: 'number', minimum: 0, default: 0, description: 'Smallest change that is progress.' },
+      } satisfies Properties<typeof PATIENCE_KEYS>,
+      ['epochs'],
+    ),
+    keep_paused: {
+      type: 'integer',
+      minimum: 0,
+      default: STOPPING_DEFAULTS.keepPaused,
+      description: 'Number of best paused runs whose checkpoints are kept in any case.',
+    },
+    synchronous: {
+      type: 'boolean',
+      default: STOPPING_DEFAULTS.synchronous,
+      description: 'A rung decides when no other run can reach it, so that decisions do not depend on timing.',
+    },
+    promote_idle: {
+      type: 'boolean',
+      default: STOPPING_DEFAULTS.promoteIdle,
+      description: 'A slot that would idle while the sweep still trains promotes the best paused run.',
+    },
+  };
+  return {
+    description:
+      'Rule that stops or pauses hopeless runs while they train. Default: none, every run trains to its end.',
+    anyOf: [rule, { type: 'object', additionalProperties: false, properties }],
+  };
+}
+
+function rungsSchema(): Schema {
+  const epochs = { type: 'array', maxItems: MAX_LISTED_RUNGS, items: { type: 'integer', minimum: 1 } };
+  const properties: Properties<typeof RUNG_KEYS> = {
+    head: { ...epochs, description: 'Rising epochs of heads; for method: augmented only.' },
+    fine_tune: { ...epochs, description: 'Rising epochs of fine-tuning.' },
+  };
+  return {
+    description:
+      'Epochs at which runs are compared; the end of each stage is one without being listed. Default: auto, from the largest ' +
+      'number of epochs.',
+    anyOf: [{ const: 'auto' }, { type: 'object', additionalProperties: false, properties }],
+  };
+}
+
+function budgetSchema(): Schema {
+  const duration = {
+    anyOf: [
+      { type: 'number', exclusiveMinimum: 0 },
+      { type: 'string', minLength: 2, pattern: DURATION_PATTERN },
+    ],
+  };
+  const properties: Properties<typeof BUDGET_KEYS> = {
+    slot_seconds: {
+      ...duration,
+      description: 'Seconds of all attempts, lost ones included; or a duration such as 90m.',
+    },
+    wall_time: { ...duration, description: "Seconds since the sweep's first lease; or a duration such as 2h." },
+    target: {
+      description: 'Value of the objective that ends the search.',
+      anyOf: [
+        { type: 'number' },
+        objectSchema(
+          'Value with its confidence.',
+          {
+            value: { type: 'number', description: "Value of the objective's metric." },
+            confidence: {
+              type: 'number',
+              minimum: 0.5,
+              exclusiveMaximum: 1,
+              default: DEFAULT_TARGET_CONFIDENCE,
+              description: 'Confidence of the lower Wilson bound of val_accuracy; other metrics are taken as measured.',
+            },
+          } satisfies Properties<typeof TARGET_KEYS>,
+          ['value'],
+        ),
+      ],
+    },
+  };
+  return objectSchema('Bounds of the work; the first one that is reached ends the search.', properties, []);
+}
+
+function objectSchema(
+  description: string,
+  properties: Readonly<Record<string, Schema>>,
+  required: readonly string[],
+): Schema {
+  const needed = required.length === 0 ? {} : { required };
+  return { type: 'object', additionalProperties: false, description, ...needed, properties };
+}
