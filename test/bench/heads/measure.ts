@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
 import { shuffleStream } from '../../../services/core/rng/stream.ts';
 import { tf } from '../../../services/trainer/engine/engine.ts';
@@ -11,7 +12,7 @@ import { NativeLearner, trainTogether } from '../../../services/trainer/training
 import { Member } from '../../../services/trainer/training/member.ts';
 import type { InputSpec } from '../../../services/trainer/training/network.ts';
 import type { Batch } from '../../../services/trainer/training/split-reader.ts';
-import { KerasProcess } from './keras-process.ts';
+import { PythonLines } from '../../support/python-lines.ts';
 
 export const BATCH = 32;
 export const UNITS = 256;
@@ -130,11 +131,11 @@ export interface HeadsMeasurement {
 
 /** Alternates Keras, which trains one head after the other, and Graft, which trains all of them together. */
 export class HeadsBench implements Disposable {
-  readonly #keras: KerasProcess;
+  readonly #keras: PythonLines;
   /** Keras' version and the threads of both sides. */
   readonly peer: string;
 
-  private constructor(keras: KerasProcess, peer: string) {
+  private constructor(keras: PythonLines, peer: string) {
     this.#keras = keras;
     this.peer = peer;
   }
@@ -142,7 +143,12 @@ export class HeadsBench implements Disposable {
   /** @param python interpreter of the environment with Keras. */
   static async start(python: string): Promise<HeadsBench> {
     const threads = Number(process.env['GRAFT_SLOT_THREADS'] ?? availableParallelism());
-    const keras = new KerasProcess(python, 'heads.py', { GRAFT_BENCH_THREADS: String(threads) });
+    const keras = new PythonLines(python, fileURLToPath(new URL('heads.py', import.meta.url)), {
+      TF_CPP_MIN_LOG_LEVEL: '3',
+      CUDA_VISIBLE_DEVICES: '',
+      KERAS_BACKEND: 'tensorflow',
+      GRAFT_BENCH_THREADS: String(threads),
+    });
     const { ready } = (await keras.ready()) as { ready: string };
     return new HeadsBench(keras, `Keras ${ready}, ${threads} threads`);
   }

@@ -1,20 +1,16 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 /** A Python process that answers each line with one line; both are JSON. */
-export class KerasProcess {
+export class PythonLines {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
   readonly #errors: string[] = [];
 
-  /** @param script file beside this one; it prints one line when it is ready. */
+  /** @param script absolute path; it prints one line when it is ready. */
   constructor(python: string, script: string, env: Readonly<Record<string, string>>) {
-    const path = fileURLToPath(new URL(script, import.meta.url));
-    this.#child = spawn(python, [path], {
-      env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', CUDA_VISIBLE_DEVICES: '', KERAS_BACKEND: 'tensorflow', ...env },
-    });
+    this.#child = spawn(python, [script], { env: { ...process.env, ...env } });
     this.#child.stderr.on('data', (chunk: Buffer) => this.#errors.push(chunk.toString()));
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
@@ -34,7 +30,7 @@ export class KerasProcess {
 
   async #nextLine(): Promise<unknown> {
     const line = await this.#lines.next();
-    if (line.done === true) throw new Error(`Keras ended: ${this.#errors.join('').slice(-1500)}`);
+    if (line.done === true) throw new Error(`The Python process ended: ${this.#errors.join('').slice(-1500)}`);
     return JSON.parse(line.value) as unknown;
   }
 }
