@@ -81,7 +81,10 @@ class GraftSearch implements Dispatcher<SearchWork> {
     this.#world = world;
     this.#slots = slots;
     this.#budget = budget ?? null;
-    this.#policy = policyOf({ stopping: { ...STOPPING_DEFAULTS, ...stopping }, objective: world.objective }, world.runs);
+    this.#policy = policyOf(
+      { stopping: { ...STOPPING_DEFAULTS, ...stopping }, objective: world.objective },
+      world.runs,
+    );
     this.#rungs = this.#policy.ladder.map(() => []);
     this.#runs = world.runs.map((run) => ({
       index: run.index,
@@ -95,7 +98,12 @@ class GraftSearch implements Dispatcher<SearchWork> {
     }));
     const fineTunes = world.runs.flatMap(({ fineTune }) => (fineTune === null ? [] : [fineTune.seconds]));
     const seconds = fineTunes.reduce((sum, all) => sum + lastOf(all), 0);
-    this.#epochSeconds = seconds / Math.max(1, fineTunes.reduce((sum, { length }) => sum + length, 0));
+    this.#epochSeconds =
+      seconds /
+      Math.max(
+        1,
+        fineTunes.reduce((sum, { length }) => sum + length, 0),
+      );
     for (const [shared, task] of world.shared.entries()) {
       this.#plan({ shared, run: null, steps: [], milestones: [task.seconds] });
     }

@@ -18,7 +18,9 @@ export interface LcBench {
 }
 
 /** Reads the recorded curves; a reason where this machine has none. */
-export function readLcBench(folder = process.env['GRAFT_SEARCH_DATA'] ?? FOLDER): LcBench | { readonly reason: string } {
+export function readLcBench(
+  folder = process.env['GRAFT_SEARCH_DATA'] ?? FOLDER,
+): LcBench | { readonly reason: string } {
   const index = join(folder, 'lcbench.json');
   if (!existsSync(index)) {
     return { reason: `The LCBench curves are not in ${folder}; GRAFT_SEARCH_DATA names another folder.` };
@@ -38,7 +40,12 @@ export function readLcBench(folder = process.env['GRAFT_SEARCH_DATA'] ?? FOLDER)
       const runs = Array.from(drawn, (configuration, index) => {
         const from = (task * configurations + configuration) * epochs;
         const values = accuracies.subarray(from, from + epochs).map((percent) => percent / 100);
-        const fineTune = { values, truths: values, seconds: rising(seconds.subarray(from, from + epochs)), evidenceAt: null };
+        const fineTune = {
+          values,
+          truths: values,
+          seconds: rising(seconds.subarray(from, from + epochs)),
+          evidenceAt: null,
+        };
         return { index, headEpochs: 0, augmented: false, fineTuneEpochs: epochs, head: null, fineTune };
       });
       const name = `LCBench task ${tasks[task] ?? ''}, seed ${seed}`;
