@@ -19,7 +19,7 @@ import { bestEpoch, lastOf } from './world.ts';
 import type { StageCurve, World, WorldRun } from './world.ts';
 
 export interface GraftSearchOptions {
-  /** What the sweep file's `stopping` section says; other keys have their defaults. */
+  /** Keys of the sweep file's `stopping` section; the others have their defaults. */
   readonly stopping: Partial<StoppingSpec>;
   readonly slots: number;
   readonly budget?: BudgetSpec;

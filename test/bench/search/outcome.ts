@@ -1,7 +1,7 @@
 import { bestEpoch } from './world.ts';
 import type { StageCurve, World } from './world.ts';
 
-/** How far a run was trained. */
+/** Progress of a run's training. */
 export interface Trained {
   readonly head: boolean;
   /** Epochs of fine-tuning. */
