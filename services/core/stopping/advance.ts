@@ -8,7 +8,7 @@ import { pausesAtRungs, ruleOf } from './policy.ts';
 import type { RungEntry, RungTable } from './rung-table.ts';
 import { promotionCut, rankedRivals, rivalCount } from './rung-table.ts';
 import type { SearchRun, SearchState } from './search-state.ts';
-import { isComing, tableAt } from './search-state.ts';
+import { earlierEntries, isComing, tableAt } from './search-state.ts';
 
 export type SearchAction = Promotion | SearchEnd;
 
@@ -158,9 +158,7 @@ function allowed(policy: SearchPolicy, state: SearchState, view: RungView): Sear
   const { table } = view;
   const waiting = view.rivals.filter(({ run }) => isWaiting(run, view));
   const continuing = waiting.filter(({ entry, run }) => {
-    const earlier = state.rungs
-      .slice(0, table.definition.number)
-      .flatMap((entries) => entries.filter(({ runIndex }) => runIndex === run.index));
+    const earlier = earlierEntries(state.rungs, run.index, table.definition.number);
     return decide(policy, { table, entry, earlier, path: run.path }).kind === 'CONTINUE';
   });
   return continuing.map(({ run }) => run);

@@ -22,6 +22,9 @@ export function judge(policy: SearchPolicy, arrival: Arrival): Verdict {
   if (step === undefined || step.rung === arrival.path.at(-1)?.rung) {
     return verdict('CONTINUE', policy.rule, 'the last rung of the run: trained to its end', { count });
   }
+  if (arrival.trainedOn === true) {
+    return verdict('CONTINUE', policy.rule, "trained on: the trainer's version can't pause", { count });
+  }
   if (!pausesAtRungs(policy)) return decide(policy, arrival);
   if (!pausesAt(policy, arrival.path, step)) {
     return verdict('CONTINUE', policy.rule, 'runs are not paused inside the head', { count });

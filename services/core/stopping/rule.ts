@@ -11,6 +11,8 @@ export interface Arrival {
   readonly earlier: readonly RungEntry[];
   /** The rungs of the run, in order. */
   readonly path: readonly RungStep[];
+  /** True: its trainer is of a version that can't pause a run, and has trained it further already. */
+  readonly trainedOn?: boolean;
 }
 
 /** The fate of a run at a rung. */

@@ -61,3 +61,12 @@ export function isComing({ status, rung: last, path }: SearchRun, rung: number):
     (status === 'BELOW' || status === 'TRAINING') && (last ?? -1) < rung && path.some((step) => step.rung === rung)
   );
 }
+
+/** Returns the entries of a run below a rung, in order. */
+export function earlierEntries(
+  rungs: readonly (readonly RungEntry[])[],
+  runIndex: number,
+  rung: number,
+): readonly RungEntry[] {
+  return rungs.slice(0, rung).flatMap((entries) => entries.filter((entry) => entry.runIndex === runIndex));
+}
