@@ -48,9 +48,11 @@ export function checkTrain(outcomes: readonly RunOutcome[], members: readonly Tr
 }
 
 function pauseMistake({ kind, epochCount }: RunOutcome, { pauseEpoch }: TrainMember): string | null {
-  if (kind !== 'PAUSED' || epochCount === pauseEpoch) return null;
-  if (pauseEpoch === null) return 'must not be PAUSED, because the task named no epoch to pause at.';
-  return `must be PAUSED only after epoch ${pauseEpoch}, as asked; received PAUSED after epoch ${epochCount}.`;
+  if (kind !== 'PAUSED') return null;
+  if (pauseEpoch === null) return 'must not be PAUSED, because the task named no epoch to pause at; received PAUSED.';
+  // An attempt by an earlier version may have trained beyond it.
+  if (epochCount >= pauseEpoch) return null;
+  return `must be PAUSED only from epoch ${pauseEpoch} on, as asked; received PAUSED after epoch ${epochCount}.`;
 }
 
 function checkEarlyStop({ kind, epochCount, earlyStop }: RunOutcome, field: string, mistakes: Mistakes): void {

@@ -3,10 +3,14 @@ import { AVERAGE_SLOT } from '../../core/network/head-variables.ts';
 import { CHECKPOINT_KINDS, STAGES, TRAINED_STAGES } from '../../core/task.ts';
 import { encodeSafetensors, readSafetensors } from './safetensors.ts';
 import type { NamedTensor } from './safetensors.ts';
+import type { ImageResults } from './image-results.ts';
 
 const FORMAT = 'graft-training-checkpoint/1';
 const TRAINED_PREFIX = 'trained/';
 const OPTIMIZER_PREFIX = 'optimizer/';
+/** Tensor and metadata entry of the best epoch's results by image. Earlier versions neither write nor read them. */
+const BEST_LOSSES = 'best/losses';
+const BEST_CORRECT = 'best_correct';
 
 const count = z.number().int().min(0);
 const checkpointRef = z.object({
@@ -57,6 +61,8 @@ export interface TrainingCheckpoint {
   readonly predicting: ReadonlyMap<string, NamedTensor>;
   /** Tensors named `<slot>/<variable>`; empty in a BEST checkpoint, from which training never resumes. */
   readonly optimizerSlots: ReadonlyMap<string, NamedTensor>;
+  /** Results of the best epoch by image; null in a BEST checkpoint, and in those of earlier versions. */
+  readonly bestResults: ImageResults | null;
 }
 
 /** Thrown for a checkpoint that is damaged or of another run or base; `field` names the difference. */
@@ -77,10 +83,15 @@ export function encodeTrainingCheckpoint(
   state: TrainingState,
   trained: readonly NamedTensor[],
   optimizerSlots: readonly NamedTensor[],
+  bestResults: ImageResults | null = null,
 ): readonly Uint8Array[] {
-  return encodeSafetensors([...withPrefix(TRAINED_PREFIX, trained), ...withPrefix(OPTIMIZER_PREFIX, optimizerSlots)], {
+  const { correct, losses = null } = bestResults ?? {};
+  const tensors = [...withPrefix(TRAINED_PREFIX, trained), ...withPrefix(OPTIMIZER_PREFIX, optimizerSlots)];
+  if (losses !== null) tensors.push({ name: BEST_LOSSES, shape: [losses.length], values: losses });
+  return encodeSafetensors(tensors, {
     format: FORMAT,
     state: JSON.stringify(state),
+    ...(correct === undefined ? {} : { [BEST_CORRECT]: Buffer.from(correct).toString('base64') }),
   });
 }
 
@@ -106,7 +117,12 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
   }
   const optimizerSlots = withoutPrefix(OPTIMIZER_PREFIX, tensors);
   const averages = withoutPrefix(`${AVERAGE_SLOT}/`, optimizerSlots);
-  return { state: parsed.data, trained, predicting: new Map([...trained, ...averages]), optimizerSlots };
+  const correct = metadata[BEST_CORRECT];
+  const bestResults =
+    correct === undefined
+      ? null
+      : { correct: Uint8Array.from(Buffer.from(correct, 'base64')), losses: tensors.get(BEST_LOSSES)?.values ?? null };
+  return { state: parsed.data, trained, predicting: new Map([...trained, ...averages]), optimizerSlots, bestResults };
 }
 
 /** The run and the base to which a checkpoint must belong. */

@@ -83,23 +83,24 @@ export class Loss {
    *
    * @param logits row-major [images, outputs]
    * @param weighted applies class weights (training); Keras ignores them in validation.
-   * @param onPrediction receives the true and the predicted class of each image.
+   * @param onPrediction receives the true and the predicted class of each image, and its loss without a weight.
    */
   measure(
     logits: Float32Array,
     batch: BatchLabels,
     weighted: boolean,
-    onPrediction: ((label: number, predicted: number) => void) | null = null,
+    onPrediction: ((label: number, predicted: number, loss: number) => void) | null = null,
   ): LossSums {
     let lossSum = 0;
     let correctCount = 0;
     for (const [row, label] of batch.labels.entries()) {
       const values = logits.subarray(row * this.outputCount, (row + 1) * this.outputCount);
       const weight = weighted ? (this.#classWeights?.[label] ?? 1) : 1;
-      lossSum += weight * this.#lossOf(values, batch, row);
+      const loss = this.#lossOf(values, batch, row);
+      lossSum += weight * loss;
       const predicted = predictedLabel(values);
       if (predicted === label) correctCount += 1;
-      onPrediction?.(label, predicted);
+      onPrediction?.(label, predicted, loss);
     }
     return { imageCount: batch.labels.length, lossSum, correctCount };
   }

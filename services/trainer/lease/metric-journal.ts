@@ -26,12 +26,16 @@ export class MetricJournal {
     });
   }
 
-  /** Appends synchronously: a batch is some hundred bytes, and the order on disk must be that of the sequence numbers. */
+  /** Appends synchronously: a batch is some hundred bytes, with results by image at most 1.3 MB, and the order on disk must be that of the sequence numbers. */
   append(batch: MetricBatch): void {
-    // JSON has no NaN and infinities, which are valid values here.
-    const line = JSON.stringify(batch, (_key, value: unknown) =>
-      typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
-    );
+    const line = JSON.stringify(batch, (_key, value: unknown) => {
+      // Results by image: 4 kB of float32 for 1,000 images instead of 20 kB of digits.
+      if (ArrayBuffer.isView(value)) {
+        return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64');
+      }
+      // JSON has no NaN and infinities, which are valid values here.
+      return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+    });
     this.#try(() => appendFileSync(this.#path, `${line}\n`));
   }
 

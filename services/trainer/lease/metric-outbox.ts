@@ -1,3 +1,4 @@
+import type { RungReport } from '../../core/task.ts';
 import { ReportRefusedError } from '../../core/trainer-errors.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import type { EpochReport, MetricAnswer, MetricBatch, TaskLease } from './coordinator-port.ts';
@@ -5,6 +6,10 @@ import type { MetricJournal } from './metric-journal.ts';
 
 /** Keeps a message far below the size limit: 256 epochs of seven metrics are about 20 kB. */
 const MAX_EPOCHS_PER_BATCH = 256;
+/** Bytes of the results by image of a batch. With its epochs it stays below 1 MB, the maximum of a message. */
+const MAX_RUNG_BYTES = 900_000;
+/** Bytes of a report besides its results: identity, epoch and lengths. */
+const RUNG_HEADER_BYTES = 128;
 
 /** Thrown when the outbox is closed: the lease was lost, or the coordinator refused a batch permanently. */
 export class OutboxClosedError extends Error {
@@ -29,12 +34,14 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** The epochs of one attempt as numbered batches, which are kept until the coordinator has acknowledged them. */
+/** The epochs of one attempt, and their results by image, as numbered batches, which are kept until the coordinator has acknowledged them. */
 export class MetricOutbox {
   readonly lease: TaskLease;
   readonly #journal: MetricJournal;
   readonly #unacknowledged: MetricBatch[] = [];
   #epochs: EpochReport[] = [];
+  #rungs: RungReport[] = [];
+  #rungBytes = 0;
   #nextSequence = 1;
   /** Sequence number of the next batch to send. */
   #cursor = 1;
@@ -61,15 +68,31 @@ export class MetricOutbox {
     if (this.#epochs.length >= MAX_EPOCHS_PER_BATCH) this.seal();
   }
 
-  /** Makes a batch of the added epochs; its number and content never change. */
+  /** Adds results by image, in the batch of their epoch or a later one. */
+  addRung(report: RungReport): void {
+    if (this.#closed !== null) return;
+    const bytes = RUNG_HEADER_BYTES + report.correct.byteLength + (report.losses?.byteLength ?? 0);
+    if (this.#rungBytes + bytes > MAX_RUNG_BYTES) this.seal();
+    this.#rungs.push(report);
+    this.#rungBytes += bytes;
+  }
+
+  /** Makes a batch of what was added; its number and content never change. */
   seal(): void {
-    if (this.#closed !== null || this.#epochs.length === 0) return;
-    const batch: MetricBatch = { ...this.lease, sequence: this.#nextSequence, epochs: this.#epochs, rungs: [] };
+    if (this.#closed !== null || (this.#epochs.length === 0 && this.#rungs.length === 0)) return;
+    const batch: MetricBatch = {
+      ...this.lease,
+      sequence: this.#nextSequence,
+      epochs: this.#epochs,
+      rungs: this.#rungs,
+    };
     this.#journal.append(batch);
     failpoint('metrics.journaled');
     this.#unacknowledged.push(batch);
     this.#nextSequence += 1;
     this.#epochs = [];
+    this.#rungs = [];
+    this.#rungBytes = 0;
   }
 
   /**
@@ -124,6 +147,7 @@ export class MetricOutbox {
     this.#closed = new OutboxClosedError(this.lease, reason, detail);
     this.#unacknowledged.length = 0;
     this.#epochs = [];
+    this.#rungs = [];
     for (const waiter of this.#waiters) waiter.reject(this.#closed);
     this.#waiters = [];
   }

@@ -68,6 +68,10 @@ export class MetricStream {
         outbox.add(epoch);
         this.#batchTimer ??= setTimeout(() => this.#sealAll(), BATCH_MS);
       },
+      reportRung: (report) => {
+        outbox.addRung(report);
+        this.#batchTimer ??= setTimeout(() => this.#sealAll(), BATCH_MS);
+      },
       acknowledged: () => {
         const acknowledged = outbox.acknowledged();
         this.#notify();
@@ -182,6 +186,8 @@ export class MetricStream {
 /** The metrics of one attempt. */
 export interface AttemptMetrics {
   readonly report: (epoch: MetricBatch['epochs'][number]) => void;
+  /** Reports results by image, after their epoch. */
+  readonly reportRung: (report: MetricBatch['rungs'][number]) => void;
   /** Resolves when all epochs reported so far are durable. Rejects with {OutboxClosedError} when they can't be any more. */
   readonly acknowledged: () => Promise<void>;
   /** Closes the outbox; batches that are not acknowledged are dropped. */

@@ -209,6 +209,10 @@ export class Attempt {
         this.#metrics.report({ runId, stage, epoch, values });
         return;
       }
+      case 'rung':
+        this.#watch.touch(this.#now());
+        this.#metrics.reportRung(event.report);
+        return;
       case 'checkpoint': {
         this.#watch.touch(this.#now());
         const durable = this.#acknowledged();

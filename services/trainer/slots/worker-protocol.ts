@@ -1,5 +1,5 @@
 import type { EngineInfo } from '../engine/engine-info.ts';
-import type { CheckpointRef, LeasedTask, Stage, TaskError, TaskResult } from '../../core/task.ts';
+import type { CheckpointRef, LeasedTask, RungReport, Stage, TaskError, TaskResult } from '../../core/task.ts';
 
 /**
  * A message from the supervisor to its worker process (Node IPC, `serialization: 'advanced'`). The worker does all TensorFlow
@@ -13,7 +13,7 @@ export type SlotCommand =
   | { readonly type: 'stop-run'; readonly taskId: string; readonly runId: string };
 
 /**
- * A message from the worker to its supervisor, which keeps the order: the `epoch` events before a `checkpoint` event are durable
+ * A message from the worker to its supervisor, which keeps the order: the `epoch` and `rung` events before a `checkpoint` event are durable
  * at the coordinator before that checkpoint is registered. So a checkpoint at epoch E implies the metrics up to E.
  */
 export type SlotEvent =
@@ -36,6 +36,8 @@ export type SlotEvent =
       /** Values of loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second and the class metrics. */
       readonly values: Readonly<Record<string, number>>;
     }
+  /** Results by image of an epoch that was reported before. */
+  | { readonly type: 'rung'; readonly taskId: string; readonly report: RungReport }
   | { readonly type: 'checkpoint'; readonly taskId: string; readonly checkpoint: CheckpointRef }
   | { readonly type: 'completed'; readonly taskId: string; readonly result: TaskResult }
   | { readonly type: 'failed'; readonly taskId: string; readonly error: TaskError }

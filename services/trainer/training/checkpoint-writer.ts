@@ -5,6 +5,7 @@ import { inSpan } from '../../platform/telemetry/tracer.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
 import { encodeTrainingCheckpoint } from '../checkpoints/training-checkpoint.ts';
 import type { TrainingState } from '../checkpoints/training-checkpoint.ts';
+import type { ImageResults } from '../checkpoints/image-results.ts';
 import type { Member } from './member.ts';
 import type { TaskLink } from './task-link.ts';
 
@@ -58,9 +59,9 @@ export class CheckpointWriter {
     const position = positionOf(member);
     if (this.#savedAt.get(member.runId) === position) return;
     const best = member.unsavedBest();
-    if (best !== null) member.bestWasSaved(await this.#write('BEST', best.state, best.trained, []));
+    if (best !== null) member.bestWasSaved(await this.#write('BEST', best.state, best.trained, [], null));
     const last = member.snapshot();
-    await this.#write('LAST', last.state, last.trained, last.optimizerSlots);
+    await this.#write('LAST', last.state, last.trained, last.optimizerSlots, last.bestResults);
     this.#savedAt.set(member.runId, position);
   }
 
@@ -69,10 +70,11 @@ export class CheckpointWriter {
     state: TrainingState,
     trained: readonly NamedTensor[],
     optimizerSlots: readonly NamedTensor[],
+    bestResults: ImageResults | null,
   ): Promise<CheckpointRef> {
     const { runId, stage, epoch } = state;
     const uri = checkpointUri({ runId, stage, epoch, kind, leaseEpoch: this.#leaseEpoch }, state.stepInEpoch);
-    const parts = encodeTrainingCheckpoint(state, trained, optimizerSlots);
+    const parts = encodeTrainingCheckpoint(state, trained, optimizerSlots, bestResults);
     const attributes = { 'graft.run_id': runId, 'graft.epoch': epoch, 'graft.checkpoint_kind': kind };
     const { sha256, sizeBytes } = await inSpan('write checkpoint', { attributes }, () =>
       this.#artifacts.writeStream(uri, parts),

@@ -2,7 +2,7 @@ import { isBetter } from '../../core/objective.ts';
 import type { ClassMetric, Objective } from '../../core/objective.ts';
 import { dropoutStream } from '../../core/rng/stream.ts';
 import type { EarlyStoppingConfig, OptimizerConfig, RunConfig, ScheduleConfig } from '../../core/run-config.ts';
-import type { CheckpointKind, CheckpointRef } from '../../core/task.ts';
+import type { CheckpointKind, CheckpointRef, EarlyStop, RungReport } from '../../core/task.ts';
 import type { NamedTensor } from '../checkpoints/safetensors.ts';
 import { CheckpointError, checkOwner } from '../checkpoints/training-checkpoint.ts';
 import type { CheckpointOwner, TrainingCheckpoint, TrainingState } from '../checkpoints/training-checkpoint.ts';
@@ -11,6 +11,8 @@ import type { Loss, LossSums } from '../heads/loss.ts';
 import { elementCount } from '../heads/trained-variable.ts';
 import type { TrainedVariable } from '../heads/trained-variable.ts';
 import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
+import { withPenalty } from '../checkpoints/image-results.ts';
+import type { ImageResults } from '../checkpoints/image-results.ts';
 import { predictingVariables } from './learner.ts';
 import type { Learner, LearnerStep, StepOutput } from './learner.ts';
 import { initialScheduleState, learningRateAt, momentumAt, stepSchedule } from './learning-rate.ts';
@@ -38,6 +40,10 @@ export interface MemberOptions {
   readonly objective: Objective;
   /** Class metrics to record each epoch. */
   readonly classMetrics: readonly ClassMetric[];
+  /** Epochs of the stage after which its results by image are reported. */
+  readonly milestoneEpochs: readonly number[];
+  /** Epoch of the stage after which it leaves, to be continued by a later task; null: it trains to the end of the stage. */
+  readonly pauseEpoch: number | null;
   /** Digest of the base's weights. */
   readonly baseDigest: string;
   readonly stepsPerEpoch: number;
@@ -73,6 +79,9 @@ export class Member {
   #earlyStopping = INITIAL_EARLY_STOPPING;
   #best: { readonly epoch: number; readonly value: number; readonly checkpoint: CheckpointRef | null } | null = null;
   #lastValue: number | null = null;
+  /** Results of the epoch that ended last; null after resuming. */
+  #lastResults: ImageResults | null = null;
+  #bestResults: ImageResults | null = null;
   /** Tensors of the best epoch since the start. Their arrays are reused: 64 heads of 13 MB would be much garbage. */
   #bestTensors: readonly NamedTensor[] | null = null;
   #isBestUnsaved = false;
@@ -97,13 +106,25 @@ export class Member {
     return this.#stepInEpoch;
   }
 
-  get isEarlyStopped(): boolean {
-    return this.#earlyStopping.stopped;
+  /** Epoch of the stage at which it leaves at the latest. */
+  get lastEpoch(): number {
+    return Math.min(this.phase.epochs, this.#options.pauseEpoch ?? Infinity);
   }
 
-  /** True when nothing is left to train. */
-  get isDone(): boolean {
-    return this.#epoch >= this.phase.epochs || this.isEarlyStopped;
+  /** The outcome with which it leaves the group at this epoch; null while it has epochs to train. */
+  get finalOutcome(): 'SUCCEEDED' | 'EARLY_STOPPED' | 'PAUSED' | null {
+    if (this.#epoch >= this.phase.epochs) return 'SUCCEEDED';
+    if (this.#earlyStopping.stopped) return 'EARLY_STOPPED';
+    return this.#epoch >= this.lastEpoch ? 'PAUSED' : null;
+  }
+
+  /** The reason for which early stopping ended the stage; null: it did not. */
+  get earlyStop(): EarlyStop | null {
+    const { best, wait } = this.#earlyStopping;
+    const config = this.phase.earlyStopping;
+    if (this.finalOutcome !== 'EARLY_STOPPED' || config === null || best === null) return null;
+    const { patience, minDelta } = config;
+    return { patience, minDelta, bestEpoch: this.#epoch - wait, bestValue: best };
   }
 
   /** Returns the inputs of the learner's next step. */
@@ -137,12 +158,13 @@ export class Member {
    * @param validation results of the pass over the validation split after that step.
    * @throws {TaskFailureError} of class NUMERIC when a loss is not finite.
    */
-  finishEpoch({ sums: validation, classMetrics }: Validation): EpochValues {
+  finishEpoch({ sums: validation, classMetrics, images }: Validation): EpochValues {
     const { objective, learner } = this.#options;
+    const penalty = learner.penaltyValue();
     const values: EpochValues = {
       loss: Math.fround(this.#sums.lossSum / this.#sums.imageCount),
       accuracy: Math.fround(this.#sums.correctCount / this.#sums.imageCount),
-      val_loss: Math.fround(validation.lossSum / validation.imageCount + learner.penaltyValue()),
+      val_loss: Math.fround(validation.lossSum / validation.imageCount + penalty),
       val_accuracy: Math.fround(validation.correctCount / validation.imageCount),
       learning_rate: this.#learningRateOfLastStep(),
       ...classMetrics,
@@ -153,8 +175,10 @@ export class Member {
     this.#sums = NO_SUMS;
     const value = values[objective.metric] ?? Number.NaN;
     this.#lastValue = value;
+    this.#lastResults = images === null ? null : withPenalty(images, penalty);
     if (isBetter(objective, value, this.#best?.value ?? null)) {
       this.#best = { epoch: this.#epoch, value, checkpoint: null };
+      this.#bestResults = this.#lastResults;
       this.#bestTensors = tensorsOf(learner.variables, predictingVariables(learner), this.#bestTensors);
       this.#isBestUnsaved = true;
     }
@@ -169,6 +193,21 @@ export class Member {
       );
     }
     return values;
+  }
+
+  /** Returns the results by image that are due after an epoch: of a milestone, and of the best epoch at the end of the stage. */
+  rungReports(): readonly RungReport[] {
+    const isMilestone = this.#options.milestoneEpochs.includes(this.#epoch);
+    const isEnd = this.finalOutcome === 'SUCCEEDED' || this.finalOutcome === 'EARLY_STOPPED';
+    return [
+      ...(isMilestone ? this.#rungReport(this.#epoch, false, this.#lastResults) : []),
+      ...(isEnd && this.#best !== null ? this.#rungReport(this.#best.epoch, true, this.#bestResults) : []),
+    ];
+  }
+
+  #rungReport(epoch: number, isEnd: boolean, results: ImageResults | null): readonly RungReport[] {
+    if (results === null) return [];
+    return [{ runId: this.runId, stage: this.phase.stage, epoch, isEnd, epochCount: this.#epoch, ...results }];
   }
 
   /** Returns the best epoch's state and tensors; null if they are saved. */
@@ -195,12 +234,14 @@ export class Member {
     readonly state: TrainingState;
     readonly trained: readonly NamedTensor[];
     readonly optimizerSlots: readonly NamedTensor[];
+    readonly bestResults: ImageResults | null;
   } {
     this.#settle();
     return {
       state: this.#state('LAST'),
       trained: tensorsOf(this.learner.variables),
       optimizerSlots: tensorsOf(this.learner.slotVariables),
+      bestResults: this.#bestResults,
     };
   }
 
@@ -209,7 +250,7 @@ export class Member {
    *
    * @throws {CheckpointError} when it belongs to another run, stage, base or optimizer.
    */
-  resume(path: string, { state, trained, optimizerSlots }: TrainingCheckpoint): void {
+  resume(path: string, { state, trained, optimizerSlots, bestResults }: TrainingCheckpoint): void {
     checkOwner(path, state, this.#owner());
     if (state.stage !== this.phase.stage || state.kind !== 'LAST') {
       throw new CheckpointError(
@@ -234,6 +275,7 @@ export class Member {
     this.#schedule = state.schedule;
     this.#earlyStopping = state.earlyStopping;
     this.#best = state.best;
+    this.#bestResults = bestResults;
     this.#lastValue = state.lastValue;
     this.#sums = state.sums;
   }

@@ -165,6 +165,8 @@ async function createMember(group: Group, configured: ConfiguredRun): Promise<Me
     loss: new Loss(classNames.length, config.labelSmoothing, weights, config.loss),
     objective: context.task.objective,
     classMetrics: context.task.classMetrics,
+    milestoneEpochs: run.milestoneEpochs,
+    pauseEpoch: run.pauseEpoch,
     baseDigest: backbone.weightsDigest,
     stepsPerEpoch: Math.ceil(trainImages.length / config.batchSize),
   });

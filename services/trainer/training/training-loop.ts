@@ -35,8 +35,8 @@ interface EpochClock {
 
 /**
  * Trains runs that read the same batches: each batch is computed once, and every member at this position takes a step. A member
- * leaves when it is done, stopped early, stopped by command, or its loss is not finite; the others continue. Members that were
- * resumed at a later position wait until the others have reached it.
+ * leaves when it is done, stopped early, at its epoch to pause, stopped by command, or its loss is not finite; the others continue.
+ * Members that were resumed at a later position wait until the others have reached it.
  */
 export class TrainingLoop {
   readonly #options: TrainingLoopOptions;
@@ -51,11 +51,15 @@ export class TrainingLoop {
   constructor(options: TrainingLoopOptions, members: readonly Member[]) {
     this.#options = options;
     this.#stepsPerEpoch = Math.ceil(options.train.count / options.batchSize);
-    const epochs = members.map((member) => member.phase.epochs - member.epoch);
+    const epochs = members.map((member) => member.lastEpoch - member.epoch);
     this.#stepLimit = Math.max(0, ...epochs) * this.#stepsPerEpoch;
     for (const member of members) {
-      if (member.isDone) this.#leave(member, doneKind(member));
-      else this.#active.set(member.runId, member);
+      const { finalOutcome } = member;
+      if (finalOutcome === null) this.#active.set(member.runId, member);
+      else {
+        this.#emitRungs(member);
+        this.#leave(member, finalOutcome);
+      }
     }
   }
 
@@ -124,6 +128,7 @@ export class TrainingLoop {
       try {
         const values = member.finishEpoch(results);
         this.#emitEpoch(member, { ...values, seconds, images_per_second: clock.imageCount / seconds });
+        this.#emitRungs(member);
       } catch (error) {
         const taskError = taskErrorOf(error);
         if (taskError.errorClass !== 'NUMERIC') throw error;
@@ -132,7 +137,8 @@ export class TrainingLoop {
     }
     // Saving takes time, so it comes after all members were timed.
     for (const member of members) {
-      if (this.#active.has(member.runId) && member.isDone) await this.#leaveSaved(member, doneKind(member));
+      const { finalOutcome } = member;
+      if (finalOutcome !== null && this.#active.has(member.runId)) await this.#leaveSaved(member, finalOutcome);
     }
   }
 
@@ -181,7 +187,12 @@ export class TrainingLoop {
 
   #leave(member: Member, kind: RunOutcomeKind, error: TaskError | null = null): void {
     this.#active.delete(member.runId);
-    this.#outcomes.set(member.runId, runOutcome(member.runId, kind, member.epoch, error));
+    const outcome = runOutcome(member.runId, kind, member.epoch, error);
+    const { earlyStop } = member;
+    this.#outcomes.set(
+      member.runId,
+      kind === 'EARLY_STOPPED' && earlyStop !== null ? { ...outcome, earlyStop } : outcome,
+    );
     // Its memory is released at once, since others may need it.
     member.dispose();
   }
@@ -190,6 +201,12 @@ export class TrainingLoop {
     const { link } = this.#options;
     const { runId, epoch } = member;
     link.emit({ type: 'epoch', taskId: link.taskId, runId, stage: member.phase.stage, epoch, values });
+  }
+
+  /** Reports results by image after their epoch, and before a checkpoint, which implies everything before it. */
+  #emitRungs(member: Member): void {
+    const { link } = this.#options;
+    for (const report of member.rungReports()) link.emit({ type: 'rung', taskId: link.taskId, report });
   }
 }
 
@@ -201,8 +218,4 @@ export function runOutcome(
   error: TaskError | null = null,
 ): RunOutcome {
   return { runId, kind, error, epochCount, peakMemoryBytes: readPeakMemory() };
-}
-
-function doneKind(member: Member): RunOutcomeKind {
-  return member.isEarlyStopped && member.epoch < member.phase.epochs ? 'EARLY_STOPPED' : 'SUCCEEDED';
 }

@@ -78,6 +78,8 @@ class GraftGroup {
         loss: new Loss(2, 0, null),
         objective: { metric: 'val_loss', goal: 'minimize' },
         classMetrics: [],
+        milestoneEpochs: [],
+        pauseEpoch: null,
         baseDigest: '',
         stepsPerEpoch: IMAGES / BATCH,
       });
@@ -104,7 +106,7 @@ class GraftGroup {
     const order = shuffleStream(1, ++this.#epoch).permutation(IMAGES);
     for (let first = 0; first < IMAGES; first += BATCH) this.#step(order.subarray(first, first + BATCH));
     const sums = { imageCount: 1, lossSum: 1, correctCount: 1 };
-    for (const member of this.#members) member.finishEpoch({ sums, classMetrics: {} });
+    for (const member of this.#members) member.finishEpoch({ sums, classMetrics: {}, images: null });
   }
 
   #step(indices: Uint32Array): void {

@@ -96,6 +96,34 @@ describe('ReportMetrics', () => {
     expect(refused?.errorMessage).toContain("epochs[0].run_id: 'nobody' is no run of task");
   });
 
+  it('takes results by image with their epoch, and refuses those of another number of images', async () => {
+    const runId = head.runs[0]?.runId ?? '';
+    const batch = trainer.batch(head, 5, 5);
+    const rung = {
+      runId,
+      stage: batch.epochs[0]?.stage ?? 0,
+      epoch: 5,
+      isEnd: false,
+      epochCount: 5,
+      // A byte of 0 is allowed, unlike in a string.
+      validationCorrect: Buffer.of(0, 255, 3),
+      validationLosses: Array<number>(20).fill(0.5),
+    };
+    const wrong = { ...rung, validationCorrect: Buffer.of(255) };
+    const answers = await trainer.report([
+      { ...batch, rungs: [wrong] },
+      { ...batch, rungs: [rung] },
+    ]);
+    expect(answers.map(({ errorReason }) => errorReason).toSorted()).toEqual(['', 'REPORT_REFUSED']);
+    const refused = answers.find(({ errorReason }) => errorReason !== '');
+    expect(refused?.errorMessage).toContain('rungs[0].validation_correct');
+    expect(refused?.errorMessage).toContain('must be 3 bytes for 20 validation images; received 1');
+    // Without an epoch: its own is in an earlier batch.
+    const end = { ...rung, isEnd: true, epoch: 2 };
+    const [late] = await trainer.report([{ ...trainer.proof(head), sequence: 6n, epochs: [], rungs: [end] }]);
+    expect(late?.errorReason).toBe('');
+  });
+
   it('returns pages of metrics without gaps or repetitions', async () => {
     const all = await harness.sweeps.listEpochMetrics({ sweepId, runId: '', pageSize: 0, pageToken: '' });
     const collected: unknown[] = [];

@@ -36,6 +36,7 @@ class Bench {
     await worker.ready();
     const metrics: AttemptMetrics = {
       report: () => undefined,
+      reportRung: () => undefined,
       acknowledged: () => this.acknowledged(),
       close: () => undefined,
     };

@@ -96,6 +96,28 @@ it('refuses negative numbers, including those of other services and in lists of 
   expect(tasks.message).toContain(String(2n ** 60n));
 });
 
+it('limits the length of bytes, which may be 0', () => {
+  const bytesOf = (validationCorrect: Uint8Array, losses = 0): Uint8Array =>
+    ReportMetricsRequest.encode(
+      ReportMetricsRequest.fromPartial({
+        rungs: [
+          {
+            runId: 'r',
+            epoch: 1,
+            validationCorrect: Buffer.from(validationCorrect),
+            validationLosses: Array<number>(losses).fill(0.5),
+          },
+        ],
+      }),
+    ).finish();
+  const method = '/graft.v1.TrainerService/ReportMetrics';
+  expect(() => limits.check(method, bytesOf(new Uint8Array(128 * 1024), 20_000))).not.toThrow();
+  expect(refusal(method, bytesOf(new Uint8Array(128 * 1024 + 1), 20_001)).violations).toEqual([
+    { field: 'rungs[0].validation_correct', description: 'must have at most 131072 bytes; received 131073.' },
+    { field: 'rungs[0].validation_losses', description: 'must have at most 20000 entries; received 20001.' },
+  ]);
+});
+
 it.each([
   ['a field that ends behind its message', Buffer.from([0x0a, 0x7f, 0x00])],
   ['a number without an end', Buffer.from([0x10, ...Array<number>(11).fill(0xff)])],

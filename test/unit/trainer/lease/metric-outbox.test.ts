@@ -3,9 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EpochReport, MetricAnswer } from '../../../../services/trainer/lease/coordinator-port.ts';
+import { MAX_REPORTED_IMAGES, MAX_REPORTED_LOSSES } from '../../../../services/core/task.ts';
+import type { RungReport } from '../../../../services/core/task.ts';
+import { rungReportToProto } from '../../../../services/platform/rpc/convert/rung-report.ts';
+import type { EpochReport, MetricAnswer, MetricBatch } from '../../../../services/trainer/lease/coordinator-port.ts';
 import { MetricJournal, removeOldJournals } from '../../../../services/trainer/lease/metric-journal.ts';
 import { MetricOutbox, OutboxClosedError } from '../../../../services/trainer/lease/metric-outbox.ts';
+import { ReportMetricsRequest } from '../../../../proto/gen/graft/v1/trainer_service.ts';
 
 const LEASE = { taskId: 's1/t1', leaseEpoch: 2 };
 let directory = '';
@@ -27,6 +31,12 @@ function epochOf(epoch: number, loss = 0.5): EpochReport {
   return { runId: 'r1', stage: 'HEAD', epoch, values: { loss } };
 }
 
+function rungOf(epoch: number, imageCount: number): RungReport {
+  const correct = new Uint8Array(Math.ceil(imageCount / 8)).fill(epoch);
+  const losses = imageCount > MAX_REPORTED_LOSSES ? null : new Float32Array(imageCount).fill(epoch);
+  return { runId: 'r1', stage: 'HEAD', epoch, isEnd: false, epochCount: epoch, correct, losses };
+}
+
 function answer(sequence: number, refusal: MetricAnswer['refusal'] = null, expectedSequence = 0): MetricAnswer {
   return { ...LEASE, sequence, refusal, expectedSequence, stoppedRunIds: [] };
 }
@@ -43,6 +53,35 @@ describe('MetricOutbox', () => {
     expect(outbox.takeNext()).toEqual({ ...LEASE, sequence: 1, epochs: [epochOf(1), epochOf(2)], rungs: [] });
     expect(outbox.takeNext()?.sequence).toBe(2);
     expect(outbox.takeNext()).toBeNull();
+  });
+
+  it('sends results by image after their epochs, in messages of less than 1 MB', () => {
+    const outbox = newOutbox();
+    const reports = Array.from({ length: 40 }, (_, index) => rungOf(index + 1, 20_000));
+    for (const report of reports) {
+      outbox.add(epochOf(report.epoch));
+      outbox.addRung(report);
+    }
+    outbox.seal();
+    const batches: MetricBatch[] = [];
+    for (let batch = outbox.takeNext(); batch !== null; batch = outbox.takeNext()) batches.push(batch);
+    expect(batches.length).toBeGreaterThan(1);
+    expect(batches.flatMap(({ rungs }) => rungs)).toEqual(reports);
+    const before = new Set<number>();
+    for (const { sequence, epochs, rungs } of batches) {
+      for (const { epoch } of epochs) before.add(epoch);
+      expect(rungs.every(({ epoch }) => before.has(epoch))).toBe(true);
+      const message = ReportMetricsRequest.fromPartial({
+        sequence: BigInt(sequence),
+        rungs: rungs.map(rungReportToProto),
+        epochs: epochs.map(({ runId, epoch, values }) => ({ runId, epoch, values: Object.values(values) })),
+      });
+      expect(ReportMetricsRequest.encode(message).finish().length).toBeLessThan(1_000_000);
+    }
+    // The largest single report.
+    outbox.addRung(rungOf(41, MAX_REPORTED_IMAGES));
+    outbox.seal();
+    expect(outbox.takeNext()?.rungs).toHaveLength(1);
   });
 
   it('returns unacknowledged batches again after a rewind, unchanged', () => {
@@ -107,6 +146,7 @@ describe('MetricOutbox', () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const outbox = newOutbox();
         const stored: number[] = [];
+        const storedRungs: number[] = [];
         let last = 0;
         let epoch = 0;
         const send = (isAnswered: boolean): boolean => {
@@ -114,14 +154,20 @@ describe('MetricOutbox', () => {
           if (batch === null) return false;
           if (batch.sequence > last + 1) outbox.receive(answer(batch.sequence, 'SEQUENCE_GAP', last + 1));
           else {
-            if (batch.sequence === last + 1) stored.push(...batch.epochs.map((report) => report.epoch));
+            if (batch.sequence === last + 1) {
+              stored.push(...batch.epochs.map((report) => report.epoch));
+              storedRungs.push(...batch.rungs.map((report) => report.epoch));
+            }
             last = Math.max(last, batch.sequence);
             if (isAnswered) outbox.receive(answer(batch.sequence));
           }
           return true;
         };
         for (const name of steps) {
-          if (name === 'add') outbox.add(epochOf((epoch += 1)));
+          if (name === 'add') {
+            outbox.add(epochOf((epoch += 1)));
+            outbox.addRung(rungOf(epoch, 9));
+          }
           if (name === 'seal') outbox.seal();
           if (name === 'send') send(true);
           if (name === 'answer-lost') send(false);
@@ -131,6 +177,7 @@ describe('MetricOutbox', () => {
         outbox.rewind();
         while (send(true));
         expect(stored).toEqual(Array.from({ length: epoch }, (_, index) => index + 1));
+        expect(storedRungs).toEqual(stored);
         expect(outbox.hasUnacknowledged).toBe(false);
       }),
     );
@@ -141,7 +188,7 @@ describe('MetricJournal', () => {
   it('keeps batches as lines, including NaN, and is removed when the attempt ends', () => {
     const journal = new MetricJournal(directory, LEASE, fail);
     journal.append({ ...LEASE, sequence: 1, epochs: [epochOf(1, Number.NaN)], rungs: [] });
-    journal.append({ ...LEASE, sequence: 2, epochs: [epochOf(2)], rungs: [] });
+    journal.append({ ...LEASE, sequence: 2, epochs: [epochOf(2)], rungs: [rungOf(2, 9)] });
     const [name] = readdirSync(directory);
     expect(name).toBe('s1%2Ft1.2.jsonl');
     const lines = readFileSync(join(directory, name ?? ''), 'utf8')
@@ -149,6 +196,8 @@ describe('MetricJournal', () => {
       .split('\n');
     expect(lines.map((line) => (JSON.parse(line) as { sequence: number }).sequence)).toEqual([1, 2]);
     expect(lines[0]).toContain('"NaN"');
+    const losses = Buffer.from(new Float32Array(9).fill(2).buffer).toString('base64');
+    expect(lines[1]).toContain(`"correct":"AgI=","losses":"${losses}"`);
     journal.remove();
     expect(readdirSync(directory)).toEqual([]);
   });
