@@ -12,7 +12,8 @@ export type ParityPoint =
   | '8 weight files'
   | '9 exports'
   | '10 metrics'
-  | '11 losses';
+  | '11 losses'
+  | '12 paired tests';
 
 /** One comparison with Keras. */
 export interface ParityFigure {

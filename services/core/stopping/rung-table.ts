@@ -1,15 +1,7 @@
 import type { Objective } from '../objective.ts';
 import { isBetter } from '../objective.ts';
+import type { Evidence } from '../statistics/evidence.ts';
 import type { RungDefinition } from './ladder.ts';
-
-/** The result of a run for each validation image, in the manifest's order. */
-export interface Evidence {
-  /** Bit i, the least significant first, is set if image i was classified correctly. */
-  readonly correct: Uint8Array;
-  readonly count: number;
-  /** Loss of each image; null: not sent. */
-  readonly losses: Float32Array | null;
-}
 
 /** A run at a rung. */
 export interface RungEntry {

@@ -1,6 +1,6 @@
 import type { Objective } from '../../../services/core/objective.ts';
 import type { LadderRun } from '../../../services/core/stopping/ladder.ts';
-import type { Evidence } from '../../../services/core/stopping/rung-table.ts';
+import type { Evidence } from '../../../services/core/statistics/evidence.ts';
 
 /** Everything that training would show: each run trained to its end, on record. */
 export interface World {

@@ -1,3 +1,4 @@
+import type { Evidence } from '../../../../services/core/statistics/evidence.ts';
 import type { SearchEnd } from '../../../../services/core/stopping/advance.ts';
 import { nextAction } from '../../../../services/core/stopping/advance.ts';
 import type { Spending } from '../../../../services/core/stopping/budget.ts';
@@ -9,7 +10,7 @@ import { pathOf, stepAfter } from '../../../../services/core/stopping/ladder.ts'
 import type { SearchPolicy } from '../../../../services/core/stopping/policy.ts';
 import type { StoredDecision } from '../../../../services/core/stopping/replay.ts';
 import type { Arrival } from '../../../../services/core/stopping/rule.ts';
-import type { Evidence, RungEntry } from '../../../../services/core/stopping/rung-table.ts';
+import type { RungEntry } from '../../../../services/core/stopping/rung-table.ts';
 import type { SearchRun, SearchState } from '../../../../services/core/stopping/search-state.ts';
 import { earlierEntries, tableAt } from '../../../../services/core/stopping/search-state.ts';
 
