@@ -82,6 +82,7 @@ export function buildReport(options: CaseOptions): ReportData {
     dataset,
     plan: previewSweep(spec, CLUSTER, null),
     tasks: tasksOf(runs),
+    search: null,
     predictions,
     wrongImages: wrong.slice(0, 24).map(({ path, label, predictedLabel, probabilities }) => ({
       path,

@@ -50,10 +50,11 @@ export async function explainRun(
 ): Promise<void> {
   await withClient(context, options, async (client) => {
     const { run, attempts } = await client.getRun(await resolveRun(client, handle, flags.sweep));
+    const explanation = await client.explainRun(run.runId);
     const sweep = await client.getSweep(run.sweepId);
     const { entries } = await client.getLeaderboard(run.sweepId);
     const entry = entries.find((candidate) => candidate.run.runId === run.runId) ?? null;
-    const value = { run, attempts, rank: entry?.rank ?? null, testResult: entry?.testResult ?? null };
-    writeResult(context, options, value, () => explain(run, attempts, sweep, entry));
+    const value = { run, attempts, rank: entry?.rank ?? null, testResult: entry?.testResult ?? null, ...explanation };
+    writeResult(context, options, value, () => explain(run, attempts, sweep, entry, explanation));
   });
 }

@@ -5,6 +5,12 @@ import type { AttemptRecord } from '../../core/records/attempt.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
+import type {
+  DecisionRecord,
+  RungEntryRecord,
+  RunExplanation,
+  SweepExplanation,
+} from '../../core/records/explanation.ts';
 import type { ResolvedHandle } from '../../core/records/handle.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
@@ -115,6 +121,14 @@ export interface GraftClient {
   collectCheckpoints(options: CollectOptions): Promise<Collected>;
   downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
+  /** Lists the decisions of a sweep or about a run, oldest first. */
+  listDecisions(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly DecisionRecord[]>;
+  /** Lists the entries of all rungs of a sweep, by rung and arrival. */
+  listRungEntries(sweepId: string): Promise<readonly RungEntryRecord[]>;
+  /** Returns null if the coordinator is of a version without rungs. */
+  explainRun(runId: string): Promise<RunExplanation | null>;
+  /** Returns null if the coordinator is of a version without rungs. @param replay recompute all decisions */
+  explainSweep(sweepId: string, replay: boolean): Promise<SweepExplanation | null>;
   listTestPredictions(runId: string): Promise<readonly TestPrediction[]>;
   /** Finds what a handle names. */
   resolveHandle(kind: HandleKind, handle: string): Promise<ResolvedHandle>;

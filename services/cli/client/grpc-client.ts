@@ -23,6 +23,7 @@ import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.t
 import type { PlanSweepResponse, UpdateRunRequest } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { allPages } from './all-pages.ts';
+import { searchCalls } from './search-calls.ts';
 import { tokenCalls } from './token-calls.ts';
 import type { AnnotationChange } from '../../core/annotations.ts';
 import { PermissionDeniedError } from '../../core/errors.ts';
@@ -165,6 +166,7 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
       const { dataset } = await call.getDataset({ datasetId, sweepId });
       return datasetFromProto(requireMessage(dataset, 'dataset'), 'dataset');
     },
+    ...searchCalls(call),
     ...mlflowCalls(call),
     ...tokenCalls(tokens.call),
     close: () => {

@@ -31,7 +31,7 @@ export function addRunCommands(program: Command, context: CliContext): void {
     .command('explain')
     .argument('<run>', RUN_HANDLE)
     .option(...RUN_SWEEP_OPTION)
-    .description('explain the state of a run, with every attempt and its outcome')
+    .description('explain the state of a run: its place and the decisions at each rung, every attempt and its outcome')
     .action(async (run: string, flags: RunFlags, command: Command) => {
       const { explainRun } = await import('../actions/show-runs.ts');
       await explainRun(context, globalOptions(command), run, flags);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { TagFlags } from '../actions/annotate.ts';
+import type { ExplainFlags } from '../actions/explain-sweep.ts';
 import type { StrictFlag } from '../actions/require-success.ts';
 import type { ListSweepsFlags } from '../actions/show-sweeps.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
@@ -67,6 +68,16 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .action(async (id: string, flags: StrictFlag, command: Command) => {
       const { getSweep } = await import('../actions/show-sweeps.ts');
       await getSweep(context, globalOptions(command), id, flags);
+    });
+  sweep
+    .command('explain')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .option('--replay', 'recompute all decisions from the stored rows; exit with code 1 and list them if any differ')
+    .option('--verbose', 'list all entries of each rung and all decisions')
+    .description('explain the search of a sweep: its rungs, its decisions and their reasons')
+    .action(async (id: string, flags: ExplainFlags, command: Command) => {
+      const { explainSweep } = await import('../actions/explain-sweep.ts');
+      await explainSweep(context, globalOptions(command), id, flags);
     });
   sweep
     .command('diff')

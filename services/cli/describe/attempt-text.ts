@@ -52,7 +52,10 @@ export function describeRunTroubles(runs: readonly RunRecord[]): string {
     return `  ${runId} is ${state}: ${reason}`;
   });
   if (bad.length > SHOWN_RUNS) lines.push(`  and ${bad.length - SHOWN_RUNS} more`);
-  const waiting = runs.filter(({ state, stateReason }) => ['QUEUED', 'PAUSED'].includes(state) && stateReason !== '');
+  const waiting = runs.filter(
+    ({ state, stateReason, pausedRung }) =>
+      ['QUEUED', 'PAUSED'].includes(state) && stateReason !== '' && pausedRung === null,
+  );
   lines.push(...waiting.slice(0, SHOWN_RUNS).map((run) => `  ${run.runId} waits for a retry: ${run.stateReason}`));
   return lines.length === 0 ? '' : ['problems', ...lines].join('\n');
 }

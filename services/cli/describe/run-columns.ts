@@ -2,6 +2,7 @@ import type { RunRecord } from '../../core/records/run.ts';
 import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
 import { formatBytes, formatMetric, formatTime, formatValue } from '../terminal/format.ts';
 import type { ListColumn } from '../terminal/list.ts';
+import { END_WORDS, endedEarly } from './end-words.ts';
 import { formatTook, tookOf } from './took.ts';
 
 /** Metrics with columns of their own, at the best epoch. */
@@ -56,6 +57,16 @@ export function runColumns(runs: readonly RunRecord[], metric: string | null): r
       key: ({ bestStage, bestEpoch }) => (bestStage === 'FINE_TUNE' ? 1e6 : 0) + bestEpoch,
     },
     ...parameterColumns(runs),
+    { name: 'ended_by', title: 'ended by', rank: RANK.trouble + 1, cell: endedBy, isExtra: !runs.some(endedEarly) },
+    {
+      name: 'rung',
+      title: 'rung',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ rung }) => (rung === null ? '' : String(rung)),
+      key: ({ rung }) => rung,
+      isExtra: runs.every(({ rung }) => rung === null),
+    },
     { name: 'tags', title: 'tags', rank: RANK.text, minWidth: MIN_TEXT, cell: tagsOf, isExtra: noneHas(runs, tagsOf) },
     { name: 'notes', title: 'notes', rank: RANK.text + 1, minWidth: MIN_TEXT, cell: notesOf, isExtra: true },
     {
@@ -179,6 +190,10 @@ function notesOf({ notes }: RunRecord): string {
 
 function reasonOf({ stateReason }: RunRecord): string {
   return stateReason.split('\n')[0] ?? '';
+}
+
+function endedBy({ endCause }: RunRecord): string {
+  return endCause === null ? '' : END_WORDS[endCause];
 }
 
 function runIndexOf({ runIndex }: RunRecord): number {

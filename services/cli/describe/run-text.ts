@@ -1,12 +1,16 @@
 import type { AttemptRecord } from '../../core/records/attempt.ts';
+import type { RunExplanation } from '../../core/records/explanation.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
 import { formatBytes, formatMetric, formatParameters, formatTime, formatValue } from '../terminal/format.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { renderFacts, renderTable } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
 import { describeTroubles } from './attempt-text.ts';
+import { describeRungs } from './explain-run-text.ts';
+import { END_WORDS } from './end-words.ts';
 import { epochOf } from './run-columns.ts';
 import { describeTest } from './test-text.ts';
 import { formatTook } from './took.ts';
@@ -19,6 +23,7 @@ export function describeRun(run: RunRecord): string {
     ...annotationFacts(run),
     ['state', run.stateReason === '' ? run.state : `${run.state}: ${run.stateReason}`],
     ['stage', [run.stage ?? '–', epochOf(run)].filter((part) => part !== '').join(', epoch ')],
+    ...endFacts(run),
     ['best value', bestOf(run)],
     ['best val_loss', formatMetric(run.bestValLoss)],
     ['best val_accuracy', formatMetric(run.bestValAccuracy)],
@@ -40,13 +45,24 @@ export function describeRun(run: RunRecord): string {
   return `${facts}\n\nparameters\n${parameters}`;
 }
 
-/** Explains a run in words: its state and reason, its rank, its attempts. */
+/** Returns why a run ended and how far it came, as far as that is known. */
+function endFacts({ endCause, rung, pausedRung, reusedRunId }: RunRecord): readonly (readonly [string, string])[] {
+  return [
+    ...(endCause === null ? [] : [['ended by', END_WORDS[endCause]] as const]),
+    ...(rung === null ? [] : [['rung', pausedRung === null ? String(rung) : `${rung}, paused there`] as const]),
+    ...(reusedRunId === null ? [] : [['result of', reusedRunId] as const]),
+  ];
+}
+
+/** Explains a run in words: its state and reason, its rank, its rungs with their decisions, its attempts. */
 export function explainRun(
   run: RunRecord,
   attempts: readonly AttemptRecord[],
   sweep: SweepRecord,
   entry: LeaderboardRecord | null,
+  explanation: RunExplanation | null,
 ): string {
+  const rungs = explanation === null ? [] : describeRungs(explanation, sweep.spec.objective.metric);
   const varied = formatParameters(run.parameters, run.variedNames);
   const parts = [
     `Run ${run.runId} (number ${run.runIndex} of sweep ${sweep.sweepId}${varied === '' ? '' : `; ${varied}`})`,
@@ -55,6 +71,7 @@ export function explainRun(
     standing(run, sweep, entry),
     ...headLines(run),
     ...(entry?.testResult ? describeTest(entry.testResult) : []),
+    ...(rungs.length === 0 ? [] : ['', ...rungs.map(escapeControls)]),
     '',
     attempts.length === 0
       ? 'It has no attempt yet.'

@@ -5,7 +5,8 @@ import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestPrediction } from '../../core/task.ts';
 import type { GraftClient, Leaderboard } from '../client/client-port.ts';
 import { bestEntry, chartedMetrics, mostWrong, workersOf } from './report-data.ts';
-import type { ReportData } from './report-data.ts';
+import { comparesRuns } from '../describe/rung-text.ts';
+import type { ReportData, SearchData } from './report-data.ts';
 import { readTaskHistory } from './task-history.ts';
 import { showWrong } from './wrong-images.ts';
 
@@ -17,13 +18,14 @@ const MAX_WRONG_IMAGES = 24;
  */
 export async function collectReport(client: GraftClient, sweepId: string, signal: AbortSignal): Promise<ReportData> {
   const sweep = await client.getSweep(sweepId);
-  const [leaderboard, metrics, tasks, trainers, plan] = await Promise.all([
+  const [leaderboard, metrics, tasks, trainers, plan, search] = await Promise.all([
     client.getLeaderboard(sweepId),
     readCharted(client, sweep),
     readTaskHistory(client, sweep, signal),
     client.listTrainers(),
     // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
     client.planSweep(sweep.spec, null).catch(() => null),
+    readSearch(client, sweepId),
   ]);
   const runs = leaderboard.entries.map(({ run }) => run).sort((a, b) => a.runIndex - b.runIndex);
   const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId, sweepId);
@@ -39,6 +41,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     dataset,
     plan,
     tasks,
+    search,
     predictions,
     wrongImages: await Promise.all(
       wrong
@@ -51,6 +54,13 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     versions: { graft: readVersion(), node: process.versions.node },
     createTime: new Date(),
   };
+}
+
+async function readSearch(client: GraftClient, sweepId: string): Promise<SearchData | null> {
+  const explanation = await client.explainSweep(sweepId, false);
+  if (explanation === null || !comparesRuns(explanation)) return null;
+  const entries = await client.listRungEntries(sweepId);
+  return { explanation, entries, decisions: await client.listDecisions({ sweepId }) };
 }
 
 /** Reads the metrics that are drawn; the others are more than half of the rows. */

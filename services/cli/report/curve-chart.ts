@@ -17,6 +17,8 @@ export interface HighlightedRun {
   readonly bestEpoch: number | null;
   /** First epoch of its fine-tuning; null: it has none. */
   readonly fineTuneStart: number | null;
+  /** Epochs at which it was compared with other runs. */
+  readonly rungs: readonly number[];
 }
 
 export interface CurveChart {
@@ -69,6 +71,7 @@ export function renderCurveChart({ title, runs, highlighted, kind }: CurveChartO
       ...(withBands ? bandMarks(points, axis) : [faintLines(runs, chosen)]),
       ...highlighted.map(({ runIndex }, place) => runLine(runs.get(runIndex) ?? [], place)),
       ...loneDots(runs, chosen, withBands),
+      ...rungMarks(runs, highlighted, axis),
       ...bestDots(runs, highlighted, axis),
       ...edgeMarks(runs, chosen, axis, withBands),
     ],
@@ -127,6 +130,18 @@ function bestDots(runs: RunCurves, highlighted: readonly HighlightedRun[], axis:
     return [
       Plot.dot(best, { x: 'epoch', y: 'value', r: 4.5, fill: 'var(--paper)', stroke: colourOf(place), strokeWidth: 2 }),
     ];
+  });
+}
+
+/** Draws a diamond on the curve of each highlighted run at its rungs. */
+function rungMarks(runs: RunCurves, highlighted: readonly HighlightedRun[], axis: Axis): readonly Plot.Dot[] {
+  return highlighted.flatMap(({ runIndex, rungs }, place) => {
+    const at = runs
+      .get(runIndex)
+      ?.filter(({ epoch, value }) => rungs.includes(epoch) && placeOf(axis, value) === 'inside');
+    if (at === undefined || at.length === 0) return [];
+    const options = { symbol: 'diamond', r: 4, fill: colourOf(place), stroke: 'var(--paper)' } as const;
+    return [Plot.dot(at, { x: 'epoch', y: 'value', ...options })];
   });
 }
 

@@ -1,4 +1,5 @@
 import { canBeBest } from '../../core/ranking.ts';
+import type { RunRecord } from '../../core/records/run.ts';
 import { drawsBands, renderCurveChart } from './curve-chart.ts';
 import type { HighlightedRun } from './curve-chart.ts';
 import { Curves } from './curves.ts';
@@ -6,6 +7,15 @@ import { html, parameterList } from './html.ts';
 import type { Html } from './html.ts';
 import { chartedMetrics, hasEnded, HIGHLIGHTED, kindOf, titleOfMetric } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
+
+/** Returns the epochs at which a run was compared with others, numbered over both stages; none if every run trained to its end. */
+function rungEpochs({ search }: ReportData, curves: Curves, { runId, runIndex }: RunRecord): readonly number[] {
+  if (search === null) return [];
+  const stages = new Map(search.explanation.rungs.map(({ rung, stage }) => [rung, stage]));
+  return search.entries
+    .filter((entry) => entry.runId === runId)
+    .map(({ rung, epoch }) => curves.epochOf(runIndex, stages.get(rung) ?? null, epoch));
+}
 
 /** Renders the learning curves of all recorded metrics of quality. */
 export function curvesSection(data: ReportData): Html {
@@ -22,6 +32,7 @@ export function curvesSection(data: ReportData): Html {
     runIndex: run.runIndex,
     bestEpoch: run.bestEpoch === 0 ? null : curves.epochOf(run.runIndex, run.bestStage, run.bestEpoch),
     fineTuneStart: curves.fineTuneStart(run.runIndex),
+    rungs: rungEpochs(data, curves, run),
   }));
   const drawn = curves.runCount;
   const rest = drawn - best.length;
@@ -49,6 +60,7 @@ export function curvesSection(data: ReportData): Html {
           ? 'Epochs of fine-tuning are numbered after those of the head; a dashed line marks their start.'
           : ''
       }
+      ${highlighted.some(({ rungs }) => rungs.length > 0) ? '◆ is a rung, at which runs were compared.' : ''}
       ${withBands ? 'The line is the median of the runs with a finite value in an epoch, the bands hold 50\u202f% and 90\u202f% of them.' : ''}
     </p>
     <div class="columns">

@@ -7,6 +7,7 @@ import { time } from './numbers.ts';
 import { planSection } from './plan-section.ts';
 import { hasEnded } from './report-data.ts';
 import type { ReportData } from './report-data.ts';
+import { searchSection } from './search-section.ts';
 import { sourceSection } from './source-section.ts';
 import { STYLES } from './styles.ts';
 import { summarySection } from './summary-section.ts';
@@ -19,10 +20,12 @@ export function renderReport(data: ReportData): string {
   const title = sweep.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.displayName;
   const failures = failuresSection(data);
   const effects = effectsSection(data);
+  const search = searchSection(data);
   const chapters: readonly (readonly [string, string])[] = [
     ['leaderboard', 'Leaderboard'],
     ...(failures === null ? [] : [['failures', 'Failures'] as const]),
     ...(effects === null ? [] : [['parameters', 'Parameters'] as const]),
+    ...(search === null ? [] : [['search', 'Search'] as const]),
     ['curves', 'Curves'],
     ['test', 'Test'],
     ['sweep', 'Sweep'],
@@ -48,7 +51,7 @@ export function renderReport(data: ReportData): string {
           <nav aria-label="Sections">${chapters.map(([id, name]) => html`<a href="#${id}">${name}</a> `)}</nav>
         </header>
         <main>
-          ${leaderboardSection(data)} ${failures} ${effects} ${curvesSection(data)} ${testSection(data)}
+          ${leaderboardSection(data)} ${failures} ${effects} ${search} ${curvesSection(data)} ${testSection(data)}
           ${sweepSection(data)} ${planSection(data)} ${sourceSection(data)}
         </main>
         <footer>

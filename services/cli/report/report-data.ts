@@ -1,6 +1,7 @@
 import { OBJECTIVE_METRICS } from '../../core/objective.ts';
 import type { Dataset } from '../../core/dataset.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
+import type { DecisionRecord, RungEntryRecord, SweepExplanation } from '../../core/records/explanation.ts';
 import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
@@ -48,6 +49,13 @@ export interface WrongImage {
   readonly thumbnail: string | null;
 }
 
+/** The search of a sweep: its rule and rungs, the runs at them, and what was decided. */
+export interface SearchData {
+  readonly explanation: SweepExplanation;
+  readonly entries: readonly RungEntryRecord[];
+  readonly decisions: readonly DecisionRecord[];
+}
+
 /** All data of a report; collected once, so that rendering is a pure function. */
 export interface ReportData {
   readonly sweep: SweepRecord;
@@ -60,6 +68,8 @@ export interface ReportData {
   /** Null if the coordinator no longer accepts the spec. */
   readonly plan: SweepPlanRecord | null;
   readonly tasks: readonly TaskHistory[];
+  /** Null if every run trains to its end, or the coordinator is of a version without rungs. */
+  readonly search: SearchData | null;
   /** Predictions on the test split by run, for winner and baseline. */
   readonly predictions: ReadonlyMap<string, readonly TestPrediction[]>;
   /** Misclassified images of the winner, most confident first. */

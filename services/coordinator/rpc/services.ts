@@ -8,6 +8,7 @@ import { createSweepHandler } from './sweep-service/create-sweep.ts';
 import { datasetHandlers } from './sweep-service/datasets.ts';
 import { SWEEP_SERVICE } from './sweep-service/definition.ts';
 import { downloadCheckpointHandler } from './sweep-service/download-checkpoint.ts';
+import { explainHandlers } from './sweep-service/explain.ts';
 import { listEpochMetricsHandler } from './sweep-service/epoch-metrics.ts';
 import { getLeaderboardHandler } from './sweep-service/leaderboard.ts';
 import { mlflowHandlers } from './sweep-service/mlflow.ts';
@@ -51,6 +52,7 @@ function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVIC
     ...annotateHandlers(context),
     ...runHandlers(context),
     listEpochMetrics: listEpochMetricsHandler(context),
+    ...explainHandlers(context),
     getLeaderboard: getLeaderboardHandler(context),
     listTestPredictions: listTestPredictionsHandler(context),
     ...checkpointHandlers(context),

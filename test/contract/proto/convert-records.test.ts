@@ -2,6 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attemptFromProto, attemptToProto } from '../../../services/platform/rpc/convert/attempt.ts';
 import { checkpointRecordFromProto, checkpointToProto } from '../../../services/platform/rpc/convert/checkpoint.ts';
+import {
+  decisionFromProto,
+  decisionToProto,
+  rungEntryFromProto,
+  rungEntryToProto,
+  runExplanationFromProto,
+  runExplanationToProto,
+  sweepExplanationFromProto,
+  sweepExplanationToProto,
+} from '../../../services/platform/rpc/convert/decision.ts';
 import { epochMetricFromProto, epochMetricToProto } from '../../../services/platform/rpc/convert/epoch-metric.ts';
 import { eventFromProto, eventToProto } from '../../../services/platform/rpc/convert/event.ts';
 import { forecastFromProto, forecastToProto } from '../../../services/platform/rpc/convert/forecast.ts';
@@ -26,9 +36,12 @@ import { sweepFromProto, sweepToProto } from '../../../services/platform/rpc/con
 import { testResultFromProto, testResultToProto } from '../../../services/platform/rpc/convert/test-result.ts';
 import { tokenFromProto, tokenToProto } from '../../../services/platform/rpc/convert/token.ts';
 import { trainerFromProto, trainerToProto } from '../../../services/platform/rpc/convert/trainer.ts';
+import { Decision, RungEntry } from '../../../proto/gen/graft/v1/decision.ts';
 import { Checkpoint, EpochMetric, Run, RunAttempt, TestResult } from '../../../proto/gen/graft/v1/run.ts';
 import { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
 import {
+  ExplainRunResponse,
+  ExplainSweepResponse,
   GetMlflowStatusResponse,
   GetSweepResponse,
   LeaderboardEntry,
@@ -126,6 +139,23 @@ describe('a record over the wire and back', () => {
       arbitraryMessage<GetSweepResponse>('GetSweepResponse').map((message) => ({ ...message, ...NO_SWEEP })),
       forecastFromProto,
       (forecast) => ({ ...NO_SWEEP, ...forecastToProto(forecast) }),
+    ));
+  it('keeps decisions', () => keeps(Decision, arbitraryMessage('Decision'), decisionFromProto, decisionToProto));
+  it('keeps entries of rungs', () =>
+    keeps(RungEntry, arbitraryMessage('RungEntry'), rungEntryFromProto, rungEntryToProto));
+  it('keeps explanations of runs', () =>
+    keeps(
+      ExplainRunResponse,
+      arbitraryMessage<ExplainRunResponse>('ExplainRunResponse').map((message) => ({ ...message, run: undefined })),
+      runExplanationFromProto,
+      (explanation) => ({ run: undefined, ...runExplanationToProto(explanation) }),
+    ));
+  it('keeps explanations of sweeps', () =>
+    keeps(
+      ExplainSweepResponse,
+      arbitraryMessage<ExplainSweepResponse>('ExplainSweepResponse').map((message) => ({ ...message, ...NO_SWEEP })),
+      sweepExplanationFromProto,
+      (explanation) => ({ ...NO_SWEEP, ...sweepExplanationToProto(explanation) }),
     ));
   it('keeps plans', () =>
     keeps(

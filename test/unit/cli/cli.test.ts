@@ -358,6 +358,7 @@ describe('results', () => {
             endTime: new Date(1_500),
           })),
         }),
+      explainRun: () => Promise.resolve(null),
       getSweep: () => Promise.resolve(sampleSweep()),
       getLeaderboard: () => Promise.resolve(leaderboard),
     });

@@ -115,6 +115,6 @@ test('shows forecast and measurement side by side, without a ratio for unfinishe
 test('names the run that trained a shared head, and where its curve is', () => {
   const run = sampleRun(1, { headRunId: 's1-r000' });
   expect(describeRun(run)).toMatch(/^head +trained by s1-r000, which has the same head phase$/m);
-  expect(explainRun(run, [], sampleSweep(), null)).toContain('run explain s1-r000');
+  expect(explainRun(run, [], sampleSweep(), null, null)).toContain('run explain s1-r000');
   expect(describeRun(sampleRun(0))).not.toMatch(/^head /m);
 });

@@ -148,7 +148,7 @@ describe('a label', () => {
 });
 
 describe('a chart of learning curves', () => {
-  const highlighted = [{ runIndex: 0, bestEpoch: 7, fineTuneStart: 5 }];
+  const highlighted = [{ runIndex: 0, bestEpoch: 7, fineTuneStart: 5, rungs: [4, 6] }];
   const chart = renderCurveChart({
     title: 'Validation loss',
     runs: curvesOf([0, 1, 2], (run) => (run < 2 ? GOOD : [0.9, 1e5, 1e8, Number.NaN])),
@@ -172,7 +172,7 @@ describe('a chart of learning curves', () => {
     const { svg: many } = renderCurveChart({
       title: 'Loss',
       runs: curvesOf(ranks(6), () => GOOD),
-      highlighted: [1, 2, 3].map((runIndex) => ({ runIndex, bestEpoch: null, fineTuneStart: null })),
+      highlighted: [1, 2, 3].map((runIndex) => ({ runIndex, bestEpoch: null, fineTuneStart: null, rungs: [] })),
       kind: 'loss',
     });
     const lines = many.text.match(/<g [^>]*stroke-linejoin="round"[^>]*>/g) ?? [];

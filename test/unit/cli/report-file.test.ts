@@ -42,6 +42,7 @@ function answersOf(change: Partial<ReturnType<typeof sampleSweep>> = {}): Partia
     listTrainers: () => Promise.resolve([]),
     listCheckpoints: () => Promise.resolve([]),
     planSweep: () => Promise.resolve(data.plan!),
+    explainSweep: () => Promise.resolve(null),
     getDataset: () => Promise.resolve(data.dataset!),
     listTestPredictions: (runId) => Promise.resolve(data.predictions.get(runId) ?? []),
     async *watchSweep(): AsyncGenerator<StoredEvent> {

@@ -208,6 +208,7 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
       basePassCountAlone: 60,
       basePassCountShared: 3,
     },
+    search: null,
     tasks: [
       {
         taskId: 's1-t00',
