@@ -187,7 +187,7 @@ const floors = {
     ['cluster', 'datasets', 'events', 'handles', 'operations', 'outbox', 'tokens'],
     ['transaction.ts'],
     ['move-attempts.ts', 'move-runs.ts', 'move-sweep.ts', 'move-tasks.ts'],
-    ['explain', 'runs', 'tasks'],
+    ['explain', 'removals', 'runs', 'tasks'],
     ['checkpoints', 'faults', 'features'],
     ['metrics', 'repair', 'sweeps'],
     ['settle'],

@@ -98,6 +98,19 @@ CREATE TABLE decisions (
     CONSTRAINT decisions_kind_check CHECK (kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text, 'PROMOTE'::text, 'END'::text, 'STOP_RUN'::text, 'EXTEND'::text, 'CHANGE_BUDGET'::text, 'RETRY_RUN'::text, 'PREEMPT'::text]))
 );
 
+CREATE TABLE deleted_sweeps (
+    sweep_id text NOT NULL,
+    display_name text NOT NULL,
+    run_count integer NOT NULL,
+    checkpoint_count integer NOT NULL,
+    feature_set_count integer NOT NULL,
+    manifest_count integer NOT NULL,
+    size_bytes bigint NOT NULL,
+    deleted_by text NOT NULL DEFAULT ''::text,
+    delete_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT deleted_sweeps_pkey PRIMARY KEY (sweep_id)
+);
+
 CREATE TABLE epoch_metrics (
     run_id text NOT NULL,
     stage text NOT NULL,
@@ -150,6 +163,12 @@ CREATE TABLE feature_sets (
     CONSTRAINT feature_sets_size_check CHECK (image_size > 0 AND row_count >= 0 AND size_bytes >= 0),
     CONSTRAINT feature_sets_split_check CHECK (split = ANY (ARRAY['train'::text, 'validation'::text, 'test'::text])),
     CONSTRAINT feature_sets_state_check CHECK (state = ANY (ARRAY['PLANNED'::text, 'COMPUTED'::text]))
+);
+
+CREATE TABLE file_removals (
+    uri text NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT file_removals_pkey PRIMARY KEY (uri)
 );
 
 CREATE TABLE leader_leases (
@@ -534,6 +553,7 @@ ALTER TABLE rung_entries ADD CONSTRAINT rung_entries_run_id_fkey FOREIGN KEY (ru
 ALTER TABLE rung_entries ADD CONSTRAINT rung_entries_sweep_id_rung_fkey FOREIGN KEY (sweep_id, rung) REFERENCES rungs(sweep_id, rung);
 ALTER TABLE rungs ADD CONSTRAINT rungs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES searches(sweep_id);
 ALTER TABLE runs ADD CONSTRAINT runs_head_run_id_fkey FOREIGN KEY (head_run_id) REFERENCES runs(run_id);
+ALTER TABLE runs ADD CONSTRAINT runs_reused_run_id_fkey FOREIGN KEY (reused_run_id) REFERENCES runs(run_id);
 ALTER TABLE runs ADD CONSTRAINT runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE searches ADD CONSTRAINT searches_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE slots ADD CONSTRAINT slots_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
@@ -572,6 +592,7 @@ CREATE UNIQUE INDEX rung_entries_sweep_id_rung_arrival_key ON rung_entries USING
 CREATE INDEX runs_ended_idx ON runs USING btree (sweep_id, end_time, run_id) WHERE (state = ANY (ARRAY['SUCCEEDED'::text, 'FAILED'::text, 'INFEASIBLE'::text])) AND start_time IS NOT NULL;
 CREATE INDEX runs_head_run_id_idx ON runs USING btree (head_run_id);
 CREATE INDEX runs_live_idx ON runs USING btree (sweep_id) WHERE state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text]);
+CREATE INDEX runs_reused_run_id_idx ON runs USING btree (reused_run_id) WHERE reused_run_id IS NOT NULL;
 CREATE UNIQUE INDEX runs_sweep_id_parameters_digest_key ON runs USING btree (sweep_id, parameters_digest);
 CREATE UNIQUE INDEX runs_sweep_id_run_index_key ON runs USING btree (sweep_id, run_index);
 CREATE INDEX sweeps_create_time_idx ON sweeps USING btree (create_time);
@@ -1255,6 +1276,16 @@ COMMENT ON COLUMN decisions.alpha IS 'Probability below which the run was stoppe
 COMMENT ON COLUMN decisions.inputs IS 'What the decision depended on that is in no other row: entries seen by arrival, states, slots, seconds spent and forecast.';
 COMMENT ON COLUMN decisions.reason IS 'The reason for people.';
 COMMENT ON COLUMN decisions.create_time IS 'When it was taken.';
+COMMENT ON TABLE deleted_sweeps IS 'Deletions of sweeps, so that a repeated call gets the same answer and people can see who deleted what.';
+COMMENT ON COLUMN deleted_sweeps.sweep_id IS 'Identity of the sweep, whose row no longer exists.';
+COMMENT ON COLUMN deleted_sweeps.display_name IS 'Its last name.';
+COMMENT ON COLUMN deleted_sweeps.run_count IS 'Number of its runs.';
+COMMENT ON COLUMN deleted_sweeps.checkpoint_count IS 'Number of its checkpoints that had files.';
+COMMENT ON COLUMN deleted_sweeps.feature_set_count IS 'Number of stored feature sets that no other sweep used.';
+COMMENT ON COLUMN deleted_sweeps.manifest_count IS '1 if no other sweep used its data set, else 0.';
+COMMENT ON COLUMN deleted_sweeps.size_bytes IS 'Size of these checkpoints and feature sets.';
+COMMENT ON COLUMN deleted_sweeps.deleted_by IS 'Name of the token that deleted it; empty: calls needed no tokens.';
+COMMENT ON COLUMN deleted_sweeps.delete_time IS 'Time of the deletion.';
 COMMENT ON VIEW epoch_curves IS 'One row per run, stage and epoch: the metrics that count, each epoch once however often it was trained. Runs that share a head show it each; WHERE trained_run_id = run_id counts each epoch of the sweep once.';
 COMMENT ON COLUMN epoch_curves.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN epoch_curves.run_id IS 'The run.';
@@ -1325,6 +1356,9 @@ COMMENT ON COLUMN feature_sets.compute_seconds IS 'Seconds it took to compute.';
 COMMENT ON COLUMN feature_sets.computed_by_task_id IS 'Task that computed it.';
 COMMENT ON COLUMN feature_sets.create_time IS 'Time at which it was first planned.';
 COMMENT ON COLUMN feature_sets.dtype IS 'Storage type of the values: float32 or float16. They are computed and read as float32.';
+COMMENT ON TABLE file_removals IS 'Files of deleted sweeps that are still to be removed from the artifact store.';
+COMMENT ON COLUMN file_removals.uri IS 'Name in the artifact store.';
+COMMENT ON COLUMN file_removals.create_time IS 'Time of the deletion.';
 COMMENT ON FUNCTION grant_reader() IS 'Lets the role graft_reader read every view of Graft. For the owner of the views, after the role was made by hand.';
 COMMENT ON FUNCTION keep_measured_run() IS 'Refuses to delete or rename a run that has metrics.';
 COMMENT ON TABLE leader_leases IS 'The coordinator that runs the loops, until its lease expires by the database''s clock.';

@@ -110,11 +110,31 @@ export class IllegalStateError extends GraftError {
   readonly subject: string;
   readonly state: string;
 
-  constructor(subject: string, state: string, action: string, allowedStates: readonly string[]) {
+  /** @param remedy a sentence; empty: the allowed states say it. */
+  constructor(subject: string, state: string, action: string, allowedStates: readonly string[], remedy = '') {
     super(
       `Can't ${action} ${subject}: its state is ${state}, and that needs ` +
-        `${allowedStates.length > 0 ? allowedStates.join(' or ') : 'a state that does not exist'}.`,
+        `${allowedStates.length > 0 ? allowedStates.join(' or ') : 'a state that does not exist'}.` +
+        (remedy === '' ? '' : ` ${remedy}`),
     );
+    this.subject = subject;
+    this.state = state;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { subject: this.subject, state: this.state };
+  }
+}
+
+/** The state would allow the action, but something still needs the object. Clients receive an `IllegalStateError` with this message. */
+export class InUseError extends GraftError {
+  readonly reason = 'ILLEGAL_STATE';
+  readonly subject: string;
+  readonly state: string;
+
+  /** @param why a sentence part and the remedy, with the period. */
+  constructor(subject: string, state: string, action: string, why: string) {
+    super(`Can't ${action} ${subject}: ${why}`);
     this.subject = subject;
     this.state = state;
   }

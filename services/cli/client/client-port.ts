@@ -4,6 +4,7 @@ import type { HandleKind } from '../../core/handle.ts';
 import type { AttemptRecord } from '../../core/records/attempt.ts';
 import type { CheckpointRecord } from '../../core/records/checkpoint.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
+import type { SweepDeletion } from '../../core/records/deletion.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
 import type {
   DecisionRecord,
@@ -107,6 +108,8 @@ export interface GraftClient {
   pauseSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   resumeSweep(sweepId: string): Promise<SweepRecord>;
   cancelSweep(sweepId: string, reason: string): Promise<SweepRecord>;
+  /** Deletes an ended sweep with its files; with `dryRun` lists them only. */
+  deleteSweep(sweepId: string, dryRun: boolean): Promise<SweepDeletion>;
   /** Ends a run early and keeps its result. */
   stopRun(runId: string, reason: string): Promise<RunRecord>;
   listRuns(sweepId: string): Promise<readonly RunRecord[]>;

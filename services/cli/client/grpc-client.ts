@@ -4,6 +4,7 @@ import type { RpcClient } from '../../platform/rpc/client.ts';
 import { attemptFromProto } from '../../platform/rpc/convert/attempt.ts';
 import { checkpointRecordFromProto } from '../../platform/rpc/convert/checkpoint.ts';
 import { datasetFromProto } from '../../platform/rpc/convert/dataset.ts';
+import { deletionFromProto } from '../../platform/rpc/convert/deletion.ts';
 import { epochMetricFromProto } from '../../platform/rpc/convert/epoch-metric.ts';
 import { eventFromProto } from '../../platform/rpc/convert/event.ts';
 import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
@@ -90,6 +91,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     },
     async cancelSweep(sweepId, reason) {
       return sweepFromProto((await call.cancelSweep({ sweepId, reason })).sweep);
+    },
+    async deleteSweep(sweepId, dryRun) {
+      return deletionFromProto(await call.deleteSweep({ sweepId, dryRun }, { deadlineMs: 120_000 }));
     },
     async stopRun(runId, reason) {
       return runFromProto((await call.stopRun({ runId, reason })).run);

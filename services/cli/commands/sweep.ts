@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { TagFlags } from '../actions/annotate.ts';
 import type { ExplainFlags } from '../actions/explain-sweep.ts';
 import type { StrictFlag } from '../actions/require-success.ts';
+import type { DeleteFlags } from '../actions/steer-sweep.ts';
 import type { ListSweepsFlags } from '../actions/show-sweeps.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
 import { addListOptions } from './list-options.ts';
@@ -11,6 +12,10 @@ import { REASON, REMOVE_TAGS, SWEEP_HANDLE } from './handles.ts';
 
 const STRICT = ['--strict', 'exit with code 4 if any run failed or was infeasible'] as const;
 const DATA = ['--data <dir>', 'folder of the images, which replaces dataset.path of the file'] as const;
+
+const DELETE_HELP = `
+A sweep that is active or paused must be cancelled first. A sweep is kept while runs of other sweeps refer to it (the refusal names
+them) and while checkpoints of it are pinned. The images and what MLflow has are never deleted. This can't be undone.`;
 
 /** `graft sweep …`. */
 export function addSweepCommands(program: Command, context: CliContext): void {
@@ -128,4 +133,15 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       await steerSweep(context, globalOptions(command), name, id, flags.reason ?? '');
     });
   }
+  sweep
+    .command('delete')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .description('delete an ended sweep with its runs, checkpoints, and the features that no other sweep uses')
+    .option('--dry-run', 'print what would be deleted, and delete nothing')
+    .option('-y, --yes', 'delete without asking')
+    .addHelpText('after', DELETE_HELP)
+    .action(async (id: string, flags: DeleteFlags, command: Command) => {
+      const { deleteSweep } = await import('../actions/steer-sweep.ts');
+      await deleteSweep(context, globalOptions(command), id, flags);
+    });
 }

@@ -3,7 +3,7 @@ import { ConfigError } from '../config/read-config.ts';
 
 /**
  * Points at which a test can kill a process, with the process that has them. `written`: the file has a temporary name. `named`: it
- * has its final name, but is not reported. `uncommitted`: all but the events and COMMIT is done. `committed`: the caller has no
+ * has its final name, but is not reported. `steer`: what a person does with a sweep or run. `uncommitted`: all but the events and COMMIT is done. `committed`: the caller has no
  * answer yet.
  */
 export const FAILPOINTS = {
@@ -30,6 +30,8 @@ export const FAILPOINTS = {
   'checkpoint.committed': 'coordinator',
   'complete.uncommitted': 'coordinator',
   'complete.committed': 'coordinator',
+  'steer.uncommitted': 'coordinator',
+  'steer.committed': 'coordinator',
   'retention.removed': 'coordinator',
 } as const;
 

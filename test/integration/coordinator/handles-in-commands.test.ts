@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../services/cli/cli.ts';
 import { createGraftClient } from '../../../services/cli/client/grpc-client.ts';
@@ -41,7 +42,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function graft(args: readonly string[], isTTY = false): Promise<Outcome> {
+async function graft(args: readonly string[], isTTY = false, input?: string): Promise<Outcome> {
   let out = '';
   let err = '';
   const code = await runCli(args, {
@@ -50,6 +51,7 @@ async function graft(args: readonly string[], isTTY = false): Promise<Outcome> {
     paths: { cacheDir: join(folder, 'cache'), stateDir: join(folder, 'state') },
     stdout: { isTTY, write: (text) => (out += text) },
     stderr: { isTTY, write: (text) => (err += text) },
+    ...(input !== undefined && { stdin: Readable.from([input]) }),
     signal: new AbortController().signal,
     signals: { onSecond: null },
     openClient: createGraftClient,
@@ -74,6 +76,7 @@ const COMMANDS: readonly (readonly [keyof typeof FORMS, readonly string[], RegEx
   ['SWEEP', ['sweep', 'rename', 'HANDLE', 'Heads of two rates'], /Heads of two rates/],
   ['SWEEP', ['sweep', 'note', 'HANDLE', 'looks good'], /looks good/],
   ['SWEEP', ['sweep', 'tag', 'HANDLE', 'kept'], /tags +kept/],
+  ['SWEEP', ['sweep', 'delete', 'HANDLE', '--dry-run'], /Can't delete sweep s\w+: its state is ACTIVE/],
   ['SWEEP', ['leaderboard', 'HANDLE'], /0\.5000/],
   ['SWEEP', ['report', 'HANDLE', '-o', 'report.html'], /report\.html/],
   ['SWEEP', ['run', 'list', 'HANDLE'], /-r001/],
@@ -161,5 +164,29 @@ describe('every command that takes a handle', () => {
     const watched = await graft(['sweep', 'watch', 'latest'], true);
     expect(watched.err).toContain(`Sweep ${sweepId} ended CANCELLED`);
     expect(watched.err).toMatch(new RegExp(`Next: .* leaderboard ${sweepId}\\n.* report ${sweepId} -o report\\.html`));
+  });
+
+  it('deletes the latest sweep only after a confirmation', async () => {
+    const asked = `Delete sweep ${sweepId} 'Heads of two rates' with 2 runs, 1 checkpoint and 0 feature sets (1 B)?`;
+    const without = await graft(['sweep', 'delete', 'latest']);
+    expect(without.code).toBe(2);
+    expect(without.err).toContain(
+      `${asked} This can't be undone.\nThere is no terminal to ask on: add --yes to confirm.`,
+    );
+    for (const answer of ['n\n', '', 'yesterday\n']) {
+      const { code, err } = await graft(['sweep', 'delete', 'latest'], true, answer);
+      expect([code, err]).toEqual([0, `${asked} This can't be undone. [y/N] Nothing was deleted.\n`]);
+    }
+    const dry = await graft(['sweep', 'delete', 'latest', '--dry-run', '--output', 'json']);
+    expect(JSON.parse(dry.out)).toMatchObject({
+      sweep_id: sweepId,
+      run_count: 2,
+      files: [{ uri: 'u', size_bytes: 1 }],
+      delete_time: null,
+    });
+    const { code, out } = await graft(['sweep', 'delete', sweepId], true, 'Y\n');
+    expect(code).toBe(0);
+    expect(out).toMatch(/was deleted with 2 runs, 1 checkpoint and 0 feature sets \(1 B\)\. Its files are removed/);
+    expect((await graft(['sweep', 'get', sweepId])).code).toBe(3);
   });
 });

@@ -132,6 +132,7 @@ describe('tokens', () => {
         submitter.tokens.createToken({ name: 'mine', role: TokenRole.ADMIN, expireTime: undefined, trainerIds: [] }),
       () => submitter.tokens.listTokens(LIST_SWEEPS),
       () => submitter.sweeps.collectCheckpoints({ sweepId: '', keepBestCount: 0, dryRun: true }),
+      () => submitter.sweeps.deleteSweep({ sweepId: 'nothing', dryRun: true }),
     ]) {
       expect(await errorOf(call())).toBeInstanceOf(PermissionDeniedError);
     }

@@ -1,3 +1,4 @@
+import { NotFoundError } from '../../../core/errors.ts';
 import { MlflowClient } from '../../../platform/mlflow/mlflow-client.ts';
 import { MlflowError } from '../../../platform/mlflow/mlflow-error.ts';
 import { MlflowTransport } from '../../../platform/mlflow/transport.ts';
@@ -95,6 +96,10 @@ export class MlflowMirror implements LeaderTask, AsyncDisposable {
     const outcome = await this.#send(subject, entries, signal);
     if (outcome.error instanceof ClaimLostError) {
       log.warn({ err: outcome.error }, 'MLflow: another sender has claimed the subject');
+      return;
+    }
+    if (outcome.error instanceof NotFoundError) {
+      log.info({ subject_id: subject.subjectId }, 'MLflow: the sweep was deleted before all of it was sent');
       return;
     }
     await this.#settle(subject, entries, outcome, signal);

@@ -19,6 +19,8 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   resumeSweep: 'SUBMITTER',
   cancelSweep: 'SUBMITTER',
   stopRun: 'SUBMITTER',
+  // A deletion can't be undone, and sweeps have no owner whose alone it could be. As for checkpoints, a dry run needs the same role.
+  deleteSweep: 'ADMIN',
   updateSweep: 'SUBMITTER',
   listRuns: 'VIEWER',
   getRun: 'VIEWER',

@@ -4,16 +4,22 @@ import type { Handlers } from '../../../platform/rpc/server.ts';
 import type { Sweep } from '../../../../proto/gen/graft/v1/sweep.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { cancelSweep } from '../../store/steer/cancel-sweep.ts';
+import { deleteSweep } from '../../store/steer/delete-sweep.ts';
 import { findSweep } from '../../store/sweeps/find-sweep.ts';
 import { pauseSweep, resumeSweep } from '../../store/steer/pause-sweep.ts';
+import { deletionToProto } from '../../../platform/rpc/convert/deletion.ts';
 import { sweepToProto } from '../../../platform/rpc/convert/sweep.ts';
+import { callerNameOf } from '../authorisation/caller.ts';
 import { requireId } from '../require-id.ts';
 import type { RpcContext } from '../rpc-context.ts';
 
-/** Returns the handlers of PauseSweep, ResumeSweep and CancelSweep. Each answers with the updated sweep. */
-export function steerHandlers({
-  store,
-}: RpcContext): Pick<Handlers<typeof SweepServiceService>, 'pauseSweep' | 'resumeSweep' | 'cancelSweep'> {
+type SteerHandlers = Pick<
+  Handlers<typeof SweepServiceService>,
+  'pauseSweep' | 'resumeSweep' | 'cancelSweep' | 'deleteSweep'
+>;
+
+/** Returns the handlers of PauseSweep, ResumeSweep and CancelSweep, which answer with the updated sweep, and of DeleteSweep. */
+export function steerHandlers({ store }: RpcContext): SteerHandlers {
   async function answer(sweepId: string): Promise<{ sweep: Sweep }> {
     return { sweep: sweepToProto(await findSweep(store, sweepId)) };
   }
@@ -32,6 +38,10 @@ export function steerHandlers({
       const sweepId = requireId(request.sweepId, 'sweep_id');
       await cancelSweep(store, sweepId, requireReason(request.reason));
       return answer(sweepId);
+    },
+    deleteSweep: async ({ sweepId, dryRun }, call) => {
+      const options = { dryRun, deletedBy: callerNameOf(call) ?? '' };
+      return deletionToProto(await deleteSweep(store, requireId(sweepId, 'sweep_id'), options));
     },
   };
 }

@@ -8,6 +8,7 @@ import type { TaskError } from '../../../core/task.ts';
 import { countOf } from '../../../core/text/count-of.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
+import { cancelRemovals } from '../removals/file-removals.ts';
 import { writePlan } from '../sweeps/write-plan.ts';
 import type { TaskScope } from '../tasks/fence.ts';
 import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
@@ -159,6 +160,7 @@ async function insertDataset(tx: StoreTransaction, { dataset, manifestUri }: Ind
     const description = `must be ${expected} for digest ${dataset.digest}; received '${dataset.datasetId}'.`;
     throw new InvalidRequestError([{ field: 'index.dataset.dataset_id', description }]);
   }
+  await cancelRemovals(tx, [manifestUri]);
   // Two sweeps may index the same images at the same time. A conflict target covers one unique index, and the other one, that of the
   // digest, would then report a violation.
   await tx.query(

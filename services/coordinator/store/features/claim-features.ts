@@ -1,5 +1,7 @@
 import type { KeyedFeatureSet } from '../../../core/planner/feature-set.ts';
 import type { PlannedTask } from '../../../core/planner/plan.ts';
+import { featureSetUri } from '../../../core/reports/check-features.ts';
+import { cancelRemovals } from '../removals/file-removals.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 
@@ -55,26 +57,10 @@ async function claimSets(
   owners: ReadonlyMap<string, string>,
 ): Promise<Map<string, Source>> {
   if (sets.length === 0) return new Map();
-  await tx.query(
-    `INSERT INTO feature_sets (feature_key, dataset_digest, split, backbone, weights_digest, cut, image_size, pooling, dtype)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[])
-     ON CONFLICT DO NOTHING`,
-    [
-      sets.map(({ key }) => key),
-      sets.map(({ datasetDigest }) => datasetDigest),
-      sets.map(({ split }) => split),
-      sets.map(({ backbone }) => backbone),
-      sets.map(({ weightsDigest }) => weightsDigest),
-      sets.map(({ cut }) => cut),
-      sets.map(({ imageSize }) => imageSize),
-      sets.map(({ pooling }) => pooling),
-      sets.map(({ dtype }) => dtype),
-    ],
-  );
-  const { rows } = await tx.query<{ feature_key: string; state: string; computed_by_task_id: string | null }>(
-    `SELECT feature_key, state, computed_by_task_id FROM feature_sets
-      WHERE feature_key = ANY($1) ORDER BY feature_key FOR NO KEY UPDATE`,
-    [sets.map(({ key }) => key)],
+  const rows = await lockSets(tx, sets);
+  await cancelRemovals(
+    tx,
+    sets.map(({ key }) => featureSetUri(key)),
   );
   const live = await findLiveMakers(tx, rows);
   const sources = new Map<string, Source>();
@@ -90,6 +76,40 @@ async function claimSets(
     [...sources].flatMap(([key, source]) => (source.kind === 'maker' ? [[key, source.taskId]] : [])),
   );
   return sources;
+}
+
+interface LockedSet {
+  readonly feature_key: string;
+  readonly state: string;
+  readonly computed_by_task_id: string | null;
+}
+
+/** Inserts the missing rows and locks all. Repeats it when a deletion has removed one between the two statements. */
+async function lockSets(tx: StoreTransaction, sets: readonly KeyedFeatureSet[]): Promise<LockedSet[]> {
+  for (;;) {
+    await tx.query(
+      `INSERT INTO feature_sets (feature_key, dataset_digest, split, backbone, weights_digest, cut, image_size, pooling, dtype)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[], $9::text[])
+       ON CONFLICT DO NOTHING`,
+      [
+        sets.map(({ key }) => key),
+        sets.map(({ datasetDigest }) => datasetDigest),
+        sets.map(({ split }) => split),
+        sets.map(({ backbone }) => backbone),
+        sets.map(({ weightsDigest }) => weightsDigest),
+        sets.map(({ cut }) => cut),
+        sets.map(({ imageSize }) => imageSize),
+        sets.map(({ pooling }) => pooling),
+        sets.map(({ dtype }) => dtype),
+      ],
+    );
+    const { rows } = await tx.query<LockedSet>(
+      `SELECT feature_key, state, computed_by_task_id FROM feature_sets
+        WHERE feature_key = ANY($1) ORDER BY feature_key FOR NO KEY UPDATE`,
+      [sets.map(({ key }) => key)],
+    );
+    if (rows.length === sets.length) return rows;
+  }
 }
 
 /** Returns the tasks that are to compute these sets and have not ended. */

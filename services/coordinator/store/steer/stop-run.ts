@@ -20,34 +20,38 @@ import type { StoreTransaction } from '../transaction.ts';
  * @throws NotFoundError, IllegalStateError
  */
 export async function stopRun(store: Store, runId: string, why: string): Promise<void> {
-  const otherSweeps = await inTransaction(store, async (tx) => {
-    const sweep = await lockSweep(tx, await sweepIdOf(tx, runId));
-    const state = await lockRun(tx, runId);
-    switch (state) {
-      case 'QUEUED':
-      case 'PAUSED':
-        await endRuns(tx, [runId], { to: 'STOPPED', reason: why });
-        await settleSweep({ tx, sweep }, null);
-        break;
-      case 'RUNNING':
-        await moveRuns(tx, [runId], { to: 'STOPPING', reason: why });
-        break;
-      case 'STOPPING':
-      case 'STOPPED':
-      case 'SUCCEEDED':
-        break;
-      case 'CANCELLED':
-      case 'FAILED':
-      case 'INFEASIBLE':
-        throw new IllegalStateError(`run ${runId}`, state, 'stop', [
-          'QUEUED',
-          'RUNNING',
-          'PAUSED',
-          ...USABLE_RUN_STATES,
-        ]);
-    }
-    return [...tx.otherSweeps];
-  });
+  const otherSweeps = await inTransaction(
+    store,
+    async (tx) => {
+      const sweep = await lockSweep(tx, await sweepIdOf(tx, runId));
+      const state = await lockRun(tx, runId);
+      switch (state) {
+        case 'QUEUED':
+        case 'PAUSED':
+          await endRuns(tx, [runId], { to: 'STOPPED', reason: why });
+          await settleSweep({ tx, sweep }, null);
+          break;
+        case 'RUNNING':
+          await moveRuns(tx, [runId], { to: 'STOPPING', reason: why });
+          break;
+        case 'STOPPING':
+        case 'STOPPED':
+        case 'SUCCEEDED':
+          break;
+        case 'CANCELLED':
+        case 'FAILED':
+        case 'INFEASIBLE':
+          throw new IllegalStateError(`run ${runId}`, state, 'stop', [
+            'QUEUED',
+            'RUNNING',
+            'PAUSED',
+            ...USABLE_RUN_STATES,
+          ]);
+      }
+      return [...tx.otherSweeps];
+    },
+    'steer',
+  );
   await settleSweeps(store, otherSweeps);
 }
 
