@@ -159,7 +159,7 @@ function allowed(policy: SearchPolicy, state: SearchState, view: RungView): Sear
   const { table } = view;
   const waiting = view.rivals.filter(({ run }) => isWaiting(run, view));
   const continuing = waiting.filter(({ entry, run }) => {
-    const earlier = earlierEntries(state.rungs, run.index, table.definition.number);
+    const earlier = earlierEntries(policy, state.rungs, run.index, table.definition.number);
     return decide(policy, { table, entry, earlier, path: run.path }).kind === 'CONTINUE';
   });
   return continuing.map(({ run }) => run);

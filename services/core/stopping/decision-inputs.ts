@@ -67,7 +67,7 @@ export function arrivalOf(
   return {
     table: { definition, entries: seen, failedCount: failed },
     entry,
-    earlier: earlierEntries(rungs, runIndex, rung),
+    earlier: earlierEntries(policy, rungs, runIndex, rung),
     path: paths[runIndex] ?? [],
     ...(trainedOn === true ? { trainedOn } : {}),
   };

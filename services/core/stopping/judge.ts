@@ -4,12 +4,22 @@ import { pausesAt, pausesAtRungs, ruleOf } from './policy.ts';
 import type { Arrival, Rule, Verdict } from './rule.ts';
 import { verdict } from './rule.ts';
 import { rivalCount } from './rung-table.ts';
+import { asha } from './rules/asha.ts';
 import { none } from './rules/none.ts';
+import { paired } from './rules/paired.ts';
+import { patience } from './rules/patience.ts';
+import { percentile } from './rules/percentile.ts';
 import { promotion } from './rules/promotion.ts';
+import { threshold } from './rules/threshold.ts';
 
-const RULES: Partial<Readonly<Record<RuleVersion, Rule>>> = {
+const RULES: Readonly<Record<RuleVersion, Rule>> = {
   'none@1': none,
   'promotion@1': promotion,
+  'asha@1': asha,
+  'median@1': percentile,
+  'percentile@1': percentile,
+  'paired@1': paired,
+  // Their limits hold beside any rule, and nothing else does here.
   'threshold@1': none,
   'patience@1': none,
 };
@@ -25,6 +35,8 @@ export function judge(policy: SearchPolicy, arrival: Arrival): Verdict {
   if (arrival.trainedOn === true) {
     return verdict('CONTINUE', policy.rule, "trained on: the trainer's version can't pause", { count });
   }
+  const limited = threshold(policy, arrival) ?? patience(policy, arrival);
+  if (limited !== null) return limited;
   if (!pausesAtRungs(policy)) return decide(policy, arrival);
   if (!pausesAt(policy, arrival.path, step)) {
     return verdict('CONTINUE', policy.rule, 'runs are not paused inside the head', { count });
@@ -36,7 +48,5 @@ export function judge(policy: SearchPolicy, arrival: Arrival): Verdict {
 
 /** Applies the rule to a table, whether or not the sweep waits for other runs. */
 export function decide(policy: SearchPolicy, arrival: Arrival): Verdict {
-  const rule = RULES[policy.rule];
-  if (rule === undefined) throw new Error(`There is no rule '${policy.rule}'.`);
-  return rule(policy, arrival);
+  return RULES[policy.rule](policy, arrival);
 }

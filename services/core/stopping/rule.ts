@@ -1,13 +1,15 @@
 import type { RungStep } from './ladder.ts';
 import type { RuleVersion, SearchPolicy } from './policy.ts';
+import { significant } from '../text/significant.ts';
 import type { RungEntry, RungTable } from './rung-table.ts';
+import { rankedRivals, rivalCount } from './rung-table.ts';
 
 /** A run that has come to a rung, and what a rule may know about it. Results on the test split have no place in it. */
 export interface Arrival {
   /** The rung with this entry and those before it. */
   readonly table: RungTable;
   readonly entry: RungEntry;
-  /** The run's own entries at earlier rungs, in order. */
+  /** The run's own entries at earlier rungs of the same stage, in order. */
   readonly earlier: readonly RungEntry[];
   /** The rungs of the run, in order. */
   readonly path: readonly RungStep[];
@@ -33,6 +35,23 @@ export interface Verdict {
 
 /** A rule: a pure function of what it may know. */
 export type Rule = (policy: SearchPolicy, arrival: Arrival) => Verdict;
+
+/** A limit for a single run, beside the rule that compares runs; null: it does not stop the run. */
+export type Guard = (policy: SearchPolicy, arrival: Arrival) => Verdict | null;
+
+/** Returns the verdict while fewer runs have come than a rule needs; null: there are enough. */
+export function whileFew({ objective, rule, minEntries }: SearchPolicy, { table, entry }: Arrival): Verdict | null {
+  const rivals = rankedRivals(objective, table);
+  if (rivals.length >= minEntries) return null;
+  const [place, count] = [rivals.indexOf(entry) + 1, rivalCount(table)];
+  const reason = `${rivals.length} of the ${minEntries} runs have come that the rule compares`;
+  return verdict('CONTINUE', rule, reason, { place, count });
+}
+
+/** Formats a place as `place 6 of 8 with 0.118`. */
+export function placement(place: number, count: number, { value }: RungEntry): string {
+  return `place ${place} of ${count} with ${significant(value)}`;
+}
 
 /** Returns a verdict; numbers that are not given are absent. */
 export function verdict(

@@ -62,11 +62,13 @@ export function isComing({ status, rung: last, path }: SearchRun, rung: number):
   );
 }
 
-/** Returns the entries of a run below a rung, in order. */
+/** Returns the entries of a run below a rung in the rung's stage, in order. */
 export function earlierEntries(
+  { ladder }: Pick<SearchPolicy, 'ladder'>,
   rungs: readonly (readonly RungEntry[])[],
   runIndex: number,
   rung: number,
 ): readonly RungEntry[] {
-  return rungs.slice(0, rung).flatMap((entries) => entries.filter((entry) => entry.runIndex === runIndex));
+  const lower = ladder.filter(({ number, stage }) => number < rung && stage === ladder[rung]?.stage);
+  return lower.flatMap(({ number }) => rungs[number]?.filter((entry) => entry.runIndex === runIndex) ?? []);
 }

@@ -1,6 +1,6 @@
 import { promotionCut, rankedRivals, rivalCount } from '../rung-table.ts';
 import type { Rule } from '../rule.ts';
-import { verdict } from '../rule.ts';
+import { placement, verdict } from '../rule.ts';
 
 /**
  * `promotion@1`: a run pauses at each rung. The k = ⌊n/η⌋ + 1 best of n are promoted (`advance.ts`), none before `minEntries` have
@@ -16,5 +16,5 @@ export const promotion: Rule = (policy, { table, entry }) => {
   const waits = few
     ? `waits until ${policy.minEntries} runs have come`
     : `the best ${promotionCut(count, policy.reductionFactor)} are promoted`;
-  return verdict('PAUSE', policy.rule, `place ${place} of ${count}: ${waits}`, { place, cut, count });
+  return verdict('PAUSE', policy.rule, `${placement(place, count, entry)}; ${waits}`, { place, cut, count });
 };

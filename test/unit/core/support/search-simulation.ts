@@ -124,7 +124,7 @@ class Simulation {
     const arrival: Arrival = {
       table: tableAt(policy, this.state(), step.rung),
       entry,
-      earlier: earlierEntries(this.rungs, run.index, step.rung),
+      earlier: earlierEntries(policy, this.rungs, run.index, step.rung),
       path: run.path,
     };
     const verdict = judge(policy, arrival);

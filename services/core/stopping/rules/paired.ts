@@ -1,0 +1,46 @@
+import { isBetter } from '../../objective.ts';
+import { alphaOfEach } from '../../statistics/spending.ts';
+import { significant } from '../../text/significant.ts';
+import { compareEvidence } from '../paired-evidence.ts';
+import type { Rule } from '../rule.ts';
+import { placement, verdict, whileFew } from '../rule.ts';
+import { promotionCut, rankedRivals, rivalCount } from '../rung-table.ts';
+
+/** Entries under which the run at the cut was selected from so few that its luck is large: half the level is used. */
+const LUCKY_CUT_UNDER = 12;
+
+/**
+ * `paired@1`: a run is stopped only on evidence. It is compared, image by image, with the run at the cut (place ⌊n/η⌋ + 1), and
+ * stopped if it is worse at level α/m, with m rungs before its end and α = 1 − confidence. So a run as good as that one is stopped
+ * in its whole life with a chance of at most α. Runs that are hopeless (5 points) are seen on 200 images, close ones are left alone.
+ */
+export const paired: Rule = (policy, arrival) => {
+  const few = whileFew({ ...policy, minEntries: Math.max(policy.minEntries, policy.reductionFactor) }, arrival);
+  if (few !== null) return few;
+  const { objective, rule, confidence, reductionFactor } = policy;
+  const { table, entry, path } = arrival;
+  const rivals = rankedRivals(objective, table);
+  const [place, count] = [rivals.indexOf(entry) + 1, rivalCount(table)];
+  const cut = promotionCut(count, reductionFactor);
+  const reference = rivals[cut - 1];
+  const standing = placement(place, count, entry);
+  if (reference === undefined || place <= cut || !isBetter(objective, reference.value, entry.value)) {
+    return verdict('CONTINUE', rule, `${standing}, within the cut of ${cut}`, { place, cut, count });
+  }
+  const other = `run ${reference.runIndex} at the cut`;
+  const comparison = compareEvidence(
+    objective,
+    { name: 'this one', evidence: entry.evidence },
+    { name: 'that one', evidence: reference.evidence },
+  );
+  if (comparison.pValue === null) {
+    const reason = `${standing}: not compared with ${other}, because ${comparison.reason}`;
+    return verdict('CONTINUE', rule, reason, { place, cut, count });
+  }
+  const alpha = alphaOfEach(1 - confidence, path.length - 1) / (rivals.length < LUCKY_CUT_UNDER ? 2 : 1);
+  const { pValue, shown } = comparison;
+  const worse = pValue < alpha;
+  const test = `p = ${significant(pValue, 2)} ${worse ? '<' : '≥'} ${significant(alpha, 2)}`;
+  const reason = `${worse ? 'worse than' : 'not distinguishable from'} ${other}: ${shown}, ${test}`;
+  return verdict(worse ? 'STOP' : 'CONTINUE', rule, reason, { place, cut, count, pValue, alpha });
+};
