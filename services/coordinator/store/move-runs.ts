@@ -1,6 +1,7 @@
 import { RUN_STATES, runStatesBefore } from '../../core/states/run-state.ts';
 import type { RunState } from '../../core/states/run-state.ts';
 import type { Stage } from '../../core/task.ts';
+import type { EndCause } from '../../core/records/run.ts';
 import type { Answer, Batch } from '../../platform/db/batch.ts';
 import type { StoreTransaction } from './transaction.ts';
 
@@ -17,7 +18,21 @@ export interface RunMove {
   readonly from?: readonly RunState[];
   /** The new stage. Default: unchanged. */
   readonly stage?: Stage;
+  /**
+   * Cause of the end, for a final state and for STOPPING. Default: STOPPED and CANCELLED keep that of STOPPING; else it follows from the
+   * state.
+   */
+  readonly cause?: EndCause;
 }
+
+/** Causes of ends that need no further explanation. */
+const USUAL_CAUSES: Readonly<Partial<Record<RunState, EndCause>>> = {
+  SUCCEEDED: 'ALL_EPOCHS',
+  STOPPED: 'USER',
+  CANCELLED: 'USER',
+  FAILED: 'ERROR',
+  INFEASIBLE: 'ERROR',
+};
 
 /**
  * Moves runs by compare-and-set and emits an event for each that moved; the others are left alone. Rows are locked in the
@@ -41,6 +56,7 @@ export function addRunMove(
   move: RunMove,
 ): Answer<MovedRun> {
   const allowed = runStatesBefore(move.to).filter((state) => move.from?.includes(state) ?? true);
+  const isFinal = RUN_STATES.terminal.has(move.to);
   return batch.prepared<MovedRun>(
     `WITH locked AS MATERIALIZED (
        SELECT run_id FROM runs WHERE run_id = ANY($1) AND state = ANY($2) ORDER BY run_id FOR NO KEY UPDATE
@@ -50,10 +66,20 @@ export function addRunMove(
             state_reason = $4,
             stage = coalesce($5, r.stage),
             start_time = CASE WHEN $3 = 'RUNNING' THEN coalesce(r.start_time, now()) ELSE r.start_time END,
-            end_time = CASE WHEN $6 THEN clock_timestamp() ELSE r.end_time END
+            end_time = CASE WHEN $6 THEN clock_timestamp() ELSE r.end_time END,
+            end_cause = coalesce($7, CASE WHEN r.state = 'STOPPING' AND $3 IN ('STOPPED', 'CANCELLED') THEN r.end_cause END, $8)
        FROM locked WHERE r.run_id = locked.run_id
       RETURNING r.run_id, r.sweep_id, r.stage`,
-    [runIds, allowed, move.to, move.reason, move.stage ?? null, RUN_STATES.terminal.has(move.to)],
+    [
+      runIds,
+      allowed,
+      move.to,
+      move.reason,
+      move.stage ?? null,
+      isFinal,
+      isFinal || move.to === 'STOPPING' ? (move.cause ?? null) : null,
+      USUAL_CAUSES[move.to] ?? null,
+    ],
     (rows) => {
       for (const { run_id: runId, sweep_id: sweepId, stage } of rows.toSorted((a, b) =>
         a.run_id < b.run_id ? -1 : 1,

@@ -7,8 +7,10 @@ import type { RunState } from '../../../core/states/run-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import type { RunOutcome, TaskError } from '../../../core/task.ts';
 import { countOf } from '../../../core/text/count-of.ts';
+import { earlyStopText } from '../../../core/early-stop-text.ts';
 import type { Batch } from '../../../platform/db/batch.ts';
 import { addRunMove, moveRuns } from '../move-runs.ts';
+import type { RunMove } from '../move-runs.ts';
 import type { LockedSweep, SweepScope } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { epochLimitSql, isHeadAwaited } from '../run-sql.ts';
@@ -27,6 +29,8 @@ interface MemberRow {
   readonly state: RunState;
   readonly state_reason: string;
   readonly epoch_limit: number;
+  readonly pause_epoch: number | null;
+  readonly objective_metric: string;
   /** True if another training task of the run is pending. */
   readonly has_more: boolean;
   /** True if another live task trains a later stage of it while its head is retrained here. */
@@ -47,8 +51,7 @@ export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutc
     await endWithError(scope, errorOf(alone), 'FAILED');
     return;
   }
-  const failures = outcomes.filter(({ kind }) => kind === 'FAILED');
-  const message = failures.length === 0 ? '' : `${failures.length} of ${countOf(members.length, 'run')} failed`;
+  const message = messageOf(task, members, outcomes);
   const peakMemoryBytes = Math.max(0, ...outcomes.map((outcome) => outcome.peakMemoryBytes));
   const end = { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null } as const;
   const batch = tx.batch();
@@ -62,6 +65,22 @@ export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutc
   await settleSweep(scope, [task.taskId]);
 }
 
+/** Describes an attempt that has ended well, for people; empty if every run trained all its epochs. */
+function messageOf(task: FencedTask, members: readonly MemberRow[], outcomes: readonly RunOutcome[]): string {
+  const [member] = members;
+  const [outcome] = outcomes;
+  if (members.length === 1 && member !== undefined && outcome !== undefined) {
+    return whyEnded(task, member, outcome).reason;
+  }
+  const part = (kind: RunOutcome['kind'], words: string): string[] => {
+    const count = outcomes.filter((one) => one.kind === kind).length;
+    return count === 0 ? [] : [`${count} of ${countOf(members.length, 'run')} ${words}`];
+  };
+  return [...part('FAILED', 'failed'), ...part('EARLY_STOPPED', 'stopped early'), ...part('PAUSED', 'paused')].join(
+    ', ',
+  );
+}
+
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
   const { rows } = await tx.prepared<MemberRow>(
     `SELECT r.run_id, r.state, r.state_reason, ${epochLimitSql('r', 'own')} AS epoch_limit,
@@ -70,8 +89,10 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
                        AND t.state IN ${PENDING_TASKS} AND t.stage IN ${TRAINED_STAGE_LIST}) AS has_more,
             ${isElsewhere('tr', 'own')} AS is_elsewhere,
             ${isHeadAwaited('r', 'own')} AS is_awaited,
-            EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared
+            EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared,
+            own.pause_epoch, s.objective_metric
        FROM task_runs tr JOIN tasks own ON own.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
+       JOIN sweeps s ON s.sweep_id = own.sweep_id
       WHERE tr.task_id = $1 ORDER BY r.run_id`,
     [taskId],
   );
@@ -79,11 +100,11 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
 }
 
 function checkOutcomes(members: readonly MemberRow[], outcomes: readonly RunOutcome[]): void {
-  const facts = members.map(({ run_id: runId, state, epoch_limit: epochLimit }) => ({
-    runId,
-    epochLimit,
-    pauseEpoch: null,
-    hasEnded: isTerminalRunState(state),
+  const facts = members.map((member) => ({
+    runId: member.run_id,
+    epochLimit: member.epoch_limit,
+    pauseEpoch: member.pause_epoch,
+    hasEnded: isTerminalRunState(member.state),
   }));
   const violations = checkTrain(outcomes, facts);
   if (violations.length > 0) throw new InvalidRequestError(violations);
@@ -121,7 +142,7 @@ async function moveMembers(
     if (!counts) continue;
     const next = nextOf(scope.sweep, member, outcome);
     if (next !== 'STOP' && next !== 'FAIL') {
-      addRunMove(scope.tx, batch, [member.run_id], { to: next, reason: '' });
+      addRunMove(scope.tx, batch, [member.run_id], { to: next, ...whyEnded(scope.task, member, outcome) });
       continue;
     }
     await batch.send();
@@ -151,6 +172,16 @@ function nextOf(
     case 'FAILED':
       return isOver ? 'STOP' : 'FAIL';
   }
+}
+
+/** Returns the reason and the cause of a move to the next state: early stopping explains itself. */
+function whyEnded(
+  { stage }: FencedTask,
+  { epoch_limit: epochLimit, objective_metric: metric }: MemberRow,
+  { kind, epochCount, earlyStop }: RunOutcome,
+): Pick<RunMove, 'reason' | 'cause'> {
+  if (kind !== 'EARLY_STOPPED') return { reason: '' };
+  return { reason: earlyStopText({ stage, epochCount, epochLimit, metric }, earlyStop), cause: 'EARLY_STOPPING' };
 }
 
 /** Updates the summaries of runs that share the head, which are ranked by its epochs as well. */

@@ -26,6 +26,9 @@ interface TaskRow {
   readonly micro_batch_divisor: number;
   readonly traceparent: string | null;
   readonly is_start_recorded: boolean;
+  /** Epochs of the rungs within its stage. */
+  readonly milestone_epochs: number[];
+  readonly pause_epoch: number | null;
 }
 
 export interface ReadTask {
@@ -49,7 +52,7 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
     sweepId: row.sweep_id,
     stage: row.stage,
     leaseEpoch,
-    runs: runs.rows.map(toTaskRun),
+    runs: runs.rows.map((run) => toTaskRun(run, row)),
     datasetSource: row.dataset_source,
     dataset,
     manifestUri: row.manifest_uri,
@@ -69,6 +72,10 @@ function addTask(batch: Batch, taskId: string, leaseEpoch: number): Answer<TaskR
     `SELECT t.sweep_id, t.stage, s.spec -> 'dataset' AS dataset_source, s.spec -> 'objective' AS objective, s.dataset_id,
             d.digest, d.class_names, d.class_counts, d.manifest_uri,
             a.micro_batch_divisor, s.traceparent,
+            ARRAY(SELECT g.epoch FROM rungs g
+                   WHERE g.sweep_id = t.sweep_id AND g.stage = t.stage AND g.epoch IS NOT NULL
+                   ORDER BY g.epoch) AS milestone_epochs,
+            t.pause_epoch,
             s.start_time IS NOT NULL AND (s.state <> 'ACTIVE' OR s.state_reason = '') AS is_start_recorded
        FROM tasks t
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = $2
@@ -130,7 +137,7 @@ function addRuns(batch: Batch, taskId: string): Answer<TaskRunRow> {
   );
 }
 
-function toTaskRun(row: TaskRunRow): TaskRun {
+function toTaskRun(row: TaskRunRow, task: TaskRow): TaskRun {
   return {
     runId: row.run_id,
     parameters: row.parameters,
@@ -140,8 +147,8 @@ function toTaskRun(row: TaskRunRow): TaskRun {
     role: row.role,
     stopped:
       row.stage !== 'EVALUATE' && !row.is_awaited && (row.state === 'STOPPING' || RUN_STATES.terminal.has(row.state)),
-    milestoneEpochs: [],
-    pauseEpoch: null,
+    milestoneEpochs: task.milestone_epochs,
+    pauseEpoch: task.pause_epoch,
   };
 }
 

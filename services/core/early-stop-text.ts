@@ -1,0 +1,30 @@
+import type { EarlyStop, Stage } from './task.ts';
+import { countOf } from './text/count-of.ts';
+
+/** The stage that early stopping ended. */
+export interface EarlyStoppedStage {
+  readonly stage: Stage;
+  readonly epochCount: number;
+  readonly epochLimit: number;
+  /** Metric of the objective. */
+  readonly metric: string;
+}
+
+/**
+ * Describes for people why early stopping ended a stage: "fine-tuning stopped early after epoch 7 of 30: no better val_loss for 3
+ * epochs (best 0.081 at epoch 4)".
+ *
+ * @param reason absent from trainers of earlier versions.
+ */
+export function earlyStopText(
+  { stage, epochCount, epochLimit, metric }: EarlyStoppedStage,
+  reason: EarlyStop | undefined,
+): string {
+  const training = stage === 'FINE_TUNE' ? 'fine-tuning' : 'head training';
+  const what = `${training} stopped early after epoch ${epochCount} of ${epochLimit}`;
+  if (reason === undefined) return what;
+  const { patience, minDelta, bestEpoch, bestValue } = reason;
+  const better = minDelta === 0 ? `better ${metric}` : `${metric} better by ${minDelta}`;
+  const best = Number(bestValue.toPrecision(4));
+  return `${what}: no ${better} for ${countOf(patience, 'epoch')} (best ${best} at epoch ${bestEpoch})`;
+}
