@@ -54,6 +54,13 @@ const generatedRooms = [
   },
 ];
 
+/** Folders that choose and end runs. Selection on the test split would make its interval a lie. */
+const sealedRooms = ['services/core/samplers', 'services/core/stopping'];
+const testResults = [
+  { regex: '/(?:records/(?:test-result|leaderboard|event)|test-statistics|check-evaluate)\\.ts$' },
+  { group: ['**/task.ts'], importNamePattern: '^(Test|TaskResult)' },
+].map((pattern) => ({ ...pattern, message: 'No result on the test split reaches what chooses or ends runs.' }));
+
 /** Import rules among the services: each folder and the folders that it must not import. */
 const serviceWalls = [
   { from: 'core', refused: ['platform', 'coordinator', 'trainer', 'cli', 'migrate'] },
@@ -118,6 +125,10 @@ const importMatrix = [
       files: [`${room}/*.ts`, room.replace('/**', '/*.ts')],
       rules: { 'no-restricted-imports': ['error', { patterns: patternsFor(room.split('/')[1], room) }] },
     })),
+  {
+    files: sealedRooms.map((room) => `${room}/**/*.ts`),
+    rules: { 'no-restricted-imports': ['error', { patterns: [...patternsFor('core', null), ...testResults] }] },
+  },
   {
     files: ['services/core/digest.ts'],
     rules: {

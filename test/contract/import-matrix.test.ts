@@ -20,6 +20,9 @@ const forbiddenImports = (file: string, code: string): Promise<string[]> =>
 const core = 'services/core/objective.ts';
 const platform = 'services/platform/paths.ts';
 const cli = 'services/cli/main.ts';
+const stopping = 'services/core/stopping/advance.ts';
+const rules = 'services/core/stopping/rules';
+const samplers = 'services/core/samplers/sample-runs.ts';
 
 // The first file of each kind makes ESLint read all sources: 10 s alone, more than a minute on a busy machine.
 vi.setConfig({ testTimeout: 180_000 });
@@ -45,6 +48,12 @@ describe('the import matrix of eslint.config.js', () => {
     ['pg outside the store', 'services/coordinator/main.ts', `import 'pg';`],
     ['the cli imports the coordinator', cli, `import '../coordinator/main.ts';`],
     ['the cli imports generated code outside client/', cli, `import '../../proto/gen/graft/v1/sweep_service.ts';`],
+    ['stopping imports test results', stopping, `import type {} from '../records/test-result.ts';`],
+    ['a rule imports test results', `${rules}/asha.ts`, `import type {} from '../../records/leaderboard.ts';`],
+    ['stopping imports test statistics', stopping, `import '../statistics/test-statistics.ts';`],
+    ['stopping imports a measurement of the test', stopping, `import type { TestMeasurement } from '../task.ts';`],
+    ['samplers import test results', samplers, `import type {} from '../records/test-result.ts';`],
+    ['stopping reads files', stopping, `import 'node:fs';`],
   ];
 
   it.each(forbidden)('refuses: %s', async (_name, file, code) => {
@@ -53,6 +62,7 @@ describe('the import matrix of eslint.config.js', () => {
 
   const allowed: readonly (readonly [string, string, string])[] = [
     ['core imports core', core, `import './dataset.ts';`],
+    ['stopping imports another type of tasks', stopping, `import type { Stage } from '../task.ts';`],
     ['core/digest hashes', 'services/core/digest.ts', `import 'node:crypto';`],
     ['platform imports core', platform, `import '../core/objective.ts';`],
     ['the coordinator imports platform', 'services/coordinator/main.ts', `import '../platform/paths.ts';`],
