@@ -444,6 +444,7 @@ CREATE TABLE tasks (
     partial_index jsonb,
     pause_epoch integer,
     rung integer,
+    command_reason text NOT NULL DEFAULT ''::text,
     CONSTRAINT tasks_pkey PRIMARY KEY (task_id),
     CONSTRAINT tasks_command_check CHECK (command = ANY (ARRAY['ABANDON'::text, 'PAUSE'::text, 'STOP'::text, 'KILL'::text, 'CHECKPOINT_NOW'::text])),
     CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
@@ -693,6 +694,18 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION public.notify_place()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT 1 FROM sweeps WHERE sweep_id = NEW.sweep_id AND max_parallel_slots IS NOT NULL) THEN
+        PERFORM pg_notify('graft_tasks', NEW.sweep_id);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION public.notify_task()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -728,7 +741,9 @@ CREATE TRIGGER events_notify AFTER INSERT ON events REFERENCING NEW TABLE AS add
 CREATE TRIGGER runs_keep_measured_delete AFTER DELETE ON runs FOR EACH ROW EXECUTE FUNCTION keep_measured_run();
 CREATE TRIGGER runs_keep_measured_update AFTER UPDATE OF run_id ON runs FOR EACH ROW WHEN (old.run_id <> new.run_id) EXECUTE FUNCTION keep_measured_run();
 CREATE TRIGGER sweeps_notify_resume AFTER UPDATE OF state ON sweeps FOR EACH ROW WHEN (new.state = 'ACTIVE'::text AND old.state <> 'ACTIVE'::text) EXECUTE FUNCTION notify_task();
+CREATE TRIGGER sweeps_notify_schedule AFTER UPDATE OF priority, max_parallel_slots ON sweeps FOR EACH ROW WHEN (new.state = 'ACTIVE'::text AND (new.priority IS DISTINCT FROM old.priority OR new.max_parallel_slots IS DISTINCT FROM old.max_parallel_slots)) EXECUTE FUNCTION notify_task();
 CREATE TRIGGER tasks_notify_insert AFTER INSERT ON tasks FOR EACH ROW WHEN (new.state = 'READY'::text) EXECUTE FUNCTION notify_task();
+CREATE TRIGGER tasks_notify_place AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN ((old.state = ANY (ARRAY['LEASED'::text, 'RUNNING'::text])) AND (new.state <> ALL (ARRAY['LEASED'::text, 'RUNNING'::text]))) EXECUTE FUNCTION notify_place();
 CREATE TRIGGER tasks_notify_update AFTER UPDATE OF state ON tasks FOR EACH ROW WHEN (new.state = 'READY'::text AND old.state <> 'READY'::text) EXECUTE FUNCTION notify_task();
 
 -- Views, in the order in which they were made.
@@ -1425,6 +1440,7 @@ COMMENT ON COLUMN mlflow_servers.error_code IS 'Code of the latest failure: MLfl
 COMMENT ON COLUMN mlflow_servers.error_message IS 'The same in words.';
 COMMENT ON COLUMN mlflow_servers.next_try_time IS 'Nothing is sent before; null after a success.';
 COMMENT ON FUNCTION notify_event() IS 'Tells channel graft_events the sweeps that have new events.';
+COMMENT ON FUNCTION notify_place() IS 'Tells channel graft_tasks the sweep that has a free place for a slot.';
 COMMENT ON FUNCTION notify_task() IS 'Tells channel graft_tasks the sweep that has tasks to lease.';
 COMMENT ON TABLE outbox IS 'Changes that are still to be mirrored to MLflow: pointers to rows, written in the same transaction as these rows, removed when MLflow has them. Empty unless an MLflow server is configured.';
 COMMENT ON COLUMN outbox.outbox_id IS 'Identity; grows with time, though not strictly with the order of commits.';
@@ -1700,6 +1716,7 @@ COMMENT ON COLUMN tasks.machine_round_count IS 'Number of rounds in which every 
 COMMENT ON COLUMN tasks.partial_index IS 'INDEX: the images and weights that earlier attempts have found, while missing weights are looked for on other machines.';
 COMMENT ON COLUMN tasks.pause_epoch IS 'Epoch after which its runs pause; null: it trains its stage to the end.';
 COMMENT ON COLUMN tasks.rung IS 'Rung that it trains to, if a promotion made it; else null.';
+COMMENT ON COLUMN tasks.command_reason IS 'Reason of the command, for people; empty: there is no command.';
 COMMENT ON VIEW test_answers IS 'One row per evaluated run and test image: the prediction of the run''s best checkpoint.';
 COMMENT ON COLUMN test_answers.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN test_answers.run_id IS 'The run.';

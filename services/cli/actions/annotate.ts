@@ -15,9 +15,10 @@ export interface TagFlags {
 }
 
 const NO_CHANGE: AnnotationChange = { notes: null, addTags: [], removeTags: [] };
+const NO_SWEEP_CHANGE: SweepChange = { ...NO_CHANGE, displayName: null, priority: null, maxParallelSlots: null };
 
-/** `graft sweep rename`, `note` and `tag`. */
-export async function annotateSweep(
+/** `graft sweep rename`, `note`, `tag`, `priority` and `slots`. */
+export async function updateSweep(
   context: CliContext,
   options: GlobalOptions,
   handle: string,
@@ -25,7 +26,7 @@ export async function annotateSweep(
 ): Promise<void> {
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, handle);
-    const changed = await client.updateSweep(sweepId, { displayName: null, ...NO_CHANGE, ...change });
+    const changed = await client.updateSweep(sweepId, { ...NO_SWEEP_CHANGE, ...change });
     writeResult(context, options, changed, () => describeSweep(changed));
   });
 }
@@ -42,6 +43,19 @@ export async function annotateRun(
     const changed = await client.updateRun(await resolveRun(client, handle, sweep), { ...NO_CHANGE, ...change });
     writeResult(context, options, changed, () => describeRun(changed));
   });
+}
+
+/** Returns the change of `priority N`. @throws UsageError for anything but an integer. */
+export function priorityChange(priority: string): Partial<SweepChange> {
+  if (/^[+-]?\d{1,9}$/.test(priority)) return { priority: Number(priority) };
+  throw new UsageError(`The priority must be an integer, for example 10 or -5; received '${priority}'.`);
+}
+
+/** Returns the change of `slots N`; `all` removes the bound. @throws UsageError for anything else. */
+export function slotsChange(count: string): Partial<SweepChange> {
+  if (count === 'all') return { maxParallelSlots: 0 };
+  if (/^[1-9]\d{0,8}$/.test(count)) return { maxParallelSlots: Number(count) };
+  throw new UsageError(`The number of slots must be an integer of at least 1, or all; received '${count}'.`);
 }
 
 /** Returns the change of `tag TAG… --remove TAG…`. @throws UsageError when there is none. */

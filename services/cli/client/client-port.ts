@@ -49,9 +49,12 @@ export interface SweepFilter {
   readonly tag?: string | undefined;
 }
 
-/** A change of a sweep's name, notes and tags; null leaves a field as it is. */
+/** A change of a sweep's name, notes, tags and scheduling; null leaves a field as it is. */
 export interface SweepChange extends AnnotationChange {
   readonly displayName: string | null;
+  readonly priority: number | null;
+  /** 0: all. */
+  readonly maxParallelSlots: number | null;
 }
 
 /** A chunk of a downloaded checkpoint. */

@@ -7,7 +7,7 @@ import { datasetFromProto } from '../../platform/rpc/convert/dataset.ts';
 import { deletionFromProto } from '../../platform/rpc/convert/deletion.ts';
 import { epochMetricFromProto } from '../../platform/rpc/convert/epoch-metric.ts';
 import { eventFromProto } from '../../platform/rpc/convert/event.ts';
-import { numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
+import { absentNulls, numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { forecastFromProto } from '../../platform/rpc/convert/forecast.ts';
 import { handleKinds, resolvedHandleFromProto } from '../../platform/rpc/convert/handle.ts';
 import { leaderboardEntryFromProto } from '../../platform/rpc/convert/leaderboard.ts';
@@ -75,9 +75,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
       return forecastFromProto(await call.getSweep({ sweepId }));
     },
     listSweeps: (filter = {}) => listSweeps(call, filter),
-    async updateSweep(sweepId, { displayName, ...change }) {
-      const request = { sweepId, displayName: displayName ?? undefined, ...annotations(change) };
-      return sweepFromProto((await call.updateSweep(request)).sweep);
+    async updateSweep(sweepId, { displayName, priority, maxParallelSlots, ...change }) {
+      const fields = absentNulls({ displayName, priority, maxParallelSlots });
+      return sweepFromProto((await call.updateSweep({ sweepId, ...fields, ...annotations(change) })).sweep);
     },
     async updateRun(runId, change) {
       return runFromProto((await call.updateRun({ runId, ...annotations(change) })).run);

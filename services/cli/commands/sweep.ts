@@ -99,8 +99,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .argument('<name>', 'new name')
     .description('change the name of a sweep')
     .action(async (handle: string, displayName: string, _flags: unknown, command: Command) => {
-      const { annotateSweep } = await import('../actions/annotate.ts');
-      await annotateSweep(context, globalOptions(command), handle, { displayName });
+      const { updateSweep } = await import('../actions/annotate.ts');
+      await updateSweep(context, globalOptions(command), handle, { displayName });
     });
   sweep
     .command('note')
@@ -108,8 +108,8 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .argument('<text>', 'notes, which replace those of before; an empty string removes them')
     .description('write notes on a sweep')
     .action(async (handle: string, notes: string, _flags: unknown, command: Command) => {
-      const { annotateSweep } = await import('../actions/annotate.ts');
-      await annotateSweep(context, globalOptions(command), handle, { notes });
+      const { updateSweep } = await import('../actions/annotate.ts');
+      await updateSweep(context, globalOptions(command), handle, { notes });
     });
   sweep
     .command('tag')
@@ -118,8 +118,26 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .option(...REMOVE_TAGS)
     .description('add tags to a sweep, or remove them; `graft sweep list --tag` finds them')
     .action(async (handle: string, tags: string[], flags: TagFlags, command: Command) => {
-      const { annotateSweep, tagChange } = await import('../actions/annotate.ts');
-      await annotateSweep(context, globalOptions(command), handle, tagChange(tags, flags));
+      const { updateSweep, tagChange } = await import('../actions/annotate.ts');
+      await updateSweep(context, globalOptions(command), handle, tagChange(tags, flags));
+    });
+  sweep
+    .command('priority')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .argument('<priority>', 'integer from -1000 to 1000; 0 is usual')
+    .description('change the priority of a sweep: a higher one gets slots first, and pauses runs of lower sweeps')
+    .action(async (handle: string, priority: string, _flags: unknown, command: Command) => {
+      const { priorityChange, updateSweep } = await import('../actions/annotate.ts');
+      await updateSweep(context, globalOptions(command), handle, priorityChange(priority));
+    });
+  sweep
+    .command('slots')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .argument('<count>', 'maximum number of slots that work on it at once; all: no bound')
+    .description('change how many slots may work on a sweep at once')
+    .action(async (handle: string, count: string, _flags: unknown, command: Command) => {
+      const { slotsChange, updateSweep } = await import('../actions/annotate.ts');
+      await updateSweep(context, globalOptions(command), handle, slotsChange(count));
     });
   for (const [name, description] of [
     ['pause', 'lease no more tasks of a sweep; running tasks are saved and handed back'],

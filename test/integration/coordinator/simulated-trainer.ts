@@ -128,12 +128,17 @@ export class SimulatedTrainer {
   }
 
   /** @param requestId a new one if not given. */
-  async lease(slotIndex = 0, waitMs = 0, requestId = this.newRequestId()): Promise<LeasedTask | null> {
+  async lease(
+    slotIndex = 0,
+    waitMs = 0,
+    requestId = this.newRequestId(),
+    heldFeatureKeys: string[] = [],
+  ): Promise<LeasedTask | null> {
     const { task, leaseSecret } = await this.#calls.leaseTask({
       requestId,
       trainerId: this.trainerId,
       slotIndex,
-      heldFeatureKeys: [],
+      heldFeatureKeys,
       waitDuration: durationToProto(waitMs),
       trainerSecret: this.trainerSecret,
     });

@@ -71,6 +71,8 @@ export const LIMIT_TABLE: RequestLimitTable = {
     'ParameterValue.string_value': PATH,
     'CreateSweepRequest.request_id': { bytes: 800 },
     'UpdateSweepRequest.notes': WORDS,
+    'UpdateSweepRequest.priority': ANY_INTEGER,
+    'UpdateSweepRequest.max_parallel_slots': ANY_INTEGER,
     'UpdateRunRequest.notes': WORDS,
     'PlanSweepRequest.page_token': { bytes: 64 * KIB },
     'ListTestPredictionsRequest.page_token': { bytes: 16 * KIB },

@@ -2,11 +2,17 @@ import { annotationViolations, nameProblem } from '../../../core/annotations.ts'
 import type { AnnotationChange } from '../../../core/annotations.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
 import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
+import { validateScheduling } from '../../../core/validation/validate-search.ts';
+import { ViolationList } from '../../../core/validation/violations.ts';
 import { runToProto } from '../../../platform/rpc/convert/run.ts';
 import { sweepToProto } from '../../../platform/rpc/convert/sweep.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
-import type { SweepServiceService, UpdateRunRequest } from '../../../../proto/gen/graft/v1/sweep_service.ts';
-import { annotateRun, annotateSweep } from '../../store/steer/annotate.ts';
+import type {
+  SweepServiceService,
+  UpdateRunRequest,
+  UpdateSweepRequest,
+} from '../../../../proto/gen/graft/v1/sweep_service.ts';
+import { annotateRun, updateSweep } from '../../store/steer/annotate.ts';
 import { findRun } from '../../store/runs/list-runs.ts';
 import { findSweep } from '../../store/sweeps/find-sweep.ts';
 import { requireId } from '../require-id.ts';
@@ -19,10 +25,9 @@ export function annotateHandlers({
   return {
     updateSweep: async (request) => {
       const sweepId = requireId(request.sweepId, 'sweep_id');
-      const displayName = request.displayName ?? null;
-      const problem = displayName === null ? null : nameProblem(displayName);
-      const change = readChange(request, problem === null ? [] : [{ field: 'display_name', description: problem }]);
-      await annotateSweep(store, sweepId, { ...change, displayName });
+      const { displayName = null, priority = null, maxParallelSlots = null } = request;
+      const change = readChange(request, violationsOf(request));
+      await updateSweep(store, sweepId, { ...change, displayName, priority, maxParallelSlots });
       return { sweep: sweepToProto(await findSweep(store, sweepId)) };
     },
     updateRun: async (request) => {
@@ -31,6 +36,21 @@ export function annotateHandlers({
       return { run: runToProto(await findRun(store, runId)) };
     },
   };
+}
+
+function violationsOf({ displayName, priority, maxParallelSlots }: UpdateSweepRequest): readonly FieldViolation[] {
+  const found = new ViolationList();
+  const problem = displayName === undefined ? null : nameProblem(displayName);
+  if (problem !== null) found.add('display_name', problem);
+  validateScheduling(
+    {
+      ...(priority === undefined ? {} : { priority }),
+      // 0 removes the bound.
+      ...(maxParallelSlots === undefined || maxParallelSlots === 0 ? {} : { maxParallelSlots }),
+    },
+    found,
+  );
+  return found.violations;
 }
 
 /** @throws InvalidRequestError with all mistakes, `found` first. */

@@ -8,26 +8,39 @@ interface TaggedRow {
   readonly tags: string[];
 }
 
+/** A change of a sweep. Fields that are null, and empty lists, leave things as they are. */
+export interface SweepChange extends AnnotationChange {
+  readonly displayName: string | null;
+  readonly priority: number | null;
+  /** 0: no bound. */
+  readonly maxParallelSlots: number | null;
+}
+
 /**
- * Changes the name, notes and tags of a sweep, in any state. Repeating a change has no effect.
+ * Changes the name, notes, tags and scheduling of a sweep, in any state. Repeating a change has no effect. Slots that wait for a task
+ * are notified of a new priority or bound by a trigger.
  *
- * @param change `displayName` null: unchanged.
  * @throws NotFoundError; InvalidRequestError for too many tags.
  */
-export async function annotateSweep(
-  store: Store,
-  sweepId: string,
-  change: AnnotationChange & { readonly displayName: string | null },
-): Promise<void> {
+export async function updateSweep(store: Store, sweepId: string, change: SweepChange): Promise<void> {
   await inTransaction(store, async (tx) => {
     const { rows } = await tx.query<TaggedRow>('SELECT tags FROM sweeps WHERE sweep_id = $1 FOR NO KEY UPDATE', [
       sweepId,
     ]);
     if (rows[0] === undefined) throw new NotFoundError('sweep', sweepId);
     await tx.query(
-      `UPDATE sweeps SET display_name = coalesce($2, display_name), notes = coalesce($3, notes), tags = $4
+      `UPDATE sweeps SET display_name = coalesce($2, display_name), notes = coalesce($3, notes), tags = $4,
+              priority = coalesce($5, priority),
+              max_parallel_slots = CASE WHEN $6::int IS NULL THEN max_parallel_slots ELSE nullif($6::int, 0) END
         WHERE sweep_id = $1`,
-      [sweepId, change.displayName, change.notes, tagsAfter(rows[0].tags, change)],
+      [
+        sweepId,
+        change.displayName,
+        change.notes,
+        tagsAfter(rows[0].tags, change),
+        change.priority,
+        change.maxParallelSlots,
+      ],
     );
     tx.mirror(sweepId, { kind: 'SWEEP' });
   });
