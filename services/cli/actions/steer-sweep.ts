@@ -6,11 +6,11 @@ import { confirm } from '../terminal/confirm.ts';
 import { say, writeResult } from '../terminal/output.ts';
 import { withClient } from './with-client.ts';
 
-/** `graft sweep pause`, `resume` and `cancel`. */
+/** `graft sweep pause`, `resume`, `cancel` and `kill`. */
 export async function steerSweep(
   context: CliContext,
   options: GlobalOptions,
-  action: 'pause' | 'resume' | 'cancel',
+  action: 'pause' | 'resume' | 'cancel' | 'kill',
   id: string,
   reason: string,
 ): Promise<void> {
@@ -20,6 +20,7 @@ export async function steerSweep(
       pause: () => client.pauseSweep(sweepId, reason),
       resume: () => client.resumeSweep(sweepId),
       cancel: () => client.cancelSweep(sweepId, reason),
+      kill: () => client.killSweep(sweepId, reason),
     };
     const changed = await steer[action]();
     writeResult(context, options, changed, () => describeSweep(changed));

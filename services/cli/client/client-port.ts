@@ -111,6 +111,8 @@ export interface GraftClient {
   pauseSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   resumeSweep(sweepId: string): Promise<SweepRecord>;
   cancelSweep(sweepId: string, reason: string): Promise<SweepRecord>;
+  /** Cancels a sweep without letting running attempts save. */
+  killSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   /** Deletes an ended sweep with its files; with `dryRun` lists them only. */
   deleteSweep(sweepId: string, dryRun: boolean): Promise<SweepDeletion>;
   /** Ends a run early and keeps its result. */

@@ -92,6 +92,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     async cancelSweep(sweepId, reason) {
       return sweepFromProto((await call.cancelSweep({ sweepId, reason })).sweep);
     },
+    async killSweep(sweepId, reason) {
+      return sweepFromProto((await call.killSweep({ sweepId, reason })).sweep);
+    },
     async deleteSweep(sweepId, dryRun) {
       return deletionFromProto(await call.deleteSweep({ sweepId, dryRun }, { deadlineMs: 120_000 }));
     },

@@ -143,6 +143,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     ['pause', 'lease no more tasks of a sweep; running tasks are saved and handed back'],
     ['resume', 'continue a paused sweep'],
     ['cancel', 'end a sweep; running tasks may save a checkpoint first'],
+    ['kill', 'end a sweep at once; running tasks save nothing, and lose what they did since their last checkpoint'],
   ] as const) {
     const command = sweep.command(name).argument('<sweep>', SWEEP_HANDLE).description(description);
     if (name !== 'resume') command.option(...REASON);

@@ -139,7 +139,7 @@ describe('every command that takes a handle', () => {
         .join(' '),
     );
     // These change or end what the others read, or wait for an end; the tests below run them.
-    const apart = ['sweep watch', 'sweep cancel', 'run compare', 'compare'];
+    const apart = ['sweep watch', 'sweep cancel', 'sweep kill', 'run compare', 'compare'];
     expect(takers.length).toBeGreaterThan(20);
     expect(takers.filter((path) => ![...walked, ...apart].includes(path))).toEqual([]);
   });
@@ -160,6 +160,7 @@ describe('every command that takes a handle', () => {
     expect(compared.out).toMatch(/best val_loss +– +0\.5000/);
     expect(await graft(['compare', '0', 'latest/best'])).toEqual(await graft(['run', 'compare', '0', 'latest/best']));
     expect((await graft(['sweep', 'cancel', 'heads of'])).out).toMatch(/CANCELLED/);
+    expect((await graft(['sweep', 'kill', 'heads of'])).out).toMatch(/CANCELLED/);
     await harness.query(`UPDATE runs SET state = 'SUCCEEDED' WHERE run_id = $1`, [`${sweepId}-r001`]);
     const watched = await graft(['sweep', 'watch', 'latest'], true);
     expect(watched.err).toContain(`Sweep ${sweepId} ended CANCELLED`);

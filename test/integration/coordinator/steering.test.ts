@@ -101,6 +101,41 @@ describe('CancelSweep', () => {
   });
 });
 
+describe('KillSweep', () => {
+  it.each([
+    ['an active sweep', false, 'the sweep was killed: now'],
+    ['a cancelled sweep whose attempts still save', true, 'the sweep was cancelled: wrong data'],
+  ])('commands the running attempts of %s to end at once', async (_what, isCancelled, runReason) => {
+    const { sweepId, head } = await toHead();
+    await trainer.report([trainer.batch(head, 1, 1)]);
+    if (isCancelled) {
+      await harness.sweeps.cancelSweep({ sweepId, reason: 'wrong data' });
+      expect((await trainer.heartbeat([head]))[0]?.command).toBe(TaskCommand.STOP);
+    }
+    const request = { sweepId, reason: 'now' };
+    const { sweep } = await harness.sweeps.killSweep(request);
+    expect(sweep).toMatchObject({ state: SweepState.CANCELLED, stateReason: isCancelled ? 'wrong data' : 'now' });
+    expect((await harness.sweeps.killSweep(request)).sweep).toEqual(sweep);
+    await harness.sweeps.cancelSweep({ sweepId, reason: 'later' });
+    for (let beat = 0; beat < 2; beat += 1) {
+      expect((await trainer.heartbeat([head]))[0]?.command).toBe(TaskCommand.KILL);
+    }
+    const killed = head.runs.map(({ runId }) => outcomeOf(runId, 1, { kind: 'STOPPED' }));
+    await trainer.complete(head, { stage: 'TRAIN', outcomes: killed });
+    const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
+    expect(runs.map(({ state }) => state)).toEqual([RunState.CANCELLED, RunState.CANCELLED]);
+    expect(runs[0]).toMatchObject({ stateReason: runReason, epochCount: 1 });
+  });
+
+  it('refuses a sweep that ended otherwise', async () => {
+    const sweepId = await harness.submit(specOf());
+    await trainer.workAll();
+    await expect(harness.sweeps.killSweep({ sweepId, reason: '' })).rejects.toThrow(
+      /kill sweep .*SUCCEEDED.*ACTIVE or PAUSED/,
+    );
+  });
+});
+
 describe('runs that fail', () => {
   it('are tried three times, with a back-off, and then fail with the reason', async () => {
     const { sweepId, head } = await toHead();

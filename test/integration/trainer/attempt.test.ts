@@ -25,7 +25,7 @@ class Bench {
   registerCheckpoint: () => Promise<unknown> = () => Promise.resolve();
   completeTask: (end: TaskEnd) => Promise<void> = (end) => Promise.resolve(void this.ends.push(end));
 
-  async start(script: string): Promise<{ attempt: Attempt; worker: WorkerProcess }> {
+  async start(script: string, stopDeadlineMs = 300): Promise<{ attempt: Attempt; worker: WorkerProcess }> {
     const worker = new WorkerProcess({
       script: fileURLToPath(new URL('./scripted-worker.ts', import.meta.url)),
       execArgv: typescriptLoader(),
@@ -53,7 +53,7 @@ class Bench {
       register: () => Promise.resolve(),
       log,
       now: () => this.nowMs,
-      stopDeadlineMs: 300,
+      stopDeadlineMs,
     });
     attempt.start();
     return { attempt, worker };
@@ -82,7 +82,11 @@ describe('an attempt', { timeout: 20_000 }, () => {
     expect((await worker.exited).signal).toBe('SIGKILL');
   });
 
-  it('completes with STOPPED outcomes when its worker does not react to STOP before the deadline', async () => {
+  it.each([
+    ['STOP, when its worker does not react before the deadline', ['STOP']],
+    ['KILL, at once', ['KILL']],
+    ['KILL, at once, though it is stopping', ['STOP', 'KILL']],
+  ] as const)('kills its worker and completes with STOPPED outcomes after %s', async (_what, commands) => {
     const bench = new Bench();
     const registered = new Promise<void>((resolve) => {
       bench.registerCheckpoint = () => {
@@ -90,9 +94,9 @@ describe('an attempt', { timeout: 20_000 }, () => {
         return Promise.resolve();
       };
     });
-    const { attempt, worker } = await bench.start('hang');
+    const { attempt, worker } = await bench.start('hang', commands.at(-1) === 'KILL' ? 60_000 : 300);
     await registered;
-    attempt.obey({ taskId: 't1', leaseEpoch: 1, command: 'STOP', stoppedRunIds: [] });
+    for (const command of commands) attempt.obey({ taskId: 't1', leaseEpoch: 1, command, stoppedRunIds: [] });
     await attempt.ended;
     expect(bench.ends).toMatchObject([
       { kind: 'result', result: { stage: 'TRAIN', outcomes: [{ runId: 'r1', kind: 'STOPPED', epochCount: 1 }] } },

@@ -15,10 +15,10 @@ import type { RpcContext } from '../rpc-context.ts';
 
 type SteerHandlers = Pick<
   Handlers<typeof SweepServiceService>,
-  'pauseSweep' | 'resumeSweep' | 'cancelSweep' | 'deleteSweep'
+  'pauseSweep' | 'resumeSweep' | 'cancelSweep' | 'killSweep' | 'deleteSweep'
 >;
 
-/** Returns the handlers of PauseSweep, ResumeSweep and CancelSweep, which answer with the updated sweep, and of DeleteSweep. */
+/** Returns the handlers of PauseSweep, ResumeSweep, CancelSweep and KillSweep, which answer with the updated sweep, and of DeleteSweep. */
 export function steerHandlers({ store }: RpcContext): SteerHandlers {
   async function answer(sweepId: string): Promise<{ sweep: Sweep }> {
     return { sweep: sweepToProto(await findSweep(store, sweepId)) };
@@ -36,7 +36,12 @@ export function steerHandlers({ store }: RpcContext): SteerHandlers {
     },
     cancelSweep: async (request) => {
       const sweepId = requireId(request.sweepId, 'sweep_id');
-      await cancelSweep(store, sweepId, requireReason(request.reason));
+      await cancelSweep(store, sweepId, 'STOP', requireReason(request.reason));
+      return answer(sweepId);
+    },
+    killSweep: async (request) => {
+      const sweepId = requireId(request.sweepId, 'sweep_id');
+      await cancelSweep(store, sweepId, 'KILL', requireReason(request.reason));
       return answer(sweepId);
     },
     deleteSweep: async ({ sweepId, dryRun }, call) => {

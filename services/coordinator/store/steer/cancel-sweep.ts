@@ -10,40 +10,79 @@ import type { StoreTransaction } from '../transaction.ts';
 import { runIdsIn } from './pause-sweep.ts';
 import { LEASED_TASKS, LIVE_TASKS } from '../state-sql.ts';
 
+/** STOP: running attempts may save. KILL: their workers are killed. */
+export type CancelCommand = 'STOP' | 'KILL';
+
+const ACTIONS = {
+  STOP: { verb: 'cancel', participle: 'cancelled' },
+  KILL: { verb: 'kill', participle: 'killed' },
+} as const satisfies Readonly<Record<CancelCommand, unknown>>;
+
 /**
  * Cancels a sweep. Pending tasks and runs are cancelled at once; running ones are STOPPING until the slot answers or its lease
- * expires (its next heartbeat is answered with STOP). Cancelling a cancelled sweep changes nothing.
+ * expires (its next heartbeat is answered with the command). Of a cancelled sweep, only the running attempts can still be killed.
  *
  * @throws NotFoundError, IllegalStateError
  */
-export async function cancelSweep(store: Store, sweepId: string, reason: string): Promise<void> {
-  const otherSweeps = await inTransaction(store, async (tx) => {
-    const { state } = await lockSweep(tx, sweepId);
-    if (state === 'CANCELLED') return [];
-    if (!(await moveSweep(tx, sweepId, 'CANCELLED', reason))) {
-      throw new IllegalStateError(`sweep ${sweepId}`, state, 'cancel', sweepStatesBefore('CANCELLED'));
-    }
-    await cancelTasks(tx, sweepId);
-    await stopRuns(tx, sweepId, reason === '' ? 'the sweep was cancelled' : `the sweep was cancelled: ${reason}`);
-    return [...tx.otherSweeps];
-  });
+export async function cancelSweep(
+  store: Store,
+  sweepId: string,
+  command: CancelCommand,
+  reason: string,
+): Promise<void> {
+  const { verb, participle } = ACTIONS[command];
+  const otherSweeps = await inTransaction(
+    store,
+    async (tx) => {
+      const { state } = await lockSweep(tx, sweepId);
+      if (state === 'CANCELLED') {
+        if (command === 'KILL') await commandTasks(tx, await lockLiveTasks(tx, sweepId), command);
+        return [];
+      }
+      if (!(await moveSweep(tx, sweepId, 'CANCELLED', reason))) {
+        throw new IllegalStateError(`sweep ${sweepId}`, state, verb, sweepStatesBefore('CANCELLED'));
+      }
+      const why = `the sweep was ${participle}`;
+      await cancelTasks(tx, sweepId, command, why);
+      await stopRuns(tx, sweepId, reason === '' ? why : `${why}: ${reason}`);
+      return [...tx.otherSweeps];
+    },
+    'steer',
+  );
   await settleSweeps(store, otherSweeps);
 }
 
-/** Cancels pending tasks and commands live ones to stop. Locks both, so that a concurrent lease is waited for and then stopped. */
-async function cancelTasks(tx: StoreTransaction, sweepId: string): Promise<void> {
+/** Locks pending and leased tasks, so that a concurrent lease is waited for and then stopped. Returns their identities. */
+async function lockLiveTasks(tx: StoreTransaction, sweepId: string): Promise<string[]> {
   const { rows } = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks
       WHERE sweep_id = $1 AND state IN ${LIVE_TASKS} ORDER BY task_id FOR NO KEY UPDATE`,
     [sweepId],
   );
-  const taskIds = rows.map(({ task_id }) => task_id);
+  return rows.map(({ task_id }) => task_id);
+}
+
+/** Commands the leased ones of these tasks. */
+async function commandTasks(tx: StoreTransaction, taskIds: readonly string[], command: CancelCommand): Promise<void> {
+  await tx.query(`UPDATE tasks SET command = $2 WHERE task_id = ANY($1) AND state IN ${LEASED_TASKS}`, [
+    taskIds,
+    command,
+  ]);
+}
+
+/** Cancels pending tasks and commands leased ones. */
+async function cancelTasks(
+  tx: StoreTransaction,
+  sweepId: string,
+  command: CancelCommand,
+  message: string,
+): Promise<void> {
+  const taskIds = await lockLiveTasks(tx, sweepId);
   const cancelled = await moveTasks(tx, taskIds, { to: 'CANCELLED', from: ['WAITING', 'READY'] });
   for (const { taskId, stage } of cancelled) {
-    const message = 'the sweep was cancelled';
     tx.emit(sweepId, { kind: 'TASK', taskId, stage, state: 'CANCELLED', trainerId: '', message });
   }
-  await tx.query(`UPDATE tasks SET command = 'STOP' WHERE task_id = ANY($1) AND state IN ${LEASED_TASKS}`, [taskIds]);
+  await commandTasks(tx, taskIds, command);
   const waiting = await tx.query<{ sweep_id: string }>(
     `SELECT DISTINCT t.sweep_id FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
       WHERE d.depends_on_id = ANY($1) AND t.sweep_id <> $2 AND t.state = 'WAITING'`,
