@@ -9,7 +9,8 @@ import { UnreadableTaskError } from '../../services/trainer/lease/coordinator-po
 import { GrpcCoordinator } from '../../services/trainer/lease/grpc-coordinator.ts';
 import { classifyFailure } from '../../services/trainer/lease/patience.ts';
 import { TrainerServiceService } from '../../proto/gen/graft/v1/trainer_service.ts';
-import type { RegisterTrainerRequest } from '../../proto/gen/graft/v1/trainer_service.ts';
+import type { RegisterTrainerRequest, ReportMetricsRequest } from '../../proto/gen/graft/v1/trainer_service.ts';
+import { RunState } from '../../proto/gen/graft/v1/run.ts';
 import { Task } from '../../proto/gen/graft/v1/task.ts';
 import { specOf, startHarness } from '../integration/coordinator/harness.ts';
 import type { Harness } from '../integration/coordinator/harness.ts';
@@ -23,6 +24,12 @@ beforeAll(async () => {
 });
 
 afterAll(() => harness[Symbol.asyncDispose]());
+
+const SELF = { trainerId: 'trainer', trainerSecret: 'a'.repeat(43) };
+
+function unexpected(): never {
+  throw new Error('not called');
+}
 
 function trainerOf(version: string): RegisterTrainerRequest {
   const slot = {
@@ -100,14 +107,77 @@ describe.each([
   });
 });
 
+describe('a trainer of the committed baseline', () => {
+  it('trains on where it should pause, because it does not know pauses', async () => {
+    using client = createClient(baselineService(), { addresses: [harness.coordinator.address] });
+    const trainer = new SimulatedTrainer(client.call, harness.artifacts, 'no-pauses', '0.0.9');
+    await trainer.register(1);
+    const sweepId = await harness.submit(specOf({ dataset: { ...specOf().dataset, path: '/data/no-pauses' } }));
+    let task = await trainer.lease(0, 5_000);
+    for (; task !== null && task.stage !== 'HEAD'; task = await trainer.lease(0, 5_000)) await trainer.work(task);
+    if (task === null) throw new Error('there is no HEAD');
+    await trainer.release(task, 2);
+    await harness.query('UPDATE tasks SET pause_epoch = 1 WHERE task_id = $1', [task.taskId]);
+    const head = await trainer.mustLease('HEAD');
+    expect(head.runs.map(({ pauseEpoch }) => pauseEpoch)).toEqual(head.runs.map(() => null));
+    await trainer.work(head);
+    await trainer.workAll();
+    const { runs } = await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' });
+    expect(runs.map(({ state }) => state)).toEqual(runs.map(() => RunState.SUCCEEDED));
+  });
+});
+
 describe('a trainer of this version', () => {
+  it('has its metrics stored by a coordinator that knows no results by image, and gets no pauses from it', async () => {
+    const lease = { taskId: 't1', leaseEpoch: 1 };
+    const received: ReportMetricsRequest[] = [];
+    const server = createServer({ log: pino({ level: 'silent' }) });
+    const handlers = Object.fromEntries(Object.keys(TrainerServiceService).map((name) => [name, unexpected]));
+    const run = { runId: 'r1', parameters: [], role: '', stopped: false, milestoneEpochs: [3], pauseEpoch: 3 };
+    server.addService(baselineService(), {
+      ...handlers,
+      leaseTask: () =>
+        Promise.resolve({
+          task: Task.fromPartial({ ...lease, stage: 3, objectiveMetric: 'val_loss', datasetSource: {}, runs: [run] }),
+        }),
+      reportMetrics: async function* (batches: AsyncIterable<ReportMetricsRequest>) {
+        for await (const batch of batches) {
+          received.push(batch);
+          yield { ...lease, sequence: batch.sequence, errorReason: '', expectedSequence: 0n, stoppedRunIds: [] };
+        }
+      },
+    } as never);
+    const port = await server.listen('127.0.0.1:0');
+    const coordinator = new GrpcCoordinator([`127.0.0.1:${port}`], SELF);
+    const { signal } = new AbortController();
+    try {
+      const wanted = { requestId: 'q', slotIndex: 0, heldFeatureKeys: [], waitMs: 0 };
+      const task = await coordinator.leaseTask(wanted, signal);
+      expect(task?.runs).toMatchObject([{ runId: 'r1', milestoneEpochs: [], pauseEpoch: null }]);
+      const results = { correct: Uint8Array.of(1), losses: new Float32Array(8) };
+      const rung = { runId: 'r1', stage: 'HEAD', epoch: 1, isEnd: true, epochCount: 1, ...results } as const;
+      const epoch = { runId: 'r1', stage: 'HEAD', epoch: 1, values: { val_loss: 0.5 } } as const;
+      const batches = (async function* () {
+        yield await Promise.resolve({ ...lease, sequence: 1, epochs: [epoch], rungs: [rung] });
+        yield await Promise.resolve({ ...lease, sequence: 2, epochs: [], rungs: [rung] });
+      })();
+      const answers = [];
+      for await (const answer of coordinator.reportMetrics(batches, signal)) answers.push(answer.refusal);
+      expect(answers).toEqual([null, null]);
+      expect(received.map(({ epochs, rungs }) => [epochs.length, rungs.length])).toEqual([
+        [1, 0],
+        [0, 0],
+      ]);
+    } finally {
+      coordinator.close();
+      await server.drain(0);
+    }
+  });
+
   it('continues when a later coordinator sends unknown values', async () => {
     const lease = { taskId: 't1', leaseEpoch: 1 };
-    const unknown = (): never => {
-      throw new Error('not called');
-    };
     const server = createServer({ log: pino({ level: 'silent' }) });
-    const handlers = Object.fromEntries(Object.keys(TrainerServiceService).map((name) => [name, unknown]));
+    const handlers = Object.fromEntries(Object.keys(TrainerServiceService).map((name) => [name, unexpected]));
     server.addService(TrainerServiceService, {
       ...handlers,
       heartbeat: () => Promise.resolve({ directives: [{ ...lease, command: 99, stoppedRunIds: ['r1'] }] }),
@@ -118,10 +188,7 @@ describe('a trainer of this version', () => {
       },
     } as never);
     const port = await server.listen('127.0.0.1:0');
-    const coordinator = new GrpcCoordinator([`127.0.0.1:${port}`], {
-      trainerId: 'trainer',
-      trainerSecret: 'a'.repeat(43),
-    });
+    const coordinator = new GrpcCoordinator([`127.0.0.1:${port}`], SELF);
     const { signal } = new AbortController();
     try {
       // A command is advice: without it the task continues.

@@ -14,7 +14,7 @@ const PROTO = new URL('../../../proto/', import.meta.url);
 const FUTURE_FIELD = { no: 19_001, wireType: WireType.LengthDelimited, data: Uint8Array.of(3, 1, 2, 3) };
 
 /**
- * Returns the service as a trainer of the committed baseline implements it: unknown fields are neither sent nor read.
+ * Returns the service as a trainer or a coordinator of the committed baseline implements it: unknown fields are neither sent nor read.
  */
 export function baselineService(): Service {
   const read = { readUnknownFields: false };
@@ -49,6 +49,8 @@ function rewritten(registry: FileRegistry, rewrite: Rewrite): Service {
       const own: MethodShape = {
         ...method,
         requestSerialize: (value: never) => Buffer.from(rewrite(method.requestSerialize(value), input)),
+        requestDeserialize: (bytes) => method.requestDeserialize(Buffer.from(rewrite(bytes, input))),
+        responseSerialize: (value: never) => Buffer.from(rewrite(method.responseSerialize(value), output)),
         responseDeserialize: (bytes) => method.responseDeserialize(Buffer.from(rewrite(bytes, output))),
       };
       return [[name, own]];
