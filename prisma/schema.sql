@@ -1117,7 +1117,7 @@ CREATE VIEW rung_tables AS
         CASE
             WHEN s.objective_goal = 'maximize'::text AND e.value <> 'NaN'::double precision THEN - e.value
             ELSE e.value
-        END), e.arrival)::integer AS place,
+        END), r.run_index)::integer AS place,
     e.run_id,
     r.run_index,
     r.state,
@@ -1522,7 +1522,7 @@ COMMENT ON COLUMN rung_tables.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN rung_tables.rung IS 'The rung.';
 COMMENT ON COLUMN rung_tables.stage IS 'Stage of the rung.';
 COMMENT ON COLUMN rung_tables.rung_epoch IS 'Epoch of the rung; null: the end of the stage.';
-COMMENT ON COLUMN rung_tables.place IS 'Place at the rung now, from 1: the better value first, of equal ones the one that came first; failed runs last.';
+COMMENT ON COLUMN rung_tables.place IS 'Place at the rung now, from 1: the better value first, of equal ones the lower number; failed runs last.';
 COMMENT ON COLUMN rung_tables.run_id IS 'The run.';
 COMMENT ON COLUMN rung_tables.run_index IS 'Number within the sweep.';
 COMMENT ON COLUMN rung_tables.state IS 'State of the run.';
@@ -1715,7 +1715,7 @@ COMMENT ON COLUMN tasks.peak_memory_bytes IS 'Most memory that the worker held i
 COMMENT ON COLUMN tasks.machine_round_count IS 'Number of rounds in which every eligible slot has failed it by a fault of its machine, since the sweep was last paused for that.';
 COMMENT ON COLUMN tasks.partial_index IS 'INDEX: the images and weights that earlier attempts have found, while missing weights are looked for on other machines.';
 COMMENT ON COLUMN tasks.pause_epoch IS 'Epoch after which its runs pause; null: it trains its stage to the end.';
-COMMENT ON COLUMN tasks.rung IS 'Rung that it trains to, if a promotion made it; else null.';
+COMMENT ON COLUMN tasks.rung IS 'Rung that it trains to, where its runs wait at rungs to be promoted; else null.';
 COMMENT ON COLUMN tasks.command_reason IS 'Reason of the command, for people; empty: there is no command.';
 COMMENT ON VIEW test_answers IS 'One row per evaluated run and test image: the prediction of the run''s best checkpoint.';
 COMMENT ON COLUMN test_answers.sweep_id IS 'The sweep.';

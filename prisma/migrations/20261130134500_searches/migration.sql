@@ -127,7 +127,7 @@ COMMENT ON COLUMN "runs"."paused_rung" IS 'Rung at which it is paused until it i
 COMMENT ON COLUMN "runs"."end_cause" IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING (its own patience), RULE (a stopping rule), NOT_PROMOTED, BUDGET, TARGET, USER, ERROR or REUSED; null: it has not ended, or ended before causes were recorded.';
 COMMENT ON COLUMN "runs"."reused_run_id" IS 'Run of another sweep whose result it took over; null: none.';
 COMMENT ON COLUMN "tasks"."pause_epoch" IS 'Epoch after which its runs pause; null: it trains its stage to the end.';
-COMMENT ON COLUMN "tasks"."rung" IS 'Rung that it trains to, if a promotion made it; else null.';
+COMMENT ON COLUMN "tasks"."rung" IS 'Rung that it trains to, where its runs wait at rungs to be promoted; else null.';
 
 CREATE VIEW "rung_tables" AS
 SELECT
@@ -140,7 +140,7 @@ SELECT
         ORDER BY
             r.state = 'FAILED',
             CASE WHEN s.objective_goal = 'maximize' AND e.value <> 'NaN' THEN - e.value ELSE e.value END,
-            e.arrival
+            r.run_index
     )::integer AS place,
     e.run_id,
     r.run_index,
@@ -174,7 +174,7 @@ COMMENT ON COLUMN "rung_tables"."sweep_id" IS 'The sweep.';
 COMMENT ON COLUMN "rung_tables"."rung" IS 'The rung.';
 COMMENT ON COLUMN "rung_tables"."stage" IS 'Stage of the rung.';
 COMMENT ON COLUMN "rung_tables"."rung_epoch" IS 'Epoch of the rung; null: the end of the stage.';
-COMMENT ON COLUMN "rung_tables"."place" IS 'Place at the rung now, from 1: the better value first, of equal ones the one that came first; failed runs last.';
+COMMENT ON COLUMN "rung_tables"."place" IS 'Place at the rung now, from 1: the better value first, of equal ones the lower number; failed runs last.';
 COMMENT ON COLUMN "rung_tables"."run_id" IS 'The run.';
 COMMENT ON COLUMN "rung_tables"."run_index" IS 'Number within the sweep.';
 COMMENT ON COLUMN "rung_tables"."state" IS 'State of the run.';

@@ -23,6 +23,8 @@ export interface RunMove {
    * state.
    */
   readonly cause?: EndCause;
+  /** Rung at which the runs wait to be promoted, for PAUSED. Default: none. */
+  readonly pausedRung?: number;
 }
 
 /** Causes of ends that need no further explanation. */
@@ -67,7 +69,8 @@ export function addRunMove(
             stage = coalesce($5, r.stage),
             start_time = CASE WHEN $3 = 'RUNNING' THEN coalesce(r.start_time, now()) ELSE r.start_time END,
             end_time = CASE WHEN $6 THEN clock_timestamp() ELSE r.end_time END,
-            end_cause = coalesce($7, CASE WHEN r.state = 'STOPPING' AND $3 IN ('STOPPED', 'CANCELLED') THEN r.end_cause END, $8)
+            end_cause = coalesce($7, CASE WHEN r.state = 'STOPPING' AND $3 IN ('STOPPED', 'CANCELLED') THEN r.end_cause END, $8),
+            paused_rung = $9
        FROM locked WHERE r.run_id = locked.run_id
       RETURNING r.run_id, r.sweep_id, r.stage`,
     [
@@ -79,6 +82,7 @@ export function addRunMove(
       isFinal,
       isFinal || move.to === 'STOPPING' ? (move.cause ?? null) : null,
       USUAL_CAUSES[move.to] ?? null,
+      move.pausedRung ?? null,
     ],
     (rows) => {
       for (const { run_id: runId, sweep_id: sweepId, stage } of rows.toSorted((a, b) =>

@@ -33,9 +33,15 @@ export function describeFineTunes(members: readonly RunNeeds[]): string {
   if (config === undefined) return 'no fine-tuning';
   const name = config.backbone.name;
   const depths = [...new Set(members.map(({ run }) => describeDepth(name, run.config.fineTune?.unfreeze ?? '')))];
-  const epochs = Math.max(...members.map(({ run }) => run.config.fineTune?.epochs ?? 0));
   const runs = members.length === 1 ? '' : `${members.length} runs together: `;
-  return `${runs}${depths.join(' and ')}, up to ${countOf(epochs, 'epoch')}, ${describeFrozen(members, config)}`;
+  return `${runs}${depths.join(' and ')}, ${describeEpochs(members)}, ${describeFrozen(members, config)}`;
+}
+
+function describeEpochs(members: readonly RunNeeds[]): string {
+  const epochs = Math.max(...members.map(({ run }) => run.config.fineTune?.epochs ?? 0));
+  const { from = 0, to = null } = members[0]?.run.segment ?? {};
+  if (from === 0 && to === null) return `up to ${countOf(epochs, 'epoch')}`;
+  return to === null ? `epochs ${from + 1} to ${epochs}` : `epochs ${from + 1} to ${to}, then a pause`;
 }
 
 /** Names the layers that change colours, mix or draw: they tell the streams of a sweep apart. */

@@ -95,7 +95,9 @@ export function planWith(input: Omit<PlanInput, 'weights'>, digestOf: WeightsDig
  * other.
  */
 function groupFeatures(needs: readonly RunNeeds[]): KeyedFeatureSet[][] {
-  const distinct = distinctSets(needs.flatMap(({ head, fineTune }) => [...head, ...fineTune]));
+  const distinct = distinctSets(
+    needs.flatMap(({ run, head, fineTune }) => (run.segment === null ? head : [...head, ...fineTune])),
+  );
   return groupBy(distinct, networkKey).map((group) =>
     group.sort((a, b) => SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split)),
   );

@@ -10,6 +10,16 @@ export interface PlannedRun {
   readonly runId: string;
   readonly index: number;
   readonly config: RunConfig;
+  /** Epochs of fine-tuning to plan; null: none yet, because the run waits for a promotion after its head; absent: all. */
+  readonly segment?: Segment | null;
+}
+
+/** Epochs of one stage of a run that a task trains. */
+export interface Segment {
+  /** Completed epochs at its start. */
+  readonly from: number;
+  /** Epoch after which the run pauses; null: it trains to the end of the stage. */
+  readonly to: number | null;
 }
 
 /** The slots that can work on a sweep. If they differ: the slowest kind, the least memory. */

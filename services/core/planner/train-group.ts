@@ -4,6 +4,7 @@ import { describeFineTunes, describeHead } from './describe.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import { cutEvenly, groupBy, streamKey } from './grouping.ts';
 import type { HeadRuns } from './head-phase.ts';
+import type { PlannedRun } from './plan.ts';
 import type { RunNeeds } from './run-needs.ts';
 import { leastParts } from './split-groups.ts';
 import type { SplittableGroup } from './split-groups.ts';
@@ -61,7 +62,7 @@ function draftHeads(context: CostContext, members: readonly RunNeeds[]): DraftTa
 
 /** Groups fine-tunings by the frozen part that they share. */
 export function fineTuneGroups(context: CostContext, needs: readonly RunNeeds[], memoryBytes: number): TrainGroup[] {
-  const tuned = needs.filter(({ run }) => run.config.fineTune !== null);
+  const tuned = needs.filter(({ run }) => run.config.fineTune !== null && run.segment !== null);
   return groupBy(tuned, fineTuneGroupKey).map((members) =>
     trainGroup('FINE_TUNE', members, memoryBytes, (part) => draftFineTunes(context, part)),
   );
@@ -74,7 +75,9 @@ export function fineTuneGroups(context: CostContext, needs: readonly RunNeeds[],
  */
 function fineTuneGroupKey({ run, fineTuneCut }: RunNeeds): string {
   if (run.config.method !== 'augmented' || fineTuneCut === null) return run.runId;
-  return JSON.stringify([streamKey(run.config), fineTuneCut]);
+  // Other epochs have other augmented batches.
+  const segment = run.segment === undefined ? [] : [run.segment?.from, run.segment?.to];
+  return JSON.stringify([streamKey(run.config), fineTuneCut, ...segment]);
 }
 
 function draftFineTunes(context: CostContext, members: readonly RunNeeds[]): DraftTask {
@@ -84,8 +87,20 @@ function draftFineTunes(context: CostContext, members: readonly RunNeeds[]): Dra
     runIds: members.map(({ run }) => run.runId),
     featureSets,
     description: describeFineTunes(members),
-    forecast: forecastFineTunes(context, configs, members[0]?.fineTuneCut ?? null, featureSets),
+    forecast: forecastFineTunes(
+      context,
+      configs,
+      members[0]?.fineTuneCut ?? null,
+      featureSets,
+      members.map(({ run }) => fineTuneEpochs(run)),
+    ),
   };
+}
+
+/** Returns the number of epochs that a planned task fine-tunes a run. */
+function fineTuneEpochs({ config, segment }: PlannedRun): number {
+  const end = config.fineTune?.epochs ?? 0;
+  return Math.max(0, Math.min(segment?.to ?? end, end) - (segment?.from ?? 0));
 }
 
 /**

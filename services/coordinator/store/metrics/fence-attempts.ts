@@ -63,7 +63,7 @@ export async function fenceAttempts(
 }
 
 /** Reads attempts by task. A separate statement, because it must see the writes of the transaction that held the locks before. */
-async function readAttempts(
+export async function readAttempts(
   tx: StoreTransaction,
   tasks: readonly FencedTask[],
 ): Promise<ReadonlyMap<string, FencedAttempt>> {

@@ -14,7 +14,9 @@ import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import { addAttemptStarts } from '../move-attempts.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { fenceAttempts, leaseKey } from './fence-attempts.ts';
+import { enterReports } from './enter-reports.ts';
+import type { AcceptedBatch } from './enter-reports.ts';
+import { fenceAttempts, leaseKey, readAttempts } from './fence-attempts.ts';
 import type { FencedAttempt } from './fence-attempts.ts';
 import { insertMetrics } from './insert-metrics.ts';
 import type { InsertMode } from './insert-metrics.ts';
@@ -74,7 +76,7 @@ async function ingest(
 ): Promise<BatchOutcome[]> {
   const attempts = await fenceAttempts(tx, batches);
   const imageCounts = await readValidationCounts(tx, sweepsWithRungs(batches, attempts));
-  const accepted: { readonly attempt: FencedAttempt; readonly batch: MetricBatch }[] = [];
+  const accepted: AcceptedBatch[] = [];
   const outcomes = batches.map((batch): BatchOutcome => {
     const attempt = attempts.get(leaseKey(batch));
     if (attempt === undefined) return refused(new LeaseLostError(batch.taskId, batch.leaseEpoch));
@@ -95,13 +97,31 @@ async function ingest(
     tx,
     reports.map(({ report }) => report),
     superseded,
+    accepted.flatMap(({ batch }) => batch.rungs.map(({ runId }) => runId)),
   );
+  const isStopped = await enterReports(tx, accepted, imageCounts);
   for (const { task, report } of reports) {
     const { runId, stage, epoch } = report;
     tx.emit(task.sweepId, { kind: 'EPOCH', ...report });
     tx.mirror(task.sweepId, { kind: 'METRICS', runId, stage, leaseEpoch: task.leaseEpoch, epochs: [epoch] });
   }
-  return outcomes;
+  return isStopped ? withStopped(tx, batches, attempts, outcomes) : outcomes;
+}
+
+/** Returns the outcomes with the runs that this transaction has stopped. */
+async function withStopped(
+  tx: StoreTransaction,
+  batches: readonly MetricBatch[],
+  attempts: ReadonlyMap<string, FencedAttempt | 'NOT_HELD'>,
+  outcomes: readonly BatchOutcome[],
+): Promise<BatchOutcome[]> {
+  const held = [...attempts.values()].filter((attempt) => attempt !== 'NOT_HELD');
+  const now = await readAttempts(tx, held);
+  return outcomes.map((outcome, index) => {
+    const attempt = now.get(batches[index]?.taskId ?? '');
+    if (outcome.kind !== 'STORED' || attempt === undefined) return outcome;
+    return { kind: 'STORED', stoppedRunIds: attempt.stoppedRunIds };
+  });
 }
 
 /** Returns the sweeps whose batches have results by image, most often none. */

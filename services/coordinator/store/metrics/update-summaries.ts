@@ -17,15 +17,18 @@ interface LockedRun {
  * from all rows (`summarizeRuns`), which takes longer with every epoch.
  *
  * @param superseded runs whose previous summary may depend on superseded rows.
+ * @param alsoLocked runs without a report that the caller moves afterwards: rows of a table are locked in one order.
  */
 export async function updateSummaries(
   tx: StoreTransaction,
   reports: readonly EpochReport[],
   superseded: ReadonlySet<string>,
+  alsoLocked: readonly string[],
 ): Promise<void> {
-  const runIds = [...new Set(reports.map(({ runId }) => runId))].sort();
-  if (runIds.length === 0) return;
-  const runs = await lockRuns(tx, runIds);
+  const runIds = [...new Set(reports.map(({ runId }) => runId))];
+  const locked = [...new Set([...runIds, ...alsoLocked])].sort();
+  if (locked.length === 0) return;
+  const runs = await lockRuns(tx, locked);
   const next = new Map<string, RunSummary | null>(runIds.map((runId) => [runId, runs.get(runId)?.summary ?? null]));
   for (const runId of superseded) next.set(runId, null);
   for (const report of reports) {

@@ -2,7 +2,14 @@ import { correctionsOf } from '../../../core/planner/cost/corrections.ts';
 import { makespanSeconds } from '../../../core/planner/cost/makespan.ts';
 import { planCost, timed } from '../../../core/planner/cost/plan-cost.ts';
 import type { KeyedFeatureSet } from '../../../core/planner/feature-set.ts';
-import type { Cluster, InfeasibleRun, PlanInput, PlannedRun, PlannedTask } from '../../../core/planner/plan.ts';
+import type {
+  Cluster,
+  InfeasibleRun,
+  PlanInput,
+  PlannedRun,
+  PlannedTask,
+  Segment,
+} from '../../../core/planner/plan.ts';
 import { planGroups } from '../../../core/planner/plan-groups.ts';
 import { costContextOf, infeasibleRuns, planSweep } from '../../../core/planner/plan-sweep.ts';
 import { needsOf } from '../../../core/planner/run-needs.ts';
@@ -15,6 +22,7 @@ export interface StoredRun {
   readonly runId: string;
   readonly index: number;
   readonly parameters: string;
+  readonly segment?: Segment | null;
 }
 
 /** A cluster whose corrections are plain data, which can be sent to another thread. */
@@ -107,6 +115,7 @@ function clusterOf({ factors, ...cluster }: ClusterData): Cluster {
   return { ...cluster, corrections: correctionsOf(factors) };
 }
 
-function compiled({ runId, index, parameters }: StoredRun): PlannedRun {
-  return { runId, index, config: compileRunConfig(JSON.parse(parameters) as Parameters) };
+function compiled({ parameters, runId, index, segment }: StoredRun): PlannedRun {
+  const config = compileRunConfig(JSON.parse(parameters) as Parameters);
+  return segment === undefined ? { runId, index, config } : { runId, index, config, segment };
 }

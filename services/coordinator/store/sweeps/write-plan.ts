@@ -5,6 +5,10 @@ import { forecastFeatures } from '../../../core/planner/cost/task-cost.ts';
 import type { CostContext } from '../../../core/planner/cost/task-cost.ts';
 import type { Plan, PlannedTask } from '../../../core/planner/plan.ts';
 import { costContextOf } from '../../../core/planner/plan-sweep.ts';
+import { pathOf, stepAfter } from '../../../core/stopping/ladder.ts';
+import type { RungStep } from '../../../core/stopping/ladder.ts';
+import { pauseEpoch, pausesAtRungs, policyOf } from '../../../core/stopping/policy.ts';
+import type { SearchPolicy } from '../../../core/stopping/policy.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { countImages } from '../../../core/dataset.ts';
 import type { Dataset } from '../../../core/dataset.ts';
@@ -13,7 +17,11 @@ import { claimFeatures } from '../features/claim-features.ts';
 import { clusterDataOf } from '../planning/stored-plans.ts';
 import type { StoredRun } from '../planning/stored-plans.ts';
 import { endRuns } from '../runs/end-runs.ts';
+import { ladderColumns, toLadderRun } from '../rungs/ladder-sql.ts';
+import type { LadderRow } from '../rungs/ladder-sql.ts';
+import { insertSearch } from '../rungs/search-row.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
+import type { NewTask } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { readCluster } from './read-cluster.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
@@ -31,9 +39,10 @@ export interface Indexed {
  * @throws InvalidRequestError when weights are missing
  */
 export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: Indexed): Promise<void> {
-  const runs = await readStoredRuns(tx, sweepId);
-  if (runs.length === 0) return;
   const spec = await readSpec(tx, sweepId);
+  const { runs, search } = await draftSearch(tx, sweepId, spec);
+  await insertSearch(tx, sweepId, search.policy);
+  if (runs.length === 0) return;
   const cluster = await readCluster(tx);
   const dataset = {
     digest: indexed.dataset.digest,
@@ -65,7 +74,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
   const planned = new Set(plan.tasks);
   const claimed = await claimFeatures(tx, plan.tasks);
   const tasks = claimed.map((task) => (planned.has(task) ? task : reforecast(context, task)));
-  await insertTasks(tx, sweepId, tasks);
+  await insertTasks(tx, sweepId, withRungs(tasks, search));
   await recordSharedHeads(tx, plan);
   const slotCount = Math.max(1, Math.floor(cluster.slotCount));
   await tx.query(
@@ -75,14 +84,44 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
   );
 }
 
-/** Reads the runs that can still be trained, by number. Their parameters are parsed in the planner's thread. */
-async function readStoredRuns(tx: StoreTransaction, sweepId: string): Promise<StoredRun[]> {
-  const { rows } = await tx.query<{ run_id: string; run_index: number; parameters: string }>(
-    `SELECT run_id, run_index, parameters::text AS parameters FROM runs
-      WHERE sweep_id = $1 AND state IN ${IDLE_RUNS} ORDER BY run_index`,
+/** The policy of a sweep and the way of each run over its rungs. */
+interface DraftSearch {
+  readonly policy: SearchPolicy;
+  readonly paths: ReadonlyMap<string, readonly RungStep[]>;
+}
+
+/**
+ * Reads the runs that can still be trained, by number, and resolves the policy that compares them. Where runs pause at rungs, those with a
+ * head wait after it, and the others fine-tune to their first rung. Parameters are parsed in the planner's thread.
+ */
+async function draftSearch(
+  tx: StoreTransaction,
+  sweepId: string,
+  spec: SweepSpec,
+): Promise<{ readonly runs: readonly StoredRun[]; readonly search: DraftSearch }> {
+  const { rows } = await tx.query<LadderRow & { run_id: string; parameters: string }>(
+    `SELECT r.run_id, r.parameters::text AS parameters, ${ladderColumns('r')} FROM runs r
+      WHERE r.sweep_id = $1 AND r.state IN ${IDLE_RUNS} ORDER BY r.run_index`,
     [sweepId],
   );
-  return rows.map((row) => ({ runId: row.run_id, index: row.run_index, parameters: row.parameters }));
+  const policy = policyOf(spec, rows.map(toLadderRun));
+  const paths = new Map(rows.map((row) => [row.run_id, pathOf(policy.ladder, toLadderRun(row))]));
+  const runs = rows.map((row): StoredRun => {
+    const run = { runId: row.run_id, index: row.run_index, parameters: row.parameters };
+    if (!pausesAtRungs(policy)) return run;
+    if (row.head_epochs > 0) return { ...run, segment: null };
+    return { ...run, segment: { from: 0, to: pauseEpoch(policy, paths.get(row.run_id) ?? [], null) } };
+  });
+  return { runs, search: { policy, paths } };
+}
+
+/** Adds to fine-tunings whose runs pause the rung that they train to. */
+function withRungs(tasks: readonly PlannedTask[], { policy, paths }: DraftSearch): NewTask[] {
+  return tasks.map((task) => {
+    const path = paths.get(task.runIds[0] ?? '');
+    if (task.stage !== 'FINE_TUNE' || path === undefined || !pausesAtRungs(policy)) return task;
+    return { ...task, pauseEpoch: pauseEpoch(policy, path, null), rung: stepAfter(path, null)?.rung ?? null };
+  });
 }
 
 async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {

@@ -16,6 +16,12 @@ export interface NewTask {
   readonly forecast?: TaskForecast;
   /** Test roles by run, for EVALUATE. */
   readonly roles?: Readonly<Record<string, TestRole>>;
+  /** Epoch after which its runs pause; null or absent: at none. */
+  readonly pauseEpoch?: number | null;
+  /** Rung that it trains to, where its runs wait at rungs; null or absent elsewhere. */
+  readonly rung?: number | null;
+  /** Lease epoch of the last attempt of an earlier task of the same stage of its runs; absent: there was none. */
+  readonly leaseEpoch?: number;
 }
 
 /**
@@ -26,12 +32,14 @@ export async function insertTasks(tx: StoreTransaction, sweepId: string, tasks: 
   if (tasks.length === 0) return;
   await tx.query(
     `INSERT INTO tasks (task_id, sweep_id, stage, state, position, description,
-                        cost_class, model_seconds, forecast_seconds, forecast_memory_bytes)
+                        cost_class, model_seconds, forecast_seconds, forecast_memory_bytes, pause_epoch, rung, lease_epoch)
      SELECT t.task_id, $1, t.stage, t.state, t.ordinality + (SELECT coalesce(max(position), 0) FROM tasks WHERE sweep_id = $1),
-            t.description, t.cost_class, t.model_seconds, t.forecast_seconds, t.forecast_memory_bytes
-       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::float8[], $9::bigint[])
+            t.description, t.cost_class, t.model_seconds, t.forecast_seconds, t.forecast_memory_bytes, t.pause_epoch, t.rung,
+            t.lease_epoch
+       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::float8[], $9::bigint[],
+                   $10::int[], $11::int[], $12::int[])
             WITH ORDINALITY AS t (task_id, stage, state, description, cost_class, model_seconds, forecast_seconds,
-                                  forecast_memory_bytes, ordinality)`,
+                                  forecast_memory_bytes, pause_epoch, rung, lease_epoch, ordinality)`,
     [
       sweepId,
       tasks.map(({ taskId }) => taskId),
@@ -42,6 +50,9 @@ export async function insertTasks(tx: StoreTransaction, sweepId: string, tasks: 
       tasks.map(({ forecast }) => forecast?.modelSeconds ?? null),
       tasks.map(({ forecast }) => forecast?.seconds ?? null),
       tasks.map(({ forecast }) => forecast?.memoryBytes ?? null),
+      tasks.map(({ pauseEpoch }) => pauseEpoch ?? null),
+      tasks.map(({ rung }) => rung ?? null),
+      tasks.map(({ leaseEpoch }) => leaseEpoch ?? 0),
     ],
   );
   await insertTaskRuns(tx, tasks);

@@ -139,12 +139,14 @@ export function forecastHeads(
  * batch for all of them; the part above it runs forward and backward for each.
  *
  * @param cut end of the frozen part; null: all layers train.
+ * @param epochCounts epochs of each run; all of them by default.
  */
 export function forecastFineTunes(
   context: CostContext,
   configs: readonly RunConfig[],
   cut: string | null,
   featureSets: readonly KeyedFeatureSet[],
+  epochCounts: readonly number[] = configs.map(({ fineTune }) => fineTune?.epochs ?? 0),
 ): TaskForecast {
   const [first] = configs;
   if (first === undefined) return emptyForecast('FINE_TUNE cached');
@@ -152,7 +154,7 @@ export function forecastFineTunes(
   const { name } = first.backbone;
   const prefix = prefixCost(first, cut);
   const readBytes = sum(featureSets.map((set) => featureSetBytes(context, set)));
-  const epochs = Math.max(...configs.map((config) => config.fineTune?.epochs ?? 0));
+  const epochs = Math.max(...epochCounts);
   const whole = costOfLayers(name, first.imageSize, { from: null, to: first.backbone.cut });
   let seconds = loadSeconds(whole) + readBytes / READ_BYTES_PER_SECOND;
   let memoryBytes = processBytes(whole) + FEATURE_COPIES * readBytes + scoreBytes(context, configs.length);
@@ -163,7 +165,7 @@ export function forecastFineTunes(
   }
   if (isStreamed || cut === null) seconds += imageCounts.train * speed.decodeSeconds;
   let largestTopBytes = 0;
-  for (const config of configs) {
+  for (const [index, config] of configs.entries()) {
     const top = costOfLayers(name, config.imageSize, { from: cut, to: config.backbone.cut });
     const weightCount = headWeights(context, config);
     const stepCount = Math.ceil(imageCounts.train / config.batchSize);
@@ -173,7 +175,7 @@ export function forecastFineTunes(
     const validation =
       imageCounts.validation * forwardSeconds(speed, top) +
       headForwardSeconds(speed, weightCount, imageCounts.validation);
-    seconds += (config.fineTune?.epochs ?? 0) * (training + validation + stepCount * speed.stepSeconds);
+    seconds += (epochCounts[index] ?? 0) * (training + validation + stepCount * speed.stepSeconds);
     const optimizer = config.fineTune?.optimizer ?? config.optimizer;
     memoryBytes += headGroupBytes([groupedHead(context, config, optimizer)], config.batchSize);
     memoryBytes += (TRAINED_WEIGHT_COPIES + extraSlotsOf(optimizer).length) * FLOAT_BYTES * top.weightCount;

@@ -19,6 +19,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   int4: '1',
   int8: '1',
   float8: '1.5',
+  bytea: '\\x03',
   text: 'a',
   name: 'a',
   varchar: 'a',
@@ -27,6 +28,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   _int4: '{1}',
   _int8: '{1}',
   _float8: '{1.5}',
+  _bytea: '{}',
   void: '',
 };
 const JSON_TYPES = new Set(['json', 'jsonb']);
@@ -114,6 +116,7 @@ export class StatementDescriber {
 
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return `${kindOf(value[0])}[]`;
+  if (value instanceof Buffer) return 'Buffer';
   return value instanceof Date ? 'Date' : typeof value;
 }
 
