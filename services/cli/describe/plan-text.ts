@@ -1,10 +1,11 @@
 import { findDefinition, SEED_PARAMETERS } from '../../core/search-space/parameter-definitions.ts';
 import type { Parameters } from '../../core/sweep/sweep-spec.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
-import type { SweepPlanRecord } from '../../core/records/plan.ts';
+import type { QuantileRange, SweepPlanRecord } from '../../core/records/plan.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import { formatBytes, formatDuration, formatIndexes, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
+import { placeOfRung } from './rung-text.ts';
 import { formatTook } from './took.ts';
 
 type PlannedTask = SweepPlanRecord['tasks'][number];
@@ -66,6 +67,7 @@ export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose
     renderTree(plan.tasks),
     '',
     ...describeCost(plan),
+    ...describeSearch(plan.cost),
     describeCounts(plan, counts),
   ].join('\n');
 }
@@ -136,11 +138,33 @@ function describeCost({ cost, basePassCountAlone, basePassCountShared }: SweepPl
       : [`${countOf(cost.fineTuneCount, 'fine-tuning')} in ${countOf(cost.fineTuneTaskCount, 'task')}`]),
   ];
   return [
-    `Expected on ${countOf(cost.slotCount, 'slot')}: ${time(cost.wallSeconds)}, at most ${formatBytes(cost.memoryBytes)} of memory in a slot.`,
+    `Expected on ${countOf(cost.slotCount, 'slot')}${cost.search === null ? '' : ' without stopping'}: ${time(cost.wallSeconds)}, at most ${formatBytes(cost.memoryBytes)} of memory in a slot.`,
     `Slot time: ${time(cost.slotSeconds)}, against ${time(cost.slotSecondsAlone)} one by one${ratio}.`,
     `${parts.join('; ')}.`,
     `Passes over the images through a frozen base: ${basePassCountShared}, against ${basePassCountAlone} one by one.`,
   ];
+}
+
+/** Returns the expected cost with the sweep's stopping rule; nothing if each run trains to its end. */
+function describeSearch({ search, slotSeconds }: SweepPlanRecord['cost']): string[] {
+  if (search === null) return [];
+  const { rule, policy, rungs, simulationCount, slotSeconds: slots, wallSeconds: wall } = search;
+  const part = Math.round((100 * slots.median) / slotSeconds);
+  return [
+    '',
+    `With ${rule}: ${policy}`,
+    renderTable(
+      [{ title: 'rung', align: 'right' }, { title: 'after' }, { title: 'runs', align: 'right' }],
+      rungs.map((rung) => [String(rung.rung), placeOfRung(rung), countRange(rung.entries)]),
+    ),
+    `Slot time: ${time(slots.low)} to ${time(slots.high)}, median ${time(slots.median)}, ${part} % of that without stopping.`,
+    `Wall time: ${time(wall.low)} to ${time(wall.high)}, median ${time(wall.median)}.`,
+    `The ranges hold 80 % of ${simulationCount} simulated sweeps.`,
+  ];
+}
+
+function countRange({ low, high }: QuantileRange): string {
+  return low === high ? String(low) : `${low}–${high}`;
 }
 
 function describeCounts({ cost }: SweepPlanRecord, { whyAssumed, isComplete }: CountNote): string {

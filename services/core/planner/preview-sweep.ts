@@ -8,6 +8,8 @@ import { samplingNotes } from '../samplers/sampling-notes.ts';
 import { searchNotes } from '../samplers/search-notes.ts';
 import { trainingNotes } from '../samplers/training-notes.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
+import { ladderRun } from '../stopping/ladder.ts';
+import { policyOf } from '../stopping/policy.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import { forecastEvaluations, planCost } from './cost/plan-cost.ts';
 import { forecastIndex } from './cost/task-cost.ts';
@@ -15,6 +17,7 @@ import type { CostContext, ImageCounts } from './cost/task-cost.ts';
 import { groupBy } from './grouping.ts';
 import type { Cluster, InfeasibleRun, Plan, PlannedRun } from './plan.ts';
 import { costContextOf, infeasibleRuns, planWith } from './plan-sweep.ts';
+import { forecastSearch, unforeseenNote } from './search/forecast-search.ts';
 import { needsOf } from './run-needs.ts';
 import { weightsReferencesOf } from './weights-digests.ts';
 import type { WeightsDigest } from './weights-digests.ts';
@@ -61,6 +64,11 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
   const needs = planned.map((run) => needsOf(run, PREVIEW_ID, weightsAsDigest));
   const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
   const varied = variedNames(runs);
+  const policy = policyOf(
+    spec,
+    planned.map(({ index, config }) => ladderRun(index, config)),
+  );
+  const cost = planCost(plan, context, needs, cluster.slotCount, testPolicy);
   return {
     runs: runs.map(({ index, parameters }) => {
       const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, index));
@@ -73,18 +81,20 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
       ...samplingNotes(spec, sampled),
       ...trainingNotes(spec, runs, varied),
       ...searchNotes(spec, runs),
+      ...[unforeseenNote(policy)].filter((note) => note !== null),
       ...infeasibleNotes(infeasible),
     ],
     tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
     cost: {
-      ...planCost(plan, context, needs, cluster.slotCount, testPolicy),
+      ...cost,
       trainImageCount: imageCounts.train,
       validationImageCount: imageCounts.validation,
       testImageCount: imageCounts.test,
       imageCountsAssumed: images === null,
       imageCountsFromClient: images?.source === 'counted',
+      search: forecastSearch({ spec, policy, plan, needs, context, cost }),
     },
   };
 }

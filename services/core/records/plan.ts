@@ -47,6 +47,34 @@ export interface PlanCost {
   readonly memoryBytes: number;
 }
 
+/** Quantiles of 10, 50 and 90 %. */
+export interface QuantileRange {
+  readonly low: number;
+  readonly median: number;
+  readonly high: number;
+}
+
+/** Expected number of runs at a rung. */
+export interface RungForecastRecord {
+  readonly rung: number;
+  readonly stage: Stage | null;
+  /** null: the end of the stage. */
+  readonly epoch: number | null;
+  readonly entries: QuantileRange;
+}
+
+/** Expected cost of a sweep whose runs are compared while they train, from simulated sweeps. */
+export interface SearchForecastRecord {
+  /** Rule and version. */
+  readonly rule: string;
+  /** The policy in words. */
+  readonly policy: string;
+  readonly simulationCount: number;
+  readonly slotSeconds: QuantileRange;
+  readonly wallSeconds: QuantileRange;
+  readonly rungs: readonly RungForecastRecord[];
+}
+
 /** Cost of a sweep with the numbers of images that it was computed for. */
 export interface PlanCostRecord extends PlanCost {
   readonly trainImageCount: number;
@@ -56,6 +84,8 @@ export interface PlanCostRecord extends PlanCost {
   readonly imageCountsAssumed: boolean;
   /** true if the numbers are the client's count, because the data set was never indexed. */
   readonly imageCountsFromClient: boolean;
+  /** null: each run trains to its end, or what the rule stops can't be forecast. */
+  readonly search: SearchForecastRecord | null;
 }
 
 /** Numbers of images and classes that a client counted by the names of the files. */

@@ -55,11 +55,10 @@ interface RungView {
 export function nextAction(policy: SearchPolicy, state: SearchState): SearchAction | null {
   const bound = boundReached(policy.objective, state.spending);
   if (bound !== null) return { kind: 'END', rule: policy.rule, ...bound };
+  if (!policy.synchronous && state.openTasks >= Math.max(1, state.slots.count)) return null;
   const views = pausesAtRungs(policy) ? viewRungs(policy, state) : [];
-  if (policy.synchronous || state.openTasks < Math.max(1, state.slots.count)) {
-    const promotion = nextPromotion(policy, views) ?? idlePromotion(policy, state, views);
-    if (promotion !== null) return promotion;
-  }
+  const promotion = nextPromotion(policy, views) ?? idlePromotion(policy, state, views);
+  if (promotion !== null) return promotion;
   const isLive = state.runs.some(({ status }) => status === 'BELOW' || status === 'TRAINING');
   return isLive || state.openTasks > 0 ? null : endOf(policy, state, views);
 }
@@ -105,19 +104,25 @@ function idlePromotion(policy: SearchPolicy, state: SearchState, views: readonly
 /** Views the rungs from the lowest up: a rung is complete when no run trains below it and none will be promoted to it. */
 function viewRungs(policy: SearchPolicy, state: SearchState): RungView[] {
   const promotable: SearchRun[] = [];
+  const runs = new Map(state.runs.map((run) => [run.index, run]));
   return policy.ladder.map(({ number }) => {
     const complete =
       !state.runs.some((run) => isComing(run, number)) &&
       !promotable.some(({ path }) => path.some(({ rung }) => rung === number));
-    const view = viewRung(policy, state, number, complete);
+    const view = viewRung(policy, state, runs, number, complete);
     promotable.push(...view.candidates);
     return view;
   });
 }
 
-function viewRung(policy: SearchPolicy, state: SearchState, rung: number, complete: boolean): RungView {
+function viewRung(
+  policy: SearchPolicy,
+  state: SearchState,
+  runs: ReadonlyMap<number, SearchRun>,
+  rung: number,
+  complete: boolean,
+): RungView {
   const table = tableAt(policy, state, rung);
-  const runs = new Map(state.runs.map((run) => [run.index, run]));
   const rivals = rankedRivals(policy.objective, table).flatMap((entry) => {
     const run = runs.get(entry.runIndex);
     return run === undefined ? [] : [{ entry, run }];
@@ -139,9 +144,10 @@ function viewRung(policy: SearchPolicy, state: SearchState, rung: number, comple
 
 /** Returns who is promoted next: the runs within the cut that wait, as many as the budget pays for. */
 function withinCut(policy: SearchPolicy, state: SearchState, view: RungView): SearchRun[] {
-  const places = payable(policy, state, view) - promotedFrom(state, view.table.definition.number);
   const waiting = view.rivals.slice(0, view.cut).filter(({ run }) => isWaiting(run, view));
-  return waiting.slice(0, Math.max(0, places)).map(({ run }) => run);
+  const places = payable(policy, state, view);
+  const left = places === Infinity ? places : places - promotedFrom(state, view.table.definition.number);
+  return waiting.slice(0, Math.max(0, left)).map(({ run }) => run);
 }
 
 /** Returns the number of heads that a budget of slot-seconds pays for; no bound at other rungs. */

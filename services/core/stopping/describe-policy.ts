@@ -20,7 +20,7 @@ function ruleInWords(policy: SearchPolicy): string {
   const from = `from ${minEntries} runs at a rung on`;
   switch (ruleOf(policy)) {
     case 'promotion':
-      return `runs pause at each rung, and the best ⌊n/${reductionFactor}⌋ + 1 of n are promoted, ${from}${promoteIdle ? '; idle slots promote the best paused run' : ''}`;
+      return `runs pause at each rung, and the best ⌊n/${reductionFactor}⌋ + 1 of n are promoted, ${from}${promoteIdle && !policy.synchronous ? '; idle slots promote the best paused run' : ''}`;
     case 'asha':
       return `a run stops at a rung unless it is among the best 1/${reductionFactor} there, ${from}`;
     case 'median':

@@ -203,6 +203,7 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
         testImageCount: 200,
         imageCountsAssumed: false,
         imageCountsFromClient: false,
+        search: null,
       },
       duplicateCount: 0,
       basePassCountAlone: 60,

@@ -2,6 +2,8 @@ import type {
   PlanCostRecord,
   PlannedRunRecord,
   PlannedTaskRecord,
+  RungForecastRecord,
+  SearchForecastRecord,
   SweepPlanRecord,
 } from '../../../core/records/plan.ts';
 import type {
@@ -9,8 +11,10 @@ import type {
   PlannedRun,
   PlannedTask,
   PlanSweepResponse,
+  RungForecast,
+  SearchForecast,
 } from '../../../../proto/gen/graft/v1/sweep_service.ts';
-import { bytesToProto, numberOf, requireMessage } from './fields.ts';
+import { absentNulls, bytesToProto, nullAbsent, numberOf, requireMessage } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
 import { stages } from './run.ts';
 
@@ -40,7 +44,7 @@ export function planSummaryToProto({ runs, tasks, cost, ...plan }: SweepPlanReco
     notes: [...plan.notes],
     basePassCountAlone: BigInt(plan.basePassCountAlone),
     basePassCountShared: BigInt(plan.basePassCountShared),
-    cost: { ...cost, featureBytes: bytesToProto(cost.featureBytes), memoryBytes: bytesToProto(cost.memoryBytes) },
+    cost: costToProto(cost),
     nextPageToken: '',
     runCount: runs.length,
     taskCount: tasks.length,
@@ -79,10 +83,39 @@ export function planFromProto(pages: readonly PlanSweepResponse[]): SweepPlanRec
   };
 }
 
+function costToProto({ search, ...cost }: PlanCostRecord): PlanCost {
+  return {
+    ...cost,
+    featureBytes: bytesToProto(cost.featureBytes),
+    memoryBytes: bytesToProto(cost.memoryBytes),
+    search: search === null ? undefined : { ...search, rungs: search.rungs.map(rungToProto) },
+  };
+}
+
+function rungToProto(rung: RungForecastRecord): RungForecast {
+  return { ...absentNulls(rung), stage: stages.toProto(rung.stage) };
+}
+
+function searchFromProto(search: SearchForecast | undefined): SearchForecastRecord | null {
+  if (search === undefined) return null;
+  const { slotSeconds, wallSeconds, rungs } = search;
+  return {
+    ...search,
+    slotSeconds: requireMessage(slotSeconds, 'cost.search.slot_seconds'),
+    wallSeconds: requireMessage(wallSeconds, 'cost.search.wall_seconds'),
+    rungs: rungs.map((rung) => ({
+      ...nullAbsent(rung),
+      stage: stages.tryFromProto(rung.stage),
+      entries: requireMessage(rung.entries, 'cost.search.rungs.entries'),
+    })),
+  };
+}
+
 function costFromProto(cost: PlanCost): PlanCostRecord {
   return {
     ...cost,
     featureBytes: numberOf(cost.featureBytes, 'cost.feature_bytes'),
     memoryBytes: numberOf(cost.memoryBytes, 'cost.memory_bytes'),
+    search: searchFromProto(cost.search),
   };
 }
