@@ -2,7 +2,7 @@ import type { EarlyStop, Stage } from './task.ts';
 import { countOf } from './text/count-of.ts';
 
 /** The stage that early stopping ended. */
-export interface EarlyStoppedStage {
+interface EarlyStoppedStage {
   readonly stage: Stage;
   readonly epochCount: number;
   readonly epochLimit: number;
