@@ -25,6 +25,7 @@ CREATE TABLE attempts (
     end_time timestamp(6) with time zone,
     micro_batch_divisor integer NOT NULL DEFAULT 1,
     lease_secret_hash text,
+    recipe_version integer,
     CONSTRAINT attempts_pkey PRIMARY KEY (task_id, lease_epoch),
     CONSTRAINT attempts_error_class_check CHECK (error_class = ANY (ARRAY['INFRASTRUCTURE'::text, 'MEMORY'::text, 'PERMANENT'::text, 'NUMERIC'::text, 'COUNTED'::text])),
     CONSTRAINT attempts_last_sequence_check CHECK (last_sequence >= 0),
@@ -312,12 +313,15 @@ CREATE TABLE runs (
     paused_rung integer,
     end_cause text,
     reused_run_id text,
+    result_digest text,
+    head_digest text,
     CONSTRAINT runs_pkey PRIMARY KEY (run_id),
     CONSTRAINT runs_best_check CHECK (num_nulls(best_value, best_stage, best_epoch) = ANY (ARRAY[0, 3])),
     CONSTRAINT runs_best_epoch_check CHECK (best_epoch >= 1),
     CONSTRAINT runs_best_stage_check CHECK (best_stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
     CONSTRAINT runs_end_cause_check CHECK (end_cause = ANY (ARRAY['ALL_EPOCHS'::text, 'EARLY_STOPPING'::text, 'RULE'::text, 'NOT_PROMOTED'::text, 'BUDGET'::text, 'TARGET'::text, 'USER'::text, 'ERROR'::text, 'REUSED'::text])),
     CONSTRAINT runs_head_run_id_check CHECK (head_run_id <> run_id),
+    CONSTRAINT runs_reused_run_id_check CHECK (reused_run_id <> run_id),
     CONSTRAINT runs_run_index_check CHECK (run_index >= 0),
     CONSTRAINT runs_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
     CONSTRAINT runs_state_check CHECK (state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text, 'SUCCEEDED'::text, 'STOPPED'::text, 'CANCELLED'::text, 'FAILED'::text, 'INFEASIBLE'::text]))
@@ -525,6 +529,7 @@ CREATE TABLE trainers (
     secret_hash text,
     refusal_count integer NOT NULL DEFAULT 0,
     drain_reason text,
+    recipe_version integer,
     CONSTRAINT trainers_pkey PRIMARY KEY (trainer_id),
     CONSTRAINT trainers_refusal_count_check CHECK (refusal_count >= 0),
     CONSTRAINT trainers_secret_hash_check CHECK (secret_hash ~ '^[0-9a-f]{64}$'::text),
@@ -591,8 +596,10 @@ CREATE INDEX run_parameters_name_idx ON run_parameters USING btree (name);
 CREATE INDEX rung_entries_run_id_idx ON rung_entries USING btree (run_id);
 CREATE UNIQUE INDEX rung_entries_sweep_id_rung_arrival_key ON rung_entries USING btree (sweep_id, rung, arrival);
 CREATE INDEX runs_ended_idx ON runs USING btree (sweep_id, end_time, run_id) WHERE (state = ANY (ARRAY['SUCCEEDED'::text, 'FAILED'::text, 'INFEASIBLE'::text])) AND start_time IS NOT NULL;
+CREATE INDEX runs_head_digest_idx ON runs USING btree (head_digest) WHERE reused_run_id IS NULL AND head_run_id IS NULL;
 CREATE INDEX runs_head_run_id_idx ON runs USING btree (head_run_id);
 CREATE INDEX runs_live_idx ON runs USING btree (sweep_id) WHERE state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text]);
+CREATE INDEX runs_result_digest_idx ON runs USING btree (result_digest) WHERE reused_run_id IS NULL;
 CREATE INDEX runs_reused_run_id_idx ON runs USING btree (reused_run_id) WHERE reused_run_id IS NOT NULL;
 CREATE UNIQUE INDEX runs_sweep_id_parameters_digest_key ON runs USING btree (sweep_id, parameters_digest);
 CREATE UNIQUE INDEX runs_sweep_id_run_index_key ON runs USING btree (sweep_id, run_index);
@@ -778,7 +785,9 @@ CREATE VIEW leaderboard AS
     r.state_reason,
     r.end_cause,
     r.rung,
-    r.paused_rung
+    r.paused_rung,
+    r.reused_run_id,
+    t.checkpoint_id AS test_checkpoint_id
    FROM sweeps s
      JOIN runs r ON r.sweep_id = s.sweep_id
      LEFT JOIN test_results t ON t.run_id = r.run_id
@@ -816,7 +825,24 @@ CREATE VIEW epoch_curves AS
             f.head_run_id,
             true
            FROM runs f
-          WHERE f.head_run_id IS NOT NULL) r
+          WHERE f.head_run_id IS NOT NULL
+        UNION ALL
+         SELECT u.sweep_id,
+            u.run_id,
+            u.run_index,
+            u.reused_run_id,
+            false
+           FROM runs u
+          WHERE u.reused_run_id IS NOT NULL
+        UNION ALL
+         SELECT u.sweep_id,
+            u.run_id,
+            u.run_index,
+            o.head_run_id,
+            true
+           FROM runs u
+             JOIN runs o ON o.run_id = u.reused_run_id
+          WHERE o.head_run_id IS NOT NULL) r
      JOIN epoch_metrics m ON m.run_id = r.trained_run_id AND (NOT r.shared OR m.stage = 'HEAD'::text)
   WHERE m.superseded_by IS NULL
   GROUP BY r.sweep_id, r.run_id, r.run_index, r.trained_run_id, m.stage, m.epoch;
@@ -846,7 +872,8 @@ CREATE VIEW sweep_summaries AS
     runs.cancelled_count,
     best.run_id AS best_run_id,
     s.notes,
-    s.tags
+    s.tags,
+    runs.reused_count
    FROM sweeps s
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS run_count,
@@ -854,7 +881,8 @@ CREATE VIEW sweep_summaries AS
             count(*) FILTER (WHERE r.state = ANY (ARRAY['FAILED'::text, 'INFEASIBLE'::text]))::integer AS failed_count,
             count(*) FILTER (WHERE r.state = 'INFEASIBLE'::text)::integer AS infeasible_count,
             count(*) FILTER (WHERE r.state = 'STOPPED'::text)::integer AS stopped_count,
-            count(*) FILTER (WHERE r.state = 'CANCELLED'::text)::integer AS cancelled_count
+            count(*) FILTER (WHERE r.state = 'CANCELLED'::text)::integer AS cancelled_count,
+            count(r.reused_run_id)::integer AS reused_count
            FROM runs r
           WHERE r.sweep_id = s.sweep_id) runs
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS attempt_count,
@@ -1084,7 +1112,7 @@ UNION ALL
     true AS shared
    FROM task_runs tr
      JOIN tasks t ON t.task_id = tr.task_id AND t.stage = 'HEAD'::text
-     JOIN runs f ON f.head_run_id = tr.run_id;
+     JOIN runs f ON f.head_run_id = tr.run_id AND f.sweep_id = t.sweep_id;
 
 CREATE VIEW stage_forecasts AS
  SELECT t.sweep_id,
@@ -1203,6 +1231,7 @@ COMMENT ON COLUMN attempts.create_time IS 'Time of the lease.';
 COMMENT ON COLUMN attempts.end_time IS 'Time at which it ended.';
 COMMENT ON COLUMN attempts.micro_batch_divisor IS 'Number of micro-batches per batch, with accumulated gradients: 2, 4 or 8 after attempts that ran out of memory, else 1.';
 COMMENT ON COLUMN attempts.lease_secret_hash IS 'SHA-256 of the secret that every write under this lease must show; null: leased by a trainer that is not bound';
+COMMENT ON COLUMN attempts.recipe_version IS 'The trainer''s recipe_version at the lease. A result is taken by other sweeps only if all its attempts have the coordinator''s own.';
 COMMENT ON FUNCTION check_metric_runs() IS 'Refuses metrics of runs that do not exist, once per statement: a foreign key would look for each row.';
 COMMENT ON VIEW checkpoint_lineage IS 'One row per checkpoint: what it was made from, by which attempt, and whether a test result is its. Follow parent_checkpoint_id to the pretrained weights; it may be of another run, whose head this one shares.';
 COMMENT ON COLUMN checkpoint_lineage.sweep_id IS 'The sweep.';
@@ -1314,7 +1343,7 @@ COMMENT ON COLUMN epoch_curves.val_accuracy IS 'Validation accuracy, 0 to 1.';
 COMMENT ON COLUMN epoch_curves.learning_rate IS 'Learning rate of the epoch.';
 COMMENT ON COLUMN epoch_curves.seconds IS 'Seconds the epoch took.';
 COMMENT ON COLUMN epoch_curves.images_per_second IS 'Training images per second.';
-COMMENT ON COLUMN epoch_curves.trained_run_id IS 'The run that this epoch was trained for: the run itself, or for HEAD the one whose head it shares.';
+COMMENT ON COLUMN epoch_curves.trained_run_id IS 'The run that trained the epoch: itself, the run whose head it shares, or the one of another sweep whose result it took.';
 COMMENT ON COLUMN epoch_curves.val_macro_f1 IS 'Mean F1 of the classes on the validation split, 0 to 1; null: not recorded.';
 COMMENT ON COLUMN epoch_curves.val_balanced_accuracy IS 'Mean recall of the classes on the validation split, 0 to 1; null: not recorded.';
 COMMENT ON COLUMN epoch_curves.val_auc IS 'Area under the ROC curve on the validation split, for more than two classes the mean over them; null: not recorded.';
@@ -1410,6 +1439,8 @@ COMMENT ON COLUMN leaderboard.state_reason IS 'Why it is in its state, for peopl
 COMMENT ON COLUMN leaderboard.end_cause IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING, RULE, NOT_PROMOTED, BUDGET, TARGET, USER, ERROR or REUSED; null: not ended, or unknown.';
 COMMENT ON COLUMN leaderboard.rung IS 'Highest rung that it has reached; null: none.';
 COMMENT ON COLUMN leaderboard.paused_rung IS 'Rung at which it is paused until it is promoted; null: at none.';
+COMMENT ON COLUMN leaderboard.reused_run_id IS 'Run of another sweep whose result it took; null: it was trained in this sweep.';
+COMMENT ON COLUMN leaderboard.test_checkpoint_id IS 'Checkpoint that was tested; null: none.';
 COMMENT ON TABLE machine_faults IS 'Tasks that failed by a fault of a machine (store, data path, disk, device) and may do well on another one. Rows go when the trainer is found healthy, when every other slot has failed the task too (then it says nothing of the machine), and after an hour.';
 COMMENT ON COLUMN machine_faults.task_id IS 'The task.';
 COMMENT ON COLUMN machine_faults.trainer_id IS 'The trainer it failed on.';
@@ -1563,20 +1594,22 @@ COMMENT ON COLUMN runs.peak_memory_bytes IS 'Highest memory that a worker proces
 COMMENT ON COLUMN runs.create_time IS 'Time of creation.';
 COMMENT ON COLUMN runs.start_time IS 'Time at which a slot first worked on it.';
 COMMENT ON COLUMN runs.end_time IS 'Time at which it reached a final state.';
-COMMENT ON COLUMN runs.head_run_id IS 'The run that trained its head, because both have the same head phase; null: it has a head of its own, or none.';
+COMMENT ON COLUMN runs.head_run_id IS 'Run that trained its head, of this sweep or another one; null: itself, or there is no head.';
 COMMENT ON COLUMN runs.notes IS 'Notes of people.';
 COMMENT ON COLUMN runs.tags IS 'Tags of people, sorted.';
 COMMENT ON COLUMN runs.rung IS 'Highest rung that it has reached; null: none.';
 COMMENT ON COLUMN runs.paused_rung IS 'Rung at which it is paused until it is promoted; null: it is not paused at a rung.';
 COMMENT ON COLUMN runs.end_cause IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING (its own patience), RULE (a stopping rule), NOT_PROMOTED, BUDGET, TARGET, USER, ERROR or REUSED; null: it has not ended, or ended before causes were recorded.';
 COMMENT ON COLUMN runs.reused_run_id IS 'Run of another sweep whose result it took over; null: none.';
+COMMENT ON COLUMN runs.result_digest IS 'SHA-256 over all that determines the run''s numbers: parameters, seeds, images, weights, and the objective where it steers training; null: not planned yet, or planned by an earlier version.';
+COMMENT ON COLUMN runs.head_digest IS 'The same for its head phase; null also where there is none.';
 COMMENT ON TABLE searches IS 'The search of each planned sweep: how its runs are compared while they train. Its row is locked by whatever changes rungs, entries and decisions, so these have one order.';
 COMMENT ON COLUMN searches.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN searches.policy IS 'The rule with its version and all settings, as they were resolved at planning, and the epochs from which the rungs follow.';
 COMMENT ON COLUMN searches.decision_count IS 'Number of decisions; the next one has the next number.';
 COMMENT ON COLUMN searches.end_reason IS 'Why the search ended: ALL_DECIDED (nothing more can be promoted), BUDGET, WALL_TIME, TARGET or USER; null: it continues, or no search was needed.';
 COMMENT ON COLUMN searches.end_time IS 'Time of the end.';
-COMMENT ON VIEW served_runs IS 'One row per task and run that needs it: the runs it trains, and for HEAD those that start from the head of one of them.';
+COMMENT ON VIEW served_runs IS 'One row per task and run that needs it: its own runs, and those of the task''s sweep that share a head it trains. A run whose head another sweep has trained needs no task for it.';
 COMMENT ON COLUMN served_runs.task_id IS 'The task.';
 COMMENT ON COLUMN served_runs.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN served_runs.stage IS 'HEAD, FINE_TUNE or EVALUATE.';
@@ -1642,6 +1675,7 @@ COMMENT ON COLUMN sweep_summaries.cancelled_count IS 'Runs that a person ended.'
 COMMENT ON COLUMN sweep_summaries.best_run_id IS 'The run that the leaderboard places first, if it can be the best one; null: none can.';
 COMMENT ON COLUMN sweep_summaries.notes IS 'Notes of people.';
 COMMENT ON COLUMN sweep_summaries.tags IS 'Tags of people, sorted.';
+COMMENT ON COLUMN sweep_summaries.reused_count IS 'Runs that took the result of another sweep; included in succeeded_count.';
 COMMENT ON TABLE sweeps IS 'Tuning jobs: data set, search space, objective and budget.';
 COMMENT ON COLUMN sweeps.sweep_id IS 'Identity.';
 COMMENT ON COLUMN sweeps.request_id IS 'Chosen by the client; the same one gives the same sweep. Null: none was sent.';
@@ -1780,3 +1814,4 @@ COMMENT ON COLUMN trainers.create_time IS 'Time of its first registration.';
 COMMENT ON COLUMN trainers.secret_hash IS 'SHA-256 of the secret that the first registration bound this identity to; null: not bound.';
 COMMENT ON COLUMN trainers.refusal_count IS 'Number of its reports that were refused because they can''t be true; the third one drains the trainer.';
 COMMENT ON COLUMN trainers.drain_reason IS 'Reason why the coordinator assigns it no more work; null: it assigns work.';
+COMMENT ON COLUMN trainers.recipe_version IS 'Version of the code that determines the numbers of a training; null: its version does not report one.';

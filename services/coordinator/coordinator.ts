@@ -130,6 +130,7 @@ async function startParts(
   parts.add(() => storedPlans[Symbol.asyncDispose]());
   const store = createStore({
     planner: {
+      identify: (input) => storedPlans.run('identify', input, { caller: '' }),
       planStored: (input) => storedPlans.run('planStored', input, { caller: '' }),
       regroup: (input) => storedPlans.run('regroup', input, { caller: '' }),
     },

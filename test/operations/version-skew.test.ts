@@ -45,6 +45,7 @@ function trainerOf(version: string): RegisterTrainerRequest {
   const reported = { heartbeatTime: undefined, refusalCount: 0, drainReason: '' };
   return {
     store: undefined,
+    recipeVersion: 0,
     trainer: { ...trainer, ...reported, slots: [{ ...slot, slotIndex: 0 }] },
     trainerSecret: 'a'.repeat(43),
   };

@@ -280,6 +280,7 @@ function sweepOf(
     infeasibleRunCount: counted('INFEASIBLE'),
     stoppedRunCount: counted('STOPPED'),
     cancelledRunCount: counted('CANCELLED'),
+    reusedRunCount: 0,
     bestRunId: best?.runId ?? null,
     bestValue: best?.bestValue ?? null,
     createTime: new Date(START),

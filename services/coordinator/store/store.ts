@@ -4,7 +4,7 @@ import { PrismaClient } from '../../../prisma/client/client.ts';
 import { currentSchema } from '../../platform/db/current-schema.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
 import { STORED_PLANS } from './planning/stored-plans.ts';
-import type { PlanStoredInput, RegroupInput } from './planning/stored-plans.ts';
+import type { IdentifyInput, PlanStoredInput, RegroupInput } from './planning/stored-plans.ts';
 
 /** The connections and settings that every statement needs. Prisma and raw `pg` share one pool. */
 export interface Store {
@@ -28,12 +28,14 @@ export interface Store {
 
 /** Plans stored sweeps. */
 export interface Planner {
+  identify(input: IdentifyInput): Promise<ReturnType<typeof STORED_PLANS.identify>>;
   planStored(input: PlanStoredInput): Promise<ReturnType<typeof STORED_PLANS.planStored>>;
   regroup(input: RegroupInput): Promise<ReturnType<typeof STORED_PLANS.regroup>>;
 }
 
 /** A planner on the event loop. */
 const PLAN_HERE: Planner = {
+  identify: async (input) => Promise.resolve(STORED_PLANS.identify(input)),
   planStored: async (input) => Promise.resolve(STORED_PLANS.planStored(input)),
   regroup: async (input) => Promise.resolve(STORED_PLANS.regroup(input)),
 };

@@ -77,11 +77,17 @@ export function costContextOf({
   };
 }
 
+const NO_HEADS: ReadonlyMap<string, string> = new Map();
+
 /** Plans a sweep for `planSweep` and for the preview, which has no digests yet. */
 export function planWith(input: Omit<PlanInput, 'weights'>, digestOf: WeightsDigest): Plan {
   const runs = [...input.runs].sort((a, b) => a.index - b.index);
-  const needs = runs.map((run) => needsOf(run, input.dataset.digest, digestOf));
-  const headRuns = shareHeads(runs);
+  const { trainedHeads = NO_HEADS } = input;
+  const needs = runs.map((run) => {
+    const all = needsOf(run, input.dataset.digest, digestOf);
+    return trainedHeads.has(run.runId) ? { ...all, head: [] } : all;
+  });
+  const headRuns = new Map([...shareHeads(runs.filter(({ runId }) => !trainedHeads.has(runId))), ...trainedHeads]);
   const context = costContextOf(input);
   const featureTasks = groupFeatures(needs).map((sets) => ({ sets, forecast: forecastFeatures(context, sets) }));
   const { memoryBytes } = input.cluster;

@@ -41,6 +41,8 @@ export interface PlanInput {
   /** Resolved weights of every backbone that a run names, from INDEX. */
   readonly weights: readonly WeightsInfo[];
   readonly cluster: Cluster;
+  /** Run of another sweep that has trained the head already, by the run that fine-tunes it. Default: none. */
+  readonly trainedHeads?: ReadonlyMap<string, string>;
 }
 
 /** One planned task; all other inputs of a trainer are read when the task is leased. */

@@ -23,6 +23,8 @@ export interface SweepRecord {
   readonly infeasibleRunCount: number;
   readonly stoppedRunCount: number;
   readonly cancelledRunCount: number;
+  /** Runs that took the result of a run of another sweep; included in `succeededRunCount`. */
+  readonly reusedRunCount: number;
   readonly bestRunId: string | null;
   readonly bestValue: number | null;
   readonly createTime: Date;

@@ -8,6 +8,8 @@ export interface TrainerDescription {
   readonly hostname: string;
   readonly version: string;
   readonly engineVersion: string;
+  /** Version of its code that determines numbers (`core/recipe-version.ts`); 0: unknown. */
+  readonly recipeVersion: number;
   readonly slots: readonly {
     readonly slotIndex: number;
     readonly deviceKind: string;
@@ -34,6 +36,7 @@ const MAX_SLOTS = 256;
 const MAX_THREADS = 65_536;
 /** Maximum memory of a device: a pebibyte. */
 const MAX_MEMORY_BYTES = 2 ** 50;
+const MAX_RECIPE_VERSION = 1_000_000;
 const MAX_REQUEST_ID = 200;
 const MAX_HELD_KEYS = 4_096;
 
@@ -50,6 +53,7 @@ export function checkTrainer(trainer: TrainerDescription): FieldViolation[] {
   found.add('trainer.hostname', lineMistake(trainer.hostname, MAX_HOSTNAME));
   found.add('trainer.version', lineMistake(trainer.version, MAX_NAME));
   found.add('trainer.engine_version', lineMistake(trainer.engineVersion, MAX_NAME));
+  found.count('recipe_version', trainer.recipeVersion, 0, MAX_RECIPE_VERSION);
   const { slots } = trainer;
   if (slots.length === 0) found.add('trainer.slots', 'a trainer needs one slot at least; received none.');
   if (slots.length > MAX_SLOTS) found.add('trainer.slots', `must be at most ${MAX_SLOTS}; received ${slots.length}.`);

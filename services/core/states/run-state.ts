@@ -9,10 +9,11 @@ export type RunState =
   'QUEUED' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'SUCCEEDED' | 'STOPPED' | 'CANCELLED' | 'FAILED' | 'INFEASIBLE';
 
 export const RUN_STATES = defineStateMachine<RunState>({
-  QUEUED: ['RUNNING', 'PAUSED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'],
+  // To SUCCEEDED: it takes the result of another sweep.
+  QUEUED: ['RUNNING', 'PAUSED', 'SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'],
   // To QUEUED: between two stages, and when an attempt ended without a result.
   RUNNING: ['QUEUED', 'PAUSED', 'STOPPING', 'SUCCEEDED', 'FAILED', 'INFEASIBLE'],
-  PAUSED: ['QUEUED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'],
+  PAUSED: ['QUEUED', 'SUCCEEDED', 'STOPPED', 'CANCELLED', 'FAILED', 'INFEASIBLE'],
   // SUCCEEDED: the slot finished before the stop reached it. Never back to QUEUED: a stop is durable.
   STOPPING: ['STOPPED', 'CANCELLED', 'SUCCEEDED', 'FAILED', 'INFEASIBLE'],
   SUCCEEDED: [],

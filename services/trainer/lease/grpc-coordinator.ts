@@ -1,5 +1,6 @@
 import { leaseTimingFor, DEFAULT_LEASE_TIMING } from '../../core/lease.ts';
 import { MAX_DETAIL } from '../../core/reports/check-progress.ts';
+import { RECIPE_VERSION } from '../../core/recipe-version.ts';
 import { cleanText } from '../../core/reports/text-rules.ts';
 import type { StoreReport } from '../../core/store-owner.ts';
 import type { CheckpointRef, LeasedTask } from '../../core/task.ts';
@@ -105,6 +106,7 @@ export class GrpcCoordinator implements Coordinator {
         drainReason: '',
       },
       trainerSecret: this.#trainerSecret,
+      recipeVersion: RECIPE_VERSION,
     });
     const leaseMs = durationFromProto(response.leaseDuration, DEFAULT_LEASE_TIMING.leaseMs);
     const timing = leaseTimingFor(leaseMs);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RECIPE_VERSION } from '../../../services/core/recipe-version.ts';
 import { GraftError } from '../../../services/core/errors.ts';
 import { LeaseNotHeldError, ReportRefusedError, TrainerIdTakenError } from '../../../services/core/trainer-errors.ts';
 import type { LeasedTask, Stage } from '../../../services/core/task.ts';
@@ -150,7 +151,8 @@ describe('a trainer that lies', () => {
     await honest.workAll();
     // Of another size, so that there are features to compute; simulated curves don't depend on it.
     const sweepId = await harness.submit({ ...spec, base: { ...spec.base, image_size: 96 } });
-    const register = { trainer: trainerMessage(), trainerSecret: liar.trainerSecret, store: undefined };
+    const { trainerSecret } = liar;
+    const register = { trainer: trainerMessage(), trainerSecret, store: undefined, recipeVersion: RECIPE_VERSION };
     await lieInEachField('RegisterTrainer', register, (r) => harness.trainers.registerTrainer(r), /^(?!store)/);
     const want = {
       requestId: liar.newRequestId(),
@@ -201,6 +203,7 @@ describe('a trainer that lies', () => {
         trainer: { ...trainerMessage(), trainerId: 'honest' },
         trainerSecret,
         store: undefined,
+        recipeVersion: 0,
       }),
     ).rejects.toThrow(TrainerIdTakenError);
     expect(await harness.query(`SELECT state, refusal_count FROM trainers WHERE trainer_id = 'honest'`)).toEqual([

@@ -99,8 +99,11 @@ export class SimulatedTrainer {
     return { taskId, leaseEpoch, trainerId: this.trainerId, leaseSecret };
   }
 
-  /** @param store what it says of its machine; nothing, as trainers of an older version, if not given */
-  async register(slotCount: number, store?: StoreReport): Promise<RegisterTrainerResponse> {
+  /**
+   * @param store what it says of its machine; nothing, as trainers of an older version, if not given
+   * @param recipeVersion unknown, as of an older version, if not given: its results are then not reused
+   */
+  async register(slotCount: number, store?: StoreReport, recipeVersion = 0): Promise<RegisterTrainerResponse> {
     return this.#calls.registerTrainer({
       store,
       trainer: {
@@ -124,6 +127,7 @@ export class SimulatedTrainer {
         drainReason: '',
       },
       trainerSecret: this.trainerSecret,
+      recipeVersion,
     });
   }
 

@@ -153,6 +153,7 @@ describe('the life of a sweep', () => {
       infeasibleRunCount: 1,
       stoppedRunCount: 0,
       cancelledRunCount: 0,
+      reusedRunCount: 0,
     });
     const board = await harness.sweeps.getLeaderboard({ sweepId, pageSize: 0, pageToken: '' });
     expect(sweep?.bestRunId).toBe(board.entries[0]?.run?.runId);

@@ -74,6 +74,7 @@ const CREATE_SWEEP = { requestId: '', spec: sweepSpecToProto(specOf()) };
 const LIST_SWEEPS = { pageSize: 0, pageToken: '' };
 const REGISTER: RegisterTrainerRequest = {
   store: undefined,
+  recipeVersion: 0,
   trainer: {
     trainerId: 'trainer-1',
     hostname: 'host',

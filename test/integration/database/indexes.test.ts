@@ -28,6 +28,7 @@ beforeAll(async () => {
     SELECT sweep_id, 0, run_id, run_index + 1, 0.5, 2, sweep_id, 1 FROM runs`);
   await client.query(`INSERT INTO decisions (sweep_id, decision_id, kind, run_id, rung)
     SELECT sweep_id, run_index + 1, 'CONTINUE', run_id, 0 FROM runs`);
+  await client.query(`UPDATE runs SET result_digest = md5(run_id), head_digest = md5(run_id || 'head')`);
   await client.query('ANALYZE');
 });
 afterAll(async () => {
@@ -53,8 +54,11 @@ const USES: Readonly<Record<string, string>> = {
   rung_entries_run_id_idx: `SELECT rung, value FROM rung_entries WHERE run_id = '${LARGE_RUN}'`,
   runs_ended_idx: `SELECT run_id FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('SUCCEEDED', 'FAILED', 'INFEASIBLE')
     AND start_time IS NOT NULL AND end_time > '-infinity' ORDER BY end_time DESC, run_id DESC LIMIT 3`,
+  runs_head_digest_idx: `SELECT run_id FROM runs WHERE head_digest = ANY('{a,b}') AND reused_run_id IS NULL AND head_run_id IS NULL`,
   runs_head_run_id_idx: `SELECT run_id FROM runs WHERE head_run_id = '${LARGE_RUN}'`,
   runs_live_idx: `SELECT 1 FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
+  runs_result_digest_idx: `SELECT run_id FROM runs WHERE result_digest = ANY('{a,b}') AND reused_run_id IS NULL`,
+  runs_reused_run_id_idx: `SELECT run_id FROM runs WHERE reused_run_id = '${LARGE_RUN}'`,
   sweeps_handle_id_idx: `SELECT sweep_id FROM sweeps WHERE lower(sweep_id) LIKE 'sweep-007%'`,
   sweeps_handle_name_idx: `SELECT sweep_id FROM sweeps WHERE display_name <> '' AND lower(display_name) LIKE 'heads%'`,
   sweeps_tags_idx: `SELECT sweep_id FROM sweeps WHERE tags @> '{kept}'`,

@@ -42,6 +42,7 @@ export function sampleSweep(change: Partial<SweepRecord> = {}): SweepRecord {
     infeasibleRunCount: 0,
     stoppedRunCount: 0,
     cancelledRunCount: 0,
+    reusedRunCount: 0,
     bestRunId: 's1-r003',
     bestValue: 0.05,
     createTime: new Date(START),

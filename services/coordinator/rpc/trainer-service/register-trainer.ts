@@ -45,7 +45,7 @@ function refuseOtherVersions({ log, version }: RpcContext, trainer: Trainer): vo
 }
 
 function readTrainer(
-  { trainer: message, trainerSecret }: RegisterTrainerRequest,
+  { trainer: message, trainerSecret, recipeVersion }: RegisterTrainerRequest,
   version: string,
 ): Omit<NewTrainer, 'benchReason'> {
   const trainer = requireMessage(message, 'trainer');
@@ -55,6 +55,7 @@ function readTrainer(
     hostname: trainer.hostname,
     version: trainer.version,
     engineVersion: trainer.engineVersion,
+    recipeVersion,
     slots: trainer.slots.map((slot, position) => ({
       slotIndex: slot.slotIndex,
       deviceKind: slot.deviceKind,

@@ -3,6 +3,8 @@ import { rankKey } from '../run-sql.ts';
 import type { Store } from '../store.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';
+import { inTransaction } from '../transaction.ts';
+import { lockRetention } from './lock-retention.ts';
 import { ENDED_RUNS, ENDED_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
 
 /** The reason why a checkpoint is no longer needed. */
@@ -33,22 +35,33 @@ export interface Collectable {
 
 /**
  * The checkpoints that retention removes once runs have ended; during training, `markSuperfluous` does it. Kept besides the best:
- * pinned and tested checkpoints, those that a pending task starts from or resumes, and heads that other runs wait for.
+ * pinned and tested checkpoints, those that a pending task starts from or resumes, heads that other runs wait for, and results that
+ * runs of other sweeps took, as long as these need them.
  */
 const COLLECTABLE = `
   WITH ended AS (
-    SELECT sweep_id, objective_metric, objective_goal FROM sweeps
+    SELECT sweep_id FROM sweeps
      WHERE state IN ${ENDED_SWEEPS} AND ($1::text IS NULL OR sweep_id = $1)
   ), placed AS (
-    SELECT r.run_id, r.head_run_id, r.best_stage, r.best_epoch,
-           row_number() OVER (PARTITION BY r.sweep_id ORDER BY ${rankKey('r', 'e')}) AS place
-      FROM ended e JOIN runs r ON r.sweep_id = e.sweep_id
-     WHERE r.best_value <> 'NaN'
+    SELECT coalesce(r.reused_run_id, r.run_id) AS trained_run_id, r.best_stage, r.best_epoch,
+           row_number() OVER (PARTITION BY r.sweep_id ORDER BY ${rankKey('r', 's')}) AS place
+      FROM sweeps s JOIN runs r ON r.sweep_id = s.sweep_id
+     WHERE r.best_value <> 'NaN' AND s.state IN ${ENDED_SWEEPS}
+       AND ($1::text IS NULL OR s.sweep_id = $1
+            OR EXISTS (SELECT 1 FROM runs u JOIN runs o ON o.run_id IN (u.reused_run_id, u.head_run_id)
+                        WHERE u.sweep_id = s.sweep_id AND o.sweep_id = $1))
+  ), needed AS (
+    SELECT trained_run_id, best_stage, best_epoch FROM placed WHERE place <= $2
+    UNION
+    SELECT coalesce(u.reused_run_id, u.run_id), u.best_stage, u.best_epoch
+      FROM runs u JOIN sweeps s ON s.sweep_id = u.sweep_id
+     WHERE num_nonnulls(u.reused_run_id, u.head_run_id) > 0 AND s.state NOT IN ${ENDED_SWEEPS}
   ), kept AS (
     SELECT b.checkpoint_id
-      FROM placed p
-      JOIN checkpoints b ON b.run_id IN (p.run_id, p.head_run_id) AND b.stage = p.best_stage AND b.epoch = p.best_epoch
-     WHERE p.place <= $2 AND b.kind = 'BEST'
+      FROM needed n
+      JOIN runs o ON o.run_id = n.trained_run_id
+      JOIN checkpoints b ON b.run_id IN (o.run_id, o.head_run_id) AND b.stage = n.best_stage AND b.epoch = n.best_epoch
+     WHERE b.kind = 'BEST'
     UNION
     SELECT checkpoint_id FROM test_results
   ), collectable AS (
@@ -90,12 +103,15 @@ export async function findCollectable(store: Store, options: CollectOptions, lim
 
 /** Marks collectable checkpoints DELETING, the first phase of retention. @returns their number */
 export async function markCollectable(store: Store, options: CollectOptions): Promise<number> {
-  const { rowCount } = await store.pool.query(
-    `${COLLECTABLE}
-     UPDATE checkpoints c SET state = 'DELETING'
-       FROM collectable d
-      WHERE c.checkpoint_id = d.checkpoint_id AND c.state = 'STORED'`,
-    [options.sweepId, options.keepBest],
-  );
-  return rowCount ?? 0;
+  return inTransaction(store, async (tx) => {
+    await lockRetention(tx, 'exclusive');
+    const { rowCount } = await tx.query(
+      `${COLLECTABLE}
+       UPDATE checkpoints c SET state = 'DELETING'
+         FROM collectable d
+        WHERE c.checkpoint_id = d.checkpoint_id AND c.state = 'STORED'`,
+      [options.sweepId, options.keepBest],
+    );
+    return rowCount ?? 0;
+  });
 }

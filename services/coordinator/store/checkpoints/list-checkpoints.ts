@@ -11,7 +11,10 @@ export interface CheckpointKey {
   readonly checkpointId: string;
 }
 
-/** Lists the stored checkpoints of a sweep or of one run, by run and age. Those of a shared head are listed for each run that shares it. */
+/**
+ * Lists the stored checkpoints of a sweep or of one run, by run and age. Those of a shared head are listed for each run that shares it,
+ * and those of a result for each run that took it; each names the run that trained it.
+ */
 export async function listCheckpoints(
   store: Store,
   of: { readonly sweepId: string | null; readonly runId: string | null },
@@ -22,8 +25,9 @@ export async function listCheckpoints(
     `SELECT ${CHECKPOINT_COLUMNS}, c.create_time::text AS key_time
        FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
       WHERE c.state = 'STORED' AND ($1::text IS NULL OR r.sweep_id = $1) 
-        AND ($2::text IS NULL OR c.run_id = $2
-             OR (c.stage = 'HEAD' AND c.run_id = (SELECT head_run_id FROM runs WHERE run_id = $2)))
+        AND ($2::text IS NULL OR EXISTS (
+              SELECT 1 FROM runs u JOIN runs o ON o.run_id = coalesce(u.reused_run_id, u.run_id)
+               WHERE u.run_id = $2 AND (c.run_id = o.run_id OR c.stage = 'HEAD' AND c.run_id = o.head_run_id)))
         AND ($3::text IS NULL OR (c.run_id, c.create_time, c.checkpoint_id) > ($3, $4::timestamptz, $5))
       ORDER BY c.run_id, c.create_time, c.checkpoint_id
       LIMIT $6`,

@@ -246,7 +246,7 @@ async function sharersOf(tx: StoreTransaction, task: FencedTask, runId: string):
   if (task.stage !== 'HEAD') return [runId];
   const { rows } = await tx.query<{ run_id: string }>(
     `SELECT r.run_id FROM runs r JOIN tasks own ON own.task_id = $2
-      WHERE (r.run_id = $1 OR r.head_run_id = $1) AND NOT ${isElsewhere('r', 'own')} ORDER BY r.run_id`,
+      WHERE (r.run_id = $1 OR r.head_run_id = $1 AND r.sweep_id = own.sweep_id) AND NOT ${isElsewhere('r', 'own')} ORDER BY r.run_id`,
     [runId, task.taskId],
   );
   return rows.map(({ run_id }) => run_id);

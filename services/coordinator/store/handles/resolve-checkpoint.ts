@@ -37,13 +37,14 @@ async function checkpointsByPrefix(store: Store, handle: string): Promise<Handle
   return matchHandle(handle, rows);
 }
 
-/** Returns the stored checkpoint of a run's best epoch. That of a shared head belongs to the run that trained it. */
+/** Returns the stored checkpoint of a run's best epoch. That of a shared head, or of a result that it took, belongs to the run that trained it. */
 async function checkpointOf(store: Store, run: Resolution): Promise<Resolution> {
   if (run.outcome !== 'FOUND') return run;
   const { rows } = await store.pool.query<{ readonly checkpoint_id: string }>(
     `SELECT c.checkpoint_id FROM runs r
+       JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
        JOIN checkpoints c ON c.state = 'STORED' AND c.kind = 'BEST' AND c.stage = r.best_stage AND c.epoch = r.best_epoch
-        AND c.run_id = CASE c.stage WHEN 'HEAD' THEN coalesce(r.head_run_id, r.run_id) ELSE r.run_id END
+        AND c.run_id = CASE c.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
       WHERE r.run_id = $1 ORDER BY c.create_time DESC LIMIT 1`,
     [run.id],
   );

@@ -200,8 +200,9 @@ async function takeTask(
   );
   batch.prepared(
     `INSERT INTO attempts (task_id, lease_epoch, trainer_id, slot_index, request_id, state, thread_count,
-                           micro_batch_divisor, lease_secret_hash)
-     VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7, nullif($8, ''))`,
+                           micro_batch_divisor, lease_secret_hash, recipe_version)
+     VALUES ($1, $2, $3, $4, $5, 'LEASED', $6, $7, nullif($8, ''),
+             (SELECT recipe_version FROM trainers WHERE trainer_id = $3))`,
     [
       taskId,
       leaseEpoch,

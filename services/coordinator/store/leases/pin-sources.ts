@@ -4,7 +4,7 @@ import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * Pins the checkpoint from which each run of the task starts: the best of HEAD for FINE_TUNE, the best over all stages for EVALUATE. HEAD is
- * that of the run whose head is shared. The source stays the same for all attempts, so that a retry does the same work, and retention
+ * that of the run whose head is shared; a result that was taken from another sweep is that of the run that trained it. The source stays the same for all attempts, so that a retry does the same work, and retention
  * keeps the file.
  */
 export async function pinSources(
@@ -19,7 +19,8 @@ export async function pinSources(
         SET source_checkpoint_id = (
           SELECT c.checkpoint_id
             FROM runs r
-            JOIN checkpoints c ON c.run_id = r.run_id OR (c.run_id = r.head_run_id AND c.stage = 'HEAD')
+            JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
+            JOIN checkpoints c ON c.run_id = o.run_id OR (c.run_id = o.head_run_id AND c.stage = 'HEAD')
            WHERE r.run_id = tr.run_id AND c.kind = 'BEST' AND c.state = 'STORED'
              AND ($2 = 'EVALUATE' OR c.stage = 'HEAD')
            ORDER BY ($2 = 'EVALUATE' AND c.stage = r.best_stage AND c.epoch = r.best_epoch) DESC,

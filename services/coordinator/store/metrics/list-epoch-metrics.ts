@@ -13,7 +13,8 @@ export interface MetricKey {
 
 /**
  * Lists the surviving metrics of a sweep or of one run, by run, stage, epoch and name. A run that shares a head has the HEAD epochs of the
- * run that trained it, under that run's identity; in the list of a sweep they occur once.
+ * run that trained it, under that run's identity; in the list of a sweep they occur once. A run that took a result has its metrics under
+ * its own identity, those of the head included.
  */
 export async function listEpochMetrics(
   store: Store,
@@ -37,6 +38,14 @@ export async function listEpochMetrics(
           AND ($2::text IS NULL OR m.run_id = $2
                OR (m.stage = 'HEAD' AND m.run_id = (SELECT head_run_id FROM runs WHERE run_id = $2)))
           AND ($3::text IS NULL OR m.run_id >= $3)
+       UNION ALL
+       SELECT u.run_id, m.stage, CASE m.stage WHEN 'HEAD' THEN 0 ELSE 1 END, m.epoch, m.name, m.value
+         FROM runs u
+         JOIN runs o ON o.run_id = u.reused_run_id
+         JOIN epoch_metrics m
+           ON m.superseded_by IS NULL AND (m.run_id = o.run_id OR m.run_id = o.head_run_id AND m.stage = 'HEAD')
+        WHERE ($1::text IS NULL OR u.sweep_id = $1) AND ($2::text IS NULL OR u.run_id = $2)
+          AND ($3::text IS NULL OR u.run_id >= $3)
      ) m
       WHERE $3::text IS NULL OR (m.run_id, m.stage_order, m.epoch, m.name) > ($3, $4::int, $5::int, $6)
       ORDER BY m.run_id, m.stage_order, m.epoch, m.name

@@ -27,11 +27,12 @@ export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | 
             c.stage, c.epoch, c.value, floor(extract(epoch FROM c.create_time) * 1000)::float8 AS "timeMs"
        FROM runs r
        JOIN sweeps s ON s.sweep_id = r.sweep_id
+       JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
        LEFT JOIN test_results t ON t.run_id = r.run_id AND t.role = 'WINNER'
        JOIN checkpoints c
          ON c.state = 'STORED'
         AND CASE WHEN t.run_id IS NOT NULL THEN c.checkpoint_id = t.checkpoint_id
-                 ELSE c.run_id = r.run_id AND c.kind = 'BEST' AND c.stage = r.best_stage END
+                 ELSE c.run_id = o.run_id AND c.kind = 'BEST' AND c.stage = r.best_stage END
       WHERE r.sweep_id = $1 AND r.state IN ${USABLE_RUNS} AND ${canBeBest('r', 's')}
       ORDER BY t.run_id IS NULL, ${rankKey('r', 's')}, c.epoch DESC
       LIMIT 1`,

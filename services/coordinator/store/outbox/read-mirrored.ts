@@ -123,7 +123,7 @@ export async function readMirroredRun(pool: Pool, runId: string): Promise<Mirror
   return row;
 }
 
-/** Reads the rows that METRICS entries point at, by stage, epoch and name. Rows of a shared head belong to another run. */
+/** Reads the rows that METRICS entries point at, by stage, epoch and name. Rows of a shared head, or of a result that was taken, belong to another run. */
 export async function readMirroredPoints(
   pool: Pool,
   runId: string,
@@ -136,8 +136,9 @@ export async function readMirroredPoints(
     `SELECT m.stage, m.epoch, m.name, m.value, ${ms('m.create_time')} AS "timeMs"
        FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::int[], $4::int[])) AS e (stage, lease_epoch, epoch)
        JOIN runs r ON r.run_id = $1
+       JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
        JOIN epoch_metrics m
-         ON m.run_id = CASE e.stage WHEN 'HEAD' THEN coalesce(r.head_run_id, r.run_id) ELSE r.run_id END AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
+         ON m.run_id = CASE e.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
       ORDER BY m.stage, m.epoch, m.name, m.lease_epoch`,
     [
       runId,

@@ -42,8 +42,13 @@ export async function enqueueSweep(client: PoolClient, sweepId: string): Promise
       WHERE r.sweep_id = $1 GROUP BY m.run_id, m.stage, m.lease_epoch
      UNION ALL
      SELECT $1, 'METRICS', r.run_id, m.stage, m.lease_epoch, array_agg(DISTINCT m.epoch ORDER BY m.epoch), 1
+       FROM runs r JOIN epoch_metrics m ON m.run_id = r.reused_run_id AND m.superseded_by IS NULL
+      WHERE r.sweep_id = $1 GROUP BY r.run_id, m.stage, m.lease_epoch
+     UNION ALL
+     SELECT $1, 'METRICS', r.run_id, m.stage, m.lease_epoch, array_agg(DISTINCT m.epoch ORDER BY m.epoch), 1
        FROM runs r
-       JOIN epoch_metrics m ON m.run_id = r.head_run_id AND m.stage = 'HEAD' AND m.superseded_by IS NULL
+       JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
+       JOIN epoch_metrics m ON m.run_id = o.head_run_id AND m.stage = 'HEAD' AND m.superseded_by IS NULL
       WHERE r.sweep_id = $1 GROUP BY r.run_id, m.stage, m.lease_epoch
      UNION ALL
      SELECT $1, 'TEST_RESULT', t.run_id, NULL, NULL, '{}', 1

@@ -12,6 +12,7 @@ import type {
 } from '../../../core/planner/plan.ts';
 import { planGroups } from '../../../core/planner/plan-groups.ts';
 import { costContextOf, infeasibleRuns, planSweep } from '../../../core/planner/plan-sweep.ts';
+import { resultDigestsOf } from '../../../core/planner/result-digest.ts';
 import { needsOf } from '../../../core/planner/run-needs.ts';
 import { digestsOf, UnresolvedWeightsError } from '../../../core/planner/weights-digests.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
@@ -45,6 +46,21 @@ export interface StoredPlan {
   readonly aloneSeconds: number;
 }
 
+export interface IdentifyInput extends Pick<PlanInput, 'weights' | 'objective'> {
+  readonly runs: readonly StoredRun[];
+  readonly datasetDigest: string;
+}
+
+/** A run with what identifies its training. */
+export interface IdentifiedRun {
+  readonly runId: string;
+  readonly resultDigest: string;
+  /** Null: it has no head phase. */
+  readonly headDigest: string | null;
+  /** True if it is fine-tuned, so that it needs its head only as a start. */
+  readonly isFineTuned: boolean;
+}
+
 export interface RegroupInput extends StoredInput {
   readonly runs: readonly (StoredRun & {
     readonly headRunId: string;
@@ -58,6 +74,25 @@ export function clusterDataOf({ corrections, ...cluster }: Cluster): ClusterData
 
 /** Plans stored sweeps. For 10,000 runs that takes seconds of arithmetic, so a coordinator runs it in a thread of its own. */
 export const STORED_PLANS = {
+  /** Identifies what each run trains. @returns `unresolved` when weights are missing */
+  identify: ({ runs, weights, ...inputs }: IdentifyInput): IdentifiedRun[] | { readonly unresolved: string } => {
+    const digestOf = digestsOf(weights);
+    try {
+      return runs.map(compiled).map(({ runId, config }) => {
+        const digests = resultDigestsOf(config, { ...inputs, weightsDigest: digestOf(config.backbone) });
+        return {
+          runId,
+          resultDigest: digests.result,
+          headDigest: digests.head,
+          isFineTuned: config.fineTune !== null,
+        };
+      });
+    } catch (error) {
+      if (!(error instanceof UnresolvedWeightsError)) throw error;
+      return { unresolved: error.message };
+    }
+  },
+
   /** Plans a sweep whose images and weights are known. @returns `unresolved` when weights are missing */
   planStored: (input: PlanStoredInput): StoredPlan | { readonly unresolved: string } => {
     const all = input.runs.map(compiled);

@@ -92,7 +92,7 @@ async function dependentsOf(tx: StoreTransaction, task: FencedTask, row: Damaged
        FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id JOIN runs r ON r.run_id = tr.run_id
       WHERE t.sweep_id = $1 AND (t.task_id = $2 OR t.state IN ${PENDING_TASKS})
         AND (tr.source_checkpoint_id = $3
-             OR tr.source_checkpoint_id IS NULL AND t.stage = 'EVALUATE' AND r.run_id = $4
+             OR tr.source_checkpoint_id IS NULL AND t.stage = 'EVALUATE' AND coalesce(r.reused_run_id, r.run_id) = $4
              OR tr.source_checkpoint_id IS NULL AND t.stage IN ('FINE_TUNE', 'EVALUATE') AND $5 = 'HEAD'
                 AND coalesce(r.head_run_id, r.run_id) = $4)
       ORDER BY t.task_id`,

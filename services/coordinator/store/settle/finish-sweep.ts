@@ -1,3 +1,4 @@
+import type { PlannedEvaluation } from '../../../core/planner/plan.ts';
 import { planEvaluation } from '../../../core/planner/plan-evaluation.ts';
 import { firstRunIsBaseline } from '../../../core/samplers/baseline.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
@@ -5,6 +6,7 @@ import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import { forecastEvaluations } from './forecast-evaluations.ts';
+import { takeTestResults } from './take-test-results.ts';
 import type { SweepScope } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
@@ -114,8 +116,22 @@ async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<v
     await moveSweep(tx, sweepId, 'SUCCEEDED', `no run has a finite ${spec.objective.metric}, so nothing was tested`);
     return;
   }
+  const roles = new Map(evaluations.flatMap((evaluation) => Object.entries(evaluation.roles)));
+  const taken = await takeTestResults(tx, sweepId, roles);
+  const left = evaluations.flatMap((evaluation) => without(evaluation, taken));
+  if (left.length === 0) {
+    await moveSweep(tx, sweepId, 'SUCCEEDED', '');
+    tx.store.log.info({ sweep_id: sweepId }, 'sweep succeeded; its checkpoints were tested before');
+    return;
+  }
   const configs = new Map(runs.map(({ runId, config }) => [runId, config]));
-  await insertTasks(tx, sweepId, await forecastEvaluations(tx, sweepId, evaluations, configs));
+  await insertTasks(tx, sweepId, await forecastEvaluations(tx, sweepId, left, configs));
+}
+
+/** Returns an evaluation of the runs that have no result yet; empty if all have one. */
+function without(evaluation: PlannedEvaluation, tested: ReadonlySet<string>): PlannedEvaluation[] {
+  const runIds = evaluation.runIds.filter((runId) => !tested.has(runId));
+  return runIds.length === 0 ? [] : [{ ...evaluation, runIds }];
 }
 
 async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {

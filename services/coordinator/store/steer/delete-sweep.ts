@@ -4,6 +4,7 @@ import { featureSetUri } from '../../../core/reports/check-features.ts';
 import { isTerminalSweepState, SWEEP_STATES } from '../../../core/states/sweep-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { countOf } from '../../../core/text/count-of.ts';
+import { lockRetention } from '../checkpoints/lock-retention.ts';
 import { addRemovals } from '../removals/file-removals.ts';
 import { LEASED_TASKS } from '../state-sql.ts';
 import type { Store } from '../store.ts';
@@ -93,6 +94,8 @@ async function requireUnused(tx: StoreTransaction, sweepId: string, state: Sweep
     const why = `task ${leased[0].task_id}${more} still runs. Try again when its trainer has stopped it, or its lease has expired.`;
     throw new InUseError(subject, state, 'delete', why);
   }
+  // A sweep that is being planned may come to refer to it.
+  await lockRetention(tx, 'exclusive');
   const references = await describeReferences(tx, sweepId);
   if (references !== null) {
     throw new InUseError(subject, state, 'delete', `${references}. Delete these first, or keep the sweep.`);

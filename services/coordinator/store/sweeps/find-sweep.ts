@@ -36,6 +36,7 @@ interface RunSummary {
   readonly infeasible_run_count: number;
   readonly stopped_run_count: number;
   readonly cancelled_run_count: number;
+  readonly reused_run_count: number;
   readonly best_run_id: string | null;
   readonly best_value: number | null;
 }
@@ -89,7 +90,8 @@ async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map
                 count(*) FILTER (WHERE r.state = 'FAILED')::int AS failed_run_count,
                 count(*) FILTER (WHERE r.state = 'INFEASIBLE')::int AS infeasible_run_count,
                 count(*) FILTER (WHERE r.state = 'STOPPED')::int AS stopped_run_count,
-                count(*) FILTER (WHERE r.state = 'CANCELLED')::int AS cancelled_run_count
+                count(*) FILTER (WHERE r.state = 'CANCELLED')::int AS cancelled_run_count,
+                count(r.reused_run_id)::int AS reused_run_count
            FROM runs r WHERE r.sweep_id = s.sweep_id
        ) counts
        LEFT JOIN LATERAL (
@@ -121,6 +123,7 @@ function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
     infeasibleRunCount: summary?.infeasible_run_count ?? 0,
     stoppedRunCount: summary?.stopped_run_count ?? 0,
     cancelledRunCount: summary?.cancelled_run_count ?? 0,
+    reusedRunCount: summary?.reused_run_count ?? 0,
     bestRunId: summary?.best_run_id ?? null,
     bestValue: summary?.best_value ?? null,
     createTime: row.createTime,

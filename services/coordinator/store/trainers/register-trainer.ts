@@ -21,14 +21,21 @@ export async function registerTrainer(store: Store, trainer: NewTrainer): Promis
   const { slots, benchReason } = trainer;
   await inTransaction(store, async (tx) => {
     const { rowCount } = await tx.query(
-      `INSERT INTO trainers AS known (trainer_id, hostname, version, engine_version, state, heartbeat_time, secret_hash)
-       VALUES ($1, $2, $3, $4, 'READY', now(), nullif($5, ''))
+      `INSERT INTO trainers AS known (trainer_id, hostname, version, engine_version, state, heartbeat_time, secret_hash, recipe_version)
+       VALUES ($1, $2, $3, $4, 'READY', now(), nullif($5, ''), nullif($6, 0))
        ON CONFLICT (trainer_id) DO UPDATE
           SET hostname = excluded.hostname, version = excluded.version, engine_version = excluded.engine_version,
               state = CASE WHEN known.drain_reason IS NULL THEN 'READY' ELSE 'DRAINING' END, heartbeat_time = now(),
-              secret_hash = excluded.secret_hash
+              secret_hash = excluded.secret_hash, recipe_version = excluded.recipe_version
         WHERE known.secret_hash IS NULL OR known.secret_hash = excluded.secret_hash`,
-      [trainer.trainerId, trainer.hostname, trainer.version, trainer.engineVersion, trainer.secretHash],
+      [
+        trainer.trainerId,
+        trainer.hostname,
+        trainer.version,
+        trainer.engineVersion,
+        trainer.secretHash,
+        trainer.recipeVersion,
+      ],
     );
     if (rowCount !== 1) throw new TrainerIdTakenError(trainer.trainerId);
     const { rowCount: benched } = await tx.query(`SELECT 1 FROM slots WHERE trainer_id = $1 AND bench_reason <> ''`, [
