@@ -200,7 +200,7 @@ class GraftSearch implements Dispatcher<SearchWork> {
     const entries = this.#rungs[step.rung];
     if (entries === undefined) return 'CONTINUE';
     if (curve === null) throw new Error(`Run ${state.index} has no curve of ${step.stage}.`);
-    const epoch = step.isEnd ? bestEpoch(curve, step.epoch) : step.epoch;
+    const epoch = step.isEnd ? bestEpoch(this.#world.objective, curve, step.epoch) : step.epoch;
     const earlier = this.#rungs.slice(0, step.rung).flatMap((all) => all.filter((one) => one.runIndex === state.index));
     const entry: RungEntry = {
       runIndex: state.index,

@@ -1,3 +1,5 @@
+import { compareRuns } from '../../../services/core/ranking.ts';
+import { isBetter } from '../../../services/core/objective.ts';
 import { bestEpoch } from './world.ts';
 import type { StageCurve, World } from './world.ts';
 
@@ -8,6 +10,13 @@ export interface Trained {
   readonly epochs: number;
 }
 
+/** The best run of a search, at its best epoch. */
+export interface Winner {
+  readonly run: number;
+  readonly value: number;
+  readonly truth: number;
+}
+
 /** Cost and winner of a search. */
 export interface Outcome {
   readonly slotSeconds: number;
@@ -16,8 +25,8 @@ export interface Outcome {
   readonly epochs: number;
   /** Runs that were trained to their end. */
   readonly complete: readonly number[];
-  /** The run with the best observed value, at its best epoch. */
-  readonly winner: { readonly run: number; readonly value: number; readonly truth: number };
+  /** The first run in Graft's ranking; runs that were stopped or paused are ranked too. */
+  readonly winner: Winner;
 }
 
 export function outcomeOf(
@@ -26,11 +35,6 @@ export function outcomeOf(
   slotSeconds: number,
   wallSeconds: number,
 ): Outcome {
-  let winner: Outcome['winner'] | null = null;
-  for (const [run, best] of trained.map((far, index) => bestOf(world, index, far)).entries()) {
-    if (best !== null && best.value > (winner?.value ?? -Infinity)) winner = { run, ...best };
-  }
-  if (winner === null) throw new Error(`No run of ${world.name} was trained.`);
   return {
     slotSeconds,
     wallSeconds,
@@ -41,28 +45,55 @@ export function outcomeOf(
         return fineTuneEpochs === null ? head : epochs === fineTuneEpochs;
       })
       .map(({ index }) => index),
-    winner,
+    winner: winnerOf(world, trained),
   };
 }
 
-/** Returns the outcome of a world in which each run is trained to its end. */
-export function exhaustiveWinner(world: World): Outcome['winner'] {
-  const all = world.runs.map(({ fineTuneEpochs }) => ({ head: true, epochs: fineTuneEpochs ?? 0 }));
-  return outcomeOf(world, all, 0, 0).winner;
+/** Returns the winner of a search that trains each run to its end. */
+export function exhaustiveWinner(world: World): Winner {
+  return winnerOf(
+    world,
+    world.runs.map(({ fineTuneEpochs }) => ({ head: true, epochs: fineTuneEpochs ?? 0 })),
+  );
 }
 
-function bestOf(world: World, index: number, { head, epochs }: Trained): { value: number; truth: number } | null {
-  const run = world.runs[index];
-  const stages: [StageCurve | null | undefined, number][] = [
-    [run?.head, head ? (run?.headEpochs ?? 0) : 0],
-    [run?.fineTune, epochs],
+function winnerOf(world: World, trained: readonly Trained[]): Winner {
+  const bests = trained.flatMap((far, run) => bestOf(world, run, far) ?? []);
+  const [first] = bests.sort((a, b) => compareBests(world, a, b));
+  if (first === undefined) throw new Error(`No run of ${world.name} was trained.`);
+  return { run: first.run, value: first.value, truth: first.truth };
+}
+
+interface Best extends Winner {
+  readonly loss: number | null;
+}
+
+function compareBests({ objective }: World, a: Best, b: Best): number {
+  const [first, second] = [a, b].map(({ run, value, loss }) => ({
+    runIndex: run,
+    state: 'SUCCEEDED' as const,
+    bestValue: value,
+    bestValLoss: objective.metric === 'val_loss' ? value : loss,
+    bestValAccuracy: objective.metric === 'val_accuracy' ? value : null,
+  }));
+  return first === undefined || second === undefined ? 0 : compareRuns(objective, first, second);
+}
+
+/** Returns the best of what a run has shown; null: nothing. */
+function bestOf({ objective, runs }: World, run: number, { head, epochs }: Trained): Best | null {
+  const { head: headCurve, headEpochs, fineTune } = runs[run] ?? { head: null, headEpochs: 0, fineTune: null };
+  const stages: [StageCurve | null, number][] = [
+    [headCurve, head ? headEpochs : 0],
+    [fineTune, epochs],
   ];
-  let best: { value: number; truth: number } | null = null;
-  for (const [curve, count] of stages) {
-    if (curve === null || curve === undefined || count === 0) continue;
-    const epoch = bestEpoch(curve, count);
-    const value = curve.values[epoch - 1] ?? Number.NaN;
-    if (best === null || value > best.value) best = { value, truth: curve.truths[epoch - 1] ?? Number.NaN };
-  }
-  return best;
+  const bests = stages.flatMap(([curve, count]): Best[] => {
+    if (curve === null || count === 0) return [];
+    const at = bestEpoch(objective, curve, count) - 1;
+    const loss = curve.losses?.[at] ?? null;
+    return [{ run, value: curve.values[at] ?? Number.NaN, truth: curve.truths[at] ?? Number.NaN, loss }];
+  });
+  return bests.reduce<Best | null>(
+    (best, one) => (best === null || isBetter(objective, one.value, best.value) ? one : best),
+    null,
+  );
 }

@@ -1,3 +1,4 @@
+import { isBetter } from '../../../services/core/objective.ts';
 import type { Objective } from '../../../services/core/objective.ts';
 import type { LadderRun } from '../../../services/core/stopping/ladder.ts';
 import type { Evidence } from '../../../services/core/statistics/evidence.ts';
@@ -25,6 +26,8 @@ export interface StageCurve {
   readonly values: ArrayLike<number>;
   /** The value without noise of measurement, by which the outcome of a search is judged. */
   readonly truths: ArrayLike<number>;
+  /** val_loss after each epoch, which decides between runs of equal accuracy; absent: none is on record. */
+  readonly losses?: ArrayLike<number>;
   /** Slot-seconds from the stage's start to the end of each epoch; all 0 for heads, whose seconds are their task's. */
   readonly seconds: ArrayLike<number>;
   /** Outcomes of the validation images after an epoch; null: not on record. */
@@ -42,10 +45,10 @@ export interface SharedTask {
 }
 
 /** Returns the epoch (from 1) with the best value among the first `epochs`; the first of equals, as in Keras' ModelCheckpoint. */
-export function bestEpoch({ values }: StageCurve, epochs: number): number {
+export function bestEpoch(objective: Objective, { values }: StageCurve, epochs: number): number {
   let best = 1;
   for (let epoch = 2; epoch <= epochs; epoch++) {
-    if ((values[epoch - 1] ?? -Infinity) > (values[best - 1] ?? -Infinity)) best = epoch;
+    if (isBetter(objective, values[epoch - 1] ?? Number.NaN, values[best - 1] ?? Number.NaN)) best = epoch;
   }
   return best;
 }

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { createStream } from '../../../../services/core/rng/stream.ts';
+import { GRAFT_RULES, scoreGraft } from '../../../bench/search/curves.ts';
+import { searchWithGraft } from '../../../bench/search/graft-search.ts';
+import { measureRules } from '../../../bench/search/noise.ts';
+import { meanOf } from '../../../bench/search/paired-interval.ts';
+import type { World } from '../../../bench/search/world.ts';
+import { readLcBench } from '../../../bench/search/worlds/lcbench.ts';
+
+/** A quick sample of `npm run bench:search`, which has peers and more seeds. */
+describe('searches on a virtual clock', () => {
+  it('finds good curves for a third of the epochs', async (context) => {
+    const data = readLcBench();
+    if ('reason' in data) return context.skip(data.reason);
+    const scores = await scoreGraft(data, 20, GRAFT_RULES['Graft promotion'] ?? {});
+    expect(meanOf(scores.epochs).mean).toBeLessThanOrEqual(0.36);
+    expect(meanOf(scores.regrets).mean).toBeLessThanOrEqual(0.0015);
+  });
+
+  it('stops few of the runs that are equal', async () => {
+    const equal = new Array<number>(24).fill(0.94);
+    const measured = await measureRules({ paired: { rule: 'paired' }, asha: { rule: 'asha' } }, 10, (seed) => ({
+      accuracies: equal,
+      metric: 'val_loss',
+      images: 200,
+      seed,
+    }));
+    expect(meanOf(measured.get('paired')?.stopped ?? []).mean).toBeLessThanOrEqual(0.1);
+    // The world is one in which a rule without evidence stops most runs.
+    expect(meanOf(measured.get('asha')?.stopped ?? []).mean).toBeGreaterThan(0.5);
+  });
+
+  it('trains 9·3 + 4·6 + 2·18 epochs of 9 runs on one slot, in whichever order they are good', async () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const outcome = await searchWithGraft(drawnWorld(9, 27, seed), {
+        stopping: { rule: 'promotion', rungs: { head: [], fineTune: [3, 9] } },
+        slots: 1,
+      });
+      expect(outcome.epochs).toBe(9 * 3 + 4 * 6 + 2 * 18);
+    }
+  });
+
+  it('promotes at most half a cut for idle slots, in whichever order runs come', async () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const { promotions } = await searchWithGraft(drawnWorld(24, 27, seed), {
+        stopping: { rule: 'promotion' },
+        slots: 4,
+      });
+      const idle = promotions.filter((promotion) => promotion.idle);
+      // The cut of 24 runs is 9.
+      expect(idle.length).toBeLessThanOrEqual(4);
+      expect(promotions.every(({ count }, at) => at > 0 || count >= 6)).toBe(true);
+    }
+  });
+
+  it('promotes the same runs of a synchronous sweep, however long their epochs take', async () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const sets = [0, 1, 2].map(async (durations) => {
+        const { promotions, epochs } = await searchWithGraft(drawnWorld(24, 27, seed, durations), {
+          stopping: { rule: 'promotion', synchronous: true },
+          slots: 4,
+        });
+        return { epochs, promoted: promotions.map(({ rung, runIndex }) => `${rung} ${runIndex}`).sort() };
+      });
+      const [first, ...others] = await Promise.all(sets);
+      for (const other of others) expect(other).toEqual(first);
+    }
+  });
+});
+
+/** Returns fine-tunes whose values rise to a drawn height, with drawn seconds of each epoch. */
+function drawnWorld(count: number, epochs: number, seed: number, durations = 0): World {
+  const heights = createStream(seed, 'heights');
+  const seconds = createStream(seed, 'durations', durations);
+  const runs = Array.from({ length: count }, (_, index) => {
+    const height = heights.uniform();
+    const epochSeconds = seconds.uniformBetween(1, 5);
+    const values = Array.from({ length: epochs }, (_unused, at) => height * (1 - 0.5 ** (at + 1)));
+    const fineTune = {
+      values,
+      truths: values,
+      seconds: values.map((_value, at) => (at + 1) * epochSeconds),
+      evidenceAt: null,
+    };
+    return { index, headEpochs: 0, augmented: false, fineTuneEpochs: epochs, head: null, fineTune };
+  });
+  return {
+    name: `drawn, seed ${seed}`,
+    objective: { metric: 'val_accuracy', goal: 'maximize' },
+    runs,
+    shared: [],
+    taskSeconds: 0,
+  };
+}
