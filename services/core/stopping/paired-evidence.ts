@@ -5,6 +5,8 @@ import { mcnemarMidP } from '../statistics/mcnemar.ts';
 import { comparePairedLosses } from '../statistics/paired-loss.ts';
 import { significant } from '../text/significant.ts';
 
+const P_VALUE_DIGITS = 6;
+
 /** A run in a comparison. */
 export interface NamedEvidence {
   /** Name within the sentence, such as "run 12". */
@@ -48,12 +50,17 @@ export function compareEvidence(
   if (metric === 'val_accuracy') {
     const { firstOnly, secondOnly } = discordance(reference, candidate);
     const shown = `${firstOnly} images only ${referenceName} is right on, ${secondOnly} only ${candidateName}`;
-    return { pValue: mcnemarMidP(firstOnly, secondOnly), shown };
+    return { pValue: rounded(mcnemarMidP(firstOnly, secondOnly)), shown };
   }
   const losses = comparePairedLosses(candidate, reference);
   if (losses === null) return { pValue: null, reason: 'the trainer sent no finite losses for each image' };
   const { meanDifference, pValue } = losses;
   const difference = `${significant(Math.abs(meanDifference))} ${meanDifference > 0 ? 'above' : 'below'}`;
-  const shown = `the loss of ${candidateName} is ${difference} that of ${referenceName}, on average over ${candidate.count} images`;
-  return { pValue, shown };
+  const shown = `${candidateName}'s loss is ${difference} ${referenceName}'s, on average over ${candidate.count} images`;
+  return { pValue: rounded(pValue), shown };
+}
+
+/** Rounds, so that the last bits of a logarithm on another machine change no decision and no replay. */
+function rounded(pValue: number): number {
+  return Number(pValue.toPrecision(P_VALUE_DIGITS));
 }

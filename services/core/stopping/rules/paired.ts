@@ -37,7 +37,9 @@ export const paired: Rule = (policy, arrival) => {
     const reason = `${standing}: not compared with ${other}, because ${comparison.reason}`;
     return verdict('CONTINUE', rule, reason, { place, cut, count });
   }
-  const alpha = alphaOfEach(1 - confidence, path.length - 1) / (rivals.length < LUCKY_CUT_UNDER ? 2 : 1);
+  // 1 − 0.9 is 0.09999999999999998.
+  const whole = Number((1 - confidence).toPrecision(12));
+  const alpha = alphaOfEach(whole, path.length - 1) / (rivals.length < LUCKY_CUT_UNDER ? 2 : 1);
   const { pValue, shown } = comparison;
   const worse = pValue < alpha;
   const test = `p = ${significant(pValue, 2)} ${worse ? '<' : '≥'} ${significant(alpha, 2)}`;
