@@ -5,20 +5,22 @@ import { writeResult } from '../terminal/output.ts';
 import type { RunFlags } from './show-runs.ts';
 import { withClient } from './with-client.ts';
 
-/** Flags of `graft run stop`. */
-export interface StopRunFlags extends RunFlags {
+/** Flags of `graft run stop` and `retry`. */
+export interface SteerRunFlags extends RunFlags {
   readonly reason: string;
 }
 
-/** `graft run stop`. */
-export async function stopRun(
+/** `graft run stop` and `retry`. */
+export async function steerRun(
   context: CliContext,
   options: GlobalOptions,
+  action: 'stop' | 'retry',
   handle: string,
-  { sweep, reason }: StopRunFlags,
+  { sweep, reason }: SteerRunFlags,
 ): Promise<void> {
   await withClient(context, options, async (client) => {
-    const run = await client.stopRun(await resolveRun(client, handle, sweep), reason);
+    const runId = await resolveRun(client, handle, sweep);
+    const run = await (action === 'stop' ? client.stopRun(runId, reason) : client.retryRun(runId, reason));
     writeResult(context, options, run, () => describeRun(run));
   });
 }

@@ -117,6 +117,8 @@ export interface GraftClient {
   deleteSweep(sweepId: string, dryRun: boolean): Promise<SweepDeletion>;
   /** Ends a run early and keeps its result. */
   stopRun(runId: string, reason: string): Promise<RunRecord>;
+  /** Trains a failed run again. */
+  retryRun(runId: string, reason: string): Promise<RunRecord>;
   listRuns(sweepId: string): Promise<readonly RunRecord[]>;
   /** Changes the notes and tags of a run. */
   updateRun(runId: string, change: AnnotationChange): Promise<RunRecord>;

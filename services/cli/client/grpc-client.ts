@@ -98,6 +98,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     async deleteSweep(sweepId, dryRun) {
       return deletionFromProto(await call.deleteSweep({ sweepId, dryRun }, { deadlineMs: 120_000 }));
     },
+    async retryRun(runId, reason) {
+      return runFromProto((await call.retryRun({ runId, reason })).run);
+    },
     async stopRun(runId, reason) {
       return runFromProto((await call.stopRun({ runId, reason })).run);
     },

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { TagFlags } from '../actions/annotate.ts';
-import type { StopRunFlags } from '../actions/steer-run.ts';
+import type { SteerRunFlags } from '../actions/steer-run.ts';
 import type { RunFlags } from '../actions/show-runs.ts';
 import type { ListFlags } from '../terminal/list.ts';
 import { addListOptions } from './list-options.ts';
@@ -37,16 +37,21 @@ export function addRunCommands(program: Command, context: CliContext): void {
       await explainRun(context, globalOptions(command), run, flags);
     });
   addCompareCommand(group, context);
-  group
-    .command('stop')
-    .argument('<run>', RUN_HANDLE)
-    .option(...RUN_SWEEP_OPTION)
-    .option(...REASON)
-    .description('end a run early and keep its result, which can be the best; the other runs continue')
-    .action(async (run: string, flags: StopRunFlags, command: Command) => {
-      const { stopRun } = await import('../actions/steer-run.ts');
-      await stopRun(context, globalOptions(command), run, flags);
-    });
+  for (const [name, description] of [
+    ['stop', 'end a run early and keep its result, which can be the best; the other runs continue'],
+    ['retry', 'train a failed run again; a sweep that has ended continues with it'],
+  ] as const) {
+    group
+      .command(name)
+      .argument('<run>', RUN_HANDLE)
+      .option(...RUN_SWEEP_OPTION)
+      .option(...REASON)
+      .description(description)
+      .action(async (run: string, flags: SteerRunFlags, command: Command) => {
+        const { steerRun } = await import('../actions/steer-run.ts');
+        await steerRun(context, globalOptions(command), name, run, flags);
+      });
+  }
   group
     .command('note')
     .argument('<run>', RUN_HANDLE)

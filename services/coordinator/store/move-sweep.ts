@@ -1,5 +1,5 @@
 import { LeaseLostError, NotFoundError } from '../../core/errors.ts';
-import { SWEEP_STATES, sweepStatesBefore } from '../../core/states/sweep-state.ts';
+import { REOPENABLE_SWEEP_STATES, SWEEP_STATES, sweepStatesBefore } from '../../core/states/sweep-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { StoreTransaction } from './transaction.ts';
 
@@ -61,4 +61,16 @@ export async function moveSweep(
   if (rowCount !== 1) return false;
   tx.emit(sweepId, { kind: 'SWEEP_STATE', state: to, reason });
   return true;
+}
+
+/** Moves an ended sweep to ACTIVE, because a person gives it more work; a live one is left alone. */
+export async function reopenSweep({ tx, sweep }: SweepScope, reason: string): Promise<SweepScope> {
+  const { sweepId } = sweep;
+  const { rowCount } = await tx.query(
+    `UPDATE sweeps SET state = 'ACTIVE', state_reason = '', end_time = NULL WHERE sweep_id = $1 AND state = ANY($2)`,
+    [sweepId, [...REOPENABLE_SWEEP_STATES]],
+  );
+  if (rowCount !== 1) return { tx, sweep };
+  tx.emit(sweepId, { kind: 'SWEEP_STATE', state: 'ACTIVE', reason });
+  return { tx, sweep: { sweepId, state: 'ACTIVE' } };
 }

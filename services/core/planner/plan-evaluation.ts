@@ -18,27 +18,36 @@ export interface EvaluationInput {
   readonly runs: readonly FinishedRun[];
   /** true if run 0 is the baseline that the winner is compared with (`firstRunIsBaseline`). */
   readonly hasBaseline: boolean;
+  /** Runs that earlier evaluations of a reopened sweep were for, whatever became of them. Default: none. */
+  readonly evaluatedRunIds?: ReadonlySet<string>;
+  /** Number of these evaluations. Default: 0. */
+  readonly evaluationCount?: number;
 }
 
-/**
- * Plans the evaluations on the test split after all training has ended: the winner by validation and the baseline, if
- * there is one, or every run with a value. Runs with the same base share a task, because one pass over the test images
- * serves them. A run that is both winner and baseline is evaluated as the winner. Without values there are no tasks.
- */
-export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
-  const candidates = input.runs
-    .filter(canBeBest)
-    .map((run) => ({ ...run, runIndex: run.index }))
-    .sort((a, b) => a.index - b.index);
+/** Returns the runs to be evaluated on the test split, by number, each with its role. */
+export function testRolesOf(input: Omit<EvaluationInput, 'sweepId'>): ReadonlyMap<string, TestRole> {
+  const candidates = candidatesOf(input);
   const winner = findBest(input.objective, candidates);
   const roles = new Map<string, TestRole>();
   for (const run of candidates) {
     const role = roleOf(run, winner, input);
     if (role !== null) roles.set(run.runId, role);
   }
-  const chosen = candidates.filter((run) => roles.has(run.runId));
+  return roles;
+}
+
+/**
+ * Plans the evaluations on the test split after all training has ended: the winner by validation and the baseline, if
+ * there is one, or every run with a value. Runs with the same base share a task, because one pass over the test images
+ * serves them. A run that is both winner and baseline is evaluated as the winner. Without values there are no tasks. In a sweep that
+ * was reopened, runs that were evaluated before are not evaluated again.
+ */
+export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
+  const { sweepId, evaluatedRunIds, evaluationCount = 0 } = input;
+  const roles = testRolesOf(input);
+  const chosen = candidatesOf(input).filter(({ runId }) => roles.has(runId) && evaluatedRunIds?.has(runId) !== true);
   return groupBy(chosen, ({ config }) => baseKey(config)).map((group, position) => ({
-    taskId: evaluationTaskIdOf(input.sweepId, position + 1),
+    taskId: evaluationTaskIdOf(sweepId, evaluationCount + position + 1),
     stage: 'EVALUATE',
     runIds: group.map((run) => run.runId),
     featureSets: [],
@@ -48,10 +57,17 @@ export function planEvaluation(input: EvaluationInput): PlannedEvaluation[] {
   }));
 }
 
+function candidatesOf({ runs }: Pick<EvaluationInput, 'runs'>): (FinishedRun & RankedRun)[] {
+  return runs
+    .filter(canBeBest)
+    .map((run) => ({ ...run, runIndex: run.index }))
+    .sort((a, b) => a.index - b.index);
+}
+
 function roleOf(
   run: FinishedRun,
   winner: FinishedRun | null,
-  { hasBaseline, testPolicy }: EvaluationInput,
+  { hasBaseline, testPolicy }: Pick<EvaluationInput, 'hasBaseline' | 'testPolicy'>,
 ): TestRole | null {
   if (run.runId === winner?.runId) return 'WINNER';
   if (run.index === 0 && hasBaseline) return 'BASELINE';

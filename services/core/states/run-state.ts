@@ -43,6 +43,9 @@ export const CUT_SHORT_RUN_STATES = [
   'INFEASIBLE',
 ] as const satisfies readonly RunState[];
 
+/** Ended, but a person can retry it: it is QUEUED again. */
+export const RETRYABLE_RUN_STATES = ['FAILED'] as const satisfies readonly RunState[];
+
 /** A trainer leaves it out of its group. */
 export const LEFT_OUT_RUN_STATES = ['STOPPING', ...CUT_SHORT_RUN_STATES] as const satisfies readonly RunState[];
 

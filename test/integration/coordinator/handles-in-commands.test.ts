@@ -89,6 +89,7 @@ const COMMANDS: readonly (readonly [keyof typeof FORMS, readonly string[], RegEx
   ['RUN', ['run', 'note', 'HANDLE', 'diverges'], /diverges/],
   ['RUN', ['run', 'tag', 'HANDLE', 'kept'], /tags +kept/],
   ['RUN', ['run', 'stop', 'HANDLE'], /STOPPED: stopped by a person/],
+  ['RUN', ['run', 'retry', 'HANDLE'], /Can't retry run \S+-r001: its state is STOPPED, and that needs FAILED/],
   ['RUN', ['checkpoint', 'list', '--run', 'HANDLE'], /cabcdefgh/],
   ['CHECKPOINT', ['checkpoint', 'pin', 'HANDLE'], /cabcdefgh: pinned/],
   ['CHECKPOINT', ['checkpoint', 'unpin', 'HANDLE'], /cabcdefgh: not pinned/],

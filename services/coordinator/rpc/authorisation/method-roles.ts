@@ -20,6 +20,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   cancelSweep: 'SUBMITTER',
   killSweep: 'SUBMITTER',
   stopRun: 'SUBMITTER',
+  retryRun: 'SUBMITTER',
   // A deletion can't be undone, and sweeps have no owner whose alone it could be. As for checkpoints, a dry run needs the same role.
   deleteSweep: 'ADMIN',
   updateSweep: 'SUBMITTER',

@@ -1,8 +1,9 @@
 import type { PlannedEvaluation } from '../../../core/planner/plan.ts';
-import { planEvaluation } from '../../../core/planner/plan-evaluation.ts';
+import { planEvaluation, testRolesOf } from '../../../core/planner/plan-evaluation.ts';
 import { firstRunIsBaseline } from '../../../core/samplers/baseline.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
+import type { TestRole } from '../../../core/task.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import { forecastEvaluations } from './forecast-evaluations.ts';
@@ -14,23 +15,19 @@ import type { StoreTransaction } from '../transaction.ts';
 import { LIVE_RUNS, PENDING_TASKS, USABLE_RUNS } from '../state-sql.ts';
 
 /**
- * Plans the evaluation on the test split once all runs have ended, and ends the sweep after it. Returns whether the sweep has no
- * training left.
+ * Plans the evaluation on the test split once all runs have ended, and ends the sweep after it. In a sweep that was reopened, only what
+ * was not tested before is tested. Returns whether the sweep has no training left.
  */
 export async function finishSweep({ tx, sweep }: SweepScope): Promise<boolean> {
   if (await hasLiveRuns(tx, sweep.sweepId)) return false;
   const evaluations = await readEvaluations(tx, sweep.sweepId);
-  if (evaluations.length === 0) {
-    await cancelLeftOvers(tx, sweep.sweepId);
-    await beginEvaluation(tx, sweep.sweepId);
-    return true;
-  }
-  if (evaluations.every(({ ended }) => ended)) {
-    const failed = evaluations.filter(({ failure }) => failure !== null);
-    const reason = failed.map(({ failure }) => `the evaluation on the test split failed: ${failure ?? ''}`).join('\n');
-    await moveSweep(tx, sweep.sweepId, 'SUCCEEDED', reason);
-    tx.store.log.info({ sweep_id: sweep.sweepId }, 'sweep succeeded');
-  }
+  if (evaluations.some(({ ended }) => !ended)) return true;
+  await cancelLeftOvers(tx, sweep.sweepId);
+  if (await beginEvaluation(tx, sweep.sweepId, evaluations)) return true;
+  const failed = evaluations.filter(({ failure }) => failure !== null);
+  const reason = failed.map(({ failure }) => `the evaluation on the test split failed: ${failure ?? ''}`).join('\n');
+  await moveSweep(tx, sweep.sweepId, 'SUCCEEDED', reason);
+  tx.store.log.info({ sweep_id: sweep.sweepId }, 'sweep succeeded');
   return true;
 }
 
@@ -41,17 +38,21 @@ async function hasLiveRuns(tx: StoreTransaction, sweepId: string): Promise<boole
   return rowCount !== 0;
 }
 
-async function readEvaluations(
-  tx: StoreTransaction,
-  sweepId: string,
-): Promise<{ readonly ended: boolean; readonly failure: string | null }[]> {
-  const { rows } = await tx.query<{ state: string; message: string | null }>(
-    `SELECT t.state,
+interface Evaluation {
+  readonly runIds: readonly string[];
+  readonly ended: boolean;
+  readonly failure: string | null;
+}
+
+async function readEvaluations(tx: StoreTransaction, sweepId: string): Promise<Evaluation[]> {
+  const { rows } = await tx.query<{ run_ids: string[]; state: string; message: string | null }>(
+    `SELECT t.state, ARRAY(SELECT tr.run_id FROM task_runs tr WHERE tr.task_id = t.task_id) AS run_ids,
             (SELECT a.message FROM attempts a WHERE a.task_id = t.task_id ORDER BY a.lease_epoch DESC LIMIT 1) AS message
        FROM tasks t WHERE t.sweep_id = $1 AND t.stage = 'EVALUATE' ORDER BY t.position`,
     [sweepId],
   );
-  return rows.map(({ state, message }) => ({
+  return rows.map(({ run_ids: runIds, state, message }) => ({
+    runIds,
     ended: ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(state),
     failure: state === 'SUCCEEDED' ? null : (message ?? ''),
   }));
@@ -88,7 +89,12 @@ interface FinishedRow {
   readonly best_val_accuracy: number | null;
 }
 
-async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<void> {
+/** Plans what is still to be evaluated, or ends a sweep that has nothing to evaluate. Returns false when everything was evaluated. */
+async function beginEvaluation(
+  tx: StoreTransaction,
+  sweepId: string,
+  earlier: readonly Evaluation[],
+): Promise<boolean> {
   const { rows } = await tx.query<FinishedRow>(
     `SELECT run_id, run_index, parameters, state, best_value, best_val_loss, best_val_accuracy
        FROM runs WHERE sweep_id = $1 AND state IN ${USABLE_RUNS} ORDER BY run_index`,
@@ -96,7 +102,7 @@ async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<v
   );
   if (rows.length === 0) {
     await moveSweep(tx, sweepId, 'FAILED', await whyNothingSucceeded(tx, sweepId));
-    return;
+    return true;
   }
   const spec = await readSpec(tx, sweepId);
   const runs = rows.map((row) => ({
@@ -111,27 +117,60 @@ async function beginEvaluation(tx: StoreTransaction, sweepId: string): Promise<v
   const { objective, testPolicy } = spec;
   const [first] = rows;
   const hasBaseline = first?.run_index === 0 && firstRunIsBaseline(spec, first.parameters);
-  const evaluations = planEvaluation({ sweepId, objective, testPolicy, runs, hasBaseline });
+  const tested = await readTested(tx, sweepId);
+  const input = {
+    sweepId,
+    objective,
+    testPolicy,
+    runs,
+    hasBaseline,
+    evaluatedRunIds: new Set([...tested, ...earlier.flatMap(({ runIds }) => runIds)]),
+    evaluationCount: earlier.length,
+  };
+  if (tested.length > 0) await updateRoles(tx, sweepId, testRolesOf(input));
+  const evaluations = planEvaluation(input);
   if (evaluations.length === 0) {
+    if (input.evaluatedRunIds.size > 0) return false;
     await moveSweep(tx, sweepId, 'SUCCEEDED', `no run has a finite ${spec.objective.metric}, so nothing was tested`);
-    return;
+    return true;
   }
   const roles = new Map(evaluations.flatMap((evaluation) => Object.entries(evaluation.roles)));
   const taken = await takeTestResults(tx, sweepId, roles);
   const left = evaluations.flatMap((evaluation) => without(evaluation, taken));
-  if (left.length === 0) {
-    await moveSweep(tx, sweepId, 'SUCCEEDED', '');
-    tx.store.log.info({ sweep_id: sweepId }, 'sweep succeeded; its checkpoints were tested before');
-    return;
-  }
+  if (left.length === 0) return false;
   const configs = new Map(runs.map(({ runId, config }) => [runId, config]));
   await insertTasks(tx, sweepId, await forecastEvaluations(tx, sweepId, left, configs));
+  return true;
 }
 
 /** Returns an evaluation of the runs that have no result yet; empty if all have one. */
 function without(evaluation: PlannedEvaluation, tested: ReadonlySet<string>): PlannedEvaluation[] {
   const runIds = evaluation.runIds.filter((runId) => !tested.has(runId));
   return runIds.length === 0 ? [] : [{ ...evaluation, runIds }];
+}
+
+/** Returns the runs that have a test result, of their own or taken from another sweep. */
+async function readTested(tx: StoreTransaction, sweepId: string): Promise<string[]> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    'SELECT e.run_id FROM test_results e JOIN runs r ON r.run_id = e.run_id WHERE r.sweep_id = $1',
+    [sweepId],
+  );
+  return rows.map(({ run_id }) => run_id);
+}
+
+/**
+ * Updates the roles of runs that were tested before: another run may be the winner now. What was the winner then is a tested run like
+ * those that the policy tests; its result stays, and counts as an evaluation on the test split.
+ */
+async function updateRoles(tx: StoreTransaction, sweepId: string, roles: ReadonlyMap<string, TestRole>): Promise<void> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    `UPDATE test_results e SET role = coalesce(n.role, 'EVERY_RUN')
+       FROM runs r LEFT JOIN unnest($2::text[], $3::text[]) AS n (run_id, role) ON n.run_id = r.run_id
+      WHERE r.sweep_id = $1 AND e.run_id = r.run_id AND e.role <> coalesce(n.role, 'EVERY_RUN')
+      RETURNING e.run_id`,
+    [sweepId, [...roles.keys()], [...roles.values()]],
+  );
+  for (const { run_id: runId } of rows) tx.mirror(sweepId, { kind: 'TEST_RESULT', runId });
 }
 
 async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {
