@@ -24,7 +24,9 @@ export function earlyStopText(
   const what = `${training} stopped early after epoch ${epochCount} of ${epochLimit}`;
   if (reason === undefined) return what;
   const { patience, minDelta, bestEpoch, bestValue } = reason;
-  const better = minDelta === 0 ? `better ${metric}` : `${metric} better by ${minDelta}`;
   const best = Number(bestValue.toPrecision(4));
-  return `${what}: no ${better} for ${countOf(patience, 'epoch')} (best ${best} at epoch ${bestEpoch})`;
+  const wait = countOf(patience, 'epoch');
+  if (minDelta === 0) return `${what}: no better ${metric} for ${wait} (best ${best} at epoch ${bestEpoch})`;
+  // That epoch need not be the best one: later ones may be better by less.
+  return `${what}: no ${metric} more than ${minDelta} better than ${best} of epoch ${bestEpoch} for ${wait}`;
 }

@@ -56,7 +56,7 @@ describe('a run that its own early stopping ended', () => {
   it('says after which epoch and why, also if the trainer does not send the reason', async () => {
     const { head } = await leaseHeads('early');
     await complete(head, 7, (runId, index) =>
-      outcomeOf(runId, 7, { kind: 'EARLY_STOPPED', ...(index === 0 ? { earlyStop: EARLY_STOP } : {}) }),
+      outcomeOf(runId, 7 - index, { kind: 'EARLY_STOPPED', ...(index === 0 ? { earlyStop: EARLY_STOP } : {}) }),
     );
     expect(await runOf(head.runs[0]?.runId ?? '')).toEqual({
       state: RunState.SUCCEEDED,
@@ -65,11 +65,11 @@ describe('a run that its own early stopping ended', () => {
       endCause: EndCause.EARLY_STOPPING,
     });
     expect(await runOf(head.runs[1]?.runId ?? '')).toMatchObject({
-      stateReason: 'head training stopped early after epoch 7 of 30',
+      stateReason: 'head training stopped early after epoch 6 of 30',
       endCause: EndCause.EARLY_STOPPING,
     });
     const attempts = await harness.query('SELECT message FROM attempts WHERE task_id = $1', [head.taskId]);
-    expect(attempts).toEqual([{ message: '2 of 2 runs stopped early' }]);
+    expect(attempts).toEqual([{ message: '2 of 2 runs stopped early after epochs 6 to 7' }]);
     await trainer.workAll();
   });
 
@@ -81,7 +81,7 @@ describe('a run that its own early stopping ended', () => {
     expect(await runOf(head.runs[0]?.runId ?? '')).toEqual({
       state: RunState.QUEUED,
       stateReason:
-        'head training stopped early after epoch 7 of 30: no val_loss better by 0.01 for 1 epoch (best 0.08123 at epoch 4)',
+        'head training stopped early after epoch 7 of 30: no val_loss more than 0.01 better than 0.08123 of epoch 4 for 1 epoch',
       endCause: EndCause.UNSPECIFIED,
     });
     await trainer.workAll();

@@ -73,12 +73,20 @@ function messageOf(task: FencedTask, members: readonly MemberRow[], outcomes: re
     return whyEnded(task, member, outcome).reason;
   }
   const part = (kind: RunOutcome['kind'], words: string): string[] => {
-    const count = outcomes.filter((one) => one.kind === kind).length;
-    return count === 0 ? [] : [`${count} of ${countOf(members.length, 'run')} ${words}`];
+    const epochs = outcomes.filter((one) => one.kind === kind).map(({ epochCount }) => epochCount);
+    return epochs.length === 0
+      ? []
+      : [`${epochs.length} of ${countOf(members.length, 'run')} ${words}${rangeOf(kind, epochs)}`];
   };
   return [...part('FAILED', 'failed'), ...part('EARLY_STOPPED', 'stopped early'), ...part('PAUSED', 'paused')].join(
     ', ',
   );
+}
+
+function rangeOf(kind: RunOutcome['kind'], epochs: readonly number[]): string {
+  if (kind === 'FAILED') return '';
+  const [first, last] = [Math.min(...epochs), Math.max(...epochs)];
+  return first === last ? ` after epoch ${last}` : ` after epochs ${first} to ${last}`;
 }
 
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
