@@ -114,6 +114,8 @@ base:
   epochs: ${cached}
 strategy: list
 seed: 11
+# Each sweep trains: its record is compared with that of the undisturbed one.
+reuse: false
 variants:
   - { head.units: 16 }
   - { head.units: 32, head.dropout: 0.2 }

@@ -15,6 +15,7 @@ export interface VerdictInputs {
   readonly left?: readonly number[];
   readonly failed?: number;
   readonly trainedOn?: true;
+  readonly reused?: true;
 }
 
 /** Inputs of a promotion or an end that are no rows: with the entries of the sweep they give the {@link SearchState}. */
@@ -41,7 +42,7 @@ export interface StoredSearch {
   readonly paths: readonly (readonly RungStep[])[];
 }
 
-export function verdictInputs({ table, trainedOn }: Arrival): VerdictInputs {
+export function verdictInputs({ table, trainedOn, reused }: Arrival): VerdictInputs {
   const there = new Set(table.entries.map(({ arrival }) => arrival));
   const arrivals = Math.max(0, ...there);
   const left = Array.from({ length: arrivals }, (_, index) => index + 1).filter((arrival) => !there.has(arrival));
@@ -50,6 +51,7 @@ export function verdictInputs({ table, trainedOn }: Arrival): VerdictInputs {
     ...(left.length > 0 ? { left } : {}),
     ...(table.failedCount > 0 ? { failed: table.failedCount } : {}),
     ...(trainedOn === true ? { trainedOn } : {}),
+    ...(reused === true ? { reused } : {}),
   };
 }
 
@@ -58,7 +60,7 @@ export function arrivalOf(
   { policy, rungs, paths }: StoredSearch,
   runIndex: number,
   rung: number,
-  { arrivals, left = [], failed = 0, trainedOn }: VerdictInputs,
+  { arrivals, left = [], failed = 0, trainedOn, reused }: VerdictInputs,
 ): Arrival | null {
   const definition = policy.ladder[rung];
   const seen = (rungs[rung] ?? []).filter(({ arrival }) => arrival <= arrivals && !left.includes(arrival));
@@ -70,6 +72,7 @@ export function arrivalOf(
     earlier: earlierEntries(policy, rungs, runIndex, rung),
     path: paths[runIndex] ?? [],
     ...(trainedOn === true ? { trainedOn } : {}),
+    ...(reused === true ? { reused } : {}),
   };
 }
 

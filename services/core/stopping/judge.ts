@@ -32,6 +32,9 @@ export function judge(policy: SearchPolicy, arrival: Arrival): Verdict {
   if (step === undefined || step.rung === arrival.path.at(-1)?.rung) {
     return verdict('CONTINUE', policy.rule, 'the last rung of the run: trained to its end', { count });
   }
+  if (arrival.reused === true) {
+    return verdict('CONTINUE', policy.rule, 'its result was taken from another sweep', { count });
+  }
   if (arrival.trainedOn === true) {
     return verdict('CONTINUE', policy.rule, "trained on: the trainer's version can't pause", { count });
   }

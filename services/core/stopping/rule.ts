@@ -15,6 +15,8 @@ export interface Arrival {
   readonly path: readonly RungStep[];
   /** True: its trainer is of a version that can't pause a run, and has trained it further already. */
   readonly trainedOn?: boolean;
+  /** True: another sweep has trained the run further already. */
+  readonly reused?: boolean;
 }
 
 /** The fate of a run at a rung. */

@@ -61,7 +61,8 @@ export class GraftSide implements AsyncDisposable {
   /** @throws {Error} when the sweep, or one of its runs, does not succeed. */
   async run(file: SweepFile): Promise<SweepMeasurement> {
     const path = join(this.#folder, `sweep-${++this.#sweepCount}.yaml`);
-    writeFileSync(path, JSON.stringify(file));
+    // What is measured is trained each time.
+    writeFileSync(path, JSON.stringify({ ...file, reuse: false }));
     const { code, stdout, stderr } = await this.#cluster.cli(['sweep', 'submit', path]);
     if (code !== 0) throw new Error(`graft sweep submit: exit code ${code}\n${stdout}\n${stderr}`);
     const sweepId = await this.#newest();

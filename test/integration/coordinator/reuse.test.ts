@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EndCause, RunState } from '../../../proto/gen/graft/v1/run.ts';
 import type { Run } from '../../../proto/gen/graft/v1/run.ts';
 import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
@@ -11,13 +11,24 @@ import { simulatedDataset } from './simulated-dataset.ts';
 import { SimulatedTrainer } from './simulated-trainer.ts';
 
 let harness: Harness;
-beforeEach(async () => {
+beforeAll(async () => {
   harness = await startHarness({ retentionMs: 3_600_000 });
 });
-afterEach(() => harness[Symbol.asyncDispose]());
+afterAll(() => harness[Symbol.asyncDispose]());
+
+/** Its own in each test, so that no test takes the results of another. */
+let seed = 0;
+beforeEach(() => {
+  seed += 1;
+});
+
+/** Two heads with the seed of the test. */
+function headsOf(base: SweepSpec['base'] = {}, changes: Partial<SweepSpec> = {}): SweepSpec {
+  return specOf({ base: { ...specOf().base, seed, ...base }, ...changes });
+}
 
 /** A trainer of this version, whose results other sweeps may take. */
-async function currentTrainer(trainerId = 'current'): Promise<SimulatedTrainer> {
+async function currentTrainer(trainerId = `trainer-${seed}`): Promise<SimulatedTrainer> {
   const trainer = new SimulatedTrainer(harness.trainers, harness.artifacts, trainerId);
   await trainer.register(1, undefined, RECIPE_VERSION);
   return trainer;
@@ -33,6 +44,12 @@ async function runsOf(sweepId: string): Promise<Run[]> {
   return (await harness.sweeps.listRuns({ sweepId, pageSize: 0, pageToken: '' })).runs;
 }
 
+/** Two learning rates of fine-tuning, which share a head. */
+const RATES: SweepSpec['parameters'][number] = {
+  name: 'fine_tune.learning_rate',
+  domain: { kind: 'values', values: [1e-5, 1e-4] },
+  conditions: [],
+};
 const FINE_TUNED = { 'fine_tune.enabled': true, 'fine_tune.epochs': 2, 'fine_tune.unfreeze': 'block2' };
 
 /** The results of runs, without what belongs to their sweep. */
@@ -52,23 +69,13 @@ function resultsOf(runs: readonly Run[]): unknown[] {
 }
 
 describe('a sweep whose runs another sweep has trained', () => {
-  it.each([
-    ['heads', specOf()],
-    [
-      'fine-tuned runs that share heads',
-      specOf({ base: { ...specOf().base, ...FINE_TUNED }, testPolicy: 'every_run' }),
-    ],
-    [
-      'fine-tunings of one head',
-      specOf({
-        base: { ...specOf().base, ...FINE_TUNED },
-        parameters: [
-          { name: 'fine_tune.learning_rate', domain: { kind: 'values', values: [1e-5, 1e-4] }, conditions: [] },
-        ],
-      }),
-    ],
-  ])('trains nothing and has equal results: %s', async (_name, spec) => {
+  it.each<readonly [string, () => SweepSpec]>([
+    ['heads', () => headsOf()],
+    ['fine-tuned runs, all tested', () => headsOf(FINE_TUNED, { testPolicy: 'every_run' })],
+    ['fine-tunings of one head', () => headsOf(FINE_TUNED, { parameters: [RATES] })],
+  ])('trains nothing and has equal results: %s', async (_name, specOfTest) => {
     const trainer = await currentTrainer();
+    const spec = specOfTest();
     const first = await runSweep(trainer, spec);
     const second = await runSweep(trainer, spec);
     expect(second.stages).toEqual(['INDEX']);
@@ -96,7 +103,7 @@ describe('a sweep whose runs another sweep has trained', () => {
 
   it('shows the curves under its own runs, counts none of them twice, and costs only its index', async () => {
     const trainer = await currentTrainer();
-    const spec = specOf({ base: { ...specOf().base, ...FINE_TUNED } });
+    const spec = headsOf(FINE_TUNED);
     const { sweepId } = await runSweep(trainer, spec);
     const { sweepId: again } = await runSweep(trainer, spec);
     const curvesOf = (of: string) =>
@@ -109,8 +116,8 @@ describe('a sweep whose runs another sweep has trained', () => {
     expect(
       await harness.query(
         `SELECT sweep_id = $1 AS is_first, count(*)::int, count(*) FILTER (WHERE trained_run_id = run_id)::int AS trained
-           FROM epoch_curves GROUP BY 1 ORDER BY 1`,
-        [sweepId],
+           FROM epoch_curves WHERE sweep_id IN ($1, $2) GROUP BY 1 ORDER BY 1`,
+        [sweepId, again],
       ),
     ).toEqual([
       { is_first: false, count: 10, trained: 0 },
@@ -145,8 +152,8 @@ describe('a sweep whose runs another sweep has trained', () => {
 
   it('has the test results and checkpoints of the runs that trained', async () => {
     const trainer = await currentTrainer();
-    const { sweepId } = await runSweep(trainer, specOf());
-    const { sweepId: again } = await runSweep(trainer, specOf());
+    const { sweepId } = await runSweep(trainer, headsOf());
+    const { sweepId: again } = await runSweep(trainer, headsOf());
     const tested = (of: string) =>
       harness.query<Record<string, unknown>>(
         `SELECT l.run_index, l.test_accuracy, l.test_accuracy_low, l.test_role, l.test_checkpoint_id, l.test_macro_f1,
@@ -167,25 +174,25 @@ describe('a sweep whose runs another sweep has trained', () => {
     expect(checkpoints.map(({ checkpointId }) => checkpointId)).toContain(best.id);
   });
 
-  it.each<readonly [string, Partial<SweepSpec>]>([
-    ['another seed', { base: { ...specOf().base, seed: 7 } }],
-    ['another order of the images', { base: { ...specOf().base, data_seed: 7 } }],
-    ['more epochs', { base: { ...specOf().base, epochs: 4 } }],
-    ['reuse: false', { reuse: false }],
-  ])('is trained with %s', async (_name, changes) => {
+  it.each<readonly [string, SweepSpec['base'], Partial<SweepSpec>]>([
+    ['another seed', { seed: 1_000 }, {}],
+    ['another order of the images', { data_seed: 1_000 }, {}],
+    ['more epochs', { epochs: 4 }, {}],
+    ['reuse: false', {}, { reuse: false }],
+  ])('is trained with %s', async (_name, base, changes) => {
     const trainer = await currentTrainer();
-    await runSweep(trainer, specOf());
-    const { stages, sweepId } = await runSweep(trainer, specOf(changes));
+    await runSweep(trainer, headsOf());
+    const { stages, sweepId } = await runSweep(trainer, headsOf(base, changes));
     expect(stages).toContain('HEAD');
     expect((await runsOf(sweepId)).map(({ reusedRunId }) => reusedRunId)).toEqual(['', '']);
   });
 
   it('is trained on other images, and with other weights under the same name', async () => {
     const trainer = await currentTrainer();
-    await runSweep(trainer, specOf());
+    await runSweep(trainer, headsOf());
     trainer.dataset = simulatedDataset(['cat', 'wolf']);
-    expect((await runSweep(trainer, specOf())).stages).toContain('HEAD');
-    await harness.submit(specOf());
+    expect((await runSweep(trainer, headsOf())).stages).toContain('HEAD');
+    await harness.submit(headsOf());
     const index = await trainer.mustLease('INDEX');
     await trainer.storeManifest().catch(() => undefined);
     const result = trainer.resultOf(index);
@@ -196,17 +203,17 @@ describe('a sweep whose runs another sweep has trained', () => {
   });
 
   it.each([0, RECIPE_VERSION + 1])('is trained if the trainer had code of version %i', async (version) => {
-    const other = new SimulatedTrainer(harness.trainers, harness.artifacts, 'other');
+    const other = new SimulatedTrainer(harness.trainers, harness.artifacts, `other-${seed}`);
     await other.register(1, undefined, version);
-    await runSweep(other, specOf());
-    expect((await runSweep(await currentTrainer(), specOf())).stages).toContain('HEAD');
+    await runSweep(other, headsOf());
+    expect((await runSweep(await currentTrainer(), headsOf())).stages).toContain('HEAD');
   });
 
   it('takes results from the run that trained them, not from one that took them', async () => {
     const trainer = await currentTrainer();
-    const first = await runSweep(trainer, specOf());
-    await runSweep(trainer, specOf());
-    const third = await runSweep(trainer, specOf());
+    const first = await runSweep(trainer, headsOf());
+    await runSweep(trainer, headsOf());
+    const third = await runSweep(trainer, headsOf());
     const sources = (await runsOf(first.sweepId)).map(({ runId }) => runId);
     expect((await runsOf(third.sweepId)).map(({ reusedRunId }) => reusedRunId)).toEqual(sources);
   });

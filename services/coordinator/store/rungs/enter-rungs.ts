@@ -29,6 +29,8 @@ export interface RungArrival {
   readonly evidence: Evidence | null;
   /** True: its trainer can't pause a run, and has trained it further already. */
   readonly trainedOn?: true;
+  /** True: another sweep has trained it further already. */
+  readonly reused?: true;
 }
 
 export interface RungVerdict {
@@ -69,7 +71,7 @@ export async function enterRungs(
   const numbers: number[] = [];
   const verdicts: RungVerdict[] = [];
   const decisions: NewDecision[] = [];
-  for (const { runId, rung, value, standardError, epoch, evidence, trainedOn } of coming) {
+  for (const { runId, rung, value, standardError, epoch, evidence, trainedOn, reused } of coming) {
     const run = runs.get(runId);
     const entries = rungs[rung];
     const definition = policy.ladder[rung];
@@ -92,6 +94,7 @@ export async function enterRungs(
       earlier: earlierEntries(policy, rungs, run.index, rung),
       path: run.path,
       ...(trainedOn && { trainedOn }),
+      ...(reused && { reused }),
     };
     const verdict = judge(policy, there);
     verdicts.push({ runId, rung, verdict });

@@ -8,10 +8,10 @@ import { findReusableHeads, findReusableResults } from './find-reusable.ts';
 import type { ReusableRun } from './find-reusable.ts';
 
 export interface Reused {
-  /** Runs that took a result and need no training. */
-  readonly runIds: ReadonlySet<string>;
+  /** Run of another sweep that has trained the result, by the run that took it and needs no training. */
+  readonly results: ReadonlyMap<string, string>;
   /** Run of another sweep that has trained the head, by the run that fine-tunes it. */
-  readonly trainedHeads: ReadonlyMap<string, string>;
+  readonly heads: ReadonlyMap<string, string>;
 }
 
 /** Stores the identity of each run's training, by which later sweeps find its result. */
@@ -28,18 +28,21 @@ export async function recordDigests(tx: StoreTransaction, runs: readonly Identif
  * Gives runs of a sweep that is being planned the results that other sweeps have trained. Such a run is SUCCEEDED without a task; its
  * metrics and checkpoints remain those of the run that trained it (`runs.reused_run_id`). Of fine-tuned runs without a result, the head
  * alone may be trained already. The caller has locked the sweep.
+ *
+ * @param withHeads false: heads alone are trained again
  */
 export async function reuseResults(
   tx: StoreTransaction,
   sweepId: string,
   objective: Objective,
   runs: readonly IdentifiedRun[],
+  { withHeads }: { readonly withHeads: boolean },
 ): Promise<Reused> {
   // What is found stays: retention sees the references before it marks files.
   await lockRetention(tx, 'shared');
   const results = await findReusableResults(tx, { digests: runs.map((run) => run.resultDigest), objective, sweepId });
   const left = runs.filter((run) => !results.has(run.resultDigest));
-  const tuned = left.filter((run) => run.isFineTuned && run.headDigest !== null);
+  const tuned = left.filter((run) => withHeads && run.isFineTuned && run.headDigest !== null);
   const heads = await findReusableHeads(tx, {
     digests: tuned.flatMap((run) => run.headDigest ?? []),
     objective,
@@ -47,12 +50,15 @@ export async function reuseResults(
   });
   const kept = await lockSources(tx, [...results.values(), ...heads.values()]);
   const taken = matchesOf(runs, kept, (run) => results.get(run.resultDigest));
-  await takeResults(tx, sweepId, taken);
+  await takeResults(tx, taken);
   const started = matchesOf(tuned, kept, ({ headDigest }) => (headDigest === null ? undefined : heads.get(headDigest)));
-  return {
-    runIds: new Set(taken.map(({ runId }) => runId)),
-    trainedHeads: new Map(started.map(({ runId, source }) => [runId, source.runId])),
-  };
+  await takeHeads(tx, started);
+  if (tx.store.isMirrored) await mirrorCurves(tx, sweepId, [...taken, ...started]);
+  return { results: sourcesOf(taken), heads: sourcesOf(started) };
+}
+
+function sourcesOf(matches: readonly Match[]): ReadonlyMap<string, string> {
+  return new Map(matches.map(({ runId, source }) => [runId, source.runId]));
 }
 
 interface Match {
@@ -80,7 +86,7 @@ async function lockSources(tx: StoreTransaction, sources: readonly ReusableRun[]
   return new Set(rows.map(({ run_id }) => run_id));
 }
 
-async function takeResults(tx: StoreTransaction, sweepId: string, matches: readonly Match[]): Promise<void> {
+async function takeResults(tx: StoreTransaction, matches: readonly Match[]): Promise<void> {
   if (matches.length === 0) return;
   const runIds = matches.map(({ runId }) => runId);
   await tx.query(
@@ -97,11 +103,22 @@ async function takeResults(tx: StoreTransaction, sweepId: string, matches: reado
     addRunMove(tx, batch, [runId], { to: 'SUCCEEDED', reason, cause: 'REUSED' });
   }
   await batch.send();
-  if (tx.store.isMirrored) await mirrorCurves(tx, sweepId, runIds);
+}
+
+/** Records whose head the runs start from; their summaries begin with it. */
+async function takeHeads(tx: StoreTransaction, matches: readonly Match[]): Promise<void> {
+  if (matches.length === 0) return;
+  const runIds = matches.map(({ runId }) => runId);
+  await tx.query(
+    `UPDATE runs r SET head_run_id = h.head_run_id
+       FROM unnest($1::text[], $2::text[]) AS h (run_id, head_run_id) WHERE r.run_id = h.run_id`,
+    [runIds, matches.map(({ source }) => source.runId)],
+  );
+  await summarizeRuns(tx, runIds);
 }
 
 /** Mirrors the curves for each run that took them, because MLflow has no views. */
-async function mirrorCurves(tx: StoreTransaction, sweepId: string, runIds: readonly string[]): Promise<void> {
+async function mirrorCurves(tx: StoreTransaction, sweepId: string, matches: readonly Match[]): Promise<void> {
   const { rows } = await tx.query<{
     run_id: string;
     stage: 'HEAD' | 'FINE_TUNE';
@@ -110,13 +127,12 @@ async function mirrorCurves(tx: StoreTransaction, sweepId: string, runIds: reado
   }>(
     `SELECT u.run_id, m.stage, m.lease_epoch, array_agg(DISTINCT m.epoch ORDER BY m.epoch) AS epochs
        FROM runs u
-       JOIN runs o ON o.run_id = u.reused_run_id
+       JOIN runs o ON o.run_id = coalesce(u.reused_run_id, u.run_id)
        JOIN epoch_metrics m
-         ON m.run_id = CASE m.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
-        AND m.run_id IN (o.run_id, o.head_run_id) AND m.superseded_by IS NULL
+         ON m.superseded_by IS NULL AND (m.run_id = u.reused_run_id OR m.run_id = o.head_run_id AND m.stage = 'HEAD')
       WHERE u.run_id = ANY($1)
       GROUP BY u.run_id, m.stage, m.lease_epoch ORDER BY u.run_id, m.stage, m.lease_epoch`,
-    [runIds],
+    [matches.map(({ runId }) => runId)],
   );
   for (const { run_id: runId, stage, lease_epoch: leaseEpoch, epochs } of rows) {
     tx.mirror(sweepId, { kind: 'METRICS', runId, stage, leaseEpoch, epochs });

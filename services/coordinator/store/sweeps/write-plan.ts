@@ -24,8 +24,7 @@ import { insertTasks } from '../tasks/insert-tasks.ts';
 import type { NewTask } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { readCluster } from './read-cluster.ts';
-import { recordDigests, reuseResults } from './reuse-results.ts';
-import type { Reused } from './reuse-results.ts';
+import { reuseTrained } from './reuse-trained.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
 
 /** The result of INDEX. */
@@ -45,8 +44,8 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
   const { runs: all, search } = await draftSearch(tx, sweepId, spec);
   await insertSearch(tx, sweepId, search.policy);
   if (all.length === 0) return;
-  const reused = await identifyAndReuse(tx, sweepId, spec, all, indexed);
-  const runs = all.filter(({ runId }) => !reused.runIds.has(runId));
+  const { ended, heads: trainedHeads } = await reuseTrained(tx, sweepId, spec, all, indexed);
+  const runs = all.filter(({ runId }) => !ended.has(runId));
   if (runs.length === 0) return;
   const cluster = await readCluster(tx);
   const dataset = {
@@ -66,8 +65,7 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
       dataset,
       weights,
       cluster: clusterDataOf(cluster),
-      // Where runs pause at rungs, a head is compared when it ends.
-      trainedHeads: pausesAtRungs(search.policy) ? new Map() : reused.trainedHeads,
+      trainedHeads,
     }),
   );
   if ('unresolved' in plan) {
@@ -89,24 +87,6 @@ export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: 
       WHERE sweep_id = $1`,
     [sweepId, cluster.slotCount, plan.aroundSeconds + makespanSeconds(timed({ tasks }), slotCount), plan.aloneSeconds],
   );
-}
-
-/** Identifies what each run trains, and takes what other sweeps have trained. @throws InvalidRequestError when weights are missing */
-async function identifyAndReuse(
-  tx: StoreTransaction,
-  sweepId: string,
-  { objective, reuse }: SweepSpec,
-  runs: readonly StoredRun[],
-  { dataset, weights }: Indexed,
-): Promise<Reused> {
-  const { planner } = tx.store;
-  const identified = await tx.during(planner.identify({ runs, objective, weights, datasetDigest: dataset.digest }));
-  if ('unresolved' in identified) {
-    throw new InvalidRequestError([{ field: 'index.weights', description: identified.unresolved }]);
-  }
-  await recordDigests(tx, identified);
-  if (reuse === false) return { runIds: new Set(), trainedHeads: new Map() };
-  return reuseResults(tx, sweepId, objective, identified);
 }
 
 /** The policy of a sweep and the way of each run over its rungs. */

@@ -1,0 +1,78 @@
+import type { Stage } from '../../../core/task.ts';
+import { standardErrorOf } from '../../../core/statistics/standard-error.ts';
+import { enterRungs } from '../rungs/enter-rungs.ts';
+import type { RungArrival, RungVerdict } from '../rungs/enter-rungs.ts';
+import type { LockedSearch } from '../rungs/search-row.ts';
+import type { StoreTransaction } from '../transaction.ts';
+
+/** A run, and the run of another sweep that has trained its result or its head. */
+export interface TrainedElsewhere {
+  readonly runId: string;
+  readonly sourceId: string;
+  /** HEAD: only the head was trained, and the run is judged when it ends. */
+  readonly upTo: 'HEAD' | 'FINE_TUNE';
+}
+
+interface MeasuredRow {
+  readonly run_id: string;
+  readonly rung: number;
+  readonly stage: Stage;
+  readonly is_end: boolean;
+  readonly value: number;
+  readonly epoch: number;
+  readonly task_id: string;
+  readonly lease_epoch: number;
+  readonly correct: Buffer | null;
+  readonly losses: Buffer | null;
+  readonly image_count: number;
+}
+
+/**
+ * Enters runs at the rungs that another sweep has trained them to, by run number, with the objective measured there and the results by
+ * image that were stored of the same epoch. Rules then see them as if they had been trained here first.
+ */
+export async function enterReused(
+  tx: StoreTransaction,
+  search: LockedSearch,
+  trained: readonly TrainedElsewhere[],
+): Promise<RungVerdict[]> {
+  const { sweepId, policy } = search;
+  if (policy.ladder.length === 0 || trained.length === 0) return [];
+  const { metric, goal } = policy.objective;
+  const { rows } = await tx.query<MeasuredRow>(
+    `SELECT u.run_id, g.rung, g.stage, g.epoch IS NULL AS is_end, m.value, m.epoch, m.task_id, m.lease_epoch, e.correct, e.losses,
+            (SELECT coalesce(sum((c ->> 'imageCount')::int), 0)::int
+               FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id, jsonb_array_elements(d.class_counts) c
+              WHERE s.sweep_id = $1 AND c ->> 'split' = 'validation') AS image_count
+       FROM unnest($2::text[], $3::text[]) AS u (run_id, source_id)
+       JOIN runs r ON r.run_id = u.run_id
+       JOIN runs o ON o.run_id = u.source_id
+       JOIN rungs g ON g.sweep_id = $1
+      CROSS JOIN LATERAL (
+        SELECT m.run_id, m.epoch, m.value, m.task_id, m.lease_epoch FROM epoch_metrics m
+         WHERE m.run_id = CASE g.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
+           AND m.stage = g.stage AND m.name = $4 AND m.superseded_by IS NULL AND m.value <> 'NaN'
+           AND (g.epoch IS NULL OR m.epoch = g.epoch)
+         ORDER BY CASE WHEN $5 = 'minimize' THEN m.value ELSE -m.value END, m.epoch LIMIT 1
+      ) m
+       LEFT JOIN LATERAL (
+        SELECT e.correct, e.losses FROM rung_entries e JOIN rungs known ON known.sweep_id = e.sweep_id AND known.rung = e.rung
+         WHERE e.run_id = m.run_id AND known.stage = g.stage AND e.epoch = m.epoch AND e.correct IS NOT NULL LIMIT 1
+      ) e ON true
+      ORDER BY r.run_index, g.rung`,
+    [sweepId, trained.map(({ runId }) => runId), trained.map(({ sourceId }) => sourceId), metric, goal],
+  );
+  const upTo = new Map(trained.map((run) => [run.runId, run.upTo]));
+  const arrivals = rows
+    .filter((row) => row.stage === 'HEAD' || upTo.get(row.run_id) === 'FINE_TUNE')
+    .map((row): RungArrival => {
+      const { run_id: runId, rung, value, epoch, task_id: taskId, lease_epoch: leaseEpoch, correct } = row;
+      const losses = row.losses && new Float32Array(new Uint8Array(row.losses).buffer);
+      const evidence = correct && { correct, losses, count: row.image_count };
+      const standardError = evidence && standardErrorOf(metric, evidence);
+      const isJudged = row.is_end && upTo.get(runId) === 'HEAD';
+      const arrival = { runId, rung, value, standardError, epoch, taskId, leaseEpoch, evidence };
+      return isJudged ? arrival : { ...arrival, reused: true };
+    });
+  return enterRungs(tx, search, arrivals);
+}
