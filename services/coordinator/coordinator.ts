@@ -16,6 +16,7 @@ import { describeConfig } from './config.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { LeaderLoops } from './loops/leader-loop.ts';
 import { OrphanRemoval } from './loops/orphan-removal.ts';
+import { Preemptor } from './loops/preemptor.ts';
 import { Reaper } from './loops/reaper.ts';
 import { Retention } from './loops/retention.ts';
 import { authorise } from './rpc/authorisation/authorise.ts';
@@ -147,6 +148,7 @@ async function startParts(
   parts.add(() => signals[Symbol.asyncDispose]());
   await signals.ready;
   const reaper = new Reaper(store, config.timing.reaperMs);
+  const preemptor = new Preemptor(store, config.timing.reaperMs);
   const retention = new Retention(store, artifacts, {
     intervalMs: config.retentionMs,
     keepBest: config.keepBest,
@@ -166,7 +168,7 @@ async function startParts(
       address: () => address,
     });
   if (mirrored) parts.add(() => mirrored.end());
-  const tasks = [reaper, retention, orphans, ...(mirrored ? [mirrored.mirror] : [])];
+  const tasks = [reaper, preemptor, retention, orphans, ...(mirrored ? [mirrored.mirror] : [])];
   const leadership = new Leadership(pool, log, outage);
   const loops = new LeaderLoops(leadership, tasks, log, outage);
   parts.add(() => loops.stop());

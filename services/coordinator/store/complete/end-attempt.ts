@@ -31,7 +31,7 @@ export function addAttemptEnd({ tx, task }: TaskScope, batch: Batch, end: Attemp
   batch.prepared(
     `UPDATE tasks
         SET state = $2, lease_expire_time = NULL, trainer_id = NULL, slot_index = NULL, lease_request_id = NULL,
-            command = NULL, not_before_time = now() + $3 * interval '1 millisecond',
+            command = NULL, command_reason = '', not_before_time = now() + $3 * interval '1 millisecond',
             end_time = CASE WHEN $4 THEN now() END, peak_memory_bytes = coalesce($5, peak_memory_bytes)
       WHERE task_id = $1`,
     [task.taskId, end.task, end.delayMs ?? 0, TASK_STATES.terminal.has(end.task), end.peakMemoryBytes ?? null],

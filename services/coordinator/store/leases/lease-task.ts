@@ -193,7 +193,7 @@ async function takeTask(
     `UPDATE tasks
         SET state = 'LEASED', lease_epoch = $6, lease_expire_time = now() + $2 * interval '1 millisecond',
             trainer_id = $3, slot_index = $4, lease_request_id = $5,
-            start_time = coalesce(start_time, now()), command = NULL,
+            start_time = coalesce(start_time, now()), command = NULL, command_reason = '',
             progress_step_count = 0, progress_step_limit = 0, progress_detail = ''
       WHERE task_id = $1`,
     [taskId, tx.store.leaseMs, trainerId, slotIndex, requestId, leaseEpoch],
