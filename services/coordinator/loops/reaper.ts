@@ -1,6 +1,7 @@
 import { isUnavailable } from '../../platform/db/database-error.ts';
 import { findReplannableSweeps, replanGroups } from '../store/settle/replan-groups.ts';
 import { settleSweeps, findUnsettledSweeps } from '../store/settle/settle-sweeps.ts';
+import { findAdvanceableSweeps } from '../store/search/find-advanceable.ts';
 import type { Store } from '../store/store.ts';
 import { expireLease, extendLiveLeases, findExpiredLeases } from '../store/leases/expire-lease.ts';
 import { markLostTrainers } from '../store/trainers/mark-lost-trainers.ts';
@@ -34,6 +35,7 @@ export class Reaper implements LeaderTask {
       this.#store.log.warn({ trainer_id: trainerId }, 'trainer lost');
     }
     await settleSweeps(this.#store, await findUnsettledSweeps(this.#store, BATCH_SIZE));
+    await settleSweeps(this.#store, await findAdvanceableSweeps(this.#store, BATCH_SIZE));
     for (const sweepId of await findReplannableSweeps(this.#store, BATCH_SIZE)) {
       if (signal.aborted) return;
       await replanGroups(this.#store, sweepId);

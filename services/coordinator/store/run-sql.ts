@@ -41,3 +41,13 @@ export function epochLimitSql(run: string, task: string): string {
   const name = `CASE ${task}.stage WHEN 'FINE_TUNE' THEN 'fine_tune.epochs' ELSE 'epochs' END`;
   return `coalesce((${run}.parameters ->> ${name})::float8::int, 2147483647)`;
 }
+
+/**
+ * Returns SQL of whether the runs of a sweep are compared at rungs, or a budget bounds it. Other sweeps have no search to advance.
+ *
+ * @param sweep alias of `sweeps`
+ */
+export function isSearching(sweep: string): string {
+  return `EXISTS (SELECT 1 FROM searches q WHERE q.sweep_id = ${sweep}.sweep_id
+    AND (${sweep}.budget IS NOT NULL OR q.policy -> 'ladder' <> '[]'::jsonb))`;
+}

@@ -1,3 +1,4 @@
+import { SEARCH_BOUNDS } from '../../core/records/decision.ts';
 import {
   CONCLUDED_RUN_STATES,
   CUT_SHORT_RUN_STATES,
@@ -40,6 +41,9 @@ export const USABLE_RUNS = listOf(USABLE_RUN_STATES);
 export const CONCLUDED_RUNS = listOf(CONCLUDED_RUN_STATES);
 export const CUT_SHORT_RUNS = listOf(CUT_SHORT_RUN_STATES);
 export const LEFT_OUT_RUNS = listOf(LEFT_OUT_RUN_STATES);
+
+/** Ends of a search that also stop the runs that train. */
+export const BOUNDS = listOf(SEARCH_BOUNDS);
 
 /** Stages in the order in which a run goes through them. */
 export const STAGE_ARRAY = `ARRAY[${listOf(STAGES).slice(1, -1)}]`;

@@ -6,13 +6,13 @@ import type { KeyedFeatureSet } from './feature-set.ts';
 import { groupBy } from './grouping.ts';
 import { shareHeads } from './head-phase.ts';
 import { layOut } from './lay-out.ts';
+import type { FeatureTask } from './lay-out.ts';
 import type { InfeasibleRun, Plan, PlanInput, PlannedRun } from './plan.ts';
 import { layersOf, prefixCutOf } from '../network/backbone-layers.ts';
 import { UnknownLayerError } from '../network/resolve-unfreeze.ts';
 import type { RunConfig } from '../run-config.ts';
 import { unknownClassProblem } from '../search-space/class-weights.ts';
 import { needsOf } from './run-needs.ts';
-import type { RunNeeds } from './run-needs.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
 import { digestsOf } from './weights-digests.ts';
 import type { WeightsDigest } from './weights-digests.ts';
@@ -89,7 +89,8 @@ export function planWith(input: Omit<PlanInput, 'weights'>, digestOf: WeightsDig
   });
   const headRuns = new Map([...shareHeads(runs.filter(({ runId }) => !trainedHeads.has(runId))), ...trainedHeads]);
   const context = costContextOf(input);
-  const featureTasks = groupFeatures(needs).map((sets) => ({ sets, forecast: forecastFeatures(context, sets) }));
+  const sets = needs.flatMap(({ run, head, fineTune }) => (run.segment === null ? head : [...head, ...fineTune]));
+  const featureTasks = featureTasksOf(context, sets);
   const { memoryBytes } = input.cluster;
   const groups = [...headGroups(context, needs, headRuns, memoryBytes), ...fineTuneGroups(context, needs, memoryBytes)];
   const sharedHeads = new Map([...headRuns].filter(([runId, headRunId]) => runId !== headRunId));
@@ -97,16 +98,14 @@ export function planWith(input: Omit<PlanInput, 'weights'>, digestOf: WeightsDig
 }
 
 /**
- * Groups the feature sets of one (base, cut, size, pooling, dtype), which the same network computes one after the
- * other.
+ * Returns the tasks that compute feature sets: one for those of one (base, cut, size, pooling, dtype), which the same network computes
+ * one after the other.
  */
-function groupFeatures(needs: readonly RunNeeds[]): KeyedFeatureSet[][] {
-  const distinct = distinctSets(
-    needs.flatMap(({ run, head, fineTune }) => (run.segment === null ? head : [...head, ...fineTune])),
-  );
-  return groupBy(distinct, networkKey).map((group) =>
-    group.sort((a, b) => SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split)),
-  );
+export function featureTasksOf(context: CostContext, sets: readonly KeyedFeatureSet[]): FeatureTask[] {
+  return groupBy(distinctSets(sets), networkKey).map((group) => {
+    const ordered = group.sort((a, b) => SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split));
+    return { sets: ordered, forecast: forecastFeatures(context, ordered) };
+  });
 }
 
 function networkKey(set: KeyedFeatureSet): string {

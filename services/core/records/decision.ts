@@ -14,6 +14,9 @@ export const DECISION_KINDS = [
 ] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];
 
+/** Bounds that end a search while runs may still train. */
+export const SEARCH_BOUNDS = ['BUDGET', 'WALL_TIME', 'TARGET'] as const;
+
 /** Reasons why a search has ended. */
-export const SEARCH_ENDS = ['ALL_DECIDED', 'BUDGET', 'WALL_TIME', 'TARGET', 'USER'] as const;
+export const SEARCH_ENDS = ['ALL_DECIDED', ...SEARCH_BOUNDS, 'USER'] as const;
 export type SearchEnd = (typeof SEARCH_ENDS)[number];

@@ -78,6 +78,10 @@ export class SimulatedTrainer {
   readonly #version: string;
   /** Result of its INDEX. */
   dataset: SimulatedDataset = simulatedDataset(CLASS_NAMES);
+  /** False: a trainer of a version before rungs, which sends no results by image and trains on at a pause. */
+  knowsRungs = true;
+  /** True: a trainer that saves the last epoch of a task only. */
+  savesOnlyAtEnd = false;
   /** Secrets of its leases, by task and lease epoch. */
   readonly #leaseSecrets = new Map<string, string>();
 
@@ -196,7 +200,7 @@ export class SimulatedTrainer {
     return {
       ...this.proof(task),
       sequence: BigInt(sequence),
-      rungs: [],
+      rungs: this.#rungsOf(task, epoch),
       epochs: task.runs
         .filter(({ stopped }) => !stopped)
         .map((run) => {
@@ -244,19 +248,52 @@ export class SimulatedTrainer {
     await this.#artifacts.write(this.dataset.manifestUri, this.dataset.manifest);
   }
 
+  /** Results by image after a milestone and at the end of a stage, where runs are compared. The last epoch is the best one. */
+  #rungsOf(task: LeasedTask, epoch: number): ReportMetricsRequest['rungs'] {
+    const imageCount = imagesOf(this.dataset, 'validation').length;
+    return task.runs
+      .filter(({ stopped }) => !stopped && this.knowsRungs)
+      .flatMap((run) => {
+        const { val_accuracy: accuracy = 0, val_loss: loss = 0 } = metricsOf(run, task.stage, epoch);
+        const correct = Buffer.alloc(Math.ceil(imageCount / 8));
+        for (let image = 0; image < Math.round(accuracy * imageCount); image += 1) {
+          correct.writeUInt8(correct.readUInt8(image >> 3) | (1 << (image & 7)), image >> 3);
+        }
+        const report = {
+          runId: run.runId,
+          stage: stages.toProto(task.stage),
+          epoch,
+          epochCount: epoch,
+          validationCorrect: correct,
+          validationLosses: Array<number>(imageCount).fill(loss),
+        };
+        return [
+          ...(run.milestoneEpochs.includes(epoch) ? [{ ...report, isEnd: false }] : []),
+          ...(epoch === epochsOf(task) ? [{ ...report, isEnd: true }] : []),
+        ];
+      });
+  }
+
   /** Trains from the resume checkpoint on and completes. */
   async train(task: LeasedTask): Promise<void> {
-    const epochs = epochsOf(task);
+    const pauseEpoch = this.knowsRungs ? (task.runs[0]?.pauseEpoch ?? null) : null;
+    const epochs = pauseEpoch ?? epochsOf(task);
     const start = Math.min(...task.runs.map((run) => run.resumeCheckpoint?.epoch ?? 0));
-    for (let epoch = start + 1; epoch <= epochs; epoch += 1) {
-      const [answer] = await this.report([this.batch(task, epoch, epoch - start)]);
-      if (answer?.errorReason !== '') throw new Error(`batch refused: ${answer?.errorReason ?? 'no answer'}`);
+    const step = this.savesOnlyAtEnd ? epochs - start : 1;
+    for (let epoch = start + step; epoch <= epochs && step > 0; epoch += step) {
+      const batches = Array.from({ length: step }, (_, index) => epoch - step + index + 1);
+      const answers = await this.report(batches.map((number) => this.batch(task, number, number - start)));
+      const refused = answers.find(({ errorReason }) => errorReason !== '');
+      if (refused !== undefined || answers.length !== step)
+        throw new Error(`batch refused: ${refused?.errorReason ?? ''}`);
       for (const run of task.runs.filter(({ stopped }) => !stopped)) {
         await this.checkpoint(task, run.runId, epoch, 'BEST');
         await this.checkpoint(task, run.runId, epoch, 'LAST');
       }
     }
-    await this.complete(task, { stage: 'TRAIN', outcomes: task.runs.map((run) => outcomeOf(run.runId, epochs)) });
+    const kind = pauseEpoch === null ? 'SUCCEEDED' : 'PAUSED';
+    const outcomes = task.runs.map((run) => outcomeOf(run.runId, epochs, { kind }));
+    await this.complete(task, { stage: 'TRAIN', outcomes });
   }
 
   resultOf(task: LeasedTask): TaskResult {

@@ -1,5 +1,6 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { isMachineFault } from '../../../core/machine-fault.ts';
+import type { SearchEnd } from '../../../core/records/decision.ts';
 import { checkTrain } from '../../../core/reports/check-train.ts';
 import { decideRetry } from '../../../core/retry.ts';
 import { isTerminalRunState } from '../../../core/states/run-state.ts';
@@ -13,13 +14,16 @@ import { addRunMove, moveRuns } from '../move-runs.ts';
 import type { RunMove } from '../move-runs.ts';
 import type { LockedSweep, SweepScope } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
-import { epochLimitSql, isHeadAwaited } from '../run-sql.ts';
+import { epochLimitSql, isHeadAwaited, isSearching } from '../run-sql.ts';
 import { summarizeRuns } from '../runs/summarize-runs.ts';
+import { whyStopped } from '../search/close-search.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import { isElsewhere } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { addAttemptEnd } from './end-attempt.ts';
+import { enterResults, moveSharers, NO_RESULTS } from './enter-results.ts';
+import type { AtRung, Results } from './enter-results.ts';
 import { endWithError } from './end-with-error.ts';
 import { retryAlone } from './retry-alone.ts';
 import { PENDING_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
@@ -39,6 +43,8 @@ interface MemberRow {
   readonly is_awaited: boolean;
   /** True if other runs share its head. */
   readonly is_shared: boolean;
+  /** True if runs of its sweep are compared at rungs, or a budget bounds them. */
+  readonly is_searching: boolean;
 }
 
 /** Ends a HEAD or FINE_TUNE attempt. Each run of the group moves on by its own outcome. */
@@ -54,10 +60,13 @@ export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutc
   const message = messageOf(task, members, outcomes);
   const peakMemoryBytes = Math.max(0, ...outcomes.map((outcome) => outcome.peakMemoryBytes));
   const end = { attempt: 'SUCCEEDED', task: 'SUCCEEDED', event: 'SUCCEEDED', message, error: null } as const;
+  const searching = members.some(({ is_searching }) => is_searching);
+  const results = searching ? await enterResults(scope, outcomes) : NO_RESULTS;
   const batch = tx.batch();
   addAttemptEnd(scope, batch, { ...end, peakMemoryBytes });
   addOutcomes(batch, task, outcomes);
-  await moveMembers(scope, batch, members, outcomes);
+  await moveMembers(scope, batch, members, outcomes, results);
+  if (!isTerminalSweepState(sweep.state)) await moveSharers(scope, results);
   if (task.stage === 'HEAD' && members.some(({ is_shared }) => is_shared)) {
     await summarizeSharers(tx, task.taskId);
     if (tx.store.isMirrored) await mirrorHeadOfSharers(tx, sweep.sweepId, task.taskId);
@@ -98,7 +107,7 @@ async function readMembers(tx: StoreTransaction, taskId: string): Promise<Member
             ${isElsewhere('tr', 'own')} AS is_elsewhere,
             ${isHeadAwaited('r', 'own')} AS is_awaited,
             EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared,
-            own.pause_epoch, s.objective_metric
+            own.pause_epoch, s.objective_metric, ${isSearching('s')} AS is_searching
        FROM task_runs tr JOIN tasks own ON own.task_id = tr.task_id JOIN runs r ON r.run_id = tr.run_id
        JOIN sweeps s ON s.sweep_id = own.sweep_id
       WHERE tr.task_id = $1 ORDER BY r.run_id`,
@@ -142,19 +151,23 @@ async function moveMembers(
   batch: Batch,
   members: readonly MemberRow[],
   outcomes: readonly RunOutcome[],
+  results: Results,
 ): Promise<void> {
   const byRun = new Map(members.map((member) => [member.run_id, member]));
   for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
     const member = byRun.get(outcome.runId);
     const counts = member && !member.is_elsewhere && (member.is_awaited || !isTerminalRunState(member.state));
     if (!counts) continue;
-    const next = nextOf(scope.sweep, member, outcome);
+    const atRung = results.atRungs.get(member.run_id);
+    const next = nextOf(scope.sweep, member, outcome, atRung);
     if (next !== 'STOP' && next !== 'FAIL') {
-      addRunMove(scope.tx, batch, [member.run_id], { to: next, ...whyEnded(scope.task, member, outcome) });
+      const waits = next === 'PAUSED' && atRung?.kind === 'WAIT' && !member.has_more;
+      const why = waits ? { reason: atRung.reason, pausedRung: atRung.rung } : whyEnded(scope.task, member, outcome);
+      addRunMove(scope.tx, batch, [member.run_id], { to: next, ...why });
       continue;
     }
     await batch.send();
-    if (next === 'STOP') await stop(scope, member);
+    if (next === 'STOP') await stop(scope, member, atRung, results.end);
     else await failMember(scope, member.run_id, errorOf(outcome));
   }
   await batch.send();
@@ -165,16 +178,19 @@ function nextOf(
   sweep: LockedSweep,
   member: MemberRow,
   { kind }: RunOutcome,
+  atRung: AtRung | undefined,
 ): 'SUCCEEDED' | 'QUEUED' | 'PAUSED' | 'STOP' | 'FAIL' {
   const isOver = isTerminalSweepState(sweep.state);
   switch (kind) {
     case 'SUCCEEDED':
     case 'EARLY_STOPPED':
+      if (atRung?.kind === 'STOP') return 'STOP';
+      if (atRung?.kind === 'WAIT' && !member.has_more) return member.state === 'STOPPING' || isOver ? 'STOP' : 'PAUSED';
       if (!member.has_more && !isOver) return 'SUCCEEDED';
       if (member.state === 'STOPPING' || isOver) return 'STOP';
       return sweep.state === 'PAUSED' ? 'PAUSED' : 'QUEUED';
     case 'PAUSED':
-      return member.state === 'STOPPING' || isOver ? 'STOP' : 'PAUSED';
+      return member.state === 'STOPPING' || isOver || atRung?.kind === 'STOP' ? 'STOP' : 'PAUSED';
     case 'STOPPED':
       return 'STOP';
     case 'FAILED':
@@ -221,11 +237,19 @@ async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId
 }
 
 /** Stops a run with the reason of its command. RUNNING must pass through STOPPING: the transition table has no direct way. */
-async function stop({ tx, sweep }: SweepScope, { run_id: runId, state, state_reason }: MemberRow): Promise<void> {
+async function stop(
+  { tx, sweep }: SweepScope,
+  { run_id: runId, state, state_reason }: MemberRow,
+  atRung: AtRung | undefined,
+  end: SearchEnd | null,
+): Promise<void> {
   const unknown = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
-  const reason = state === 'STOPPING' && state_reason !== '' ? state_reason : unknown;
-  await moveRuns(tx, [runId], { to: 'STOPPING', reason });
-  await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', reason });
+  const byRule = atRung?.kind === 'STOP' ? { reason: atRung.reason, cause: 'RULE' as const } : null;
+  const byEnd = end === null || sweep.state === 'CANCELLED' ? null : await whyStopped(tx, sweep.sweepId, end);
+  const known = state === 'STOPPING' && state_reason !== '' ? { reason: state_reason } : null;
+  const why = known ?? byRule ?? byEnd ?? { reason: unknown };
+  await moveRuns(tx, [runId], { to: 'STOPPING', ...why });
+  await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', ...why });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Repair } from '../../../core/repair.ts';
+import type { SearchEnd } from '../../../core/records/decision.ts';
 import { countProblems } from '../../../core/dataset.ts';
 import { isMachineFault } from '../../../core/machine-fault.ts';
 import { decideRetry } from '../../../core/retry.ts';
@@ -10,12 +11,16 @@ import type { RecordedFault } from '../faults/record-fault.ts';
 import { repairArtifacts } from '../repair/repair-artifacts.ts';
 import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
 import { moveRuns } from '../move-runs.ts';
+import type { RunMove } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
 import { isHeadAwaited } from '../run-sql.ts';
 import { endRuns } from '../runs/end-runs.ts';
+import { whyStopped } from '../search/close-search.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
+import { IDLE_RUNS } from '../state-sql.ts';
 import type { TaskScope } from '../tasks/fence.ts';
+import type { StoreTransaction } from '../transaction.ts';
 import { runIdsOf, runIdsOnlyIn } from '../tasks/run-ids-of.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
@@ -43,6 +48,16 @@ export async function endWithError(
     await recordDependentSweeps(tx, task);
     return;
   }
+  const stopped = await whyNothingIsRetried(scope);
+  if (stopped !== null) {
+    const { message } = reported;
+    await endAttempt(scope, { attempt, task: 'CANCELLED', event: attempt, message, error: reported });
+    const runIds = await runIdsOnlyIn(tx, task.taskId);
+    await moveRuns(tx, runIds, { to: 'STOPPING', from: ['RUNNING'], ...stopped });
+    await endRuns(tx, runIds, { to: 'STOPPED', ...stopped });
+    await settleSweep(scope, [task.taskId]);
+    return;
+  }
   const repair = await repairArtifacts(scope, reported, damage);
   if (repair !== null) {
     await endForRepair(scope, reported, attempt, repair);
@@ -53,6 +68,17 @@ export async function endWithError(
   const decision = await decide(scope, error, fault);
   if (decision.action === 'REQUEUE') await requeue(scope, error, attempt, decision);
   else await fail(scope, error, attempt, decision);
+}
+
+/** Returns why the runs of a training task stop instead of being retried: a bound has ended the search; null: they are retried. */
+async function whyNothingIsRetried({ tx, task }: TaskScope): Promise<Pick<RunMove, 'reason' | 'cause'> | null> {
+  if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return null;
+  const { rows } = await tx.query<{ end_reason: SearchEnd | null }>(
+    'SELECT end_reason FROM searches WHERE sweep_id = $1',
+    [task.sweepId],
+  );
+  const end = rows[0]?.end_reason ?? null;
+  return end === null ? null : whyStopped(tx, task.sweepId, end);
 }
 
 /** Ends an attempt that waits for a repair. It is not counted, because the store is at fault; `repairArtifacts` limits the repetitions. */
@@ -169,10 +195,24 @@ async function fail(
     return;
   }
   if (task.stage === 'HEAD' || task.stage === 'FINE_TUNE') {
-    await endRuns(tx, await runIdsOnlyIn(tx, task.taskId), { to: decision.action, reason: message });
+    const runIds = await runIdsOnlyIn(tx, task.taskId);
+    const held = task.stage === 'HEAD' ? await heldSharersOf(tx, runIds) : [];
+    await endRuns(tx, [...runIds, ...held].sort(), { to: decision.action, reason: message });
   }
   await recordDependentSweeps(tx, task);
   await settleSweep(scope, [task.taskId]);
+}
+
+/** Returns the runs that share the head of these and have no task that would fail with it: they were to wait after the head. */
+async function heldSharersOf(tx: StoreTransaction, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    `SELECT r.run_id FROM runs r
+      WHERE r.head_run_id = ANY($1) AND r.state IN ${IDLE_RUNS}
+        AND NOT EXISTS (SELECT 1 FROM task_runs tr WHERE tr.run_id = r.run_id)
+      ORDER BY r.run_id`,
+    [runIds],
+  );
+  return rows.map(({ run_id }) => run_id);
 }
 
 /** Lists all problems at once, so that a person fixes them in one pass; each once, because the trainer's message may list them already. */

@@ -9,7 +9,7 @@ import { addAttemptStarts } from '../move-attempts.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { Store } from '../store.ts';
-import { LEASED_TASKS, LEFT_OUT_RUNS, TRAINED_STAGE_LIST } from '../state-sql.ts';
+import { BOUNDS, LEASED_TASKS, LEFT_OUT_RUNS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 
 export interface TaskProgress extends Omit<LeaseClaim, 'trainerId'> {
   readonly stepCount: bigint;
@@ -117,6 +117,8 @@ interface LiveState {
   readonly leaseEpoch: number;
   readonly command: TaskCommand | null;
   readonly sweepState: SweepState;
+  /** True: it trains, and its search has ended by a bound, so that nothing needs more training. */
+  readonly isPastBound: boolean;
   readonly stoppedRunIds: readonly string[];
 }
 
@@ -129,9 +131,12 @@ async function readStates(
     lease_epoch: number;
     command: TaskCommand | null;
     sweep_state: SweepState;
+    is_past_bound: boolean;
     stopped_run_ids: string[];
   }>(
     `SELECT t.task_id, t.lease_epoch, t.command, s.state AS sweep_state,
+            t.stage IN ${TRAINED_STAGE_LIST} AND EXISTS (
+              SELECT 1 FROM searches q WHERE q.sweep_id = t.sweep_id AND q.end_reason IN ${BOUNDS}) AS is_past_bound,
             ARRAY(SELECT r.run_id FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
                    WHERE tr.task_id = t.task_id AND t.stage IN ${TRAINED_STAGE_LIST}
                      AND r.state IN ${LEFT_OUT_RUNS}
@@ -156,6 +161,7 @@ async function readStates(
         leaseEpoch: row.lease_epoch,
         command: row.command,
         sweepState: row.sweep_state,
+        isPastBound: row.is_past_bound,
         stoppedRunIds: row.stopped_run_ids,
       },
     ]),
@@ -175,7 +181,7 @@ function abandon({ taskId, leaseEpoch }: TaskProgress): TaskDirective {
 /** Returns the most severe command that applies. It follows from the rows, so every heartbeat repeats it until it was obeyed. */
 function commandFor(live: LiveState, draining: boolean): TaskCommand {
   if (live.command === 'KILL') return 'KILL';
-  if (isTerminalSweepState(live.sweepState) || live.command === 'STOP') return 'STOP';
+  if (isTerminalSweepState(live.sweepState) || live.isPastBound || live.command === 'STOP') return 'STOP';
   if (live.sweepState === 'PAUSED' || draining || live.command === 'PAUSE') return 'PAUSE';
   return live.command ?? 'NONE';
 }

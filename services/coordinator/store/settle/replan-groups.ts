@@ -33,7 +33,7 @@ export async function findReplannableSweeps(store: Store, limit: number): Promis
     `SELECT DISTINCT t.sweep_id
        FROM tasks t
        JOIN sweeps s ON s.sweep_id = t.sweep_id AND s.state = 'ACTIVE' AND s.planned_slot_count IS NOT NULL
-      WHERE t.stage IN ${TRAINED_STAGE_LIST} AND t.state IN ${PENDING_TASKS} AND t.lease_epoch = 0
+      WHERE t.stage IN ${TRAINED_STAGE_LIST} AND t.state IN ${PENDING_TASKS} AND t.lease_epoch = 0 AND t.rung IS NULL
         AND (s.planned_slot_count <> (${COUNT_SLOTS})
              OR t.stage = 'HEAD'
                 AND EXISTS (SELECT 1 FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
@@ -52,7 +52,8 @@ const COUNT_SLOTS = `
 
 /**
  * Regroups the training tasks that were never leased for the current number of slots, without runs that have ended. A task that was ever
- * leased is not changed, because its members may have metrics already. A task whose members stay together is kept.
+ * leased is not changed, because its members may have metrics already; nor is one that trains to a rung, because its members were
+ * promoted together. A task whose members stay together is kept.
  *
  * @returns whether anything changed
  */
@@ -82,6 +83,7 @@ async function lockUnleased(tx: StoreTransaction, sweepId: string): Promise<Unle
   const locked = await tx.query<{ task_id: string }>(
     `SELECT task_id FROM tasks
       WHERE sweep_id = $1 AND stage IN ${TRAINED_STAGE_LIST} AND state IN ${PENDING_TASKS} AND lease_epoch = 0
+        AND rung IS NULL
       ORDER BY task_id FOR NO KEY UPDATE`,
     [sweepId],
   );

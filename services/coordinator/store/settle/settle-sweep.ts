@@ -5,6 +5,8 @@ import { moveTasks } from '../move-tasks.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { runIdsOf } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { isSearching } from '../run-sql.ts';
+import { advanceSearch } from '../search/advance-search.ts';
 import { finishSweep } from './finish-sweep.ts';
 import { pauseAfterFailures } from './pause-after-failures.ts';
 import { replaceFeatures } from './replace-features.ts';
@@ -12,7 +14,7 @@ import { LIVE_RUNS, UNSUCCESSFUL_TASKS } from '../state-sql.ts';
 
 /**
  * Settles a locked sweep by its rows: tasks whose dependencies have succeeded become READY, tasks whose dependencies have failed fail
- * their runs, and a sweep whose runs have all ended is evaluated and ended. Makes no assumption about earlier steps, so it can be
+ * their runs, its search advances, and a sweep whose runs have all ended is evaluated and ended. Makes no assumption about earlier steps, so it can be
  * repeated at any time.
  *
  * @param finishedTaskIds restricts the work to dependents of these tasks; null: all tasks
@@ -20,25 +22,41 @@ import { LIVE_RUNS, UNSUCCESSFUL_TASKS } from '../state-sql.ts';
 export async function settleSweep(scope: SweepScope, finishedTaskIds: readonly string[] | null): Promise<void> {
   const { tx, sweep } = scope;
   if (isTerminalSweepState(sweep.state)) return;
-  if (finishedTaskIds === null || (await leadsOn(tx, sweep.sweepId, finishedTaskIds))) {
+  const { leadsOn, isSearching } = await whatFollows(tx, sweep.sweepId, finishedTaskIds);
+  if (leadsOn) {
     await resolveBlocked(scope, finishedTaskIds);
     await readyTasks(tx, await findWaiting(tx, sweep.sweepId, finishedTaskIds));
-    if (await finishSweep(scope)) return;
   }
+  const hasAdvanced = isSearching && (await advanceSearch(scope));
+  if ((leadsOn || hasAdvanced) && (await finishSweep(scope))) return;
   // Only when a task has just ended: a resumed sweep must not be paused by the same failures.
   if (finishedTaskIds !== null) await pauseAfterFailures(scope);
 }
 
-/** Returns whether these tasks have dependents, or no run is live any more: rarely so in a large sweep. */
-async function leadsOn(tx: StoreTransaction, sweepId: string, finishedTaskIds: readonly string[]): Promise<boolean> {
-  const { rows } = await tx.prepared<{ leads_on: boolean }>(
-    `SELECT NOT EXISTS (SELECT 1 FROM runs
+/** Possible consequences of the end of tasks. */
+interface Consequences {
+  /** These tasks have dependents, or no run is live any more: rarely so in a large sweep. */
+  readonly leadsOn: boolean;
+  /** Runs are compared at rungs, or a budget bounds the sweep. */
+  readonly isSearching: boolean;
+}
+
+async function whatFollows(
+  tx: StoreTransaction,
+  sweepId: string,
+  finishedTaskIds: readonly string[] | null,
+): Promise<Consequences> {
+  const { rows } = await tx.prepared<{ leads_on: boolean; is_searching: boolean }>(
+    `SELECT $2::text[] IS NULL
+            OR NOT EXISTS (SELECT 1 FROM runs
                          WHERE sweep_id = $1 AND state IN ${LIVE_RUNS})
             OR EXISTS (SELECT 1 FROM task_dependencies d JOIN tasks t ON t.task_id = d.task_id
-                        WHERE d.depends_on_id = ANY($2) AND t.sweep_id = $1 AND t.state = 'WAITING') AS leads_on`,
+                        WHERE d.depends_on_id = ANY($2) AND t.sweep_id = $1 AND t.state = 'WAITING') AS leads_on,
+            ${isSearching('s')} AS is_searching
+       FROM sweeps s WHERE s.sweep_id = $1`,
     [sweepId, finishedTaskIds],
   );
-  return rows[0]?.leads_on ?? true;
+  return { leadsOn: rows[0]?.leads_on ?? true, isSearching: rows[0]?.is_searching ?? false };
 }
 
 interface BlockedRow {

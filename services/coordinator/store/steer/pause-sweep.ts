@@ -32,10 +32,19 @@ export async function resumeSweep(store: Store, sweepId: string): Promise<void> 
     const sweep = await lockSweep(tx, sweepId);
     if (sweep.state === 'ACTIVE') return;
     await moveOrThrow(tx, sweepId, sweep.state, 'ACTIVE', 'resume', '');
-    await moveRuns(tx, await runIdsIn(tx, sweepId, ['PAUSED']), { to: 'QUEUED', reason: '' });
+    await moveRuns(tx, await pausedWithSweep(tx, sweepId), { to: 'QUEUED', reason: '' });
     // During the pause other sweeps may have computed the feature sets it waits for, or have failed to.
     await settleSweep({ tx, sweep: { sweepId, state: 'ACTIVE' } }, null);
   });
+}
+
+/** Returns the runs that wait for the sweep; the others wait at rungs for a promotion. */
+async function pausedWithSweep(tx: StoreTransaction, sweepId: string): Promise<string[]> {
+  const { rows } = await tx.query<{ run_id: string }>(
+    `SELECT run_id FROM runs WHERE sweep_id = $1 AND state = 'PAUSED' AND paused_rung IS NULL ORDER BY run_id`,
+    [sweepId],
+  );
+  return rows.map(({ run_id }) => run_id);
 }
 
 async function moveOrThrow(
