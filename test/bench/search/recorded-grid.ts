@@ -49,6 +49,7 @@ export function gridPath(): string {
 
 export const GRID = {
   data: new URL('../../../../shared/data/cats-dogs-800', import.meta.url).pathname,
+  /** Small, so that the grid takes minutes of two cores. */
   imageSize: 96,
   headEpochs: 15,
   fineTuneEpochs: 10,
@@ -59,7 +60,8 @@ export const GRID = {
 
 const LEARNING_RATES = [3e-4, 1e-3, 3e-3, 1e-2];
 const DROPOUTS = [0.2, 0.5];
-const FINE_TUNE_LEARNING_RATES = [1e-5, 1e-4, 5e-4];
+/** The default and above. */
+const FINE_TUNE_LEARNING_RATES = [1e-5, 3e-5, 1e-4];
 
 /**
  * Returns the sweep file of the grid: 16 heads on the lightest base, each with 3 fine-tunes, and 24 heads on each of two heavier

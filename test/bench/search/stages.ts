@@ -5,6 +5,7 @@ import { searchWithGraft } from './graft-search.ts';
 import { exhaustiveWinner } from './outcome.ts';
 import { meanOf } from './paired-interval.ts';
 import { exhaustiveSeconds } from './world.ts';
+import type { RecordedGrid } from './recorded-grid.ts';
 import { describeGrid, readRecordedGrid, recordedWorld } from './worlds/recorded.ts';
 
 const REPLAYS = 200;
@@ -49,6 +50,7 @@ export async function stages({ say }: BenchSettings): Promise<BenchResult | { re
     sides.set(name, replays);
   }
   const [ours = []] = sides.values();
+  sides.set('all to the end, other images drawn', otherLuck(grid));
   const found = meanOf(ours.map(({ gap }) => (gap <= NEAR ? 1 : 0)));
   const whole = exhaustiveSeconds(recordedWorld(grid, 0));
   const fineTunes = grid.runs.filter(({ fineTune }) => fineTune !== null).length;
@@ -70,7 +72,7 @@ export async function stages({ say }: BenchSettings): Promise<BenchResult | { re
         percent(mean(({ seconds }) => seconds)),
         percent(mean((replay) => (replay.gap <= NEAR ? 1 : 0))),
         `${points(gap.mean)} ± ${points((gap.high - gap.low) / 2)}`,
-        points(mean(({ seenGap }) => seenGap)),
+        seen(mean(({ seenGap }) => seenGap)),
         mean(({ complete }) => complete).toFixed(1),
       ];
     }),
@@ -91,9 +93,25 @@ export async function stages({ say }: BenchSettings): Promise<BenchResult | { re
       `Recorded ${grid.createTime} on ${grid.machine}: ${whole.toFixed(0)} slot-seconds; ${grid.dataset}, ${grid.validationImages} validation images.`,
       ...describeGrid(grid, grid.validationImages),
       'Each replay has another order of runs and draws the validation images with replacement; both the exhaustive grid and the search ' +
-        'choose by the drawn images, and the gap is between their choices on the recorded ones.',
+        'choose by the drawn images, and the gap is between their choices on the recorded ones. Two exhaustive searches that draw other ' +
+        'images are the limit of what luck leaves.',
     ],
   };
+}
+
+function seen(gap: number): string {
+  return Number.isNaN(gap) ? '' : points(gap);
+}
+
+/** Returns how far the choices of two exhaustive searches are apart that draw other validation images: what luck alone makes. */
+function otherLuck(grid: RecordedGrid): Replay[] {
+  return Array.from({ length: REPLAYS }, (_, index) => {
+    const best = exhaustiveWinner(recordedWorld(grid, index + 1));
+    const world = recordedWorld(grid, REPLAYS + index + 1);
+    const other = exhaustiveWinner(world);
+    const complete = world.runs.filter(({ fineTune }) => fineTune !== null).length;
+    return { gap: best.truth - other.truth, seenGap: Number.NaN, seconds: 1, complete };
+  });
 }
 
 async function replayOf(world: ReturnType<typeof recordedWorld>, { stopping, budget }: Side): Promise<Replay> {

@@ -40,6 +40,23 @@ describe('searches on a virtual clock', () => {
     }
   });
 
+  it('trains all heads, then fine-tunes the promising third', async () => {
+    const outcome = await searchWithGraft(stagedWorld(16, 9), { stopping: { rule: 'promotion' }, slots: 1 });
+    // 6 of 16 heads are fine-tuned to epoch 3, then 3 of 6 to epoch 9.
+    expect(outcome.epochs).toBe(6 * 3 + 3 * 6);
+    expect(outcome.complete).toHaveLength(3);
+  });
+
+  it('spends a budget of slot-seconds, and at most one task more', async () => {
+    const world = stagedWorld(16, 9);
+    for (const slotSeconds of [40, 60, 90]) {
+      const budget = { slotSeconds, wallSeconds: null, target: null };
+      const outcome = await searchWithGraft(world, { stopping: { rule: 'promotion' }, slots: 2, budget });
+      expect(outcome.slotSeconds).toBeLessThanOrEqual(slotSeconds + 1 + 6);
+      expect(outcome.complete.length).toBeGreaterThan(0);
+    }
+  });
+
   it('promotes at most half a cut for idle slots, in whichever order runs come', async () => {
     for (let seed = 0; seed < 30; seed++) {
       const { promotions } = await searchWithGraft(drawnWorld(24, 27, seed), {
@@ -91,4 +108,19 @@ function drawnWorld(count: number, epochs: number, seed: number, durations = 0):
     shared: [],
     taskSeconds: 0,
   };
+}
+
+/** Returns runs whose heads one task trains, after one that computes features; a head is as good as its fine-tuning. */
+function stagedWorld(count: number, epochs: number): World {
+  const world = drawnWorld(count, epochs, 1);
+  const runs = world.runs.map((run) => {
+    const value = [run.fineTune?.values[epochs - 1] ?? 0];
+    const fineTune = run.fineTune && { ...run.fineTune, seconds: Array.from({ length: epochs }, (_, at) => at + 1) };
+    return { ...run, headEpochs: 1, head: { values: value, truths: value, seconds: [0], evidenceAt: null }, fineTune };
+  });
+  const shared = [
+    { stage: 'FEATURES' as const, seconds: 5, runs: [], after: null },
+    { stage: 'HEAD' as const, seconds: 5, runs: runs.map(({ index }) => index), after: 0 },
+  ];
+  return { ...world, runs, shared, taskSeconds: 1 };
 }
