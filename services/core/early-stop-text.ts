@@ -1,5 +1,6 @@
 import type { EarlyStop, Stage } from './task.ts';
 import { countOf } from './text/count-of.ts';
+import { significant } from './text/significant.ts';
 
 /** The stage that early stopping ended. */
 interface EarlyStoppedStage {
@@ -24,7 +25,7 @@ export function earlyStopText(
   const what = `${training} stopped early after epoch ${epochCount} of ${epochLimit}`;
   if (reason === undefined) return what;
   const { patience, minDelta, bestEpoch, bestValue } = reason;
-  const best = Number(bestValue.toPrecision(4));
+  const best = significant(bestValue);
   const wait = countOf(patience, 'epoch');
   if (minDelta === 0) return `${what}: no better ${metric} for ${wait} (best ${best} at epoch ${bestEpoch})`;
   // That epoch need not be the best one: later ones may be better by less.
