@@ -114,6 +114,10 @@ describe('a run that its task pauses at an epoch', () => {
       state: RunState.PAUSED,
       endCause: EndCause.UNSPECIFIED,
     });
+    const [attempt] = await harness.query('SELECT message FROM attempts WHERE task_id = $1 ORDER BY lease_epoch DESC', [
+      head.taskId,
+    ]);
+    expect(attempt).toEqual({ message: '2 of 2 runs paused after epoch 3' });
     expect(await harness.query('SELECT DISTINCT state FROM task_runs WHERE task_id = $1', [head.taskId])).toEqual([
       { state: 'PAUSED' },
     ]);

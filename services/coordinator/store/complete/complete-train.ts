@@ -79,7 +79,9 @@ function messageOf(task: FencedTask, members: readonly MemberRow[], outcomes: re
   const [member] = members;
   const [outcome] = outcomes;
   if (members.length === 1 && member !== undefined && outcome !== undefined) {
-    return whyEnded(task, member, outcome).reason;
+    return outcome.kind === 'PAUSED'
+      ? `paused after epoch ${outcome.epochCount}`
+      : whyEnded(task, member, outcome).reason;
   }
   const part = (kind: RunOutcome['kind'], words: string): string[] => {
     const epochs = outcomes.filter((one) => one.kind === kind).map(({ epochCount }) => epochCount);
