@@ -101,7 +101,7 @@ function idlePromotion(policy: SearchPolicy, state: SearchState, views: readonly
   return null;
 }
 
-/** Views the rungs from the lowest up: a rung is complete when no run trains below it and none will be promoted to it. */
+/** Views the rungs from the lowest up: a rung is complete when no run trains below it and none can still be promoted to it. */
 function viewRungs(policy: SearchPolicy, state: SearchState): RungView[] {
   const promotable: SearchRun[] = [];
   const runs = new Map(state.runs.map((run) => [run.index, run]));
@@ -110,7 +110,8 @@ function viewRungs(policy: SearchPolicy, state: SearchState): RungView[] {
       !state.runs.some((run) => isComing(run, number)) &&
       !promotable.some(({ path }) => path.some(({ rung }) => rung === number));
     const view = viewRung(policy, state, runs, number, complete);
-    promotable.push(...view.candidates);
+    const waiting = view.rivals.map(({ run }) => run).filter((run) => isWaiting(run, view));
+    promotable.push(...(complete ? view.candidates : waiting));
     return view;
   });
 }
@@ -157,7 +158,9 @@ function payable({ reductionFactor }: SearchPolicy, state: SearchState, { table,
     return Infinity;
   }
   const best = rivals.slice(0, cut).map(({ run }) => run);
-  return affordableCount(best, reductionFactor, freeSeconds(state.spending), (rung) => promotedFrom(state, rung));
+  return affordableCount(best, table.definition.number, reductionFactor, freeSeconds(state.spending), (rung) =>
+    promotedFrom(state, rung),
+  );
 }
 
 /** Returns the waiting runs that a rule of stopping lets continue, in a synchronous sweep: all entries of the rung are known. */

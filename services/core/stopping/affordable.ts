@@ -6,23 +6,29 @@ import { stepAfter } from './ladder.ts';
  * Returns how many of the best heads a budget pays for: their way to the next rung, and that of the ever fewer which are promoted
  * from there to the end. At least one, so that a small budget still fine-tunes the best head.
  *
- * @param best runs at the last rung of the heads, the best first.
+ * @param best runs that came to `headRung`, the last rung of the heads, the best first.
  * @param promotedAt number of runs that were already promoted from a rung: their way is paid.
  */
 export function affordableCount(
   best: readonly SearchRun[],
+  headRung: number,
   reductionFactor: number,
   freeSeconds: number,
   promotedAt: (rung: number) => number,
 ): number {
   for (let count = best.length; count > 1; count--) {
-    if (wayCost(best.slice(0, count), reductionFactor, promotedAt) <= freeSeconds) return count;
+    if (wayCost(best.slice(0, count), headRung, reductionFactor, promotedAt) <= freeSeconds) return count;
   }
   return Math.min(1, best.length);
 }
 
-function wayCost(runs: readonly SearchRun[], reductionFactor: number, promotedAt: (rung: number) => number): number {
-  const waiting = runs.filter(({ status }) => status === 'PAUSED');
+function wayCost(
+  runs: readonly SearchRun[],
+  headRung: number,
+  reductionFactor: number,
+  promotedAt: (rung: number) => number,
+): number {
+  const waiting = runs.filter(({ status, rung }) => status === 'PAUSED' && rung === headRung);
   let cost = waiting.reduce((sum, { nextSeconds }) => sum + nextSeconds, 0);
   const ways = waiting.map(laterSegments);
   let count = runs.length;

@@ -39,13 +39,16 @@ export interface SearchState {
   readonly spending: Spending;
 }
 
-/** Returns a rung's table at this moment: infeasible runs have left it, failed runs count. */
-export function tableAt({ ladder }: SearchPolicy, state: SearchState, rung: number): RungTable {
+/**
+ * Returns a rung's table at this moment: failed runs count, infeasible ones have left it. In a synchronous sweep their entries stay,
+ * because what is decided about a complete rung must not depend on when a run turns out to be infeasible later.
+ */
+export function tableAt({ ladder, synchronous }: SearchPolicy, state: SearchState, rung: number): RungTable {
   const definition = ladder[rung];
   const stored = state.rungs[rung];
   if (definition === undefined || stored === undefined) throw new RangeError(`There is no rung ${rung}.`);
   const left = new Set(state.runs.filter(({ status }) => status === 'INFEASIBLE').map(({ index }) => index));
-  const entries = stored.filter(({ runIndex }) => !left.has(runIndex));
+  const entries = synchronous ? stored : stored.filter(({ runIndex }) => !left.has(runIndex));
   return { definition, entries, failedCount: failedBefore(state.runs, rung) };
 }
 

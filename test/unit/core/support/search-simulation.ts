@@ -19,7 +19,7 @@ export interface World {
   readonly policy: SearchPolicy;
   readonly runs: readonly LadderRun[];
   readonly slots: number;
-  readonly valueOf: (run: number, step: RungStep) => number;
+  readonly scoreOf: (run: number, step: RungStep) => number;
   readonly evidenceOf?: (run: number, step: RungStep) => Evidence;
   /** Seconds of an epoch; 1 where absent. */
   readonly epochSeconds?: (run: number) => number;
@@ -101,7 +101,7 @@ class Simulation {
   }
 
   private finish({ run, step }: Segment): void {
-    const { policy, valueOf, evidenceOf, faultOf } = this.world;
+    const { policy, scoreOf, evidenceOf, faultOf } = this.world;
     this.epochs += epochsTo(run, step);
     this.spentSeconds += this.seconds(run, step);
     const fault = faultOf?.(run.index, step) ?? null;
@@ -113,7 +113,7 @@ class Simulation {
     const entry: RungEntry = {
       runIndex: run.index,
       arrival: entries.length + 1,
-      value: valueOf(run.index, step),
+      value: scoreOf(run.index, step),
       standardError: null,
       epoch: step.epoch,
       evidence: evidenceOf?.(run.index, step) ?? null,
