@@ -103,6 +103,7 @@ function readKeep(text: string): number {
 
 const REASONS: Readonly<Record<string, string>> = {
   RUN_ENDED: 'its run has ended',
+  RUN_WAITS: 'its run waits at a rung',
   NOT_AMONG_BEST: 'not among the best',
 };
 

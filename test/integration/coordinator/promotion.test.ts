@@ -1,9 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
+import { TaskCommand } from '../../../proto/gen/graft/v1/trainer_service.ts';
+import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
+import { ladderRun, pathOf } from '../../../services/core/stopping/ladder.ts';
+import type { SearchPolicy } from '../../../services/core/stopping/policy.ts';
+import { replay } from '../../../services/core/stopping/replay.ts';
+import type { StoredDecision } from '../../../services/core/stopping/replay.ts';
 import { STOPPING_DEFAULTS } from '../../../services/core/sweep/search-spec.ts';
 import type { StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
+import { outcomeOf } from './simulated-trainer.ts';
 import type { SimulatedTrainer } from './simulated-trainer.ts';
 
 let harness: Harness;
@@ -75,7 +83,7 @@ async function decisionsOf(
   ]);
 }
 
-describe('promotion over rungs 3, 9 and 27 with one slot', () => {
+describe('promotion over rungs 3, 9 and 27 with one slot', { timeout: 120_000 }, () => {
   it('trains nine fine-tunings for exactly 9·3 + 4·6 + 2·18 epochs', async () => {
     const trainer = await trainerOf(harness);
     const sweepId = await harness.submit(tuningSpec(WITHOUT_HEAD));
@@ -96,6 +104,7 @@ describe('promotion over rungs 3, 9 and 27 with one slot', () => {
     expect(kinds.filter((kind) => kind === 'PAUSE')).toHaveLength(9 + 4);
     expect(kinds.filter((kind) => kind === 'PROMOTE')).toHaveLength(4 + 2);
     expect(kinds.at(-1)).toBe('END');
+    expect(await replayed(sweepId)).toEqual([]);
     const [search] = await harness.query('SELECT end_reason FROM searches WHERE sweep_id = $1', [sweepId]);
     expect(search).toEqual({ end_reason: 'ALL_DECIDED' });
     const { sweep } = await harness.sweeps.getSweep({ sweepId });
@@ -120,3 +129,163 @@ describe('promotion over rungs 3, 9 and 27 with one slot', () => {
     ]);
   });
 });
+
+describe('a bound', () => {
+  /** Two heads that do not train together. */
+  const twoHeads = (budget: NonNullable<SweepSpec['budget']>): SweepSpec =>
+    specOf({
+      parameters: [{ name: 'batch_size', domain: { kind: 'values', values: [8, 16] }, conditions: [] }],
+      budget,
+    });
+
+  it('of slot-seconds ends a sweep, stops what has not begun, and says so', async () => {
+    const trainer = await trainerOf(harness);
+    const sweepId = await harness.submit(twoHeads({ slotSeconds: 1e-6, wallSeconds: null, target: null }));
+    expect(await trainer.workAll()).toEqual(['INDEX']);
+    for (const run of await runsOf(sweepId)) {
+      expect(run).toMatchObject({ state: 'STOPPED', end_cause: 'BUDGET' });
+      expect(run.state_reason).toMatch(/slot-seconds are spent$/);
+    }
+    const [search] = await harness.query('SELECT end_reason FROM searches WHERE sweep_id = $1', [sweepId]);
+    expect(search).toEqual({ end_reason: 'BUDGET' });
+  });
+
+  it('of the objective stops the attempt that runs, and the best run is tested', async () => {
+    const trainer = await trainerOf(harness);
+    const target = { value: 1, confidence: 0.9 };
+    const sweepId = await harness.submit(twoHeads({ slotSeconds: null, wallSeconds: null, target }));
+    await trainer.work(await trainer.mustLease('INDEX'));
+    await trainer.work(await trainer.mustLease('FEATURES'));
+    const head = await trainer.mustLease('HEAD');
+    await trainer.report([trainer.batch(head, 1, 1)]);
+    const [run] = head.runs;
+    await trainer.checkpoint(head, run?.runId ?? '', 1, 'BEST');
+    // The leader's loop notices it.
+    await expect
+      .poll(async () => (await trainer.heartbeat([head]))[0]?.command, { timeout: 20_000 })
+      .toBe(TaskCommand.STOP);
+    await trainer.complete(head, { stage: 'TRAIN', outcomes: [outcomeOf(run?.runId ?? '', 1, { kind: 'STOPPED' })] });
+    for (const ended of await runsOf(sweepId)) expect(ended).toMatchObject({ state: 'STOPPED', end_cause: 'TARGET' });
+    expect(await trainer.workAll()).toEqual(['EVALUATE']);
+    const [tested] = await harness.query(`SELECT run_id FROM test_results WHERE role = 'WINNER'`);
+    expect(tested).toEqual({ run_id: run?.runId });
+  });
+});
+
+describe('runs that wait at a rung', () => {
+  it('fail with the head that they wait for', async () => {
+    const trainer = await trainerOf(harness);
+    const sweepId = await harness.submit(tuningSpec({}));
+    await trainer.work(await trainer.mustLease('INDEX'));
+    await trainer.work(await trainer.mustLease('FEATURES'));
+    await trainer.fail(await trainer.mustLease('HEAD'), { errorClass: 'PERMANENT', message: 'no such layer' });
+    const runs = await runsOf(sweepId);
+    expect(runs.map(({ state, end_cause: cause }) => `${state} ${cause ?? ''}`)).toEqual(
+      runs.map(() => 'FAILED ERROR'),
+    );
+    const { sweep } = await harness.sweeps.getSweep({ sweepId });
+    expect(sweep?.state).toBe(SweepState.FAILED);
+  });
+
+  it('stay there when their sweep is paused and resumed', async () => {
+    const trainer = await trainerOf(harness);
+    const sweepId = await harness.submit(tuningSpec(WITHOUT_HEAD));
+    await trainer.work(await trainer.mustLease('INDEX'));
+    await trainer.work(await trainer.mustLease('FEATURES'));
+    await trainer.work(await trainer.mustLease('FINE_TUNE'));
+    await harness.sweeps.pauseSweep({ sweepId, reason: '' });
+    await harness.sweeps.resumeSweep({ sweepId });
+    const waiting = (await runsOf(sweepId)).filter(({ state }) => state === 'PAUSED');
+    expect(waiting.map(({ paused_rung: rung }) => rung)).toEqual([0]);
+  });
+
+  it('train on with a trainer that knows no pause, and are compared all the same', async () => {
+    const trainer = await trainerOf(harness);
+    trainer.knowsRungs = false;
+    const sweepId = await harness.submit(tuningSpec({ ...WITHOUT_HEAD, 'fine_tune.epochs': 12 }));
+    await trainer.workAll();
+    expect((await runsOf(sweepId)).every(({ state }) => state === 'SUCCEEDED')).toBe(true);
+    const log = await harness.query<{ kind: string; reason: string }>(
+      `SELECT DISTINCT kind, reason FROM decision_log WHERE rung = 0 AND sweep_id = $1`,
+      [sweepId],
+    );
+    expect(log).toEqual([{ kind: 'CONTINUE', reason: "trained on: the trainer's version can't pause" }]);
+    expect(await replayed(sweepId)).toEqual([]);
+  });
+
+  it('start again from the head when their checkpoint was not kept', async () => {
+    const trainer = await trainerOf(harness);
+    const spec = tuningSpec(
+      { ...WITHOUT_HEAD, 'fine_tune.epochs': 9 },
+      { stopping: stopping({ keepPaused: 0, rungs: { head: [], fineTune: [3] } }) },
+    );
+    const sweepId = await harness.submit(spec);
+    await trainer.work(await trainer.mustLease('INDEX'));
+    await trainer.work(await trainer.mustLease('FEATURES'));
+    for (let run = 0; run < 8; run += 1) await trainer.work(await trainer.mustLease('FINE_TUNE'));
+    const last = await trainer.mustLease('FINE_TUNE');
+    const stored = `SELECT count(*)::int AS count FROM checkpoints WHERE kind = 'LAST' AND state = 'STORED'`;
+    await expect.poll(async () => (await harness.query(stored))[0], { timeout: 20_000 }).toEqual({ count: 0 });
+    await trainer.work(last);
+    const promoted = await trainer.mustLease('FINE_TUNE');
+    const [run] = promoted.runs;
+    const isOwn = run?.runId === last.runs[0]?.runId;
+    expect(run?.resumeCheckpoint?.epoch ?? 0).toBe(isOwn ? 3 : 0);
+    await trainer.work(promoted);
+    await trainer.workAll();
+    const [curve] = await harness.query(
+      `SELECT count(*)::int AS count FROM epoch_metrics WHERE run_id = $1 AND name = 'val_loss' AND superseded_by IS NULL`,
+      [run?.runId],
+    );
+    expect(curve).toEqual({ count: 9 });
+    expect(await replayed(sweepId)).toEqual([]);
+  });
+});
+
+/** Differences between the stored decisions of a sweep and those that their inputs give. */
+async function replayed(sweepId: string): Promise<unknown[]> {
+  const [search] = await harness.query<{ policy: SearchPolicy }>('SELECT policy FROM searches WHERE sweep_id = $1', [
+    sweepId,
+  ]);
+  if (search === undefined) throw new Error('the sweep has no search');
+  const { policy } = search;
+  const runs = await harness.query<{ parameters: Record<string, number>; run_index: number }>(
+    'SELECT run_index, parameters FROM runs WHERE sweep_id = $1 ORDER BY run_index',
+    [sweepId],
+  );
+  const paths = runs.map(({ run_index: index, parameters }) =>
+    pathOf(policy.ladder, ladderRun(index, compileRunConfig(parameters))),
+  );
+  const entries = await harness.query<{
+    rung: number;
+    run_index: number;
+    arrival: number;
+    value: number;
+    epoch: number;
+  }>(
+    `SELECT e.rung, r.run_index, e.arrival, e.value, e.epoch FROM rung_entries e JOIN runs r USING (run_id)
+      WHERE e.sweep_id = $1 ORDER BY e.arrival`,
+    [sweepId],
+  );
+  const rungs = policy.ladder.map(({ number }) =>
+    entries
+      .filter(({ rung }) => rung === number)
+      .map(({ run_index: runIndex, arrival, value, epoch }) => ({
+        runIndex,
+        arrival,
+        value,
+        standardError: null,
+        epoch,
+        evidence: null,
+        continues: paths[runIndex]?.some(({ rung }) => rung > number) ?? false,
+      })),
+  );
+  const decisions = await harness.query<StoredDecision>(
+    `SELECT d.decision_id::int AS "decisionId", d.kind, r.run_index AS "runIndex", d.rung, d.rule, d.place, d.cut,
+            d.p_value AS "pValue", d.alpha, d.inputs, d.reason
+       FROM decisions d LEFT JOIN runs r ON r.run_id = d.run_id WHERE d.sweep_id = $1 ORDER BY d.decision_id`,
+    [sweepId],
+  );
+  expect(decisions.length).toBeGreaterThan(0);
+  return replay({ policy, rungs, paths }, decisions);
+}

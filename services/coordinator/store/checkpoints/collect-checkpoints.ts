@@ -11,6 +11,8 @@ import { ENDED_RUNS, ENDED_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
 export type CollectReason =
   /** The LAST checkpoint of a run that has ended: nothing resumes from it. */
   | 'RUN_ENDED'
+  /** The LAST checkpoint of a run that waits at a rung behind the best ones. If it is promoted, it starts again from its head. */
+  | 'RUN_WAITS'
   /** The BEST checkpoint of a run that is not among the best of an ended sweep. */
   | 'NOT_AMONG_BEST';
 
@@ -34,7 +36,7 @@ export interface Collectable {
 }
 
 /**
- * The checkpoints that retention removes once runs have ended; during training, `markSuperfluous` does it. Kept besides the best:
+ * The checkpoints that retention removes once runs have ended, or wait at rungs behind the `keepPaused` best of their sweep; during training, `markSuperfluous` does it. Kept besides the best:
  * pinned and tested checkpoints, those that a pending task starts from or resumes, heads that other runs wait for, and results that
  * runs of other sweeps took, as long as these need them.
  */
@@ -64,12 +66,27 @@ const COLLECTABLE = `
      WHERE b.kind = 'BEST'
     UNION
     SELECT checkpoint_id FROM test_results
+  ), waiting AS (
+    SELECT r.run_id, g.stage,
+           g.stage = 'FINE_TUNE' AND (q.policy ->> 'keepPaused')::int >= row_number() OVER (
+             PARTITION BY r.sweep_id, g.stage
+             ORDER BY r.paused_rung DESC,
+                      CASE WHEN s.objective_goal = 'maximize' AND e.value <> 'NaN' THEN - e.value ELSE e.value END,
+                      r.run_index) AS is_kept
+      FROM runs r
+      JOIN sweeps s ON s.sweep_id = r.sweep_id
+      JOIN searches q ON q.sweep_id = r.sweep_id
+      JOIN rungs g ON g.sweep_id = r.sweep_id AND g.rung = r.paused_rung
+      LEFT JOIN rung_entries e ON e.sweep_id = r.sweep_id AND e.rung = r.paused_rung AND e.run_id = r.run_id
+     WHERE r.state = 'PAUSED' AND ($1::text IS NULL OR r.sweep_id = $1)
   ), collectable AS (
-    SELECT c.checkpoint_id, CASE c.kind WHEN 'LAST' THEN 'RUN_ENDED' ELSE 'NOT_AMONG_BEST' END AS reason
+    SELECT c.checkpoint_id,
+           CASE WHEN c.kind <> 'LAST' THEN 'NOT_AMONG_BEST' WHEN r.state = 'PAUSED' THEN 'RUN_WAITS' ELSE 'RUN_ENDED' END AS reason
       FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
      WHERE c.state = 'STORED' AND NOT c.pinned AND ($1::text IS NULL OR r.sweep_id = $1)
        AND CASE c.kind
              WHEN 'LAST' THEN r.state IN ${ENDED_RUNS}
+               OR EXISTS (SELECT 1 FROM waiting w WHERE w.run_id = c.run_id AND NOT (w.is_kept AND w.stage = c.stage))
              ELSE r.sweep_id IN (SELECT sweep_id FROM ended)
            END
        AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM kept)

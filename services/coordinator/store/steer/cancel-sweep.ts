@@ -45,6 +45,10 @@ export async function cancelSweep(
       const why = `the sweep was ${participle}`;
       await cancelTasks(tx, sweepId, command, why);
       await stopRuns(tx, sweepId, reason === '' ? why : `${why}: ${reason}`);
+      await tx.query(
+        `UPDATE searches SET end_reason = 'USER', end_time = now() WHERE sweep_id = $1 AND end_reason IS NULL`,
+        [sweepId],
+      );
       return [...tx.otherSweeps];
     },
     'steer',
