@@ -106,7 +106,7 @@ export interface RungReport {
   readonly epochCount: number;
   /** A bit for each image: whether its class was predicted; the least significant bit first, padded with 0. */
   readonly correct: Uint8Array;
-  /** Loss of each image; null for a data set of more than `MAX_REPORTED_LOSSES` validation images. */
+  /** Loss of each image with the penalty of the weights, so that their mean is `val_loss`; null for a data set of more than `MAX_REPORTED_LOSSES` validation images. */
   readonly losses: Float32Array | null;
 }
 
