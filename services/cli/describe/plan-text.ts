@@ -39,6 +39,7 @@ export interface CountNote {
 export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose: boolean): string {
   const varied = [...new Set(plan.runs.flatMap(({ variedNames }) => variedNames))];
   const sharesHeads = plan.runs.some(({ runIndex, headRunIndex }) => runIndex !== headRunIndex);
+  const reuses = plan.runs.some(({ reusedRunId }) => reusedRunId !== null);
   const listed = isVerbose ? plan.runs : plan.runs.slice(0, LISTED_RUNS);
   const left = plan.runs.length - listed.length;
   const runs = renderTable(
@@ -46,11 +47,13 @@ export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose
       { title: 'run', align: 'right' },
       ...varied.map((title) => ({ title })),
       ...(sharesHeads ? [{ title: 'head' }] : []),
+      ...(reuses ? [{ title: 'result' }] : []),
     ],
     listed.map((run) => [
       String(run.runIndex),
       ...varied.map((name) => (Object.hasOwn(run.parameters, name) ? formatValue(run.parameters[name]) : '')),
       ...(sharesHeads ? [run.headRunIndex === run.runIndex ? 'own' : `of run ${run.headRunIndex}`] : []),
+      ...(reuses ? [run.reusedRunId === null ? 'trained' : `of ${run.reusedRunId}`] : []),
     ]),
   );
   const common = plan.runs[0];

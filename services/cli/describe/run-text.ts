@@ -74,7 +74,9 @@ export function explainRun(
     ...(rungs.length === 0 ? [] : ['', ...rungs.map(escapeControls)]),
     '',
     attempts.length === 0
-      ? 'It has no attempt yet.'
+      ? run.reusedRunId === null
+        ? 'It has no attempt yet.'
+        : `It needed no attempt: run ${run.reusedRunId} of another sweep has trained it: ${GRAFT} run explain ${run.reusedRunId}`
       : attempts.length === 1
         ? '1 attempt:'
         : `${attempts.length} attempts, oldest first:`,

@@ -17,7 +17,7 @@ const REASONS = 8;
 /** Counts the ended runs by outcome: `7 succeeded, 2 failed, 1 infeasible`. */
 export function describeOutcomes(sweep: SweepRecord): string {
   const counts: readonly (readonly [number, string])[] = [
-    [sweep.succeededRunCount, 'succeeded'],
+    [sweep.succeededRunCount, sweep.reusedRunCount === 0 ? 'succeeded' : `succeeded (${sweep.reusedRunCount} reused)`],
     [sweep.stoppedRunCount, 'stopped early'],
     [sweep.cancelledRunCount, 'cancelled'],
     [sweep.failedRunCount, 'failed'],

@@ -39,13 +39,29 @@ const ASSUMED_IMAGES: Omit<KnownImages, 'source'> = {
 
 const PREVIEW_ID = 'preview';
 
+/** Runs of other sweeps that have trained a part of the plan, by the number of the run that would take it. */
+export interface TrainedBefore {
+  /** Run that has trained the whole result. */
+  readonly results: ReadonlyMap<number, string>;
+  /** Run that has trained the head of a fine-tuned run. */
+  readonly heads: ReadonlyMap<number, string>;
+}
+
+const NOTHING_TRAINED: TrainedBefore = { results: new Map(), heads: new Map() };
+
 /**
  * Returns the plan and the cost of a sweep before its images are listed and its weights are resolved. The spec must be
  * valid.
  *
  * @param images null: the data set was never indexed, and its images were not counted.
+ * @param trained costs nothing
  */
-export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownImages | null): SweepPlanRecord {
+export function previewSweep(
+  spec: SweepSpec,
+  cluster: Cluster,
+  images: KnownImages | null,
+  trained: TrainedBefore = NOTHING_TRAINED,
+): SweepPlanRecord {
   const sampled = sampleRuns(spec);
   const { runs, duplicateCount, missingCount } = sampled;
   const all = runs.map(({ index, parameters }) => ({
@@ -58,22 +74,33 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
   const { objective, testPolicy } = spec;
   const infeasible = infeasibleRuns(all, null);
   const leftOut = new Set(infeasible.map(({ runId }) => runId));
-  const planned = all.filter(({ runId }) => !leftOut.has(runId));
-  const plan = planWith({ sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster }, weightsAsDigest);
+  const feasible = all.filter(({ runId }) => !leftOut.has(runId));
+  const planned = feasible.filter(({ index }) => !trained.results.has(index));
+  const trainedHeads = new Map([...trained.heads].map(([index, runId]) => [runIdOf(PREVIEW_ID, index), runId]));
+  const plan = planWith(
+    { sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster, trainedHeads },
+    weightsAsDigest,
+  );
   const context = costContextOf({ objective, dataset, cluster });
   const needs = planned.map((run) => needsOf(run, PREVIEW_ID, weightsAsDigest));
   const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
   const varied = variedNames(runs);
   const policy = policyOf(
     spec,
-    planned.map(({ index, config }) => ladderRun(index, config)),
+    feasible.map(({ index, config }) => ladderRun(index, config)),
   );
   const cost = planCost(plan, context, needs, cluster.slotCount, testPolicy);
   return {
     runs: runs.map(({ index, parameters }) => {
       const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, index));
       const headRunIndex = headRun === undefined ? index : (indexes.get(headRun) ?? index);
-      return { runIndex: index, parameters: withVaried(parameters, varied), variedNames: varied, headRunIndex };
+      return {
+        runIndex: index,
+        parameters: withVaried(parameters, varied),
+        variedNames: varied,
+        headRunIndex,
+        reusedRunId: trained.results.get(index) ?? null,
+      };
     }),
     duplicateCount,
     missingRunCount: missingCount,
@@ -83,8 +110,9 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
       ...searchNotes(spec, runs),
       ...[unforeseenNote(policy)].filter((note) => note !== null),
       ...infeasibleNotes(infeasible),
+      ...trainedNotes(trained, runs.length),
     ],
-    tasks: previewTasks(spec, plan, planned, context, hasBaseline(spec, runs)),
+    tasks: previewTasks(spec, plan, { planned, feasible }, context, hasBaseline(spec, runs)),
     basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
     cost: {
@@ -101,6 +129,18 @@ export function previewSweep(spec: SweepSpec, cluster: Cluster, images: KnownIma
 
 /** The digests are not known yet; equal weights of a backbone have equal ones, and sharing depends on nothing else. */
 const weightsAsDigest: WeightsDigest = ({ weights }) => weights;
+
+/** Says what costs nothing because another sweep has trained it, and how to train it all the same. */
+function trainedNotes({ results, heads }: TrainedBefore, runCount: number): string[] {
+  if (results.size + heads.size === 0) return [];
+  const taken = results.size === 0 ? [] : [`the results of ${results.size} of ${countOf(runCount, 'run')}`];
+  const started = heads.size === 0 ? [] : [`the heads of ${countOf(heads.size, 'fine-tuned run')}`];
+  const what = [...taken, ...started].join(' and ');
+  return [
+    `${what.charAt(0).toUpperCase()}${what.slice(1)} are taken from other sweeps and cost nothing, if images and weights are unchanged; ` +
+      '`reuse: false` trains them again',
+  ];
+}
 
 /** Names runs whose cut or unfreeze depth their backbone does not have, one sentence for each reason. */
 function infeasibleNotes(infeasible: readonly InfeasibleRun[]): string[] {
@@ -143,13 +183,13 @@ function hasBaseline(spec: SweepSpec, [first]: readonly SampledRun[]): boolean {
 function previewTasks(
   spec: SweepSpec,
   plan: Plan,
-  runs: readonly PlannedRun[],
+  { planned: runs, feasible }: { readonly planned: readonly PlannedRun[]; readonly feasible: readonly PlannedRun[] },
   context: CostContext,
   withBaseline: boolean,
 ): PlannedTaskRecord[] {
   const indexes = new Map(runs.map(({ runId, index }) => [runId, index]));
   const positions = new Map(plan.tasks.map(({ taskId }, position) => [taskId, position + 1]));
-  const references = weightsReferencesOf(runs.map(({ config }) => config));
+  const references = weightsReferencesOf(feasible.map(({ config }) => config));
   const bases = references.map(({ backbone, weights }) => `${backbone} (${weights})`).join(', ');
   const { seconds, memoryBytes } = forecastIndex(context);
   const index: PlannedTaskRecord = {

@@ -24,6 +24,8 @@ export interface PlannedRunRecord {
   readonly variedNames: readonly string[];
   /** Number of the run that trains its head: its own, or that of a run with the same head phase. */
   readonly headRunIndex: number;
+  /** Run of another sweep whose result it would take; null: it would train. */
+  readonly reusedRunId: string | null;
 }
 
 /** Expected cost of a sweep before anything runs, without early stopping. */

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { EndCause, RunState } from '../../../proto/gen/graft/v1/run.ts';
+import { EndCause, RunState, Stage as StageMessage } from '../../../proto/gen/graft/v1/run.ts';
 import type { Run } from '../../../proto/gen/graft/v1/run.ts';
 import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
 import { RECIPE_VERSION } from '../../../services/core/recipe-version.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../services/core/task.ts';
+import { sweepSpecToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
 import { simulatedDataset } from './simulated-dataset.ts';
@@ -207,6 +208,25 @@ describe('a sweep whose runs another sweep has trained', () => {
     await other.register(1, undefined, version);
     await runSweep(other, headsOf());
     expect((await runSweep(await currentTrainer(), headsOf())).stages).toContain('HEAD');
+  });
+
+  it('is planned with what it takes, at no cost', async () => {
+    const trainer = await currentTrainer();
+    const planOf = async (spec: SweepSpec) =>
+      harness.sweeps.planSweep({ spec: sweepSpecToProto(spec), pageSize: 0, pageToken: '', countedImages: undefined });
+    const before = await planOf(headsOf());
+    expect(before.runs.map(({ reusedRunId }) => reusedRunId)).toEqual(['', '']);
+    const { sweepId } = await runSweep(trainer, headsOf());
+    const after = await planOf(headsOf());
+    expect(after.runs.map(({ reusedRunId }) => reusedRunId)).toEqual((await runsOf(sweepId)).map(({ runId }) => runId));
+    expect(after.notes.join()).toContain('The results of 2 of 2 runs are taken from other sweeps and cost nothing');
+    expect(after.tasks.map(({ stage }) => stage)).toEqual([StageMessage.INDEX, StageMessage.EVALUATE]);
+    expect(after.cost?.slotSeconds).toBeLessThan(0.5 * (before.cost?.slotSeconds ?? 0));
+    const untaken = await planOf(headsOf({}, { reuse: false }));
+    expect(untaken.runs.map(({ reusedRunId }) => reusedRunId)).toEqual(['', '']);
+    const tuned = await planOf(headsOf(FINE_TUNED));
+    expect(tuned.notes.join()).toContain('The heads of 2 fine-tuned runs are taken from other sweeps');
+    expect(tuned.tasks.map(({ stage }) => stage)).not.toContain(StageMessage.HEAD);
   });
 
   it('takes results from the run that trained them, not from one that took them', async () => {

@@ -1,8 +1,18 @@
 import { CreateSweepRequest } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { SweepSpec as ProtoSweepSpec } from '../../../../proto/gen/graft/v1/sweep.ts';
 import { InvalidRequestError } from '../../../core/errors.ts';
+import type { Objective } from '../../../core/objective.ts';
 import { previewSweep } from '../../../core/planner/preview-sweep.ts';
+import type { TrainedBefore } from '../../../core/planner/preview-sweep.ts';
+import { resultDigestsOf } from '../../../core/planner/result-digest.ts';
+import type { ResultDigests } from '../../../core/planner/result-digest.ts';
 import type { SweepPlanRecord } from '../../../core/records/plan.ts';
+import { sampleRuns } from '../../../core/samplers/sample-runs.ts';
+import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import { ladderRun } from '../../../core/stopping/ladder.ts';
+import { pausesAtRungs, policyOf } from '../../../core/stopping/policy.ts';
+import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type { WeightsInfo } from '../../../core/task.ts';
 import { serveJobs } from '../../../platform/lifecycle/worker-jobs.ts';
 import { draftSweep } from '../../store/sweeps/draft-sweep.ts';
 import type { SweepDraft } from '../../store/sweeps/draft-sweep.ts';
@@ -20,18 +30,35 @@ export interface PlanJob {
   readonly inputs: PlanInputs;
   readonly from: PlanCursor;
   readonly pageSize: number;
+  readonly trained: TrainedBefore;
+}
+
+/** Inputs of the digests of results besides the spec. */
+export interface KnownContent {
+  readonly datasetDigest: string;
+  readonly weights: readonly WeightsInfo[];
+}
+
+/** The runs of a sweep that may take results, by number. */
+export interface IdentifiedRuns {
+  readonly objective: Objective;
+  readonly runs: readonly (ResultDigests & { readonly index: number; readonly startsFromHead: boolean })[];
 }
 
 /** Jobs that plan and draft sweeps off the event loop. The largest requests that the limits allow take seconds. */
 export const PLAN_JOBS = {
   /** Returns the pages of a plan from `from` on. */
-  plan: ({ spec, inputs, from, pageSize }: PlanJob): Checked<readonly PlanPage[]> =>
+  plan: ({ spec, inputs, from, pageSize, trained }: PlanJob): Checked<readonly PlanPage[]> =>
     checked(() => {
       const read = readSpec(spec === null ? undefined : ProtoSweepSpec.decode(spec));
-      const plan = previewSweep(read, clusterOf(inputs), inputs.images);
+      const plan = previewSweep(read, clusterOf(inputs), inputs.images, trained);
       requireWithin(from, plan);
       return pagesOf(plan, from, pageSize);
     }),
+
+  /** Identifies what the runs of a spec train. Runs whose weights are unknown are left out, and all if the spec is wrong or reuses nothing. */
+  identify: ({ spec, known }: { readonly spec: Uint8Array; readonly known: KnownContent }): Checked<IdentifiedRuns> =>
+    checked(() => identifyRuns(readSpec(ProtoSweepSpec.decode(spec)), known)),
 
   /** Returns the rows of a new sweep. @param job.request an encoded CreateSweepRequest */
   draft: ({ request, sweepId }: { readonly request: Uint8Array; readonly sweepId: string }): Checked<SweepDraft> =>
@@ -41,6 +68,29 @@ export const PLAN_JOBS = {
       return draftSweep(sweepId, requestId, readSpec(spec));
     }),
 };
+
+function identifyRuns(spec: SweepSpec, { datasetDigest, weights }: KnownContent): IdentifiedRuns {
+  const { objective } = spec;
+  if (spec.reuse === false) return { objective, runs: [] };
+  const digests = new Map(weights.map((info) => [JSON.stringify([info.backbone, info.weights]), info.digest]));
+  const sampled = sampleRuns(spec).runs.map(({ index, parameters }) => ({
+    index,
+    config: compileRunConfig(parameters),
+  }));
+  const pauses = pausesAtRungs(
+    policyOf(
+      spec,
+      sampled.map(({ index, config }) => ladderRun(index, config)),
+    ),
+  );
+  const runs = sampled.flatMap(({ index, config }) => {
+    const weightsDigest = digests.get(JSON.stringify([config.backbone.name, config.backbone.weights]));
+    if (weightsDigest === undefined) return [];
+    const startsFromHead = config.fineTune !== null && !pauses;
+    return [{ index, startsFromHead, ...resultDigestsOf(config, { objective, datasetDigest, weightsDigest }) }];
+  });
+  return { objective, runs };
+}
 
 const MAX_REQUEST_ID_LENGTH = 200;
 

@@ -2,10 +2,11 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { PlanSweepResponse } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { sha256Hex } from '../../../core/digest.ts';
+import type { TrainedBefore } from '../../../core/planner/preview-sweep.ts';
 import type { JobOptions } from '../../../platform/lifecycle/worker-pool.ts';
 import { EncodedMessage } from '../../../platform/rpc/encoded-message.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
-import { previewInputsOf } from '../../store/sweeps/preview.ts';
+import { findTrained, previewInputsOf, readKnownContent } from '../../store/sweeps/preview.ts';
 import { jobOptions } from '../authorisation/caller.ts';
 import { INDEX_KEY, pageToken, readPage } from '../page.ts';
 import { valueOf } from '../planning/checked.ts';
@@ -36,16 +37,26 @@ export function planSweepHandler({ store, plans }: RpcContext): Handlers<typeof 
     ttlAutopurge: true,
   });
 
-  async function pageOf(job: PlanJob, specDigest: string, options: JobOptions): Promise<PlanPage> {
+  async function pageOf(request: PlanRequest, job: UntrainedJob, options: JobOptions): Promise<PlanPage> {
+    const { specDigest } = request;
     const key = cacheKey(job, specDigest);
     const known = cache.get(key);
     // A client reads each page once.
     cache.delete(key);
     if (known !== undefined) return known;
-    const [first, ...others] = valueOf(await plans.run('plan', job, options));
+    const trained = await trainedBefore(request, options);
+    const [first, ...others] = valueOf(await plans.run('plan', { ...job, trained }, options));
     if (first === undefined) throw new Error('A plan has at least one page.');
     for (const page of others) cache.set(cacheKey({ ...job, from: page.from }, specDigest), page);
     return first;
+  }
+
+  /** Returns what other sweeps have trained of the spec, by what the record knows of its images and weights. */
+  async function trainedBefore({ spec, dataset }: PlanRequest, options: JobOptions): Promise<TrainedBefore> {
+    const known = dataset && (await readKnownContent(store, dataset));
+    if (known === null || spec === null) return { results: new Map(), heads: new Map() };
+    const { objective, runs } = valueOf(await plans.run('identify', { spec, known }, options));
+    return findTrained(store, objective, runs);
   }
 
   async function inputsOf({ dataset, counted }: PlanRequest): Promise<PlanJob['inputs']> {
@@ -60,13 +71,15 @@ export function planSweepHandler({ store, plans }: RpcContext): Handlers<typeof 
     const { limit: pageSize, after } = readPage(request, { ...PLAN_PAGE, scope });
     const inputs = after?.inputs ?? (await inputsOf(request));
     const from = { run: after?.run ?? 0, task: after?.task ?? 0 };
-    const page = await pageOf({ spec, inputs, from, pageSize }, specDigest, jobOptions(call));
+    const page = await pageOf(request, { spec, inputs, from, pageSize }, jobOptions(call));
     const nextPageToken = pageToken(scope, page.next && { ...page.next, inputs });
     const end = PlanSweepResponse.encode(PlanSweepResponse.fromPartial({ nextPageToken })).finish();
     return new EncodedMessage(Buffer.concat([page.bytes, end]));
   };
 }
 
-function cacheKey({ inputs, from, pageSize }: PlanJob, specDigest: string): string {
+type UntrainedJob = Omit<PlanJob, 'trained'>;
+
+function cacheKey({ inputs, from, pageSize }: UntrainedJob, specDigest: string): string {
   return sha256Hex(JSON.stringify([specDigest, inputs, from, pageSize]));
 }

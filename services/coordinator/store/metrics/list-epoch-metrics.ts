@@ -13,7 +13,7 @@ export interface MetricKey {
 
 /**
  * Lists the surviving metrics of a sweep or of one run, by run, stage, epoch and name. A run that shares a head has the HEAD epochs of the
- * run that trained it, under that run's identity; in the list of a sweep they occur once. A run that took a result has its metrics under
+ * run that trained it, under that run's identity; in the list of a sweep they occur once, also where another sweep has trained the head. A run that took a result has its metrics under
  * its own identity, those of the head included.
  */
 export async function listEpochMetrics(
@@ -38,6 +38,12 @@ export async function listEpochMetrics(
           AND ($2::text IS NULL OR m.run_id = $2
                OR (m.stage = 'HEAD' AND m.run_id = (SELECT head_run_id FROM runs WHERE run_id = $2)))
           AND ($3::text IS NULL OR m.run_id >= $3)
+       UNION ALL
+       SELECT m.run_id, m.stage, 0, m.epoch, m.name, m.value
+         FROM (SELECT DISTINCT h.run_id FROM runs r JOIN runs h ON h.run_id = r.head_run_id
+                WHERE r.sweep_id = $1 AND h.sweep_id <> $1) f
+         JOIN epoch_metrics m ON m.run_id = f.run_id AND m.stage = 'HEAD' AND m.superseded_by IS NULL
+        WHERE $3::text IS NULL OR m.run_id >= $3
        UNION ALL
        SELECT u.run_id, m.stage, CASE m.stage WHEN 'HEAD' THEN 0 ELSE 1 END, m.epoch, m.name, m.value
          FROM runs u

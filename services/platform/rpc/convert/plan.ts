@@ -14,13 +14,18 @@ import type {
   RungForecast,
   SearchForecast,
 } from '../../../../proto/gen/graft/v1/sweep_service.ts';
-import { absentNulls, bytesToProto, nullAbsent, numberOf, requireMessage } from './fields.ts';
+import { absentNulls, bytesToProto, nullAbsent, numberOf, requireMessage, textOrNull } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
 import { stages } from './run.ts';
 
 /** Converts a run of a plan to its message. */
 export function plannedRunToProto(run: PlannedRunRecord): PlannedRun {
-  return { ...run, parameters: parametersToProto(run.parameters), variedNames: [...run.variedNames] };
+  return {
+    ...run,
+    parameters: parametersToProto(run.parameters),
+    variedNames: [...run.variedNames],
+    reusedRunId: run.reusedRunId ?? '',
+  };
 }
 
 /** Converts a task of a plan to its message. */
@@ -56,11 +61,12 @@ export function planFromProto(pages: readonly PlanSweepResponse[]): SweepPlanRec
   const message = requireMessage(pages[0], 'plan');
   return {
     runs: pages.flatMap(({ runs }) =>
-      runs.map(({ runIndex, parameters, variedNames, headRunIndex }) => ({
+      runs.map(({ runIndex, parameters, variedNames, headRunIndex, reusedRunId }) => ({
         runIndex,
         parameters: parametersFromProto(parameters, 'runs.parameters'),
         variedNames,
         headRunIndex,
+        reusedRunId: textOrNull(reusedRunId),
       })),
     ),
     tasks: pages
