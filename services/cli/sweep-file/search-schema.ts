@@ -77,7 +77,7 @@ function stoppingSchema(): Schema {
       type: 'integer',
       minimum: 1,
       description:
-        'Entries of a rung before the rule decides. Default: the reduction factor, and twice that for promotion.',
+        'Entries of a rung before the rule decides. Default: the reduction factor; twice that for promotion, 5 for median and percentile.',
     },
     percentile: {
       type: 'number',

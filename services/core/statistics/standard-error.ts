@@ -4,7 +4,7 @@ import { correctCountOf } from './evidence.ts';
 
 /**
  * Returns the standard error of a score on the validation images: √(p(1−p)/n) of an accuracy, √(s²/n) of a mean loss with the sample
- * variance s². Null: it can't be told from this evidence, as for metrics by class.
+ * variance s². Null: this evidence doesn't give it, as for metrics by class.
  */
 export function standardErrorOf(metric: ObjectiveMetric, evidence: Evidence): number | null {
   const { count, losses } = evidence;

@@ -40,7 +40,7 @@ export interface StoppingSpec {
   readonly reductionFactor: number;
   /** Null: derived from the largest number of epochs. */
   readonly rungs: RungEpochs | null;
-  /** Entries of a rung before the rule decides. Null: the reduction factor, and twice that for `promotion`. */
+  /** Entries of a rung before the rule decides. Null: η, for `promotion` 2η, for `median` and `percentile` 5. */
   readonly minEntries: number | null;
   /**
    * Percentage of the entries of a rung that `percentile` stops: 25 stops the worst quarter. Optuna's PercentilePruner names the

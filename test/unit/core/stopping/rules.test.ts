@@ -205,7 +205,7 @@ describe('patience', () => {
     return judge(policy, { table, entry, earlier, path });
   }
 
-  test('stops a run without progress in so many epochs', () => {
+  test('stops a run without progress in `epochs` epochs', () => {
     expect(judgeAt30(0.8, 0.805, 0.79)).toMatchObject({
       kind: 'STOP',
       rule: 'patience@1',
@@ -216,7 +216,7 @@ describe('patience', () => {
     expect(judgeAt30(Number.NaN, 0.7, 0.6).kind).toBe('CONTINUE');
   });
 
-  test('knows nothing before so many epochs have passed', () => {
+  test('knows nothing before `epochs` epochs have passed', () => {
     const limit = { epochs: 50, minDelta: 0 };
     expect(judge({ ...policy, patience: limit }, lastOf(policy, [0.1])).kind).toBe('CONTINUE');
   });

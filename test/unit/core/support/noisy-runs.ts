@@ -19,7 +19,7 @@ export function packOutcomes(outcomes: readonly boolean[]): Evidence {
  * Draws runs that are equally good: all classify the same images in the same way, but for those that each decides by a coin. Two
  * runs differ on `discordant` of the images.
  *
- * @param gains true advantage of each run, as a part of the images: so many of the coins show the right class.
+ * @param gains true advantage of each run, as a part of the images; more of the coins show the right class by that part.
  */
 export function drawRuns(key: string, images: number, discordant: number, gains: readonly number[]): MeasuredRun[] {
   // Two coins differ in half of the cases.
