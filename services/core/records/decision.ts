@@ -1,9 +1,8 @@
-/** Verdicts about a run at a rung. */
-export const VERDICT_KINDS = ['CONTINUE', 'STOP', 'PAUSE'] as const;
-
 /** Kinds of stored decisions: verdicts, actions of the search, and those of people and of the scheduler. */
 export const DECISION_KINDS = [
-  ...VERDICT_KINDS,
+  'CONTINUE',
+  'STOP',
+  'PAUSE',
   'PROMOTE',
   'END',
   'STOP_RUN',

@@ -9,7 +9,7 @@ import type { StoreTransaction } from '../transaction.ts';
 import type { StoredState } from './read-state.ts';
 
 /** Causes of runs' ends by that of the search; runs that merely waited when all was decided are NOT_PROMOTED. */
-export const RUN_CAUSES: Readonly<Record<SearchEnd, EndCause>> = {
+const RUN_CAUSES: Readonly<Record<SearchEnd, EndCause>> = {
   ALL_DECIDED: 'NOT_PROMOTED',
   BUDGET: 'BUDGET',
   WALL_TIME: 'BUDGET',
