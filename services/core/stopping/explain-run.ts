@@ -8,6 +8,9 @@ import type {
   RunExplanation,
 } from '../records/explanation.ts';
 import type { RunRecord } from '../records/run.ts';
+import { discordance } from '../statistics/evidence.ts';
+import type { Evidence } from '../statistics/evidence.ts';
+import { mcnemarMidP } from '../statistics/mcnemar.ts';
 import { whyRuleIsIdle } from './idle-rule.ts';
 import { describeRung } from './ladder.ts';
 import { outlookOf } from './outlook.ts';
@@ -15,8 +18,8 @@ import type { SearchPolicy } from './policy.ts';
 import { nearEntries, rivalAtCut, seenTable } from './visits.ts';
 import type { SeenTable } from './visits.ts';
 
-/** The search of a sweep as it is stored. */
-export interface StoredSearch {
+/** The search of a sweep and how far its runs came. */
+export interface SearchSummary {
   readonly policy: SearchPolicy;
   /** null: it continues, or no search was needed. */
   readonly end: SearchEnd | null;
@@ -26,7 +29,7 @@ export interface StoredSearch {
 /** The facts from which the explanation of a run follows. */
 export interface RunFacts {
   readonly run: RunRecord;
-  readonly search: StoredSearch;
+  readonly search: SearchSummary;
   /** Entries of all rungs of the sweep. */
   readonly entries: readonly RungEntryRecord[];
   /** Decisions about the run, oldest first. */
@@ -50,6 +53,25 @@ export function pairsOf(facts: RunFacts): readonly Pair[] {
     const rival = rivalAtCut(table, entry);
     return rival === null || !entry.hasEvidence || !rival.hasEvidence ? [] : [{ rung: rung.rung, run: entry, rival }];
   });
+}
+
+/** Compares a run with a rival image by image. */
+export function compareWithRival(
+  { runId, runIndex, value, place }: RungEntryRecord,
+  own: Evidence,
+  rival: Evidence,
+): PairedComparisonRecord {
+  const { firstOnly, secondOnly } = discordance(rival, own);
+  return {
+    runId,
+    runIndex,
+    value,
+    place,
+    imageCount: own.count,
+    onlyRunCorrect: secondOnly,
+    onlyOtherCorrect: firstOnly,
+    pValue: mcnemarMidP(firstOnly, secondOnly),
+  };
 }
 
 /** Explains how far a run came, and why no further. @param comparisons comparisons of `pairsOf`, by rung */
@@ -116,7 +138,7 @@ function notesOf({ search, entries }: RunFacts): readonly string[] {
 
 /** Returns why the rule of a sweep has stopped and promoted nothing; null: it has, or there is no rule. */
 export function idleRuleNote(
-  { policy, rungs }: StoredSearch,
+  { policy, rungs }: SearchSummary,
   entries: readonly Pick<RungEntryRecord, 'rung' | 'competes' | 'decision'>[],
 ): string | null {
   const numbers = rungs.map(({ rung, entryCount }) => ({

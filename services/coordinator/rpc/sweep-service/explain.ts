@@ -87,7 +87,7 @@ export function explainHandlers({
       const sweepId = requireId(request.sweepId, 'sweep_id');
       return longAnswers.run(signal, async () => {
         const sweep = await findSweep(store, sweepId);
-        const explanation = await explainSweep(store, sweep);
+        const explanation = await explainSweep(store, sweep, request.replay);
         const answer = { sweep: sweepToProto(sweep), ...sweepExplanationToProto(explanation) };
         return fitAnswer(answer, ExplainSweepResponse);
       });

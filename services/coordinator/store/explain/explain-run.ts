@@ -1,10 +1,12 @@
-import type { RunExplanation } from '../../../core/records/explanation.ts';
+import type { PairedComparisonRecord, RunExplanation } from '../../../core/records/explanation.ts';
 import type { RunRecord } from '../../../core/records/run.ts';
-import { explainRun as explain } from '../../../core/stopping/explain-run.ts';
+import { compareWithRival, explainRun as explain, pairsOf } from '../../../core/stopping/explain-run.ts';
+import type { Pair, RunFacts } from '../../../core/stopping/explain-run.ts';
 import type { Store } from '../store.ts';
 import { listDecisions } from './list-decisions.ts';
 import { listRungEntries } from './list-rung-entries.ts';
-import { readStoredSearch } from './stored-search.ts';
+import { keyOf, readEvidence } from './read-evidence.ts';
+import { readSearchSummary } from './search-summary.ts';
 
 /** More entries and decisions than any sweep has. */
 const ALL = 1_000_000;
@@ -13,11 +15,32 @@ const ALL = 1_000_000;
 export async function explainRun(store: Store, run: RunRecord): Promise<RunExplanation> {
   const { runId, sweepId, pausedRung } = run;
   const { items: decisions } = await listDecisions(store, { sweepId: null, runId }, null, ALL);
-  const search = await readStoredSearch(store, sweepId);
+  const search = await readSearchSummary(store, sweepId);
   if (search === null) return { visits: [], otherDecisions: decisions, outlook: [], notes: [] };
   const { items: entries } = await listRungEntries(store, sweepId, null, ALL);
-  const others = await readOthers(store, sweepId, pausedRung);
-  return explain({ run, search, entries, decisions, ...others }, new Map());
+  const facts: RunFacts = { run, search, entries, decisions, ...(await readOthers(store, sweepId, pausedRung)) };
+  return explain(facts, await comparePairs(store, sweepId, pairsOf(facts)));
+}
+
+/** Compares runs with their rivals on the validation images; returns the comparisons by rung. */
+async function comparePairs(
+  store: Store,
+  sweepId: string,
+  pairs: readonly Pair[],
+): Promise<ReadonlyMap<number, PairedComparisonRecord>> {
+  if (pairs.length === 0) return new Map();
+  const evidence = await readEvidence(
+    store,
+    sweepId,
+    pairs.flatMap(({ run, rival }) => [run, rival]),
+  );
+  return new Map(
+    pairs.flatMap(({ rung, run, rival }) => {
+      const own = evidence.get(keyOf(run));
+      const other = evidence.get(keyOf(rival));
+      return own === undefined || other === undefined ? [] : [[rung, compareWithRival(rival, own, other)] as const];
+    }),
+  );
 }
 
 /** Reads the runs of a sweep that wait, and the number of those that can come to a rung without a promotion. */

@@ -1,10 +1,10 @@
 import type { SearchEnd } from '../../../core/records/decision.ts';
-import type { StoredSearch } from '../../../core/stopping/explain-run.ts';
+import type { SearchSummary } from '../../../core/stopping/explain-run.ts';
 import type { SearchPolicy } from '../../../core/stopping/policy.ts';
 import type { Store } from '../store.ts';
 
 /** Reads the search of a sweep; null: it is not planned, or was planned by a version without rungs. */
-export async function readStoredSearch({ pool }: Store, sweepId: string): Promise<StoredSearch | null> {
+export async function readSearchSummary({ pool }: Store, sweepId: string): Promise<SearchSummary | null> {
   const searches = await pool.query<{ policy: SearchPolicy; end_reason: SearchEnd | null }>(
     'SELECT policy, end_reason FROM searches WHERE sweep_id = $1',
     [sweepId],
