@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestContext } from 'vitest';
+import { createStore } from '../../../services/coordinator/store/store.ts';
+import { createPool } from '../../../services/platform/db/pool.ts';
+import { createLogger } from '../../../services/platform/telemetry/logger.ts';
+import { insertSampleSearch, SEARCH_SWEEP } from '../../support/sample-search.ts';
 import { startHarness } from '../coordinator/harness.ts';
 import { mirroredSpec, paramsOfRecord, pointsOfRecord, untilMirrored } from './drive-sweep.ts';
 import { Forwarder } from './forwarder.ts';
@@ -13,6 +17,7 @@ import { MlflowServerProcess } from './mlflow-server.ts';
 import { mlflowVenv } from './mlflow-venv.ts';
 import type { PythonVenv } from '../../support/python-venv.ts';
 
+const log = createLogger('test', 'silent');
 let venv: PythonVenv;
 let folder: string;
 let server: MlflowServerProcess | null = null;
@@ -115,6 +120,7 @@ test('after a sweep with MLflow killed twice, the server has every row once, and
   for (const { run_id, digest } of runs) {
     const mirrored = nested.find(({ name }) => name === run_id)!;
     expect(mirrored.status).toBe('FINISHED');
+    expect(mirrored.tags).toMatchObject({ 'graft.end_cause': 'ALL_EPOCHS', 'graft.rung': '' });
     expect(mirrored.params).toEqual(await paramsOfRecord(harness, run_id));
     expect(mirrored.inputs).toEqual([{ name: 'animals', digest: digest.slice(0, 32) }]);
     const points = await reader.points(mirrored);
@@ -197,3 +203,45 @@ test('after a sweep with MLflow killed twice, the server has every row once, and
     tags: { 'graft.tags': 'final, kept', 'mlflow.note.content': 'written in MLflow' },
   });
 }, 480_000);
+
+test('a search is mirrored with its rungs, pauses and causes of ends', async (context) => {
+  const mlflow = needServer(context);
+  await using harness = await startHarness({ env: settings(mlflow.url, 'a search') });
+  const pool = createPool(harness.databaseUrl, { applicationName: 'test', max: 2, log });
+  const store = createStore({ pool, log, leaseMs: 30_000 });
+  await insertSampleSearch(store);
+  // As if the search had not ended for this run.
+  const paused = `${SEARCH_SWEEP}-r008`;
+  const reason = 'place 9 of 9 at rung 0';
+  await harness.query(
+    `UPDATE runs SET state = 'PAUSED', paused_rung = 0, end_cause = NULL, end_time = NULL, state_reason = $2 WHERE run_id = $1`,
+    [paused, reason],
+  );
+  await harness.sweeps.resendToMlflow({ sweepId: SEARCH_SWEEP });
+  await untilMirrored(harness);
+  const all = await new MlflowReader(mlflow.url).runs('a search');
+  const named = (name: string): MlflowRunRecord | undefined => all.find((run) => run.name === name);
+  expect(named('head, then fine-tune')?.tags).toMatchObject({
+    'graft.stopping_rule': 'promotion@1',
+    'graft.search_end': 'ALL_DECIDED',
+  });
+  expect(named(`${SEARCH_SWEEP}-r004`)).toMatchObject({
+    status: 'FINISHED',
+    tags: { 'graft.state': 'SUCCEEDED', 'graft.end_cause': 'ALL_EPOCHS', 'graft.rung': '3' },
+  });
+  expect(named(`${SEARCH_SWEEP}-r003`)).toMatchObject({
+    status: 'FINISHED',
+    tags: {
+      'graft.state': 'STOPPED',
+      'graft.end_cause': 'NOT_PROMOTED',
+      'graft.rung': '0',
+      'graft.state_reason': 'not promoted; place 8 of 9 at rung 0 (end of the head)',
+    },
+  });
+  expect(named(paused)).toMatchObject({
+    status: 'RUNNING',
+    tags: { 'graft.state': 'PAUSED', 'graft.paused_rung': '0', 'graft.end_cause': '', 'graft.state_reason': reason },
+  });
+  await store.prisma.$disconnect();
+  await pool.end();
+}, 240_000);

@@ -33,7 +33,10 @@ export function sweepStatus(state: SweepState): RunStatus {
   }
 }
 
-/** Returns MLflow's status of a run. A run that waits between two stages has started, so it remains RUNNING. */
+/**
+ * Returns MLflow's status of a run. A run that waits between two stages or at a rung has started, so it remains RUNNING. A run that a rule
+ * stopped is FINISHED: its result counts, and `graft.end_cause` has the cause.
+ */
 export function runStatus(state: RunState, hasStarted: boolean): RunStatus {
   switch (state) {
     case 'QUEUED':
@@ -75,6 +78,8 @@ export function sweepTags(sweep: MirroredSweep): MlflowPair[] {
     'graft.state': sweep.state,
     'graft.state_reason': sweep.stateReason,
     'graft.objective': sweep.objective,
+    'graft.stopping_rule': sweep.stoppingRule ?? '',
+    'graft.search_end': sweep.searchEnd ?? '',
     'graft.dataset_id': sweep.dataset?.datasetId ?? '',
     'graft.notes': sweep.notes,
     'graft.tags': sweep.tags.join(', '),
@@ -95,6 +100,10 @@ export function runTags(run: MirroredRun, hadNotes: boolean): MlflowPair[] {
     'graft.state_reason': run.stateReason,
     'graft.stage': run.stage,
     'graft.best_stage': run.bestStage ?? '',
+    'graft.end_cause': run.endCause ?? '',
+    'graft.rung': String(run.rung ?? ''),
+    'graft.paused_rung': String(run.pausedRung ?? ''),
+    'graft.reused_run_id': run.reusedRunId ?? '',
     'graft.notes': run.notes,
     'graft.tags': run.tags.join(', '),
     ...(run.notes === '' && !hadNotes ? {} : { 'mlflow.note.content': run.notes }),

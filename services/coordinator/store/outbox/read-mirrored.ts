@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
 import { NotFoundError } from '../../../core/errors.ts';
+import type { SearchEnd } from '../../../core/records/decision.ts';
+import type { EndCause } from '../../../core/records/run.ts';
 import type { ObjectiveMetric } from '../../../core/objective.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
@@ -26,6 +28,9 @@ export interface MirroredSweep {
   readonly state: SweepState;
   readonly stateReason: string;
   readonly objective: string;
+  /** Rule by which runs are compared, with its version; null: the sweep is not planned, or has none. */
+  readonly stoppingRule: string | null;
+  readonly searchEnd: SearchEnd | null;
   readonly target: MlflowTarget;
   readonly dataset: MirroredDataset | null;
   readonly startMs: number;
@@ -42,6 +47,11 @@ export interface MirroredRun {
   readonly stateReason: string;
   readonly stage: Stage;
   readonly epochCount: number;
+  /** Highest rung that it has reached. */
+  readonly rung: number | null;
+  readonly pausedRung: number | null;
+  readonly endCause: EndCause | null;
+  readonly reusedRunId: string | null;
   readonly bestStage: Stage | null;
   readonly bestEpoch: number | null;
   readonly objectiveMetric: ObjectiveMetric;
@@ -85,9 +95,12 @@ const DATASET = `CASE WHEN d.dataset_id IS NOT NULL THEN json_build_object(
 export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<MirroredSweep> {
   const { rows } = await pool.query<Omit<MirroredSweep, 'target'> & { target: Partial<MlflowTarget> | null }>(
     `SELECT s.sweep_id AS "sweepId", s.display_name AS "displayName", s.notes, s.tags, s.state, s.state_reason AS "stateReason",
-            s.objective_goal || ' ' || s.objective_metric AS objective, s.spec -> 'mlflow' AS target, ${DATASET},
+            s.objective_goal || ' ' || s.objective_metric AS objective, h.policy ->> 'rule' AS "stoppingRule",
+            h.end_reason AS "searchEnd", s.spec -> 'mlflow' AS target, ${DATASET},
             ${ms('s.create_time')} AS "startMs", ${ms('s.end_time')} AS "endMs"
-       FROM sweeps s LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+       FROM sweeps s
+       LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+       LEFT JOIN searches h ON h.sweep_id = s.sweep_id
       WHERE s.sweep_id = $1`,
     [sweepId],
   );
@@ -103,7 +116,8 @@ export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<Mi
 export async function readMirroredRun(pool: Pool, runId: string): Promise<MirroredRun> {
   const { rows } = await pool.query<MirroredRun>(
     `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.notes, r.tags, r.state,
-            r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount", r.best_stage AS "bestStage",
+            r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount", r.rung, r.paused_rung AS "pausedRung",
+            r.end_cause AS "endCause", r.reused_run_id AS "reusedRunId", r.best_stage AS "bestStage",
             r.best_epoch AS "bestEpoch", s.objective_metric AS "objectiveMetric", r.best_value AS "bestValue",
             r.best_val_loss AS "bestValLoss", r.best_val_accuracy AS "bestValAccuracy",
             (SELECT coalesce(json_agg(json_build_object('name', p.name, 'value',
