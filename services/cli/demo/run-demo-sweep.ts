@@ -111,6 +111,10 @@ class PauseWatch implements ProgressDisplay {
     this.#display.note(text);
   }
 
+  refresh(progress: SweepProgress): void {
+    this.#display.refresh(progress);
+  }
+
   close(): void {
     this.#display.close();
   }

@@ -40,6 +40,10 @@ export class JsonDisplay implements ProgressDisplay {
     // JSON lines are events only.
   }
 
+  refresh(): void {
+    // As above.
+  }
+
   close(): void {
     // Nothing is open.
   }
@@ -75,6 +79,10 @@ export class LineDisplay implements ProgressDisplay {
 
   note(text: string): void {
     this.#stream.write(`${text}\n`);
+  }
+
+  refresh(): void {
+    // The line of an event has its reason.
   }
 
   close(): void {

@@ -4,7 +4,8 @@ import { isDeadlineExceeded, isUnavailable } from '../../platform/rpc/errors.ts'
 import type { StoredEvent } from '../../core/records/event.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { GraftClient } from '../client/client-port.ts';
-import { addRuns, applyEvent, changesRuns, startProgress, withForecast } from './sweep-progress.ts';
+import { RungReader } from './rung-reader.ts';
+import { addRuns, applyEvent, changesRuns, startProgress, withForecast, withPlaces } from './sweep-progress.ts';
 import type { SweepProgress } from './sweep-progress.ts';
 
 const FIRST_RETRY_MS = 500;
@@ -16,6 +17,8 @@ export interface ProgressDisplay {
   show(progress: SweepProgress, event: StoredEvent | null): void;
   /** Prints a remark between two pictures, for example that the connection is lost. */
   note(text: string): void;
+  /** Redraws what is shown after facts changed that no event has. */
+  refresh(progress: SweepProgress): void;
   close(): void;
 }
 
@@ -35,28 +38,38 @@ export async function followSweep(
   const sweep = await client.getSweep(sweepId);
   let progress = withForecast(startProgress(sweep, await client.listRuns(sweepId)), await client.getForecast(sweepId));
   display.show(progress, null);
-  for (let retryMs = FIRST_RETRY_MS, lost = false; ;) {
-    try {
-      for await (const event of client.watchSweep(sweepId, progress.cursor, signal)) {
-        if (lost) display.note('reconnected');
-        lost = false;
-        retryMs = FIRST_RETRY_MS;
-        if (changesRuns(progress, event)) {
-          progress = addRuns(progress, await client.listRuns(sweepId));
-          progress = withForecast(progress, await client.getForecast(sweepId));
+  const rungs = new RungReader(client, sweep, (entries, forecast) => {
+    progress = withForecast(withPlaces(progress, entries), forecast);
+    display.refresh(progress);
+  });
+  rungs.request();
+  try {
+    for (let retryMs = FIRST_RETRY_MS, lost = false; ;) {
+      try {
+        for await (const event of client.watchSweep(sweepId, progress.cursor, signal)) {
+          if (lost) display.note('reconnected');
+          lost = false;
+          retryMs = FIRST_RETRY_MS;
+          if (changesRuns(progress, event)) {
+            progress = addRuns(progress, await client.listRuns(sweepId));
+            progress = withForecast(progress, await client.getForecast(sweepId));
+          }
+          progress = applyEvent(progress, event);
+          display.show(progress, event);
+          if (event.event.kind === 'RUN_STATE') rungs.request();
         }
-        progress = applyEvent(progress, event);
-        display.show(progress, event);
+        const now = await client.getSweep(sweepId);
+        if (isTerminalSweepState(now.state)) return now;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isUnavailable(error) && !isDeadlineExceeded(error)) throw error;
+        if (!lost) display.note(`the coordinator at ${client.address} is unreachable; waiting for it …`);
+        lost = true;
       }
-      const now = await client.getSweep(sweepId);
-      if (isTerminalSweepState(now.state)) return now;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isUnavailable(error) && !isDeadlineExceeded(error)) throw error;
-      if (!lost) display.note(`the coordinator at ${client.address} is unreachable; waiting for it …`);
-      lost = true;
+      await sleep(retryMs, undefined, { signal });
+      retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
     }
-    await sleep(retryMs, undefined, { signal });
-    retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+  } finally {
+    rungs.close();
   }
 }

@@ -43,6 +43,10 @@ export class LiveDisplay implements ProgressDisplay {
     this.#timer ??= setTimeout(this.#draw, this.#drawn.length === 0 ? 0 : REDRAW_MS);
   }
 
+  refresh(progress: SweepProgress): void {
+    if (this.#progress !== null) this.show(progress);
+  }
+
   note(text: string): void {
     this.#control(this.#moveUp());
     this.#drawn = [];

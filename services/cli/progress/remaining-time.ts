@@ -49,7 +49,9 @@ function stageDone(progress: SweepProgress, stage: Stage, taskCount: number): nu
     // A shared head is trained once, by another run.
     if (stage === 'HEAD' && known.run.headRunId !== null) continue;
     epochs += limit;
-    done += limit * runDone(known, stage, limit);
+    // A run that waits at a rung has done what is planned for it.
+    const waits = progress.state === 'ACTIVE' && known.state === 'PAUSED';
+    done += limit * (waits ? 1 : runDone(known, stage, limit));
   }
   return epochs === 0 ? 0 : done / epochs;
 }

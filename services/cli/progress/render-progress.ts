@@ -93,11 +93,17 @@ function countsLine(progress: SweepProgress, runs: readonly RunProgress[], now: 
   const working = [...progress.activeTasks.values()].map(({ stage }) => stage ?? 'task');
   return [
     ...(done === null ? [] : [`${Math.floor(done * 100)} %`]),
-    `${ended} of ${runs.length} ended${failures(runs, (text) => paint('red', text))}`,
+    `${ended} of ${runs.length} ended${failures(runs, (text) => paint('red', text))}${pausedPart(progress, runs)}`,
     ...timePart(progress, now),
     ...(working.length > 0 ? [`working on ${countWords(working)}`] : []),
     ...(working.length === 0 && progress.state === 'ACTIVE' ? ['waiting for a free slot'] : []),
   ].join(' · ');
+}
+
+/** Returns the number of runs that wait at a rung; a sweep that a person paused has no other paused runs. */
+function pausedPart({ state }: SweepProgress, runs: readonly RunProgress[]): string {
+  const count = state === 'ACTIVE' ? runs.filter((run) => run.state === 'PAUSED').length : 0;
+  return count === 0 ? '' : `, ${count} paused at a rung`;
 }
 
 function timePart(progress: SweepProgress, now: Date): readonly string[] {

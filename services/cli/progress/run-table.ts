@@ -62,6 +62,7 @@ export function liveTable(
     { ...STATE_COLUMN, rank: 1, minWidth: 'SUCCEEDED'.length },
     { title: 'stage', align: 'left', rank: 13, cell: ({ stage }) => stage ?? '', minWidth: stageWidth },
     { title: 'epoch', align: 'right', rank: 3, cell: epochCell },
+    ...rungColumns(progress),
     { title: metric, align: 'right', rank: 4, cell: ({ metrics }) => formatMetric(metrics[metric]) },
     {
       title: 'best',
@@ -105,6 +106,16 @@ export function rankedTable(
     ...variedColumns(runs, 10),
   ];
   return renderColumns(columns, runs, width, paint);
+}
+
+/** The highest rung of each run and its place there; no column while no run has reached one. */
+function rungColumns({ places }: SweepProgress): readonly RunColumn[] {
+  if (places.size === 0) return [];
+  const cell = ({ run }: RunProgress): string => {
+    const at = places.get(run.runId);
+    return at === undefined ? '' : `${at.rung}: ${at.place} of ${at.count}`;
+  };
+  return [{ title: 'rung: place', align: 'left', rank: 3, cell, minWidth: '1: 10 of 10'.length }];
 }
 
 function variedColumns(runs: readonly RunProgress[], firstRank: number): readonly RunColumn[] {

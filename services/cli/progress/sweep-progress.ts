@@ -4,6 +4,7 @@ import { findBest } from '../../core/ranking.ts';
 import type { RankedRun } from '../../core/ranking.ts';
 import { metricsOf } from '../../core/records/event.ts';
 import type { EpochEvent, StoredEvent, SweepEvent } from '../../core/records/event.ts';
+import type { RungEntryRecord } from '../../core/records/explanation.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
@@ -37,6 +38,14 @@ export function rankedRun({ run, state, bestValue, bestValLoss, bestValAccuracy 
   return { runIndex: run.runIndex, state, bestValue, bestValLoss, bestValAccuracy };
 }
 
+/** The place of a run at the highest rung that it has reached. */
+export interface RungPlace {
+  readonly rung: number;
+  readonly place: number;
+  /** Number of runs that it competes with there, itself included. */
+  readonly count: number;
+}
+
 /** The progress of a sweep: a fold over its events. */
 export interface SweepProgress {
   readonly sweepId: string;
@@ -45,6 +54,8 @@ export interface SweepProgress {
   readonly state: SweepState;
   readonly reason: string;
   readonly runs: ReadonlyMap<string, RunProgress>;
+  /** Places at rungs by run; empty while no run has reached one. */
+  readonly places: ReadonlyMap<string, RungPlace>;
   readonly bestRunId: string | null;
   readonly testResults: ReadonlyMap<string, TestResultRecord>;
   /** Leased tasks, by id. */
@@ -70,6 +81,7 @@ export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): S
     state: sweep.state,
     reason: sweep.stateReason,
     runs: new Map(runs.map((run) => [run.runId, freshRun(run)])),
+    places: new Map(),
     bestRunId: null,
     testResults: new Map(),
     activeTasks: new Map(),
@@ -93,6 +105,20 @@ export function applyEvent(progress: SweepProgress, { cursor, event, eventTime }
 /** Adds the forecast, which exists once the sweep is planned. */
 export function withForecast(progress: SweepProgress, forecast: SweepForecastRecord): SweepProgress {
   return { ...progress, forecast };
+}
+
+/** Replaces the places at rungs. Places change with each arrival, so they are read from the coordinator instead of events. */
+export function withPlaces(progress: SweepProgress, entries: readonly RungEntryRecord[]): SweepProgress {
+  const places = new Map<string, RungPlace>();
+  const counts = new Map<string, number>();
+  const keyOf = ({ rung, competes }: RungEntryRecord): string => `${rung} ${competes}`;
+  for (const entry of entries) counts.set(keyOf(entry), (counts.get(keyOf(entry)) ?? 0) + 1);
+  for (const entry of entries) {
+    const { runId, rung, place } = entry;
+    if ((places.get(runId)?.rung ?? -1) < rung)
+      places.set(runId, { rung, place, count: counts.get(keyOf(entry)) ?? 0 });
+  }
+  return { ...progress, places };
 }
 
 /** Adds runs that were created since, and updates the others with the results of planning. */
