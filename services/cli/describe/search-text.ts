@@ -1,18 +1,43 @@
 import { DEFAULT_PRIORITY, STOPPING_DEFAULTS } from '../../core/sweep/search-spec.ts';
 import type { BudgetSpec, StoppingSpec } from '../../core/sweep/search-spec.ts';
+import type { SearchEnd } from '../../core/records/decision.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import { formatDuration } from '../terminal/format.ts';
 
 /** Returns the facts on how a sweep is stopped, bounded and scheduled; only those that were set. */
 export function searchFacts(sweep: SweepRecord): readonly (readonly [string, string])[] {
-  const { spec, budget, priority, maxParallelSlots } = sweep;
+  const { spec, budget, priority, maxParallelSlots, searchEnd } = sweep;
   return [
     ...(spec.stopping === undefined ? [] : [['stopping', describeStopping(spec.stopping)] as const]),
     ...(budget === null ? [] : [['budget', describeBudget(budget, sweep)] as const]),
+    ...(budget === null && spec.stopping === undefined ? [] : [['spent', describeSpent(sweep)] as const]),
+    ...(searchEnd === null ? [] : [['search', `ended: ${SEARCH_END_WORDS[searchEnd]}`] as const]),
     ...(priority === DEFAULT_PRIORITY ? [] : [['priority', String(priority)] as const]),
     ...(maxParallelSlots === null ? [] : [['slots', `at most ${maxParallelSlots} at once`] as const]),
     ...(spec.reuse === false ? [['reuse', 'no results of other sweeps'] as const] : []),
   ];
+}
+
+/** Causes of the end of a search in words. */
+const SEARCH_END_WORDS: Readonly<Record<SearchEnd, string>> = {
+  ALL_DECIDED: 'every run is decided',
+  BUDGET: 'the slot-seconds of the budget are spent',
+  WALL_TIME: 'the wall time of the budget has passed',
+  TARGET: 'the target is reached',
+  USER: 'by a person',
+};
+
+/** Characters of a full bar. */
+const BAR = 20;
+
+/** Returns the slot time of a sweep so far, with its part of the budget as a bar. */
+function describeSpent({ spentSlotSeconds, budget }: SweepRecord): string {
+  const spent = `${formatDuration(spentSlotSeconds * 1_000)} of slots`;
+  const bound = budget?.slotSeconds ?? null;
+  if (bound === null) return spent;
+  const part = spentSlotSeconds / bound;
+  const full = Math.min(BAR, Math.round(BAR * part));
+  return `${spent}  ${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${Math.round(100 * part)} % of the budget`;
 }
 
 /** Describes a rule with what differs from its defaults: `asha, one in 4 continues, rungs of fine-tuning 3, 9`. */

@@ -71,7 +71,10 @@ export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = [
     ['name', sweep.displayName],
     ...annotationFacts(sweep),
     ['state', describeState(sweep) + (sweep.stateReason === '' ? '' : `: ${sweep.stateReason}`)],
-    ['runs', `${sweep.finishedRunCount} of ${sweep.runCount} ended${outcomes === '' ? '' : `: ${outcomes}`}`],
+    [
+      'runs',
+      `${sweep.finishedRunCount} of ${sweep.runCount} ended${outcomes === '' ? '' : `: ${outcomes}`}${sweep.pausedRunCount === 0 ? '' : `; ${sweep.pausedRunCount} paused at a rung`}`,
+    ],
     ['best', describeBest(sweep, runs)],
     ['data', spec.dataset.path + (sweep.datasetId === null ? '' : ` (${sweep.datasetId})`)],
     ['strategy', spec.strategy],

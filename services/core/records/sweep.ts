@@ -1,4 +1,5 @@
 import type { SweepState } from '../states/sweep-state.ts';
+import type { SearchEnd } from './decision.ts';
 import type { BudgetSpec } from '../sweep/search-spec.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 
@@ -25,6 +26,12 @@ export interface SweepRecord {
   readonly cancelledRunCount: number;
   /** Runs that took the result of a run of another sweep; included in `succeededRunCount`. */
   readonly reusedRunCount: number;
+  /** Runs that wait at a rung. */
+  readonly pausedRunCount: number;
+  /** Seconds of all attempts so far, lost ones included. */
+  readonly spentSlotSeconds: number;
+  /** Null: the search continues, or none was needed. */
+  readonly searchEnd: SearchEnd | null;
   readonly bestRunId: string | null;
   readonly bestValue: number | null;
   readonly createTime: Date;

@@ -1,4 +1,5 @@
 import { NotFoundError } from '../../../core/errors.ts';
+import type { SearchEnd } from '../../../core/records/decision.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { BudgetSpec } from '../../../core/sweep/search-spec.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
@@ -37,6 +38,9 @@ interface RunSummary {
   readonly stopped_run_count: number;
   readonly cancelled_run_count: number;
   readonly reused_run_count: number;
+  readonly paused_run_count: number;
+  readonly spent_slot_seconds: number;
+  readonly search_end: SearchEnd | null;
   readonly best_run_id: string | null;
   readonly best_value: number | null;
 }
@@ -81,7 +85,8 @@ export async function listSweeps(
 
 async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map<string, RunSummary>> {
   const { rows } = await store.pool.query<RunSummary>(
-    `SELECT s.sweep_id, counts.*, best.run_id AS best_run_id, best.best_value
+    `SELECT s.sweep_id, counts.*, best.run_id AS best_run_id, best.best_value, spent.seconds AS spent_slot_seconds,
+            (SELECT end_reason FROM searches WHERE sweep_id = s.sweep_id) AS search_end
        FROM sweeps s
        CROSS JOIN LATERAL (
          SELECT count(*)::int AS run_count,
@@ -91,7 +96,8 @@ async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map
                 count(*) FILTER (WHERE r.state = 'INFEASIBLE')::int AS infeasible_run_count,
                 count(*) FILTER (WHERE r.state = 'STOPPED')::int AS stopped_run_count,
                 count(*) FILTER (WHERE r.state = 'CANCELLED')::int AS cancelled_run_count,
-                count(r.reused_run_id)::int AS reused_run_count
+                count(r.reused_run_id)::int AS reused_run_count,
+                count(r.paused_rung)::int AS paused_run_count
            FROM runs r WHERE r.sweep_id = s.sweep_id
        ) counts
        LEFT JOIN LATERAL (
@@ -100,6 +106,10 @@ async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map
           ORDER BY ${rankKey('r', 's')}
           LIMIT 1
        ) best ON true
+       CROSS JOIN LATERAL (
+         SELECT coalesce(extract(epoch FROM sum(coalesce(a.end_time, now()) - a.create_time)), 0)::float8 AS seconds
+           FROM tasks t JOIN attempts a ON a.task_id = t.task_id WHERE t.sweep_id = s.sweep_id
+       ) spent
       WHERE s.sweep_id = ANY($1)`,
     [sweepIds],
   );
@@ -124,6 +134,9 @@ function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
     stoppedRunCount: summary?.stopped_run_count ?? 0,
     cancelledRunCount: summary?.cancelled_run_count ?? 0,
     reusedRunCount: summary?.reused_run_count ?? 0,
+    pausedRunCount: summary?.paused_run_count ?? 0,
+    spentSlotSeconds: summary?.spent_slot_seconds ?? 0,
+    searchEnd: summary?.search_end ?? null,
     bestRunId: summary?.best_run_id ?? null,
     bestValue: summary?.best_value ?? null,
     createTime: row.createTime,

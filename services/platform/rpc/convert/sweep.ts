@@ -1,5 +1,6 @@
 import { GOAL_OF_METRIC, isObjectiveMetric, OBJECTIVE_METRICS } from '../../../core/objective.ts';
 import type { Objective } from '../../../core/objective.ts';
+import type { SearchEnd } from '../../../core/records/decision.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { strategyOf } from '../../../core/samplers/samplers.ts';
@@ -7,7 +8,13 @@ import type { StrategyName } from '../../../core/samplers/samplers.ts';
 import { didYouMean } from '../../../core/text/nearest-name.ts';
 import { DEFAULT_PRIORITY } from '../../../core/sweep/search-spec.ts';
 import type { FieldViolation, MlflowTarget, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
-import { Goal, Strategy, SweepState as ProtoSweepState, TestPolicy } from '../../../../proto/gen/graft/v1/sweep.ts';
+import {
+  Goal,
+  SearchEnd as ProtoSearchEnd,
+  Strategy,
+  SweepState as ProtoSweepState,
+  TestPolicy,
+} from '../../../../proto/gen/graft/v1/sweep.ts';
 import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
 import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
 import { lowerCaseEnum, upperCaseEnum } from './enum-codec.ts';
@@ -16,6 +23,7 @@ import { Violations, absentNulls, nullAbsent, numberOr, requireMessage, textOrNu
 import { budgetFromProto, budgetToProto, stoppingFromProto, stoppingToProto } from './search.ts';
 import { parameterSpecFromProto, parameterSpecToProto, parametersToProto, readParameters } from './parameter.ts';
 
+const searchEnds = upperCaseEnum<SearchEnd, typeof ProtoSearchEnd>(ProtoSearchEnd);
 export const sweepStates = upperCaseEnum<SweepState, typeof ProtoSweepState>(ProtoSweepState);
 
 /** Converts a sweep to its message. */
@@ -27,6 +35,7 @@ export function sweepToProto(sweep: SweepRecord): proto.Sweep {
     datasetId: sweep.datasetId ?? '',
     bestRunId: sweep.bestRunId ?? '',
     tags: [...sweep.tags],
+    searchEnd: searchEnds.toProto(sweep.searchEnd),
     budget: sweep.budget === null ? undefined : budgetToProto(sweep.budget),
     maxParallelSlots: sweep.maxParallelSlots ?? 0,
   };
@@ -49,6 +58,7 @@ export function sweepFromProto(message: proto.Sweep | undefined): SweepRecord {
     createTime: requireMessage(createTime, 'sweep.create_time'),
     startTime,
     endTime,
+    searchEnd: searchEnds.tryFromProto(sent.searchEnd),
     budget: sent.budget === undefined ? null : budgetFromProto(sent.budget),
     maxParallelSlots: sent.maxParallelSlots || null,
   };
