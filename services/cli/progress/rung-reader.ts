@@ -56,8 +56,13 @@ export class RungReader {
     } finally {
       this.#lastMs = performance.now();
       this.#isReading = false;
-      if (this.#isWanted) this.request();
+      this.#repeat();
     }
+  }
+
+  /** Reads again if that was requested during the last read. */
+  #repeat(): void {
+    if (this.#isWanted) this.request();
   }
 
   /** Ends reading: nothing is reported afterwards. */
