@@ -9,7 +9,7 @@ import type {
 import { countOf } from '../../core/text/count-of.ts';
 import { formatTime } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
-import { DECISION_WORDS, placeOfRung, valueOfEntry } from './rung-text.ts';
+import { decisionOfEntry, placeOfRung, valueOfEntry } from './rung-text.ts';
 
 /** Maximum number of entries that are listed of a rung, and of decisions, unless all are asked for. */
 const LISTED_ENTRIES = 10;
@@ -74,7 +74,7 @@ function describeRung(
       String(entry.runIndex),
       valueOfEntry(entry),
       String(entry.epoch),
-      entry.decision === null ? '' : DECISION_WORDS[entry.decision],
+      decisionOfEntry(entry),
     ]),
   );
   const left = best.length - shown.length;

@@ -20,6 +20,12 @@ export function valueOfEntry({ value, standardError }: Pick<RungEntryRecord, 'va
   return standardError === null ? formatMetric(value) : `${formatMetric(value)} ± ${formatMetric(standardError)}`;
 }
 
+/** Returns the latest decision about a run at a rung in a word; empty: none. A run whose last rung it is has only arrived there. */
+export function decisionOfEntry({ decision, competes }: Pick<RungEntryRecord, 'decision' | 'competes'>): string {
+  if (decision === null) return '';
+  return decision === 'CONTINUE' && !competes ? 'at its end' : DECISION_WORDS[decision];
+}
+
 /** Words for what happened to a run at a rung. */
 export const DECISION_WORDS: Readonly<Record<DecisionKind, string>> = {
   CONTINUE: 'continues',

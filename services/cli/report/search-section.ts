@@ -1,6 +1,6 @@
 import type { DecisionKind } from '../../core/records/decision.ts';
 import type { RungEntryRecord, RungRecord } from '../../core/records/explanation.ts';
-import { DECISION_WORDS, placeOfRung, valueOfEntry } from '../describe/rung-text.ts';
+import { DECISION_WORDS, decisionOfEntry, placeOfRung, valueOfEntry } from '../describe/rung-text.ts';
 import { formatMetric } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
 import type { Row } from './data-table.ts';
@@ -75,7 +75,7 @@ function entriesOf(entries: readonly RungEntryRecord[], { rung }: RungRecord): r
 
 function rungRow(rung: RungRecord, entries: readonly RungEntryRecord[]): Row {
   const having = (...kinds: readonly DecisionKind[]): number =>
-    entries.filter(({ decision }) => decision !== null && kinds.includes(decision)).length;
+    entries.filter(({ decision, competes }) => competes && decision !== null && kinds.includes(decision)).length;
   const [best] = entries;
   return {
     cells: [
@@ -91,9 +91,11 @@ function rungRow(rung: RungRecord, entries: readonly RungEntryRecord[]): Row {
 }
 
 function rungTable(rung: RungRecord, entries: readonly RungEntryRecord[], metric: string): Html {
-  const trained = entries.filter(({ decision }) => decision === 'CONTINUE' || decision === 'PROMOTE').length;
+  const rivals = entries.filter(({ competes }) => competes);
+  const trained = rivals.filter(({ decision }) => decision === 'CONTINUE' || decision === 'PROMOTE').length;
   return html`<h3>
-      Rung ${rung.rung}: ${placeOfRung(rung)} <small>${count(entries.length, 'run')}, ${trained} trained on</small>
+      Rung ${rung.rung}: ${placeOfRung(rung)}
+      <small>${count(entries.length, 'run')}${rivals.length === 0 ? '' : `, ${trained} trained on`}</small>
     </h3>
     ${renderTable({
       label: `Runs at rung ${rung.rung}`,
@@ -108,14 +110,7 @@ function rungTable(rung: RungRecord, entries: readonly RungEntryRecord[], metric
         { title: 'reason', kind: 'wide', optional: true },
       ],
       rows: entries.map((entry) => ({
-        cells: [
-          entry.place,
-          entry.runIndex,
-          valueOfEntry(entry),
-          entry.epoch,
-          entry.decision === null ? '' : DECISION_WORDS[entry.decision],
-          entry.reason,
-        ],
+        cells: [entry.place, entry.runIndex, valueOfEntry(entry), entry.epoch, decisionOfEntry(entry), entry.reason],
       })),
     })}`;
 }

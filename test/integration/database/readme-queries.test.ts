@@ -147,6 +147,23 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     { sweep_id: 's2', backbone: 'efficientnet_lite0', reads: '1', seconds_saved: '12.5' },
     { sweep_id: 's2', backbone: 'vgg16', reads: '1', seconds_saved: '58.0' },
   ],
+  'Every verdict, promotion and end': [
+    {
+      ...{ decision_id: '1', kind: 'CONTINUE', run_index: 1, rung: 0, rule: 'none@1', place: 1, cut: null },
+      reason: 'no rule stops runs',
+    },
+  ],
+  'The runs at each rung, best first': [
+    {
+      ...{ rung: 0, stage: 'HEAD', rung_epoch: null, place: 1, run_index: 1, value: '0.9500' },
+      ...{ verdict: 'CONTINUE', promoted: false },
+    },
+  ],
+  'The part of the runs at each rung': [{ rung: 0, runs: '1', trained_on: '1' }],
+  'The causes for which runs ended': [
+    { state: 'FAILED', end_cause: 'not recorded', runs: '2' },
+    { state: 'SUCCEEDED', end_cause: 'not recorded', runs: '3' },
+  ],
   'Images per second': [
     ['efficientnet_lite0', 'HEAD', 470 / 5, 6],
     ['vgg16', 'FINE_TUNE', 470 / 20, 2],
