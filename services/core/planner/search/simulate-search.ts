@@ -164,7 +164,7 @@ class Simulation {
     run.rung = step.rung;
     run.nextSeconds = nextSeconds(run, step.rung);
     if (!continues) run.status = 'DONE';
-    // The verdict of `judge`, without a table whose place nobody reads.
+    // The verdict of `judge`, without the place, which the simulation does not need.
     else if (pausesAt(this.#policy, path, step)) run.status = 'PAUSED';
     else {
       const table = { definition, entries, failedCount: 0 };
