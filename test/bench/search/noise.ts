@@ -143,7 +143,7 @@ async function claims(images: number, seeds: number): Promise<Target> {
   return atLeast(name, rarer, MIN_NOT_DISTINGUISHABLE, percent);
 }
 
-/** Returns the evidence of a run's best epoch of all, as of a baseline that is trained to its end. */
+/** Returns the evidence of a run's best epoch over the whole training, as of a baseline that is trained to its end. */
 function evidenceOf({ objective, runs }: World, run: number): Evidence | null {
   const curve = runs[run]?.fineTune ?? null;
   return curve?.evidenceAt?.(bestEpoch(objective, curve, EPOCHS)) ?? null;

@@ -81,7 +81,7 @@ describe('a head that another sweep has trained', () => {
       [tuned.sweepId],
     );
     expect(curves).toEqual([{ count: 10, trained: 4 }]);
-    // The same fine-tuned sweep once more has the whole results.
+    // The same fine-tuned sweep submitted again has the whole results.
     expect((await runSweep(trainer, specWith(FINE_TUNED))).stages).toEqual(['INDEX']);
   });
 
