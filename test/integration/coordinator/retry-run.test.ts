@@ -83,6 +83,9 @@ describe('RetryRun', () => {
     expect(run).toMatchObject({ state: RunState.QUEUED, stateReason, endTime: undefined, attemptCount: 2 });
     expect((await retry(runId)).run).toEqual(run);
     expect(await sweepOf(sweepId)).toMatchObject({ state: SweepState.ACTIVE, endTime: undefined });
+    expect(await harness.query(`SELECT run_id, reason FROM decisions WHERE kind = 'RETRY_RUN'`)).toEqual([
+      { run_id: runId, reason: stateReason },
+    ]);
 
     const task = await trainer.mustLease('FINE_TUNE');
     expect(task.runs).toMatchObject([{ runId, resumeCheckpoint: null, sourceCheckpoint: { stage: 'HEAD' } }]);

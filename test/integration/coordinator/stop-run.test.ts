@@ -65,6 +65,9 @@ describe('StopRun', () => {
     const why = 'stopped by a person: too slow';
     for (const { run } of answers) expect(run).toMatchObject({ state: RunState.STOPPING, stateReason: why });
     expect(await historyOf(first)).toEqual(['RUNNING', `STOPPING: ${why}`]);
+    expect(await harness.query(`SELECT run_id, reason FROM decisions WHERE kind = 'STOP_RUN'`)).toEqual([
+      { run_id: first, reason: why },
+    ]);
 
     const [directive] = await trainer.heartbeat([head]);
     expect(directive).toMatchObject({ stoppedRunIds: [first], command: 0 });

@@ -35,3 +35,10 @@ export async function lockSearch(tx: StoreTransaction, sweepId: string): Promise
   if (row === undefined) return null;
   return { sweepId, policy: row.policy, decisionCount: Number(row.decision_count), endReason: row.end_reason };
 }
+
+/** Continues a search that has ended, because a person gives its sweep more work. */
+export async function reopenSearch(tx: StoreTransaction, search: LockedSearch): Promise<LockedSearch> {
+  if (search.endReason === null) return search;
+  await tx.query('UPDATE searches SET end_reason = NULL, end_time = NULL WHERE sweep_id = $1', [search.sweepId]);
+  return { ...search, endReason: null };
+}

@@ -5,6 +5,7 @@ import type { Stage } from '../../../core/task.ts';
 import { awaitFeatures } from '../features/await-features.ts';
 import { lockSweep, reopenSweep } from '../move-sweep.ts';
 import type { SweepScope } from '../move-sweep.ts';
+import { recordActions } from '../rungs/record-action.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import { LIVE_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
@@ -43,6 +44,7 @@ export async function retryRun(store: Store, runId: string, why: string): Promis
       await awaitFeatures(tx, scope.sweep.sweepId, tasks);
       const active = await reopenSweep(scope, `run ${runId} was ${why}`);
       await requeue(active, runId, stages[0]?.stage ?? 'HEAD', why);
+      await recordActions(tx, scope.sweep.sweepId, [{ kind: 'RETRY_RUN', runId, reason: why }]);
       await settleSweep(active, null);
       return [...tx.otherSweeps];
     },

@@ -4,6 +4,7 @@ import type { RunState } from '../../../core/states/run-state.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 import { moveRuns } from '../move-runs.ts';
 import { lockSweep } from '../move-sweep.ts';
+import { recordActions } from '../rungs/record-action.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { settleSweep } from '../settle/settle-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';

@@ -1,0 +1,30 @@
+import type { DecisionKind } from '../../../core/records/decision.ts';
+import type { StoreTransaction } from '../transaction.ts';
+import { addDecisions } from './add-decisions.ts';
+import { lockSearch, reopenSearch } from './search-row.ts';
+
+/** An action of a person that concerns a sweep's search. */
+export interface Action {
+  readonly kind: Extract<DecisionKind, 'STOP_RUN' | 'RETRY_RUN' | 'EXTEND' | 'CHANGE_BUDGET'>;
+  /** Null: it is about the sweep. */
+  readonly runId: string | null;
+  /** For people, with the name and the reason of the person. */
+  readonly reason: string;
+  readonly inputs?: object;
+}
+
+/**
+ * Records actions of people as decisions of the search. Work that is added continues a search that has ended. A sweep that is not planned,
+ * or was planned before searches were recorded, has no search: its events have the action.
+ */
+export async function recordActions(tx: StoreTransaction, sweepId: string, actions: readonly Action[]): Promise<void> {
+  const locked = await lockSearch(tx, sweepId);
+  if (locked === null) return;
+  const addsWork = actions.some(({ kind }) => kind === 'RETRY_RUN' || kind === 'EXTEND');
+  const search = addsWork ? await reopenSearch(tx, locked) : locked;
+  await addDecisions(
+    tx,
+    search,
+    actions.map(({ kind, runId, reason, inputs = {} }) => ({ kind, runId, rung: null, rule: '', inputs, reason })),
+  );
+}
