@@ -22,6 +22,7 @@ import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TokenRecord } from '../../core/records/token.ts';
 import type { TrainerRecord } from '../../core/records/trainer.ts';
 import type { TestPrediction } from '../../core/task.ts';
+import type { SweepExtension } from '../../core/sweep/extend-spec.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
 import type { TokenRole } from '../../core/token-role.ts';
 
@@ -113,6 +114,8 @@ export interface GraftClient {
   cancelSweep(sweepId: string, reason: string): Promise<SweepRecord>;
   /** Cancels a sweep without letting running attempts save. */
   killSweep(sweepId: string, reason: string): Promise<SweepRecord>;
+  /** Adds runs or budget to a sweep. */
+  extendSweep(sweepId: string, extension: SweepExtension, reason: string): Promise<SweepRecord>;
   /** Deletes an ended sweep with its files; with `dryRun` lists them only. */
   deleteSweep(sweepId: string, dryRun: boolean): Promise<SweepDeletion>;
   /** Ends a run early and keeps its result. */

@@ -13,6 +13,8 @@ import { handleKinds, resolvedHandleFromProto } from '../../platform/rpc/convert
 import { leaderboardEntryFromProto } from '../../platform/rpc/convert/leaderboard.ts';
 import { deadLetterFromProto, mlflowStatusFromProto } from '../../platform/rpc/convert/mlflow.ts';
 import { planFromProto } from '../../platform/rpc/convert/plan.ts';
+import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
+import { budgetToProto } from '../../platform/rpc/convert/search.ts';
 import { runFromProto } from '../../platform/rpc/convert/run.ts';
 import { sweepFromProto, sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { testPredictionFromProto } from '../../platform/rpc/convert/test-prediction.ts';
@@ -94,6 +96,18 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     },
     async killSweep(sweepId, reason) {
       return sweepFromProto((await call.killSweep({ sweepId, reason })).sweep);
+    },
+    async extendSweep(sweepId, { maxRuns, variants, epochs, fineTuneEpochs, budget }, reason) {
+      const request = {
+        sweepId,
+        maxRuns: maxRuns ?? 0,
+        variants: variants.map((variant) => ({ parameters: parametersToProto(variant) })),
+        epochs: epochs ?? 0,
+        fineTuneEpochs: fineTuneEpochs ?? 0,
+        budget: budget === null ? undefined : budgetToProto(budget),
+        reason,
+      };
+      return sweepFromProto((await call.extendSweep(request, { deadlineMs: 120_000 })).sweep);
     },
     async deleteSweep(sweepId, dryRun) {
       return deletionFromProto(await call.deleteSweep({ sweepId, dryRun }, { deadlineMs: 120_000 }));

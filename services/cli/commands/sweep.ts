@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { TagFlags } from '../actions/annotate.ts';
 import type { ExplainFlags } from '../actions/explain-sweep.ts';
 import type { StrictFlag } from '../actions/require-success.ts';
+import type { ExtendFlags } from '../actions/extend-sweep.ts';
+import { positiveInteger } from './parse-arguments.ts';
 import type { DeleteFlags } from '../actions/steer-sweep.ts';
 import type { ListSweepsFlags } from '../actions/show-sweeps.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
@@ -16,6 +18,20 @@ const DATA = ['--data <dir>', 'folder of the images, which replaces dataset.path
 const DELETE_HELP = `
 A sweep that is active or paused must be cancelled first. A sweep is kept while runs of other sweeps refer to it (the refusal names
 them) and while checkpoints of it are pinned. The images and what MLflow has are never deleted. This can't be undone.`;
+
+const EXTEND_HELP = `
+Every number is the new value, so that a repeated command changes nothing. Runs of the sweep keep their numbers and results. A run keeps
+its parameters, so more epochs are runs of their own; longer fine-tunings start from the heads that are there. A sweep that has ended
+continues, and its best run is tested if it never was.
+
+  graft sweep extend latest --max-runs 60
+  graft sweep extend latest --variant head.units=64,head.dropout=0.3 --variant head.units=256
+  graft sweep extend latest --slot-seconds 7200`;
+
+/** Returns the values of an option that may be repeated. */
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
+}
 
 /** `graft sweep …`. */
 export function addSweepCommands(program: Command, context: CliContext): void {
@@ -152,6 +168,30 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       await steerSweep(context, globalOptions(command), name, id, flags.reason ?? '');
     });
   }
+  sweep
+    .command('extend')
+    .argument('<sweep>', SWEEP_HANDLE)
+    .description('add runs, epochs or budget to a sweep, while it runs or after its end')
+    .option(
+      '--max-runs <number>',
+      'new bound on the number of runs; drawn runs continue the same sequence',
+      positiveInteger,
+    )
+    .option('--variant <name=value,...>', 'parameters of a variant to add; repeat the option for another one', collect)
+    .option('--epochs <number>', 'repeat every run with this number of epochs of its head', positiveInteger)
+    .option(
+      '--fine-tune-epochs <number>',
+      'repeat every run with this number of epochs of fine-tuning',
+      positiveInteger,
+    )
+    .option('--slot-seconds <number>', 'new budget: seconds of all attempts', positiveInteger)
+    .option('--wall-seconds <number>', 'new budget: seconds since the first lease', positiveInteger)
+    .option(...REASON)
+    .addHelpText('after', EXTEND_HELP)
+    .action(async (id: string, flags: ExtendFlags, command: Command) => {
+      const { extendSweep } = await import('../actions/extend-sweep.ts');
+      await extendSweep(context, globalOptions(command), id, flags);
+    });
   sweep
     .command('delete')
     .argument('<sweep>', SWEEP_HANDLE)

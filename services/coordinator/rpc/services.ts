@@ -9,6 +9,7 @@ import { datasetHandlers } from './sweep-service/datasets.ts';
 import { SWEEP_SERVICE } from './sweep-service/definition.ts';
 import { downloadCheckpointHandler } from './sweep-service/download-checkpoint.ts';
 import { explainHandlers } from './sweep-service/explain.ts';
+import { extendSweepHandler } from './sweep-service/extend-sweep.ts';
 import { listEpochMetricsHandler } from './sweep-service/epoch-metrics.ts';
 import { getLeaderboardHandler } from './sweep-service/leaderboard.ts';
 import { mlflowHandlers } from './sweep-service/mlflow.ts';
@@ -49,6 +50,7 @@ function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVIC
     watchSweep: watchSweepHandler(context),
     ...steerHandlers(context),
     ...steerRunHandlers(context),
+    extendSweep: extendSweepHandler(context),
     ...annotateHandlers(context),
     ...runHandlers(context),
     listEpochMetrics: listEpochMetricsHandler(context),

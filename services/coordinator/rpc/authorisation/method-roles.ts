@@ -19,6 +19,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   resumeSweep: 'SUBMITTER',
   cancelSweep: 'SUBMITTER',
   killSweep: 'SUBMITTER',
+  extendSweep: 'SUBMITTER',
   stopRun: 'SUBMITTER',
   retryRun: 'SUBMITTER',
   // A deletion can't be undone, and sweeps have no owner whose alone it could be. As for checkpoints, a dry run needs the same role.

@@ -14,8 +14,12 @@ import { pausesAtRungs, policyOf } from '../../../core/stopping/policy.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { WeightsInfo } from '../../../core/task.ts';
 import { serveJobs } from '../../../platform/lifecycle/worker-jobs.ts';
-import { draftSweep } from '../../store/sweeps/draft-sweep.ts';
-import type { SweepDraft } from '../../store/sweeps/draft-sweep.ts';
+import { extendSpec, extensionViolations } from '../../../core/sweep/extend-spec.ts';
+import type { SweepExtension } from '../../../core/sweep/extend-spec.ts';
+import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
+import { validateSweepSpec } from '../../../core/validation/validate-spec.ts';
+import { draftExtension, draftSweep } from '../../store/sweeps/draft-sweep.ts';
+import type { ExtensionDraft, SweepDraft } from '../../store/sweeps/draft-sweep.ts';
 import { checked } from './checked.ts';
 import type { Checked } from './checked.ts';
 import { clusterOf } from './plan-inputs.ts';
@@ -45,6 +49,16 @@ export interface IdentifiedRuns {
   readonly runs: readonly (ResultDigests & { readonly index: number; readonly startsFromHead: boolean })[];
 }
 
+export interface ExtendJob {
+  readonly sweepId: string;
+  /** Present spec. */
+  readonly spec: SweepSpec;
+  readonly extension: SweepExtension;
+  /** Digests of the present runs. */
+  readonly digests: readonly string[];
+  readonly variedNames: readonly string[];
+}
+
 /** Jobs that plan and draft sweeps off the event loop. The largest requests that the limits allow take seconds. */
 export const PLAN_JOBS = {
   /** Returns the pages of a plan from `from` on. */
@@ -66,6 +80,21 @@ export const PLAN_JOBS = {
       const { requestId, spec } = CreateSweepRequest.decode(request);
       requireShort(requestId);
       return draftSweep(sweepId, requestId, readSpec(spec));
+    }),
+
+  /** Returns the rows of an extension. */
+  extend: ({ sweepId, spec, extension, digests, variedNames }: ExtendJob): Checked<ExtensionDraft> =>
+    checked(() => {
+      const extended = extendSpec(spec, extension);
+      const budget = extension.budget === null ? {} : { budget: extension.budget };
+      const found = validateSweepSpec({ ...extended, ...budget }).map((violation) => inRequest(violation, spec));
+      const violations = [...extensionViolations(spec, extension), ...found];
+      if (violations.length > 0) throw new InvalidRequestError(violations);
+      const changed = [
+        ...(extension.epochs === null ? [] : ['epochs']),
+        ...(extension.fineTuneEpochs === null ? [] : ['fine_tune.epochs']),
+      ];
+      return draftExtension(sweepId, extended, { digests, variedNames, changed });
     }),
 };
 
@@ -90,6 +119,14 @@ function identifyRuns(spec: SweepSpec, { datasetDigest, weights }: KnownContent)
     return [{ index, startsFromHead, ...resultDigestsOf(config, { objective, datasetDigest, weightsDigest }) }];
   });
   return { objective, runs };
+}
+
+/** Returns a mistake with the field of the request: variants are numbered from the first one that is added. */
+function inRequest({ field, description }: FieldViolation, { variants }: SweepSpec): FieldViolation {
+  const renamed = field.replace(/^variants\[(\d+)\]/, (whole, index: string) =>
+    Number(index) < variants.length ? whole : `variants[${Number(index) - variants.length}]`,
+  );
+  return { field: renamed, description };
 }
 
 const MAX_REQUEST_ID_LENGTH = 200;

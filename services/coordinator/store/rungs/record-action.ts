@@ -8,7 +8,7 @@ export interface Action {
   readonly kind: Extract<DecisionKind, 'STOP_RUN' | 'RETRY_RUN' | 'EXTEND' | 'CHANGE_BUDGET'>;
   /** Null: it is about the sweep. */
   readonly runId: string | null;
-  /** For people, with the name and the reason of the person. */
+  /** Reason for people, with the person's name. */
   readonly reason: string;
   readonly inputs?: object;
 }
@@ -18,6 +18,7 @@ export interface Action {
  * or was planned before searches were recorded, has no search: its events have the action.
  */
 export async function recordActions(tx: StoreTransaction, sweepId: string, actions: readonly Action[]): Promise<void> {
+  if (actions.length === 0) return;
   const locked = await lockSearch(tx, sweepId);
   if (locked === null) return;
   const addsWork = actions.some(({ kind }) => kind === 'RETRY_RUN' || kind === 'EXTEND');

@@ -29,11 +29,13 @@ export async function stopRun(store: Store, runId: string, why: string): Promise
       switch (state) {
         case 'QUEUED':
         case 'PAUSED':
-          await endRuns(tx, [runId], { to: 'STOPPED', reason: why });
+          await endRuns(tx, [runId], { to: 'STOPPED', reason: why, cause: 'USER' });
+          await recordActions(tx, sweep.sweepId, [{ kind: 'STOP_RUN', runId, reason: why }]);
           await settleSweep({ tx, sweep }, null);
           break;
         case 'RUNNING':
-          await moveRuns(tx, [runId], { to: 'STOPPING', reason: why });
+          await moveRuns(tx, [runId], { to: 'STOPPING', reason: why, cause: 'USER' });
+          await recordActions(tx, sweep.sweepId, [{ kind: 'STOP_RUN', runId, reason: why }]);
           break;
         case 'STOPPING':
         case 'STOPPED':

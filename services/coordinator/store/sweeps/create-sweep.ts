@@ -1,18 +1,13 @@
 import { RequestIdReusedError } from '../../../core/errors.ts';
 import { indexTaskIdOf } from '../../../core/ids.ts';
 import { DEFAULT_PRIORITY } from '../../../core/sweep/search-spec.ts';
-import { PARAMETER_DEFINITIONS } from '../../../core/search-space/parameter-definitions.ts';
 import type { Prisma } from '../../../../prisma/client/client.ts';
 import { encodePayload } from '../events/event.ts';
 import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { Store } from '../store.ts';
 import type { SweepDraft } from './draft-sweep.ts';
+import { INSERT_RUNS, INTEGER_NAMES } from './insert-runs.ts';
 import { findSweep } from './find-sweep.ts';
-
-/** Names of the integer parameters, as a JSON array. */
-const INTEGER_NAMES = JSON.stringify(
-  PARAMETER_DEFINITIONS.filter(({ type }) => type === 'int').map(({ name }) => name),
-);
 
 export interface CreatedSweep {
   readonly sweep: SweepRecord;
@@ -85,7 +80,7 @@ async function insertSweep(store: Store, draft: SweepDraft, traceparent: string 
         ...(spec.budget === undefined ? {} : { budget: spec.budget as unknown as Prisma.InputJsonObject }),
       },
     });
-    for (const rows of draft.shares) await insertRuns(tx, sweepId, rows);
+    for (const rows of draft.shares) await tx.$executeRawUnsafe(INSERT_RUNS, sweepId, rows, INTEGER_NAMES);
     await tx.task.create({
       data: {
         taskId: indexTaskIdOf(sweepId),
@@ -102,35 +97,6 @@ async function insertSweep(store: Store, draft: SweepDraft, traceparent: string 
     });
     if (store.isMirrored) await tx.outboxEntry.create({ data: { sweepId, kind: 'SWEEP' } });
   });
-}
-
-/**
- * Inserts runs, and their parameters for SQL views: one row each, typed by their definitions, with the defaults that `runs.parameters`
- * omits. A view of a varied parameter would lack the runs at its default without them.
- *
- * @param rows a JSON array
- */
-function insertRuns(tx: Prisma.TransactionClient, sweepId: string, rows: string): Prisma.PrismaPromise<number> {
-  return tx.$executeRaw`
-    WITH sampled AS (
-      SELECT * FROM jsonb_to_recordset(${rows}::jsonb)
-           AS r (run_id text, run_index int, digest text, parameters jsonb, omitted jsonb)
-    ), inserted AS (
-      INSERT INTO runs (run_id, sweep_id, run_index, parameters_digest, parameters, state, stage)
-      SELECT r.run_id, ${sweepId}, r.run_index, r.digest, r.parameters, 'QUEUED', 'INDEX' FROM sampled r
-    )
-    INSERT INTO run_parameters (run_id, name, int_value, number_value, bool_value, string_value)
-    SELECT r.run_id, p.name,
-           CASE WHEN p.type = 'number' AND p.is_integer THEN p.text::bigint END,
-           CASE WHEN p.type = 'number' AND NOT p.is_integer THEN p.text::float8 END,
-           CASE WHEN p.type = 'boolean' THEN p.text::boolean END,
-           CASE WHEN p.type = 'string' THEN p.text END
-      FROM sampled r
-     CROSS JOIN LATERAL (
-       SELECT e.key AS name, e.value #>> '{}' AS text, jsonb_typeof(e.value) AS type,
-              ${INTEGER_NAMES}::jsonb ? e.key AS is_integer
-         FROM jsonb_each(r.parameters || r.omitted) e
-     ) p`;
 }
 
 function isUniqueViolation(error: unknown): boolean {

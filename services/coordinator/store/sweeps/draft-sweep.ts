@@ -70,3 +70,41 @@ function rowsOf(sweepId: string, runs: readonly SampledRun[]): string {
   }));
   return JSON.stringify(rows);
 }
+
+/** The content of an extension: the spec of the extended sweep and the runs that it adds. */
+export interface ExtensionDraft {
+  readonly spec: SweepSpec;
+  readonly variedNames: readonly string[];
+  readonly runCount: number;
+  /** Rows of the added runs, as in `SweepDraft`. */
+  readonly shares: readonly string[];
+}
+
+/**
+ * Samples the runs that an extension adds: those that the sweep does not have, numbered after its last one.
+ *
+ * @param spec of the extended sweep, without violations
+ * @param present digests and number of the present runs, and the names that vary among them
+ */
+export function draftExtension(
+  sweepId: string,
+  spec: SweepSpec,
+  present: {
+    readonly digests: readonly string[];
+    readonly variedNames: readonly string[];
+    readonly changed: readonly string[];
+  },
+): ExtensionDraft {
+  const known = new Set(present.digests);
+  const sampled = sampleRuns(spec).runs;
+  const added = sampled
+    .filter(({ digest }) => !known.has(digest))
+    .map((run, index) => ({ ...run, index: present.digests.length + index }));
+  const names = [...present.variedNames, ...variedNames(sampled), ...(added.length > 0 ? present.changed : [])];
+  return {
+    spec,
+    variedNames: [...new Set(names)],
+    runCount: added.length,
+    shares: sharesOf(added).map((share) => rowsOf(sweepId, share)),
+  };
+}

@@ -10,7 +10,7 @@ import type { ReusableRun } from './find-reusable.ts';
 export interface Reused {
   /** Run of another sweep that has trained the result, by the run that took it and needs no training. */
   readonly results: ReadonlyMap<string, string>;
-  /** Run of another sweep that has trained the head, by the run that fine-tunes it. */
+  /** Run that has trained the head, by the run that fine-tunes it: of another sweep, or of this one before it was extended. */
   readonly heads: ReadonlyMap<string, string>;
 }
 
@@ -30,13 +30,14 @@ export async function recordDigests(tx: StoreTransaction, runs: readonly Identif
  * alone may be trained already. The caller has locked the sweep.
  *
  * @param withHeads false: heads alone are trained again
+ * @param withOwn true: heads that the sweep itself has trained count too, because the runs extend it
  */
 export async function reuseResults(
   tx: StoreTransaction,
   sweepId: string,
   objective: Objective,
   runs: readonly IdentifiedRun[],
-  { withHeads }: { readonly withHeads: boolean },
+  { withHeads, withOwn }: { readonly withHeads: boolean; readonly withOwn: boolean },
 ): Promise<Reused> {
   // What is found stays: retention sees the references before it marks files.
   await lockRetention(tx, 'shared');
@@ -46,7 +47,7 @@ export async function reuseResults(
   const heads = await findReusableHeads(tx, {
     digests: tuned.flatMap((run) => run.headDigest ?? []),
     objective,
-    sweepId,
+    sweepId: withOwn ? null : sweepId,
   });
   const kept = await lockSources(tx, [...results.values(), ...heads.values()]);
   const taken = matchesOf(runs, kept, (run) => results.get(run.resultDigest));

@@ -14,7 +14,7 @@ import type { Reused } from './reuse-results.ts';
 export interface TrainedBefore {
   /** Runs that need no training: they took a result, or a rule stops them at the end of a head that was trained before. */
   readonly ended: ReadonlySet<string>;
-  /** Run of another sweep that has trained the head, by the run that fine-tunes it. */
+  /** Run that has trained the head, by the run that fine-tunes it. */
   readonly heads: Reused['heads'];
 }
 
@@ -29,7 +29,15 @@ export async function reuseTrained(
   sweepId: string,
   { objective, reuse }: SweepSpec,
   runs: readonly StoredRun[],
-  { dataset, weights }: { readonly dataset: { readonly digest: string }; readonly weights: PlanInput['weights'] },
+  {
+    dataset,
+    weights,
+    isExtension,
+  }: {
+    readonly dataset: { readonly digest: string };
+    readonly weights: PlanInput['weights'];
+    readonly isExtension: boolean;
+  },
 ): Promise<TrainedBefore> {
   const { planner } = tx.store;
   const identified = await tx.during(planner.identify({ runs, objective, weights, datasetDigest: dataset.digest }));
@@ -41,7 +49,10 @@ export async function reuseTrained(
   const search = await lockSearch(tx, sweepId);
   if (search === null) throw new Error(`Sweep ${sweepId} has no search.`);
   const withHeads = !pausesAtRungs(search.policy);
-  const { results, heads } = await reuseResults(tx, sweepId, objective, identified, { withHeads });
+  const { results, heads } = await reuseResults(tx, sweepId, objective, identified, {
+    withHeads,
+    withOwn: isExtension,
+  });
   const stopped = await enterTrained(tx, search, { results, heads });
   return { ended: new Set([...results.keys(), ...stopped]), heads };
 }
