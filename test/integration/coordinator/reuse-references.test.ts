@@ -234,6 +234,28 @@ describe('a result that another sweep took', () => {
   });
 });
 
+describe('a sweep with promotion', () => {
+  it('counts reused runs at its rungs and trains only the others', async () => {
+    const trainer = await newTrainer();
+    const rates = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+    const parameters: SweepSpec['parameters'] = [
+      { name: 'optimizer.learning_rate', domain: { kind: 'values', values: rates }, conditions: [] },
+    ];
+    const stopping = { ...STOPPING_DEFAULTS, rule: 'promotion' } as const;
+    const spec = specWith(FINE_TUNED, { parameters, stopping });
+    const first = await runSweep(trainer, spec);
+    const second = await runSweep(trainer, spec);
+    const [before, after] = [await runsOf(first.sweepId), await runsOf(second.sweepId)];
+    const ended = before.filter(({ state }) => state === 'SUCCEEDED');
+    expect(ended.length).toBeGreaterThan(0);
+    expect(after.flatMap(({ reused_run_id: id }) => id ?? [])).toEqual(ended.map(({ run_id }) => run_id));
+    expect(after.map(({ state, best_value }) => [state, best_value])).toEqual(
+      before.map(({ state, best_value }) => [state, best_value]),
+    );
+    expect(second.stages).not.toContain('FINE_TUNE');
+  });
+});
+
 describe('equal sweeps at the same time', () => {
   it('are trained both, with equal results', async () => {
     const trainer = await newTrainer();
