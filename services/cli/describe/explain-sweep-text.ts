@@ -112,7 +112,7 @@ function describeDecisions({ decisions, runs }: ExplainedSweep, isVerbose: boole
 }
 
 /** Returns the outcome of a recomputation, with the decisions that differ. */
-export function describeReplay({ decisionCount, differenceCount, differences }: ReplayRecord): string {
+function describeReplay({ decisionCount, differenceCount, differences }: ReplayRecord): string {
   if (differenceCount === 0)
     return `Replay: ${countOf(decisionCount, 'decision')} recomputed, all equal to the stored ones.`;
   const rows = differences.map(({ decisionId, stored, recomputed }) => [String(decisionId), stored, recomputed]);
