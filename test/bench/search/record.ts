@@ -87,7 +87,8 @@ async function readTasks(
 ): Promise<{ shared: RecordedShared[]; fineTunes: ReadonlyMap<number, FineTuneSeconds> }> {
   const { rows } = await pool.query<TaskRow>(
     `SELECT t.task_id, t.stage, sum(extract(epoch FROM a.end_time - a.create_time))::float8 AS seconds,
-            (SELECT array_agg(r.run_index ORDER BY r.run_index) FROM task_runs m JOIN runs r USING (run_id)
+            (SELECT array_agg(r.run_index ORDER BY r.run_index) FROM task_runs m
+               JOIN runs r ON r.run_id = m.run_id OR t.stage = 'HEAD' AND r.head_run_id = m.run_id
               WHERE m.task_id = t.task_id) AS runs,
             (SELECT array_agg(d.depends_on_id) FROM task_dependencies d WHERE d.task_id = t.task_id) AS needs,
             (SELECT extract(epoch FROM max(m.create_time) - min(m.create_time))::float8 / greatest(max(m.epoch) - min(m.epoch), 1)
@@ -128,8 +129,9 @@ async function readRuns(
   seconds: ReadonlyMap<number, FineTuneSeconds>,
 ): Promise<{ runs: RecordedRun[]; validationImages: number }> {
   const { rows } = await pool.query<RunRow>(
-    `SELECT r.run_id, r.run_index, r.parameters, t.accuracy AS test_accuracy
-       FROM runs r LEFT JOIN test_results t USING (run_id) ORDER BY r.run_index`,
+    `SELECT r.run_index, h.run_index AS head_index, r.parameters, t.accuracy AS test_accuracy
+       FROM runs r JOIN runs h ON h.run_id = coalesce(r.head_run_id, r.run_id) LEFT JOIN test_results t ON t.run_id = r.run_id
+      ORDER BY r.run_index`,
   );
   const { rows: entries } = await pool.query<EntryRow>(
     `SELECT r.run_index, g.stage, e.epoch, e.correct, e.losses
@@ -139,27 +141,32 @@ async function readRuns(
   const images = entries.find(({ losses }) => losses !== null)?.losses;
   if (images === undefined || images === null) throw new Error('No rung entry has losses of validation images.');
   const none: RecordedEpoch = { correct: null, losses: null };
-  const runs = rows.map(({ run_index: run, parameters, test_accuracy: testAccuracy }): RecordedRun => {
-    const head = entries.find((entry) => entry.run_index === run && entry.stage === 'HEAD');
-    if (head === undefined) throw new Error(`Run ${run} has no entry at the end of its head.`);
-    const own = seconds.get(run);
-    return {
-      backbone: String(parameters['backbone']),
-      parameters,
-      testAccuracy,
-      head: encode(head),
-      fineTune:
-        own === undefined
-          ? null
-          : Array.from({ length: GRID.fineTuneEpochs }, (_, at) => epochs.get(`${run} FINE_TUNE ${at + 1}`) ?? none),
-      epochSeconds: own?.epoch ?? 0,
-    };
-  });
+  const runs = rows.map(
+    ({ run_index: run, head_index: trained, parameters, test_accuracy: testAccuracy }): RecordedRun => {
+      // Fine-tunes share the head that one of them has trained.
+      const head = entries.find((entry) => entry.run_index === trained && entry.stage === 'HEAD');
+      if (head === undefined) throw new Error(`Run ${trained} has no entry at the end of its head.`);
+      const own = seconds.get(run);
+      return {
+        backbone: String(parameters['backbone']),
+        parameters,
+        testAccuracy,
+        head: encode(head),
+        fineTune:
+          own === undefined
+            ? null
+            : Array.from({ length: GRID.fineTuneEpochs }, (_, at) => epochs.get(`${run} FINE_TUNE ${at + 1}`) ?? none),
+        epochSeconds: own?.epoch ?? 0,
+      };
+    },
+  );
   return { runs, validationImages: images.length / Float32Array.BYTES_PER_ELEMENT };
 }
 
 interface RunRow {
   readonly run_index: number;
+  /** Run whose head it has. */
+  readonly head_index: number;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly test_accuracy: number | null;
 }
