@@ -280,6 +280,7 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   await insertSearch(prisma);
   await insertMirror(prisma);
   await insertToken(prisma);
+  await insertDeletion(prisma);
   const fault = {
     taskId: 't-head',
     trainerId: 'node-a',
@@ -314,6 +315,13 @@ async function insertSearch(prisma: PrismaClient): Promise<void> {
   await prisma.decision.create({
     data: { ...run, decisionId: 1n, kind: 'CONTINUE', rule: 'none@1', place: 1, reason: 'no rule stops runs' },
   });
+}
+
+/** Another sweep was deleted; one of its files is still to be removed. */
+async function insertDeletion(prisma: PrismaClient): Promise<void> {
+  const counts = { runCount: 2, checkpointCount: 1, featureSetCount: 0, manifestCount: 0, sizeBytes: 4096n };
+  await prisma.deletedSweep.create({ data: { sweepId: 's-deleted', displayName: 'first try', ...counts } });
+  await prisma.fileRemoval.create({ data: { uri: 'checkpoints/s-deleted-r000/head-best.safetensors' } });
 }
 
 async function insertToken(prisma: PrismaClient): Promise<void> {

@@ -25,7 +25,7 @@ const NOT_READ = [
   /manifest_damaged$/,
 ];
 /** An honest trainer may send any value there. */
-const ANY = [/^epochs$/, /problems$/, /error\.dataset_problems\.fatal$/];
+const ANY = [/^(epochs|rungs)$/, /outcomes\.early_stop$/, /problems$/, /error\.dataset_problems\.fatal$/];
 /** Lies where the usual one would be no lie. */
 const LIES: Readonly<Record<string, unknown>> = {
   'trainer.slots.slot_index': -7,

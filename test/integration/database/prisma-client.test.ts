@@ -62,6 +62,8 @@ test('Prisma Client writes and reads every model', async () => {
     Rung: 1,
     RungEntry: 1,
     Decision: 1,
+    DeletedSweep: 1,
+    FileRemoval: 1,
   });
 });
 
