@@ -118,11 +118,13 @@ export class Member {
     return this.#epoch >= this.lastEpoch ? 'PAUSED' : null;
   }
 
-  /** The reason for which early stopping ended the stage; null: it did not. */
+  /** The reason for which early stopping ended the stage; null: it did not, or no value was finite. */
   get earlyStop(): EarlyStop | null {
     const { best, wait } = this.#earlyStopping;
     const config = this.phase.earlyStopping;
     if (this.finalOutcome !== 'EARLY_STOPPED' || config === null || best === null) return null;
+    // As in Keras, NaN of the first epochs (`val_auc` on one class) is the value to improve on. It is no best value.
+    if (!Number.isFinite(best)) return null;
     const { patience, minDelta } = config;
     return { patience, minDelta, bestEpoch: this.#epoch - wait, bestValue: best };
   }

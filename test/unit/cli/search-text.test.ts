@@ -27,6 +27,7 @@ describe('the facts of a search', () => {
           reuse: false,
         },
         budget: { slotSeconds: 7_200, wallSeconds: 90, target: { value: 0.1, confidence: 0.9 } },
+        spentSlotSeconds: 1_800,
         priority: -5,
         maxParallelSlots: 2,
       }),
@@ -36,6 +37,7 @@ describe('the facts of a search', () => {
         'asha, one in 4 continues, rungs of fine-tuning 3, 9, worse than 2 from epoch 3, ' +
         'patience 5 epochs without 0.01 of progress, idle slots promote nothing',
       budget: '2 h 00 min of slots, 1 min 30 s of wall time, until val_loss is at most 0.1',
+      spent: '30 min 00 s of slots  █████░░░░░░░░░░░░░░░ 25 % of the budget',
       priority: '-5',
       slots: 'at most 2 at once',
       reuse: 'no results of other sweeps',
