@@ -24,7 +24,8 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     readTaskHistory(client, sweep, signal),
     client.listTrainers(),
     // The spec of a sweep from an older version may no longer be accepted; the report is useful without the plan.
-    client.planSweep(sweep.spec, null).catch(() => null),
+    // The plan of all runs: its own results are stored, and would otherwise be left out as results to reuse.
+    client.planSweep({ ...sweep.spec, reuse: false }, null).catch(() => null),
     readSearch(client, sweepId),
   ]);
   const runs = leaderboard.entries.map(({ run }) => run).sort((a, b) => a.runIndex - b.runIndex);
