@@ -3,6 +3,7 @@ import { checkpointUri } from '../../../services/core/checkpoint-uri.ts';
 import type { Split } from '../../../services/core/dataset.ts';
 import { outputShapeAt } from '../../../services/core/network/base-cost.ts';
 import { featureSetUri } from '../../../services/core/reports/check-features.ts';
+import { MAX_REPORTED_LOSSES } from '../../../services/core/task.ts';
 import type {
   CheckpointKind,
   CheckpointRef,
@@ -265,7 +266,7 @@ export class SimulatedTrainer {
           epoch,
           epochCount: epoch,
           validationCorrect: correct,
-          validationLosses: Array<number>(imageCount).fill(loss),
+          validationLosses: imageCount > MAX_REPORTED_LOSSES ? [] : Array<number>(imageCount).fill(loss),
         };
         return [
           ...(run.milestoneEpochs.includes(epoch) ? [{ ...report, isEnd: false }] : []),
