@@ -74,6 +74,7 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
       drainReason: '',
     },
     trainerSecret,
+    recipeVersion: 0,
   } as Parameters<typeof trainers.call.registerTrainer>[0]);
   // Lease requests find no task: only the duration of the call is measured.
   for (const { sweep } of [large, small]) await pauseSweep({ sweepId: sweep?.sweepId ?? '', reason: 'measured' });
