@@ -16,8 +16,8 @@ strategy: list
 seed: 11
 reuse: false
 variants:
-  - { method: augmented, epochs: 60 }
-  - { epochs: 4, fine_tune.enabled: true, fine_tune.epochs: 100 }
+  - { method: augmented, epochs: 300 }
+  - { epochs: 4, fine_tune.enabled: true, fine_tune.epochs: 200 }
 `,
   urgent: `
 dataset: { path: DATASET }
@@ -106,7 +106,7 @@ it(
           )
         ).rows;
       const expected = await curves(undisturbed);
-      expect(expected).toHaveLength(60 + 4 + 100);
+      expect(expected).toHaveLength(300 + 4 + 200);
       expect(await curves(low)).toEqual(expected);
     } finally {
       sweeps.close();
