@@ -18,6 +18,15 @@ export function canBeBest(run: string, sweep: string): string {
 }
 
 /**
+ * Returns SQL of the run that trained a stage of a run: its head may be that of another one.
+ *
+ * @param run alias of `runs`; @param stage SQL of the stage
+ */
+export function trainerOf(run: string, stage: string): string {
+  return `CASE ${stage} WHEN 'HEAD' THEN coalesce(${run}.head_run_id, ${run}.run_id) ELSE ${run}.run_id END`;
+}
+
+/**
  * Returns SQL of whether others wait for the result of a run's training task. The training then continues though the run itself has
  * ended or is stopping. Runs that share a head wait for it: it belongs to all of them. An evaluation waits for a stage that is
  * retrained because its checkpoint was lost or damaged.

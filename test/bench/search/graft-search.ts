@@ -7,6 +7,7 @@ import type { RungStep } from '../../../services/core/stopping/ladder.ts';
 import { pauseEpoch, policyOf } from '../../../services/core/stopping/policy.ts';
 import type { SearchPolicy } from '../../../services/core/stopping/policy.ts';
 import type { RungEntry } from '../../../services/core/stopping/rung-table.ts';
+import { earlierEntries } from '../../../services/core/stopping/search-state.ts';
 import type { SearchRunStatus, SearchState } from '../../../services/core/stopping/search-state.ts';
 import { tableAt } from '../../../services/core/stopping/search-state.ts';
 import { STOPPING_DEFAULTS } from '../../../services/core/sweep/search-spec.ts';
@@ -201,7 +202,7 @@ class GraftSearch implements Dispatcher<SearchWork> {
     if (entries === undefined) return 'CONTINUE';
     if (curve === null) throw new Error(`Run ${state.index} has no curve of ${step.stage}.`);
     const epoch = step.isEnd ? bestEpoch(this.#world.objective, curve, step.epoch) : step.epoch;
-    const earlier = this.#rungs.slice(0, step.rung).flatMap((all) => all.filter((one) => one.runIndex === state.index));
+    const earlier = earlierEntries(this.#policy, this.#rungs, state.index, step.rung);
     const entry: RungEntry = {
       runIndex: state.index,
       arrival: entries.length + 1,

@@ -11,6 +11,8 @@ import type { SweepScope } from '../move-sweep.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { enterRungs } from '../rungs/enter-rungs.ts';
 import type { RungArrival, RungVerdict } from '../rungs/enter-rungs.ts';
+import { SWEEP_VALIDATION_COUNT, toEvidence } from '../rungs/evidence-row.ts';
+import type { EvidenceRow } from '../rungs/evidence-row.ts';
 import { ladderColumns, toLadderRun } from '../rungs/ladder-sql.ts';
 import type { LadderRow } from '../rungs/ladder-sql.ts';
 import { lockSearch } from '../rungs/search-row.ts';
@@ -66,8 +68,7 @@ export async function enterResults({ tx, task }: TaskScope, outcomes: readonly R
 export async function moveSharers({ tx }: SweepScope, { sharers }: Results): Promise<void> {
   for (const { runId, rung, verdict } of sharers) {
     const { kind, reason } = verdict;
-    if (kind === 'PAUSE')
-      await moveRuns(tx, [runId], { to: 'PAUSED', from: ['QUEUED', 'PAUSED'], reason, pausedRung: rung });
+    if (kind === 'PAUSE') await moveRuns(tx, [runId], { to: 'PAUSED', from: ['QUEUED'], reason, pausedRung: rung });
     if (kind === 'STOP') await endRuns(tx, [runId], { to: 'STOPPED', reason, cause: 'RULE' });
   }
 }
@@ -164,6 +165,15 @@ async function missingArrivals(
   });
 }
 
+interface HeadEntryRow extends EvidenceRow {
+  readonly run_id: string;
+  readonly value: number;
+  readonly standard_error: number | null;
+  readonly epoch: number;
+  readonly task_id: string;
+  readonly lease_epoch: number;
+}
+
 /** Enters runs at the end of the head that they share, with what was measured of it. */
 async function enterSharers(
   tx: StoreTransaction,
@@ -172,21 +182,9 @@ async function enterSharers(
 ): Promise<RungVerdict[]> {
   const rung = search.policy.ladder.find(({ stage, epoch }) => stage === 'HEAD' && epoch === null)?.number;
   if (rung === undefined || sharers.length === 0) return [];
-  const { rows } = await tx.query<{
-    run_id: string;
-    value: number;
-    standard_error: number | null;
-    epoch: number;
-    task_id: string;
-    lease_epoch: number;
-    correct: Buffer | null;
-    losses: Buffer | null;
-    image_count: number;
-  }>(
+  const { rows } = await tx.query<HeadEntryRow>(
     `SELECT e.run_id, e.value, e.standard_error, e.epoch, e.task_id, e.lease_epoch, e.correct, e.losses,
-            (SELECT coalesce(sum((c ->> 'imageCount')::int), 0)::int
-               FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id, jsonb_array_elements(d.class_counts) c
-              WHERE s.sweep_id = $1 AND c ->> 'split' = 'validation') AS image_count
+            ${SWEEP_VALIDATION_COUNT} AS image_count
        FROM rung_entries e WHERE e.sweep_id = $1 AND e.rung = $2 AND e.run_id = ANY($3)`,
     [search.sweepId, rung, [...new Set(sharers.map((run) => run.head_run_id))]],
   );
@@ -195,9 +193,8 @@ async function enterSharers(
   const arrivals = ordered.flatMap(({ run_id: runId, head_run_id: headRunId }): RungArrival[] => {
     const head = heads.get(headRunId ?? '');
     if (head === undefined) return [];
-    const { value, standard_error: standardError, epoch, task_id: taskId, lease_epoch: leaseEpoch, correct } = head;
-    const losses = head.losses && new Float32Array(new Uint8Array(head.losses).buffer);
-    const evidence = correct && { correct, count: head.image_count, losses };
+    const { value, standard_error: standardError, epoch, task_id: taskId, lease_epoch: leaseEpoch } = head;
+    const evidence = toEvidence(head);
     return [{ runId, rung, value, standardError, epoch, taskId, leaseEpoch, evidence }];
   });
   return enterRungs(tx, search, arrivals);

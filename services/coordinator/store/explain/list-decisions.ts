@@ -2,22 +2,15 @@ import type { DecisionKind } from '../../../core/records/decision.ts';
 import type { DecisionRecord } from '../../../core/records/explanation.ts';
 import type { Page } from '../page.ts';
 import type { Store } from '../store.ts';
+import { DECISION_COLUMNS, toVerdictFields } from './decision-row.ts';
+import type { DecisionRow } from './decision-row.ts';
 
-interface DecisionRow {
+interface ListedRow extends DecisionRow {
   readonly sweep_id: string;
-  /** A bigint, which `pg` returns as a string. */
-  readonly decision_id: string;
   readonly kind: DecisionKind;
   readonly run_id: string | null;
-  readonly rung: number | null;
-  readonly rule: string;
-  readonly place: number | null;
-  readonly cut: number | null;
-  readonly p_value: number | null;
-  readonly alpha: number | null;
   /** JSON, unparsed: it is passed on as it is. */
   readonly inputs: string;
-  readonly reason: string;
   readonly create_time: Date;
 }
 
@@ -32,9 +25,9 @@ export async function listDecisions(
   after: DecisionKey | null,
   limit: number,
 ): Promise<Page<DecisionRecord, DecisionKey>> {
-  const { rows } = await store.pool.query<DecisionRow>(
-    `SELECT sweep_id, decision_id, kind, run_id, rung, rule, place, cut, p_value, alpha, inputs::text AS inputs, reason, create_time
-       FROM decisions
+  const { rows } = await store.pool.query<ListedRow>(
+    `SELECT d.sweep_id, d.kind, d.run_id, d.inputs::text AS inputs, d.create_time, ${DECISION_COLUMNS}
+       FROM decisions d
       WHERE ($1::text IS NULL OR sweep_id = $1) AND ($2::text IS NULL OR run_id = $2) AND decision_id > $3::bigint
       ORDER BY decision_id
       LIMIT $4`,
@@ -48,20 +41,14 @@ export async function listDecisions(
   };
 }
 
-function toDecision(row: DecisionRow): DecisionRecord {
+function toDecision(row: ListedRow): DecisionRecord {
   return {
     decisionId: BigInt(row.decision_id),
     sweepId: row.sweep_id,
     createTime: row.create_time,
     kind: row.kind,
     runId: row.run_id,
-    rung: row.rung,
-    rule: row.rule,
-    place: row.place,
-    cut: row.cut,
-    pValue: row.p_value,
-    alpha: row.alpha,
-    reason: row.reason,
     inputs: row.inputs,
+    ...toVerdictFields(row),
   };
 }

@@ -1,4 +1,6 @@
 import type { Evidence } from '../../../core/statistics/evidence.ts';
+import { SWEEP_VALIDATION_COUNT, toEvidence } from '../rungs/evidence-row.ts';
+import type { EvidenceRow } from '../rungs/evidence-row.ts';
 import type { Store } from '../store.ts';
 
 /** A run at a rung. */
@@ -13,28 +15,17 @@ export async function readEvidence(
   sweepId: string,
   entries: readonly EntryName[],
 ): Promise<ReadonlyMap<string, Evidence>> {
-  const { rows } = await pool.query<{
-    rung: number;
-    run_id: string;
-    correct: Buffer;
-    losses: Buffer | null;
-    image_count: number;
-  }>(
-    `SELECT e.rung, e.run_id, e.correct, e.losses, images.count AS image_count
+  const { rows } = await pool.query<EvidenceRow & { readonly rung: number; readonly run_id: string }>(
+    `SELECT e.rung, e.run_id, e.correct, e.losses, ${SWEEP_VALIDATION_COUNT} AS image_count
        FROM unnest($2::int[], $3::text[]) AS asked (rung, run_id)
-       JOIN rung_entries e ON e.sweep_id = $1 AND e.rung = asked.rung AND e.run_id = asked.run_id AND e.correct IS NOT NULL
-      CROSS JOIN (
-        SELECT coalesce(sum((c ->> 'imageCount')::int), 0)::int AS count
-          FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id, jsonb_array_elements(d.class_counts) c
-         WHERE s.sweep_id = $1 AND c ->> 'split' = 'validation') images`,
+       JOIN rung_entries e ON e.sweep_id = $1 AND e.rung = asked.rung AND e.run_id = asked.run_id`,
     [sweepId, entries.map(({ rung }) => rung), entries.map(({ runId }) => runId)],
   );
   return new Map(
-    rows.map(({ rung, run_id: runId, correct, losses, image_count: count }) => [
-      keyOf({ rung, runId }),
-      // A copy, because numbers must lie at multiples of their size.
-      { correct, count, losses: losses && new Float32Array(new Uint8Array(losses).buffer) },
-    ]),
+    rows.flatMap((row) => {
+      const evidence = toEvidence(row);
+      return evidence === null ? [] : [[keyOf({ rung: row.rung, runId: row.run_id }), evidence] as const];
+    }),
   );
 }
 

@@ -13,25 +13,18 @@ import { readEntries } from '../rungs/read-entries.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { DECISION_COLUMNS, toVerdictFields } from './decision-row.ts';
+import type { DecisionRow } from './decision-row.ts';
 
 /** Differences of one answer. */
 const SHOWN = 100;
 /** Decisions that are recomputed before the event loop may turn. */
 const SLICE = 20;
 
-interface DecisionRow {
-  /** A bigint, which `pg` returns as a string. */
-  readonly decision_id: string;
+interface ReplayedRow extends DecisionRow {
   readonly kind: Verdict['kind'] | SearchAction['kind'];
   readonly run_index: number | null;
-  readonly rung: number | null;
-  readonly rule: string;
-  readonly place: number | null;
-  readonly cut: number | null;
-  readonly p_value: number | null;
-  readonly alpha: number | null;
   readonly inputs: VerdictInputs | ActionInputs;
-  readonly reason: string;
 }
 
 /** Recomputes all verdicts, promotions and ends of a sweep from its rows, and returns those that differ. */
@@ -55,8 +48,8 @@ async function readSearch(
   sweepId: string,
   policy: SearchPolicy,
 ): Promise<{ readonly search: StoredSearch; readonly decisions: readonly StoredDecision[] }> {
-  const decisions = await tx.prepared<DecisionRow>(
-    `SELECT d.decision_id, d.kind, r.run_index, d.rung, d.rule, d.place, d.cut, d.p_value, d.alpha, d.inputs, d.reason
+  const decisions = await tx.prepared<ReplayedRow>(
+    `SELECT d.kind, r.run_index, d.inputs, ${DECISION_COLUMNS}
        FROM decisions d LEFT JOIN runs r ON r.run_id = d.run_id
       WHERE d.sweep_id = $1 AND d.kind IN ('CONTINUE', 'STOP', 'PAUSE', 'PROMOTE', 'END')
       ORDER BY d.decision_id`,
@@ -76,19 +69,13 @@ async function readSearch(
   return { search: { policy, rungs, paths }, decisions: decisions.rows.map(toDecision) };
 }
 
-function toDecision(row: DecisionRow): StoredDecision {
+function toDecision(row: ReplayedRow): StoredDecision {
   return {
     decisionId: Number(row.decision_id),
     kind: row.kind,
     runIndex: row.run_index,
-    rung: row.rung,
-    rule: row.rule,
-    place: row.place,
-    cut: row.cut,
-    pValue: row.p_value,
-    alpha: row.alpha,
-    reason: row.reason,
     inputs: row.inputs,
+    ...toVerdictFields(row),
     // The kind decides which inputs it has: `addDecisions` writes them together.
   } as StoredDecision;
 }

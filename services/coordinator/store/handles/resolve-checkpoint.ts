@@ -6,6 +6,7 @@ import { found, notFound, resolutionOf, startsWith } from './resolution.ts';
 import type { Resolution } from './resolution.ts';
 import { bestRun, resolveNamedRun } from './resolve-run.ts';
 import { resolveSweep } from './resolve-sweep.ts';
+import { trainerOf } from '../run-sql.ts';
 
 /**
  * Finds a checkpoint by identity or a prefix of it. A handle of a run stands for the checkpoint of its best epoch, one of a sweep for
@@ -44,7 +45,7 @@ async function checkpointOf(store: Store, run: Resolution): Promise<Resolution> 
     `SELECT c.checkpoint_id FROM runs r
        JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
        JOIN checkpoints c ON c.state = 'STORED' AND c.kind = 'BEST' AND c.stage = r.best_stage AND c.epoch = r.best_epoch
-        AND c.run_id = CASE c.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
+        AND c.run_id = ${trainerOf('o', 'c.stage')}
       WHERE r.run_id = $1 ORDER BY c.create_time DESC LIMIT 1`,
     [run.id],
   );

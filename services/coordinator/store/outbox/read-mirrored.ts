@@ -7,6 +7,7 @@ import type { RunState } from '../../../core/states/run-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import type { MlflowTarget } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
+import { trainerOf } from '../run-sql.ts';
 import type { TakenEntry } from './take-entries.ts';
 
 /** Returns SQL of a time in milliseconds since 1970, truncated, so that a row always gives the same number. */
@@ -152,7 +153,8 @@ export async function readMirroredPoints(
        JOIN runs r ON r.run_id = $1
        JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
        JOIN epoch_metrics m
-         ON m.run_id = CASE e.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
+         ON m.run_id = ${trainerOf('o', 'e.stage')}
+        AND m.stage = e.stage AND m.epoch = e.epoch AND m.lease_epoch = e.lease_epoch
       ORDER BY m.stage, m.epoch, m.name, m.lease_epoch`,
     [
       runId,

@@ -2,22 +2,20 @@ import { pathOf } from '../../../core/stopping/ladder.ts';
 import type { RungDefinition } from '../../../core/stopping/ladder.ts';
 import { ruleOf } from '../../../core/stopping/policy.ts';
 import type { SearchPolicy } from '../../../core/stopping/policy.ts';
-import type { Evidence } from '../../../core/statistics/evidence.ts';
 import type { RungEntry } from '../../../core/stopping/rung-table.ts';
 import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { SWEEP_VALIDATION_COUNT, toEvidence } from './evidence-row.ts';
+import type { EvidenceRow } from './evidence-row.ts';
 import { ladderColumns, toLadderRun } from './ladder-sql.ts';
 import type { LadderRow } from './ladder-sql.ts';
 
-interface EntryRow extends LadderRow {
+interface EntryRow extends LadderRow, EvidenceRow {
   readonly rung: number;
   readonly arrival: number;
   readonly value: number;
   readonly standard_error: number | null;
   readonly epoch: number;
-  readonly correct: Buffer | null;
-  readonly losses: Buffer | null;
-  readonly image_count: number;
   readonly is_infeasible: boolean;
 }
 
@@ -41,13 +39,9 @@ export async function readEntries(
 ): Promise<StoredEntries> {
   const { rows } = await tx.prepared<EntryRow>(
     `SELECT e.rung, e.arrival, e.value, e.standard_error, e.epoch, ${ladderColumns('r')},
-            CASE WHEN $3 THEN e.correct END AS correct, CASE WHEN $3 THEN e.losses END AS losses, images.count AS image_count,
+            CASE WHEN $3 THEN e.correct END AS correct, CASE WHEN $3 THEN e.losses END AS losses, ${SWEEP_VALIDATION_COUNT} AS image_count,
             r.state = 'INFEASIBLE' AS is_infeasible
        FROM rung_entries e JOIN runs r ON r.run_id = e.run_id
-      CROSS JOIN (
-        SELECT coalesce(sum((c ->> 'imageCount')::int), 0)::int AS count
-          FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id, jsonb_array_elements(d.class_counts) c
-         WHERE s.sweep_id = $1 AND c ->> 'split' = 'validation') images
       WHERE e.sweep_id = $1 AND (e.rung = ANY($2::int[]) OR e.run_id = ANY($4::text[]))
       ORDER BY e.rung, e.arrival`,
     [sweepId, int4Array(rungs), comparesImages(policy), textArray(runIds)],
@@ -71,13 +65,7 @@ function toEntry(ladder: readonly RungDefinition[], row: EntryRow): RungEntry {
     value: row.value,
     standardError: row.standard_error,
     epoch: row.epoch,
-    evidence: evidenceOf(row),
+    evidence: toEvidence(row),
     continues: path.some(({ rung }) => rung > row.rung),
   };
-}
-
-function evidenceOf({ correct, losses, image_count: count }: EntryRow): Evidence | null {
-  if (correct === null) return null;
-  // A copy, because numbers must lie at multiples of their size.
-  return { correct, count, losses: losses === null ? null : new Float32Array(new Uint8Array(losses).buffer) };
 }

@@ -6,6 +6,7 @@ import type { Spending } from '../../../core/stopping/budget.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { BudgetSpec } from '../../../core/sweep/search-spec.ts';
 import type { Parameters, TestPolicyName } from '../../../core/sweep/sweep-spec.ts';
+import { validationCount } from '../rungs/evidence-row.ts';
 import { canBeBest, rankKey } from '../run-sql.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -34,9 +35,7 @@ export async function readSpending(
             (SELECT r.best_value FROM runs r
               WHERE s.budget IS NOT NULL AND r.sweep_id = s.sweep_id AND ${canBeBest('r', 's')}
               ORDER BY ${rankKey('r', 's')} LIMIT 1) AS best_value,
-            (SELECT coalesce(sum((c ->> 'imageCount')::int), 0)::int
-               FROM datasets d, jsonb_array_elements(d.class_counts) c
-              WHERE d.dataset_id = s.dataset_id AND c ->> 'split' = 'validation') AS image_count
+            ${validationCount('s.dataset_id')} AS image_count
        FROM sweeps s WHERE s.sweep_id = $1`,
     [sweepId],
   );

@@ -4,8 +4,9 @@ import { firstRunIsBaseline } from '../../../core/samplers/baseline.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { TestRole } from '../../../core/task.ts';
-import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
+import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
+import { readSpec } from '../sweeps/read-spec.ts';
 import { forecastEvaluations } from './forecast-evaluations.ts';
 import { takeTestResults } from './take-test-results.ts';
 import type { SweepScope } from '../move-sweep.ts';
@@ -171,12 +172,6 @@ async function updateRoles(tx: StoreTransaction, sweepId: string, roles: Readonl
     [sweepId, [...roles.keys()], [...roles.values()]],
   );
   for (const { run_id: runId } of rows) tx.mirror(sweepId, { kind: 'TEST_RESULT', runId });
-}
-
-async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {
-  const { rows } = await tx.query<{ spec: SweepSpec }>('SELECT spec FROM sweeps WHERE sweep_id = $1', [sweepId]);
-  if (!rows[0]) throw new Error(`Sweep ${sweepId} vanished while it was locked.`);
-  return rows[0].spec;
 }
 
 async function whyNothingSucceeded(tx: StoreTransaction, sweepId: string): Promise<string> {

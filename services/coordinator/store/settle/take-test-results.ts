@@ -1,4 +1,5 @@
 import type { TestRole } from '../../../core/task.ts';
+import { trainerOf } from '../run-sql.ts';
 import { TEST_CLASSES, TEST_COLUMNS, toTestResult } from '../runs/test-result-row.ts';
 import type { TestRow } from '../runs/test-result-row.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -22,7 +23,7 @@ export async function takeTestResults(
        JOIN sweeps s ON s.sweep_id = r.sweep_id
        JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
        JOIN checkpoints c
-         ON c.run_id = CASE r.best_stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
+         ON c.run_id = ${trainerOf('o', 'r.best_stage')}
         AND c.stage = r.best_stage AND c.epoch = r.best_epoch AND c.kind = 'BEST' AND c.state = 'STORED'
        JOIN test_results t ON t.checkpoint_id = c.checkpoint_id
        JOIN runs tested ON tested.run_id = t.run_id

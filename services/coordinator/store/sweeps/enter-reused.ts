@@ -1,5 +1,8 @@
 import type { Stage } from '../../../core/task.ts';
 import { standardErrorOf } from '../../../core/statistics/standard-error.ts';
+import { SWEEP_VALIDATION_COUNT, toEvidence } from '../rungs/evidence-row.ts';
+import type { EvidenceRow } from '../rungs/evidence-row.ts';
+import { trainerOf } from '../run-sql.ts';
 import { enterRungs } from '../rungs/enter-rungs.ts';
 import type { RungArrival, RungVerdict } from '../rungs/enter-rungs.ts';
 import type { LockedSearch } from '../rungs/search-row.ts';
@@ -13,7 +16,7 @@ export interface TrainedElsewhere {
   readonly upTo: 'HEAD' | 'FINE_TUNE';
 }
 
-interface MeasuredRow {
+interface MeasuredRow extends EvidenceRow {
   readonly run_id: string;
   readonly rung: number;
   readonly stage: Stage;
@@ -22,9 +25,6 @@ interface MeasuredRow {
   readonly epoch: number;
   readonly task_id: string;
   readonly lease_epoch: number;
-  readonly correct: Buffer | null;
-  readonly losses: Buffer | null;
-  readonly image_count: number;
 }
 
 /**
@@ -41,16 +41,14 @@ export async function enterReused(
   const { metric, goal } = policy.objective;
   const { rows } = await tx.query<MeasuredRow>(
     `SELECT u.run_id, g.rung, g.stage, g.epoch IS NULL AS is_end, m.value, m.epoch, m.task_id, m.lease_epoch, e.correct, e.losses,
-            (SELECT coalesce(sum((c ->> 'imageCount')::int), 0)::int
-               FROM sweeps s JOIN datasets d ON d.dataset_id = s.dataset_id, jsonb_array_elements(d.class_counts) c
-              WHERE s.sweep_id = $1 AND c ->> 'split' = 'validation') AS image_count
+            ${SWEEP_VALIDATION_COUNT} AS image_count
        FROM unnest($2::text[], $3::text[]) AS u (run_id, source_id)
        JOIN runs r ON r.run_id = u.run_id
        JOIN runs o ON o.run_id = u.source_id
        JOIN rungs g ON g.sweep_id = $1
       CROSS JOIN LATERAL (
         SELECT m.run_id, m.epoch, m.value, m.task_id, m.lease_epoch FROM epoch_metrics m
-         WHERE m.run_id = CASE g.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
+         WHERE m.run_id = ${trainerOf('o', 'g.stage')}
            AND m.stage = g.stage AND m.name = $4 AND m.superseded_by IS NULL AND m.value <> 'NaN'
            AND (g.epoch IS NULL OR m.epoch = g.epoch)
          ORDER BY CASE WHEN $5 = 'minimize' THEN m.value ELSE -m.value END, m.epoch LIMIT 1
@@ -66,9 +64,8 @@ export async function enterReused(
   const arrivals = rows
     .filter((row) => row.stage === 'HEAD' || upTo.get(row.run_id) === 'FINE_TUNE')
     .map((row): RungArrival => {
-      const { run_id: runId, rung, value, epoch, task_id: taskId, lease_epoch: leaseEpoch, correct } = row;
-      const losses = row.losses && new Float32Array(new Uint8Array(row.losses).buffer);
-      const evidence = correct && { correct, losses, count: row.image_count };
+      const { run_id: runId, rung, value, epoch, task_id: taskId, lease_epoch: leaseEpoch } = row;
+      const evidence = toEvidence(row);
       const standardError = evidence && standardErrorOf(metric, evidence);
       const isJudged = row.is_end && upTo.get(runId) === 'HEAD';
       const arrival = { runId, rung, value, standardError, epoch, taskId, leaseEpoch, evidence };

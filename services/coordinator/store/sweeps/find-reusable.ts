@@ -1,5 +1,6 @@
 import type { Objective } from '../../../core/objective.ts';
 import { RECIPE_VERSION } from '../../../core/recipe-version.ts';
+import { trainerOf } from '../run-sql.ts';
 import { bestEpochSql } from '../runs/summarize-runs.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -51,10 +52,10 @@ export async function findReusableResults(
        FROM runs o
       CROSS JOIN LATERAL (${bestEpochSql('o', '$2', '$3')}) best
       WHERE o.result_digest = ANY($1) AND o.reused_run_id IS NULL AND o.sweep_id IS DISTINCT FROM $5
-        AND (o.state = 'SUCCEEDED' OR o.state = 'STOPPED' AND o.end_cause = 'EARLY_STOPPING')
+        AND o.state = 'SUCCEEDED'
         AND EXISTS (
           SELECT 1 FROM checkpoints c
-           WHERE c.run_id = CASE best.stage WHEN 'HEAD' THEN coalesce(o.head_run_id, o.run_id) ELSE o.run_id END
+           WHERE c.run_id = ${trainerOf('o', 'best.stage')}
              AND c.stage = best.stage AND c.epoch = best.epoch AND c.kind = 'BEST' AND c.state = 'STORED')
         AND ${allOfThisRecipe(`(tr.run_id = o.run_id OR tr.run_id = o.head_run_id AND t.stage = 'HEAD')`)}
       ORDER BY o.result_digest, o.end_time, o.run_id`,

@@ -24,6 +24,7 @@ import { countTasks, insertTasks } from '../tasks/insert-tasks.ts';
 import type { NewTask } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { readCluster } from './read-cluster.ts';
+import { readSpec } from './read-spec.ts';
 import { reuseTrained } from './reuse-trained.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
 
@@ -195,12 +196,6 @@ function withRungs(tasks: readonly PlannedTask[], { policy, paths }: DraftSearch
     if (task.stage !== 'FINE_TUNE' || path === undefined || !pausesAtRungs(policy)) return task;
     return { ...task, pauseEpoch: pauseEpoch(policy, path, null), rung: stepAfter(path, null)?.rung ?? null };
   });
-}
-
-async function readSpec(tx: StoreTransaction, sweepId: string): Promise<SweepSpec> {
-  const { rows } = await tx.query<{ spec: SweepSpec }>('SELECT spec FROM sweeps WHERE sweep_id = $1', [sweepId]);
-  if (!rows[0]) throw new Error(`Sweep ${sweepId} vanished while it was locked.`);
-  return rows[0].spec;
 }
 
 /** Updates the forecast of a FEATURES task, some of whose sets are stored already or computed by another sweep. */

@@ -8,6 +8,7 @@ import { pausesAt, pausesAtRungs } from '../../stopping/policy.ts';
 import type { SearchPolicy } from '../../stopping/policy.ts';
 import { compareEntries } from '../../stopping/rung-table.ts';
 import type { RungEntry } from '../../stopping/rung-table.ts';
+import { earlierEntries } from '../../stopping/search-state.ts';
 import type { SearchRun, SearchRunStatus, SearchState } from '../../stopping/search-state.ts';
 import type { BudgetSpec } from '../../sweep/search-spec.ts';
 import { drawScores } from './draw-scores.ts';
@@ -168,9 +169,7 @@ class Simulation {
     else if (pausesAt(this.#policy, path, step)) run.status = 'PAUSED';
     else {
       const table = { definition, entries, failedCount: 0 };
-      const earlier = this.#rungs
-        .slice(0, step.rung)
-        .flatMap((rung) => rung.find(({ runIndex }) => runIndex === index) ?? []);
+      const earlier = earlierEntries(this.#policy, this.#rungs, index, step.rung);
       if (judge(this.#policy, { table, entry, earlier, path }).kind === 'STOP') run.status = 'STOPPED';
     }
   }
