@@ -55,7 +55,7 @@ const generatedRooms = [
 ];
 
 /** Folders that choose and end runs. Selection on the test split would make its interval a lie. */
-const sealedRooms = ['services/core/samplers', 'services/core/stopping'];
+const sealedRooms = ['services/core/samplers', 'services/core/search-round', 'services/core/stopping'];
 const testResults = [
   { regex: '/(?:records/(?:test-result|leaderboard|event)|test-statistics|check-evaluate)\\.ts$' },
   { group: ['**/task.ts'], importNamePattern: '^(Test|TaskResult)' },
@@ -177,8 +177,10 @@ const floors = {
     ['network'],
     ['*'],
     ['records', 'statistics'],
-    ['search-space', 'stopping'],
+    ['search-space'],
+    ['stopping'],
     ['samplers'],
+    ['search-round'],
     ['planner', 'validation'],
     ['reports'],
   ],
@@ -187,7 +189,7 @@ const floors = {
     ['client', 'dataset', 'sweep-file'],
     ['context', 'describe', 'progress'],
     ['cluster', 'report'],
-    ['demo', 'tool'],
+    ['auto', 'demo', 'tool'],
     ['actions'],
     ['commands'],
     ['*'],
@@ -200,10 +202,10 @@ const floors = {
     ['move-attempts.ts', 'move-runs.ts', 'move-sweep.ts', 'move-tasks.ts'],
     ['removals', 'runs', 'tasks'],
     ['checkpoints', 'faults', 'features', 'rungs'],
-    ['explain', 'metrics', 'repair', 'sweeps'],
+    ['metrics', 'repair', 'sweeps'],
     ['search'],
-    ['settle'],
-    ['complete'],
+    ['explain', 'settle'],
+    ['complete', 'rounds'],
     ['steer', 'trainers'],
     ['leases'],
   ],

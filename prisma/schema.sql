@@ -96,7 +96,7 @@ CREATE TABLE decisions (
     reason text NOT NULL DEFAULT ''::text,
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
     CONSTRAINT decisions_pkey PRIMARY KEY (sweep_id, decision_id),
-    CONSTRAINT decisions_kind_check CHECK (kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text, 'PROMOTE'::text, 'END'::text, 'STOP_RUN'::text, 'EXTEND'::text, 'CHANGE_BUDGET'::text, 'RETRY_RUN'::text, 'PREEMPT'::text]))
+    CONSTRAINT decisions_kind_check CHECK (kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text, 'PROMOTE'::text, 'END'::text, 'STOP_RUN'::text, 'EXTEND'::text, 'CHANGE_BUDGET'::text, 'RETRY_RUN'::text, 'PREEMPT'::text, 'SUGGEST'::text, 'SCREEN'::text, 'REPEAT'::text]))
 );
 
 CREATE TABLE deleted_sweeps (
@@ -248,6 +248,53 @@ END),
     CONSTRAINT outbox_stage_check CHECK (stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text]))
 );
 
+CREATE TABLE probes (
+    sweep_id text NOT NULL,
+    "position" integer NOT NULL,
+    task_id text NOT NULL,
+    backbone text NOT NULL,
+    weights text NOT NULL,
+    weights_digest text NOT NULL,
+    cut text,
+    image_size integer NOT NULL,
+    pooling text NOT NULL,
+    train_image_count integer NOT NULL,
+    validation_image_count integer NOT NULL,
+    feature_seconds double precision NOT NULL,
+    is_baseline boolean NOT NULL,
+    correct bytea,
+    correct_count integer,
+    log_me double precision,
+    penalty double precision,
+    feature_count integer,
+    latency_seconds double precision,
+    seconds double precision,
+    kept boolean,
+    place integer,
+    best_only_count integer,
+    this_only_count integer,
+    p_value double precision,
+    reason text NOT NULL DEFAULT ''::text,
+    CONSTRAINT probes_pkey PRIMARY KEY (sweep_id, "position"),
+    CONSTRAINT probes_pooling_check CHECK (pooling = ANY (ARRAY['avg'::text, 'max'::text])),
+    CONSTRAINT probes_result_check CHECK (num_nulls(correct, correct_count, log_me, penalty, feature_count, latency_seconds, seconds) = ANY (ARRAY[0, 7]))
+);
+
+CREATE TABLE repeat_results (
+    run_id text NOT NULL,
+    stage text NOT NULL,
+    epoch integer NOT NULL,
+    value double precision NOT NULL,
+    standard_error double precision,
+    task_id text NOT NULL,
+    lease_epoch integer NOT NULL,
+    correct bytea,
+    losses bytea,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT repeat_results_pkey PRIMARY KEY (run_id, stage),
+    CONSTRAINT repeat_results_stage_check CHECK (stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text]))
+);
+
 CREATE TABLE run_parameters (
     run_id text NOT NULL,
     name text NOT NULL,
@@ -272,6 +319,8 @@ CREATE TABLE rung_entries (
     correct bytea,
     losses bytea,
     create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    completed_epochs integer,
+    tie_order integer NOT NULL DEFAULT 0,
     CONSTRAINT rung_entries_pkey PRIMARY KEY (sweep_id, rung, run_id)
 );
 
@@ -315,15 +364,20 @@ CREATE TABLE runs (
     reused_run_id text,
     result_digest text,
     head_digest text,
+    model_bytes bigint,
+    parameter_count bigint,
+    flops bigint,
+    repeat_of text,
     CONSTRAINT runs_pkey PRIMARY KEY (run_id),
     CONSTRAINT runs_best_check CHECK (num_nulls(best_value, best_stage, best_epoch) = ANY (ARRAY[0, 3])),
     CONSTRAINT runs_best_epoch_check CHECK (best_epoch >= 1),
     CONSTRAINT runs_best_stage_check CHECK (best_stage = ANY (ARRAY['HEAD'::text, 'FINE_TUNE'::text])),
-    CONSTRAINT runs_end_cause_check CHECK (end_cause = ANY (ARRAY['ALL_EPOCHS'::text, 'EARLY_STOPPING'::text, 'RULE'::text, 'NOT_PROMOTED'::text, 'BUDGET'::text, 'TARGET'::text, 'USER'::text, 'ERROR'::text, 'REUSED'::text])),
+    CONSTRAINT runs_end_cause_check CHECK (end_cause = ANY (ARRAY['ALL_EPOCHS'::text, 'EARLY_STOPPING'::text, 'RULE'::text, 'NOT_PROMOTED'::text, 'BUDGET'::text, 'TARGET'::text, 'USER'::text, 'ERROR'::text, 'REUSED'::text, 'SCREENED'::text])),
     CONSTRAINT runs_head_run_id_check CHECK (head_run_id <> run_id),
+    CONSTRAINT runs_repeat_of_check CHECK (repeat_of <> run_id),
     CONSTRAINT runs_reused_run_id_check CHECK (reused_run_id <> run_id),
     CONSTRAINT runs_run_index_check CHECK (run_index >= 0),
-    CONSTRAINT runs_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
+    CONSTRAINT runs_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'PROBE'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
     CONSTRAINT runs_state_check CHECK (state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text, 'SUCCEEDED'::text, 'STOPPED'::text, 'CANCELLED'::text, 'FAILED'::text, 'INFEASIBLE'::text]))
 );
 
@@ -335,7 +389,7 @@ CREATE TABLE searches (
     end_time timestamp(6) with time zone,
     CONSTRAINT searches_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT searches_end_check CHECK ((end_reason IS NULL) = (end_time IS NULL)),
-    CONSTRAINT searches_end_reason_check CHECK (end_reason = ANY (ARRAY['ALL_DECIDED'::text, 'BUDGET'::text, 'WALL_TIME'::text, 'TARGET'::text, 'USER'::text]))
+    CONSTRAINT searches_end_reason_check CHECK (end_reason = ANY (ARRAY['ALL_DECIDED'::text, 'BUDGET'::text, 'WALL_TIME'::text, 'TARGET'::text, 'USER'::text, 'SPACE_EXHAUSTED'::text, 'PATIENCE'::text]))
 );
 
 CREATE TABLE slots (
@@ -350,6 +404,18 @@ CREATE TABLE slots (
     CONSTRAINT slots_pkey PRIMARY KEY (trainer_id, slot_index),
     CONSTRAINT slots_device_kind_check CHECK (device_kind = ANY (ARRAY['cpu'::text, 'gpu'::text])),
     CONSTRAINT slots_slot_index_check CHECK (slot_index >= 0)
+);
+
+CREATE TABLE suggestions (
+    sweep_id text NOT NULL,
+    round integer NOT NULL,
+    "position" integer NOT NULL,
+    run_id text NOT NULL,
+    sampler text NOT NULL,
+    decision_id bigint,
+    detail jsonb NOT NULL DEFAULT '{}'::jsonb,
+    CONSTRAINT suggestions_pkey PRIMARY KEY (sweep_id, round, "position"),
+    CONSTRAINT suggestions_place_check CHECK (round >= 0 AND "position" >= 1)
 );
 
 CREATE TABLE sweeps (
@@ -380,6 +446,8 @@ CREATE TABLE sweeps (
     priority integer NOT NULL DEFAULT 0,
     max_parallel_slots integer,
     budget jsonb,
+    ended_seconds double precision NOT NULL DEFAULT 0,
+    has_baseline boolean,
     CONSTRAINT sweeps_pkey PRIMARY KEY (sweep_id),
     CONSTRAINT sweeps_max_parallel_slots_check CHECK (max_parallel_slots > 0),
     CONSTRAINT sweeps_objective_goal_check CHECK (objective_goal = ANY (ARRAY['minimize'::text, 'maximize'::text])),
@@ -454,7 +522,7 @@ CREATE TABLE tasks (
     CONSTRAINT tasks_counts_check CHECK (failure_count >= 0 AND infrastructure_count >= 0 AND memory_count >= 0),
     CONSTRAINT tasks_lease_check CHECK ((state <> ALL (ARRAY['LEASED'::text, 'RUNNING'::text])) OR lease_epoch > 0 AND num_nulls(lease_expire_time, trainer_id, slot_index) = 0),
     CONSTRAINT tasks_lease_epoch_check CHECK (lease_epoch >= 0),
-    CONSTRAINT tasks_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
+    CONSTRAINT tasks_stage_check CHECK (stage = ANY (ARRAY['INDEX'::text, 'PROBE'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text])),
     CONSTRAINT tasks_state_check CHECK (state = ANY (ARRAY['WAITING'::text, 'READY'::text, 'LEASED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELLED'::text]))
 );
 
@@ -530,10 +598,30 @@ CREATE TABLE trainers (
     refusal_count integer NOT NULL DEFAULT 0,
     drain_reason text,
     recipe_version integer,
+    stages text[] NOT NULL DEFAULT ARRAY['INDEX'::text, 'FEATURES'::text, 'HEAD'::text, 'FINE_TUNE'::text, 'EVALUATE'::text],
     CONSTRAINT trainers_pkey PRIMARY KEY (trainer_id),
     CONSTRAINT trainers_refusal_count_check CHECK (refusal_count >= 0),
     CONSTRAINT trainers_secret_hash_check CHECK (secret_hash ~ '^[0-9a-f]{64}$'::text),
     CONSTRAINT trainers_state_check CHECK (state = ANY (ARRAY['READY'::text, 'DRAINING'::text, 'LOST'::text]))
+);
+
+CREATE TABLE winners (
+    sweep_id text NOT NULL,
+    run_id text NOT NULL,
+    rule text NOT NULL,
+    best_run_id text NOT NULL,
+    score double precision NOT NULL,
+    measurement_count integer NOT NULL,
+    expected_score double precision,
+    rival_count integer NOT NULL,
+    cheaper_run_id text,
+    cheaper_part double precision,
+    cheaper_difference double precision,
+    cheaper_difference_standard_error double precision,
+    statements text[] NOT NULL,
+    create_time timestamp(6) with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CONSTRAINT winners_pkey PRIMARY KEY (sweep_id),
+    CONSTRAINT winners_rule_check CHECK (rule = ANY (ARRAY['best'::text, 'one_standard_error'::text]))
 );
 
 -- Owners of sequences.
@@ -554,15 +642,22 @@ ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_run_id_fkey FOREIGN KEY (run_
 ALTER TABLE mlflow_runs ADD CONSTRAINT mlflow_runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE outbox ADD CONSTRAINT outbox_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE outbox ADD CONSTRAINT outbox_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
+ALTER TABLE probes ADD CONSTRAINT probes_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES searches(sweep_id);
+ALTER TABLE probes ADD CONSTRAINT probes_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
+ALTER TABLE repeat_results ADD CONSTRAINT repeat_results_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE run_parameters ADD CONSTRAINT run_parameters_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE rung_entries ADD CONSTRAINT rung_entries_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
 ALTER TABLE rung_entries ADD CONSTRAINT rung_entries_sweep_id_rung_fkey FOREIGN KEY (sweep_id, rung) REFERENCES rungs(sweep_id, rung);
 ALTER TABLE rungs ADD CONSTRAINT rungs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES searches(sweep_id);
 ALTER TABLE runs ADD CONSTRAINT runs_head_run_id_fkey FOREIGN KEY (head_run_id) REFERENCES runs(run_id);
+ALTER TABLE runs ADD CONSTRAINT runs_repeat_of_fkey FOREIGN KEY (repeat_of) REFERENCES runs(run_id);
 ALTER TABLE runs ADD CONSTRAINT runs_reused_run_id_fkey FOREIGN KEY (reused_run_id) REFERENCES runs(run_id);
 ALTER TABLE runs ADD CONSTRAINT runs_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE searches ADD CONSTRAINT searches_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE slots ADD CONSTRAINT slots_trainer_id_fkey FOREIGN KEY (trainer_id) REFERENCES trainers(trainer_id);
+ALTER TABLE suggestions ADD CONSTRAINT suggestions_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE suggestions ADD CONSTRAINT suggestions_sweep_id_decision_id_fkey FOREIGN KEY (sweep_id, decision_id) REFERENCES decisions(sweep_id, decision_id);
+ALTER TABLE suggestions ADD CONSTRAINT suggestions_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 ALTER TABLE sweeps ADD CONSTRAINT sweeps_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES datasets(dataset_id);
 ALTER TABLE task_dependencies ADD CONSTRAINT task_dependencies_depends_on_id_fkey FOREIGN KEY (depends_on_id) REFERENCES tasks(task_id);
 ALTER TABLE task_dependencies ADD CONSTRAINT task_dependencies_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id);
@@ -574,6 +669,10 @@ ALTER TABLE tasks ADD CONSTRAINT tasks_sweep_id_fkey FOREIGN KEY (sweep_id) REFE
 ALTER TABLE test_class_results ADD CONSTRAINT test_class_results_run_id_fkey FOREIGN KEY (run_id) REFERENCES test_results(run_id);
 ALTER TABLE test_predictions ADD CONSTRAINT test_predictions_run_id_fkey FOREIGN KEY (run_id) REFERENCES test_results(run_id);
 ALTER TABLE test_results ADD CONSTRAINT test_results_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE winners ADD CONSTRAINT winners_best_run_id_fkey FOREIGN KEY (best_run_id) REFERENCES runs(run_id);
+ALTER TABLE winners ADD CONSTRAINT winners_cheaper_run_id_fkey FOREIGN KEY (cheaper_run_id) REFERENCES runs(run_id);
+ALTER TABLE winners ADD CONSTRAINT winners_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(run_id);
+ALTER TABLE winners ADD CONSTRAINT winners_sweep_id_fkey FOREIGN KEY (sweep_id) REFERENCES sweeps(sweep_id);
 
 -- Indexes.
 
@@ -592,6 +691,7 @@ CREATE INDEX events_sweep_state_idx ON events USING btree (sweep_id, create_time
 CREATE UNIQUE INDEX mlflow_runs_run_id_key ON mlflow_runs USING btree (run_id);
 CREATE INDEX outbox_dead_idx ON outbox USING btree (outbox_id) WHERE dead_time IS NOT NULL;
 CREATE INDEX outbox_pending_idx ON outbox USING btree (COALESCE(run_id, sweep_id), outbox_id) WHERE dead_time IS NULL;
+CREATE UNIQUE INDEX probes_task_id_key ON probes USING btree (task_id);
 CREATE INDEX run_parameters_name_idx ON run_parameters USING btree (name);
 CREATE INDEX rung_entries_run_id_idx ON rung_entries USING btree (run_id);
 CREATE UNIQUE INDEX rung_entries_sweep_id_rung_arrival_key ON rung_entries USING btree (sweep_id, rung, arrival);
@@ -599,10 +699,12 @@ CREATE INDEX runs_ended_idx ON runs USING btree (sweep_id, end_time, run_id) WHE
 CREATE INDEX runs_head_digest_idx ON runs USING btree (head_digest) WHERE reused_run_id IS NULL AND head_run_id IS NULL;
 CREATE INDEX runs_head_run_id_idx ON runs USING btree (head_run_id);
 CREATE INDEX runs_live_idx ON runs USING btree (sweep_id) WHERE state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'PAUSED'::text, 'STOPPING'::text]);
+CREATE INDEX runs_repeat_of_idx ON runs USING btree (repeat_of) WHERE repeat_of IS NOT NULL;
 CREATE INDEX runs_result_digest_idx ON runs USING btree (result_digest) WHERE reused_run_id IS NULL;
 CREATE INDEX runs_reused_run_id_idx ON runs USING btree (reused_run_id) WHERE reused_run_id IS NOT NULL;
 CREATE UNIQUE INDEX runs_sweep_id_parameters_digest_key ON runs USING btree (sweep_id, parameters_digest);
 CREATE UNIQUE INDEX runs_sweep_id_run_index_key ON runs USING btree (sweep_id, run_index);
+CREATE UNIQUE INDEX suggestions_run_id_key ON suggestions USING btree (run_id);
 CREATE INDEX sweeps_create_time_idx ON sweeps USING btree (create_time);
 CREATE INDEX sweeps_handle_id_idx ON sweeps USING btree (lower(sweep_id) text_pattern_ops);
 CREATE INDEX sweeps_handle_name_idx ON sweeps USING btree (lower(display_name) text_pattern_ops) WHERE display_name <> ''::text;
@@ -617,6 +719,7 @@ CREATE UNIQUE INDEX tasks_live_slot_key ON tasks USING btree (trainer_id, slot_i
 CREATE INDEX tasks_measured_idx ON tasks USING btree (end_time) WHERE state = 'SUCCEEDED'::text AND lease_epoch = 1 AND model_seconds IS NOT NULL;
 CREATE INDEX tasks_peak_memory_idx ON tasks USING btree (cost_class, end_time) WHERE peak_memory_bytes > 0 AND forecast_memory_bytes > 0;
 CREATE INDEX tasks_ready_idx ON tasks USING btree (not_before_time, "position") WHERE state = 'READY'::text;
+CREATE INDEX tasks_ready_shared_idx ON tasks USING btree (sweep_id) WHERE state = 'READY'::text AND (stage = ANY (ARRAY['INDEX'::text, 'FEATURES'::text]));
 CREATE INDEX tasks_sweep_id_position_idx ON tasks USING btree (sweep_id, "position");
 CREATE INDEX tasks_sweep_ready_idx ON tasks USING btree (sweep_id, "position", task_id) WHERE state = 'READY'::text;
 CREATE INDEX test_results_checkpoint_id_idx ON test_results USING btree (checkpoint_id);
@@ -624,6 +727,12 @@ CREATE INDEX test_results_winner_idx ON test_results USING btree (run_id) WHERE 
 CREATE UNIQUE INDEX tokens_token_hash_key ON tokens USING btree (token_hash);
 
 -- Functions.
+
+CREATE OR REPLACE FUNCTION public.bit_values(data bytea, value_count integer)
+ RETURNS double precision[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (SELECT array_agg((get_bit(bit_values.data, (i.i)::bigint))::double precision ORDER BY i.i) AS array_agg FROM generate_series(0, (LEAST(bit_values.value_count, (8 * length(bit_values.data))) - 1)) i(i));
 
 CREATE OR REPLACE FUNCTION public.check_metric_runs()
  RETURNS trigger
@@ -646,6 +755,12 @@ BEGIN
     RETURN NULL;
 END
 $function$;
+
+CREATE OR REPLACE FUNCTION public.float32_values(data bytea)
+ RETURNS double precision[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (SELECT array_agg(CASE WHEN (parts.exponent = 255) THEN 'NaN'::double precision WHEN (parts.exponent = 0) THEN (((parts.sign * parts.mantissa))::double precision * power((2)::double precision, ('-149'::integer)::double precision)) ELSE (((parts.sign * (8388608 + parts.mantissa)))::double precision * power((2)::double precision, ((parts.exponent - 150))::double precision)) END ORDER BY parts.i) AS array_agg FROM (SELECT bytes.i, CASE WHEN (bytes.high >= 128) THEN '-1'::integer ELSE 1 END AS sign, (((bytes.high & 127) * 2) + (bytes.middle / 128)) AS exponent, (((bytes.middle & 127) * 65536) + bytes.low) AS mantissa FROM (SELECT i.i, get_byte(float32_values.data, ((4 * i.i) + 3)) AS high, get_byte(float32_values.data, ((4 * i.i) + 2)) AS middle, ((get_byte(float32_values.data, ((4 * i.i) + 1)) * 256) + get_byte(float32_values.data, (4 * i.i))) AS low FROM generate_series(0, ((length(float32_values.data) / 4) - 1)) i(i)) bytes) parts);
 
 CREATE OR REPLACE FUNCTION public.grant_reader()
  RETURNS void
@@ -723,6 +838,12 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION public.paired_standard_error(first double precision[], second double precision[])
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (SELECT CASE WHEN (cardinality(paired_standard_error.first) = cardinality(paired_standard_error.second)) THEN (stddev_samp((pairs.a - pairs.b)) / sqrt((count(*))::double precision)) ELSE NULL::double precision END AS "case" FROM UNNEST(paired_standard_error.first, paired_standard_error.second) pairs(a, b));
+
 CREATE OR REPLACE FUNCTION public.run_rank_key(state text, objective_metric text, objective_goal text, best_value double precision, best_val_loss double precision, best_val_accuracy double precision, run_index integer)
  RETURNS double precision[]
  LANGUAGE sql
@@ -787,13 +908,17 @@ CREATE VIEW leaderboard AS
     r.rung,
     r.paused_rung,
     r.reused_run_id,
-    t.checkpoint_id AS test_checkpoint_id
+    t.checkpoint_id AS test_checkpoint_id,
+    r.model_bytes,
+    r.parameter_count,
+    r.flops
    FROM sweeps s
      JOIN runs r ON r.sweep_id = s.sweep_id
      LEFT JOIN test_results t ON t.run_id = r.run_id
      LEFT JOIN LATERAL ( SELECT string_agg((p.name || '='::text) || COALESCE(p.number_value::text, p.int_value::text, p.bool_value::text, p.string_value), ' '::text ORDER BY v.place) AS parameters
            FROM unnest(s.varied_names) WITH ORDINALITY v(name, place)
-             JOIN run_parameters p ON p.run_id = r.run_id AND p.name = v.name) varied ON true;
+             JOIN run_parameters p ON p.run_id = r.run_id AND p.name = v.name) varied ON true
+  WHERE r.repeat_of IS NULL;
 
 CREATE VIEW epoch_curves AS
  SELECT r.sweep_id,
@@ -873,7 +998,11 @@ CREATE VIEW sweep_summaries AS
     best.run_id AS best_run_id,
     s.notes,
     s.tags,
-    runs.reused_count
+    runs.reused_count,
+    runs.repeat_count,
+    ( SELECT w.run_id
+           FROM winners w
+          WHERE w.sweep_id = s.sweep_id) AS winner_run_id
    FROM sweeps s
      LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS run_count,
@@ -882,7 +1011,8 @@ CREATE VIEW sweep_summaries AS
             count(*) FILTER (WHERE r.state = 'INFEASIBLE'::text)::integer AS infeasible_count,
             count(*) FILTER (WHERE r.state = 'STOPPED'::text)::integer AS stopped_count,
             count(*) FILTER (WHERE r.state = 'CANCELLED'::text)::integer AS cancelled_count,
-            count(r.reused_run_id)::integer AS reused_count
+            count(r.reused_run_id)::integer AS reused_count,
+            count(r.repeat_of)::integer AS repeat_count
            FROM runs r
           WHERE r.sweep_id = s.sweep_id) runs
      CROSS JOIN LATERAL ( SELECT count(*)::integer AS attempt_count,
@@ -893,7 +1023,7 @@ CREATE VIEW sweep_summaries AS
      LEFT JOIN LATERAL ( SELECT r.run_id
            FROM runs r
              CROSS JOIN LATERAL ( SELECT run_rank_key(r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index) AS rank_key) k
-          WHERE r.sweep_id = s.sweep_id AND k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision
+          WHERE r.sweep_id = s.sweep_id AND r.repeat_of IS NULL AND k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision
           ORDER BY k.rank_key
          LIMIT 1) best ON true;
 
@@ -933,6 +1063,7 @@ CREATE VIEW parameter_effects AS
                     WHEN k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision THEN r.best_value
                     ELSE NULL::double precision
                 END AS value) o
+  WHERE r.repeat_of IS NULL
   GROUP BY r.sweep_id, s.sweep_id, p.name, p.number_value, p.int_value, p.bool_value, p.string_value;
 
 CREATE VIEW run_attempts AS
@@ -1136,44 +1267,6 @@ CREATE VIEW stage_forecasts AS
   WHERE t.state <> 'CANCELLED'::text
   GROUP BY t.sweep_id, t.stage;
 
-CREATE VIEW rung_tables AS
- SELECT e.sweep_id,
-    e.rung,
-    g.stage,
-    g.epoch AS rung_epoch,
-    row_number() OVER (PARTITION BY e.sweep_id, e.rung ORDER BY (r.state = 'FAILED'::text), (
-        CASE
-            WHEN s.objective_goal = 'maximize'::text AND e.value <> 'NaN'::double precision THEN - e.value
-            ELSE e.value
-        END), r.run_index)::integer AS place,
-    e.run_id,
-    r.run_index,
-    r.state,
-    e.value,
-    e.standard_error,
-    e.epoch,
-    e.arrival,
-    verdict.kind AS verdict,
-    verdict.place AS verdict_place,
-    verdict.cut AS verdict_cut,
-    verdict.reason,
-    (EXISTS ( SELECT 1
-           FROM decisions p
-          WHERE p.sweep_id = e.sweep_id AND p.run_id = e.run_id AND p.rung = e.rung AND p.kind = 'PROMOTE'::text)) AS promoted,
-    e.create_time
-   FROM rung_entries e
-     JOIN rungs g ON g.sweep_id = e.sweep_id AND g.rung = e.rung
-     JOIN runs r ON r.run_id = e.run_id AND r.state <> 'INFEASIBLE'::text
-     JOIN sweeps s ON s.sweep_id = e.sweep_id
-     LEFT JOIN LATERAL ( SELECT d.kind,
-            d.place,
-            d.cut,
-            d.reason
-           FROM decisions d
-          WHERE d.sweep_id = e.sweep_id AND d.run_id = e.run_id AND d.rung = e.rung AND (d.kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text]))
-          ORDER BY d.decision_id
-         LIMIT 1) verdict ON true;
-
 CREATE VIEW decision_log AS
  SELECT d.sweep_id,
     d.decision_id,
@@ -1194,6 +1287,293 @@ CREATE VIEW decision_log AS
      LEFT JOIN runs r ON r.run_id = d.run_id
      LEFT JOIN rungs g ON g.sweep_id = d.sweep_id AND g.rung = d.rung;
 
+CREATE VIEW rung_places AS
+ SELECT e.sweep_id,
+    e.rung,
+    e.run_id,
+    c.competes,
+    row_number() OVER (PARTITION BY e.sweep_id, e.rung, c.competes ORDER BY (
+        CASE
+            WHEN s.objective_goal = 'maximize'::text AND e.value <> 'NaN'::double precision THEN - e.value
+            ELSE e.value
+        END), e.tie_order, r.run_index)::integer AS place
+   FROM rung_entries e
+     JOIN rungs g ON g.sweep_id = e.sweep_id AND g.rung = e.rung
+     JOIN searches h ON h.sweep_id = e.sweep_id
+     JOIN sweeps s ON s.sweep_id = e.sweep_id
+     JOIN runs r ON r.run_id = e.run_id AND (r.state <> 'INFEASIBLE'::text OR ((h.policy ->> 'synchronous'::text)::boolean))
+     CROSS JOIN LATERAL ( SELECT g.epoch IS NOT NULL OR g.stage = 'HEAD'::text AND COALESCE((r.parameters ->> 'fine_tune.enabled'::text)::boolean, false) AS competes) c;
+
+CREATE VIEW rung_tables AS
+ SELECT p.sweep_id,
+    p.rung,
+    g.stage,
+    g.epoch AS rung_epoch,
+    p.place,
+    p.run_id,
+    r.run_index,
+    r.state,
+    e.value,
+    e.standard_error,
+    e.epoch,
+    e.arrival,
+    verdict.kind AS verdict,
+    verdict.place AS verdict_place,
+    verdict.cut AS verdict_cut,
+    verdict.reason,
+    (EXISTS ( SELECT 1
+           FROM decisions d
+          WHERE d.sweep_id = p.sweep_id AND d.run_id = p.run_id AND d.rung = p.rung AND d.kind = 'PROMOTE'::text)) AS promoted,
+    e.create_time,
+    p.competes
+   FROM rung_places p
+     JOIN rung_entries e ON e.sweep_id = p.sweep_id AND e.rung = p.rung AND e.run_id = p.run_id
+     JOIN rungs g ON g.sweep_id = p.sweep_id AND g.rung = p.rung
+     JOIN runs r ON r.run_id = p.run_id
+     LEFT JOIN LATERAL ( SELECT d.kind,
+            d.place,
+            d.cut,
+            d.reason
+           FROM decisions d
+          WHERE d.sweep_id = p.sweep_id AND d.run_id = p.run_id AND d.rung = p.rung AND (d.kind = ANY (ARRAY['CONTINUE'::text, 'STOP'::text, 'PAUSE'::text]))
+          ORDER BY d.decision_id
+         LIMIT 1) verdict ON true;
+
+CREATE VIEW screen_tables AS
+ SELECT p.sweep_id,
+    p.place,
+    p.backbone,
+    p.weights,
+    p.cut,
+    p.image_size,
+    p.pooling,
+    p.train_image_count + p.validation_image_count AS image_count,
+    p.correct_count,
+    p.correct_count::double precision / NULLIF(p.train_image_count + p.validation_image_count, 0)::double precision AS accuracy,
+    p.best_only_count,
+    p.this_only_count,
+    p.p_value,
+    p.kept,
+    p.is_baseline,
+    p.log_me,
+    p.latency_seconds,
+    p.feature_seconds,
+    p.seconds,
+    p.reason,
+    t.state AS task_state
+   FROM probes p
+     JOIN tasks t ON t.task_id = p.task_id;
+
+CREATE VIEW pareto_front AS
+ SELECT s.sweep_id,
+    front.place,
+    front.run_id,
+    front.run_index,
+    s.objective_metric,
+    front.best_value,
+    front.standard_error,
+    front.model_bytes,
+    front.parameter_count,
+    front.flops,
+    front.tied_run_indexes
+   FROM sweeps s
+     CROSS JOIN LATERAL ( WITH RECURSIVE cheapest AS (
+                 SELECT DISTINCT ON (r.model_bytes, r.flops) r.run_id,
+                    r.run_index,
+                    r.best_value,
+                    r.best_stage,
+                    r.best_epoch,
+                    r.head_run_id,
+                    r.reused_run_id,
+                    r.model_bytes,
+                    r.parameter_count,
+                    r.flops,
+                        CASE
+                            WHEN s.objective_goal = 'maximize'::text THEN r.best_value
+                            ELSE - r.best_value
+                        END AS gain
+                   FROM runs r
+                     CROSS JOIN LATERAL ( SELECT run_rank_key(r.state, s.objective_metric, s.objective_goal, r.best_value, r.best_val_loss, r.best_val_accuracy, r.run_index) AS rank_key) k
+                  WHERE r.sweep_id = s.sweep_id AND r.repeat_of IS NULL AND r.model_bytes IS NOT NULL AND r.flops IS NOT NULL AND k.rank_key[1] = 0::double precision AND k.rank_key[2] = 0::double precision
+                  ORDER BY r.model_bytes, r.flops, k.rank_key
+                ), undominated AS MATERIALIZED (
+                 SELECT c_1.run_id,
+                    c_1.run_index,
+                    c_1.best_value,
+                    c_1.best_stage,
+                    c_1.best_epoch,
+                    c_1.head_run_id,
+                    c_1.reused_run_id,
+                    c_1.model_bytes,
+                    c_1.parameter_count,
+                    c_1.flops,
+                    c_1.gain,
+                    row_number() OVER (ORDER BY c_1.model_bytes, c_1.flops)::integer AS number
+                   FROM cheapest c_1
+                  WHERE NOT (EXISTS ( SELECT 1
+                           FROM cheapest o
+                          WHERE o.model_bytes <= c_1.model_bytes AND o.flops <= c_1.flops AND o.gain >= c_1.gain AND o.run_id <> c_1.run_id))
+                ), measured AS MATERIALIZED (
+                 SELECT u.run_id,
+                    u.run_index,
+                    u.best_value,
+                    u.best_stage,
+                    u.best_epoch,
+                    u.head_run_id,
+                    u.reused_run_id,
+                    u.model_bytes,
+                    u.parameter_count,
+                    u.flops,
+                    u.gain,
+                    u.number,
+                    e.standard_error,
+                        CASE s.objective_metric
+                            WHEN 'val_accuracy'::text THEN bit_values(e.correct, ( SELECT sum((c_1.value ->> 'imageCount'::text)::integer)::integer AS sum
+                               FROM datasets d
+                                 CROSS JOIN LATERAL jsonb_array_elements(d.class_counts) c_1(value)
+                              WHERE d.dataset_id = s.dataset_id AND (c_1.value ->> 'split'::text) = 'validation'::text))
+                            WHEN 'val_loss'::text THEN float32_values(e.losses)
+                            ELSE NULL::double precision[]
+                        END AS scores
+                   FROM undominated u
+                     LEFT JOIN LATERAL ( SELECT n.standard_error,
+                            n.correct,
+                            n.losses
+                           FROM rung_entries n
+                             JOIN rungs g ON g.sweep_id = n.sweep_id AND g.rung = n.rung
+                             LEFT JOIN runs o ON o.run_id = u.reused_run_id
+                          WHERE ((n.run_id = ANY (ARRAY[u.run_id, u.reused_run_id])) OR n.run_id =
+                                CASE
+                                    WHEN g.stage = 'HEAD'::text THEN u.head_run_id
+                                    ELSE NULL::text
+                                END OR n.run_id =
+                                CASE
+                                    WHEN g.stage = 'HEAD'::text THEN o.head_run_id
+                                    ELSE NULL::text
+                                END) AND g.stage = u.best_stage AND n.epoch = u.best_epoch
+                          ORDER BY (n.correct IS NULL), (n.run_id = u.run_id) DESC
+                         LIMIT 1) e ON true
+                ), ties AS MATERIALIZED (
+                 SELECT a.number AS smaller,
+                    b.number AS larger
+                   FROM measured a
+                     JOIN measured b ON b.number > a.number AND a.model_bytes <= b.model_bytes AND a.flops <= b.flops
+                  WHERE (b.gain - a.gain) <= paired_standard_error(a.scores, b.scores)
+                ), kept AS (
+                 SELECT 0 AS number,
+                    ARRAY[]::integer[] AS numbers
+                UNION ALL
+                 SELECT k.number + 1,
+                        CASE
+                            WHEN (EXISTS ( SELECT 1
+                               FROM ties t
+                              WHERE t.larger = (k.number + 1) AND (t.smaller = ANY (k.numbers)))) THEN k.numbers
+                            ELSE k.numbers || (k.number + 1)
+                        END AS "case"
+                   FROM kept k
+                  WHERE k.number < (( SELECT count(*) AS count
+                           FROM undominated))
+                ), chosen AS MATERIALIZED (
+                 SELECT kept.numbers
+                   FROM kept
+                  ORDER BY kept.number DESC
+                 LIMIT 1
+                )
+         SELECT row_number() OVER (ORDER BY m.number)::integer AS place,
+            m.run_id,
+            m.run_index,
+            m.best_value,
+            m.standard_error,
+            m.model_bytes,
+            m.parameter_count,
+            m.flops,
+            COALESCE(( SELECT array_agg(b.run_index ORDER BY b.number) AS array_agg
+                   FROM ties t
+                     JOIN undominated b ON b.number = t.larger
+                  WHERE t.smaller = m.number AND (b.number <> ALL (c.numbers))), ARRAY[]::integer[]) AS tied_run_indexes
+           FROM measured m
+             JOIN chosen c ON m.number = ANY (c.numbers)) front;
+
+CREATE VIEW run_scores AS
+ SELECT o.sweep_id,
+    o.run_id,
+    o.run_index,
+    m.score,
+    m.standard_error,
+    m.measurement_count,
+    o.repeat_count,
+    m.lowest,
+    m.highest
+   FROM ( SELECT p.sweep_id,
+            p.repeat_of AS run_id,
+            r.run_index,
+            r.best_value,
+            count(*)::integer AS repeat_count
+           FROM runs p
+             JOIN runs r ON r.run_id = p.repeat_of
+          GROUP BY p.sweep_id, p.repeat_of, r.run_index, r.best_value) o
+     CROSS JOIN LATERAL ( SELECT avg(v.value) AS score,
+            stddev_samp(v.value) / sqrt(count(*)::double precision) AS standard_error,
+            count(*)::integer AS measurement_count,
+            min(v.value) AS lowest,
+            max(v.value) AS highest
+           FROM ( SELECT o.best_value AS value
+                UNION ALL
+                 SELECT p.best_value
+                   FROM runs p
+                  WHERE p.repeat_of = o.run_id AND p.state = 'SUCCEEDED'::text) v
+          WHERE v.value <> ALL (ARRAY['NaN'::double precision, 'Infinity'::double precision, '-Infinity'::double precision])) m;
+
+CREATE VIEW sweep_winners AS
+ SELECT w.sweep_id,
+    s.display_name,
+    w.run_id,
+    r.run_index,
+    w.rule,
+    w.best_run_id,
+    s.objective_metric,
+    w.score,
+    w.measurement_count,
+    w.expected_score,
+    w.rival_count,
+    w.cheaper_run_id,
+    w.cheaper_part,
+    w.cheaper_difference,
+    w.cheaper_difference_standard_error,
+    t.accuracy AS test_accuracy,
+    w.statements,
+    w.create_time
+   FROM winners w
+     JOIN sweeps s ON s.sweep_id = w.sweep_id
+     JOIN runs r ON r.run_id = w.run_id
+     LEFT JOIN test_results t ON t.run_id = w.run_id;
+
+CREATE VIEW suggested_runs AS
+ SELECT u.sweep_id,
+    u.round,
+    u."position",
+    u.run_id,
+    r.run_index,
+    u.sampler,
+    u.decision_id,
+    (u.detail ->> 'scored'::text)::integer AS scored_run_count,
+    ((u.detail -> 'predicted'::text) ->> 'value'::text)::double precision AS predicted_value,
+    ((u.detail -> 'predicted'::text) ->> 'deviation'::text)::double precision AS predicted_deviation,
+    (u.detail ->> 'logImprovement'::text)::double precision AS log_improvement,
+    (u.detail ->> 'logRatio'::text)::double precision AS log_density_ratio,
+    u.detail ->> 'why'::text AS reason,
+    (u.detail ->> 'group'::text)::integer AS group_number,
+    e.value AS head_value,
+    r.state,
+    r.best_value
+   FROM suggestions u
+     JOIN runs r ON r.run_id = u.run_id
+     LEFT JOIN LATERAL ( SELECT n.value
+           FROM rung_entries n
+             JOIN rungs g ON g.sweep_id = n.sweep_id AND g.rung = n.rung
+          WHERE n.run_id = u.run_id AND n.sweep_id = u.sweep_id AND g.stage = 'HEAD'::text AND g.epoch IS NULL
+         LIMIT 1) e ON true;
+
 -- Rights. The role is one for all databases of a server, and may be missing (prisma/README.md).
 
 GRANT USAGE ON SCHEMA public TO graft_reader;
@@ -1203,13 +1583,19 @@ GRANT SELECT ON epoch_curves TO graft_reader;
 GRANT SELECT ON feature_set_uses TO graft_reader;
 GRANT SELECT ON leaderboard TO graft_reader;
 GRANT SELECT ON parameter_effects TO graft_reader;
+GRANT SELECT ON pareto_front TO graft_reader;
 GRANT SELECT ON run_attempts TO graft_reader;
 GRANT SELECT ON run_parameter_values TO graft_reader;
+GRANT SELECT ON run_scores TO graft_reader;
+GRANT SELECT ON rung_places TO graft_reader;
 GRANT SELECT ON rung_tables TO graft_reader;
+GRANT SELECT ON screen_tables TO graft_reader;
 GRANT SELECT ON served_runs TO graft_reader;
 GRANT SELECT ON slot_utilisation TO graft_reader;
 GRANT SELECT ON stage_forecasts TO graft_reader;
+GRANT SELECT ON suggested_runs TO graft_reader;
 GRANT SELECT ON sweep_summaries TO graft_reader;
+GRANT SELECT ON sweep_winners TO graft_reader;
 GRANT SELECT ON test_answers TO graft_reader;
 REVOKE EXECUTE ON FUNCTION grant_reader() FROM PUBLIC;
 
@@ -1232,6 +1618,7 @@ COMMENT ON COLUMN attempts.end_time IS 'Time at which it ended.';
 COMMENT ON COLUMN attempts.micro_batch_divisor IS 'Number of micro-batches per batch, with accumulated gradients: 2, 4 or 8 after attempts that ran out of memory, else 1.';
 COMMENT ON COLUMN attempts.lease_secret_hash IS 'SHA-256 of the secret that every write under this lease must show; null: leased by a trainer that is not bound';
 COMMENT ON COLUMN attempts.recipe_version IS 'The trainer''s recipe_version at the lease. A result is taken by other sweeps only if all its attempts have the coordinator''s own.';
+COMMENT ON FUNCTION bit_values(bytea,integer) IS 'Bits of a byte string as 0 or 1, the lowest bit of a byte first.';
 COMMENT ON FUNCTION check_metric_runs() IS 'Refuses metrics of runs that do not exist, once per statement: a foreign key would look for each row.';
 COMMENT ON VIEW checkpoint_lineage IS 'One row per checkpoint: what it was made from, by which attempt, and whether a test result is its. Follow parent_checkpoint_id to the pretrained weights; it may be of another run, whose head this one shares.';
 COMMENT ON COLUMN checkpoint_lineage.sweep_id IS 'The sweep.';
@@ -1294,7 +1681,7 @@ COMMENT ON VIEW decision_log IS 'Every decision of a sweep with its reason, in o
 COMMENT ON COLUMN decision_log.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN decision_log.decision_id IS 'Number within the sweep, from 1.';
 COMMENT ON COLUMN decision_log.create_time IS 'When it was taken.';
-COMMENT ON COLUMN decision_log.kind IS 'CONTINUE, STOP, PAUSE, PROMOTE, END, or an action of a person or the scheduler.';
+COMMENT ON COLUMN decision_log.kind IS 'CONTINUE, STOP, PAUSE, PROMOTE, SCREEN, SUGGEST, REPEAT, END, or an action of a person or the scheduler.';
 COMMENT ON COLUMN decision_log.run_id IS 'The run; null: it is about the sweep.';
 COMMENT ON COLUMN decision_log.run_index IS 'Number of the run within the sweep.';
 COMMENT ON COLUMN decision_log.rung IS 'The rung; null: none.';
@@ -1309,7 +1696,7 @@ COMMENT ON COLUMN decision_log.reason IS 'The reason for people.';
 COMMENT ON TABLE decisions IS 'What was decided about a sweep''s runs, by a rule or by a person, with everything that led to it. A replay with these inputs gives the same decisions.';
 COMMENT ON COLUMN decisions.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN decisions.decision_id IS 'Number within the sweep, from 1, without gaps.';
-COMMENT ON COLUMN decisions.kind IS 'At a rung: CONTINUE, STOP or PAUSE. About a paused run: PROMOTE. About the search: END. By people and the scheduler: STOP_RUN, EXTEND, CHANGE_BUDGET, RETRY_RUN, PREEMPT.';
+COMMENT ON COLUMN decisions.kind IS 'At a rung: CONTINUE, STOP or PAUSE. About a paused run: PROMOTE. About the search: SUGGEST (a round of runs), REPEAT (a finalist, with further seeds), END. About backbones before training: SCREEN. By people and the scheduler: STOP_RUN, EXTEND, CHANGE_BUDGET, RETRY_RUN, PREEMPT.';
 COMMENT ON COLUMN decisions.run_id IS 'The run; null: it is about the sweep.';
 COMMENT ON COLUMN decisions.rung IS 'The rung at which it was taken; null: at none.';
 COMMENT ON COLUMN decisions.rule IS 'Rule with its version, for example promotion@1; empty: no rule decided.';
@@ -1355,7 +1742,7 @@ COMMENT ON COLUMN epoch_metrics.name IS 'loss, accuracy, val_loss, val_accuracy,
 COMMENT ON COLUMN epoch_metrics.lease_epoch IS 'Lease of the task under which it was measured.';
 COMMENT ON COLUMN epoch_metrics.task_id IS 'The task.';
 COMMENT ON COLUMN epoch_metrics.value IS 'The value.';
-COMMENT ON COLUMN epoch_metrics.superseded_by IS 'Lease epoch of the later attempt that retrained this epoch; null: this row counts.';
+COMMENT ON COLUMN epoch_metrics.superseded_by IS 'Lease epoch of the attempt that retrained this epoch, or would have: the run has ended, and of this epoch nothing is stored; null: this row counts.';
 COMMENT ON COLUMN epoch_metrics.create_time IS 'Time at which it was stored.';
 COMMENT ON TABLE events IS 'Events of sweeps, in order; the cursor of WatchSweep.';
 COMMENT ON COLUMN events.event_id IS 'Its number; grows.';
@@ -1403,6 +1790,7 @@ COMMENT ON COLUMN feature_sets.dtype IS 'Storage type of the values: float32 or 
 COMMENT ON TABLE file_removals IS 'Files of deleted sweeps that are still to be removed from the artifact store.';
 COMMENT ON COLUMN file_removals.uri IS 'Name in the artifact store.';
 COMMENT ON COLUMN file_removals.create_time IS 'Time of the deletion.';
+COMMENT ON FUNCTION float32_values(bytea) IS 'Numbers of a byte string of little-endian float32; infinities are NaN.';
 COMMENT ON FUNCTION grant_reader() IS 'Lets the role graft_reader read every view of Graft. For the owner of the views, after the role was made by hand.';
 COMMENT ON FUNCTION keep_measured_run() IS 'Refuses to delete or rename a run that has metrics.';
 COMMENT ON TABLE leader_leases IS 'The coordinator that runs the loops, until its lease expires by the database''s clock.';
@@ -1441,6 +1829,9 @@ COMMENT ON COLUMN leaderboard.rung IS 'Highest rung that it has reached; null: n
 COMMENT ON COLUMN leaderboard.paused_rung IS 'Rung at which it is paused until it is promoted; null: at none.';
 COMMENT ON COLUMN leaderboard.reused_run_id IS 'Run of another sweep whose result it took; null: it was trained in this sweep.';
 COMMENT ON COLUMN leaderboard.test_checkpoint_id IS 'Checkpoint that was tested; null: none.';
+COMMENT ON COLUMN leaderboard.model_bytes IS 'Bytes of the weights of the exported model in float32; null: not planned yet, or planned by an earlier version.';
+COMMENT ON COLUMN leaderboard.parameter_count IS 'Parameters of the model; null: as model_bytes.';
+COMMENT ON COLUMN leaderboard.flops IS 'Operations of a forward pass of one image, 2 per multiply-add; null: as model_bytes.';
 COMMENT ON TABLE machine_faults IS 'Tasks that failed by a fault of a machine (store, data path, disk, device) and may do well on another one. Rows go when the trainer is found healthy, when every other slot has failed the task too (then it says nothing of the machine), and after an hour.';
 COMMENT ON COLUMN machine_faults.task_id IS 'The task.';
 COMMENT ON COLUMN machine_faults.trainer_id IS 'The trainer it failed on.';
@@ -1486,6 +1877,7 @@ COMMENT ON COLUMN outbox.error_code IS 'Reason of MLflow''s refusal as an error 
 COMMENT ON COLUMN outbox.error_message IS 'The same in words.';
 COMMENT ON COLUMN outbox.dead_time IS 'Time at which it became a dead letter: refused permanently, not sent until a person requests it (graft mlflow retry). Null: to be sent.';
 COMMENT ON COLUMN outbox.create_time IS 'Time at which it was written.';
+COMMENT ON FUNCTION paired_standard_error(double precision[],double precision[]) IS 'Standard error of the difference of two means over the same images; null: unknown.';
 COMMENT ON VIEW parameter_effects IS 'One row per sweep, varied parameter and value: how the runs with this value did by validation. Other parameters differ among them as well: in a grid they cancel out, in a random sample only about.';
 COMMENT ON COLUMN parameter_effects.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN parameter_effects.name IS 'Dotted name of the parameter.';
@@ -1498,11 +1890,61 @@ COMMENT ON COLUMN parameter_effects.mean_value IS 'Mean of their best values; nu
 COMMENT ON COLUMN parameter_effects.deviation IS 'Standard deviation of their best values; null for fewer than two.';
 COMMENT ON COLUMN parameter_effects.best_value IS 'The best of them: highest or lowest, as the objective says.';
 COMMENT ON COLUMN parameter_effects.best_run_id IS 'The run with it; of equal ones the one that the leaderboard places first.';
+COMMENT ON VIEW pareto_front IS 'The runs of each sweep that no smaller one equals, the smallest first: no other run has as good a value of the objective on the validation images with as few bytes and operations. A run that is better than a smaller one of the front by at most one paired standard error is left out.';
+COMMENT ON COLUMN pareto_front.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN pareto_front.place IS 'Place by bytes, then by operations, from 1.';
+COMMENT ON COLUMN pareto_front.run_id IS 'The run.';
+COMMENT ON COLUMN pareto_front.run_index IS 'Number within the sweep.';
+COMMENT ON COLUMN pareto_front.objective_metric IS 'Metric of the objective.';
+COMMENT ON COLUMN pareto_front.best_value IS 'Best value of the objective, on the validation images.';
+COMMENT ON COLUMN pareto_front.standard_error IS 'Standard error of the value over the validation images; null: unknown, and the run has no band.';
+COMMENT ON COLUMN pareto_front.model_bytes IS 'Bytes of the weights of the exported model in float32.';
+COMMENT ON COLUMN pareto_front.parameter_count IS 'Parameters of the model.';
+COMMENT ON COLUMN pareto_front.flops IS 'Operations of a forward pass of one image, 2 per multiply-add.';
+COMMENT ON COLUMN pareto_front.tied_run_indexes IS 'Numbers of larger runs that are left out because they are better by at most one paired standard error.';
+COMMENT ON TABLE probes IS 'A candidate of a sweep''s screen: a base up to a cut, at an image size and with a pooling. Its PROBE task measures how many images a ridge regression on its features predicts that it has not seen.';
+COMMENT ON COLUMN probes.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN probes."position" IS 'Number of the candidate within the sweep, from 0.';
+COMMENT ON COLUMN probes.task_id IS 'Task that measures it.';
+COMMENT ON COLUMN probes.backbone IS 'Name of the backbone.';
+COMMENT ON COLUMN probes.weights IS 'imagenet, random or a path, as in the parameters.';
+COMMENT ON COLUMN probes.weights_digest IS 'SHA-256 of the weights.';
+COMMENT ON COLUMN probes.cut IS 'Last layer of the prefix; null: the whole base.';
+COMMENT ON COLUMN probes.image_size IS 'Height and width of the images in pixels.';
+COMMENT ON COLUMN probes.pooling IS 'avg or max. Heads that flatten are probed with avg.';
+COMMENT ON COLUMN probes.train_image_count IS 'Training images that are drawn, in each class the same part; the same ones for all candidates.';
+COMMENT ON COLUMN probes.validation_image_count IS 'The same for validation images. Test images are never drawn.';
+COMMENT ON COLUMN probes.feature_seconds IS 'Forecast slot-seconds of the features of all training and validation images: what keeping it costs.';
+COMMENT ON COLUMN probes.is_baseline IS 'Whether the sweep''s baseline has it, so that it is kept in any case.';
+COMMENT ON COLUMN probes.correct IS 'One bit per probed image, training images first in the order of the manifest, the lowest bit of a byte first: 1 if a model without its fold predicts its class; null: no result.';
+COMMENT ON COLUMN probes.correct_count IS 'Number of images predicted correctly; null: no result.';
+COMMENT ON COLUMN probes.log_me IS 'LogME of the features, which decides nothing; null: no result.';
+COMMENT ON COLUMN probes.penalty IS 'Penalty of the ridge regression by generalised cross-validation; null: no result.';
+COMMENT ON COLUMN probes.feature_count IS 'Number of features of an image; null: no result.';
+COMMENT ON COLUMN probes.latency_seconds IS 'Median seconds of the forward pass of one image on the trainer''s device; null: no result.';
+COMMENT ON COLUMN probes.seconds IS 'Seconds of the probe; null: no result.';
+COMMENT ON COLUMN probes.kept IS 'Whether its runs are trained; null: not decided yet.';
+COMMENT ON COLUMN probes.place IS 'Place by images predicted correctly, from 1; null: not decided, or no result.';
+COMMENT ON COLUMN probes.best_only_count IS 'Images on which only the best candidate is right; null: it is the best, or was not compared.';
+COMMENT ON COLUMN probes.this_only_count IS 'Images on which only this one is right; null: it is the best, or was not compared.';
+COMMENT ON COLUMN probes.p_value IS 'McNemar''s one-sided mid-p value that it is worse than the best; null: it is the best, or was not compared.';
+COMMENT ON COLUMN probes.reason IS 'Why it was kept or left out, for people.';
+COMMENT ON TABLE repeat_results IS 'Results by validation image of repeated runs at the ends of their stages. Such runs come to no rung.';
+COMMENT ON COLUMN repeat_results.run_id IS 'The run that trained the stage.';
+COMMENT ON COLUMN repeat_results.stage IS 'Stage that ended: HEAD or FINE_TUNE.';
+COMMENT ON COLUMN repeat_results.epoch IS 'Epoch of the stage whose model was measured: its best one.';
+COMMENT ON COLUMN repeat_results.value IS 'Value of the objective.';
+COMMENT ON COLUMN repeat_results.standard_error IS 'Standard error of the value over the validation images; null: unknown.';
+COMMENT ON COLUMN repeat_results.task_id IS 'Task that trained it.';
+COMMENT ON COLUMN repeat_results.lease_epoch IS 'Lease epoch of the attempt that reported it.';
+COMMENT ON COLUMN repeat_results.correct IS 'A bit per validation image in the order of the manifest, the lowest first: classified correctly; null: not reported.';
+COMMENT ON COLUMN repeat_results.losses IS 'Loss of each image, 32-bit floats, little-endian, where the objective is val_loss; null: not reported.';
+COMMENT ON COLUMN repeat_results.create_time IS 'Time of the report.';
 COMMENT ON VIEW run_attempts IS 'One row per attempt and run it served: where, how it ended, how long it took, what was lost. Tasks that serve the sweep as a whole (INDEX, FEATURES) have one row per attempt without a run. The sum of run_seconds is slot time, however many runs shared an attempt.';
 COMMENT ON COLUMN run_attempts.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN run_attempts.run_id IS 'The run; null: the task serves the sweep as a whole.';
 COMMENT ON COLUMN run_attempts.run_index IS 'Number of the run within the sweep.';
-COMMENT ON COLUMN run_attempts.stage IS 'INDEX, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
+COMMENT ON COLUMN run_attempts.stage IS 'INDEX, PROBE, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
 COMMENT ON COLUMN run_attempts.task_id IS 'The task.';
 COMMENT ON COLUMN run_attempts.lease_epoch IS 'The lease, from 1.';
 COMMENT ON COLUMN run_attempts.trainer_id IS 'The trainer.';
@@ -1535,6 +1977,16 @@ COMMENT ON COLUMN run_parameters.int_value IS 'Value of a whole-number parameter
 COMMENT ON COLUMN run_parameters.bool_value IS 'Value of a yes/no parameter.';
 COMMENT ON COLUMN run_parameters.string_value IS 'Value of a parameter with words.';
 COMMENT ON FUNCTION run_rank_key(text,text,text,double precision,double precision,double precision,integer) IS 'Orders the runs of a sweep, best first: runs with a finite objective value before those without, usable before FAILED, CANCELLED and INFEASIBLE, then by value, then by the other validation metric at the best epoch, then by number. The first run is the best one if its first two elements are 0.';
+COMMENT ON VIEW run_scores IS 'The score of each run that was repeated with further seeds.';
+COMMENT ON COLUMN run_scores.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN run_scores.run_id IS 'The run.';
+COMMENT ON COLUMN run_scores.run_index IS 'Number within the sweep.';
+COMMENT ON COLUMN run_scores.score IS 'Mean of the best value of the objective over the run and its repetitions that succeeded.';
+COMMENT ON COLUMN run_scores.standard_error IS 'Standard error of the score over these trainings; null: there is one.';
+COMMENT ON COLUMN run_scores.measurement_count IS 'Number of these trainings.';
+COMMENT ON COLUMN run_scores.repeat_count IS 'Number of repetitions, those that did not succeed included.';
+COMMENT ON COLUMN run_scores.lowest IS 'Lowest value of these trainings.';
+COMMENT ON COLUMN run_scores.highest IS 'Highest value of these trainings.';
 COMMENT ON TABLE rung_entries IS 'A run at a rung, with what was measured there. The first measurement counts: a later attempt that trains the epoch again changes nothing.';
 COMMENT ON COLUMN rung_entries.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN rung_entries.rung IS 'The rung.';
@@ -1548,12 +2000,20 @@ COMMENT ON COLUMN rung_entries.lease_epoch IS 'Lease epoch of the attempt that m
 COMMENT ON COLUMN rung_entries.correct IS 'One bit per validation image in the order of the manifest, the lowest bit of a byte first: 1 if the prediction was right; null: not reported.';
 COMMENT ON COLUMN rung_entries.losses IS 'Loss of each validation image in the same order, as little-endian float32; null: not reported.';
 COMMENT ON COLUMN rung_entries.create_time IS 'When it was stored.';
+COMMENT ON COLUMN rung_entries.completed_epochs IS 'Epochs of the stage that were trained by then; null: as many as planned.';
+COMMENT ON COLUMN rung_entries.tie_order IS 'Order among equal values, the lowest first, drawn from the seed of the sweep; 0 in sweeps that order them by run number.';
+COMMENT ON VIEW rung_places IS 'The place of each run at each rung, as decisions rank them.';
+COMMENT ON COLUMN rung_places.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN rung_places.rung IS 'The rung.';
+COMMENT ON COLUMN rung_places.run_id IS 'The run. Infeasible runs have left their rungs, except in a synchronous sweep.';
+COMMENT ON COLUMN rung_places.competes IS 'True if the run has a further rung, for which it competes with the others.';
+COMMENT ON COLUMN rung_places.place IS 'Place among the runs that compete, or among those that do not, from 1: the better value first, of equal ones the lower tie order, NaN last.';
 COMMENT ON VIEW rung_tables IS 'The runs at each rung of a sweep, best first, with the verdict of the rule.';
 COMMENT ON COLUMN rung_tables.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN rung_tables.rung IS 'The rung.';
 COMMENT ON COLUMN rung_tables.stage IS 'Stage of the rung.';
 COMMENT ON COLUMN rung_tables.rung_epoch IS 'Epoch of the rung; null: the end of the stage.';
-COMMENT ON COLUMN rung_tables.place IS 'Place at the rung now, from 1: the better value first, of equal ones the lower number; failed runs last.';
+COMMENT ON COLUMN rung_tables.place IS 'Place now among the runs that compete, or among those that do not, from 1: the better value first, of equal ones the lower tie order.';
 COMMENT ON COLUMN rung_tables.run_id IS 'The run.';
 COMMENT ON COLUMN rung_tables.run_index IS 'Number within the sweep.';
 COMMENT ON COLUMN rung_tables.state IS 'State of the run.';
@@ -1567,6 +2027,7 @@ COMMENT ON COLUMN rung_tables.verdict_cut IS 'Last place that continued at that 
 COMMENT ON COLUMN rung_tables.reason IS 'Reason of the verdict.';
 COMMENT ON COLUMN rung_tables.promoted IS 'True if the run was promoted from the rung.';
 COMMENT ON COLUMN rung_tables.create_time IS 'When the run arrived.';
+COMMENT ON COLUMN rung_tables.competes IS 'True if the run has a further rung, for which it competes with the others.';
 COMMENT ON TABLE rungs IS 'Fixed points of training at which the runs of a sweep are compared, in order.';
 COMMENT ON COLUMN rungs.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN rungs.rung IS 'Position, from 0.';
@@ -1599,15 +2060,41 @@ COMMENT ON COLUMN runs.notes IS 'Notes of people.';
 COMMENT ON COLUMN runs.tags IS 'Tags of people, sorted.';
 COMMENT ON COLUMN runs.rung IS 'Highest rung that it has reached; null: none.';
 COMMENT ON COLUMN runs.paused_rung IS 'Rung at which it is paused until it is promoted; null: it is not paused at a rung.';
-COMMENT ON COLUMN runs.end_cause IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING (its own patience), RULE (a stopping rule), NOT_PROMOTED, BUDGET, TARGET, USER, ERROR or REUSED; null: it has not ended, or ended before causes were recorded.';
+COMMENT ON COLUMN runs.end_cause IS 'Why it ended: ALL_EPOCHS, EARLY_STOPPING (its own patience), RULE (a stopping rule), NOT_PROMOTED, BUDGET, TARGET, USER, ERROR, REUSED or SCREENED (its backbone was left out); null: it has not ended, or ended before causes were recorded.';
 COMMENT ON COLUMN runs.reused_run_id IS 'Run of another sweep whose result it took over; null: none.';
 COMMENT ON COLUMN runs.result_digest IS 'SHA-256 over all that determines the run''s numbers: parameters, seeds, images, weights, and the objective where it steers training; null: not planned yet, or planned by an earlier version.';
 COMMENT ON COLUMN runs.head_digest IS 'The same for its head phase; null also where there is none.';
+COMMENT ON COLUMN runs.model_bytes IS 'Bytes of the weights of the exported model in float32: the base up to its cut, and the head; null: not planned yet, or planned by an earlier version.';
+COMMENT ON COLUMN runs.parameter_count IS 'Parameters of this model as Keras counts them, statistics of batch normalizations included; null: as model_bytes.';
+COMMENT ON COLUMN runs.flops IS 'Operations of a forward pass of one image through this model, 2 per multiply-add, of convolutions and dense layers; null: as model_bytes.';
+COMMENT ON COLUMN runs.repeat_of IS 'Run of which it is another seed: left out of rankings, counted in the score of that run; null: it is none.';
+COMMENT ON VIEW screen_tables IS 'The candidates of a sweep''s screen, with what their probes measured and whether they were kept.';
+COMMENT ON COLUMN screen_tables.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN screen_tables.place IS 'Place by images predicted correctly, from 1; null: not decided, or no result.';
+COMMENT ON COLUMN screen_tables.backbone IS 'Name of the backbone.';
+COMMENT ON COLUMN screen_tables.weights IS 'imagenet, random or a path.';
+COMMENT ON COLUMN screen_tables.cut IS 'Last layer of the prefix; null: the whole base.';
+COMMENT ON COLUMN screen_tables.image_size IS 'Height and width of the images in pixels.';
+COMMENT ON COLUMN screen_tables.pooling IS 'avg or max.';
+COMMENT ON COLUMN screen_tables.image_count IS 'Probed training and validation images.';
+COMMENT ON COLUMN screen_tables.correct_count IS 'Images that a model predicts correctly which has not seen them; null: no result.';
+COMMENT ON COLUMN screen_tables.accuracy IS 'Part of the images predicted correctly; null: no result.';
+COMMENT ON COLUMN screen_tables.best_only_count IS 'Images on which only the best candidate is right.';
+COMMENT ON COLUMN screen_tables.this_only_count IS 'Images on which only this one is right.';
+COMMENT ON COLUMN screen_tables.p_value IS 'Mid-p value of McNemar''s test that it is worse than the best.';
+COMMENT ON COLUMN screen_tables.kept IS 'Whether its runs are trained; null: not decided yet.';
+COMMENT ON COLUMN screen_tables.is_baseline IS 'Whether the sweep''s baseline has it.';
+COMMENT ON COLUMN screen_tables.log_me IS 'LogME, which decides nothing.';
+COMMENT ON COLUMN screen_tables.latency_seconds IS 'Median seconds of the forward pass of one image on the trainer''s device.';
+COMMENT ON COLUMN screen_tables.feature_seconds IS 'Forecast slot-seconds of the features of all training and validation images.';
+COMMENT ON COLUMN screen_tables.seconds IS 'Seconds of the probe.';
+COMMENT ON COLUMN screen_tables.reason IS 'Why it was kept or left out.';
+COMMENT ON COLUMN screen_tables.task_state IS 'State of the task that measures it.';
 COMMENT ON TABLE searches IS 'The search of each planned sweep: how its runs are compared while they train. Its row is locked by whatever changes rungs, entries and decisions, so these have one order.';
 COMMENT ON COLUMN searches.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN searches.policy IS 'The rule with its version and all settings, as they were resolved at planning, and the epochs from which the rungs follow.';
 COMMENT ON COLUMN searches.decision_count IS 'Number of decisions; the next one has the next number.';
-COMMENT ON COLUMN searches.end_reason IS 'Why the search ended: ALL_DECIDED (nothing more can be promoted), BUDGET, WALL_TIME, TARGET or USER; null: it continues, or no search was needed.';
+COMMENT ON COLUMN searches.end_reason IS 'Why the search ended: ALL_DECIDED (nothing more can be promoted), SPACE_EXHAUSTED (every point is a run), PATIENCE (rounds without a better run), BUDGET, WALL_TIME, TARGET or USER; null: it continues, or no search was needed.';
 COMMENT ON COLUMN searches.end_time IS 'Time of the end.';
 COMMENT ON VIEW served_runs IS 'One row per task and run that needs it: its own runs, and those of the task''s sweep that share a head it trains. A run whose head another sweep has trained needs no task for it.';
 COMMENT ON COLUMN served_runs.task_id IS 'The task.';
@@ -1640,7 +2127,7 @@ COMMENT ON COLUMN slots.bench_reason IS 'Reason why it gets no tasks; empty: it 
 COMMENT ON COLUMN slots.benched_by_faults IS 'True if failed tasks benched it, false if its trainer''s registration did.';
 COMMENT ON VIEW stage_forecasts IS 'One row per sweep and stage: forecast and actual cost. Forecasts include neither early stopping nor lost attempts.';
 COMMENT ON COLUMN stage_forecasts.sweep_id IS 'The sweep.';
-COMMENT ON COLUMN stage_forecasts.stage IS 'INDEX, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
+COMMENT ON COLUMN stage_forecasts.stage IS 'INDEX, PROBE, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
 COMMENT ON COLUMN stage_forecasts.task_count IS 'Tasks, cancelled ones left out.';
 COMMENT ON COLUMN stage_forecasts.run_count IS 'Runs that they train.';
 COMMENT ON COLUMN stage_forecasts.forecast_seconds IS 'Slot-seconds that they were expected to take; null: none was forecast.';
@@ -1649,6 +2136,32 @@ COMMENT ON COLUMN stage_forecasts.lost_seconds IS 'Slot-seconds of attempts that
 COMMENT ON COLUMN stage_forecasts.forecast_memory_bytes IS 'Most memory that one of them was expected to need.';
 COMMENT ON COLUMN stage_forecasts.measured_memory_bytes IS 'Most memory that a worker held in one of them, what it kept of earlier tasks included; null: not measured.';
 COMMENT ON COLUMN stage_forecasts.ended IS 'True if all of its tasks have ended, so that the two can be compared.';
+COMMENT ON VIEW suggested_runs IS 'The runs that a strategy has asked for, with what it expected and what came of it.';
+COMMENT ON COLUMN suggested_runs.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN suggested_runs.round IS 'Number of the round, from 0.';
+COMMENT ON COLUMN suggested_runs."position" IS 'Place in the round, from 1.';
+COMMENT ON COLUMN suggested_runs.run_id IS 'The run.';
+COMMENT ON COLUMN suggested_runs.run_index IS 'Number within the sweep.';
+COMMENT ON COLUMN suggested_runs.sampler IS 'What asked for it: gp or tpe with its version, sobol, remaining, variant or default.';
+COMMENT ON COLUMN suggested_runs.decision_id IS 'Decision SUGGEST that added it; null: round 0.';
+COMMENT ON COLUMN suggested_runs.scored_run_count IS 'Results that the model knew; null: no model chose it.';
+COMMENT ON COLUMN suggested_runs.predicted_value IS 'The objective that a Gaussian process expected of it; null: none did.';
+COMMENT ON COLUMN suggested_runs.predicted_deviation IS 'Standard deviation of the expectation.';
+COMMENT ON COLUMN suggested_runs.log_improvement IS 'Logarithm of the expected improvement; null: no Gaussian process chose it.';
+COMMENT ON COLUMN suggested_runs.log_density_ratio IS 'Logarithm of the density of good runs there over that of the others; null: no Parzen estimator chose it.';
+COMMENT ON COLUMN suggested_runs.reason IS 'Why no model chose it, or why it opens a group of its own; null: the model chose it freely.';
+COMMENT ON COLUMN suggested_runs.group_number IS 'Group of the round that trains it, from 1.';
+COMMENT ON COLUMN suggested_runs.head_value IS 'The objective at the end of its head; null: it has not come there.';
+COMMENT ON COLUMN suggested_runs.state IS 'State of the run.';
+COMMENT ON COLUMN suggested_runs.best_value IS 'Best value of the objective so far.';
+COMMENT ON TABLE suggestions IS 'How each run came into a sweep whose strategy asks for runs by the results of earlier ones: its round and its place in it. Runs that an extension adds as variants have no row.';
+COMMENT ON COLUMN suggestions.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN suggestions.round IS 'Number of the round, from 0. Round 0 was submitted with the sweep; each later one is a decision SUGGEST.';
+COMMENT ON COLUMN suggestions."position" IS 'Place in the round, from 1, in the order in which the runs were asked for.';
+COMMENT ON COLUMN suggestions.run_id IS 'The run.';
+COMMENT ON COLUMN suggestions.sampler IS 'What asked for it: gp or tpe with its version, sobol, remaining (what is left of a finite space), variant (listed) or default (the baseline).';
+COMMENT ON COLUMN suggestions.decision_id IS 'Decision SUGGEST that added it, which has what the sampler knew; null: round 0.';
+COMMENT ON COLUMN suggestions.detail IS 'What the sampler expected of it, why no model chose it, and its group; `graft run explain` prints it.';
 COMMENT ON VIEW sweep_summaries IS 'One row per sweep: properties, progress and cost.';
 COMMENT ON COLUMN sweep_summaries.sweep_id IS 'The sweep.';
 COMMENT ON COLUMN sweep_summaries.display_name IS 'Name for people.';
@@ -1676,6 +2189,27 @@ COMMENT ON COLUMN sweep_summaries.best_run_id IS 'The run that the leaderboard p
 COMMENT ON COLUMN sweep_summaries.notes IS 'Notes of people.';
 COMMENT ON COLUMN sweep_summaries.tags IS 'Tags of people, sorted.';
 COMMENT ON COLUMN sweep_summaries.reused_count IS 'Runs that took the result of another sweep; included in succeeded_count.';
+COMMENT ON COLUMN sweep_summaries.repeat_count IS 'Runs that repeat finalists with further seeds; included in run_count.';
+COMMENT ON COLUMN sweep_summaries.winner_run_id IS 'The run that the rule of the sweep chose, of the table winners; null: the sweep has not ended, or ended under an earlier version.';
+COMMENT ON VIEW sweep_winners IS 'The winner of each sweep whose training has ended, chosen on the validation images before the test.';
+COMMENT ON COLUMN sweep_winners.sweep_id IS 'The sweep. One that continues has no winner.';
+COMMENT ON COLUMN sweep_winners.display_name IS 'Its current name.';
+COMMENT ON COLUMN sweep_winners.run_id IS 'The run that won. It is tested.';
+COMMENT ON COLUMN sweep_winners.run_index IS 'Number of that run within the sweep.';
+COMMENT ON COLUMN sweep_winners.rule IS 'best: the best score. one_standard_error: the cheapest run within one standard error of the best score.';
+COMMENT ON COLUMN sweep_winners.best_run_id IS 'Run with the best score; the winner itself under the rule best.';
+COMMENT ON COLUMN sweep_winners.objective_metric IS 'Metric of the scores.';
+COMMENT ON COLUMN sweep_winners.score IS 'Mean of the objective over the trainings of the winner.';
+COMMENT ON COLUMN sweep_winners.measurement_count IS 'Number of these trainings: 1, or the seeds of a finalist that succeeded.';
+COMMENT ON COLUMN sweep_winners.expected_score IS 'Score that is expected on new images: without the luck of having been chosen; null: unknown.';
+COMMENT ON COLUMN sweep_winners.rival_count IS 'Number of runs whose place chance could have decided, the winner included.';
+COMMENT ON COLUMN sweep_winners.cheaper_run_id IS 'Smallest model that is not distinguishable from the winner; null: none is smaller.';
+COMMENT ON COLUMN sweep_winners.cheaper_part IS 'Bytes of that model, as a part of the winner''s.';
+COMMENT ON COLUMN sweep_winners.cheaper_difference IS 'Mean outcome of that model on the images minus the winner''s: accuracies, or losses where val_loss is the objective.';
+COMMENT ON COLUMN sweep_winners.cheaper_difference_standard_error IS 'Standard error of that difference, paired over the images.';
+COMMENT ON COLUMN sweep_winners.test_accuracy IS 'Accuracy of the winner on the test split; null: not tested.';
+COMMENT ON COLUMN sweep_winners.statements IS 'The choice with its numbers, in sentences for people.';
+COMMENT ON COLUMN sweep_winners.create_time IS 'Time of the choice.';
 COMMENT ON TABLE sweeps IS 'Tuning jobs: data set, search space, objective and budget.';
 COMMENT ON COLUMN sweeps.sweep_id IS 'Identity.';
 COMMENT ON COLUMN sweeps.request_id IS 'Chosen by the client; the same one gives the same sweep. Null: none was sent.';
@@ -1704,6 +2238,8 @@ COMMENT ON COLUMN sweeps.tags IS 'Tags of people, sorted.';
 COMMENT ON COLUMN sweeps.priority IS 'Sweeps of a higher priority are leased first, and preempt lower ones at a checkpoint.';
 COMMENT ON COLUMN sweeps.max_parallel_slots IS 'Maximum number of slots that work on the sweep at once; null: all.';
 COMMENT ON COLUMN sweeps.budget IS 'Current bounds of its work (slotSeconds, wallSeconds, target); null: none. The spec keeps the submitted ones.';
+COMMENT ON COLUMN sweeps.ended_seconds IS 'Seconds between its ends and their extensions or retries; no bound on its time counts them.';
+COMMENT ON COLUMN sweeps.has_baseline IS 'Whether run 0 is the baseline that the others are compared with, as the specification said before its first extension; null: it was not extended.';
 COMMENT ON TABLE task_dependencies IS 'A task waits until the others have succeeded.';
 COMMENT ON COLUMN task_dependencies.task_id IS 'The task that waits.';
 COMMENT ON COLUMN task_dependencies.depends_on_id IS 'The task it waits for.';
@@ -1720,7 +2256,7 @@ COMMENT ON COLUMN task_runs.source_checkpoint_id IS 'The checkpoint it starts fr
 COMMENT ON TABLE tasks IS 'The unit of leasing: one stage of one or many runs.';
 COMMENT ON COLUMN tasks.task_id IS 'Identity.';
 COMMENT ON COLUMN tasks.sweep_id IS 'The sweep.';
-COMMENT ON COLUMN tasks.stage IS 'INDEX, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
+COMMENT ON COLUMN tasks.stage IS 'INDEX, PROBE, FEATURES, HEAD, FINE_TUNE or EVALUATE.';
 COMMENT ON COLUMN tasks.state IS 'WAITING (for other tasks), READY, LEASED, RUNNING, SUCCEEDED, FAILED or CANCELLED.';
 COMMENT ON COLUMN tasks."position" IS 'Order within the sweep; lower ones are leased first.';
 COMMENT ON COLUMN tasks.description IS 'Description for people.';
@@ -1815,3 +2351,19 @@ COMMENT ON COLUMN trainers.secret_hash IS 'SHA-256 of the secret that the first 
 COMMENT ON COLUMN trainers.refusal_count IS 'Number of its reports that were refused because they can''t be true; the third one drains the trainer.';
 COMMENT ON COLUMN trainers.drain_reason IS 'Reason why the coordinator assigns it no more work; null: it assigns work.';
 COMMENT ON COLUMN trainers.recipe_version IS 'Version of the code that determines the numbers of a training; null: its version does not report one.';
+COMMENT ON COLUMN trainers.stages IS 'Stages that it executes, as it reports them; it gets no task of another one.';
+COMMENT ON TABLE winners IS 'The winner of each sweep whose training has ended, chosen on the validation images before the test. A sweep that continues has none.';
+COMMENT ON COLUMN winners.sweep_id IS 'The sweep.';
+COMMENT ON COLUMN winners.run_id IS 'The run that won. It is tested.';
+COMMENT ON COLUMN winners.rule IS 'best: the best score. one_standard_error: the cheapest run within one standard error of the best score.';
+COMMENT ON COLUMN winners.best_run_id IS 'Run with the best score; the winner itself under the rule best.';
+COMMENT ON COLUMN winners.score IS 'Mean of the objective over the trainings of the winner.';
+COMMENT ON COLUMN winners.measurement_count IS 'Number of these trainings: 1, or the seeds of a finalist that succeeded.';
+COMMENT ON COLUMN winners.expected_score IS 'Score that is expected on new images: without the luck of having been chosen; null: unknown.';
+COMMENT ON COLUMN winners.rival_count IS 'Number of runs whose place chance could have decided, the winner included.';
+COMMENT ON COLUMN winners.cheaper_run_id IS 'Smallest model that is not distinguishable from the winner; null: none is smaller.';
+COMMENT ON COLUMN winners.cheaper_part IS 'Bytes of that model, as a part of the winner''s.';
+COMMENT ON COLUMN winners.cheaper_difference IS 'Mean outcome of that model on the images minus the winner''s: accuracies, or losses where val_loss is the objective.';
+COMMENT ON COLUMN winners.cheaper_difference_standard_error IS 'Standard error of that difference, paired over the images.';
+COMMENT ON COLUMN winners.statements IS 'The choice with its numbers, in sentences for people.';
+COMMENT ON COLUMN winners.create_time IS 'Time of the choice.';

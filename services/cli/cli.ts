@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addCheckpointCommands } from './commands/checkpoint.ts';
 import { PREDICTION_OUTPUTS } from './commands/global-options.ts';
-import { addClusterCommands } from './commands/cluster.ts';
+import { addAutoCommand, addClusterCommands } from './commands/cluster.ts';
 import { addDatasetCommands } from './commands/dataset.ts';
 import { HANDLE_HELP } from './commands/handles.ts';
 import { addMlflowCommands } from './commands/mlflow.ts';
@@ -67,6 +67,7 @@ function buildProgram(context: CliContext): Command {
     .option('-V, --version', 'print the version, the commit if it is known, and the version of Node')
     .addHelpText('after', EXIT_CODE_HELP)
     .showHelpAfterError('(see --help)');
+  addAutoCommand(program, context);
   addClusterCommands(program, context);
   addServiceCommands(program, context);
   addSweepCommands(program, context);

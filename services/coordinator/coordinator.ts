@@ -34,7 +34,9 @@ import { mapStoreErrors } from './rpc/store-errors.ts';
 import { EventFeed } from './store/events/event-feed.ts';
 import { Leadership } from './store/leadership.ts';
 import { MetricIngest } from './store/metrics/metric-ingest.ts';
+import type { ROUND_JOBS } from './store/planning/round-jobs.ts';
 import type { STORED_PLANS } from './store/planning/stored-plans.ts';
+import { RoundRequests } from './store/rounds/round-requests.ts';
 import { Signals } from './store/signals.ts';
 import { lookUpToken } from './store/tokens/look-up-token.ts';
 import { StoreClaim } from './store-claim.ts';
@@ -64,6 +66,12 @@ const STORED_PLAN_THREAD = {
   idleMs: 30_000,
   heapMib: 768,
 };
+
+/**
+ * Threads for rounds of runs, which may take seconds each: transactions that plan must not wait for them. A long replay of rounds leaves one to
+ * those that are due.
+ */
+const ROUND_THREADS = { ...STORED_PLAN_THREAD, threadCount: 2, module: 'coordinator/store/planning/rounds-thread' };
 
 /** Thrown when the database lacks migrations of this version. */
 export class MigrationsPendingError extends Error {
@@ -129,11 +137,19 @@ async function startParts(
   parts.add(() => pool.end());
   const storedPlans = new WorkerPool<typeof STORED_PLANS>(STORED_PLAN_THREAD);
   parts.add(() => storedPlans[Symbol.asyncDispose]());
+  const roundThreads = new WorkerPool<typeof ROUND_JOBS>(ROUND_THREADS);
+  const rounds = new RoundRequests(roundThreads);
   const store = createStore({
+    onRoundDue: (sweepId) => rounds.request(sweepId),
     planner: {
+      examine: (input) => storedPlans.run('examine', input, { caller: '' }),
       identify: (input) => storedPlans.run('identify', input, { caller: '' }),
       planStored: (input) => storedPlans.run('planStored', input, { caller: '' }),
+      planProbes: (input) => storedPlans.run('planProbes', input, { caller: '' }),
+      targets: (input) => storedPlans.run('targets', input, { caller: '' }),
       regroup: (input) => storedPlans.run('regroup', input, { caller: '' }),
+      suggest: (input) => roundThreads.run('suggest', input, { caller: '' }),
+      replay: (input) => roundThreads.run('replay', input, { caller: '' }),
     },
     pool,
     log,
@@ -142,6 +158,8 @@ async function startParts(
     plansAdaptively: config.plansAdaptively,
   });
   parts.add(() => store.prisma.$disconnect());
+  rounds.serve(store);
+  parts.add(() => rounds[Symbol.asyncDispose]());
   const artifacts = await openArtifactStore(config.artifactsDir);
   const claim = await StoreClaim.open(store, artifacts, config.adoptsStore);
   const signals = new Signals(pool, log, outage);

@@ -144,6 +144,24 @@ export class InUseError extends GraftError {
   }
 }
 
+/** A bound of the sweep's budget would end the work at once. Clients receive an `IllegalStateError` with this message. */
+export class BoundReachedError extends GraftError {
+  readonly reason = 'ILLEGAL_STATE';
+  readonly subject: string;
+  readonly state: string;
+
+  /** @param bound how it is reached; @param remedy a sentence. */
+  constructor(subject: string, state: string, action: string, bound: string, remedy: string) {
+    super(`Can't ${action} ${subject}: ${bound}, so nothing would be trained. ${remedy}`);
+    this.subject = subject;
+    this.state = state;
+  }
+
+  override get metadata(): ErrorMetadata {
+    return { subject: this.subject, state: this.state };
+  }
+}
+
 /** The lease has ended or another slot holds it. The caller must stop that work and write nothing. */
 export class LeaseLostError extends GraftError {
   readonly reason = 'LEASE_LOST';

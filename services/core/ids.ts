@@ -13,6 +13,11 @@ export function taskIdOf(sweepId: string, position: number): string {
   return `${sweepId}-t${String(position).padStart(2, '0')}`;
 }
 
+/** Returns the identity of a PROBE task, which is planned before the features; `position` counts from 1. */
+export function probeTaskIdOf(sweepId: string, position: number): string {
+  return `${sweepId}-p${String(position).padStart(2, '0')}`;
+}
+
 /** Returns the identity of an EVALUATE task, which is planned when all training has ended; `position` counts from 1. */
 export function evaluationTaskIdOf(sweepId: string, position: number): string {
   return `${sweepId}-e${String(position).padStart(2, '0')}`;

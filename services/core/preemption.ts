@@ -28,6 +28,7 @@ export interface HeldTask {
 /** A task that is ready to be leased. */
 export interface WaitingTask {
   readonly taskId: string;
+  /** The sweep that waits: the task's own, or one that needs its result. */
   readonly sweepId: string;
   readonly priority: number;
   /** 0: unknown. */

@@ -4,7 +4,7 @@ import type { FeatureDtype } from './run-config.ts';
 import type { DatasetSource, Parameters } from './sweep/sweep-spec.ts';
 
 /** Parts of a run, in order; each task belongs to one. */
-export const STAGES = ['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'] as const;
+export const STAGES = ['INDEX', 'PROBE', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** Stages that train runs, and have epochs and checkpoints. */
@@ -55,6 +55,37 @@ export interface FeatureSetRef extends FeatureSetIdentity {
   readonly rowCount: number;
   readonly sha256: string | null;
   readonly sizeBytes: number;
+}
+
+/** Subject of PROBE: the pooled outputs of a base, on a part of the images. */
+export interface ProbeTarget {
+  readonly backbone: string;
+  /** Layer the prefix ends with; null: the whole base. */
+  readonly cut: string | null;
+  readonly imageSize: number;
+  readonly pooling: Exclude<Pooling, 'none'>;
+}
+
+/** A measurement of PROBE, as a trainer receives it. */
+export interface ProbeOrder extends ProbeTarget {
+  readonly weightsDigest: string;
+  /** Images that are drawn from the training split; all measurements of a sweep have the same ones. */
+  readonly trainImageCount: number;
+  readonly validationImageCount: number;
+}
+
+/** Result of PROBE. */
+export interface ProbeMeasurement {
+  /** A bit for each image: whether a model that was fitted without it predicts its class; the least significant bit first. */
+  readonly correct: Uint8Array;
+  readonly imageCount: number;
+  /** Printed; it decides nothing. */
+  readonly logMe: number;
+  readonly penalty: number;
+  /** Median duration of the forward pass of one image. */
+  readonly latencySeconds: number;
+  readonly featureCount: number;
+  readonly seconds: number;
 }
 
 export interface WeightsReference {
@@ -138,6 +169,8 @@ export interface LeasedTask {
   readonly microBatchDivisor: number;
   /** W3C trace context of the call that submitted the sweep; null: it was not traced. */
   readonly traceparent: string | null;
+  /** Measurement to make; PROBE only. */
+  readonly probe?: ProbeOrder;
 }
 
 /** Classes of errors, which decide about retries (`retry.ts`). */
@@ -210,5 +243,6 @@ export type TaskResult =
       readonly missingWeights: readonly MissingWeights[];
     }
   | { readonly stage: 'FEATURES'; readonly featureSets: readonly FeatureSetRef[]; readonly seconds: number }
+  | ({ readonly stage: 'PROBE' } & ProbeMeasurement)
   | { readonly stage: 'TRAIN'; readonly outcomes: readonly RunOutcome[] }
   | { readonly stage: 'EVALUATE'; readonly measurements: readonly TestMeasurement[] };

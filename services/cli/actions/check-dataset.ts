@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { countProblems, SPLITS } from '../../core/dataset.ts';
 import type { Dataset, DatasetProblem } from '../../core/dataset.ts';
 import { fileKind, READ_FORMATS } from '../../core/file-kind.ts';
-import type { SplitFractions } from '../../core/sweep/sweep-spec.ts';
+import type { DatasetSource, SplitFractions } from '../../core/sweep/sweep-spec.ts';
 import { escapeControls } from '../../core/text/control-characters.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
@@ -38,6 +38,17 @@ export async function checkDataset(
     skipBadFiles: flags.skipBadFiles ?? false,
     strict: flags.strict ?? false,
   };
+  report(context, options, { folder, path, ...(await inspectDataset(context, source)) });
+}
+
+/** Result of a check: a data set that can be trained on, or the problems of one that can't. */
+export interface InspectedDataset {
+  readonly found: Dataset | null;
+  readonly invalid: readonly DatasetProblem[] | null;
+}
+
+/** Lists, decodes and checks the images of a folder as INDEX does, with a line of progress. */
+export async function inspectDataset(context: CliContext, source: DatasetSource): Promise<InspectedDataset> {
   const status = new StatusLine(context.stderr, context.env);
   let found: Dataset | null = null;
   let invalid: readonly DatasetProblem[] | null = null;
@@ -53,17 +64,16 @@ export async function checkDataset(
   } finally {
     status.clear();
   }
-  report(context, options, { folder, path, found, invalid });
+  return { found, invalid };
 }
 
-interface Checked {
+interface Checked extends InspectedDataset {
   /** The data set as it was named, relative to the current folder. */
   readonly folder: string;
   readonly path: string;
-  readonly found: Dataset | null;
-  readonly invalid: readonly DatasetProblem[] | null;
 }
 
+/** Writes the result of a check. @throws CliError if the data set can't be trained on */
 function report(context: CliContext, options: GlobalOptions, { folder, path, found, invalid }: Checked): void {
   if (invalid !== null) {
     writeResult(context, options, { path, usable: false, problems: invalid }, () => describeProblems(invalid, folder));
@@ -75,7 +85,8 @@ function report(context: CliContext, options: GlobalOptions, { folder, path, fou
   writeResult(context, options, { path, usable: true, dataset }, () => describeDataset(dataset, folder));
 }
 
-function describeDataset(dataset: Dataset, folder: string): string {
+/** Returns the images of each class and split, and the problems that don't prevent training. */
+export function describeDataset(dataset: Dataset, folder: string): string {
   const rows = dataset.classNames.map((className) => [
     className,
     ...SPLITS.map((split) =>
@@ -91,7 +102,7 @@ function describeDataset(dataset: Dataset, folder: string): string {
 const SHOWN_PROBLEMS = 20;
 
 /** Lists errors before notes, with the problems of one kind and their number under one heading. */
-function describeProblems(problems: readonly DatasetProblem[], folder: string): string {
+export function describeProblems(problems: readonly DatasetProblem[], folder: string): string {
   const kinds = new Map<string, DatasetProblem[]>();
   for (const problem of problems.toSorted((a, b) => Number(b.fatal) - Number(a.fatal))) {
     const heading = `${problem.fatal ? 'error' : 'note '}  ${problem.code}`;

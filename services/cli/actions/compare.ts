@@ -111,5 +111,5 @@ export async function diffSweeps(
 
 async function readDiffed(client: GraftClient, handle: string): Promise<DiffedSweep> {
   const { sweep, entries } = await readSweep(client, await resolveSweep(client, handle));
-  return { sweep, best: entries.find(({ run }) => run.runId === sweep.bestRunId) ?? null };
+  return { sweep, best: entries.find(({ run }) => run.runId === (sweep.winnerRunId ?? sweep.bestRunId)) ?? null };
 }

@@ -39,8 +39,9 @@ export async function explainSweep(
       client.listDecisions({ sweepId }),
     ]);
     const { metric } = sweep.spec.objective;
+    const facts = { isPlanned: sweep.datasetId !== null, hasEnded: sweep.searchEnd !== null };
     writeResult(context, options, { ...explanation, entries, decisions }, () =>
-      describeSearch({ explanation, entries, decisions, runs }, metric, flags.verbose === true),
+      describeSearch({ explanation, entries, decisions, runs, ...facts }, metric, flags.verbose === true),
     );
     const differing = explanation.replay?.differenceCount ?? 0;
     if (differing > 0)

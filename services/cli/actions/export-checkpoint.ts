@@ -34,13 +34,30 @@ export async function exportCheckpoint(
   named: string,
   flags: ExportFlags,
 ): Promise<void> {
+  const { found, target, files } = await exportModel(context, options, named, flags);
+  writeResult(context, options, resultOf(found, target, files), () => describe(found, target, files));
+}
+
+/** A written model. */
+export interface ExportedModel {
+  readonly found: FoundCheckpoint;
+  readonly target: ExportTarget;
+  readonly files: readonly ExportedFile[];
+}
+
+/** Finds a checkpoint and writes its model to a file or folder. */
+export async function exportModel(
+  context: CliContext,
+  options: GlobalOptions,
+  named: string,
+  flags: ExportFlags,
+): Promise<ExportedModel> {
   refuseStandardOutput(flags.out, '--out');
   const target = exportTarget(resolve(context.cwd, flags.out), flags.format, flags.force === true);
   const folder = await mkdtemp(join(tmpdir(), 'graft-export-'));
   try {
     const found = await findCheckpoint(context, options, { named, weights: flags.weights, folder });
-    const files = await exportAside(context, found, target);
-    writeResult(context, options, resultOf(found, target, files), () => describe(found, target, files));
+    return { found, target, files: await exportAside(context, found, target) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import type { SweepExtension } from '../../core/sweep/extend-spec.ts';
-import type { BudgetSpec } from '../../core/sweep/search-spec.ts';
+import type { BudgetChange } from '../../core/sweep/change-budget.ts';
+import { DEFAULT_TARGET_CONFIDENCE } from '../../core/sweep/search-spec.ts';
 import type { Parameters, ParameterValue } from '../../core/sweep/sweep-spec.ts';
 import { resolveSweep } from '../client/handles.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
@@ -14,8 +15,12 @@ export interface ExtendFlags {
   readonly variant?: readonly string[];
   readonly epochs?: number;
   readonly fineTuneEpochs?: number;
-  readonly slotSeconds?: number;
-  readonly wallSeconds?: number;
+  /** Null: no bound. */
+  readonly slotSeconds?: number | null;
+  readonly wallTime?: number | null;
+  readonly target?: number | null;
+  readonly targetConfidence?: number;
+  readonly patienceRounds?: number | null;
   readonly reason: string;
 }
 
@@ -24,23 +29,19 @@ export async function extendSweep(
   context: CliContext,
   options: GlobalOptions,
   handle: string,
-  { maxRuns, variant = [], epochs, fineTuneEpochs, slotSeconds, wallSeconds, reason }: ExtendFlags,
+  { maxRuns, variant = [], epochs, fineTuneEpochs, reason, ...bounds }: ExtendFlags,
 ): Promise<void> {
   const variants = variant.map(readVariant);
-  const hasBudget = slotSeconds !== undefined || wallSeconds !== undefined;
-  if (variants.length === 0 && [maxRuns, epochs, fineTuneEpochs].every((flag) => flag === undefined) && !hasBudget) {
+  const budget = readChange(bounds);
+  if (
+    variants.length === 0 &&
+    [maxRuns, epochs, fineTuneEpochs].every((flag) => flag === undefined) &&
+    budget === null
+  ) {
     throw new UsageError('Nothing to add: give --max-runs, --variant, --epochs, --fine-tune-epochs or a budget.');
   }
   await withClient(context, options, async (client) => {
     const sweepId = await resolveSweep(client, handle);
-    const present = hasBudget ? (await client.getSweep(sweepId)).budget : null;
-    const budget: BudgetSpec | null = hasBudget
-      ? {
-          slotSeconds: slotSeconds ?? present?.slotSeconds ?? null,
-          wallSeconds: wallSeconds ?? present?.wallSeconds ?? null,
-          target: present?.target ?? null,
-        }
-      : null;
     const extension: SweepExtension = {
       maxRuns: maxRuns ?? null,
       variants,
@@ -51,6 +52,31 @@ export async function extendSweep(
     const sweep = await client.extendSweep(sweepId, extension, reason);
     writeResult(context, options, sweep, () => describeSweep(sweep));
   });
+}
+
+/** Returns the bounds that the flags change; null: none. @throws UsageError */
+function readChange({
+  slotSeconds,
+  wallTime,
+  target,
+  targetConfidence,
+  patienceRounds,
+}: Pick<
+  ExtendFlags,
+  'slotSeconds' | 'wallTime' | 'target' | 'targetConfidence' | 'patienceRounds'
+>): BudgetChange | null {
+  if (targetConfidence !== undefined && typeof target !== 'number') {
+    throw new UsageError('--target-confidence: needs --target with a value.');
+  }
+  const change: BudgetChange = {
+    ...(slotSeconds !== undefined && { slotSeconds }),
+    ...(wallTime !== undefined && { wallSeconds: wallTime }),
+    ...(target !== undefined && {
+      target: target === null ? null : { value: target, confidence: targetConfidence ?? DEFAULT_TARGET_CONFIDENCE },
+    }),
+    ...(patienceRounds !== undefined && { patienceRounds }),
+  };
+  return Object.keys(change).length === 0 ? null : change;
 }
 
 /** Reads `name=value,…`. @throws UsageError */

@@ -37,7 +37,9 @@ export async function getRun(
 ): Promise<void> {
   await withClient(context, options, async (client) => {
     const { run } = await client.getRun(await resolveRun(client, handle, flags.sweep));
-    writeResult(context, options, run, () => describeRun(run));
+    const explanation = run.rung === null ? null : await client.explainRun(run.runId);
+    const visit = explanation?.visits.find(({ rung }) => rung.rung === run.rung) ?? null;
+    writeResult(context, options, run, () => describeRun(run, visit));
   });
 }
 
@@ -55,6 +57,6 @@ export async function explainRun(
     const { entries } = await client.getLeaderboard(run.sweepId);
     const entry = entries.find((candidate) => candidate.run.runId === run.runId) ?? null;
     const value = { run, attempts, rank: entry?.rank ?? null, testResult: entry?.testResult ?? null, ...explanation };
-    writeResult(context, options, value, () => explain(run, attempts, sweep, entry, explanation));
+    writeResult(context, options, value, () => explain(run, attempts, sweep, entry, explanation, entries.length));
   });
 }

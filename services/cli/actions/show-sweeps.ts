@@ -3,6 +3,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeRunTroubles } from '../describe/attempt-text.ts';
 import { describeForecast } from '../describe/plan-text.ts';
 import { describeSweep, sweepColumns } from '../describe/sweep-text.ts';
+import { tableWidth } from '../terminal/list.ts';
 import type { ListFlags } from '../terminal/list.ts';
 import { writeResult } from '../terminal/output.ts';
 import { GRAFT } from '../terminal/program-name.ts';
@@ -41,12 +42,15 @@ export async function getSweep(
     const sweep = await client.getSweep(sweepId);
     const forecast = await client.getForecast(sweepId);
     const runs = await client.listRuns(sweepId);
+    const stated = await client.stateWinner(sweepId);
     const parts = [
-      describeSweep(sweep, runs),
+      describeSweep(sweep, runs, stated, tableWidth(context.stdout)),
       describeForecast(forecast, sweep.startTime, sweep.endTime),
       describeRunTroubles(runs),
     ];
-    writeResult(context, options, { ...sweep, forecast }, () => parts.filter((part) => part !== '').join('\n\n'));
+    writeResult(context, options, { ...sweep, forecast, ...stated }, () =>
+      parts.filter((part) => part !== '').join('\n\n'),
+    );
     if (flags.strict === true) requireSuccess(sweep, flags);
   });
 }

@@ -11,6 +11,7 @@ import type { CreatedSweep, GraftClient } from '../client/client-port.ts';
 import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { countImages } from '../dataset/count-images.ts';
 import type { FolderCount, NotCounted } from '../dataset/count-images.ts';
+import { ignoredSections } from '../describe/ignored-text.ts';
 import { describePlan } from '../describe/plan-text.ts';
 import { describeMissingWeights } from '../sweep-file/local-weights.ts';
 import { loadSweepFile } from '../sweep-file/parse-sweep-file.ts';
@@ -52,7 +53,9 @@ export async function submitSweep(
       requiresFiles: flags.remoteData !== true && isOnThisMachine(client),
     });
     const requestId = flags.requestId ?? randomUUID();
-    const created = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));
+    const answer = await inYamlTerms(file, spec, () => client.createSweep(requestId, spec));
+    const ignored = ignoredSections(spec, answer.sweep.spec, answer.sweep.sweepId);
+    const created = { ...answer, notes: [...answer.notes, ...ignored] };
     if (flags.watch === undefined) {
       writeResult(context, options, created, () => describeSubmission(created));
       return;

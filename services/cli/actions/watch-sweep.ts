@@ -5,6 +5,7 @@ import type { CliContext, GlobalOptions } from '../context/cli-context.ts';
 import { describeEnd } from '../describe/sweep-text.ts';
 import { createDisplay, JsonDisplay } from '../progress/displays.ts';
 import { followSweep } from '../progress/follow-sweep.ts';
+import { tableWidth } from '../terminal/list.ts';
 import { InterruptedError } from '../terminal/cli-errors.ts';
 import { GRAFT } from '../terminal/program-name.ts';
 import { hint } from './hint.ts';
@@ -36,8 +37,10 @@ export async function watchToEnd(
   sweepId: string,
 ): Promise<SweepRecord> {
   const sweep = await showProgress(context, options, client, sweepId);
-  const runs = await client.listRuns(sweepId);
-  if (options.output !== 'json') context.stdout.write(`${describeEnd(sweep, runs)}\n`);
+  if (options.output !== 'json') {
+    const [runs, stated] = await Promise.all([client.listRuns(sweepId), client.stateWinner(sweepId)]);
+    context.stdout.write(`${describeEnd(sweep, runs, stated, tableWidth(context.stdout))}\n`);
+  }
   if (sweep.bestRunId !== null) {
     hint(context, options, `leaderboard ${sweepId}`, `report ${sweepId} -o report.html`);
   }

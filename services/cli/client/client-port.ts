@@ -16,11 +16,14 @@ import type { ResolvedHandle } from '../../core/records/handle.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { DeadLetterRecord, MlflowStatusRecord } from '../../core/records/mlflow.ts';
+import type { FrontEntryRecord } from '../../core/records/pareto-front.ts';
 import type { CountedImages, SweepPlanRecord } from '../../core/records/plan.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TokenRecord } from '../../core/records/token.ts';
 import type { TrainerRecord } from '../../core/records/trainer.ts';
+import type { WinnerRecord } from '../../core/records/winner.ts';
+import type { WinnerStatement } from '../../core/records/winner-statement.ts';
 import type { TestPrediction } from '../../core/task.ts';
 import type { SweepExtension } from '../../core/sweep/extend-spec.ts';
 import type { SweepSpec } from '../../core/sweep/sweep-spec.ts';
@@ -31,6 +34,10 @@ export interface Leaderboard {
   readonly entries: readonly LeaderboardRecord[];
   /** Number of runs evaluated on the test split. */
   readonly testLookCount: number;
+  /** Comparison of the best run with the baseline; null: there is none. */
+  readonly winnerStatement: WinnerStatement | null;
+  /** Choice of the winner; null: the sweep has not ended, or ended under an earlier version. */
+  readonly winner: WinnerRecord | null;
 }
 
 /** A submitted sweep with the outcome of sampling its spec. */
@@ -134,6 +141,10 @@ export interface GraftClient {
   collectCheckpoints(options: CollectOptions): Promise<Collected>;
   downloadCheckpoint(checkpointId: string, offset: number, signal: AbortSignal): AsyncIterable<CheckpointChunk>;
   getLeaderboard(sweepId: string): Promise<Leaderboard>;
+  /** Returns the runs that no smaller one equals, the smallest first; null if the coordinator is of a version without costs of models. */
+  getParetoFront(sweepId: string): Promise<readonly FrontEntryRecord[] | null>;
+  /** Compares the best run with the baseline on the validation images; null: no such comparison is stored. */
+  stateWinner(sweepId: string): Promise<Pick<Leaderboard, 'winnerStatement' | 'winner'>>;
   /** Lists the decisions of a sweep or about a run, oldest first. */
   listDecisions(of: { readonly sweepId?: string; readonly runId?: string }): Promise<readonly DecisionRecord[]>;
   /** Lists the entries of all rungs of a sweep, by rung and arrival. */

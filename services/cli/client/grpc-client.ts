@@ -10,20 +10,25 @@ import { eventFromProto } from '../../platform/rpc/convert/event.ts';
 import { absentNulls, numberOf, requireMessage } from '../../platform/rpc/convert/fields.ts';
 import { forecastFromProto } from '../../platform/rpc/convert/forecast.ts';
 import { handleKinds, resolvedHandleFromProto } from '../../platform/rpc/convert/handle.ts';
-import { leaderboardEntryFromProto } from '../../platform/rpc/convert/leaderboard.ts';
+import { leaderboardEntryFromProto, winnerStatementFromProto } from '../../platform/rpc/convert/leaderboard.ts';
 import { deadLetterFromProto, mlflowStatusFromProto } from '../../platform/rpc/convert/mlflow.ts';
 import { planFromProto } from '../../platform/rpc/convert/plan.ts';
 import { parametersToProto } from '../../platform/rpc/convert/parameter.ts';
-import { budgetToProto } from '../../platform/rpc/convert/search.ts';
+import { budgetChangeToProto } from '../../platform/rpc/convert/search.ts';
 import { runFromProto } from '../../platform/rpc/convert/run.ts';
 import { sweepFromProto, sweepSpecToProto } from '../../platform/rpc/convert/sweep.ts';
 import { testPredictionFromProto } from '../../platform/rpc/convert/test-prediction.ts';
 import { trainerFromProto } from '../../platform/rpc/convert/trainer.ts';
+import { winnerFromProto } from '../../platform/rpc/convert/winner.ts';
 import { RpcError } from '../../platform/rpc/errors.ts';
 import { clientSecurity } from '../../platform/rpc/security/client-security.ts';
 import { createLogger } from '../../platform/telemetry/logger.ts';
 import { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
-import type { PlanSweepResponse, UpdateRunRequest } from '../../../proto/gen/graft/v1/sweep_service.ts';
+import type {
+  GetLeaderboardResponse,
+  PlanSweepResponse,
+  UpdateRunRequest,
+} from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { TokenServiceService } from '../../../proto/gen/graft/v1/token_service.ts';
 import { allPages } from './all-pages.ts';
 import { searchCalls } from './search-calls.ts';
@@ -35,9 +40,19 @@ import type { HandleKind } from '../../core/handle.ts';
 import type { StoredEvent } from '../../core/records/event.ts';
 import type { ResolvedHandle } from '../../core/records/handle.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
-import type { CheckpointChunk, GraftClient, SweepFilter } from './client-port.ts';
+import type { CheckpointChunk, GraftClient, Leaderboard, SweepFilter } from './client-port.ts';
 
 type Service = RpcClient<typeof SweepServiceService>['call'];
+
+type StatedWinner = Pick<Leaderboard, 'winnerStatement' | 'winner'>;
+
+/** Returns what a page of the leaderboard says about the winner. Earlier coordinators send less. */
+function statedWinner({ winnerStatement, winner }: GetLeaderboardResponse): StatedWinner {
+  return {
+    winnerStatement: winnerStatement === undefined ? null : winnerStatementFromProto(winnerStatement),
+    winner: winner === undefined ? null : winnerFromProto(winner),
+  };
+}
 
 /**
  * Creates a client of the public service. Calls that reach no coordinator are retried for a few seconds.
@@ -104,8 +119,9 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
         variants: variants.map((variant) => ({ parameters: parametersToProto(variant) })),
         epochs: epochs ?? 0,
         fineTuneEpochs: fineTuneEpochs ?? 0,
-        budget: budget === null ? undefined : budgetToProto(budget),
+        budget: undefined,
         reason,
+        budgetChange: budget === null ? undefined : budgetChangeToProto(budget),
       };
       return sweepFromProto((await call.extendSweep(request, { deadlineMs: 120_000 })).sweep);
     },
@@ -161,12 +177,18 @@ export function createGraftClient(address: string, connection?: ConnectionConfig
     downloadCheckpoint: (checkpointId, offset, signal) => downloadCheckpoint(call, checkpointId, offset, signal),
     async getLeaderboard(sweepId) {
       let testLookCount = 0;
+      let stated: StatedWinner = { winnerStatement: null, winner: null };
       const entries = await allPages(200, async (page) => {
         const response = await call.getLeaderboard({ sweepId, ...page });
         testLookCount = response.testLookCount;
+        // The first page has it.
+        if (page.pageToken === '') stated = statedWinner(response);
         return { items: response.entries, nextPageToken: response.nextPageToken };
       });
-      return { entries: entries.map(leaderboardEntryFromProto), testLookCount };
+      return { entries: entries.map(leaderboardEntryFromProto), testLookCount, ...stated };
+    },
+    async stateWinner(sweepId) {
+      return statedWinner(await call.getLeaderboard({ sweepId, pageSize: 1, pageToken: '' }));
     },
     async listTestPredictions(runId) {
       const predictions = await allPages(5_000, async (page) => {

@@ -5,12 +5,13 @@ import {
   runExplanationFromProto,
   sweepExplanationFromProto,
 } from '../../platform/rpc/convert/decision.ts';
+import { frontEntryFromProto } from '../../platform/rpc/convert/pareto-front.ts';
 import { RpcError } from '../../platform/rpc/errors.ts';
 import type { SweepServiceService } from '../../../proto/gen/graft/v1/sweep_service.ts';
 import { allPages } from './all-pages.ts';
 import type { GraftClient } from './client-port.ts';
 
-type SearchCalls = 'listDecisions' | 'listRungEntries' | 'explainRun' | 'explainSweep';
+type SearchCalls = 'listDecisions' | 'listRungEntries' | 'explainRun' | 'explainSweep' | 'getParetoFront';
 
 /** Creates the calls about the search of a sweep. A coordinator of an earlier version has no searches, and so nothing to list. */
 export function searchCalls(call: Calls<typeof SweepServiceService>): Pick<GraftClient, SearchCalls> {
@@ -32,6 +33,10 @@ export function searchCalls(call: Calls<typeof SweepServiceService>): Pick<Graft
     async explainRun(runId) {
       const answer = await ifKnown(call.explainRun({ runId }));
       return answer && runExplanationFromProto(answer);
+    },
+    async getParetoFront(sweepId) {
+      const answer = await ifKnown(call.getParetoFront({ sweepId }));
+      return answer && answer.entries.map(frontEntryFromProto);
     },
     async explainSweep(sweepId, replay) {
       const answer = await ifKnown(call.explainSweep({ sweepId, replay }, { deadlineMs: 120_000 }));

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import type { AutoFlags } from '../actions/run-auto.ts';
 import type { DemoFlags } from '../actions/run-demo.ts';
 import type { ClusterFlags } from '../actions/run-cluster.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
-import { positiveInteger } from './parse-arguments.ts';
+import { positiveInteger, positiveNumber } from './parse-arguments.ts';
 
 /** `graft up` and `graft demo`: the commands that start a cluster on this machine. */
 export function addClusterCommands(program: Command, context: CliContext): void {
@@ -23,11 +24,30 @@ export function addClusterCommands(program: Command, context: CliContext): void 
     });
 }
 
+/** `graft auto`: a whole search in one command. */
+export function addAutoCommand(program: Command, context: CliContext): void {
+  addClusterOptions(program.command('auto'))
+    .argument('<folder>', 'images as <folder>/{train,validation,test}/<class>/<image>, or as <folder>/<class>/<image>')
+    .description(
+      'find a good classifier of your images: heads on several bases, the best fine-tuned, the winner tested once',
+    )
+    .option('--minutes <number>', 'time that the search may take', positiveNumber, 10)
+    .option('--print', 'print the sweep file of the search, and do nothing else')
+    .option(
+      '-o, --out <dir>',
+      'folder for sweep.yaml, report.html and model.keras (default: graft-<name of the folder>)',
+    )
+    .action(async (folder: string, flags: AutoFlags, command: Command) => {
+      const { runAuto } = await import('../actions/run-auto.ts');
+      await runAuto(context, globalOptions(command), folder, flags);
+    });
+}
+
 function addClusterOptions(command: Command): Command {
   return command
     .option(
       '--trainers <number>',
-      'number of trainer processes (default: 1; for the demo without a GPU: up to 2)',
+      'number of trainer processes (default: 1; for demo and auto without a GPU: up to 2)',
       positiveInteger,
     )
     .option('--slots <number>', 'slots of each trainer (default: one per GPU, else one)', positiveInteger)

@@ -3,10 +3,11 @@ import type { TagFlags } from '../actions/annotate.ts';
 import type { ExplainFlags } from '../actions/explain-sweep.ts';
 import type { StrictFlag } from '../actions/require-success.ts';
 import type { ExtendFlags } from '../actions/extend-sweep.ts';
-import { positiveInteger } from './parse-arguments.ts';
+import { boundedRounds, boundedSeconds, confidence, positiveInteger, targetValue } from './parse-arguments.ts';
 import type { DeleteFlags } from '../actions/steer-sweep.ts';
 import type { ListSweepsFlags } from '../actions/show-sweeps.ts';
 import type { PlanFlags, SubmitFlags } from '../actions/submit-sweep.ts';
+import type { ListFlags } from '../terminal/list.ts';
 import { addListOptions } from './list-options.ts';
 import type { CliContext } from '../context/cli-context.ts';
 import { globalOptions } from './global-options.ts';
@@ -21,12 +22,13 @@ them) and while checkpoints of it are pinned. The images and what MLflow has are
 
 const EXTEND_HELP = `
 Every number is the new value, so that a repeated command changes nothing. Runs of the sweep keep their numbers and results. A run keeps
-its parameters, so more epochs are runs of their own; longer fine-tunings start from the heads that are there. A sweep that has ended
-continues, and its best run is tested if it never was.
+its parameters, so more epochs are runs of their own. A sweep that has ended continues, and its best run is tested if it never was. Runs
+that its budget or the end of its search had stopped wait at their rungs again, or train on; a sweep whose budget is used up needs a larger
+one in the same command.
 
   graft sweep extend latest --max-runs 60
   graft sweep extend latest --variant head.units=64,head.dropout=0.3 --variant head.units=256
-  graft sweep extend latest --slot-seconds 7200`;
+  graft sweep extend latest --slot-seconds 2h --target none`;
 
 /** Returns the values of an option that may be repeated. */
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {
@@ -99,6 +101,13 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .action(async (id: string, flags: ExplainFlags, command: Command) => {
       const { explainSweep } = await import('../actions/explain-sweep.ts');
       await explainSweep(context, globalOptions(command), id, flags);
+    });
+  addListOptions(sweep.command('front'))
+    .argument('<sweep>', SWEEP_HANDLE)
+    .description('list the runs that no smaller one equals: the best value for each size of the model')
+    .action(async (id: string, flags: ListFlags, command: Command) => {
+      const { showFront } = await import('../actions/show-front.ts');
+      await showFront(context, globalOptions(command), id, flags);
     });
   sweep
     .command('diff')
@@ -174,7 +183,7 @@ export function addSweepCommands(program: Command, context: CliContext): void {
     .description('add runs, epochs or budget to a sweep, while it runs or after its end')
     .option(
       '--max-runs <number>',
-      'new bound on the number of runs; drawn runs continue the same sequence',
+      'new bound on the number of runs; drawn runs continue the same sequence, gp and tpe ask for more rounds',
       positiveInteger,
     )
     .option('--variant <name=value,...>', 'parameters of a variant to add; repeat the option for another one', collect)
@@ -184,8 +193,19 @@ export function addSweepCommands(program: Command, context: CliContext): void {
       'repeat every run with this number of epochs of fine-tuning',
       positiveInteger,
     )
-    .option('--slot-seconds <number>', 'new budget: seconds of all attempts', positiveInteger)
-    .option('--wall-seconds <number>', 'new budget: seconds since the first lease', positiveInteger)
+    .option('--slot-seconds <duration>', 'new budget: seconds of all attempts, or 90m; none: no bound', boundedSeconds)
+    .option(
+      '--wall-time <duration>',
+      'new budget: seconds since the first lease, or 2h, without the time since the end; none: no bound',
+      boundedSeconds,
+    )
+    .option('--target <value>', 'new budget: value of the objective that ends the search; none: no target', targetValue)
+    .option('--target-confidence <part>', 'confidence of a target of val_accuracy (default: 0.9)', confidence)
+    .option(
+      '--patience-rounds <number>',
+      'new budget, of gp and tpe: rounds without a better run; none: no bound',
+      boundedRounds,
+    )
     .option(...REASON)
     .addHelpText('after', EXTEND_HELP)
     .action(async (id: string, flags: ExtendFlags, command: Command) => {

@@ -11,6 +11,7 @@ export const END_WORDS: Readonly<Record<EndCause, string>> = {
   USER: 'person',
   ERROR: 'error',
   REUSED: 'reused result',
+  SCREENED: 'screen',
 };
 
 /** Returns whether a run ended before its last epoch by other causes than an error, or took a result. */

@@ -9,7 +9,8 @@ import type {
 import { countOf } from '../../core/text/count-of.ts';
 import { formatTime } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
-import { decisionOfEntry, placeOfRung, valueOfEntry } from './rung-text.ts';
+import { screenTable } from './screen-text.ts';
+import { byPlace, decisionOfEntry, placeOfEntry, placeOfRung, valueOfEntry } from './rung-text.ts';
 
 /** Maximum number of entries that are listed of a rung, and of decisions, unless all are asked for. */
 const LISTED_ENTRIES = 10;
@@ -21,6 +22,10 @@ export interface ExplainedSweep {
   readonly entries: readonly RungEntryRecord[];
   readonly decisions: readonly DecisionRecord[];
   readonly runs: readonly RunRecord[];
+  /** True: its images are indexed, so that it has tasks. */
+  readonly isPlanned: boolean;
+  /** True: the search has ended, so that nothing waits. */
+  readonly hasEnded: boolean;
 }
 
 /**
@@ -30,19 +35,24 @@ export interface ExplainedSweep {
  * @param isVerbose lists all entries and decisions.
  */
 export function describeSearch(search: ExplainedSweep, metric: string, isVerbose: boolean): string {
-  const { explanation, entries } = search;
+  const { explanation, entries, isPlanned, hasEnded } = search;
   const { rule, policy, rungs, notes, replay } = explanation;
-  if (rule === '') return 'The sweep is not planned yet, so it has no rungs.';
+  if (rule === '') {
+    return isPlanned
+      ? 'It was planned by a version without rungs: each run trained to its end, unless it failed or stopped itself.'
+      : 'The sweep is not planned yet, so it has no rungs.';
+  }
   const tables = rungs.map((rung) =>
     describeRung(
       rung,
       entries.filter((entry) => entry.rung === rung.rung),
       metric,
-      isVerbose,
+      { isVerbose, hasEnded },
     ),
   );
   const parts = [
     `${rule}: ${policy}`,
+    screenTable(explanation.screen),
     ...tables,
     describeDecisions(search, isVerbose),
     notes.join('\n'),
@@ -55,11 +65,11 @@ function describeRung(
   rung: RungRecord,
   entries: readonly RungEntryRecord[],
   metric: string,
-  isVerbose: boolean,
+  { isVerbose, hasEnded }: { readonly isVerbose: boolean; readonly hasEnded: boolean },
 ): string {
   const title = `Rung ${rung.rung} (${placeOfRung(rung)}): ${rung.entryCount === 0 ? 'no run has reached it' : countOf(rung.entryCount, 'run')}`;
   if (entries.length === 0) return title;
-  const best = [...entries].sort((a, b) => a.place - b.place);
+  const best = byPlace(entries);
   const shown = isVerbose ? best : best.slice(0, LISTED_ENTRIES);
   const table = renderTable(
     [
@@ -70,11 +80,11 @@ function describeRung(
       { title: 'decision' },
     ],
     shown.map((entry) => [
-      String(entry.place),
+      placeOfEntry(entry),
       String(entry.runIndex),
       valueOfEntry(entry),
       String(entry.epoch),
-      decisionOfEntry(entry),
+      decisionOfEntry(entry, hasEnded),
     ]),
   );
   const left = best.length - shown.length;

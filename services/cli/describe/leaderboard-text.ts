@@ -1,13 +1,16 @@
 import type { Objective } from '../../core/objective.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
 import { canBeBest, describeTie } from '../../core/ranking.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
 import type { Leaderboard } from '../client/client-port.ts';
 import { formatInterval, formatMetric } from '../terminal/format.ts';
+import { wrap } from '../terminal/fitted-table.ts';
 import { renderList } from '../terminal/list.ts';
 import type { ListColumn, ListFlags } from '../terminal/list.ts';
 import { runColumns } from './run-columns.ts';
 import { neverFoundNote } from './test-text.ts';
+import { winnerLines } from './winner-text.ts';
 
 /** Columns of a leaderboard: the rank, the columns of runs, the test result. */
 export function leaderboardColumns(
@@ -69,7 +72,7 @@ function testColumn(
  * @param columns columns of the table; default: those of all entries.
  */
 export function describeLeaderboard(
-  { entries, testLookCount }: Leaderboard,
+  { entries, testLookCount, winnerStatement, winner }: Leaderboard,
   objective: Objective | null,
   {
     shown = entries,
@@ -93,6 +96,8 @@ export function describeLeaderboard(
   return [
     `${table}\n`,
     ...tieNote(entries, objective),
+    ...(winnerStatement === null ? [] : wrap(escapeControls(winnerStatement.sentence), width)),
+    ...winnerLines(winner, width),
     `${tested} tested on the test split; ranks come from validation alone.`,
     ...neverFoundNote(entries),
   ].join('\n');

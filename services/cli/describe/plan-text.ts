@@ -1,7 +1,7 @@
 import { findDefinition, SEED_PARAMETERS } from '../../core/search-space/parameter-definitions.ts';
 import type { Parameters } from '../../core/sweep/sweep-spec.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
-import type { QuantileRange, SweepPlanRecord } from '../../core/records/plan.ts';
+import type { QuantileRange, SearchForecastRecord, SweepPlanRecord } from '../../core/records/plan.ts';
 import { countOf } from '../../core/text/count-of.ts';
 import { formatBytes, formatDuration, formatIndexes, formatParameters, formatValue } from '../terminal/format.ts';
 import { renderTable } from '../terminal/table.ts';
@@ -17,6 +17,7 @@ const MOST_SIBLINGS = 8;
 
 const STAGE_WORDS = {
   INDEX: 'index',
+  PROBE: 'probe',
   FEATURES: 'features',
   HEAD: 'heads',
   FINE_TUNE: 'fine-tune',
@@ -66,11 +67,12 @@ export function describePlan(plan: SweepPlanRecord, counts: CountNote, isVerbose
     '',
     ...(common === undefined ? [] : [describeCommon(common.parameters, shared, isVerbose)]),
     '',
-    countOf(plan.tasks.length, 'task'),
+    `${countOf(plan.tasks.length, 'task')}${plan.cost.search === null ? '' : ', if every run trains to its end'}`,
     renderTree(plan.tasks),
     '',
     ...describeCost(plan),
     ...describeSearch(plan.cost),
+    ...describeFinalists(plan.cost),
     describeCounts(plan, counts),
   ].join('\n');
 }
@@ -82,7 +84,7 @@ function renderTree(tasks: readonly PlannedTask[]): string {
   const visit = (position: number, lead: string, branch: string, indent: string): void => {
     const task = tasks[position];
     if (task === undefined) return;
-    lines.push(`${lead}${branch}${describeTask(task, position, parents[position] ?? null)}`);
+    lines.push(`${lead}${branch}${describeTask(tasks, task, position, parents[position] ?? null)}`);
     const children = collapse(
       tasks,
       parents.flatMap((parent, child) => (parent === position ? [child] : [])),
@@ -116,12 +118,19 @@ function collapse(tasks: readonly PlannedTask[], children: readonly number[]): r
   });
 }
 
-function describeTask(task: PlannedTask, position: number, parent: number | null): string {
+function describeTask(
+  tasks: readonly PlannedTask[],
+  task: PlannedTask,
+  position: number,
+  parent: number | null,
+): string {
   const word = task.stage === null ? '' : STAGE_WORDS[task.stage];
   const runs = task.runIndexes.length === 0 ? '' : `; ${namedRuns(task.runIndexes)}`;
   const others =
     task.stage === 'EVALUATE' ? [] : task.dependencies.filter((dependency) => dependency !== parent && dependency > 0);
-  const after = others.length === 0 ? '' : `; also after ${others.join(', ')}`;
+  const isProbe = (dependency: number): boolean => tasks[dependency]?.stage === 'PROBE';
+  const named = [...others.filter((one) => !isProbe(one)), ...(others.some(isProbe) ? ['the other probes'] : [])];
+  const after = named.length === 0 ? '' : `; also after ${named.join(', ')}`;
   const stored = task.featureBytes === 0 ? '' : `, ${formatBytes(task.featureBytes)}`;
   return `${position} ${word}: ${task.description}${runs}${after} (${time(task.expectedSeconds)}${stored})`;
 }
@@ -155,15 +164,32 @@ function describeSearch({ search, slotSeconds }: SweepPlanRecord['cost']): strin
   const part = Math.round((100 * slots.median) / slotSeconds);
   return [
     '',
-    `With ${rule}: ${policy}`,
-    renderTable(
-      [{ title: 'rung', align: 'right' }, { title: 'after' }, { title: 'runs', align: 'right' }],
-      rungs.map((rung) => [String(rung.rung), placeOfRung(rung), countRange(rung.entries)]),
-    ),
+    `With ${rungs.length === 0 ? 'the budget' : rule}: ${policy}`,
+    // Without a rule that can be forecast, only the budget ends runs.
+    ...(rungs.length === 0 ? [] : [describeRungs(rungs)]),
     `Slot time: ${time(slots.low)} to ${time(slots.high)}, median ${time(slots.median)}, ${part} % of that without stopping.`,
     `Wall time: ${time(wall.low)} to ${time(wall.high)}, median ${time(wall.median)}.`,
     `The ranges hold 80 % of ${simulationCount} simulated sweeps.`,
   ];
+}
+
+/** Returns the cost of repeating finalists; nothing if no run is repeated. */
+function describeFinalists({ finalists, search }: SweepPlanRecord['cost']): string[] {
+  if (finalists === null) return [];
+  const { runCount, seedCount, slotSeconds: slots, wallSeconds: wall } = finalists;
+  const range = ({ low, high }: QuantileRange): string => `${time(low)} to ${time(high)}`;
+  const where = search === null ? 'in addition' : 'which is included';
+  return [
+    `Finalists: at most ${countOf(runCount, 'run')}, each repeated with ${countOf(seedCount, 'further seed')}: ` +
+      `${range(slots)} of slot time, ${range(wall)} of wall time, ${where}.`,
+  ];
+}
+
+function describeRungs(rungs: SearchForecastRecord['rungs']): string {
+  return renderTable(
+    [{ title: 'rung', align: 'right' }, { title: 'after' }, { title: 'runs', align: 'right' }],
+    rungs.map((rung) => [String(rung.rung), placeOfRung(rung), countRange(rung.entries)]),
+  );
 }
 
 function countRange({ low, high }: QuantileRange): string {

@@ -1,6 +1,6 @@
 import type { RunRecord } from '../../core/records/run.ts';
 import type { ParameterValue } from '../../core/sweep/sweep-spec.ts';
-import { formatBytes, formatMetric, formatTime, formatValue } from '../terminal/format.ts';
+import { formatBytes, formatCount, formatMetric, formatTime, formatValue } from '../terminal/format.ts';
 import type { ListColumn } from '../terminal/list.ts';
 import { END_WORDS, endedEarly } from './end-words.ts';
 import { formatTook, tookOf } from './took.ts';
@@ -56,6 +56,32 @@ export function runColumns(runs: readonly RunRecord[], metric: string | null): r
       cell: bestEpochOf,
       key: ({ bestStage, bestEpoch }) => (bestStage === 'FINE_TUNE' ? 1e6 : 0) + bestEpoch,
     },
+    {
+      name: 'score',
+      title: 'mean',
+      ...RIGHT,
+      rank: RANK.metric + 1,
+      cell: ({ score }) => (score === null ? '' : formatMetric(score)),
+      key: ({ score }) => score,
+      isExtra: runs.every(({ score }) => score === null),
+    },
+    {
+      name: 'seeds',
+      title: 'seeds',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ measurementCount }) => (measurementCount === 0 ? '' : String(measurementCount)),
+      key: ({ measurementCount }) => measurementCount,
+      isExtra: runs.every(({ score }) => score === null),
+    },
+    {
+      name: 'repeats',
+      title: 'repeats',
+      ...RIGHT,
+      rank: RANK.trouble,
+      cell: (run) => originalOf(run, runs),
+      isExtra: runs.every(({ repeatOfRunId }) => repeatOfRunId === null),
+    },
     ...parameterColumns(runs),
     { name: 'ended_by', title: 'ended by', rank: RANK.trouble + 1, cell: endedBy, isExtra: !runs.some(endedEarly) },
     {
@@ -67,6 +93,16 @@ export function runColumns(runs: readonly RunRecord[], metric: string | null): r
       key: ({ rung }) => rung,
       isExtra: runs.every(({ rung }) => rung === null),
     },
+    {
+      name: 'round',
+      title: 'round',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ round }) => (round === null ? '' : String(round)),
+      key: ({ round }) => round,
+      isExtra: true,
+    },
+    { name: 'sampler', title: 'sampler', rank: RANK.detail, cell: ({ sampler }) => sampler, isExtra: true },
     { name: 'tags', title: 'tags', rank: RANK.text, minWidth: MIN_TEXT, cell: tagsOf, isExtra: noneHas(runs, tagsOf) },
     { name: 'notes', title: 'notes', rank: RANK.text + 1, minWidth: MIN_TEXT, cell: notesOf, isExtra: true },
     {
@@ -103,6 +139,33 @@ export function runColumns(runs: readonly RunRecord[], metric: string | null): r
       rank: RANK.detail,
       cell: ({ peakMemoryBytes }) => (peakMemoryBytes === null ? '' : formatBytes(peakMemoryBytes)),
       key: ({ peakMemoryBytes }) => peakMemoryBytes,
+      isExtra: true,
+    },
+    {
+      name: 'model_bytes',
+      title: 'model',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ modelBytes }) => (modelBytes === null ? '' : formatBytes(modelBytes)),
+      key: ({ modelBytes }) => modelBytes,
+      isExtra: true,
+    },
+    {
+      name: 'parameters',
+      title: 'weights',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ parameterCount }) => (parameterCount === null ? '' : formatCount(parameterCount)),
+      key: ({ parameterCount }) => parameterCount,
+      isExtra: true,
+    },
+    {
+      name: 'flops',
+      title: 'flops',
+      ...RIGHT,
+      rank: RANK.detail,
+      cell: ({ flops }) => (flops === null ? '' : formatCount(flops)),
+      key: ({ flops }) => flops,
       isExtra: true,
     },
     {
@@ -178,6 +241,13 @@ function metricColumn(
 
 function noneHas(runs: readonly RunRecord[], textOf: (run: RunRecord) => string): boolean {
   return runs.every((run) => textOf(run) === '');
+}
+
+/** Returns the number of the run of which a run is another seed. */
+function originalOf({ repeatOfRunId }: RunRecord, runs: readonly RunRecord[]): string {
+  if (repeatOfRunId === null) return '';
+  const original = runs.find(({ runId }) => runId === repeatOfRunId);
+  return original === undefined ? repeatOfRunId : `run ${original.runIndex}`;
 }
 
 function tagsOf({ tags }: RunRecord): string {

@@ -20,9 +20,26 @@ export function valueOfEntry({ value, standardError }: Pick<RungEntryRecord, 'va
   return standardError === null ? formatMetric(value) : `${formatMetric(value)} ± ${formatMetric(standardError)}`;
 }
 
-/** Returns the latest decision about a run at a rung in a word; empty: none. A run whose last rung it is has only arrived there. */
-export function decisionOfEntry({ decision, competes }: Pick<RungEntryRecord, 'decision' | 'competes'>): string {
+/** Returns the entries of a rung by place: those that compete, then those that end there. */
+export function byPlace(entries: readonly RungEntryRecord[]): RungEntryRecord[] {
+  return [...entries].sort((a, b) => Number(b.competes) - Number(a.competes) || a.place - b.place);
+}
+
+/** Returns the place of a run among those that compete; empty for one that ends there. */
+export function placeOfEntry({ place, competes }: Pick<RungEntryRecord, 'place' | 'competes'>): string {
+  return competes ? String(place) : '';
+}
+
+/**
+ * Returns the latest decision about a run at a rung in a word; empty: none. A run whose last rung it is has only arrived there, and one
+ * that waits when the search ends was not promoted.
+ */
+export function decisionOfEntry(
+  { decision, competes }: Pick<RungEntryRecord, 'decision' | 'competes'>,
+  hasEnded: boolean,
+): string {
   if (decision === null) return '';
+  if (decision === 'PAUSE' && hasEnded) return 'not promoted';
   return decision === 'CONTINUE' && !competes ? 'at its end' : DECISION_WORDS[decision];
 }
 
@@ -38,4 +55,7 @@ export const DECISION_WORDS: Readonly<Record<DecisionKind, string>> = {
   CHANGE_BUDGET: 'budget changed',
   RETRY_RUN: 'retried by a person',
   PREEMPT: 'preempted',
+  SCREEN: 'screened',
+  REPEAT: 'repeated',
+  SUGGEST: 'round asked for',
 };

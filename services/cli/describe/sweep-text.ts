@@ -1,15 +1,23 @@
 import { describeTie } from '../../core/ranking.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import type { WinnerRecord } from '../../core/records/winner.ts';
 import { DEFAULT_PRIORITY } from '../../core/sweep/search-spec.ts';
+import { escapeControls } from '../../core/text/control-characters.ts';
 import { countOf } from '../../core/text/count-of.ts';
+import type { Leaderboard } from '../client/client-port.ts';
 import { failureLines } from '../terminal/failure-lines.ts';
 import { formatMetric, formatTime } from '../terminal/format.ts';
+import { wrap } from '../terminal/fitted-table.ts';
 import type { ListColumn } from '../terminal/list.ts';
 import { renderFacts } from '../terminal/table.ts';
 import { annotationFacts } from './annotation-text.ts';
-import { searchFacts } from './search-text.ts';
+import { describeStrategy, searchFacts } from './search-text.ts';
 import { formatTook, tookOf } from './took.ts';
+import { winnerLines } from './winner-text.ts';
+
+/** Columns before the values of a sweep's facts. */
+const FACT_INDENT = 10;
 
 /** Maximum number of reasons for failures that the end of a sweep lists. */
 const REASONS = 8;
@@ -43,17 +51,45 @@ function describeBest(sweep: SweepRecord, runs: readonly RunRecord[]): string {
   if (sweep.bestRunId === null) return '–';
   const { objective } = sweep.spec;
   const best = runs.find(({ runId }) => runId === sweep.bestRunId);
-  const tie = best === undefined ? '' : describeTie(objective, best, runs);
+  const tie =
+    best === undefined
+      ? ''
+      : describeTie(
+          objective,
+          best,
+          runs.filter(({ repeatOfRunId }) => repeatOfRunId === null),
+        );
   return `${sweep.bestRunId}, ${objective.metric} ${formatMetric(sweep.bestValue)}${tie === '' ? '' : ` (${tie})`}`;
 }
 
-/** Returns the outcome of an ended sweep: one line, and one for each reason for which runs failed. */
-export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): string {
+/** Statements of the coordinator about the winner. */
+type StatedWinner = Pick<Leaderboard, 'winnerStatement' | 'winner'>;
+
+const NOTHING_STATED: StatedWinner = { winnerStatement: null, winner: null };
+
+/** Returns the winner with its score; nothing where the best run has won and nothing else is worth knowing. */
+function winnerFacts(winner: WinnerRecord | null, width: number | null): readonly (readonly [string, string])[] {
+  if (winner === null || winner.statements.length === 0) return [];
+  return [['winner', [`run ${winner.runIndex}`, ...winnerLines(winner, width)].join('\n')]];
+}
+
+/**
+ * Returns the outcome of an ended sweep: one line, one that compares the best run with the baseline, those on the choice of the winner, and
+ * one for each reason for which runs failed.
+ */
+export function describeEnd(
+  sweep: SweepRecord,
+  runs: readonly RunRecord[],
+  { winnerStatement, winner }: StatedWinner = NOTHING_STATED,
+  width: number | null = null,
+): string {
   const outcomes = describeOutcomes(sweep);
   const failed = runs.map(({ runIndex, state, stateReason }) => ({ runIndex, state, reason: stateReason }));
   return [
     `Sweep ${sweep.sweepId} ended ${sweep.state}: ${outcomes === '' ? 'no run has ended' : outcomes} of ` +
       `${countOf(sweep.runCount, 'run')}. Best: ${describeBest(sweep, runs)}.`,
+    ...(winnerStatement === null ? [] : wrap(escapeControls(winnerStatement.sentence), width)),
+    ...winnerLines(winner, width),
     ...failureLines(failed, REASONS),
   ].join('\n');
 }
@@ -62,8 +98,15 @@ export function describeEnd(sweep: SweepRecord, runs: readonly RunRecord[]): str
  * Returns the facts of a sweep.
  *
  * @param runs runs of the sweep, to name the tie-breaker between equal runs; may be omitted.
+ * @param stated comparison of the best run with the baseline, and the choice of the winner; may be omitted.
+ * @param width of the terminal; null: unlimited.
  */
-export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = []): string {
+export function describeSweep(
+  sweep: SweepRecord,
+  runs: readonly RunRecord[] = [],
+  { winnerStatement, winner }: StatedWinner = NOTHING_STATED,
+  width: number | null = null,
+): string {
   const { spec } = sweep;
   const outcomes = describeOutcomes(sweep);
   const facts: (readonly [string, string])[] = [
@@ -76,8 +119,17 @@ export function describeSweep(sweep: SweepRecord, runs: readonly RunRecord[] = [
       `${sweep.finishedRunCount} of ${sweep.runCount} ended${outcomes === '' ? '' : `: ${outcomes}`}${sweep.pausedRunCount === 0 ? '' : `; ${sweep.pausedRunCount} paused at a rung`}`,
     ],
     ['best', describeBest(sweep, runs)],
+    ...winnerFacts(winner, width && width - FACT_INDENT),
+    ...(winnerStatement === null
+      ? []
+      : [
+          [
+            'baseline',
+            wrap(escapeControls(winnerStatement.sentence), width && width - FACT_INDENT).join('\n'),
+          ] as const,
+        ]),
     ['data', spec.dataset.path + (sweep.datasetId === null ? '' : ` (${sweep.datasetId})`)],
-    ['strategy', spec.strategy],
+    ['strategy', describeStrategy(sweep)],
     ['seed', String(spec.seed)],
     ...searchFacts(sweep),
     ['test', spec.testPolicy === 'winner' ? 'winner and baseline' : 'every run'],

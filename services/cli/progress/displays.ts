@@ -25,6 +25,7 @@ export function createDisplay(
 
 /** Prints events as JSON lines, for programs. */
 export class JsonDisplay implements ProgressDisplay {
+  readonly showsPlaces = false;
   readonly #stream: TextStream;
 
   constructor(stream: TextStream) {
@@ -59,6 +60,7 @@ function flattened({ event, ...head }: StoredEvent): object {
 
 /** Prints one line per event. */
 export class LineDisplay implements ProgressDisplay {
+  readonly showsPlaces = false;
   readonly #stream: TextStream;
 
   constructor(stream: TextStream) {

@@ -13,6 +13,8 @@ const MAX_RETRY_MS = 5_000;
 
 /** A display of a sweep's progress. */
 export interface ProgressDisplay {
+  /** True: shows the places of runs at rungs, which are then read from the coordinator. */
+  readonly showsPlaces: boolean;
   /** Shows the progress after an event; null for the first picture. */
   show(progress: SweepProgress, event: StoredEvent | null): void;
   /** Prints a remark between two pictures, for example that the connection is lost. */
@@ -42,7 +44,7 @@ export async function followSweep(
     progress = withForecast(withPlaces(progress, entries), forecast);
     display.refresh(progress);
   });
-  rungs.request();
+  if (display.showsPlaces) rungs.request();
   try {
     for (let retryMs = FIRST_RETRY_MS, lost = false; ;) {
       try {
@@ -51,12 +53,14 @@ export async function followSweep(
           lost = false;
           retryMs = FIRST_RETRY_MS;
           if (changesRuns(progress, event)) {
-            progress = addRuns(progress, await client.listRuns(sweepId));
-            progress = withForecast(progress, await client.getForecast(sweepId));
+            const runs = await client.listRuns(sweepId);
+            const forecast = await client.getForecast(sweepId);
+            // Places that were read meanwhile stay.
+            progress = withForecast(addRuns(progress, runs), forecast);
           }
           progress = applyEvent(progress, event);
           display.show(progress, event);
-          if (event.event.kind === 'RUN_STATE') rungs.request();
+          if (display.showsPlaces && event.event.kind === 'RUN_STATE') rungs.request();
         }
         const now = await client.getSweep(sweepId);
         if (isTerminalSweepState(now.state)) return now;

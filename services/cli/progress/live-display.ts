@@ -22,6 +22,7 @@ const ERASE_BELOW = '\u001b[0J';
  * whatever ends the process leaves a usable terminal.
  */
 export class LiveDisplay implements ProgressDisplay {
+  readonly showsPlaces = true;
   readonly #stream: TextStream;
   readonly #colour: boolean;
   #hint: string | null;

@@ -6,7 +6,7 @@ import type { RunProgress, SweepProgress } from './sweep-progress.ts';
 /** Share of the work after which the measured pace replaces that of the forecast. */
 const PACE_FROM = 0.05;
 
-const ORDER: readonly Stage[] = ['INDEX', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'];
+const ORDER: readonly Stage[] = ['INDEX', 'PROBE', 'FEATURES', 'HEAD', 'FINE_TUNE', 'EVALUATE'];
 
 /** Returns the seconds since the first lease, until the end or now; null before the first lease. */
 export function elapsedSeconds({ startTime, endTime }: SweepProgress, now: Date): number | null {
@@ -14,11 +14,18 @@ export function elapsedSeconds({ startTime, endTime }: SweepProgress, now: Date)
   return Math.max(0, ((endTime ?? now).getTime() - startTime.getTime()) / 1_000);
 }
 
+/** Returns whether rounds may follow, whose work no forecast has yet. */
+function mayGrow({ state, runs, mostRuns }: SweepProgress): boolean {
+  if (state !== 'ACTIVE' || (mostRuns !== null && runs.size >= mostRuns)) return false;
+  return [...runs.values()].some(({ run }) => run.round !== null);
+}
+
 /**
- * Returns the share of the forecast work that is done, from 0 to 1; null without a forecast. Ended runs count as complete, since
+ * Returns the share of the forecast work that is done, from 0 to 1; null without a forecast, and while rounds may follow. Ended runs count as complete, since
  * early stopping ends them, too.
  */
 export function workDone(progress: SweepProgress): number | null {
+  if (mayGrow(progress)) return null;
   let done = 0;
   let total = 0;
   for (const { stage, forecastSeconds, taskCount } of progress.forecast?.stages ?? []) {

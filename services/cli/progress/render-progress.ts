@@ -68,8 +68,9 @@ function lastPicture(progress: SweepProgress, { columns, rows, colour }: Screen,
   const paint = painter(colour);
   const elapsed = elapsedSeconds(progress, now);
   const after = elapsed === null ? '' : ` after ${formatDuration(elapsed * 1_000)}`;
-  const all = [...progress.runs.values()];
-  const ranked = all.sort((a, b) => compareRuns(progress.objective, rankedRun(a), rankedRun(b)));
+  const ranked = [...progress.runs.values()]
+    .filter(isRanked)
+    .sort((a, b) => compareRuns(progress.objective, rankedRun(a), rankedRun(b)));
   const shown = ranked.slice(0, Math.max(1, Math.min(TOP, rows - 3)));
   const table = shown.length === 0 ? [] : rankedTable(progress, shown, columns, paint);
   return [headerLine(progress, paint, after), ...table, ...othersLine(ranked, shown)];
@@ -94,6 +95,7 @@ function countsLine(progress: SweepProgress, runs: readonly RunProgress[], now: 
   return [
     ...(done === null ? [] : [`${Math.floor(done * 100)} %`]),
     `${ended} of ${runs.length} ended${failures(runs, (text) => paint('red', text))}${pausedPart(progress, runs)}`,
+    ...roundPart(progress, runs),
     ...timePart(progress, now),
     ...(working.length > 0 ? [`working on ${countWords(working)}`] : []),
     ...(working.length === 0 && progress.state === 'ACTIVE' ? ['waiting for a free slot'] : []),
@@ -104,6 +106,14 @@ function countsLine(progress: SweepProgress, runs: readonly RunProgress[], now: 
 function pausedPart({ state }: SweepProgress, runs: readonly RunProgress[]): string {
   const count = state === 'ACTIVE' ? runs.filter((run) => run.state === 'PAUSED').length : 0;
   return count === 0 ? '' : `, ${count} paused at a rung`;
+}
+
+/** Returns `round 2, at most 48 runs` in a sweep whose strategy asks for rounds. */
+function roundPart({ mostRuns }: SweepProgress, runs: readonly RunProgress[]): readonly string[] {
+  const rounds = runs.flatMap(({ run }) => run.round ?? []);
+  if (rounds.length === 0) return [];
+  const bound = mostRuns === null || runs.length >= mostRuns ? '' : `, at most ${countOf(mostRuns, 'run')}`;
+  return [`round ${Math.max(...rounds)}${bound}`];
 }
 
 function timePart(progress: SweepProgress, now: Date): readonly string[] {
@@ -117,7 +127,7 @@ function timePart(progress: SweepProgress, now: Date): readonly string[] {
 function bestLine(progress: SweepProgress, runs: readonly RunProgress[]): readonly string[] {
   const best = progress.bestRunId === null ? undefined : progress.runs.get(progress.bestRunId);
   if (best === undefined) return [];
-  const tie = describeTie(progress.objective, rankedRun(best), runs.map(rankedRun));
+  const tie = describeTie(progress.objective, rankedRun(best), runs.filter(isRanked).map(rankedRun));
   const at = best.bestStage === null ? '' : ` at ${best.bestStage} epoch ${best.bestEpoch}`;
   const named = `run ${best.run.runIndex}${tie === '' ? '' : `, ${tie}`}`;
   return [`best ${progress.objective.metric} ${formatMetric(best.bestValue)}${at} (${named})`];
@@ -142,6 +152,11 @@ function countWords(
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
   return [...counts].map(([word, count]) => show(word, count)).join(', ');
+}
+
+/** Returns whether a run has a rank: repetitions with other seeds count in the score of their run. */
+function isRanked({ run }: RunProgress): boolean {
+  return run.repeatOfRunId === null;
 }
 
 function endedRun({ run, state, reason }: RunProgress): EndedRun {

@@ -1,15 +1,18 @@
 import type { RungEntryRecord } from '../../core/records/explanation.ts';
 import type { SweepForecastRecord } from '../../core/records/forecast.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
+import { isAdaptive } from '../../core/samplers/samplers.ts';
 import type { GraftClient } from '../client/client-port.ts';
 
-/** Least interval of two reads. */
+/** Least interval of two reads, and that of a sweep with more entries at rungs, of which the coordinator ranks all at each read. */
 const INTERVAL_MS = 1_000;
+const LARGE_INTERVAL_MS = 5_000;
+const LARGE = 1_000;
 
 /**
- * Reads the places of runs at rungs, and the forecast, which grows with promotions: soon after a request, and at most once a second.
- * Sweeps without stopping are never read. A failed read is left to the next one: the watch itself reports that the coordinator is
- * unreachable.
+ * Reads the places of runs at rungs, and the forecast, which grows with promotions and rounds: soon after a request, and at most once a second,
+ * of large sweeps every five seconds. Sweeps without stopping and rounds are never read. A failed read is not reported, because the watch reports
+ * that the coordinator is unreachable; the next one replaces it.
  */
 export class RungReader {
   readonly #client: GraftClient;
@@ -17,6 +20,7 @@ export class RungReader {
   readonly #onRead: (entries: readonly RungEntryRecord[], forecast: SweepForecastRecord) => void;
   #timer: NodeJS.Timeout | null = null;
   #lastMs = -Infinity;
+  #intervalMs = INTERVAL_MS;
   #isReading = false;
   #isWanted = false;
   #isClosed = false;
@@ -35,8 +39,9 @@ export class RungReader {
   request(): void {
     this.#isWanted = true;
     const isIdle = this.#timer === null && !this.#isReading && !this.#isClosed;
-    if (!isIdle || this.#sweep.spec.stopping === undefined) return;
-    const waitMs = Math.max(0, this.#lastMs + INTERVAL_MS - performance.now());
+    const { spec } = this.#sweep;
+    if (!isIdle || (spec.stopping === undefined && !isAdaptive(spec))) return;
+    const waitMs = Math.max(0, this.#lastMs + this.#intervalMs - performance.now());
     this.#timer = setTimeout(() => void this.#read(), waitMs);
     // A watch that ends does not wait for a last read.
     this.#timer.unref();
@@ -49,6 +54,7 @@ export class RungReader {
     this.#isWanted = false;
     try {
       const entries = await this.#client.listRungEntries(sweepId);
+      this.#intervalMs = entries.length > LARGE ? LARGE_INTERVAL_MS : INTERVAL_MS;
       const forecast = await this.#client.getForecast(sweepId);
       if (!this.#isClosed) this.#onRead(entries, forecast);
     } catch {

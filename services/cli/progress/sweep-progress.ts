@@ -10,6 +10,7 @@ import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestResultRecord } from '../../core/records/test-result.ts';
 import type { RunState } from '../../core/states/run-state.ts';
+import { isAdaptive } from '../../core/samplers/samplers.ts';
 import { isTerminalSweepState } from '../../core/states/sweep-state.ts';
 import type { SweepState } from '../../core/states/sweep-state.ts';
 import type { Stage } from '../../core/task.ts';
@@ -51,6 +52,8 @@ export interface SweepProgress {
   readonly sweepId: string;
   readonly displayName: string;
   readonly objective: Objective;
+  /** Bound on the runs of a strategy that asks for rounds of them; null: no round follows, or there is no bound. */
+  readonly mostRuns: number | null;
   readonly state: SweepState;
   readonly reason: string;
   readonly runs: ReadonlyMap<string, RunProgress>;
@@ -78,6 +81,7 @@ export function startProgress(sweep: SweepRecord, runs: readonly RunRecord[]): S
     sweepId: sweep.sweepId,
     displayName: sweep.displayName,
     objective: sweep.spec.objective,
+    mostRuns: isAdaptive(sweep.spec) ? sweep.spec.maxRuns : null,
     state: sweep.state,
     reason: sweep.stateReason,
     runs: new Map(runs.map((run) => [run.runId, freshRun(run)])),
@@ -131,10 +135,13 @@ export function addRuns(progress: SweepProgress, runs: readonly RunRecord[]): Sw
   return { ...progress, runs: all };
 }
 
-/** Returns whether the runs must be listed again: an unknown run, or planning after INDEX, which decides the shared heads. */
+/** Returns whether the runs must be listed again: an unknown run, or planning after INDEX or a screen, which decides the shared heads. */
 export function changesRuns(progress: SweepProgress, stored: StoredEvent): boolean {
   const { event } = stored;
-  if (event.kind === 'TASK') return event.stage === 'INDEX' && event.state === 'SUCCEEDED';
+  if (event.kind === 'TASK') {
+    if (event.stage === 'PROBE') return event.state === 'SUCCEEDED' || event.state === 'FAILED';
+    return event.stage === 'INDEX' && event.state === 'SUCCEEDED';
+  }
   return isAboutUnknownRun(progress, stored);
 }
 
@@ -235,7 +242,8 @@ function withBest(progress: SweepProgress, changed: readonly string[]): SweepPro
   const ids = bestRunId === null || !changed.includes(bestRunId) ? [bestRunId ?? '', ...changed] : [...runs.keys()];
   const candidates = ids.flatMap((runId) => {
     const known = runs.get(runId);
-    return known === undefined ? [] : [{ runId, ...rankedRun(known) }];
+    // Repetitions with other seeds are not ranked.
+    return known === undefined || known.run.repeatOfRunId !== null ? [] : [{ runId, ...rankedRun(known) }];
   });
   return { ...progress, bestRunId: findBest(objective, candidates)?.runId ?? null };
 }

@@ -1,6 +1,7 @@
 import process from 'node:process';
 import { readVersion } from '../../platform/config/read-version.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
+import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
 import type { TestPrediction } from '../../core/task.ts';
 import type { GraftClient, Leaderboard } from '../client/client-port.ts';
@@ -18,7 +19,7 @@ const MAX_WRONG_IMAGES = 24;
  */
 export async function collectReport(client: GraftClient, sweepId: string, signal: AbortSignal): Promise<ReportData> {
   const sweep = await client.getSweep(sweepId);
-  const [leaderboard, metrics, tasks, trainers, plan, search] = await Promise.all([
+  const [leaderboard, metrics, tasks, trainers, plan, search, front] = await Promise.all([
     client.getLeaderboard(sweepId),
     readCharted(client, sweep),
     readTaskHistory(client, sweep, signal),
@@ -27,6 +28,7 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     // The plan of all runs: its own results are stored, and would otherwise be left out as results to reuse.
     client.planSweep({ ...sweep.spec, reuse: false }, null).catch(() => null),
     readSearch(client, sweepId),
+    client.getParetoFront(sweepId),
   ]);
   const runs = leaderboard.entries.map(({ run }) => run).sort((a, b) => a.runIndex - b.runIndex);
   const dataset = sweep.datasetId === null ? null : await client.getDataset(sweep.datasetId, sweepId);
@@ -37,12 +39,14 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
   return {
     sweep,
     runs,
+    repeats: await readRepeats(client, sweep),
     leaderboard,
     metrics,
     dataset,
     plan,
     tasks,
     search,
+    front: front ?? [],
     predictions,
     wrongImages: await Promise.all(
       wrong
@@ -55,6 +59,12 @@ export async function collectReport(client: GraftClient, sweepId: string, signal
     versions: { graft: readVersion(), node: process.versions.node },
     createTime: new Date(),
   };
+}
+
+/** Reads the repetitions of finalists; none where the sweep asks for none. */
+async function readRepeats(client: GraftClient, { sweepId, spec }: SweepRecord): Promise<readonly RunRecord[]> {
+  if (spec.finalists === undefined) return [];
+  return (await client.listRuns(sweepId)).filter(({ repeatOfRunId }) => repeatOfRunId !== null);
 }
 
 async function readSearch(client: GraftClient, sweepId: string): Promise<SearchData | null> {

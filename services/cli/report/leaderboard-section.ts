@@ -1,7 +1,7 @@
 import { canBeBest } from '../../core/ranking.ts';
 import type { LeaderboardRecord } from '../../core/records/leaderboard.ts';
 import { isTerminalRunState } from '../../core/states/run-state.ts';
-import { formatMetric, formatValue } from '../terminal/format.ts';
+import { formatBytes, formatMetric, formatValue } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
 import type { Column } from './data-table.ts';
 import { NOT_SET } from './effects.ts';
@@ -63,6 +63,7 @@ function columnsOf({ leaderboard, runs, sweep }: ReportData, hasStates: boolean)
       { title: 'best epoch', kind: 'short' },
       ({ run }) => (run.bestValue === null ? '–' : `${run.bestStage ?? ''} ${run.bestEpoch}`),
     ],
+    runs.some(({ score }) => score !== null) ? [{ title: `mean ${metric}`, kind: 'number' }, scoreOf] : null,
     leaderboard.testLookCount > 0 ? [{ title: 'test accuracy (95\u202f%)', kind: 'short' }, testAccuracyOf] : null,
     ...varied.map((name): EntryColumn => [
       { title: breakable(name), kind: 'parameter' },
@@ -71,6 +72,7 @@ function columnsOf({ leaderboard, runs, sweep }: ReportData, hasStates: boolean)
           ? wrapping(formatValue(parameters[name]))
           : html`<span class="faint">${NOT_SET}</span>`,
     ]),
+    hasModelSizes(runs) ? [{ title: 'model', kind: 'number', optional: true }, modelSizeOf] : null,
     [{ title: 'tags', kind: 'medium', optional: true }, ({ run }) => tagList(run.tags) ?? ''],
     [
       { title: 'notes', kind: 'wide', optional: true },
@@ -78,6 +80,15 @@ function columnsOf({ leaderboard, runs, sweep }: ReportData, hasStates: boolean)
     ],
   ];
   return columns.filter((column) => column !== null);
+}
+
+/** Returns whether the models differ in size, so that a column of it says something. */
+function hasModelSizes(runs: ReportData['runs']): boolean {
+  return new Set(runs.map(({ modelBytes }) => modelBytes)).size > 1;
+}
+
+function modelSizeOf({ run: { modelBytes } }: LeaderboardRecord): string {
+  return modelBytes === null ? '–' : formatBytes(modelBytes);
 }
 
 function stateOf(entry: LeaderboardRecord): Html {
@@ -88,6 +99,13 @@ function stateOf(entry: LeaderboardRecord): Html {
 function testAccuracyOf({ testResult }: LeaderboardRecord): Part {
   if (testResult === null) return '';
   return valueInInterval(testResult.accuracy, testResult.accuracyLow, testResult.accuracyHigh);
+}
+
+/** Renders the mean over the seeds of a run that was repeated. */
+function scoreOf({ run: { score, measurementCount } }: LeaderboardRecord): Part {
+  return score === null
+    ? ''
+    : html`${formatMetric(score)} <span class="faint">${`${measurementCount}\u202fseeds`}</span>`;
 }
 
 /** Renders a state in its colour, with its name. */

@@ -1,6 +1,8 @@
 import { curvesSection } from './curves-section.ts';
 import { effectsSection } from './effects-section.ts';
 import { failuresSection } from './failures-section.ts';
+import { frontSection } from './front-section.ts';
+import { finalistsSection } from './finalists-section.ts';
 import { html, tagList } from './html.ts';
 import { leaderboardSection, stateBadge } from './leaderboard-section.ts';
 import { time } from './numbers.ts';
@@ -20,9 +22,13 @@ export function renderReport(data: ReportData): string {
   const title = sweep.displayName === '' ? `Sweep ${sweep.sweepId}` : sweep.displayName;
   const failures = failuresSection(data);
   const effects = effectsSection(data);
+  const finalists = finalistsSection(data);
   const search = searchSection(data);
+  const front = frontSection(data);
   const chapters: readonly (readonly [string, string])[] = [
     ['leaderboard', 'Leaderboard'],
+    ...(front === null ? [] : [['front', 'Size'] as const]),
+    ...(finalists === null ? [] : [['finalists', 'Finalists'] as const]),
     ...(failures === null ? [] : [['failures', 'Failures'] as const]),
     ...(effects === null ? [] : [['parameters', 'Parameters'] as const]),
     ...(search === null ? [] : [['search', 'Search'] as const]),
@@ -51,8 +57,8 @@ export function renderReport(data: ReportData): string {
           <nav aria-label="Sections">${chapters.map(([id, name]) => html`<a href="#${id}">${name}</a> `)}</nav>
         </header>
         <main>
-          ${leaderboardSection(data)} ${failures} ${effects} ${search} ${curvesSection(data)} ${testSection(data)}
-          ${sweepSection(data)} ${planSection(data)} ${sourceSection(data)}
+          ${leaderboardSection(data)} ${front} ${finalists} ${failures} ${effects} ${search} ${curvesSection(data)}
+          ${testSection(data)} ${sweepSection(data)} ${planSection(data)} ${sourceSection(data)}
         </main>
         <footer>
           <p>

@@ -2,6 +2,7 @@ import { OBJECTIVE_METRICS } from '../../core/objective.ts';
 import type { Dataset } from '../../core/dataset.ts';
 import type { EpochMetricRecord } from '../../core/records/epoch-metric.ts';
 import type { DecisionRecord, RungEntryRecord, SweepExplanation } from '../../core/records/explanation.ts';
+import type { FrontEntryRecord } from '../../core/records/pareto-front.ts';
 import type { SweepPlanRecord } from '../../core/records/plan.ts';
 import type { RunRecord } from '../../core/records/run.ts';
 import type { SweepRecord } from '../../core/records/sweep.ts';
@@ -60,6 +61,8 @@ export interface SearchData {
 export interface ReportData {
   readonly sweep: SweepRecord;
   readonly runs: readonly RunRecord[];
+  /** Repetitions of finalists with other seeds, which are not among `runs`. */
+  readonly repeats: readonly RunRecord[];
   readonly leaderboard: Leaderboard;
   /** Metrics that are drawn, as they were recorded: a shared head's for the run that trained it. */
   readonly metrics: readonly EpochMetricRecord[];
@@ -70,6 +73,8 @@ export interface ReportData {
   readonly tasks: readonly TaskHistory[];
   /** Null if every run trains to its end, or the coordinator is of a version without rungs. */
   readonly search: SearchData | null;
+  /** Runs that no smaller one equals, the smallest first; empty if the coordinator is of a version without costs of models. */
+  readonly front: readonly FrontEntryRecord[];
   /** Predictions on the test split by run, for winner and baseline. */
   readonly predictions: ReadonlyMap<string, readonly TestPrediction[]>;
   /** Misclassified images of the winner, most confident first. */
@@ -95,9 +100,11 @@ export function hasEnded({ state }: SweepRecord): boolean {
   return isTerminalSweepState(state);
 }
 
-/** Returns the entry of the best run by validation, as in the sweep's `best_run_id`; null before the first validation. */
+/** Returns the entry of the winner, or of the best run by validation while the sweep has none; null before the first validation. */
 export function bestEntry({ leaderboard }: Pick<ReportData, 'leaderboard'>): LeaderboardRecord | null {
-  return leaderboard.entries.find(({ run }) => canBeBest(run)) ?? null;
+  const { entries, winner } = leaderboard;
+  const won = entries.find(({ run }) => run.runId === winner?.runId);
+  return won ?? entries.find(({ run }) => canBeBest(run)) ?? null;
 }
 
 /** Returns whether a metric is a loss, from zero and better if lower, or a score. */

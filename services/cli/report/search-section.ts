@@ -1,6 +1,16 @@
+import { isBetter } from '../../core/objective.ts';
+import type { Objective } from '../../core/objective.ts';
 import type { DecisionKind } from '../../core/records/decision.ts';
-import type { RungEntryRecord, RungRecord } from '../../core/records/explanation.ts';
-import { DECISION_WORDS, decisionOfEntry, placeOfRung, valueOfEntry } from '../describe/rung-text.ts';
+import type { RungEntryRecord, RungRecord, ScreenEntryRecord } from '../../core/records/explanation.ts';
+import {
+  byPlace,
+  DECISION_WORDS,
+  decisionOfEntry,
+  placeOfEntry,
+  placeOfRung,
+  valueOfEntry,
+} from '../describe/rung-text.ts';
+import { screenColumns, screenTitle } from '../describe/screen-text.ts';
 import { formatMetric } from '../terminal/format.ts';
 import { renderTable } from './data-table.ts';
 import type { Row } from './data-table.ts';
@@ -17,27 +27,32 @@ export function searchSection({ search, sweep, runs }: ReportData): Html | null 
   if (search === null) return null;
   const { explanation, entries, decisions } = search;
   const { metric } = sweep.spec.objective;
+  const hasEnded = sweep.searchEnd !== null;
   const indexes = new Map(runs.map(({ runId, runIndex }) => [runId, runIndex]));
   const reached = explanation.rungs.filter(({ entryCount }) => entryCount > 0);
   return html`<section aria-labelledby="search">
     <h2 id="search">The search</h2>
     <p>${explanation.rule}: ${explanation.policy}</p>
-    ${explanation.notes.map((note) => html`<p>${note}</p>`)}
-    ${renderTable({
-      label: 'Rungs',
-      noun: 'rung',
-      columns: [
-        { title: 'rung', kind: 'number', names: true },
-        { title: 'after', kind: 'short' },
-        { title: 'runs', kind: 'number' },
-        { title: `best ${metric}`, kind: 'number' },
-        { title: 'trained on', kind: 'number' },
-        { title: 'paused', kind: 'number' },
-        { title: 'stopped', kind: 'number' },
-      ],
-      rows: explanation.rungs.map((rung) => rungRow(rung, entriesOf(entries, rung))),
-    })}
-    ${reached.map((rung) => rungTable(rung, entriesOf(entries, rung), metric))}
+    ${explanation.notes.map((note) => html`<p>${note}</p>`)} ${screenPart(explanation.screen)}
+    ${
+      explanation.rungs.length === 0
+        ? null
+        : renderTable({
+            label: 'Rungs',
+            noun: 'rung',
+            columns: [
+              { title: 'rung', kind: 'number', names: true },
+              { title: 'after', kind: 'short' },
+              { title: 'runs', kind: 'number' },
+              { title: `best ${metric}`, kind: 'number' },
+              { title: 'trained on', kind: 'number' },
+              { title: hasEnded ? 'not promoted' : 'paused', kind: 'number' },
+              { title: 'stopped', kind: 'number' },
+            ],
+            rows: explanation.rungs.map((rung) => rungRow(rung, entriesOf(entries, rung), sweep.spec.objective)),
+          })
+    }
+    ${reached.map((rung) => rungTable(rung, entriesOf(entries, rung), metric, hasEnded))}
     <h3>Decisions</h3>
     ${
       decisions.length === 0
@@ -69,20 +84,43 @@ export function searchSection({ search, sweep, runs }: ReportData): Html | null 
   </section>`;
 }
 
-function entriesOf(entries: readonly RungEntryRecord[], { rung }: RungRecord): readonly RungEntryRecord[] {
-  return entries.filter((entry) => entry.rung === rung).sort((a, b) => a.place - b.place);
+/** Renders the candidates of the screen; null where there is none. */
+function screenPart(screen: readonly ScreenEntryRecord[]): Html | null {
+  if (screen.length === 0) return null;
+  const columns = screenColumns(screen);
+  return html`<h3>${screenTitle(screen)}</h3>
+    ${renderTable({
+      label: 'Screen',
+      noun: 'candidate',
+      open: OPEN_DECISIONS,
+      columns: [
+        ...columns.map(({ title, isText }) => ({
+          title: title === '' ? 'decision' : title,
+          kind: isText ? ('short' as const) : ('number' as const),
+        })),
+        { title: 'why', kind: 'wide' as const, optional: true },
+      ],
+      rows: screen.map((entry) => ({ cells: [...columns.map(({ cell }) => cell(entry)), entry.reason] })),
+    })}`;
 }
 
-function rungRow(rung: RungRecord, entries: readonly RungEntryRecord[]): Row {
+function entriesOf(entries: readonly RungEntryRecord[], { rung }: RungRecord): readonly RungEntryRecord[] {
+  return byPlace(entries.filter((entry) => entry.rung === rung));
+}
+
+function rungRow(rung: RungRecord, entries: readonly RungEntryRecord[], objective: Objective): Row {
   const having = (...kinds: readonly DecisionKind[]): number =>
     entries.filter(({ decision, competes }) => competes && decision !== null && kinds.includes(decision)).length;
-  const [best] = entries;
+  const best = entries.reduce<number | null>(
+    (found, { value }) => (isBetter(objective, value, found) ? value : found),
+    null,
+  );
   return {
     cells: [
       rung.rung,
       placeOfRung(rung),
       rung.entryCount,
-      best === undefined ? '–' : formatMetric(best.value),
+      best === null ? '–' : formatMetric(best),
       having('CONTINUE', 'PROMOTE'),
       having('PAUSE'),
       having('STOP', 'STOP_RUN'),
@@ -90,7 +128,7 @@ function rungRow(rung: RungRecord, entries: readonly RungEntryRecord[]): Row {
   };
 }
 
-function rungTable(rung: RungRecord, entries: readonly RungEntryRecord[], metric: string): Html {
+function rungTable(rung: RungRecord, entries: readonly RungEntryRecord[], metric: string, hasEnded: boolean): Html {
   const rivals = entries.filter(({ competes }) => competes);
   const trained = rivals.filter(({ decision }) => decision === 'CONTINUE' || decision === 'PROMOTE').length;
   return html`<h3>
@@ -110,7 +148,19 @@ function rungTable(rung: RungRecord, entries: readonly RungEntryRecord[], metric
         { title: 'reason', kind: 'wide', optional: true },
       ],
       rows: entries.map((entry) => ({
-        cells: [entry.place, entry.runIndex, valueOfEntry(entry), entry.epoch, decisionOfEntry(entry), entry.reason],
+        cells: [
+          placeOfEntry(entry),
+          entry.runIndex,
+          valueOfEntry(entry),
+          entry.epoch,
+          decisionOfEntry(entry, hasEnded),
+          reasonOf(entry, hasEnded),
+        ],
       })),
     })}`;
+}
+
+/** Returns the reason of the latest decision. That of a pause names the table at the arrival, which more runs have changed since. */
+function reasonOf({ decision, reason }: RungEntryRecord, hasEnded: boolean): string {
+  return decision === 'PAUSE' && hasEnded ? '' : reason;
 }

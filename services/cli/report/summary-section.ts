@@ -31,6 +31,8 @@ export function summarySection(data: ReportData): Html {
         entry === null ? verdict.note : parameterList(entry.run.parameters, entry.run.variedNames),
         entry === null ? null : verdict.note,
         tie,
+        data.leaderboard.winnerStatement?.sentence ?? null,
+        ...(data.leaderboard.winner?.statements ?? []),
       ])}
       ${card(
         'Test accuracy',
@@ -41,9 +43,7 @@ export function summarySection(data: ReportData): Html {
               `95\u202f%: ${percent(test.accuracyLow)} to ${percent(test.accuracyHigh)}, ${count(test.imageCount, 'image')}`,
             ],
       )}
-      ${card(`Best ${sweep.spec.objective.metric}`, formatMetric(entry?.run.bestValue), [
-        entry === null ? null : `${entry.run.bestStage ?? ''}, epoch ${entry.run.bestEpoch}`,
-      ])}
+      ${card(...scoreOf(data, entry))}
       ${card('Runs', String(sweep.runCount), [`${sweep.finishedRunCount} ended${outcomes === '' ? '' : `: ${outcomes}`}`])}
       ${card('Time', duration(durationOf(data)), [hasEnded(sweep) ? null : 'so far'])}
     </dl>`;
@@ -56,6 +56,21 @@ function card(label: string, value: string, notes: readonly (string | Html | nul
       ${value}${notes.filter((note) => note !== null && note !== '').map((note) => html` <small>${note}</small>`)}
     </dd>
   </div>`;
+}
+
+/** Returns the value by which the run won: its score where it was repeated, else its best value; with what is expected on new images. */
+function scoreOf(
+  { sweep, leaderboard: { winner } }: ReportData,
+  entry: LeaderboardRecord | null,
+): [string, string, (string | null)[]] {
+  const { metric } = sweep.spec.objective;
+  const expected = winner?.expectedScore ?? null;
+  const onNew = expected === null ? null : `${formatMetric(expected)} expected on new images`;
+  if (winner !== null && winner.measurementCount > 1) {
+    return [`Mean ${metric}`, formatMetric(winner.score), [`over ${winner.measurementCount} seeds`, onNew]];
+  }
+  const at = entry === null ? null : `${entry.run.bestStage ?? ''}, epoch ${entry.run.bestEpoch}`;
+  return [`Best ${metric}`, formatMetric(entry?.run.bestValue), [at, onNew]];
 }
 
 function verdictOf({ sweep, runs }: ReportData, entry: LeaderboardRecord | null): Verdict {

@@ -1,4 +1,4 @@
-import { firstRunIsBaseline } from '../../core/samplers/baseline.ts';
+import { hasBaseline } from '../../core/samplers/baseline.ts';
 import { pairedBootstrap } from '../../core/statistics/paired-bootstrap.ts';
 import type { PairedComparison } from '../../core/statistics/paired-bootstrap.ts';
 import { neverFoundClasses } from '../../core/statistics/never-found-classes.ts';
@@ -77,7 +77,7 @@ function neverFound({ classResults }: TestResultRecord): Html | null {
 /** Compares winner and baseline in one sentence. */
 function verdict(data: ReportData, winner: LeaderboardRecord): string {
   const baseline = data.leaderboard.entries.find(({ run }) => run.runIndex === 0);
-  if (baseline !== undefined && !firstRunIsBaseline(data.sweep.spec, baseline.run.parameters)) {
+  if (baseline !== undefined && !hasBaseline(data.sweep, baseline.run.parameters)) {
     return (
       'There is no baseline to compare it with: the runs are draws, and none of them has the defaults. ' +
       'With variants: [{}] in the sweep file they are trained as run 0.'

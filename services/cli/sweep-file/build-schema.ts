@@ -27,14 +27,24 @@ export function buildSweepSchema(): JsonSchema {
       parameters: dimensionsSchema(),
       strategy: {
         enum: [...STRATEGIES],
-        description: 'Strategy that chooses variants. Default: grid, or list if only variants are given.',
+        description: [
+          'Strategy that chooses variants. Default: grid, or list if only variants are given.',
+          'grid: every combination. random, sobol: independent or evenly spread draws. list: the variants alone.',
+          'gp: a Gaussian process asks for rounds of runs by the results so far; the best choice up to 200 runs.',
+          'tpe: a tree-structured Parzen estimator does so, for any number of runs.',
+        ].join(' '),
       },
       variants: {
         type: 'array',
         items: { $ref: '#/$defs/parameters' },
         description: "Variants of the strategy list, or variants that run before the strategy's own.",
       },
-      max_runs: { type: 'integer', minimum: 1, description: 'Maximum number of runs; required for random and sobol.' },
+      max_runs: {
+        type: 'integer',
+        minimum: 1,
+        description:
+          'Maximum number of runs; required for random and sobol, and for gp and tpe without a budget of time.',
+      },
       seed: { type: 'integer', minimum: 0, default: 0, description: 'Seed of everything without its own seed.' },
       objective: {
         type: 'object',

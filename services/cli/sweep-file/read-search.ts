@@ -1,8 +1,14 @@
-import { DEFAULT_TARGET_CONFIDENCE, STOPPING_DEFAULTS, STOPPING_RULES } from '../../core/sweep/search-spec.ts';
+import {
+  DEFAULT_TARGET_CONFIDENCE,
+  SEARCH_DEFAULTS,
+  STOPPING_DEFAULTS,
+  STOPPING_RULES,
+} from '../../core/sweep/search-spec.ts';
 import type {
   BudgetSpec,
   PatienceSpec,
   RungEpochs,
+  SearchSpec,
   StoppingRule,
   StoppingSpec,
   TargetSpec,
@@ -13,7 +19,15 @@ import { show } from '../../core/text/show.ts';
 import { readDuration } from './read-duration.ts';
 import { isMapping, pathOf } from './shape-reader.ts';
 import type { ShapeReader } from './shape-reader.ts';
-import { BUDGET_KEYS, PATIENCE_KEYS, RUNG_KEYS, STOPPING_KEYS, TARGET_KEYS, THRESHOLD_KEYS } from './sweep-shape.ts';
+import {
+  BUDGET_KEYS,
+  PATIENCE_KEYS,
+  RUNG_KEYS,
+  SEARCH_KEYS,
+  STOPPING_KEYS,
+  TARGET_KEYS,
+  THRESHOLD_KEYS,
+} from './sweep-shape.ts';
 
 /** Reads `stopping`. A rule's name alone is short for a section with that rule. */
 export function readStopping(value: unknown, reader: ShapeReader): StoppingSpec {
@@ -94,6 +108,25 @@ export function readBudget(value: unknown, reader: ShapeReader): BudgetSpec {
     slotSeconds: readDuration(budget['slot_seconds'], 'budget.slot_seconds', reader),
     wallSeconds: readDuration(budget['wall_time'], 'budget.wall_time', reader),
     target: readTarget(budget['target'], reader),
+    ...readPatienceRounds(budget['patience_rounds'], reader),
+  };
+}
+
+/** Reads a bound that is absent from a spec where the file has none. 0 is kept, so that validation names it. */
+function readPatienceRounds(value: unknown, reader: ShapeReader): Pick<BudgetSpec, 'patienceRounds'> {
+  const patienceRounds = reader.integer(value, 'budget.patience_rounds');
+  return patienceRounds === null ? {} : { patienceRounds };
+}
+
+/** Reads `search`. `round_runs: auto` and `explore: auto` are the same as their absence. */
+export function readSearch(value: unknown, reader: ShapeReader): SearchSpec {
+  const search = reader.mapping(value ?? {}, 'search', SEARCH_KEYS) ?? {};
+  const given = (key: (typeof SEARCH_KEYS)[number]): unknown => (search[key] === 'auto' ? undefined : search[key]);
+  return {
+    startupRuns: reader.integer(search['startup_runs'], 'search.startup_runs') ?? SEARCH_DEFAULTS.startupRuns,
+    roundRuns: reader.integer(given('round_runs'), 'search.round_runs'),
+    explore: reader.number(given('explore'), 'search.explore'),
+    pack: reader.flag(search['pack'], 'search.pack') ?? SEARCH_DEFAULTS.pack,
   };
 }
 

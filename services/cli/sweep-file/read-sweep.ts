@@ -18,7 +18,10 @@ import type {
   SplitFractions,
   SweepSpec,
 } from '../../core/sweep/sweep-spec.ts';
-import { readBudget, readStopping } from './read-search.ts';
+import { readWinnerChoice } from './read-finalists.ts';
+import { readScreen } from './read-screen.ts';
+import { readConstraints } from './read-constraints.ts';
+import { readBudget, readSearch, readStopping } from './read-search.ts';
 import { isMapping, pathOf } from './shape-reader.ts';
 import type { Mapping, ShapeReader } from './shape-reader.ts';
 import {
@@ -60,7 +63,11 @@ export function readSweep(root: unknown, reader: ShapeReader, folders: SweepFile
     ...(file['mlflow'] === undefined ? {} : { mlflow: readMlflow(file['mlflow'], reader) }),
     ...(file['stopping'] === undefined ? {} : { stopping: readStopping(file['stopping'], reader) }),
     ...(file['budget'] === undefined ? {} : { budget: readBudget(file['budget'], reader) }),
+    ...(file['screen'] === undefined ? {} : { screen: readScreen(file['screen'], reader) }),
+    ...(file['constraints'] === undefined ? {} : { constraints: readConstraints(file['constraints'], reader) }),
     ...readScheduling(file, reader),
+    ...readWinnerChoice(file, reader),
+    ...(file['search'] === undefined ? {} : { search: readSearch(file['search'], reader) }),
   };
 }
 

@@ -1,7 +1,12 @@
 import {
   DEFAULT_PRIORITY,
   DEFAULT_TARGET_CONFIDENCE,
+  MAX_KEPT_CANDIDATES,
   MAX_PRIORITY,
+  MAX_PROBE_IMAGES,
+  MIN_PROBE_IMAGES,
+  SCREEN_DEFAULTS,
+  SEARCH_DEFAULTS,
   STOPPING_DEFAULTS,
   STOPPING_RULES,
 } from '../../core/sweep/search-spec.ts';
@@ -10,11 +15,20 @@ import {
   MAX_LISTED_RUNGS,
   SMALLEST_REDUCTION_FACTOR,
 } from '../../core/validation/validate-search.ts';
-import { DURATION_PATTERN } from './read-duration.ts';
+import type { CONSTRAINT_NAMES } from '../../core/sweep/constraint.ts';
+import { MAX_FINALISTS, MAX_SEEDS } from '../../core/validation/validate-finalists.ts';
+import { DEFAULT_WINNER_RULE, FINALIST_DEFAULTS, WINNER_RULES } from '../../core/sweep/finalist-spec.ts';
+import { MAX_ROUND_RUNS } from '../../core/stopping/rounds-policy.ts';
+import { DURATION_PATTERN } from '../../core/text/duration.ts';
+import { BYTES_PATTERN, COUNT_PATTERN } from '../../core/text/quantity.ts';
 import type {
   BUDGET_KEYS,
+  CONSTRAINT_KEYS,
+  FINALIST_KEYS,
   PATIENCE_KEYS,
   RUNG_KEYS,
+  SCREEN_KEYS,
+  SEARCH_KEYS,
   STOPPING_KEYS,
   TARGET_KEYS,
   THRESHOLD_KEYS,
@@ -28,6 +42,9 @@ export function searchProperties(): Readonly<Record<string, Schema>> {
   return {
     stopping: stoppingSchema(),
     budget: budgetSchema(),
+    screen: screenSchema(),
+    constraints: constraintsSchema(),
+    search: roundsSchema(),
     max_parallel_slots: {
       type: 'integer',
       minimum: 1,
@@ -46,6 +63,16 @@ export function searchProperties(): Readonly<Record<string, Schema>> {
       default: true,
       description: 'Take the results of equal runs of other sweeps instead of training them again.',
     },
+    finalists: finalistsSchema(),
+    winner_rule: {
+      enum: [...WINNER_RULES],
+      default: DEFAULT_WINNER_RULE,
+      description: [
+        'Choice of the winner, which is tested.',
+        'best: the best score, the mean over the seeds of a finalist.',
+        'one_standard_error: the cheapest run whose score is within one standard error of the best one.',
+      ].join(' '),
+    },
   };
 }
 
@@ -56,7 +83,7 @@ function stoppingSchema(): Schema {
       'Rule that stops or pauses hopeless runs. Default: promotion if any run is fine-tuned, else none.',
       'none: every run trains to its end.',
       'promotion: trains all heads, then promotes the best of each rung to the next; the others pause and may be promoted later.',
-      'asha: stops a run that is not among the best 1/reduction_factor of its rung.',
+      'asha: stops a run if more than 1/reduction_factor of the runs at its rung are better.',
       'median: stops a run that is worse than the median of its rung.',
       'percentile: stops a run that is among the worst `percentile` percent of its rung.',
       'paired: stops a run only if a paired test on the validation images finds it worse than those that continue.',
@@ -124,7 +151,9 @@ function stoppingSchema(): Schema {
     promote_idle: {
       type: 'boolean',
       default: STOPPING_DEFAULTS.promoteIdle,
-      description: 'A slot that would idle while the sweep still trains promotes the best paused run.',
+      description:
+        'A slot that would idle while the sweep still trains promotes the best run that waits at the lowest rung. ' +
+        'Not with a budget of slot-seconds.',
     },
   };
   return {
@@ -146,6 +175,57 @@ function rungsSchema(): Schema {
       'number of epochs.',
     anyOf: [{ const: 'auto' }, { type: 'object', additionalProperties: false, properties }],
   };
+}
+
+function screenSchema(): Schema {
+  const properties: Properties<typeof SCREEN_KEYS> = {
+    keep: {
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_KEPT_CANDIDATES,
+      default: SCREEN_DEFAULTS.keep,
+      description: "Candidates that are kept at most, the baseline's included.",
+    },
+    images: {
+      anyOf: [{ const: 0 }, { type: 'integer', minimum: MIN_PROBE_IMAGES, maximum: MAX_PROBE_IMAGES }],
+      default: SCREEN_DEFAULTS.images,
+      description:
+        'Images of each probe, two thirds of them from the training split. 0: 300, and more where there are many classes.',
+    },
+  };
+  return {
+    description:
+      'Screen of the candidates (backbone, cut, image size, pooling) on some images, before features of all are computed: the best ' +
+      'and those that a paired test does not find worse are trained. Default: off.',
+    anyOf: [{ const: 'off' }, { type: 'object', additionalProperties: false, properties }],
+  };
+}
+
+function roundsSchema(): Schema {
+  const auto = (schema: Schema): Schema => ({ anyOf: [{ const: 'auto' }, schema] });
+  const properties: Properties<typeof SEARCH_KEYS> = {
+    startup_runs: {
+      type: 'integer',
+      minimum: 1,
+      default: SEARCH_DEFAULTS.startupRuns,
+      description: 'Runs with results before the first model; those before are variants and Sobol points.',
+    },
+    round_runs: {
+      ...auto({ type: 'integer', minimum: 1, maximum: MAX_ROUND_RUNS }),
+      description: 'Runs of a round, which train together. Default: auto, 8 up to 48 runs and 16 above.',
+    },
+    explore: {
+      ...auto({ type: 'number', minimum: 0, maximum: 1 }),
+      description: 'Part of the runs of a round that are Sobol points. Default: auto, none for gp and 0.25 for tpe.',
+    },
+    pack: {
+      type: 'boolean',
+      default: SEARCH_DEFAULTS.pack,
+      description:
+        'Later runs of a round take the values that would split a group, such as batch_size, from the first ones.',
+    },
+  };
+  return objectSchema('Rounds of the strategies gp and tpe.', properties, []);
 }
 
 function budgetSchema(): Schema {
@@ -181,8 +261,63 @@ function budgetSchema(): Schema {
         ),
       ],
     },
+    patience_rounds: {
+      type: 'integer',
+      minimum: 1,
+      description:
+        'For gp and tpe: rounds without a distinguishably better run, after which no other one is asked for.',
+    },
   };
   return objectSchema('Bounds of the work; the first one that is reached ends the search.', properties, []);
+}
+
+function constraintsSchema(): Schema {
+  const bound = (description: string, pattern: string): Schema => {
+    const amount = {
+      anyOf: [
+        { type: 'integer', minimum: 1 },
+        { type: 'string', pattern },
+      ],
+    };
+    const properties: Properties<typeof CONSTRAINT_KEYS> = { at_most: { ...amount, description: 'Largest value.' } };
+    return { description, anyOf: [...amount.anyOf, objectSchema('Bound.', properties, ['at_most'])] };
+  };
+  const properties: Properties<typeof CONSTRAINT_NAMES> = {
+    model_bytes: bound('Bytes of the weights of the exported float32 model; or a size such as 20MB.', BYTES_PATTERN),
+    parameters: bound('Parameters of the model, as Keras counts them; or an amount such as 4M.', COUNT_PATTERN),
+    flops: bound(
+      'Operations of a forward pass of one image, 2 per multiply-add; or an amount such as 600M.',
+      COUNT_PATTERN,
+    ),
+  };
+  return {
+    ...objectSchema('Bounds on the models. Runs over one are never trained.', properties, []),
+    minProperties: 1,
+  };
+}
+
+function finalistsSchema(): Schema {
+  const properties: Properties<typeof FINALIST_KEYS> = {
+    runs: {
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_FINALISTS,
+      default: FINALIST_DEFAULTS.runs,
+      description: 'Maximum number of runs that are repeated: those that can not be distinguished from the best one.',
+    },
+    seeds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_SEEDS,
+      default: FINALIST_DEFAULTS.seeds,
+      description: 'Trainings of each of them, its own included. 1: no run is repeated.',
+    },
+  };
+  return objectSchema(
+    'Repeats the best runs with the next seeds when all runs are trained; their scores are means over the seeds. Default: no run is repeated.',
+    properties,
+    [],
+  );
 }
 
 function objectSchema(

@@ -104,7 +104,7 @@ export class ShapeReader {
 
 /** Returns whether a section is on the search as a whole, whose keys resemble parameters: `stopping.patience`. */
 function isSearch(path: string): boolean {
-  return /^(stopping|budget)\b/.test(path);
+  return /^(stopping|budget|constraints|finalists)\b/.test(path);
 }
 
 /** Returns where a parameter belongs that is given as a key of the file or of its data set; empty for any other key. */

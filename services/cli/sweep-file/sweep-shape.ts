@@ -15,9 +15,14 @@ export const SWEEP_KEYS = [
   'mlflow',
   'stopping',
   'budget',
+  'constraints',
   'max_parallel_slots',
   'priority',
   'reuse',
+  'screen',
+  'finalists',
+  'winner_rule',
+  'search',
 ] as const;
 
 export const DATASET_KEYS = ['path', 'split_fractions', 'allow_duplicates', 'skip_bad_files', 'strict'] as const;
@@ -39,8 +44,12 @@ export const STOPPING_KEYS = [
   'synchronous',
   'promote_idle',
 ] as const;
+export const SCREEN_KEYS = ['keep', 'images'] as const;
 export const RUNG_KEYS = ['head', 'fine_tune'] as const;
 export const THRESHOLD_KEYS = ['worse_than', 'from_epoch'] as const;
 export const PATIENCE_KEYS = ['epochs', 'min_delta'] as const;
-export const BUDGET_KEYS = ['slot_seconds', 'wall_time', 'target'] as const;
+export const BUDGET_KEYS = ['slot_seconds', 'wall_time', 'target', 'patience_rounds'] as const;
+export const SEARCH_KEYS = ['startup_runs', 'round_runs', 'explore', 'pack'] as const;
 export const TARGET_KEYS = ['value', 'confidence'] as const;
+export const CONSTRAINT_KEYS = ['at_most'] as const;
+export const FINALIST_KEYS = ['runs', 'seeds'] as const;

@@ -7,9 +7,14 @@ import type {
   ParameterValue,
   SweepSpec,
 } from '../../core/sweep/sweep-spec.ts';
-import { DEFAULT_TARGET_CONFIDENCE, STOPPING_DEFAULTS } from '../../core/sweep/search-spec.ts';
-import type { BudgetSpec, StoppingSpec, TargetSpec } from '../../core/sweep/search-spec.ts';
-import type { BUDGET_KEYS, STOPPING_KEYS, SWEEP_KEYS } from './sweep-shape.ts';
+import {
+  DEFAULT_TARGET_CONFIDENCE,
+  SCREEN_DEFAULTS,
+  SEARCH_DEFAULTS,
+  STOPPING_DEFAULTS,
+} from '../../core/sweep/search-spec.ts';
+import type { BudgetSpec, SearchSpec, StoppingSpec, TargetSpec } from '../../core/sweep/search-spec.ts';
+import type { BUDGET_KEYS, SCREEN_KEYS, SEARCH_KEYS, STOPPING_KEYS, SWEEP_KEYS } from './sweep-shape.ts';
 
 /** Absolute value below which a number is written as `1e-5`. */
 const SMALL = 1e-3;
@@ -35,9 +40,14 @@ export function writeSweepFile(spec: SweepSpec): string {
     mlflow: mlflow && { experiment: mlflow.experiment, register_model: mlflow.registerModel },
     stopping: spec.stopping && stoppingOf(spec.stopping),
     budget: spec.budget && budgetOf(spec.budget),
+    constraints: spec.constraints && mappingOf(spec.constraints.map(({ name, atMost }) => [name, { at_most: atMost }])),
     max_parallel_slots: spec.maxParallelSlots,
     priority: spec.priority,
     reuse: spec.reuse,
+    screen: spec.screen && screenOf(spec.screen),
+    finalists: spec.finalists,
+    winner_rule: spec.winnerRule,
+    search: spec.search && searchOf(spec.search),
   };
   const document = new Document(file, { aliasDuplicateObjects: false });
   style(document);
@@ -54,9 +64,17 @@ function datasetOf({ path, splitFractions, allowDuplicates, skipBadFiles, strict
   };
 }
 
+function screenOf(screen: NonNullable<SweepSpec['screen']>): object | string {
+  if (screen === 'off') return screen;
+  const section: Record<(typeof SCREEN_KEYS)[number], unknown> = {
+    keep: screen.keep,
+    images: screen.images === SCREEN_DEFAULTS.images ? undefined : screen.images,
+  };
+  return section;
+}
+
 /** Returns the keys of a stopping section that are not at their default; the rule's name where that is all. */
 function stoppingOf(stopping: StoppingSpec): object | string {
-  const changed = <T>(value: T, usual: T): T | undefined => (value === usual ? undefined : value);
   const { rungs, threshold, patience } = stopping;
   const section: Record<(typeof STOPPING_KEYS)[number], unknown> = {
     rule: stopping.rule ?? undefined,
@@ -75,11 +93,27 @@ function stoppingOf(stopping: StoppingSpec): object | string {
   return isRuleAlone && stopping.rule !== null ? stopping.rule : section;
 }
 
-function budgetOf({ slotSeconds, wallSeconds, target }: BudgetSpec): object {
+/** Returns a value that is not the usual one. */
+function changed<T>(value: T, usual: T): T | undefined {
+  return value === usual ? undefined : value;
+}
+
+function searchOf({ startupRuns, roundRuns, explore, pack }: SearchSpec): object {
+  const search: Record<(typeof SEARCH_KEYS)[number], unknown> = {
+    startup_runs: changed(startupRuns, SEARCH_DEFAULTS.startupRuns),
+    round_runs: roundRuns ?? undefined,
+    explore: explore ?? undefined,
+    pack: changed(pack, SEARCH_DEFAULTS.pack),
+  };
+  return search;
+}
+
+function budgetOf({ slotSeconds, wallSeconds, target, patienceRounds }: BudgetSpec): object {
   const budget: Record<(typeof BUDGET_KEYS)[number], unknown> = {
     slot_seconds: slotSeconds ?? undefined,
     wall_time: wallSeconds ?? undefined,
     target: target === null ? undefined : targetOf(target),
+    patience_rounds: patienceRounds,
   };
   return budget;
 }

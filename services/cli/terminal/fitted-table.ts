@@ -118,8 +118,8 @@ function renderLine(shown: readonly Placed[], cells: readonly string[]): string 
     .trimEnd();
 }
 
-/** Breaks a sentence between its words. */
-function wrap(text: string, width: number | null): readonly string[] {
+/** Breaks a sentence between its words. @param width null: unlimited */
+export function wrap(text: string, width: number | null): readonly string[] {
   if (width === null) return [text];
   const lines: string[] = [];
   for (const word of text.split(' ')) {

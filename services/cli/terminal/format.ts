@@ -70,6 +70,18 @@ export function formatBytes(bytes: number): string {
   return `${amount.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
+/** Formats a large number with three significant digits: `4.05 M`, `389 M`, `30.7 G`. */
+export function formatCount(count: number): string {
+  const units = ['', ' k', ' M', ' G', ' T'];
+  let amount = count;
+  let unit = 0;
+  while (Math.abs(Number(amount.toPrecision(3))) >= 1_000 && unit < units.length - 1) {
+    amount /= 1_000;
+    unit += 1;
+  }
+  return `${unit === 0 ? String(count) : amount.toPrecision(3)}${units[unit] ?? ''}`;
+}
+
 /** Formats local date and time to the second; `–` if there is none. */
 export function formatTime(time: Date | null): string {
   if (time === null) return NOTHING;

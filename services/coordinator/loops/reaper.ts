@@ -35,11 +35,21 @@ export class Reaper implements LeaderTask {
       this.#store.log.warn({ trainer_id: trainerId }, 'trainer lost');
     }
     await settleSweeps(this.#store, await findUnsettledSweeps(this.#store, BATCH_SIZE));
-    await settleSweeps(this.#store, await findAdvanceableSweeps(this.#store, BATCH_SIZE));
+    await this.#advanceSearches(signal);
     for (const sweepId of await findReplannableSweeps(this.#store, BATCH_SIZE)) {
       if (signal.aborted) return;
       await replanGroups(this.#store, sweepId);
     }
+  }
+
+  /** Goes through all of them, because a sweep stays among them as long as its bound may be reached. */
+  async #advanceSearches(signal: AbortSignal): Promise<void> {
+    let after: string | null = null;
+    do {
+      const sweepIds: readonly string[] = await findAdvanceableSweeps(this.#store, after, BATCH_SIZE);
+      await settleSweeps(this.#store, sweepIds);
+      after = sweepIds.length < BATCH_SIZE ? null : (sweepIds.at(-1) ?? null);
+    } while (after !== null && !signal.aborted);
   }
 
   async #expireLeases(signal: AbortSignal): Promise<void> {

@@ -12,6 +12,7 @@ import { explainHandlers } from './sweep-service/explain.ts';
 import { extendSweepHandler } from './sweep-service/extend-sweep.ts';
 import { listEpochMetricsHandler } from './sweep-service/epoch-metrics.ts';
 import { getLeaderboardHandler } from './sweep-service/leaderboard.ts';
+import { getParetoFrontHandler } from './sweep-service/pareto-front.ts';
 import { mlflowHandlers } from './sweep-service/mlflow.ts';
 import { planSweepHandler } from './sweep-service/plan-sweep.ts';
 import { resolveHandleHandler } from './sweep-service/resolve-handle.ts';
@@ -56,6 +57,7 @@ function sweepServiceHandlers(context: RpcContext): Handlers<typeof SWEEP_SERVIC
     listEpochMetrics: listEpochMetricsHandler(context),
     ...explainHandlers(context),
     getLeaderboard: getLeaderboardHandler(context),
+    getParetoFront: getParetoFrontHandler(context),
     listTestPredictions: listTestPredictionsHandler(context),
     ...checkpointHandlers(context),
     downloadCheckpoint: downloadCheckpointHandler(context),

@@ -63,14 +63,21 @@ export async function moveSweep(
   return true;
 }
 
-/** Moves an ended sweep to ACTIVE, because a person gives it more work; a live one is left alone. */
+/**
+ * Moves an ended sweep to ACTIVE, because a person gives it more work; a live one is left alone. The time since its end counts for no bound.
+ */
 export async function reopenSweep({ tx, sweep }: SweepScope, reason: string): Promise<SweepScope> {
   const { sweepId } = sweep;
   const { rowCount } = await tx.query(
-    `UPDATE sweeps SET state = 'ACTIVE', state_reason = '', end_time = NULL WHERE sweep_id = $1 AND state = ANY($2)`,
+    `UPDATE sweeps
+        SET state = 'ACTIVE', state_reason = '', end_time = NULL,
+            ended_seconds = ended_seconds + greatest(0, extract(epoch FROM now() - end_time))
+      WHERE sweep_id = $1 AND state = ANY($2)`,
     [sweepId, [...REOPENABLE_SWEEP_STATES]],
   );
   if (rowCount !== 1) return { tx, sweep };
+  // More runs can win than those that it was chosen from.
+  await tx.query('DELETE FROM winners WHERE sweep_id = $1', [sweepId]);
   tx.emit(sweepId, { kind: 'SWEEP_STATE', state: 'ACTIVE', reason });
   return { tx, sweep: { sweepId, state: 'ACTIVE' } };
 }

@@ -1,4 +1,5 @@
 import { SEARCH_BOUNDS } from '../../core/records/decision.ts';
+import { ENDED_WITH_SEARCH } from '../../core/records/run.ts';
 import {
   CONCLUDED_RUN_STATES,
   CUT_SHORT_RUN_STATES,
@@ -44,6 +45,9 @@ export const LEFT_OUT_RUNS = listOf(LEFT_OUT_RUN_STATES);
 
 /** Ends of a search that also stop the runs that train. */
 export const BOUNDS = listOf(SEARCH_BOUNDS);
+
+/** Causes of runs that only the end of their search has stopped. */
+export const SEARCH_END_CAUSES = listOf(ENDED_WITH_SEARCH);
 
 /** Stages in the order in which a run goes through them. */
 export const STAGE_ARRAY = `ARRAY[${listOf(STAGES).slice(1, -1)}]`;

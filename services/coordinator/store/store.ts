@@ -3,8 +3,17 @@ import type { Pool } from 'pg';
 import { PrismaClient } from '../../../prisma/client/client.ts';
 import { currentSchema } from '../../platform/db/current-schema.ts';
 import type { Logger } from '../../platform/telemetry/logger.ts';
+import { ROUND_JOBS } from './planning/round-jobs.ts';
+import type { ReplayInput, SuggestInput } from './planning/round-jobs.ts';
 import { STORED_PLANS } from './planning/stored-plans.ts';
-import type { IdentifyInput, PlanStoredInput, RegroupInput } from './planning/stored-plans.ts';
+import type {
+  FeasibilityInput,
+  IdentifyInput,
+  PlanProbesInput,
+  PlanStoredInput,
+  RegroupInput,
+  TargetsInput,
+} from './planning/stored-plans.ts';
 
 /** The connections and settings that every statement needs. Prisma and raw `pg` share one pool. */
 export interface Store {
@@ -24,20 +33,32 @@ export interface Store {
   readonly planner: Planner;
   /** Draws uniformly from [0, 1), for the jitter of back-offs. */
   readonly random: () => number;
+  /** Called after the commit of a transaction that has found the next round of a sweep due. It must not throw. */
+  readonly onRoundDue: (sweepId: string) => void;
 }
 
 /** Plans stored sweeps. */
 export interface Planner {
+  examine(input: FeasibilityInput): Promise<ReturnType<typeof STORED_PLANS.examine>>;
   identify(input: IdentifyInput): Promise<ReturnType<typeof STORED_PLANS.identify>>;
   planStored(input: PlanStoredInput): Promise<ReturnType<typeof STORED_PLANS.planStored>>;
+  planProbes(input: PlanProbesInput): Promise<ReturnType<typeof STORED_PLANS.planProbes>>;
+  targets(input: TargetsInput): Promise<ReturnType<typeof STORED_PLANS.targets>>;
   regroup(input: RegroupInput): Promise<ReturnType<typeof STORED_PLANS.regroup>>;
+  suggest(input: SuggestInput): Promise<ReturnType<typeof ROUND_JOBS.suggest>>;
+  replay(input: ReplayInput): Promise<ReturnType<typeof ROUND_JOBS.replay>>;
 }
 
 /** A planner on the event loop. */
 const PLAN_HERE: Planner = {
+  examine: async (input) => Promise.resolve(STORED_PLANS.examine(input)),
   identify: async (input) => Promise.resolve(STORED_PLANS.identify(input)),
   planStored: async (input) => Promise.resolve(STORED_PLANS.planStored(input)),
+  planProbes: async (input) => Promise.resolve(STORED_PLANS.planProbes(input)),
+  targets: async (input) => Promise.resolve(STORED_PLANS.targets(input)),
   regroup: async (input) => Promise.resolve(STORED_PLANS.regroup(input)),
+  suggest: async (input) => Promise.resolve(ROUND_JOBS.suggest(input)),
+  replay: async (input) => Promise.resolve(ROUND_JOBS.replay(input)),
 };
 
 export interface StoreOptions {
@@ -51,6 +72,8 @@ export interface StoreOptions {
   /** Default: on the event loop. */
   readonly planner?: Planner;
   readonly random?: () => number;
+  /** Default: rounds are left to another coordinator. */
+  readonly onRoundDue?: Store['onRoundDue'];
 }
 
 /** Creates a store. The pool remains the caller's: closing the store does not end it. */
@@ -68,6 +91,7 @@ export function createStore(options: StoreOptions): Store {
     plansAdaptively: options.plansAdaptively ?? true,
     planner: options.planner ?? PLAN_HERE,
     random: options.random ?? Math.random,
+    onRoundDue: options.onRoundDue ?? ((): void => undefined),
   };
 }
 

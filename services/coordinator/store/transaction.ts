@@ -19,12 +19,15 @@ const KEEP_ALIVE_MS = 1_000;
 export class StoreTransaction {
   readonly #client: PoolClient;
   readonly #events = new Map<string, SweepEvent[]>();
+  readonly #steps = new Set<FailpointTransaction>();
   /** null: nothing is mirrored. */
   readonly #outbox: OutboxDraft | null;
   /** The store without its connections: inside a transaction all SQL goes through the transaction. */
   readonly store: Omit<Store, 'pool' | 'prisma'>;
   /** Sweeps the caller must settle afterwards, each in a transaction of its own: only one sweep may be locked at a time. */
   readonly otherSweeps = new Set<string>();
+  /** Sweeps whose next round is due. It is computed after the commit (`rounds/round-requests.ts`), because that may take seconds. */
+  readonly dueRounds = new Set<string>();
   /** Trainers whose machine faults the caller must review afterwards (`faults/review-benches.ts`): slots come before sweeps. */
   readonly suspects = new Set<string>();
 
@@ -76,6 +79,16 @@ export class StoreTransaction {
     for (const entry of entriesOf(event)) this.mirror(sweepId, entry);
   }
 
+  /** Names a step of the transaction, at whose commit a test can kill the process. */
+  addStep(name: FailpointTransaction): void {
+    this.#steps.add(name);
+  }
+
+  /** Passes the failpoints of the steps. */
+  passSteps(when: 'uncommitted' | 'committed'): void {
+    for (const name of this.#steps) failpoint(`${name}.${when}`);
+  }
+
   /** Returns the events of a sweep that were emitted so far. */
   eventsOf(sweepId: string): readonly SweepEvent[] {
     return this.#events.get(sweepId) ?? [];
@@ -109,16 +122,18 @@ export async function inTransaction<T>(
   work: (tx: StoreTransaction) => Promise<T>,
   name?: FailpointTransaction,
 ): Promise<T> {
-  const { result } = await withTransaction(
+  const { tx, result } = await withTransaction(
     store.pool,
     async (client) => {
       const tx = new StoreTransaction(client, store);
+      if (name !== undefined) tx.addStep(name);
       const result = await work(tx);
-      if (name !== undefined) failpoint(`${name}.uncommitted`);
+      tx.passSteps('uncommitted');
       return { tx, result };
     },
     { log: store.log, last: ({ tx }) => tx.sendEvents() },
   );
-  if (name !== undefined) failpoint(`${name}.committed`);
+  tx.passSteps('committed');
+  for (const sweepId of tx.dueRounds) store.onRoundDue(sweepId);
   return result;
 }

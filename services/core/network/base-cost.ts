@@ -3,7 +3,7 @@ import { backboneDefinition } from './backbones.ts';
 import type { LayerGraph } from './layer-graph.ts';
 import { layerIndex } from './layer-graph.ts';
 import { outputShapeOf, valueCountOf } from './layer-shapes.ts';
-import type { ImageShape } from './layer-shapes.ts';
+import type { ImageShape, WeightSpec } from './layer-shapes.ts';
 import type { Layer } from './layer.ts';
 import { liveValues } from './live-values.ts';
 
@@ -24,6 +24,8 @@ export interface BaseCost {
   /** Values that exist at once in a forward pass, at the layer where they are the most. */
   readonly liveValueCount: number;
   readonly weightCount: number;
+  /** Bytes of the weights in an exported file: float32, and 8 for the count of a normalization. */
+  readonly weightBytes: number;
 }
 
 export interface OutputShape {
@@ -39,8 +41,13 @@ interface Profile {
   readonly operationSums: Float64Array;
   readonly valueSums: Float64Array;
   readonly weightSums: Float64Array;
+  readonly byteSums: Float64Array;
   readonly liveValues: Float64Array;
 }
+
+const FLOAT_BYTES = 4;
+/** Keras keeps the number of images that a normalization has seen as an int64. */
+const COUNT_BYTES = 8;
 
 /** Order, names and weights are the same for every size. */
 const GRAPH_SIZE = 224;
@@ -54,7 +61,7 @@ const kept = new Map<string, Profile>();
  * @throws {BackboneError} for an unknown backbone or layer
  */
 export function costOfLayers(backbone: string, imageSize: number, { from, to }: BaseRange): BaseCost {
-  const { graph, operationSums, valueSums, weightSums, liveValues } = profileOf(backbone, imageSize);
+  const { graph, operationSums, valueSums, weightSums, byteSums, liveValues } = profileOf(backbone, imageSize);
   const first = from === null ? 0 : layerIndex(graph, from) + 1;
   const end = Math.max(first, layerIndex(graph, to) + 1);
   const between = (sums: Float64Array): number => (sums[end] ?? 0) - (sums[first] ?? 0);
@@ -63,6 +70,7 @@ export function costOfLayers(backbone: string, imageSize: number, { from, to }: 
     valueCount: between(valueSums),
     liveValueCount: liveValues.subarray(first, end).reduce((most, count) => Math.max(most, count), 0),
     weightCount: between(weightSums),
+    weightBytes: between(byteSums),
   };
 }
 
@@ -94,6 +102,7 @@ function makeProfile(backbone: string, imageSize: number): Profile {
   const operationSums = new Float64Array(count + 1);
   const valueSums = new Float64Array(count + 1);
   const weightSums = new Float64Array(count + 1);
+  const byteSums = new Float64Array(count + 1);
   const bySize = new Map(publishedLayers(imageSize).map((layer) => [layer.name, layer]));
   for (const [index, { name }] of graph.layers.entries()) {
     const layer = bySize.get(name) as Layer;
@@ -102,13 +111,27 @@ function makeProfile(backbone: string, imageSize: number): Profile {
     shapes.push(shape);
     add(operationSums, index, 2 * shape[0] * shape[1] * productsPerPixel(layer, inputs[0]?.[2] ?? 0));
     add(valueSums, index, valueCountOf(shape));
-    add(weightSums, index, sum((graph.weights[index] ?? []).map((weight) => valueCountOf(weight.shape))));
+    const weights = graph.weights[index] ?? [];
+    add(weightSums, index, sum(weights.map((weight) => valueCountOf(weight.shape))));
+    add(byteSums, index, sum(weights.map((weight) => valueCountOf(weight.shape) * bytesOf(weight))));
   }
-  return { graph, shapes, operationSums, valueSums, weightSums, liveValues: liveValues(graph, shapes, image) };
+  return {
+    graph,
+    shapes,
+    operationSums,
+    valueSums,
+    weightSums,
+    byteSums,
+    liveValues: liveValues(graph, shapes, image),
+  };
 }
 
 function add(sums: Float64Array, index: number, amount: number): void {
   sums[index + 1] = (sums[index] ?? 0) + amount;
+}
+
+function bytesOf({ role }: WeightSpec): number {
+  return role === 'count' ? COUNT_BYTES : FLOAT_BYTES;
 }
 
 function sum(counts: readonly number[]): number {

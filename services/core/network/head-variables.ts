@@ -1,4 +1,5 @@
 import type { HeadConfig, OptimizerConfig } from '../run-config.ts';
+import type { OutputShape } from './base-cost.ts';
 
 /** A dense layer of a head: kernel [inputs, outputs] and bias [outputs]. */
 export interface DenseShape {
@@ -27,6 +28,19 @@ export function denseShapes(config: HeadConfig, featureCount: number, classCount
   }));
   const inputCount = hiddenCount === 0 ? featureCount : config.units;
   return [...hidden, { name: 'head/output', inputCount, outputCount: outputCountOf(classCount) }];
+}
+
+/** Returns the number of inputs of a head on outputs of this shape. */
+export function headInputCount({ pooling }: HeadConfig, { size, channels }: OutputShape): number {
+  return pooling === 'flatten' ? size * size * channels : channels;
+}
+
+/** Returns the number of weights and biases of a head. */
+export function headWeightCount(head: HeadConfig, inputCount: number, classCount: number): number {
+  return denseShapes(head, inputCount, classCount).reduce(
+    (sum, layer) => sum + (layer.inputCount + 1) * layer.outputCount,
+    0,
+  );
 }
 
 /** Slot of the gradients since the last update, Keras' name. */

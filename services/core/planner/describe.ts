@@ -1,4 +1,5 @@
 import type { MixConfig, RunConfig } from '../run-config.ts';
+import type { ProbeOrder, ProbeTarget } from '../task.ts';
 import type { KeyedFeatureSet } from './feature-set.ts';
 import type { PlannedRun } from './plan.ts';
 import type { RunNeeds } from './run-needs.ts';
@@ -12,6 +13,17 @@ export function describeFeatures(featureSets: readonly KeyedFeatureSet[]): strin
   const pooling = { avg: ', average pooling', max: ', maximum pooling', none: '' }[first.pooling];
   const splits = featureSets.map(({ split }) => split).join(' and ');
   return `${first.backbone}${cut} at ${first.imageSize} px${pooling}: ${splits} images, once`;
+}
+
+/** Describes PROBE to people: `efficientnet_lite0 at 180 px, average pooling: 200 training and 100 validation images`. */
+export function describeProbe(
+  { backbone, cut, imageSize, pooling }: ProbeTarget,
+  { trainImageCount, validationImageCount }: Pick<ProbeOrder, 'trainImageCount' | 'validationImageCount'>,
+): string {
+  const part = cut === null ? '' : ` up to ${cut}`;
+  const pooled = pooling === 'max' ? 'maximum' : 'average';
+  const images = `${trainImageCount} training and ${validationImageCount} validation images`;
+  return `${backbone}${part} at ${imageSize} px, ${pooled} pooling: ${images}`;
 }
 
 /** Describes HEAD to people: `4 heads on stored features of vgg16, batch 32`. */

@@ -18,6 +18,8 @@ export interface EvaluationInput {
   readonly runs: readonly FinishedRun[];
   /** true if run 0 is the baseline that the winner is compared with (`firstRunIsBaseline`). */
   readonly hasBaseline: boolean;
+  /** Run that the rule of the spec chose. Default: the best one by its value. */
+  readonly winnerRunId?: string | null;
   /** Runs that earlier evaluations of a reopened sweep were for, whatever became of them. Default: none. */
   readonly evaluatedRunIds?: ReadonlySet<string>;
   /** Number of these evaluations. Default: 0. */
@@ -27,7 +29,8 @@ export interface EvaluationInput {
 /** Returns the runs to be evaluated on the test split, by number, each with its role. */
 export function testRolesOf(input: Omit<EvaluationInput, 'sweepId'>): ReadonlyMap<string, TestRole> {
   const candidates = candidatesOf(input);
-  const winner = findBest(input.objective, candidates);
+  const chosen = candidates.find(({ runId }) => runId === input.winnerRunId);
+  const winner = chosen ?? findBest(input.objective, candidates);
   const roles = new Map<string, TestRole>();
   for (const run of candidates) {
     const role = roleOf(run, winner, input);

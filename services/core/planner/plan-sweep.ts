@@ -11,6 +11,8 @@ import type { InfeasibleRun, Plan, PlanInput, PlannedRun } from './plan.ts';
 import { layersOf, prefixCutOf } from '../network/backbone-layers.ts';
 import { UnknownLayerError } from '../network/resolve-unfreeze.ts';
 import type { RunConfig } from '../run-config.ts';
+import type { Constraint } from '../sweep/constraint.ts';
+import { costOfModel, limitProblem } from '../search-space/model-limits.ts';
 import { unknownClassProblem } from '../search-space/class-weights.ts';
 import { needsOf } from './run-needs.ts';
 import { distinctSets, fineTuneGroups, headGroups } from './train-group.ts';
@@ -33,22 +35,42 @@ export function planSweep(input: PlanInput): Plan {
 }
 
 /**
- * Returns the runs whose cut or unfreeze depth the base lacks, or whose class weights name a class that the data set lacks. They must
- * be omitted before planning.
+ * Returns the runs whose cut or unfreeze depth the base lacks, whose class weights name a class that the data set lacks, or whose model
+ * is over a constraint of the sweep. They must be omitted before planning.
  *
- * @param classNames null: the classes are not known yet.
+ * @param classes null: they are not known yet.
  */
-export function infeasibleRuns(runs: readonly PlannedRun[], classNames: readonly string[] | null): InfeasibleRun[] {
+export function infeasibleRuns(
+  runs: readonly PlannedRun[],
+  classes: KnownClasses | null,
+  constraints: readonly Constraint[] = [],
+): InfeasibleRun[] {
   const reasons = new Map<string, string | null>();
   return runs.flatMap(({ runId, config }) => {
-    const key = JSON.stringify([config.backbone, config.fineTune?.unfreeze ?? null, config.classWeights]);
+    const { backbone, fineTune, classWeights, imageSize, head } = config;
+    const model = constraints.length === 0 ? null : [imageSize, head];
+    const key = JSON.stringify([backbone, fineTune?.unfreeze ?? null, classWeights, model]);
     let reason = reasons.get(key);
     if (reason === undefined) {
-      const problem = classNames === null ? null : unknownClassProblem(config.classWeights, classNames);
-      reasons.set(key, (reason = reasonOfInfeasible(config) ?? problem));
+      const names = classes?.names ?? null;
+      const problem = names === null ? null : unknownClassProblem(classWeights, names);
+      reason = reasonOfInfeasible(config) ?? problem ?? reasonOfCost(config, classes?.count ?? null, constraints);
+      reasons.set(key, reason);
     }
     return reason === null ? [] : [{ runId, reason }];
   });
+}
+
+/** Classes of a data set, as far as they are known. */
+export interface KnownClasses {
+  readonly count: number;
+  /** Null: only their number is known. */
+  readonly names: readonly string[] | null;
+}
+
+function reasonOfCost(config: RunConfig, classCount: number | null, constraints: readonly Constraint[]): string | null {
+  const cost = constraints.length === 0 ? null : costOfModel(config, classCount);
+  return cost === null ? null : limitProblem(constraints, cost);
 }
 
 function reasonOfInfeasible({ backbone, fineTune }: RunConfig): string | null {

@@ -1,15 +1,19 @@
 import { runIdOf } from '../ids.ts';
-import type { PlannedTaskRecord, SweepPlanRecord } from '../records/plan.ts';
+import type { PlanCost, PlannedTaskRecord, SweepPlanRecord } from '../records/plan.ts';
 import type { RunConfig } from '../run-config.ts';
 import { firstRunIsBaseline } from '../samplers/baseline.ts';
 import type { SampledRun } from '../samplers/sample-runs.ts';
-import { sampleRuns, variedNames, withVaried } from '../samplers/sample-runs.ts';
+import { variedNames, withVaried } from '../samplers/sample-runs.ts';
+import { isAdaptive } from '../samplers/samplers.ts';
+import { roundNotes } from '../samplers/round-notes.ts';
 import { samplingNotes } from '../samplers/sampling-notes.ts';
 import { searchNotes } from '../samplers/search-notes.ts';
 import { trainingNotes } from '../samplers/training-notes.ts';
+import { expectedRuns } from '../search-round/expected-runs.ts';
 import { compileRunConfig } from '../search-space/compile.ts';
 import { ladderRun } from '../stopping/ladder.ts';
 import { policyOf } from '../stopping/policy.ts';
+import { firstRoundSize } from '../stopping/rounds-policy.ts';
 import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import { forecastEvaluations, planCost } from './cost/plan-cost.ts';
 import { forecastIndex } from './cost/task-cost.ts';
@@ -17,6 +21,9 @@ import type { CostContext, ImageCounts } from './cost/task-cost.ts';
 import { groupBy } from './grouping.ts';
 import type { Cluster, InfeasibleRun, Plan, PlannedRun } from './plan.ts';
 import { costContextOf, infeasibleRuns, planWith } from './plan-sweep.ts';
+import { previewScreen } from './preview-screen.ts';
+import type { ScreenPreview } from './preview-screen.ts';
+import { forecastFinalists, withFinalists } from './search/forecast-finalists.ts';
 import { forecastSearch, unforeseenNote } from './search/forecast-search.ts';
 import { needsOf } from './run-needs.ts';
 import { weightsReferencesOf } from './weights-digests.ts';
@@ -62,9 +69,12 @@ export function previewSweep(
   images: KnownImages | null,
   trained: TrainedBefore = NOTHING_TRAINED,
 ): SweepPlanRecord {
-  const sampled = sampleRuns(spec);
-  const { runs, duplicateCount, missingCount } = sampled;
-  const all = runs.map(({ index, parameters }) => ({
+  const sampled = expectedRuns(spec);
+  const { runs: expected, duplicateCount, missingCount } = sampled;
+  // Those of later rounds are not known yet.
+  const runs = isAdaptive(spec) ? expected.slice(0, firstRoundSize(spec)) : expected;
+  const isKnown = ({ index }: { readonly index: number }): boolean => index < runs.length;
+  const all = expected.map(({ index, parameters }) => ({
     runId: runIdOf(PREVIEW_ID, index),
     index,
     config: compileRunConfig(parameters),
@@ -72,27 +82,48 @@ export function previewSweep(
   const { imageCounts, classCount } = images ?? ASSUMED_IMAGES;
   const dataset = { digest: PREVIEW_ID, imageCounts, classCount };
   const { objective, testPolicy } = spec;
-  const infeasible = infeasibleRuns(all, null);
+  const classes = images === null ? null : { count: images.classCount, names: null };
+  const infeasible = infeasibleRuns(all, classes, spec.constraints);
   const leftOut = new Set(infeasible.map(({ runId }) => runId));
   const feasible = all.filter(({ runId }) => !leftOut.has(runId));
-  const planned = feasible.filter(({ index }) => !trained.results.has(index));
+  const toTrain = feasible.filter(({ index }) => !trained.results.has(index));
   const trainedHeads = new Map([...trained.heads].map(([index, runId]) => [runIdOf(PREVIEW_ID, index), runId]));
-  const plan = planWith(
-    { sweepId: PREVIEW_ID, objective, runs: planned, dataset, cluster, trainedHeads },
-    weightsAsDigest,
-  );
+  const planOf = (some: readonly PlannedRun[]): Plan =>
+    planWith({ sweepId: PREVIEW_ID, objective, runs: some, dataset, cluster, trainedHeads }, weightsAsDigest);
   const context = costContextOf({ objective, dataset, cluster });
+  const screening = previewScreen(
+    spec,
+    {
+      sweepId: PREVIEW_ID,
+      runs: toTrain,
+      baselineRunId: hasBaseline(spec, runs) ? runIdOf(PREVIEW_ID, 0) : null,
+      context,
+      datasetDigest: PREVIEW_ID,
+      digestOf: weightsAsDigest,
+    },
+    cluster.slotCount,
+    (some) => planOf(some).tasks.reduce((sum, { forecast }) => sum + forecast.seconds, 0),
+  );
+  const planned = toTrain.filter(({ runId }) => screening?.keptRunIds.has(runId) ?? true);
+  const plan = planOf(planned);
+  const known = planned.filter(isKnown);
+  const knownPlan = known.length === planned.length ? plan : planOf(known);
   const needs = planned.map((run) => needsOf(run, PREVIEW_ID, weightsAsDigest));
   const indexes = new Map(planned.map(({ runId, index }) => [runId, index]));
   const varied = variedNames(runs);
-  const policy = policyOf(
-    spec,
-    feasible.map(({ index, config }) => ladderRun(index, config)),
-  );
-  const cost = planCost(plan, context, needs, cluster.slotCount, testPolicy);
+  const policy = {
+    ...policyOf(
+      spec,
+      feasible.map(({ index, config }) => ladderRun(index, config)),
+    ),
+    ...(screening && { screen: screening.policy }),
+  };
+  const cost = withProbes(planCost(plan, context, needs, cluster.slotCount, testPolicy), screening);
+  const slotCount = Math.min(cluster.slotCount, spec.maxParallelSlots ?? Infinity);
+  const finalists = forecastFinalists(spec.finalists, needs, context, slotCount);
   return {
     runs: runs.map(({ index, parameters }) => {
-      const headRun = plan.sharedHeads.get(runIdOf(PREVIEW_ID, index));
+      const headRun = knownPlan.sharedHeads.get(runIdOf(PREVIEW_ID, index));
       const headRunIndex = headRun === undefined ? index : (indexes.get(headRun) ?? index);
       return {
         runIndex: index,
@@ -105,15 +136,23 @@ export function previewSweep(
     duplicateCount,
     missingRunCount: missingCount,
     notes: [
+      ...roundNotes(spec),
       ...samplingNotes(spec, sampled),
       ...trainingNotes(spec, runs, varied),
       ...searchNotes(spec, runs),
       ...[unforeseenNote(policy)].filter((note) => note !== null),
+      ...(screening === null ? [] : [screening.note]),
       ...infeasibleNotes(infeasible),
       ...trainedNotes(trained, runs.length),
     ],
-    tasks: previewTasks(spec, plan, { planned, feasible }, context, hasBaseline(spec, runs)),
-    basePassCountAlone: planned.reduce((sum, { config }) => sum + passesAlone(config), 0),
+    tasks: previewTasks(
+      spec,
+      knownPlan,
+      { planned: known, feasible: feasible.filter(isKnown), screening },
+      context,
+      hasBaseline(spec, runs),
+    ),
+    basePassCountAlone: toTrain.reduce((sum, { config }) => sum + passesAlone(config), 0),
     basePassCountShared: passesShared(plan, planned),
     cost: {
       ...cost,
@@ -122,8 +161,25 @@ export function previewSweep(
       testImageCount: imageCounts.test,
       imageCountsAssumed: images === null,
       imageCountsFromClient: images?.source === 'counted',
-      search: forecastSearch({ spec, policy, plan, needs, context, cost }),
+      search: withFinalists(
+        forecastSearch({ spec, policy, plan, needs, context, cost, cluster, firstCount: known.length }),
+        finalists,
+        spec.budget,
+      ),
+      finalists,
     },
+  };
+}
+
+/** Adds the probes to the cost of what they keep. */
+function withProbes(cost: PlanCost, screening: ScreenPreview | null): PlanCost {
+  if (screening === null) return cost;
+  const { probes, slotSeconds, wallSeconds } = screening;
+  return {
+    ...cost,
+    slotSeconds: cost.slotSeconds + slotSeconds,
+    wallSeconds: cost.wallSeconds + wallSeconds,
+    memoryBytes: Math.max(cost.memoryBytes, ...probes.map(({ forecast }) => forecast.memoryBytes)),
   };
 }
 
@@ -142,7 +198,7 @@ function trainedNotes({ results, heads }: TrainedBefore, runCount: number): stri
   ];
 }
 
-/** Names runs whose cut or unfreeze depth their backbone does not have, one sentence for each reason. */
+/** Names runs that can't be trained, or whose model is over a constraint, one sentence for each reason. */
 function infeasibleNotes(infeasible: readonly InfeasibleRun[]): string[] {
   return groupBy(infeasible, ({ reason }) => reason).map((group) => {
     const count = group.length === 1 ? '1 run is' : `${group.length} runs are`;
@@ -180,15 +236,32 @@ function hasBaseline(spec: SweepSpec, [first]: readonly SampledRun[]): boolean {
   return first !== undefined && firstRunIsBaseline(spec, first.parameters);
 }
 
+interface PreviewedRuns {
+  /** Runs whose work is shown. */
+  readonly planned: readonly PlannedRun[];
+  readonly feasible: readonly PlannedRun[];
+  readonly screening: ScreenPreview | null;
+}
+
 function previewTasks(
   spec: SweepSpec,
   plan: Plan,
-  { planned: runs, feasible }: { readonly planned: readonly PlannedRun[]; readonly feasible: readonly PlannedRun[] },
+  { planned: runs, feasible, screening }: PreviewedRuns,
   context: CostContext,
   withBaseline: boolean,
 ): PlannedTaskRecord[] {
-  const indexes = new Map(runs.map(({ runId, index }) => [runId, index]));
-  const positions = new Map(plan.tasks.map(({ taskId }, position) => [taskId, position + 1]));
+  const indexes = new Map(feasible.map(({ runId, index }) => [runId, index]));
+  const probes = (screening?.probes ?? []).map(({ runIds, description, forecast }): PlannedTaskRecord => ({
+    stage: 'PROBE',
+    runIndexes: runIds.map((runId) => indexes.get(runId) ?? 0),
+    description,
+    dependencies: [0],
+    expectedSeconds: forecast.seconds,
+    expectedMemoryBytes: forecast.memoryBytes,
+    featureBytes: 0,
+  }));
+  const first = probes.length === 0 ? [0] : probes.map((_, position) => position + 1);
+  const positions = new Map(plan.tasks.map(({ taskId }, position) => [taskId, probes.length + position + 1]));
   const references = weightsReferencesOf(feasible.map(({ config }) => config));
   const bases = references.map(({ backbone, weights }) => `${backbone} (${weights})`).join(', ');
   const { seconds, memoryBytes } = forecastIndex(context);
@@ -205,7 +278,7 @@ function previewTasks(
     stage,
     runIndexes: runIds.map((runId) => indexes.get(runId) ?? 0),
     description,
-    dependencies: dependsOn.length === 0 ? [0] : dependsOn.map((taskId) => positions.get(taskId) ?? 0),
+    dependencies: dependsOn.length === 0 ? first : dependsOn.map((taskId) => positions.get(taskId) ?? 0),
     expectedSeconds: forecast.seconds,
     expectedMemoryBytes: forecast.memoryBytes,
     featureBytes: forecast.featureBytes,
@@ -221,10 +294,10 @@ function previewTasks(
           ? 'the winner by validation and the first run'
           : 'the winner by validation; there is no baseline'
     }`,
-    dependencies: middle.flatMap(({ stage }, position) => (stage === 'FEATURES' ? [] : [position + 1])),
+    dependencies: middle.flatMap(({ stage }, position) => (stage === 'FEATURES' ? [] : [probes.length + position + 1])),
     expectedSeconds: evaluations.reduce((sum, { seconds }) => sum + seconds, 0),
     expectedMemoryBytes: Math.max(0, ...evaluations.map((evaluation) => evaluation.memoryBytes)),
     featureBytes: 0,
   };
-  return [index, ...middle, evaluate];
+  return [index, ...probes, ...middle, evaluate];
 }

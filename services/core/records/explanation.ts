@@ -78,10 +78,16 @@ export interface PairedComparisonRecord {
 export interface RungVisitRecord {
   readonly rung: RungRecord;
   readonly entry: RungEntryRecord;
-  /** Entries at the time of the verdict, best first; at most 50 around the run and the cut. */
+  /** Entries that the latest decision saw, best first, with their places then; the best one and at most 50 around the run and the cut. */
   readonly seen: readonly RungEntryRecord[];
-  /** Number of entries at the time of the verdict. */
+  /** Number of entries that it saw. */
   readonly seenCount: number;
+  /** Last place that trained on; null: the rule has no cut, or too few runs had come. */
+  readonly cut: number | null;
+  /** Runs that had failed on their way to the rung, which count as its worst. */
+  readonly failedCount: number;
+  /** Runs that compete at the rung by now, failed ones included. */
+  readonly rivalCount: number;
   /** Decisions about the run at this rung, oldest first. */
   readonly decisions: readonly DecisionRecord[];
   /** null: the run is above the cut, or results per image are not stored. */
@@ -98,6 +104,8 @@ export interface RunExplanation {
   readonly outlook: readonly string[];
   /** Facts about rules that did not judge the run, as sentences. */
   readonly notes: readonly string[];
+  /** A sentence on how it came into the sweep; empty unless its strategy has rounds. */
+  readonly origin: string;
 }
 
 /** A decision that its recomputation does not confirm. */
@@ -115,6 +123,36 @@ export interface ReplayRecord {
   readonly differences: readonly ReplayDifference[];
 }
 
+/** A candidate of a screen: a base up to a cut, at an image size and with a pooling. */
+export interface ScreenEntryRecord {
+  readonly backbone: string;
+  readonly weights: string;
+  /** Empty: the whole base. */
+  readonly cut: string;
+  readonly imageSize: number;
+  readonly pooling: string;
+  readonly imageCount: number;
+  /** Images that a model predicts correctly which was fitted without them; null: no result. */
+  readonly correctCount: number | null;
+  /** Place by that number, from 1; null: not decided, or no result. */
+  readonly place: number | null;
+  /** Images on which only the best, and only this one, is right; null: it is the best, or was not compared. */
+  readonly bestOnlyCount: number | null;
+  readonly thisOnlyCount: number | null;
+  readonly pValue: number | null;
+  /** null: not decided yet. */
+  readonly kept: boolean | null;
+  readonly isBaseline: boolean;
+  /** Printed; it decides nothing. */
+  readonly logMe: number | null;
+  readonly latencySeconds: number | null;
+  /** Forecast slot-seconds of the features of all training and validation images. */
+  readonly featureSeconds: number;
+  readonly seconds: number | null;
+  /** Reason for people for which it was kept or left out. */
+  readonly reason: string;
+}
+
 /** The search of a sweep, explained. */
 export interface SweepExplanation {
   /** Rule and version; empty until the sweep is planned. */
@@ -127,4 +165,6 @@ export interface SweepExplanation {
   readonly notes: readonly string[];
   /** null: it was not requested. */
   readonly replay: ReplayRecord | null;
+  /** Candidates of the screen, best first; empty: there is none. */
+  readonly screen: readonly ScreenEntryRecord[];
 }

@@ -77,6 +77,16 @@ export interface SearchForecastRecord {
   readonly rungs: readonly RungForecastRecord[];
 }
 
+/** Expected cost of repeating the best runs with further seeds. */
+export interface FinalistForecastRecord {
+  /** Maximum number of runs that are repeated. */
+  readonly runCount: number;
+  /** Further seeds of each. */
+  readonly seedCount: number;
+  readonly slotSeconds: QuantileRange;
+  readonly wallSeconds: QuantileRange;
+}
+
 /** Cost of a sweep with the numbers of images that it was computed for. */
 export interface PlanCostRecord extends PlanCost {
   readonly trainImageCount: number;
@@ -88,6 +98,8 @@ export interface PlanCostRecord extends PlanCost {
   readonly imageCountsFromClient: boolean;
   /** null: each run trains to its end, or what the rule stops can't be forecast. */
   readonly search: SearchForecastRecord | null;
+  /** Included in `search`, and in no other field. Null: no run is repeated. */
+  readonly finalists: FinalistForecastRecord | null;
 }
 
 /** Numbers of images and classes that a client counted by the names of the files. */

@@ -13,8 +13,12 @@ export const END_CAUSES = [
   'USER',
   'ERROR',
   'REUSED',
+  'SCREENED',
 ] as const;
 export type EndCause = (typeof END_CAUSES)[number];
+
+/** Causes of runs that only the end of their search has stopped: they resume when a person continues the search. */
+export const ENDED_WITH_SEARCH = ['NOT_PROMOTED', 'BUDGET', 'TARGET'] as const satisfies readonly EndCause[];
 
 /** One variant of a sweep and its results so far. */
 export interface RunRecord {
@@ -54,6 +58,25 @@ export interface RunRecord {
   readonly endCause: EndCause | null;
   /** Run of another sweep whose result it took; null: it trained itself. */
   readonly reusedRunId: string | null;
+  /** Bytes of the exported model's weights; null, as the other two: not planned yet, or planned by an earlier version. */
+  readonly modelBytes: number | null;
+  readonly parameterCount: number | null;
+  /** Operations of a forward pass of one image. */
+  readonly flops: number | null;
+  /** Run of which it is another seed; null: it is none. */
+  readonly repeatOfRunId: string | null;
+  /** Mean of the objective over the run and its repetitions that succeeded; null: it was measured once. */
+  readonly score: number | null;
+  /** Standard error of the score over these trainings. */
+  readonly scoreStandardError: number | null;
+  /** Number of trainings of the score; 0: it was measured once. */
+  readonly measurementCount: number;
+  /** Sampler and version that asked for it; sobol, variant or defaults where no model did. Empty: the sweep has no rounds. */
+  readonly sampler: string;
+  /** Round in which it was added, from 0; null: the sweep has no rounds. */
+  readonly round: number | null;
+  /** Place in the round, from 1. */
+  readonly roundPosition: number | null;
   readonly notes: string;
   /** Sorted. */
   readonly tags: readonly string[];

@@ -34,6 +34,8 @@ export interface SweepRecord {
   readonly searchEnd: SearchEnd | null;
   readonly bestRunId: string | null;
   readonly bestValue: number | null;
+  /** Run that the rule of the spec chose; null: the sweep has not ended, or ended under an earlier version. */
+  readonly winnerRunId: string | null;
   readonly createTime: Date;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
@@ -43,4 +45,8 @@ export interface SweepRecord {
   readonly priority: number;
   /** Current maximum number of slots at once; null: all. */
   readonly maxParallelSlots: number | null;
+  /** True if run 0 is the baseline, as it was before the first extension; null: the spec says it (`core/samplers/baseline.ts`). */
+  readonly hasBaseline: boolean | null;
+  /** Rounds of an adaptive strategy so far, the first one included; 0 for other strategies. */
+  readonly roundCount: number;
 }

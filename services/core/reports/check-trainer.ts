@@ -1,4 +1,5 @@
 import type { FieldViolation } from '../sweep/sweep-spec.ts';
+import type { Stage } from '../task.ts';
 import { Mistakes } from './mistakes.ts';
 import { SHA256, lineMistake, shown } from './text-rules.ts';
 
@@ -10,6 +11,8 @@ export interface TrainerDescription {
   readonly engineVersion: string;
   /** Version of its code that determines numbers (`core/recipe-version.ts`); 0: unknown. */
   readonly recipeVersion: number;
+  /** Stages that it executes. */
+  readonly stages: readonly Stage[];
   readonly slots: readonly {
     readonly slotIndex: number;
     readonly deviceKind: string;

@@ -26,6 +26,18 @@ export function defaultsOutsideSpace(spec: SweepSpec): ReadonlyMap<string, Param
 }
 
 /**
+ * Returns whether run 0 is the baseline of a submitted sweep. That does not change when the sweep is extended.
+ *
+ * @param firstRun canonical parameters of run 0.
+ */
+export function hasBaseline(
+  { spec, hasBaseline: known }: { readonly spec: SweepSpec; readonly hasBaseline: boolean | null },
+  firstRun: Parameters,
+): boolean {
+  return known ?? firstRunIsBaseline(spec, firstRun);
+}
+
+/**
  * Returns whether the first run is the baseline that the others are compared with: the first listed variant, the first combination
  * of a grid, or the defaults. The first draw of a random or Sobol search is not: it is a result of the search like any other.
  *

@@ -30,7 +30,7 @@ function gridPointsOf(range: Range, gridPoints: number, definition: ParameterDef
     if (index === 0) return min;
     if (index === gridPoints - 1) return max;
     const part = index / (gridPoints - 1);
-    return roundInto(range, definition, scale === 'log' ? min * (max / min) ** part : min + part * (max - min));
+    return roundReal(range, definition, scale === 'log' ? min * (max / min) ** part : min + part * (max - min));
   });
   return [...new Set(values)];
 }
@@ -69,7 +69,7 @@ function listReals(range: Range, definition: ParameterDefinition): readonly numb
   // Close to zero there is always another one.
   if (min <= 0) return null;
   const reals = new Set<number>();
-  let value = roundInto(range, definition, min);
+  let value = roundReal(range, definition, min);
   while (value < max) {
     reals.add(value);
     if (reals.size > MAX_LISTED_REALS) return null;
@@ -78,7 +78,7 @@ function listReals(range: Range, definition: ParameterDefinition): readonly numb
     // Bounds may have more digits than drawn numbers; the step from such a bound is shorter.
     value = next > value ? next : value + unit;
   }
-  return [...reals.add(roundInto(range, definition, max))];
+  return [...reals.add(roundReal(range, definition, max))];
 }
 
 /** Returns whether a value is in the domain. */
@@ -114,7 +114,7 @@ export function valueAt(domain: ParameterDomain, definition: ParameterDefinition
     return clamp(Math.floor(value), min, max);
   }
   const value = scale === 'log' ? min * (max / min) ** u : min + u * (max - min);
-  return roundInto(domain, definition, value);
+  return roundReal(domain, definition, value);
 }
 
 function steppedValue(range: Range, u: number): number {
@@ -137,7 +137,8 @@ function stepCount(min: number, max: number, step: number): number {
   return Math.floor((max - min) / step + 1e-9);
 }
 
-function roundInto(range: Range, definition: ParameterDefinition, value: number): number {
+/** Returns a drawn number as a run has it: an integer, or six significant digits, within the range. */
+export function roundReal(range: Range, definition: ParameterDefinition, value: number): number {
   const rounded = definition.type === 'int' ? Math.round(value) : Number(value.toPrecision(SIGNIFICANT_DIGITS));
   return clamp(rounded, range.min, range.max);
 }

@@ -1,11 +1,13 @@
 import { digestOf } from '../digest.ts';
 import { canonicalParameters } from '../search-space/canonical.ts';
+import { overLimit } from '../search-space/model-limits.ts';
 import type { Parameters, ParameterValue, SweepSpec } from '../sweep/sweep-spec.ts';
 import { findDefinition, PARAMETER_DEFINITIONS } from '../search-space/parameter-definitions.ts';
 import { basePoint, defaultsOutsideSpace } from './baseline.ts';
 import { effectiveValue } from './dimensions.ts';
 import { remainingPoints } from './remaining-points.ts';
-import { SAMPLERS, strategyOf } from './samplers.ts';
+import { isAdaptive, SAMPLERS, strategyOf } from './samplers.ts';
+import { firstRoundSize } from '../stopping/rounds-policy.ts';
 
 export interface SampledRun {
   /** Number of the run, from 0. */
@@ -29,6 +31,8 @@ export interface SampledRuns {
  * last points of a space of n would need n draws each.
  */
 const MAX_REPEATS = 64;
+/** Number of points in a row over the constraints after which drawing ends: what is left of the space is then too small to be found. */
+const MAX_REJECTED = 100_000;
 
 /** Maximum number of runs of a sweep. */
 export const MAX_RUNS = 10_000;
@@ -37,21 +41,25 @@ export const MAX_RUNS = 10_000;
  * Returns the runs of a sweep: listed variants first, then the strategy's own points, without repetitions, up to `maxRuns`. A pure
  * function of the spec. Strategies that draw start with the defaults where no variants are listed and the space contains them
  * (`baseline.ts`). They draw until there are `maxRuns` different runs; where draws repeat, the remaining points follow in a seeded
- * order, so that a finite space is exhausted.
+ * order, so that a finite space is exhausted. They draw no point whose model is over a constraint of the sweep, with any number of
+ * classes; listed variants and the points of other strategies stay, and become INFEASIBLE when the sweep is planned.
  *
  * Expects a spec without violations.
  *
+ * @param startsWithDefaults of strategies that draw; given for a sweep whose variants were added later
  * @throws InvalidRequestError for unknown names and wrong values.
  */
-export function sampleRuns(spec: SweepSpec): SampledRuns {
-  const limit = Math.min(spec.maxRuns ?? MAX_RUNS, MAX_RUNS);
+export function sampleRuns(spec: SweepSpec, startsWithDefaults = spec.variants.length === 0): SampledRuns {
+  const limit = Math.min((isAdaptive(spec) ? firstRoundSize(spec) : spec.maxRuns) ?? MAX_RUNS, MAX_RUNS);
   const sampled = new RunCollector(limit);
+  const overLimitOf = overLimit(spec.constraints, null);
   const base = basePoint(spec);
   for (const variant of spec.variants) sampled.add({ ...base, ...variant });
   const { draws, sample } = SAMPLERS[strategyOf(spec)];
   if (draws) {
-    if (spec.variants.length === 0 && defaultsOutsideSpace(spec).size === 0) sampled.add(base);
-    drawPoints(spec, base, sample(spec, base), sampled);
+    const isAllowed = (point: Parameters): boolean => overLimitOf(point) === null;
+    if (startsWithDefaults && defaultsOutsideSpace(spec).size === 0 && isAllowed(base)) sampled.add(base);
+    drawPoints(spec, base, allowed(sample(spec, base), isAllowed), { sampled, isAllowed });
   } else {
     addAll(sample(spec, base), sampled);
   }
@@ -59,14 +67,31 @@ export function sampleRuns(spec: SweepSpec): SampledRuns {
   return { runs, duplicateCount, missingCount: draws ? limit - runs.length : 0 };
 }
 
-function drawPoints(spec: SweepSpec, base: Parameters, points: Iterable<Parameters>, sampled: RunCollector): void {
+/** Yields the points that may be drawn, until too many in a row may not. */
+function* allowed(points: Iterable<Parameters>, isAllowed: (point: Parameters) => boolean): Generator<Parameters> {
+  let rejected = 0;
+  for (const point of points) {
+    if (isAllowed(point)) {
+      rejected = 0;
+      yield point;
+    } else if (++rejected >= MAX_REJECTED) return;
+  }
+}
+
+function drawPoints(
+  spec: SweepSpec,
+  base: Parameters,
+  points: Iterable<Parameters>,
+  { sampled, isAllowed }: { readonly sampled: RunCollector; readonly isAllowed: (point: Parameters) => boolean },
+): void {
   let repeats = 0;
   for (const point of points) {
     if (sampled.isFull || repeats >= MAX_REPEATS + spec.variants.length) break;
     repeats = sampled.add(point) ? 0 : repeats + 1;
   }
   const { duplicateCount } = sampled;
-  addAll(remainingPoints(spec, base), sampled);
+  // Enumeration begins by listing the values of each dimension.
+  if (!sampled.isFull) addAll(allowed(remainingPoints(spec, base), isAllowed), sampled);
   // Points that the enumeration repeats were not drawn twice.
   sampled.duplicateCount = duplicateCount;
 }

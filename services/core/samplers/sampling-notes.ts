@@ -1,9 +1,10 @@
+import { overLimit } from '../search-space/model-limits.ts';
 import { findDefinition } from '../search-space/parameter-definitions.ts';
 import type { ParameterSpec, SweepSpec } from '../sweep/sweep-spec.ts';
 import { basePoint, defaultsOutsideSpace } from './baseline.ts';
 import { gridList, gridSize, listValues } from './domain.ts';
 import { gridPoints } from './grid.ts';
-import { drawsRuns } from './samplers.ts';
+import { drawsRuns, isAdaptive } from './samplers.ts';
 import type { SampledRuns } from './sample-runs.ts';
 import { countOf } from '../text/count-of.ts';
 
@@ -22,10 +23,11 @@ export function samplingNotes(spec: SweepSpec, sampled: SampledRuns): string[] {
 
 function missingNote(spec: SweepSpec, { runs, missingCount }: SampledRuns): string[] {
   if (missingCount === 0) return [];
+  const within = spec.constraints === undefined ? '' : ' within the constraints';
   const space = spec.variants.length === 0 ? 'the search space has' : 'the listed variants and the search space have';
   return [
     `${missingCount} of ${runs.length + missingCount} runs ${missingCount === 1 ? 'is' : 'are'} missing: ${space} ${runs.length} different ` +
-      `${runs.length === 1 ? 'run' : 'runs'}, and all of them are planned. Widen a parameter, or set max_runs: ${runs.length}.`,
+      `${runs.length === 1 ? 'run' : 'runs'}${within}, and all of them are planned. Widen a parameter, or set max_runs: ${runs.length}.`,
   ];
 }
 
@@ -76,8 +78,12 @@ function valuesNotes({ name, domain }: ParameterSpec, isGrid: boolean): string[]
 
 function baselineNote(spec: SweepSpec): string[] {
   if (!drawsRuns(spec) || spec.variants.length > 0) return [];
+  const base = basePoint(spec);
+  const problem = overLimit(spec.constraints, null)(base);
+  if (problem !== null) return [`There is no baseline: the defaults can't be trained, because ${problem}`];
   const outside = defaultsOutsideSpace(spec);
-  if (outside.size === 0) return ['Run 0 has the defaults, as the baseline; all others are drawn.'];
+  const others = isAdaptive(spec) ? 'chosen by the search' : 'drawn';
+  if (outside.size === 0) return [`Run 0 has the defaults, as the baseline; all others are ${others}.`];
   const named = [...outside].map(([name, value]) => `${name} ${value === undefined ? 'absent' : String(value)}`);
   return [
     `There is no baseline: the defaults lie outside the search space (${named.join(', ')}). ` +

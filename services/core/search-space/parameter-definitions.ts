@@ -5,7 +5,7 @@ import type { ParameterDefinition, ParentCondition } from './define-parameter.ts
 import { optimizerParameters, OPTIMIZERS, scheduleParameters, SCHEDULES } from './optimizer-parameters.ts';
 
 /** 2^53 − 1: every seed is an exact JavaScript number and an `int64`. */
-const MAX_SEED = Number.MAX_SAFE_INTEGER;
+export const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 const AUGMENTED: ParentCondition = { name: 'method', anyOf: ['augmented'] };
 const HIDDEN_LAYER: ParentCondition = { name: 'head.units', above: 0 };

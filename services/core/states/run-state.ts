@@ -3,7 +3,7 @@ import { defineStateMachine, statesBefore } from './transition-table.ts';
 /**
  * States of a run. A run alternates between QUEUED and RUNNING, stage by stage; PAUSED keeps it out of the queue. STOPPING: its
  * trainer has the command to end it. The other states are final. STOPPED: a rule ended it. CANCELLED: a person did. INFEASIBLE: the
- * variant can't be trained at all.
+ * variant can't be trained at all. A person can retry a FAILED run, and continue a search whose end had STOPPED runs.
  */
 export type RunState =
   'QUEUED' | 'RUNNING' | 'PAUSED' | 'STOPPING' | 'SUCCEEDED' | 'STOPPED' | 'CANCELLED' | 'FAILED' | 'INFEASIBLE';

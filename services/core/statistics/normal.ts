@@ -9,6 +9,30 @@ export function normalUpperTail(z: number): number {
   return z < BORDER ? 0.5 - density * centralSeries(z) : density * millsRatio(z);
 }
 
+/** Returns the logarithm of `normalUpperTail`, also where the tail is below the smallest number. */
+export function logNormalUpperTail(z: number): number {
+  if (z < 0) return Math.log1p(-normalUpperTail(-z));
+  return z < BORDER ? Math.log(normalUpperTail(z)) : logNormalDensity(z) + Math.log(millsRatio(z));
+}
+
+/** Returns ln φ(z) of the standard normal density. */
+export function logNormalDensity(z: number): number {
+  return (-z * z) / 2 - LOG_SQRT_2_PI;
+}
+
+/**
+ * Returns ln(z Φ(z) + φ(z)), the expected improvement of a standard normal number shifted by `z` (Ament et al. 2023,
+ * https://arxiv.org/abs/2310.20708, equation 9).
+ */
+export function logExpectedImprovement(z: number): number {
+  if (z > -BORDER) return Math.log(z * normalUpperTail(-z) + Math.exp(logNormalDensity(z)));
+  // φ(z) (1 − |z| m(|z|)) with Mills' ratio m = 1 / (|z| + 1/g): no difference of nearly equal numbers.
+  const rest = fractionTail(-z);
+  return logNormalDensity(z) - Math.log(rest * (-z + 1 / rest));
+}
+
+const LOG_SQRT_2_PI = Math.log(2 * Math.PI) / 2;
+
 /** The series z + z³/3 + z⁵/15 + … (Marsaglia 2004, https://doi.org/10.18637/jss.v011.i04). */
 function centralSeries(z: number): number {
   let [sum, term] = [z, z];
@@ -21,9 +45,14 @@ function centralSeries(z: number): number {
 
 /** Laplace's continued fraction 1/(z + 1/(z + 2/(z + 3/…))), from its tail. */
 function millsRatio(z: number): number {
+  return 1 / (z + 1 / fractionTail(z));
+}
+
+/** The same fraction from its second level: z + 2/(z + 3/(z + …)). */
+function fractionTail(z: number): number {
   let fraction = z;
-  for (let term = TERMS; term >= 1; term--) fraction = z + term / fraction;
-  return 1 / fraction;
+  for (let term = TERMS; term >= 2; term--) fraction = z + term / fraction;
+  return fraction;
 }
 
 /**

@@ -5,7 +5,13 @@ import { normalQuantile } from '../statistics/normal.ts';
 import { wilsonInterval } from '../statistics/wilson-interval.ts';
 
 /** Causes that end a search without a person. */
-export type SearchEndCause = 'ALL_DECIDED' | 'BUDGET' | 'WALL_TIME' | 'TARGET';
+export type SearchEndCause = 'ALL_DECIDED' | 'BUDGET' | 'WALL_TIME' | 'TARGET' | 'SPACE_EXHAUSTED' | 'PATIENCE';
+
+/** A bound that ends a search, and a sentence that says so. */
+export interface BoundReached {
+  readonly cause: SearchEndCause;
+  readonly reason: string;
+}
 
 /** The bounds of a sweep, and its use of them. */
 export interface Spending {
@@ -35,7 +41,7 @@ export function freeSeconds({ budget, spentSeconds, reservedSeconds }: Spending)
 export function boundReached(
   objective: Objective,
   { budget, spentSeconds, wallSeconds, best }: Spending,
-): { readonly cause: SearchEndCause; readonly reason: string } | null {
+): BoundReached | null {
   if (budget === null) return null;
   if (budget.target !== null && best !== null) {
     const reason = targetReached(objective, budget.target, best);

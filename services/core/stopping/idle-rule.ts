@@ -1,6 +1,6 @@
 import { countOf } from '../text/count-of.ts';
 import { describeRung } from './ladder.ts';
-import { ruleOf } from './policy.ts';
+import { judgesRuns } from './policy.ts';
 import type { SearchPolicy } from './policy.ts';
 
 /** Numbers of one rung of a sweep, in the order of the ladder. */
@@ -18,7 +18,7 @@ export interface RungNumbers {
  */
 export function whyRuleIsIdle(policy: SearchPolicy, rungs: readonly RungNumbers[], hasActed: boolean): string | null {
   const { rule, ladder, minEntries } = policy;
-  if (hasActed || (ruleOf(policy) === 'none' && ladder.length === 0)) return null;
+  if (hasActed || !judgesRuns(policy)) return null;
   const [first] = ladder;
   if (first === undefined) return `${rule} has judged no run: the sweep has no rungs.`;
   const reached = ladder.filter(({ number }) => (rungs[number]?.entryCount ?? 0) > 0);

@@ -1,6 +1,7 @@
 import { describeRung } from './ladder.ts';
-import type { RuleVersion, SearchPolicy } from './policy.ts';
-import { pausesAt, pausesAtRungs, ruleOf } from './policy.ts';
+import type { SearchPolicy } from './policy.ts';
+import { pausesAt, pausesAtRungs, ruleOf, versionOf } from './policy.ts';
+import type { StoppingRule } from '../sweep/search-spec.ts';
 import type { Arrival, Rule, Verdict } from './rule.ts';
 import { verdict } from './rule.ts';
 import { rivalCount } from './rung-table.ts';
@@ -12,16 +13,16 @@ import { percentile } from './rules/percentile.ts';
 import { promotion } from './rules/promotion.ts';
 import { threshold } from './rules/threshold.ts';
 
-const RULES: Readonly<Record<RuleVersion, Rule>> = {
-  'none@1': none,
-  'promotion@1': promotion,
-  'asha@1': asha,
-  'median@1': percentile,
-  'percentile@1': percentile,
-  'paired@1': paired,
+const RULES: Readonly<Record<StoppingRule, Rule>> = {
+  none,
+  promotion,
+  asha,
+  median: percentile,
+  percentile,
+  paired,
   // Their limits hold beside any rule, and nothing else does here.
-  'threshold@1': none,
-  'patience@1': none,
+  threshold: none,
+  patience: none,
 };
 
 /** Returns what happens to a run that has come to a rung: a pure function, so that a stored verdict can be recomputed. */
@@ -38,18 +39,23 @@ export function judge(policy: SearchPolicy, arrival: Arrival): Verdict {
   if (arrival.trainedOn === true) {
     return verdict('CONTINUE', policy.rule, "trained on: the trainer's version can't pause", { count });
   }
+  if (arrival.unreported === true) {
+    return verdict('CONTINUE', policy.rule, 'trained on: no report came when it passed the rung', { count });
+  }
   const limited = threshold(policy, arrival) ?? patience(policy, arrival);
   if (limited !== null) return limited;
   if (!pausesAtRungs(policy)) return decide(policy, arrival);
   if (!pausesAt(policy, arrival.path, step)) {
     return verdict('CONTINUE', policy.rule, 'runs are not paused inside the head', { count });
   }
-  if (ruleOf(policy) === 'promotion') return decide(policy, arrival);
+  const ranks = !policy.synchronous || versionOf(policy) === 1;
+  if (ruleOf(policy) === 'promotion' && ranks) return decide(policy, arrival);
+  // Neither place nor cut: both would depend on the order in which runs come.
   const reason = `waits until every run that can come to ${describeRung(definition)} has come`;
-  return verdict('PAUSE', policy.rule, reason, { count });
+  return verdict('PAUSE', policy.rule, reason);
 }
 
 /** Applies the rule to a table, whether or not the sweep waits for other runs. */
 export function decide(policy: SearchPolicy, arrival: Arrival): Verdict {
-  return RULES[policy.rule](policy, arrival);
+  return RULES[ruleOf(policy)](policy, arrival);
 }

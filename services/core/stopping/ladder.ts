@@ -18,6 +18,8 @@ export interface LadderRun {
   readonly augmented: boolean;
   /** Null: the run is not fine-tuned. */
   readonly fineTuneEpochs: number | null;
+  /** True: another seed of a run, which comes to no rung. */
+  readonly isRepeat?: boolean;
 }
 
 /** A rung on the way of one run. */
@@ -95,6 +97,7 @@ export function autoEpochs(limit: number, reductionFactor: number): number[] {
 
 /** Returns the rungs that a run passes, in order. Milestones at or beyond the end of its stage are not on its way. */
 export function pathOf(ladder: readonly RungDefinition[], run: LadderRun): RungStep[] {
+  if (run.isRepeat === true) return [];
   return ladder.flatMap(({ number: rung, stage, epoch }): RungStep[] => {
     const last = stage === 'HEAD' ? run.headEpochs : (run.fineTuneEpochs ?? 0);
     if (last === 0) return [];
@@ -109,13 +112,23 @@ export function milestoneEpochs(path: readonly RungStep[], stage: RungDefinition
   return path.filter((step) => step.stage === stage && !step.isEnd).map(({ epoch }) => epoch);
 }
 
+/** Returns the step at which a head ends; undefined: there is no head, or it is compared nowhere. */
+export function headEndOf(path: readonly RungStep[]): RungStep | undefined {
+  return path.find(({ stage, isEnd }) => stage === 'HEAD' && isEnd);
+}
+
 /** Returns the first step after a rung; null after the last one. A rung of null is before the first. */
 export function stepAfter(path: readonly RungStep[], rung: number | null): RungStep | null {
   return path.find((step) => rung === null || step.rung > rung) ?? null;
 }
 
 /** Formats a rung as `rung 1 (fine-tuning, epoch 4)`. */
-export function describeRung({ number, stage, epoch }: RungDefinition): string {
-  const name = stage === 'HEAD' ? 'head' : 'fine-tuning';
-  return `rung ${number} (${epoch === null ? `end of ${stage === 'HEAD' ? 'the ' : ''}${name}` : `${name}, epoch ${epoch}`})`;
+export function describeRung({ number, ...level }: RungDefinition): string {
+  return `rung ${number} (${describeLevel(level)})`;
+}
+
+/** Formats a point of training as `fine-tuning, epoch 4` or `end of the head`. */
+export function describeLevel({ stage, epoch }: Pick<RungDefinition, 'stage' | 'epoch'>): string {
+  if (epoch === null) return stage === 'HEAD' ? 'end of the head' : 'end of fine-tuning';
+  return `${stage === 'HEAD' ? 'head' : 'fine-tuning'}, epoch ${epoch}`;
 }

@@ -55,8 +55,9 @@ export function compareEvidence(
   const losses = comparePairedLosses(candidate, reference);
   if (losses === null) return { pValue: null, reason: 'the trainer sent no finite losses for each image' };
   const { meanDifference, pValue } = losses;
-  const difference = `${significant(Math.abs(meanDifference))} ${meanDifference > 0 ? 'above' : 'below'}`;
-  const shown = `${candidateName}'s loss is ${difference} ${referenceName}'s, on average over ${candidate.count} images`;
+  const distance = `${significant(Math.abs(meanDifference))} ${meanDifference > 0 ? 'above' : 'below'}`;
+  const relation = meanDifference === 0 ? 'equal to' : distance;
+  const shown = `${candidateName}'s loss is ${relation} ${referenceName}'s, on average over ${candidate.count} images`;
   return { pValue: rounded(pValue), shown };
 }
 

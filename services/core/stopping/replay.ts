@@ -1,5 +1,6 @@
 import { nextAction } from './advance.ts';
-import type { SearchAction } from './advance.ts';
+import type { DecisionKind } from '../records/decision.ts';
+import type { SearchAction } from './action.ts';
 import type { ActionInputs, StoredSearch, VerdictInputs } from './decision-inputs.ts';
 import { arrivalOf, stateOf } from './decision-inputs.ts';
 import { judge } from './judge.ts';
@@ -13,7 +14,7 @@ interface StoredVerdict extends DecisionFields {
   readonly inputs: VerdictInputs;
 }
 
-interface StoredAction extends DecisionFields {
+export interface StoredAction extends DecisionFields {
   readonly kind: SearchAction['kind'];
   readonly inputs: ActionInputs;
 }
@@ -60,9 +61,11 @@ function recompute(search: StoredSearch, decision: StoredDecision): Readonly<Rec
   if (isAction(decision)) {
     const action = nextAction(search.policy, stateOf(search, decision.inputs));
     if (action === null) return { kind: null };
-    if (action.kind === 'END') return { kind: action.kind, rule: action.rule, reason: action.reason };
-    const { kind, runIndex, rung, rule, place, cut, reason } = action;
-    return { kind, runIndex, rung, rule, place, cut, reason };
+    if (action.kind === 'END' || action.kind === 'SCREEN' || action.kind === 'SUGGEST') {
+      return { kind: action.kind, rule: action.rule, reason: action.reason };
+    }
+    const { kind, runIndex, rule, place, cut, reason } = action;
+    return { kind, runIndex, rung: action.kind === 'REPEAT' ? null : action.rung, rule, place, cut, reason };
   }
   const arrival = arrivalOf(search, decision.runIndex ?? -1, decision.rung ?? -1, decision.inputs);
   if (arrival === null) return { kind: null };
@@ -70,6 +73,10 @@ function recompute(search: StoredSearch, decision: StoredDecision): Readonly<Rec
   return { kind, rule, place, cut, pValue, alpha, reason };
 }
 
-function isAction(decision: StoredDecision): decision is StoredAction {
-  return decision.kind === 'PROMOTE' || decision.kind === 'END';
+export function isAction(decision: StoredDecision): decision is StoredAction {
+  return isActionKind(decision.kind);
+}
+
+export function isActionKind(kind: DecisionKind): boolean {
+  return kind === 'PROMOTE' || kind === 'REPEAT' || kind === 'END' || kind === 'SCREEN' || kind === 'SUGGEST';
 }

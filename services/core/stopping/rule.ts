@@ -15,6 +15,10 @@ export interface Arrival {
   readonly path: readonly RungStep[];
   /** True: its trainer is of a version that can't pause a run, and has trained it further already. */
   readonly trainedOn?: boolean;
+  /** True: its trainer reported nothing when it passed the rung, and has trained it further already. */
+  readonly unreported?: boolean;
+  /** Earlier rungs of the same stage at which the run had no entry yet; absent: none. */
+  readonly absent?: readonly number[];
   /** True: another sweep has trained the run further already. */
   readonly reused?: boolean;
 }

@@ -1,28 +1,27 @@
 import type { Objective } from '../objective.ts';
+import { isClassMetric } from '../objective.ts';
+import type { WinnerStatement } from '../records/winner-statement.ts';
 import type { Evidence } from '../statistics/evidence.ts';
 import { significant } from '../text/significant.ts';
+import { describeLevel } from './ladder.ts';
+import type { RungDefinition } from './ladder.ts';
 import { compareEvidence } from './paired-evidence.ts';
 
 /** Chance of calling the best of equal runs distinguishable, as of the 95 % interval on the test split. */
 const ALPHA = 0.05;
 
+type Level = Pick<RungDefinition, 'stage' | 'epoch'>;
+
 /** A run that is compared with another one on the validation images. */
 export interface MeasuredRun {
   readonly runIndex: number;
   readonly evidence: Evidence | null;
+  /** Epoch of the evidence, where it is not the run's best one. */
+  readonly measuredAt?: { readonly stage: RungDefinition['stage']; readonly epoch: number };
 }
 
-/** The answer to whether the best run of a sweep is better than its baseline, or only lucky. */
-export interface WinnerStatement {
-  /** Null: the runs can't be compared image by image. */
-  readonly distinguishable: boolean | null;
-  /** One-sided p value of the two runs alone. */
-  readonly pValue: number | null;
-  /** The same, corrected for the choice of the best of `runCount` runs. */
-  readonly correctedPValue: number | null;
-  /** A sentence for people, with the numbers. */
-  readonly reason: string;
-}
+/** Metrics by class have no value for a single image, so that their runs are compared by accuracy. */
+const ACCURACY: Objective = { metric: 'val_accuracy', goal: 'maximize' };
 
 /**
  * States whether the best run is distinguishable from the baseline on the validation images that chose it.
@@ -31,33 +30,58 @@ export interface WinnerStatement {
  * 6 % of them. So the paired p value is multiplied by the number of runs that could have been chosen (Bonferroni; Dunn 1961, JASA
  * 56). It bounds the chance of a false claim by 5 % however the runs depend on each other, and is exact where they are independent.
  *
+ * A baseline that no rule trained to its end is compared at the last rung that both runs came to: by its best epoch it would be worse
+ * than any run that was trained longer, an equal one included.
+ *
  * @param runCount number of runs from which the best was chosen, the baseline included.
+ * @param rung where both were measured; null: each by its own best epoch.
  */
 export function stateWinner(
   objective: Objective,
   best: MeasuredRun,
   baseline: MeasuredRun,
   runCount: number,
+  rung: Level | null = null,
 ): WinnerStatement {
-  const unknown = { distinguishable: null, pValue: null, correctedPValue: null };
   if (best.runIndex === baseline.runIndex) {
-    return { ...unknown, distinguishable: false, reason: 'the baseline is the best run' };
+    return { distinguishable: false, pValue: null, sentence: `The baseline is the best of ${runCount} runs.` };
   }
+  const name = `run ${best.runIndex}`;
+  const isByClass = isClassMetric(objective.metric);
   const comparison = compareEvidence(
-    objective,
+    isByClass ? ACCURACY : objective,
     { name: 'the baseline', evidence: baseline.evidence },
-    { name: `run ${best.runIndex}`, evidence: best.evidence },
+    { name, evidence: best.evidence },
   );
   if (comparison.pValue === null) {
-    return { ...unknown, reason: `not compared with the baseline: ${comparison.reason}` };
+    const sentence = `It is unknown whether ${name} is better than the baseline: ${comparison.reason}.`;
+    return { distinguishable: null, pValue: null, sentence };
   }
-  const { pValue, shown } = comparison;
   const choices = Math.max(1, runCount - 1);
-  const correctedPValue = Math.min(1, pValue * choices);
-  const distinguishable = correctedPValue < ALPHA;
-  const claim = distinguishable ? 'better than' : 'not distinguishable from';
-  const test = `p = ${significant(correctedPValue, 2)} ${distinguishable ? '<' : '≥'} ${ALPHA}`;
-  const correction = `corrected for the best of ${runCount} runs`;
-  const reason = `run ${best.runIndex} is ${claim} the baseline: ${shown}, ${test}, ${correction}`;
-  return { distinguishable, pValue, correctedPValue, reason };
+  const corrected = (p: number): number => Math.min(1, p * choices);
+  const [better, worse] = [corrected(comparison.pValue), corrected(1 - comparison.pValue)];
+  // Only where the run was chosen by something else: what chose it is better by definition.
+  const isWorse = (isByClass || rung !== null) && worse < ALPHA;
+  const pValue = isWorse ? worse : better;
+  const distinguishable = pValue < ALPHA;
+  const claim = isWorse ? 'worse than' : distinguishable ? 'better than' : 'not distinguishable from';
+  const by = isByClass ? ` in accuracy (${objective.metric} has no value for a single image)` : '';
+  const sentence =
+    `Run ${best.runIndex} is ${claim} the baseline${by} on the validation images: ${comparison.shown}; ` +
+    `p = ${significant(pValue, 2)}, corrected for the choice among ${runCount} runs${rung === null ? otherEpochs([best, baseline]) : commonRung(rung)}.`;
+  return { distinguishable, pValue, sentence };
+}
+
+function commonRung(rung: Level): string {
+  return `; both at ${describeLevel(rung)}, because the baseline was not trained further`;
+}
+
+/** Returns the epochs that were compared, where they are not the best ones of the runs. */
+function otherEpochs(runs: readonly MeasuredRun[]): string {
+  const named = runs.flatMap(({ runIndex, measuredAt }) =>
+    measuredAt === undefined ? [] : [`run ${runIndex} at ${describeLevel(measuredAt)}`],
+  );
+  if (named.length === 0) return '';
+  const which = named.length === 1 ? 'which is not its best epoch' : 'which are not their best epochs';
+  return `; ${named.join(', and ')}, ${which}`;
 }

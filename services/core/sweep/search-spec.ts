@@ -57,7 +57,10 @@ export interface StoppingSpec {
   readonly keepPaused: number;
   /** True: a rung decides when no other run can reach it, so that decisions don't depend on timing. */
   readonly synchronous: boolean;
-  /** True: a slot that would idle while the sweep still trains promotes the best paused run. */
+  /**
+   * True: a slot that would idle while the sweep still trains promotes the best run that waits at the lowest rung. Not with a budget of
+   * slot-seconds.
+   */
   readonly promoteIdle: boolean;
 }
 
@@ -76,6 +79,37 @@ export const STOPPING_DEFAULTS: StoppingSpec = {
   promoteIdle: true,
 };
 
+/** Screen of the candidates (backbone, cut, image size, pooling) on some images, before their features are computed. */
+export interface ScreenSpec {
+  /** Candidates that are kept at most. */
+  readonly keep: number;
+  /** Images of each probe, two thirds of them from the training split; 0: by the number of classes. */
+  readonly images: number;
+}
+
+/** A screen section without any key. */
+export const SCREEN_DEFAULTS: ScreenSpec = { keep: 4, images: 0 };
+/** Largest number of candidates to keep, and of images of a probe. */
+export const MAX_KEPT_CANDIDATES = 64;
+export const MAX_PROBE_IMAGES = 3_000;
+/** Fewest images of a probe: with fewer, a paired test tells nothing apart. */
+export const MIN_PROBE_IMAGES = 60;
+
+/** Rounds of a strategy that asks for runs by the results of earlier ones. */
+export interface SearchSpec {
+  /** Runs with results before the first model; those before are Sobol points. */
+  readonly startupRuns: number;
+  /** Runs of a round, which train together. Null: 8 up to 48 runs, 16 above. */
+  readonly roundRuns: number | null;
+  /** Part of the runs of a round that are Sobol points. Null: none for `gp`, a quarter for `tpe`. */
+  readonly explore: number | null;
+  /** True: later runs of a round take the values that would split a group from the first ones. */
+  readonly pack: boolean;
+}
+
+/** A search section without any key. */
+export const SEARCH_DEFAULTS: SearchSpec = { startupRuns: 10, roundRuns: null, explore: null, pack: true };
+
 /** Objective value that ends the search. */
 export interface TargetSpec {
   readonly value: number;
@@ -92,6 +126,8 @@ export interface BudgetSpec {
   /** Seconds since the sweep's first lease. */
   readonly wallSeconds: number | null;
   readonly target: TargetSpec | null;
+  /** Rounds of an adaptive strategy without a distinguishably better run. Absent: no bound. */
+  readonly patienceRounds?: number;
 }
 
 export const DEFAULT_PRIORITY = 0;

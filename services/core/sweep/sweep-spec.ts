@@ -1,5 +1,7 @@
 import type { Objective } from '../objective.ts';
-import type { BudgetSpec, StoppingSpec } from './search-spec.ts';
+import type { Constraint } from './constraint.ts';
+import type { FinalistSpec, WinnerRule } from './finalist-spec.ts';
+import type { BudgetSpec, ScreenSpec, SearchSpec, StoppingSpec } from './search-spec.ts';
 
 /** A typed hyper-parameter value. The parameter's definition, not the value, separates integers from real numbers. */
 export type ParameterValue = number | string | boolean;
@@ -74,7 +76,7 @@ export interface SweepSpec {
   /** A name of `SAMPLERS` (`samplers/samplers.ts`). */
   readonly strategy: string;
   readonly variants: readonly Parameters[];
-  /** Maximum number of runs; null: no bound (grid and list). */
+  /** Maximum number of runs; null: no bound (grid and list, and adaptive strategies with a budget of time). */
   readonly maxRuns: number | null;
   readonly seed: number;
   readonly objective: Objective;
@@ -89,8 +91,18 @@ export interface SweepSpec {
   readonly maxParallelSlots?: number;
   /** Sweeps of a higher priority are leased first, and preempt lower ones at a checkpoint. Absent: `DEFAULT_PRIORITY`. */
   readonly priority?: number;
+  /** Bounds on the models, each cost once. Absent: none. */
+  readonly constraints?: readonly Constraint[];
   /** False: results of equal runs of other sweeps are not taken. Absent: true. */
   readonly reuse?: boolean;
+  /** Screen before features are computed. Absent: none. */
+  readonly screen?: ScreenSpec | 'off';
+  /** Repetitions of the best runs with further seeds. Absent: none. */
+  readonly finalists?: FinalistSpec;
+  /** Choice of the winner. Absent: `DEFAULT_WINNER_RULE`. */
+  readonly winnerRule?: WinnerRule;
+  /** Rounds of an adaptive strategy. Absent: the defaults. */
+  readonly search?: SearchSpec;
 }
 
 /** One mistake in a spec. */

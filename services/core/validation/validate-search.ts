@@ -7,6 +7,8 @@ import type { SweepSpec } from '../sweep/sweep-spec.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 import { show } from '../text/show.ts';
 import { PossibleValues } from './possible-values.ts';
+import { validateScreen } from './validate-screen.ts';
+import { validateRounds } from './validate-rounds.ts';
 import type { ViolationList } from './violations.ts';
 
 export const SMALLEST_REDUCTION_FACTOR = 2;
@@ -22,6 +24,8 @@ const MAX_INT32 = 2 ** 31 - 1;
 export function validateSearch(spec: SweepSpec, found: ViolationList): void {
   if (spec.stopping !== undefined) validateStopping(spec, spec.stopping, found);
   if (spec.budget !== undefined) validateBudget(spec.budget, spec.objective, found);
+  validateScreen(spec, found);
+  validateRounds(spec, found);
   validateScheduling(spec, found);
 }
 
@@ -127,9 +131,12 @@ function beyondEnd(epoch: number, phase: string, last: number): string {
 }
 
 function validateBudget(budget: BudgetSpec, objective: Objective, found: ViolationList): void {
-  const { slotSeconds, wallSeconds, target } = budget;
-  if (slotSeconds === null && wallSeconds === null && target === null) {
-    found.add('budget', 'sets no bound. Give slot_seconds, wall_time or target, or leave the section out.');
+  const { slotSeconds, wallSeconds, target, patienceRounds } = budget;
+  if (slotSeconds === null && wallSeconds === null && target === null && patienceRounds === undefined) {
+    found.add(
+      'budget',
+      'sets no bound. Give slot_seconds, wall_time, target or patience_rounds, or leave the section out.',
+    );
   }
   for (const [field, seconds] of [
     ['budget.slot_seconds', slotSeconds],

@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../errors.ts';
 import { MAX_RUNS, sampleRuns } from '../samplers/sample-runs.ts';
 import { gridPoints } from '../samplers/grid.ts';
 import { gridSize } from '../samplers/domain.ts';
-import { drawsRuns, isStrategy, SAMPLERS, STRATEGIES } from '../samplers/samplers.ts';
+import { drawsRuns, isAdaptive, isStrategy, SAMPLERS, STRATEGIES } from '../samplers/samplers.ts';
 import { GOAL_OF_METRIC, OBJECTIVE_GOALS, OBJECTIVE_METRICS } from '../objective.ts';
 import { TEST_POLICIES } from '../sweep/sweep-spec.ts';
 import { displayNameProblem } from '../annotations.ts';
@@ -12,7 +12,9 @@ import { WARM_UPS } from '../search-space/canonical.ts';
 import { didYouMean } from '../text/nearest-name.ts';
 import { show } from '../text/show.ts';
 import { mayBeUnknownLayer, validateLayers } from './validate-layers.ts';
+import { validateConstraints, validateFeasible } from './validate-constraints.ts';
 import { validateDataset } from './validate-dataset.ts';
+import { validateFinalists } from './validate-finalists.ts';
 import { validateParameters } from './validate-parameters.ts';
 import { validateWeights } from './validate-weights.ts';
 import { validateSearch } from './validate-search.ts';
@@ -37,9 +39,12 @@ export function validateSweepSpec(spec: SweepSpec): FieldViolation[] {
   validateChoice('test_policy', spec.testPolicy, TEST_POLICIES, found);
   if (spec.mlflow !== undefined) validateMlflow(spec.mlflow, found);
   validateSearch(spec, found);
+  validateConstraints(spec, found);
+  validateFinalists(spec, found);
   // Counting a grid requires a valid space.
   if (found.violations.length === 0) validateGridSize(spec, found);
   if (found.violations.length === 0) validateContradictions(spec, found);
+  if (found.violations.length === 0) validateFeasible(spec, found);
   return found.violations;
 }
 
@@ -57,10 +62,12 @@ function validateChoice(field: string, value: string, choices: readonly string[]
 function validateMaxRuns(spec: SweepSpec, found: ViolationList): void {
   const { maxRuns } = spec;
   if (maxRuns === null) {
-    if (drawsRuns(spec)) {
+    const isBounded = isAdaptive(spec) && (spec.budget?.slotSeconds ?? spec.budget?.wallSeconds ?? null) !== null;
+    if (drawsRuns(spec) && !isBounded) {
+      const budget = isAdaptive(spec) ? ', or bound the time in budget' : '';
       found.add(
         'max_runs',
-        `is missing: strategy ${spec.strategy} draws without end. Give the number of runs, for example 16.`,
+        `is missing: strategy ${spec.strategy} draws without end. Give the number of runs, for example 16${budget}.`,
       );
     }
     return;

@@ -16,6 +16,9 @@ const SLOT_WAIT_MS = 30_000;
 const TOO_MANY_CONNECTIONS = '53300';
 /** A full pooler has no error code of its own (PgBouncer 1.18 to 1.25). */
 const POOLER_FULL = /no more connections allowed/;
+const QUERY_CANCELED = '57014';
+/** Attempts to fix the settings of a session while its `statement_timeout` cancels them. */
+const SETTINGS_ATTEMPTS = 10;
 const NOT_AUTHORISED = '28000';
 const NO_SSL = /server does not support SSL|establishing an SSL connection/;
 const STARTUP_PARAMETER = /unsupported startup parameter/;
@@ -73,7 +76,7 @@ export class DatabaseClient extends pg.Client {
     this.on('error', ignore);
     try {
       await super.connect();
-      await super.query(settings);
+      await this.#applySettings(settings);
     } catch (error) {
       void this.end().catch(ignore);
       if (isOutOfConnections(error)) {
@@ -84,6 +87,18 @@ export class DatabaseClient extends pg.Client {
     }
     this.off('error', ignore);
     return this;
+  }
+
+  /** Sends the settings. They are subject to the role's own `statement_timeout` themselves, which a busy server may exceed. */
+  async #applySettings(settings: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await super.query(settings);
+        return;
+      } catch (error) {
+        if (errorCode(error) !== QUERY_CANCELED || attempt === SETTINGS_ATTEMPTS) throw error;
+      }
+    }
   }
 
   #failure(explained: unknown, error: unknown): unknown {

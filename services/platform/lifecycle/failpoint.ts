@@ -3,8 +3,10 @@ import { ConfigError } from '../config/read-config.ts';
 
 /**
  * Points at which a test can kill a process, with the process that has them. `written`: the file has a temporary name. `named`: it
- * has its final name, but is not reported. `steer`: what a person does with a sweep or run. `uncommitted`: all but the events and COMMIT is done. `committed`: the caller has no
- * answer yet.
+ * has its final name, but is not reported. `rung`: a run enters a rung; `stop`: a rule stops it there; `pause`: it waits there;
+ * `promote`, `suggest`, `repeat`, `end`: of a search. `round.computed`: the runs of a round are chosen and not stored. `steer`: what a
+ * person does with a sweep or run. `uncommitted`: all but the events and COMMIT is
+ * done. `committed`: the caller has no answer yet.
  */
 export const FAILPOINTS = {
   'manifest.written': 'worker',
@@ -30,6 +32,27 @@ export const FAILPOINTS = {
   'checkpoint.committed': 'coordinator',
   'complete.uncommitted': 'coordinator',
   'complete.committed': 'coordinator',
+  'rung.uncommitted': 'coordinator',
+  'rung.committed': 'coordinator',
+  'stop.uncommitted': 'coordinator',
+  'stop.committed': 'coordinator',
+  'pause.uncommitted': 'coordinator',
+  'pause.committed': 'coordinator',
+  'promote.uncommitted': 'coordinator',
+  'promote.committed': 'coordinator',
+  'repeat.uncommitted': 'coordinator',
+  'repeat.committed': 'coordinator',
+  'round.computed': 'coordinator',
+  'suggest.uncommitted': 'coordinator',
+  'suggest.committed': 'coordinator',
+  'end.uncommitted': 'coordinator',
+  'end.committed': 'coordinator',
+  'preempt.uncommitted': 'coordinator',
+  'preempt.committed': 'coordinator',
+  'release.uncommitted': 'coordinator',
+  'release.committed': 'coordinator',
+  'extend.uncommitted': 'coordinator',
+  'extend.committed': 'coordinator',
   'steer.uncommitted': 'coordinator',
   'steer.committed': 'coordinator',
   'retention.removed': 'coordinator',
@@ -59,7 +82,8 @@ export function failpoint(name: FailpointName): void {
 /**
  * Arms the failpoints of `GRAFT_FAILPOINTS`. With `name=kill@3,other=stop@1` the process gets SIGKILL at its third pass of the first
  * point, or SIGSTOP at its first pass of the second. `@path` names a file with such a value, which is read at each point, so that a
- * test can arm running processes. `GRAFT_FAILPOINTS_ENABLED=1` must be set as well, so that a stray variable does no harm.
+ * test can arm running processes; only a changed value arms a point anew, so `#2` after it makes an equal one differ.
+ * `GRAFT_FAILPOINTS_ENABLED=1` must be set as well, so that a stray variable does no harm.
  *
  * @throws ConfigError for an invalid value, or without `GRAFT_FAILPOINTS_ENABLED=1`.
  */
@@ -107,7 +131,7 @@ function parse(text: string): ReadonlyMap<FailpointName, Armed> {
 }
 
 function parseEntry(entry: string): readonly [FailpointName, Armed] {
-  const [, name = '', action = '', times = '1'] = /^([a-z.]+)=([a-z]+)(?:@(\d+))?$/.exec(entry) ?? [];
+  const [, name = '', action = '', times = '1'] = /^([a-z.]+)=([a-z]+)(?:@(\d+))?(?:#\d+)?$/.exec(entry) ?? [];
   const signal = SIGNALS[action];
   if (!Object.hasOwn(FAILPOINTS, name) || signal === undefined || Number(times) < 1) {
     throw new ConfigError([

@@ -3,6 +3,7 @@ import { MAX_DETAIL } from '../../core/reports/check-progress.ts';
 import { RECIPE_VERSION } from '../../core/recipe-version.ts';
 import { cleanText } from '../../core/reports/text-rules.ts';
 import type { StoreReport } from '../../core/store-owner.ts';
+import { STAGES } from '../../core/task.ts';
 import type { CheckpointRef, LeasedTask } from '../../core/task.ts';
 import { failpoint } from '../../platform/lifecycle/failpoint.ts';
 import { createClient, NO_RETRY } from '../../platform/rpc/client.ts';
@@ -107,6 +108,7 @@ export class GrpcCoordinator implements Coordinator {
       },
       trainerSecret: this.#trainerSecret,
       recipeVersion: RECIPE_VERSION,
+      stages: STAGES.map((stage) => stages.toProto(stage)),
     });
     const leaseMs = durationFromProto(response.leaseDuration, DEFAULT_LEASE_TIMING.leaseMs);
     const timing = leaseTimingFor(leaseMs);

@@ -1,5 +1,6 @@
 import type { Objective } from '../../core/objective.ts';
 import type { EarlyStoppingConfig } from '../../core/run-config.ts';
+import type { EarlyStop } from '../../core/task.ts';
 
 /** The state that a checkpoint must contain. */
 export interface EarlyStoppingState {
@@ -30,6 +31,17 @@ export function stepEarlyStopping(
   }
   const wait = state.wait + 1;
   return { best: state.best, wait, stopped: wait >= config.patience && epoch > 1 };
+}
+
+/** Returns the reason of a stop after an epoch; null: no value was finite. */
+export function earlyStopOf(
+  { best, wait }: EarlyStoppingState,
+  { patience, minDelta }: EarlyStoppingConfig,
+  epoch: number,
+): EarlyStop | null {
+  // As in Keras, NaN of the first epochs (`val_auc` on one class) is the value to improve on. It is no best value.
+  if (best === null || !Number.isFinite(best)) return null;
+  return { patience, minDelta, bestEpoch: epoch - wait, bestValue: best };
 }
 
 /** Implements Keras 3.15 `MonitorCallback._is_improvement` (keras/src/callbacks/monitor_callback.py). */

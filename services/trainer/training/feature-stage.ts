@@ -19,7 +19,7 @@ import { TaskFailureError } from './task-error.ts';
  * Images of one forward pass. On a CPU, larger batches are not faster and cost memory: 32 images of 180 pixels take 265 MB in
  * VGG16's first block. 32 images don't fill a GPU.
  */
-const BATCH_SIZE = { cpu: 32, gpu: 128 } as const;
+export const FEATURE_BATCH_SIZE = { cpu: 32, gpu: 128 } as const;
 
 /** Executes FEATURES: runs each split's images once through the frozen layers and stores the outputs. */
 export async function runFeatureStage(context: TaskContext): Promise<TaskResult> {
@@ -64,8 +64,11 @@ class CurrentBackbone {
   }
 }
 
-/** Opens the base with the weights from which the set's key was computed; the sweep must use them. */
-async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): Promise<Backbone> {
+/** Opens the base with the weights of this digest, from which the sweep was planned. */
+export async function openMatchingBackbone(
+  context: TaskContext,
+  set: Pick<FeatureSetRef, 'backbone' | 'weightsDigest' | 'imageSize'>,
+): Promise<Backbone> {
   const { task, cacheDir, link } = context;
   const candidates = task.weightsReferences.filter(({ backbone }) => backbone === set.backbone);
   const found: string[] = [];
@@ -78,7 +81,7 @@ async function openMatchingBackbone(context: TaskContext, set: FeatureSetRef): P
   throw new TaskFailureError(
     'PERMANENT',
     'DIGEST_MISMATCH',
-    `The features ${set.key} need weights of ${set.backbone} with the digest ${set.weightsDigest}, but ${detail} ` +
+    `The features need weights of ${set.backbone} with the digest ${set.weightsDigest}, but ${detail} ` +
       `(host ${hostname()}). All trainers must have the same weight files.`,
   );
 }
@@ -93,7 +96,7 @@ interface Extraction {
 
 async function extract(extraction: Extraction): Promise<FeatureSetRef> {
   const { context, set, indexed, backbone } = extraction;
-  const batchSize = BATCH_SIZE[engineInfo().deviceKind];
+  const batchSize = FEATURE_BATCH_SIZE[engineInfo().deviceKind];
   const imageCount = indexed.images.filter(({ split }) => split === set.split).length;
   const [height, width, channels] = backbone.outputShape(set.cut);
   const shape = set.pooling === 'none' ? [height, width, channels] : [channels];
@@ -145,7 +148,7 @@ async function compute(
   }
 }
 
-function outputsOf(reader: SplitReader, input: InputSpec, start: number, end: number): Float32Array {
+export function outputsOf(reader: SplitReader, input: InputSpec, start: number, end: number): Float32Array {
   const batch = reader.read(
     Uint32Array.from({ length: end - start }, (_, index) => start + index),
     1,

@@ -10,7 +10,7 @@ import type { BatchLabels } from '../heads/batch-labels.ts';
 import type { Loss, LossSums } from '../heads/loss.ts';
 import { elementCount } from '../heads/trained-variable.ts';
 import type { TrainedVariable } from '../heads/trained-variable.ts';
-import { INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
+import { earlyStopOf, INITIAL_EARLY_STOPPING, stepEarlyStopping } from './early-stopping.ts';
 import { withPenalty } from '../checkpoints/image-results.ts';
 import type { ImageResults } from '../checkpoints/image-results.ts';
 import { predictingVariables } from './learner.ts';
@@ -120,13 +120,9 @@ export class Member {
 
   /** The reason for which early stopping ended the stage; null: it did not, or no value was finite. */
   get earlyStop(): EarlyStop | null {
-    const { best, wait } = this.#earlyStopping;
     const config = this.phase.earlyStopping;
-    if (this.finalOutcome !== 'EARLY_STOPPED' || config === null || best === null) return null;
-    // As in Keras, NaN of the first epochs (`val_auc` on one class) is the value to improve on. It is no best value.
-    if (!Number.isFinite(best)) return null;
-    const { patience, minDelta } = config;
-    return { patience, minDelta, bestEpoch: this.#epoch - wait, bestValue: best };
+    if (this.finalOutcome !== 'EARLY_STOPPED' || config === null) return null;
+    return earlyStopOf(this.#earlyStopping, config, this.#epoch);
   }
 
   /** Returns the inputs of the learner's next step. */

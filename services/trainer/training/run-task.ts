@@ -8,6 +8,7 @@ import { runFeatureStage } from './feature-stage.ts';
 import { runIndexStage } from './index-stage.ts';
 import type { TaskPlaces } from './machine-error.ts';
 import { resetPeakMemory } from './peak-memory.ts';
+import { runProbeStage } from './probe-stage.ts';
 import type { TaskContext, WorkerOptions } from './task-context.ts';
 import { taskErrorOf } from './task-error.ts';
 import { TaskStoppedError } from './task-link.ts';
@@ -70,6 +71,8 @@ async function runStage(context: TaskContext): Promise<TaskResult | { readonly a
   switch (stage) {
     case 'INDEX':
       return runIndexStage(context);
+    case 'PROBE':
+      return runProbeStage(context);
     case 'FEATURES':
       return runFeatureStage(context);
     case 'HEAD':

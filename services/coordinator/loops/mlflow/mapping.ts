@@ -1,5 +1,9 @@
 import { basename } from 'node:path';
 import { isTerminalRunState } from '../../../core/states/run-state.ts';
+import type { WinnerStatement } from '../../../core/records/winner-statement.ts';
+import { describePolicy } from '../../../core/stopping/describe-policy.ts';
+import { describeLevel } from '../../../core/stopping/ladder.ts';
+import type { RungDefinition } from '../../../core/stopping/ladder.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { cleanKey, cutText, MLFLOW_LIMITS } from '../../../platform/mlflow/limits.ts';
@@ -72,13 +76,18 @@ export function birthTags(subjectId: string, parentRunId: string | null): Mlflow
   ];
 }
 
-export function sweepTags(sweep: MirroredSweep): MlflowPair[] {
+/** Returns the tags of a sweep. @param winner comparison of its best run with the baseline; null: there is none, or it has not ended */
+export function sweepTags(sweep: MirroredSweep, winner: WinnerStatement | null): MlflowPair[] {
+  const { policy, budget } = sweep;
   return tags({
     'graft.sweep_id': sweep.sweepId,
     'graft.state': sweep.state,
     'graft.state_reason': sweep.stateReason,
     'graft.objective': sweep.objective,
     'graft.stopping_rule': sweep.stoppingRule ?? '',
+    'graft.stopping_policy': policy === null ? '' : describePolicy(policy, budget),
+    'graft.rungs': (policy?.ladder ?? []).map(rungText).join('; '),
+    'graft.winner_statement': winner?.sentence ?? '',
     'graft.search_end': sweep.searchEnd ?? '',
     'graft.dataset_id': sweep.dataset?.datasetId ?? '',
     'graft.notes': sweep.notes,
@@ -101,13 +110,21 @@ export function runTags(run: MirroredRun, hadNotes: boolean): MlflowPair[] {
     'graft.stage': run.stage,
     'graft.best_stage': run.bestStage ?? '',
     'graft.end_cause': run.endCause ?? '',
-    'graft.rung': String(run.rung ?? ''),
-    'graft.paused_rung': String(run.pausedRung ?? ''),
+    'graft.rung': run.rung === null ? '' : rungText(run.rung),
+    'graft.paused_rung': run.rung === null || !run.isPausedAtRung ? '' : rungText(run.rung),
+    'graft.decision': run.decision,
     'graft.reused_run_id': run.reusedRunId ?? '',
+    ...(run.repeatOfRunId === null ? {} : { 'graft.repeat_of_run_id': run.repeatOfRunId }),
+    ...(run.round === null ? {} : { 'graft.sampler': run.sampler, 'graft.round': String(run.round) }),
     'graft.notes': run.notes,
     'graft.tags': run.tags.join(', '),
     ...(run.notes === '' && !hadNotes ? {} : { 'mlflow.note.content': run.notes }),
   });
+}
+
+/** Formats a rung as `1 (fine-tuning, epoch 4)`. */
+function rungText(rung: RungDefinition): string {
+  return `${rung.number} (${describeLevel(rung)})`;
 }
 
 function tags(values: Readonly<Record<string, string>>): MlflowPair[] {

@@ -1,3 +1,4 @@
+import { readWinnerStatement } from '../../store/explain/read-winner-statement.ts';
 import type { MirroredSweep } from '../../store/outbox/read-mirrored.ts';
 import type { TakenEntry } from '../../store/outbox/take-entries.ts';
 import { datasetInput, sweepName, sweepStatus, sweepTags } from './mapping.ts';
@@ -22,7 +23,8 @@ export function sweepSteps(
       entries: changes,
       send: async () => {
         if (sweep.dataset !== null) await client.logInput(place.mlflowRunId, datasetInput(sweep.dataset));
-        await client.logBatch(place.mlflowRunId, { tags: sweepTags(sweep) });
+        const winner = sweep.endMs === null ? null : await readWinnerStatement(context.pool, sweep.sweepId);
+        await client.logBatch(place.mlflowRunId, { tags: sweepTags(sweep, winner) });
         const status = sweepStatus(sweep.state);
         // The name too: people may rename a sweep at any time.
         await client.updateRun(place.mlflowRunId, { status, endTime: sweep.endMs, runName: sweepName(sweep) });

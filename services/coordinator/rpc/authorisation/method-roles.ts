@@ -35,6 +35,7 @@ const SWEEP_SERVICE: Needs<typeof SweepServiceService> = {
   // With `dry_run` it only reads, but what would be removed concerns only those who may remove it.
   collectCheckpoints: 'ADMIN',
   getLeaderboard: 'VIEWER',
+  getParetoFront: 'VIEWER',
   listTestPredictions: 'VIEWER',
   listDecisions: 'VIEWER',
   listRungEntries: 'VIEWER',

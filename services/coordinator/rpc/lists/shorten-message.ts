@@ -31,14 +31,16 @@ export function fitMessage<M>(message: M, encoder: Encoder<M>): Uint8Array {
   return bytes;
 }
 
-/** Encodes an answer that holds one message, shortened like `fitMessage` when necessary. */
+/** Encodes an answer that holds a sweep or a run, shortened like `fitMessage` when necessary. */
 export function fitAnswer<M>(answer: M, encoder: Encoder<M>): EncodedMessage {
   return new EncodedMessage(Buffer.from(fitMessage(answer, encoder)));
 }
 
 function noted<M>(message: M, byteCount: number): M {
   if (typeof message !== 'object' || message === null) return message;
-  if ('sweep' in message) return { ...message, sweep: noted(message.sweep, byteCount) };
+  for (const name of ['sweep', 'run']) {
+    if (name in message) return { ...message, [name]: noted((message as Record<string, unknown>)[name], byteCount) };
+  }
   if (!('stateReason' in message)) return message;
   const note = `(lists and strings are cut here: ${byteCount} bytes are more than an answer may have)`;
   return { ...message, stateReason: `${String(message.stateReason)} ${note}`.trim() };

@@ -14,9 +14,11 @@ import { pausesAtRungs, policyOf } from '../../../core/stopping/policy.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { WeightsInfo } from '../../../core/task.ts';
 import { serveJobs } from '../../../platform/lifecycle/worker-jobs.ts';
-import { extendSpec, extensionViolations } from '../../../core/sweep/extend-spec.ts';
+import { changedBudget } from '../../../core/sweep/change-budget.ts';
+import { extendSpec, newVariants } from '../../../core/sweep/extend-spec.ts';
 import type { SweepExtension } from '../../../core/sweep/extend-spec.ts';
 import type { FieldViolation } from '../../../core/sweep/sweep-spec.ts';
+import { addedRunViolations, extensionViolations } from '../../../core/validation/validate-extension.ts';
 import { validateSweepSpec } from '../../../core/validation/validate-spec.ts';
 import { draftExtension, draftSweep } from '../../store/sweeps/draft-sweep.ts';
 import type { ExtensionDraft, SweepDraft } from '../../store/sweeps/draft-sweep.ts';
@@ -54,6 +56,8 @@ export interface ExtendJob {
   /** Present spec. */
   readonly spec: SweepSpec;
   readonly extension: SweepExtension;
+  /** Field of the request that has the bounds. */
+  readonly budgetField: 'budget' | 'budget_change';
   /** Digests of the present runs. */
   readonly digests: readonly string[];
   readonly variedNames: readonly string[];
@@ -83,18 +87,21 @@ export const PLAN_JOBS = {
     }),
 
   /** Returns the rows of an extension. */
-  extend: ({ sweepId, spec, extension, digests, variedNames }: ExtendJob): Checked<ExtensionDraft> =>
+  extend: (job: ExtendJob): Checked<ExtensionDraft> =>
     checked(() => {
+      const { sweepId, spec, extension, digests, variedNames } = job;
       const extended = extendSpec(spec, extension);
-      const budget = extension.budget === null ? {} : { budget: extension.budget };
-      const found = validateSweepSpec({ ...extended, ...budget }).map((violation) => inRequest(violation, spec));
-      const violations = [...extensionViolations(spec, extension), ...found];
-      if (violations.length > 0) throw new InvalidRequestError(violations);
-      const changed = [
-        ...(extension.epochs === null ? [] : ['epochs']),
-        ...(extension.fineTuneEpochs === null ? [] : ['fine_tune.epochs']),
+      const bounds = extension.budget && changedBudget(null, extension.budget);
+      const found = validateSweepSpec({ ...extended, ...(bounds && { budget: bounds }) });
+      const violations = [
+        ...extensionViolations(spec, extension),
+        ...found.map((violation) => inRequest(violation, job)),
       ];
-      return draftExtension(sweepId, extended, { digests, variedNames, changed });
+      if (violations.length > 0) throw new InvalidRequestError(violations);
+      const draft = draftExtension(sweepId, extension, { spec, digests, variedNames });
+      const unfit = addedRunViolations(spec, extension, digests.length, draft.runCount);
+      if (unfit.length > 0) throw new InvalidRequestError(unfit);
+      return draft;
     }),
 };
 
@@ -121,11 +128,18 @@ function identifyRuns(spec: SweepSpec, { datasetDigest, weights }: KnownContent)
   return { objective, runs };
 }
 
-/** Returns a mistake with the field of the request: variants are numbered from the first one that is added. */
-function inRequest({ field, description }: FieldViolation, { variants }: SweepSpec): FieldViolation {
-  const renamed = field.replace(/^variants\[(\d+)\]/, (whole, index: string) =>
-    Number(index) < variants.length ? whole : `variants[${Number(index) - variants.length}]`,
-  );
+/** Returns a mistake with the field of the request. */
+function inRequest(
+  { field, description }: FieldViolation,
+  { spec, extension, budgetField }: ExtendJob,
+): FieldViolation {
+  const added = newVariants(spec, extension);
+  const renamed = field
+    .replace(/^variants\[(\d+)\]/, (whole, index: string) => {
+      const variant = added[Number(index) - spec.variants.length];
+      return variant === undefined ? whole : `variants[${variant.index}]`;
+    })
+    .replace(/^budget\b/, budgetField);
   return { field: renamed, description };
 }
 

@@ -3,7 +3,10 @@ import type { Handlers } from '../../../platform/rpc/server.ts';
 import { GetLeaderboardResponse, LeaderboardEntry } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import type { SweepServiceService } from '../../../../proto/gen/graft/v1/sweep_service.ts';
 import { countTestedRuns, readLeaderboard } from '../../store/runs/read-leaderboard.ts';
-import { leaderboardEntryToProto } from '../../../platform/rpc/convert/leaderboard.ts';
+import { leaderboardEntryToProto, winnerStatementToProto } from '../../../platform/rpc/convert/leaderboard.ts';
+import { winnerToProto } from '../../../platform/rpc/convert/winner.ts';
+import { readWinner } from '../../store/explain/read-winner.ts';
+import { readWinnerStatement } from '../../store/explain/read-winner-statement.ts';
 import { answerWith, encodeList, requireEntries } from '../lists/encode-list.ts';
 import { INDEX_KEY, pageToken, readPage } from '../page.ts';
 import { requireSweep } from '../require-existing.ts';
@@ -33,7 +36,16 @@ export function getLeaderboardHandler({
       if (page.count === 0) await requireSweep(store, sweepId);
       requireEntries(page, asked);
       const testLookCount = await countTestedRuns(store, sweepId);
-      return answerWith(page, GetLeaderboardResponse, { testLookCount, nextPageToken: pageToken(scope, page.next) });
+      // It is about the whole sweep, so the first page has it.
+      const isFirst = asked.after === null;
+      const statement = isFirst ? await readWinnerStatement(store.pool, sweepId) : null;
+      const winner = isFirst ? await readWinner(store.pool, sweepId) : null;
+      return answerWith(page, GetLeaderboardResponse, {
+        testLookCount,
+        nextPageToken: pageToken(scope, page.next),
+        winnerStatement: statement === null ? undefined : winnerStatementToProto(statement),
+        winner: winner === null ? undefined : winnerToProto(winner),
+      });
     });
   };
 }

@@ -1,9 +1,10 @@
 import { InvalidRequestError, VersionSkewError } from '../../../core/errors.ts';
 import { checkTrainer, trainerSecretMistake } from '../../../core/reports/check-trainer.ts';
 import { whyBenched } from '../../../core/store-owner.ts';
-import { areCompatible, isOlderMinor } from '../../../core/version-skew.ts';
+import { areCompatible, executedStages, isOlderMinor } from '../../../core/version-skew.ts';
 import { durationToProto } from '../../../platform/rpc/convert/duration.ts';
 import { numberOf, requireMessage } from '../../../platform/rpc/convert/fields.ts';
+import { stages } from '../../../platform/rpc/convert/run.ts';
 import type { Handlers } from '../../../platform/rpc/server.ts';
 import type { Trainer } from '../../../../proto/gen/graft/v1/trainer.ts';
 import type { RegisterTrainerRequest, TrainerServiceService } from '../../../../proto/gen/graft/v1/trainer_service.ts';
@@ -45,7 +46,7 @@ function refuseOtherVersions({ log, version }: RpcContext, trainer: Trainer): vo
 }
 
 function readTrainer(
-  { trainer: message, trainerSecret, recipeVersion }: RegisterTrainerRequest,
+  { trainer: message, trainerSecret, recipeVersion, stages: sent }: RegisterTrainerRequest,
   version: string,
 ): Omit<NewTrainer, 'benchReason'> {
   const trainer = requireMessage(message, 'trainer');
@@ -56,6 +57,7 @@ function readTrainer(
     version: trainer.version,
     engineVersion: trainer.engineVersion,
     recipeVersion,
+    stages: executedStages(sent.flatMap((stage) => stages.tryFromProto(stage) ?? [])),
     slots: trainer.slots.map((slot, position) => ({
       slotIndex: slot.slotIndex,
       deviceKind: slot.deviceKind,
@@ -65,6 +67,11 @@ function readTrainer(
     })),
   };
   const violations = checkTrainer(description);
+  // Later versions have further stages, with higher numbers.
+  for (const [position, stage] of sent.entries()) {
+    if (stage > 0) continue;
+    violations.push({ field: `stages[${position}]`, description: `must be the number of a stage; received ${stage}.` });
+  }
   const secretMistake = trainerSecretMistake(trainerSecret, !isOlderMinor(trainer.version, version));
   if (secretMistake !== null) violations.push({ field: 'trainer_secret', description: secretMistake });
   if (violations.length > 0) throw new InvalidRequestError(violations);

@@ -5,7 +5,7 @@ import { CHECKPOINT_COLUMNS, toCheckpoint } from './checkpoint-row.ts';
 import type { CheckpointRow } from './checkpoint-row.ts';
 import { inTransaction } from '../transaction.ts';
 import { lockRetention } from './lock-retention.ts';
-import { ENDED_RUNS, ENDED_SWEEPS, LIVE_TASKS } from '../state-sql.ts';
+import { ENDED_RUNS, ENDED_SWEEPS, LIVE_TASKS, SEARCH_END_CAUSES } from '../state-sql.ts';
 
 /** The reason why a checkpoint is no longer needed. */
 export type CollectReason =
@@ -36,8 +36,9 @@ export interface Collectable {
 }
 
 /**
- * The checkpoints that retention removes once runs have ended, or wait at rungs behind the `keepPaused` best of their sweep; during training, `markSuperfluous` does it. Kept besides the best:
- * pinned and tested checkpoints, those that a pending task starts from or resumes, heads that other runs wait for, and results that
+ * The checkpoints that retention removes once runs have ended, or wait at rungs behind the `keepPaused` best of their sweep. Runs that the
+ * end of a search stopped count as waiting, because an extension continues them. During training, `markSuperfluous` does it. Kept besides the best:
+ * the winner's, pinned and tested checkpoints, those that a pending task starts from or resumes, heads that other runs wait for, and results that
  * runs of other sweeps took, as long as these need them.
  */
 const COLLECTABLE = `
@@ -48,12 +49,14 @@ const COLLECTABLE = `
     SELECT coalesce(r.reused_run_id, r.run_id) AS trained_run_id, r.best_stage, r.best_epoch,
            row_number() OVER (PARTITION BY r.sweep_id ORDER BY ${rankKey('r', 's')}) AS place
       FROM sweeps s JOIN runs r ON r.sweep_id = s.sweep_id
-     WHERE r.best_value <> 'NaN' AND s.state IN ${ENDED_SWEEPS}
+     WHERE r.best_value <> 'NaN' AND r.repeat_of IS NULL AND s.state IN ${ENDED_SWEEPS}
        AND ($1::text IS NULL OR s.sweep_id = $1
             OR EXISTS (SELECT 1 FROM runs u JOIN runs o ON o.run_id IN (u.reused_run_id, u.head_run_id)
                         WHERE u.sweep_id = s.sweep_id AND o.sweep_id = $1))
   ), needed AS (
     SELECT trained_run_id, best_stage, best_epoch FROM placed WHERE place <= $2
+    UNION
+    SELECT coalesce(u.reused_run_id, u.run_id), u.best_stage, u.best_epoch FROM winners w JOIN runs u ON u.run_id = w.run_id
     UNION
     SELECT coalesce(u.reused_run_id, u.run_id), u.best_stage, u.best_epoch
       FROM runs u JOIN sweeps s ON s.sweep_id = u.sweep_id
@@ -70,23 +73,24 @@ const COLLECTABLE = `
     SELECT r.run_id, g.stage,
            g.stage = 'FINE_TUNE' AND (q.policy ->> 'keepPaused')::int >= row_number() OVER (
              PARTITION BY r.sweep_id, g.stage
-             ORDER BY r.paused_rung DESC,
+             ORDER BY g.rung DESC,
                       CASE WHEN s.objective_goal = 'maximize' AND e.value <> 'NaN' THEN - e.value ELSE e.value END,
-                      r.run_index) AS is_kept
+                      e.tie_order, r.run_index) AS is_kept
       FROM runs r
       JOIN sweeps s ON s.sweep_id = r.sweep_id
       JOIN searches q ON q.sweep_id = r.sweep_id
-      JOIN rungs g ON g.sweep_id = r.sweep_id AND g.rung = r.paused_rung
-      LEFT JOIN rung_entries e ON e.sweep_id = r.sweep_id AND e.rung = r.paused_rung AND e.run_id = r.run_id
-     WHERE r.state = 'PAUSED' AND ($1::text IS NULL OR r.sweep_id = $1)
+      JOIN rungs g ON g.sweep_id = r.sweep_id AND g.rung = coalesce(r.paused_rung, CASE WHEN r.state = 'STOPPED' THEN r.rung END)
+      LEFT JOIN rung_entries e ON e.sweep_id = r.sweep_id AND e.rung = g.rung AND e.run_id = r.run_id
+     WHERE (r.state = 'PAUSED' OR r.state = 'STOPPED' AND r.end_cause IN ${SEARCH_END_CAUSES} AND s.state <> 'CANCELLED')
+       AND ($1::text IS NULL OR r.sweep_id = $1)
   ), collectable AS (
     SELECT c.checkpoint_id,
            CASE WHEN c.kind <> 'LAST' THEN 'NOT_AMONG_BEST' WHEN r.state = 'PAUSED' THEN 'RUN_WAITS' ELSE 'RUN_ENDED' END AS reason
       FROM checkpoints c JOIN runs r ON r.run_id = c.run_id
      WHERE c.state = 'STORED' AND NOT c.pinned AND ($1::text IS NULL OR r.sweep_id = $1)
        AND CASE c.kind
-             WHEN 'LAST' THEN r.state IN ${ENDED_RUNS}
-               OR EXISTS (SELECT 1 FROM waiting w WHERE w.run_id = c.run_id AND NOT (w.is_kept AND w.stage = c.stage))
+             WHEN 'LAST' THEN (r.state IN ${ENDED_RUNS} OR EXISTS (SELECT 1 FROM waiting w WHERE w.run_id = c.run_id))
+               AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.run_id = c.run_id AND w.is_kept AND w.stage = c.stage)
              ELSE r.sweep_id IN (SELECT sweep_id FROM ended)
            END
        AND c.checkpoint_id NOT IN (SELECT checkpoint_id FROM kept)

@@ -11,6 +11,7 @@ import { inTransaction } from '../transaction.ts';
 import { completeEvaluate } from './complete-evaluate.ts';
 import { completeFeatures } from './complete-features.ts';
 import { completeIndex, endIndexWithError } from './complete-index.ts';
+import { completeProbe } from './complete-probe.ts';
 import { completeTrain } from './complete-train.ts';
 import { endWithError } from './end-with-error.ts';
 
@@ -64,6 +65,8 @@ async function completeWithResult(
   switch (result.stage) {
     case 'INDEX':
       return completeIndex(scope, result);
+    case 'PROBE':
+      return completeProbe(scope, result);
     case 'FEATURES':
       return completeFeatures(scope, result);
     case 'TRAIN':

@@ -1,6 +1,5 @@
 import { InvalidRequestError } from '../../../core/errors.ts';
 import { isMachineFault } from '../../../core/machine-fault.ts';
-import type { SearchEnd } from '../../../core/records/decision.ts';
 import { checkTrain } from '../../../core/reports/check-train.ts';
 import { decideRetry } from '../../../core/retry.ts';
 import { isTerminalRunState } from '../../../core/states/run-state.ts';
@@ -22,11 +21,12 @@ import type { FencedTask, TaskScope } from '../tasks/fence.ts';
 import { isElsewhere } from '../tasks/run-ids-of.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { addAttemptEnd } from './end-attempt.ts';
-import { enterResults, moveSharers, NO_RESULTS } from './enter-results.ts';
+import { enterResults, NO_RESULTS } from './enter-results.ts';
 import type { AtRung, Results } from './enter-results.ts';
+import { continueStopped, STALE_STOP, wasContinued } from './continue-stopped.ts';
 import { endWithError } from './end-with-error.ts';
 import { retryAlone } from './retry-alone.ts';
-import { PENDING_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
+import { PENDING_TASKS } from '../state-sql.ts';
 
 interface MemberRow {
   readonly run_id: string;
@@ -35,8 +35,10 @@ interface MemberRow {
   readonly epoch_limit: number;
   readonly pause_epoch: number | null;
   readonly objective_metric: string;
-  /** True if another training task of the run is pending. */
+  /** True if its fine-tuning is pending after this head. */
   readonly has_more: boolean;
+  /** True if the task only repairs what the run has trained: it is of another sweep, or waits at a rung. */
+  readonly is_repaired: boolean;
   /** True if another live task trains a later stage of it while its head is retrained here. */
   readonly is_elsewhere: boolean;
   /** True if live runs wait for the head it trains here, so that its outcome counts though the run has ended. */
@@ -65,8 +67,10 @@ export async function completeTrain(scope: TaskScope, outcomes: readonly RunOutc
   const batch = tx.batch();
   addAttemptEnd(scope, batch, { ...end, peakMemoryBytes });
   addOutcomes(batch, task, outcomes);
-  await moveMembers(scope, batch, members, outcomes, results);
-  if (!isTerminalSweepState(sweep.state)) await moveSharers(scope, results);
+  const isStale =
+    results.end === null && outcomes.some(({ kind }) => kind === 'STOPPED') && (await wasContinued(scope));
+  await moveMembers(scope, batch, members, outcomes, { ...results, isStale });
+  if (isStale) await continueStopped(scope);
   if (task.stage === 'HEAD' && members.some(({ is_shared }) => is_shared)) {
     await summarizeSharers(tx, task.taskId);
     if (tx.store.isMirrored) await mirrorHeadOfSharers(tx, sweep.sweepId, task.taskId);
@@ -103,9 +107,10 @@ function rangeOf(kind: RunOutcome['kind'], epochs: readonly number[]): string {
 async function readMembers(tx: StoreTransaction, taskId: string): Promise<MemberRow[]> {
   const { rows } = await tx.prepared<MemberRow>(
     `SELECT r.run_id, r.state, r.state_reason, ${epochLimitSql('r', 'own')} AS epoch_limit,
-            EXISTS (SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
-                     WHERE o.run_id = r.run_id AND o.task_id <> $1
-                       AND t.state IN ${PENDING_TASKS} AND t.stage IN ${TRAINED_STAGE_LIST}) AS has_more,
+            own.stage = 'HEAD' AND EXISTS (
+              SELECT 1 FROM task_runs o JOIN tasks t ON t.task_id = o.task_id
+               WHERE o.run_id = r.run_id AND t.state IN ${PENDING_TASKS} AND t.stage = 'FINE_TUNE') AS has_more,
+            r.sweep_id <> own.sweep_id OR r.paused_rung IS NOT NULL AS is_repaired,
             ${isElsewhere('tr', 'own')} AS is_elsewhere,
             ${isHeadAwaited('r', 'own')} AS is_awaited,
             EXISTS (SELECT 1 FROM runs sharer WHERE sharer.head_run_id = r.run_id) AS is_shared,
@@ -153,24 +158,27 @@ async function moveMembers(
   batch: Batch,
   members: readonly MemberRow[],
   outcomes: readonly RunOutcome[],
-  results: Results,
+  results: Results & { readonly isStale: boolean },
 ): Promise<void> {
   const byRun = new Map(members.map((member) => [member.run_id, member]));
   for (const outcome of outcomes.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
     const member = byRun.get(outcome.runId);
-    const counts = member && !member.is_elsewhere && (member.is_awaited || !isTerminalRunState(member.state));
-    if (!counts) continue;
+    if (member === undefined || member.is_elsewhere || member.is_repaired) continue;
+    if (isTerminalRunState(member.state) && !member.is_awaited) continue;
     const atRung = results.atRungs.get(member.run_id);
     const next = nextOf(scope.sweep, member, outcome, atRung);
     if (next !== 'STOP' && next !== 'FAIL') {
       const waits = next === 'PAUSED' && atRung?.kind === 'WAIT' && !member.has_more;
+      // Nothing would ever continue it.
+      if (outcome.kind === 'PAUSED' && !waits) throw new Error(`Run ${member.run_id} paused at no rung.`);
+      if (waits) scope.tx.addStep('pause');
       const why = waits ? { reason: atRung.reason, pausedRung: atRung.rung } : whyEnded(scope.task, member, outcome);
       addRunMove(scope.tx, batch, [member.run_id], { to: next, ...why });
       continue;
     }
     await batch.send();
-    if (next === 'STOP') await stop(scope, member, atRung, results.end);
-    else await failMember(scope, member.run_id, errorOf(outcome));
+    if (next === 'STOP') await stop(scope, member, atRung, results);
+    else await failMember(scope, member, errorOf(outcome));
   }
   await batch.send();
 }
@@ -242,14 +250,15 @@ async function mirrorHeadOfSharers(tx: StoreTransaction, sweepId: string, taskId
 async function stop(
   { tx, sweep }: SweepScope,
   { run_id: runId, state, state_reason }: MemberRow,
-  atRung: AtRung | undefined,
-  end: SearchEnd | null,
+  atRung?: AtRung,
+  { end, isStale }: Pick<Results, 'end'> & { readonly isStale: boolean } = { end: null, isStale: false },
 ): Promise<void> {
   const unknown = sweep.state === 'CANCELLED' ? 'the sweep was cancelled' : 'stopped on command';
   const byRule = atRung?.kind === 'STOP' ? { reason: atRung.reason, cause: 'RULE' as const } : null;
   const byEnd = end === null || sweep.state === 'CANCELLED' ? null : await whyStopped(tx, sweep.sweepId, end);
   const known = state === 'STOPPING' && state_reason !== '' ? { reason: state_reason } : null;
-  const why = known ?? byRule ?? byEnd ?? { reason: unknown };
+  const stale = isStale ? STALE_STOP : null;
+  const why = known ?? byRule ?? byEnd ?? stale ?? { reason: unknown };
   await moveRuns(tx, [runId], { to: 'STOPPING', ...why });
   await endRuns(tx, [runId], { to: sweep.state === 'CANCELLED' ? 'CANCELLED' : 'STOPPED', ...why });
 }
@@ -258,8 +267,9 @@ async function stop(
  * Removes a failed member from the group, whose other members continue. A retriable failure is retried in a task of its own. When a head
  * fails for good, all runs that share it fail, because retraining would give the same numbers.
  */
-async function failMember(scope: TaskScope, runId: string, error: TaskError): Promise<void> {
+async function failMember(scope: TaskScope, member: MemberRow, error: TaskError): Promise<void> {
   const { tx, task } = scope;
+  const { run_id: runId } = member;
   const decision = decideRetry({
     errorClass: error.errorClass,
     code: error.code,
@@ -271,7 +281,9 @@ async function failMember(scope: TaskScope, runId: string, error: TaskError): Pr
     // A task of its own is leased to this machine only if there is no other.
     hasOtherSlot: isMachineFault(error),
   });
-  if (decision.action === 'REQUEUE') await retryAlone(scope, runId, error, decision);
+  // A run that was to stop is not retried, unless others wait for its head.
+  if (decision.action === 'REQUEUE' && member.state === 'STOPPING' && !member.is_awaited) await stop(scope, member);
+  else if (decision.action === 'REQUEUE') await retryAlone(scope, runId, error, decision);
   else await endRuns(tx, await sharersOf(tx, task, runId), { to: decision.action, reason: decision.reason });
 }
 
@@ -280,7 +292,8 @@ async function sharersOf(tx: StoreTransaction, task: FencedTask, runId: string):
   if (task.stage !== 'HEAD') return [runId];
   const { rows } = await tx.query<{ run_id: string }>(
     `SELECT r.run_id FROM runs r JOIN tasks own ON own.task_id = $2
-      WHERE (r.run_id = $1 OR r.head_run_id = $1 AND r.sweep_id = own.sweep_id) AND NOT ${isElsewhere('r', 'own')} ORDER BY r.run_id`,
+      WHERE (r.run_id = $1 OR r.head_run_id = $1) AND r.sweep_id = own.sweep_id AND NOT ${isElsewhere('r', 'own')}
+      ORDER BY r.run_id`,
     [runId, task.taskId],
   );
   return rows.map(({ run_id }) => run_id);

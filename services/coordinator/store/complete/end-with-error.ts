@@ -13,7 +13,7 @@ import type { ConfirmedDamage } from '../repair/damaged-checkpoint.ts';
 import { moveRuns } from '../move-runs.ts';
 import type { RunMove } from '../move-runs.ts';
 import { moveSweep } from '../move-sweep.ts';
-import { isHeadAwaited } from '../run-sql.ts';
+import { isEvaluationAwaiting, isHeadAwaited } from '../run-sql.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { whyStopped } from '../search/close-search.ts';
 import { recordDependentSweeps } from '../settle/settle-sweeps.ts';
@@ -21,7 +21,7 @@ import { settleSweep } from '../settle/settle-sweep.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
 import type { TaskScope } from '../tasks/fence.ts';
 import type { StoreTransaction } from '../transaction.ts';
-import { runIdsOf, runIdsOnlyIn } from '../tasks/run-ids-of.ts';
+import { runIdsOnlyIn } from '../tasks/run-ids-of.ts';
 import { endAttempt } from './end-attempt.ts';
 import { failSweep } from './fail-sweep.ts';
 
@@ -70,12 +70,16 @@ export async function endWithError(
   else await fail(scope, error, attempt, decision);
 }
 
-/** Returns why the runs of a training task stop instead of being retried: a bound has ended the search; null: they are retried. */
+/**
+ * Returns why the runs of a training task stop instead of being retried: a bound has ended the search; null: they are retried, as what
+ * an evaluation waits for always is.
+ */
 async function whyNothingIsRetried({ tx, task }: TaskScope): Promise<Pick<RunMove, 'reason' | 'cause'> | null> {
   if (task.stage !== 'HEAD' && task.stage !== 'FINE_TUNE') return null;
   const { rows } = await tx.query<{ end_reason: SearchEnd | null }>(
-    'SELECT end_reason FROM searches WHERE sweep_id = $1',
-    [task.sweepId],
+    `SELECT q.end_reason FROM searches q JOIN tasks t ON t.sweep_id = q.sweep_id
+      WHERE t.task_id = $1 AND NOT ${isEvaluationAwaiting('t')}`,
+    [task.taskId],
   );
   const end = rows[0]?.end_reason ?? null;
   return end === null ? null : whyStopped(tx, task.sweepId, end);
@@ -177,7 +181,7 @@ async function endStopping(scope: TaskScope, runIds: readonly string[]): Promise
 /** Cancels the runs of a task whose sweep was cancelled: they were STOPPING and have now stopped. */
 export async function cancelRunsOf({ tx, sweep, task }: TaskScope): Promise<void> {
   if (sweep.state !== 'CANCELLED' || task.stage === 'EVALUATE') return;
-  await moveRuns(tx, await runIdsOf(tx, task.taskId), { to: 'CANCELLED', reason: 'the sweep was cancelled' });
+  await moveRuns(tx, await runIdsOnlyIn(tx, task.taskId), { to: 'CANCELLED', reason: 'the sweep was cancelled' });
 }
 
 async function fail(

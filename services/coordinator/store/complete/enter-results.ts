@@ -1,14 +1,10 @@
 import type { SearchEnd } from '../../../core/records/decision.ts';
-import { isBetter } from '../../../core/objective.ts';
 import { describeRung, pathOf } from '../../../core/stopping/ladder.ts';
 import type { RungStep } from '../../../core/stopping/ladder.ts';
 import { pausesAt } from '../../../core/stopping/policy.ts';
 import type { SearchPolicy } from '../../../core/stopping/policy.ts';
 import type { RunOutcome } from '../../../core/task.ts';
-import { textArray } from '../../../platform/db/binary-array.ts';
-import { moveRuns } from '../move-runs.ts';
-import type { SweepScope } from '../move-sweep.ts';
-import { endRuns } from '../runs/end-runs.ts';
+import { int4Array, textArray } from '../../../platform/db/binary-array.ts';
 import { enterRungs } from '../rungs/enter-rungs.ts';
 import type { RungArrival, RungVerdict } from '../rungs/enter-rungs.ts';
 import { SWEEP_VALIDATION_COUNT, toEvidence } from '../rungs/evidence-row.ts';
@@ -29,72 +25,54 @@ export type AtRung =
 export interface Results {
   /** Members that wait or stop at their rung; the others move on. */
   readonly atRungs: ReadonlyMap<string, AtRung>;
-  /** Runs that share a head that was trained, as the rule has judged them. */
-  readonly sharers: readonly RungVerdict[];
   readonly end: SearchEnd | null;
 }
 
-export const NO_RESULTS: Results = { atRungs: new Map(), sharers: [], end: null };
+export const NO_RESULTS: Results = { atRungs: new Map(), end: null };
 
 /**
  * Enters the members of a training task at the rungs that it took them to, where their trainer has sent no results by image, and the runs
- * that share a trained head at its end. Locks the runs and then the search.
+ * that have come to share a trained head since. Locks the members and then the search.
  */
 export async function enterResults({ tx, task }: TaskScope, outcomes: readonly RunOutcome[]): Promise<Results> {
-  const runs = await lockRuns(tx, task);
+  const members = await lockMembers(tx, task);
   const search = await lockSearch(tx, task.sweepId);
   if (search === null) return NO_RESULTS;
   const { policy, endReason: end } = search;
   const ended = outcomes.filter(({ kind }) => kind !== 'FAILED' && kind !== 'STOPPED');
   if (policy.ladder.length === 0 || ended.length === 0) return { ...NO_RESULTS, end };
-  const members = new Map(
-    runs.filter((run) => run.is_member).map((run) => [run.run_id, pathOf(policy.ladder, toLadderRun(run))]),
-  );
-  const reached = ended.flatMap((outcome) => stepsOf(task, members.get(outcome.runId) ?? [], outcome));
+  const paths = new Map(members.map((run) => [run.run_id, pathOf(policy.ladder, toLadderRun(run))]));
+  const reached = ended.flatMap((outcome) => stepsOf(task, paths.get(outcome.runId) ?? [], outcome));
   const verdicts = await enterRungs(tx, search, await missingArrivals(tx, search, task, reached));
   const atRungs = new Map<string, AtRung>();
-  for (const { runId, step, isLast } of reached) {
+  for (const { runId, path, step, isLast } of reached) {
     if (!isLast) continue;
     const verdict = verdicts.find((one) => one.runId === runId && one.rung === step.rung)?.verdict;
-    const found = atRung(policy, members.get(runId) ?? [], step, verdict);
+    const found = atRung(policy, path, step, verdict);
     if (found !== null) atRungs.set(runId, found);
   }
-  const leads = reached.filter(({ step, isLast }) => isLast && step.stage === 'HEAD' && step.isEnd);
-  const waiting = runs.filter((run) => !run.is_member && leads.some(({ runId }) => runId === run.head_run_id));
-  return { atRungs, sharers: await enterSharers(tx, search, waiting), end };
+  if (task.stage === 'HEAD') await enterSharers(tx, search, task);
+  return { atRungs, end };
 }
 
-/** Moves the runs that share a head as the rule has judged them at its end. */
-export async function moveSharers({ tx }: SweepScope, { sharers }: Results): Promise<void> {
-  for (const { runId, rung, verdict } of sharers) {
-    const { kind, reason } = verdict;
-    if (kind === 'PAUSE') await moveRuns(tx, [runId], { to: 'PAUSED', from: ['QUEUED'], reason, pausedRung: rung });
-    if (kind === 'STOP') await endRuns(tx, [runId], { to: 'STOPPED', reason, cause: 'RULE' });
-  }
-}
-
-/** A run of the task, or one that shares a head that it trains and that no slot works on. */
-interface TaskRunRow extends LadderRow {
+interface MemberRow extends LadderRow {
   readonly run_id: string;
-  readonly head_run_id: string | null;
-  readonly is_member: boolean;
 }
 
-async function lockRuns(tx: StoreTransaction, task: FencedTask): Promise<TaskRunRow[]> {
-  const { rows } = await tx.prepared<TaskRunRow>(
-    `SELECT r.run_id, r.head_run_id, ${ladderColumns('r')},
-            EXISTS (SELECT 1 FROM task_runs tr WHERE tr.task_id = $1 AND tr.run_id = r.run_id) AS is_member
-       FROM runs r
-      WHERE r.run_id IN (SELECT run_id FROM task_runs WHERE task_id = $1)
-         OR $2 = 'HEAD' AND r.state IN ${IDLE_RUNS} AND r.head_run_id IN (SELECT run_id FROM task_runs WHERE task_id = $1)
+/** Locks the runs of a task that are of its sweep. A run of another one, whose head it retrains, comes to no rung here. */
+async function lockMembers(tx: StoreTransaction, task: FencedTask): Promise<MemberRow[]> {
+  const { rows } = await tx.prepared<MemberRow>(
+    `SELECT r.run_id, ${ladderColumns('r')} FROM runs r
+      WHERE r.sweep_id = $2 AND r.run_id IN (SELECT run_id FROM task_runs WHERE task_id = $1)
       ORDER BY r.run_id FOR NO KEY UPDATE OF r`,
-    [task.taskId, task.stage],
+    [task.taskId, task.sweepId],
   );
   return rows;
 }
 
 interface ReachedStep {
   readonly runId: string;
+  readonly path: readonly RungStep[];
   readonly step: RungStep;
   readonly epochCount: number;
   /** True: the task ended here. */
@@ -107,9 +85,9 @@ function stepsOf(
   { runId, kind, epochCount }: RunOutcome,
 ): ReachedStep[] {
   const isAtEnd = kind !== 'PAUSED';
-  return path
-    .filter((step) => step.stage === stage && (step.isEnd ? isAtEnd : step.epoch <= epochCount))
-    .map((step) => ({ runId, step, epochCount, isLast: isAtEnd ? step.isEnd : step.epoch === epochCount }));
+  // A trainer of an earlier version may have trained beyond the epoch at which a later one pauses: the last rung that was passed counts.
+  const reached = path.filter((step) => step.stage === stage && (step.isEnd ? isAtEnd : step.epoch <= epochCount));
+  return reached.map((step, index) => ({ runId, path, step, epochCount, isLast: index === reached.length - 1 }));
 }
 
 function atRung(
@@ -124,44 +102,52 @@ function atRung(
   return { kind: 'WAIT', rung: step.rung, reason: verdict?.reason ?? `waits at ${describeRung(definition)}` };
 }
 
-/** Returns arrivals without results by image, for rungs that a trainer of an earlier version did not report. */
+/** Returns arrivals without results by image, from the metrics, for rungs that no trainer has reported. */
 async function missingArrivals(
   tx: StoreTransaction,
-  { sweepId, policy: { objective } }: LockedSearch,
-  task: FencedTask,
+  { sweepId, policy }: LockedSearch,
+  { taskId, leaseEpoch, stage }: FencedTask,
   reached: readonly ReachedStep[],
 ): Promise<RungArrival[]> {
-  const runIds = textArray(reached.map(({ runId }) => runId));
-  const known = await tx.prepared<{ run_id: string; rung: number }>(
-    'SELECT run_id, rung FROM rung_entries WHERE sweep_id = $1 AND run_id = ANY($2::text[])',
-    [sweepId, runIds],
+  const { metric, goal } = policy.objective;
+  const { rows } = await tx.prepared<{ place: number; epoch: number | null; value: number | null }>(
+    `SELECT s.place::int AS place, m.epoch, m.value
+       FROM unnest($2::text[], $3::int[], $4::int[], $5::bool[]) WITH ORDINALITY AS s (run_id, rung, epoch, is_end, place)
+       LEFT JOIN LATERAL (
+         SELECT m.epoch, m.value FROM epoch_metrics m
+          WHERE m.run_id = s.run_id AND m.stage = $6 AND m.name = $7 AND m.superseded_by IS NULL AND m.value <> 'NaN'
+            AND (s.is_end OR m.epoch = s.epoch)
+          ORDER BY CASE WHEN $8 = 'minimize' THEN m.value ELSE -m.value END, m.epoch LIMIT 1) m ON true
+      WHERE NOT EXISTS (SELECT 1 FROM rung_entries e WHERE e.sweep_id = $1 AND e.rung = s.rung AND e.run_id = s.run_id)
+      ORDER BY s.place`,
+    [
+      sweepId,
+      textArray(reached.map(({ runId }) => runId)),
+      int4Array(reached.map(({ step }) => step.rung)),
+      int4Array(reached.map(({ step }) => step.epoch)),
+      reached.map(({ step }) => step.isEnd),
+      stage,
+      metric,
+      goal,
+    ],
   );
-  const entered = new Set(known.rows.map(({ run_id, rung }) => `${run_id} ${rung}`));
-  const missing = reached.filter(({ runId, step }) => !entered.has(`${runId} ${step.rung}`));
-  if (missing.length === 0) return [];
-  const { rows } = await tx.query<{ run_id: string; epoch: number; value: number }>(
-    `SELECT run_id, epoch, value FROM epoch_metrics
-      WHERE run_id = ANY($1) AND stage = $2 AND name = $3 AND superseded_by IS NULL ORDER BY run_id, epoch`,
-    [missing.map(({ runId }) => runId), task.stage, objective.metric],
-  );
-  return missing.map(({ runId, step, epochCount, isLast }) => {
-    const curve = rows.filter((row) => row.run_id === runId);
-    const best = curve.reduce<(typeof curve)[number] | null>(
-      (found, row) => (isBetter(objective, row.value, found?.value ?? null) ? row : found),
-      null,
-    );
-    const at = step.isEnd ? best : curve.find((row) => row.epoch === step.epoch);
-    return {
+  return rows.flatMap(({ place, epoch, value }): RungArrival[] => {
+    const at = reached[place - 1];
+    if (at === undefined) return [];
+    const { runId, path, step, epochCount, isLast } = at;
+    const passed = pausesAt(policy, path, step) ? { trainedOn: true as const } : { unreported: true as const };
+    const arrival = {
       runId,
       rung: step.rung,
-      value: at?.value ?? Number.NaN,
+      value: value ?? Number.NaN,
       standardError: null,
-      epoch: at?.epoch ?? Math.max(1, Math.min(step.epoch, epochCount)),
-      taskId: task.taskId,
-      leaseEpoch: task.leaseEpoch,
+      epoch: epoch ?? Math.max(1, Math.min(step.epoch, epochCount)),
+      completedEpochs: Math.min(step.epoch, epochCount),
+      taskId,
+      leaseEpoch,
       evidence: null,
-      ...(isLast ? {} : { trainedOn: true as const }),
     };
+    return [isLast ? arrival : { ...arrival, ...passed }];
   });
 }
 
@@ -170,32 +156,40 @@ interface HeadEntryRow extends EvidenceRow {
   readonly value: number;
   readonly standard_error: number | null;
   readonly epoch: number;
+  readonly completed_epochs: number | null;
   readonly task_id: string;
   readonly lease_epoch: number;
 }
 
-/** Enters runs at the end of the head that they share, with what was measured of it. */
-async function enterSharers(
-  tx: StoreTransaction,
-  search: LockedSearch,
-  sharers: readonly TaskRunRow[],
-): Promise<RungVerdict[]> {
+/** Enters runs that came to share a head after it was measured at its end, as it was measured then. */
+async function enterSharers(tx: StoreTransaction, search: LockedSearch, task: FencedTask): Promise<void> {
   const rung = search.policy.ladder.find(({ stage, epoch }) => stage === 'HEAD' && epoch === null)?.number;
-  if (rung === undefined || sharers.length === 0) return [];
+  if (rung === undefined) return;
   const { rows } = await tx.query<HeadEntryRow>(
-    `SELECT e.run_id, e.value, e.standard_error, e.epoch, e.task_id, e.lease_epoch, e.correct, e.losses,
+    `SELECT r.run_id, e.value, e.standard_error, e.epoch, e.completed_epochs, e.task_id, e.lease_epoch, e.correct, e.losses,
             ${SWEEP_VALIDATION_COUNT} AS image_count
-       FROM rung_entries e WHERE e.sweep_id = $1 AND e.rung = $2 AND e.run_id = ANY($3)`,
-    [search.sweepId, rung, [...new Set(sharers.map((run) => run.head_run_id))]],
+       FROM runs r
+      CROSS JOIN LATERAL (
+        SELECT e.* FROM rung_entries e JOIN runs o ON o.run_id = e.run_id
+         WHERE e.sweep_id = $1 AND e.rung = $2 AND coalesce(o.head_run_id, o.run_id) = r.head_run_id
+         ORDER BY e.arrival LIMIT 1) e
+      WHERE r.sweep_id = $1 AND r.state IN ${IDLE_RUNS}
+        AND r.head_run_id IN (SELECT run_id FROM task_runs WHERE task_id = $3)
+        AND NOT EXISTS (SELECT 1 FROM rung_entries o WHERE o.sweep_id = $1 AND o.rung = $2 AND o.run_id = r.run_id)
+      ORDER BY r.run_index`,
+    [search.sweepId, rung, task.taskId],
   );
-  const heads = new Map(rows.map((row) => [row.run_id, row]));
-  const ordered = sharers.toSorted((a, b) => a.run_index - b.run_index);
-  const arrivals = ordered.flatMap(({ run_id: runId, head_run_id: headRunId }): RungArrival[] => {
-    const head = heads.get(headRunId ?? '');
-    if (head === undefined) return [];
-    const { value, standard_error: standardError, epoch, task_id: taskId, lease_epoch: leaseEpoch } = head;
-    const evidence = toEvidence(head);
-    return [{ runId, rung, value, standardError, epoch, taskId, leaseEpoch, evidence }];
+  const arrivals = rows.map((row): RungArrival => {
+    const {
+      run_id: runId,
+      value,
+      standard_error: standardError,
+      epoch,
+      completed_epochs: completedEpochs,
+      task_id: taskId,
+      lease_epoch: leaseEpoch,
+    } = row;
+    return { runId, rung, value, standardError, epoch, completedEpochs, taskId, leaseEpoch, evidence: toEvidence(row) };
   });
-  return enterRungs(tx, search, arrivals);
+  await enterRungs(tx, search, arrivals);
 }

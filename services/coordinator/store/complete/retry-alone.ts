@@ -5,10 +5,12 @@ import { recordFault } from '../faults/record-fault.ts';
 import { moveRuns } from '../move-runs.ts';
 import type { TaskScope } from '../tasks/fence.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
+import type { StoreTransaction } from '../transaction.ts';
 
 /**
- * Retries a member that failed in a group in a task of its own. The run's later tasks depend on it, and so do those of runs that share its
- * head. Its lease epochs continue the group's, because they distinguish the attempts of a run's stage.
+ * Retries a member that failed in a group in a task of its own, which starts from the same checkpoint and trains to the same rung. The
+ * run's later tasks depend on it, and so do those of runs that share its head. Its lease epochs continue the group's, because they
+ * distinguish the attempts of a run's stage.
  */
 export async function retryAlone(
   { tx, task }: TaskScope,
@@ -18,33 +20,37 @@ export async function retryAlone(
 ): Promise<void> {
   const { errorClass } = error;
   const taskId = `${task.taskId}-${runId.slice(runId.lastIndexOf('-') + 1)}`;
-  const { rows } = await tx.query<{ feature_key: string }>(
-    'SELECT feature_key FROM task_feature_sets WHERE task_id = $1 ORDER BY feature_key',
-    [task.taskId],
-  );
+  const { pauseEpoch, rung, featureKeys } = await readGroup(tx, task.taskId);
   await insertTasks(tx, task.sweepId, [
     {
       taskId,
       stage: task.stage,
       runIds: [runId],
-      featureSets: rows.map(({ feature_key }) => ({ key: feature_key })),
+      featureSets: featureKeys.map((key) => ({ key })),
       dependsOn: [],
       description: `run ${runId} alone, after it failed in group ${task.taskId}`,
+      pauseEpoch,
+      rung,
+      leaseEpoch: task.leaseEpoch,
     },
   ]);
   await tx.query(
     `UPDATE tasks
-        SET lease_epoch = $2, not_before_time = now() + $3 * interval '1 millisecond',
-            failure_count = $4, infrastructure_count = $5, memory_count = $6
+        SET not_before_time = now() + $2 * interval '1 millisecond',
+            failure_count = $3, infrastructure_count = $4, memory_count = $5
       WHERE task_id = $1`,
     [
       taskId,
-      task.leaseEpoch,
       decision.delayMs,
       errorClass === 'COUNTED' ? 1 : 0,
       errorClass === 'INFRASTRUCTURE' && !isMachineFault(error) ? 1 : 0,
       errorClass === 'MEMORY' ? 1 : 0,
     ],
+  );
+  await tx.query(
+    `UPDATE task_runs tr SET source_checkpoint_id = m.source_checkpoint_id
+       FROM task_runs m WHERE tr.task_id = $1 AND tr.run_id = $2 AND m.task_id = $3 AND m.run_id = $2`,
+    [taskId, runId, task.taskId],
   );
   await tx.query(
     `INSERT INTO task_dependencies (task_id, depends_on_id)
@@ -54,4 +60,22 @@ export async function retryAlone(
   );
   if (isMachineFault(error)) await recordFault(tx, task, error, taskId);
   await moveRuns(tx, [runId], { to: 'QUEUED', reason: decision.reason });
+}
+
+interface Group {
+  readonly pauseEpoch: number | null;
+  readonly rung: number | null;
+  readonly featureKeys: readonly string[];
+}
+
+async function readGroup(tx: StoreTransaction, taskId: string): Promise<Group> {
+  const { rows } = await tx.query<Group>(
+    `SELECT t.pause_epoch AS "pauseEpoch", t.rung,
+            ARRAY(SELECT feature_key FROM task_feature_sets WHERE task_id = $1 ORDER BY feature_key) AS "featureKeys"
+       FROM tasks t WHERE t.task_id = $1`,
+    [taskId],
+  );
+  const [group] = rows;
+  if (group === undefined) throw new Error(`There is no task ${taskId}.`);
+  return group;
 }

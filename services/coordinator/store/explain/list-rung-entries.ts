@@ -23,7 +23,10 @@ export interface EntryKey {
   readonly arrival: number;
 }
 
-/** Lists the entries of a sweep's rungs, by rung and arrival. Infeasible runs have left their rungs. */
+/**
+ * Lists the entries of a sweep's rungs, by rung and arrival. Places come from the view that is documented for users, so that both
+ * agree.
+ */
 export async function listRungEntries(
   store: Store,
   sweepId: string,
@@ -33,26 +36,13 @@ export async function listRungEntries(
   // The decisions are read for the listed entries only; the places need all entries of a rung.
   const { rows } = await store.pool.query<EntryRow>(
     `SELECT t.*, d.kind AS decision, d.reason
-       FROM (SELECT * FROM (
-               SELECT e.rung, e.run_id, r.run_index, e.arrival, e.value, e.standard_error, e.epoch, c.competes,
-                      row_number() OVER (
-                        PARTITION BY e.rung, c.competes
-                        ORDER BY r.state = 'FAILED',
-                                 CASE WHEN s.objective_goal = 'maximize' AND e.value <> 'NaN' THEN -e.value ELSE e.value END,
-                                 r.run_index)::int AS place,
-                      e.correct IS NOT NULL AS has_evidence
-                 FROM rung_entries e
-                 JOIN runs r ON r.run_id = e.run_id AND r.state <> 'INFEASIBLE'
-                 JOIN sweeps s ON s.sweep_id = e.sweep_id
-                 JOIN rungs g ON g.sweep_id = e.sweep_id AND g.rung = e.rung
-                CROSS JOIN LATERAL (
-                      SELECT g.epoch IS NOT NULL
-                             OR g.stage = 'HEAD' AND coalesce((r.parameters ->> 'fine_tune.enabled')::boolean, false) AS competes
-                      ) c
-                WHERE e.sweep_id = $1 AND e.rung >= $2
-             ) ranked
-              WHERE (rung, arrival) > ($2, $3)
-              ORDER BY rung, arrival
+       FROM (SELECT e.rung, e.run_id, r.run_index, e.arrival, e.value, e.standard_error, e.epoch, p.place, p.competes,
+                    e.correct IS NOT NULL AS has_evidence
+               FROM rung_places p
+               JOIN rung_entries e ON e.sweep_id = p.sweep_id AND e.rung = p.rung AND e.run_id = p.run_id
+               JOIN runs r ON r.run_id = p.run_id
+              WHERE p.sweep_id = $1 AND p.rung >= $2 AND (e.rung, e.arrival) > ($2, $3)
+              ORDER BY e.rung, e.arrival
               LIMIT $4) t
        LEFT JOIN LATERAL (
               SELECT kind, reason FROM decisions

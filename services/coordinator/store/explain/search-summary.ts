@@ -11,6 +11,8 @@ export async function readSearchSummary({ pool }: Store, sweepId: string): Promi
   );
   const [search] = searches.rows;
   if (search === undefined) return null;
+  // Where no run is compared, the ends of stages are kept for the comparison of the best run with the baseline alone.
+  if (search.policy.ladder.length === 0) return { policy: search.policy, end: search.end_reason, rungs: [] };
   const { rows } = await pool.query<{
     rung: number;
     stage: 'HEAD' | 'FINE_TUNE';

@@ -37,11 +37,11 @@ async function resolveRunOfSweep(store: Store, { sweep: handle, run }: RunOfSwee
   return notFound(`There is no run ${run} in sweep ${sweep.id}: ${numbers}.`);
 }
 
-/** Returns the best run of a sweep by the rule of the leaderboard. */
+/** Returns the winner of a sweep that has ended; else its best run by the rule of the leaderboard. */
 export async function bestRun(store: Store, sweepId: string): Promise<Resolution> {
   const { rows } = await store.pool.query<{ readonly run_id: string }>(
-    `SELECT r.run_id FROM runs r JOIN sweeps s ON s.sweep_id = r.sweep_id
-      WHERE r.sweep_id = $1 AND ${canBeBest('r', 's')} ORDER BY ${rankKey('r', 's')} LIMIT 1`,
+    `SELECT r.run_id FROM runs r JOIN sweeps s ON s.sweep_id = r.sweep_id LEFT JOIN winners w ON w.run_id = r.run_id
+      WHERE r.sweep_id = $1 AND ${canBeBest('r', 's')} ORDER BY w.run_id IS NULL, ${rankKey('r', 's')} LIMIT 1`,
     [sweepId],
   );
   if (rows[0] !== undefined) return found(rows[0].run_id);

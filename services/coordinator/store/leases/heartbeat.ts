@@ -2,7 +2,7 @@ import { TrainerUnknownError } from '../../../core/errors.ts';
 import { TrainerIdTakenError } from '../../../core/trainer-errors.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
-import { isHeadAwaited } from '../run-sql.ts';
+import { isEvaluationAwaiting, isHeadAwaited } from '../run-sql.ts';
 import { isHolder } from '../tasks/fence.ts';
 import type { LeaseClaim } from '../tasks/fence.ts';
 import { addAttemptStarts } from '../move-attempts.ts';
@@ -136,7 +136,8 @@ async function readStates(
   }>(
     `SELECT t.task_id, t.lease_epoch, t.command, s.state AS sweep_state,
             t.stage IN ${TRAINED_STAGE_LIST} AND EXISTS (
-              SELECT 1 FROM searches q WHERE q.sweep_id = t.sweep_id AND q.end_reason IN ${BOUNDS}) AS is_past_bound,
+              SELECT 1 FROM searches q WHERE q.sweep_id = t.sweep_id AND q.end_reason IN ${BOUNDS})
+              AND NOT ${isEvaluationAwaiting('t')} AS is_past_bound,
             ARRAY(SELECT r.run_id FROM task_runs tr JOIN runs r ON r.run_id = tr.run_id
                    WHERE tr.task_id = t.task_id AND t.stage IN ${TRAINED_STAGE_LIST}
                      AND r.state IN ${LEFT_OUT_RUNS}

@@ -4,8 +4,8 @@ import type { StoreTransaction } from '../transaction.ts';
 
 /**
  * Pins the checkpoint from which each run of the task starts: the best of HEAD for FINE_TUNE, the best over all stages for EVALUATE. HEAD is
- * that of the run whose head is shared; a result that was taken from another sweep is that of the run that trained it. The source stays the same for all attempts, so that a retry does the same work, and retention
- * keeps the file.
+ * that of the run whose head is shared; a result that was taken from another sweep is that of the run that trained it. The source stays
+ * the same for all attempts, so that a retry does the same work, and retention keeps the file.
  */
 export async function pinSources(
   tx: StoreTransaction,

@@ -4,6 +4,7 @@ import { LEASED_TASKS } from '../state-sql.ts';
 import { addDecisions } from '../rungs/add-decisions.ts';
 import { lockSearch } from '../rungs/search-row.ts';
 import type { Store } from '../store.ts';
+import { isAwaitedBy } from '../tasks/leasable.ts';
 import { runIdsOnlyIn } from '../tasks/run-ids-of.ts';
 import { inTransaction } from '../transaction.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -38,6 +39,7 @@ export async function preemptTask(store: Store, { victim, heir }: Preemption): P
       [runIds, `is preempted: ${reason}`],
     );
     await recordDecision(tx, sweepId, runIds, { reason: what, victim, heir });
+    tx.addStep('preempt');
     return reason;
   });
 }
@@ -61,10 +63,10 @@ async function heirReason(tx: StoreTransaction, sweepId: string, heir: WaitingTa
   const { rows } = await tx.query<{ priority: number }>(
     `SELECT h.priority
        FROM tasks w
-       JOIN sweeps h ON h.sweep_id = w.sweep_id AND h.state = 'ACTIVE'
+       JOIN sweeps h ON h.sweep_id = $3 AND h.state = 'ACTIVE'
        JOIN sweeps v ON v.sweep_id = $2 AND v.priority < h.priority
-      WHERE w.task_id = $1 AND w.state = 'READY'`,
-    [heir.taskId, sweepId],
+      WHERE w.task_id = $1 AND w.state = 'READY' AND (w.sweep_id = h.sweep_id OR ${isAwaitedBy('w', 'h')})`,
+    [heir.taskId, sweepId, heir.sweepId],
   );
   const [row] = rows;
   return row === undefined ? null : `its slot goes to sweep ${heir.sweepId} (priority ${row.priority})`;

@@ -14,12 +14,14 @@ interface TaskRunRow {
   readonly stage: Stage;
   readonly parameters: Parameters;
   readonly objective_goal: ObjectiveGoal;
+  /** False: the task repairs what a run of another sweep has trained. */
+  readonly is_own: boolean;
 }
 
 /** Adds the statement that reads what `prepareRuns` needs. */
 export function addRunsOfTask(batch: Batch, taskId: string): Answer<TaskRunRow> {
   return batch.prepared<TaskRunRow>(
-    `SELECT r.run_id, t.stage, r.parameters, s.objective_goal
+    `SELECT r.run_id, t.stage, r.parameters, s.objective_goal, r.sweep_id = t.sweep_id AS is_own
        FROM tasks t
        JOIN task_runs tr ON tr.task_id = t.task_id
        JOIN runs r ON r.run_id = tr.run_id
@@ -46,14 +48,15 @@ export async function prepareRuns(
   await pinSources(tx, taskId, first.stage, first.objective_goal);
   // An evaluation reads runs that have ended; it does not move them.
   if (first.stage !== 'HEAD' && first.stage !== 'FINE_TUNE') return;
-  const limits = rows.map((row) => epochLimitOf(row));
+  const own = rows.filter((row) => row.is_own);
+  const ownIds = own.map(({ run_id }) => run_id);
   const batch = tx.batch();
-  addRunMove(tx, batch, runIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
+  addRunMove(tx, batch, ownIds, { to: 'RUNNING', reason: '', stage: first.stage, from: ['QUEUED'] });
   batch.prepared(
     `UPDATE runs r SET epoch_limit = limits.epoch_limit
        FROM unnest($1::text[], $2::int[]) AS limits (run_id, epoch_limit)
       WHERE r.run_id = limits.run_id AND r.stage = $3`,
-    [runIds, limits, first.stage],
+    [ownIds, own.map(epochLimitOf), first.stage],
   );
   await batch.send();
   if (leaseEpoch > 1) await supersedeLaterRows(tx, taskId, first.stage, leaseEpoch);

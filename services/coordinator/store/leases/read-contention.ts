@@ -3,7 +3,7 @@ import type { OuterJoined } from '../../../platform/db/outer-joined.ts';
 import { isFaultOf, otherSlots } from '../faults/other-slots.ts';
 import { LEASED_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 import type { Store } from '../store.ts';
-import { isLeasable, leasedCount } from './pick-task.ts';
+import { isAwaitedBy, isLeasable, leasedCount } from '../tasks/leasable.ts';
 
 /** Maximum number of waiting tasks that one pass considers. */
 const MAX_WAITING = 200;
@@ -32,7 +32,10 @@ interface WaitingRow {
   readonly avoided_slot_ids: string[];
 }
 
-/** Returns the ready tasks of sweeps with a higher priority than some training task has, no more of a sweep than it may lease. */
+/**
+ * Returns the ready tasks of sweeps with a higher priority than some training task has, no more of a sweep than it may lease. A task that
+ * several sweeps wait for is there once, for the one that comes first.
+ */
 async function readWaiting(store: Store): Promise<WaitingTask[]> {
   const { rows } = await store.pool.query<WaitingRow>(
     `WITH lowest AS (
@@ -46,16 +49,23 @@ async function readWaiting(store: Store): Promise<WaitingTask[]> {
        FROM lowest
        JOIN sweeps s ON s.state = 'ACTIVE' AND s.priority > lowest.priority
       CROSS JOIN LATERAL (
-        SELECT t.task_id, t.required_memory_bytes, t.position FROM tasks t
-         WHERE t.sweep_id = s.sweep_id AND ${isLeasable('t')}
-         ORDER BY t.position, t.task_id
+        SELECT * FROM (
+          SELECT t.task_id, t.required_memory_bytes, t.position, false AS is_own FROM tasks t
+           WHERE ${isAwaitedBy('t', 's')} AND ${isLeasable('t')}
+          UNION ALL
+          SELECT t.task_id, t.required_memory_bytes, t.position, true FROM tasks t
+           WHERE t.sweep_id = s.sweep_id AND ${isLeasable('t')}
+        ) ready
+         ORDER BY is_own, position, task_id
          LIMIT least($1, greatest(0, coalesce(s.max_parallel_slots - ${leasedCount('s')}, $1)))
       ) w
-      ORDER BY s.priority DESC, s.create_time, s.sweep_id, w.position, w.task_id
+      ORDER BY s.priority DESC, s.create_time, s.sweep_id, w.is_own, w.position, w.task_id
       LIMIT $1`,
     [MAX_WAITING],
   );
-  return rows.map((row) => ({
+  const taskIds = rows.map(({ task_id }) => task_id);
+  const first = rows.filter(({ task_id }, index) => taskIds.indexOf(task_id) === index);
+  return first.map((row) => ({
     taskId: row.task_id,
     sweepId: row.sweep_id,
     priority: row.priority,

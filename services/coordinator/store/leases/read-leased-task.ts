@@ -4,12 +4,11 @@ import { RUN_STATES } from '../../../core/states/run-state.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import type { FeatureDtype } from '../../../core/run-config.ts';
-import type { FeatureSetRef, LeasedTask, Pooling, Stage, TaskRun, TestRole } from '../../../core/task.ts';
+import type { FeatureSetRef, LeasedTask, Pooling, ProbeOrder, Stage, TaskRun, TestRole } from '../../../core/task.ts';
 import type { Answer, Batch } from '../../../platform/db/batch.ts';
 import { CHECKPOINT_COLUMNS, toCheckpoint } from '../checkpoints/checkpoint-row.ts';
 import type { CheckpointJson } from '../checkpoints/checkpoint-row.ts';
-import { isResumable } from '../checkpoints/resumable.ts';
-import { isHeadAwaited } from '../run-sql.ts';
+import { isHeadAwaited, isResumable } from '../run-sql.ts';
 import { readWeightsReferences } from '../sweeps/read-weights-references.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
@@ -29,6 +28,7 @@ interface TaskRow {
   /** Epochs of the rungs within its stage. */
   readonly milestone_epochs: number[];
   readonly pause_epoch: number | null;
+  readonly probe: ProbeOrder | null;
 }
 
 export interface ReadTask {
@@ -57,12 +57,15 @@ export async function readLeasedTask(tx: StoreTransaction, taskId: string, lease
     dataset,
     manifestUri: row.manifest_uri,
     featureSets: featureSets.rows.map(toFeatureSet),
-    // FEATURES has no runs, and a feature set names its weights by their digest only.
-    weightsReferences: ['INDEX', 'FEATURES'].includes(row.stage) ? await readWeightsReferences(tx, row.sweep_id) : [],
+    // PROBE and FEATURES have no runs, and name their weights by the digest only.
+    weightsReferences: ['INDEX', 'PROBE', 'FEATURES'].includes(row.stage)
+      ? await readWeightsReferences(tx, row.sweep_id)
+      : [],
     objective: row.objective,
     classMetrics: dataset === null ? [] : classMetricsOf(row.objective, dataset),
     microBatchDivisor: row.micro_batch_divisor,
     traceparent: row.traceparent,
+    ...(row.probe && { probe: row.probe }),
   };
   return { task, isStartRecorded: row.is_start_recorded };
 }
@@ -76,6 +79,11 @@ function addTask(batch: Batch, taskId: string, leaseEpoch: number): Answer<TaskR
                    WHERE g.sweep_id = t.sweep_id AND g.stage = t.stage AND g.epoch IS NOT NULL
                    ORDER BY g.epoch) AS milestone_epochs,
             t.pause_epoch,
+            CASE WHEN t.stage = 'PROBE' THEN (
+              SELECT jsonb_build_object('backbone', p.backbone, 'cut', p.cut, 'imageSize', p.image_size, 'pooling', p.pooling,
+                                        'weightsDigest', p.weights_digest, 'trainImageCount', p.train_image_count,
+                                        'validationImageCount', p.validation_image_count)
+                FROM probes p WHERE p.task_id = t.task_id) END AS probe,
             s.start_time IS NOT NULL AND (s.state <> 'ACTIVE' OR s.state_reason = '') AS is_start_recorded
        FROM tasks t
        JOIN attempts a ON a.task_id = t.task_id AND a.lease_epoch = $2

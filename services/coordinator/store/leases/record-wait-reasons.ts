@@ -7,6 +7,7 @@ import type { Store } from '../store.ts';
 export async function recordWaitReasons(store: Store): Promise<void> {
   await recordTooLarge(store);
   await recordAllBenched(store);
+  await recordUnknownStage(store);
 }
 
 /**
@@ -51,5 +52,25 @@ async function recordAllBenched(store: Store): Promise<void> {
        FROM benched b
       WHERE s.state = 'ACTIVE' AND s.state_reason <> 'waits: every trainer is benched. ' || b.reasons
         AND EXISTS (SELECT 1 FROM tasks t WHERE t.sweep_id = s.sweep_id AND t.state = 'READY')`,
+  );
+}
+
+/**
+ * Records that a ready task waits because no live trainer executes its stage: all are of earlier versions.
+ */
+async function recordUnknownStage(store: Store): Promise<void> {
+  await store.pool.query(
+    `WITH unknown AS (
+       SELECT DISTINCT ON (t.sweep_id) t.sweep_id,
+              format('waits: no trainer executes %s tasks, because all are of an earlier version (%s). Update one.', t.stage,
+                     (SELECT string_agg(DISTINCT n.version, ', ') FROM trainers n WHERE n.state = 'READY')) AS reason
+         FROM tasks t
+        WHERE t.state = 'READY' AND EXISTS (SELECT 1 FROM trainers n WHERE n.state = 'READY')
+          AND NOT EXISTS (SELECT 1 FROM trainers n WHERE n.state = 'READY' AND t.stage = ANY(n.stages))
+        ORDER BY t.sweep_id, t.position, t.task_id
+     )
+     UPDATE sweeps s SET state_reason = u.reason
+       FROM unknown u
+      WHERE s.sweep_id = u.sweep_id AND s.state = 'ACTIVE' AND s.state_reason <> u.reason`,
   );
 }

@@ -2,6 +2,7 @@ import { isTerminalSweepState } from '../../../core/states/sweep-state.ts';
 import { lockSweepOfTask } from '../move-sweep.ts';
 import { endAttempt } from '../complete/end-attempt.ts';
 import { cancelRunsOf, endWithError, parkRuns } from '../complete/end-with-error.ts';
+import { settleSweep } from '../settle/settle-sweep.ts';
 import { settleSweeps } from '../settle/settle-sweeps.ts';
 import type { Store } from '../store.ts';
 import { inTransaction } from '../transaction.ts';
@@ -24,27 +25,32 @@ const WORDS: Readonly<Record<ReleaseReason, string>> = {
  * @throws LeaseLostError, LeaseNotHeldError
  */
 export async function releaseTask(store: Store, claim: LeaseClaim, reason: ReleaseReason): Promise<void> {
-  const otherSweeps = await inTransaction(store, async (tx) => {
-    const sweep = await lockSweepOfTask(tx, claim);
-    if ((await attemptStateOf(tx, claim)) === 'RELEASED') return [];
-    const scope = { tx, sweep, task: await fence(tx, claim) };
-    const message = `handed back: ${WORDS[reason]}`;
-    const isAsked = reason === 'PAUSED' && sweep.state === 'ACTIVE';
-    const preemption = isAsked ? await commandReasonOf(tx, claim.taskId) : '';
-    if (isTerminalSweepState(sweep.state)) {
-      await endAttempt(scope, { attempt: 'RELEASED', task: 'CANCELLED', event: 'RELEASED', message, error: null });
-      await cancelRunsOf(scope);
-    } else if (preemption !== '') {
-      await endPreempted(scope, preemption);
-    } else if (reason === 'PAUSED') {
-      await endAttempt(scope, { attempt: 'RELEASED', task: 'READY', event: 'RELEASED', message, error: null });
-      await parkRuns(scope, message);
-    } else {
-      const error = { errorClass: 'INFRASTRUCTURE', code: reason, message, datasetProblems: [] } as const;
-      await endWithError(scope, error, 'RELEASED');
-    }
-    return [...tx.otherSweeps];
-  });
+  const otherSweeps = await inTransaction(
+    store,
+    async (tx) => {
+      const sweep = await lockSweepOfTask(tx, claim);
+      if ((await attemptStateOf(tx, claim)) === 'RELEASED') return [];
+      const scope = { tx, sweep, task: await fence(tx, claim) };
+      const message = `handed back: ${WORDS[reason]}`;
+      const isAsked = reason === 'PAUSED' && sweep.state === 'ACTIVE';
+      const preemption = isAsked ? await commandReasonOf(tx, claim.taskId) : '';
+      if (isTerminalSweepState(sweep.state)) {
+        await endAttempt(scope, { attempt: 'RELEASED', task: 'CANCELLED', event: 'RELEASED', message, error: null });
+        await cancelRunsOf(scope);
+      } else if (preemption !== '') {
+        await endPreempted(scope, preemption);
+      } else if (reason === 'PAUSED') {
+        await endAttempt(scope, { attempt: 'RELEASED', task: 'READY', event: 'RELEASED', message, error: null });
+        await parkRuns(scope, message);
+        await settleSweep(scope, null);
+      } else {
+        const error = { errorClass: 'INFRASTRUCTURE', code: reason, message, datasetProblems: [] } as const;
+        await endWithError(scope, error, 'RELEASED');
+      }
+      return [...tx.otherSweeps];
+    },
+    'release',
+  );
   await settleSweeps(store, otherSweeps);
 }
 
@@ -63,4 +69,6 @@ async function endPreempted(scope: TaskScope, why: string): Promise<void> {
   const error = { errorClass: 'INFRASTRUCTURE', code: 'PREEMPTED', message, datasetProblems: [] } as const;
   await endAttempt(scope, { attempt: 'RELEASED', task: 'READY', event: 'RELEASED', message, error });
   await parkRuns(scope, `${message}; continues from its checkpoint`);
+  // A bound may have ended the search since the command.
+  await settleSweep(scope, null);
 }

@@ -1,5 +1,5 @@
-import { isResumable } from '../checkpoints/resumable.ts';
 import type { Stage } from '../../../core/task.ts';
+import { isResumable } from '../run-sql.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
 /**

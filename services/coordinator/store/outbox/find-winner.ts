@@ -18,7 +18,8 @@ export interface Winner {
 }
 
 /**
- * Returns the checkpoint that was tested as the winner's; when nothing was tested, the best one by validation. Returns null when no
+ * Returns the checkpoint that was tested as the winner's; when nothing was tested, that of the run that
+ * the rule of the sweep chose, or of the best one by validation. Returns null when no
  * run has one.
  */
 export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | null> {
@@ -28,13 +29,14 @@ export async function findWinner(pool: Pool, sweepId: string): Promise<Winner | 
        FROM runs r
        JOIN sweeps s ON s.sweep_id = r.sweep_id
        JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
+       LEFT JOIN winners w ON w.run_id = r.run_id
        LEFT JOIN test_results t ON t.run_id = r.run_id AND t.role = 'WINNER'
        JOIN checkpoints c
          ON c.state = 'STORED'
         AND CASE WHEN t.run_id IS NOT NULL THEN c.checkpoint_id = t.checkpoint_id
                  ELSE c.run_id = o.run_id AND c.kind = 'BEST' AND c.stage = r.best_stage END
       WHERE r.sweep_id = $1 AND r.state IN ${USABLE_RUNS} AND ${canBeBest('r', 's')}
-      ORDER BY t.run_id IS NULL, ${rankKey('r', 's')}, c.epoch DESC
+      ORDER BY t.run_id IS NULL, w.run_id IS NULL, ${rankKey('r', 's')}, c.epoch DESC
       LIMIT 1`,
     [sweepId],
   );

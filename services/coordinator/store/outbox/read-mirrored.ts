@@ -5,6 +5,9 @@ import type { EndCause } from '../../../core/records/run.ts';
 import type { ObjectiveMetric } from '../../../core/objective.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { SweepState } from '../../../core/states/sweep-state.ts';
+import type { RungDefinition } from '../../../core/stopping/ladder.ts';
+import type { SearchPolicy } from '../../../core/stopping/policy.ts';
+import type { BudgetSpec } from '../../../core/sweep/search-spec.ts';
 import type { MlflowTarget } from '../../../core/sweep/sweep-spec.ts';
 import type { Stage } from '../../../core/task.ts';
 import { trainerOf } from '../run-sql.ts';
@@ -31,6 +34,9 @@ export interface MirroredSweep {
   readonly objective: string;
   /** Rule by which runs are compared, with its version; null: the sweep is not planned, or has none. */
   readonly stoppingRule: string | null;
+  /** Policy by which runs are compared; null: as above, or by a version whose policies had no ladder. */
+  readonly policy: SearchPolicy | null;
+  readonly budget: BudgetSpec | null;
   readonly searchEnd: SearchEnd | null;
   readonly target: MlflowTarget;
   readonly dataset: MirroredDataset | null;
@@ -49,10 +55,18 @@ export interface MirroredRun {
   readonly stage: Stage;
   readonly epochCount: number;
   /** Highest rung that it has reached. */
-  readonly rung: number | null;
-  readonly pausedRung: number | null;
+  readonly rung: RungDefinition | null;
+  /** True: it waits there. */
+  readonly isPausedAtRung: boolean;
+  /** Latest decision about it, with its reason; empty: none. */
+  readonly decision: string;
   readonly endCause: EndCause | null;
   readonly reusedRunId: string | null;
+  /** Run of which it is another seed. */
+  readonly repeatOfRunId: string | null;
+  /** Sampler that asked for it; empty: its sweep has no rounds. */
+  readonly sampler: string;
+  readonly round: number | null;
   readonly bestStage: Stage | null;
   readonly bestEpoch: number | null;
   readonly objectiveMetric: ObjectiveMetric;
@@ -97,7 +111,7 @@ export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<Mi
   const { rows } = await pool.query<Omit<MirroredSweep, 'target'> & { target: Partial<MlflowTarget> | null }>(
     `SELECT s.sweep_id AS "sweepId", s.display_name AS "displayName", s.notes, s.tags, s.state, s.state_reason AS "stateReason",
             s.objective_goal || ' ' || s.objective_metric AS objective, h.policy ->> 'rule' AS "stoppingRule",
-            h.end_reason AS "searchEnd", s.spec -> 'mlflow' AS target, ${DATASET},
+            CASE WHEN h.policy ? 'ladder' THEN h.policy END AS policy, s.budget, h.end_reason AS "searchEnd", s.spec -> 'mlflow' AS target, ${DATASET},
             ${ms('s.create_time')} AS "startMs", ${ms('s.end_time')} AS "endMs"
        FROM sweeps s
        LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
@@ -117,8 +131,14 @@ export async function readMirroredSweep(pool: Pool, sweepId: string): Promise<Mi
 export async function readMirroredRun(pool: Pool, runId: string): Promise<MirroredRun> {
   const { rows } = await pool.query<MirroredRun>(
     `SELECT r.run_id AS "runId", r.sweep_id AS "sweepId", r.run_index AS "runIndex", r.notes, r.tags, r.state,
-            r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount", r.rung, r.paused_rung AS "pausedRung",
-            r.end_cause AS "endCause", r.reused_run_id AS "reusedRunId", r.best_stage AS "bestStage",
+            r.state_reason AS "stateReason", r.stage, r.epoch_count AS "epochCount",
+            (SELECT json_build_object('number', g.rung, 'stage', g.stage, 'epoch', g.epoch)
+               FROM rungs g WHERE g.sweep_id = r.sweep_id AND g.rung = r.rung) AS rung,
+            r.paused_rung IS NOT NULL AS "isPausedAtRung",
+            coalesce((SELECT d.kind || coalesce(' by ' || nullif(d.rule, ''), '') || ': ' || d.reason FROM decisions d
+                       WHERE d.run_id = r.run_id ORDER BY d.decision_id DESC LIMIT 1), '') AS decision,
+            r.end_cause AS "endCause", r.reused_run_id AS "reusedRunId", r.repeat_of AS "repeatOfRunId",
+            coalesce(u.sampler, '') AS sampler, u.round, r.best_stage AS "bestStage",
             r.best_epoch AS "bestEpoch", s.objective_metric AS "objectiveMetric", r.best_value AS "bestValue",
             r.best_val_loss AS "bestValLoss", r.best_val_accuracy AS "bestValAccuracy",
             (SELECT coalesce(json_agg(json_build_object('name', p.name, 'value',
@@ -130,6 +150,7 @@ export async function readMirroredRun(pool: Pool, runId: string): Promise<Mirror
        FROM runs r
        JOIN sweeps s ON s.sweep_id = r.sweep_id
        LEFT JOIN datasets d ON d.dataset_id = s.dataset_id
+       LEFT JOIN suggestions u ON u.run_id = r.run_id
       WHERE r.run_id = $1`,
     [runId],
   );

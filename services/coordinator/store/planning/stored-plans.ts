@@ -1,3 +1,4 @@
+import type { ModelCost } from '../../../core/network/model-cost.ts';
 import { correctionsOf } from '../../../core/planner/cost/corrections.ts';
 import { makespanSeconds } from '../../../core/planner/cost/makespan.ts';
 import { planCost, timed } from '../../../core/planner/cost/plan-cost.ts';
@@ -11,11 +12,15 @@ import type {
   Segment,
 } from '../../../core/planner/plan.ts';
 import { planGroups } from '../../../core/planner/plan-groups.ts';
+import { planProbes } from '../../../core/planner/plan-probes.ts';
+import type { PlannedProbe } from '../../../core/planner/plan-probes.ts';
 import { costContextOf, infeasibleRuns, planSweep } from '../../../core/planner/plan-sweep.ts';
 import { resultDigestsOf } from '../../../core/planner/result-digest.ts';
 import { needsOf } from '../../../core/planner/run-needs.ts';
 import { digestsOf, UnresolvedWeightsError } from '../../../core/planner/weights-digests.ts';
+import { costOfModel } from '../../../core/search-space/model-limits.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
+import { targetKey, targetOf } from '../../../core/stopping/screen/candidate.ts';
 import type { Parameters, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 
 /** A row of `runs`. Its parameters remain a JSON string until they are in the thread that parses them. */
@@ -34,16 +39,37 @@ type StoredInput = Omit<PlanInput, 'runs' | 'cluster'> & { readonly cluster: Clu
 export interface PlanStoredInput extends StoredInput {
   readonly runs: readonly StoredRun[];
   readonly testPolicy: SweepSpec['testPolicy'];
-  readonly classNames: readonly string[];
 }
 
 export interface StoredPlan {
-  readonly infeasible: readonly InfeasibleRun[];
   readonly tasks: readonly PlannedTask[];
   readonly sharedHeads: ReadonlyMap<string, string>;
   /** Seconds before the first planned task and after the last one. */
   readonly aroundSeconds: number;
   readonly aloneSeconds: number;
+}
+
+export interface PlanProbesInput extends StoredInput {
+  readonly runs: readonly StoredRun[];
+  readonly baselineRunId: string | null;
+  readonly images: number;
+}
+
+export type TargetsInput = Pick<FeasibilityInput, 'runs'>;
+
+export interface FeasibilityInput {
+  readonly runs: readonly StoredRun[];
+  readonly classNames: readonly string[];
+  /** Absent: none. */
+  readonly constraints?: SweepSpec['constraints'];
+}
+
+/** Runs before planning, with what follows from their parameters and the classes alone. */
+export interface ExaminedRuns {
+  /** Runs that can't be trained. They must be omitted before planning. */
+  readonly infeasible: readonly InfeasibleRun[];
+  /** Costs of the models that can be built, as a JSON array of rows with the names of the columns. */
+  readonly costs: string;
 }
 
 export interface IdentifyInput extends Pick<PlanInput, 'weights' | 'objective'> {
@@ -74,6 +100,17 @@ export function clusterDataOf({ corrections, ...cluster }: Cluster): ClusterData
 
 /** Plans stored sweeps. For 10,000 runs that takes seconds of arithmetic, so a coordinator runs it in a thread of its own. */
 export const STORED_PLANS = {
+  /** Examines runs whose classes are known. */
+  examine: ({ runs, classNames, constraints }: FeasibilityInput): ExaminedRuns => {
+    const planned = runs.map(compiled);
+    const classes = { count: classNames.length, names: classNames };
+    const costs = planned.flatMap(({ runId, config }) => {
+      const cost = costOfModel(config, classNames.length);
+      return cost === null ? [] : [costRowOf(runId, cost)];
+    });
+    return { infeasible: infeasibleRuns(planned, classes, constraints), costs: JSON.stringify(costs) };
+  },
+
   /** Identifies what each run trains. @returns `unresolved` when weights are missing */
   identify: ({ runs, weights, ...inputs }: IdentifyInput): IdentifiedRun[] | { readonly unresolved: string } => {
     const digestOf = digestsOf(weights);
@@ -95,17 +132,38 @@ export const STORED_PLANS = {
 
   /** Plans a sweep whose images and weights are known. @returns `unresolved` when weights are missing */
   planStored: (input: PlanStoredInput): StoredPlan | { readonly unresolved: string } => {
-    const all = input.runs.map(compiled);
     try {
-      const infeasible = infeasibleRuns(all, input.classNames);
-      const left = new Set(infeasible.map(({ runId }) => runId));
-      const runs = all.filter(({ runId }) => !left.has(runId));
-      return { infeasible, ...(runs.length === 0 ? NO_PLAN : planOf(input, runs)) };
+      return planOf(input, input.runs.map(compiled));
     } catch (error) {
       if (!(error instanceof UnresolvedWeightsError)) throw error;
       return { unresolved: error.message };
     }
   },
+
+  /** Plans the probes of a screen. @returns `unresolved` when weights are missing */
+  planProbes: ({
+    cluster,
+    runs,
+    ...input
+  }: PlanProbesInput): readonly PlannedProbe[] | { readonly unresolved: string } => {
+    const context = costContextOf({ ...input, cluster: clusterOf(cluster) });
+    try {
+      return planProbes({
+        ...input,
+        runs: runs.map(compiled),
+        context,
+        datasetDigest: input.dataset.digest,
+        digestOf: digestsOf(input.weights),
+      });
+    } catch (error) {
+      if (!(error instanceof UnresolvedWeightsError)) throw error;
+      return { unresolved: error.message };
+    }
+  },
+
+  /** Returns the candidate of a screen that each run belongs to, as its key. */
+  targets: ({ runs }: TargetsInput): (readonly [string, string])[] =>
+    runs.map(compiled).map(({ runId, config }) => [runId, targetKey(targetOf(config))] as const),
 
   /** Regroups runs whose training was never leased. */
   regroup: ({ runs, cluster, ...input }: RegroupInput): readonly PlannedTask[] =>
@@ -118,9 +176,7 @@ export const STORED_PLANS = {
     ),
 };
 
-const NO_PLAN = { tasks: [], sharedHeads: new Map<string, string>(), aroundSeconds: 0, aloneSeconds: 0 };
-
-function planOf(stored: PlanStoredInput, runs: readonly PlannedRun[]): Omit<StoredPlan, 'infeasible'> {
+function planOf(stored: PlanStoredInput, runs: readonly PlannedRun[]): StoredPlan {
   const input: PlanInput = { ...stored, runs, cluster: clusterOf(stored.cluster) };
   const plan = planSweep(input);
   const digestOf = digestsOf(input.weights);
@@ -144,6 +200,10 @@ function withSharedSets(tasks: readonly PlannedTask[]): PlannedTask[] {
     return first;
   };
   return tasks.map((task) => ({ ...task, featureSets: task.featureSets.map(shared) }));
+}
+
+function costRowOf(runId: string, { modelBytes, parameterCount, flops }: ModelCost): Readonly<Record<string, unknown>> {
+  return { run_id: runId, model_bytes: modelBytes, parameter_count: parameterCount, flops };
 }
 
 function clusterOf({ factors, ...cluster }: ClusterData): Cluster {

@@ -17,7 +17,12 @@ export async function cancelRemovals(tx: StoreTransaction, uris: readonly string
 }
 
 /**
- * Lists files to remove, by name. Manifests wait until no INDEX is live: its worker writes the manifest before any row names it.
+ * SQL of whether a file may be removed now. Manifests wait until no INDEX is live: its worker writes the manifest before any row names it.
+ */
+const MAY_GO = `(uri NOT LIKE 'datasets/%' OR NOT EXISTS (SELECT 1 FROM tasks WHERE stage = 'INDEX' AND state IN ${LIVE_TASKS}))`;
+
+/**
+ * Lists files that may be removed, by name.
  *
  * @param after the last one of the previous list; null: from the beginning
  */
@@ -25,18 +30,20 @@ export async function listRemovals(store: Store, after: string | null, limit: nu
   const { rows } = await store.pool.query<{ uri: string }>(
     `SELECT uri FROM file_removals
       WHERE uri > coalesce($1, '')
-        AND (uri NOT LIKE 'datasets/%'
-             OR NOT EXISTS (SELECT 1 FROM tasks WHERE stage = 'INDEX' AND state IN ${LIVE_TASKS}))
+        AND ${MAY_GO}
       ORDER BY uri LIMIT $2`,
     [after, limit],
   );
   return rows.map(({ uri }) => uri);
 }
 
-/** Removes a file that is to be removed, with its row locked, so that no process begins to use the name meanwhile. */
+/**
+ * Removes a file that may be removed, with its row locked, so that no process begins to use the name meanwhile. An INDEX may have begun
+ * since the file was listed.
+ */
 export async function carryOutRemoval(store: Store, uri: string, remove: () => Promise<void>): Promise<void> {
   await inTransaction(store, async (tx) => {
-    const { rowCount } = await tx.query('SELECT 1 FROM file_removals WHERE uri = $1 FOR UPDATE', [uri]);
+    const { rowCount } = await tx.query(`SELECT 1 FROM file_removals WHERE uri = $1 AND ${MAY_GO} FOR UPDATE`, [uri]);
     if (rowCount === 0) return;
     await tx.during(remove());
     await tx.query('DELETE FROM file_removals WHERE uri = $1', [uri]);

@@ -1,34 +1,32 @@
 import { verdictInputs } from '../../../core/stopping/decision-inputs.ts';
+import { enterRung } from '../../../core/stopping/enter-rung.ts';
+import type { Measurement, RungsSoFar } from '../../../core/stopping/enter-rung.ts';
 import { judge } from '../../../core/stopping/judge.ts';
 import { pathOf } from '../../../core/stopping/ladder.ts';
-import type { RungDefinition, RungStep } from '../../../core/stopping/ladder.ts';
+import type { RungStep } from '../../../core/stopping/ladder.ts';
 import type { Verdict } from '../../../core/stopping/rule.ts';
-import type { Evidence } from '../../../core/statistics/evidence.ts';
 import type { RungEntry } from '../../../core/stopping/rung-table.ts';
-import { earlierEntries, failedBefore } from '../../../core/stopping/search-state.ts';
 import { float8Array, int4Array, textArray } from '../../../platform/db/binary-array.ts';
+import { CUT_SHORT_RUNS, IDLE_RUNS } from '../state-sql.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { addDecisions } from './add-decisions.ts';
 import type { NewDecision } from './add-decisions.ts';
 import { ladderColumns, toLadderRun } from './ladder-sql.ts';
 import type { LadderRow } from './ladder-sql.ts';
+import { LoadedEvidence } from './loaded-evidence.ts';
 import { readEntries } from './read-entries.ts';
 import type { LockedSearch } from './search-row.ts';
 
 /** A run that comes to a rung. */
-export interface RungArrival {
+export interface RungArrival extends Measurement {
   readonly runId: string;
   readonly rung: number;
-  readonly value: number;
-  readonly standardError: number | null;
-  /** Epoch that was measured. */
-  readonly epoch: number;
   readonly taskId: string;
   readonly leaseEpoch: number;
-  /** Null: the trainer sent none. */
-  readonly evidence: Evidence | null;
   /** True: its trainer can't pause a run, and has trained it further already. */
   readonly trainedOn?: true;
+  /** True: its trainer reported nothing when it passed the rung, and has trained it further already. */
+  readonly unreported?: true;
   /** True: another sweep has trained it further already. */
   readonly reused?: true;
 }
@@ -40,145 +38,151 @@ export interface RungVerdict {
 }
 
 interface RunFacts {
+  readonly runId: string;
   readonly index: number;
   readonly path: readonly RungStep[];
+  readonly headRunId: string | null;
+  readonly isCutShort: boolean;
 }
 
 /**
- * Enters runs at rungs of a locked search in the given order, and judges each. A run that has an entry at the rung already is left alone,
- * because the first one counts, and so is one that does not pass the rung. After the end of the search entries are stored without
- * verdicts.
+ * Enters runs at rungs of a locked search in the given order, and judges each. A run that comes to a rung of its head brings those with it
+ * that share the head and that no slot works on: it was measured for all of them, and they are judged together. Their rows are not
+ * locked; `applyVerdicts` moves them.
+ *
+ * A run that has an entry at the rung already is left alone, because the first one counts, and so is one that does not pass the rung, was
+ * cut short, or is of another sweep. After the end of the search entries are stored without verdicts.
+ *
+ * @param arrivals of runs whose rows the caller has locked
  */
 export async function enterRungs(
   tx: StoreTransaction,
   search: LockedSearch,
   arrivals: readonly RungArrival[],
 ): Promise<RungVerdict[]> {
-  const unknown = await withoutKnown(tx, search, arrivals);
-  if (unknown.length === 0) return [];
+  if (arrivals.length === 0) return [];
   const { policy, sweepId } = search;
-  const runIds = unknown.map(({ runId }) => runId);
-  const runs = await readRuns(tx, policy.ladder, runIds);
-  const coming = unknown.filter(({ runId, rung }) => runs.get(runId)?.path.some((step) => step.rung === rung));
-  const { rungs, infeasible } = await readEntries(
-    tx,
-    sweepId,
-    policy,
-    [...new Set(coming.map(({ rung }) => rung))],
-    runIds,
-  );
-  const failed = await readFailed(tx, search);
-  const numbers: number[] = [];
+  const runs = await readRuns(tx, search, arrivals);
+  const numbers = [...new Set(arrivals.map(({ rung }) => rung))];
+  const runIds = runs.map(({ runId }) => runId);
+  const rungs = await readEntries(tx, sweepId, policy, numbers, runIds);
+  const ended = await readEnded(tx, search);
+  const results = new LoadedEvidence(tx, sweepId, policy, rungs);
+  const entries: NewEntry[] = [];
   const verdicts: RungVerdict[] = [];
   const decisions: NewDecision[] = [];
-  for (const { runId, rung, value, standardError, epoch, evidence, trainedOn, reused } of coming) {
-    const run = runs.get(runId);
-    const entries = rungs[rung];
-    const definition = policy.ladder[rung];
-    if (run === undefined || entries === undefined || definition === undefined)
-      throw new Error(`Run ${runId} has no rung ${rung}.`);
-    const continues = run.path.some((step) => step.rung > rung);
-    const arrival = entries.length + 1;
-    const runIndex = run.index;
-    const entry: RungEntry = { runIndex, arrival, value, standardError, epoch, evidence, continues };
-    entries.push(entry);
-    numbers.push(arrival);
+  for (const { runId: leadId, rung, taskId, leaseEpoch, ...measured } of arrivals) {
+    const cohort = cohortOf(search, runs, leadId, rung)
+      .filter(({ index }) => rungs[rung]?.some(({ runIndex }) => runIndex === index) !== true)
+      .map((run) => ({ ...run, ...enterRung(policy, { rungs, runs: ended }, run, rung, measured) }));
+    entries.push(...cohort.map(({ entry, runId }) => ({ ...entry, runId, rung, taskId, leaseEpoch })));
     if (search.endReason !== null) continue;
-    const there = {
-      table: {
-        definition,
-        entries: entries.filter(({ runIndex }) => !infeasible.has(runIndex)),
-        failedCount: failedBefore(failed, rung),
-      },
-      entry,
-      earlier: earlierEntries(policy, rungs, run.index, rung),
-      path: run.path,
-      ...(trainedOn && { trainedOn }),
-      ...(reused && { reused }),
-    };
-    const verdict = judge(policy, there);
-    verdicts.push({ runId, rung, verdict });
-    const { kind, rule, place, cut, pValue, alpha, reason } = verdict;
-    decisions.push({ kind, runId, rung, rule, place, cut, pValue, alpha, inputs: verdictInputs(there), reason });
+    for (const { runId, arrival } of cohort) {
+      const judged = await results.complete(arrival);
+      const verdict = judge(policy, judged);
+      verdicts.push({ runId, rung, verdict });
+      const { kind, rule, place, cut, pValue, alpha, reason } = verdict;
+      decisions.push({ kind, runId, rung, rule, place, cut, pValue, alpha, inputs: verdictInputs(judged), reason });
+    }
   }
-  await insertEntries(tx, search, coming, numbers);
+  if (entries.length === 0) return [];
+  tx.addStep('rung');
+  if (verdicts.some(({ verdict }) => verdict.kind === 'STOP')) tx.addStep('stop');
+  const locked = new Set(arrivals.map(({ runId }) => runId));
+  const highest = entries.filter(({ runId }) => locked.has(runId));
+  await insertEntries(tx, search, entries, highest);
+  // A run that continues changes no state, which would mirror it.
+  for (const { runId } of entries) tx.mirror(sweepId, { kind: 'RUN', runId });
   await addDecisions(tx, search, decisions);
   return verdicts;
 }
 
-/** Returns the arrivals that are new, each once. */
-async function withoutKnown(
-  tx: StoreTransaction,
-  { sweepId }: LockedSearch,
-  arrivals: readonly RungArrival[],
-): Promise<RungArrival[]> {
-  if (arrivals.length === 0) return [];
-  const { rows } = await tx.prepared<{ run_id: string; rung: number }>(
-    `SELECT e.run_id, e.rung FROM rung_entries e
-       JOIN unnest($2::text[], $3::int[]) AS a (run_id, rung) ON a.run_id = e.run_id AND a.rung = e.rung
-      WHERE e.sweep_id = $1`,
-    [sweepId, textArray(arrivals.map(({ runId }) => runId)), int4Array(arrivals.map(({ rung }) => rung))],
-  );
-  const known = new Set(rows.map(({ run_id, rung }) => `${run_id} ${rung}`));
-  return arrivals.filter(({ runId, rung }) => {
-    const key = `${runId} ${rung}`;
-    if (known.has(key)) return false;
-    known.add(key);
-    return true;
-  });
+/** Returns the runs that come to a rung together: the one that was measured, then those that share its head, by number. */
+function cohortOf(
+  { policy: { ladder } }: LockedSearch,
+  runs: readonly RunFacts[],
+  leadId: string,
+  rung: number,
+): RunFacts[] {
+  const isHead = ladder[rung]?.stage === 'HEAD';
+  return runs
+    .filter(({ runId, headRunId }) => runId === leadId || (isHead && headRunId === leadId))
+    .filter(({ isCutShort, path }) => !isCutShort && path.some((step) => step.rung === rung))
+    .sort((a, b) => Number(b.runId === leadId) - Number(a.runId === leadId) || a.index - b.index);
 }
 
+/** Reads the runs of arrivals, and those that wait for the heads that these train. */
 async function readRuns(
   tx: StoreTransaction,
-  ladder: readonly RungDefinition[],
-  runIds: readonly string[],
-): Promise<ReadonlyMap<string, RunFacts>> {
-  const { rows } = await tx.prepared<LadderRow & { readonly run_id: string }>(
-    `SELECT r.run_id, ${ladderColumns('r')} FROM runs r WHERE r.run_id = ANY($1::text[])`,
-    [textArray(runIds)],
+  { sweepId, policy: { ladder } }: LockedSearch,
+  arrivals: readonly RungArrival[],
+): Promise<RunFacts[]> {
+  const heads = arrivals.filter(({ rung }) => ladder[rung]?.stage === 'HEAD');
+  const { rows } = await tx.prepared<
+    LadderRow & { readonly run_id: string; readonly head_run_id: string | null; readonly is_cut_short: boolean }
+  >(
+    `SELECT r.run_id, r.head_run_id, r.state IN ${CUT_SHORT_RUNS} AS is_cut_short, ${ladderColumns('r')} FROM runs r
+      WHERE r.sweep_id = $3
+        AND (r.run_id = ANY($1::text[]) OR r.head_run_id = ANY($2::text[]) AND r.state IN ${IDLE_RUNS})`,
+    [textArray(arrivals.map(({ runId }) => runId)), textArray(heads.map(({ runId }) => runId)), sweepId],
   );
-  return new Map(
-    rows.map((row) => [row.run_id, { index: row.run_index, path: pathOf(ladder, toLadderRun(row)) }] as const),
-  );
+  return rows.map((row) => ({
+    runId: row.run_id,
+    index: row.run_index,
+    path: pathOf(ladder, toLadderRun(row)),
+    headRunId: row.head_run_id,
+    isCutShort: row.is_cut_short,
+  }));
 }
 
-interface FailedRun {
-  readonly status: 'FAILED';
+interface EndedRow extends LadderRow {
   readonly rung: number | null;
-  readonly path: readonly RungStep[];
+  readonly state: 'FAILED' | 'INFEASIBLE';
 }
 
-/** Reads the runs that failed: each counts as the worst entry of the rung that it was on its way to. */
-async function readFailed(tx: StoreTransaction, { sweepId, policy }: LockedSearch): Promise<FailedRun[]> {
-  const { rows } = await tx.prepared<LadderRow & { readonly rung: number | null }>(
-    `SELECT r.rung, ${ladderColumns('r')} FROM runs r WHERE r.sweep_id = $1 AND r.state = 'FAILED'`,
+/** Reads the runs that failed, which count at the rung that they were on their way to, and those that can't be trained. */
+async function readEnded(tx: StoreTransaction, { sweepId, policy }: LockedSearch): Promise<RungsSoFar['runs']> {
+  const { rows } = await tx.prepared<EndedRow>(
+    `SELECT (SELECT max(e.rung) FROM rung_entries e WHERE e.sweep_id = $1 AND e.run_id = r.run_id) AS rung, r.state, ${ladderColumns('r')} FROM runs r
+      WHERE r.sweep_id = $1 AND r.state IN ('FAILED', 'INFEASIBLE')`,
     [sweepId],
   );
-  return rows.map((row) => ({ status: 'FAILED', rung: row.rung, path: pathOf(policy.ladder, toLadderRun(row)) }));
+  return rows.map((row) => ({
+    index: row.run_index,
+    status: row.state,
+    rung: row.rung,
+    path: pathOf(policy.ladder, toLadderRun(row)),
+  }));
 }
 
-/** @param numbers arrivals, in the order of the entries */
-async function insertEntries(
+/** An entry to be stored. */
+export type NewEntry = RungArrival & Pick<RungEntry, 'arrival' | 'tieOrder'>;
+
+/** Inserts entries. @param highest those at the highest rung of their run now, whose row the caller has locked */
+export async function insertEntries(
   tx: StoreTransaction,
   { sweepId }: LockedSearch,
-  entries: readonly RungArrival[],
-  numbers: readonly number[],
+  entries: readonly NewEntry[],
+  highest: readonly NewEntry[] = [],
 ): Promise<void> {
   const runIds = textArray(entries.map(({ runId }) => runId));
   const rungs = int4Array(entries.map(({ rung }) => rung));
   const batch = tx.batch();
   batch.prepared(
-    `INSERT INTO rung_entries (sweep_id, rung, run_id, arrival, value, standard_error, epoch, task_id, lease_epoch, correct, losses)
-     SELECT $1, * FROM unnest($2::int[], $3::text[], $4::int[], $5::float8[], $6::float8[], $7::int[], $8::text[], $9::int[],
-                              $10::bytea[], $11::bytea[])`,
+    `INSERT INTO rung_entries (sweep_id, rung, run_id, arrival, value, standard_error, epoch, completed_epochs, tie_order,
+                               task_id, lease_epoch, correct, losses)
+     SELECT $1, * FROM unnest($2::int[], $3::text[], $4::int[], $5::float8[], $6::float8[], $7::int[], $8::int[], $9::int[],
+                              $10::text[], $11::int[], $12::bytea[], $13::bytea[])`,
     [
       sweepId,
       rungs,
       runIds,
-      int4Array(numbers),
+      int4Array(entries.map(({ arrival }) => arrival)),
       float8Array(entries.map(({ value }) => value)),
       float8Array(entries.map(({ standardError }) => standardError)),
       int4Array(entries.map(({ epoch }) => epoch)),
+      entries.map(({ completedEpochs }) => completedEpochs),
+      int4Array(entries.map(({ tieOrder }) => tieOrder)),
       textArray(entries.map(({ taskId }) => taskId)),
       int4Array(entries.map(({ leaseEpoch }) => leaseEpoch)),
       entries.map(({ evidence }) => evidence && Buffer.from(evidence.correct)),
@@ -191,16 +195,18 @@ async function insertEntries(
       WHERE g.sweep_id = $1 AND g.rung = n.rung`,
     [sweepId, rungs],
   );
-  batch.prepared(
-    `UPDATE runs r SET rung = greatest(r.rung, e.rung)
-       FROM (SELECT run_id, max(rung) AS rung FROM unnest($1::text[], $2::int[]) AS a (run_id, rung) GROUP BY run_id) e
-      WHERE r.run_id = e.run_id`,
-    [runIds, rungs],
-  );
+  if (highest.length > 0) {
+    batch.prepared(
+      `UPDATE runs r SET rung = greatest(r.rung, e.rung)
+         FROM (SELECT run_id, max(rung) AS rung FROM unnest($1::text[], $2::int[]) AS a (run_id, rung) GROUP BY run_id) e
+        WHERE r.run_id = e.run_id`,
+      [textArray(highest.map(({ runId }) => runId)), int4Array(highest.map(({ rung }) => rung))],
+    );
+  }
   await batch.send();
 }
 
 /** Little-endian, as every machine that runs Node.js is. */
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -1,7 +1,7 @@
 import type { DecisionKind } from '../../../core/records/decision.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { addDecisions } from './add-decisions.ts';
-import { lockSearch, reopenSearch } from './search-row.ts';
+import { lockSearch } from './search-row.ts';
 
 /** An action of a person that concerns a sweep's search. */
 export interface Action {
@@ -13,16 +13,11 @@ export interface Action {
   readonly inputs?: object;
 }
 
-/**
- * Records actions of people as decisions of the search. Work that is added continues a search that has ended. A sweep that is not planned,
- * or was planned before searches were recorded, has no search: its events have the action.
- */
+/** Records actions of people as decisions of the search. A sweep that is not planned has none: its events have the action. */
 export async function recordActions(tx: StoreTransaction, sweepId: string, actions: readonly Action[]): Promise<void> {
   if (actions.length === 0) return;
-  const locked = await lockSearch(tx, sweepId);
-  if (locked === null) return;
-  const addsWork = actions.some(({ kind }) => kind === 'RETRY_RUN' || kind === 'EXTEND');
-  const search = addsWork ? await reopenSearch(tx, locked) : locked;
+  const search = await lockSearch(tx, sweepId);
+  if (search === null) return;
   await addDecisions(
     tx,
     search,

@@ -1,8 +1,8 @@
-import { SEARCH_BOUNDS } from '../../../core/records/decision.ts';
+import { isDecided, SEARCH_BOUNDS } from '../../../core/records/decision.ts';
 import type { SearchEnd } from '../../../core/records/decision.ts';
 import type { EndCause } from '../../../core/records/run.ts';
-import { notPromotedReason } from '../../../core/stopping/advance.ts';
-import { endRuns } from '../runs/end-runs.ts';
+import { notPromotedReason } from '../../../core/stopping/steps/end.ts';
+import { stopIdleRuns } from '../runs/end-runs.ts';
 import type { LockedSearch } from '../rungs/search-row.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
 import type { StoreTransaction } from '../transaction.ts';
@@ -11,6 +11,8 @@ import type { StoredState } from './read-state.ts';
 /** Causes of runs' ends by that of the search; runs that merely waited when all was decided are NOT_PROMOTED. */
 const RUN_CAUSES: Readonly<Record<SearchEnd, EndCause>> = {
   ALL_DECIDED: 'NOT_PROMOTED',
+  SPACE_EXHAUSTED: 'NOT_PROMOTED',
+  PATIENCE: 'NOT_PROMOTED',
   BUDGET: 'BUDGET',
   WALL_TIME: 'BUDGET',
   TARGET: 'TARGET',
@@ -32,6 +34,7 @@ export async function whyStopped(
 }
 
 export async function recordEnd(tx: StoreTransaction, { sweepId }: LockedSearch, reason: SearchEnd): Promise<void> {
+  tx.addStep('end');
   await tx.query('UPDATE searches SET end_reason = $2, end_time = now() WHERE sweep_id = $1 AND end_reason IS NULL', [
     sweepId,
     reason,
@@ -47,22 +50,25 @@ export async function recordEnd(tx: StoreTransaction, { sweepId }: LockedSearch,
  */
 export async function stopIdle(
   tx: StoreTransaction,
-  search: LockedSearch,
+  { sweepId, policy }: LockedSearch,
   end: SearchEnd,
   because: string,
-  { state, runIds }: StoredState,
+  { state }: StoredState,
 ): Promise<boolean> {
-  const { rows } = await tx.query<{ run_id: string; run_index: number; paused_rung: number | null }>(
-    `SELECT run_id, run_index, paused_rung FROM runs WHERE sweep_id = $1 AND state IN ${IDLE_RUNS} ORDER BY run_id`,
-    [search.sweepId],
-  );
-  const bounded = end !== 'ALL_DECIDED';
-  for (const row of rows) {
-    const run = state.runs[row.run_index];
-    if (row.paused_rung === null && !bounded) continue;
-    const place = row.paused_rung === null || run === undefined ? [] : [notPromotedReason(search.policy, state, run)];
-    const reason = [...place, ...(bounded ? [because] : [])].join('; ');
-    await endRuns(tx, [runIds[row.run_index] ?? row.run_id], { to: 'STOPPED', reason, cause: RUN_CAUSES[end] });
-  }
-  return rows.length > 0;
+  const bounded = !isDecided(end);
+  const stopped = await stopIdleRuns(tx, sweepId, { cause: RUN_CAUSES[end], because }, async () => {
+    const { rows } = await tx.query<{ run_id: string; run_index: number; paused_rung: number | null }>(
+      `SELECT run_id, run_index, paused_rung FROM runs
+        WHERE sweep_id = $1 AND state IN ${IDLE_RUNS} AND ($2 OR paused_rung IS NOT NULL)`,
+      [sweepId, bounded],
+    );
+    return new Map(
+      rows.map((row) => {
+        const run = state.runs[row.run_index];
+        const place = row.paused_rung === null || run === undefined ? [] : [notPromotedReason(policy, state, run)];
+        return [row.run_id, [...place, ...(bounded ? [because] : [])].join('; ')];
+      }),
+    );
+  });
+  return stopped > 0;
 }

@@ -8,6 +8,7 @@ import { countTasks, insertTasks } from '../tasks/insert-tasks.ts';
 import type { NewTask } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import type { StoredState, WaitingRun } from './read-state.ts';
+import { readLostHeads, trainAgain } from './train-again.ts';
 
 /**
  * Queues promoted runs and inserts the tasks that train them to their next rung, grouped where they share each augmented batch. Feature
@@ -23,12 +24,19 @@ export async function promote(
   { input }: StoredState,
 ): Promise<void> {
   if (runs.length === 0) return;
+  tx.addStep('promote');
   if (input === null) throw new Error(`Sweep ${sweepId} has runs at rungs before it was indexed.`);
   const byRun = new Map(runs.map((promoted) => [promoted.run.runId, promoted]));
   const planned = planPromotions({ ...input, runs: runs.map(({ run }) => run) });
-  const renamed = rename(sweepId, planned, await countTasks(tx, sweepId), (runId) => {
+  const fromHead = runs.filter(({ run }) => run.segment.from === 0).map(({ run }) => run.runId);
+  const lost = await readLostHeads(tx, fromHead);
+  const makerOf = await trainAgain(tx, sweepId, lost, 'because its checkpoint was removed,');
+  const used = await readNames(tx, sweepId);
+  const count = await countTasks(tx, sweepId);
+  const renamed = rename(sweepId, planned, count, (runId) => {
     const promoted = byRun.get(runId);
-    return `${sweepId}-p${promoted?.rung ?? 0}-${promoted?.run.index ?? 0}`;
+    const name = `${sweepId}-p${promoted?.rung ?? 0}-${promoted?.run.index ?? 0}`;
+    return used.has(name) ? `${name}-${count}` : name;
   });
   const claimed = await claimFeatures(tx, renamed);
   const former = await readFormer(tx, [...byRun.keys()]);
@@ -38,8 +46,10 @@ export async function promote(
     const next = stepAfter(first.path, byRun.get(first.runId)?.rung ?? null);
     const again =
       first.segment.from < first.completedEpochs ? '; starts again, because its checkpoint was removed' : '';
+    const heads = task.runIds.flatMap((runId) => lost.get(runId)?.flatMap((head) => makerOf(head) ?? []) ?? []);
     return {
       ...task,
+      dependsOn: [...new Set([...task.dependsOn, ...heads])],
       description: `${task.description}${again}`,
       pauseEpoch: first.segment.to,
       rung: next?.rung ?? null,
@@ -58,7 +68,16 @@ export async function promote(
   }
 }
 
-/** Names tasks after the rung and the run that they continue, which a run leaves once. */
+/** Reads the names of promotions before. A run leaves a rung again if the end of the search had stopped it. */
+async function readNames(tx: StoreTransaction, sweepId: string): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ task_id: string }>(
+    `SELECT task_id FROM tasks WHERE sweep_id = $1 AND stage = 'FINE_TUNE'`,
+    [sweepId],
+  );
+  return new Set(rows.map((row) => row.task_id));
+}
+
+/** Names tasks after the rung and the run that they continue. */
 function rename(
   sweepId: string,
   tasks: readonly PlannedTask[],

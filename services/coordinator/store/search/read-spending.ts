@@ -7,7 +7,7 @@ import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { BudgetSpec } from '../../../core/sweep/search-spec.ts';
 import type { Parameters, TestPolicyName } from '../../../core/sweep/sweep-spec.ts';
 import { validationCount } from '../rungs/evidence-row.ts';
-import { canBeBest, rankKey } from '../run-sql.ts';
+import { canBeBest, rankKey, trainerOf } from '../run-sql.ts';
 import { LIVE_TASKS } from '../state-sql.ts';
 import type { StoreTransaction } from '../transaction.ts';
 
@@ -16,7 +16,12 @@ const SPENT_SECONDS = `
   SELECT coalesce(extract(epoch FROM sum(coalesce(a.end_time, now()) - a.create_time)), 0)::float8
     FROM tasks t JOIN attempts a ON a.task_id = t.task_id WHERE t.sweep_id = $1`;
 
-/** Reads the bounds of a sweep and its use of them. @param input reads what plans of the sweep need, for forecasts */
+/**
+ * Reads the bounds of a sweep and its use of them. Only epochs that are stored reach a target, because the attempt that stops for it may be
+ * lost before it has saved its own.
+ *
+ * @param input reads what plans of the sweep need, for forecasts
+ */
 export async function readSpending(
   tx: StoreTransaction,
   sweepId: string,
@@ -30,10 +35,15 @@ export async function readSpending(
     best_value: number | null;
     image_count: number;
   }>(
-    `SELECT s.budget, s.test_policy, extract(epoch FROM now() - s.start_time)::float8 AS wall_seconds,
+    `SELECT s.budget, s.test_policy,
+            (extract(epoch FROM coalesce(s.end_time, now()) - s.start_time) - s.ended_seconds)::float8 AS wall_seconds,
             CASE WHEN s.budget IS NULL THEN 0 ELSE (${SPENT_SECONDS}) END AS spent_seconds,
             (SELECT r.best_value FROM runs r
-              WHERE s.budget IS NOT NULL AND r.sweep_id = s.sweep_id AND ${canBeBest('r', 's')}
+               JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
+              WHERE s.budget -> 'target' <> 'null' AND r.sweep_id = s.sweep_id AND ${canBeBest('r', 's')}
+                AND EXISTS (SELECT 1 FROM checkpoints c
+                             WHERE c.run_id = ${trainerOf('o', 'r.best_stage')} AND c.stage = r.best_stage
+                               AND c.epoch = r.best_epoch AND c.kind = 'BEST' AND c.state = 'STORED')
               ORDER BY ${rankKey('r', 's')} LIMIT 1) AS best_value,
             ${validationCount('s.dataset_id')} AS image_count
        FROM sweeps s WHERE s.sweep_id = $1`,
@@ -69,8 +79,11 @@ async function readReserved(
   );
   const reserved = open.rows[0]?.seconds ?? 0;
   if (input === null) return reserved;
+  // The first run of each base is enough: all runs of a base pass it once.
   const { rows } = await tx.query<{ run_id: string; run_index: number; parameters: Parameters }>(
-    `SELECT run_id, run_index, parameters FROM runs WHERE sweep_id = $1 AND state <> 'INFEASIBLE' ORDER BY run_index`,
+    `SELECT DISTINCT ON (parameters -> 'backbone', parameters -> 'weights', parameters -> 'image_size') run_id, run_index, parameters
+       FROM runs WHERE sweep_id = $1 AND state <> 'INFEASIBLE'
+      ORDER BY parameters -> 'backbone', parameters -> 'weights', parameters -> 'image_size', run_index`,
     [sweepId],
   );
   const runs = rows.map((row) => ({

@@ -3,21 +3,30 @@ import type { PlanInput, PlannedRun, Segment } from '../../../core/planner/plan.
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import { isBounded } from '../../../core/stopping/budget.ts';
+import { repeatOf } from '../../../core/stopping/decision-inputs.ts';
 import { pathOf } from '../../../core/stopping/ladder.ts';
 import type { RungStep } from '../../../core/stopping/ladder.ts';
 import { pauseEpoch } from '../../../core/stopping/policy.ts';
 import type { SearchPolicy } from '../../../core/stopping/policy.ts';
 import type { SearchRun, SearchRunStatus, SearchState } from '../../../core/stopping/search-state.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
-import { isResumable } from '../checkpoints/resumable.ts';
+import { isFaultOf, otherSlots } from '../faults/other-slots.ts';
+import { isResumable } from '../run-sql.ts';
 import { ladderColumns, toLadderRun } from '../rungs/ladder-sql.ts';
 import type { LadderRow } from '../rungs/ladder-sql.ts';
+import { LoadedEvidence } from '../rungs/loaded-evidence.ts';
+import { readScreen } from '../rungs/read-candidates.ts';
+import type { StoredScreen } from '../rungs/read-candidates.ts';
 import { readEntries } from '../rungs/read-entries.ts';
 import type { LockedSearch } from '../rungs/search-row.ts';
 import { LEASED_TASKS, LIVE_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
 import { readCluster } from '../sweeps/read-cluster.ts';
 import { readIndexed } from '../sweeps/read-indexed.ts';
+import { hasPlace, isAwaitedBy, isExecutedBy, isLeasable } from '../tasks/leasable.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { readFinals } from './read-finals.ts';
+import { readRounds } from './read-rounds.ts';
+import type { StoredRoundsState } from './read-rounds.ts';
 import { readSpending } from './read-spending.ts';
 
 /** A run that waits at a rung. */
@@ -42,20 +51,27 @@ export interface StoredState {
 interface RunRow extends LadderRow {
   readonly run_id: string;
   readonly state: RunState;
-  readonly rung: number | null;
   readonly paused_rung: number | null;
   readonly parameters: Parameters | null;
   readonly last_epoch: number | null;
   readonly idle_from: number[];
+  /** Rung at which the run's live task pauses; null: there is none, or it trains to its end. */
+  readonly task_rung: number | null;
+  readonly repeat_of: string | null;
 }
 
+const NO_SCREEN: StoredScreen = { candidates: [], openCount: 0, isDecided: true };
+
 /** Reads everything that a promotion or the end of a locked search may depend on. */
-export async function readState(tx: StoreTransaction, search: LockedSearch): Promise<StoredState> {
+export async function readState(
+  tx: StoreTransaction,
+  search: Pick<LockedSearch, 'sweepId' | 'policy'>,
+): Promise<StoredState> {
   const { sweepId, policy } = search;
   const indexed = await readIndexed(tx, sweepId);
   const input = indexed && { sweepId, ...indexed, cluster: await readCluster(tx) };
   const spending = await readSpending(tx, sweepId, () => Promise.resolve(input));
-  const { rungs } = await readEntries(
+  const rungs = await readEntries(
     tx,
     sweepId,
     policy,
@@ -67,45 +83,79 @@ export async function readState(tx: StoreTransaction, search: LockedSearch): Pro
     input === null || !isBounded(spending.budget)
       ? new Map<string, number>()
       : await forecast(tx, { ...input, runs: [...waiting.values()] });
+  const rounds = await readRounds(tx, sweepId, policy);
+  const highest = new Map(rungs.flatMap((entries, rung) => entries.map(({ runIndex }) => [runIndex, rung] as const)));
+  const indexes = new Map(rows.map((row) => [row.run_id, row.run_index]));
   const runs = rows.map((row): SearchRun => ({
     index: row.run_index,
-    status: statusOf(row),
-    rung: row.rung,
+    status: statusOf(row, highest.get(row.run_index) ?? null),
+    rung: highest.get(row.run_index) ?? null,
     path: pathOf(policy.ladder, toLadderRun(row)),
     nextSeconds: seconds.get(row.run_id) ?? 0,
     idleFrom: row.idle_from,
+    ...repeatOf(indexes.get(row.repeat_of ?? '')),
+    ...roundPart(rounds, row.run_index),
   }));
   const { slots, openTasks } = await readWork(tx, sweepId);
-  return { state: { rungs, runs, slots, openTasks, spending }, runIds: rows.map((row) => row.run_id), waiting, input };
+  const { isDecided, candidates, openCount } = policy.screen === undefined ? NO_SCREEN : await readScreen(tx, sweepId);
+  const screen = isDecided ? {} : { screen: { candidates, openCount } };
+  const finals = await readFinals(tx, search, { input, spending, runs });
+  const state: SearchState = {
+    rungs,
+    runs,
+    slots,
+    openTasks,
+    spending,
+    ...screen,
+    ...(rounds && { rounds: rounds.rounds }),
+    ...(finals === null ? {} : { finals }),
+  };
+  await new LoadedEvidence(tx, sweepId, policy, rungs).loadForState(state);
+  return { state, runIds: rows.map((row) => row.run_id), waiting, input };
+}
+
+/** Returns the round of a run, where it was asked for in one. */
+function roundPart(rounds: StoredRoundsState | null, runIndex: number): Pick<SearchRun, 'round'> {
+  const round = rounds?.roundOf.get(runIndex);
+  return round === undefined ? {} : { round };
 }
 
 async function readRuns(tx: StoreTransaction, sweepId: string): Promise<RunRow[]> {
   const { rows } = await tx.query<RunRow>(
-    `SELECT r.run_id, r.state, r.rung, r.paused_rung, CASE WHEN r.paused_rung IS NOT NULL THEN r.parameters END AS parameters,
+    `SELECT r.run_id, r.state, r.repeat_of, r.paused_rung, CASE WHEN r.paused_rung IS NOT NULL THEN r.parameters END AS parameters,
             ${ladderColumns('r')},
             CASE WHEN r.paused_rung IS NOT NULL THEN (
               SELECT max(c.epoch) FROM checkpoints c
                WHERE c.run_id = r.run_id AND c.stage = 'FINE_TUNE' AND ${isResumable('c')}) END AS last_epoch,
-            coalesce(idle.rungs, '{}') AS idle_from
+            coalesce(idle.rungs, '{}') AS idle_from,
+            live.rung AS task_rung
        FROM runs r
        LEFT JOIN (
          SELECT d.run_id, array_agg(d.rung ORDER BY d.rung) AS rungs FROM decisions d
           WHERE d.sweep_id = $1 AND d.kind = 'PROMOTE' AND d.inputs -> 'idle' = 'true'
           GROUP BY d.run_id) idle ON idle.run_id = r.run_id
+       LEFT JOIN (
+         SELECT tr.run_id, max(t.rung) AS rung FROM tasks t JOIN task_runs tr ON tr.task_id = t.task_id
+          WHERE t.sweep_id = $1 AND t.state IN ${LIVE_TASKS} AND t.pause_epoch IS NOT NULL
+          GROUP BY tr.run_id) live ON live.run_id = r.run_id
       WHERE r.sweep_id = $1 ORDER BY r.run_index`,
     [sweepId],
   );
   return rows;
 }
 
-function statusOf({ state, rung, paused_rung: pausedRung }: RunRow): SearchRunStatus {
+function statusOf(
+  { state, paused_rung: pausedRung, task_rung: taskRung }: RunRow,
+  rung: number | null,
+): SearchRunStatus {
+  const inTask = rung !== null && taskRung === rung ? 'PAUSING' : 'TRAINING';
   switch (state) {
     case 'PAUSED':
     case 'QUEUED':
       if (pausedRung !== null) return 'PAUSED';
-      return rung === null ? 'BELOW' : 'TRAINING';
+      return rung === null ? 'BELOW' : inTask;
     case 'RUNNING':
-      return 'TRAINING';
+      return inTask;
     case 'SUCCEEDED':
       return 'DONE';
     case 'STOPPING':
@@ -141,12 +191,13 @@ async function forecast(tx: StoreTransaction, input: PlanInput): Promise<Readonl
   return segmentSeconds(input, (key) => known.has(key));
 }
 
-/** Reads the slots for a sweep and the tasks that are open. Computing feature sets that no task waits for leads to no training. */
+/**
+ * Reads the slots for a sweep and the tasks that are open. A slot is idle if no task is ready that it may lease. Computing feature sets that
+ * no task waits for leads to no training.
+ */
 async function readWork(tx: StoreTransaction, sweepId: string): Promise<Pick<SearchState, 'slots' | 'openTasks'>> {
   const { rows } = await tx.query<{ slot_count: number; idle_count: number; open_count: number }>(
-    `SELECT least(k.slot_count, s.max_parallel_slots)::int AS slot_count,
-            CASE WHEN EXISTS (SELECT 1 FROM tasks t JOIN sweeps a ON a.sweep_id = t.sweep_id AND a.state = 'ACTIVE'
-                               WHERE t.state = 'READY') THEN 0 ELSE k.idle_count END AS idle_count,
+    `SELECT least(k.slot_count, s.max_parallel_slots)::int AS slot_count, k.idle_count,
             (SELECT count(*)::int FROM tasks t
               WHERE t.sweep_id = $1 AND t.state IN ${LIVE_TASKS}
                 AND (t.stage IN ${TRAINED_STAGE_LIST} OR EXISTS (
@@ -157,7 +208,8 @@ async function readWork(tx: StoreTransaction, sweepId: string): Promise<Pick<Sea
         SELECT count(*)::int AS slot_count,
                (count(*) FILTER (WHERE NOT EXISTS (
                  SELECT 1 FROM tasks t
-                  WHERE t.trainer_id = k.trainer_id AND t.slot_index = k.slot_index AND t.state IN ${LEASED_TASKS})))::int AS idle_count
+                  WHERE t.trainer_id = k.trainer_id AND t.slot_index = k.slot_index AND t.state IN ${LEASED_TASKS})
+                  AND NOT EXISTS (${taskFor('k')})))::int AS idle_count
           FROM slots k JOIN trainers n ON n.trainer_id = k.trainer_id
          WHERE n.state = 'READY' AND k.bench_reason = '') k
       WHERE s.sweep_id = $1`,
@@ -165,4 +217,19 @@ async function readWork(tx: StoreTransaction, sweepId: string): Promise<Pick<Sea
   );
   const row = rows[0];
   return { slots: { count: row?.slot_count ?? 0, idle: row?.idle_count ?? 0 }, openTasks: row?.open_count ?? 0 };
+}
+
+/** Returns SQL of the tasks that a slot may lease now, of all sweeps. @param slot alias of its row */
+function taskFor(slot: string): string {
+  return `
+    SELECT 1 FROM sweeps a
+     WHERE a.state = 'ACTIVE' AND ${hasPlace('a')} AND EXISTS (
+       SELECT 1 FROM tasks t
+        WHERE (t.sweep_id = a.sweep_id OR ${isAwaitedBy('t', 'a')}) AND ${isLeasable('t')}
+          AND ${isExecutedBy('t', `${slot}.trainer_id`)}
+          AND (${slot}.memory_bytes = 0 OR coalesce(t.required_memory_bytes, 0) <= ${slot}.memory_bytes)
+          AND NOT EXISTS (
+            SELECT 1 FROM machine_faults f
+             WHERE f.task_id = t.task_id AND ${isFaultOf('f', `${slot}.trainer_id`, `${slot}.slot_index`)}
+               AND EXISTS (${otherSlots('t')})))`;
 }

@@ -1,18 +1,20 @@
 import type { PlannedEvaluation } from '../../../core/planner/plan.ts';
 import { planEvaluation, testRolesOf } from '../../../core/planner/plan-evaluation.ts';
-import { firstRunIsBaseline } from '../../../core/samplers/baseline.ts';
+import { hasBaseline } from '../../../core/samplers/baseline.ts';
 import { compileRunConfig } from '../../../core/search-space/compile.ts';
 import type { RunState } from '../../../core/states/run-state.ts';
 import type { TestRole } from '../../../core/task.ts';
 import type { Parameters } from '../../../core/sweep/sweep-spec.ts';
 import { insertTasks } from '../tasks/insert-tasks.ts';
 import { readSpec } from '../sweeps/read-spec.ts';
+import { chooseWinner } from './choose-winner.ts';
 import { forecastEvaluations } from './forecast-evaluations.ts';
 import { takeTestResults } from './take-test-results.ts';
 import type { SweepScope } from '../move-sweep.ts';
 import { moveSweep } from '../move-sweep.ts';
 import { moveTasks } from '../move-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
+import { asksForRounds } from '../run-sql.ts';
 import { LIVE_RUNS, PENDING_TASKS, USABLE_RUNS } from '../state-sql.ts';
 
 /**
@@ -21,6 +23,9 @@ import { LIVE_RUNS, PENDING_TASKS, USABLE_RUNS } from '../state-sql.ts';
  */
 export async function finishSweep({ tx, sweep }: SweepScope): Promise<boolean> {
   if (await hasLiveRuns(tx, sweep.sweepId)) return false;
+  // A paused sweep repeats its finalists when it is resumed.
+  if (await awaitsFinalists(tx, sweep.sweepId)) return false;
+  if (await awaitsRound(tx, sweep.sweepId)) return false;
   const evaluations = await readEvaluations(tx, sweep.sweepId);
   if (evaluations.some(({ ended }) => !ended)) return true;
   await cancelLeftOvers(tx, sweep.sweepId);
@@ -34,6 +39,22 @@ export async function finishSweep({ tx, sweep }: SweepScope): Promise<boolean> {
 
 async function hasLiveRuns(tx: StoreTransaction, sweepId: string): Promise<boolean> {
   const { rowCount } = await tx.query(`SELECT 1 FROM runs WHERE sweep_id = $1 AND state IN ${LIVE_RUNS} LIMIT 1`, [
+    sweepId,
+  ]);
+  return rowCount !== 0;
+}
+
+async function awaitsFinalists(tx: StoreTransaction, sweepId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT 1 FROM searches WHERE sweep_id = $1 AND policy ? 'finalists' AND end_reason IS NULL`,
+    [sweepId],
+  );
+  return rowCount !== 0;
+}
+
+/** Returns whether more runs may come: the search of a strategy that asks for rounds has not ended. */
+async function awaitsRound(tx: StoreTransaction, sweepId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(`SELECT 1 FROM searches q WHERE q.sweep_id = $1 AND ${asksForRounds('q')}`, [
     sweepId,
   ]);
   return rowCount !== 0;
@@ -88,6 +109,8 @@ interface FinishedRow {
   readonly best_value: number | null;
   readonly best_val_loss: number | null;
   readonly best_val_accuracy: number | null;
+  /** Column of the sweep. */
+  readonly has_baseline: boolean | null;
 }
 
 /** Plans what is still to be evaluated, or ends a sweep that has nothing to evaluate. Returns false when everything was evaluated. */
@@ -97,8 +120,9 @@ async function beginEvaluation(
   earlier: readonly Evaluation[],
 ): Promise<boolean> {
   const { rows } = await tx.query<FinishedRow>(
-    `SELECT run_id, run_index, parameters, state, best_value, best_val_loss, best_val_accuracy
-       FROM runs WHERE sweep_id = $1 AND state IN ${USABLE_RUNS} ORDER BY run_index`,
+    `SELECT r.run_id, r.run_index, r.parameters, r.state, r.best_value, r.best_val_loss, r.best_val_accuracy, s.has_baseline
+       FROM runs r JOIN sweeps s ON s.sweep_id = r.sweep_id
+      WHERE r.sweep_id = $1 AND r.state IN ${USABLE_RUNS} AND r.repeat_of IS NULL ORDER BY r.run_index`,
     [sweepId],
   );
   if (rows.length === 0) {
@@ -117,14 +141,15 @@ async function beginEvaluation(
   }));
   const { objective, testPolicy } = spec;
   const [first] = rows;
-  const hasBaseline = first?.run_index === 0 && firstRunIsBaseline(spec, first.parameters);
+  const isCompared = first?.run_index === 0 && hasBaseline({ spec, hasBaseline: first.has_baseline }, first.parameters);
   const tested = await readTested(tx, sweepId);
   const input = {
     sweepId,
+    winnerRunId: await chooseWinner(tx, sweepId, spec),
     objective,
     testPolicy,
     runs,
-    hasBaseline,
+    hasBaseline: isCompared,
     evaluatedRunIds: new Set([...tested, ...earlier.flatMap(({ runIds }) => runIds)]),
     evaluationCount: earlier.length,
   };

@@ -14,8 +14,8 @@ import { LIVE_RUNS, UNSUCCESSFUL_TASKS } from '../state-sql.ts';
 
 /**
  * Settles a locked sweep by its rows: tasks whose dependencies have succeeded become READY, tasks whose dependencies have failed fail
- * their runs, its search advances, and a sweep whose runs have all ended is evaluated and ended. Makes no assumption about earlier steps, so it can be
- * repeated at any time.
+ * their runs, its search advances, and a sweep whose runs have all ended is evaluated and ended. Makes no assumption about earlier steps,
+ * so it can be repeated at any time.
  *
  * @param finishedTaskIds restricts the work to dependents of these tasks; null: all tasks
  */

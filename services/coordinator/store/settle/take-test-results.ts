@@ -7,7 +7,7 @@ import type { StoreTransaction } from '../transaction.ts';
 /**
  * Gives runs that are to be tested the stored results of the checkpoints that would be tested, where another sweep has tested these on
  * the same images. A test is a function of the two, so repeating it would give the same figures, and no selection of this sweep has
- * seen them.
+ * seen them. The tested runs are locked, so that no deletion of their sweep removes a part of the results while they are copied.
  *
  * @param roles of the runs; the results get them, whatever the role was in the other sweep
  * @returns the runs that have a result now
@@ -18,7 +18,8 @@ export async function takeTestResults(
   roles: ReadonlyMap<string, TestRole>,
 ): Promise<ReadonlySet<string>> {
   const { rows } = await tx.query<{ run_id: string; tested_run_id: string }>(
-    `SELECT DISTINCT ON (r.run_id) r.run_id, t.run_id AS tested_run_id
+    `WITH found AS MATERIALIZED (
+     SELECT DISTINCT ON (r.run_id) r.run_id, t.run_id AS tested_run_id
        FROM runs r
        JOIN sweeps s ON s.sweep_id = r.sweep_id
        JOIN runs o ON o.run_id = coalesce(r.reused_run_id, r.run_id)
@@ -29,7 +30,10 @@ export async function takeTestResults(
        JOIN runs tested ON tested.run_id = t.run_id
        JOIN sweeps ts ON ts.sweep_id = tested.sweep_id AND ts.dataset_id = s.dataset_id
       WHERE r.sweep_id = $1 AND r.run_id = ANY($2) AND ts.sweep_id <> $1
-      ORDER BY r.run_id, t.create_time, t.run_id`,
+      ORDER BY r.run_id, t.create_time, t.run_id
+     )
+     SELECT f.run_id, f.tested_run_id FROM found f JOIN runs tested ON tested.run_id = f.tested_run_id
+      ORDER BY f.tested_run_id, f.run_id FOR KEY SHARE OF tested`,
     [sweepId, [...roles.keys()]],
   );
   for (const { run_id: runId, tested_run_id: testedRunId } of rows) {

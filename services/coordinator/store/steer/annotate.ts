@@ -23,27 +23,31 @@ export interface SweepChange extends AnnotationChange {
  * @throws NotFoundError; InvalidRequestError for too many tags.
  */
 export async function updateSweep(store: Store, sweepId: string, change: SweepChange): Promise<void> {
-  await inTransaction(store, async (tx) => {
-    const { rows } = await tx.query<TaggedRow>('SELECT tags FROM sweeps WHERE sweep_id = $1 FOR NO KEY UPDATE', [
-      sweepId,
-    ]);
-    if (rows[0] === undefined) throw new NotFoundError('sweep', sweepId);
-    await tx.query(
-      `UPDATE sweeps SET display_name = coalesce($2, display_name), notes = coalesce($3, notes), tags = $4,
+  await inTransaction(
+    store,
+    async (tx) => {
+      const { rows } = await tx.query<TaggedRow>('SELECT tags FROM sweeps WHERE sweep_id = $1 FOR NO KEY UPDATE', [
+        sweepId,
+      ]);
+      if (rows[0] === undefined) throw new NotFoundError('sweep', sweepId);
+      await tx.query(
+        `UPDATE sweeps SET display_name = coalesce($2, display_name), notes = coalesce($3, notes), tags = $4,
               priority = coalesce($5, priority),
               max_parallel_slots = CASE WHEN $6::int IS NULL THEN max_parallel_slots ELSE nullif($6::int, 0) END
         WHERE sweep_id = $1`,
-      [
-        sweepId,
-        change.displayName,
-        change.notes,
-        tagsAfter(rows[0].tags, change),
-        change.priority,
-        change.maxParallelSlots,
-      ],
-    );
-    tx.mirror(sweepId, { kind: 'SWEEP' });
-  });
+        [
+          sweepId,
+          change.displayName,
+          change.notes,
+          tagsAfter(rows[0].tags, change),
+          change.priority,
+          change.maxParallelSlots,
+        ],
+      );
+      tx.mirror(sweepId, { kind: 'SWEEP' });
+    },
+    'steer',
+  );
 }
 
 /**

@@ -24,9 +24,13 @@ export async function deleteRows(
   batch.query(`DELETE FROM task_feature_sets WHERE task_id IN (${OWN_TASKS})`, own);
   batch.query(`DELETE FROM task_dependencies WHERE task_id IN (${OWN_TASKS}) OR depends_on_id IN (${OWN_TASKS})`, own);
   batch.query(`DELETE FROM task_runs WHERE task_id IN (${OWN_TASKS})`, own);
+  batch.query('DELETE FROM probes WHERE sweep_id = $1', own);
   batch.query('DELETE FROM tasks WHERE sweep_id = $1', own);
   batch.query(`DELETE FROM run_parameters WHERE run_id IN (${OWN_RUNS})`, own);
   batch.query(`DELETE FROM epoch_metrics WHERE run_id IN (${OWN_RUNS})`, own);
+  batch.query(`DELETE FROM repeat_results WHERE run_id IN (${OWN_RUNS})`, own);
+  batch.query('DELETE FROM winners WHERE sweep_id = $1', own);
+  batch.query('DELETE FROM suggestions WHERE sweep_id = $1', own);
   batch.query('DELETE FROM decisions WHERE sweep_id = $1', own);
   batch.query('DELETE FROM rung_entries WHERE sweep_id = $1', own);
   batch.query('DELETE FROM rungs WHERE sweep_id = $1', own);

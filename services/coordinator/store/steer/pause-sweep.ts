@@ -15,11 +15,15 @@ import type { StoreTransaction } from '../transaction.ts';
  * @throws NotFoundError, IllegalStateError
  */
 export async function pauseSweep(store: Store, sweepId: string, reason: string): Promise<void> {
-  await inTransaction(store, async (tx) => {
-    const { state } = await lockSweep(tx, sweepId);
-    if (state === 'PAUSED') return;
-    await moveOrThrow(tx, sweepId, state, 'PAUSED', 'pause', reason);
-  });
+  await inTransaction(
+    store,
+    async (tx) => {
+      const { state } = await lockSweep(tx, sweepId);
+      if (state === 'PAUSED') return;
+      await moveOrThrow(tx, sweepId, state, 'PAUSED', 'pause', reason);
+    },
+    'steer',
+  );
 }
 
 /**
@@ -28,14 +32,18 @@ export async function pauseSweep(store: Store, sweepId: string, reason: string):
  * @throws NotFoundError, IllegalStateError
  */
 export async function resumeSweep(store: Store, sweepId: string): Promise<void> {
-  await inTransaction(store, async (tx) => {
-    const sweep = await lockSweep(tx, sweepId);
-    if (sweep.state === 'ACTIVE') return;
-    await moveOrThrow(tx, sweepId, sweep.state, 'ACTIVE', 'resume', '');
-    await moveRuns(tx, await pausedWithSweep(tx, sweepId), { to: 'QUEUED', reason: '' });
-    // During the pause other sweeps may have computed the feature sets it waits for, or have failed to.
-    await settleSweep({ tx, sweep: { sweepId, state: 'ACTIVE' } }, null);
-  });
+  await inTransaction(
+    store,
+    async (tx) => {
+      const sweep = await lockSweep(tx, sweepId);
+      if (sweep.state === 'ACTIVE') return;
+      await moveOrThrow(tx, sweepId, sweep.state, 'ACTIVE', 'resume', '');
+      await moveRuns(tx, await pausedWithSweep(tx, sweepId), { to: 'QUEUED', reason: '' });
+      // During the pause other sweeps may have computed the feature sets it waits for, or have failed to.
+      await settleSweep({ tx, sweep: { sweepId, state: 'ACTIVE' } }, null);
+    },
+    'steer',
+  );
 }
 
 /** Returns the runs that wait for the sweep; the others wait at rungs for a promotion. */

@@ -44,12 +44,13 @@ export async function stopRun(store: Store, runId: string, why: string): Promise
         case 'CANCELLED':
         case 'FAILED':
         case 'INFEASIBLE':
-          throw new IllegalStateError(`run ${runId}`, state, 'stop', [
-            'QUEUED',
-            'RUNNING',
-            'PAUSED',
-            ...USABLE_RUN_STATES,
-          ]);
+          throw new IllegalStateError(
+            `run ${runId}`,
+            state,
+            'stop',
+            ['QUEUED', 'RUNNING', 'PAUSED', ...USABLE_RUN_STATES],
+            'It has ended, and trains nothing.',
+          );
       }
       return [...tx.otherSweeps];
     },

@@ -7,6 +7,7 @@ import type { SweepRecord } from '../../../core/records/sweep.ts';
 import type { Store } from '../store.ts';
 import type { SweepDraft } from './draft-sweep.ts';
 import { INSERT_RUNS, INTEGER_NAMES } from './insert-runs.ts';
+import { INSERT_SUGGESTIONS } from './insert-suggestions.ts';
 import { findSweep } from './find-sweep.ts';
 
 export interface CreatedSweep {
@@ -81,6 +82,9 @@ async function insertSweep(store: Store, draft: SweepDraft, traceparent: string 
       },
     });
     for (const rows of draft.shares) await tx.$executeRawUnsafe(INSERT_RUNS, sweepId, rows, INTEGER_NAMES);
+    if (draft.firstRound !== null) {
+      await tx.$executeRawUnsafe(INSERT_SUGGESTIONS, sweepId, 0, null, draft.firstRound);
+    }
     await tx.task.create({
       data: {
         taskId: indexTaskIdOf(sweepId),

@@ -3,6 +3,7 @@ import { standardErrorOf } from '../../../core/statistics/standard-error.ts';
 import { SWEEP_VALIDATION_COUNT, toEvidence } from '../rungs/evidence-row.ts';
 import type { EvidenceRow } from '../rungs/evidence-row.ts';
 import { trainerOf } from '../run-sql.ts';
+import { IMAGE_RESULTS } from '../rungs/read-final-evidence.ts';
 import { enterRungs } from '../rungs/enter-rungs.ts';
 import type { RungArrival, RungVerdict } from '../rungs/enter-rungs.ts';
 import type { LockedSearch } from '../rungs/search-row.ts';
@@ -54,8 +55,8 @@ export async function enterReused(
          ORDER BY CASE WHEN $5 = 'minimize' THEN m.value ELSE -m.value END, m.epoch LIMIT 1
       ) m
        LEFT JOIN LATERAL (
-        SELECT e.correct, e.losses FROM rung_entries e JOIN rungs known ON known.sweep_id = e.sweep_id AND known.rung = e.rung
-         WHERE e.run_id = m.run_id AND known.stage = g.stage AND e.epoch = m.epoch AND e.correct IS NOT NULL LIMIT 1
+        SELECT x.correct, x.losses FROM (${IMAGE_RESULTS}) x
+         WHERE x.run_id = m.run_id AND x.stage = g.stage AND x.epoch = m.epoch LIMIT 1
       ) e ON true
       ORDER BY r.run_index, g.rung`,
     [sweepId, trained.map(({ runId }) => runId), trained.map(({ sourceId }) => sourceId), metric, goal],
@@ -68,7 +69,7 @@ export async function enterReused(
       const evidence = toEvidence(row);
       const standardError = evidence && standardErrorOf(metric, evidence);
       const isJudged = row.is_end && upTo.get(runId) === 'HEAD';
-      const arrival = { runId, rung, value, standardError, epoch, taskId, leaseEpoch, evidence };
+      const arrival = { runId, rung, value, standardError, epoch, completedEpochs: null, taskId, leaseEpoch, evidence };
       return isJudged ? arrival : { ...arrival, reused: true };
     });
   return enterRungs(tx, search, arrivals);

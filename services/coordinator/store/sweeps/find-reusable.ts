@@ -39,9 +39,9 @@ function allOfThisRecipe(condition: string): string {
 }
 
 /**
- * Returns the run of another sweep that has trained each result to its end, by digest: all epochs, or up to its own early stopping. The
- * checkpoint of its best epoch by the objective must still be stored, because it is what evaluations and downloads need. Of several runs
- * the first that ended is taken.
+ * Returns the run of another sweep that has trained each result to its end, by digest: all epochs, or up to its own early stopping; of a
+ * fine-tuned run its fine-tuning. The checkpoint of its best epoch by the objective must still be stored, because it is what evaluations
+ * and downloads need. Of several runs the first that ended is taken.
  */
 export async function findReusableResults(
   tx: StoreTransaction,
@@ -53,6 +53,9 @@ export async function findReusableResults(
       CROSS JOIN LATERAL (${bestEpochSql('o', '$2', '$3')}) best
       WHERE o.result_digest = ANY($1) AND o.reused_run_id IS NULL AND o.sweep_id IS DISTINCT FROM $5
         AND o.state = 'SUCCEEDED'
+        AND (NOT coalesce((o.parameters ->> 'fine_tune.enabled')::boolean, false) OR EXISTS (
+          SELECT 1 FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
+           WHERE tr.run_id = o.run_id AND t.stage = 'FINE_TUNE' AND tr.state IN ('SUCCEEDED', 'EARLY_STOPPED')))
         AND EXISTS (
           SELECT 1 FROM checkpoints c
            WHERE c.run_id = ${trainerOf('o', 'best.stage')}

@@ -26,6 +26,7 @@ interface SweepRow {
   readonly priority: number;
   readonly maxParallelSlots: number | null;
   readonly budget: unknown;
+  readonly hasBaseline: boolean | null;
 }
 
 interface RunSummary {
@@ -41,8 +42,10 @@ interface RunSummary {
   readonly paused_run_count: number;
   readonly spent_slot_seconds: number;
   readonly search_end: SearchEnd | null;
+  readonly round_count: number;
   readonly best_run_id: string | null;
   readonly best_value: number | null;
+  readonly winner_run_id: string | null;
 }
 
 /** Returns a sweep. @throws NotFoundError */
@@ -86,7 +89,9 @@ export async function listSweeps(
 async function summarize(store: Store, sweepIds: readonly string[]): Promise<Map<string, RunSummary>> {
   const { rows } = await store.pool.query<RunSummary>(
     `SELECT s.sweep_id, counts.*, best.run_id AS best_run_id, best.best_value, spent.seconds AS spent_slot_seconds,
-            (SELECT end_reason FROM searches WHERE sweep_id = s.sweep_id) AS search_end
+            (SELECT end_reason FROM searches WHERE sweep_id = s.sweep_id) AS search_end,
+            (SELECT run_id FROM winners WHERE sweep_id = s.sweep_id) AS winner_run_id,
+            (SELECT coalesce(max(u.round) + 1, 0) FROM suggestions u WHERE u.sweep_id = s.sweep_id) AS round_count
        FROM sweeps s
        CROSS JOIN LATERAL (
          SELECT count(*)::int AS run_count,
@@ -139,11 +144,14 @@ function toSweep(row: SweepRow, summary: RunSummary | undefined): SweepRecord {
     searchEnd: summary?.search_end ?? null,
     bestRunId: summary?.best_run_id ?? null,
     bestValue: summary?.best_value ?? null,
+    winnerRunId: summary?.winner_run_id ?? null,
     createTime: row.createTime,
     startTime: row.startTime,
     endTime: row.endTime,
     priority: row.priority,
     maxParallelSlots: row.maxParallelSlots,
     budget: row.budget as BudgetSpec | null,
+    hasBaseline: row.hasBaseline,
+    roundCount: summary?.round_count ?? 0,
   };
 }

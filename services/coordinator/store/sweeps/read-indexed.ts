@@ -1,7 +1,15 @@
 import { countImages } from '../../../core/dataset.ts';
+import type { Dataset } from '../../../core/dataset.ts';
 import type { PlanInput } from '../../../core/planner/plan.ts';
 import type { DatasetRecord } from '../../../core/records/dataset.ts';
+import type { WeightsInfo } from '../../../core/task.ts';
 import type { StoreTransaction } from '../transaction.ts';
+
+/** The result of INDEX. */
+export interface Indexed {
+  readonly dataset: Dataset;
+  readonly weights: readonly WeightsInfo[];
+}
 
 /** Reads INDEX's result for a sweep's images and weights, as the planner's input; null before INDEX has completed. */
 export async function readIndexed(

@@ -5,10 +5,13 @@ import { forecastFeatures } from '../../../core/planner/cost/task-cost.ts';
 import type { CostContext } from '../../../core/planner/cost/task-cost.ts';
 import type { Plan, PlannedTask } from '../../../core/planner/plan.ts';
 import { costContextOf } from '../../../core/planner/plan-sweep.ts';
-import { pathOf, stepAfter } from '../../../core/stopping/ladder.ts';
-import type { RungStep } from '../../../core/stopping/ladder.ts';
-import { pauseEpoch, pausesAtRungs, policyOf } from '../../../core/stopping/policy.ts';
+import { extendPolicy } from '../../../core/stopping/extend-policy.ts';
+import { pathOf } from '../../../core/stopping/ladder.ts';
+import type { LadderRun, RungStep } from '../../../core/stopping/ladder.ts';
+import { pauseEpoch, pausesAtRungs, policyOf, waitsAfterHead } from '../../../core/stopping/policy.ts';
 import type { SearchPolicy } from '../../../core/stopping/policy.ts';
+import { screenPolicyOf } from '../../../core/stopping/screen/keep.ts';
+import { groupByKey } from '../../../core/group-by-key.ts';
 import type { SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import { countImages } from '../../../core/dataset.ts';
 import type { Dataset } from '../../../core/dataset.ts';
@@ -19,20 +22,18 @@ import type { StoredRun } from '../planning/stored-plans.ts';
 import { endRuns } from '../runs/end-runs.ts';
 import { ladderColumns, toLadderRun } from '../rungs/ladder-sql.ts';
 import type { LadderRow } from '../rungs/ladder-sql.ts';
-import { insertSearch } from '../rungs/search-row.ts';
+import { insertSearch, lockSearch, updatePolicy } from '../rungs/search-row.ts';
+import type { LockedSearch } from '../rungs/search-row.ts';
 import { countTasks, insertTasks } from '../tasks/insert-tasks.ts';
 import type { NewTask } from '../tasks/insert-tasks.ts';
 import type { StoreTransaction } from '../transaction.ts';
 import { readCluster } from './read-cluster.ts';
+import type { Indexed } from './read-indexed.ts';
 import { readSpec } from './read-spec.ts';
+import { withoutScreened } from './without-screened.ts';
+import { draftProbes, insertProbes } from './write-probes.ts';
 import { reuseTrained } from './reuse-trained.ts';
 import { IDLE_RUNS } from '../state-sql.ts';
-
-/** The result of INDEX. */
-export interface Indexed {
-  readonly dataset: Dataset;
-  readonly weights: readonly WeightsInfo[];
-}
 
 /**
  * Plans a sweep whose images and weights are known and inserts its tasks with their forecasts. Runs that the backbones or the classes do not
@@ -41,7 +42,13 @@ export interface Indexed {
  * @throws InvalidRequestError when weights are missing
  */
 export async function writePlan(tx: StoreTransaction, sweepId: string, indexed: Indexed): Promise<void> {
-  await planRuns(tx, sweepId, indexed, null);
+  await planRuns(tx, sweepId, indexed, 'ALL');
+}
+
+/** Plans the runs of a sweep that its screen has left, once it has decided. The caller has locked the sweep. */
+export async function planScreened(tx: StoreTransaction, sweepId: string): Promise<void> {
+  const indexed = await readPlanned(tx, sweepId);
+  if (indexed !== null) await planRuns(tx, sweepId, indexed, 'SCREENED');
 }
 
 /**
@@ -55,17 +62,27 @@ export async function extendPlan(tx: StoreTransaction, sweepId: string, addedRun
   if (indexed !== null) await planRuns(tx, sweepId, indexed, addedRunIds);
 }
 
-/** @param addedRunIds null: the sweep is planned for the first time, with all of its runs */
-async function planRuns(
-  tx: StoreTransaction,
-  sweepId: string,
-  indexed: Indexed,
-  addedRunIds: readonly string[] | null,
-): Promise<void> {
+/**
+ * Runs to be planned: all, for the first time; those that a screen has left, when it has decided; or those that an extension has added.
+ */
+type PlanScope = 'ALL' | 'SCREENED' | readonly string[];
+
+async function planRuns(tx: StoreTransaction, sweepId: string, indexed: Indexed, scope: PlanScope): Promise<void> {
   const spec = await readSpec(tx, sweepId);
-  const known = addedRunIds === null ? null : await readPolicy(tx, sweepId);
-  const { runs: all, search } = await draftSearch(tx, sweepId, spec, { runIds: addedRunIds, policy: known });
-  if (known === null) await insertSearch(tx, sweepId, search.policy);
+  const addedRunIds = typeof scope === 'string' ? null : scope;
+  const feasible = await readFeasible(tx, sweepId, spec, indexed, addedRunIds);
+  const known = scope === 'ALL' ? null : await lockSearch(tx, sweepId);
+  const { runs: drafted, search } = await draftSearch(tx, sweepId, spec, feasible, known);
+  if (known === null) {
+    const probes = await draftProbes(tx, sweepId, spec, drafted, indexed);
+    const screen = probes === null ? null : screenPolicyOf(spec, probes.length);
+    await insertSearch(tx, sweepId, screen === null ? search.policy : { ...search.policy, screen });
+    if (probes !== null && screen !== null) {
+      await insertProbes(tx, sweepId, probes);
+      return;
+    }
+  } else await updatePolicy(tx, known, search.policy);
+  const all = addedRunIds === null ? drafted : await withoutScreened(tx, sweepId, drafted);
   if (all.length === 0) return;
   const isExtension = addedRunIds !== null;
   const { ended, heads: trainedHeads } = await reuseTrained(tx, sweepId, spec, all, { ...indexed, isExtension });
@@ -84,7 +101,6 @@ async function planRuns(
       sweepId,
       objective,
       testPolicy,
-      classNames: indexed.dataset.classNames,
       runs,
       dataset,
       weights,
@@ -95,14 +111,10 @@ async function planRuns(
   if ('unresolved' in plan) {
     throw new InvalidRequestError([{ field: 'index.weights', description: plan.unresolved }]);
   }
-  for (const { runId, reason } of plan.infeasible.toSorted((a, b) => (a.runId < b.runId ? -1 : 1))) {
-    await endRuns(tx, [runId], { to: 'INFEASIBLE', reason });
-  }
-  if (plan.infeasible.length === runs.length) return;
   const context = costContextOf({ objective, dataset, cluster });
-  const drafted = addedRunIds === null ? plan.tasks : renamed(plan.tasks, sweepId, await countTasks(tx, sweepId));
-  const planned = new Set(drafted);
-  const claimed = await claimFeatures(tx, drafted);
+  const named = isExtension ? renamed(plan.tasks, sweepId, await countTasks(tx, sweepId)) : plan.tasks;
+  const planned = new Set(named);
+  const claimed = await claimFeatures(tx, named);
   const tasks = claimed.map((task) => (planned.has(task) ? task : reforecast(context, task)));
   await insertTasks(tx, sweepId, withRungs(tasks, search));
   await recordSharedHeads(tx, plan);
@@ -118,7 +130,7 @@ async function planRuns(
       cluster.slotCount,
       plan.aroundSeconds + makespanSeconds(timed({ tasks }), slotCount),
       plan.aloneSeconds,
-      isExtension,
+      scope !== 'ALL',
     ],
   );
 }
@@ -127,14 +139,6 @@ async function planRuns(
 function renamed(tasks: readonly PlannedTask[], sweepId: string, taskCount: number): PlannedTask[] {
   const rename = (taskId: string): string => `${sweepId}-x${taskCount}${taskId.slice(sweepId.length)}`;
   return tasks.map((task) => ({ ...task, taskId: rename(task.taskId), dependsOn: task.dependsOn.map(rename) }));
-}
-
-/** Reads the policy by which a planned sweep compares its runs; null: it was planned before policies were recorded. */
-async function readPolicy(tx: StoreTransaction, sweepId: string): Promise<SearchPolicy | null> {
-  const { rows } = await tx.query<{ policy: SearchPolicy }>('SELECT policy FROM searches WHERE sweep_id = $1', [
-    sweepId,
-  ]);
-  return rows[0]?.policy ?? null;
 }
 
 /** Reads the result of INDEX; null before the sweep is planned. */
@@ -163,30 +167,92 @@ interface DraftSearch {
   readonly paths: ReadonlyMap<string, readonly RungStep[]>;
 }
 
+interface IdleRow extends LadderRow {
+  readonly run_id: string;
+  readonly parameters: string;
+}
+
 /**
- * Reads the runs that can still be trained, by number, and resolves the policy that compares them. Where runs pause at rungs, those with a
- * head wait after it, and the others fine-tune to their first rung. Parameters are parsed in the planner's thread.
+ * Reads the runs that are to be planned, by number, and ends those that the backbones or the classes do not allow: the rungs of a sweep
+ * follow from what can be trained. Parameters are parsed in the planner's thread.
+ */
+async function readFeasible(
+  tx: StoreTransaction,
+  sweepId: string,
+  { constraints }: SweepSpec,
+  { dataset: { classNames } }: Indexed,
+  addedRunIds: readonly string[] | null,
+): Promise<IdleRow[]> {
+  const { rows } = await tx.query<IdleRow>(
+    `SELECT r.run_id, r.parameters::text AS parameters, ${ladderColumns('r')} FROM runs r
+      WHERE r.sweep_id = $1 AND r.state IN ${IDLE_RUNS} AND ($2::text[] IS NULL OR r.run_id = ANY($2)) ORDER BY r.run_index`,
+    [sweepId, addedRunIds],
+  );
+  const { infeasible, costs } = await tx.during(
+    tx.store.planner.examine({ runs: rows.map(toStoredRun), classNames, ...(constraints && { constraints }) }),
+  );
+  await writeCosts(tx, costs);
+  const ordered = infeasible.toSorted((a, b) => (a.runId < b.runId ? -1 : 1));
+  for (const [reason, runs] of groupByKey(ordered, (run) => run.reason)) {
+    const runIds = runs.map(({ runId }) => runId);
+    await endRuns(tx, runIds, { to: 'INFEASIBLE', reason });
+  }
+  const left = new Set(infeasible.map(({ runId }) => runId));
+  return rows.filter((row) => !left.has(row.run_id));
+}
+
+/** Stores what the models of runs cost. @param costs as `ExaminedRuns` has them */
+async function writeCosts(tx: StoreTransaction, costs: string): Promise<void> {
+  await tx.query(
+    `UPDATE runs r SET model_bytes = c.model_bytes, parameter_count = c.parameter_count, flops = c.flops
+       FROM jsonb_to_recordset($1::jsonb) AS c (run_id text, model_bytes bigint, parameter_count bigint, flops bigint)
+      WHERE r.run_id = c.run_id`,
+    [costs],
+  );
+}
+
+function toStoredRun({ run_id: runId, run_index: index, parameters }: IdleRow): StoredRun {
+  return { runId, index, parameters };
+}
+
+/**
+ * Resolves the policy that compares runs. Where they pause at rungs, runs that wait after their head are planned to its end, and the others
+ * to their first rung of fine-tuning.
+ *
+ * @param known search of a sweep that is extended; null: the sweep is planned for the first time
  */
 async function draftSearch(
   tx: StoreTransaction,
   sweepId: string,
   spec: SweepSpec,
-  known: { readonly runIds: readonly string[] | null; readonly policy: SearchPolicy | null },
+  rows: readonly IdleRow[],
+  known: LockedSearch | null,
 ): Promise<{ readonly runs: readonly StoredRun[]; readonly search: DraftSearch }> {
-  const { rows } = await tx.query<LadderRow & { run_id: string; parameters: string }>(
-    `SELECT r.run_id, r.parameters::text AS parameters, ${ladderColumns('r')} FROM runs r
-      WHERE r.sweep_id = $1 AND r.state IN ${IDLE_RUNS} AND ($2::text[] IS NULL OR r.run_id = ANY($2)) ORDER BY r.run_index`,
-    [sweepId, known.runIds],
-  );
-  const policy = known.policy ?? policyOf(spec, rows.map(toLadderRun));
+  const policy =
+    known === null
+      ? policyOf(spec, rows.map(toLadderRun))
+      : extendPolicy(known.policy, spec, ...(await readComparison(tx, sweepId)));
   const paths = new Map(rows.map((row) => [row.run_id, pathOf(policy.ladder, toLadderRun(row))]));
   const runs = rows.map((row): StoredRun => {
-    const run = { runId: row.run_id, index: row.run_index, parameters: row.parameters };
+    const run = toStoredRun(row);
     if (!pausesAtRungs(policy)) return run;
-    if (row.head_epochs > 0) return { ...run, segment: null };
-    return { ...run, segment: { from: 0, to: pauseEpoch(policy, paths.get(row.run_id) ?? [], null) } };
+    const path = paths.get(row.run_id) ?? [];
+    return { ...run, segment: waitsAfterHead(policy, path) ? null : { from: 0, to: pauseEpoch(policy, path, null) } };
   });
   return { runs, search: { policy, paths } };
+}
+
+/** Reads all runs of a sweep that are compared, and whether a rule has decided about them. */
+async function readComparison(tx: StoreTransaction, sweepId: string): Promise<[LadderRun[], boolean]> {
+  const { rows } = await tx.query<LadderRow>(
+    `SELECT ${ladderColumns('r')} FROM runs r WHERE r.sweep_id = $1 AND r.state <> 'INFEASIBLE' AND r.repeat_of IS NULL ORDER BY r.run_index`,
+    [sweepId],
+  );
+  const { rowCount } = await tx.query(
+    `SELECT 1 FROM decisions WHERE sweep_id = $1 AND rule <> '' AND kind <> 'SCREEN' LIMIT 1`,
+    [sweepId],
+  );
+  return [rows.map(toLadderRun), rowCount !== 0];
 }
 
 /** Adds to fine-tunings whose runs pause the rung that they train to. */
@@ -194,7 +260,8 @@ function withRungs(tasks: readonly PlannedTask[], { policy, paths }: DraftSearch
   return tasks.map((task) => {
     const path = paths.get(task.runIds[0] ?? '');
     if (task.stage !== 'FINE_TUNE' || path === undefined || !pausesAtRungs(policy)) return task;
-    return { ...task, pauseEpoch: pauseEpoch(policy, path, null), rung: stepAfter(path, null)?.rung ?? null };
+    const first = path.find(({ stage }) => stage === 'FINE_TUNE');
+    return { ...task, pauseEpoch: pauseEpoch(policy, path, null), rung: first?.rung ?? null };
   });
 }
 

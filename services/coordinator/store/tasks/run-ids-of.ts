@@ -1,5 +1,5 @@
 import type { StoreTransaction } from '../transaction.ts';
-import { LEASED_TASKS, TRAINED_STAGE_LIST } from '../state-sql.ts';
+import { LEASED_TASKS } from '../state-sql.ts';
 
 /** Returns the runs of a task, sorted; none for INDEX and FEATURES. */
 export async function runIdsOf(tx: StoreTransaction, taskId: string): Promise<string[]> {
@@ -10,19 +10,27 @@ export async function runIdsOf(tx: StoreTransaction, taskId: string): Promise<st
   return rows.map(({ run_id }) => run_id);
 }
 
-/** Returns the runs of a task that no other live task trains. A run's head may be retrained while the run is fine-tuned. */
+/**
+ * Returns the runs whose state follows from a task: those of its own sweep that no live task trains further. A head may be retrained while
+ * its run is fine-tuned, and for another sweep than that of its run.
+ */
 export async function runIdsOnlyIn(tx: StoreTransaction, taskId: string): Promise<string[]> {
   const { rows } = await tx.query<{ run_id: string }>(
     `SELECT tr.run_id FROM task_runs tr JOIN tasks t ON t.task_id = tr.task_id
+       JOIN runs r ON r.run_id = tr.run_id AND r.sweep_id = t.sweep_id
       WHERE tr.task_id = $1 AND NOT ${isElsewhere('tr', 't')} ORDER BY tr.run_id`,
     [taskId],
   );
   return rows.map(({ run_id }) => run_id);
 }
 
-/** Returns SQL of whether another live task trains a run. @param member alias of `task_runs`; @param task alias of its `tasks` */
+/**
+ * Returns SQL of whether a slot fine-tunes a run whose head the task retrains.
+ *
+ * @param member alias of `task_runs`; @param task alias of its `tasks`
+ */
 export function isElsewhere(member: string, task: string): string {
-  return `EXISTS (SELECT 1 FROM task_runs o JOIN tasks ot ON ot.task_id = o.task_id
-    WHERE o.run_id = ${member}.run_id AND ot.task_id <> ${task}.task_id AND ot.state IN ${LEASED_TASKS}
-      AND ot.stage IN ${TRAINED_STAGE_LIST})`;
+  return `(${task}.stage = 'HEAD' AND EXISTS (
+    SELECT 1 FROM task_runs o JOIN tasks ot ON ot.task_id = o.task_id
+     WHERE o.run_id = ${member}.run_id AND ot.state IN ${LEASED_TASKS} AND ot.stage = 'FINE_TUNE'))`;
 }

@@ -21,12 +21,14 @@ export async function registerTrainer(store: Store, trainer: NewTrainer): Promis
   const { slots, benchReason } = trainer;
   await inTransaction(store, async (tx) => {
     const { rowCount } = await tx.query(
-      `INSERT INTO trainers AS known (trainer_id, hostname, version, engine_version, state, heartbeat_time, secret_hash, recipe_version)
-       VALUES ($1, $2, $3, $4, 'READY', now(), nullif($5, ''), nullif($6, 0))
+      `INSERT INTO trainers AS known (trainer_id, hostname, version, engine_version, state, heartbeat_time, secret_hash, recipe_version,
+                                       stages)
+       VALUES ($1, $2, $3, $4, 'READY', now(), nullif($5, ''), nullif($6, 0), $7)
        ON CONFLICT (trainer_id) DO UPDATE
           SET hostname = excluded.hostname, version = excluded.version, engine_version = excluded.engine_version,
               state = CASE WHEN known.drain_reason IS NULL THEN 'READY' ELSE 'DRAINING' END, heartbeat_time = now(),
-              secret_hash = excluded.secret_hash, recipe_version = excluded.recipe_version
+              secret_hash = excluded.secret_hash, recipe_version = excluded.recipe_version,
+              stages = excluded.stages
         WHERE known.secret_hash IS NULL OR known.secret_hash = excluded.secret_hash`,
       [
         trainer.trainerId,
@@ -35,6 +37,7 @@ export async function registerTrainer(store: Store, trainer: NewTrainer): Promis
         trainer.engineVersion,
         trainer.secretHash,
         trainer.recipeVersion,
+        trainer.stages,
       ],
     );
     if (rowCount !== 1) throw new TrainerIdTakenError(trainer.trainerId);

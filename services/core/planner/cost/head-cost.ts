@@ -1,6 +1,3 @@
-import type { HeadConfig } from '../../run-config.ts';
-import { denseShapes } from '../../network/head-variables.ts';
-import type { OutputShape } from '../../network/base-cost.ts';
 import type { DeviceSpeed } from './device-speed.ts';
 
 const FLOAT_BYTES = 4;
@@ -13,19 +10,6 @@ const STEP_BYTES_PER_WEIGHT = 5 * FLOAT_BYTES;
 
 /** Multiply-adds per image and weight in a training step: outputs and the weights' gradient; the features need none. */
 const TRAINING_PRODUCTS = 2;
-
-/** Inputs of a head on outputs of this shape. */
-export function headInputCount(head: HeadConfig, { size, channels }: OutputShape): number {
-  return head.pooling === 'flatten' ? size * size * channels : channels;
-}
-
-/** Weights and biases of a head. */
-export function headWeightCount(head: HeadConfig, inputCount: number, classCount: number): number {
-  return denseShapes(head, inputCount, classCount).reduce(
-    (sum, layer) => sum + (layer.inputCount + 1) * layer.outputCount,
-    0,
-  );
-}
 
 /** Seconds that a head adds to one training step of its group. */
 export function headStepSeconds(speed: DeviceSpeed, weightCount: number, batchSize: number): number {

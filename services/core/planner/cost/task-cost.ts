@@ -2,17 +2,17 @@ import { recordsAuc } from '../../class-metrics.ts';
 import type { Split } from '../../dataset.ts';
 import type { Objective } from '../../objective.ts';
 import type { OptimizerConfig, RunConfig } from '../../run-config.ts';
-import type { Stage } from '../../task.ts';
+import type { ProbeOrder, ProbeTarget, Stage } from '../../task.ts';
 import type { KeyedFeatureSet } from '../feature-set.ts';
 import { headGroupBytes } from '../../network/head-memory.ts';
 import type { GroupedHead } from '../../network/head-memory.ts';
-import { extraSlotsOf, outputCountOf } from '../../network/head-variables.ts';
+import { extraSlotsOf, headInputCount, headWeightCount, outputCountOf } from '../../network/head-variables.ts';
 import { costOfLayers, outputShapeAt } from '../../network/base-cost.ts';
 import type { BaseCost } from '../../network/base-cost.ts';
 import type { Corrections } from './corrections.ts';
 import type { DeviceSpeed } from './device-speed.ts';
 import { augmentPasses } from './augment-cost.ts';
-import { headForwardSeconds, headInputCount, headStepSeconds, headWeightCount } from './head-cost.ts';
+import { headForwardSeconds, headStepSeconds } from './head-cost.ts';
 
 /** Images of each split. */
 export type ImageCounts = Readonly<Record<Split, number>>;
@@ -85,6 +85,35 @@ export function forecastFeatures(context: CostContext, sets: readonly KeyedFeatu
     featureBytes / READ_BYTES_PER_SECOND;
   const memoryBytes = streamBytes(cost, first.imageSize, STREAM_BATCH_SIZE);
   return finish(context, ['FEATURES', 'stored', first.backbone, first.imageSize], seconds, memoryBytes, featureBytes);
+}
+
+/** Copies of the features of the probed images: as they are, standardised, and as the rows of a matrix. */
+const PROBE_COPIES = 6;
+/** Forward passes of single images to measure the latency. */
+const LATENCY_PASSES = 15;
+/** Seconds of an eigendecomposition of 1,000 images; it grows with their cube, and the probe makes two. */
+const DECOMPOSITION_SECONDS = 8;
+
+/** Forecasts the probe of a base: some images pass it once, and a ridge regression on their features takes time by the cube of their number. */
+export function forecastProbe(
+  context: CostContext,
+  { backbone, imageSize, cut }: Pick<ProbeTarget, 'backbone' | 'imageSize' | 'cut'>,
+  { trainImageCount, validationImageCount }: Pick<ProbeOrder, 'trainImageCount' | 'validationImageCount'>,
+): TaskForecast {
+  const { speed } = context;
+  const cost = costOfLayers(backbone, imageSize, { from: null, to: cut });
+  const { channels } = outputShapeAt(backbone, imageSize, cut);
+  const imageCount = trainImageCount + validationImageCount;
+  const smaller = Math.min(imageCount, channels);
+  const seconds =
+    loadSeconds(cost) +
+    imageCount * (speed.decodeSeconds + forwardSeconds(speed, cost)) +
+    LATENCY_PASSES * forwardSeconds(speed, cost) +
+    2 * DECOMPOSITION_SECONDS * (smaller / 1_000) ** 3;
+  const memoryBytes =
+    streamBytes(cost, imageSize, STREAM_BATCH_SIZE) +
+    SCORE_BYTES * (PROBE_COPIES * imageCount * channels + PROBE_COPIES * smaller ** 2);
+  return finish(context, ['PROBE', 'images', backbone, imageSize], seconds, memoryBytes, 0);
 }
 
 function featureBytesPerImage(set: KeyedFeatureSet): number {
@@ -270,7 +299,7 @@ function groupedHead(
   return { head, optimizer, featureCount: headInputCount(head, shape), classCount: context.classCount };
 }
 
-const NO_COST: BaseCost = { gflop: 0, valueCount: 0, liveValueCount: 0, weightCount: 0 };
+const NO_COST: BaseCost = { gflop: 0, valueCount: 0, liveValueCount: 0, weightCount: 0, weightBytes: 0 };
 
 /** Returns the cost of the frozen part in fine-tuning, which ends at `cut`; null: there is none. */
 function prefixCost({ backbone, imageSize }: RunConfig, cut: string | null): BaseCost {

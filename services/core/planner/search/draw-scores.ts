@@ -13,7 +13,11 @@ const RUNG_CORRELATION = 0.8;
  *
  * @returns scores by run and rung.
  */
-export function drawScores(policy: SearchPolicy, runs: readonly RunWork[], stream: RandomStream): readonly number[][] {
+export function drawScores(
+  policy: SearchPolicy,
+  runs: readonly Pick<RunWork, 'headGroup'>[],
+  stream: RandomStream,
+): readonly number[][] {
   const sign = policy.objective.goal === 'minimize' ? -1 : 1;
   const heads = new Map<number, readonly number[]>();
   return runs.map(({ headGroup }) => {

@@ -21,6 +21,8 @@ export interface FineTuneWork {
   /** Seconds of each task, however few epochs it trains: to load weights and data. */
   readonly fixedSeconds: number;
   readonly epochSeconds: number;
+  /** Seconds that the first epochs take; absent: as forecast. */
+  readonly secondsTo?: (epochs: number) => number;
   /** Positions of the FEATURES in the list of shared work. */
   readonly features: readonly number[];
 }
@@ -83,11 +85,45 @@ export function searchWorkOf(
     ),
   );
   const groups = new Map([...served.keys()].map((runId, group) => [runId, group]));
-  const runs = chosen.map(({ run, fineTune, fineTuneCut }): RunWork => ({
+  const runs = chosen.map((need): RunWork => {
+    const lead = headRunOf(need.run.runId);
+    const place = need.run.config.epochs === 0 ? null : (headWork.get(lead) ?? null);
+    return runWorkOf(policy, need, context, features, place, groups.get(lead) ?? 0);
+  });
+  return { shared, runs, scale };
+}
+
+/** Returns the FEATURES of a plan as shared work, and the place of each feature set in it. */
+export function featureWorkOf(
+  plan: Plan,
+  scale: number,
+): { readonly shared: readonly SharedWork[]; readonly places: ReadonlyMap<string, number> } {
+  const tasks = plan.tasks.filter(({ stage }) => stage === 'FEATURES');
+  return {
+    shared: tasks.map(({ forecast }) => ({ seconds: forecast.seconds / scale, dependsOn: [], heads: [] })),
+    places: new Map(tasks.flatMap(({ featureSets }, place) => featureSets.map(({ key }) => [key, place] as const))),
+  };
+}
+
+/**
+ * Returns the work of one run.
+ *
+ * @param features places of the feature sets in the shared work, by key
+ * @param headWork place of its HEAD task there; null: it has none
+ */
+export function runWorkOf(
+  policy: SearchPolicy,
+  { run, fineTune, fineTuneCut }: RunNeeds,
+  context: CostContext,
+  features: ReadonlyMap<string, number>,
+  headWork: number | null,
+  headGroup: number,
+): RunWork {
+  return {
     index: run.index,
     path: pathOf(policy.ladder, ladderRun(run.index, run.config)),
-    headWork: run.config.epochs === 0 ? null : (headWork.get(headRunOf(run.runId)) ?? null),
-    headGroup: groups.get(headRunOf(run.runId)) ?? 0,
+    headWork,
+    headGroup,
     fineTune:
       run.config.fineTune === null
         ? null
@@ -95,8 +131,7 @@ export function searchWorkOf(
             ...fineTuneSeconds(context, { run, fineTune, fineTuneCut }),
             features: [...new Set(fineTune.flatMap(({ key }) => features.get(key) ?? []))],
           },
-  }));
-  return { shared, runs, scale };
+  };
 }
 
 /** Returns the fixed seconds of a task that fine-tunes a run alone, and those of each epoch. */

@@ -5,7 +5,7 @@ import { isBetter } from '../../objective.ts';
 import { rankedRivals, rivalCount } from '../rung-table.ts';
 
 /**
- * `asha@1`: a run continues if at most 1/η of the runs at its rung are better, and is stopped otherwise; equal runs continue
+ * `asha`: a run continues if at most 1/η of the runs at its rung are better, and is stopped otherwise; equal runs continue
  * together. Asynchronous successive halving that stops (Li et al. 2020, https://arxiv.org/abs/1810.05934) with the condition of
  * Syne Tune's `ASHA`: it spends a fourth more epochs than ⌊n/η⌋ and has half the regret.
  */

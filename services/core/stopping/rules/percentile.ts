@@ -2,11 +2,12 @@ import type { Objective } from '../../objective.ts';
 import { quantile } from '../../statistics/quantile.ts';
 import { significant } from '../../text/significant.ts';
 import type { Rule } from '../rule.ts';
+import { ruleOf } from '../policy.ts';
 import { placement, verdict, whileFew } from '../rule.ts';
 import { rankedRivals, rivalCount } from '../rung-table.ts';
 
 /**
- * `percentile@1`, and `median@1` with 50: a run is stopped if its best value so far is worse than that percentile of the other runs'
+ * `percentile`, and `median` with 50: a run is stopped if its best value so far is worse than that percentile of the other runs'
  * values at this rung. Optuna's `PercentilePruner` (https://optuna.readthedocs.io) with two differences: runs that were stopped count
  * as well, because those that are left are a selection, and the best value is that of the stage.
  */
@@ -19,7 +20,7 @@ export const percentile: Rule = (policy, arrival) => {
   const [place, count] = [rivals.indexOf(entry) + 1, rivalCount(table)];
   const others = rivals.filter((rival) => rival !== entry).map(({ value }) => goodness(objective, value));
   const failed = Array.from({ length: table.failedCount }, () => -Infinity);
-  const part = rule === 'median@1' ? 50 : policy.percentile;
+  const part = ruleOf(policy) === 'median' ? 50 : policy.percentile;
   const limit = quantileOf([...failed, ...others], part / 100);
   const best = Math.max(...[...arrival.earlier, entry].map(({ value }) => goodness(objective, value)));
   const name = part === 50 ? 'the median' : `the ${significant(part)} % that is stopped: its upper end is`;

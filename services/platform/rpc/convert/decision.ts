@@ -48,6 +48,7 @@ export function runExplanationToProto(explanation: RunExplanation): Omit<Explain
     otherDecisions: explanation.otherDecisions.map(decisionToProto),
     outlook: [...explanation.outlook],
     notes: [...explanation.notes],
+    origin: explanation.origin,
   };
 }
 
@@ -58,6 +59,7 @@ export function runExplanationFromProto(message: Omit<ExplainRunResponse, 'run'>
     otherDecisions: message.otherDecisions.map(decisionFromProto),
     outlook: message.outlook,
     notes: message.notes,
+    origin: message.origin,
   };
 }
 
@@ -71,6 +73,7 @@ export function sweepExplanationToProto(explanation: SweepExplanation): Omit<Exp
     decisionCounts: explanation.decisionCounts.map(({ kind, count }) => ({ kind: KINDS.toProto(kind), count })),
     notes: [...explanation.notes],
     replay: replay === null ? undefined : { ...replay, differences: [...replay.differences] },
+    screen: explanation.screen.map(absentNulls),
   };
 }
 
@@ -82,6 +85,7 @@ export function sweepExplanationFromProto(message: Omit<ExplainSweepResponse, 's
     decisionCounts: message.decisionCounts.map(({ kind, count }) => ({ kind: KINDS.tryFromProto(kind), count })),
     notes: message.notes,
     replay: message.replay ?? null,
+    screen: message.screen.map(nullAbsent),
   };
 }
 
@@ -99,6 +103,9 @@ function visitToProto(visit: RungVisitRecord): proto.RungVisit {
     entry: rungEntryToProto(visit.entry),
     seen: visit.seen.map(rungEntryToProto),
     seenCount: visit.seenCount,
+    cut: visit.cut ?? undefined,
+    failedCount: visit.failedCount,
+    rivalCount: visit.rivalCount,
     decisions: visit.decisions.map(decisionToProto),
     comparison: visit.comparison ?? undefined,
   };
@@ -111,6 +118,9 @@ function visitFromProto(message: proto.RungVisit): RungVisitRecord {
     entry: rungEntryFromProto(requireMessage(message.entry, 'visits.entry')),
     seen: message.seen.map(rungEntryFromProto),
     seenCount: message.seenCount,
+    cut: message.cut ?? null,
+    failedCount: message.failedCount,
+    rivalCount: message.rivalCount,
     decisions: message.decisions.map(decisionFromProto),
     comparison,
   };

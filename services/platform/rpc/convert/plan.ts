@@ -1,4 +1,5 @@
 import type {
+  FinalistForecastRecord,
   PlanCostRecord,
   PlannedRunRecord,
   PlannedTaskRecord,
@@ -7,6 +8,7 @@ import type {
   SweepPlanRecord,
 } from '../../../core/records/plan.ts';
 import type {
+  FinalistForecast,
   PlanCost,
   PlannedRun,
   PlannedTask,
@@ -89,12 +91,13 @@ export function planFromProto(pages: readonly PlanSweepResponse[]): SweepPlanRec
   };
 }
 
-function costToProto({ search, ...cost }: PlanCostRecord): PlanCost {
+function costToProto({ search, finalists, ...cost }: PlanCostRecord): PlanCost {
   return {
     ...cost,
     featureBytes: bytesToProto(cost.featureBytes),
     memoryBytes: bytesToProto(cost.memoryBytes),
     search: search === null ? undefined : { ...search, rungs: search.rungs.map(rungToProto) },
+    finalists: finalists ?? undefined,
   };
 }
 
@@ -117,11 +120,20 @@ function searchFromProto(search: SearchForecast | undefined): SearchForecastReco
   };
 }
 
+function finalistsFromProto({ slotSeconds, wallSeconds, ...counts }: FinalistForecast): FinalistForecastRecord {
+  return {
+    ...counts,
+    slotSeconds: requireMessage(slotSeconds, 'cost.finalists.slot_seconds'),
+    wallSeconds: requireMessage(wallSeconds, 'cost.finalists.wall_seconds'),
+  };
+}
+
 function costFromProto(cost: PlanCost): PlanCostRecord {
   return {
     ...cost,
     featureBytes: numberOf(cost.featureBytes, 'cost.feature_bytes'),
     memoryBytes: numberOf(cost.memoryBytes, 'cost.memory_bytes'),
     search: searchFromProto(cost.search),
+    finalists: cost.finalists === undefined ? null : finalistsFromProto(cost.finalists),
   };
 }

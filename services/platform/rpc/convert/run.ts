@@ -28,6 +28,10 @@ export function runToProto(run: RunRecord): proto.Run {
     headRunId: run.headRunId ?? '',
     endCause: endCauses.toProto(run.endCause),
     reusedRunId: run.reusedRunId ?? '',
+    modelBytes: bytesToProto(run.modelBytes),
+    parameterCount: bytesToProto(run.parameterCount),
+    flops: bytesToProto(run.flops),
+    repeatOfRunId: run.repeatOfRunId ?? '',
     tags: [...run.tags],
   };
 }
@@ -35,7 +39,8 @@ export function runToProto(run: RunRecord): proto.Run {
 /** @throws InvalidRequestError naming the field that is absent or unknown. */
 export function runFromProto(message: proto.Run | undefined): RunRecord {
   const sent = requireMessage(message, 'run');
-  const { peakMemoryBytes, createTime, startTime, endTime, ...rest } = nullAbsent(sent);
+  const { peakMemoryBytes, modelBytes, parameterCount, flops, createTime, startTime, endTime, ...rest } =
+    nullAbsent(sent);
   return {
     ...rest,
     parameters: parametersFromProto(sent.parameters, 'run.parameters'),
@@ -45,7 +50,11 @@ export function runFromProto(message: proto.Run | undefined): RunRecord {
     headRunId: textOrNull(sent.headRunId),
     endCause: endCauses.tryFromProto(sent.endCause),
     reusedRunId: textOrNull(sent.reusedRunId),
+    repeatOfRunId: textOrNull(sent.repeatOfRunId),
     peakMemoryBytes: numberOrNull(peakMemoryBytes, 'run.peak_memory_bytes'),
+    modelBytes: numberOrNull(modelBytes, 'run.model_bytes'),
+    parameterCount: numberOrNull(parameterCount, 'run.parameter_count'),
+    flops: numberOrNull(flops, 'run.flops'),
     createTime: requireMessage(createTime, 'run.create_time'),
     startTime,
     endTime,

@@ -6,6 +6,7 @@ import type { SweepState } from '../../../core/states/sweep-state.ts';
 import { strategyOf } from '../../../core/samplers/samplers.ts';
 import type { StrategyName } from '../../../core/samplers/samplers.ts';
 import { didYouMean } from '../../../core/text/nearest-name.ts';
+import type { Constraint, ConstraintName } from '../../../core/sweep/constraint.ts';
 import { DEFAULT_PRIORITY } from '../../../core/sweep/search-spec.ts';
 import type { FieldViolation, MlflowTarget, SweepSpec } from '../../../core/sweep/sweep-spec.ts';
 import {
@@ -19,8 +20,17 @@ import type * as proto from '../../../../proto/gen/graft/v1/sweep.ts';
 import { datasetSourceToProto, readDatasetSource } from './dataset.ts';
 import { lowerCaseEnum, upperCaseEnum } from './enum-codec.ts';
 import type { EnumCodec } from './enum-codec.ts';
+import { WINNER_RULE_CODEC, finalistsFromProto, winnerRuleFromProto } from './finalists.ts';
 import { Violations, absentNulls, nullAbsent, numberOr, requireMessage, textOrNull } from './fields.ts';
-import { budgetFromProto, budgetToProto, stoppingFromProto, stoppingToProto } from './search.ts';
+import { screenFromProto, screenToProto } from './screen.ts';
+import {
+  budgetFromProto,
+  budgetToProto,
+  searchFromProto,
+  searchToProto,
+  stoppingFromProto,
+  stoppingToProto,
+} from './search.ts';
 import { parameterSpecFromProto, parameterSpecToProto, parametersToProto, readParameters } from './parameter.ts';
 
 const searchEnds = upperCaseEnum<SearchEnd, typeof ProtoSearchEnd>(ProtoSearchEnd);
@@ -34,9 +44,11 @@ export function sweepToProto(sweep: SweepRecord): proto.Sweep {
     state: sweepStates.toProto(sweep.state),
     datasetId: sweep.datasetId ?? '',
     bestRunId: sweep.bestRunId ?? '',
+    winnerRunId: sweep.winnerRunId ?? '',
     tags: [...sweep.tags],
     searchEnd: searchEnds.toProto(sweep.searchEnd),
     budget: sweep.budget === null ? undefined : budgetToProto(sweep.budget),
+    hasBaseline: sweep.hasBaseline ?? undefined,
     maxParallelSlots: sweep.maxParallelSlots ?? 0,
   };
 }
@@ -54,12 +66,14 @@ export function sweepFromProto(message: proto.Sweep | undefined): SweepRecord {
     state: sweepStates.fromProto(sent.state, 'sweep.state'),
     datasetId: textOrNull(sent.datasetId),
     bestRunId: textOrNull(bestRunId),
+    winnerRunId: textOrNull(sent.winnerRunId),
     bestValue,
     createTime: requireMessage(createTime, 'sweep.create_time'),
     startTime,
     endTime,
     searchEnd: searchEnds.tryFromProto(sent.searchEnd),
     budget: sent.budget === undefined ? null : budgetFromProto(sent.budget),
+    hasBaseline: sent.hasBaseline ?? null,
     maxParallelSlots: sent.maxParallelSlots || null,
   };
 }
@@ -87,6 +101,11 @@ export function sweepSpecToProto(spec: SweepSpec): proto.SweepSpec {
     maxParallelSlots: spec.maxParallelSlots ?? 0,
     priority: spec.priority ?? DEFAULT_PRIORITY,
     reuse: spec.reuse,
+    screen: spec.screen && screenToProto(spec.screen),
+    constraints: (spec.constraints ?? []).map(({ name, atMost }) => ({ name, atMost })),
+    finalists: spec.finalists,
+    winnerRule: WINNER_RULE_CODEC.toProto(spec.winnerRule ?? null),
+    search: spec.search && searchToProto(spec.search),
   };
 }
 
@@ -103,6 +122,7 @@ export interface ReceivedSweepSpec {
  */
 export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec {
   const violations = new Violations();
+  const winnerRule = winnerRuleFromProto(message.winnerRule, violations);
   const spec: SweepSpec = {
     displayName: message.displayName,
     dataset: readDatasetSource(message.dataset, 'dataset', violations),
@@ -124,8 +144,18 @@ export function sweepSpecFromProto(message: proto.SweepSpec): ReceivedSweepSpec 
     ...(message.maxParallelSlots === 0 ? {} : { maxParallelSlots: message.maxParallelSlots }),
     ...(message.priority === DEFAULT_PRIORITY ? {} : { priority: message.priority }),
     ...(message.reuse === false ? { reuse: false } : {}),
+    ...(message.screen === undefined ? {} : { screen: screenFromProto(message.screen) }),
+    ...(message.constraints.length === 0 ? {} : { constraints: message.constraints.map(constraintFromProto) }),
+    ...(message.finalists === undefined ? {} : { finalists: finalistsFromProto(message.finalists) }),
+    ...(winnerRule === undefined ? {} : { winnerRule }),
+    ...(message.search === undefined ? {} : { search: searchFromProto(message.search) }),
   };
   return { spec, violations: violations.violations };
+}
+
+/** Reads a bound. Validation refuses a name that this version does not know. */
+function constraintFromProto({ name, atMost }: proto.Constraint): Constraint {
+  return { name: name as ConstraintName, atMost };
 }
 
 function mlflowFromProto({ experiment, registerModel }: proto.MlflowTarget): MlflowTarget {

@@ -38,7 +38,7 @@ export function taskEndToProto(end: TaskEnd): ProtoResult {
 export function taskEndFromProto(result: CompleteTaskRequest['result']): TaskEnd {
   if (result === undefined) {
     throw new InvalidRequestError([
-      { field: 'result', description: 'needs one of error, index, features, train, evaluate; received none.' },
+      { field: 'result', description: 'needs one of error, index, features, train, evaluate, probe; received none.' },
     ]);
   }
   if (result.$case === 'error') return { kind: 'error', error: taskErrorFromProto(result.value, 'error') };
@@ -65,6 +65,12 @@ function taskResultToProto(result: TaskResult): ProtoResult {
         $case: 'features',
         value: { featureSets: result.featureSets.map(featureSetToProto), seconds: result.seconds },
       };
+    case 'PROBE': {
+      const { correct, imageCount, logMe, penalty, latencySeconds, featureCount, seconds } = result;
+      const bits = Buffer.from(correct.buffer, correct.byteOffset, correct.byteLength);
+      const value = { correct: bits, imageCount, logMe, penalty, latencySeconds, featureCount, seconds };
+      return { $case: 'probe', value };
+    }
     case 'TRAIN':
       return { $case: 'train', value: { outcomes: result.outcomes.map(outcomeToProto) } };
     case 'EVALUATE':
@@ -91,6 +97,8 @@ function taskResultFromProto(result: Exclude<ProtoResult, { $case: 'error' }>): 
         ),
         seconds: result.value.seconds,
       };
+    case 'probe':
+      return { stage: 'PROBE', ...result.value };
     case 'train':
       return {
         stage: 'TRAIN',

@@ -4,16 +4,15 @@ import { isClassMetric, isObjectiveMetric, OBJECTIVE_METRICS } from '../../../co
 import type { Objective } from '../../../core/objective.ts';
 import { FEATURE_DTYPES } from '../../../core/run-config.ts';
 import type { FeatureDtype } from '../../../core/run-config.ts';
-import type { FeatureSetRef, LeasedTask, Pooling, TaskRun } from '../../../core/task.ts';
-import type { FeatureSet, Task, TaskRun as ProtoTaskRun } from '../../../../proto/gen/graft/v1/task.ts';
+import { POOLINGS } from '../../../core/task.ts';
+import type { FeatureSetRef, LeasedTask, Pooling, ProbeOrder, TaskRun } from '../../../core/task.ts';
+import type { FeatureSet, Probe, Task, TaskRun as ProtoTaskRun } from '../../../../proto/gen/graft/v1/task.ts';
 import { datasetFromProto, datasetSourceFromProto, datasetSourceToProto, datasetToProto, splits } from './dataset.ts';
 import { numberOf, textOrNull } from './fields.ts';
 import { parametersFromProto, parametersToProto } from './parameter.ts';
 import { checkpointFromProto, checkpointToProto } from './checkpoint.ts';
 import { stages } from './run.ts';
 import { testRoleFromProto } from './test-result.ts';
-
-const POOLINGS: Readonly<Record<Pooling, true>> = { avg: true, max: true, none: true };
 
 export function leasedTaskToProto(task: LeasedTask): Task {
   return {
@@ -32,6 +31,7 @@ export function leasedTaskToProto(task: LeasedTask): Task {
     classMetrics: [...task.classMetrics],
     microBatchDivisor: task.microBatchDivisor,
     traceparent: task.traceparent ?? '',
+    probe: task.probe && { ...task.probe, cut: task.probe.cut ?? '' },
   };
 }
 
@@ -52,7 +52,20 @@ export function leasedTaskFromProto(message: Task): LeasedTask {
     classMetrics: message.classMetrics.filter(isClassMetric),
     microBatchDivisor: Math.max(1, message.microBatchDivisor),
     traceparent: textOrNull(message.traceparent),
+    ...(message.probe && { probe: probeFromProto(message.probe, 'task.probe') }),
   };
+}
+
+/** @throws InvalidRequestError naming the field. */
+function probeFromProto(message: Probe, field: string): ProbeOrder {
+  const pooling = poolingFromProto(message.pooling, ['avg', 'max'], `${field}.pooling`);
+  return { ...message, cut: textOrNull(message.cut), pooling };
+}
+
+function poolingFromProto<P extends Pooling>(name: string, poolings: readonly P[], field: string): P {
+  const pooling = poolings.find((known) => known === name);
+  if (pooling !== undefined) return pooling;
+  throw new InvalidRequestError([{ field, description: `must be one of ${poolings.join(', ')}; received '${name}'.` }]);
 }
 
 export function featureSetToProto(set: FeatureSetRef): FeatureSet {
@@ -76,14 +89,6 @@ export function featureSetToProto(set: FeatureSetRef): FeatureSet {
 
 /** @throws InvalidRequestError naming the field. */
 export function featureSetFromProto(message: FeatureSet, field: string): FeatureSetRef {
-  if (!Object.hasOwn(POOLINGS, message.pooling)) {
-    throw new InvalidRequestError([
-      {
-        field: `${field}.pooling`,
-        description: `must be one of ${Object.keys(POOLINGS).join(', ')}; received '${message.pooling}'.`,
-      },
-    ]);
-  }
   return {
     key: message.key,
     datasetDigest: message.datasetDigest,
@@ -92,7 +97,7 @@ export function featureSetFromProto(message: FeatureSet, field: string): Feature
     weightsDigest: message.weightsDigest,
     cut: textOrNull(message.cut),
     imageSize: message.imageSize,
-    pooling: message.pooling as Pooling,
+    pooling: poolingFromProto(message.pooling, POOLINGS, `${field}.pooling`),
     uri: textOrNull(message.uri),
     shape: message.shape,
     rowCount: message.rowCount,
