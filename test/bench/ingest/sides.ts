@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import type { MetricBatch } from '../../../services/coordinator/store/metrics/me
 import { MetricIngest } from '../../../services/coordinator/store/metrics/metric-ingest.ts';
 import type { Store } from '../../../services/coordinator/store/store.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
+import { temporaryFolder } from '../../support/run-script.ts';
 import { batchOf, insertWork, pointsOf, WINDOW } from './work.ts';
 import type { Load } from './work.ts';
 
@@ -69,8 +70,11 @@ export async function measureStreams(
   load: Load,
 ): Promise<Measurement> {
   await insertWork(store.prisma, side, load);
+  // The default store may belong to the cluster of the user who runs the bench.
+  const artifactsDir = temporaryFolder('graft-bench-artifacts-');
   const config = readCoordinatorConfig({
     DATABASE_URL: databaseUrl,
+    GRAFT_ARTIFACTS_DIR: artifactsDir,
     GRAFT_COORDINATOR_LISTEN: '127.0.0.1:0',
     GRAFT_LOG_LEVEL: 'warn',
   });
@@ -89,6 +93,7 @@ export async function measureStreams(
     });
   } finally {
     for (const client of clients) client.kill();
+    rmSync(artifactsDir, { recursive: true, force: true });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
-import { atMost, percent, points, withInterval } from './bench-result.ts';
+import { atMost, percent, points, seedsOf, withInterval } from './bench-result.ts';
 import type { BenchResult, BenchSettings } from './bench-result.ts';
 import { searchWithGraft } from './graft-search.ts';
 import type { Outcome } from './outcome.ts';
@@ -64,7 +64,7 @@ export async function curves({ seeds, say }: BenchSettings): Promise<BenchResult
     scores.set(peer, await scorePeer(data, processes, peer, seeds));
   }
   return {
-    title: `B4 curves: ${data.tasks.length} LCBench tasks, ${RUNS} runs of ${data.epochs} epochs, ${SLOTS} slots, rungs at 6 and 18`,
+    title: `B4 curves: ${data.tasks.length} LCBench tasks, ${RUNS} runs of ${data.epochs} epochs, ${SLOTS} slots, rungs at ${FIRST_RUNG} and ${FACTOR * FIRST_RUNG}`,
     columns: [
       { title: 'rule' },
       { title: 'epochs', align: 'right' },
@@ -102,7 +102,7 @@ async function scoreAll(
   search: (world: World, seed: number) => Promise<Outcome>,
 ): Promise<Scores> {
   const scores: Scores = { seeds, epochs: [], regrets: [], walls: [] };
-  for (let seed = 0; seed < seeds; seed++) {
+  for (const seed of seedsOf(seeds)) {
     for (const task of data.tasks.keys()) {
       const world = data.world(task, RUNS, seed);
       // Python's generators take 32 bits.

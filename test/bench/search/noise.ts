@@ -3,7 +3,7 @@ import type { Evidence } from '../../../services/core/statistics/evidence.ts';
 import { pairedBootstrap } from '../../../services/core/statistics/paired-bootstrap.ts';
 import { stateWinner } from '../../../services/core/stopping/winner-statement.ts';
 import type { StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
-import { atLeast, atMost, percent, points } from './bench-result.ts';
+import { atLeast, atMost, percent, points, seedsOf } from './bench-result.ts';
 import type { BenchResult, BenchSettings, Target } from './bench-result.ts';
 import { searchWithGraft } from './graft-search.ts';
 import { exhaustiveEpochs, bestEpoch } from './world.ts';
@@ -107,7 +107,7 @@ export async function measureRules(
   const measured = new Map(
     Object.keys(rules).map((name): [string, RuleNumbers] => [name, { stopped: [], epochs: [], regrets: [] }]),
   );
-  for (let seed = 0; seed < seeds; seed++) {
+  for (const seed of seedsOf(seeds)) {
     const world = imageWorld({ ...optionsOf(seed), epochs: EPOCHS });
     for (const [name, stopping] of Object.entries(rules)) {
       const outcome = await searchWithGraft(world, { stopping, slots: SLOTS });
@@ -124,13 +124,20 @@ export async function measureRules(
 async function claims(images: number, seeds: number): Promise<Target> {
   const options = { accuracies: new Array<number>(COPIES).fill(ACCURACY), metric: 'val_accuracy' as const, images };
   const said: { readonly validation: number; readonly test: number }[] = [];
-  for (let seed = 0; seed < seeds; seed++) {
+  for (const seed of seedsOf(seeds)) {
     const world = imageWorld({ ...options, seed, epochs: EPOCHS });
-    const { winner } = await searchWithGraft(world, { stopping: { rule: 'promotion' }, slots: SLOTS });
+    const { winner, trained } = await searchWithGraft(world, { stopping: { rule: 'promotion' }, slots: SLOTS });
     if (winner.run === 0) continue;
-    const [best, baseline] = [winner.run, 0].map((runIndex) => ({ runIndex, evidence: evidenceOf(world, runIndex) }));
+    const [reached, known] = [winner.run, 0].map((runIndex) => trained[runIndex]?.epochs ?? 0);
+    // As the coordinator does where no rule trained the baseline to its end.
+    const epochs = known === EPOCHS ? null : Math.min(reached ?? 0, known ?? 0);
+    const [best, baseline] = [winner.run, 0].map((runIndex) => ({
+      runIndex,
+      evidence: evidenceOf(world, runIndex, epochs ?? trained[runIndex]?.epochs ?? 0),
+    }));
     if (best === undefined || baseline === undefined) throw new Error('A run is missing.');
-    const statement = stateWinner(world.objective, best, baseline, COPIES);
+    const rung = epochs === null ? null : { stage: 'FINE_TUNE' as const, epoch: epochs };
+    const statement = stateWinner(world.objective, best, baseline, COPIES, rung);
     const [ours = [], theirs = []] = testOutcomes({ ...options, images: TEST_IMAGES, seed }, [winner.run, 0]);
     said.push({
       validation: statement.distinguishable === false ? 1 : 0,
@@ -143,10 +150,11 @@ async function claims(images: number, seeds: number): Promise<Target> {
   return atLeast(name, rarer, MIN_NOT_DISTINGUISHABLE, percent);
 }
 
-/** Returns the evidence of a run's best epoch over the whole training, as of a baseline that is trained to its end. */
-function evidenceOf({ objective, runs }: World, run: number): Evidence | null {
+/** Returns the evidence of a run at its best epoch if it was trained to its end, else that of the rung at which it waited. */
+function evidenceOf({ objective, runs }: World, run: number, epochs: number): Evidence | null {
   const curve = runs[run]?.fineTune ?? null;
-  return curve?.evidenceAt?.(bestEpoch(objective, curve, EPOCHS)) ?? null;
+  if (curve === null || epochs === 0) return null;
+  return curve.evidenceAt?.(epochs === EPOCHS ? bestEpoch(objective, curve, epochs) : epochs) ?? null;
 }
 
 function nearlyEqual(seed: number): number[] {

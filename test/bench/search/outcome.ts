@@ -19,6 +19,8 @@ export interface Winner {
 
 /** Cost and winner of a search. */
 export interface Outcome {
+  /** Progress of each run. */
+  readonly trained: readonly Trained[];
   readonly slotSeconds: number;
   readonly wallSeconds: number;
   /** Epochs of fine-tuning of all runs. */
@@ -36,6 +38,7 @@ export function outcomeOf(
   wallSeconds: number,
 ): Outcome {
   return {
+    trained,
     slotSeconds,
     wallSeconds,
     epochs: trained.reduce((sum, { epochs }) => sum + epochs, 0),

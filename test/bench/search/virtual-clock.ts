@@ -10,7 +10,7 @@ export interface Dispatcher<W extends Work> {
   /** Called when a work reaches a milestone, by position. Returns whether it continues; ignored at the last one. */
   reached(work: W, milestone: number): boolean | Promise<boolean>;
   /** Called when a work has left its slot, whose `seconds` it took, before slots are filled again. */
-  ended?(work: W, seconds: number, runningCount: number): void;
+  ended?(work: W, seconds: number): void;
 }
 
 export interface ClockReading {
@@ -55,6 +55,6 @@ export async function runOnSlots<W extends Work>(slots: number, dispatcher: Disp
     running.splice(running.indexOf(event), 1);
     const seconds = now - event.start;
     slotSeconds += seconds;
-    dispatcher.ended?.(event.work, seconds, running.length);
+    dispatcher.ended?.(event.work, seconds);
   }
 }

@@ -18,6 +18,8 @@ export interface World {
 export interface WorldRun extends LadderRun {
   readonly head: StageCurve | null;
   readonly fineTune: StageCurve | null;
+  /** Accuracy of its best epoch on the test images, trained to its end; null or absent: not on record. */
+  readonly testAccuracy?: number | null;
 }
 
 /** One stage of one run. Epochs count from 1; element 0 is epoch 1. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createStream } from '../../../../services/core/rng/stream.ts';
-import type { World } from '../world.ts';
+import type { StageCurve, World } from '../world.ts';
 
 const FOLDER = new URL('../../../../../shared/data/search/', import.meta.url).pathname;
 
@@ -15,7 +15,22 @@ export interface LcBench {
    * @param task position in `tasks`.
    */
   world(task: number, count: number, seed: number): World;
+  /** Hyper-parameters of each configuration as coordinates from 0 to 1, logarithmic where the benchmark draws them so. */
+  readonly coordinates: readonly (readonly number[])[];
+  /** Returns the curve of a configuration on a task. */
+  curve(task: number, configuration: number): StageCurve;
 }
+
+/** Bounds of the benchmark: batch size, learning rate, momentum, weight decay, layers, units, dropout. */
+const BOUNDS: readonly (readonly [low: number, high: number, scale: 'linear' | 'log'])[] = [
+  [16, 512, 'log'],
+  [1e-4, 1e-1, 'log'],
+  [0.1, 0.99, 'linear'],
+  [1e-5, 1e-1, 'linear'],
+  [1, 5, 'linear'],
+  [64, 1_024, 'log'],
+  [0, 1, 'linear'],
+];
 
 /** Reads the recorded curves; a reason where this machine has none. */
 export function readLcBench(
@@ -32,20 +47,26 @@ export function readLcBench(
   };
   const accuracies = float16(readFileSync(join(folder, 'lcbench-val-accuracy.f16')));
   const seconds = float32(readFileSync(join(folder, 'lcbench-seconds.f32')));
+  const parameters = float32(readFileSync(join(folder, 'lcbench-parameters.f32')));
+  const curve = (task: number, configuration: number): StageCurve => {
+    const from = (task * configurations + configuration) * epochs;
+    const values = accuracies.subarray(from, from + epochs).map((percent) => percent / 100);
+    return { values, truths: values, seconds: rising(seconds.subarray(from, from + epochs)), evidenceAt: null };
+  };
   return {
     tasks,
     epochs,
+    curve,
+    coordinates: Array.from({ length: configurations }, (_, configuration) =>
+      BOUNDS.map(([low, high, scale], place) => {
+        const value = parameters[configuration * BOUNDS.length + place] ?? low;
+        return scale === 'log' ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
+      }),
+    ),
     world: (task, count, seed) => {
       const drawn = createStream(seed, 'lcbench', task).permutation(configurations).subarray(0, count);
       const runs = Array.from(drawn, (configuration, index) => {
-        const from = (task * configurations + configuration) * epochs;
-        const values = accuracies.subarray(from, from + epochs).map((percent) => percent / 100);
-        const fineTune = {
-          values,
-          truths: values,
-          seconds: rising(seconds.subarray(from, from + epochs)),
-          evidenceAt: null,
-        };
+        const fineTune = curve(task, configuration);
         return { index, headEpochs: 0, augmented: false, fineTuneEpochs: epochs, head: null, fineTune };
       });
       const name = `LCBench task ${tasks[task] ?? ''}, seed ${seed}`;

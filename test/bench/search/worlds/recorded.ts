@@ -1,16 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createStream } from '../../../../services/core/rng/stream.ts';
+import { autoEpochs } from '../../../../services/core/stopping/ladder.ts';
+import { STOPPING_DEFAULTS } from '../../../../services/core/sweep/search-spec.ts';
 import type { Evidence } from '../../../../services/core/statistics/evidence.ts';
+import { rankCorrelation } from '../rank-correlation.ts';
 import { GRID_VERSION, gridPath } from '../recorded-grid.ts';
-import type { RecordedEpoch, RecordedGrid, RecordedRun } from '../recorded-grid.ts';
+import type { RecordedEpoch, RecordedGrid } from '../recorded-grid.ts';
 import type { StageCurve, World, WorldRun } from '../world.ts';
 
-/** Reads the recorded grid; a reason where this machine has none. */
-export function readRecordedGrid(path = gridPath()): RecordedGrid | { readonly reason: string } {
+/** η. */
+const FACTOR = STOPPING_DEFAULTS.reductionFactor;
+
+/** Reads a recorded grid by its name; a reason where this machine has none. */
+export function readRecordedGrid(name: string): RecordedGrid | { readonly reason: string } {
+  const path = gridPath(name);
   if (!existsSync(path)) {
-    return {
-      reason: `There is no recorded grid at ${path}; npm run bench:search -- --record makes one, in about half an hour.`,
-    };
+    const command = `npm run bench:grid -- --record --grid ${name}`;
+    return { reason: `The grid ${name} is not in ${path}; ${command} records it, in about 10 minutes.` };
   }
   const grid = JSON.parse(readFileSync(path, 'utf8')) as RecordedGrid;
   if (grid.version !== GRID_VERSION) return { reason: `${path} has version ${String(grid.version)}; record it again.` };
@@ -31,7 +37,7 @@ export function recordedWorld(grid: RecordedGrid, seed: number): World {
   const runs = Array.from(order, (run, index): WorldRun => {
     const recorded = grid.runs[run];
     if (recorded === undefined) throw new RangeError(`There is no run ${run}.`);
-    const { fineTune, epochSeconds } = recorded;
+    const { fineTune, epochSeconds, testAccuracy } = recorded;
     return {
       index,
       headEpochs: 1,
@@ -39,6 +45,7 @@ export function recordedWorld(grid: RecordedGrid, seed: number): World {
       fineTuneEpochs: fineTune?.length ?? null,
       head: curveOf([recorded.head], 0, images),
       fineTune: fineTune === null ? null : curveOf(fineTune, epochSeconds, images),
+      testAccuracy,
     };
   });
   const shared = grid.shared.map((task) => ({ ...task, runs: task.runs.map((run) => place.get(run) ?? 0) }));
@@ -99,16 +106,30 @@ function isRight(correct: Uint8Array, image: number): boolean {
   return (((correct[image >> 3] ?? 0) >> (image & 7)) & 1) === 1;
 }
 
-/** Returns a line for each backbone: number of heads and best accuracies. */
-export function describeGrid({ runs }: RecordedGrid, images: number): string[] {
-  const identity = Uint32Array.from({ length: images }, (_, image) => image);
-  const best = (all: readonly RecordedEpoch[]): number =>
-    Math.max(...all.map((epoch) => accuracyOf(decode(epoch, identity.length))).filter((value) => !Number.isNaN(value)));
-  return [...new Set(runs.map(({ backbone }) => backbone))].map((backbone) => {
-    const own: readonly RecordedRun[] = runs.filter((run) => run.backbone === backbone);
-    const head = best(own.map((run) => run.head));
-    const tuned = own.flatMap(({ fineTune }) => fineTune ?? []);
-    const fineTuned = tuned.length === 0 ? '' : `, fine-tuned ${(100 * best(tuned)).toFixed(1)} %`;
+/** Returns a line for each backbone, and one on how well heads and the first rung rank the fine-tunes. */
+export function describeGrid(grid: RecordedGrid): string[] {
+  const { runs } = recordedWorld(grid, 0);
+  const backbones = [...new Set(grid.runs.map(({ backbone }) => backbone))].map((backbone) => {
+    const own = runs.filter(({ index }) => grid.runs[index]?.backbone === backbone);
+    const head = Math.max(...own.map((run) => bestTruth(run.head)));
+    const tuned = own.flatMap(({ fineTune }) => (fineTune === null ? [] : [bestTruth(fineTune)]));
+    const fineTuned = tuned.length === 0 ? '' : `, fine-tuned ${(100 * Math.max(...tuned)).toFixed(1)} %`;
     return `${backbone}: ${own.length} runs, best head ${(100 * head).toFixed(1)} %${fineTuned}`;
   });
+  const fineTunes = runs.filter(({ fineTune }) => fineTune !== null);
+  const ends = fineTunes.map(({ fineTune }) => bestTruth(fineTune));
+  const [first] = autoEpochs(grid.runs.find(({ fineTune }) => fineTune !== null)?.fineTune?.length ?? 0, FACTOR);
+  const early = fineTunes.map(({ fineTune }) => fineTune?.truths[(first ?? 1) - 1] ?? Number.NaN);
+  const ofHeads = rankCorrelation(
+    fineTunes.map(({ head }) => bestTruth(head)),
+    ends,
+  );
+  return [
+    ...backbones,
+    `Rank correlation with the best of a fine-tune: its head ${ofHeads.toFixed(2)}, epoch ${first ?? 1} ${rankCorrelation(early, ends).toFixed(2)}.`,
+  ];
+}
+
+function bestTruth(curve: StageCurve | null): number {
+  return Math.max(...Array.from(curve?.truths ?? []).filter((value) => !Number.isNaN(value)));
 }

@@ -1,68 +1,12 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import pg from 'pg';
-import { LocalCluster, eventually } from '../../e2e/support/local-cluster.ts';
-import { temporaryFolder } from '../../support/run-script.ts';
-import { GRID, GRID_VERSION, RECORD_ALL, gridPath, gridSweep } from './recorded-grid.ts';
-import type { RecordedEpoch, RecordedGrid, RecordedRun, RecordedShared } from './recorded-grid.ts';
+import type pg from 'pg';
+import { GRID_VERSION } from '../search/recorded-grid.ts';
+import type { RecordedEpoch, RecordedGrid, RecordedRun, RecordedShared } from '../search/recorded-grid.ts';
 
-const SWEEP_TIMEOUT_MS = 4 * 3_600_000;
-const PROGRESS_MS = 60_000;
-
-/**
- * Trains the whole grid on a local cluster (`graft up`) and writes what it showed to `gridPath()`.
- *
- * @param say prints a line of progress.
- * @returns the file.
- * @throws {Error} when the photographs are absent, or the sweep does not succeed.
- */
-export async function recordWorld(say: (line: string) => void): Promise<string> {
-  if (!existsSync(GRID.data)) throw new Error(`The photographs are not in ${GRID.data}.`);
-  const folder = temporaryFolder('graft-search-');
-  await using cluster = await LocalCluster.start();
-  const pool = new pg.Pool({ connectionString: cluster.databaseUrl, max: 1 });
-  try {
-    const file = join(folder, 'sweep.yaml');
-    // JSON is valid YAML.
-    writeFileSync(file, JSON.stringify(gridSweep(RECORD_ALL)));
-    const { code, stdout, stderr } = await cluster.cli(['sweep', 'submit', file]);
-    if (code !== 0) throw new Error(`graft sweep submit: exit code ${code}\n${stdout}\n${stderr}`);
-    await waitForEnd(pool, say);
-    const grid = await readGrid(pool);
-    const path = gridPath();
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, JSON.stringify(grid));
-    return path;
-  } finally {
-    await pool.end();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function waitForEnd(pool: pg.Pool, say: (line: string) => void): Promise<void> {
-  let said = 0;
-  await eventually('the end of the sweep', SWEEP_TIMEOUT_MS, async () => {
-    const { rows } = await pool.query<{ state: string; reason: string; ended: string; total: string }>(
-      `SELECT s.state, s.state_reason AS reason, count(*) AS total,
-              count(*) FILTER (WHERE t.state = 'SUCCEEDED') AS ended
-         FROM sweeps s JOIN tasks t USING (sweep_id) GROUP BY s.sweep_id`,
-    );
-    const [sweep] = rows;
-    if (sweep === undefined) return undefined;
-    if (Date.now() - said > PROGRESS_MS) {
-      said = Date.now();
-      say(`${sweep.ended} of ${sweep.total} tasks have ended`);
-    }
-    if (sweep.state === 'ACTIVE') return undefined;
-    if (sweep.state !== 'SUCCEEDED') throw new Error(`The sweep ended as ${sweep.state}: ${sweep.reason}`);
-    return true;
-  });
-}
-
-async function readGrid(pool: pg.Pool): Promise<RecordedGrid> {
-  const tasks = await readTasks(pool);
-  const { runs, validationImages } = await readRuns(pool, tasks.fineTunes);
+/** Reads what a sweep has shown whose rungs are all of its epochs: outcomes of the validation images, and seconds. */
+export async function readGrid(pool: pg.Pool, sweepId: string, fineTuneEpochs: number): Promise<RecordedGrid> {
+  const tasks = await readTasks(pool, sweepId, fineTuneEpochs);
+  const { runs, validationImages } = await readRuns(pool, sweepId, tasks.fineTunes, fineTuneEpochs);
   return {
     version: GRID_VERSION,
     createTime: new Date().toISOString(),
@@ -84,6 +28,8 @@ interface FineTuneSeconds {
 /** Seconds of tasks are those of their attempts, from lease to completion. */
 async function readTasks(
   pool: pg.Pool,
+  sweepId: string,
+  fineTuneEpochs: number,
 ): Promise<{ shared: RecordedShared[]; fineTunes: ReadonlyMap<number, FineTuneSeconds> }> {
   const { rows } = await pool.query<TaskRow>(
     `SELECT t.task_id, t.stage, sum(extract(epoch FROM a.end_time - a.create_time))::float8 AS seconds,
@@ -94,7 +40,8 @@ async function readTasks(
             (SELECT extract(epoch FROM max(m.create_time) - min(m.create_time))::float8 / greatest(max(m.epoch) - min(m.epoch), 1)
                FROM epoch_metrics m WHERE m.task_id = t.task_id AND m.stage = t.stage) AS epoch_seconds
        FROM tasks t JOIN attempts a USING (task_id)
-      WHERE t.stage IN ('FEATURES', 'HEAD', 'FINE_TUNE') GROUP BY t.task_id ORDER BY t.position`,
+      WHERE t.sweep_id = $1 AND t.stage IN ('FEATURES', 'HEAD', 'FINE_TUNE') GROUP BY t.task_id ORDER BY t.position`,
+    [sweepId],
   );
   const shared = rows.filter(({ stage }) => stage !== 'FINE_TUNE');
   const at = new Map(shared.map(({ task_id }, index) => [task_id, index]));
@@ -109,7 +56,7 @@ async function readTasks(
       rows
         .filter(({ stage }) => stage === 'FINE_TUNE')
         .flatMap(({ runs, seconds, epoch_seconds: epoch }) =>
-          (runs ?? []).map((run) => [run, { epoch, rest: Math.max(0, seconds - GRID.fineTuneEpochs * epoch) }]),
+          (runs ?? []).map((run) => [run, { epoch, rest: Math.max(0, seconds - fineTuneEpochs * epoch) }]),
         ),
     ),
   };
@@ -126,16 +73,21 @@ interface TaskRow {
 
 async function readRuns(
   pool: pg.Pool,
+  sweepId: string,
   seconds: ReadonlyMap<number, FineTuneSeconds>,
+  fineTuneEpochs: number,
 ): Promise<{ runs: RecordedRun[]; validationImages: number }> {
   const { rows } = await pool.query<RunRow>(
     `SELECT r.run_index, h.run_index AS head_index, r.parameters, t.accuracy AS test_accuracy
        FROM runs r JOIN runs h ON h.run_id = coalesce(r.head_run_id, r.run_id) LEFT JOIN test_results t ON t.run_id = r.run_id
-      ORDER BY r.run_index`,
+      WHERE r.sweep_id = $1 ORDER BY r.run_index`,
+    [sweepId],
   );
   const { rows: entries } = await pool.query<EntryRow>(
     `SELECT r.run_index, g.stage, e.epoch, e.correct, e.losses
-       FROM rung_entries e JOIN rungs g USING (sweep_id, rung) JOIN runs r ON r.run_id = e.run_id`,
+       FROM rung_entries e JOIN rungs g USING (sweep_id, rung) JOIN runs r ON r.run_id = e.run_id
+      WHERE e.sweep_id = $1`,
+    [sweepId],
   );
   const epochs = new Map(entries.map((entry) => [`${entry.run_index} ${entry.stage} ${entry.epoch}`, encode(entry)]));
   const images = entries.find(({ losses }) => losses !== null)?.losses;
@@ -155,7 +107,7 @@ async function readRuns(
         fineTune:
           own === undefined
             ? null
-            : Array.from({ length: GRID.fineTuneEpochs }, (_, at) => epochs.get(`${run} FINE_TUNE ${at + 1}`) ?? none),
+            : Array.from({ length: fineTuneEpochs }, (_, at) => epochs.get(`${run} FINE_TUNE ${at + 1}`) ?? none),
         epochSeconds: own?.epoch ?? 0,
       };
     },
