@@ -15,6 +15,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'git clone … graft && cd graft': 'this is the checkout',
   'npm run demo': 'downloads the drawings of the demo',
   'npm run demo -- --data DIR': 'DIR stands for a folder',
+  'npx graft auto DIR --minutes 10': 'DIR stands for a folder',
   'npm run setup -- --demo': 'downloads the drawings of the demo',
   'npx graft up': 'runs all the time, below the others',
   'grpcurl -plaintext 127.0.0.1:50051 list': 'grpcurl is not in a registry of npm or pip',

@@ -5,19 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createGraftClient } from '../../services/cli/client/grpc-client.ts';
 import type { GraftClient } from '../../services/cli/client/client-port.ts';
 import { loadSweepFile } from '../../services/cli/sweep-file/parse-sweep-file.ts';
-import type { SweepSpec } from '../../services/core/sweep/sweep-spec.ts';
+import type { Parameters, SweepSpec } from '../../services/core/sweep/sweep-spec.ts';
 import { writeTinyDataset } from '../support/tiny-dataset.ts';
+import { sweepText } from './chaos-specs.ts';
+import type { SweepKind, SweepSize } from './chaos-specs.ts';
 
 const POLL_MS = 250;
 
-/** Epochs of the three training methods. */
-export interface SweepSize {
-  readonly cached: number;
-  readonly augmented: number;
-  readonly fineTune: number;
-}
-
-/** Submits the same sweep repeatedly, on copies of one data set. */
+/** Submits the same sweeps repeatedly, on copies of one data set, and steers them as a person does. Calls are repeated until answered. */
 export class ChaosSweeps implements Disposable {
   readonly client: GraftClient;
   readonly #folder: string;
@@ -43,11 +38,42 @@ export class ChaosSweeps implements Disposable {
     return new ChaosSweeps(folder, size, addresses, isReusing);
   }
 
-  /** Submits the next sweep, retrying without a limit. @returns its ID. */
-  async submit(): Promise<string> {
+  /** Submits the next sweep with images of its own, or beside others: with theirs. @returns its ID. */
+  async submit(kind: SweepKind = 'PLAIN', isBeside = false): Promise<string> {
     const requestId = randomUUID();
-    const spec = await this.#nextSpec();
+    const spec = await this.#nextSpec(kind, isBeside);
     return this.#untilAnswered(async () => (await this.client.createSweep(requestId, spec)).sweep.sweepId);
+  }
+
+  /** Waits until a run of the sweep trains. */
+  async trains(sweepId: string, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const runs = await this.#untilAnswered(() => this.client.listRuns(sweepId));
+      if (runs.some(({ bestValue }) => bestValue !== null)) return;
+      if (Date.now() > deadline) throw new Error(`No run of ${sweepId} has trained an epoch.`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  async extend(sweepId: string, variant: Parameters): Promise<void> {
+    const extension = { maxRuns: null, variants: [variant], epochs: null, fineTuneEpochs: null, budget: null };
+    await this.#untilAnswered(() => this.client.extendSweep(sweepId, extension, 'one more'));
+  }
+
+  async prioritize(sweepId: string, priority: number): Promise<void> {
+    const change = { displayName: null, notes: null, addTags: [], removeTags: [], maxParallelSlots: null };
+    await this.#untilAnswered(() => this.client.updateSweep(sweepId, { ...change, priority }));
+  }
+
+  /** Returns the differences that `graft sweep explain --replay` finds, and the number of decisions. */
+  async replay(sweepId: string): Promise<{ readonly differences: readonly string[]; readonly decisionCount: number }> {
+    const replay = (await this.#untilAnswered(() => this.client.explainSweep(sweepId, true)))?.replay ?? null;
+    if (replay === null) throw new Error(`Sweep ${sweepId} has no search to replay.`);
+    const differences = replay.differences.map(
+      ({ decisionId, stored, recomputed }) => `decision ${decisionId} is ${stored}; recomputed: ${recomputed}`,
+    );
+    return { differences, decisionCount: replay.decisionCount };
   }
 
   /**
@@ -77,16 +103,16 @@ export class ChaosSweeps implements Disposable {
    * Copies the data with another name of one test image. The digest differs, so indexing and features are repeated; the pictures and
    * their order are the same, so the results must be the same.
    */
-  async #nextSpec(): Promise<SweepSpec> {
-    const number = this.#isReusing ? Math.floor(this.#count / 2) : this.#count;
-    this.#count += 1;
+  async #nextSpec(kind: SweepKind, isBeside: boolean): Promise<SweepSpec> {
+    if (!isBeside) this.#count += 1;
+    const number = this.#isReusing ? Math.floor((this.#count - 1) / 2) : this.#count - 1;
     const copy = join(this.#folder, `data-${number}`);
     if (!existsSync(copy)) {
       cpSync(join(this.#folder, 'data'), copy, { recursive: true });
       renameSync(join(copy, 'test/blue/000.png'), join(copy, `test/blue/000-${number}.png`));
     }
     const file = join(this.#folder, 'sweep.yaml');
-    writeFileSync(file, sweepText(copy, this.#size));
+    writeFileSync(file, sweepText(kind, copy, this.#size));
     return loadSweepFile(file, this.#folder);
   }
 
@@ -101,26 +127,4 @@ export class ChaosSweeps implements Disposable {
       }
     }
   }
-}
-
-function sweepText(dataset: string, { cached, augmented, fineTune }: SweepSize): string {
-  return `
-display_name: chaos
-dataset: { path: ${dataset} }
-base:
-  backbone: efficientnet_lite0
-  image_size: 32
-  batch_size: 8
-  epochs: ${cached}
-strategy: list
-seed: 11
-# Each sweep trains: its record is compared with that of the undisturbed one.
-reuse: false
-variants:
-  - { head.units: 16 }
-  - { head.units: 32, head.dropout: 0.2 }
-  - { method: augmented, epochs: ${augmented} }
-  - { method: augmented, epochs: ${augmented}, head.units: 8 }
-  - { epochs: 8, fine_tune.enabled: true, fine_tune.epochs: ${fineTune} }
-`;
 }

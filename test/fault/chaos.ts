@@ -18,7 +18,7 @@ the database, the artifacts and all logs is then kept and named.
 `;
 
 /** Epochs of about half a minute on two cores, so that faults hit every stage. */
-const SIZE = { cached: 80, augmented: 50, fineTune: 16 };
+const SIZE = { cached: 80, augmented: 50, fineTune: 12 };
 
 function readNumber(name: string, text: string | undefined, fallback: number): number {
   const value = text === undefined ? fallback : Number(text);

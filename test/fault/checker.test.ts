@@ -10,7 +10,10 @@ import { checkRecord } from './checker.ts';
 
 const SHA = createHash('sha256').update('weights').digest('hex');
 
-/** Writes one sweep of one run with two epochs, an attempt that expired, one that succeeded, and one checkpoint. */
+/**
+ * Writes one sweep of one run with two epochs, an attempt that expired, one that succeeded, and one checkpoint. The run was promoted
+ * once and has ended the search.
+ */
 function sweepRows(sweep: string): string[] {
   return [
     `INSERT INTO sweeps (sweep_id, spec_digest, display_name, spec, state, objective_metric, objective_goal, test_policy)
@@ -28,6 +31,18 @@ function sweepRows(sweep: string): string[] {
      VALUES ('${sweep}-c', '${sweep}-r', '${sweep}-t', 2, 'HEAD', 2, 'BEST', 'checkpoints/${sweep}-r/best', '${SHA}', 7)`,
     `INSERT INTO test_results (run_id, checkpoint_id, role, accuracy, accuracy_low, accuracy_high, loss, image_count, correct_count, confusion_matrix)
      VALUES ('${sweep}-r', '${sweep}-c', 'WINNER', 0.75, 0.3, 0.9, 0.4, 4, 3, '{2,0,1,1}')`,
+    `INSERT INTO searches (sweep_id, policy, decision_count, end_reason, end_time)
+     VALUES ('${sweep}', '{"rule": "promotion@2"}', 3, 'ALL_DECIDED', now() + interval '1 h')`,
+    `INSERT INTO rungs (sweep_id, rung, stage, epoch, entry_count) VALUES ('${sweep}', 0, 'HEAD', NULL, 1)`,
+    `INSERT INTO rung_entries (sweep_id, rung, run_id, arrival, value, epoch, task_id, lease_epoch, correct)
+     VALUES ('${sweep}', 0, '${sweep}-r', 1, 0.5, 2, '${sweep}-t', 2, '\\x0f')`,
+    `INSERT INTO decisions (sweep_id, decision_id, kind, run_id, rung, rule, place, cut, reason) VALUES
+     ('${sweep}', 1, 'PAUSE', '${sweep}-r', 0, 'promotion@2', NULL, NULL, 'waits'),
+     ('${sweep}', 2, 'PROMOTE', '${sweep}-r', 0, 'promotion@2', 1, 1, 'promoted'),
+     ('${sweep}', 3, 'END', NULL, NULL, 'promotion@2', NULL, NULL, 'all runs are decided')`,
+    `INSERT INTO tasks (task_id, sweep_id, stage, state, position, lease_epoch)
+     VALUES ('${sweep}-p0-0', '${sweep}', 'FINE_TUNE', 'SUCCEEDED', 2, 0)`,
+    `INSERT INTO task_runs (task_id, run_id, position) VALUES ('${sweep}-p0-0', '${sweep}-r', 0)`,
   ];
 }
 
@@ -72,7 +87,11 @@ describe('checkRecord', () => {
   });
 
   it.each<[string, string, readonly string[]]>([
-    ['a run that failed', 'every run has SUCCEEDED', [`UPDATE runs SET state = 'FAILED' WHERE run_id = 'wild-r'`]],
+    [
+      'a run that failed',
+      'every run the end of the undisturbed one',
+      [`UPDATE runs SET state = 'FAILED' WHERE run_id = 'wild-r'`],
+    ],
     ['a task that waits', 'no attempt is live', [`UPDATE tasks SET state = 'READY' WHERE task_id = 'wild-t'`]],
     [
       'another value',
@@ -107,6 +126,52 @@ describe('checkRecord', () => {
       'a skipped lease epoch',
       'lease epochs of a task',
       [`UPDATE attempts SET lease_epoch = 3 WHERE task_id = 'wild-t' AND lease_epoch = 2`],
+    ],
+    [
+      'other parameters',
+      'runs have the parameters',
+      [`UPDATE runs SET parameters = '{"epochs": 3}' WHERE run_id = 'wild-r'`],
+    ],
+    [
+      'another place',
+      'decisions are those',
+      [`UPDATE decisions SET place = 2 WHERE sweep_id = 'wild' AND decision_id = 2`],
+    ],
+    ['a lost promotion', 'decisions are those', [`DELETE FROM decisions WHERE sweep_id = 'wild' AND decision_id = 2`]],
+    [
+      'other results by image',
+      'their results by image',
+      [`UPDATE rung_entries SET correct = '\\x0e' WHERE sweep_id = 'wild'`],
+    ],
+    ['a gap between entries', 'are numbered 1, 2, 3', [`UPDATE rung_entries SET arrival = 2 WHERE sweep_id = 'wild'`]],
+    [
+      'the entry of a run of another sweep',
+      'those of its own sweep',
+      [`UPDATE rung_entries SET run_id = 'calm-r' WHERE sweep_id = 'wild'`],
+    ],
+    ['a lost verdict', 'has one verdict', [`DELETE FROM decisions WHERE sweep_id = 'wild' AND kind = 'PAUSE'`]],
+    [
+      'two verdicts about an entry',
+      'has one verdict',
+      [
+        `INSERT INTO decisions (sweep_id, decision_id, kind, run_id, rung) VALUES ('wild', 4, 'CONTINUE', 'wild-r', 0)`,
+        `UPDATE searches SET decision_count = 4 WHERE sweep_id = 'wild'`,
+      ],
+    ],
+    [
+      'a gap between decisions',
+      'decisions are numbered',
+      [`UPDATE decisions SET decision_id = 4 WHERE sweep_id = 'wild' AND kind = 'END'`],
+    ],
+    ['a lost END', 'ends with END', [`UPDATE searches SET end_reason = NULL, end_time = NULL WHERE sweep_id = 'wild'`]],
+    ['a promotion without a task', 'by one task', [`DELETE FROM task_runs WHERE task_id = 'wild-p0-0'`]],
+    [
+      'a run that trained beyond its pause',
+      'none trains beyond the rung',
+      [
+        `UPDATE runs SET state = 'STOPPED', end_cause = 'NOT_PROMOTED', rung = 0 WHERE run_id = 'wild-r'`,
+        `UPDATE epoch_metrics SET stage = 'FINE_TUNE' WHERE run_id = 'wild-r'`,
+      ],
     ],
     [
       'another sha256',

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { checkFiles } from './check-files.ts';
 import { RECORD_CHECKS } from './record-checks.ts';
+import { SEARCH_CHECKS } from './search-checks.ts';
 
 /** The result of checking an invariant. */
 export interface Finding {
@@ -19,6 +20,8 @@ export interface CheckOptions {
   readonly referenceSweepId: string;
   /** IDs of disturbed sweeps of the same spec. */
   readonly sweepIds: readonly string[];
+  /** IDs of disturbed sweeps that depend on timing, so that they are not compared. */
+  readonly uncomparedSweepIds?: readonly string[];
   /** Age in milliseconds below which a file needs no row. */
   readonly fileGraceMs: number;
   /** Files that were damaged on purpose, which is not detected unless they are read again. */
@@ -34,9 +37,10 @@ export async function checkRecord(options: CheckOptions): Promise<readonly Findi
   await client.connect();
   try {
     const findings: Finding[] = [];
-    for (const { invariant, evidence, unit, violations } of RECORD_CHECKS) {
-      const parameters = [options.referenceSweepId, options.sweepIds];
-      const scope = 'WITH scope AS (SELECT $1::text AS reference, $2::text[] AS sweeps)';
+    for (const { invariant, evidence, unit, violations } of [...RECORD_CHECKS, ...SEARCH_CHECKS]) {
+      const { referenceSweepId, sweepIds, uncomparedSweepIds = [] } = options;
+      const parameters = [referenceSweepId, sweepIds, [...sweepIds, ...uncomparedSweepIds]];
+      const scope = `WITH scope AS (SELECT $1::text AS reference, $2::text[] AS sweeps, $3::text[] AS "every")`;
       const counted = await client.query<{ count: string }>(
         `${scope} SELECT count(*) AS count ${evidence}`,
         parameters,

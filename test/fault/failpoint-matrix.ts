@@ -10,6 +10,7 @@ import { MAX_REPAIRS } from '../../services/core/repair.ts';
 import { FAILPOINTS } from '../../services/platform/lifecycle/failpoint.ts';
 import type { FailpointName } from '../../services/platform/lifecycle/failpoint.ts';
 import { ChaosCluster } from './chaos-cluster.ts';
+import { Rounds } from './chaos-rounds.ts';
 import { ChaosSweeps } from './chaos-sweeps.ts';
 import { describeFindings, settledFindings } from './checker.ts';
 import type { Finding } from './checker.ts';
@@ -57,15 +58,14 @@ export const ALL_SCENARIOS: readonly Scenario[] = [
   ...(Object.keys(FAILPOINTS) as FailpointName[])
     .filter(isReached)
     .flatMap((point) => PARTS.map((victim) => ({ point, victim }))),
-  // Never one point twice in a row: a process that reached no point in between would not notice the second arming.
   ...STORED_KINDS.flatMap((kind) =>
     FILE_DAMAGES.flatMap((damage) => DAMAGE_POINTS[kind].map((point) => ({ point, victim: { kind, damage } }))),
   ),
 ];
 
-/** Returns whether training reaches a point by itself; `killed-steering.test.ts` has those of what people do. */
+/** Returns whether a round reaches a point; `killed-steering.test.ts` and `killed-rounds.test.ts` have the others. */
 function isReached(point: FailpointName): boolean {
-  return !point.startsWith('steer.');
+  return !/^(steer|suggest|round)\./.test(point);
 }
 
 /** Returns the victim's name for filters and tables: `worker`, `features flip`. */
@@ -76,17 +76,19 @@ export function victimOf({ victim }: Scenario): string {
 const LEASE_MS = 3_000;
 const ORPHAN_MS = 6_000;
 const TRAINER_COUNT = 2;
-/** Time to reach a point: one that occurs once per sweep is reached in the next sweep at the latest. */
-const REACH_MS = 90_000;
+/** Time to reach a point: one that occurs once per round is reached in the next round at the latest. */
+const REACH_MS = 240_000;
+/** Time to reach the release of a preempted task, which few rounds have: most such tasks end before the command comes. */
+const RELEASE_REACH_MS = 900_000;
 const RECOVER_MS = 60_000;
 const SETTLE_MS = 120_000;
 const POLL_MS = 5;
 /** Damages of one kind of file per sweep. A sweep repairs an artifact `MAX_REPAIRS` times, and may find one more from the sweep before. */
 const MAX_DAMAGES = MAX_REPAIRS - 1;
 /** Epochs, few enough that every stage is reached soon. */
-const SIZE = { cached: 12, augmented: 6, fineTune: 3 };
+const SIZE = { cached: 12, augmented: 40, fineTune: 3 };
 
-/** Trains sweeps one after the other, runs one scenario after the other on the cluster, and checks the record at the end. */
+/** Trains searches one after the other, runs one scenario after the other on the cluster, and checks the record at the end. */
 export async function runMatrix(
   scenarios: readonly Scenario[],
   folder: string,
@@ -107,10 +109,10 @@ export async function runMatrix(
   using sweeps = await ChaosSweeps.prepare(folder, SIZE, cluster.coordinatorAddresses);
   const pool = new pg.Pool({ connectionString: cluster.databaseUrl, max: 1 });
   try {
-    const referenceSweepId = await sweeps.submit();
-    const state = await sweeps.ended(referenceSweepId, SETTLE_MS);
-    if (state !== 'SUCCEEDED') throw new Error(`The undisturbed sweep is ${state}.`);
-    const training = new EndlessTraining(sweeps);
+    const rounds = new Rounds(sweeps, () => undefined);
+    const reference = await rounds.play(SETTLE_MS, () => true);
+    if (reference.state !== 'SUCCEEDED') throw new Error(`The undisturbed sweep is ${reference.state}.`);
+    const training = new EndlessTraining(rounds);
     const outcomes: Outcome[] = [];
     for (const [number, scenario] of scenarios.entries()) {
       if (typeof scenario.victim !== 'string') await training.admitDamage(scenario.victim.kind);
@@ -118,55 +120,48 @@ export async function runMatrix(
       outcomes.push(outcome);
       say(describeOutcome(outcome));
     }
-    const sweepIds = await training.stop();
+    await training.stop();
     const { databaseUrl, artifactsDir, damagedUris } = cluster;
-    const options = { databaseUrl, artifactsDir, referenceSweepId, sweepIds, fileGraceMs: 0, damagedUris };
-    const findings = await settledFindings(options, 60_000);
-    return { outcomes, findings };
+    const [referenceSweepId = '', ...sweepIds] = rounds.sweepIds;
+    const { uncomparedSweepIds } = rounds;
+    const stored = { databaseUrl, artifactsDir, fileGraceMs: 0, damagedUris };
+    const findings = await settledFindings({ ...stored, referenceSweepId, sweepIds, uncomparedSweepIds }, 60_000);
+    return { outcomes, findings: [...findings, await rounds.checkReplay()] };
   } finally {
     await pool.end();
   }
 }
 
-/** Submits the next sweep whenever one has ended. */
+/** Plays the next round whenever one has ended. */
 class EndlessTraining {
-  readonly #sweepIds: string[] = [];
+  readonly #rounds: Rounds;
   readonly #damages: { readonly kind: StoredKind; readonly sweepId: string | undefined }[] = [];
   readonly #running: Promise<void>;
   #isStopping = false;
 
-  constructor(sweeps: ChaosSweeps) {
-    this.#running = this.#run(sweeps);
+  constructor(rounds: Rounds) {
+    this.#rounds = rounds;
+    this.#running = this.#run();
     this.#running.catch(() => undefined);
   }
 
   /** Counts a damage, and waits for the next sweep if the present one has had `MAX_DAMAGES` of this kind. */
   async admitDamage(kind: StoredKind): Promise<void> {
     const isFull = (): boolean =>
-      this.#damages.filter((damage) => damage.kind === kind && damage.sweepId === this.#sweepIds.at(-1)).length >=
-      MAX_DAMAGES;
+      this.#damages.filter((damage) => damage.kind === kind && damage.sweepId === this.#rounds.sweepIds.at(-1))
+        .length >= MAX_DAMAGES;
     while (isFull()) await Promise.race([sleep(POLL_MS), this.#running]);
-    this.#damages.push({ kind, sweepId: this.#sweepIds.at(-1) });
+    this.#damages.push({ kind, sweepId: this.#rounds.sweepIds.at(-1) });
   }
 
-  /** Waits for the end of the last sweep. @returns the IDs of all sweeps. */
-  async stop(): Promise<readonly string[]> {
+  /** Waits for the end of the last round. */
+  async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#running;
-    return this.#sweepIds;
   }
 
-  async #run(sweeps: ChaosSweeps): Promise<void> {
-    while (!this.#isStopping) {
-      const sweepId = await sweeps.submit();
-      this.#sweepIds.push(sweepId);
-      while ((await sweeps.ended(sweepId, SETTLE_MS)) === 'ACTIVE' && !this.#isOver()) await sleep(POLL_MS);
-    }
-  }
-
-  /** A call, because the compiler takes the flag for constant across `await`. */
-  #isOver(): boolean {
-    return this.#isStopping;
+  async #run(): Promise<void> {
+    while (!this.#isStopping) await this.#rounds.play(SETTLE_MS, () => this.#isStopping);
   }
 }
 
@@ -178,8 +173,9 @@ async function play(
   failpointFile: string,
 ): Promise<Outcome> {
   const began = performance.now();
-  writeFileSync(failpointFile, `${point}=stop@1`);
-  const stopped = await until(REACH_MS, () =>
+  // The number makes it differ from the last scenario, which a process may not have seen disarmed.
+  writeFileSync(failpointFile, `${point}=stop@1#${number}`);
+  const stopped = await until(point.startsWith('release.') ? RELEASE_REACH_MS : REACH_MS, () =>
     Promise.resolve(cluster.livingProcesses().find(({ part, pid }) => part === FAILPOINTS[point] && isStopped(pid))),
   );
   // Disarmed before any process continues, so that no other process stops there.

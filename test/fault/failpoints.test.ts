@@ -14,6 +14,10 @@ const SCENARIOS: readonly Scenario[] = [
   { point: 'metrics.committed', victim: 'coordinator' },
   { point: 'checkpoint.registering', victim: 'worker' },
   { point: 'complete.committed', victim: 'coordinator' },
+  { point: 'rung.uncommitted', victim: 'coordinator' },
+  { point: 'pause.committed', victim: 'coordinator' },
+  { point: 'promote.uncommitted', victim: 'coordinator' },
+  { point: 'extend.committed', victim: 'coordinator' },
   { point: 'task.completing', victim: 'supervisor' },
   { point: 'manifest.named', victim: { kind: 'manifest', damage: 'truncate' } },
   { point: 'features.named', victim: { kind: 'features', damage: 'flip' } },
@@ -22,7 +26,7 @@ const SCENARIOS: readonly Scenario[] = [
 
 it(
   'loses and duplicates nothing when a process is killed, or a file damaged, between two steps',
-  { timeout: 400_000 },
+  { timeout: 600_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'graft-failpoints-test-'));
     const result = await runMatrix(SCENARIOS, folder, () => undefined);

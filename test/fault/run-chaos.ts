@@ -2,8 +2,9 @@ import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChaosCluster } from './chaos-cluster.ts';
+import type { SweepSize } from './chaos-specs.ts';
 import { ChaosSweeps } from './chaos-sweeps.ts';
-import type { SweepSize } from './chaos-sweeps.ts';
+import { Rounds } from './chaos-rounds.ts';
 import { checkRecord, describeFindings } from './checker.ts';
 import type { Finding } from './checker.ts';
 import { describeFault, planFaults } from './schedule.ts';
@@ -26,7 +27,9 @@ export interface ChaosResult {
   readonly findings: readonly Finding[];
   readonly violationCount: number;
   readonly faultsDone: readonly Fault[];
+  /** Sweeps that were compared with the undisturbed one. */
   readonly sweepIds: readonly string[];
+  readonly uncomparedSweepIds: readonly string[];
 }
 
 export const TRAINER_COUNT = 3;
@@ -38,12 +41,11 @@ const ORPHAN_MS = 15_000;
 const UNDISTURBED_MS = 300_000;
 const SETTLE_MS = 240_000;
 const FILES_SETTLE_MS = 60_000;
-/** Reasons for a pause that a user can fix; any other pause is a finding. */
-const DISK_IS_FULL = /The disk of the artifact store .* is full/;
 
 /**
- * Trains a sweep undisturbed, then repeats the same sweep under the faults of the seed, waits until all work has ended and checks the
- * record.
+ * Trains a search undisturbed, then repeats it under the faults of the seed, waits until all work has ended and checks the record. A
+ * person extends each search while it trains and after its end. An urgent sweep preempts it, and another one that decides as results
+ * arrive trains beside it.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, faultCount, folder } = options;
@@ -66,9 +68,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     });
     using sweeps = await ChaosSweeps.prepare(folder, options.size, cluster.coordinatorAddresses, { isReusing: true });
     say('training the undisturbed sweep');
-    const referenceSweepId = await sweeps.submit();
-    const state = await sweeps.ended(referenceSweepId, UNDISTURBED_MS);
-    if (state !== 'SUCCEEDED') throw new Error(`The undisturbed sweep ${referenceSweepId} is ${state}.`);
+    const rounds = new Rounds(sweeps, say);
+    const reference = await rounds.play(UNDISTURBED_MS, () => true);
+    if (reference.state !== 'SUCCEEDED') {
+      throw new Error(`The undisturbed sweep ${reference.sweepId} is ${reference.state}.`);
+    }
     const faults = planFaults({
       seed,
       faultCount,
@@ -77,43 +81,41 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       leaseMs: LEASE_MS,
       ...(options.maxPauseMs === undefined ? {} : { maxPauseMs: options.maxPauseMs }),
     });
-    const { sweepIds, faultsDone } = await disturb(options, cluster, sweeps, faults, say);
-    say(`${faultsDone.length} faults done over ${sweepIds.length} sweeps; checking`);
-    const findings = await checkWhenSettled(cluster, referenceSweepId, sweepIds);
+    const faultsDone = await disturb(options, cluster, rounds, faults, say);
+    const [referenceSweepId = '', ...sweepIds] = rounds.sweepIds;
+    const { uncomparedSweepIds } = rounds;
+    say(`${faultsDone.length} faults done over ${sweepIds.length + uncomparedSweepIds.length} sweeps; checking`);
+    const findings = [
+      ...(await checkWhenSettled(cluster, referenceSweepId, sweepIds, uncomparedSweepIds)),
+      await rounds.checkReplay(),
+    ];
     say(`invariants:\n${describeFindings(findings)}`);
     const violationCount = findings.filter(({ violations }) => violations.length > 0).length;
-    return { findings, violationCount, faultsDone, sweepIds };
+    return { findings, violationCount, faultsDone, sweepIds, uncomparedSweepIds };
   } finally {
     await new Promise<void>((resolve) => file.end(() => resolve()));
   }
 }
 
-/** Submits sweeps one after the other until all faults have ended, then waits for the end of the last sweep. */
+/** Plays one round after the other until all faults have ended. */
 async function disturb(
   { limitMs }: ChaosOptions,
   cluster: ChaosCluster,
-  sweeps: ChaosSweeps,
+  rounds: Rounds,
   faults: readonly Fault[],
   say: (text: string) => void,
-): Promise<{ sweepIds: readonly string[]; faultsDone: readonly Fault[] }> {
+): Promise<readonly Fault[]> {
   const faultsDone: Fault[] = [];
-  const sweepIds: string[] = [];
   const injection = { isOver: false };
   const injecting = injectAll(cluster, faults, limitMs, say, faultsDone).finally(() => (injection.isOver = true));
   // Its failure is handled where it is awaited, after the sweeps.
   injecting.catch(() => undefined);
   do {
-    const sweepId = await sweeps.submit();
-    sweepIds.push(sweepId);
-    say(`sweep ${sweepId} submitted`);
-    let state = await sweeps.ended(sweepId, SETTLE_MS, DISK_IS_FULL);
-    // Active faults may delay it, so only the time without faults is bounded.
-    while (state === 'ACTIVE' && !isOver(injection)) state = await sweeps.ended(sweepId, SETTLE_MS, DISK_IS_FULL);
-    say(`sweep ${sweepId} is ${state}`);
+    const { state } = await rounds.play(SETTLE_MS, () => isOver(injection));
     if (state === 'ACTIVE') break;
   } while (!isOver(injection));
   await injecting;
-  return { sweepIds, faultsDone };
+  return faultsDone;
 }
 
 /** A call, because the compiler takes the flag for constant across `await`. */
@@ -153,6 +155,7 @@ async function checkWhenSettled(
   cluster: ChaosCluster,
   referenceSweepId: string,
   sweepIds: readonly string[],
+  uncomparedSweepIds: readonly string[],
 ): Promise<readonly Finding[]> {
   const deadline = Date.now() + FILES_SETTLE_MS;
   for (;;) {
@@ -161,6 +164,7 @@ async function checkWhenSettled(
       artifactsDir: cluster.artifactsDir,
       referenceSweepId,
       sweepIds,
+      uncomparedSweepIds,
       fileGraceMs: 0,
       damagedUris: cluster.damagedUris,
     });

@@ -9,7 +9,7 @@ import pg from 'pg';
 import { createClient, NO_RETRY } from '../../services/platform/rpc/client.ts';
 import { typescriptLoader } from '../../services/platform/lifecycle/node-program.ts';
 import { SweepSpec } from '../../proto/gen/graft/v1/sweep.ts';
-import { TrainerServiceService } from '../../proto/gen/graft/v1/trainer_service.ts';
+import { RegisterTrainerRequest, TrainerServiceService } from '../../proto/gen/graft/v1/trainer_service.ts';
 import { readVersion } from '../../services/platform/config/read-version.ts';
 import type { CoordinatorProcess } from '../support/coordinator-process.ts';
 import { largeSpec } from './worst-requests.ts';
@@ -65,17 +65,9 @@ export async function measureWorst({ coordinator, seconds, runCount }: WorstOpti
   const trainerSecret = 'p'.repeat(43);
   const slot = { slotIndex: 0, deviceKind: 'cpu', deviceName: 'cpu', memoryBytes: 1_000_000_000n, threadCount: 1 };
   const trainer = { trainerId, hostname: 'here', version: readVersion(), engineVersion: '1', state: '' };
-  await trainers.call.registerTrainer({
-    trainer: {
-      ...trainer,
-      slots: [{ ...slot, taskId: '', stage: 0 }],
-      heartbeatTime: undefined,
-      refusalCount: 0,
-      drainReason: '',
-    },
-    trainerSecret,
-    recipeVersion: 0,
-  } as Parameters<typeof trainers.call.registerTrainer>[0]);
+  await trainers.call.registerTrainer(
+    RegisterTrainerRequest.fromPartial({ trainer: { ...trainer, slots: [slot] }, trainerSecret }),
+  );
   // Lease requests find no task: only the duration of the call is measured.
   for (const { sweep } of [large, small]) await pauseSweep({ sweepId: sweep?.sweepId ?? '', reason: 'measured' });
   const hostile = startHostile(coordinator.address, large.sweep?.sweepId ?? '', runCount);

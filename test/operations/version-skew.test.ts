@@ -46,6 +46,7 @@ function trainerOf(version: string): RegisterTrainerRequest {
   return {
     store: undefined,
     recipeVersion: 0,
+    stages: [],
     trainer: { ...trainer, ...reported, slots: [{ ...slot, slotIndex: 0 }] },
     trainerSecret: 'a'.repeat(43),
   };

@@ -13,7 +13,9 @@ export type ParityPoint =
   | '9 exports'
   | '10 metrics'
   | '11 losses'
-  | '12 paired tests';
+  | '12 paired tests'
+  | '13 samplers'
+  | '14 probes';
 
 /** One comparison with Keras. */
 export interface ParityFigure {

@@ -10,6 +10,7 @@ import type { EpochMetricRecord } from '../../services/core/records/epoch-metric
 import type { LeaderboardRecord } from '../../services/core/records/leaderboard.ts';
 import type { RunRecord } from '../../services/core/records/run.ts';
 import type { SweepRecord } from '../../services/core/records/sweep.ts';
+import type { WinnerStatement } from '../../services/core/records/winner-statement.ts';
 import type { TestResultRecord } from '../../services/core/records/test-result.ts';
 import { createStream } from '../../services/core/rng/stream.ts';
 import { sampleRuns, variedNames } from '../../services/core/samplers/sample-runs.ts';
@@ -31,6 +32,8 @@ export interface CaseOptions {
   /** Replaces a loss; NaN and infinities are allowed. */
   readonly lossOf?: (run: RunRecord, epoch: number, loss: number) => number;
   readonly isTested?: boolean;
+  /** Comparison of the best run with the baseline. */
+  readonly winner?: WinnerStatement;
 }
 
 const START = Date.UTC(2026, 10, 30, 9, 15);
@@ -66,6 +69,7 @@ export function buildReport(options: CaseOptions): ReportData {
   return {
     sweep: sweepOf(options, runs, ranked, state, stateReason),
     runs,
+    repeats: [],
     leaderboard: {
       entries: ranked.map((run, index): LeaderboardRecord => ({
         rank: index + 1,
@@ -73,6 +77,8 @@ export function buildReport(options: CaseOptions): ReportData {
         testResult: testOf(run, predictions.get(run.runId), classNames, run === winner),
       })),
       testLookCount: predictions.size,
+      winnerStatement: options.winner ?? null,
+      winner: null,
     },
     metrics: curves.flatMap((points, index) => {
       const { epochCount, bestValue, stage } = runs[index]!;
@@ -83,6 +89,7 @@ export function buildReport(options: CaseOptions): ReportData {
     plan: previewSweep(spec, CLUSTER, null),
     tasks: tasksOf(runs),
     search: null,
+    front: [],
     predictions,
     wrongImages: wrong.slice(0, 24).map(({ path, label, predictedLabel, probabilities }) => ({
       path,
@@ -146,6 +153,16 @@ function draftOf(runIndex: number, parameters: RunRecord['parameters'], varied: 
     pausedRung: null,
     endCause: null,
     reusedRunId: null,
+    modelBytes: null,
+    parameterCount: null,
+    flops: null,
+    repeatOfRunId: null,
+    score: null,
+    scoreStandardError: null,
+    measurementCount: 0,
+    sampler: '',
+    round: null,
+    roundPosition: null,
     notes: '',
     tags: [],
     createTime: new Date(START),
@@ -281,10 +298,13 @@ function sweepOf(
     stoppedRunCount: counted('STOPPED'),
     cancelledRunCount: counted('CANCELLED'),
     reusedRunCount: 0,
+    hasBaseline: null,
+    roundCount: 0,
     pausedRunCount: 0,
     spentSlotSeconds: 0,
     searchEnd: null,
     bestRunId: best?.runId ?? null,
+    winnerRunId: null,
     bestValue: best?.bestValue ?? null,
     createTime: new Date(START),
     startTime: new Date(START + 1_000),

@@ -1,4 +1,5 @@
 import type { PrismaClient } from '../../prisma/client/client.ts';
+import { insertSampleMirror } from './sample-mirror.ts';
 
 const SAMPLE_SWEEP = 's1';
 export const SAMPLE_DATASET = 'd0123456789abcdef';
@@ -278,7 +279,7 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
     data: { sweepId: SAMPLE_SWEEP, kind: 'SWEEP_STATE', payload: { state: 'SUCCEEDED', reason: '' } },
   });
   await insertSearch(prisma);
-  await insertMirror(prisma);
+  await insertSampleMirror(prisma, SAMPLE_SWEEP, minutesLater);
   await insertToken(prisma);
   await insertDeletion(prisma);
   const fault = {
@@ -293,27 +294,72 @@ async function insertResults(prisma: PrismaClient): Promise<void> {
   await prisma.leaderLease.create({ data: { name: 'loops', holder: 'node-a', term: 1n, expireTime: START } });
 }
 
-/** One run is at the end of its head. */
+/** One run is at the first epoch of its head. */
 async function insertSearch(prisma: PrismaClient): Promise<void> {
   const run = { sweepId: SAMPLE_SWEEP, runId: `${SAMPLE_SWEEP}-1`, rung: 0 };
   await prisma.search.create({
     data: { sweepId: SAMPLE_SWEEP, policy: { rule: 'none@1' }, decisionCount: 1n, endReason: 'USER', endTime: START },
   });
-  await prisma.rung.create({ data: { sweepId: SAMPLE_SWEEP, rung: 0, stage: 'HEAD', entryCount: 1 } });
+  await prisma.rung.create({ data: { sweepId: SAMPLE_SWEEP, rung: 0, stage: 'HEAD', epoch: 1, entryCount: 1 } });
   await prisma.rungEntry.create({
     data: {
       ...run,
       arrival: 1,
       value: 0.95,
       standardError: 0.1,
-      epoch: 2,
+      epoch: 1,
       taskId: 't-head',
       leaseEpoch: 2,
       correct: Uint8Array.of(0b11),
     },
   });
+  await prisma.probe.create({
+    data: {
+      sweepId: SAMPLE_SWEEP,
+      position: 0,
+      taskId: 't-head',
+      backbone: 'vgg16',
+      weights: 'imagenet',
+      weightsDigest: 'f'.repeat(64),
+      imageSize: 180,
+      pooling: 'avg',
+      trainImageCount: 200,
+      validationImageCount: 100,
+      featureSeconds: 12.5,
+      isBaseline: true,
+    },
+  });
+  const { runId } = run;
+  await prisma.repeatResult.create({
+    data: {
+      runId,
+      stage: 'HEAD',
+      epoch: 1,
+      value: 0.95,
+      taskId: 't-head',
+      leaseEpoch: 2,
+      correct: Uint8Array.of(0b11),
+    },
+  });
+  await prisma.winner.create({
+    data: {
+      sweepId: SAMPLE_SWEEP,
+      runId,
+      rule: 'best',
+      bestRunId: runId,
+      score: 0.95,
+      measurementCount: 1,
+      expectedScore: 0.94,
+      rivalCount: 2,
+      statements: ['On new images val_loss 0.9600 is expected.'],
+    },
+  });
   await prisma.decision.create({
     data: { ...run, decisionId: 1n, kind: 'CONTINUE', rule: 'none@1', place: 1, reason: 'no rule stops runs' },
+  });
+  const detail = { origin: 'sobol', why: 'startup', group: 1, groupRuns: 5, groups: 1 };
+  await prisma.suggestion.create({
+    data: { sweepId: SAMPLE_SWEEP, round: 0, position: 1, runId, sampler: 'sobol', detail },
   });
 }
 
@@ -326,36 +372,4 @@ async function insertDeletion(prisma: PrismaClient): Promise<void> {
 
 async function insertToken(prisma: PrismaClient): Promise<void> {
   await prisma.token.create({ data: { tokenId: 't1', tokenHash: 'ab'.repeat(32), name: 'laptop', role: 'SUBMITTER' } });
-}
-
-/** One run is in MLflow; one of its entries was refused. */
-async function insertMirror(prisma: PrismaClient): Promise<void> {
-  const trackingUri = 'https://mlflow.example';
-  await prisma.mlflowServer.create({ data: { trackingUri, successTime: minutesLater(4) } });
-  await prisma.mlflowRun.create({
-    data: {
-      subjectId: `${SAMPLE_SWEEP}-1`,
-      sweepId: SAMPLE_SWEEP,
-      runId: `${SAMPLE_SWEEP}-1`,
-      trackingUri,
-      experimentId: '1',
-      mlflowRunId: '8'.repeat(32),
-      artifactUri: 'mlflow-artifacts:/1/8',
-      described: true,
-    },
-  });
-  await prisma.outboxEntry.create({
-    data: {
-      sweepId: SAMPLE_SWEEP,
-      runId: `${SAMPLE_SWEEP}-1`,
-      kind: 'METRICS',
-      stage: 'HEAD',
-      leaseEpoch: 2,
-      epochs: [2],
-      attemptCount: 1,
-      errorCode: 'INVALID_PARAMETER_VALUE',
-      errorMessage: 'refused',
-      deadTime: minutesLater(4),
-    },
-  });
 }

@@ -11,7 +11,8 @@ import type { StoreTransaction } from '../../services/coordinator/store/transact
 import { runIdOf } from '../../services/core/ids.ts';
 import { sampleRuns, variedNames } from '../../services/core/samplers/sample-runs.ts';
 import { compileRunConfig } from '../../services/core/search-space/compile.ts';
-import { nextAction, notPromotedReason } from '../../services/core/stopping/advance.ts';
+import { nextAction } from '../../services/core/stopping/advance.ts';
+import { notPromotedReason } from '../../services/core/stopping/steps/end.ts';
 import { actionInputs } from '../../services/core/stopping/decision-inputs.ts';
 import { ladderRun, pathOf, stepAfter } from '../../services/core/stopping/ladder.ts';
 import type { RungStep } from '../../services/core/stopping/ladder.ts';
@@ -106,6 +107,7 @@ async function train(tx: StoreTransaction, search: LockedSearch, run: Run): Prom
       value,
       standardError: Math.sqrt((value * (1 - value)) / IMAGES),
       epoch: step.epoch,
+      completedEpochs: step.epoch,
       taskId: `${search.sweepId}-t01`,
       leaseEpoch: 1,
       evidence: { correct, count: IMAGES, losses: null },
@@ -142,7 +144,7 @@ function correctOf(index: number, { rung }: RungStep): Uint8Array {
 
 async function stateOf(tx: StoreTransaction, search: LockedSearch, runs: readonly Run[]): Promise<SearchState> {
   const { policy, sweepId } = search;
-  const { rungs } = await readEntries(
+  const rungs = await readEntries(
     tx,
     sweepId,
     policy,

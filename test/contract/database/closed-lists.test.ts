@@ -8,6 +8,7 @@ import { END_CAUSES } from '../../../services/core/records/run.ts';
 import { RUN_STATES } from '../../../services/core/states/run-state.ts';
 import { SWEEP_STATES } from '../../../services/core/states/sweep-state.ts';
 import { TASK_STATES } from '../../../services/core/states/task-state.ts';
+import { WINNER_RULES } from '../../../services/core/sweep/finalist-spec.ts';
 import { TEST_POLICIES } from '../../../services/core/sweep/sweep-spec.ts';
 import { FEATURE_DTYPES } from '../../../services/core/run-config.ts';
 import {
@@ -32,6 +33,8 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   runs_stage_check: STAGES,
   runs_end_cause_check: END_CAUSES,
   rungs_stage_check: TRAINED_STAGES,
+  repeat_results_stage_check: TRAINED_STAGES,
+  winners_rule_check: WINNER_RULES,
   searches_end_reason_check: SEARCH_ENDS,
   decisions_kind_check: DECISION_KINDS,
   runs_best_stage_check: TRAINED_STAGES,
@@ -46,6 +49,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   feature_sets_split_check: SPLITS,
   feature_sets_dtype_check: FEATURE_DTYPES,
   feature_sets_pooling_check: POOLINGS,
+  probes_pooling_check: ['avg', 'max'],
   feature_sets_state_check: ['PLANNED', 'COMPUTED'],
   epoch_metrics_stage_check: TRAINED_STAGES,
   checkpoints_stage_check: TRAINED_STAGES,

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import type { Dataset, DatasetProblem } from '../../../services/core/dataset.ts';
 import { CLASS_METRICS, OBJECTIVE_METRICS } from '../../../services/core/objective.ts';
 import type { Objective } from '../../../services/core/objective.ts';
+import { STRATEGIES } from '../../../services/core/samplers/samplers.ts';
 import { STOPPING_RULES } from '../../../services/core/sweep/search-spec.ts';
-import type { BudgetSpec, StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
+import { CONSTRAINT_NAMES } from '../../../services/core/sweep/constraint.ts';
+import type { BudgetSpec, SearchSpec, StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
 import type { DatasetSource, ParameterValue, Parameters, SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import type {
   CheckpointRef,
@@ -85,7 +87,7 @@ const bareSpec: fc.Arbitrary<SweepSpec> = fc.record({
     }),
     few,
   ),
-  strategy: fc.constantFrom('grid' as const, 'random' as const, 'sobol' as const, 'list' as const),
+  strategy: fc.constantFrom(...STRATEGIES),
   variants: fc.array(parameters, few),
   maxRuns: fc.option(positive),
   seed: safe,
@@ -108,10 +110,23 @@ const stopping: fc.Arbitrary<StoppingSpec> = fc.record({
   promoteIdle: fc.boolean(),
 });
 
-export const budget: fc.Arbitrary<BudgetSpec> = fc.record({
-  slotSeconds: fc.option(anyDouble),
-  wallSeconds: fc.option(anyDouble),
-  target: fc.option(fc.record({ value: plainDouble, confidence: anyDouble })),
+export const budget: fc.Arbitrary<BudgetSpec> = fc
+  .tuple(
+    fc.record({
+      slotSeconds: fc.option(anyDouble),
+      wallSeconds: fc.option(anyDouble),
+      target: fc.option(fc.record({ value: plainDouble, confidence: anyDouble })),
+    }),
+    // Its default is encoded by absence.
+    fc.record({ patienceRounds: positive }, { requiredKeys: [] }),
+  )
+  .map(([bounds, patience]) => ({ ...bounds, ...patience }));
+
+const search: fc.Arbitrary<SearchSpec> = fc.record({
+  startupRuns: positive,
+  roundRuns: fc.option(positive),
+  explore: fc.option(anyDouble),
+  pack: fc.boolean(),
 });
 
 /** Fields that a spec may lack, as specs before these fields do. */
@@ -124,6 +139,13 @@ const laterFields = fc.record(
     // Defaults are encoded by absence.
     priority: int32.filter((value) => value !== 0),
     reuse: fc.constant(false as const),
+    constraints: fc.array(fc.record({ name: fc.constantFrom(...CONSTRAINT_NAMES), atMost: plainDouble }), {
+      ...few,
+      minLength: 1,
+    }),
+    finalists: fc.record({ runs: int32, seeds: int32 }),
+    winnerRule: fc.constant('one_standard_error' as const),
+    search,
   },
   { requiredKeys: [] },
 );

@@ -18,6 +18,8 @@ import { forecastFromProto, forecastToProto } from '../../../services/platform/r
 import {
   leaderboardEntryFromProto,
   leaderboardEntryToProto,
+  winnerStatementFromProto,
+  winnerStatementToProto,
 } from '../../../services/platform/rpc/convert/leaderboard.ts';
 import {
   deadLetterFromProto,
@@ -31,6 +33,7 @@ import {
   plannedTaskToProto,
   planSummaryToProto,
 } from '../../../services/platform/rpc/convert/plan.ts';
+import { frontEntryFromProto, frontEntryToProto } from '../../../services/platform/rpc/convert/pareto-front.ts';
 import { runFromProto, runToProto } from '../../../services/platform/rpc/convert/run.ts';
 import { sweepFromProto, sweepToProto } from '../../../services/platform/rpc/convert/sweep.ts';
 import { testResultFromProto, testResultToProto } from '../../../services/platform/rpc/convert/test-result.ts';
@@ -42,9 +45,11 @@ import { Sweep } from '../../../proto/gen/graft/v1/sweep.ts';
 import {
   ExplainRunResponse,
   ExplainSweepResponse,
+  FrontEntry,
   GetMlflowStatusResponse,
   GetSweepResponse,
   LeaderboardEntry,
+  WinnerStatement,
   MlflowDeadLetter,
   PlanSweepResponse,
   WatchSweepResponse,
@@ -122,6 +127,10 @@ describe('a record over the wire and back', () => {
     keeps(TestResult, arbitraryMessage('TestResult'), testResultFromProto, testResultToProto));
   it('keeps entries of the leaderboard', () =>
     keeps(LeaderboardEntry, arbitraryMessage('LeaderboardEntry'), leaderboardEntryFromProto, leaderboardEntryToProto));
+  it('keeps the comparison of the best run with the baseline', () =>
+    keeps(WinnerStatement, arbitraryMessage('WinnerStatement'), winnerStatementFromProto, winnerStatementToProto));
+  it('keeps runs of the Pareto front', () =>
+    keeps(FrontEntry, arbitraryMessage('FrontEntry', ['run']), frontEntryFromProto, frontEntryToProto));
   it('keeps trainers', () => keeps(Trainer, arbitraryMessage('Trainer'), trainerFromProto, trainerToProto));
   it('keeps tokens', () => keeps(Token, arbitraryMessage('Token'), tokenFromProto, tokenToProto));
   it('keeps the state of the mirror', () =>

@@ -1,6 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DecisionKind } from '../../../proto/gen/graft/v1/decision.ts';
+import type { Pool } from 'pg';
+import { replaySweep } from '../../../services/coordinator/store/explain/replay-sweep.ts';
 import { createStore } from '../../../services/coordinator/store/store.ts';
+import type { Store } from '../../../services/coordinator/store/store.ts';
+import type { SearchPolicy } from '../../../services/core/stopping/policy.ts';
 import { createPool } from '../../../services/platform/db/pool.ts';
 import { runExplanationFromProto } from '../../../services/platform/rpc/convert/decision.ts';
 import { createLogger } from '../../../services/platform/telemetry/logger.ts';
@@ -10,51 +14,77 @@ import { startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
 
 const ASHA = 'asha';
+const PAIRED = 'paired';
 const PAGE = { sweepId: '', runId: '', pageSize: 0, pageToken: '' };
 const log = createLogger('test', 'silent');
 let harness: Harness;
+let pool: Pool;
+let store: Store;
 
 beforeAll(async () => {
   harness = await startHarness();
-  const pool = createPool(harness.databaseUrl, { applicationName: 'test', max: 2, log });
-  const store = createStore({ pool, log, leaseMs: 30_000 });
+  pool = createPool(harness.databaseUrl, { applicationName: 'test', max: 2, log });
+  store = createStore({ pool, log, leaseMs: 30_000 });
   await insertSampleSearch(store);
-  await insertSampleSearch(store, { ...searchSpec(), stopping: { ...searchSpec().stopping!, rule: 'asha' } }, ASHA);
-  await store.prisma.$disconnect();
-  await pool.end();
+  for (const rule of ['asha', 'paired'] as const) {
+    await insertSampleSearch(store, { ...searchSpec(), stopping: { ...searchSpec().stopping!, rule } }, rule);
+  }
 });
 
 afterAll(async () => {
+  await store.prisma.$disconnect();
+  await pool.end();
   await harness[Symbol.asyncDispose]();
 });
 
 async function explained(index: number, sweepId = SEARCH_SWEEP): Promise<string> {
   const { run, ...answer } = await harness.sweeps.explainRun({ runId: `${sweepId}-r00${index}` });
   expect(run?.runIndex).toBe(index);
-  return describeRungs(runExplanationFromProto(answer), 'val_accuracy').join('\n');
+  return describeRungs(runExplanationFromProto(answer), 'val_accuracy', true).join('\n');
 }
 
 describe('the explanation of a run', () => {
   it('names rule, place, cut and numbers of every run that was not promoted, and what it was compared with', async () => {
     const text = await explained(8);
     expect(text).toContain('Rung 0 (end of the head): val_accuracy 0.4500 ± 0.0787 (best epoch 10), place 9 of 9.');
-    expect(text).toMatch(/→ PAUSE by promotion@1, place 9, cut 4: place 9 of 9 .*the best 4 are promoted/);
+    expect(text).toMatch(/→ PAUSE by promotion@2, place 9, cut 4: place 9 of 9 .*the best 4 are promoted/);
     expect(text).toMatch(
       /Against run 6 \(place 4, 0\.6500\), on the same 40 validation images: \d+ only this run gets right, \d+ only run 6; p = 0\.\d+/,
     );
-    expect(text).toContain('The search has ended.');
+    expect(text).toContain(
+      [
+        '  place  run  val_accuracy',
+        '      1    4        0.8000  promoted',
+        '      2    0        0.7500  promoted',
+        '      3    5        0.6750  promoted',
+        '      4    6        0.6500  promoted',
+        '  ── cut: the best 4 of 9 train on',
+        '      5    1        0.6250  not promoted',
+        '      6    7        0.6000  not promoted',
+        '      7    2        0.5500  not promoted',
+        '      8    3        0.5000  not promoted',
+        '      9    8        0.4500  this run',
+      ].join('\n'),
+    );
+    expect(text).toContain(
+      [
+        'The search has ended. It is at place 9 of 9 at rung 0 (end of the head), and the best 4 are promoted.',
+        'It is promoted after 15 more runs there that are worse: ' +
+          `\`graft sweep extend ${SEARCH_SWEEP} --variant NAME=VALUE,…\` adds runs, and it waits again.`,
+      ].join('\n'),
+    );
   });
 
   it('names the promotions of a run that came to its end', async () => {
     const text = await explained(4);
-    expect(text.match(/→ PROMOTE by promotion@1, place 1, cut \d/g)).toHaveLength(3);
+    expect(text.match(/→ PROMOTE by promotion@2, place 1, cut \d/g)).toHaveLength(3);
     expect(text).toContain('Rung 3 (end of fine-tuning): val_accuracy 0.9500');
     expect(text).not.toContain('The search has ended.');
   });
 
   it('compares a run that a rule stopped with the entry at the cut, among those that came before', async () => {
     const text = await explained(3, ASHA);
-    expect(text).toMatch(/→ STOP by asha@1, place 4, cut \d: /);
+    expect(text).toMatch(/→ STOP by asha@2, place 4, cut \d: /);
     expect(text).toContain('Against run');
   });
 });
@@ -82,11 +112,11 @@ describe('the decisions of a sweep', () => {
 
   it('are explained with the rungs, their entries in places, and the comparison of the best run with the baseline', async () => {
     const { rule, rungs, notes, replay } = await harness.sweeps.explainSweep({ sweepId: SEARCH_SWEEP, replay: false });
-    expect(rule).toBe('promotion@1');
+    expect(rule).toBe('promotion@2');
     expect(rungs.map(({ entryCount }) => entryCount)).toEqual([9, 4, 2, 1]);
     expect(notes).toEqual([
       expect.stringMatching(
-        /^By the validation images, run 4 is not distinguishable from the baseline: .*, corrected for the best of 9 runs\.$/,
+        /^Run 4 is not distinguishable from the baseline on the validation images: .*, corrected for the choice among 9 runs; both at fine-tuning, epoch 9, because the baseline was not trained further\.$/,
       ),
     ]);
     expect(replay).toBeUndefined();
@@ -112,10 +142,29 @@ describe('the decisions of a sweep', () => {
     ]);
   });
 
-  it.each([SEARCH_SWEEP, ASHA])('are equal when they are recomputed from the rows (%s)', async (sweepId) => {
+  it.each([SEARCH_SWEEP, ASHA, PAIRED])('are equal when they are recomputed from the rows (%s)', async (sweepId) => {
     const { replay, decisionCounts } = await harness.sweeps.explainSweep({ sweepId, replay: true });
     const counted = decisionCounts.reduce((sum, { count }) => sum + count, 0);
     expect(replay).toEqual({ decisionCount: counted, differenceCount: 0, differences: [] });
+  });
+
+  it('are equal when the results by image are dropped between two decisions, and read for two runs at once', async () => {
+    const { rows } = await pool.query<{ policy: SearchPolicy }>('SELECT policy FROM searches WHERE sweep_id = $1', [
+      PAIRED,
+    ]);
+    const compared = await harness.query(
+      `SELECT 1 FROM decisions WHERE sweep_id = '${PAIRED}' AND p_value IS NOT NULL`,
+    );
+    expect(compared.length).toBeGreaterThan(2);
+    const query = vi.spyOn(pool, 'query');
+    const replay = await replaySweep(store, PAIRED, rows[0]!.policy, 1);
+    const read = (query.mock.calls as unknown as [string, unknown[][]][])
+      .filter(([text]) => text.includes('e.losses'))
+      .map(([, [, rungs]]) => rungs!.length);
+    query.mockRestore();
+    expect(replay).toMatchObject({ differenceCount: 0 });
+    expect(read.length).toBeGreaterThanOrEqual(compared.length);
+    expect(Math.max(...read)).toBeLessThanOrEqual(2);
   });
 
   it('differ when a row was changed, and are named', async () => {

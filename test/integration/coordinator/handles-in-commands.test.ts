@@ -77,6 +77,7 @@ const COMMANDS: readonly (readonly [keyof typeof FORMS, readonly string[], RegEx
   ['SWEEP', ['sweep', 'note', 'HANDLE', 'looks good'], /looks good/],
   ['SWEEP', ['sweep', 'tag', 'HANDLE', 'kept'], /tags +kept/],
   ['SWEEP', ['sweep', 'explain', 'HANDLE'], /\S/],
+  ['SWEEP', ['sweep', 'front', 'HANDLE'], /No run has a value yet whose model has known costs/],
   ['SWEEP', ['sweep', 'priority', 'HANDLE', '0'], /Heads of two rates/],
   ['SWEEP', ['sweep', 'slots', 'HANDLE', 'all'], /Heads of two rates/],
   ['SWEEP', ['sweep', 'extend', 'HANDLE', '--max-runs', '9'], /max_runs: bounds no runs of this sweep/],

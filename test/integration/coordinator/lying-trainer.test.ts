@@ -152,7 +152,13 @@ describe('a trainer that lies', () => {
     // Of another size, so that there are features to compute; simulated curves don't depend on it.
     const sweepId = await harness.submit({ ...spec, base: { ...spec.base, image_size: 96 } });
     const { trainerSecret } = liar;
-    const register = { trainer: trainerMessage(), trainerSecret, store: undefined, recipeVersion: RECIPE_VERSION };
+    const register = {
+      trainer: trainerMessage(),
+      trainerSecret,
+      store: undefined,
+      recipeVersion: RECIPE_VERSION,
+      stages: [],
+    };
     await lieInEachField('RegisterTrainer', register, (r) => harness.trainers.registerTrainer(r), /^(?!store)/);
     const want = {
       requestId: liar.newRequestId(),
@@ -171,7 +177,7 @@ describe('a trainer that lies', () => {
       ({ invariant }) => !/no attempt is live|every task/.test(invariant),
     )) {
       const found = await harness.query(
-        `WITH scope AS (SELECT $1::text AS reference, $2::text[] AS sweeps) ${violations}`,
+        `WITH scope AS (SELECT $1::text AS reference, $2::text[] AS sweeps, $2::text[] AS "every") ${violations}`,
         [reference, [sweepId]],
       );
       expect(found, invariant).toEqual([]);
@@ -204,6 +210,7 @@ describe('a trainer that lies', () => {
         trainerSecret,
         store: undefined,
         recipeVersion: 0,
+        stages: [],
       }),
     ).rejects.toThrow(TrainerIdTakenError);
     expect(await harness.query(`SELECT state, refusal_count FROM trainers WHERE trainer_id = 'honest'`)).toEqual([

@@ -1,16 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SweepState } from '../../../proto/gen/graft/v1/sweep.ts';
 import { TaskCommand } from '../../../proto/gen/graft/v1/trainer_service.ts';
-import { compileRunConfig } from '../../../services/core/search-space/compile.ts';
-import { ladderRun, pathOf } from '../../../services/core/stopping/ladder.ts';
-import type { SearchPolicy } from '../../../services/core/stopping/policy.ts';
-import { replay } from '../../../services/core/stopping/replay.ts';
-import type { StoredDecision } from '../../../services/core/stopping/replay.ts';
-import { STOPPING_DEFAULTS } from '../../../services/core/sweep/search-spec.ts';
-import type { StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
 import type { SweepSpec } from '../../../services/core/sweep/sweep-spec.ts';
 import { specOf, startHarness } from './harness.ts';
 import type { Harness } from './harness.ts';
+import { expectSoundTables, runsOf, stoppingAt } from './search-fixture.ts';
 import { outcomeOf } from './simulated-trainer.ts';
 import type { SimulatedTrainer } from './simulated-trainer.ts';
 
@@ -21,10 +15,6 @@ beforeEach(async () => {
 afterEach(() => harness[Symbol.asyncDispose]());
 
 const RATES = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => number / 1e5);
-
-function stopping(changes: Partial<StoppingSpec> = {}): StoppingSpec {
-  return { ...STOPPING_DEFAULTS, rule: 'promotion', rungs: { head: [], fineTune: [3, 9] }, ...changes };
-}
 
 /** Nine fine-tunings of 27 epochs. @param base further parameters */
 function tuningSpec(base: SweepSpec['base'], changes: Partial<SweepSpec> = {}): SweepSpec {
@@ -37,7 +27,7 @@ function tuningSpec(base: SweepSpec['base'], changes: Partial<SweepSpec> = {}): 
       ...base,
     },
     parameters: [{ name: 'fine_tune.learning_rate', domain: { kind: 'values', values: RATES }, conditions: [] }],
-    stopping: stopping(),
+    stopping: stoppingAt([3, 9]),
     ...changes,
   });
 }
@@ -59,22 +49,6 @@ async function trainedEpochs(sweepId: string, stage: string): Promise<number> {
   return row?.count ?? 0;
 }
 
-interface Ended {
-  readonly run_index: number;
-  readonly state: string;
-  readonly state_reason: string;
-  readonly end_cause: string | null;
-  readonly rung: number | null;
-  readonly paused_rung: number | null;
-}
-
-async function runsOf(sweepId: string): Promise<Ended[]> {
-  return harness.query<Ended>(
-    `SELECT run_index, state, state_reason, end_cause, rung, paused_rung FROM runs WHERE sweep_id = $1 ORDER BY run_index`,
-    [sweepId],
-  );
-}
-
 async function decisionsOf(
   sweepId: string,
 ): Promise<{ kind: string; run_index: number | null; rung: number | null }[]> {
@@ -90,7 +64,7 @@ describe('promotion over rungs 3, 9 and 27 with one slot', { timeout: 120_000 },
     const stages = await trainer.workAll();
     expect(stages.filter((stage) => stage === 'FINE_TUNE')).toHaveLength(9 + 4 + 2);
     expect(await trainedEpochs(sweepId, 'FINE_TUNE')).toBe(9 * 3 + 4 * 6 + 2 * 18);
-    const runs = await runsOf(sweepId);
+    const runs = await runsOf(harness, sweepId);
     expect(runs.filter(({ state, end_cause: cause }) => state === 'SUCCEEDED' && cause === 'ALL_EPOCHS')).toHaveLength(
       2,
     );
@@ -104,7 +78,7 @@ describe('promotion over rungs 3, 9 and 27 with one slot', { timeout: 120_000 },
     expect(kinds.filter((kind) => kind === 'PAUSE')).toHaveLength(9 + 4);
     expect(kinds.filter((kind) => kind === 'PROMOTE')).toHaveLength(4 + 2);
     expect(kinds.at(-1)).toBe('END');
-    expect(await replayed(sweepId)).toEqual([]);
+    await expectSoundTables(harness, sweepId);
     const [search] = await harness.query('SELECT end_reason FROM searches WHERE sweep_id = $1', [sweepId]);
     expect(search).toEqual({ end_reason: 'ALL_DECIDED' });
     const { sweep } = await harness.sweeps.getSweep({ sweepId });
@@ -123,7 +97,7 @@ describe('promotion over rungs 3, 9 and 27 with one slot', { timeout: 120_000 },
     // The nine share one head: 4 of 9 are promoted to epoch 3, 2 of 4 to epoch 9, 1 of 2 to the end.
     expect(await trainedEpochs(sweepId, 'HEAD')).toBe(3);
     expect(await trainedEpochs(sweepId, 'FINE_TUNE')).toBe(4 * 3 + 2 * 6 + 1 * 18);
-    expect((await runsOf(sweepId)).map(({ state }) => state).sort()).toEqual([
+    expect((await runsOf(harness, sweepId)).map(({ state }) => state).sort()).toEqual([
       ...Array<string>(8).fill('STOPPED'),
       'SUCCEEDED',
     ]);
@@ -142,7 +116,7 @@ describe('a bound', () => {
     const trainer = await trainerOf(harness);
     const sweepId = await harness.submit(twoHeads({ slotSeconds: 1e-6, wallSeconds: null, target: null }));
     expect(await trainer.workAll()).toEqual(['INDEX']);
-    for (const run of await runsOf(sweepId)) {
+    for (const run of await runsOf(harness, sweepId)) {
       expect(run).toMatchObject({ state: 'STOPPED', end_cause: 'BUDGET' });
       expect(run.state_reason).toMatch(/slot-seconds are spent$/);
     }
@@ -165,7 +139,8 @@ describe('a bound', () => {
       .poll(async () => (await trainer.heartbeat([head]))[0]?.command, { timeout: 20_000 })
       .toBe(TaskCommand.STOP);
     await trainer.complete(head, { stage: 'TRAIN', outcomes: [outcomeOf(run?.runId ?? '', 1, { kind: 'STOPPED' })] });
-    for (const ended of await runsOf(sweepId)) expect(ended).toMatchObject({ state: 'STOPPED', end_cause: 'TARGET' });
+    for (const ended of await runsOf(harness, sweepId))
+      expect(ended).toMatchObject({ state: 'STOPPED', end_cause: 'TARGET' });
     expect(await trainer.workAll()).toEqual(['EVALUATE']);
     const [tested] = await harness.query(`SELECT run_id FROM test_results WHERE role = 'WINNER'`);
     expect(tested).toEqual({ run_id: run?.runId });
@@ -179,7 +154,7 @@ describe('runs that wait at a rung', () => {
     await trainer.work(await trainer.mustLease('INDEX'));
     await trainer.work(await trainer.mustLease('FEATURES'));
     await trainer.fail(await trainer.mustLease('HEAD'), { errorClass: 'PERMANENT', message: 'no such layer' });
-    const runs = await runsOf(sweepId);
+    const runs = await runsOf(harness, sweepId);
     expect(runs.map(({ state, end_cause: cause }) => `${state} ${cause ?? ''}`)).toEqual(
       runs.map(() => 'FAILED ERROR'),
     );
@@ -195,7 +170,7 @@ describe('runs that wait at a rung', () => {
     await trainer.work(await trainer.mustLease('FINE_TUNE'));
     await harness.sweeps.pauseSweep({ sweepId, reason: '' });
     await harness.sweeps.resumeSweep({ sweepId });
-    const waiting = (await runsOf(sweepId)).filter(({ state }) => state === 'PAUSED');
+    const waiting = (await runsOf(harness, sweepId)).filter(({ state }) => state === 'PAUSED');
     expect(waiting.map(({ paused_rung: rung }) => rung)).toEqual([0]);
   });
 
@@ -204,20 +179,20 @@ describe('runs that wait at a rung', () => {
     trainer.knowsRungs = false;
     const sweepId = await harness.submit(tuningSpec({ ...WITHOUT_HEAD, 'fine_tune.epochs': 12 }));
     await trainer.workAll();
-    expect((await runsOf(sweepId)).every(({ state }) => state === 'SUCCEEDED')).toBe(true);
+    expect((await runsOf(harness, sweepId)).every(({ state }) => state === 'SUCCEEDED')).toBe(true);
     const log = await harness.query<{ kind: string; reason: string }>(
       `SELECT DISTINCT kind, reason FROM decision_log WHERE rung = 0 AND sweep_id = $1`,
       [sweepId],
     );
     expect(log).toEqual([{ kind: 'CONTINUE', reason: "trained on: the trainer's version can't pause" }]);
-    expect(await replayed(sweepId)).toEqual([]);
+    await expectSoundTables(harness, sweepId);
   });
 
   it('start again from the head when their checkpoint was not kept', async () => {
     const trainer = await trainerOf(harness);
     const spec = tuningSpec(
       { ...WITHOUT_HEAD, 'fine_tune.epochs': 9 },
-      { stopping: stopping({ keepPaused: 0, rungs: { head: [], fineTune: [3] } }) },
+      { stopping: stoppingAt([3], { keepPaused: 0 }) },
     );
     const sweepId = await harness.submit(spec);
     await trainer.work(await trainer.mustLease('INDEX'));
@@ -238,54 +213,6 @@ describe('runs that wait at a rung', () => {
       [run?.runId],
     );
     expect(curve).toEqual({ count: 9 });
-    expect(await replayed(sweepId)).toEqual([]);
+    await expectSoundTables(harness, sweepId);
   });
 });
-
-/** Differences between the stored decisions of a sweep and those that their inputs give. */
-async function replayed(sweepId: string): Promise<unknown[]> {
-  const [search] = await harness.query<{ policy: SearchPolicy }>('SELECT policy FROM searches WHERE sweep_id = $1', [
-    sweepId,
-  ]);
-  if (search === undefined) throw new Error('the sweep has no search');
-  const { policy } = search;
-  const runs = await harness.query<{ parameters: Record<string, number>; run_index: number }>(
-    'SELECT run_index, parameters FROM runs WHERE sweep_id = $1 ORDER BY run_index',
-    [sweepId],
-  );
-  const paths = runs.map(({ run_index: index, parameters }) =>
-    pathOf(policy.ladder, ladderRun(index, compileRunConfig(parameters))),
-  );
-  const entries = await harness.query<{
-    rung: number;
-    run_index: number;
-    arrival: number;
-    value: number;
-    epoch: number;
-  }>(
-    `SELECT e.rung, r.run_index, e.arrival, e.value, e.epoch FROM rung_entries e JOIN runs r USING (run_id)
-      WHERE e.sweep_id = $1 ORDER BY e.arrival`,
-    [sweepId],
-  );
-  const rungs = policy.ladder.map(({ number }) =>
-    entries
-      .filter(({ rung }) => rung === number)
-      .map(({ run_index: runIndex, arrival, value, epoch }) => ({
-        runIndex,
-        arrival,
-        value,
-        standardError: null,
-        epoch,
-        evidence: null,
-        continues: paths[runIndex]?.some(({ rung }) => rung > number) ?? false,
-      })),
-  );
-  const decisions = await harness.query<StoredDecision>(
-    `SELECT d.decision_id::int AS "decisionId", d.kind, r.run_index AS "runIndex", d.rung, d.rule, d.place, d.cut,
-            d.p_value AS "pValue", d.alpha, d.inputs, d.reason
-       FROM decisions d LEFT JOIN runs r ON r.run_id = d.run_id WHERE d.sweep_id = $1 ORDER BY d.decision_id`,
-    [sweepId],
-  );
-  expect(decisions.length).toBeGreaterThan(0);
-  return replay({ policy, rungs, paths }, decisions);
-}

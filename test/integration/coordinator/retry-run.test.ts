@@ -200,7 +200,9 @@ describe('RetryRun', () => {
     const runId = first?.runId ?? '';
     expect((await retry(runId)).run?.state).toBe(RunState.QUEUED);
     await harness.sweeps.stopRun({ runId, reason: '' });
-    await expect(retry(runId)).rejects.toThrow(/retry run .*STOPPED.*needs FAILED\. It was ended on purpose/);
+    await expect(retry(runId)).rejects.toThrow(
+      /retry run .*STOPPED.*needs FAILED\. A rule, a person or the end of its search/,
+    );
     await trainer.fail(await trainer.mustLease('INDEX'), { errorClass: 'PERMANENT', message: 'no such folder' });
     const failed = second?.runId ?? '';
     await expect(retry(failed)).rejects.toThrow(

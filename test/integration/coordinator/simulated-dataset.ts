@@ -67,3 +67,12 @@ export function datasetOf({ digest, classNames, images }: SimulatedDataset, path
     problems: [],
   };
 }
+
+/** Returns a bit for each image, which says that the first ones are right. */
+export function firstRight(accuracy: number, imageCount: number): Buffer {
+  const bits = Buffer.alloc(Math.ceil(imageCount / 8));
+  for (let image = 0; image < Math.round(accuracy * imageCount); image += 1) {
+    bits.writeUInt8(bits.readUInt8(image >> 3) | (1 << (image & 7)), image >> 3);
+  }
+  return bits;
+}

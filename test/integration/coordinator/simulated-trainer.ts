@@ -3,12 +3,14 @@ import { checkpointUri } from '../../../services/core/checkpoint-uri.ts';
 import type { Split } from '../../../services/core/dataset.ts';
 import { outputShapeAt } from '../../../services/core/network/base-cost.ts';
 import { featureSetUri } from '../../../services/core/reports/check-features.ts';
-import { MAX_REPORTED_LOSSES } from '../../../services/core/task.ts';
+import { MAX_REPORTED_LOSSES, STAGES } from '../../../services/core/task.ts';
 import type {
   CheckpointKind,
   CheckpointRef,
   FeatureSetRef,
   LeasedTask,
+  ProbeMeasurement,
+  ProbeOrder,
   RunOutcome,
   Stage,
   TaskError,
@@ -31,7 +33,7 @@ import type {
   TrainerServiceService,
 } from '../../../proto/gen/graft/v1/trainer_service.ts';
 
-import { datasetOf, simulatedDataset } from './simulated-dataset.ts';
+import { datasetOf, firstRight, simulatedDataset } from './simulated-dataset.ts';
 import type { SimulatedDataset, SimulatedImage } from './simulated-dataset.ts';
 
 /** Fields that every write of a trainer carries. */
@@ -81,6 +83,10 @@ export class SimulatedTrainer {
   dataset: SimulatedDataset = simulatedDataset(CLASS_NAMES);
   /** False: a trainer of a version before rungs, which sends no results by image and trains on at a pause. */
   knowsRungs = true;
+  /** Stages that it reports; empty: it is of a version that reports none. */
+  executes: readonly Stage[] = STAGES;
+  /** Part of the images that a probe of this candidate predicts correctly. */
+  probedAccuracy: (order: ProbeOrder) => number = () => 0.9;
   /** True: a trainer that saves the last epoch of a task only. */
   savesOnlyAtEnd = false;
   /** Secrets of its leases, by task and lease epoch. */
@@ -133,6 +139,7 @@ export class SimulatedTrainer {
       },
       trainerSecret: this.trainerSecret,
       recipeVersion,
+      stages: this.executes.map((stage) => stages.toProto(stage)),
     });
   }
 
@@ -256,16 +263,12 @@ export class SimulatedTrainer {
       .filter(({ stopped }) => !stopped && this.knowsRungs)
       .flatMap((run) => {
         const { val_accuracy: accuracy = 0, val_loss: loss = 0 } = metricsOf(run, task.stage, epoch);
-        const correct = Buffer.alloc(Math.ceil(imageCount / 8));
-        for (let image = 0; image < Math.round(accuracy * imageCount); image += 1) {
-          correct.writeUInt8(correct.readUInt8(image >> 3) | (1 << (image & 7)), image >> 3);
-        }
         const report = {
           runId: run.runId,
           stage: stages.toProto(task.stage),
           epoch,
           epochCount: epoch,
-          validationCorrect: correct,
+          validationCorrect: firstRight(accuracy, imageCount),
           validationLosses: imageCount > MAX_REPORTED_LOSSES ? [] : Array<number>(imageCount).fill(loss),
         };
         return [
@@ -297,10 +300,20 @@ export class SimulatedTrainer {
     await this.complete(task, { stage: 'TRAIN', outcomes });
   }
 
+  /** A probe that is right on the first images, so that a better candidate is right wherever a worse one is. */
+  measureOf({ probe }: LeasedTask): ProbeMeasurement {
+    if (probe === undefined) throw new Error('the task does not say what to probe');
+    const imageCount = probe.trainImageCount + probe.validationImageCount;
+    const correct = firstRight(this.probedAccuracy(probe), imageCount);
+    return { correct, imageCount, logMe: 0.5, penalty: 1, latencySeconds: 0.02, featureCount: 64, seconds: 2 };
+  }
+
   resultOf(task: LeasedTask): TaskResult {
     switch (task.stage) {
       case 'INDEX':
         return indexResultOf(task, this.dataset);
+      case 'PROBE':
+        return { stage: 'PROBE', ...this.measureOf(task) };
       case 'FEATURES':
         return {
           stage: 'FEATURES',
@@ -314,7 +327,7 @@ export class SimulatedTrainer {
             runId: run.runId,
             checkpointId: run.sourceCheckpoint?.checkpointId ?? '',
             role: run.role ?? 'EVERY_RUN',
-            loss: LOSS,
+            loss: lossOf(imagesOf(this.dataset, 'test').length),
             predictions: imagesOf(this.dataset, 'test').map(predictionOf),
           })),
         };
@@ -344,8 +357,10 @@ export function outcomeOf(runId: string, epochCount: number, changes: Partial<Ru
   return { runId, kind: 'SUCCEEDED', error: null, epochCount, peakMemoryBytes: 1000, ...changes };
 }
 
-/** Mean cross-entropy of the predictions. */
-const LOSS = -(18 * Math.log(0.8) + 2 * Math.log(0.2)) / 20;
+/** Returns the mean cross-entropy of the predictions, two of which are wrong. */
+function lossOf(imageCount: number): number {
+  return -((imageCount - 2) * Math.log(0.8) + 2 * Math.log(0.2)) / imageCount;
+}
 
 function imagesOf({ images }: SimulatedDataset, split: Split): SimulatedImage[] {
   return images.filter((image) => image.split === split);

@@ -57,6 +57,7 @@ const USES: Readonly<Record<string, string>> = {
   runs_head_digest_idx: `SELECT run_id FROM runs WHERE head_digest = ANY('{a,b}') AND reused_run_id IS NULL AND head_run_id IS NULL`,
   runs_head_run_id_idx: `SELECT run_id FROM runs WHERE head_run_id = '${LARGE_RUN}'`,
   runs_live_idx: `SELECT 1 FROM runs WHERE sweep_id = '${LARGE_SWEEP}' AND state IN ('QUEUED', 'RUNNING', 'PAUSED', 'STOPPING') LIMIT 1`,
+  runs_repeat_of_idx: `SELECT run_id FROM runs WHERE repeat_of = '${LARGE_RUN}'`,
   runs_result_digest_idx: `SELECT run_id FROM runs WHERE result_digest = ANY('{a,b}') AND reused_run_id IS NULL`,
   runs_reused_run_id_idx: `SELECT run_id FROM runs WHERE reused_run_id = '${LARGE_RUN}'`,
   sweeps_handle_id_idx: `SELECT sweep_id FROM sweeps WHERE lower(sweep_id) LIKE 'sweep-007%'`,
@@ -72,6 +73,7 @@ const USES: Readonly<Record<string, string>> = {
   tasks_peak_memory_idx: `SELECT peak_memory_bytes FROM tasks WHERE cost_class = 'c2' AND peak_memory_bytes > 0 AND forecast_memory_bytes > 0
     ORDER BY end_time DESC LIMIT 20`,
   tasks_ready_idx: `SELECT min(not_before_time) FROM tasks WHERE state = 'READY' AND not_before_time > now()`,
+  tasks_ready_shared_idx: `SELECT task_id FROM tasks WHERE state = 'READY' AND stage IN ('INDEX', 'FEATURES')`,
   tasks_sweep_id_position_idx: `SELECT task_id FROM tasks WHERE sweep_id = '${LARGE_SWEEP}' ORDER BY position LIMIT 20`,
   tasks_sweep_ready_idx: `SELECT task_id FROM tasks WHERE sweep_id = '${LARGE_SWEEP}' AND state = 'READY' ORDER BY position, task_id LIMIT 1`,
   test_results_checkpoint_id_idx: `SELECT role FROM test_results WHERE checkpoint_id = '${LARGE_RUN}BEST'`,

@@ -61,7 +61,11 @@ test('Prisma Client writes and reads every model', async () => {
     Search: 1,
     Rung: 1,
     RungEntry: 1,
+    RepeatResult: 1,
+    Probe: 1,
+    Winner: 1,
     Decision: 1,
+    Suggestion: 1,
     DeletedSweep: 1,
     FileRemoval: 1,
   });

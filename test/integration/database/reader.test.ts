@@ -26,7 +26,7 @@ test('graft_reader reads every view and no table', async (context) => {
             has_table_privilege('graft_reader', oid, 'INSERT, UPDATE, DELETE, TRUNCATE') AS writes
        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')`,
   ]);
-  expect(rights?.filter(({ view }) => view === true)).toHaveLength(14);
+  expect(rights?.filter(({ view }) => view === true)).toHaveLength(20);
   expect(rights?.filter(({ view, reads, writes }) => reads !== view || writes === true)).toEqual([]);
   await runOn(database.url, ['SET ROLE graft_reader', 'SELECT * FROM leaderboard']);
   await expect(runOn(database.url, ['SET ROLE graft_reader', 'SELECT * FROM runs'])).rejects.toThrow(

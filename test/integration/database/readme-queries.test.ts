@@ -25,6 +25,11 @@ beforeAll(async () => {
   await insertSampleRecord(prisma);
   await insertSecondSweep(prisma);
   await prisma.$disconnect();
+  // Costs of the models: of the runs of the sample, number 0 is the smallest, and 1 and 2 are equal.
+  await runOn(database.url, [
+    `UPDATE runs SET model_bytes = 4000000 + 1000000 * least(run_index, 1), parameter_count = 1000000 + 250000 * least(run_index, 1),
+            flops = 300000000 + 500000 * least(run_index, 1) WHERE sweep_id = 's1'`,
+  ]);
   reader = new pg.Client({ connectionString: database.url });
   await reader.connect();
   if ((await whyNoReader(database.url)) === null) await reader.query('SET ROLE graft_reader');
@@ -68,6 +73,13 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
     [5, 4, 'head.units=512 optimizer.learning_rate=10', null, null, null, null, null],
   ].map(([rank, run_index, parameters, best_epoch, best_value, test_accuracy, low, high]) => ({
     ...{ rank, run_index, parameters, best_epoch, best_value, test_accuracy, low, high },
+  })),
+  // Run 2 equals run 1 and comes after it.
+  'The runs that no smaller one equals': [
+    [1, 0, '0.9000', '4000000', '1000000', '300000000'],
+    [2, 1, '0.9500', '5000000', '1250000', '300500000'],
+  ].map(([place, run_index, value, model_bytes, parameter_count, flops]) => ({
+    ...{ place, run_index, value, error: null, model_bytes, parameter_count, flops, tied_run_indexes: [] },
   })),
   'The learning curves of the three best runs': [
     [1, 0.95],
@@ -155,7 +167,7 @@ const EXPECTED: Readonly<Record<string, readonly Record<string, unknown>[]>> = {
   ],
   'The runs at each rung, best first': [
     {
-      ...{ rung: 0, stage: 'HEAD', rung_epoch: null, place: 1, run_index: 1, value: '0.9500' },
+      ...{ rung: 0, stage: 'HEAD', rung_epoch: 1, competes: true, place: 1, run_index: 1, value: '0.9500' },
       ...{ verdict: 'CONTINUE', promoted: false },
     },
   ],

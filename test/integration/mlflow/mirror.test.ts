@@ -222,25 +222,34 @@ test('a search is mirrored with its rungs, pauses and causes of ends', async (co
   const all = await new MlflowReader(mlflow.url).runs('a search');
   const named = (name: string): MlflowRunRecord | undefined => all.find((run) => run.name === name);
   expect(named('head, then fine-tune')?.tags).toMatchObject({
-    'graft.stopping_rule': 'promotion@1',
+    'graft.stopping_rule': 'promotion@2',
+    'graft.stopping_policy': expect.stringContaining('the best ⌊n/3⌋ + 1 of n are promoted') as string,
+    'graft.rungs': '0 (end of the head); 1 (fine-tuning, epoch 3); 2 (fine-tuning, epoch 9); 3 (end of fine-tuning)',
+    'graft.winner_statement': expect.stringMatching(/^Run 4 is not distinguishable from the baseline/) as string,
     'graft.search_end': 'ALL_DECIDED',
   });
   expect(named(`${SEARCH_SWEEP}-r004`)).toMatchObject({
     status: 'FINISHED',
-    tags: { 'graft.state': 'SUCCEEDED', 'graft.end_cause': 'ALL_EPOCHS', 'graft.rung': '3' },
+    tags: { 'graft.state': 'SUCCEEDED', 'graft.end_cause': 'ALL_EPOCHS', 'graft.rung': '3 (end of fine-tuning)' },
   });
   expect(named(`${SEARCH_SWEEP}-r003`)).toMatchObject({
     status: 'FINISHED',
     tags: {
       'graft.state': 'STOPPED',
       'graft.end_cause': 'NOT_PROMOTED',
-      'graft.rung': '0',
+      'graft.rung': '0 (end of the head)',
+      'graft.decision': expect.stringMatching(/^PAUSE by promotion@2: place \d of \d/) as string,
       'graft.state_reason': 'not promoted; place 8 of 9 at rung 0 (end of the head)',
     },
   });
   expect(named(paused)).toMatchObject({
     status: 'RUNNING',
-    tags: { 'graft.state': 'PAUSED', 'graft.paused_rung': '0', 'graft.end_cause': '', 'graft.state_reason': reason },
+    tags: {
+      'graft.state': 'PAUSED',
+      'graft.paused_rung': '0 (end of the head)',
+      'graft.end_cause': '',
+      'graft.state_reason': reason,
+    },
   });
   await store.prisma.$disconnect();
   await pool.end();

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { promotionCut } from '../../../services/core/stopping/rung-table.ts';
 import type { RungEntry } from '../../../services/core/stopping/rung-table.ts';
+import { gapsOf } from '../../../services/core/stopping/decision-log.ts';
+import type { LoggedDecision } from '../../../services/core/stopping/decision-log.ts';
 import { replay } from '../../../services/core/stopping/replay.ts';
 import type { LadderRun } from '../../../services/core/stopping/ladder.ts';
 import type { StoppingRule } from '../../../services/core/sweep/search-spec.ts';
@@ -152,6 +154,26 @@ test('finds a stored decision that was changed', () => {
       expect(replay(stored, forged).map(({ decisionId }) => decisionId)).toEqual([changed.decisionId]);
     }),
     { numRuns: 100 },
+  );
+});
+
+/** Returns a log without some decisions, numbered as if they had never been made. */
+function renumbered(decisions: readonly LoggedDecision[]): LoggedDecision[] {
+  return decisions.map((decision, index) => ({ ...decision, decisionId: index + 1 }));
+}
+
+test('finds a stored decision that is missing or stored twice, wherever it was', () => {
+  fc.assert(
+    fc.property(sweeps, fc.constantFrom(...RULES), fc.boolean(), timings, fc.nat(), (sweep, rule, sync, timing, at) => {
+      // A run that fails after its promotion may have failed while it waited.
+      const { decisions, stored } = simulate({ ...worldsOf(sweep, rule, sync)(timing), faultOf: () => null });
+      expect(gapsOf(stored, decisions, true)).toEqual([]);
+      const place = at % decisions.length;
+      expect(gapsOf(stored, decisions.toSpliced(place, 1), true)).not.toEqual([]);
+      expect(gapsOf(stored, renumbered(decisions.toSpliced(place, 1)), true)).not.toEqual([]);
+      expect(gapsOf(stored, renumbered(decisions.toSpliced(place, 0, decisions[place]!)), true)).not.toEqual([]);
+    }),
+    { numRuns: 200 },
   );
 });
 

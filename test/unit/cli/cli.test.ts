@@ -21,7 +21,8 @@ writeFileSync(BAD_FILE, 'dataset: { pth: /data/pets }\nparameters: { head.unit: 
 
 /** A coordinator that answers what a test wants of it, and fails the test for anything else. */
 function clientWith(answers: Partial<GraftClient>): GraftClient {
-  const client = { address: 'there:1', close: () => undefined, resolveHandle: asIdentity, ...answers };
+  const none = { stateWinner: () => Promise.resolve({ winnerStatement: null, winner: null }) };
+  const client = { address: 'there:1', close: () => undefined, resolveHandle: asIdentity, ...none, ...answers };
   return new Proxy(client as GraftClient, {
     get(target, name) {
       if (name in target) return Reflect.get(target, name) as unknown;
@@ -332,7 +333,10 @@ describe('results', () => {
   it('are tables for people', async () => {
     const { out } = await run(['leaderboard', 's1'], {
       getSweep: () => Promise.resolve(sampleSweep()),
-      getLeaderboard: (id) => Promise.resolve(id === 's1' ? leaderboard : { entries: [], testLookCount: 0 }),
+      getLeaderboard: (id) =>
+        Promise.resolve(
+          id === 's1' ? leaderboard : { entries: [], testLookCount: 0, winnerStatement: null, winner: null },
+        ),
     });
     expect(out).toContain('0.9500 (0.9104 – 0.9726)');
     expect(out).toContain('2 runs were tested on the test split');

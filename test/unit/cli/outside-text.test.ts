@@ -69,14 +69,22 @@ describe('text from outside in the terminal', () => {
   async function* watchSweep(): AsyncGenerator<StoredEvent> {
     for (const event of events) yield await Promise.resolve(event);
   }
+  const statement = { distinguishable: null, pValue: null, sentence: EVIL };
   const client: Partial<GraftClient> = {
     resolveHandle: (_kind, handle) => Promise.resolve({ outcome: 'FOUND', id: handle, problem: '', candidates: [] }),
     listSweeps: () => Promise.resolve([sweep]),
     getSweep: () => Promise.resolve(sweep),
+    stateWinner: () => Promise.resolve({ winnerStatement: statement, winner: null }),
     getForecast: () => Promise.resolve({ stages: [], wallSeconds: null, aloneSeconds: null }),
     listRuns: () => Promise.resolve([bad]),
     watchSweep,
-    getLeaderboard: () => Promise.resolve({ entries: [{ rank: 1, run: bad, testResult: null }], testLookCount: 0 }),
+    getLeaderboard: () =>
+      Promise.resolve({
+        entries: [{ rank: 1, run: bad, testResult: null }],
+        testLookCount: 0,
+        winnerStatement: statement,
+        winner: null,
+      }),
     listTokens: () =>
       Promise.resolve([
         {

@@ -43,6 +43,7 @@ function answersOf(change: Partial<ReturnType<typeof sampleSweep>> = {}): Partia
     listCheckpoints: () => Promise.resolve([]),
     planSweep: () => Promise.resolve(data.plan!),
     explainSweep: () => Promise.resolve(null),
+    getParetoFront: () => Promise.resolve(null),
     getDataset: () => Promise.resolve(data.dataset!),
     listTestPredictions: (runId) => Promise.resolve(data.predictions.get(runId) ?? []),
     async *watchSweep(): AsyncGenerator<StoredEvent> {
@@ -154,7 +155,7 @@ describe('graft report -o', () => {
     await report(['-o', 'calls.html']);
     const counted = calls.filter((name) => name !== 'then' && name !== 'close');
     expect(counted.filter((name) => name === 'listTestPredictions')).toHaveLength(2);
-    expect(counted.length).toBeLessThanOrEqual(12);
+    expect(counted.length).toBeLessThanOrEqual(13);
     expect(counted).not.toContain('getRun');
   });
 
@@ -167,7 +168,7 @@ describe('graft report -o', () => {
     const asked: unknown[] = [];
     const client: Partial<GraftClient> = {
       getSweep: () => Promise.resolve(sampleSweep()),
-      getLeaderboard: () => Promise.resolve({ entries, testLookCount: 0 }),
+      getLeaderboard: () => Promise.resolve({ entries, testLookCount: 0, winnerStatement: null, winner: null }),
       listEpochMetrics: (of) => {
         asked.push(of);
         const metric = { epoch: 1, name: 'val_loss', value: 0.5, runId: 'r1' };

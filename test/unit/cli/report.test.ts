@@ -224,6 +224,8 @@ describe('the report', () => {
       leaderboard: {
         entries: [{ rank: 1, run: sampleRun(0, { bestValue: null, state: 'QUEUED' }), testResult: null }],
         testLookCount: 0,
+        winnerStatement: null,
+        winner: null,
       },
       metrics: [],
       dataset: null,

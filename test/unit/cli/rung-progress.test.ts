@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { GraftClient } from '../../../services/cli/client/client-port.ts';
+import { followSweep } from '../../../services/cli/progress/follow-sweep.ts';
 import { renderProgress } from '../../../services/cli/progress/render-progress.ts';
 import { RungReader } from '../../../services/cli/progress/rung-reader.ts';
 import { applyEvent, startProgress, withPlaces } from '../../../services/cli/progress/sweep-progress.ts';
@@ -74,4 +75,67 @@ describe('a sweep whose runs are compared', () => {
     unread.close();
     expect(reads).toBe(1);
   });
+
+  it('has its places read for a table only, and keeps them when runs are listed again', async () => {
+    const [read, wasRead] = signal();
+    const [listed, wasListed] = signal();
+    let [reads, lists] = [0, 0];
+    const sweep = sampleSweep({ state: 'ACTIVE' });
+    const compared = { ...sweep, spec: { ...sweep.spec, stopping: STOPPING_DEFAULTS } };
+    const planned: SweepEvent = {
+      kind: 'TASK',
+      taskId: 's1-t00',
+      stage: 'INDEX',
+      state: 'SUCCEEDED',
+      trainerId: '',
+      message: '',
+    };
+    const client = {
+      address: 'x',
+      getSweep: () => Promise.resolve(reads === 0 ? compared : { ...compared, state: 'SUCCEEDED' }),
+      // The places come while the runs are listed again.
+      listRuns: async () => {
+        if (lists++ > 0) {
+          wasListed();
+          await read;
+        }
+        return runs;
+      },
+      getForecast: () => Promise.resolve({ stages: [], wallSeconds: null, aloneSeconds: null }),
+      listRungEntries: async () => {
+        reads++;
+        await listed;
+        return entries;
+      },
+      async *watchSweep() {
+        yield* await Promise.resolve(sampleEvents([planned]));
+      },
+    } as unknown as GraftClient;
+    const follow = async (showsPlaces: boolean): Promise<number[]> => {
+      const sizes: number[] = [];
+      const shown = (progress: SweepProgress): unknown => sizes.push(progress.places.size);
+      const display = {
+        showsPlaces,
+        show: shown,
+        refresh: (progress: SweepProgress) => {
+          shown(progress);
+          wasRead();
+        },
+        note: () => undefined,
+        close: () => undefined,
+      };
+      await followSweep(client, 's1', display, new AbortController().signal);
+      return sizes;
+    };
+    expect((await follow(true)).at(-1)).toBe(3);
+    expect(reads).toBe(1);
+    expect((await follow(false)).at(-1)).toBe(0);
+    expect(reads).toBe(1);
+  });
 });
+
+/** Returns a promise and what resolves it. */
+function signal(): readonly [Promise<void>, () => void] {
+  let resolve = (): void => undefined;
+  return [new Promise((resolved) => (resolve = resolved)), () => resolve()];
+}

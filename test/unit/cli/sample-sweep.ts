@@ -43,10 +43,13 @@ export function sampleSweep(change: Partial<SweepRecord> = {}): SweepRecord {
     stoppedRunCount: 0,
     cancelledRunCount: 0,
     reusedRunCount: 0,
+    hasBaseline: null,
+    roundCount: 0,
     pausedRunCount: 0,
     spentSlotSeconds: 0,
     searchEnd: null,
     bestRunId: 's1-r003',
+    winnerRunId: null,
     bestValue: 0.05,
     createTime: new Date(START),
     startTime: new Date(START + 1_000),
@@ -157,7 +160,8 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
   return {
     sweep: sampleSweep(),
     runs,
-    leaderboard: { entries: ranked, testLookCount: 2 },
+    repeats: [],
+    leaderboard: { entries: ranked, testLookCount: 2, winnerStatement: null, winner: null },
     metrics: sampleMetrics(runs),
     dataset: {
       datasetId: 'd0123456789abcdef',
@@ -208,12 +212,14 @@ export function sampleReport(change: Partial<ReportData> = {}): ReportData {
         imageCountsAssumed: false,
         imageCountsFromClient: false,
         search: null,
+        finalists: null,
       },
       duplicateCount: 0,
       basePassCountAlone: 60,
       basePassCountShared: 3,
     },
     search: null,
+    front: [],
     tasks: [
       {
         taskId: 's1-t00',

@@ -36,6 +36,22 @@ reuse: false
     });
   });
 
+  it('reads finalists and the rule of the winner, and omits what has its default', () => {
+    const read = (text: string): unknown => {
+      const { spec, violations } = parseSweepFile(SMALLEST + text, folders);
+      expect(violations).toEqual([]);
+      return { finalists: spec.finalists, winnerRule: spec.winnerRule };
+    };
+    expect(read('finalists: { runs: 4, seeds: 5 }\nwinner_rule: one_standard_error')).toEqual({
+      finalists: { runs: 4, seeds: 5 },
+      winnerRule: 'one_standard_error',
+    });
+    expect(read('finalists:\nwinner_rule: best')).toEqual({ finalists: { runs: 3, seeds: 3 }, winnerRule: undefined });
+    expect(read('')).toEqual({});
+    const { violations } = parseSweepFile(`${SMALLEST}finalists: { seed: 2, seeds: 0 }\nwinner_rule: bets`, folders);
+    expect(violations.map(({ field }) => field)).toEqual(['finalists.seed', 'finalists.seeds', 'winner_rule']);
+  });
+
   it.each([
     ['a rule alone', 'stopping: promotion', { rule: 'promotion' }],
     ['an empty section', 'stopping:', {}],

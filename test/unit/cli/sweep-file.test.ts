@@ -303,14 +303,19 @@ describe('the JSON Schema', () => {
     expect(validate(parse(text)), JSON.stringify(validate.errors, null, 1)).toBe(true);
   });
 
-  it('has an example of the recipe, for each method, for a search and for imbalance', () => {
+  it('has an example of the recipe, for each method, for searches, screens, imbalance and constraints', () => {
     expect(examples).toEqual([
       'imbalanced-classes.yaml',
       'keras-recipe.yaml',
       'method-a-cached.yaml',
       'method-b-augmented.yaml',
       'method-c-fine-tune.yaml',
+      'promote-fine-tunes.yaml',
+      'repeat-finalists.yaml',
+      'screen-backbones.yaml',
+      'search-gp.yaml',
       'search-sobol.yaml',
+      'small-models.yaml',
     ]);
   });
 

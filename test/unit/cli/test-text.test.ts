@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { describeLeaderboard } from '../../../services/cli/describe/leaderboard-text.ts';
+import { describeEnd, describeSweep } from '../../../services/cli/describe/sweep-text.ts';
 import { describeTest } from '../../../services/cli/describe/test-text.ts';
 import type { TestResultRecord } from '../../../services/core/records/test-result.ts';
-import { sampleRun, sampleTestResult } from './sample-sweep.ts';
+import { sampleRun, sampleSweep, sampleTestResult } from './sample-sweep.ts';
 
 /** A test result with a class that was never found, and one that has no image. */
 function withLostClass(): TestResultRecord {
@@ -17,10 +18,12 @@ function withLostClass(): TestResultRecord {
 
 test('the leaderboard names the classes that the first run never finds', () => {
   const entry = { rank: 1, run: sampleRun(0), testResult: withLostClass() };
-  const text = describeLeaderboard({ entries: [entry], testLookCount: 1 }, null);
+  const text = describeLeaderboard({ entries: [entry], testLookCount: 1, winnerStatement: null, winner: null }, null);
   expect(text).toContain('Run 0 never finds 1 class of 4 in the test split: lynx (1 image).');
   const sound = { ...entry, testResult: sampleTestResult(0, 'WINNER') };
-  expect(describeLeaderboard({ entries: [sound], testLookCount: 1 }, null)).not.toContain('never finds');
+  expect(
+    describeLeaderboard({ entries: [sound], testLookCount: 1, winnerStatement: null, winner: null }, null),
+  ).not.toContain('never finds');
 });
 
 test('a test result is described with its averages over the classes; those of an older coordinator are missing', () => {
@@ -31,4 +34,15 @@ test('a test result is described with its averages over the classes; those of an
   ]);
   const older = { ...sampleTestResult(0, 'WINNER'), macroF1: null, balancedAccuracy: null, rocAuc: null };
   expect(describeTest(older)).toHaveLength(1);
+});
+
+test('leaderboard, facts and end of a sweep say whether the best run is better than the baseline, where that is known', () => {
+  const sentence = 'Run 3 is not distinguishable from the baseline on the validation images: …';
+  const entries = [{ rank: 1, run: sampleRun(0), testResult: null }];
+  for (const winnerStatement of [{ distinguishable: false, pValue: 0.4, sentence }, null]) {
+    const stated = { winnerStatement, winner: null };
+    const board = describeLeaderboard({ entries, testLookCount: 1, ...stated }, null);
+    const texts = [board, describeSweep(sampleSweep(), [], stated), describeEnd(sampleSweep(), [], stated)];
+    for (const text of texts) expect(text.includes(sentence)).toBe(winnerStatement !== null);
+  }
 });

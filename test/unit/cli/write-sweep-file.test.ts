@@ -70,11 +70,26 @@ stopping:
 budget: { slot_seconds: 90m, wall_time: 2h 30m, target: { value: 0.97, confidence: 0.8 } }
 max_parallel_slots: 2
 priority: -5
-reuse: false`,
+reuse: false
+finalists: { runs: 2, seeds: 1 }
+winner_rule: one_standard_error`,
     ],
     [
       'a rule alone, a target alone',
       'dataset: { path: /d }\nbase: { fine_tune.enabled: true }\nstopping: asha\nbudget: { target: 0.5 }',
+    ],
+    [
+      'rounds',
+      `dataset: { path: /d }
+parameters: { optimizer.learning_rate: { min: 1e-5, max: 1e-1, scale: log } }
+strategy: tpe
+max_runs: 300
+search: { startup_runs: 20, round_runs: 4, explore: 0.1, pack: false }
+budget: { patience_rounds: 3 }`,
+    ],
+    [
+      'an empty search section',
+      'dataset: { path: /d }\nparameters: { head.dropout: { min: 0, max: 0.5 } }\nstrategy: gp\nmax_runs: 20\nsearch:',
     ],
     ['an empty stopping section', 'dataset: { path: /d }\nstopping:'],
     [

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { correctionsFrom } from '../../../services/core/planner/cost/corrections.ts';
 import { deviceSpeed } from '../../../services/core/planner/cost/device-speed.ts';
-import { headStepSeconds, headWeightCount } from '../../../services/core/planner/cost/head-cost.ts';
+import { headWeightCount } from '../../../services/core/network/head-variables.ts';
+import { headStepSeconds } from '../../../services/core/planner/cost/head-cost.ts';
 import { makespanSeconds } from '../../../services/core/planner/cost/makespan.ts';
 import {
   aloneSeconds,

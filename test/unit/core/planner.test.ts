@@ -182,7 +182,7 @@ describe('planSweep', () => {
       { ...VGG, class_weights: '{"dgo": 2, "cat": 1}' },
     ]);
     expect(infeasibleRuns(runs, null)).toEqual([]);
-    expect(infeasibleRuns(runs, ['cat', 'dog'])).toEqual([
+    expect(infeasibleRuns(runs, { count: 2, names: ['cat', 'dog'] })).toEqual([
       {
         runId: 'r2',
         reason:

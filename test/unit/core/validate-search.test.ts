@@ -138,6 +138,27 @@ describe('notes on a rule without anything to decide', () => {
     ]);
   });
 
+  it('says so of promotion with rungs inside heads, where nothing pauses, and not of a rule that stops there', () => {
+    const augmented = { base: { method: 'augmented', epochs: 30 } } as const;
+    const rungsOfHeads = { head: [4], fineTune: [] };
+    expect(notes({ ...augmented, stopping: stopping({ rule: 'promotion', rungs: rungsOfHeads }) })).toHaveLength(1);
+    expect(notes({ ...augmented, stopping: stopping({ rule: 'asha' }) })).toEqual([]);
+  });
+
+  it('says of a limit that no rung ever reaches it', () => {
+    const base = { ...FINE_TUNED, 'fine_tune.epochs': 27, epochs: 5 };
+    const limited = (limits: Partial<StoppingSpec>): string[] =>
+      notes({ base, stopping: stopping({ rule: 'promotion', ...limits }) });
+    expect(limited({ threshold: { worseThan: 0.5, fromEpoch: 9 } })).toEqual([]);
+    expect(limited({ threshold: { worseThan: 0.5, fromEpoch: 10 } })).toEqual([
+      expect.stringContaining('stopping.threshold never acts') as string,
+    ]);
+    expect(limited({ patience: { epochs: 6, minDelta: 0 } })).toEqual([]);
+    expect(limited({ patience: { epochs: 500, minDelta: 0 } })).toEqual([
+      expect.stringContaining('stopping.patience never acts') as string,
+    ]);
+  });
+
   it.each([
     ['no stopping', {}],
     ['the rule none', { stopping: stopping({ rule: 'none' }) }],

@@ -124,7 +124,7 @@ describe('validateSweepSpec', () => {
     ['nothing to draw', { strategy: 'sobol', maxRuns: 4 }, 'parameters'],
     ['a list without variants', { strategy: 'list' }, 'variants'],
     ['a list with dimensions', { strategy: 'list', variants: [{}], parameters: [values('epochs', 1)] }, 'parameters'],
-    ['an unknown strategy', { strategy: 'tpe' }, 'strategy'],
+    ['an unknown strategy', { strategy: 'annealing' }, 'strategy'],
     ['an unknown metric', { objective: { metric: 'accuracy' as 'val_loss', goal: 'minimize' } }, 'objective.metric'],
     ['the worst run wanted', { objective: { metric: 'val_accuracy', goal: 'minimize' } }, 'objective.goal'],
     ['an unknown test policy', { testPolicy: 'all' as 'winner' }, 'test_policy'],

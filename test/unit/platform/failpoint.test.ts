@@ -28,8 +28,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function runWith(failpoints: string): { readonly signal: string | null; readonly turns: string } {
-  const { signal, stdout } = spawnSync(process.execPath, [...typescriptLoader(), PROGRAM], {
+function runWith(failpoints: string, program = PROGRAM): { readonly signal: string | null; readonly turns: string } {
+  const { signal, stdout } = spawnSync(process.execPath, [...typescriptLoader(), program], {
     env: { ...process.env, GRAFT_FAILPOINTS: failpoints, GRAFT_FAILPOINTS_ENABLED: '1' },
     encoding: 'utf8',
   });
@@ -54,6 +54,25 @@ describe('failpoints', () => {
     expect(runWith(`@${file}`)).toEqual({ signal: 'SIGKILL', turns: '1 2 3 4 ' });
     writeFileSync(file, '');
     expect(runWith(`@${file}`).signal).toBeNull();
+  });
+
+  it('are armed anew by a value that differs in its number alone', () => {
+    const file = join(folder, 'numbered');
+    const program = join(folder, 'numbered.ts');
+    writeFileSync(file, 'metrics.sent=kill@2#1');
+    writeFileSync(
+      program,
+      `import { writeFileSync, writeSync } from 'node:fs';
+       import { armFailpoints, failpoint } from '${MODULE}';
+       armFailpoints(process.env);
+       failpoint('metrics.sent');
+       writeFileSync('${file}', 'metrics.sent=kill@2#2');
+       failpoint('metrics.sent');
+       writeSync(1, 'two passes ');
+       failpoint('metrics.sent');
+       writeSync(1, 'three passes ');`,
+    );
+    expect(runWith(`@${file}`, program)).toEqual({ signal: 'SIGKILL', turns: 'two passes ' });
   });
 
   it('are refused when they were not enabled or are misspelt', () => {

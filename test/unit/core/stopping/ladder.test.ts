@@ -85,14 +85,14 @@ describe('policyOf', () => {
   const heads = alike(3, { headEpochs: 5, fineTuneEpochs: null });
 
   test('is none without a section, with no rung at all', () => {
-    expect(policyOf({ objective: ACCURACY }, alike(3))).toMatchObject({ rule: 'none@1', ladder: [] });
+    expect(policyOf({ seed: 0, objective: ACCURACY }, alike(3))).toMatchObject({ rule: 'none@2', ladder: [] });
     expect(searchPolicy(alike(3), { rule: 'none' }).ladder).toEqual([]);
   });
 
   test('is promotion where a run is fine-tuned, if the section names no rule', () => {
-    expect(searchPolicy(alike(3), {})).toMatchObject({ rule: 'promotion@1', minEntries: 6 });
-    expect(searchPolicy([...heads, alike(4)[3]!], {}).rule).toBe('promotion@1');
-    expect(searchPolicy(heads, {}).rule).toBe('none@1');
+    expect(searchPolicy(alike(3), {})).toMatchObject({ rule: 'promotion@2', minEntries: 6 });
+    expect(searchPolicy([...heads, alike(4)[3]!], {}).rule).toBe('promotion@2');
+    expect(searchPolicy(heads, {}).rule).toBe('none@2');
   });
 
   test('has rungs for a limit beside no rule', () => {

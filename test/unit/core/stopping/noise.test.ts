@@ -79,18 +79,67 @@ describe('the winner of 20 runs', () => {
     const named = (runIndex: number) => ({ runIndex, evidence: runs[runIndex]!.evidence });
     const statement = stateWinner(ACCURACY, named(7), named(0), 20);
     expect(statement.distinguishable).toBe(true);
-    expect(statement.reason).toMatch(
-      /^run 7 is better than the baseline: \d+ images only run 7 is right on, \d+ only the baseline, p = [\d.e-]+ < 0.05, corrected for the best of 20 runs$/,
+    expect(statement.sentence).toMatch(
+      /^Run 7 is better than the baseline on the validation images: \d+ images only run 7 is right on, \d+ only the baseline; p = [\d.e-]+, corrected for the choice among 20 runs\.$/,
     );
-    expect(statement.correctedPValue).toBeCloseTo(19 * statement.pValue!, 12);
+    const alone = stateWinner(ACCURACY, named(7), named(0), 2);
+    expect(statement.pValue).toBeCloseTo(19 * alone.pValue!, 12);
+  });
+
+  test('names the epochs that were compared where they are not the best ones', () => {
+    const runs = accuracies(0.05)(1);
+    const at = (runIndex: number, epoch: number) =>
+      ({ runIndex, evidence: runs[runIndex]!.evidence, measuredAt: { stage: 'FINE_TUNE', epoch } }) as const;
+    const best = { runIndex: 7, evidence: runs[7]!.evidence };
+    expect(stateWinner(ACCURACY, best, at(0, 3), 20).sentence).toMatch(
+      / runs; run 0 at fine-tuning, epoch 3, which is not its best epoch\.$/,
+    );
+    expect(stateWinner(ACCURACY, at(7, 9), at(0, 3), 20).sentence).toMatch(
+      / runs; run 7 at fine-tuning, epoch 9, and run 0 at fine-tuning, epoch 3, which are not their best epochs\.$/,
+    );
+  });
+
+  test('is compared where both were measured if no rule trained the baseline to its end, and may be worse there', () => {
+    const runs = accuracies(0.05)(1);
+    const named = (runIndex: number, of = runIndex) => ({ runIndex, evidence: runs[of]!.evidence });
+    const rung = { stage: 'FINE_TUNE', epoch: 4 } as const;
+    const common = 'both at fine-tuning, epoch 4, because the baseline was not trained further';
+    expect(stateWinner(ACCURACY, named(1), named(0), 20, rung)).toMatchObject({
+      distinguishable: false,
+      sentence: expect.stringMatching(
+        new RegExp(`^Run 1 is not distinguishable from .* 20 runs; ${common}\\.$`),
+      ) as string,
+    });
+    expect(stateWinner(ACCURACY, named(1, 0), named(0, 7), 20, rung).sentence).toMatch(
+      /^Run 1 is worse than the baseline /,
+    );
+  });
+
+  test('is compared in accuracy, and the sentence says so, where a metric by class chose it', () => {
+    const macroF1: Objective = { metric: 'val_macro_f1', goal: 'maximize' };
+    const runs = accuracies(0.05)(1);
+    const named = (runIndex: number) => ({ runIndex, evidence: runs[runIndex]!.evidence });
+    const by = 'in accuracy \\(val_macro_f1 has no value for a single image\\) on the validation images: ';
+    const better = stateWinner(macroF1, named(7), named(0), 20);
+    expect(better.distinguishable).toBe(true);
+    expect(better.sentence).toMatch(new RegExp(`^Run 7 is better than the baseline ${by}`));
+    // A run may be the best by class and find fewer images.
+    const worse = stateWinner(macroF1, { ...named(0), runIndex: 7 }, { ...named(7), runIndex: 0 }, 20);
+    expect(worse.sentence).toMatch(new RegExp(`^Run 7 is worse than the baseline ${by}`));
+    const equal = stateWinner(macroF1, named(1), named(0), 20);
+    expect(equal.distinguishable).toBe(false);
+    expect(equal.sentence).toMatch(new RegExp(`^Run 1 is not distinguishable from the baseline ${by}`));
   });
 
   test('has no statement without evidence, and none is needed where it is the baseline', () => {
     const silent = (runIndex: number) => ({ runIndex, evidence: null });
     expect(stateWinner(ACCURACY, silent(1), silent(0), 20)).toMatchObject({
       distinguishable: null,
-      reason: 'not compared with the baseline: the trainer sent no results for each image',
+      sentence: 'It is unknown whether run 1 is better than the baseline: the trainer sent no results for each image.',
     });
-    expect(stateWinner(ACCURACY, silent(0), silent(0), 20).distinguishable).toBe(false);
+    expect(stateWinner(ACCURACY, silent(0), silent(0), 20)).toMatchObject({
+      distinguishable: false,
+      sentence: 'The baseline is the best of 20 runs.',
+    });
   });
 });

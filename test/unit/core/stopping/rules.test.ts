@@ -3,6 +3,7 @@ import type { Objective } from '../../../../services/core/objective.ts';
 import type { Evidence } from '../../../../services/core/statistics/evidence.ts';
 import { judge } from '../../../../services/core/stopping/judge.ts';
 import type { Verdict } from '../../../../services/core/stopping/rule.ts';
+import { pathOf } from '../../../../services/core/stopping/ladder.ts';
 import type { StoppingSpec } from '../../../../services/core/sweep/search-spec.ts';
 import { packOutcomes } from '../support/noisy-runs.ts';
 import { ACCURACY, LOSS, alike, entryOf, lastOf, searchPolicy } from '../support/search-inputs.ts';
@@ -28,7 +29,7 @@ describe.each([ACCURACY, LOSS])('asha, $metric', (objective) => {
   const asha = (values: readonly number[], failed = 0) => judgeLast({ rule: 'asha' }, values, objective, failed);
 
   test('continues the best third and one more, and stops the rest', () => {
-    expect(asha([0.1, 0.2, 0.9])).toMatchObject({ kind: 'CONTINUE', rule: 'asha@1', place: 1, cut: 2, count: 3 });
+    expect(asha([0.1, 0.2, 0.9])).toMatchObject({ kind: 'CONTINUE', rule: 'asha@2', place: 1, cut: 2, count: 3 });
     expect(asha([0.9, 0.1, 0.8])).toMatchObject({ kind: 'CONTINUE', place: 2 });
     expect(asha([0.9, 0.8, 0.1])).toMatchObject({ kind: 'STOP', place: 3 });
     expect(asha([0.9, 0.8, 0.7, 0.6, 0.5, 0.65])).toMatchObject({ kind: 'STOP', place: 4, cut: 3, count: 6 });
@@ -85,7 +86,7 @@ describe.each([ACCURACY, LOSS])('median and percentile, $metric', (objective) =>
 test('median takes the best value of the stage so far, and names it', () => {
   const policy = searchPolicy(alike(5), { rule: 'median' });
   const arrival = lastOf(policy, [0.5, 0.6, 0.7, 0.8, 0.4]);
-  expect(judge(policy, arrival)).toMatchObject({ kind: 'STOP', rule: 'median@1' });
+  expect(judge(policy, arrival)).toMatchObject({ kind: 'STOP', rule: 'median@2' });
   const verdict = judge(policy, { ...arrival, earlier: [entryOf(4, 0.72, { epoch: 1 })] });
   expect(verdict).toMatchObject({
     kind: 'CONTINUE',
@@ -119,7 +120,7 @@ describe('paired', () => {
   test('stops a run that is worse than the one at the cut, and says on how many images', () => {
     // Wrong on 31 images more, right on 12 on which the others are wrong.
     const verdict = judgePaired(outcomes(12, 69), 0.931);
-    expect(verdict).toMatchObject({ kind: 'STOP', rule: 'paired@1', place: 12, cut: 5, count: 12, alpha: 0.05 });
+    expect(verdict).toMatchObject({ kind: 'STOP', rule: 'paired@2', place: 12, cut: 5, count: 12, alpha: 0.05 });
     expect(verdict.pValue).toBe(0.00182888);
     expect(verdict.reason).toBe(
       'worse than run 4 at the cut: 31 images only that one is right on, 12 only this one, p = 0.0018 < 0.05',
@@ -170,7 +171,7 @@ describe('threshold', () => {
 
   test('stops beside any rule, with its own name', () => {
     for (const rule of ['none', 'asha', 'promotion', 'threshold'] as const) {
-      expect(judgeLast({ rule, threshold: limit }, [0.55])).toMatchObject({ kind: 'STOP', rule: 'threshold@1' });
+      expect(judgeLast({ rule, threshold: limit }, [0.55])).toMatchObject({ kind: 'STOP', rule: 'threshold@2' });
       expect(judgeLast({ rule, threshold: limit }, [Number.NaN]).kind).toBe('STOP');
       expect(judgeLast({ rule, threshold: limit }, [0.6]).kind).not.toBe('STOP');
     }
@@ -181,6 +182,23 @@ describe('threshold', () => {
     expect(judgeLast({ rule: 'threshold', threshold: loss }, [0.55], LOSS).kind).toBe('STOP');
     expect(judgeLast({ rule: 'threshold', threshold: loss }, [0.65], LOSS).kind).toBe('CONTINUE');
     expect(judgeLast({ rule: 'threshold', threshold: { ...loss, fromEpoch: 4 } }, [0.55], LOSS).kind).toBe('CONTINUE');
+  });
+
+  test('counts the epochs that were trained, not those planned, at the end of a head that stopped early', () => {
+    const runs = alike(3, { headEpochs: 30 });
+    const policy = searchPolicy(runs, { rule: 'threshold', threshold: { worseThan: 0.6, fromEpoch: 20 } });
+    const at = (completedEpochs: number | null) => {
+      const entry = entryOf(0, 0.3, { epoch: 7, completedEpochs });
+      const table = { definition: policy.ladder[0]!, entries: [entry], failedCount: 0 };
+      return judge(policy, { table, entry, earlier: [], path: pathOf(policy.ladder, runs[0]!) });
+    };
+    expect(at(12).kind).toBe('CONTINUE');
+    expect(at(25)).toMatchObject({
+      kind: 'STOP',
+      reason: expect.stringContaining('val_accuracy 0.3 after 25 epochs') as string,
+    });
+    // Not recorded: those that were planned.
+    expect(at(null).kind).toBe('STOP');
   });
 
   test('says value, epoch and limit', () => {
@@ -208,12 +226,27 @@ describe('patience', () => {
   test('stops a run without progress in `epochs` epochs', () => {
     expect(judgeAt30(0.8, 0.805, 0.79)).toMatchObject({
       kind: 'STOP',
-      rule: 'patience@1',
+      rule: 'patience@2',
       reason: 'no progress of more than 0.01 in 20 epochs: val_accuracy 0.8 at epoch 10, at best 0.805 since',
     });
     expect(judgeAt30(0.8, 0.82, 0.7).kind).toBe('CONTINUE');
     expect(judgeAt30(0.8, 0.7, 0.82).kind).toBe('CONTINUE');
     expect(judgeAt30(Number.NaN, 0.7, 0.6).kind).toBe('CONTINUE');
+  });
+
+  test('does not keep a head that has converged from its fine-tuning', () => {
+    const heads = alike(1, { headEpochs: 30, augmented: true });
+    const limited = searchPolicy(heads, { rule: 'patience', patience: { epochs: 5, minDelta: 0.01 } });
+    const [first, second, end] = limited.ladder;
+    const judgeAt = (definition: typeof first, value: number, epoch: number) => {
+      const entry = entryOf(0, value, { epoch });
+      const table = { definition: definition!, entries: [entry], failedCount: 0 };
+      const earlier = [entryOf(0, 0.9, { epoch: 4 })];
+      return judge(limited, { table, entry, earlier, path: pathOf(limited.ladder, heads[0]!) }).kind;
+    };
+    expect([first, second, end].map((rung) => rung?.epoch)).toEqual([4, 10, null]);
+    expect(judgeAt(second, 0.9, 10)).toBe('STOP');
+    expect(judgeAt(end, 0.9, 12)).toBe('CONTINUE');
   });
 
   test('knows nothing before `epochs` epochs have passed', () => {
@@ -224,7 +257,7 @@ describe('patience', () => {
 
 describe('judge', () => {
   test('pauses at rungs under promotion, with the place', () => {
-    expect(judgeLast({}, [0.5, 0.6, 0.4])).toMatchObject({ kind: 'PAUSE', rule: 'promotion@1', place: 3, cut: null });
+    expect(judgeLast({}, [0.5, 0.6, 0.4])).toMatchObject({ kind: 'PAUSE', rule: 'promotion@2', place: 3, cut: null });
     expect(judgeLast({}, [0.5, 0.6, 0.4, 0.9, 0.8, 0.7])).toMatchObject({ place: 3, cut: 3, count: 6 });
     expect(judgeLast({}, [0.5, 0.6, 0.4, 0.9, 0.8, 0.7]).reason).toBe('place 3 of 6 with 0.7; the best 3 are promoted');
   });
@@ -232,6 +265,18 @@ describe('judge', () => {
   test('pauses under any rule that compares runs if the sweep is synchronous', () => {
     expect(judgeLast({ rule: 'asha', synchronous: true }, [0.9, 0.8, 0.1])).toMatchObject({ kind: 'PAUSE' });
     expect(judgeLast({ rule: 'none', synchronous: true }, [0.9, 0.8, 0.1])).toMatchObject({ kind: 'CONTINUE' });
+  });
+
+  test('pauses in a synchronous sweep without a place, which would depend on who came first', () => {
+    for (const values of [[0.9], [0.9, 0.8, 0.1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]]) {
+      const { kind, place, cut, reason } = judgeLast({ synchronous: true }, values);
+      expect({ kind, place, cut, reason }).toEqual({
+        kind: 'PAUSE',
+        place: null,
+        cut: null,
+        reason: 'waits until every run that can come to rung 0 (fine-tuning, epoch 3) has come',
+      });
+    }
   });
 
   test('judges nothing at the end of a run', () => {
@@ -251,6 +296,11 @@ describe('judge', () => {
     expect(judge(policy, { ...lastOf(policy, [0.9, 0.8, 0.1]), trainedOn: true })).toMatchObject({
       kind: 'CONTINUE',
       reason: "trained on: the trainer's version can't pause",
+    });
+    const asha = searchPolicy(alike(3), { rule: 'asha', minEntries: 2 });
+    expect(judge(asha, { ...lastOf(asha, [0.9, 0.8, 0.1]), unreported: true })).toMatchObject({
+      kind: 'CONTINUE',
+      reason: 'trained on: no report came when it passed the rung',
     });
   });
 

@@ -57,6 +57,43 @@ describe('searches on a virtual clock', () => {
     }
   });
 
+  it('keeps to a budget of slot-seconds however wrong the forecast is', async () => {
+    const world = stagedWorld(16, 9);
+    const budget = { slotSeconds: 60, wallSeconds: null, target: null };
+    const spent = await Promise.all(
+      [0.5, 1, 2].map(async (forecastFactor) => {
+        const options = { stopping: { rule: 'promotion' as const }, slots: 2, budget, forecastFactor };
+        return (await searchWithGraft(world, options)).slotSeconds;
+      }),
+    );
+    const [low = 0, exact = 0, high = 0] = spent;
+    // The longest task takes 1 + 6 seconds, and two run at once.
+    expect(low).toBeLessThanOrEqual(60 + 2 * 7);
+    expect(exact).toBeLessThanOrEqual(60);
+    expect(high).toBeLessThan(exact);
+    expect(low).toBeGreaterThanOrEqual(exact);
+  });
+
+  it('keeps what the ends of its fine-tunes cost while their features are computed', async () => {
+    const world = stagedWorld(16, 9);
+    const features = { stage: 'FEATURES' as const, seconds: 20, runs: [], after: null };
+    const budget = { slotSeconds: 60, wallSeconds: null, target: null };
+    const options = { stopping: { rule: 'promotion' as const }, slots: 2, budget };
+    const outcome = await searchWithGraft({ ...world, shared: [...world.shared, features] }, options);
+    // Without its 30 seconds of features and heads: 4 × 4 seconds to epoch 3, and 2 × 7 to the end.
+    expect(outcome.complete).toHaveLength(2);
+  });
+
+  it("judges few seeds by Student's interval", () => {
+    const values = Array.from({ length: 20 }, (_, index) => index);
+    const { mean, low, high } = meanOf(values);
+    // t of 19 degrees of freedom is 2.0930, the deviation √35.
+    expect(mean).toBe(9.5);
+    expect(high - mean).toBeCloseTo(2.093 * Math.sqrt(35 / 20), 3);
+    expect(mean - low).toBeCloseTo(high - mean, 10);
+    expect(() => meanOf([1])).toThrow(RangeError);
+  });
+
   it('promotes at most half a cut for idle slots, in whichever order runs come', async () => {
     for (let seed = 0; seed < 30; seed++) {
       const { promotions } = await searchWithGraft(drawnWorld(24, 27, seed), {

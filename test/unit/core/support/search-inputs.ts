@@ -27,7 +27,7 @@ export function searchPolicy(
   stopping: Partial<StoppingSpec>,
   objective = ACCURACY,
 ): SearchPolicy {
-  return policyOf({ objective, stopping: { ...STOPPING_DEFAULTS, ...stopping } }, runs);
+  return policyOf({ seed: 0, objective, stopping: { ...STOPPING_DEFAULTS, ...stopping } }, runs);
 }
 
 export function entryOf(runIndex: number, value: number, more: Partial<RungEntry> = {}): RungEntry {
@@ -37,6 +37,8 @@ export function entryOf(runIndex: number, value: number, more: Partial<RungEntry
     value,
     standardError: null,
     epoch: 3,
+    completedEpochs: 3,
+    tieOrder: 0,
     evidence: null,
     continues: true,
     ...more,

@@ -2,8 +2,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { modelCost } from '../../../../services/core/network/model-cost.ts';
+import { denseShapes, headInputCount } from '../../../../services/core/network/head-variables.ts';
+import { outputShapeAt } from '../../../../services/core/network/base-cost.ts';
 import { compileRunConfig } from '../../../../services/core/search-space/compile.ts';
+import type { Parameters } from '../../../../services/core/sweep/sweep-spec.ts';
 import { loadBackboneParts } from '../../../../services/trainer/backbones/load.ts';
+import { describeModel } from '../../../../services/trainer/export/describe-model.ts';
 import type { TrainedModel } from '../../../../services/trainer/export/describe-model.ts';
 import { ExportError } from '../../../../services/trainer/export/export-error.ts';
 import { exportModel } from '../../../../services/trainer/export/export-model.ts';
@@ -30,6 +35,20 @@ async function headModel(): Promise<TrainedModel> {
     ['head/output/bias', Float32Array.of(0.25)],
   ]);
   return { config, backbone, classCount: 2, trained };
+}
+
+async function untrainedModel(parameters: Parameters, classCount: number): Promise<TrainedModel> {
+  const config = compileRunConfig({ ...parameters, weights: 'random', image_size: SIZE });
+  const { name, cut } = config.backbone;
+  const backbone = await loadBackboneParts({ backbone: name, weights: 'random', inputSize: SIZE, cacheDir: folder });
+  const inputCount = headInputCount(config.head, outputShapeAt(name, SIZE, cut));
+  const layers = denseShapes(config.head, inputCount, classCount).flatMap(
+    ({ name: layer, inputCount, outputCount }) => [
+      [`${layer}/kernel`, new Float32Array(inputCount * outputCount)] as const,
+      [`${layer}/bias`, new Float32Array(outputCount)] as const,
+    ],
+  );
+  return { config, backbone, classCount, trained: new Map(layers) };
 }
 
 describe('exportModel', () => {
@@ -62,6 +81,29 @@ describe('exportModel', () => {
     await expect(failed).rejects.toThrow(ExportError);
     await expect(failed).rejects.toThrow(target);
     expect(existsSync(`${target}.part`)).toBe(false);
+  });
+
+  it.each([
+    { backbone: BACKBONE, 'head.units': 0 },
+    { backbone: BACKBONE, 'head.units': 16, 'head.layers': 2, 'head.pooling': 'flatten' },
+    // A convolution of its own for the preprocessing, and a part of the base.
+    { backbone: 'vgg16', cut: 'block2_pool', 'head.units': 8 },
+    // A normalization that counts its images.
+    { backbone: 'efficientnet_b0', 'head.units': 0 },
+  ])('writes as many bytes of weights as the costs of a run say: %j', async (parameters) => {
+    const large = await untrainedModel(parameters, 5);
+    const { modelBytes, parameterCount } = modelCost(large.config, 5);
+    const tensors = describeModel(large, true).layers.flatMap(({ name, weights }) =>
+      weights.map(({ values }) => ({ name, count: values.length, bytes: values.byteLength })),
+    );
+    expect(tensors.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(modelBytes);
+    const counted = tensors.filter(({ name }) => name !== 'preprocessing');
+    expect(counted.reduce((sum, { count }) => sum + count, 0)).toBe(parameterCount);
+    const target = join(folder, 'sized.keras');
+    const [file] = await exportModel(large, CARD, { format: 'keras', target });
+    // HDF5 and the description of the layers.
+    expect((file?.sizeBytes ?? 0) - modelBytes).toBeGreaterThan(0);
+    expect((file?.sizeBytes ?? 0) - modelBytes).toBeLessThan(2e6);
   });
 
   it('names a trained tensor that is missing', async () => {
