@@ -82,7 +82,7 @@ export function failpoint(name: FailpointName): void {
 /**
  * Arms the failpoints of `GRAFT_FAILPOINTS`. With `name=kill@3,other=stop@1` the process gets SIGKILL at its third pass of the first
  * point, or SIGSTOP at its first pass of the second. `@path` names a file with such a value, which is read at each point, so that a
- * test can arm running processes; only a changed value arms a point anew, so `#2` after it makes an equal one differ.
+ * test can arm running processes; only a changed value arms a point again, so `#2` after it makes an equal one differ.
  * `GRAFT_FAILPOINTS_ENABLED=1` must be set as well, so that a stray variable does no harm.
  *
  * @throws ConfigError for an invalid value, or without `GRAFT_FAILPOINTS_ENABLED=1`.

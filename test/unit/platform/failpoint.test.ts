@@ -56,7 +56,7 @@ describe('failpoints', () => {
     expect(runWith(`@${file}`).signal).toBeNull();
   });
 
-  it('are armed anew by a value that differs in its number alone', () => {
+  it('are armed again by a value that differs in its number alone', () => {
     const file = join(folder, 'numbered');
     const program = join(folder, 'numbered.ts');
     writeFileSync(file, 'metrics.sent=kill@2#1');
