@@ -10,8 +10,9 @@ export interface Grid {
   readonly learningRates: readonly number[];
   readonly dropouts: readonly number[];
   readonly fineTuneLearningRates: readonly number[];
-  /** Part of the exhaustive slot-seconds that the bounded search may spend. */
+  /** Part of the exhaustive slot-seconds that `promotion` with a budget may spend, and that a search by a model may. */
   readonly budgetPart: number;
+  readonly modelPart: number;
 }
 
 export const PHOTOS = new URL('../../../../shared/data/cats-dogs-800', import.meta.url).pathname;
@@ -37,6 +38,7 @@ export const GRIDS = {
     dropouts: [0.2, 0.5],
     fineTuneLearningRates: [3e-5, 1e-4, 3e-4],
     budgetPart: 0.1,
+    modelPart: 0.15,
   },
   'rmsprop-96': {
     imageSize: 96,
@@ -49,18 +51,20 @@ export const GRIDS = {
     dropouts: [0.2, 0.5],
     fineTuneLearningRates: [1e-5, 3e-5, 1e-4],
     budgetPart: 0.1,
+    modelPart: 0.15,
   },
   small: {
     imageSize: 64,
     headEpochs: 12,
     fineTuneEpochs: 3,
     optimizer: 'adam',
-    units: [0],
-    otherUnits: [0],
+    units: [64],
+    otherUnits: [64],
     learningRates: [1e-3, 3e-3],
     dropouts: [0.2, 0.5],
     fineTuneLearningRates: [3e-5, 1e-4, 3e-4],
     budgetPart: 0.4,
+    modelPart: 0.5,
   },
 } as const satisfies Readonly<Record<string, Grid>>;
 
@@ -96,6 +100,48 @@ export function gridSweep(
     })),
   );
   return {
+    ...commonOf(name, grid),
+    strategy: 'list',
+    variants: [...fineTuned, ...OTHERS.flatMap((backbone) => heads(backbone, grid.otherUnits))],
+    ...search,
+  };
+}
+
+/** Most runs of a search by a model. */
+const MODEL_RUNS = 48;
+
+/**
+ * Returns the sweep file of a search by a Gaussian process with `promotion` in the space of a grid. The lightest base may have the units
+ * of the other ones, too, because a parameter has one list of values.
+ */
+export function modelSweep(name: string, grid: Grid, slotSeconds: number): Readonly<Record<string, unknown>> {
+  const common = commonOf(name, grid);
+  return {
+    ...common,
+    base: {
+      ...common.base,
+      'fine_tune.epochs': grid.fineTuneEpochs,
+      'fine_tune.unfreeze': 'block6',
+      'fine_tune.optimizer': grid.optimizer,
+    },
+    parameters: {
+      backbone: [FINE_TUNED, ...OTHERS],
+      'head.units': grid.otherUnits,
+      'head.dropout': grid.dropouts,
+      'optimizer.learning_rate': grid.learningRates,
+      'fine_tune.enabled': { values: [true], when: { backbone: FINE_TUNED } },
+      'fine_tune.learning_rate': { values: grid.fineTuneLearningRates, when: { 'fine_tune.enabled': true } },
+    },
+    strategy: 'gp',
+    max_runs: MODEL_RUNS,
+    stopping: { rule: 'promotion' },
+    budget: { slot_seconds: slotSeconds },
+  };
+}
+
+/** Returns what all sweeps of a grid share. */
+function commonOf(name: string, grid: Grid): SweepFile & { readonly base: SweepFile } {
+  return {
     display_name: name,
     dataset: { path: PHOTOS },
     base: {
@@ -105,15 +151,14 @@ export function gridSweep(
       'head.activation': 'relu',
       'optimizer.name': grid.optimizer,
     },
-    strategy: 'list',
-    variants: [...fineTuned, ...OTHERS.flatMap((backbone) => heads(backbone, grid.otherUnits))],
     objective: { metric: 'val_accuracy' },
     seed: 1,
     // Each sweep pays for its runs.
     reuse: false,
-    ...search,
   };
 }
+
+type SweepFile = Readonly<Record<string, unknown>>;
 
 /**
  * Makes each epoch of fine-tuning a rung, so that the outcome of each validation image is kept, and stops nothing. Each run is tested,

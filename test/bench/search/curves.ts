@@ -44,7 +44,10 @@ export interface Scores {
   readonly seeds: number;
   readonly epochs: number[];
   readonly regrets: number[];
+  /** Virtual time, as a part of that of all runs. */
   readonly walls: number[];
+  /** Real milliseconds of each search. */
+  readonly took: number[];
 }
 
 /** B4: stopping rules on learning curves, Graft's and peers', in the same worlds. A reason where the curves or the peers are missing. */
@@ -70,13 +73,15 @@ export async function curves({ seeds, say }: BenchSettings): Promise<BenchResult
       { title: 'epochs', align: 'right' },
       { title: 'regret, points', align: 'right' },
       { title: 'wall', align: 'right' },
+      { title: 'took', align: 'right' },
       { title: 'seeds', align: 'right' },
     ],
     rows: [...scores].map(([name, score]) => row(Object.hasOwn(PEERS, name) ? PEERS[name as PeerName] : name, score)),
     targets: targetsOf(scores),
     notes: [
       'epochs: of those of all runs. regret: best final accuracy of the world minus the best of the runs trained to their end. wall: of ' +
-        'the time that all runs to their end take. Values are without noise; seconds are those of the curves.',
+        'the time that all runs to their end take. Values are without noise; seconds are those of the curves. took: real time of a search, of a ' +
+        'peer with the lines to its process; not judged.',
       `For comparison: regret minus ${OF_ASHA} × that of ${PEERS['syne-promotion']}, which later versions have no more: ` +
         `${withInterval(compare(scores, 'syne-promotion', OF_ASHA), points)}.`,
     ],
@@ -101,12 +106,14 @@ async function scoreAll(
   seeds: number,
   search: (world: World, seed: number) => Promise<Outcome>,
 ): Promise<Scores> {
-  const scores: Scores = { seeds, epochs: [], regrets: [], walls: [] };
+  const scores: Scores = { seeds, epochs: [], regrets: [], walls: [], took: [] };
   for (const seed of seedsOf(seeds)) {
     for (const task of data.tasks.keys()) {
       const world = data.world(task, RUNS, seed);
       // Python's generators take 32 bits.
+      const start = performance.now();
       const outcome = await search(world, seed * data.tasks.length + task);
+      scores.took.push(performance.now() - start);
       scores.epochs.push(outcome.epochs / exhaustiveEpochs(world));
       scores.regrets.push(regretOf(world, outcome));
       scores.walls.push(outcome.wallSeconds / wallOfAll(world));
@@ -125,11 +132,18 @@ function wallOfAll({ runs }: World): number {
   return runs.reduce((sum, { fineTune }) => sum + lastOf(fineTune?.seconds ?? []), 0) / SLOTS;
 }
 
-function row(name: string, { seeds, epochs, regrets, walls }: Scores): string[] {
-  const means = [epochs, regrets, walls].map((values) => meanOf(bySeed(values, seeds)));
-  const [cost, regret, wall] = means.map(({ mean }) => mean);
+function row(name: string, { seeds, epochs, regrets, walls, took }: Scores): string[] {
+  const means = [epochs, regrets, walls, took].map((values) => meanOf(bySeed(values, seeds)));
+  const [cost = 0, regret = 0, wall = 0, milliseconds = 0] = means.map(({ mean }) => mean);
   const half = ((means[1]?.high ?? 0) - (means[1]?.low ?? 0)) / 2;
-  return [name, percent(cost ?? 0), `${points(regret ?? 0)} ± ${points(half)}`, percent(wall ?? 0), String(seeds)];
+  return [
+    name,
+    percent(cost),
+    `${points(regret)} ± ${points(half)}`,
+    percent(wall),
+    `${milliseconds.toFixed(0)} ms`,
+    String(seeds),
+  ];
 }
 
 function targetsOf(scores: ReadonlyMap<string, Scores>): BenchResult['targets'] {

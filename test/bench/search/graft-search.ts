@@ -9,7 +9,7 @@ import type { SearchPolicy } from '../../../services/core/stopping/policy.ts';
 import { STOPPING_DEFAULTS } from '../../../services/core/sweep/search-spec.ts';
 import type { BudgetSpec, StoppingSpec } from '../../../services/core/sweep/search-spec.ts';
 import { outcomeOf } from './outcome.ts';
-import type { Outcome } from './outcome.ts';
+import type { Arrival, Outcome, Trained } from './outcome.ts';
 import { bestEpoch, lastOf } from './world.ts';
 import type { World, WorldRun } from './world.ts';
 
@@ -27,6 +27,8 @@ export interface GraftOutcome extends Outcome {
   /** Runs that a rule stopped while they trained. */
   readonly stopped: readonly number[];
   readonly promotions: readonly Promotion[];
+  /** Arrivals at rungs and ends, in their order. */
+  readonly arrivals: readonly Arrival[];
 }
 
 /** Searches a world on a virtual clock, with the functions that the coordinator calls. A promise, as of a peer. */
@@ -37,6 +39,7 @@ export function searchWithGraft(world: World, options: GraftSearchOptions): Prom
 function searched(world: World, { stopping, slots, budget, forecastFactor = 1 }: GraftSearchOptions): GraftOutcome {
   const policy = policyFor(world, stopping);
   const epochSeconds = forecastFactor * meanEpochSeconds(world);
+  const arrivals: Arrival[] = [];
   const search = simulateSearch({
     policy,
     work: {
@@ -50,7 +53,11 @@ function searched(world: World, { stopping, slots, budget, forecastFactor = 1 }:
     },
     slotCount: slots,
     budget: budget ?? null,
-    measure: (run, step) => measure(world, run, step),
+    measure: (run, step, slotSeconds) => {
+      if (step.stage === 'FINE_TUNE' || step.isEnd)
+        arrivals.push({ slotSeconds, run, trained: trainedTo(world, run, step) });
+      return measure(world, run, step);
+    },
   });
   const trained = search.runs.map((run) => ({
     head: run.path.some(({ stage, isEnd, rung }) => stage === 'HEAD' && isEnd && rung <= (run.rung ?? -1)),
@@ -60,7 +67,12 @@ function searched(world: World, { stopping, slots, budget, forecastFactor = 1 }:
     ...outcomeOf(world, trained, search.slotSeconds, search.wallSeconds),
     stopped: search.runs.filter(({ status }) => status === 'STOPPED').map(({ index }) => index),
     promotions: search.promotions,
+    arrivals,
   };
+}
+
+function trainedTo({ runs }: World, run: number, { stage, epoch }: RungStep): Trained {
+  return { head: (runs[run]?.headEpochs ?? 0) > 0, epochs: stage === 'FINE_TUNE' ? epoch : 0 };
 }
 
 /** Returns the policy of a sweep; without rungs its ladder has the ends of the stages, at which nothing is decided. */
@@ -89,7 +101,7 @@ function workOf(world: World, { ladder }: SearchPolicy, run: WorldRun, epochSeco
 }
 
 /** Returns the positions of the shared tasks that compute features for fine-tuning: those on which no head depends. */
-function cutFeatures({ shared }: World): number[] {
+export function cutFeatures({ shared }: World): number[] {
   const ofHeads = new Set(shared.map(({ after }) => after));
   return shared.flatMap(({ stage }, place) => (stage === 'FEATURES' && !ofHeads.has(place) ? [place] : []));
 }

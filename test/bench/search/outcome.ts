@@ -17,6 +17,13 @@ export interface Winner {
   readonly truth: number;
 }
 
+/** A moment of a search: the slot-seconds spent so far, and how far a run has come. */
+export interface Arrival {
+  readonly slotSeconds: number;
+  readonly run: number;
+  readonly trained: Trained;
+}
+
 /** Cost and winner of a search. */
 export interface Outcome {
   /** Progress of each run. */
@@ -60,6 +67,21 @@ export function exhaustiveWinner(world: World): Winner {
   );
 }
 
+/** Returns the slot-seconds after which the best run so far is good enough; null: it never is. */
+export function secondsUntil(
+  world: World,
+  arrivals: readonly Arrival[],
+  isGood: (winner: Winner) => boolean,
+): number | null {
+  let leader: Best | null = null;
+  for (const { slotSeconds, run, trained } of arrivals) {
+    const best = bestOf(world, run, trained);
+    if (best !== null && (leader === null || compareBests(world, best, leader) < 0)) leader = best;
+    if (leader !== null && isGood(leader)) return slotSeconds;
+  }
+  return null;
+}
+
 function winnerOf(world: World, trained: readonly Trained[]): Winner {
   const bests = trained.flatMap((far, run) => bestOf(world, run, far) ?? []);
   const [first] = bests.sort((a, b) => compareBests(world, a, b));
@@ -67,7 +89,8 @@ function winnerOf(world: World, trained: readonly Trained[]): Winner {
   return { run: first.run, value: first.value, truth: first.truth };
 }
 
-interface Best extends Winner {
+/** The best run of a search, at its best epoch, with what decides between equals. */
+export interface Best extends Winner {
   readonly loss: number | null;
 }
 
@@ -83,7 +106,7 @@ function compareBests({ objective }: World, a: Best, b: Best): number {
 }
 
 /** Returns the best of what a run has shown; null: nothing. */
-function bestOf({ objective, runs }: World, run: number, { head, epochs }: Trained): Best | null {
+export function bestOf({ objective, runs }: World, run: number, { head, epochs }: Trained): Best | null {
   const { head: headCurve, headEpochs, fineTune } = runs[run] ?? { head: null, headEpochs: 0, fineTune: null };
   const stages: [StageCurve | null, number][] = [
     [headCurve, head ? headEpochs : 0],

@@ -9,6 +9,8 @@ import type { Winner } from './outcome.ts';
 import { meanOf } from './paired-interval.ts';
 import type { Mean } from './paired-interval.ts';
 import type { RecordedGrid } from './recorded-grid.ts';
+import { timeToReach } from './reach.ts';
+import { SamplerPeers } from './samplers/sampler-peers.ts';
 import { exhaustiveSeconds } from './world.ts';
 import type { World } from './world.ts';
 import { describeGrid, readRecordedGrid, recordedWorld } from './worlds/recorded.ts';
@@ -54,14 +56,26 @@ interface Replay {
   readonly complete: number;
 }
 
+type Measured = BenchResult | { readonly reason: string };
+
 /** B5: heads first, then the promising fine-tunes, replayed on the recorded grids. A reason where there is none. */
-export async function stages(settings: BenchSettings): Promise<readonly (BenchResult | { readonly reason: string })[]> {
-  const results: (BenchResult | { readonly reason: string })[] = [];
+export async function stages(settings: BenchSettings): Promise<readonly Measured[]> {
+  const results: Measured[] = [];
+  const grids = new Map<string, RecordedGrid>();
   for (const name of Object.keys(GRIDS)) {
     if (name === 'small') continue;
     const grid = readRecordedGrid(name);
-    results.push('reason' in grid ? grid : await replayGrid(name, grid, settings));
+    if ('reason' in grid) {
+      results.push(grid);
+      continue;
+    }
+    grids.set(name, grid);
+    results.push(await replayGrid(name, grid, settings));
   }
+  const peers = await SamplerPeers.start();
+  if ('reason' in peers) return [...results, { reason: `The peers can't be installed here: ${peers.reason}` }];
+  using processes = peers;
+  for (const [name, grid] of grids) results.push(await timeToReach(name, grid, NEAR, SLOTS, processes, settings));
   return results;
 }
 

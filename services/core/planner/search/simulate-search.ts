@@ -26,8 +26,13 @@ export interface SimulatedSweep {
   /** Seconds of one slot before the search, and slot-seconds after it; a budget includes both. */
   readonly secondsBefore?: number;
   readonly secondsAfter?: number;
-  /** Returns what a run shows at a step of its way. @param position in `work.runs` */
-  readonly measure: (position: number, step: RungStep) => Measurement;
+  /**
+   * Returns what a run shows at a step of its way.
+   *
+   * @param position in `work.runs`
+   * @param slotSeconds spent until then, without those before the search
+   */
+  readonly measure: (position: number, step: RungStep, slotSeconds: number) => Measurement;
   /** Returns how a run ends on its way to a step, other than by coming there; null: it comes there. */
   readonly faultOf?: (position: number, step: RungStep) => 'FAILED' | 'INFEASIBLE' | null;
   /** Rounds of an adaptive sweep, of which `work` is the first; its policy has them, too. */
@@ -211,7 +216,7 @@ class Simulation {
 
   /** Brings a run to a step of its way: enters it at the rung, and applies the verdict. */
   #reach(run: SimulatedRun, step: RungStep, how: Pick<Arrival, 'reused'> = {}): void {
-    const { policy, measure, faultOf } = this.#sweep;
+    const { policy, measure, faultOf, work } = this.#sweep;
     const fault = faultOf?.(run.position, step) ?? null;
     if (fault !== null) {
       run.status = fault;
@@ -219,7 +224,7 @@ class Simulation {
     }
     run.rung = step.rung;
     const soFar = { rungs: this.#rungs, runs: this.#runs };
-    const measured = { ...measure(run.position, step), ...how };
+    const measured = { ...measure(run.position, step, this.#queue.spentSeconds * work.scale), ...how };
     const entered = enterRung(policy, soFar, run, step.rung, measured);
     const arrival = entered.arrival();
     const verdict = judge(policy, arrival);

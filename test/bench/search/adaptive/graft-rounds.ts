@@ -1,5 +1,5 @@
 import { simulateSearch, tunedEpochs } from '../../../../services/core/planner/search/simulate-search.ts';
-import type { RoundWork } from '../../../../services/core/planner/search/simulate-search.ts';
+import type { RoundWork, SimulatedSearch } from '../../../../services/core/planner/search/simulate-search.ts';
 import { firstRound } from '../../../../services/core/search-round/first-round.ts';
 import { suggestRound } from '../../../../services/core/search-round/suggest-round.ts';
 import type { SuggestedRun } from '../../../../services/core/search-round/suggestion.ts';
@@ -10,6 +10,7 @@ import { SEARCH_DEFAULTS } from '../../../../services/core/sweep/search-spec.ts'
 import type { Parameters, SweepSpec } from '../../../../services/core/sweep/sweep-spec.ts';
 import type { StageCurve } from '../world.ts';
 import { lastOf } from '../world.ts';
+import { spaceOutcome } from './curve-space.ts';
 import type { CurveSpace, SpaceOutcome, SpacePoint } from './curve-space.ts';
 
 /** Parameters without conditions that stand for the dimensions of the space; no network is trained. */
@@ -28,27 +29,58 @@ export interface RoundSettings {
   readonly strategy: 'gp' | 'tpe';
   /** Part of each round that are Sobol points; null: as the strategy has it. */
   readonly explore: number | null;
+  /** Runs of a round; null: 8. */
+  readonly roundRuns: number | null;
   readonly maxRuns: number;
   readonly slots: number;
   readonly seed: number;
 }
 
-/** Searches a space in rounds, with promotion. */
-export function searchInRounds(space: CurveSpace, settings: RoundSettings): SpaceOutcome {
+/**
+ * Searches a space in rounds, with promotion. A simulation ends at the first round whose curves are not known yet; then it is repeated with
+ * them, which changes nothing of the rounds before.
+ */
+export async function searchInRounds(space: CurveSpace, settings: RoundSettings): Promise<SpaceOutcome> {
   const spec = specOf(space, settings);
   const policy = policyOf(spec, []);
-  const runs: SuggestedRun[] = [];
+  const rounds: SuggestedRun[][] = [[...firstRound(spec).runs]];
   const curves: StageCurve[] = [];
+  for (;;) {
+    const points = rounds
+      .flat()
+      .slice(curves.length)
+      .map(({ parameters }) => pointOf(parameters));
+    curves.push(...(await space.curvesAt(points)));
+    const { search, next } = simulate(space, spec, policy, settings.slots, rounds, curves);
+    if (next !== null) {
+      rounds.push(next);
+      continue;
+    }
+    return spaceOutcome(space, curves, search.runs.map(tunedEpochs));
+  }
+}
+
+/** Simulates the known rounds. `next`: the round that is due after them; null: the search has ended. */
+function simulate(
+  space: CurveSpace,
+  spec: SweepSpec,
+  policy: SearchPolicy,
+  slotCount: number,
+  rounds: readonly (readonly SuggestedRun[])[],
+  curves: readonly StageCurve[],
+): { readonly search: SimulatedSearch; readonly next: SuggestedRun[] | null } {
+  const runs: SuggestedRun[] = [];
+  let place = 0;
+  let next: SuggestedRun[] | null = null;
   const add = (suggested: readonly SuggestedRun[]): RoundWork => {
     const first = runs.length;
     runs.push(...suggested);
-    curves.push(...suggested.map(({ parameters }) => space.curveAt(pointOf(parameters))));
-    return { shared: [], runs: suggested.map((_, place) => workOf(policy, space, curves, first + place)) };
+    return { shared: [], runs: suggested.map((_, index) => workOf(policy, space, curves, first + index)) };
   };
   const search = simulateSearch({
     policy,
-    work: { ...add(firstRound(spec).runs), scale: 1 },
-    slotCount: settings.slots,
+    work: { ...add(rounds[place++] ?? []), scale: 1 },
+    slotCount,
     budget: null,
     measure: (run, { epoch }) => ({
       value: curves[run]?.values[epoch - 1] ?? Number.NaN,
@@ -61,25 +93,21 @@ export function searchInRounds(space: CurveSpace, settings: RoundSettings): Spac
       maxRuns: spec.maxRuns,
       patienceRounds: null,
       suggest: (due, state) => {
+        const known = rounds[place++];
+        if (known !== undefined) return add(known);
         const parameters = runs.map((run) => run.parameters);
         const samplers = runs.map(({ sampler }) => sampler);
-        return add(suggestRound({ spec, policy, state, parameters, samplers }, due));
+        next = [...suggestRound({ spec, policy, state, parameters, samplers }, due)];
+        return add([]);
       },
     },
   });
-  const done = search.runs.flatMap(({ index, status }) =>
-    status === 'DONE' ? [lastOf(curves[index]?.truths ?? [])] : [],
-  );
-  return {
-    epochs: search.runs.reduce((sum, run) => sum + tunedEpochs(run), 0),
-    runs: search.runs.length,
-    regret: space.best - Math.max(...done),
-  };
+  return { search, next };
 }
 
 function specOf(
   { epochs, dimensionCount }: CurveSpace,
-  { strategy, explore, maxRuns, seed }: RoundSettings,
+  { strategy, explore, roundRuns, maxRuns, seed }: RoundSettings,
 ): SweepSpec {
   return {
     displayName: '',
@@ -96,7 +124,7 @@ function specOf(
     seed,
     objective: { metric: 'val_accuracy', goal: 'maximize' },
     testPolicy: 'winner',
-    search: { ...SEARCH_DEFAULTS, explore },
+    search: { ...SEARCH_DEFAULTS, explore, roundRuns },
   };
 }
 

@@ -1,34 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { PythonLines } from '../../../support/python-lines.ts';
-import { pythonVenv } from '../../../support/python-venv.ts';
 import { runOnSlots } from '../virtual-clock.ts';
 import type { Dispatcher } from '../virtual-clock.ts';
 import type { StageCurve } from '../world.ts';
-import { lastOf } from '../world.ts';
+import { adaptiveVenv } from './adaptive-venv.ts';
+import { spaceOutcome } from './curve-space.ts';
 import type { CurveSpace, SpaceOutcome, SpacePoint } from './curve-space.ts';
-
-/** Packages that the samplers import, in exact versions. `--no-deps`: Syne Tune asks for XGBoost with CUDA, which BOHB does not use. */
-const PACKAGES = [
-  '--no-deps',
-  'numpy==2.4.6',
-  'pandas==3.1.1',
-  'python-dateutil==4.0.0',
-  'scipy==1.17.1',
-  'dill==0.4.1',
-  'PyYAML==6.0.4',
-  'typing_extensions==4.16.0',
-  'optuna==5.0.0',
-  'alembic==1.20.1',
-  'colorlog==6.12.0',
-  'Mako==1.4.3',
-  'MarkupSafe==3.0.4',
-  'packaging==26.4',
-  'SQLAlchemy==2.1.9',
-  'tqdm==4.70.1',
-  'syne-tune==0.16.0',
-  'statsmodels==0.14.6',
-  'patsy==1.0.3',
-];
 
 /** Samplers with schedulers of other libraries, as tables show them. */
 export const SPACE_PEERS = {
@@ -42,7 +19,7 @@ export interface SpacePeerSettings {
   readonly firstRung: number;
   readonly factor: number;
   readonly seed: number;
-  /** Number of trained epochs after which no run is started. */
+  /** Number of trained epochs after which all runs stop. */
   readonly epochs: number;
 }
 
@@ -56,8 +33,7 @@ export class SpacePeers implements Disposable {
 
   /** Installs the peers on first use; returns a reason where that fails. */
   static async start(): Promise<SpacePeers | { readonly reason: string }> {
-    const skipVariable = 'GRAFT_SKIP_SEARCH_PEERS';
-    const venv = await pythonVenv({ name: 'search-adaptive-venv', packages: PACKAGES, skipVariable });
+    const venv = await adaptiveVenv();
     if ('reason' in venv) return venv;
     const script = fileURLToPath(new URL('adaptive-peers.py', import.meta.url));
     const lines = new PythonLines(venv.python, script, { PYTHONWARNINGS: 'ignore' });
@@ -65,7 +41,7 @@ export class SpacePeers implements Disposable {
     return new SpacePeers(lines);
   }
 
-  /** Searches a space until as many epochs have been trained as are given. */
+  /** Searches a space until that many epochs have been trained. */
   async search(peer: SpacePeerName, space: CurveSpace, settings: SpacePeerSettings): Promise<SpaceOutcome> {
     const { firstRung: first, factor, seed, slots } = settings;
     const job = { do: 'start', peer, dimensions: space.dimensionCount, epochs: space.epochs, first, factor, seed };
@@ -102,25 +78,25 @@ class SpaceDispatcher implements Dispatcher<SpaceWork> {
   }
 
   get outcome(): SpaceOutcome {
-    const finals = this.#curves.flatMap(({ truths }, run) =>
-      this.#epochs[run] === this.#space.epochs ? [lastOf(truths)] : [],
-    );
-    return { epochs: this.#trained, runs: this.#curves.length, regret: this.#space.best - Math.max(0, ...finals) };
+    return spaceOutcome(this.#space, this.#curves, this.#epochs);
   }
 
   async next(): Promise<SpaceWork | null> {
     if (this.#trained >= this.#limit) return null;
     const { run, point } = (await this.#lines.ask({ do: 'ask' })) as { run: number; point: SpacePoint };
-    const curve = this.#space.curveAt(point);
+    const [curve] = await this.#space.curvesAt([point]);
+    if (curve === undefined) throw new Error('The surrogate has returned no curve.');
     this.#curves[run] = curve;
     this.#epochs[run] = 0;
-    return { run, milestones: this.#reports.map((epoch) => curve.seconds[epoch - 1] ?? 0) };
+    return { run, milestones: Array.from(curve.seconds) };
   }
 
   async reached({ run }: SpaceWork, milestone: number): Promise<boolean> {
-    const epoch = this.#reports[milestone] ?? 0;
+    if (this.#trained >= this.#limit) return false;
+    const epoch = milestone + 1;
     this.#epochs[run] = epoch;
-    const value = this.#curves[run]?.values[epoch - 1];
+    if (!this.#reports.includes(epoch)) return true;
+    const value = this.#curves[run]?.values[milestone];
     const { go } = (await this.#lines.ask({ do: 'tell', run, epoch, value })) as { go: boolean };
     return go;
   }

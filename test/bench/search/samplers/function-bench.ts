@@ -26,6 +26,8 @@ const OWN = [GP, TPE, modelSide('sobol', 1, COUNT)];
 const OPTUNA_TPE = peerSide('optuna-tpe', 1, COUNT);
 const OPTUNA_GROUP = peerSide('optuna-group', 1, COUNT);
 const OPTUNA_GP = peerSide('optuna-gp', 1, COUNT);
+const SMAC_FOREST = peerSide('smac-forest', 1, COUNT);
+const SMAC_GP = peerSide('smac-gp', 1, COUNT);
 
 /** B1: samplers on functions without noise, one suggestion at a time. A reason where the peers are missing. */
 export async function functions({ seeds, say }: BenchSettings): Promise<BenchResult[] | { readonly reason: string }> {
@@ -36,7 +38,7 @@ export async function functions({ seeds, say }: BenchSettings): Promise<BenchRes
   const results: BenchResult[] = [];
   for (const world of [...FLAT_FUNCTIONS, ...CONDITIONAL_FUNCTIONS]) {
     const isFlat = FLAT_FUNCTIONS.includes(world);
-    const sides = [...OWN, OPTUNA_TPE, isFlat ? OPTUNA_GP : OPTUNA_GROUP];
+    const sides = [...OWN, OPTUNA_TPE, ...(isFlat ? [OPTUNA_GP, SMAC_GP] : [OPTUNA_GROUP]), SMAC_FOREST];
     const scores = await scoreSides([world], sides, chosen, processes, say);
     const compare = (ours: Side, theirs: Side, factor: number, mark: Mark): Mean =>
       difference(scoresOf(scores, ours.name), scoresOf(scores, theirs.name), factor, mark);

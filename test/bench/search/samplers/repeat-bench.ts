@@ -5,6 +5,8 @@ import { meanOf } from '../paired-interval.ts';
 import type { Mean } from '../paired-interval.ts';
 import { MOST_SEEDS } from './compare-samplers.ts';
 import { noiseOf, searchWithModel } from './model-search.ts';
+import { SAMPLER_PEERS, SamplerPeers } from './sampler-peers.ts';
+import type { WorldPoint } from './sampler-world.ts';
 import { HPOBENCH, readTables } from './tables.ts';
 import type { TableWorld } from './tables.ts';
 
@@ -35,10 +37,16 @@ interface Winners {
   readonly deflated: Winner;
 }
 
-/** B3: what repeated measurements of the best points are worth on noisy tables. A reason where the tables are missing. */
+/** Measurements of a search by SMAC, which chooses the points that it repeats: as many as Graft's points and repeats together. */
+const SMAC_COUNT = COUNT + MEASUREMENTS * (Math.floor(COUNT / FACTOR) + 1);
+
+/** B3: what repeated measurements of the best points are worth on noisy tables. A reason where the tables or the peers are missing. */
 export async function repeats({ seeds, say }: BenchSettings): Promise<BenchResult | { readonly reason: string }> {
   const worlds = readTables(HPOBENCH);
   if ('reason' in worlds) return worlds;
+  const peers = await SamplerPeers.start();
+  if ('reason' in peers) return { reason: `The peers can't be installed here: ${peers.reason}` };
+  using processes = peers;
   const found = (['sobol', 'gp'] as const).map((model) => {
     const chosen = seedsOf(model === 'gp' ? Math.min(seeds, MOST_SEEDS) : seeds);
     const winners = chosen.map((seed) => worlds.map((world) => winnersOf(world, model, seed)));
@@ -78,7 +86,16 @@ export async function repeats({ seeds, say }: BenchSettings): Promise<BenchResul
       ),
     ];
   });
-  return Promise.resolve({
+  const smac: (readonly Winner[])[] = [];
+  for (const seed of seedsOf(Math.min(seeds, MOST_SEEDS))) {
+    const winners: Winner[] = [];
+    for (const world of worlds) winners.push(await smacWinner(world, processes, seed));
+    smac.push(winners);
+  }
+  say('repeats: SMAC');
+  const ofSmac = (figure: keyof Winner): string =>
+    withInterval(meanOf(smac.map((winners) => averageOf(winners.map((winner) => winner[figure])))), shown);
+  return {
     title: `B3 repeats: ${COUNT} points on ${worlds.length} HPOBench tables, ${seeds} seeds, ${Math.min(seeds, MOST_SEEDS)} of gp`,
     columns: [
       { title: 'points, choice of the winner' },
@@ -89,14 +106,16 @@ export async function repeats({ seeds, say }: BenchSettings): Promise<BenchResul
       ...row('single', 'a single measurement'),
       ...row('repeated', `best third, ${MEASUREMENTS} fresh measurements`),
       ...row('deflated', `the same, minus E[max]·SE`),
+      [`${SAMPLER_PEERS['smac-repeats']}, ${SMAC_COUNT} measurements`, ofSmac('regret'), ofSmac('luck')],
     ],
     targets,
     notes: [
       'Regret and luck are parts of the distance from the mean of a table to its optimum. A point has five recorded measurements and their ' +
         'mean as the truth; the first one ranks, three others are averaged. E[max]·SE: by that much the best of up to ' +
-        `${MOST_FINALISTS} finalists looks better than it is.`,
+        `${MOST_FINALISTS} finalists looks better than it is. SMAC decides which points it measures again; its winner is its incumbent, and ` +
+        'what it reports is the mean of the measurements of it.',
     ],
-  });
+  };
 }
 
 const shown = (value: number): string => value.toFixed(3);
@@ -138,6 +157,24 @@ function winnersOf(world: TableWorld, model: 'sobol' | 'gp', seed: number): Winn
     repeated: winner(repeated, repeated.mean),
     deflated: winner(repeated, repeated.mean + expectedMaximum(equals.length) * error),
   };
+}
+
+/** Returns the incumbent of a search by SMAC; a point that is asked for again is measured by another seed of the table. */
+async function smacWinner(world: TableWorld, peers: SamplerPeers, seed: number): Promise<Winner> {
+  const keyOf = (point: WorldPoint): string => world.dimensions.map(({ name }) => point[name]).join(' ');
+  const measured = new Map<string, { readonly first: number; readonly values: number[] }>();
+  const search = { peer: 'smac-repeats', batch: 1, count: SMAC_COUNT, seed } as const;
+  await peers.searchBy(world.dimensions, search, (point, place) => {
+    const own = measured.get(keyOf(point)) ?? { first: Math.floor(noiseOf(seed, place) * world.seedCount), values: [] };
+    const value = world.measure(point, (own.first + own.values.length) % world.seedCount);
+    own.values.push(value);
+    measured.set(keyOf(point), own);
+    return value;
+  });
+  const best = await peers.incumbent();
+  const truth = world.truth(best);
+  const reported = averageOf(measured.get(keyOf(best))?.values ?? []);
+  return { regret: (truth - world.optimum) / world.unit, luck: (truth - reported) / world.unit };
 }
 
 function averageOf(values: readonly number[]): number {

@@ -21,7 +21,17 @@ const GP_16 = modelSide('gp', 16, 100);
 const TPE = modelSide('tpe', 1, 100);
 const OPTUNA_TPE = peerSide('optuna-tpe', 1, 100);
 const OPTUNA_TPE_8 = peerSide('optuna-tpe', 8, 48);
-const SIDES = [GP_8, GP_16, TPE, modelSide('tpe', 8, 100), modelSide('sobol', 1, 100), OPTUNA_TPE, OPTUNA_TPE_8];
+const SMAC_8 = peerSide('smac-forest', 8, 48);
+const SIDES = [
+  GP_8,
+  GP_16,
+  TPE,
+  modelSide('tpe', 8, 100),
+  modelSide('sobol', 1, 100),
+  OPTUNA_TPE,
+  OPTUNA_TPE_8,
+  SMAC_8,
+];
 
 /** B2: samplers on recorded tables with noise, in rounds. A reason where the tables or the peers are missing. */
 export async function tables({ seeds, say }: BenchSettings): Promise<BenchResult | { readonly reason: string }> {
@@ -43,6 +53,8 @@ export async function tables({ seeds, say }: BenchSettings): Promise<BenchResult
     const gap = difference(scoresOf(scores, TPE.name), scoresOf(scores, OPTUNA_TPE.name), 1, mark);
     return `${((own ?? 0) / (other ?? 1)).toFixed(2)} at ${mark}, a difference of ${withInterval(gap, shown)}`;
   };
+  const ofSmac = (mark: Mark): string =>
+    withInterval(difference(scoresOf(scores, GP_8.name), scoresOf(scores, SMAC_8.name), 1, mark), shown);
   return {
     title: `B2 tables: regret on ${worlds.length} HPOLib tables, ${chosen.length} seeds`,
     columns: [
@@ -63,6 +75,7 @@ export async function tables({ seeds, say }: BenchSettings): Promise<BenchResult
     notes: [
       'Regret: true value of the best observed point minus the optimum, as a part of the distance from the mean of the table. Observations ' +
         'are one of four recorded seeds. Wall: time of all suggestions of a search.',
+      `For comparison: ${GP_8.name} minus ${SMAC_8.name}: ${ofSmac(24)} at 24; ${ofSmac(48)} at 48.`,
       `Graft's TPE one by one, as a multiple of Optuna's: ${ofOptuna(24)}; ${ofOptuna(48)}; ${ofOptuna(100)}.`,
     ],
   };

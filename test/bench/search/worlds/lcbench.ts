@@ -15,22 +15,7 @@ export interface LcBench {
    * @param task position in `tasks`.
    */
   world(task: number, count: number, seed: number): World;
-  /** Hyper-parameters of each configuration as coordinates from 0 to 1, logarithmic where the benchmark draws them so. */
-  readonly coordinates: readonly (readonly number[])[];
-  /** Returns the curve of a configuration on a task. */
-  curve(task: number, configuration: number): StageCurve;
 }
-
-/** Bounds of the benchmark: batch size, learning rate, momentum, weight decay, layers, units, dropout. */
-const BOUNDS: readonly (readonly [low: number, high: number, scale: 'linear' | 'log'])[] = [
-  [16, 512, 'log'],
-  [1e-4, 1e-1, 'log'],
-  [0.1, 0.99, 'linear'],
-  [1e-5, 1e-1, 'linear'],
-  [1, 5, 'linear'],
-  [64, 1_024, 'log'],
-  [0, 1, 'linear'],
-];
 
 /** Reads the recorded curves; a reason where this machine has none. */
 export function readLcBench(
@@ -47,22 +32,14 @@ export function readLcBench(
   };
   const accuracies = float16(readFileSync(join(folder, 'lcbench-val-accuracy.f16')));
   const seconds = float32(readFileSync(join(folder, 'lcbench-seconds.f32')));
-  const parameters = float32(readFileSync(join(folder, 'lcbench-parameters.f32')));
   const curve = (task: number, configuration: number): StageCurve => {
     const from = (task * configurations + configuration) * epochs;
     const values = accuracies.subarray(from, from + epochs).map((percent) => percent / 100);
-    return { values, truths: values, seconds: rising(seconds.subarray(from, from + epochs)), evidenceAt: null };
+    return curveOf(values, seconds.subarray(from, from + epochs));
   };
   return {
     tasks,
     epochs,
-    curve,
-    coordinates: Array.from({ length: configurations }, (_, configuration) =>
-      BOUNDS.map(([low, high, scale], place) => {
-        const value = parameters[configuration * BOUNDS.length + place] ?? low;
-        return scale === 'log' ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
-      }),
-    ),
     world: (task, count, seed) => {
       const drawn = createStream(seed, 'lcbench', task).permutation(configurations).subarray(0, count);
       const runs = Array.from(drawn, (configuration, index) => {
@@ -75,10 +52,14 @@ export function readLcBench(
   };
 }
 
-/** The surrogate's seconds fall here and there by less than its error; an epoch never ends before the one ahead of it. */
-function rising(seconds: Float32Array): Float64Array {
+/**
+ * Returns the curve of accuracies and seconds of the surrogate. Its seconds fall here and there by less than its error; an epoch never ends
+ * before the one ahead of it.
+ */
+export function curveOf(values: ArrayLike<number>, seconds: ArrayLike<number>): StageCurve {
   let last = 0;
-  return Float64Array.from(seconds, (value) => (last = Math.max(last, value)));
+  const rising = Float64Array.from(seconds, (value) => (last = Math.max(last, value)));
+  return { values, truths: values, seconds: rising, evidenceAt: null };
 }
 
 function float32(bytes: Buffer): Float32Array {

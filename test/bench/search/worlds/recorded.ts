@@ -23,11 +23,17 @@ export function readRecordedGrid(name: string): RecordedGrid | { readonly reason
   return grid;
 }
 
+/** A replay of a recorded grid. */
+export interface RecordedWorld extends World {
+  /** Position of each run in the recorded grid. */
+  readonly recordedRuns: readonly number[];
+}
+
 /**
  * Returns the grid as a search would have met it with other luck: runs in another order, and as many validation images drawn from
  * the recorded ones with replacement. `truths` are the values on the recorded images. Seed 0: as recorded.
  */
-export function recordedWorld(grid: RecordedGrid, seed: number): World {
+export function recordedWorld(grid: RecordedGrid, seed: number): RecordedWorld {
   const stream = createStream(seed, 'recorded world');
   const order = seed === 0 ? Uint32Array.from(grid.runs.keys()) : stream.permutation(grid.runs.length);
   const images = Uint32Array.from({ length: grid.validationImages }, (_, image) =>
@@ -55,6 +61,7 @@ export function recordedWorld(grid: RecordedGrid, seed: number): World {
     runs,
     shared,
     taskSeconds: grid.taskSeconds,
+    recordedRuns: [...order],
   };
 }
 
