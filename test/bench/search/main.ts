@@ -38,13 +38,13 @@ const HELP = `What samplers find and stopping rules cost: the functions that the
   npm run bench:search -- [--only ${Object.keys(BENCHES).join(',')}] [--seeds 200]
 
 curves     learning curves of LCBench; Optuna, Ray and Syne Tune in the same worlds (installed on first use, 1 GB). 3 minutes
-adaptive   the same curves as a space that models search; Optuna's TPE and Syne Tune's BOHB. 20 seeds, 20 minutes
+adaptive   the LCBench surrogate as a space that models search; Optuna's TPE with Hyperband, Syne Tune's BOHB. 20 seeds, 10 minutes
 noise      equal and nearly equal runs, with the outcome of each validation image. 1 minute
 screen     probes of nine candidates against all of their heads, in a cluster of its own. 15 minutes
-stages     recorded grids of Graft's own: heads, then fine-tunes. A minute; npm run bench:grid records them
-functions  samplers on functions without noise; Optuna's TPE and GPSampler (installed on first use, 6 GB). 20 seeds, 30 minutes
-tables     samplers in rounds on recorded tables; Optuna's TPE. 20 seeds, 10 minutes
-repeats    points measured once or three times, on noisy tables. 3 minutes
+stages     recorded grids of Graft's own: heads, then fine-tunes; Optuna's TPE at the same prices. npm run bench:grid records them
+functions  samplers on functions without noise; Optuna's and SMAC's (installed on first use, 6 GB). 20 seeds, 2 hours
+tables     samplers in rounds on recorded tables; Optuna's TPE, SMAC. 20 seeds, 20 minutes
+repeats    points measured once or three times, on noisy tables; SMAC, which repeats as it sees fit. 20 seeds, 30 minutes
 cost       processor time of a round of suggestions. Half a minute
 warm-start, cost-exponent  the gain of two options that Graft does not have. 5 minutes each
 

@@ -3,11 +3,12 @@ import type { BenchResult, BenchSettings } from './bench-result.ts';
 import { searchWithGraft } from './graft-search.ts';
 import { gridSpace, trialArrivals } from './grid-space.ts';
 import { bestOf, exhaustiveWinner, secondsUntil } from './outcome.ts';
-import type { Arrival } from './outcome.ts';
+import type { Arrival, Winner } from './outcome.ts';
 import { meanOf } from './paired-interval.ts';
 import type { RecordedGrid } from './recorded-grid.ts';
 import { SAMPLER_PEERS } from './samplers/sampler-peers.ts';
 import type { SamplerPeer, SamplerPeers } from './samplers/sampler-peers.ts';
+import type { WorldPoint } from './samplers/sampler-world.ts';
 import { exhaustiveSeconds } from './world.ts';
 import { recordedWorld } from './worlds/recorded.ts';
 import type { RecordedWorld } from './worlds/recorded.ts';
@@ -27,11 +28,12 @@ interface Reached {
 }
 
 /**
- * B5, second half: slot-seconds until the best run so far is near the exhaustive winner. Peers suggest one run after the other, each
+ * B5, second half: slot-seconds until the best run so far has almost the value of the exhaustive winner, on the images that both see: a
+ * value that is reached stays so. Peers suggest one run after the other, each
  * trained to its end: with all results known a sampler needs the fewest trials. A search that does not come near is charged what the
  * whole grid costs at its prices, or what it has spent if that is more.
  *
- * @param near largest difference of the true values
+ * @param near largest difference of the values
  */
 export async function timeToReach(
   name: string,
@@ -44,8 +46,7 @@ export async function timeToReach(
   const space = gridSpace(grid);
   const found = new Map<string, Reached[]>();
   const add = (search: string, world: RecordedWorld, arrivals: readonly Arrival[], whole: number): void => {
-    const best = exhaustiveWinner(world);
-    const seconds = secondsUntil(world, arrivals, ({ truth }) => best.truth - truth <= near);
+    const seconds = secondsUntil(world, arrivals, nearWinner(world, near));
     const spent = Math.max(whole, arrivals.at(-1)?.slotSeconds ?? 0);
     const reached = { part: (seconds ?? spent) / exhaustiveSeconds(world), isReached: seconds !== null };
     found.set(search, [...(found.get(search) ?? []), reached]);
@@ -59,11 +60,15 @@ export async function timeToReach(
     add(GRAFT, world, arrivals, exhaustiveSeconds(world));
     for (const peer of PEERS) {
       const trials: number[] = [];
-      await peers.searchBy(space.dimensions, { peer, batch: 1, count: TRIALS, seed }, (point) => {
+      const observe = (point: WorldPoint): number => {
         const run = places.get(space.runAt(point)) ?? 0;
         trials.push(run);
         return -(bestOf(world, run, { head: true, epochs: world.runs[run]?.fineTuneEpochs ?? 0 })?.value ?? Number.NaN);
-      });
+      };
+      const isFound = (): boolean => {
+        return secondsUntil(world, trialArrivals(grid, world, trials, false), nearWinner(world, near)) !== null;
+      };
+      await peers.searchBy(space.dimensions, { peer, batch: 1, count: TRIALS, seed }, observe, isFound);
       for (const isShared of [false, true]) {
         const whole = trialArrivals(grid, world, all, isShared).at(-1)?.slotSeconds ?? 0;
         add(sideOf(peer, isShared), world, trialArrivals(grid, world, trials, isShared), whole);
@@ -102,6 +107,12 @@ export async function timeToReach(
         'nothing. A search that does not come near is charged the whole grid at its prices, or what it has spent if that is more.',
     ],
   };
+}
+
+/** Returns whether the best run so far has almost the value of the exhaustive winner. */
+function nearWinner(world: RecordedWorld, near: number): (winner: Winner) => boolean {
+  const best = exhaustiveWinner(world);
+  return ({ value }) => best.value - value <= near;
 }
 
 function sideOf(peer: (typeof PEERS)[number], isShared: boolean): string {

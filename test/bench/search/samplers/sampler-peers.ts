@@ -58,17 +58,19 @@ export class SamplerPeers implements Disposable {
    * Searches by a peer.
    *
    * @param observe returns the value of a point that is asked for at a place of the search
+   * @param isFound returns whether the search ends before its number of points
    */
   async searchBy(
     dimensions: readonly WorldDimension[],
     { peer, batch, count, seed }: PeerSearch,
     observe: (point: WorldPoint, place: number) => number,
+    isFound: () => boolean = () => false,
   ): Promise<SearchTrace> {
     await this.#lines.ask({ do: 'start', peer, seed, count, dimensions });
     const points: WorldPoint[] = [];
     const observed: number[] = [];
     let seconds = 0;
-    while (points.length < count) {
+    while (points.length < count && !isFound()) {
       const asked = await this.#ask({ do: 'ask', count: Math.min(batch, count - points.length) });
       const values = asked.points.map((point, place) => observe(point, observed.length + place));
       points.push(...asked.points);

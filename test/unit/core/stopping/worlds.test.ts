@@ -3,6 +3,7 @@ import { createStream } from '../../../../services/core/rng/stream.ts';
 import { GRAFT_RULES, scoreGraft } from '../../../bench/search/curves.ts';
 import { searchWithGraft } from '../../../bench/search/graft-search.ts';
 import { measureRules } from '../../../bench/search/noise.ts';
+import { secondsUntil } from '../../../bench/search/outcome.ts';
 import { meanOf } from '../../../bench/search/paired-interval.ts';
 import type { World } from '../../../bench/search/world.ts';
 import { readLcBench } from '../../../bench/search/worlds/lcbench.ts';
@@ -45,6 +46,20 @@ describe('searches on a virtual clock', () => {
     // 6 of 16 heads are fine-tuned to epoch 3, then 3 of 6 to epoch 9.
     expect(outcome.epochs).toBe(6 * 3 + 3 * 6);
     expect(outcome.complete).toHaveLength(3);
+  });
+
+  it('counts the slot-seconds until a run arrives at a rung', async () => {
+    const world = stagedWorld(16, 9);
+    const { arrivals, slotSeconds, winner } = await searchWithGraft(world, {
+      stopping: { rule: 'promotion' },
+      slots: 1,
+    });
+    const times = arrivals.map((arrival) => arrival.slotSeconds);
+    // Features and heads take 5 s each; the first fine-tune starts in 1 s and trains 3 epochs of 1 s.
+    expect(times.slice(0, 17)).toEqual([...new Array<number>(16).fill(10), 14]);
+    expect(times.at(-1)).toBeCloseTo(slotSeconds, 9);
+    expect(times).toContain(secondsUntil(world, arrivals, ({ run }) => run === winner.run));
+    expect(secondsUntil(world, arrivals, ({ value }) => value > winner.value)).toBeNull();
   });
 
   it('spends a budget of slot-seconds, and at most one task more', async () => {
