@@ -1,5 +1,5 @@
 import { atMost, percent, points, seedsOf, withInterval } from '../bench-result.ts';
-import type { BenchResult, BenchSettings } from '../bench-result.ts';
+import type { BenchResult, BenchSettings, Target } from '../bench-result.ts';
 import { bySeed, meanOf } from '../paired-interval.ts';
 import type { Mean } from '../paired-interval.ts';
 import { readLcBench } from '../worlds/lcbench.ts';
@@ -18,15 +18,17 @@ const FIRST_RUNG = 6;
 const MOST_SEEDS = 20;
 const OF_HYPERBAND = 0.7;
 
-/** Searches by Graft, as tables show them. The first one is judged. */
+/** Searches by Graft, as tables show them. */
 const GRAFT = {
   'Graft gp + promotion': { strategy: 'gp', explore: null, roundRuns: null },
-  'Graft gp, round_runs: 4, + promotion': { strategy: 'gp', explore: null, roundRuns: SLOTS },
+  'Graft gp + promotion, round_runs: 4': { strategy: 'gp', explore: null, roundRuns: SLOTS },
   'Graft tpe + promotion': { strategy: 'tpe', explore: null, roundRuns: null },
   'Graft Sobol points + promotion': { strategy: 'gp', explore: 1, roundRuns: null },
 } as const satisfies Readonly<Record<string, Pick<RoundSettings, 'strategy' | 'explore' | 'roundRuns'>>>;
-const JUDGED = 'Graft gp + promotion' satisfies keyof typeof GRAFT;
-const SOBOL = 'Graft Sobol points + promotion' satisfies keyof typeof GRAFT;
+type GraftName = keyof typeof GRAFT;
+/** The searches that are judged; peers get the epochs of each. */
+const JUDGED: readonly GraftName[] = ['Graft gp + promotion', 'Graft gp + promotion, round_runs: 4'];
+const SOBOL: GraftName = 'Graft Sobol points + promotion';
 
 interface TimedOutcome extends SpaceOutcome {
   /** Real time of the search, with the evaluation of the surrogate. */
@@ -58,25 +60,27 @@ export async function adaptive({ seeds, say }: BenchSettings): Promise<BenchResu
     say(`adaptive: seed ${seed}`);
     for (const [task, space] of spaces.entries()) {
       const own = seed * spaces.length + task;
-      let epochs = 0;
       for (const [name, side] of Object.entries(GRAFT)) {
         const settings = { ...side, maxRuns: RUNS, slots: SLOTS, seed: own };
-        const outcome = await record(name, () => searchInRounds(space, settings));
-        if (name === JUDGED) epochs = outcome.epochs;
-      }
-      for (const peer of Object.keys(SPACE_PEERS) as SpacePeerName[]) {
-        const settings = { slots: SLOTS, firstRung: FIRST_RUNG, factor: FACTOR, seed: own, epochs };
-        await record(SPACE_PEERS[peer], () => processes.search(peer, space, settings));
+        const { epochs } = await record(name, () => searchInRounds(space, settings));
+        if (!JUDGED.some((judged) => judged === name)) continue;
+        for (const peer of Object.keys(SPACE_PEERS) as SpacePeerName[]) {
+          const same = { slots: SLOTS, firstRung: FIRST_RUNG, factor: FACTOR, seed: own, epochs };
+          await record(peerOf(peer, name), () => processes.search(peer, space, same));
+        }
       }
     }
   }
   const regretsOf = (name: string): number[] => (outcomes.get(name) ?? []).map(({ regret }) => regret);
-  const against = (name: string, factor: number): Mean => {
-    const theirs = regretsOf(name);
-    const differences = regretsOf(JUDGED).map((regret, place) => regret - factor * (theirs[place] ?? Number.NaN));
+  const against = (own: GraftName, other: string, factor: number): Mean => {
+    const theirs = regretsOf(other);
+    const differences = regretsOf(own).map((regret, place) => regret - factor * (theirs[place] ?? Number.NaN));
     return meanOf(bySeed(differences, chosen.length));
   };
-  const { 'optuna-tpe-hyperband': hyperband, 'syne-bohb': bohb } = SPACE_PEERS;
+  const target = (own: GraftName, peer: SpacePeerName, factor: number): Target => {
+    const name = `${own}: regret minus ${factor} × that of ${SPACE_PEERS[peer]} ≤ 0`;
+    return atMost(name, against(own, peerOf(peer, own), factor), 0, points);
+  };
   return {
     title: `B4 adaptive: ${data.tasks.length} LCBench tasks, ${RUNS} runs of ${data.epochs} epochs, ${SLOTS} slots, rungs at ${FIRST_RUNG} and ${FACTOR * FIRST_RUNG}`,
     columns: [
@@ -103,19 +107,20 @@ export async function adaptive({ seeds, say }: BenchSettings): Promise<BenchResu
         `${(took?.mean ?? 0).toFixed(1)} s`,
       ];
     }),
-    targets: [
-      atMost(
-        `regret of gp minus ${OF_HYPERBAND} × that of ${hyperband} ≤ 0`,
-        against(hyperband, OF_HYPERBAND),
-        0,
-        points,
-      ),
-      atMost(`regret of gp minus that of ${bohb} ≤ 0`, against(bohb, 1), 0, points),
-    ],
+    targets: JUDGED.flatMap((own) => [
+      // In rounds of 8 it is missed for the reason in README.md.
+      { ...target(own, 'optuna-tpe-hyperband', OF_HYPERBAND), hasReason: GRAFT[own].roundRuns === null },
+      target(own, 'syne-bohb', 1),
+    ]),
     notes: [
       `${chosen.length} seeds. The surrogate is evaluated at each point. Peers stop once they have trained as many ` +
-        'epochs as Graft with gp. regret: best final accuracy that a search of 23,000 points finds minus the best that a run has shown.',
-      `For comparison: regret of gp minus that of the same rounds of Sobol points: ${withInterval(against(SOBOL, 1), points)}.`,
+        'epochs as the search of Graft that is named. regret: best final accuracy that a search of 23,000 points finds minus the best that a run has shown.',
+      `For comparison: regret of gp minus that of the same rounds of Sobol points: ${withInterval(against('Graft gp + promotion', SOBOL, 1), points)}.`,
     ],
   };
+}
+
+/** Returns the name of a peer's searches that have as many epochs as those of Graft. */
+function peerOf(peer: SpacePeerName, name: string): string {
+  return `${SPACE_PEERS[peer]}, epochs of ${name}`;
 }

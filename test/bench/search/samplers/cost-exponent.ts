@@ -6,7 +6,7 @@ import { SharedPredictions } from '../../../../services/core/samplers/gp/shared-
 import { seedsOf, withInterval } from '../bench-result.ts';
 import type { BenchResult, BenchSettings } from '../bench-result.ts';
 import { meanOf } from '../paired-interval.ts';
-import { MOST_SEEDS, shown } from './compare-samplers.ts';
+import { shown } from './compare-samplers.ts';
 import { noiseOf } from './model-search.ts';
 import type { WorldPoint } from './sampler-world.ts';
 import { HPOBENCH, HPOLIB, readTables } from './tables.ts';
@@ -22,6 +22,8 @@ const MAX_RUNS = 64;
 /** Parts of the budget at which regrets are compared. */
 const PARTS = [0.25, 0.5, 1];
 const EXPONENTS = [0, 0.5, 1];
+/** The differences are smaller than twenty seeds can show. */
+const MOST_SEEDS = 100;
 
 /**
  * The gain of an acquisition that divides by cost, cooled by the part of the budget that is left (CArBO), at equal cost: each table's own
